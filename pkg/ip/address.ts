@@ -1,0 +1,147 @@
+/** An IP family, spelled as metrics labels and EndpointSlice address types spell it. */
+export type Family = 'IPv4' | 'IPv6';
+
+/** Both families, IPv4 first. */
+export const families: readonly Family[] = ['IPv4', 'IPv6'];
+
+declare const brand: unique symbol;
+
+/**
+ * An IP address: its canonical text (dotted decimal, or RFC 5952), so that two addresses are equal when
+ * `===` says so and an address is a map key as it stands. Made by {@link parseAddress} and
+ * {@link addressFromBytes} only; an IPv4-mapped IPv6 address is its IPv4 address, as in Go's net.IP.
+ */
+export type IpAddress = string & { readonly [brand]: 'IpAddress' };
+
+/**
+ * The address that a text means, or `undefined` if it means none. Leading zeros in IPv4 octets are read
+ * as decimal, as the Kubernetes API has always done; zones (`%eth0`) are refused.
+ */
+export function parseAddress(text: string): IpAddress | undefined {
+  const bytes = text.includes(':') ? parseIPv6(text) : parseIPv4(text);
+  return bytes === undefined ? undefined : addressFromBytes(bytes);
+}
+
+/** The family of an address. */
+export function familyOf(address: IpAddress): Family {
+  return address.includes(':') ? 'IPv6' : 'IPv4';
+}
+
+/** How many bits an address of a family has. */
+export function addressBits(family: Family): 32 | 128 {
+  return family === 'IPv4' ? 32 : 128;
+}
+
+/** The address as bytes in network order: 4 or 16 of them. */
+export function addressBytes(address: IpAddress): Uint8Array {
+  const bytes = familyOf(address) === 'IPv4' ? parseIPv4(address) : parseIPv6(address);
+  if (bytes === undefined) throw new Error(`not an address: ${address}`);
+  return bytes;
+}
+
+/** The address of 4 or 16 bytes in network order; RangeError for any other length. */
+export function addressFromBytes(bytes: Uint8Array): IpAddress {
+  if (bytes.length === 4) return bytes.join('.') as IpAddress;
+  if (bytes.length !== 16) throw new RangeError(`an address has 4 or 16 bytes, not ${bytes.length}`);
+  if (isMapped(bytes)) return bytes.subarray(12).join('.') as IpAddress;
+  return printIPv6(bytes) as IpAddress;
+}
+
+/** The all-zero address of a family. */
+export function unspecified(family: Family): IpAddress {
+  return (family === 'IPv4' ? '0.0.0.0' : '::') as IpAddress;
+}
+
+/** 127.0.0.0/8 or ::1. */
+export function isLoopback(address: IpAddress): boolean {
+  return address.startsWith('127.') || address === '::1';
+}
+
+/** fe80::/10; 169.254.0.0/16 is not meant, as upstream treats it as an ordinary node address. */
+export function isIPv6LinkLocal(address: IpAddress): boolean {
+  return /^fe[89ab][0-9a-f]:/.test(address);
+}
+
+/** `address:port`, the address in brackets if it is IPv6. */
+export function printHostPort(address: IpAddress, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function parseIPv4(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(4);
+  let index = 0;
+  let value = -1;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 46) {
+      if (value < 0 || index === 3) return undefined;
+      bytes[index++] = value;
+      value = -1;
+    } else if (code >= 48 && code <= 57) {
+      value = (value < 0 ? 0 : value * 10) + code - 48;
+      if (value > 255) return undefined;
+    } else return undefined;
+  }
+  if (value < 0 || index !== 3) return undefined;
+  bytes[3] = value;
+  return bytes;
+}
+
+function parseIPv6(text: string): Uint8Array | undefined {
+  const halves = text.split('::');
+  if (halves.length > 2) return undefined;
+  const head = groupsOf(halves[0] ?? '', halves.length === 1);
+  const tail = halves.length === 2 ? groupsOf(halves[1] ?? '', true) : [];
+  if (head === undefined || tail === undefined) return undefined;
+  const missing = 8 - head.length - tail.length;
+  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined;
+  const groups = [...head, ...Array<number>(missing).fill(0), ...tail];
+  const bytes = new Uint8Array(16);
+  groups.forEach((group, index) => {
+    bytes[index * 2] = group >> 8;
+    bytes[index * 2 + 1] = group & 0xff;
+  });
+  return bytes;
+}
+
+/** The 16-bit groups of one side of `::`; a dotted quad may stand at the very end. */
+function groupsOf(text: string, isEnd: boolean): number[] | undefined {
+  if (text === '') return [];
+  const groups: number[] = [];
+  const parts = text.split(':');
+  for (const [index, part] of parts.entries()) {
+    if (isEnd && index === parts.length - 1 && part.includes('.')) {
+      const quad = parseIPv4(part);
+      if (quad === undefined) return undefined;
+      const [a = 0, b = 0, c = 0, d = 0] = quad;
+      groups.push(a * 256 + b, c * 256 + d);
+    } else if (/^[0-9a-fA-F]{1,4}$/.test(part)) groups.push(Number.parseInt(part, 16));
+    else return undefined;
+  }
+  return groups;
+}
+
+function isMapped(bytes: Uint8Array): boolean {
+  return bytes[10] === 0xff && bytes[11] === 0xff && bytes.subarray(0, 10).every((byte) => byte === 0);
+}
+
+/** RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups (the first of equals) as `::`. */
+function printIPv6(bytes: Uint8Array): string {
+  const groups: number[] = [];
+  for (let at = 0; at < 16; at += 2) groups.push((bytes[at] ?? 0) * 256 + (bytes[at + 1] ?? 0));
+  const run = longestZeroRun(groups);
+  const print = (part: readonly number[]) => part.map((group) => group.toString(16)).join(':');
+  if (run.length < 2) return print(groups);
+  return `${print(groups.slice(0, run.start))}::${print(groups.slice(run.start + run.length))}`;
+}
+
+function longestZeroRun(groups: readonly number[]): { start: number; length: number } {
+  let best = { start: 0, length: 0 };
+  let start = 0;
+  for (let index = 0; index <= groups.length; index++) {
+    if (groups[index] === 0) continue;
+    if (index - start > best.length) best = { start, length: index - start };
+    start = index + 1;
+  }
+  return best;
+}

@@ -1,0 +1,42 @@
+import { addressBits, addressBytes, addressFromBytes, type Family, familyOf, type IpAddress, parseAddress } from './address.ts';
+
+/** A network: its first address and how many leading bits name it. */
+export interface Prefix {
+  readonly address: IpAddress;
+  readonly length: number;
+}
+
+/** The network that a CIDR text means, host bits cleared, or `undefined` if it means none. */
+export function parsePrefix(text: string): Prefix | undefined {
+  const slash = text.indexOf('/');
+  const address = slash < 0 ? undefined : parseAddress(text.slice(0, slash));
+  const digits = text.slice(slash + 1);
+  if (address === undefined || !/^\d{1,3}$/.test(digits)) return undefined;
+  const length = Number(digits);
+  return length > addressBits(familyOf(address)) ? undefined : prefix(address, length);
+}
+
+/** The network of `length` bits that an address lies in. */
+export function prefix(address: IpAddress, length: number): Prefix {
+  const bytes = addressBytes(address);
+  for (let index = 0; index < bytes.length; index++) {
+    const kept = Math.min(8, Math.max(0, length - index * 8));
+    bytes[index] = (bytes[index] ?? 0) & (0xff << (8 - kept));
+  }
+  return { address: addressFromBytes(bytes), length };
+}
+
+/** The family of a network. */
+export function prefixFamily({ address }: Prefix): Family {
+  return familyOf(address);
+}
+
+/** `10.0.0.0/8`. */
+export function printPrefix({ address, length }: Prefix): string {
+  return `${address}/${length}`;
+}
+
+/** Whether an address lies in a network; never true across families. */
+export function contains(network: Prefix, address: IpAddress): boolean {
+  return familyOf(network.address) === familyOf(address) && prefix(address, network.length).address === network.address;
+}

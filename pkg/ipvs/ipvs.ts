@@ -1,0 +1,136 @@
+import type { Failure } from '../errno/errno.ts';
+import { type IpAddress, printHostPort } from '../ip/address.ts';
+import type { Protocol } from '../ip/protocol.ts';
+
+/** What names a virtual server: the kernel holds at most one for each. */
+export interface VirtualServerId {
+  readonly address: IpAddress;
+  readonly protocol: Protocol;
+  readonly port: number;
+}
+
+/** IP_VS_SVC_F_* of linux/ip_vs.h. HASHED is the kernel's own and never asked for nor reported here. */
+export const IP_VS_SVC_F_PERSISTENT = 0x1;
+export const IP_VS_SVC_F_HASHED = 0x2;
+export const IP_VS_SVC_F_ONEPACKET = 0x4;
+/** What the scheduler makes of it is its own: for `sh` and `mh` SCHED1 is the fallback, SCHED2 hashes the source port too. */
+export const IP_VS_SVC_F_SCHED1 = 0x8;
+export const IP_VS_SVC_F_SCHED2 = 0x10;
+export const IP_VS_SVC_F_SCHED3 = 0x20;
+
+/** A virtual server as it is asked for. */
+export interface VirtualServer extends VirtualServerId {
+  /** `rr`, `lc`, `sh`, …: a module `ip_vs_<name>`. */
+  readonly scheduler: string;
+  /** IP_VS_SVC_F_*, without HASHED. */
+  readonly flags: number;
+  /** How long a client sticks to its real server, in seconds; 0 unless PERSISTENT. */
+  readonly timeout: number;
+  /** Which clients count as one for persistence, as a prefix length: 32 or 128 for each by itself. */
+  readonly prefixLength: number;
+  /** Name of the persistence engine (`sip`), or '' for none. */
+  readonly persistenceEngine: string;
+}
+
+/** Packet counters since creation, as the estimator last took them (every 2 s). */
+export interface Statistics {
+  readonly connections: bigint;
+  readonly incomingPackets: bigint;
+  readonly outgoingPackets: bigint;
+  readonly incomingBytes: bigint;
+  readonly outgoingBytes: bigint;
+}
+
+/** A virtual server as the kernel reports it. */
+export interface VirtualServerStatus extends VirtualServer {
+  readonly statistics: Statistics;
+}
+
+/** How packets reach a real server: IP_VS_CONN_F_* of linux/ip_vs.h. */
+export type Forwarding = 'masquerade' | 'local' | 'tunnel' | 'direct' | 'bypass';
+
+/** What names a real server inside its virtual server. */
+export interface RealServerId {
+  readonly address: IpAddress;
+  readonly port: number;
+}
+
+/** A real server as it is asked for. */
+export interface RealServer extends RealServerId {
+  /** 0 takes no new connections and keeps the old ones. */
+  readonly weight: number;
+  readonly forwarding: Forwarding;
+  /** Connections above which the server is skipped until they fall below the lower threshold; 0 for no limit. */
+  readonly upperThreshold: number;
+  readonly lowerThreshold: number;
+}
+
+/** A real server as the kernel reports it. */
+export interface RealServerStatus extends RealServer {
+  readonly activeConnections: number;
+  readonly inactiveConnections: number;
+  readonly persistentConnections: number;
+  readonly statistics: Statistics;
+}
+
+/** One write. Order within a batch is kept by the kernel. */
+export type IpvsWrite =
+  | { readonly kind: 'addVirtualServer'; readonly server: VirtualServer }
+  | { readonly kind: 'updateVirtualServer'; readonly server: VirtualServer }
+  | { readonly kind: 'deleteVirtualServer'; readonly server: VirtualServerId }
+  | { readonly kind: 'addRealServer'; readonly server: VirtualServerId; readonly backend: RealServer }
+  | { readonly kind: 'updateRealServer'; readonly server: VirtualServerId; readonly backend: RealServer }
+  | { readonly kind: 'deleteRealServer'; readonly server: VirtualServerId; readonly backend: RealServerId };
+
+/** IPVS_CMD_GET_INFO. */
+export interface IpvsInfo {
+  /** `1.2.1`. */
+  readonly version: string;
+  readonly connectionTableSize: number;
+}
+
+/** Seconds; 0 in a write keeps the kernel's value. */
+export interface IpvsTimeouts {
+  readonly tcp: number;
+  readonly tcpFin: number;
+  readonly udp: number;
+}
+
+/**
+ * The kernel's load balancer in this network namespace.
+ *
+ * A write is done when the call returns. A read of many objects may let the event loop turn between two
+ * receives; nobody may write until it has ended, because the kernel then skips objects without saying so.
+ * Firewall-mark services are never ours: no read reports them.
+ */
+export interface Ipvs {
+  /** Tries every write in order and tells which failed; a missing object is ENOENT or ESRCH, a second one EEXIST. */
+  write(batch: readonly IpvsWrite[]): readonly Failure[];
+  virtualServers(): Promise<readonly VirtualServerStatus[]>;
+  virtualServer(id: VirtualServerId): VirtualServerStatus | undefined;
+  /** The real servers of one virtual server; none if there is no such virtual server, as the kernel itself answers. */
+  realServers(id: VirtualServerId): Promise<readonly RealServerStatus[]>;
+  info(): IpvsInfo;
+  timeouts(): IpvsTimeouts;
+  setTimeouts(timeouts: IpvsTimeouts): void;
+}
+
+/** A map key for a virtual server. */
+export function virtualServerKey({ address, protocol, port }: VirtualServerId): string {
+  return `${protocol} ${address} ${port}`;
+}
+
+/** A map key for a real server inside its virtual server. */
+export function realServerKey({ address, port }: RealServerId): string {
+  return `${address} ${port}`;
+}
+
+/** `10.96.0.1:443/TCP`. */
+export function printVirtualServer({ address, protocol, port }: VirtualServerId): string {
+  return `${printHostPort(address, port)}/${protocol}`;
+}
+
+/** `10.0.0.7:80`. */
+export function printRealServer({ address, port }: RealServerId): string {
+  return printHostPort(address, port);
+}

@@ -1,0 +1,43 @@
+/** Time, so that tests need not wait for it. */
+export interface Clock {
+  /** Milliseconds that never go back; only differences mean anything. */
+  now(): number;
+  /** Milliseconds since 1970, for people and for the API. */
+  wallClock(): number;
+  /** Calls back once after some milliseconds; the returned function cancels it. */
+  after(milliseconds: number, callback: () => void): () => void;
+}
+
+/** A length of time in milliseconds. */
+export function seconds(count: number): number {
+  return count * 1000;
+}
+
+/** A length of time in milliseconds. */
+export function minutes(count: number): number {
+  return count * 60_000;
+}
+
+/** The machine's clock. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wallClock: () => Date.now(),
+  after(milliseconds, callback) {
+    const timer = setTimeout(callback, milliseconds);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Ends after some milliseconds, or at once when the signal aborts; it never throws. */
+export async function sleep(clock: Clock, milliseconds: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return;
+  await new Promise<void>((resolve) => {
+    const cancel = clock.after(milliseconds, done);
+    function done(): void {
+      cancel();
+      signal?.removeEventListener('abort', done);
+      resolve();
+    }
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}
