@@ -1,0 +1,35 @@
+/** How many texts a pool keeps; a cluster has far fewer nodes, zones and port names. */
+const poolLimit = 200_000;
+
+/**
+ * Keeps one copy of texts that come again and again (node names, zones, port names, namespaces), so that
+ * a quarter of a million endpoints share the names of a few thousand nodes.
+ */
+export class Pool {
+  readonly #texts = new Map<string, string>();
+  readonly #lists = new Map<string, readonly string[]>();
+
+  /** The one copy of a text. */
+  text(text: string): string {
+    if (text === '') return '';
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    if (this.#texts.size >= poolLimit) this.#texts.clear();
+    this.#texts.set(text, text);
+    return text;
+  }
+
+  /** The one copy of a list of texts. */
+  list(texts: readonly string[]): readonly string[] {
+    if (texts.length === 0) return none;
+    const key = texts.join('\n');
+    const known = this.#lists.get(key);
+    if (known !== undefined) return known;
+    if (this.#lists.size >= poolLimit) this.#lists.clear();
+    const list = Object.freeze(texts.map((text) => this.text(text)));
+    this.#lists.set(key, list);
+    return list;
+  }
+}
+
+const none: readonly string[] = Object.freeze([]);
