@@ -1,7 +1,6 @@
 import type { Failure } from '../errno/errno.ts';
-import type { Family, IpAddress } from '../ip/address.ts';
-import type { Prefix } from '../ip/prefix.ts';
-import { printPrefix } from '../ip/prefix.ts';
+import { addressBits, addressFromBytes, type Family, type IpAddress, unspecified } from '../ip/address.ts';
+import { type Prefix, prefix, prefixFamily, printPrefix } from '../ip/prefix.ts';
 import { type Protocol, protocolLabel } from '../ip/protocol.ts';
 
 /** The hash types in use; entries are explained at {@link Entry}. */
@@ -53,16 +52,60 @@ export type EntryWrite = { readonly kind: 'addEntry' | 'deleteEntry'; readonly s
 export interface IpSets {
   /** IPSET_CMD_PROTOCOL: the highest protocol version the kernel speaks. Throws where ipset is missing. */
   protocol(): number;
-  /** Makes the set, or finds one with the same type, family and sizes but hashSize; EEXIST if it differs otherwise. */
+  /**
+   * Makes the set, or finds one with the same type, family and sizes but hashSize; EEXIST if it differs otherwise,
+   * EINVAL for a name of no or of more than 31 bytes, EOPNOTSUPP if the kernel has no such type.
+   */
   create(header: SetHeader): void;
   /** EBUSY while rules refer to it; ENOENT if there is none. */
   destroy(name: string): void;
-  /** Tries every write, order kept within a set; the failed ones by index. */
+  /**
+   * Tries every write, order kept within a set; the failed ones by index, in that order. ENOENT: no such set. ENOSPC: the
+   * set is full. ERANGE: a port outside a bitmap's range. EINVAL: the entry is of another family than the set, or the
+   * type cannot hold it: a network of length 0 (see {@link canonicalEntries}), the unspecified address in `hash:ip`.
+   * An entry's type must be its set's: the kernel does not always notice.
+   */
   write(batch: readonly EntryWrite[]): readonly Failure[];
   /** Every set of a type known here, ours or not; sets of other types are left out. */
   sets(): Promise<readonly SetStatus[]>;
-  /** The entries of a set; throws ENOENT if there is none. */
+  /**
+   * The entries of a set; throws ENOENT if there is none. Left out is what is no {@link Entry}: other protocols, and
+   * exceptions (`nomatch`), whose place an added entry takes.
+   */
   entries(name: string): Promise<readonly Entry[]>;
+}
+
+/**
+ * The entries that stand for one in the kernel: networks without host bits, and where the type refuses a network of
+ * length 0, its two halves.
+ */
+export function canonicalEntries(entry: Entry): readonly Entry[] {
+  if (entry.type !== 'hash:ip,port,net') return [entry];
+  const { address, length } = entry.net;
+  if (length > 0) return [{ ...entry, net: prefix(address, length) }];
+  const family = prefixFamily(entry.net);
+  const upper = new Uint8Array(addressBits(family) / 8);
+  upper[0] = 0x80;
+  return [unspecified(family), addressFromBytes(upper)].map((half) => ({ ...entry, net: prefix(half, 1) }));
+}
+
+/** Why a text cannot be the name of a set (IPSET_MAXNAMELEN, with its zero byte), or `undefined` if it can. */
+export function setNameProblem(name: string): string | undefined {
+  const length = new TextEncoder().encode(name).length;
+  if (length === 0 || length > 31) return `a name has 1 to 31 bytes, this one ${length}`;
+  return name.includes('\0') ? 'a name has no zero byte' : undefined;
+}
+
+/** `hash:ip family inet hashsize 1024 maxelem 65536`: what follows the name in `ipset create`. */
+export function printSetHeader(header: SetHeader): string {
+  if (header.type === 'bitmap:port') return `bitmap:port range ${header.firstPort}-${header.lastPort}`;
+  const family = header.family === 'IPv4' ? 'inet' : 'inet6';
+  return `${header.type} family ${family} hashsize ${header.hashSize} maxelem ${header.maxElements}`;
+}
+
+/** `add 10.96.0.1,tcp:443 to set KUBE-CLUSTER-IP`: how errors and logs call a write. */
+export function printEntryWrite({ kind, set, entry }: EntryWrite): string {
+  return kind === 'addEntry' ? `add ${entryKey(entry)} to set ${set}` : `delete ${entryKey(entry)} from set ${set}`;
 }
 
 /** A map key for an entry inside its set: how `ipset save` prints it, which is one text for each element. */
