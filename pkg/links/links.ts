@@ -15,6 +15,8 @@ export type AddressWrite = { readonly kind: 'bindAddress' | 'unbindAddress'; rea
 export interface Links {
   /** Makes the dummy device if it is missing; a device of that name and another kind is EEXIST. True if it was made. It stays down. */
   ensureDummy(name: string): boolean;
+  /** Whether there is a device of that name, of whatever kind. */
+  hasLink(name: string): boolean;
   /** ENODEV if there is none. */
   deleteLink(name: string): void;
   /** Every address of every device, of both families. */

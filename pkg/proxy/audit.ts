@@ -1,0 +1,134 @@
+import type { Firewall, Ruleset } from '../firewall/firewall.ts';
+import { type Family, familyOf, type IpAddress, isIPv6LinkLocal, isLoopback } from '../ip/address.ts';
+import type { Prefix } from '../ip/prefix.ts';
+import { entryKey, type IpSets } from '../ipset/ipset.ts';
+import { type Ipvs, type VirtualServer, type VirtualServerId, virtualServerKey } from '../ipvs/ipvs.ts';
+import type { Links } from '../links/links.ts';
+import { deviceName } from './apply.ts';
+import { Keys } from './keys.ts';
+import type { Ledger } from './ledger.ts';
+import type { Mirror } from './mirror.ts';
+import { foundFrontEnd, isOurs } from './ownership.ts';
+import { type SetId, setIds, setName } from './sets.ts';
+
+/** What the kernel is read with, and what is needed to tell what is ours. */
+export interface AuditContext {
+  readonly ipvs: Ipvs;
+  readonly ipsets: IpSets;
+  readonly links: Links;
+  readonly firewall: Firewall;
+  readonly mirror: Mirror;
+  readonly ledger: Ledger;
+  readonly families: readonly Family[];
+  /** Networks whose virtual servers are somebody else's unless a Service wants them. */
+  readonly excluded: readonly Prefix[];
+  readonly rules: (family: Family, nonEmpty: ReadonlySet<SetId>) => Ruleset;
+  readonly now: () => number;
+}
+
+/** How long one step may go on before it yields, in milliseconds. */
+const stepTime = 8;
+
+/**
+ * Reads the kernel into the mirror, step by step. After each step everything of which it yields the keys is as the
+ * kernel holds it, to be planned anew; between two steps the kernel may be written, within one it must not.
+ */
+export async function* audit(context: AuditContext): AsyncGenerator<Keys, void, void> {
+  yield await readAddresses(context);
+  yield* readSets(context);
+  yield await readRules(context);
+  yield* readServers(context);
+}
+
+/** Reads the device and every address. Node addresses leave out loopback and IPv6 link-local ones. */
+export async function readAddresses({ links, mirror, ledger }: AuditContext): Promise<Keys> {
+  const keys = new Keys();
+  for (const address of mirror.bound) keys.addresses.add(address);
+  mirror.hasDevice = links.hasLink(deviceName);
+  mirror.bound.clear();
+  const elsewhere = new Set<IpAddress>();
+  for (const { link, address } of await links.addresses()) {
+    if (link !== deviceName && !isLoopback(address) && !isIPv6LinkLocal(address)) elsewhere.add(address);
+    if (link !== deviceName || isIPv6LinkLocal(address)) continue;
+    mirror.bound.add(address);
+    keys.addresses.add(address);
+  }
+  mirror.nodeAddresses = [...elsewhere];
+  for (const address of ledger.addresses()) keys.addresses.add(address);
+  return keys;
+}
+
+async function* readSets({ ipsets, mirror, ledger, families }: AuditContext): AsyncGenerator<Keys> {
+  const present = new Set((await ipsets.sets()).map(({ header }) => header.name));
+  for (const family of families) {
+    for (const id of setIds) {
+      const name = setName(id, family);
+      const keys = new Keys();
+      if (present.has(name)) {
+        const entries = await ipsets.entries(name);
+        mirror.sets.set(name, new Map(entries.map((entry) => [entryKey(entry), entry])));
+        for (const entry of entries) keys.addEntry(name, entry);
+      } else mirror.sets.delete(name);
+      for (const entry of ledger.entries(name)) keys.addEntry(name, entry);
+      yield keys;
+    }
+  }
+}
+
+async function readRules({ firewall, mirror, families, rules }: AuditContext): Promise<Keys> {
+  for (const family of families) {
+    const written = mirror.rules.get(family);
+    if (written === undefined) continue;
+    if ((await firewall.check(family, rules(family, written))) !== 'same') mirror.rules.delete(family);
+  }
+  return new Keys();
+}
+
+async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
+  const { ipvs, mirror, ledger, families, now } = context;
+  const candidates = new Map<string, VirtualServerId>();
+  for (const [key, { server }] of mirror.servers) candidates.set(key, server);
+  for (const server of await ipvs.virtualServers()) {
+    if (families.includes(familyOf(server.address))) candidates.set(virtualServerKey(server), server);
+  }
+  for (const key of ledger.servers()) {
+    const claim = ledger.claim(key);
+    if (claim !== undefined) candidates.set(key, claim.frontEnd.server);
+  }
+  let keys = new Keys();
+  let since = now();
+  for (const [key, server] of candidates) {
+    await readServer(key, { server, context });
+    keys.servers.add(key);
+    if (now() - since < stepTime) continue;
+    yield keys;
+    keys = new Keys();
+    since = now();
+  }
+  yield keys;
+}
+
+/** Reads one virtual server by its key, so that one which a dump passed over is not taken for missing. */
+export async function readServer(
+  key: string,
+  { server, context }: { server: VirtualServerId; context: Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'> },
+): Promise<void> {
+  const { ipvs, mirror, ledger, excluded } = context;
+  const found: VirtualServer | undefined = ipvs.virtualServer(server);
+  if (found === undefined) {
+    mirror.recordServer(key, undefined);
+    return;
+  }
+  const realServers = await ipvs.realServers(server);
+  const isKnown = ledger.claim(key) !== undefined || mirror.servers.has(key);
+  if (!isKnown && !isOurs(server, { mirror, excluded, realServers })) return;
+  mirror.recordServer(key, { server: toVirtualServer(found), realServers });
+  if (ledger.claim(key) === undefined) ledger.retire(foundFrontEnd(toVirtualServer(found), mirror));
+}
+
+/** What the kernel reports without its counters. */
+function toVirtualServer(found: VirtualServer): VirtualServer {
+  const { address, protocol, port, scheduler, flags, timeout, prefixLength, persistenceEngine } = found;
+  return { address, protocol, port, scheduler, flags, timeout, prefixLength, persistenceEngine };
+}
+

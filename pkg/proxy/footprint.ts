@@ -1,0 +1,201 @@
+import { addressBits, type Family, familyOf, type IpAddress } from '../ip/address.ts';
+import type { Entry } from '../ipset/ipset.ts';
+import {
+  IP_VS_SVC_F_PERSISTENT,
+  IP_VS_SVC_F_SCHED1,
+  IP_VS_SVC_F_SCHED2,
+  type RealServerId,
+  realServerKey,
+  type VirtualServer,
+} from '../ipvs/ipvs.ts';
+import type { EndpointSlice, Service } from '../kube/types.ts';
+import { type Endpoint, endpointsOf } from './endpoint.ts';
+import { type ServicePort, servicePorts } from './service.ts';
+import type { SetId } from './sets.ts';
+import { chooseEndpoints, type EndpointChoice, type NodeTopology } from './topology.ts';
+
+/** What a Service's state in the kernel depends on besides the Service itself. */
+export interface NodeContext extends NodeTopology {
+  /** Where node ports are served. */
+  readonly nodePortAddresses: readonly IpAddress[];
+  readonly scheduler: string;
+}
+
+/** The API objects of one Service. */
+export interface ServiceObjects {
+  readonly service: Service;
+  readonly slices: Iterable<EndpointSlice>;
+  /** Slices made of endpoints that vanished a moment ago and may come back: they lose new connections only. */
+  readonly vanished: Iterable<EndpointSlice>;
+}
+
+/** An entry of one of our sets, each of which there is once for each family. */
+export interface SetEntry {
+  readonly set: SetId;
+  readonly family: Family;
+  readonly entry: Entry;
+}
+
+/** A real server that should be there. One with weight 0 is kept if it is there, and not made. */
+export interface WantedRealServer extends RealServerId {
+  readonly weight: 0 | 1;
+  /** '' if unknown. */
+  readonly podUid: string;
+}
+
+/** One virtual server with everything that stands and falls with it. */
+export interface FrontEnd {
+  readonly server: VirtualServer;
+  /** Whether its address goes onto the dummy device. */
+  readonly isBound: boolean;
+  readonly realServers: readonly WantedRealServer[];
+  readonly entries: readonly SetEntry[];
+}
+
+/** Everything that one Service wants in the kernel. */
+export interface Footprint {
+  readonly frontEnds: readonly FrontEnd[];
+  /** Entries that belong to no front end: what endpoints of this node reach themselves through. */
+  readonly hairpins: readonly SetEntry[];
+  /** Which traffic policies find no endpoint on this node although there are some elsewhere. */
+  readonly withoutLocalEndpoints: { readonly internal: boolean; readonly external: boolean };
+}
+
+/** What one Service wants in the kernel. The only place where Kubernetes' words turn into LVS's. */
+export function footprint(objects: ServiceObjects, node: NodeContext): Footprint {
+  const frontEnds: FrontEnd[] = [];
+  const hairpins: SetEntry[] = [];
+  const withoutLocalEndpoints = { internal: false, external: false };
+  for (const port of servicePorts(objects.service)) {
+    const query = { family: port.family, portName: port.name, protocol: port.protocol, nodeName: node.nodeName };
+    const endpoints = endpointsOf(objects.slices, query);
+    const vanished = endpointsOf(objects.vanished, query);
+    const backends = new Backends(port, { node, endpoints, vanished });
+    frontEnds.push(clusterFrontEnd(port, { node, backends }), ...nodePortFrontEnds(port, { node, backends }));
+    for (const endpoint of [...endpoints, ...vanished]) if (endpoint.isLocal) hairpins.push(hairpin(endpoint, port));
+    withoutLocalEndpoints.internal ||= port.isInternalPolicyLocal && backends.lacksLocal;
+    withoutLocalEndpoints.external ||= port.isExternalPolicyLocal && backends.lacksLocal;
+  }
+  return { frontEnds, hairpins, withoutLocalEndpoints };
+}
+
+interface Circumstances {
+  readonly node: NodeContext;
+  readonly backends: Backends;
+}
+
+function clusterFrontEnd(port: ServicePort, { node, backends }: Circumstances): FrontEnd {
+  const { clusterIP: ip, protocol, family } = port;
+  return {
+    server: virtualServer(port, { address: ip, port: port.port, scheduler: node.scheduler }),
+    isBound: true,
+    realServers: port.isInternalPolicyLocal ? backends.localOnly() : backends.cluster(),
+    entries: [
+      { set: 'clusterIp', family, entry: { type: 'hash:ip,port', ip, protocol, port: port.port } },
+      { set: 'ipvsIps', family, entry: { type: 'hash:ip', ip } },
+    ],
+  };
+}
+
+function nodePortFrontEnds(port: ServicePort, { node, backends }: Circumstances): readonly FrontEnd[] {
+  if (port.nodePort === 0) return [];
+  const addresses = node.nodePortAddresses.filter((address) => familyOf(address) === port.family);
+  return addresses.map((address) => ({
+    server: virtualServer(port, { address, port: port.nodePort, scheduler: node.scheduler }),
+    isBound: false,
+    realServers: port.isExternalPolicyLocal ? backends.localFirst() : backends.cluster(),
+    entries: nodePortEntries(port, address),
+  }));
+}
+
+/** Sets of node ports without and with `externalTrafficPolicy: Local`. */
+const nodePortSets = {
+  TCP: ['nodePortTcp', 'nodePortLocalTcp'],
+  UDP: ['nodePortUdp', 'nodePortLocalUdp'],
+  SCTP: ['nodePortSctp', 'nodePortLocalSctp'],
+} as const;
+
+function nodePortEntries(port: ServicePort, ip: IpAddress): readonly SetEntry[] {
+  const { protocol, nodePort, family } = port;
+  const entry: Entry =
+    protocol === 'SCTP'
+      ? { type: 'hash:ip,port', ip, protocol, port: nodePort }
+      : { type: 'bitmap:port', port: nodePort };
+  const [every, local] = nodePortSets[protocol];
+  const names = port.isExternalPolicyLocal ? [every, local] : [every];
+  return names.map((set) => ({ set, family, entry }));
+}
+
+function hairpin({ address, port }: Endpoint, { protocol, family }: ServicePort): SetEntry {
+  return { set: 'loopBack', family, entry: { type: 'hash:ip,port,ip', ip: address, protocol, port, ip2: address } };
+}
+
+/** What `sh` and `mh` need so that new clients pass over draining servers (`sh-fallback`, `mh-fallback`), and `mh` to spread one client's connections. */
+const schedulerFlags: Readonly<Record<string, number>> = {
+  sh: IP_VS_SVC_F_SCHED1,
+  mh: IP_VS_SVC_F_SCHED1 + IP_VS_SVC_F_SCHED2,
+};
+
+function virtualServer(
+  { protocol, affinitySeconds, family }: ServicePort,
+  { address, port, scheduler }: { address: IpAddress; port: number; scheduler: string },
+): VirtualServer {
+  const persistent = affinitySeconds > 0 ? IP_VS_SVC_F_PERSISTENT : 0;
+  const flags = persistent + (schedulerFlags[scheduler] ?? 0);
+  const prefixLength = addressBits(family);
+  return { address, protocol, port, scheduler, flags, timeout: affinitySeconds, prefixLength, persistenceEngine: '' };
+}
+
+/** The real servers of one service port, made once for each policy and shared by its front ends. */
+class Backends {
+  readonly #now: EndpointChoice;
+  readonly #before: EndpointChoice;
+  readonly #made = new Map<string, readonly WantedRealServer[]>();
+
+  constructor(
+    port: ServicePort,
+    { node, endpoints, vanished }: { node: NodeTopology; endpoints: readonly Endpoint[]; vanished: readonly Endpoint[] },
+  ) {
+    this.#now = chooseEndpoints(endpoints, { port, node });
+    const isBack = new Set(endpoints.map(realServerKey));
+    const gone = vanished.filter((endpoint) => !isBack.has(realServerKey(endpoint)));
+    this.#before = gone.length === 0 ? this.#now : chooseEndpoints([...endpoints, ...gone], { port, node });
+  }
+
+  /** Endpoints exist, but none of them is on this node. */
+  get lacksLocal(): boolean {
+    return this.#now.hasAny && this.#now.local?.length === 0;
+  }
+
+  cluster(): readonly WantedRealServer[] {
+    return this.#once('cluster', ({ cluster }) => cluster ?? []);
+  }
+
+  localOnly(): readonly WantedRealServer[] {
+    return this.#once('localOnly', ({ local }) => local ?? []);
+  }
+
+  /** The local ones; without any, all of them, so that pods of this node still get an answer. */
+  localFirst(): readonly WantedRealServer[] {
+    return this.#once('localFirst', ({ cluster, local }) => (local?.length ? local : (cluster ?? [])));
+  }
+
+  #once(name: string, choose: (choice: EndpointChoice) => readonly Endpoint[]): readonly WantedRealServer[] {
+    const made = this.#made.get(name) ?? weigh(choose(this.#now), choose(this.#before));
+    this.#made.set(name, made);
+    return made;
+  }
+}
+
+/** Those chosen now at weight 1; those that only vanished a moment ago at 0, or at 1 if there is nobody else. */
+function weigh(now: readonly Endpoint[], before: readonly Endpoint[]): readonly WantedRealServer[] {
+  const want = (weight: 0 | 1) => (endpoint: Endpoint): WantedRealServer => {
+    const { address, port, podUid } = endpoint;
+    return { address, port, podUid, weight };
+  };
+  const wanted = now.map(want(1));
+  if (now === before) return wanted;
+  const chosen = new Set(wanted.map(realServerKey));
+  const vanished = before.filter((endpoint) => !chosen.has(realServerKey(endpoint)));
+  return [...wanted, ...vanished.map(want(now.length > 0 ? 0 : 1))];
+}

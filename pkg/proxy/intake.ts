@@ -1,0 +1,87 @@
+import { type Family, families, familyOf } from '../ip/address.ts';
+import type { Change, Kind, ObjectName, Problem } from '../kube/types.ts';
+import type { Logger } from '../log/log.ts';
+import type { Reporter } from './reporter.ts';
+import { objectKey } from './service.ts';
+import type { Store } from './store.ts';
+
+/** What the intake works with. */
+export interface IntakeOptions {
+  readonly store: Store;
+  readonly log: Logger;
+  readonly reporter: Reporter;
+  /** Called after a change that has to be carried out. */
+  readonly onDirty: () => void;
+}
+
+/** Takes changes from a source into the store: says what is wrong with objects, and when everything has been told. */
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #synced = new Set<Kind>();
+  readonly #invalid: Readonly<Record<Kind, Map<string, string>>> = { Service: new Map(), EndpointSlice: new Map(), Node: new Map() };
+  readonly #waiting = new Set<() => void>();
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  /** Takes one change in. */
+  take(change: Change): void {
+    if (change.type === 'synced') this.#synced.add(change.kind);
+    else this.#takeObject(change);
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** Whether all objects of some kinds have been told. */
+  hasSynced(...kinds: readonly Kind[]): boolean {
+    return kinds.every((kind) => this.#synced.has(kind));
+  }
+
+  /** Ends when a condition holds, which is asked after each change, or when the signal aborts. */
+  async until(condition: () => boolean, signal: AbortSignal): Promise<void> {
+    if (condition() || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const check = () => {
+        if (!condition() && !signal.aborted) return;
+        this.#waiting.delete(check);
+        signal.removeEventListener('abort', check);
+        resolve();
+      };
+      this.#waiting.add(check);
+      signal.addEventListener('abort', check);
+    });
+  }
+
+  #takeObject(change: Exclude<Change, { type: 'synced' }>): void {
+    const { store, reporter, onDirty } = this.#options;
+    const name = change.type === 'set' ? { namespace: '', ...change.object } : change.name;
+    this.#noteProblems(change.kind, { name, problems: change.type === 'delete' ? [] : change.problems });
+    if (change.type === 'unusable') return;
+    const zone = store.node?.zone;
+    store.apply(change);
+    reporter.changeReceived(change.kind);
+    if (change.kind === 'Node' && store.node?.zone !== zone) store.markDirty(() => true);
+    reporter.queued(concerned(change));
+    onDirty();
+  }
+
+  /** Says what is wrong with an object, once for each different complaint. */
+  #noteProblems(kind: Kind, { name, problems }: { name: ObjectName; problems: readonly Problem[] }): void {
+    const invalid = this.#invalid[kind];
+    const key = objectKey(name);
+    const text = problems.map(({ field, message }) => `${field}: ${message}`).join('; ');
+    if (text === (invalid.get(key) ?? '')) return;
+    if (text === '') invalid.delete(key);
+    else invalid.set(key, text);
+    if (text !== '') this.#options.log.error(`invalid ${kind}`, undefined, { object: key, problems: text });
+    this.#options.reporter.invalidObjects(kind, invalid.size);
+  }
+}
+
+/** The families that a change is about; both where that cannot be told. */
+function concerned(change: Exclude<Change, { type: 'synced' }>): readonly Family[] {
+  if (change.type !== 'set') return families;
+  if (change.kind === 'EndpointSlice') return [change.object.family];
+  if (change.kind === 'Service') return change.object.clusterIPs.map(familyOf);
+  return families;
+}

@@ -1,0 +1,229 @@
+import { type Family, familyOf, type IpAddress } from '../ip/address.ts';
+import { type Entry, entryKey } from '../ipset/ipset.ts';
+import { type RealServerId, type VirtualServerId, virtualServerKey } from '../ipvs/ipvs.ts';
+import type { Footprint, FrontEnd, SetEntry } from './footprint.ts';
+import { Keys } from './keys.ts';
+import { type SetId, setIds, setName } from './sets.ts';
+
+/** A Service as an owner: the older one wins, then the one whose key sorts first. */
+export interface Owner {
+  /** `namespace/name`. */
+  readonly key: string;
+  /** Milliseconds since 1970, 0 if unknown. */
+  readonly created: number;
+}
+
+/** A virtual server that is wanted, and by whom; `undefined` for one on its way out, which keeps no real servers. */
+export interface Claim {
+  readonly owner: Owner | undefined;
+  readonly frontEnd: FrontEnd;
+}
+
+/** Two Services want one virtual server. */
+export interface Conflict {
+  readonly server: string;
+  readonly winner: string;
+  readonly loser: string;
+}
+
+/**
+ * The sum of all footprints. Addresses and set entries may have many owners and are counted; a virtual server
+ * has one. A front end that nobody wants any more stays as *retired*, with its entries and address but without real
+ * servers, until {@link release}: its clients must be told before it goes (`design.md` section 2).
+ */
+export class Ledger {
+  readonly #footprints = new Map<string, { owner: Owner; footprint: Footprint }>();
+  readonly #claims = new Map<string, Claim[]>();
+  readonly #retired = new Map<string, FrontEnd>();
+  readonly #addresses = new Map<IpAddress, number>();
+  readonly #entries = new Map<string, Map<string, { entry: Entry; count: number }>>();
+  readonly #withoutLocal = { internal: 0, external: 0 };
+  #claimCount = 0;
+
+  /** Puts a Service's footprint in the place of its last one, or takes it away. What that touches. */
+  set(owner: Owner, footprint: Footprint | undefined): Keys {
+    const touched = new Keys();
+    const last = this.#footprints.get(owner.key);
+    if (footprint === undefined) this.#footprints.delete(owner.key);
+    else this.#footprints.set(owner.key, { owner, footprint });
+    this.#countWithoutLocal(footprint, 1);
+    this.#countWithoutLocal(last?.footprint, -1);
+    for (const frontEnd of footprint?.frontEnds ?? []) this.#enter(owner, { frontEnd, touched });
+    for (const entry of footprint?.hairpins ?? []) this.#count(entry, { by: 1, touched });
+    if (last !== undefined) this.#withdraw(last, touched);
+    return touched;
+  }
+
+  /** Keeps a virtual server as retired that was found in the kernel and that nobody wants. */
+  retire(frontEnd: FrontEnd): Keys {
+    const touched = new Keys();
+    if (!this.wants(virtualServerKey(frontEnd.server))) this.#retire(frontEnd, touched);
+    return touched;
+  }
+
+  /** Gives up a retired front end for good; nothing happens if it is not retired any more. */
+  release(key: string): Keys {
+    const touched = new Keys();
+    const frontEnd = this.#retired.get(key);
+    if (frontEnd === undefined) return touched;
+    this.#retired.delete(key);
+    this.#countFrontEnd(frontEnd, { by: -1, touched });
+    return touched;
+  }
+
+  /** Who holds a virtual server, or `undefined` if nobody wants it, not even as retired. */
+  claim(key: string): Claim | undefined {
+    const first = this.#claims.get(key)?.[0];
+    if (first !== undefined) return first;
+    const frontEnd = this.#retired.get(key);
+    return frontEnd === undefined ? undefined : { owner: undefined, frontEnd };
+  }
+
+  /** Whether a Service wants a virtual server. */
+  wants(key: string): boolean {
+    return this.#claims.has(key);
+  }
+
+  /** Whether a real server is wanted, and for the same pod as far as both are known. */
+  wantsRealServer(server: VirtualServerId, { backend, podUid }: { backend: RealServerId; podUid: string }): boolean {
+    const wanted = this.claim(virtualServerKey(server))?.frontEnd.realServers.find(
+      ({ address, port }) => address === backend.address && port === backend.port,
+    );
+    if (wanted === undefined) return false;
+    return podUid === '' || wanted.podUid === '' || podUid === wanted.podUid;
+  }
+
+  wantsEntry(set: string, key: string): boolean {
+    return this.#entries.get(set)?.has(key) ?? false;
+  }
+
+  wantsAddress(address: IpAddress): boolean {
+    return this.#addresses.has(address);
+  }
+
+  /** The sets of a family that should have entries. */
+  nonEmptySets(family: Family): ReadonlySet<SetId> {
+    return new Set(setIds.filter((id) => this.#entries.has(setName(id, family))));
+  }
+
+  /** The keys of all virtual servers that are wanted, retired ones included. */
+  *servers(): Generator<string> {
+    yield* this.#claims.keys();
+    yield* this.#retired.keys();
+  }
+
+  /** All addresses that should be bound. */
+  addresses(): Iterable<IpAddress> {
+    return this.#addresses.keys();
+  }
+
+  /** All entries that a set should have. */
+  *entries(set: string): Generator<Entry> {
+    for (const { entry } of this.#entries.get(set)?.values() ?? []) yield entry;
+  }
+
+  /** Everything that is wanted. */
+  everything(): Keys {
+    const keys = new Keys();
+    for (const key of this.servers()) keys.servers.add(key);
+    for (const address of this.addresses()) keys.addresses.add(address);
+    for (const set of this.#entries.keys()) for (const entry of this.entries(set)) keys.addEntry(set, entry);
+    return keys;
+  }
+
+  /** The retired front ends, by key. */
+  retired(): ReadonlyMap<string, FrontEnd> {
+    return this.#retired;
+  }
+
+  /** The virtual servers that a Service wants and another one holds. */
+  conflictsOf(owner: Owner): readonly Conflict[] {
+    const frontEnds = this.#footprints.get(owner.key)?.footprint.frontEnds ?? [];
+    return frontEnds.flatMap(({ server }) => {
+      const winner = this.claim(virtualServerKey(server))?.owner?.key;
+      if (winner === undefined || winner === owner.key) return [];
+      return [{ server: virtualServerKey(server), winner, loser: owner.key }];
+    });
+  }
+
+  /** How many claims lost against another Service's. */
+  conflictCount(): number {
+    return this.#claimCount - this.#claims.size;
+  }
+
+  /** How many Services find no local endpoint for a traffic policy that asks for one, in either family. */
+  withoutLocalEndpoints(policy: 'internal' | 'external'): number {
+    return this.#withoutLocal[policy];
+  }
+
+  #enter(owner: Owner, { frontEnd, touched }: { frontEnd: FrontEnd; touched: Keys }): void {
+    const key = virtualServerKey(frontEnd.server);
+    const others = (this.#claims.get(key) ?? []).filter((claim) => claim.owner?.key !== owner.key);
+    this.#setClaims(key, [...others, { owner, frontEnd }].sort(byPriority));
+    this.#countFrontEnd(frontEnd, { by: 1, touched });
+    touched.add(this.release(key));
+  }
+
+  #withdraw({ footprint }: { footprint: Footprint }, touched: Keys): void {
+    for (const frontEnd of footprint.frontEnds) {
+      const key = virtualServerKey(frontEnd.server);
+      const left = (this.#claims.get(key) ?? []).filter((claim) => claim.frontEnd !== frontEnd);
+      this.#setClaims(key, left);
+      if (left.length === 0) this.#retire(frontEnd, touched);
+      this.#countFrontEnd(frontEnd, { by: -1, touched });
+    }
+    for (const entry of footprint.hairpins) this.#count(entry, { by: -1, touched });
+  }
+
+  #setClaims(key: string, claims: Claim[]): void {
+    this.#claimCount += claims.length - (this.#claims.get(key)?.length ?? 0);
+    if (claims.length > 0) this.#claims.set(key, claims);
+    else this.#claims.delete(key);
+  }
+
+  #countWithoutLocal(footprint: Footprint | undefined, by: 1 | -1): void {
+    if (footprint?.withoutLocalEndpoints.internal) this.#withoutLocal.internal += by;
+    if (footprint?.withoutLocalEndpoints.external) this.#withoutLocal.external += by;
+  }
+
+  #retire(frontEnd: FrontEnd, touched: Keys): void {
+    const key = virtualServerKey(frontEnd.server);
+    if (this.#retired.has(key)) return;
+    const retired = { ...frontEnd, realServers: [] };
+    this.#retired.set(key, retired);
+    this.#countFrontEnd(retired, { by: 1, touched });
+  }
+
+  #countFrontEnd({ server, isBound, entries }: FrontEnd, { by, touched }: Counting): void {
+    touched.servers.add(virtualServerKey(server));
+    touched.families.add(familyOf(server.address));
+    for (const entry of entries) this.#count(entry, { by, touched });
+    if (!isBound) return;
+    touched.addresses.add(server.address);
+    const count = (this.#addresses.get(server.address) ?? 0) + by;
+    if (count > 0) this.#addresses.set(server.address, count);
+    else this.#addresses.delete(server.address);
+  }
+
+  #count({ set: id, family, entry }: SetEntry, { by, touched }: Counting): void {
+    const set = setName(id, family);
+    touched.addEntry(set, entry);
+    const entries = this.#entries.get(set) ?? new Map<string, { entry: Entry; count: number }>();
+    const key = entryKey(entry);
+    const count = (entries.get(key)?.count ?? 0) + by;
+    if (count > 0) this.#entries.set(set, entries.set(key, { entry, count }));
+    else if (entries.delete(key) && entries.size === 0) this.#entries.delete(set);
+  }
+}
+
+interface Counting {
+  readonly by: 1 | -1;
+  readonly touched: Keys;
+}
+
+function byPriority(one: Claim, other: Claim): number {
+  const [a, b] = [one.owner, other.owner];
+  if (a === undefined || b === undefined) return 0;
+  return a.created - b.created || (a.key < b.key ? -1 : 1);
+}
+

@@ -1,0 +1,83 @@
+import type { Family, IpAddress } from '../ip/address.ts';
+import { type Entry, entryKey, type SetHeader } from '../ipset/ipset.ts';
+import {
+  printRealServer,
+  printVirtualServer,
+  type RealServer,
+  type RealServerId,
+  type VirtualServer,
+  type VirtualServerId,
+} from '../ipvs/ipvs.ts';
+import type { SetId } from './sets.ts';
+
+/** One step of a plan. Each may be repeated safely. */
+export type Operation =
+  | { readonly kind: 'makeDevice' }
+  | { readonly kind: 'createSet'; readonly header: SetHeader }
+  | { readonly kind: 'addEntry' | 'deleteEntry'; readonly set: string; readonly entry: Entry }
+  /** Makes a family's rules those for the sets that are named, which are the ones that have entries. */
+  | { readonly kind: 'setRules'; readonly family: Family; readonly nonEmpty: ReadonlySet<SetId> }
+  | { readonly kind: 'addVirtualServer' | 'updateVirtualServer'; readonly server: VirtualServer }
+  | { readonly kind: 'deleteVirtualServer'; readonly server: VirtualServerId }
+  | { readonly kind: 'addRealServer'; readonly server: VirtualServerId; readonly backend: RealServer; readonly podUid: string }
+  /** Changes the weight in place; connections stay. */
+  | { readonly kind: 'weighRealServer'; readonly server: VirtualServerId; readonly backend: RealServer; readonly podUid: string }
+  /** Weight 0 now; deletion when the graceful termination manager says so. */
+  | {
+      readonly kind: 'drainRealServer';
+      readonly server: VirtualServerId;
+      readonly backend: RealServer;
+      readonly podUid: string;
+      readonly cause: DrainCause;
+    }
+  | { readonly kind: 'bindAddress' | 'unbindAddress'; readonly address: IpAddress }
+  /** Deletes conntrack flows to servers that did not exist when the flows began. */
+  | { readonly kind: 'forgetFlows'; readonly servers: readonly VirtualServerId[] };
+
+/** Why a real server is not wanted: its endpoint is not chosen any more, or its whole virtual server goes. */
+export type DrainCause = 'endpoint' | 'virtualServer';
+
+/** An operation as one line, the same in logs, golden files and reviews: `+vs 10.96.0.1:443/TCP rr`. */
+export function printOperation(operation: Operation): string {
+  switch (operation.kind) {
+    case 'makeDevice':
+      return '+device';
+    case 'createSet':
+      return `+set ${operation.header.name} ${operation.header.type}`;
+    case 'addEntry':
+      return `+entry ${operation.set} ${entryKey(operation.entry)}`;
+    case 'deleteEntry':
+      return `-entry ${operation.set} ${entryKey(operation.entry)}`;
+    case 'setRules':
+      return `=rules ${operation.family} ${[...operation.nonEmpty].join(' ')}`.trimEnd();
+    case 'addVirtualServer':
+      return `+vs ${printParameters(operation.server)}`;
+    case 'updateVirtualServer':
+      return `=vs ${printParameters(operation.server)}`;
+    case 'deleteVirtualServer':
+      return `-vs ${printVirtualServer(operation.server)}`;
+    case 'addRealServer':
+      return `+rs ${printPair(operation)} weight ${operation.backend.weight}`;
+    case 'weighRealServer':
+      return `=rs ${printPair(operation)} weight ${operation.backend.weight}`;
+    case 'drainRealServer':
+      return `~rs ${printPair(operation)}`;
+    case 'bindAddress':
+      return `+address ${operation.address}`;
+    case 'unbindAddress':
+      return `-address ${operation.address}`;
+    case 'forgetFlows':
+      return `-flows ${operation.servers.map(printVirtualServer).join(' ')}`;
+  }
+}
+
+/** `10.96.0.1:443/TCP 10.0.0.7:80`. */
+export function printPair({ server, backend }: { server: VirtualServerId; backend: RealServerId }): string {
+  return `${printVirtualServer(server)} ${printRealServer(backend)}`;
+}
+
+function printParameters(server: VirtualServer): string {
+  const flags = server.flags === 0 ? '' : ` flags 0x${server.flags.toString(16)}`;
+  const timeout = server.timeout === 0 ? '' : ` timeout ${server.timeout}`;
+  return `${printVirtualServer(server)} ${server.scheduler}${flags}${timeout}`;
+}

@@ -1,0 +1,301 @@
+import type { Firewall } from '../firewall/firewall.ts';
+import { type Family, familyOf } from '../ip/address.ts';
+import type { Prefix } from '../ip/prefix.ts';
+import type { IpSets } from '../ipset/ipset.ts';
+import type { Ipvs, VirtualServerId } from '../ipvs/ipvs.ts';
+import type { Change } from '../kube/types.ts';
+import type { Links } from '../links/links.ts';
+import type { Logger } from '../log/log.ts';
+import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
+import { Breather, Lane } from '../runner/lane.ts';
+import { Runner } from '../runner/runner.ts';
+import { deviceName } from './apply.ts';
+import { type AuditContext, audit, readAddresses } from './audit.ts';
+import { footprint, type NodeContext } from './footprint.ts';
+import { GracefulTerminationManager } from './graceful.ts';
+import { Intake } from './intake.ts';
+import { Keys } from './keys.ts';
+import { Ledger, type Owner } from './ledger.ts';
+import { Mirror } from './mirror.ts';
+import type { Reporter } from './reporter.ts';
+import { Retirement } from './retirement.ts';
+import { Retries } from './retries.ts';
+import { RuleSource, type RuleSettings } from './rule-source.ts';
+import { ServerWriter } from './server-writer.ts';
+import { Settler } from './settler.ts';
+import { Store } from './store.ts';
+
+/** What the proxier is made of and told. */
+export interface ProxierOptions {
+  readonly ipvs: Ipvs;
+  readonly ipsets: IpSets;
+  readonly links: Links;
+  readonly firewall: Firewall;
+  readonly forgetFlows: (servers: readonly VirtualServerId[]) => void;
+  readonly reporter: Reporter;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly nodeName: string;
+  readonly families: readonly Family[];
+  readonly scheduler: string;
+  /** Networks whose virtual servers are left alone unless a Service wants them. */
+  readonly excluded: readonly Prefix[];
+  readonly ruleSettings: RuleSettings;
+  /** Milliseconds between two audits. */
+  readonly syncPeriod: number;
+  /** Milliseconds in which changes are gathered after a sync; 0 for none. */
+  readonly minSyncPeriod: number;
+}
+
+/** How long to wait for the Node, and for its pod networks where the rules need them. */
+const nodePatience = seconds(30);
+const podNetworkPatience = minutes(5);
+
+/** How long audits that failures asked for keep apart, in milliseconds. */
+const auditPause = seconds(1);
+
+/** From changes of the API to the kernel: one sync, end to end (`design.md` section 2). */
+export class Proxier {
+  readonly #options: ProxierOptions;
+  readonly #lane = new Lane();
+  readonly #ledger = new Ledger();
+  readonly #mirror = new Mirror();
+  readonly #owners = new Map<string, Owner>();
+  readonly #reportedConflicts = new Set<string>();
+  readonly #store: Store;
+  readonly #intake: Intake;
+  readonly #rules: RuleSource;
+  readonly #retirement: Retirement;
+  readonly #retries: Retries;
+  readonly #settler: Settler;
+  readonly #auditContext: AuditContext;
+  readonly #syncs: Runner;
+  readonly #audits: Runner;
+  #cancelWakeup: (() => void) | undefined;
+  #wakeupAt = Number.POSITIVE_INFINITY;
+  #hasSynced = false;
+  /** Real servers on their way out. */
+  readonly graceful: GracefulTerminationManager;
+
+  constructor(options: ProxierOptions) {
+    const { clock, log, reporter, firewall, families, ipvs, excluded } = options;
+    const [mirror, ledger, lane] = [this.#mirror, this.#ledger, this.#lane];
+    const now = () => clock.now();
+    this.#options = options;
+    this.#store = new Store(now);
+    this.#syncs = new Runner({ clock, log, minInterval: options.minSyncPeriod, run: () => this.#lane.run(() => this.#sync()) });
+    this.#audits = new Runner({
+      clock, log, minInterval: auditPause, maxInterval: options.syncPeriod,
+      run: () => (this.#hasSynced ? this.#audit() : this.#lane.run(() => this.#firstSync())),
+    });
+    this.#intake = new Intake({ store: this.#store, log, reporter, onDirty: () => this.#syncs.request() });
+    this.#retries = new Retries({ clock, log, ledger });
+    this.#retirement = new Retirement({ ledger, mirror });
+    this.#rules = new RuleSource({ settings: options.ruleSettings, firewall, node: () => this.#store.node });
+    const rules = this.#rules.ruleset.bind(this.#rules);
+    const writer = new ServerWriter({ ipvs, mirror });
+    const graceful = new GracefulTerminationManager({
+      ipvs, writer, lane, clock, log,
+      isWanted: (server, realServer) => ledger.wantsRealServer(server, realServer),
+      onEnd: (end) => reporter.drainEnded(end),
+      onDeleted: () => this.#syncs.request(),
+    });
+    this.graceful = graceful;
+    const { ipsets, links, forgetFlows } = options;
+    const [drain, onProgress] = [graceful.begin.bind(graceful), () => reporter.progressed()];
+    const applyContext = { servers: writer, ipsets, links, firewall, mirror, rules, drain, forgetFlows, onProgress, now };
+    this.#settler = new Settler({ ledger, mirror, graceful, retries: this.#retries, applyContext, families, reporter, log });
+    this.#auditContext = { ipvs, ipsets, links, firewall, mirror, ledger, families, excluded, rules, now };
+  }
+
+  /** Takes in what a source tells; {@link run} carries it out. */
+  onChange(change: Change): void {
+    this.#intake.take(change);
+  }
+
+  /**
+   * Waits for the objects, makes the kernel theirs and keeps it so until the signal aborts; the kernel's state then stays.
+   * Throws if the Node has no pod networks in time and the rules need them.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#waitForObjects(signal);
+    if (signal.aborted) return;
+    this.#audits.request();
+    const onChange = () => void this.#lane.run(() => this.#readAddresses());
+    await Promise.all([
+      this.#audits.run(signal),
+      this.#syncs.run(signal),
+      this.graceful.run(signal),
+      this.#options.links.watch(onChange, { except: deviceName, signal }),
+    ]);
+    this.#cancelWakeup?.();
+  }
+
+  async #waitForObjects(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    await this.#intake.until(() => this.#intake.hasSynced('Service', 'EndpointSlice'), signal);
+    if (!(await this.#waitFor(() => this.#intake.hasSynced('Node'), { patience: nodePatience, signal }))) {
+      log.error('the Node was not told in time, going on without', undefined, { node: this.#options.nodeName });
+    }
+    if (!(await this.#waitFor(() => this.#rules.isReady, { patience: podNetworkPatience, signal }))) {
+      throw new Error(`node ${this.#options.nodeName} has no spec.podCIDRs after ${podNetworkPatience / 1000} s, and detect-local-mode NodeCIDR needs them`);
+    }
+    await sleep(clock, 0, signal);
+  }
+
+  /** Whether a condition came true in time; true as well when the signal aborts. */
+  async #waitFor(condition: () => boolean, { patience, signal }: { patience: number; signal: AbortSignal }): Promise<boolean> {
+    const timeout = new AbortController();
+    const cancel = this.#options.clock.after(patience, () => timeout.abort());
+    await this.#intake.until(condition, AbortSignal.any([signal, timeout.signal]));
+    cancel();
+    return condition() || signal.aborted;
+  }
+
+  /** Everything that the API says, against everything that the kernel holds. */
+  async #firstSync(): Promise<void> {
+    const { clock, log, families, reporter } = this.#options;
+    const started = clock.now();
+    await readAddresses(this.#auditContext);
+    this.#store.markDirty(() => true);
+    const { triggerTimes } = await this.#takeDirty(new Keys());
+    const keys = new Keys();
+    for await (const step of audit(this.#auditContext)) {
+      keys.add(step);
+      reporter.progressed();
+    }
+    keys.add(this.#ledger.everything());
+    const isSuccess = await this.#settle(keys);
+    this.#report(started, { isSuccess, triggerTimes, families });
+    if (!isSuccess) return;
+    this.#hasSynced = true;
+    reporter.firstSyncDone();
+    log.info('first sync done', { services: this.#store.serviceCount, milliseconds: Math.round(clock.now() - started) });
+  }
+
+  /** Carries out what changed, and what is due. */
+  async #sync(): Promise<void> {
+    if (!this.#hasSynced) return;
+    const started = this.#options.clock.now();
+    const keys = new Keys();
+    const { triggerTimes } = await this.#takeDirty(keys);
+    keys.add(await this.#retries.due(this.#auditContext));
+    const isSuccess = await this.#settle(keys);
+    const families = this.#options.families.filter((family) => keys.families.has(family));
+    this.#report(started, { isSuccess, triggerTimes, families });
+  }
+
+  /** Compares the kernel with the ledger, step by step, and repairs the difference; changes are carried out in between. */
+  async #audit(): Promise<void> {
+    const started = this.#options.clock.now();
+    const steps = audit(this.#auditContext);
+    let isSuccess = true;
+    for (let isOver = false; !isOver; ) {
+      await this.#lane.run(async () => {
+        await this.#sync();
+        const step = await steps.next();
+        isOver = step.done === true;
+        if (step.done !== true) isSuccess = (await this.#settle(step.value, { isRepair: true })) && isSuccess;
+      });
+    }
+    this.#report(started, { isSuccess, triggerTimes: [], families: this.#options.families });
+  }
+
+  async #readAddresses(): Promise<void> {
+    const before = this.#mirror.nodeAddresses;
+    try {
+      await readAddresses(this.#auditContext);
+    } catch (error) {
+      this.#options.log.error('could not read addresses', error);
+      this.#audits.request();
+    }
+    if (isSameSet(before, this.#mirror.nodeAddresses)) return;
+    this.#store.markDirty(({ ports }) => ports.some(({ nodePort }) => nodePort !== 0));
+    this.#syncs.request();
+  }
+
+  /** Brings the ledger up to date with the store. */
+  async #takeDirty(keys: Keys): Promise<{ triggerTimes: readonly number[] }> {
+    const next = this.#store.expire();
+    const breather = new Breather(() => this.#options.clock.now());
+    const { services, triggerTimes } = this.#store.takeDirty();
+    const node = this.#nodeContext();
+    for (const key of services) {
+      keys.add(this.#enter(key, node));
+      await breather.breathe();
+    }
+    if (next !== undefined) this.#wakeAt(next);
+    return { triggerTimes };
+  }
+
+  #enter(key: string, node: NodeContext): Keys {
+    const objects = this.#store.objects(key);
+    const owner = objects === undefined ? this.#owners.get(key) : { key, created: objects.service.created };
+    if (owner === undefined) return new Keys();
+    if (objects === undefined) this.#owners.delete(key);
+    else this.#owners.set(key, owner);
+    const touched = this.#ledger.set(owner, objects === undefined ? undefined : footprint(objects, node));
+    this.#reportConflicts(owner);
+    return touched;
+  }
+
+  #reportConflicts(owner: Owner): void {
+    for (const conflict of this.#ledger.conflictsOf(owner)) {
+      const id = `${conflict.loser} ${conflict.server} ${conflict.winner}`;
+      if (this.#reportedConflicts.has(id)) continue;
+      this.#reportedConflicts.add(id);
+      this.#options.log.error('two Services want one virtual server', undefined, { ...conflict });
+      this.#options.reporter.conflict(conflict);
+    }
+  }
+
+  #nodeContext(): NodeContext {
+    const { nodeName, scheduler, families } = this.#options;
+    const nodePortAddresses = this.#mirror.nodeAddresses.filter((address) => families.includes(familyOf(address)));
+    return { nodeName, scheduler, zone: this.#store.node?.zone ?? '', nodePortAddresses };
+  }
+
+  /** Makes the kernel right for some keys, and for retired front ends whose time has come. False if something shared failed. */
+  async #settle(keys: Keys, { isRepair = false } = {}): Promise<boolean> {
+    this.#rules.refresh(this.#mirror);
+    const first = await this.#settler.settle(keys, { isRepair });
+    const { keys: released, next } = this.#retirement.release(this.#options.clock.now());
+    const second = released.isEmpty ? first : await this.#settler.settle(released);
+    for (const time of [next, first.retryAt, second.retryAt]) if (time !== undefined) this.#wakeAt(time);
+    if (first.isAstray || second.isAstray) this.#audits.request();
+    return first.isSuccess && second.isSuccess;
+  }
+
+  /** Asks for a sync at a time; the earliest that was asked for counts. */
+  #wakeAt(time: number): void {
+    const { clock } = this.#options;
+    if (time >= this.#wakeupAt) return;
+    this.#cancelWakeup?.();
+    this.#wakeupAt = time;
+    this.#cancelWakeup = clock.after(Math.max(0, time - clock.now()), () => {
+      this.#wakeupAt = Number.POSITIVE_INFINITY;
+      this.#syncs.request();
+    });
+  }
+
+  #report(
+    started: number,
+    report: { families: readonly Family[]; isSuccess: boolean; triggerTimes: readonly number[] },
+  ): void {
+    const { clock, reporter } = this.#options;
+    reporter.synced({ ...report, milliseconds: clock.now() - started });
+    reporter.state({
+      failedServices: this.#retries.failedServices,
+      conflicts: this.#ledger.conflictCount(),
+      draining: this.graceful.size,
+      withoutLocalEndpoints: {
+        internal: this.#ledger.withoutLocalEndpoints('internal'),
+        external: this.#ledger.withoutLocalEndpoints('external'),
+      },
+    });
+  }
+}
+
+function isSameSet<T>(one: readonly T[], other: readonly T[]): boolean {
+  return one.length === other.length && one.every((value) => other.includes(value));
+}

@@ -1,0 +1,45 @@
+import type { Family } from '../ip/address.ts';
+import type { Kind } from '../kube/types.ts';
+import type { DrainEnd } from './graceful.ts';
+import type { Conflict } from './ledger.ts';
+import type { Operation } from './operation.ts';
+
+/** How one sync went. */
+export interface SyncReport {
+  /** What it touched; the first sync and an audit touch both. */
+  readonly families: readonly Family[];
+  readonly milliseconds: number;
+  /** Every operation was tried and nothing that all Services share failed. */
+  readonly isSuccess: boolean;
+  /** When the changes it carried out were caused, in milliseconds since 1970. */
+  readonly triggerTimes: readonly number[];
+}
+
+/** The state after a sync, as far as others want to know it. */
+export interface ProxierState {
+  readonly failedServices: number;
+  readonly conflicts: number;
+  readonly draining: number;
+  readonly withoutLocalEndpoints: { readonly internal: number; readonly external: number };
+}
+
+/** What the proxier tells others: metrics, health and events hear it; nothing they do changes what it does. */
+export interface Reporter {
+  /** A change of an object that matters was received. */
+  changeReceived(kind: Kind): void;
+  /** How many objects of a kind have problems now. */
+  invalidObjects(kind: Kind, count: number): void;
+  /** A sync was asked for. */
+  queued(families: readonly Family[]): void;
+  synced(report: SyncReport): void;
+  state(state: ProxierState): void;
+  operation(kind: Operation['kind'], isSuccess: boolean): void;
+  /** The audit found a difference and planned this. */
+  repaired(kind: Operation['kind']): void;
+  conflict(conflict: Conflict): void;
+  drainEnded(end: DrainEnd): void;
+  rulesFailed(family: Family): void;
+  /** A batch went through: the program lives. */
+  progressed(): void;
+  firstSyncDone(): void;
+}

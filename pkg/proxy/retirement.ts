@@ -1,0 +1,54 @@
+import { virtualServerKey } from '../ipvs/ipvs.ts';
+import { seconds } from '../runner/clock.ts';
+import type { FrontEnd } from './footprint.ts';
+import { Keys } from './keys.ts';
+import type { Ledger } from './ledger.ts';
+import type { Mirror } from './mirror.ts';
+
+/**
+ * How long a virtual server without real servers still stands: its clients' next packets draw a reset for as long,
+ * and silence afterwards.
+ */
+const farewell = seconds(5);
+
+/** Releases retired front ends when their time has come: see `design.md` section 2, "Taking away a bound VIP". */
+export class Retirement {
+  readonly #ledger: Ledger;
+  readonly #mirror: Mirror;
+  readonly #emptySince = new Map<string, number>();
+
+  constructor({ ledger, mirror }: { ledger: Ledger; mirror: Mirror }) {
+    this.#ledger = ledger;
+    this.#mirror = mirror;
+  }
+
+  /** Releases what is due at a time in milliseconds. What that touches, and when to ask again, if anything waits. */
+  release(now: number): { readonly keys: Keys; readonly next: number | undefined } {
+    const keys = new Keys();
+    let next: number | undefined;
+    for (const key of this.#emptySince.keys()) if (!this.#ledger.retired().has(key)) this.#emptySince.delete(key);
+    for (const frontEnd of [...this.#ledger.retired().values()]) {
+      const due = this.#dueTime(frontEnd, now);
+      if (due === undefined) continue;
+      if (due > now) next = Math.min(next ?? due, due);
+      else keys.add(this.#ledger.release(virtualServerKey(frontEnd.server)));
+    }
+    return { keys, next };
+  }
+
+  /** When a front end may go; `undefined` while it has real servers. */
+  #dueTime({ server, isBound }: FrontEnd, now: number): number | undefined {
+    const key = virtualServerKey(server);
+    const held = this.#mirror.servers.get(key);
+    if (held === undefined) return now;
+    if (held.realServers.size > 0) {
+      this.#emptySince.delete(key);
+      return undefined;
+    }
+    const isOnNode = isBound || this.#mirror.nodeAddresses.includes(server.address);
+    if (!isOnNode) return now;
+    const since = this.#emptySince.get(key) ?? now;
+    this.#emptySince.set(key, since);
+    return since + farewell;
+  }
+}

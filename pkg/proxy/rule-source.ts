@@ -1,0 +1,64 @@
+import type { Firewall, Ruleset } from '../firewall/firewall.ts';
+import type { Family } from '../ip/address.ts';
+import { type Prefix, prefixFamily } from '../ip/prefix.ts';
+import type { Node } from '../kube/types.ts';
+import { type LocalDetector, rules } from './chains.ts';
+import type { Mirror } from './mirror.ts';
+import type { SetId } from './sets.ts';
+
+/** How traffic of this cluster's pods is told from others' (`--detect-local-mode`). */
+export type DetectLocal =
+  | { readonly mode: 'ClusterCIDR'; readonly networks: readonly Prefix[] }
+  | { readonly mode: 'NodeCIDR' }
+  /** A name that ends in `+` stands for every interface that begins so. */
+  | { readonly mode: 'interface'; readonly name: string };
+
+/** What the rules depend on besides the sets. */
+export interface RuleSettings {
+  readonly masqueradeMark: number;
+  readonly masqueradeAll: boolean;
+  readonly detectLocal: DetectLocal;
+}
+
+/** Makes each family's rules. */
+export class RuleSource {
+  readonly #settings: RuleSettings;
+  readonly #firewall: Firewall;
+  readonly #node: () => Node | undefined;
+  #podNetworks = '';
+
+  constructor({ settings, firewall, node }: { settings: RuleSettings; firewall: Firewall; node: () => Node | undefined }) {
+    this.#settings = settings;
+    this.#firewall = firewall;
+    this.#node = node;
+  }
+
+  /** Whether the rules can be made: with NodeCIDR not before the Node has pod networks. */
+  get isReady(): boolean {
+    return this.#settings.detectLocal.mode !== 'NodeCIDR' || (this.#node()?.podCIDRs.length ?? 0) > 0;
+  }
+
+  /** The rules of a family, given the sets that have entries. */
+  ruleset(family: Family, nonEmpty: ReadonlySet<SetId>): Ruleset {
+    const { masqueradeMark, masqueradeAll } = this.#settings;
+    const localDetector = this.#detector(family);
+    const { randomFully } = this.#firewall;
+    return rules(family, { nonEmpty, masqueradeMark, masqueradeAll, localDetector, randomFully });
+  }
+
+  /** Forgets that rules were written if what they depend on has changed since. */
+  refresh(mirror: Mirror): void {
+    if (this.#settings.detectLocal.mode !== 'NodeCIDR') return;
+    const podNetworks = JSON.stringify(this.#node()?.podCIDRs ?? []);
+    if (podNetworks !== this.#podNetworks && this.isReady) mirror.rules.clear();
+    this.#podNetworks = podNetworks;
+  }
+
+  #detector(family: Family): LocalDetector | undefined {
+    const { detectLocal } = this.#settings;
+    if (detectLocal.mode === 'interface') return { kind: 'interface', name: detectLocal.name };
+    const networks = detectLocal.mode === 'NodeCIDR' ? (this.#node()?.podCIDRs ?? []) : detectLocal.networks;
+    const network = networks.find((candidate) => prefixFamily(candidate) === family);
+    return network === undefined ? undefined : { kind: 'cidr', network };
+  }
+}

@@ -1,0 +1,62 @@
+import { type Family, families, familyOf, type IpAddress } from '../ip/address.ts';
+import { prefixFamily, type Prefix } from '../ip/prefix.ts';
+import type { Protocol } from '../ip/protocol.ts';
+import type { ObjectName, Service } from '../kube/types.ts';
+
+/** One port of a Service in one family: the unit that endpoints are matched with. */
+export interface ServicePort {
+  readonly service: ObjectName;
+  readonly family: Family;
+  /** '' for an unnamed port. */
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly clusterIP: IpAddress;
+  readonly port: number;
+  /** 0 for none. */
+  readonly nodePort: number;
+  readonly externalIPs: readonly IpAddress[];
+  readonly loadBalancerIPs: readonly IpAddress[];
+  readonly sourceRanges: readonly Prefix[];
+  /** 0 for no session affinity. */
+  readonly affinitySeconds: number;
+  /** `externalTrafficPolicy: Local`, which counts for the types NodePort and LoadBalancer only. */
+  readonly isExternalPolicyLocal: boolean;
+  readonly isInternalPolicyLocal: boolean;
+}
+
+/** A map key for a Service or any other namespaced object: `namespace/name`. */
+export function objectKey({ namespace, name }: ObjectName): string {
+  return `${namespace}/${name}`;
+}
+
+/** The ports of a Service in both families; none for a headless Service and for an ExternalName. */
+export function servicePorts(service: Service): readonly ServicePort[] {
+  if (service.type === 'ExternalName') return [];
+  return families.flatMap((family) => {
+    const clusterIP = service.clusterIPs.find((address) => familyOf(address) === family);
+    return clusterIP === undefined ? [] : portsOfFamily(service, clusterIP);
+  });
+}
+
+/** Whether clients outside the cluster can reach it. */
+export function isExternallyAccessible(port: ServicePort): boolean {
+  return port.nodePort !== 0 || port.loadBalancerIPs.length > 0 || port.externalIPs.length > 0;
+}
+
+function portsOfFamily(service: Service, clusterIP: IpAddress): readonly ServicePort[] {
+  const family = familyOf(clusterIP);
+  const ofFamily = (addresses: readonly IpAddress[]) => addresses.filter((address) => familyOf(address) === family);
+  const isExposed = service.type === 'NodePort' || service.type === 'LoadBalancer';
+  const shared = {
+    service: { namespace: service.namespace, name: service.name },
+    family,
+    clusterIP,
+    externalIPs: ofFamily(service.externalIPs),
+    loadBalancerIPs: ofFamily(service.loadBalancerIPs),
+    sourceRanges: service.sourceRanges.filter((range) => prefixFamily(range) === family),
+    affinitySeconds: service.affinitySeconds,
+    isExternalPolicyLocal: isExposed && service.externalTrafficPolicy === 'Local',
+    isInternalPolicyLocal: service.internalTrafficPolicy === 'Local',
+  };
+  return service.ports.map(({ name, protocol, port, nodePort }) => ({ ...shared, name, protocol, port, nodePort }));
+}

@@ -1,0 +1,119 @@
+import { isNotFound } from '../errno/errno.ts';
+import type { Family } from '../ip/address.ts';
+import type { Logger } from '../log/log.ts';
+import { type ApplyContext, apply, type FailedOperation } from './apply.ts';
+import type { GracefulTerminationManager } from './graceful.ts';
+import { Keys } from './keys.ts';
+import type { Ledger } from './ledger.ts';
+import type { Mirror } from './mirror.ts';
+import { type Operation, printOperation } from './operation.ts';
+import { plan, urgency } from './plan.ts';
+import type { Reporter } from './reporter.ts';
+import type { Retries } from './retries.ts';
+
+/** What the settler works with. */
+export interface SettlerOptions {
+  readonly ledger: Ledger;
+  readonly mirror: Mirror;
+  readonly graceful: GracefulTerminationManager;
+  readonly retries: Retries;
+  readonly applyContext: ApplyContext;
+  readonly families: readonly Family[];
+  readonly reporter: Reporter;
+  readonly log: Logger;
+}
+
+/** What came of settling some keys. */
+export interface Settlement {
+  /** Nothing failed that all Services share. */
+  readonly isSuccess: boolean;
+  /** Something is not in the kernel that should be: the mirror is wrong, read it all again. */
+  readonly isAstray: boolean;
+  /** When failed operations are to be tried again, if some failed. */
+  readonly retryAt: number | undefined;
+}
+
+/** How many virtual servers are planned at once, so that planning everything lets the event loop turn. */
+const planSize = 256;
+
+/** Plans for some keys, carries the plan out, and accounts for what happened. */
+export class Settler {
+  readonly #options: SettlerOptions;
+
+  constructor(options: SettlerOptions) {
+    this.#options = options;
+  }
+
+  /** Makes the kernel right for some keys. Inside the lane only. */
+  async settle(keys: Keys, { isRepair = false } = {}): Promise<Settlement> {
+    const { ledger, mirror, graceful, applyContext, families, retries } = this.#options;
+    const isDraining = graceful.isDraining.bind(graceful);
+    const failures: FailedOperation[] = [];
+    for (const part of this.#parts(keys)) {
+      const operations = plan({ wanted: ledger, held: mirror, keys: part, isDraining, families });
+      const failed = await apply(operations, applyContext);
+      this.#account(operations, { failed, isRepair });
+      failures.push(...failed);
+    }
+    return {
+      isSuccess: !failures.some(({ operation }) => isShared(operation)),
+      isAstray: failures.some(({ error, operation }) => isShared(operation) || isNotFound(error)),
+      retryAt: retries.note(failures),
+    };
+  }
+
+  /** Many keys in parts: entries first, then virtual servers by urgency with their addresses. */
+  *#parts(keys: Keys): Generator<Keys> {
+    if (keys.servers.size <= planSize) {
+      yield keys;
+      return;
+    }
+    yield entriesOnly(keys);
+    const { ledger } = this.#options;
+    const addresses = new Set(keys.addresses);
+    const byUrgency = (one: string, other: string) => urgency(ledger.claim(one)) - urgency(ledger.claim(other));
+    const servers = [...keys.servers].sort(byUrgency);
+    for (let start = 0; start < servers.length; start += planSize) {
+      const part = new Keys();
+      for (const key of servers.slice(start, start + planSize)) {
+        part.servers.add(key);
+        const address = ledger.claim(key)?.frontEnd.server.address;
+        if (address !== undefined && addresses.delete(address)) part.addresses.add(address);
+      }
+      yield part;
+    }
+    const rest = new Keys();
+    for (const address of addresses) rest.addresses.add(address);
+    yield rest;
+  }
+
+  #account(
+    operations: readonly Operation[],
+    { failed, isRepair }: { failed: readonly FailedOperation[]; isRepair: boolean },
+  ): void {
+    const { log, reporter, graceful } = this.#options;
+    const failures = new Set(failed.map(({ operation }) => operation));
+    for (const operation of operations) {
+      const isSuccess = !failures.has(operation);
+      reporter.operation(operation.kind, isSuccess);
+      if (isRepair) reporter.repaired(operation.kind);
+      if (isRepair) log.info('repaired', { operation: printOperation(operation) });
+      else log.v(4)?.info('applied', { operation: printOperation(operation) });
+      if (operation.kind === 'setRules' && !isSuccess) reporter.rulesFailed(operation.family);
+      if (operation.kind === 'weighRealServer' && operation.backend.weight > 0 && isSuccess) {
+        graceful.forget(operation.server, operation.backend);
+      }
+    }
+  }
+}
+
+/** Whether every Service depends on it. */
+function isShared({ kind }: Operation): boolean {
+  return kind === 'makeDevice' || kind === 'createSet' || kind === 'setRules';
+}
+
+function entriesOnly(keys: Keys): Keys {
+  const entries = new Keys();
+  for (const [set, some] of keys.entries) entries.entries.set(set, some);
+  return entries;
+}

@@ -1,0 +1,157 @@
+import type { Change, EndpointSlice, Kind, Node, ObjectName, Service } from '../kube/types.ts';
+import type { ServiceObjects } from './footprint.ts';
+import { objectKey } from './service.ts';
+
+/** How long an endpoint that is in no slice any more counts as moving to another one, in milliseconds. */
+const vanishTime = 500;
+
+/** Endpoints that left a slice, and until when they may come back. */
+interface Vanished {
+  readonly slice: EndpointSlice;
+  readonly until: number;
+}
+
+/** What changed since the last time it was asked. */
+export interface DirtyServices {
+  /** `namespace/name`; a Service that is no longer there included. */
+  readonly services: ReadonlySet<string>;
+  /** When the changes of slices were caused, in milliseconds since 1970. */
+  readonly triggerTimes: readonly number[];
+}
+
+/** What the API says, reduced, and which Services that changed. A change marks its own Service and nothing else. */
+export class Store {
+  readonly #services = new Map<string, Service>();
+  /** Slices by Service, then by slice name. */
+  readonly #slices = new Map<string, Map<string, EndpointSlice>>();
+  readonly #serviceOfSlice = new Map<string, string>();
+  readonly #vanished = new Map<string, Vanished[]>();
+  readonly #now: () => number;
+  #dirty = new Set<string>();
+  #triggerTimes: number[] = [];
+  #node: Node | undefined;
+
+  /** @param now milliseconds of a clock that never goes back */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** This node, or `undefined` if the API has not told of it. */
+  get node(): Node | undefined {
+    return this.#node;
+  }
+
+  get serviceCount(): number {
+    return this.#services.size;
+  }
+
+  /** Takes a change in; `set` and `delete` only, the others say nothing about objects. */
+  apply(change: Change): void {
+    if (change.type === 'delete') this.#delete(change.kind, change.name);
+    else if (change.type === 'set') this.#set(change);
+  }
+
+  /** The objects of one Service, or `undefined` if there is no such Service. */
+  objects(key: string): ServiceObjects | undefined {
+    const service = this.#services.get(key);
+    if (service === undefined) return undefined;
+    const slices = this.#slices.get(key)?.values() ?? [];
+    const vanished = (this.#vanished.get(key) ?? []).map(({ slice }) => slice);
+    return { service, slices: [...slices], vanished };
+  }
+
+  /** What changed since the last call. */
+  takeDirty(): DirtyServices {
+    const taken = { services: this.#dirty, triggerTimes: this.#triggerTimes };
+    this.#dirty = new Set();
+    this.#triggerTimes = [];
+    return taken;
+  }
+
+  get isDirty(): boolean {
+    return this.#dirty.size > 0;
+  }
+
+  /** Marks Services whose footprint depends on something else that changed. */
+  markDirty(depends: (service: Service) => boolean): void {
+    for (const [key, service] of this.#services) if (depends(service)) this.#dirty.add(key);
+  }
+
+  /** Gives up endpoints that did not come back in time, and marks their Services. When the next ones are due, if any wait. */
+  expire(): number | undefined {
+    const now = this.#now();
+    let next: number | undefined;
+    for (const [key, vanished] of this.#vanished) {
+      const waiting = vanished.filter(({ until }) => until > now);
+      if (waiting.length < vanished.length) this.#dirty.add(key);
+      if (waiting.length === 0) this.#vanished.delete(key);
+      else this.#vanished.set(key, waiting);
+      for (const { until } of waiting) next = Math.min(next ?? until, until);
+    }
+    return next;
+  }
+
+  #set(change: Extract<Change, { type: 'set' }>): void {
+    switch (change.kind) {
+      case 'Service':
+        this.#services.set(objectKey(change.object), change.object);
+        this.#dirty.add(objectKey(change.object));
+        return;
+      case 'EndpointSlice':
+        this.#setSlice(change.object);
+        return;
+      case 'Node':
+        this.#node = change.object;
+    }
+  }
+
+  #delete(kind: Kind, name: ObjectName): void {
+    switch (kind) {
+      case 'Service':
+        if (this.#services.delete(objectKey(name))) this.#dirty.add(objectKey(name));
+        return;
+      case 'EndpointSlice':
+        this.#removeSlice(name);
+        return;
+      case 'Node':
+        this.#node = undefined;
+    }
+  }
+
+  #setSlice(slice: EndpointSlice): void {
+    const service = objectKey({ namespace: slice.namespace, name: slice.serviceName });
+    const before = this.#serviceOfSlice.get(objectKey(slice));
+    if (before !== undefined && before !== service) this.#removeSlice(slice);
+    const slices = this.#slices.get(service) ?? new Map<string, EndpointSlice>();
+    const last = slices.get(slice.name);
+    this.#slices.set(service, slices.set(slice.name, slice));
+    this.#serviceOfSlice.set(objectKey(slice), service);
+    this.#dirty.add(service);
+    if (slice.triggerTime > 0) this.#triggerTimes.push(slice.triggerTime);
+    if (last !== undefined) this.#rememberVanished(service, last);
+  }
+
+  #removeSlice(name: ObjectName): void {
+    const service = this.#serviceOfSlice.get(objectKey(name));
+    if (service === undefined) return;
+    this.#serviceOfSlice.delete(objectKey(name));
+    const slices = this.#slices.get(service);
+    const last = slices?.get(name.name);
+    slices?.delete(name.name);
+    if (slices?.size === 0) this.#slices.delete(service);
+    this.#dirty.add(service);
+    if (last !== undefined) this.#rememberVanished(service, last);
+  }
+
+  /** Remembers the endpoints of a slice that is gone or replaced and that no slice of the Service has any more. */
+  #rememberVanished(service: string, last: EndpointSlice): void {
+    const present = new Set<string>();
+    for (const slice of this.#slices.get(service)?.values() ?? []) {
+      for (const { address } of slice.endpoints) present.add(address);
+    }
+    const endpoints = last.endpoints.filter(({ address }) => !present.has(address));
+    if (endpoints.length === 0) return;
+    const vanished = this.#vanished.get(service) ?? [];
+    this.#vanished.set(service, [...vanished, { slice: { ...last, endpoints }, until: this.#now() + vanishTime }]);
+  }
+}
