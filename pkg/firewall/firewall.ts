@@ -18,11 +18,20 @@ export type Match =
   | { readonly match: 'inputInterface'; readonly name: string; readonly not?: true }
   | { readonly match: 'set'; readonly set: string; readonly directions: readonly SetDirection[] }
   | { readonly match: 'mark'; readonly value: number; readonly mask: number; readonly not?: true }
-  | { readonly match: 'connectionState'; readonly states: readonly ('NEW' | 'RELATED' | 'ESTABLISHED')[] }
+  | {
+      readonly match: 'connectionState';
+      readonly states: readonly ('NEW' | 'RELATED' | 'ESTABLISHED')[];
+    }
   | { readonly match: 'sourceType'; readonly type: 'LOCAL'; readonly not?: true }
   | { readonly match: 'destinationType'; readonly type: 'LOCAL'; readonly not?: true }
   | { readonly match: 'physicalInput'; readonly not?: true }
-  | { readonly match: 'ipvs'; readonly address: IpAddress; readonly protocol: Protocol; readonly port: number; readonly direction?: 'ORIGINAL' };
+  | {
+      readonly match: 'ipvs';
+      readonly address: IpAddress;
+      readonly protocol: Protocol;
+      readonly port: number;
+      readonly direction?: 'ORIGINAL';
+    };
 
 /** What a rule does. */
 export type Target =
@@ -60,8 +69,18 @@ export interface Ruleset {
   readonly jumps: readonly Jump[];
 }
 
+/** What the iptables in use can do. */
+export interface FirewallCapabilities {
+  /** Whether MASQUERADE may be asked for `randomFully`. */
+  readonly randomFully: boolean;
+  /** For people: `iptables v1.8.9 (nf_tables)`. */
+  readonly description: string;
+}
+
 /** iptables of this network namespace. */
 export interface Firewall {
+  /** Looked up once and kept; ENOENT if there is no iptables for the family. */
+  capabilities(family: Family): Promise<FirewallCapabilities>;
   /** Makes our chains hold exactly these rules, in one transaction, then inserts the missing jumps. Chains of others are not touched. */
   apply(family: Family, ruleset: Ruleset): Promise<void>;
   /**

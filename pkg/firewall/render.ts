@@ -1,9 +1,10 @@
 import { printPrefix } from '../ip/prefix.ts';
 import { protocolLabel } from '../ip/protocol.ts';
-import type { Jump, Match, Rule, Ruleset, Table, Target } from './firewall.ts';
+import type { Chain, Jump, Match, Rule, Ruleset, Table, Target } from './firewall.ts';
 
 /** What `iptables-restore --noflush` is to do, and which rule stands on which line of it. */
 export interface RestoreInput {
+  /** Empty if there is nothing to do. */
   readonly text: string;
   /** The text's lines; iptables counts them from 1. */
   readonly lines: readonly string[];
@@ -14,36 +15,42 @@ export interface RestoreInput {
  * A chain that is declared is emptied; chains that are not named are left alone.
  */
 export function restoreInput(ruleset: Ruleset, missingJumps: readonly Jump[]): RestoreInput {
-  const lines = tables.flatMap((table) => {
+  return sections((table) => {
     const chains = ruleset.chains.filter((chain) => chain.table === table);
     const jumps = missingJumps.filter((jump) => jump.table === table);
-    if (chains.length === 0 && jumps.length === 0) return [];
     return [
-      `*${table}`,
       ...chains.map(({ name }) => `:${name} - [0:0]`),
       ...chains.flatMap(({ name, rules }) => rules.map((rule) => `-A ${ruleText(name, rule)}`)),
       ...jumps.map((jump) => `-I ${jumpText(jump)}`),
-      'COMMIT',
     ];
   });
-  return { lines, text: `${lines.join('\n')}\n` };
 }
 
-/** The input that takes some jumps away and deletes these of our chains, emptied first. */
-export function removeInput(ruleset: Ruleset, presentJumps: readonly Jump[]): RestoreInput {
+/** The input that empties some chains and takes jumps away; a jump that stands twice is named twice. */
+export function emptyInput(chains: readonly ChainName[], jumps: readonly Jump[]): RestoreInput {
+  return sections((table) => [
+    ...chains.filter((chain) => chain.table === table).map(({ name }) => `:${name} - [0:0]`),
+    ...jumps.filter((jump) => jump.table === table).map((jump) => `-D ${jumpText(jump)}`),
+  ]);
+}
+
+/** The input that deletes some chains, which must be empty and not in use. */
+export function deleteInput(chains: readonly ChainName[]): RestoreInput {
+  return sections((table) =>
+    chains.filter((chain) => chain.table === table).map(({ name }) => `-X ${name}`),
+  );
+}
+
+/** What names a chain. */
+export type ChainName = Pick<Chain, 'table' | 'name'>;
+
+/** Tables without lines are left out: naming a table would create it. */
+function sections(linesOf: (table: Table) => readonly string[]): RestoreInput {
   const lines = tables.flatMap((table) => {
-    const chains = ruleset.chains.filter((chain) => chain.table === table);
-    const jumps = presentJumps.filter((jump) => jump.table === table);
-    if (chains.length === 0 && jumps.length === 0) return [];
-    return [
-      `*${table}`,
-      ...chains.map(({ name }) => `:${name} - [0:0]`),
-      ...jumps.map((jump) => `-D ${jumpText(jump)}`),
-      ...chains.map(({ name }) => `-X ${name}`),
-      'COMMIT',
-    ];
+    const own = linesOf(table);
+    return own.length === 0 ? [] : [`*${table}`, ...own, 'COMMIT'];
   });
-  return { lines, text: `${lines.join('\n')}\n` };
+  return { lines, text: lines.map((line) => `${line}\n`).join('') };
 }
 
 /** A rule as it follows `-A`: its chain, matches and target. */

@@ -1,8 +1,8 @@
 import type { Family } from '../ip/address.ts';
 import { addressBits } from '../ip/address.ts';
 import { protocolNumber } from '../ip/protocol.ts';
-import type { Match, Rule, Target } from './firewall.ts';
-import { matchWords, targetWords } from './render.ts';
+import type { Jump, Match, Rule, Ruleset, Target } from './firewall.ts';
+import { type ChainName, matchWords, targetWords } from './render.ts';
 
 /** A rule as `iptables-save` prints it back, which is not the text that went in: `-A KUBE-MARK-MASQ -j MARK …`. */
 export function savedRule(chain: string, rule: Rule, family: Family): string {
@@ -66,4 +66,78 @@ function hex(value: number): string {
 
 function savedString(text: string): string {
   return /^[\w-]+$/.test(text) ? text : `"${text.replaceAll(/["'\\]/g, '\\$&')}"`;
+}
+
+/** What `iptables-save` printed of one table. */
+export interface SavedTable {
+  /** Names of its chains, built-in ones too. */
+  readonly chains: ReadonlySet<string>;
+  /** Its rules in order, each from `-A` on. */
+  readonly rules: readonly string[];
+}
+
+/** Reads what `iptables-save` printed, by table; no rule is taken apart. */
+export function parseSaved(text: string): Saved {
+  const tables = new Map<string, { chains: Set<string>; rules: string[] }>();
+  let table = { chains: new Set<string>(), rules: [] as string[] };
+  for (const line of text.split('\n')) {
+    if (line.startsWith('*')) {
+      table = { chains: new Set(), rules: [] };
+      tables.set(line.slice(1), table);
+    } else if (line.startsWith(':')) table.chains.add(line.slice(1, line.indexOf(' ')));
+    else if (line.startsWith('-A ')) table.rules.push(line);
+  }
+  return tables;
+}
+
+/** The chain that a printed rule stands in. */
+export function savedChain(rule: string): string {
+  return rule.slice(3, rule.indexOf(' ', 3));
+}
+
+/** A jump as `iptables-save` prints it back. */
+export function savedJump({ from, comment, to }: Jump, family: Family): string {
+  const target: Target = { target: 'jump', chain: to };
+  return savedRule(from, { matches: [{ match: 'comment', text: comment }], target }, family);
+}
+
+/** Everything that `iptables-save` printed, by table. */
+export type Saved = ReadonlyMap<string, SavedTable>;
+
+/** Of everything that was saved, our chains with their rules and which of our jumps stand; not where they stand. */
+export function ourPart(
+  saved: Saved,
+  { family, ruleset }: { family: Family; ruleset: Ruleset },
+): { text: string; isComplete: boolean } {
+  const lines: string[] = [];
+  let isComplete = true;
+  for (const { table, name, rules } of ruleset.chains) {
+    const found = saved.get(table);
+    const own = found?.rules.filter((rule) => savedChain(rule) === name) ?? [];
+    if (found?.chains.has(name)) lines.push(`${table} :${name}`, ...own);
+    if (!found?.chains.has(name) || own.length !== rules.length) isComplete = false;
+  }
+  for (const jump of ruleset.jumps) {
+    const text = savedJump(jump, family);
+    if (saved.get(jump.table)?.rules.includes(text)) lines.push(`${jump.table} ${text}`);
+    else isComplete = false;
+  }
+  return { text: lines.join('\n'), isComplete };
+}
+
+/** Which of our chains no rule of others refers to. */
+export function deletableChains(
+  saved: Saved,
+  { family, ruleset }: { family: Family; ruleset: Ruleset },
+): readonly ChainName[] {
+  return ruleset.chains.filter(({ table, name }) => {
+    const found = saved.get(table);
+    if (!found?.chains.has(name)) return false;
+    const ours = new Set(ruleset.chains.filter((c) => c.table === table).map((c) => c.name));
+    const jumps = new Set(ruleset.jumps.map((jump) => savedJump(jump, family)));
+    const refersTo = new RegExp(` -[jg] ${name}( |$)`);
+    return !found.rules.some(
+      (rule) => refersTo.test(rule) && !ours.has(savedChain(rule)) && !jumps.has(rule),
+    );
+  });
 }

@@ -1,0 +1,190 @@
+import { KernelError } from '../errno/errno.ts';
+import { type Family, families } from '../ip/address.ts';
+import type { Chain, Firewall, FirewallCapabilities, Rule, Ruleset, Table } from './firewall.ts';
+import { deletableChains, ourPart, parseSaved, savedChain, savedJump, savedRule } from './saved.ts';
+
+/** One table as iptables-save prints it: chains by name, each with its printed rules. */
+type FakeTable = Map<string, string[]>;
+
+/** What the fake asks of its surroundings. */
+export interface FakeFirewallOptions {
+  /** Whether an ip set exists; a rule that matches on a missing one is refused, as by iptables. Every set does by default. */
+  readonly hasSet?: (name: string) => boolean;
+  readonly randomFully?: boolean;
+}
+
+const builtins: Readonly<Record<Table, readonly string[]>> = {
+  filter: ['INPUT', 'FORWARD', 'OUTPUT'],
+  nat: ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'],
+};
+
+/** iptables in memory: it refuses what the kernel refuses and prints what iptables-save would print. */
+export class FakeFirewall implements Firewall {
+  /** How often rules were applied, failures included. */
+  readonly applies: Record<Family, number> = { IPv4: 0, IPv6: 0 };
+  readonly #hasSet: (name: string) => boolean;
+  readonly #capabilities: FirewallCapabilities;
+  readonly #tables = new Map<Family, Record<Table, FakeTable>>();
+  /** What stood after the last write of a family, and what was to stand. */
+  readonly #applied = new Map<Family, { ours: string; wanted: string }>();
+  readonly #failures: Error[] = [];
+
+  constructor({ hasSet = () => true, randomFully = true }: FakeFirewallOptions = {}) {
+    this.#hasSet = hasSet;
+    this.#capabilities = { randomFully, description: 'iptables v0.0 (fake)' };
+    for (const family of families) {
+      this.#tables.set(family, { filter: emptyTable('filter'), nat: emptyTable('nat') });
+    }
+  }
+
+  async capabilities(): Promise<FirewallCapabilities> {
+    return this.#capabilities;
+  }
+
+  async apply(family: Family, ruleset: Ruleset): Promise<void> {
+    this.applies[family]++;
+    this.#applied.delete(family);
+    this.#throwInjected();
+    for (const chain of ruleset.chains) this.#verify(family, { chain, ruleset });
+    for (const { table, name, rules } of ruleset.chains) {
+      this.#table(family, table).set(name, printed(name, { rules, family }));
+    }
+    for (const jump of ruleset.jumps) {
+      const rules = this.#chain(family, { table: jump.table, name: jump.from });
+      const text = savedJump(jump, family);
+      if (!rules.includes(text)) rules.unshift(text);
+    }
+    const applied = { ours: this.#ours(family, ruleset), wanted: wantedText(family, ruleset) };
+    this.#applied.set(family, applied);
+  }
+
+  async check(family: Family, ruleset: Ruleset): Promise<'same' | 'different' | 'unknown'> {
+    this.#throwInjected();
+    const applied = this.#applied.get(family);
+    if (applied === undefined) return 'unknown';
+    const isLast = applied.wanted === wantedText(family, ruleset);
+    return isLast && this.#ours(family, ruleset) === applied.ours ? 'same' : 'different';
+  }
+
+  async remove(family: Family, ruleset: Ruleset): Promise<void> {
+    this.#throwInjected();
+    this.#applied.delete(family);
+    for (const jump of ruleset.jumps) {
+      this.removeRule(family, { table: jump.table, rule: savedJump(jump, family) });
+    }
+    for (const { table, name } of ruleset.chains) this.#table(family, table).get(name)?.splice(0);
+    const saved = parseSaved(this.dump(family));
+    for (const { table, name } of deletableChains(saved, { family, ruleset })) {
+      this.#table(family, table).delete(name);
+    }
+  }
+
+  /** The next call of apply, check or remove fails with this error; several are used up in order. */
+  failNext(error: Error): void {
+    this.#failures.push(error);
+  }
+
+  /** A foreign hand: empties a chain, as `iptables -F` does. */
+  flushChain(family: Family, { table, name }: { table: Table; name: string }): void {
+    this.#chain(family, { table, name }).splice(0);
+  }
+
+  /** A foreign hand: takes every rule that prints like this away. */
+  removeRule(family: Family, { table, rule }: { table: Table; rule: string }): void {
+    const rules = this.#table(family, table).get(savedChain(rule));
+    rules?.splice(0, rules.length, ...rules.filter((text) => text !== rule));
+  }
+
+  /** A foreign hand: puts a rule first in its chain, which is made if it is missing. */
+  insertRule(family: Family, { table, rule }: { table: Table; rule: string }): void {
+    const chains = this.#table(family, table);
+    const name = savedChain(rule);
+    chains.set(name, [rule, ...(chains.get(name) ?? [])]);
+  }
+
+  /** How many rules match on a set: while there are any, ipset refuses to destroy it. */
+  references(set: string): number {
+    return [...this.#tables.values()]
+      .flatMap(({ filter, nat }) => [...filter.values(), ...nat.values()].flat())
+      .filter((rule) => rule.includes(` --match-set ${set} `)).length;
+  }
+
+  /** Everything as `iptables-save` prints it, without comments. */
+  dump(family: Family): string {
+    const tables = this.#tables.get(family);
+    if (tables === undefined) return '';
+    return (['filter', 'nat'] as const)
+      .flatMap((table) => [`*${table}`, ...printTable(table, tables[table]), 'COMMIT', ''])
+      .join('\n');
+  }
+
+  #table(family: Family, table: Table): FakeTable {
+    const tables = this.#tables.get(family);
+    if (tables === undefined) throw new Error(`no family ${family}`);
+    return tables[table];
+  }
+
+  #chain(family: Family, { table, name }: { table: Table; name: string }): string[] {
+    const rules = this.#table(family, table).get(name);
+    if (rules === undefined) {
+      throw new KernelError(`find ${family} chain ${name} of ${table}`, 'ENOENT');
+    }
+    return rules;
+  }
+
+  /** Sets and chains that a rule names must be there. */
+  #verify(family: Family, { chain, ruleset }: { chain: Chain; ruleset: Ruleset }): void {
+    const operation = `apply ${family} rules`;
+    const chains = new Set([
+      ...this.#table(family, chain.table).keys(),
+      ...ruleset.chains.filter(({ table }) => table === chain.table).map(({ name }) => name),
+    ]);
+    for (const { matches, target } of chain.rules) {
+      for (const match of matches) {
+        if (match.match !== 'set' || this.#hasSet(match.set)) continue;
+        throw new KernelError(operation, 'ENOENT', { detail: `Set ${match.set} doesn't exist.` });
+      }
+      if (target.target !== 'jump' || chains.has(target.chain)) continue;
+      throw new KernelError(operation, 'EINVAL', {
+        detail: `Chain '${target.chain}' does not exist`,
+      });
+    }
+  }
+
+  #ours(family: Family, ruleset: Ruleset): string {
+    return ourPart(parseSaved(this.dump(family)), { family, ruleset }).text;
+  }
+
+  #throwInjected(): void {
+    const failure = this.#failures.shift();
+    if (failure !== undefined) throw failure;
+  }
+}
+
+function wantedText(family: Family, { chains, jumps }: Ruleset): string {
+  const rules = chains.flatMap(({ name, rules: own }) => printed(name, { rules: own, family }));
+  return [...rules, ...jumps.map((jump) => savedJump(jump, family))].join('\n');
+}
+
+function emptyTable(table: Table): FakeTable {
+  return new Map(builtins[table].map((name) => [name, []]));
+}
+
+function printed(
+  name: string,
+  { rules, family }: { rules: readonly Rule[]; family: Family },
+): string[] {
+  return rules.map((rule) => savedRule(name, rule, family));
+}
+
+/** Built-in chains first, then the others by name, then the rules in the same order. */
+function printTable(table: Table, chains: FakeTable): string[] {
+  const names = [...chains.keys()];
+  const own = names.filter((name) => !builtins[table].includes(name)).sort();
+  const ordered = [...builtins[table], ...own];
+  return [
+    ...builtins[table].map((name) => `:${name} ACCEPT [0:0]`),
+    ...own.map((name) => `:${name} - [0:0]`),
+    ...ordered.flatMap((name) => chains.get(name) ?? []),
+  ];
+}
