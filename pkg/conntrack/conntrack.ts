@@ -1,4 +1,4 @@
-import type { Family, IpAddress } from '../ip/address.ts';
+import { type Family, type IpAddress, printHostPort } from '../ip/address.ts';
 import type { Protocol } from '../ip/protocol.ts';
 
 /** One direction of a flow. */
@@ -9,6 +9,23 @@ export interface Tuple {
   readonly destinationPort: number;
 }
 
+/** TCP_CONNTRACK_* of linux/netfilter/nf_conntrack_tcp.h in their order, as `conntrack -L` prints them. */
+export const tcpStates = [
+  'NONE',
+  'SYN_SENT',
+  'SYN_RECV',
+  'ESTABLISHED',
+  'FIN_WAIT',
+  'CLOSE_WAIT',
+  'LAST_ACK',
+  'TIME_WAIT',
+  'CLOSE',
+  'SYN_SENT2',
+] as const;
+
+/** How far a TCP connection is, as its packets told. */
+export type TcpState = (typeof tcpStates)[number];
+
 /** A tracked connection: how its first packet came, and how the answers are expected. */
 export interface Flow {
   readonly protocol: Protocol;
@@ -18,6 +35,10 @@ export interface Flow {
   readonly mark: number;
   /** CTA_ID, so that a delete cannot hit a later flow with the same tuple; `undefined` in a kernel that does not tell. */
   readonly id: number | undefined;
+  /** IPS_* of linux/netfilter/nf_conntrack_common.h. */
+  readonly status: number;
+  /** `undefined` for other protocols than TCP. */
+  readonly tcpState: TcpState | undefined;
 }
 
 /** What a dump is about; the kernel filters by protocol where it can (CTA_FILTER, 5.8), the rest is done here. */
@@ -28,10 +49,22 @@ export interface FlowFilter {
 
 /** The connection tracking table of this network namespace. */
 export interface Conntrack {
-  /** Calls back for every TCP, UDP and SCTP flow, letting the event loop turn between receives. */
+  /**
+   * Calls back for every TCP, UDP and SCTP flow, letting the event loop turn between receives. While the table changes a
+   * flow may come twice or not at all.
+   */
   dump(filter: FlowFilter, onFlow: (flow: Flow) => void): Promise<void>;
-  /** Deletes flows; one that is gone already is no error. How many there were. */
+  /**
+   * Deletes flows, told by protocol, original tuple, zone and id; one that is gone already, or another by now, is no error.
+   * How many there were. Every flow is tried; then the first other failure is thrown.
+   */
   delete(flows: readonly Flow[]): number;
+}
+
+/** `TCP 10.0.0.7:1024 > 172.30.0.1:80`: how errors and logs call a flow. */
+export function printFlow({ protocol, original }: Flow): string {
+  const source = printHostPort(original.source, original.sourcePort);
+  return `${protocol} ${source} > ${printHostPort(original.destination, original.destinationPort)}`;
 }
 
 /** True if no address and no port is rewritten: nobody, IPVS included, ever took charge of the flow. */

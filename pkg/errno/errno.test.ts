@@ -19,7 +19,9 @@ describe('KernelError', () => {
   });
 
   test("adds the kernel's own sentence", () => {
-    const error = new KernelError('create set KUBE-CLUSTER-IP', 'EINVAL', { detail: 'unknown type' });
+    const error = new KernelError('create set KUBE-CLUSTER-IP', 'EINVAL', {
+      detail: 'unknown type',
+    });
     expect(error.message).toBe('create set KUBE-CLUSTER-IP: EINVAL (unknown type)');
   });
 
@@ -50,7 +52,11 @@ describe('predicates', () => {
     ['EAGAIN', []],
   ])('%s is %s', (code, expected) => {
     const error = new KernelError('try', code);
-    expect(Object.entries(predicates).filter(([, ask]) => ask(error)).map(([name]) => name)).toEqual(expected);
+    expect(
+      Object.entries(predicates)
+        .filter(([, ask]) => ask(error))
+        .map(([name]) => name),
+    ).toEqual(expected);
     expect(errnoOf(error)).toBe(code);
   });
 

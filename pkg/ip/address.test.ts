@@ -100,7 +100,9 @@ describe('bytes', () => {
       fc.uint8Array({ minLength: 4, maxLength: 4 }),
       fc.uint8Array({ minLength: 16, maxLength: 16 }),
       // Mostly zeros: where shortening happens.
-      fc.array(fc.constantFrom(0, 0, 0, 1, 255), { minLength: 16, maxLength: 16 }).map((all) => Uint8Array.from(all)),
+      fc
+        .array(fc.constantFrom(0, 0, 0, 1, 255), { minLength: 16, maxLength: 16 })
+        .map((all) => Uint8Array.from(all)),
     );
     fc.assert(
       fc.property(bytes, (given) => {
@@ -117,7 +119,8 @@ describe('bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), (given) => {
         const made = addressFromBytes(given);
-        if (familyOf(made) === 'IPv6') expect(new URL(`http://[${made}]/`).hostname).toBe(`[${made}]`);
+        if (familyOf(made) === 'IPv6')
+          expect(new URL(`http://[${made}]/`).hostname).toBe(`[${made}]`);
       }),
     );
   });

@@ -16,7 +16,10 @@ function address(text: string) {
 }
 
 const anyAddress = fc
-  .oneof(fc.uint8Array({ minLength: 4, maxLength: 4 }), fc.uint8Array({ minLength: 16, maxLength: 16 }))
+  .oneof(
+    fc.uint8Array({ minLength: 4, maxLength: 4 }),
+    fc.uint8Array({ minLength: 16, maxLength: 16 }),
+  )
   .map(addressFromBytes);
 
 describe('parsePrefix', () => {
@@ -85,7 +88,8 @@ describe('contains', () => {
   test('two addresses share a network exactly as long as their bits agree', () => {
     fc.assert(
       fc.property(fc.nat(0xffff_ffff), fc.nat(31), fc.nat(32), (value, flipped, length) => {
-        const quad = (number: number) => Uint8Array.of(number >>> 24, number >>> 16, number >>> 8, number);
+        const quad = (number: number) =>
+          Uint8Array.of(number >>> 24, number >>> 16, number >>> 8, number);
         const one = addressFromBytes(quad(value));
         const other = addressFromBytes(quad(value ^ (1 << (31 - flipped))));
         expect(contains(prefix(one, length), other)).toBe(length <= flipped);

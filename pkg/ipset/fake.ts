@@ -55,15 +55,18 @@ export class FakeIpSets implements IpSets {
     if (problem !== undefined) throw new KernelError(operation, 'EINVAL', { detail: problem });
     const wanted = kernelHeader(header);
     const held = this.#sets.get(header.name)?.header;
-    if (held === undefined) this.#sets.set(header.name, { header: wanted, entries: new Map(), references: 0 });
-    else if (!isSameSet(held, wanted)) throw new KernelError(operation, 'EEXIST', { detail: `it is ${printSetHeader(held)}` });
+    if (held === undefined)
+      this.#sets.set(header.name, { header: wanted, entries: new Map(), references: 0 });
+    else if (!isSameSet(held, wanted))
+      throw new KernelError(operation, 'EEXIST', { detail: `it is ${printSetHeader(held)}` });
   }
 
   destroy(name: string): void {
     const operation = `destroy set ${name}`;
     this.calls.destroy++;
     this.#inject(operation, { call: 'destroy', name });
-    if (this.#held(operation, name).references > 0) throw new KernelError(operation, 'EBUSY', { detail: 'set is in use' });
+    if (this.#held(operation, name).references > 0)
+      throw new KernelError(operation, 'EBUSY', { detail: 'set is in use' });
     this.#sets.delete(name);
   }
 
@@ -123,11 +126,13 @@ export class FakeIpSets implements IpSets {
     this.#inject(operation, { call: 'write', write });
     const held = this.#held(operation, write.set);
     const refusal = refusalOf(write.entry, held.header);
-    if (refusal !== undefined) throw new KernelError(operation, refusal.code, { detail: refusal.detail });
+    if (refusal !== undefined)
+      throw new KernelError(operation, refusal.code, { detail: refusal.detail });
     const entry = kernelEntry(write.entry);
     const key = entryKey(entry);
     if (write.kind === 'deleteEntry') held.entries.delete(key);
-    else if (isFull(held) && !held.entries.has(key)) throw new KernelError(operation, 'ENOSPC', { detail: 'set is full' });
+    else if (isFull(held) && !held.entries.has(key))
+      throw new KernelError(operation, 'ENOSPC', { detail: 'set is full' });
     else held.entries.set(key, entry);
   }
 
@@ -148,13 +153,18 @@ function kernelHeader(header: SetHeader): SetHeader {
   if (header.type !== 'bitmap:port') {
     return { ...header, hashSize: 2 ** Math.max(6, Math.ceil(Math.log2(header.hashSize))) };
   }
-  const [firstPort, lastPort] = [header.firstPort, header.lastPort].sort((one, other) => one - other);
+  const [firstPort, lastPort] = [header.firstPort, header.lastPort].sort(
+    (one, other) => one - other,
+  );
   return { ...header, firstPort: firstPort ?? 0, lastPort: lastPort ?? 0 };
 }
 
 function isSameSet(one: SetHeader, other: SetHeader): boolean {
-  if (one.type === 'bitmap:port' || other.type === 'bitmap:port') return printSetHeader(one) === printSetHeader(other);
-  return one.type === other.type && one.family === other.family && one.maxElements === other.maxElements;
+  if (one.type === 'bitmap:port' || other.type === 'bitmap:port')
+    return printSetHeader(one) === printSetHeader(other);
+  return (
+    one.type === other.type && one.family === other.family && one.maxElements === other.maxElements
+  );
 }
 
 function isFull({ header, entries }: HeldSet): boolean {
@@ -163,22 +173,32 @@ function isFull({ header, entries }: HeldSet): boolean {
 
 /** The kernel masks the host bits of a network. */
 function kernelEntry(entry: Entry): Entry {
-  return entry.type === 'hash:ip,port,net' ? { ...entry, net: prefix(entry.net.address, entry.net.length) } : entry;
+  return entry.type === 'hash:ip,port,net'
+    ? { ...entry, net: prefix(entry.net.address, entry.net.length) }
+    : entry;
 }
 
 function refusalOf(entry: Entry, header: SetHeader): Refusal | undefined {
   const invalid = (detail: string): Refusal => ({ code: 'EINVAL', detail });
   if (entry.type !== header.type) return invalid(`the set is a ${header.type}`);
   if ('port' in entry && (!Number.isInteger(entry.port) || entry.port < 0 || entry.port > 65535)) {
-    return invalid(`no port: ${entry.port}`);
+    return { code: 'ERANGE', detail: `no port: ${entry.port}` };
   }
   if (header.type === 'bitmap:port') {
-    const isInside = entry.type === 'bitmap:port' && entry.port >= header.firstPort && entry.port <= header.lastPort;
+    const isInside =
+      entry.type === 'bitmap:port' &&
+      entry.port >= header.firstPort &&
+      entry.port <= header.lastPort;
     return isInside ? undefined : { code: 'ERANGE', detail: 'port outside the range of the set' };
   }
-  if (familiesOf(entry).some((family) => family !== header.family)) return invalid('an address of the wrong family');
-  if (entry.type === 'hash:ip' && entry.ip === unspecified(header.family)) return invalid('the unspecified address');
-  if (entry.type === 'hash:ip,port,net' && (entry.net.length < 1 || entry.net.length > addressBits(header.family))) {
+  if (familiesOf(entry).some((family) => family !== header.family))
+    return invalid('an address of the wrong family');
+  if (entry.type === 'hash:ip' && entry.ip === unspecified(header.family))
+    return invalid('the unspecified address');
+  if (
+    entry.type === 'hash:ip,port,net' &&
+    (entry.net.length < 1 || entry.net.length > addressBits(header.family))
+  ) {
     return invalid('invalid prefix length');
   }
   return undefined;

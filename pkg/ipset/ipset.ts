@@ -1,5 +1,11 @@
 import type { Failure } from '../errno/errno.ts';
-import { addressBits, addressFromBytes, type Family, type IpAddress, unspecified } from '../ip/address.ts';
+import {
+  addressBits,
+  addressFromBytes,
+  type Family,
+  type IpAddress,
+  unspecified,
+} from '../ip/address.ts';
 import { type Prefix, prefix, prefixFamily, printPrefix } from '../ip/prefix.ts';
 import { type Protocol, protocolLabel } from '../ip/protocol.ts';
 
@@ -15,7 +21,12 @@ export type SetHeader =
       readonly hashSize: number;
       readonly maxElements: number;
     }
-  | { readonly name: string; readonly type: 'bitmap:port'; readonly firstPort: number; readonly lastPort: number };
+  | {
+      readonly name: string;
+      readonly type: 'bitmap:port';
+      readonly firstPort: number;
+      readonly lastPort: number;
+    };
 
 /** A set as the kernel reports it. */
 export interface SetStatus {
@@ -28,7 +39,12 @@ export interface SetStatus {
 /** One element. `ip,port` pairs carry the protocol, as ipset has it. */
 export type Entry =
   | { readonly type: 'hash:ip'; readonly ip: IpAddress }
-  | { readonly type: 'hash:ip,port'; readonly ip: IpAddress; readonly protocol: Protocol; readonly port: number }
+  | {
+      readonly type: 'hash:ip,port';
+      readonly ip: IpAddress;
+      readonly protocol: Protocol;
+      readonly port: number;
+    }
   | {
       readonly type: 'hash:ip,port,ip';
       readonly ip: IpAddress;
@@ -46,7 +62,11 @@ export type Entry =
   | { readonly type: 'bitmap:port'; readonly port: number };
 
 /** One write; deleting what is absent and adding what is present succeed. */
-export type EntryWrite = { readonly kind: 'addEntry' | 'deleteEntry'; readonly set: string; readonly entry: Entry };
+export type EntryWrite = {
+  readonly kind: 'addEntry' | 'deleteEntry';
+  readonly set: string;
+  readonly entry: Entry;
+};
 
 /** The kernel's IP sets in this network namespace. */
 export interface IpSets {
@@ -61,7 +81,7 @@ export interface IpSets {
   destroy(name: string): void;
   /**
    * Tries every write, order kept within a set; the failed ones by index, in that order. ENOENT: no such set. ENOSPC: the
-   * set is full. ERANGE: a port outside a bitmap's range. EINVAL: the entry is of another family than the set, or the
+   * set is full. ERANGE: no port, or one outside a bitmap's range. EINVAL: the entry is of another family than the set, or the
    * type cannot hold it: a network of length 0 (see {@link canonicalEntries}), the unspecified address in `hash:ip`.
    * An entry's type must be its set's: the kernel does not always notice.
    */
@@ -86,7 +106,10 @@ export function canonicalEntries(entry: Entry): readonly Entry[] {
   const family = prefixFamily(entry.net);
   const upper = new Uint8Array(addressBits(family) / 8);
   upper[0] = 0x80;
-  return [unspecified(family), addressFromBytes(upper)].map((half) => ({ ...entry, net: prefix(half, 1) }));
+  return [unspecified(family), addressFromBytes(upper)].map((half) => ({
+    ...entry,
+    net: prefix(half, 1),
+  }));
 }
 
 /** Why a text cannot be the name of a set (IPSET_MAXNAMELEN, with its zero byte), or `undefined` if it can. */
@@ -98,14 +121,17 @@ export function setNameProblem(name: string): string | undefined {
 
 /** `hash:ip family inet hashsize 1024 maxelem 65536`: what follows the name in `ipset create`. */
 export function printSetHeader(header: SetHeader): string {
-  if (header.type === 'bitmap:port') return `bitmap:port range ${header.firstPort}-${header.lastPort}`;
+  if (header.type === 'bitmap:port')
+    return `bitmap:port range ${header.firstPort}-${header.lastPort}`;
   const family = header.family === 'IPv4' ? 'inet' : 'inet6';
   return `${header.type} family ${family} hashsize ${header.hashSize} maxelem ${header.maxElements}`;
 }
 
 /** `add 10.96.0.1,tcp:443 to set KUBE-CLUSTER-IP`: how errors and logs call a write. */
 export function printEntryWrite({ kind, set, entry }: EntryWrite): string {
-  return kind === 'addEntry' ? `add ${entryKey(entry)} to set ${set}` : `delete ${entryKey(entry)} from set ${set}`;
+  return kind === 'addEntry'
+    ? `add ${entryKey(entry)} to set ${set}`
+    : `delete ${entryKey(entry)} from set ${set}`;
 }
 
 /** A map key for an entry inside its set: how `ipset save` prints it, which is one text for each element. */

@@ -23,8 +23,23 @@ export interface IpSetsSubject {
 
 const name = 'KUBE-TEST';
 
-function hash(type: HashType, options: { name?: string; family?: 'IPv4' | 'IPv6'; maxElements?: number; hashSize?: number } = {}) {
-  return { name, type, family: 'IPv4', hashSize: 1024, maxElements: 65536, ...options } as const satisfies SetHeader;
+function hash(
+  type: HashType,
+  options: {
+    name?: string;
+    family?: 'IPv4' | 'IPv6';
+    maxElements?: number;
+    hashSize?: number;
+  } = {},
+) {
+  return {
+    name,
+    type,
+    family: 'IPv4',
+    hashSize: 1024,
+    maxElements: 65536,
+    ...options,
+  } as const satisfies SetHeader;
 }
 
 function bitmap(firstPort = 0, lastPort = 65535): SetHeader {
@@ -35,8 +50,17 @@ function service(address: string, port = 80): Entry {
   return { type: 'hash:ip,port', ip: ip(address), protocol: 'TCP', port };
 }
 
-function source(network: string, address = network.includes(':') ? 'fd00:172:30::1' : '172.30.0.1'): Entry {
-  return { type: 'hash:ip,port,net', ip: ip(address), protocol: 'TCP', port: 443, net: net(network) };
+function source(
+  network: string,
+  address = network.includes(':') ? 'fd00:172:30::1' : '172.30.0.1',
+): Entry {
+  return {
+    type: 'hash:ip,port,net',
+    ip: ip(address),
+    protocol: 'TCP',
+    port: 443,
+    net: net(network),
+  };
 }
 
 function add(entry: Entry, set = name): EntryWrite {
@@ -61,65 +85,86 @@ function caught(action: () => void): unknown {
 }
 
 /** Every type and family, with entries as they come back: one text each, in the order of the texts. */
-const kinds: readonly { header: SetHeader; entries: readonly Entry[]; keys: readonly string[] }[] = [
-  {
-    header: hash('hash:ip'),
-    entries: [
-      { type: 'hash:ip', ip: ip('172.30.0.1') },
-      { type: 'hash:ip', ip: ip('255.255.255.255') },
-    ],
-    keys: ['172.30.0.1', '255.255.255.255'],
-  },
-  {
-    header: hash('hash:ip', { family: 'IPv6' }),
-    entries: [{ type: 'hash:ip', ip: ip('fd00:172:30::1') }],
-    keys: ['fd00:172:30::1'],
-  },
-  {
-    header: hash('hash:ip,port'),
-    entries: [
-      service('172.30.0.1', 0),
-      service('172.30.0.1', 65535),
-      { type: 'hash:ip,port', ip: ip('172.30.0.1'), protocol: 'UDP', port: 53 },
-      { type: 'hash:ip,port', ip: ip('172.30.0.1'), protocol: 'SCTP', port: 53 },
-    ],
-    keys: ['172.30.0.1,sctp:53', '172.30.0.1,tcp:0', '172.30.0.1,tcp:65535', '172.30.0.1,udp:53'],
-  },
-  {
-    header: hash('hash:ip,port', { family: 'IPv6' }),
-    entries: [service('fd00:172:30::1')],
-    keys: ['fd00:172:30::1,tcp:80'],
-  },
-  {
-    header: hash('hash:ip,port,ip'),
-    entries: [{ type: 'hash:ip,port,ip', ip: ip('10.0.0.7'), protocol: 'UDP', port: 53, ip2: ip('10.0.0.8') }],
-    keys: ['10.0.0.7,udp:53,10.0.0.8'],
-  },
-  {
-    header: hash('hash:ip,port,ip', { family: 'IPv6' }),
-    entries: [{ type: 'hash:ip,port,ip', ip: ip('fd00:10::7'), protocol: 'TCP', port: 1, ip2: ip('fd00:10::8') }],
-    keys: ['fd00:10::7,tcp:1,fd00:10::8'],
-  },
-  {
-    header: hash('hash:ip,port,net'),
-    entries: [source('203.0.113.0/24'), source('203.0.113.7/32'), source('128.0.0.0/1')],
-    keys: ['172.30.0.1,tcp:443,128.0.0.0/1', '172.30.0.1,tcp:443,203.0.113.0/24', '172.30.0.1,tcp:443,203.0.113.7'],
-  },
-  {
-    header: hash('hash:ip,port,net', { family: 'IPv6' }),
-    entries: [source('2001:db8::/32'), source('2001:db8::7/128')],
-    keys: ['fd00:172:30::1,tcp:443,2001:db8::/32', 'fd00:172:30::1,tcp:443,2001:db8::7'],
-  },
-  {
-    header: bitmap(),
-    entries: [
-      { type: 'bitmap:port', port: 0 },
-      { type: 'bitmap:port', port: 30080 },
-      { type: 'bitmap:port', port: 65535 },
-    ],
-    keys: ['0', '30080', '65535'],
-  },
-];
+const kinds: readonly { header: SetHeader; entries: readonly Entry[]; keys: readonly string[] }[] =
+  [
+    {
+      header: hash('hash:ip'),
+      entries: [
+        { type: 'hash:ip', ip: ip('172.30.0.1') },
+        { type: 'hash:ip', ip: ip('255.255.255.255') },
+      ],
+      keys: ['172.30.0.1', '255.255.255.255'],
+    },
+    {
+      header: hash('hash:ip', { family: 'IPv6' }),
+      entries: [{ type: 'hash:ip', ip: ip('fd00:172:30::1') }],
+      keys: ['fd00:172:30::1'],
+    },
+    {
+      header: hash('hash:ip,port'),
+      entries: [
+        service('172.30.0.1', 0),
+        service('172.30.0.1', 65535),
+        { type: 'hash:ip,port', ip: ip('172.30.0.1'), protocol: 'UDP', port: 53 },
+        { type: 'hash:ip,port', ip: ip('172.30.0.1'), protocol: 'SCTP', port: 53 },
+      ],
+      keys: ['172.30.0.1,sctp:53', '172.30.0.1,tcp:0', '172.30.0.1,tcp:65535', '172.30.0.1,udp:53'],
+    },
+    {
+      header: hash('hash:ip,port', { family: 'IPv6' }),
+      entries: [service('fd00:172:30::1')],
+      keys: ['fd00:172:30::1,tcp:80'],
+    },
+    {
+      header: hash('hash:ip,port,ip'),
+      entries: [
+        {
+          type: 'hash:ip,port,ip',
+          ip: ip('10.0.0.7'),
+          protocol: 'UDP',
+          port: 53,
+          ip2: ip('10.0.0.8'),
+        },
+      ],
+      keys: ['10.0.0.7,udp:53,10.0.0.8'],
+    },
+    {
+      header: hash('hash:ip,port,ip', { family: 'IPv6' }),
+      entries: [
+        {
+          type: 'hash:ip,port,ip',
+          ip: ip('fd00:10::7'),
+          protocol: 'TCP',
+          port: 1,
+          ip2: ip('fd00:10::8'),
+        },
+      ],
+      keys: ['fd00:10::7,tcp:1,fd00:10::8'],
+    },
+    {
+      header: hash('hash:ip,port,net'),
+      entries: [source('203.0.113.0/24'), source('203.0.113.7/32'), source('128.0.0.0/1')],
+      keys: [
+        '172.30.0.1,tcp:443,128.0.0.0/1',
+        '172.30.0.1,tcp:443,203.0.113.0/24',
+        '172.30.0.1,tcp:443,203.0.113.7',
+      ],
+    },
+    {
+      header: hash('hash:ip,port,net', { family: 'IPv6' }),
+      entries: [source('2001:db8::/32'), source('2001:db8::7/128')],
+      keys: ['fd00:172:30::1,tcp:443,2001:db8::/32', 'fd00:172:30::1,tcp:443,2001:db8::7'],
+    },
+    {
+      header: bitmap(),
+      entries: [
+        { type: 'bitmap:port', port: 0 },
+        { type: 'bitmap:port', port: 30080 },
+        { type: 'bitmap:port', port: 65535 },
+      ],
+      keys: ['0', '30080', '65535'],
+    },
+  ];
 
 /** What every implementation of {@link IpSets} does. `make` is called before each test. */
 export function ipSetsContract(make: () => IpSetsSubject | Promise<IpSetsSubject>): void {
@@ -132,17 +177,21 @@ export function ipSetsContract(make: () => IpSetsSubject | Promise<IpSetsSubject
   afterEach(() => subject.dispose());
 
   const keys = async (set = name) => (await ipsets.entries(set)).map(entryKey).sort();
-  const headers = async () => (await ipsets.sets()).map(({ header }) => `${header.name} ${printSetHeader(header)}`).sort();
+  const headers = async () =>
+    (await ipsets.sets()).map(({ header }) => `${header.name} ${printSetHeader(header)}`).sort();
 
   test('speaks a protocol that is known', () => {
     expect(ipsets.protocol()).toBeGreaterThanOrEqual(6);
   });
 
   describe('sets', () => {
-    test.each(kinds)('$header.type $header.family comes back as it was created', async ({ header }) => {
-      ipsets.create(header);
-      expect(await ipsets.sets()).toEqual([{ header, references: 0, entryCount: 0 }]);
-    });
+    test.each(kinds)(
+      '$header.type $header.family comes back as it was created',
+      async ({ header }) => {
+        ipsets.create(header);
+        expect(await ipsets.sets()).toEqual([{ header, references: 0, entryCount: 0 }]);
+      },
+    );
 
     test('of all names and types stand side by side', async () => {
       ipsets.create(hash('hash:ip', { name: 'KUBE-A' }));
@@ -185,7 +234,9 @@ export function ipSetsContract(make: () => IpSetsSubject | Promise<IpSetsSubject
       for (const bad of ['', `${longest}R`, `KUBE-${'é'.repeat(14)}`, 'KUBE\0']) {
         expect(errnoOf(caught(() => ipsets.create(hash('hash:ip', { name: bad }))))).toBe('EINVAL');
       }
-      expect(await headers()).toEqual([`${longest} hash:ip family inet hashsize 1024 maxelem 65536`]);
+      expect(await headers()).toEqual([
+        `${longest} hash:ip family inet hashsize 1024 maxelem 65536`,
+      ]);
     });
 
     test('are destroyed with their entries', async () => {
@@ -193,7 +244,9 @@ export function ipSetsContract(make: () => IpSetsSubject | Promise<IpSetsSubject
       ipsets.create(hash('hash:ip', { name: 'KUBE-OTHER' }));
       ipsets.write([add(service('172.30.0.1'))]);
       ipsets.destroy(name);
-      expect(await headers()).toEqual(['KUBE-OTHER hash:ip family inet hashsize 1024 maxelem 65536']);
+      expect(await headers()).toEqual([
+        'KUBE-OTHER hash:ip family inet hashsize 1024 maxelem 65536',
+      ]);
       ipsets.create(hash('hash:ip,port'));
       expect(await keys()).toEqual([]);
     });
@@ -219,16 +272,19 @@ export function ipSetsContract(make: () => IpSetsSubject | Promise<IpSetsSubject
   });
 
   describe('entries', () => {
-    test.each(kinds)('of $header.type $header.family come back, are counted, and go', async ({ header, entries, keys: texts }) => {
-      ipsets.create(header);
-      expect(ipsets.write(entries.map((entry) => add(entry)))).toEqual([]);
-      const held = await ipsets.entries(name);
-      expect(held.map(entryKey).sort()).toEqual(texts);
-      expect(held).toEqual(expect.arrayContaining([...entries]));
-      expect(await ipsets.sets()).toMatchObject([{ entryCount: texts.length }]);
-      expect(ipsets.write(entries.map((entry) => remove(entry)))).toEqual([]);
-      expect(await keys()).toEqual([]);
-    });
+    test.each(kinds)(
+      'of $header.type $header.family come back, are counted, and go',
+      async ({ header, entries, keys: texts }) => {
+        ipsets.create(header);
+        expect(ipsets.write(entries.map((entry) => add(entry)))).toEqual([]);
+        const held = await ipsets.entries(name);
+        expect(held.map(entryKey).sort()).toEqual(texts);
+        expect(held).toEqual(expect.arrayContaining([...entries]));
+        expect(await ipsets.sets()).toMatchObject([{ entryCount: texts.length }]);
+        expect(ipsets.write(entries.map((entry) => remove(entry)))).toEqual([]);
+        expect(await keys()).toEqual([]);
+      },
+    );
 
     test('may be added twice, and deleted when they are absent', async () => {
       ipsets.create(hash('hash:ip,port'));
@@ -236,14 +292,18 @@ export function ipSetsContract(make: () => IpSetsSubject | Promise<IpSetsSubject
       expect(ipsets.write([add(entry), add(entry), add(entry)])).toEqual([]);
       expect(ipsets.write([add(entry)])).toEqual([]);
       expect(await keys()).toEqual(['172.30.0.1,tcp:80']);
-      expect(ipsets.write([remove(service('172.30.0.2')), remove(entry), remove(entry)])).toEqual([]);
+      expect(ipsets.write([remove(service('172.30.0.2')), remove(entry), remove(entry)])).toEqual(
+        [],
+      );
       expect(await keys()).toEqual([]);
     });
 
     test('are written in order: the last write of an entry stands', async () => {
       ipsets.create(hash('hash:ip,port'));
       const [one, other] = [service('172.30.0.1'), service('172.30.0.2')];
-      expect(ipsets.write([add(one), remove(one), remove(other), add(other), add(one), remove(one)])).toEqual([]);
+      expect(
+        ipsets.write([add(one), remove(one), remove(other), add(other), add(one), remove(one)]),
+      ).toEqual([]);
       expect(await keys()).toEqual(['172.30.0.2,tcp:80']);
     });
 
@@ -285,17 +345,25 @@ export function ipSetsContract(make: () => IpSetsSubject | Promise<IpSetsSubject
     test('of the other family are EINVAL', async () => {
       ipsets.create(hash('hash:ip,port,net'));
       const mixed = { ...source('203.0.113.0/24'), net: net('2001:db8::/32') } as Entry;
-      expect(codes(ipsets.write([add(source('2001:db8::/32')), add(mixed), add(source('203.0.113.0/24'))]))).toEqual([
+      expect(
+        codes(
+          ipsets.write([add(source('2001:db8::/32')), add(mixed), add(source('203.0.113.0/24'))]),
+        ),
+      ).toEqual([
         [0, 'EINVAL'],
         [1, 'EINVAL'],
       ]);
       ipsets.create(hash('hash:ip', { name: 'KUBE-6', family: 'IPv6' }));
-      expect(codes(ipsets.write([add({ type: 'hash:ip', ip: ip('172.30.0.1') }, 'KUBE-6')]))).toEqual([[0, 'EINVAL']]);
+      expect(
+        codes(ipsets.write([add({ type: 'hash:ip', ip: ip('172.30.0.1') }, 'KUBE-6')])),
+      ).toEqual([[0, 'EINVAL']]);
     });
 
     test('of hash:ip are no unspecified address', async () => {
       ipsets.create(hash('hash:ip'));
-      const writes = ['172.30.0.1', '0.0.0.0', '172.30.0.2'].map((text) => add({ type: 'hash:ip', ip: ip(text) }));
+      const writes = ['172.30.0.1', '0.0.0.0', '172.30.0.2'].map((text) =>
+        add({ type: 'hash:ip', ip: ip(text) }),
+      );
       expect(codes(ipsets.write(writes))).toEqual([[1, 'EINVAL']]);
       expect(await keys()).toEqual(['172.30.0.1', '172.30.0.2']);
     });
@@ -303,21 +371,29 @@ export function ipSetsContract(make: () => IpSetsSubject | Promise<IpSetsSubject
     test.each([
       ['IPv4', '0.0.0.0/0', ['0.0.0.0/1', '128.0.0.0/1']],
       ['IPv6', '::/0', ['8000::/1', '::/1']],
-    ] as const)('with an %s network of length 0 are EINVAL, its halves are not', async (family, everything, halves) => {
-      ipsets.create(hash('hash:ip,port,net', { family }));
-      const entry = source(everything);
-      expect(codes(ipsets.write([add(entry), remove(entry)]))).toEqual([
-        [0, 'EINVAL'],
-        [1, 'EINVAL'],
-      ]);
-      expect(ipsets.write(canonicalEntries(entry).map((half) => add(half)))).toEqual([]);
-      const held = (await ipsets.entries(name)).map((half) => (half.type === 'hash:ip,port,net' ? half.net : undefined));
-      expect(held.map((half) => `${half?.address}/${half?.length}`).sort()).toEqual(halves);
-    });
+    ] as const)(
+      'with an %s network of length 0 are EINVAL, its halves are not',
+      async (family, everything, halves) => {
+        ipsets.create(hash('hash:ip,port,net', { family }));
+        const entry = source(everything);
+        expect(codes(ipsets.write([add(entry), remove(entry)]))).toEqual([
+          [0, 'EINVAL'],
+          [1, 'EINVAL'],
+        ]);
+        expect(ipsets.write(canonicalEntries(entry).map((half) => add(half)))).toEqual([]);
+        const held = (await ipsets.entries(name)).map((half) =>
+          half.type === 'hash:ip,port,net' ? half.net : undefined,
+        );
+        expect(held.map((half) => `${half?.address}/${half?.length}`).sort()).toEqual(halves);
+      },
+    );
 
     test('lose the host bits of their network', async () => {
       ipsets.create(hash('hash:ip,port,net'));
-      const entry = { ...source('203.0.113.0/24'), net: { address: ip('203.0.113.9'), length: 24 } } as Entry;
+      const entry = {
+        ...source('203.0.113.0/24'),
+        net: { address: ip('203.0.113.9'), length: 24 },
+      } as Entry;
       expect(ipsets.write([add(entry)])).toEqual([]);
       expect(await ipsets.entries(name)).toEqual([source('203.0.113.0/24')]);
     });
@@ -333,12 +409,12 @@ export function ipSetsContract(make: () => IpSetsSubject | Promise<IpSetsSubject
       expect(await keys()).toEqual(['30000', '32767']);
     });
 
-    test('with a port that is none are EINVAL', async () => {
+    test('with a port that is none are ERANGE', async () => {
       ipsets.create(hash('hash:ip,port'));
       const writes = [70000, -1, 80].map((port) => add(service('172.30.0.1', port)));
       expect(codes(ipsets.write(writes))).toEqual([
-        [0, 'EINVAL'],
-        [1, 'EINVAL'],
+        [0, 'ERANGE'],
+        [1, 'ERANGE'],
       ]);
       expect(await keys()).toEqual(['172.30.0.1,tcp:80']);
     });
@@ -346,20 +422,28 @@ export function ipSetsContract(make: () => IpSetsSubject | Promise<IpSetsSubject
     test('of a full set are ENOSPC, those it has are not, and there is room again after a delete', async () => {
       ipsets.create(hash('hash:ip,port', { maxElements: 2 }));
       const entries = [1, 2, 3, 4].map((port) => service('172.30.0.1', port));
-      const failures = ipsets.write([...entries, ...entries.slice(0, 2)].map((entry) => add(entry)));
+      const failures = ipsets.write(
+        [...entries, ...entries.slice(0, 2)].map((entry) => add(entry)),
+      );
       expect(codes(failures)).toEqual([
         [2, 'ENOSPC'],
         [3, 'ENOSPC'],
       ]);
-      expect(failures[0]?.error.message).toBe('add 172.30.0.1,tcp:3 to set KUBE-TEST: ENOSPC (set is full)');
-      expect(ipsets.write([remove(service('172.30.0.1', 1)), add(service('172.30.0.1', 4))])).toEqual([]);
+      expect(failures[0]?.error.message).toBe(
+        'add 172.30.0.1,tcp:3 to set KUBE-TEST: ENOSPC (set is full)',
+      );
+      expect(
+        ipsets.write([remove(service('172.30.0.1', 1)), add(service('172.30.0.1', 4))]),
+      ).toEqual([]);
       expect(await keys()).toEqual(['172.30.0.1,tcp:2', '172.30.0.1,tcp:4']);
     });
 
     test('by the thousand: only the bad ones fail', async () => {
       ipsets.create(hash('hash:ip,port'));
       const writes = Array.from({ length: 5000 }, (_, index) =>
-        add(index % 1777 === 1776 ? service('fd00:172:30::1', index) : service('172.30.0.1', index)),
+        add(
+          index % 1777 === 1776 ? service('fd00:172:30::1', index) : service('172.30.0.1', index),
+        ),
       );
       expect(codes(ipsets.write(writes))).toEqual([
         [1776, 'EINVAL'],
@@ -373,7 +457,9 @@ export function ipSetsContract(make: () => IpSetsSubject | Promise<IpSetsSubject
       ipsets.create(hash('hash:ip,port', { maxElements: 10 }));
       const writes = Array.from({ length: 3000 }, (_, port) => add(service('172.30.0.1', port)));
       const failures = ipsets.write(writes);
-      expect(failures.map(({ index }) => index)).toEqual(Array.from({ length: 2990 }, (_, index) => index + 10));
+      expect(failures.map(({ index }) => index)).toEqual(
+        Array.from({ length: 2990 }, (_, index) => index + 10),
+      );
       expect(new Set(failures.map(({ error }) => errnoOf(error)))).toEqual(new Set(['ENOSPC']));
     });
 
