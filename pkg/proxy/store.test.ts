@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest';
+import { endpoint, service, slice } from '../../test/support/objects.ts';
+import type { EndpointSlice, Service } from '../kube/types.ts';
+import { Store } from './store.ts';
+
+function stand() {
+  let now = 0;
+  const store = new Store(() => now);
+  const set = (object: Service) => store.apply({ type: 'set', kind: 'Service', object, problems: [] });
+  const setSlice = (object: EndpointSlice) => store.apply({ type: 'set', kind: 'EndpointSlice', object, problems: [] });
+  const remove = (kind: 'Service' | 'EndpointSlice', name: string) => store.apply({ type: 'delete', kind, name: { namespace: 'shop', name } });
+  const dirty = () => [...store.takeDirty().services];
+  const vanished = () => [...(store.objects('shop/web')?.vanished ?? [])].flatMap(({ endpoints }) => endpoints.map(({ address }) => address));
+  const pass = (milliseconds: number) => {
+    now += milliseconds;
+    return store.expire();
+  };
+  return { store, set, setSlice, remove, dirty, vanished, pass };
+}
+
+describe('the store', () => {
+  test('a change marks its own Service and nothing else', () => {
+    const { set, setSlice, remove, dirty } = stand();
+    set(service());
+    set(service({ name: 'db' }));
+    expect(dirty()).toEqual(['shop/web', 'shop/db']);
+    setSlice(slice([endpoint('10.0.0.1')]));
+    expect(dirty()).toEqual(['shop/web']);
+    remove('Service', 'db');
+    expect(dirty()).toEqual(['shop/db']);
+    remove('Service', 'unknown');
+    expect(dirty()).toEqual([]);
+  });
+
+  test('slices that come before their Service wait for it', () => {
+    const { store, set, setSlice } = stand();
+    setSlice(slice([endpoint('10.0.0.1')]));
+    expect(store.objects('shop/web')).toBeUndefined();
+    set(service());
+    expect([...(store.objects('shop/web')?.slices ?? [])].length).toBe(1);
+  });
+
+  test('a slice that changes its Service leaves the old one', () => {
+    const { store, set, setSlice, dirty } = stand();
+    set(service());
+    setSlice(slice([endpoint('10.0.0.1')]));
+    dirty();
+    setSlice(slice([endpoint('10.0.0.1')], { serviceName: 'db' }));
+    expect(dirty()).toEqual(['shop/web', 'shop/db']);
+    expect([...(store.objects('shop/web')?.slices ?? [])]).toEqual([]);
+  });
+
+  test('an endpoint that leaves its slice is remembered for half a second, and then its Service is dirty again', () => {
+    const { set, setSlice, vanished, pass, dirty } = stand();
+    set(service());
+    setSlice(slice([endpoint('10.0.0.1'), endpoint('10.0.0.2')]));
+    setSlice(slice([endpoint('10.0.0.1')]));
+    expect(vanished()).toEqual(['10.0.0.2']);
+    dirty();
+    expect(pass(499)).toBe(500);
+    expect([dirty(), vanished()]).toEqual([[], ['10.0.0.2']]);
+    expect(pass(1)).toBeUndefined();
+    expect([dirty(), vanished()]).toEqual([['shop/web'], []]);
+  });
+
+  test('so is one whose slice is deleted', () => {
+    const { set, setSlice, remove, vanished } = stand();
+    set(service());
+    setSlice(slice([endpoint('10.0.0.1')]));
+    remove('EndpointSlice', 'web-1');
+    expect(vanished()).toEqual(['10.0.0.1']);
+  });
+
+  test('one that stands in another slice already never vanished', () => {
+    const { set, setSlice, vanished } = stand();
+    set(service());
+    setSlice(slice([endpoint('10.0.0.1')]));
+    setSlice(slice([endpoint('10.0.0.1')], { name: 'web-2' }));
+    setSlice(slice([]));
+    expect(vanished()).toEqual([]);
+  });
+
+  test('trigger times are handed over once', () => {
+    const { store, setSlice } = stand();
+    setSlice(slice([], { triggerTime: 7 }));
+    expect(store.takeDirty().triggerTimes).toEqual([7]);
+    expect(store.takeDirty().triggerTimes).toEqual([]);
+  });
+});

@@ -1,0 +1,73 @@
+import { type Family, familyOf } from '../../pkg/ip/address.ts';
+import type { Endpoint, EndpointSlice, Node, Service, ServicePortSpec } from '../../pkg/kube/types.ts';
+import type { Endpoint as ProxyEndpoint } from '../../pkg/proxy/endpoint.ts';
+import { ip } from './addresses.ts';
+
+/** A port of a Service: TCP 80 unless said otherwise. */
+export function servicePort(over: Partial<ServicePortSpec> = {}): ServicePortSpec {
+  return { name: '', protocol: 'TCP', port: 80, nodePort: 0, ...over };
+}
+
+/** A ClusterIP Service `shop/web` on 172.30.0.1:80/TCP unless said otherwise. */
+export function service(over: Partial<Service> = {}): Service {
+  return {
+    namespace: 'shop',
+    name: 'web',
+    uid: 'service-uid',
+    created: 1,
+    type: 'ClusterIP',
+    clusterIPs: [ip('172.30.0.1')],
+    ports: [servicePort()],
+    affinitySeconds: 0,
+    externalIPs: [],
+    loadBalancerIPs: [],
+    sourceRanges: [],
+    externalTrafficPolicy: 'Cluster',
+    internalTrafficPolicy: 'Cluster',
+    healthCheckNodePort: 0,
+    annotations: {},
+    ...over,
+  };
+}
+
+/** A ready endpoint on another node; its pod's uid is made of its address. */
+export function endpoint(address: string, over: Partial<Endpoint> = {}): Endpoint {
+  return {
+    address: ip(address),
+    nodeName: 'elsewhere',
+    ready: true,
+    serving: true,
+    terminating: false,
+    zoneHints: [],
+    nodeHints: [],
+    podUid: `pod-${address}`,
+    ...over,
+  };
+}
+
+/** A slice of `shop/web` with port 8080/TCP, its family that of its first endpoint. */
+export function slice(endpoints: readonly Endpoint[], over: Partial<EndpointSlice> = {}): EndpointSlice {
+  const first = endpoints[0]?.address;
+  const family: Family = first === undefined ? 'IPv4' : familyOf(first);
+  return {
+    namespace: 'shop',
+    name: 'web-1',
+    serviceName: 'web',
+    family,
+    ports: [{ name: '', protocol: 'TCP', port: 8080 }],
+    endpoints,
+    triggerTime: 0,
+    ...over,
+  };
+}
+
+/** The node `here`. */
+export function node(over: Partial<Node> = {}): Node {
+  return { name: 'here', zone: '', addresses: [ip('192.168.0.10')], podCIDRs: [], isEligible: true, ...over };
+}
+
+/** A ready endpoint as the proxier sees it, port 8080, on another node. */
+export function proxyEndpoint(address: string, over: Partial<ProxyEndpoint> = {}): ProxyEndpoint {
+  const { ready, serving, terminating, zoneHints, nodeHints, podUid } = endpoint(address);
+  return { address: ip(address), port: 8080, isLocal: false, ready, serving, terminating, zoneHints, nodeHints, podUid, ...over };
+}
