@@ -1,0 +1,50 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { join } from 'node:path';
+import { KernelError } from '../errno/errno.ts';
+import type { Sysctl } from './sysctl.ts';
+
+/** The settings below /proc/sys, or below another folder that looks like it. */
+export class ProcSysctl implements Sysctl {
+  readonly #root: string;
+
+  constructor({ root = '/proc/sys' }: { root?: string } = {}) {
+    this.#root = root;
+  }
+
+  read(path: string): string | undefined {
+    try {
+      return readFileSync(this.#file(path), 'utf8').trim();
+    } catch (cause) {
+      const error = asKernelError(`read ${path}`, cause);
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  write(path: string, value: string): void {
+    try {
+      // Opened without O_CREAT: a setting that does not exist is not made, whatever the folder is.
+      writeFileSync(this.#file(path), value, { flag: 'r+' });
+    } catch (cause) {
+      throw asKernelError(`write ${value} to ${path}`, cause);
+    }
+  }
+
+  kernelRelease(): string {
+    return this.read('kernel/osrelease') ?? release();
+  }
+
+  /** Paths are ours, but a dot in one means an interface's name, never the folder above. */
+  #file(path: string): string {
+    if (path.split('/').includes('..')) throw new Error(`not a setting: ${path}`);
+    return join(this.#root, path);
+  }
+}
+
+function asKernelError(operation: string, cause: unknown): KernelError {
+  const code = (cause as NodeJS.ErrnoException).code;
+  return new KernelError(operation, code?.startsWith('E') ? (code as `E${string}`) : 'EIO', {
+    cause,
+  });
+}
