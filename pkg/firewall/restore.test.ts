@@ -1,0 +1,168 @@
+import { expect, test } from 'vitest';
+import type { Ruleset } from './firewall.ts';
+import type { ProcessResult } from './process.ts';
+import { RestoreFirewall } from './restore.ts';
+
+const ruleset: Ruleset = {
+  chains: [
+    {
+      table: 'nat',
+      name: 'KUBE-A',
+      rules: [
+        { matches: [], target: { target: 'RETURN' } },
+        {
+          matches: [{ match: 'set', set: 'KUBE-SET', directions: ['dst', 'dst'] }],
+          target: { target: 'MARK', operation: 'or', value: 1 },
+        },
+      ],
+    },
+  ],
+  jumps: [{ table: 'nat', from: 'OUTPUT', comment: 'a b', to: 'KUBE-A' }],
+};
+
+const saved = `*nat
+:OUTPUT ACCEPT [0:0]
+:KUBE-A - [0:0]
+-A OUTPUT -m comment --comment "a b" -j KUBE-A
+-A KUBE-A -j RETURN
+-A KUBE-A -m set --match-set KUBE-SET dst,dst -j MARK --set-xmark 0x1/0x1
+COMMIT
+`;
+
+/** An nft iptables of which saving prints `state.saved` and restoring ends as told, once each. */
+function scripted(ends: readonly Partial<ProcessResult>[] = []) {
+  const state = { saved, generation: 1 };
+  const ran: string[] = [];
+  const inputs: string[] = [];
+  const pauses: number[] = [];
+  const remaining = [...ends];
+  const firewall = new RestoreFirewall({
+    generation: () => state.generation,
+    pause: async (milliseconds) => void pauses.push(milliseconds),
+    machine: {
+      async run(command, parameters, { input }) {
+        ran.push([command, ...parameters].join(' '));
+        const done = { status: 0, stdout: '', stderr: '' };
+        if (parameters.includes('--version'))
+          return { ...done, stdout: 'iptables v1.8.9 (nf_tables)' };
+        if (command.endsWith('-save')) return { ...done, stdout: state.saved };
+        inputs.push(input ?? '');
+        return { ...done, ...remaining.shift() };
+      },
+      hasProgram: async (name) => name.includes('-nft'),
+      legacyTables: async () => [],
+    },
+  });
+  return { firewall, state, ran, inputs, pauses };
+}
+
+test('one restore, that waits for the lock, between two saves', async () => {
+  const { firewall, ran } = scripted();
+  await firewall.apply('IPv4', ruleset);
+  expect(ran).toEqual([
+    'iptables-nft --version',
+    'iptables-nft-save',
+    'iptables-nft-restore --noflush -w 5 -W 100000',
+    'iptables-nft-save',
+  ]);
+});
+
+test('jumps are part of the same input, and only those that are missing', async () => {
+  const { firewall, state, inputs } = scripted();
+  await firewall.apply('IPv4', ruleset);
+  state.saved = '';
+  state.generation++;
+  await firewall.apply('IPv4', ruleset);
+  const chains =
+    '*nat\n:KUBE-A - [0:0]\n-A KUBE-A -j RETURN\n-A KUBE-A -m set --match-set KUBE-SET dst,dst -j MARK --or-mark 0x00000001\n';
+  expect(inputs).toEqual([
+    `${chains}COMMIT\n`,
+    `${chains}-I OUTPUT -m comment --comment "a b" -j KUBE-A\nCOMMIT\n`,
+  ]);
+});
+
+test('while the generation stands still nothing is run to check', async () => {
+  const { firewall, state, ran } = scripted();
+  await firewall.apply('IPv4', ruleset);
+  ran.splice(0);
+  expect(await firewall.check('IPv4', ruleset)).toBe('same');
+  expect(ran).toEqual([]);
+  state.generation++;
+  expect(await firewall.check('IPv4', ruleset)).toBe('same');
+  expect(ran).toEqual(['iptables-nft-save']);
+  expect(await firewall.check('IPv4', ruleset)).toBe('same');
+  expect(ran).toEqual(['iptables-nft-save']);
+});
+
+test('what iptables-save lacks right after writing is a difference from the beginning', async () => {
+  const { firewall, state } = scripted();
+  state.saved = saved.replace('-A KUBE-A -j RETURN\n', '');
+  await firewall.apply('IPv4', ruleset);
+  expect(await firewall.check('IPv4', ruleset)).toBe('different');
+});
+
+test('after a failed write nothing is known', async () => {
+  const { firewall } = scripted([{}, { status: 2, stderr: 'bad' }]);
+  await firewall.apply('IPv4', ruleset);
+  await expect(firewall.apply('IPv4', ruleset)).rejects.toThrow('apply IPv4 rules: EINVAL (bad)');
+  expect(await firewall.check('IPv4', ruleset)).toBe('unknown');
+});
+
+test('a held lock is waited for, in growing pauses', async () => {
+  const lock = { status: 4, stderr: 'Another app is currently holding the xtables lock.' };
+  const patient = scripted([lock, lock]);
+  await patient.firewall.apply('IPv4', ruleset);
+  expect(patient.pauses).toEqual([100, 1000]);
+  const stuck = scripted([lock, lock, lock]);
+  await expect(stuck.firewall.apply('IPv4', ruleset)).rejects.toThrow(/EBUSY.*holding the xtables/);
+});
+
+test.each<[string, Partial<ProcessResult>, RegExp]>([
+  [
+    'a missing module, nft',
+    {
+      status: 4,
+      stderr:
+        'Warning: Extension set revision 4 not supported, missing kernel module?\niptables-nft-restore v1.8.9 (nf_tables): \nline 4: RULE_APPEND failed (No such file or directory): rule in chain KUBE-A',
+    },
+    /EOPNOTSUPP \(the kernel lacks the module xt_set\n/,
+  ],
+  [
+    'a missing module that iptables does not name',
+    { status: 4, stderr: 'line 4: RULE_APPEND failed (No such file or directory): rule in KUBE-A' },
+    /EOPNOTSUPP \(is one of these kernel modules missing: xt_set, xt_MARK\?/,
+  ],
+  [
+    'a missing module, legacy',
+    { status: 1, stderr: 'iptables-restore: line 5 failed' },
+    /EOPNOTSUPP \(is one of these kernel modules missing: xt_set, xt_MARK\?/,
+  ],
+  [
+    'a missing extension of iptables',
+    { status: 2, stderr: "Couldn't load match `set':No such file or directory\nline: 4" },
+    /EOPNOTSUPP \(this iptables lacks the extension set\n/,
+  ],
+  [
+    'no permission',
+    { status: 4, stderr: 'Could not fetch rule set generation id: Permission denied' },
+    /EPERM \(Could not fetch/,
+  ],
+])('%s', async (_, end, message) => {
+  const { firewall, pauses } = scripted([end]);
+  await expect(firewall.apply('IPv4', ruleset)).rejects.toThrow(message);
+  expect(pauses).toEqual([]);
+});
+
+test('a failed line is shown among its neighbours', async () => {
+  const stderr = "Set KUBE-SET doesn't exist.\n\nError occurred at line: 4\nTry `x -h'\n";
+  const { firewall } = scripted([{ status: 2, stderr }]);
+  await expect(firewall.apply('IPv4', ruleset)).rejects.toThrow(
+    `apply IPv4 rules: ENOENT (Set KUBE-SET doesn't exist.
+  Error occurred at line: 4
+      1: *nat
+      2: :KUBE-A - [0:0]
+      3: -A KUBE-A -j RETURN
+  >   4: -A KUBE-A -m set --match-set KUBE-SET dst,dst -j MARK --or-mark 0x00000001
+      5: COMMIT)`,
+  );
+});
