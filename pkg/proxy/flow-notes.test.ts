@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'vitest';
+import { plainFlow, translatedFlow } from '../../test/contract/conntrack.ts';
+import { ip } from '../../test/support/addresses.ts';
+import type { Flow } from '../conntrack/conntrack.ts';
+import type { Protocol } from '../ip/protocol.ts';
+import type { VirtualServerId } from '../ipvs/ipvs.ts';
+import { FlowNotes, type UdpFrontEnd } from './flow-notes.ts';
+
+const vip = ip('172.30.0.1');
+
+function server(changes: Partial<VirtualServerId> = {}): VirtualServerId {
+  return { address: vip, protocol: 'UDP', port: 53, ...changes };
+}
+
+function dns(...endpoints: readonly string[]): UdpFrontEnd {
+  return {
+    addresses: [vip],
+    port: 53,
+    endpoints: endpoints.map((text) => ({ address: ip(text), port: 5353 })),
+  };
+}
+
+function flow(wanted: ReturnType<typeof plainFlow>): Flow {
+  return { ...wanted, id: 1, status: 0 };
+}
+
+function notesOf(write: (notes: FlowNotes) => void): FlowNotes {
+  const notes = new FlowNotes();
+  write(notes);
+  return notes;
+}
+
+function endpointNotes(frontEnd: UdpFrontEnd): FlowNotes {
+  return notesOf((notes) => {
+    for (const address of frontEnd.addresses) notes.noteEndpoints(address, frontEnd);
+  });
+}
+
+describe('a new virtual server', () => {
+  test.each<[string, Flow, VirtualServerId, boolean]>([
+    ['takes a flow that came before it', flow(plainFlow()), server(), true],
+    ['leaves one that it translated', flow(translatedFlow('10.0.0.8')), server(), false],
+    ['leaves one to another port', flow(plainFlow()), server({ port: 54 }), false],
+    [
+      'leaves one to another address',
+      flow(plainFlow()),
+      server({ address: ip('172.30.0.2') }),
+      false,
+    ],
+    ['leaves one of another protocol', flow(plainFlow()), server({ protocol: 'TCP' }), false],
+    [
+      'takes one over IPv6',
+      flow(plainFlow({ isIPv6: true })),
+      server({ address: ip('fd00:172:30::1') }),
+      true,
+    ],
+    [
+      'leaves one whose source alone was rewritten: somebody took charge of it',
+      flow({ ...plainFlow(), reply: { ...plainFlow().reply, destination: ip('192.168.0.1') } }),
+      server(),
+      false,
+    ],
+  ])('%s', (_, given, added, expected) => {
+    expect(notesOf((notes) => notes.noteServer(added)).condemns(given)).toBe(expected);
+  });
+});
+
+describe('a changed UDP front end', () => {
+  test.each<[string, Flow, UdpFrontEnd, boolean]>([
+    [
+      'leaves a flow that a serving endpoint answers',
+      flow(translatedFlow('10.0.0.8')),
+      dns('10.0.0.9', '10.0.0.8'),
+      false,
+    ],
+    [
+      'takes one that another address answers',
+      flow(translatedFlow('10.0.0.8')),
+      dns('10.0.0.9'),
+      true,
+    ],
+    ['takes one that was never translated', flow(plainFlow()), dns('10.0.0.9'), true],
+    ['leaves all if nobody serves', flow(translatedFlow('10.0.0.8')), dns(), false],
+    [
+      'takes one that the same address answers from another port',
+      flow(translatedFlow('10.0.0.8')),
+      { ...dns(), endpoints: [{ address: ip('10.0.0.8'), port: 53 }] },
+      true,
+    ],
+    ['leaves TCP', flow(translatedFlow('10.0.0.8', { protocol: 'TCP' })), dns('10.0.0.9'), false],
+    [
+      'leaves another port',
+      flow(translatedFlow('10.0.0.8')),
+      { ...dns('10.0.0.9'), port: 54 },
+      false,
+    ],
+    [
+      'takes one to any of its addresses',
+      flow(translatedFlow('10.0.0.8')),
+      { ...dns('10.0.0.9'), addresses: [ip('192.168.0.1'), vip] },
+      true,
+    ],
+  ])('%s', (_, given, frontEnd, expected) => {
+    expect(endpointNotes(frontEnd).condemns(given)).toBe(expected);
+  });
+});
+
+describe('two notes together', () => {
+  const answered = flow(translatedFlow('10.0.0.8'));
+
+  test('say what both say', () => {
+    const both = FlowNotes.together(
+      endpointNotes(dns('10.0.0.9')),
+      notesOf((notes) => notes.noteServer(server({ port: 80, protocol: 'TCP' }))),
+    );
+    expect(both.condemns(answered)).toBe(true);
+    expect(both.protocols).toEqual(new Set(['TCP', 'UDP']));
+  });
+
+  test('take the newer word on a front end', () => {
+    const [out, back] = [endpointNotes(dns('10.0.0.9')), endpointNotes(dns('10.0.0.8'))];
+    expect(FlowNotes.together(out, back).condemns(answered)).toBe(false);
+    expect(FlowNotes.together(back, out).condemns(answered)).toBe(true);
+    expect(FlowNotes.together(out, endpointNotes(dns())).condemns(answered)).toBe(false);
+  });
+
+  test('change neither', () => {
+    const older = endpointNotes(dns('10.0.0.9'));
+    FlowNotes.together(older, new FlowNotes()).noteEndpoints(vip, dns('10.0.0.8'));
+    expect(older.condemns(answered)).toBe(true);
+  });
+});
+
+test.each<[string, FlowNotes, readonly Protocol[]]>([
+  ['nothing', new FlowNotes(), []],
+  ['a front end without endpoints', endpointNotes(dns()), []],
+  ['a front end', endpointNotes(dns('10.0.0.8')), ['UDP']],
+  ['an SCTP server', notesOf((notes) => notes.noteServer(server({ protocol: 'SCTP' }))), ['SCTP']],
+])('protocols of %s', (_, notes, expected) => {
+  expect([...notes.protocols]).toEqual(expected);
+});
