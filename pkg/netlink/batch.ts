@@ -1,0 +1,115 @@
+import { type Failure, KernelError } from '../errno/errno.ts';
+import { type Channel, unfit } from './channel.ts';
+import { codeOf } from './codes.ts';
+import type { Command, ErrorReply } from './message.ts';
+
+/** Takes the message of one item of a batch. */
+export interface MessageSink {
+  put<Request>(command: Command<Request, unknown>, value: Request): void;
+}
+
+/** How the items of a batch become messages. */
+export interface BatchOptions<T> {
+  /** Puts exactly one message. */
+  readonly put: (item: T, sink: MessageSink) => void;
+  /** Says what was tried, for the error: `add real server 10.0.0.7:80 to 10.96.0.1:443/TCP`. Asked only on failure. */
+  readonly describe: (item: T) => string;
+  /** Messages in one send: 64. */
+  readonly groupSize?: number;
+}
+
+/** A failed item of a batch. `echo` is the request's payload as the kernel gives it back, see {@link ErrorReply}. */
+export interface BatchFailure extends Failure {
+  readonly error: KernelError;
+  readonly echo: Uint8Array;
+}
+
+const defaultGroupSize = 64;
+const nothing = new Uint8Array(0);
+
+/** One pass over the items of a batch, group by group. */
+export class Batch<T> implements MessageSink {
+  readonly #channel: Channel;
+  readonly #items: readonly T[];
+  readonly #options: BatchOptions<T>;
+  readonly #failures: BatchFailure[] = [];
+  /** The items whose messages are in the buffer. */
+  #indexes: number[] = [];
+  /** Where the last of those messages starts, and where all of them end. */
+  #last = 0;
+  #end = 0;
+
+  constructor(channel: Channel, items: readonly T[], options: BatchOptions<T>) {
+    this.#channel = channel;
+    this.#items = items;
+    this.#options = options;
+    channel.writer.truncate(0);
+  }
+
+  /** Sends everything; the failed items, by index. */
+  run(): readonly BatchFailure[] {
+    const groupSize = this.#options.groupSize ?? defaultGroupSize;
+    for (const [index, item] of this.#items.entries()) {
+      try {
+        this.#options.put(item, this);
+      } catch (error) {
+        this.#fail(index, unfit(this.#options.describe(item), error));
+        continue;
+      }
+      this.#take(index);
+      if (this.#indexes.length >= groupSize) this.#flush();
+    }
+    if (this.#indexes.length > 0) this.#flush();
+    return this.#failures.sort((one, other) => one.index - other.index);
+  }
+
+  put<Request>(command: Command<Request, unknown>, value: Request): void {
+    this.#channel.put(command, { value, flags: 0, position: this.#indexes.length });
+  }
+
+  /** Counts the message behind `end` in; those before it are sent first if both together are too long for the socket. */
+  #take(index: number): void {
+    const { writer, socket } = this.#channel;
+    if (writer.length === this.#end) throw new Error(`no message for: ${this.#options.describe(this.#items[index] as T)}`);
+    if (writer.length > socket.sendLimit && this.#indexes.length > 0) this.#flush();
+    this.#last = this.#end;
+    this.#end = writer.length;
+    this.#indexes.push(index);
+  }
+
+  /** Sends what is counted in; what is behind it moves to the front, and its sequence number is then the next one. */
+  #flush(): void {
+    const indexes = this.#indexes;
+    const failed = new Set<number>();
+    const errno = this.#channel.exchange(
+      { length: this.#end, count: indexes.length, last: this.#last },
+      {
+        onError: (position, reply) => {
+          failed.add(position);
+          this.#refuse(indexes[position] ?? 0, reply);
+        },
+        onReply() {},
+      },
+    );
+    this.#channel.writer.discard(this.#end);
+    this.#indexes = [];
+    this.#last = 0;
+    this.#end = 0;
+    if (errno === 0) return;
+    for (const [position, index] of indexes.entries()) {
+      if (!failed.has(position)) this.#fail(index, new KernelError(this.#describe(index), codeOf(errno)));
+    }
+  }
+
+  #refuse(index: number, reply: ErrorReply): void {
+    this.#fail(index, this.#channel.refusal(this.#describe(index), reply), reply.echo);
+  }
+
+  #fail(index: number, error: KernelError, echo: Uint8Array = nothing): void {
+    this.#failures.push({ index, error, echo });
+  }
+
+  #describe(index: number): string {
+    return this.#options.describe(this.#items[index] as T); // indexes come from the items
+  }
+}

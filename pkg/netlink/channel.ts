@@ -1,0 +1,120 @@
+import { KernelError } from '../errno/errno.ts';
+import { DecodeError } from '../wire/reader.ts';
+import { EncodeError, Writer } from '../wire/writer.ts';
+import { codeOf, errnoNumber } from './codes.ts';
+import { askForAck, type Command, type ErrorReply, NLMSG_ERROR, NLMSG_MIN_TYPE, putMessage, readErrorReply } from './message.ts';
+import type { NetlinkSocket } from './socket.ts';
+import type { Trace } from './trace.ts';
+
+/** What a channel needs to know besides its socket. */
+export interface ChannelOptions {
+  /** How long an answer may take before it is ETIMEDOUT, in milliseconds. */
+  readonly timeout: number;
+  readonly trace?: Trace | undefined;
+  /** What an error number that is not an errno means to this protocol (ipset's start at 4096). */
+  readonly explain?: ((errno: number) => string | undefined) | undefined;
+}
+
+/** Gets the answers to the messages of one send, by their position in it. */
+export interface AnswerHandler {
+  onError(position: number, reply: ErrorReply): void;
+  /** The payload is at the socket's cursor. */
+  onReply(position: number): void;
+}
+
+const EBADMSG = errnoNumber('EBADMSG');
+
+/** One socket, one buffer to write in, and the sequence numbers that join answers to requests. */
+export class Channel {
+  readonly socket: NetlinkSocket;
+  readonly writer = new Writer(65_536);
+  readonly options: ChannelOptions;
+  #sequence = 0;
+
+  constructor(socket: NetlinkSocket, options: ChannelOptions) {
+    this.socket = socket;
+    this.options = options;
+  }
+
+  /** Appends the message with the given position in the next send; throws EncodeError and appends nothing if its value does not fit. */
+  put<Request>(command: Command<Request, unknown>, message: { value: Request; flags: number; position: number }): void {
+    const { value, flags, position } = message;
+    const sequence = (this.#sequence + position) >>> 0;
+    putMessage(this.writer, command, { value, flags, sequence });
+    this.options.trace?.({ kind: 'request', command, sequence, value });
+  }
+
+  /** Sends the first `length` bytes, `count` messages of which the last starts at `last`, and hands on the answers; 0 or an errno. */
+  exchange({ length, count, last }: { length: number; count: number; last: number }, handler: AnswerHandler): number {
+    askForAck(this.writer, last);
+    const first = this.#sequence;
+    this.#sequence = (first + count) >>> 0;
+    const errno = this.socket.send(this.writer.bytes, length);
+    return errno === 0 ? this.#collect(first, count, handler) : errno;
+  }
+
+  /** Sends the one message in the buffer; its sequence number, or a negative errno. */
+  start(): number {
+    const sequence = this.#sequence;
+    this.#sequence = (sequence + 1) >>> 0;
+    const errno = this.socket.send(this.writer.bytes, this.writer.length);
+    return errno === 0 ? sequence : -errno;
+  }
+
+  /** Reads until the last of the messages is acknowledged. Answers to anything older are dropped: nobody waits for them any more. */
+  #collect(first: number, count: number, handler: AnswerHandler): number {
+    const deadline = performance.now() + this.options.timeout;
+    const { messages } = this.socket;
+    for (;;) {
+      const errno = this.socket.receive(deadline);
+      if (errno !== 0) return errno;
+      try {
+        while (messages.next()) {
+          const position = (messages.sequence - first) >>> 0;
+          if (position >= count) continue;
+          if (messages.type >= NLMSG_MIN_TYPE) handler.onReply(position);
+          else if (messages.type === NLMSG_ERROR) {
+            const reply = this.readError();
+            if (reply.errno !== 0) handler.onError(position, reply);
+            if (position === count - 1) return 0;
+          }
+        }
+      } catch (error) {
+        if (error instanceof DecodeError) return EBADMSG;
+        throw error;
+      }
+    }
+  }
+
+  /** Reads the NLMSG_ERROR at the cursor. */
+  readError(): ErrorReply {
+    const reply = readErrorReply(this.socket.messages);
+    this.options.trace?.({ kind: 'error', sequence: this.socket.messages.sequence, reply });
+    return reply;
+  }
+
+  /** Reads the payload at the cursor as the command's reply; throws KernelError EBADMSG. */
+  readReply<Reply>(command: Command<unknown, Reply>, operation: string): Reply {
+    const { reader, sequence } = this.socket.messages;
+    try {
+      const value = command.reply.decode(reader);
+      this.options.trace?.({ kind: 'reply', command: command as Command<unknown, unknown>, sequence, value });
+      return value;
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      throw new KernelError(operation, 'EBADMSG', { detail: `${command.name}: ${error.message}`, cause: error });
+    }
+  }
+
+  /** The error of a request that the kernel refused. */
+  refusal(operation: string, { errno, detail }: Pick<ErrorReply, 'errno' | 'detail'>): KernelError {
+    const sentence = detail === '' ? (this.options.explain?.(errno) ?? '') : detail;
+    return new KernelError(operation, codeOf(errno), { detail: sentence });
+  }
+}
+
+/** The error of a request whose value does not fit its schema; anything but an EncodeError is thrown on. */
+export function unfit(operation: string, error: unknown): KernelError {
+  if (!(error instanceof EncodeError)) throw error;
+  return new KernelError(operation, 'ERANGE', { detail: error.message, cause: error });
+}

@@ -1,0 +1,122 @@
+import { KernelError } from '../errno/errno.ts';
+import { Channel, type ChannelOptions, unfit } from './channel.ts';
+import { codeOf } from './codes.ts';
+import { type Command, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP } from './message.ts';
+import type { NetlinkSocket } from './socket.ts';
+
+/** What to do with a dump. */
+export interface DumpOptions<Reply> {
+  /** What is read, for the error: `list virtual servers`. */
+  readonly operation: string;
+  /** Gets every object. It may not start a dump and wait for it. */
+  readonly onReply: (reply: Reply) => void;
+  /** The kernel said that the objects changed meanwhile: all that was got is void, it comes again. */
+  readonly onRestart: () => void;
+}
+
+const attempts = 5;
+/** The event loop turns when a dump has held it for so long. */
+const longestStretch = 8; // ms
+
+/** Dumps, one after the other, on a socket of their own, so that requests can be made beside them. The socket is opened when first needed. */
+export class Dumper {
+  readonly #open: () => NetlinkSocket;
+  readonly #options: ChannelOptions;
+  #channel: Channel | undefined;
+  #isClosed = false;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(open: () => NetlinkSocket, options: ChannelOptions) {
+    this.#open = open;
+    this.#options = options;
+  }
+
+  /** Reads every object that the kernel has; throws KernelError. */
+  dump<Request, Reply>(command: Command<Request, Reply>, value: Request, options: DumpOptions<Reply>): Promise<void> {
+    const dump = this.#last.then(() => this.#retry(command, value, options));
+    this.#last = dump.catch(() => {}); // the caller has the error; the next dump only waits for the end
+    return dump;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#drop();
+  }
+
+  async #retry<Request, Reply>(command: Command<Request, Reply>, value: Request, options: DumpOptions<Reply>): Promise<void> {
+    for (let attempt = 1; attempt <= attempts; attempt++) {
+      if (attempt > 1) options.onRestart();
+      try {
+        if (await this.#once(command, value, options)) return;
+      } catch (error) {
+        this.#drop(); // the rest of the dump may still be in its queue
+        throw error;
+      }
+    }
+    throw new KernelError(options.operation, 'EINTR', { detail: `changed during each of ${attempts} dumps` });
+  }
+
+  /** False if the objects changed under the dump. */
+  async #once<Request, Reply>(command: Command<Request, Reply>, value: Request, options: DumpOptions<Reply>): Promise<boolean> {
+    const { operation, onReply } = options;
+    const channel = this.#opened(operation);
+    const sequence = start(channel, command, { value, operation });
+    const { messages } = channel.socket;
+    let isConsistent = true;
+    let since = performance.now();
+    for (;;) {
+      const now = performance.now();
+      if (now - since > longestStretch) {
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        since = performance.now();
+      }
+      const errno = channel.socket.receive(performance.now() + channel.options.timeout);
+      if (errno !== 0) throw new KernelError(operation, codeOf(errno));
+      while (messages.next()) {
+        if (messages.sequence !== sequence) continue;
+        if ((messages.flags & NLM_F_DUMP_INTR) !== 0) isConsistent = false;
+        if (messages.type === NLMSG_DONE || messages.type === NLMSG_ERROR) {
+          finish(channel, operation);
+          return isConsistent;
+        }
+        if (messages.type !== NLMSG_NOOP) onReply(channel.readReply(command, operation));
+      }
+    }
+  }
+
+  #opened(operation: string): Channel {
+    if (this.#isClosed) throw new KernelError(operation, 'EBADF', { detail: 'the connection is closed' });
+    this.#channel ??= new Channel(this.#open(), this.#options);
+    return this.#channel;
+  }
+
+  #drop(): void {
+    this.#channel?.socket.close();
+    this.#channel = undefined;
+  }
+}
+
+/** Sends the dump request; its sequence number. */
+function start<Request>(
+  channel: Channel,
+  command: Command<Request, unknown>,
+  { value, operation }: { value: Request; operation: string },
+): number {
+  channel.writer.truncate(0);
+  try {
+    channel.put(command, { value, flags: NLM_F_DUMP, position: 0 });
+  } catch (error) {
+    throw unfit(operation, error);
+  }
+  const sequence = channel.start();
+  if (sequence < 0) throw new KernelError(operation, codeOf(-sequence));
+  return sequence;
+}
+
+/** Reads the end of a dump, which carries its error: in NLMSG_DONE if it came on the way, in NLMSG_ERROR if it never began. */
+function finish(channel: Channel, operation: string): void {
+  const { messages } = channel.socket;
+  if (messages.type === NLMSG_ERROR) throw channel.refusal(operation, channel.readError());
+  const errno = messages.reader.remaining >= 4 ? -messages.reader.s32() : 0;
+  if (errno > 0) throw channel.refusal(operation, { errno, detail: '' });
+}

@@ -1,0 +1,162 @@
+import { errnoOf, KernelError } from '../errno/errno.ts';
+import { attributes, optional } from '../wire/attributes.ts';
+import { type Codec, cstring, u16, type ValueOf } from '../wire/codec.ts';
+import { prefixed } from '../wire/struct.ts';
+import type { BatchFailure, BatchOptions, MessageSink } from './batch.ts';
+import type { Connection } from './connection.ts';
+import type { DumpOptions } from './dump.ts';
+import type { Command } from './message.ts';
+
+/** NETLINK_GENERIC of linux/netlink.h. */
+export const NETLINK_GENERIC = 16;
+
+/** A row of a generic netlink family. The family's number is not known before run time. */
+export interface GenericCommand<Request, Reply> {
+  readonly name: string;
+  /** NLM_F_*, see {@link Command}. */
+  readonly flags: number;
+  readonly request: Codec<Request>;
+  readonly reply: Codec<Reply>;
+}
+
+/** A row of a generic netlink family: genlmsghdr, then the attributes. */
+export function genericCommand<Request, Reply>(row: {
+  readonly name: string;
+  readonly command: number;
+  readonly version: number;
+  readonly flags?: number;
+  readonly request: Codec<Request>;
+  readonly reply: Codec<Reply>;
+}): GenericCommand<Request, Reply> {
+  const header = [row.command, row.version, 0, 0];
+  return {
+    name: row.name,
+    flags: row.flags ?? 0,
+    request: prefixed(header, row.request),
+    reply: prefixed(header, row.reply),
+  };
+}
+
+/** CTRL_ATTR of linux/genetlink.h, as far as it is needed to find a family. */
+export const controlAttributes = attributes('CTRL_ATTR', {
+  familyId: optional(1, u16), // FAMILY_ID
+  familyName: optional(2, cstring), // FAMILY_NAME
+});
+
+type ControlAttributes = ValueOf<typeof controlAttributes>;
+
+const GENL_ID_CTRL = 0x10;
+
+/** Asks which number a family has. */
+export const getFamily: Command<ControlAttributes, ControlAttributes> = {
+  ...genericCommand({ name: 'CTRL_CMD_GETFAMILY', command: 3, version: 1, request: controlAttributes, reply: controlAttributes }),
+  type: GENL_ID_CTRL,
+};
+
+/** The face of a connection, for the rows of one family. */
+export interface GenericSink {
+  put<Request>(command: GenericCommand<Request, unknown>, value: Request): void;
+}
+
+/** How the items of a batch become messages of a family, see {@link BatchOptions}. */
+export interface GenericBatchOptions<T> extends Omit<BatchOptions<T>, 'put'> {
+  readonly put: (item: T, sink: GenericSink) => void;
+}
+
+/**
+ * One family of generic netlink. Its number is asked for once, and again after ENOENT: a module that was unloaded and loaded
+ * again has another one. What failed with ENOENT under the old number is then tried under the new one.
+ */
+export class GenericFamily {
+  readonly #connection: Connection;
+  readonly #name: string;
+  readonly #commands = new Map<GenericCommand<unknown, unknown>, Command<unknown, unknown>>();
+  #id: number | undefined;
+
+  constructor(connection: Connection, name: string) {
+    this.#connection = connection;
+    this.#name = name;
+  }
+
+  /** The family's number; throws ENOENT if the kernel has no such family. */
+  id(): number {
+    this.#id ??= this.#resolve();
+    return this.#id;
+  }
+
+  /** As {@link Connection.request}. */
+  request<Request, Reply>(command: GenericCommand<Request, Reply>, value: Request, operation: string): readonly Reply[] {
+    try {
+      return this.#connection.request(this.#row(command), value, operation);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || !this.#changed()) throw error;
+      return this.#connection.request(this.#row(command), value, operation);
+    }
+  }
+
+  /** As {@link Connection.batch}. */
+  batch<T>(items: readonly T[], options: GenericBatchOptions<T>): readonly BatchFailure[] {
+    const put = (item: T, sink: MessageSink) =>
+      options.put(item, { put: (command, value) => sink.put(this.#row(command), value) });
+    const failures = this.#connection.batch(items, { ...options, put });
+    const lost = failures.filter(({ error }) => error.code === 'ENOENT').map(({ index }) => index);
+    if (lost.length === 0 || !this.#changed()) return failures;
+    const again = this.#connection.batch(
+      lost.map((index) => items[index] as T), // indexes of failures are indexes of items
+      { ...options, put },
+    );
+    return [
+      ...failures.filter(({ error }) => error.code !== 'ENOENT'),
+      ...again.map((failure) => ({ ...failure, index: lost[failure.index] ?? 0 })),
+    ].sort((one, other) => one.index - other.index);
+  }
+
+  /** As {@link Connection.dump}. */
+  async dump<Request, Reply>(
+    command: GenericCommand<Request, Reply>,
+    value: Request,
+    options: DumpOptions<Reply>,
+  ): Promise<void> {
+    try {
+      await this.#connection.dump(this.#row(command), value, options);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || !this.#changed()) throw error;
+      options.onRestart();
+      await this.#connection.dump(this.#row(command), value, options);
+    }
+  }
+
+  /** As {@link Connection.list}. */
+  async list<Request, Reply>(command: GenericCommand<Request, Reply>, value: Request, operation: string): Promise<readonly Reply[]> {
+    const replies: Reply[] = [];
+    const onRestart = () => {
+      replies.length = 0;
+    };
+    await this.dump(command, value, { operation, onReply: (reply) => replies.push(reply), onRestart });
+    return replies;
+  }
+
+  #row<Request, Reply>(command: GenericCommand<Request, Reply>): Command<Request, Reply> {
+    let row = this.#commands.get(command);
+    if (row === undefined) {
+      row = { ...command, type: this.id() };
+      this.#commands.set(command, row);
+    }
+    return row as Command<Request, Reply>; // made from this very command
+  }
+
+  /** Asks for the number again; true if it is another one. */
+  #changed(): boolean {
+    const before = this.#id;
+    this.#commands.clear();
+    this.#id = undefined;
+    return this.id() !== before;
+  }
+
+  #resolve(): number {
+    const operation = `find generic netlink family ${this.#name}`;
+    const [reply] = this.#connection.request(getFamily, { familyName: this.#name }, operation);
+    if (reply?.familyId === undefined) throw new KernelError(operation, 'ENOENT');
+    return reply.familyId;
+  }
+}

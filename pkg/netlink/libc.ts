@@ -1,0 +1,55 @@
+import koffi from 'koffi';
+
+// The FFI declarations and nothing else. All calls are synchronous: koffi keeps a Buffer alive and in place for them, which its
+// asynchronous calls do not.
+const libc = koffi.load(null);
+
+/** A handle of uv_poll. It stops watching for good when it is collected, so its owner keeps it referenced. */
+export interface PollHandle {
+  start(options: { readable: boolean }, callback: (status: number) => void): void;
+  stop(): void;
+  close(): void;
+}
+
+export const socket: (domain: number, type: number, protocol: number) => number = libc.func(
+  'int socket(int domain, int type, int protocol)',
+);
+export const bind: (fd: number, address: Uint8Array, length: number) => number = libc.func(
+  'int bind(int fd, const void *address, uint32_t length)',
+);
+export const connect: (fd: number, address: Uint8Array, length: number) => number = libc.func(
+  'int connect(int fd, const void *address, uint32_t length)',
+);
+export const setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number = libc.func(
+  'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
+);
+/** `length` is a uint32_t in both directions. */
+export const getsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array) => number = libc.func(
+  'int getsockopt(int fd, int level, int name, void *value, void *length)',
+);
+// koffi has no ssize_t; long is as wide.
+export const send: (fd: number, bytes: Uint8Array, length: number, flags: number) => number = libc.func(
+  'long send(int fd, const void *bytes, size_t length, int flags)',
+);
+export const recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number = libc.func(
+  'long recv(int fd, void *bytes, size_t length, int flags)',
+);
+/** `descriptors` is an array of struct pollfd. */
+export const poll: (descriptors: Uint8Array, count: number, timeout: number) => number = libc.func(
+  'int poll(void *descriptors, unsigned long count, int timeout)',
+);
+export const close: (fd: number) => number = libc.func('int close(int fd)');
+/** Acts on the calling thread only: enter and leave within one synchronous stretch. */
+export const setns: (fd: number, type: number) => number = libc.func('int setns(int fd, int type)');
+
+/** The errno of the last call above that failed. */
+export function errno(): number {
+  return koffi.errno();
+}
+
+/** Calls back from the event loop while `fd` has something to read; a negative status says that libuv gave up watching. */
+export function watchReadable(fd: number, callback: (status: number) => void): PollHandle {
+  // koffi declares (events), libuv's status comes before it.
+  const watch = koffi.node.poll as unknown as (fd: number, options: object, callback: (status: number) => void) => PollHandle;
+  return watch(fd, { readable: true }, callback);
+}

@@ -1,0 +1,122 @@
+import type { Codec } from '../wire/codec.ts';
+import { DecodeError, Reader } from '../wire/reader.ts';
+import type { Writer } from '../wire/writer.ts';
+import { extendedAck, printExtendedAck } from './extended-ack.ts';
+
+/** Flags of nlmsghdr, linux/netlink.h. The four numbers from 0x100 on mean one thing in a request to create, another in one to read. */
+export const NLM_F_REQUEST = 0x1;
+export const NLM_F_MULTI = 0x2;
+export const NLM_F_ACK = 0x4;
+export const NLM_F_DUMP_INTR = 0x10;
+export const NLM_F_DUMP = 0x300;
+export const NLM_F_REPLACE = 0x100;
+export const NLM_F_EXCL = 0x200;
+export const NLM_F_CREATE = 0x400;
+export const NLM_F_APPEND = 0x800;
+/** Of an answer: the request is not echoed; extended attributes follow. */
+const NLM_F_CAPPED = 0x100;
+const NLM_F_ACK_TLVS = 0x200;
+
+export const NLMSG_NOOP = 1;
+export const NLMSG_ERROR = 2;
+export const NLMSG_DONE = 3;
+/** Below it are messages about messages. */
+export const NLMSG_MIN_TYPE = 16;
+
+const headerLength = 16;
+
+/** One kind of request, a row of a table: what to send and what comes back. Payloads are all that follows nlmsghdr. */
+export interface Command<Request, Reply> {
+  /** The kernel's name, for traces. */
+  readonly name: string;
+  readonly type: number;
+  /** NLM_F_*, besides REQUEST, ACK and DUMP, which the connection adds. */
+  readonly flags: number;
+  readonly request: Codec<Request>;
+  readonly reply: Codec<Reply>;
+}
+
+/** Appends a message; if its value does not fit its schema, nothing is appended and the EncodeError is thrown on. */
+export function putMessage<Request>(
+  writer: Writer,
+  command: Command<Request, unknown>,
+  { value, flags, sequence }: { value: Request; flags: number; sequence: number },
+): void {
+  const start = writer.length;
+  writer.u32(0);
+  writer.u16(command.type);
+  writer.u16(NLM_F_REQUEST | command.flags | flags);
+  writer.u32(sequence);
+  writer.u32(0);
+  try {
+    command.request.encode(writer, value);
+  } catch (error) {
+    writer.truncate(start);
+    throw error;
+  }
+  writer.patchU32(start, writer.length - start);
+  writer.align();
+}
+
+/** Asks for an acknowledgement of the message that starts at `start`. */
+export function askForAck(writer: Writer, start: number): void {
+  const at = start + 6; // nlmsg_flags
+  writer.patchU16(at, (writer.bytes[at] ?? 0) + (writer.bytes[at + 1] ?? 0) * 256 + NLM_F_ACK);
+}
+
+/** A cursor over the messages of one received datagram. `reader` stands at the payload of the current one. */
+export class MessageCursor {
+  readonly reader: Reader;
+  type = 0;
+  flags = 0;
+  sequence = 0;
+  #next = 0;
+  #end = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.reader = new Reader(bytes, 0, 0);
+  }
+
+  /** Starts over at the first of `length` bytes. */
+  reset(length: number): void {
+    this.#next = 0;
+    this.#end = length;
+  }
+
+  /** Moves to the next message; false if there is none. */
+  next(): boolean {
+    const start = this.#next;
+    if (this.#end - start < headerLength) return false;
+    this.reader.offset = start;
+    this.reader.end = this.#end;
+    const length = this.reader.u32();
+    if (length < headerLength || length > this.#end - start) throw new DecodeError(`message of ${length} bytes`);
+    this.type = this.reader.u16();
+    this.flags = this.reader.u16();
+    this.sequence = this.reader.u32();
+    this.reader.skip(4);
+    this.reader.end = start + length;
+    this.#next = start + ((length + 3) & ~3);
+    return true;
+  }
+}
+
+/** What an NLMSG_ERROR says; errno 0 is an acknowledgement. */
+export interface ErrorReply {
+  readonly errno: number;
+  /** The kernel's own sentence, or ''. */
+  readonly detail: string;
+  /** The payload of the request as the kernel gives it back; empty on a connection without `echo`. */
+  readonly echo: Uint8Array;
+}
+
+/** Reads the NLMSG_ERROR that the cursor stands at. */
+export function readErrorReply({ reader, flags }: MessageCursor): ErrorReply {
+  const errno = -reader.s32();
+  const echoLength = reader.u32() - headerLength;
+  reader.skip(headerLength - 4);
+  const echo = (flags & NLM_F_CAPPED) !== 0 || errno === 0 ? new Uint8Array(0) : reader.take(echoLength);
+  if ((flags & NLM_F_ACK_TLVS) === 0) return { errno, detail: '', echo };
+  reader.skip(Math.min(-echo.length & 3, reader.remaining));
+  return { errno, detail: printExtendedAck(extendedAck.decode(reader)), echo };
+}

@@ -1,0 +1,38 @@
+import { type Codec, padding, u8 } from '../wire/codec.ts';
+import { struct } from '../wire/struct.ts';
+import type { Command } from './message.ts';
+
+/** NETLINK_NETFILTER of linux/netlink.h. */
+export const NETLINK_NETFILTER = 12;
+
+/** NFNL_SUBSYS_* of linux/netfilter/nfnetlink.h. */
+export const NFNL_SUBSYS_CTNETLINK = 1;
+export const NFNL_SUBSYS_IPSET = 6;
+export const NFNL_SUBSYS_NFTABLES = 10;
+
+/** nfgenmsg before its attributes. Version and resource id are 0 in requests, and say nothing of use in answers. */
+export type NetfilterMessage<Body> = { readonly family: number; readonly body: Body };
+
+/** A payload of nfnetlink: nfgenmsg (NFPROTO_* family), then the attributes. */
+export function netfilterMessage<Body>(body: Codec<Body>): Codec<NetfilterMessage<Body>> {
+  const codec = struct({ family: u8, versionAndResource: padding(3), body });
+  return codec as Codec<unknown> as Codec<NetfilterMessage<Body>>; // the same fields; TypeScript cannot see it for a type that is still open
+}
+
+/** A row of an nfnetlink subsystem. */
+export function netfilterCommand<Request, Reply>(row: {
+  readonly name: string;
+  readonly subsystem: number;
+  readonly command: number;
+  readonly flags?: number;
+  readonly request: Codec<Request>;
+  readonly reply: Codec<Reply>;
+}): Command<NetfilterMessage<Request>, NetfilterMessage<Reply>> {
+  return {
+    name: row.name,
+    type: row.subsystem * 256 + row.command,
+    flags: row.flags ?? 0,
+    request: netfilterMessage(row.request),
+    reply: netfilterMessage(row.reply),
+  };
+}

@@ -1,0 +1,50 @@
+import type { Codec } from '../wire/codec.ts';
+import type { Command, ErrorReply } from './message.ts';
+
+/** One message that went or came. */
+export type TraceEvent =
+  | { readonly kind: 'request'; readonly command: Command<unknown, unknown>; readonly sequence: number; readonly value: unknown }
+  | { readonly kind: 'reply'; readonly command: Command<unknown, unknown>; readonly sequence: number; readonly value: unknown }
+  | { readonly kind: 'error'; readonly sequence: number; readonly reply: ErrorReply };
+
+/** Gets every message of a connection. It may not use the connection. */
+export type Trace = (event: TraceEvent) => void;
+
+/** One line: `> IPVS_CMD_NEW_DEST #12 {service: IPVS_SVC_ATTR {family: 2, …}}`, `<` for what came. */
+export function printTraceEvent(event: TraceEvent): string {
+  switch (event.kind) {
+    case 'request':
+      return `> ${event.command.name} #${event.sequence} ${print(event.command.request, event.value)}`;
+    case 'reply':
+      return `< ${event.command.name} #${event.sequence} ${print(event.command.reply, event.value)}`;
+    case 'error': {
+      const { errno, detail } = event.reply;
+      return `< #${event.sequence} ${errno === 0 ? 'ok' : `error ${errno}`}${detail === '' ? '' : ` (${detail})`}`;
+    }
+  }
+}
+
+function print(codec: Codec<unknown>, value: unknown): string {
+  const { shape } = codec;
+  switch (shape.kind) {
+    case 'attributes': {
+      const fields = Object.entries(shape.fields).flatMap(([name, field]) => {
+        const part = (value as Readonly<Record<string, unknown>>)[name];
+        if (part === undefined) return [];
+        const parts = field.presence === 'repeated' ? (part as readonly unknown[]) : [part];
+        return parts.map((element) => `${name}: ${print(field.codec, element)}`);
+      });
+      return `${shape.name} {${fields.join(', ')}}`;
+    }
+    case 'struct': {
+      const fields = Object.entries(shape.fields).filter(([, { shape: part }]) => part.kind !== 'padding');
+      return `{${fields.map(([name, part]) => `${name}: ${print(part, (value as Readonly<Record<string, unknown>>)[name])}`).join(', ')}}`;
+    }
+    case 'prefixed':
+      return print(shape.inner, value);
+    case 'cstring':
+      return JSON.stringify(value);
+    default:
+      return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : String(value);
+  }
+}
