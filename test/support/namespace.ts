@@ -1,0 +1,64 @@
+import { spawnSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { setns } from '../../pkg/netlink/libc.ts';
+
+const CLONE_NEWNET = 0x40000000;
+
+/** A network namespace of a test's own, with `lo` up and nothing else in it. */
+export interface Namespace {
+  readonly name: string;
+  /** For whoever opens sockets in it: `/run/netns/<name>`. */
+  readonly path: string;
+  /** Runs a command in it and returns what it printed; throws with its words if it fails. */
+  run(command: string, ...args: readonly string[]): string;
+  /**
+   * Moves this thread into it, and all that it starts or opens synchronously (asynchronous file access is the thread pool's, which
+   * stays outside: /proc/sys/net there is another). Returns the way back.
+   */
+  enter(): () => void;
+  /** Takes it away; nobody may be in it. */
+  remove(): void;
+}
+
+let created = 0;
+
+/** Makes a namespace. Needs root. Whoever made it removes it. */
+export function createNamespace(): Namespace {
+  created++;
+  const name = `kube-proxy-test-${process.pid}-${created}`;
+  const path = `/run/netns/${name}`;
+  run('ip', 'netns', 'add', name);
+  run('ip', '-n', name, 'link', 'set', 'lo', 'up'); // IPVS refuses destinations (EINVAL) as long as lo is down
+  return {
+    name,
+    path,
+    run: (command, ...args) => run('ip', 'netns', 'exec', name, command, ...args),
+    enter: () => enter(path),
+    remove: () => run('ip', 'netns', 'delete', name),
+  };
+}
+
+/** Runs a command where this thread is and returns what it printed; throws with its words if it fails. */
+export function run(command: string, ...args: readonly string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 });
+  if (status === 0) return stdout;
+  throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? `status ${status}: ${stderr}`}`);
+}
+
+function enter(path: string): () => void {
+  const home = openSync('/proc/thread-self/ns/net', 'r');
+  const there = openSync(path, 'r');
+  try {
+    move(there);
+  } finally {
+    closeSync(there);
+  }
+  return () => {
+    move(home);
+    closeSync(home);
+  };
+}
+
+function move(fd: number): void {
+  if (setns(fd, CLONE_NEWNET) !== 0) throw new Error('setns failed');
+}
