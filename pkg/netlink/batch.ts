@@ -70,7 +70,8 @@ export class Batch<T> implements MessageSink {
   /** Counts the message behind `end` in; those before it are sent first if both together are too long for the socket. */
   #take(index: number): void {
     const { writer, socket } = this.#channel;
-    if (writer.length === this.#end) throw new Error(`no message for: ${this.#options.describe(this.#items[index] as T)}`);
+    if (writer.length === this.#end)
+      throw new Error(`no message for: ${this.#options.describe(this.#items[index] as T)}`);
     if (writer.length > socket.sendLimit && this.#indexes.length > 0) this.#flush();
     this.#last = this.#end;
     this.#end = writer.length;
@@ -97,7 +98,8 @@ export class Batch<T> implements MessageSink {
     this.#end = 0;
     if (errno === 0) return;
     for (const [position, index] of indexes.entries()) {
-      if (!failed.has(position)) this.#fail(index, new KernelError(this.#describe(index), codeOf(errno)));
+      if (!failed.has(position))
+        this.#fail(index, new KernelError(this.#describe(index), codeOf(errno)));
     }
   }
 

@@ -2,7 +2,15 @@ import { KernelError } from '../errno/errno.ts';
 import { DecodeError } from '../wire/reader.ts';
 import { EncodeError, Writer } from '../wire/writer.ts';
 import { codeOf, errnoNumber } from './codes.ts';
-import { askForAck, type Command, type ErrorReply, NLMSG_ERROR, NLMSG_MIN_TYPE, putMessage, readErrorReply } from './message.ts';
+import {
+  askForAck,
+  type Command,
+  type ErrorReply,
+  NLMSG_ERROR,
+  NLMSG_MIN_TYPE,
+  putMessage,
+  readErrorReply,
+} from './message.ts';
 import type { NetlinkSocket } from './socket.ts';
 import type { Trace } from './trace.ts';
 
@@ -37,7 +45,10 @@ export class Channel {
   }
 
   /** Appends the message with the given position in the next send; throws EncodeError and appends nothing if its value does not fit. */
-  put<Request>(command: Command<Request, unknown>, message: { value: Request; flags: number; position: number }): void {
+  put<Request>(
+    command: Command<Request, unknown>,
+    message: { value: Request; flags: number; position: number },
+  ): void {
     const { value, flags, position } = message;
     const sequence = (this.#sequence + position) >>> 0;
     putMessage(this.writer, command, { value, flags, sequence });
@@ -45,7 +56,10 @@ export class Channel {
   }
 
   /** Sends the first `length` bytes, `count` messages of which the last starts at `last`, and hands on the answers; 0 or an errno. */
-  exchange({ length, count, last }: { length: number; count: number; last: number }, handler: AnswerHandler): number {
+  exchange(
+    { length, count, last }: { length: number; count: number; last: number },
+    handler: AnswerHandler,
+  ): number {
     askForAck(this.writer, last);
     const first = this.#sequence;
     this.#sequence = (first + count) >>> 0;
@@ -98,11 +112,19 @@ export class Channel {
     const { reader, sequence } = this.socket.messages;
     try {
       const value = command.reply.decode(reader);
-      this.options.trace?.({ kind: 'reply', command: command as Command<unknown, unknown>, sequence, value });
+      this.options.trace?.({
+        kind: 'reply',
+        command: command as Command<unknown, unknown>,
+        sequence,
+        value,
+      });
       return value;
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      throw new KernelError(operation, 'EBADMSG', { detail: `${command.name}: ${error.message}`, cause: error });
+      throw new KernelError(operation, 'EBADMSG', {
+        detail: `${command.name}: ${error.message}`,
+        cause: error,
+      });
     }
   }
 

@@ -3,7 +3,10 @@ import type { ErrnoCode } from '../errno/errno.ts';
 
 /** Numbers that have two names, and those that only the kernel has (linux/errno.h). */
 const names = new Map<number, ErrnoCode>([
-  ...Object.entries(constants.errno).map(([name, number]): [number, ErrnoCode] => [number, name as ErrnoCode]),
+  ...Object.entries(constants.errno).map(([name, number]): [number, ErrnoCode] => [
+    number,
+    name as ErrnoCode,
+  ]),
   [11, 'EAGAIN'],
   [95, 'EOPNOTSUPP'],
   [512, 'ERESTARTSYS'],

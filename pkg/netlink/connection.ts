@@ -18,10 +18,18 @@ const bufferSize = 1 << 20;
  * only dumps let the event loop turn.
  */
 export function openConnection(protocol: number, options: ConnectionOptions = {}): Connection {
-  return new Connection(() => NetlinkSocket.open(protocol, { sendBuffer: bufferSize, receiveBuffer: bufferSize, ...options }), {
-    ...options,
-    timeout: options.timeout ?? answerTimeout,
-  });
+  return new Connection(
+    () =>
+      NetlinkSocket.open(protocol, {
+        sendBuffer: bufferSize,
+        receiveBuffer: bufferSize,
+        ...options,
+      }),
+    {
+      ...options,
+      timeout: options.timeout ?? answerTimeout,
+    },
+  );
 }
 
 /** Requests, batches and dumps of one protocol. Made by {@link openConnection}; whoever opened it closes it. */
@@ -35,7 +43,11 @@ export class Connection {
   }
 
   /** Sends one request and returns what the kernel answered before its acknowledgement; throws KernelError. */
-  request<Request, Reply>(command: Command<Request, Reply>, value: Request, operation: string): readonly Reply[] {
+  request<Request, Reply>(
+    command: Command<Request, Reply>,
+    value: Request,
+    operation: string,
+  ): readonly Reply[] {
     const { writer } = this.#channel;
     writer.truncate(0);
     try {
@@ -66,17 +78,29 @@ export class Connection {
   }
 
   /** Reads every object, one call back each; throws KernelError. Dumps of one connection run one after the other. */
-  dump<Request, Reply>(command: Command<Request, Reply>, value: Request, options: DumpOptions<Reply>): Promise<void> {
+  dump<Request, Reply>(
+    command: Command<Request, Reply>,
+    value: Request,
+    options: DumpOptions<Reply>,
+  ): Promise<void> {
     return this.#dumper.dump(command, value, options);
   }
 
   /** Reads every object; throws KernelError. */
-  async list<Request, Reply>(command: Command<Request, Reply>, value: Request, operation: string): Promise<readonly Reply[]> {
+  async list<Request, Reply>(
+    command: Command<Request, Reply>,
+    value: Request,
+    operation: string,
+  ): Promise<readonly Reply[]> {
     const replies: Reply[] = [];
     const onRestart = () => {
       replies.length = 0;
     };
-    await this.dump(command, value, { operation, onReply: (reply) => replies.push(reply), onRestart });
+    await this.dump(command, value, {
+      operation,
+      onReply: (reply) => replies.push(reply),
+      onRestart,
+    });
     return replies;
   }
 

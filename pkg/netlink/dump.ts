@@ -1,7 +1,14 @@
 import { KernelError } from '../errno/errno.ts';
 import { Channel, type ChannelOptions, unfit } from './channel.ts';
 import { codeOf } from './codes.ts';
-import { type Command, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP } from './message.ts';
+import {
+  type Command,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSG_NOOP,
+} from './message.ts';
 import type { NetlinkSocket } from './socket.ts';
 
 /** What to do with a dump. */
@@ -32,7 +39,11 @@ export class Dumper {
   }
 
   /** Reads every object that the kernel has; throws KernelError. */
-  dump<Request, Reply>(command: Command<Request, Reply>, value: Request, options: DumpOptions<Reply>): Promise<void> {
+  dump<Request, Reply>(
+    command: Command<Request, Reply>,
+    value: Request,
+    options: DumpOptions<Reply>,
+  ): Promise<void> {
     const dump = this.#last.then(() => this.#retry(command, value, options));
     this.#last = dump.catch(() => {}); // the caller has the error; the next dump only waits for the end
     return dump;
@@ -43,7 +54,11 @@ export class Dumper {
     this.#drop();
   }
 
-  async #retry<Request, Reply>(command: Command<Request, Reply>, value: Request, options: DumpOptions<Reply>): Promise<void> {
+  async #retry<Request, Reply>(
+    command: Command<Request, Reply>,
+    value: Request,
+    options: DumpOptions<Reply>,
+  ): Promise<void> {
     for (let attempt = 1; attempt <= attempts; attempt++) {
       if (attempt > 1) options.onRestart();
       try {
@@ -53,11 +68,17 @@ export class Dumper {
         throw error;
       }
     }
-    throw new KernelError(options.operation, 'EINTR', { detail: `changed during each of ${attempts} dumps` });
+    throw new KernelError(options.operation, 'EINTR', {
+      detail: `changed during each of ${attempts} dumps`,
+    });
   }
 
   /** False if the objects changed under the dump. */
-  async #once<Request, Reply>(command: Command<Request, Reply>, value: Request, options: DumpOptions<Reply>): Promise<boolean> {
+  async #once<Request, Reply>(
+    command: Command<Request, Reply>,
+    value: Request,
+    options: DumpOptions<Reply>,
+  ): Promise<boolean> {
     const { operation, onReply } = options;
     const channel = this.#opened(operation);
     const sequence = start(channel, command, { value, operation });
@@ -85,7 +106,8 @@ export class Dumper {
   }
 
   #opened(operation: string): Channel {
-    if (this.#isClosed) throw new KernelError(operation, 'EBADF', { detail: 'the connection is closed' });
+    if (this.#isClosed)
+      throw new KernelError(operation, 'EBADF', { detail: 'the connection is closed' });
     this.#channel ??= new Channel(this.#open(), this.#options);
     return this.#channel;
   }

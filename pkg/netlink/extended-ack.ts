@@ -9,7 +9,11 @@ export const extendedAck = attributes('NLMSGERR_ATTR', {
 });
 
 /** The kernel's sentence, or what can be said without one; '' if nothing. */
-export function printExtendedAck({ message, offset, missingType }: ValueOf<typeof extendedAck>): string {
+export function printExtendedAck({
+  message,
+  offset,
+  missingType,
+}: ValueOf<typeof extendedAck>): string {
   if (message !== undefined) return message;
   if (missingType !== undefined) return `attribute ${missingType} is missing`;
   return offset === undefined ? '' : `attribute at byte ${offset}`;

@@ -49,7 +49,13 @@ const GENL_ID_CTRL = 0x10;
 
 /** Asks which number a family has. */
 export const getFamily: Command<ControlAttributes, ControlAttributes> = {
-  ...genericCommand({ name: 'CTRL_CMD_GETFAMILY', command: 3, version: 1, request: controlAttributes, reply: controlAttributes }),
+  ...genericCommand({
+    name: 'CTRL_CMD_GETFAMILY',
+    command: 3,
+    version: 1,
+    request: controlAttributes,
+    reply: controlAttributes,
+  }),
   type: GENL_ID_CTRL,
 };
 
@@ -85,7 +91,11 @@ export class GenericFamily {
   }
 
   /** As {@link Connection.request}. */
-  request<Request, Reply>(command: GenericCommand<Request, Reply>, value: Request, operation: string): readonly Reply[] {
+  request<Request, Reply>(
+    command: GenericCommand<Request, Reply>,
+    value: Request,
+    operation: string,
+  ): readonly Reply[] {
     try {
       return this.#connection.request(this.#row(command), value, operation);
     } catch (error) {
@@ -127,12 +137,20 @@ export class GenericFamily {
   }
 
   /** As {@link Connection.list}. */
-  async list<Request, Reply>(command: GenericCommand<Request, Reply>, value: Request, operation: string): Promise<readonly Reply[]> {
+  async list<Request, Reply>(
+    command: GenericCommand<Request, Reply>,
+    value: Request,
+    operation: string,
+  ): Promise<readonly Reply[]> {
     const replies: Reply[] = [];
     const onRestart = () => {
       replies.length = 0;
     };
-    await this.dump(command, value, { operation, onReply: (reply) => replies.push(reply), onRestart });
+    await this.dump(command, value, {
+      operation,
+      onReply: (reply) => replies.push(reply),
+      onRestart,
+    });
     return replies;
   }
 

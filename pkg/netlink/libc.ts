@@ -20,20 +20,28 @@ export const bind: (fd: number, address: Uint8Array, length: number) => number =
 export const connect: (fd: number, address: Uint8Array, length: number) => number = libc.func(
   'int connect(int fd, const void *address, uint32_t length)',
 );
-export const setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number = libc.func(
+export const setsockopt: (
+  fd: number,
+  level: number,
+  name: number,
+  value: Uint8Array,
+  length: number,
+) => number = libc.func(
   'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
 );
 /** `length` is a uint32_t in both directions. */
-export const getsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array) => number = libc.func(
-  'int getsockopt(int fd, int level, int name, void *value, void *length)',
-);
+export const getsockopt: (
+  fd: number,
+  level: number,
+  name: number,
+  value: Uint8Array,
+  length: Uint8Array,
+) => number = libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)');
 // koffi has no ssize_t; long is as wide.
-export const send: (fd: number, bytes: Uint8Array, length: number, flags: number) => number = libc.func(
-  'long send(int fd, const void *bytes, size_t length, int flags)',
-);
-export const recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number = libc.func(
-  'long recv(int fd, void *bytes, size_t length, int flags)',
-);
+export const send: (fd: number, bytes: Uint8Array, length: number, flags: number) => number =
+  libc.func('long send(int fd, const void *bytes, size_t length, int flags)');
+export const recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number =
+  libc.func('long recv(int fd, void *bytes, size_t length, int flags)');
 /** `descriptors` is an array of struct pollfd. */
 export const poll: (descriptors: Uint8Array, count: number, timeout: number) => number = libc.func(
   'int poll(void *descriptors, unsigned long count, int timeout)',
@@ -50,6 +58,10 @@ export function errno(): number {
 /** Calls back from the event loop while `fd` has something to read; a negative status says that libuv gave up watching. */
 export function watchReadable(fd: number, callback: (status: number) => void): PollHandle {
   // koffi declares (events), libuv's status comes before it.
-  const watch = koffi.node.poll as unknown as (fd: number, options: object, callback: (status: number) => void) => PollHandle;
+  const watch = koffi.node.poll as unknown as (
+    fd: number,
+    options: object,
+    callback: (status: number) => void,
+  ) => PollHandle;
   return watch(fd, { readable: true }, callback);
 }

@@ -90,7 +90,8 @@ export class MessageCursor {
     this.reader.offset = start;
     this.reader.end = this.#end;
     const length = this.reader.u32();
-    if (length < headerLength || length > this.#end - start) throw new DecodeError(`message of ${length} bytes`);
+    if (length < headerLength || length > this.#end - start)
+      throw new DecodeError(`message of ${length} bytes`);
     this.type = this.reader.u16();
     this.flags = this.reader.u16();
     this.sequence = this.reader.u32();
@@ -115,7 +116,8 @@ export function readErrorReply({ reader, flags }: MessageCursor): ErrorReply {
   const errno = -reader.s32();
   const echoLength = reader.u32() - headerLength;
   reader.skip(headerLength - 4);
-  const echo = (flags & NLM_F_CAPPED) !== 0 || errno === 0 ? new Uint8Array(0) : reader.take(echoLength);
+  const echo =
+    (flags & NLM_F_CAPPED) !== 0 || errno === 0 ? new Uint8Array(0) : reader.take(echoLength);
   if ((flags & NLM_F_ACK_TLVS) === 0) return { errno, detail: '', echo };
   reader.skip(Math.min(-echo.length & 3, reader.remaining));
   return { errno, detail: printExtendedAck(extendedAck.decode(reader)), echo };

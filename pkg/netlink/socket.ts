@@ -103,7 +103,12 @@ export class NetlinkSocket {
   /** Receives one datagram if one is there now; 0 or an errno, EAGAIN if none is. */
   receiveNow(): number {
     for (;;) {
-      const length = libc.recv(this.#fd, this.#buffer, this.#buffer.length, MSG_DONTWAIT | MSG_TRUNC);
+      const length = libc.recv(
+        this.#fd,
+        this.#buffer,
+        this.#buffer.length,
+        MSG_DONTWAIT | MSG_TRUNC,
+      );
       if (length >= 0) {
         this.messages.reset(Math.min(length, this.#buffer.length));
         return length > this.#buffer.length ? EMSGSIZE : 0;
@@ -165,7 +170,8 @@ function openIn(path: string, protocol: number): number {
 }
 
 function enter(fd: number, name: string): void {
-  if (libc.setns(fd, CLONE_NEWNET) !== 0) throw new KernelError(`enter network namespace ${name}`, codeOf(libc.errno()));
+  if (libc.setns(fd, CLONE_NEWNET) !== 0)
+    throw new KernelError(`enter network namespace ${name}`, codeOf(libc.errno()));
 }
 
 /** Sets the options; the size of the send buffer. */
@@ -188,8 +194,13 @@ function prepare(fd: number, options: SocketOptions): number {
 }
 
 /** FORCE passes the system's limit and needs CAP_NET_ADMIN; without it the limit applies, in silence. */
-function setSize(fd: number, size: number | undefined, [force, plain]: readonly [number, number]): void {
-  if (size !== undefined && setOption(fd, [SOL_SOCKET, force], size) !== 0) setOption(fd, [SOL_SOCKET, plain], size);
+function setSize(
+  fd: number,
+  size: number | undefined,
+  [force, plain]: readonly [number, number],
+): void {
+  if (size !== undefined && setOption(fd, [SOL_SOCKET, force], size) !== 0)
+    setOption(fd, [SOL_SOCKET, plain], size);
 }
 
 /** 0 or an errno. */

@@ -3,8 +3,18 @@ import type { Command, ErrorReply } from './message.ts';
 
 /** One message that went or came. */
 export type TraceEvent =
-  | { readonly kind: 'request'; readonly command: Command<unknown, unknown>; readonly sequence: number; readonly value: unknown }
-  | { readonly kind: 'reply'; readonly command: Command<unknown, unknown>; readonly sequence: number; readonly value: unknown }
+  | {
+      readonly kind: 'request';
+      readonly command: Command<unknown, unknown>;
+      readonly sequence: number;
+      readonly value: unknown;
+    }
+  | {
+      readonly kind: 'reply';
+      readonly command: Command<unknown, unknown>;
+      readonly sequence: number;
+      readonly value: unknown;
+    }
   | { readonly kind: 'error'; readonly sequence: number; readonly reply: ErrorReply };
 
 /** Gets every message of a connection. It may not use the connection. */
@@ -37,7 +47,9 @@ function print(codec: Codec<unknown>, value: unknown): string {
       return `${shape.name} {${fields.join(', ')}}`;
     }
     case 'struct': {
-      const fields = Object.entries(shape.fields).filter(([, { shape: part }]) => part.kind !== 'padding');
+      const fields = Object.entries(shape.fields).filter(
+        ([, { shape: part }]) => part.kind !== 'padding',
+      );
       return `{${fields.map(([name, part]) => `${name}: ${print(part, (value as Readonly<Record<string, unknown>>)[name])}`).join(', ')}}`;
     }
     case 'prefixed':

@@ -27,17 +27,29 @@ interface FieldOptions {
 }
 
 /** An attribute that must be there. */
-export function required<T>(type: number, codec: Codec<T>, options: FieldOptions = {}): Field<T, 'required'> {
+export function required<T>(
+  type: number,
+  codec: Codec<T>,
+  options: FieldOptions = {},
+): Field<T, 'required'> {
   return { type, codec, presence: 'required', isNetByteOrder: options.netByteOrder ?? false };
 }
 
 /** An attribute that may be missing; of several the last counts, as in the kernel. */
-export function optional<T>(type: number, codec: Codec<T>, options: FieldOptions = {}): Field<T, 'optional'> {
+export function optional<T>(
+  type: number,
+  codec: Codec<T>,
+  options: FieldOptions = {},
+): Field<T, 'optional'> {
   return { type, codec, presence: 'optional', isNetByteOrder: options.netByteOrder ?? false };
 }
 
 /** An attribute that stands there once for each element of a list. */
-export function repeated<T>(type: number, codec: Codec<T>, options: FieldOptions = {}): Field<T, 'repeated'> {
+export function repeated<T>(
+  type: number,
+  codec: Codec<T>,
+  options: FieldOptions = {},
+): Field<T, 'repeated'> {
   return { type, codec, presence: 'repeated', isNetByteOrder: options.netByteOrder ?? false };
 }
 
@@ -45,14 +57,18 @@ type Simplify<T> = { [K in keyof T]: T[K] };
 
 /** The value of an attribute table. */
 export type AttributesOf<F> = Simplify<
-  { readonly [K in keyof F as F[K] extends Field<unknown, 'required'> ? K : never]: F[K] extends Field<infer T> ? T : never } & {
+  {
+    readonly [K in keyof F as F[K] extends Field<unknown, 'required'>
+      ? K
+      : never]: F[K] extends Field<infer T> ? T : never;
+  } & {
     readonly [K in keyof F as F[K] extends Field<unknown, 'optional'> ? K : never]?:
       | (F[K] extends Field<infer T> ? T : never)
       | undefined;
   } & {
-    readonly [K in keyof F as F[K] extends Field<unknown, 'repeated'> ? K : never]: readonly (F[K] extends Field<infer T>
-      ? T
-      : never)[];
+    readonly [K in keyof F as F[K] extends Field<unknown, 'repeated'>
+      ? K
+      : never]: readonly (F[K] extends Field<infer T> ? T : never)[];
   }
 >;
 
@@ -67,7 +83,10 @@ interface Row extends Field {
  * Written in the order of the table; read in any order, unknown attributes ignored. An attribute whose codec is an attribute
  * set again gets the nested flag.
  */
-export function attributes<const F extends Readonly<Record<string, Field>>>(name: string, fields: F): Codec<AttributesOf<F>> {
+export function attributes<const F extends Readonly<Record<string, Field>>>(
+  name: string,
+  fields: F,
+): Codec<AttributesOf<F>> {
   const rows = Object.entries(fields).map(([field, row]) => rowOf(field, row));
   const rowByType: (Row | undefined)[] = [];
   for (const row of rows) rowByType[row.type] = row;
@@ -97,9 +116,14 @@ export function attributes<const F extends Readonly<Record<string, Field>>>(name
 }
 
 function rowOf(name: string, field: Field): Row {
-  if ((field.type & NLA_TYPE_MASK) !== field.type) throw new RangeError(`attribute ${name} has type ${field.type}`);
+  if ((field.type & NLA_TYPE_MASK) !== field.type)
+    throw new RangeError(`attribute ${name} has type ${field.type}`);
   const nested = isNested(field.codec) ? NLA_F_NESTED : 0;
-  return { ...field, name, wireType: field.type + nested + (field.isNetByteOrder ? NLA_F_NET_BYTEORDER : 0) };
+  return {
+    ...field,
+    name,
+    wireType: field.type + nested + (field.isNetByteOrder ? NLA_F_NET_BYTEORDER : 0),
+  };
 }
 
 function isNested({ shape }: Codec<unknown>): boolean {
@@ -124,14 +148,21 @@ function encodeAttribute(writer: Writer, { wireType, codec }: Row, value: unknow
   writer.align();
 }
 
-function decodeRows(reader: Reader, rowByType: readonly (Row | undefined)[], name: string): Record<string, unknown> {
+function decodeRows(
+  reader: Reader,
+  rowByType: readonly (Row | undefined)[],
+  name: string,
+): Record<string, unknown> {
   const value: Record<string, unknown> = {};
   while (reader.remaining >= headerLength) {
     const length = reader.u16();
     const row = rowByType[reader.u16() & NLA_TYPE_MASK];
     const payload = length - headerLength;
     if (payload < 0 || payload > reader.remaining) {
-      throw new DecodeError(`attribute of ${length} bytes, ${reader.remaining + headerLength} left`, [place(name, row)]);
+      throw new DecodeError(
+        `attribute of ${length} bytes, ${reader.remaining + headerLength} left`,
+        [place(name, row)],
+      );
     }
     if (row === undefined) reader.skip(payload);
     else decodeRow(reader, { row, payload, value, name });
@@ -143,7 +174,12 @@ function decodeRows(reader: Reader, rowByType: readonly (Row | undefined)[], nam
 
 function decodeRow(
   reader: Reader,
-  { row, payload, value, name }: { row: Row; payload: number; value: Record<string, unknown>; name: string },
+  {
+    row,
+    payload,
+    value,
+    name,
+  }: { row: Row; payload: number; value: Record<string, unknown>; name: string },
 ): void {
   const end = reader.narrow(payload);
   try {

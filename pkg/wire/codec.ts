@@ -26,9 +26,21 @@ export type Shape =
   | { readonly kind: 'bytes'; readonly lengths: readonly number[] | undefined }
   | { readonly kind: 'padding'; readonly length: number }
   | { readonly kind: 'struct'; readonly fields: Readonly<Record<string, Codec<unknown>>> }
-  | { readonly kind: 'prefixed'; readonly prefix: readonly number[]; readonly inner: Codec<unknown> }
-  | { readonly kind: 'mapped'; readonly inner: Codec<unknown>; readonly decode: (value: unknown) => unknown }
-  | { readonly kind: 'attributes'; readonly name: string; readonly fields: Readonly<Record<string, Field>> };
+  | {
+      readonly kind: 'prefixed';
+      readonly prefix: readonly number[];
+      readonly inner: Codec<unknown>;
+    }
+  | {
+      readonly kind: 'mapped';
+      readonly inner: Codec<unknown>;
+      readonly decode: (value: unknown) => unknown;
+    }
+  | {
+      readonly kind: 'attributes';
+      readonly name: string;
+      readonly fields: Readonly<Record<string, Field>>;
+    };
 
 /** The bytes of a value; throws {@link EncodeError}. */
 export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
@@ -158,11 +170,13 @@ export function bytesOf(...lengths: readonly number[]): Codec<Uint8Array> {
   return {
     shape: { kind: 'bytes', lengths },
     encode(writer, value) {
-      if (!lengths.includes(value.length)) throw new EncodeError(`${value.length} bytes, not ${lengths.join(' or ')}`);
+      if (!lengths.includes(value.length))
+        throw new EncodeError(`${value.length} bytes, not ${lengths.join(' or ')}`);
       writer.put(value);
     },
     decode(reader) {
-      if (!lengths.includes(reader.remaining)) throw new DecodeError(`${reader.remaining} bytes, not ${lengths.join(' or ')}`);
+      if (!lengths.includes(reader.remaining))
+        throw new DecodeError(`${reader.remaining} bytes, not ${lengths.join(' or ')}`);
       return reader.take(reader.remaining);
     },
   };

@@ -13,8 +13,14 @@ export type StructOf<F> = Simplify<{
  * Values one behind the other, without gaps: name the padding of the C struct. The last one may reach up to the end, as the
  * attributes behind the fixed header of a message do.
  */
-export function struct<const F extends Readonly<Record<string, Codec<unknown>>>>(fields: F): Codec<StructOf<F>> {
-  const members = Object.entries(fields).map(([name, codec]) => ({ name, codec, isPadding: codec.shape.kind === 'padding' }));
+export function struct<const F extends Readonly<Record<string, Codec<unknown>>>>(
+  fields: F,
+): Codec<StructOf<F>> {
+  const members = Object.entries(fields).map(([name, codec]) => ({
+    name,
+    codec,
+    isPadding: codec.shape.kind === 'padding',
+  }));
   return {
     shape: { kind: 'struct', fields },
     encode(writer, value) {

@@ -54,35 +54,43 @@ export class Writer {
   }
 
   u16(value: number): void {
-    this.#view.setUint16(this.#advance(2), value, isLittleEndian);
+    const at = this.#advance(2);
+    this.#view.setUint16(at, value, isLittleEndian);
   }
 
   u16be(value: number): void {
-    this.#view.setUint16(this.#advance(2), value, false);
+    const at = this.#advance(2);
+    this.#view.setUint16(at, value, false);
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#advance(4), value, isLittleEndian);
+    const at = this.#advance(4);
+    this.#view.setUint32(at, value, isLittleEndian);
   }
 
   u32be(value: number): void {
-    this.#view.setUint32(this.#advance(4), value, false);
+    const at = this.#advance(4);
+    this.#view.setUint32(at, value, false);
   }
 
   s32(value: number): void {
-    this.#view.setInt32(this.#advance(4), value, isLittleEndian);
+    const at = this.#advance(4);
+    this.#view.setInt32(at, value, isLittleEndian);
   }
 
   u64(value: bigint): void {
-    this.#view.setBigUint64(this.#advance(8), value, isLittleEndian);
+    const at = this.#advance(8);
+    this.#view.setBigUint64(at, value, isLittleEndian);
   }
 
   u64be(value: bigint): void {
-    this.#view.setBigUint64(this.#advance(8), value, false);
+    const at = this.#advance(8);
+    this.#view.setBigUint64(at, value, false);
   }
 
   put(bytes: Uint8Array): void {
-    this.bytes.set(bytes, this.#advance(bytes.length));
+    const at = this.#advance(bytes.length);
+    this.bytes.set(bytes, at);
   }
 
   zeros(count: number): void {
@@ -122,6 +130,7 @@ export class Writer {
     this.#view.setUint32(at, value, isLittleEndian);
   }
 
+  /** Makes room. Ask for the buffer after it, never in the same expression before: it may be another one. */
   #advance(count: number): number {
     const at = this.length;
     const length = at + count;

@@ -40,9 +40,14 @@ export function createNamespace(): Namespace {
 
 /** Runs a command where this thread is and returns what it printed; throws with its words if it fails. */
 export function run(command: string, ...args: readonly string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 });
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
   if (status === 0) return stdout;
-  throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? `status ${status}: ${stderr}`}`);
+  throw new Error(
+    `${command} ${args.join(' ')}: ${error?.message ?? `status ${status}: ${stderr}`}`,
+  );
 }
 
 function enter(path: string): () => void {
