@@ -1,0 +1,205 @@
+import { type Clock, seconds } from '../runner/clock.ts';
+import type { Connection } from './connection.ts';
+import { type ApiError, ConnectionError, errorFromStatus } from './error.ts';
+import { JsonStreamError, LineParser, ListParser } from './json-stream.ts';
+import type { KubeMetrics } from './metrics.ts';
+import { type Answer, Transport } from './transport.ts';
+
+/** After how long without a byte an ordinary request is given up. */
+const requestIdleTimeout = seconds(60);
+/** After how long without a byte a watch is dead: a live one sends a bookmark about once a minute. */
+const watchIdleTimeout = seconds(120);
+/** How much of the body of an error is read. */
+const errorBodyLimit = 256 * 1024;
+
+/** What may come with any request. */
+export interface RequestOptions {
+  readonly query?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+/** The API, as far as we use it. All of it fails with ApiError, ConnectionError, or the reason of an aborted signal. */
+export interface Client {
+  /** The object at a path. */
+  get(path: string, options?: RequestOptions): Promise<unknown>;
+  /** Creates an object; gives what the server made of it. */
+  post(path: string, body: unknown, options?: RequestOptions): Promise<unknown>;
+  /** Changes fields of an object (JSON merge patch). */
+  patch(path: string, body: unknown, options?: RequestOptions): Promise<unknown>;
+  /** Gives the items of a list as they arrive, and in the end what stood around them. */
+  list(path: string, options: RequestOptions & { readonly onItems: (items: readonly unknown[]) => void }): Promise<unknown>;
+  /** Gives the events of a watch as they arrive, on a connection of its own, until the server ends it. */
+  watch(path: string, options: RequestOptions & { readonly onEvents: (events: readonly unknown[]) => void }): Promise<void>;
+}
+
+/** What the client needs to work. */
+export interface ClientOptions {
+  readonly connection: Connection;
+  readonly clock: Clock;
+  readonly metrics: KubeMetrics;
+  /** `kube-proxy/v1.36.0`. */
+  readonly userAgent: string;
+}
+
+interface Call extends RequestOptions {
+  readonly method: 'GET' | 'POST' | 'PATCH';
+  readonly path: string;
+  readonly body?: unknown;
+  readonly isWatch?: boolean;
+}
+
+/** The API over HTTP, always in JSON. */
+export class HttpClient implements Client {
+  readonly #options: ClientOptions;
+  readonly #transport: Transport;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#transport = new Transport(options.clock);
+  }
+
+  async get(path: string, options: RequestOptions = {}): Promise<unknown> {
+    return this.#json({ ...options, method: 'GET', path });
+  }
+
+  async post(path: string, body: unknown, options: RequestOptions = {}): Promise<unknown> {
+    return this.#json({ ...options, method: 'POST', path, body });
+  }
+
+  async patch(path: string, body: unknown, options: RequestOptions = {}): Promise<unknown> {
+    return this.#json({ ...options, method: 'PATCH', path, body });
+  }
+
+  async list(path: string, options: RequestOptions & { onItems: (items: readonly unknown[]) => void }): Promise<unknown> {
+    const call: Call = { ...options, method: 'GET', path };
+    const { body } = await this.#call(call);
+    const parser = new ListParser();
+    for await (const chunk of this.#parsed(call, body, parser)) options.onItems(chunk);
+    return this.#guard(call, () => parser.finish());
+  }
+
+  async watch(path: string, options: RequestOptions & { onEvents: (events: readonly unknown[]) => void }): Promise<void> {
+    const call: Call = { ...options, method: 'GET', path, isWatch: true };
+    const { body } = await this.#call(call);
+    const parser = new LineParser();
+    for await (const chunk of this.#parsed(call, body, parser)) options.onEvents(chunk);
+    this.#guard(call, () => parser.finish());
+  }
+
+  /** Closes the connections that are kept for later requests. */
+  close(): void {
+    this.#transport.close();
+  }
+
+  async *#parsed(
+    call: Call,
+    body: AsyncIterable<Uint8Array>,
+    parser: { push(chunk: Uint8Array): unknown[] },
+  ): AsyncGenerator<readonly unknown[]> {
+    for await (const bytes of body) {
+      const values = this.#guard(call, () => parser.push(bytes));
+      if (values.length > 0) yield values;
+    }
+  }
+
+  /** A body that is no JSON is a broken connection: a proxy in between, or an answer cut short. */
+  #guard<Value>(call: Call, parse: () => Value): Value {
+    try {
+      return parse();
+    } catch (cause) {
+      if (!(cause instanceof JsonStreamError)) throw cause;
+      throw new ConnectionError(this.#name(call), { reason: cause.message, cause });
+    }
+  }
+
+  async #json(call: Call): Promise<unknown> {
+    const { body } = await this.#call(call);
+    const text = await wholeText(body);
+    try {
+      return JSON.parse(text) as unknown;
+    } catch (cause) {
+      throw new ConnectionError(this.#name(call), { reason: `the answer is no JSON: ${JSON.stringify(text.slice(0, 80))}`, cause });
+    }
+  }
+
+  /** Answers other than success are errors; a refused token is read again once. */
+  async #call(call: Call): Promise<Answer> {
+    const answer = await this.#send(call, { fresh: false });
+    if (answer.status !== 401) return this.#succeeded(call, answer);
+    await wholeText(answer.body, errorBodyLimit);
+    return this.#succeeded(call, await this.#send(call, { fresh: true }));
+  }
+
+  async #send(call: Call, { fresh }: { fresh: boolean }): Promise<Answer> {
+    const { connection, clock, metrics, userAgent } = this.#options;
+    const start = clock.now();
+    const url = this.#url(call);
+    const type = call.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+    const isLong = call.isWatch === true;
+    const count = (code: string) =>
+      metrics.requested({ method: call.method, host: url.host, code, duration: (clock.now() - start) / 1000 });
+    try {
+      const answer = await this.#transport.send({
+        method: call.method,
+        url,
+        credentials: await connection.credentials({ fresh }),
+        headers: { accept: 'application/json', 'user-agent': userAgent, ...(call.body !== undefined && { 'content-type': type }) },
+        body: call.body === undefined ? undefined : JSON.stringify(call.body),
+        isLong,
+        idleTimeout: isLong ? watchIdleTimeout : requestIdleTimeout,
+        signal: call.signal,
+      });
+      count(`${answer.status}`);
+      return answer;
+    } catch (error) {
+      count('<error>');
+      throw error;
+    }
+  }
+
+  async #succeeded(call: Call, answer: Answer): Promise<Answer> {
+    if (answer.status >= 200 && answer.status < 300) return answer;
+    throw await this.#error(call, answer);
+  }
+
+  async #error(call: Call, { status, headers, body }: Answer): Promise<ApiError> {
+    const text = await wholeText(body, errorBodyLimit).catch(() => '');
+    const retryAfter = Number(headers['retry-after']);
+    return errorFromStatus(this.#name(call), {
+      status,
+      body: jsonOrText(text),
+      retryAfter: Number.isFinite(retryAfter) && retryAfter > 0 ? seconds(retryAfter) : undefined,
+    });
+  }
+
+  #url({ path, query = {} }: Call): URL {
+    const { server } = this.#options.connection;
+    const url = new URL(server.href.replace(/\/$/, '') + path);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    return url;
+  }
+
+  #name({ method, path }: Call): string {
+    return `${method} ${this.#options.connection.server.origin}${path}`;
+  }
+}
+
+/** The text of a body; beyond the limit it is cut, and the connection with it. */
+async function wholeText(body: AsyncIterable<Uint8Array>, limit = Number.POSITIVE_INFINITY): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of body) {
+    pieces.push(piece);
+    length += piece.length;
+    if (length > limit) break;
+  }
+  return Buffer.concat(pieces).toString('utf8');
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text.trim().slice(0, 300);
+  }
+}

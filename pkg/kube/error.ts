@@ -1,0 +1,77 @@
+import { isObject } from './fields.ts';
+
+/** An answer of the API server that is no success. */
+export class ApiError extends Error {
+  /** The HTTP status, or the code inside an ERROR event. */
+  readonly status: number;
+  /** The API's word for it: `Expired`, `Forbidden`; '' if it gave none. */
+  readonly reason: string;
+  /** After how many milliseconds the server wants to be asked again, `undefined` if it does not say. */
+  readonly retryAfter: number | undefined;
+  readonly causes: readonly string[];
+
+  constructor(
+    request: string,
+    { status, reason = '', message = '', retryAfter, causes = [] }: {
+      status: number; reason?: string; message?: string; retryAfter?: number | undefined; causes?: readonly string[];
+    },
+  ) {
+    super(`${request}: ${[`${status}`, reason].join(' ').trim()}${message === '' ? '' : `: ${message}`}`);
+    this.name = 'ApiError';
+    this.status = status;
+    this.reason = reason;
+    this.retryAfter = retryAfter;
+    this.causes = causes;
+  }
+}
+
+/** No answer at all, or one that broke off: the connection failed, was lost or fell silent. */
+export class ConnectionError extends Error {
+  constructor(request: string, { reason, cause }: { reason: string; cause?: unknown }) {
+    super(`${request}: ${reason}`, { cause });
+    this.name = 'ConnectionError';
+  }
+}
+
+/** The error that a `Status` object stands for, whether it came as a body or inside an ERROR event. */
+export function errorFromStatus(request: string, { status, body, retryAfter }: {
+  status: number; body: unknown; retryAfter?: number | undefined;
+}): ApiError {
+  if (!isObject(body)) return new ApiError(request, { status, message: typeof body === 'string' ? body : '', retryAfter });
+  const details = isObject(body['details']) ? body['details'] : {};
+  const seconds = details['retryAfterSeconds'];
+  const causes = Array.isArray(details['causes']) ? details['causes'] : [];
+  return new ApiError(request, {
+    status: typeof body['code'] === 'number' ? body['code'] : status,
+    reason: text(body['reason']),
+    message: text(body['message']),
+    retryAfter: retryAfter ?? (typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : undefined),
+    causes: causes.map((cause) => (isObject(cause) ? text(cause['reason']) : '')),
+  });
+}
+
+/** Whether a version is too old to go on from. */
+export function isExpired(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === 410 || error.reason === 'Expired' || error.reason === 'Gone');
+}
+
+/** Whether a server has not come to a version yet: it lags behind, or its history was restored. */
+export function isTooLargeVersion(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return false;
+  return error.causes.includes('ResourceVersionTooLarge') || (error.status === 504 && /too large resource version/i.test(error.message));
+}
+
+/** Whether the server does not take the request as it is: another form of it may work. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof ApiError && [400, 403, 422].includes(error.status);
+}
+
+/** The error as a label of a metric: a status, or what kind of failure it was. */
+export function failureLabel(error: unknown): string {
+  if (error instanceof ApiError) return `${error.status}`;
+  return error instanceof ConnectionError ? 'connection' : 'other';
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
