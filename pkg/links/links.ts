@@ -9,7 +9,11 @@ export interface LinkAddress {
 }
 
 /** One write: an address with its full prefix length (/32, /128) on a device; repeating either succeeds. */
-export type AddressWrite = { readonly kind: 'bindAddress' | 'unbindAddress'; readonly link: string; readonly address: IpAddress };
+export type AddressWrite = {
+  readonly kind: 'bindAddress' | 'unbindAddress';
+  readonly link: string;
+  readonly address: IpAddress;
+};
 
 /** Network devices and their addresses in this network namespace. */
 export interface Links {
@@ -28,4 +32,11 @@ export interface Links {
    * may have been lost; ends when the signal aborts. What changed is not told: read {@link addresses}.
    */
   watch(onChange: () => void, options: { except: string; signal: AbortSignal }): Promise<void>;
+}
+
+/** What was tried, for errors: `add address 172.30.0.1 to kube-ipvs0`. */
+export function printAddressWrite({ kind, link, address }: AddressWrite): string {
+  return kind === 'bindAddress'
+    ? `add address ${address} to ${link}`
+    : `delete address ${address} from ${link}`;
 }

@@ -1,0 +1,179 @@
+import { type Failure, isExists, isNotFound, isUnsupported, KernelError } from '../errno/errno.ts';
+import { addressBits, familyOf } from '../ip/address.ts';
+import { AF_INET, AF_INET6, addressFamily } from '../netlink/addresses.ts';
+import type { Connection } from '../netlink/connection.ts';
+import { EventSocket } from '../netlink/events.ts';
+import type { ValueOf } from '../wire/codec.ts';
+import { AddressChanges } from './changes.ts';
+import { type AddressWrite, type LinkAddress, type Links, printAddressWrite } from './links.ts';
+import {
+  anyLink,
+  deleteAddress,
+  deleteLink,
+  getAddress,
+  getLink,
+  type link,
+  type linkAddress,
+  linkAddressHeader,
+  NETLINK_ROUTE,
+  newAddress,
+  newLink,
+  RTEXT_FILTER_SKIP_STATS,
+  RTNLGRP_IPV4_IFADDR,
+  RTNLGRP_IPV6_IFADDR,
+} from './schema.ts';
+
+type Link = ValueOf<typeof link>;
+type AddressMessage = ValueOf<typeof linkAddress>;
+
+/** Each message holds RTNL, and adding is quadratic: short groups let others in between. */
+const groupSize = 64;
+/** Bytes for events; those of our own writes come here too, and are dropped as they are read. */
+const eventBuffer = 1 << 20;
+
+/** Devices and addresses over rtnetlink. The connection is one of NETLINK_ROUTE; whoever opened it closes it. */
+export class NetlinkLinks implements Links {
+  readonly #connection: Connection;
+  readonly #netns: string | undefined;
+
+  /** `netns`: path of the connection's network namespace if it is not this process's own. */
+  constructor(connection: Connection, { netns }: { netns?: string } = {}) {
+    this.#connection = connection;
+    this.#netns = netns;
+  }
+
+  ensureDummy(name: string): boolean {
+    const operation = `create dummy device ${name}`;
+    try {
+      const value = { ...anyLink, attributes: { name, info: { kind: 'dummy' } } };
+      this.#connection.request(newLink, value, operation);
+      return true;
+    } catch (error) {
+      if (isUnsupported(error)) {
+        const detail = 'the kernel lacks the module dummy';
+        throw new KernelError(operation, 'EOPNOTSUPP', { detail, cause: error });
+      }
+      if (!isExists(error)) throw error;
+    }
+    const kind = this.#find(name)?.attributes.info?.kind ?? 'unknown';
+    if (kind === 'dummy') return false;
+    throw new KernelError(operation, 'EEXIST', { detail: `there is one of kind ${kind}` });
+  }
+
+  hasLink(name: string): boolean {
+    return this.#find(name) !== undefined;
+  }
+
+  deleteLink(name: string): void {
+    const value = { ...anyLink, attributes: { name } };
+    this.#connection.request(deleteLink, value, `delete device ${name}`);
+  }
+
+  async addresses(): Promise<readonly LinkAddress[]> {
+    // Other families may have addresses too, of lengths that are not understood here: so one dump for each.
+    const messages = [...(await this.#dump(AF_INET)), ...(await this.#dump(AF_INET6))];
+    const names = await this.#namesByIndex();
+    return messages.flatMap(({ index, prefixLength, attributes }) => {
+      const address = attributes.local ?? attributes.address;
+      const name = names.get(index);
+      // Without a name: the device went in the meantime, and so did its addresses.
+      return address === undefined || name === undefined
+        ? []
+        : [{ link: name, address, prefixLength }];
+    });
+  }
+
+  write(batch: readonly AddressWrite[]): readonly Failure[] {
+    const names = new Set(batch.map((write) => write.link));
+    const indexes = new Map([...names].map((name) => [name, this.#find(name)?.index]));
+    const isPossible = ([, write]: Item) => indexes.get(write.link) !== undefined;
+    const items: readonly Item[] = [...batch.entries()];
+    const possible = items.filter(isPossible);
+    const failures: Failure[] = items
+      .filter((item) => !isPossible(item))
+      .map(([index, write]) => ({
+        index,
+        error: new KernelError(printAddressWrite(write), 'ENODEV'),
+      }));
+    const failed = this.#connection.batch(possible, {
+      put: ([, write], sink) => {
+        const command = write.kind === 'bindAddress' ? newAddress : deleteAddress;
+        sink.put(command, addressMessage(write, indexes.get(write.link) ?? 0));
+      },
+      describe: ([, write]) => printAddressWrite(write),
+      groupSize,
+    });
+    for (const { index: position, error } of failed) {
+      const item = possible[position];
+      if (item !== undefined && !isDone(item[1], error)) failures.push({ index: item[0], error });
+    }
+    return failures.sort((one, other) => one.index - other.index);
+  }
+
+  watch(
+    onChange: () => void,
+    { except, signal }: { except: string; signal: AbortSignal },
+  ): Promise<void> {
+    if (signal.aborted) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const changes = new AddressChanges(() => this.#find(except)?.index, onChange);
+    const socket = new EventSocket(NETLINK_ROUTE, {
+      groups: [RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR],
+      netns: this.#netns,
+      receiveBuffer: eventBuffer,
+      onMessage: ({ reader }) => changes.on(linkAddressHeader.decode(reader).index),
+      onOverflow: () => changes.onLost(),
+    });
+    function close(): void {
+      socket.close();
+      changes.close();
+      resolve();
+    }
+    signal.addEventListener('abort', close, { once: true });
+    return promise;
+  }
+
+  #find(name: string): Link | undefined {
+    try {
+      const value = { ...anyLink, attributes: { name, filter: RTEXT_FILTER_SKIP_STATS } };
+      return this.#connection.request(getLink, value, `read device ${name}`)[0];
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  #dump(family: number): Promise<readonly AddressMessage[]> {
+    const value = { family, prefixLength: 0, flags: 0, scope: 0, index: 0, attributes: {} };
+    return this.#connection.list(getAddress, value, 'list addresses');
+  }
+
+  async #namesByIndex(): Promise<ReadonlyMap<number, string>> {
+    const value = { ...anyLink, attributes: { filter: RTEXT_FILTER_SKIP_STATS } };
+    const links = await this.#connection.list(getLink, value, 'list devices');
+    return new Map(links.map(({ index, attributes }) => [index, attributes.name ?? '']));
+  }
+}
+
+/** A write and its place in the batch. */
+type Item = readonly [index: number, write: AddressWrite];
+
+/** What `ip address add ADDRESS/32 dev DEVICE` sends. */
+function addressMessage({ kind, address }: AddressWrite, index: number): AddressMessage {
+  const isIPv4 = familyOf(address) === 'IPv4';
+  const isBind = kind === 'bindAddress';
+  return {
+    family: addressFamily(address),
+    prefixLength: addressBits(familyOf(address)),
+    flags: 0,
+    scope: 0, // RT_SCOPE_UNIVERSE
+    index,
+    // Without IFA_ADDRESS the kernel deletes an IPv4 address whatever its prefix length is.
+    attributes: isIPv4 && !isBind ? { local: address } : { address, local: address },
+  };
+}
+
+/** The kernel says that it is as it should be: added before, or deleted before. */
+function isDone({ kind }: AddressWrite, error: KernelError): boolean {
+  return kind === 'bindAddress' ? isExists(error) : error.code === 'EADDRNOTAVAIL';
+}
