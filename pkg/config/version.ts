@@ -1,0 +1,15 @@
+/** The version that the program reports: the Kubernetes release it stands in for, and our own count. */
+export const version = 'v1.36.0+ipvs.1';
+
+/** The labels of `kubernetes_build_info`, and what `--version=raw` prints. */
+export const buildInfo = {
+  major: '1',
+  minor: '36',
+  git_version: version,
+  git_commit: '',
+  git_tree_state: '',
+  build_date: '',
+  go_version: '',
+  compiler: `node ${process.version}`,
+  platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+} as const;
