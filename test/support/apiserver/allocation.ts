@@ -1,6 +1,21 @@
-import { type Family, familyOf, type IpAddress, addressBytes, addressFromBytes, parseAddress } from '../../../pkg/ip/address.ts';
+import {
+  addressBytes,
+  addressFromBytes,
+  type Family,
+  familyOf,
+  type IpAddress,
+  parseAddress,
+} from '../../../pkg/ip/address.ts';
 import { contains, type Prefix, prefixFamily } from '../../../pkg/ip/prefix.ts';
-import { isRecord, type Json, type KubeObject, listAt, recordAt, recordsAt, textAt } from './objects.ts';
+import {
+  isRecord,
+  type Json,
+  type KubeObject,
+  listAt,
+  recordAt,
+  recordsAt,
+  textAt,
+} from './objects.ts';
 import type { Cause } from './status.ts';
 import { objectOf, type Store } from './store.ts';
 
@@ -49,7 +64,9 @@ export class Allocator {
   }
 
   #allocateClusterIPs(spec: Json, own: ReadonlySet<string>): Cause[] {
-    const given = [...new Set([textAt(spec, 'clusterIP'), ...listAt(spec, 'clusterIPs').map(String)])].filter(Boolean);
+    const given = [
+      ...new Set([textAt(spec, 'clusterIP'), ...listAt(spec, 'clusterIPs').map(String)]),
+    ].filter(Boolean);
     if (given.includes('None')) {
       Object.assign(spec, { clusterIP: 'None', clusterIPs: ['None'] }, this.#familiesOf(spec, []));
       return [];
@@ -57,33 +74,46 @@ export class Allocator {
     const policy = this.#familiesOf(spec, given);
     const causes = given.filter((ip) => !own.has(ip) && this.#taken.has(ip)).map(alreadyTaken);
     if (policy.ipFamilyPolicy === 'RequireDualStack' && policy.ipFamilies.length < 2) {
-      const message = 'Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services';
+      const message =
+        'Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services';
       causes.push({ reason: 'FieldValueInvalid', field: 'spec.ipFamilyPolicy', message });
     }
     const clusterIPs = policy.ipFamilies.map(
-      (family, index) => given[index] ?? this.#next(this.ranges.clusterIPs.find((range) => prefixFamily(range) === family)),
+      (family, index) =>
+        given[index] ??
+        this.#next(this.ranges.clusterIPs.find((range) => prefixFamily(range) === family)),
     );
     Object.assign(spec, { clusterIP: clusterIPs[0], clusterIPs }, policy);
     return causes;
   }
 
   /** `ipFamilies` and `ipFamilyPolicy`, from the addresses, the policy and the families asked for. */
-  #familiesOf(spec: Json, given: readonly string[]): { ipFamilies: Family[]; ipFamilyPolicy: string } {
+  #familiesOf(
+    spec: Json,
+    given: readonly string[],
+  ): { ipFamilies: Family[]; ipFamilyPolicy: string } {
     const served = this.ranges.clusterIPs.map(prefixFamily);
     const ofGiven = given.map((ip) => familyOf((parseAddress(ip) ?? ip) as IpAddress)); // only looks for colons
-    const asked = listAt(spec, 'ipFamilies').filter((family) => family === 'IPv4' || family === 'IPv6');
+    const asked = listAt(spec, 'ipFamilies').filter(
+      (family) => family === 'IPv4' || family === 'IPv6',
+    );
     const isDual = ofGiven.length > 1 || asked.length > 1;
-    const ipFamilyPolicy = textAt(spec, 'ipFamilyPolicy') || (isDual ? 'RequireDualStack' : 'SingleStack');
+    const ipFamilyPolicy =
+      textAt(spec, 'ipFamilyPolicy') || (isDual ? 'RequireDualStack' : 'SingleStack');
     const wanted = [...new Set([...ofGiven, ...asked, ...served])];
     const count = ipFamilyPolicy === 'SingleStack' ? 1 : 2;
     // A headless Service may have a family for which there is no range; an address cannot come from nowhere.
-    const possible = wanted.filter((family, index) => index < ofGiven.length || served.includes(family));
+    const possible = wanted.filter(
+      (family, index) => index < ofGiven.length || served.includes(family),
+    );
     return { ipFamilies: possible.slice(0, count), ipFamilyPolicy };
   }
 
   #allocateNodePorts(spec: Json, own: ReadonlySet<string>): Cause[] {
     const isBalanced = spec['type'] === 'LoadBalancer';
-    const wantsNodePorts = spec['type'] === 'NodePort' || (isBalanced && spec['allocateLoadBalancerNodePorts'] !== false);
+    const wantsNodePorts =
+      spec['type'] === 'NodePort' ||
+      (isBalanced && spec['allocateLoadBalancerNodePorts'] !== false);
     const causes: Cause[] = [];
     const given = new Set<string>();
     for (const [index, port] of recordsAt(spec, 'ports').entries()) {
@@ -93,10 +123,12 @@ export class Allocator {
         continue;
       }
       const key = portKey(port);
-      if (!own.has(key) && this.#taken.has(key)) causes.push(portTaken(`spec.ports[${index}].nodePort`, nodePort));
+      if (!own.has(key) && this.#taken.has(key))
+        causes.push(portTaken(`spec.ports[${index}].nodePort`, nodePort));
       given.add(key);
     }
-    if (isBalanced && spec['externalTrafficPolicy'] === 'Local') spec['healthCheckNodePort'] ||= this.#nextPort(given, 'TCP');
+    if (isBalanced && spec['externalTrafficPolicy'] === 'Local')
+      spec['healthCheckNodePort'] ||= this.#nextPort(given, 'TCP');
     return causes;
   }
 
@@ -122,7 +154,11 @@ export class Allocator {
     return free === undefined ? undefined : toAddress(base + free, bits);
   }
 
-  #search(name: string, size: bigint, isFree: (offset: bigint, size: bigint) => boolean): bigint | undefined {
+  #search(
+    name: string,
+    size: bigint,
+    isFree: (offset: bigint, size: bigint) => boolean,
+  ): bigint | undefined {
     const start = (this.#lastGiven.get(name) ?? -1n) + 1n;
     for (let tried = 0n; tried < size; tried++) {
       const offset = (start + tried) % size;
@@ -156,7 +192,8 @@ function keepAllocated(spec: Json, had: Json): void {
       if (isUnchanged(spec[field], had[field])) delete spec[field];
     }
   } else if (had['type'] !== 'ExternalName' && had['clusterIP'] !== 'None') {
-    for (const field of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy']) spec[field] ??= had[field];
+    for (const field of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy'])
+      spec[field] ??= had[field];
   }
   const hasNodePorts = type === 'NodePort' || type === 'LoadBalancer';
   for (const port of recordsAt(spec, 'ports')) {
@@ -166,8 +203,10 @@ function keepAllocated(spec: Json, had: Json): void {
   }
   const isChecked = type === 'LoadBalancer' && spec['externalTrafficPolicy'] === 'Local';
   if (isChecked) spec['healthCheckNodePort'] ||= had['healthCheckNodePort'];
-  else if (spec['healthCheckNodePort'] === had['healthCheckNodePort']) delete spec['healthCheckNodePort'];
-  if (!hasNodePorts && spec['externalTrafficPolicy'] === had['externalTrafficPolicy']) delete spec['externalTrafficPolicy'];
+  else if (spec['healthCheckNodePort'] === had['healthCheckNodePort'])
+    delete spec['healthCheckNodePort'];
+  if (!hasNodePorts && spec['externalTrafficPolicy'] === had['externalTrafficPolicy'])
+    delete spec['externalTrafficPolicy'];
 }
 
 function isUnchanged(now: unknown, before: unknown): boolean {
@@ -176,8 +215,12 @@ function isUnchanged(now: unknown, before: unknown): boolean {
 
 /** What a Service takes: its addresses, and its node ports by protocol. */
 function takenBy(service: KubeObject): string[] {
-  const ips = listAt(service, 'spec.clusterIPs').filter((ip) => typeof ip === 'string' && ip !== 'None');
-  const ports = recordsAt(service, 'spec.ports').filter((port) => Number(port['nodePort'] ?? 0) > 0);
+  const ips = listAt(service, 'spec.clusterIPs').filter(
+    (ip) => typeof ip === 'string' && ip !== 'None',
+  );
+  const ports = recordsAt(service, 'spec.ports').filter(
+    (port) => Number(port['nodePort'] ?? 0) > 0,
+  );
   const check = Number(recordAt(service, 'spec')['healthCheckNodePort'] ?? 0);
   const checks = check > 0 ? [portKey({ nodePort: check, protocol: 'TCP' })] : [];
   return [...ips.map(String), ...ports.map(portKey), ...checks];
@@ -197,7 +240,11 @@ function alreadyTaken(ip: string): Cause {
 }
 
 function portTaken(field: string, port: number): Cause {
-  return { reason: 'FieldValueInvalid', field, message: `Invalid value: ${port}: provided port is already allocated` };
+  return {
+    reason: 'FieldValueInvalid',
+    field,
+    message: `Invalid value: ${port}: provided port is already allocated`,
+  };
 }
 
 function toNumber(address: IpAddress): bigint {
@@ -206,6 +253,7 @@ function toNumber(address: IpAddress): bigint {
 
 function toAddress(number: bigint, bits: 32 | 128): IpAddress {
   const bytes = new Uint8Array(bits / 8);
-  for (let at = bytes.length - 1, rest = number; at >= 0; at--, rest >>= 8n) bytes[at] = Number(rest & 0xffn);
+  for (let at = bytes.length - 1, rest = number; at >= 0; at--, rest >>= 8n)
+    bytes[at] = Number(rest & 0xffn);
   return addressFromBytes(bytes);
 }

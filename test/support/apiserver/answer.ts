@@ -21,7 +21,10 @@ export function formOf(accept: string | undefined): Form {
 
 /** Answers with a JSON text. */
 export function answerText(response: ServerResponse, code: number, text: string): void {
-  response.writeHead(code, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+  response.writeHead(code, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+  });
   response.end(text);
 }
 
@@ -42,7 +45,10 @@ export function answerError(response: ServerResponse, error: ApiError): void {
 }
 
 /** Answers with pieces of JSON, as fast as the client reads. */
-export async function answerPieces(response: ServerResponse, pieces: Iterable<string>): Promise<void> {
+export async function answerPieces(
+  response: ServerResponse,
+  pieces: Iterable<string>,
+): Promise<void> {
   response.writeHead(200, { 'content-type': 'application/json' });
   try {
     await pipeline(Readable.from(joined(pieces)), response);

@@ -73,7 +73,12 @@ export class ApiServer implements AsyncDisposable {
   #port: number;
 
   constructor(options: ApiServerOptions) {
-    const { tls = true, clock = systemClock, historyLimit = 20_000, bookmarkInterval = minutes(1) } = options;
+    const {
+      tls = true,
+      clock = systemClock,
+      historyLimit = 20_000,
+      bookmarkInterval = minutes(1),
+    } = options;
     this.#host = options.host ?? '127.0.0.1';
     this.#port = options.port ?? 0;
     this.isValidating = options.validate ?? true;
@@ -82,25 +87,42 @@ export class ApiServer implements AsyncDisposable {
     this.#store = new Store({ historyLimit });
     this.#allocator = new Allocator(rangesOf(options), this.#store);
     this.#registry = new Registry({ store: this.#store, allocator: this.#allocator, clock });
-    for (const name of ['default', 'kube-system']) this.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    for (const name of ['default', 'kube-system'])
+      this.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
     const { faults, requests: log, credentials } = this;
     const isValidating = () => this.isValidating;
-    const context = { registry: this.#registry, faults, log, clock, bookmarkInterval, isValidating };
+    const context = {
+      registry: this.#registry,
+      faults,
+      log,
+      clock,
+      bookmarkInterval,
+      isValidating,
+    };
     const hasFaultsPath = options.faultsPath ?? false;
-    const handler = makeHandler({ context, credentials, hasFaultsPath, signal: this.#closing.signal });
+    const handler = makeHandler({
+      context,
+      credentials,
+      hasFaultsPath,
+      signal: this.#closing.signal,
+    });
     this.#authority = tls ? new CertificateAuthority({ commonName: 'test-authority' }) : undefined;
     const settings = { keepAliveTimeout: minutes(2), requestTimeout: 0 };
     this.#server =
       this.#authority === undefined
         ? createServer(settings, handler)
-        : createTlsServer({ ...settings, ...tlsSettings(this.#authority, options, this.#host) }, handler);
+        : createTlsServer(
+            { ...settings, ...tlsSettings(this.#authority, options, this.#host) },
+            handler,
+          );
   }
 
   /** `https://127.0.0.1:40123` */
   get url(): string {
     const host = this.#host === '0.0.0.0' ? '127.0.0.1' : this.#host === '::' ? '::1' : this.#host;
     const address = parseAddress(host);
-    const place = address === undefined ? `${host}:${this.#port}` : printHostPort(address, this.#port);
+    const place =
+      address === undefined ? `${host}:${this.#port}` : printHostPort(address, this.#port);
     return `${this.#authority === undefined ? 'http' : 'https'}://${place}`;
   }
 
@@ -119,7 +141,10 @@ export class ApiServer implements AsyncDisposable {
     const { certificateFor, url = this.url, ...tokens } = user;
     const parts = { url, authority: this.authority };
     if (certificateFor !== undefined && this.#authority !== undefined) {
-      return printKubeconfig({ ...parts, client: this.#authority.issue({ commonName: certificateFor }) });
+      return printKubeconfig({
+        ...parts,
+        client: this.#authority.issue({ commonName: certificateFor }),
+      });
     }
     const isGiven = tokens.token !== undefined || tokens.tokenFile !== undefined;
     return printKubeconfig({ ...parts, ...(isGiven ? tokens : { token: this.credentials.any() }) });
@@ -127,17 +152,23 @@ export class ApiServer implements AsyncDisposable {
 
   /** Adds an object, its status with it, and returns it as stored. */
   create(object: KubeObject, options: { validate?: boolean } = {}): KubeObject {
-    return objectOf(this.#registry.create(structuredClone(object), { part: 'all', ...this.#how(options) }));
+    return objectOf(
+      this.#registry.create(structuredClone(object), { part: 'all', ...this.#how(options) }),
+    );
   }
 
   /** Replaces an object, its status with it; without `resourceVersion` whatever version is there. */
   update(object: KubeObject, options: { validate?: boolean } = {}): KubeObject {
-    return objectOf(this.#registry.update(structuredClone(object), { part: 'all', ...this.#how(options) }));
+    return objectOf(
+      this.#registry.update(structuredClone(object), { part: 'all', ...this.#how(options) }),
+    );
   }
 
   /** Creates an object or replaces it. */
   apply(object: KubeObject, options: { validate?: boolean } = {}): KubeObject {
-    return this.#find(object) === undefined ? this.create(object, options) : this.update(object, options);
+    return this.#find(object) === undefined
+      ? this.create(object, options)
+      : this.update(object, options);
   }
 
   /** Takes an object away; one with finalizers is only marked. */
@@ -222,11 +253,20 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   return server;
 }
 
-function placeOf({ metadata }: Pick<KubeObject, 'metadata'>, isNamespaced: boolean): { namespace: string; name: string } {
-  return { namespace: isNamespaced ? metadata.namespace || 'default' : '', name: metadata.name ?? '' };
+function placeOf(
+  { metadata }: Pick<KubeObject, 'metadata'>,
+  isNamespaced: boolean,
+): { namespace: string; name: string } {
+  return {
+    namespace: isNamespaced ? metadata.namespace || 'default' : '',
+    name: metadata.name ?? '',
+  };
 }
 
-function rangesOf({ serviceClusterIpRange = ['172.30.0.0/16', 'fd00:30::/112'], nodePorts }: ApiServerOptions): Ranges {
+function rangesOf({
+  serviceClusterIpRange = ['172.30.0.0/16', 'fd00:30::/112'],
+  nodePorts,
+}: ApiServerOptions): Ranges {
   const clusterIPs = serviceClusterIpRange.map((text) => {
     const range = parsePrefix(text);
     if (range === undefined) throw new Error(`not a CIDR: ${text}`);
@@ -239,5 +279,11 @@ function tlsSettings(authority: CertificateAuthority, options: ApiServerOptions,
   const hosts = [...new Set(['localhost', '127.0.0.1', '::1', host, ...(options.hosts ?? [])])];
   const ends = options.certificateEnds === undefined ? {} : { notAfter: options.certificateEnds };
   const { certificate, key } = authority.issue({ commonName: 'test-apiserver', hosts, ...ends });
-  return { cert: certificate, key, ca: authority.certificate, requestCert: true, rejectUnauthorized: false };
+  return {
+    cert: certificate,
+    key,
+    ca: authority.certificate,
+    requestCert: true,
+    rejectUnauthorized: false,
+  };
 }

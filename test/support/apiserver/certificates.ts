@@ -1,4 +1,11 @@
-import { type KeyObject, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+} from 'node:crypto';
 import { addressBytes, parseAddress } from '../../../pkg/ip/address.ts';
 
 /** A certificate and its key, both PEM. */
@@ -33,7 +40,12 @@ export class CertificateAuthority {
     const { key, publicKey } = newKey();
     this.#name = distinguishedName(options);
     this.#key = key;
-    const parts = { subject: this.#name, publicKey, extensions: [basicConstraints(true)], ...validity(options) };
+    const parts = {
+      subject: this.#name,
+      publicKey,
+      extensions: [basicConstraints(true)],
+      ...validity(options),
+    };
     this.certificate = this.#issue(parts);
   }
 
@@ -41,12 +53,26 @@ export class CertificateAuthority {
   issue(options: CertificateOptions): KeyPair {
     const { key, publicKey } = newKey();
     const hosts = options.hosts ?? [];
-    const extensions = [basicConstraints(false), ...(hosts.length === 0 ? [] : [subjectAltName(hosts)])];
-    const certificate = this.#issue({ subject: distinguishedName(options), publicKey, extensions, ...validity(options) });
+    const extensions = [
+      basicConstraints(false),
+      ...(hosts.length === 0 ? [] : [subjectAltName(hosts)]),
+    ];
+    const certificate = this.#issue({
+      subject: distinguishedName(options),
+      publicKey,
+      extensions,
+      ...validity(options),
+    });
     return { certificate, key: key.export({ type: 'pkcs8', format: 'pem' }).toString() };
   }
 
-  #issue(parts: { subject: Buffer; publicKey: Buffer; extensions: readonly Buffer[]; notBefore: number; notAfter: number }): string {
+  #issue(parts: {
+    subject: Buffer;
+    publicKey: Buffer;
+    extensions: readonly Buffer[];
+    notBefore: number;
+    notAfter: number;
+  }): string {
     const content = sequence(
       tagged(0xa0, integer(2)), // version 3
       unsigned(randomBytes(16)), // serial number
@@ -64,7 +90,11 @@ export class CertificateAuthority {
 }
 
 function newKey(): { key: KeyObject; publicKey: Buffer } {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } });
+  const { privateKey } = generateKeyPairSync('ec', {
+    namedCurve: 'P-256',
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
   const key = createPrivateKey(privateKey);
   return { key, publicKey: createPublicKey(key).export({ type: 'spki', format: 'der' }) };
 }
@@ -104,14 +134,18 @@ function identifier(...bytes: readonly number[]): Buffer {
 function time(milliseconds: number): Buffer {
   const digits = new Date(milliseconds).toISOString().replaceAll(/[-:T]|\.\d+/g, '');
   // RFC 5280: UTCTime until 2049, GeneralizedTime from then on.
-  return digits < '2050' ? tagged(0x17, Buffer.from(digits.slice(2))) : tagged(0x18, Buffer.from(digits));
+  return digits < '2050'
+    ? tagged(0x17, Buffer.from(digits.slice(2)))
+    : tagged(0x18, Buffer.from(digits));
 }
 
 function distinguishedName({ commonName, organization }: CertificateOptions): Buffer {
   const attribute = (last: number, value: string) =>
     tagged(0x31, sequence(identifier(0x55, 0x04, last), tagged(0x0c, Buffer.from(value))));
   const named = attribute(3, commonName);
-  return organization === undefined ? sequence(named) : sequence(attribute(10, organization), named);
+  return organization === undefined
+    ? sequence(named)
+    : sequence(attribute(10, organization), named);
 }
 
 const ecdsaWithSha256 = sequence(identifier(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02)); // 1.2.840.10045.4.3.2
@@ -124,7 +158,9 @@ function basicConstraints(isAuthority: boolean): Buffer {
 function subjectAltName(hosts: readonly string[]): Buffer {
   const names = hosts.map((host) => {
     const address = parseAddress(host);
-    return address === undefined ? tagged(0x82, Buffer.from(host)) : tagged(0x87, addressBytes(address));
+    return address === undefined
+      ? tagged(0x82, Buffer.from(host))
+      : tagged(0x87, addressBytes(address));
   });
   return sequence(identifier(0x55, 0x1d, 0x11), tagged(0x04, sequence(...names))); // 2.5.29.17
 }

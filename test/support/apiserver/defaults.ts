@@ -24,7 +24,8 @@ function fillService(service: KubeObject): void {
   }
   const type = spec['type'];
   if (type !== 'ExternalName') fill(spec, { internalTrafficPolicy: 'Cluster' });
-  if (type === 'NodePort' || type === 'LoadBalancer') fill(spec, { externalTrafficPolicy: 'Cluster' });
+  if (type === 'NodePort' || type === 'LoadBalancer')
+    fill(spec, { externalTrafficPolicy: 'Cluster' });
   if (type === 'LoadBalancer') fill(spec, { allocateLoadBalancerNodePorts: true });
   fillPorts(spec['ports'], { protocol: 'TCP' });
   for (const port of recordsAt(spec, 'ports')) fill(port, { targetPort: port['port'] });
@@ -37,7 +38,10 @@ function fillPorts(ports: unknown, defaults: Json): void {
 function fillNamespace(namespace: KubeObject): void {
   fill(namespace, { spec: { finalizers: ['kubernetes'] } });
   const labels = recordAt(namespace, 'metadata.labels');
-  namespace.metadata.labels = { ...labels, 'kubernetes.io/metadata.name': textAt(namespace, 'metadata.name') };
+  namespace.metadata.labels = {
+    ...labels,
+    'kubernetes.io/metadata.name': textAt(namespace, 'metadata.name'),
+  };
 }
 
 function fill(target: Json, defaults: Json): void {

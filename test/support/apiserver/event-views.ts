@@ -36,5 +36,7 @@ export function itemText(resource: Resource, stored: Stored): string {
 }
 
 function rename(object: Json, names: ReadonlyMap<string, string>): Json {
-  return Object.fromEntries(Object.entries(object).map(([field, value]) => [names.get(field) ?? field, value]));
+  return Object.fromEntries(
+    Object.entries(object).map(([field, value]) => [names.get(field) ?? field, value]),
+  );
 }

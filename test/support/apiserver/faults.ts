@@ -3,9 +3,20 @@ import { type ApiRequest, matches, type RequestMatch } from './request.ts';
 /** What goes wrong with a request. */
 export type Effect =
   /** It is answered with a status, and a Retry-After header if seconds are given. */
-  | { readonly kind: 'status'; readonly code: number; readonly reason?: string; readonly message?: string; readonly retryAfter?: number }
+  | {
+      readonly kind: 'status';
+      readonly code: number;
+      readonly reason?: string;
+      readonly message?: string;
+      readonly retryAfter?: number;
+    }
   /** It is answered with something that no API server sends. */
-  | { readonly kind: 'body'; readonly code: number; readonly contentType: string; readonly body: string }
+  | {
+      readonly kind: 'body';
+      readonly code: number;
+      readonly contentType: string;
+      readonly body: string;
+    }
   /** It waits, then goes on; milliseconds. */
   | { readonly kind: 'delay'; readonly milliseconds: number }
   /** It is never answered, the connection stays open. */
@@ -18,7 +29,13 @@ export type Effect =
    */
   | { readonly kind: 'cut'; readonly afterEvents: number; readonly how: Break }
   /** A watch ends with an ERROR event after some events. */
-  | { readonly kind: 'error event'; readonly afterEvents: number; readonly code: number; readonly reason: string; readonly message: string };
+  | {
+      readonly kind: 'error event';
+      readonly afterEvents: number;
+      readonly code: number;
+      readonly reason: string;
+      readonly message: string;
+    };
 
 /** How a watch breaks. */
 export type Break = 'end' | 'reset' | 'mid-event';

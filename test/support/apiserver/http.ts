@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { answerError, answerJson, formOf } from './answer.ts';
-import type { Credentials } from './credentials.ts';
 import type { Context } from './context.ts';
+import type { Credentials } from './credentials.ts';
 import { discover, openApiV2 } from './discovery.ts';
 import type { Effect } from './faults.ts';
 import { serveFaults } from './faults-api.ts';
 import { serveList } from './list.ts';
 import { serveObject } from './objects-api.ts';
+import { decodeProtobuf, isProtobuf } from './protobuf.ts';
 import { parseRequest } from './request.ts';
 import type { LoggedRequest } from './request-log.ts';
 import { ApiError, noSuchPath, tooLarge, unauthorized, unsupportedMediaType } from './status.ts';
@@ -27,35 +28,55 @@ export interface HandlerOptions {
 }
 
 /** The function that answers every request. */
-export function makeHandler(options: HandlerOptions): (message: IncomingMessage, response: ServerResponse) => void {
+export function makeHandler(
+  options: HandlerOptions,
+): (message: IncomingMessage, response: ServerResponse) => void {
   return (message, response) => {
     handle(options, message, response).catch((error: unknown) => {
       if (options.signal.aborted || response.destroyed) return;
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      answerError(response, error instanceof ApiError ? error : new ApiError({ code: 500, reason: 'InternalError', message: text }));
+      answerError(
+        response,
+        error instanceof ApiError
+          ? error
+          : new ApiError({ code: 500, reason: 'InternalError', message: text }),
+      );
     });
   };
 }
 
-async function handle(options: HandlerOptions, message: IncomingMessage, response: ServerResponse): Promise<void> {
+async function handle(
+  options: HandlerOptions,
+  message: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const { context, credentials, signal } = options;
   const user = credentials.userOf(message);
   const request = logRequest(context, { message, response, user: user ?? '' });
-  if (options.hasFaultsPath && request.path === '/faults') return serveFaults(context, { request, body: await readBody(message) }, response);
+  if (options.hasFaultsPath && request.path === '/faults')
+    return serveFaults(context, { request, body: (await readBody(message)).toString() }, response);
   const effect = context.faults.strike(request);
   if (effect?.kind === 'hang') return;
   if (effect?.kind === 'reset') return void message.socket.destroy();
   if (effect?.kind === 'delay') await delay(effect.milliseconds, undefined, { signal });
-  if (effect?.kind === 'status') throw new ApiError({ reason: reasons[effect.code] ?? 'Unknown', message: 'injected by a test', ...effect });
+  if (effect?.kind === 'status')
+    throw new ApiError({
+      reason: reasons[effect.code] ?? 'Unknown',
+      message: 'injected by a test',
+      ...effect,
+    });
   if (effect?.kind === 'body') {
     response.writeHead(effect.code, { 'content-type': effect.contentType });
     return void response.end(effect.body);
   }
   if (health.includes(request.path)) return void response.end('ok');
   if (user === undefined) throw unauthorized();
-  if (request.resource !== undefined) return serveResource(options, { request, message, response, effect });
+  if (request.resource !== undefined)
+    return serveResource(options, { request, message, response, effect });
   if (request.path === '/openapi/v2') {
-    response.writeHead(200, { 'content-type': 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf' });
+    response.writeHead(200, {
+      'content-type': 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
+    });
     return void response.end(openApiV2);
   }
   const told = discover(request.path);
@@ -76,14 +97,23 @@ async function serveResource({ context }: HandlerOptions, exchange: Exchange): P
   if (resource === undefined) throw noSuchPath();
   const form = formOf(message.headers.accept);
   if (request.verb === 'watch') return serveWatch(context, request, { response, form, effect });
-  if (request.verb === 'list') return serveList(context, request, response, form);
+  if (request.verb === 'list') return serveList(context, request, { response, form });
   const contentType = message.headers['content-type'] ?? 'application/json';
-  if (!/^application\/([a-z-]+\+)?(json|yaml)/.test(contentType)) throw unsupportedMediaType(contentType);
-  const body = await readBody(message);
+  if (!isProtobuf(contentType) && !/^application\/([a-z-]+\+)?(json|yaml)/.test(contentType)) {
+    throw unsupportedMediaType(contentType);
+  }
+  const bytes = await readBody(message);
+  const body =
+    isProtobuf(contentType) && bytes.length > 0
+      ? JSON.stringify(decodeProtobuf(bytes))
+      : bytes.toString();
   await serveObject({ context, request, resource, contentType, body }, response, form);
 }
 
-function logRequest(context: Context, from: { message: IncomingMessage; response: ServerResponse; user: string }): LoggedRequest {
+function logRequest(
+  context: Context,
+  from: { message: IncomingMessage; response: ServerResponse; user: string },
+): LoggedRequest {
   const { message, response, user } = from;
   const request: LoggedRequest = {
     ...parseRequest(message.method ?? '', message.url ?? '/'),
@@ -108,7 +138,7 @@ function logRequest(context: Context, from: { message: IncomingMessage; response
   return request;
 }
 
-async function readBody(message: IncomingMessage): Promise<string> {
+async function readBody(message: IncomingMessage): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let size = 0;
   for await (const piece of message) {
@@ -116,7 +146,7 @@ async function readBody(message: IncomingMessage): Promise<string> {
     if (size > bodyLimit) throw tooLarge(bodyLimit);
     pieces.push(piece as Buffer);
   }
-  return Buffer.concat(pieces).toString();
+  return Buffer.concat(pieces);
 }
 
 const reasons: Readonly<Record<number, string>> = {

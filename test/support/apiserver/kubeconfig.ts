@@ -11,7 +11,13 @@ export interface KubeconfigParts {
 }
 
 /** The text of a kubeconfig with one context. */
-export function printKubeconfig({ url, authority, token, tokenFile, client }: KubeconfigParts): string {
+export function printKubeconfig({
+  url,
+  authority,
+  token,
+  tokenFile,
+  client,
+}: KubeconfigParts): string {
   const lines = [
     'apiVersion: v1',
     'kind: Config',
@@ -26,7 +32,9 @@ export function printKubeconfig({ url, authority, token, tokenFile, client }: Ku
     authority === undefined ? '' : `    certificate-authority-data: ${encode(authority)}`,
     'users:',
     '- name: test',
-    token === undefined && tokenFile === undefined && client === undefined ? '  user: {}' : '  user:',
+    token === undefined && tokenFile === undefined && client === undefined
+      ? '  user: {}'
+      : '  user:',
     token === undefined ? '' : `    token: ${token}`,
     tokenFile === undefined ? '' : `    tokenFile: ${tokenFile}`,
     client === undefined ? '' : `    client-certificate-data: ${encode(client.certificate)}`,

@@ -6,8 +6,15 @@ import type { Json } from './objects.ts';
 import type { ApiRequest } from './request.ts';
 import { apiVersionOf, type Resource } from './resources.ts';
 import { parseSelector, type Selector } from './selectors.ts';
-import { ApiError, badRequest, expired, invalidListOptions, noSuchPath, tooLargeVersion } from './status.ts';
-import type { Stored, Store } from './store.ts';
+import {
+  ApiError,
+  badRequest,
+  expired,
+  invalidListOptions,
+  noSuchPath,
+  tooLargeVersion,
+} from './status.ts';
+import type { Store, Stored } from './store.ts';
 import { tablePieces } from './tables.ts';
 
 /** The state that a list shows, or the part of it that begins after a key. */
@@ -22,7 +29,11 @@ interface Page {
 }
 
 /** Answers a list: selectors, versions and paging as the API's documentation of resource versions says. */
-export async function serveList(context: Context, request: ApiRequest, response: ServerResponse, form: Form): Promise<void> {
+export async function serveList(
+  context: Context,
+  request: ApiRequest,
+  { response, form }: { response: ServerResponse; form: Form },
+): Promise<void> {
   const { resource, query } = request;
   if (resource === undefined) throw noSuchPath();
   const selects = selectorOf(request, resource);
@@ -30,18 +41,24 @@ export async function serveList(context: Context, request: ApiRequest, response:
   const { items, metadata } = cut(page, selects, hasSelector(query));
   if (form === 'objects') return answerPieces(response, listPieces(resource, items, metadata));
   const include = query.get('includeObject') ?? 'Metadata';
-  await answerPieces(response, tablePieces(resource, items, { metadata, include, now: context.clock.wallClock() }));
+  await answerPieces(
+    response,
+    tablePieces(resource, items, { metadata, include, now: context.clock.wallClock() }),
+  );
 }
 
 /** The selector of a list, watch or deletecollection. */
 export function selectorOf({ query, namespace, name }: ApiRequest, resource: Resource): Selector {
-  const fields = [query.get('fieldSelector') ?? '', name === '' ? '' : `metadata.name=${name}`].filter(Boolean).join(',');
+  const fields = [query.get('fieldSelector') ?? '', name === '' ? '' : `metadata.name=${name}`]
+    .filter(Boolean)
+    .join(',');
   return parseSelector(resource, { namespace, labels: query.get('labelSelector') ?? '', fields });
 }
 
 /** The number that a `resourceVersion` says; 400 for anything else. */
 export function parseVersion(text: string): number {
-  if (!/^\d{1,16}$/.test(text)) throw badRequest(`Invalid value: "${text}": invalid resource version`);
+  if (!/^\d{1,16}$/.test(text))
+    throw badRequest(`Invalid value: "${text}": invalid resource version`);
   return Number(text);
 }
 
@@ -61,10 +78,16 @@ function readOptions(query: URLSearchParams): ListOptions {
     throw invalidListOptions('sendInitialEvents', 'sendInitialEvents is forbidden for list');
   }
   if (match !== '' && version === '') {
-    throw invalidListOptions('resourceVersionMatch', 'resourceVersionMatch is forbidden unless resourceVersion is provided');
+    throw invalidListOptions(
+      'resourceVersionMatch',
+      'resourceVersionMatch is forbidden unless resourceVersion is provided',
+    );
   }
   if (match !== '' && token !== '') {
-    throw invalidListOptions('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided');
+    throw invalidListOptions(
+      'resourceVersionMatch',
+      'resourceVersionMatch is forbidden when continue is provided',
+    );
   }
   if (match === 'Exact' && version === '0') {
     const message = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"';
@@ -76,7 +99,11 @@ function readOptions(query: URLSearchParams): ListOptions {
   return { version, match, token, limit: Number(query.get('limit') ?? 0) };
 }
 
-function pageOf({ registry: { store }, faults }: Context, storage: string, options: ListOptions): Page {
+function pageOf(
+  { registry: { store }, faults }: Context,
+  storage: string,
+  options: ListOptions,
+): Page {
   const { version, match, token, limit } = options;
   if (token !== '') return continued(store, storage, { token, limit });
   const latest = { version: store.revision, after: '', limit };
@@ -89,11 +116,17 @@ function pageOf({ registry: { store }, faults }: Context, storage: string, optio
   }
   if (wanted > store.revision) throw tooLargeVersion(wanted, store.revision);
   const isExact = match === 'Exact' || (match === '' && limit > 0);
-  return isExact ? { ...latest, version: wanted, state: store.list(storage, wanted) } : { ...latest, state: store.list(storage) };
+  return isExact
+    ? { ...latest, version: wanted, state: store.list(storage, wanted) }
+    : { ...latest, state: store.list(storage) };
 }
 
 /** The next page of the state that the first page showed; of the latest state if the token says so. */
-function continued(store: Store, storage: string, { token, limit }: { token: string; limit: number }): Page {
+function continued(
+  store: Store,
+  storage: string,
+  { token, limit }: { token: string; limit: number },
+): Page {
   const { version, after } = decodeToken(token);
   if (version === 0) return { state: store.list(storage), version: store.revision, after, limit };
   try {
@@ -107,7 +140,11 @@ function continued(store: Store, storage: string, { token, limit }: { token: str
   }
 }
 
-function cut(page: Page, selects: Selector, isSelecting: boolean): { items: Stored[]; metadata: Json } {
+function cut(
+  page: Page,
+  selects: Selector,
+  isSelecting: boolean,
+): { items: Stored[]; metadata: Json } {
   const rest = page.state.filter((stored) => stored.key > page.after && selects(stored));
   const isWhole = page.limit === 0 || rest.length <= page.limit;
   const items = isWhole ? rest : rest.slice(0, page.limit);
@@ -124,8 +161,16 @@ function hasSelector(query: URLSearchParams): boolean {
   return Boolean(query.get('labelSelector') || query.get('fieldSelector'));
 }
 
-function* listPieces(resource: Resource, items: Iterable<Stored>, metadata: Json): Generator<string> {
-  const head = JSON.stringify({ kind: `${resource.kind}List`, apiVersion: apiVersionOf(resource), metadata });
+function* listPieces(
+  resource: Resource,
+  items: Iterable<Stored>,
+  metadata: Json,
+): Generator<string> {
+  const head = JSON.stringify({
+    kind: `${resource.kind}List`,
+    apiVersion: apiVersionOf(resource),
+    metadata,
+  });
   yield `${head.slice(0, -1)},"items":[`;
   let separator = '';
   for (const stored of items) {
@@ -143,11 +188,15 @@ interface Token {
 }
 
 function encodeToken({ version, after }: Token): string {
-  return Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv: version, start: after })).toString('base64url');
+  return Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv: version, start: after })).toString(
+    'base64url',
+  );
 }
 
 function decodeToken(token: string): Token {
-  const parts = /^\{"v":"meta.k8s.io\/v1","rv":(\d+),"start":"(.+)"\}$/.exec(Buffer.from(token, 'base64url').toString());
+  const parts = /^\{"v":"meta.k8s.io\/v1","rv":(\d+),"start":"(.+)"\}$/.exec(
+    Buffer.from(token, 'base64url').toString(),
+  );
   if (parts === null) throw badRequest('continue key is not valid');
   return { version: Number(parts[1]), after: parts[2] ?? '' };
 }

@@ -44,7 +44,9 @@ async function main(): Promise<void> {
     tls: !values.insecure,
     validate: !values['no-validate'],
     faultsPath: values['faults-endpoint'],
-    ...(values.url === undefined ? {} : { hosts: [new URL(values.url).hostname.replaceAll(/[[\]]/g, '')] }),
+    ...(values.url === undefined
+      ? {}
+      : { hosts: [new URL(values.url).hostname.replaceAll(/[[\]]/g, '')] }),
     ...(values.token === undefined ? {} : { tokens: { [values.token]: 'admin' } }),
     ...(ranges === undefined ? {} : { serviceClusterIpRange: ranges.split(',') }),
     ...(nodePorts === undefined ? {} : { nodePorts: splitRange(nodePorts) }),
@@ -73,7 +75,12 @@ function splitRange(text: string): { first: number; last: number } {
 function load(server: ApiServer, file: string): void {
   for (const document of parseAllDocuments(readFileSync(file, 'utf8'))) {
     const value: unknown = document.toJS();
-    const objects = isRecord(value) && value['kind'] === 'List' ? recordsAt(value, 'items') : isRecord(value) ? [value] : [];
+    const objects =
+      isRecord(value) && value['kind'] === 'List'
+        ? recordsAt(value, 'items')
+        : isRecord(value)
+          ? [value]
+          : [];
     for (const object of objects) server.apply(object as KubeObject); // refused there if it is none
   }
 }

@@ -22,16 +22,27 @@ export interface ObjectCall {
 }
 
 /** Answers everything about objects but lists and watches. */
-export async function serveObject(call: ObjectCall, response: ServerResponse, form: Form): Promise<void> {
+export async function serveObject(
+  call: ObjectCall,
+  response: ServerResponse,
+  form: Form,
+): Promise<void> {
   const { request, resource, context } = call;
-  if (request.subresource !== '' && (request.subresource !== 'status' || resource.status === 'none')) throw noSuchPath();
+  if (
+    request.subresource !== '' &&
+    (request.subresource !== 'status' || resource.status === 'none')
+  )
+    throw noSuchPath();
   if (request.verb === 'delete') return remove(call, response);
   if (request.verb === 'deletecollection') return removeAll(call, response);
   const { stored, code } = run(call);
   if (form === 'objects') return answerText(response, code, `${viewText(resource, stored)}\n`);
   const metadata = { resourceVersion: String(stored.version) };
   const include = request.query.get('includeObject') ?? 'Metadata';
-  await answerPieces(response, tablePieces(resource, [stored], { metadata, include, now: context.clock.wallClock() }));
+  await answerPieces(
+    response,
+    tablePieces(resource, [stored], { metadata, include, now: context.clock.wallClock() }),
+  );
 }
 
 /** Does what the verb says, and returns what is to be shown. */
@@ -43,12 +54,28 @@ function run(call: ObjectCall): { stored: Stored; code: 200 | 201 } {
     case 'get':
       return { stored: registry.get(resource, place), code: 200 };
     case 'create':
-      return { stored: registry.create(checkShape(resource, parseBody(call.body), place), writeOptions(call)), code: 201 };
+      return {
+        stored: registry.create(
+          checkShape(resource, parseBody(call.body), place),
+          writeOptions(call),
+        ),
+        code: 201,
+      };
     case 'update':
-      return { stored: registry.update(checkShape(resource, parseBody(call.body), place), writeOptions(call)), code: 200 };
+      return {
+        stored: registry.update(
+          checkShape(resource, parseBody(call.body), place),
+          writeOptions(call),
+        ),
+        code: 200,
+      };
     case 'patch':
       return patch(call, place);
-    default:
+    case 'delete':
+    case 'deletecollection':
+    case 'list':
+    case 'watch':
+    case 'other':
       throw methodNotAllowed();
   }
 }
@@ -57,7 +84,10 @@ function patch(call: ObjectCall, place: Place): { stored: Stored; code: 200 | 20
   const { context, resource, contentType, body } = call;
   const options = writeOptions(call);
   if (isApplyPatch(contentType) && context.registry.find(resource, place) === undefined) {
-    return { stored: context.registry.create(checkShape(resource, parseBody(body), place), options), code: 201 };
+    return {
+      stored: context.registry.create(checkShape(resource, parseBody(body), place), options),
+      code: 201,
+    };
   }
   const present = context.registry.get(resource, place);
   const shown = JSON.parse(viewText(resource, present)) as KubeObject; // only texts of objects are stored
@@ -70,10 +100,13 @@ function remove(call: ObjectCall, response: ServerResponse): void {
   const place = placeOf(call);
   const stored = context.registry.get(resource, place);
   const options = parseBody(call.body || '{}');
-  const preconditions = isRecord(options) && isRecord(options['preconditions']) ? options['preconditions'] : {};
+  const preconditions =
+    isRecord(options) && isRecord(options['preconditions']) ? options['preconditions'] : {};
   const { uid = stored.uid, resourceVersion = String(stored.version) } = preconditions;
-  if (uid !== stored.uid || resourceVersion !== String(stored.version)) throw conflict(resource, place.name);
-  if (writeOptions(call).isDryRun) return answerJson(response, 200, deletionStatus(resource, stored));
+  if (uid !== stored.uid || resourceVersion !== String(stored.version))
+    throw conflict(resource, place.name);
+  if (writeOptions(call).isDryRun)
+    return answerJson(response, 200, deletionStatus(resource, stored));
   const deleted = context.registry.delete(resource, place);
   if (deleted.isGone) answerJson(response, 200, deletionStatus(resource, deleted.stored));
   else answerText(response, 200, viewText(resource, deleted.stored));

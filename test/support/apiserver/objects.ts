@@ -59,7 +59,11 @@ export function listAt(value: unknown, path: string): unknown[] {
 /** The text at a path, or '' where there is none; numbers and booleans are printed. */
 export function textAt(value: unknown, path: string): string {
   const found = valueAt(value, path);
-  return typeof found === 'string' ? found : typeof found === 'number' || typeof found === 'boolean' ? String(found) : '';
+  return typeof found === 'string'
+    ? found
+    : typeof found === 'number' || typeof found === 'boolean'
+      ? String(found)
+      : '';
 }
 
 /** Whether two JSON values are the same, whatever the order of their fields; an undefined field is no field. */

@@ -56,7 +56,8 @@ export class Registry {
     const { part, validate: isValidated, isDryRun } = { ...wholeWrite, ...options };
     const resource = resourceOf(object);
     const metadata = this.#newMetadata(resource, object);
-    if (this.store.get(resource.storage, keyOf(metadata)) !== undefined) throw alreadyExists(resource, metadata.name);
+    if (this.store.get(resource.storage, keyOf(metadata)) !== undefined)
+      throw alreadyExists(resource, metadata.name);
     const created = fromView({ ...object, metadata });
     if (resource.status === 'dropped on create' && part !== 'all') delete created['status'];
     if (resource.status !== 'none') created['status'] ??= firstStatus(created.kind);
@@ -74,12 +75,16 @@ export class Registry {
     const stored = this.get(resource, { namespace, name });
     const previous = objectOf(stored);
     const { resourceVersion, uid } = object.metadata;
-    if (resourceVersion && resourceVersion !== String(stored.version)) throw conflict(resource, name);
+    if (resourceVersion && resourceVersion !== String(stored.version))
+      throw conflict(resource, name);
     if (uid && uid !== stored.uid) throw conflict(resource, name);
     const next = merged(fromView(object), previous, resource.status === 'none' ? 'all' : part);
     this.#admit(resource, next, { isValidated, previous });
     if (isSame(next, previous)) return stored;
-    if (next.metadata.deletionTimestamp !== undefined && (next.metadata.finalizers ?? []).length === 0) {
+    if (
+      next.metadata.deletionTimestamp !== undefined &&
+      (next.metadata.finalizers ?? []).length === 0
+    ) {
       return isDryRun ? stored : this.store.remove(stored);
     }
     return this.#keep(resource, next, isDryRun);
@@ -93,7 +98,8 @@ export class Registry {
     const stored = this.get(resource, place);
     if (resource.kind === 'Namespace') this.#empty(stored.name);
     const object = objectOf(stored);
-    if ((object.metadata.finalizers ?? []).length === 0) return { stored: this.store.remove(stored), isGone: true };
+    if ((object.metadata.finalizers ?? []).length === 0)
+      return { stored: this.store.remove(stored), isGone: true };
     if (object.metadata.deletionTimestamp !== undefined) return { stored, isGone: false };
     object.metadata.deletionTimestamp = this.#timestamp();
     object.metadata['deletionGracePeriodSeconds'] = 0;
@@ -113,7 +119,10 @@ export class Registry {
     this.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }, { validate: false });
   }
 
-  #newMetadata(resource: Resource, { metadata }: KubeObject): KubeObject['metadata'] & { namespace: string; name: string } {
+  #newMetadata(
+    resource: Resource,
+    { metadata }: KubeObject,
+  ): KubeObject['metadata'] & { namespace: string; name: string } {
     const { managedFields: _, ...given } = metadata;
     const random = randomUUID().slice(0, 5);
     return {
@@ -125,17 +134,24 @@ export class Registry {
     };
   }
 
-  #admit(resource: Resource, object: KubeObject, how: { isValidated: boolean; previous?: KubeObject }): void {
+  #admit(
+    resource: Resource,
+    object: KubeObject,
+    how: { isValidated: boolean; previous?: KubeObject },
+  ): void {
     const { isValidated, previous } = how;
     fillDefaults(object);
     const spec = recordAt(object, 'spec');
     // Without validation, addresses that were given are nobody's business: they may be anything.
-    const isAllocated = isValidated || (spec['clusterIP'] === undefined && spec['clusterIPs'] === undefined);
-    const refused = object.kind === 'Service' && isAllocated ? this.#allocator.allocate(object, previous) : [];
+    const isAllocated =
+      isValidated || (spec['clusterIP'] === undefined && spec['clusterIPs'] === undefined);
+    const refused =
+      object.kind === 'Service' && isAllocated ? this.#allocator.allocate(object, previous) : [];
     if (!isValidated) return;
     const causes = [...refused, ...validate(object, previous)];
     const name = object.metadata.name ?? '';
-    if (causes.length > 0) throw invalid({ group: resource.group, kind: resource.kind, name }, causes);
+    if (causes.length > 0)
+      throw invalid({ group: resource.group, kind: resource.kind, name }, causes);
   }
 
   #keep(resource: Resource, object: KubeObject, isDryRun: boolean): Stored {
@@ -150,41 +166,70 @@ export class Registry {
 /** The resource of an object; 400 if its kind is not served. */
 export function resourceOf(object: KubeObject): Resource {
   const resource = resourceOfKind(object.kind, object.apiVersion);
-  if (resource === undefined) throw badRequest(`no kind "${object.kind}" is registered for version "${object.apiVersion}"`);
+  if (resource === undefined)
+    throw badRequest(`no kind "${object.kind}" is registered for version "${object.apiVersion}"`);
   return resource;
 }
 
 /** Makes sure of what everything else takes for granted: an object of the resource, with metadata, in its place. */
 export function checkShape(resource: Resource, body: unknown, place: Place): KubeObject {
-  if (!isRecord(body)) throw badRequest(`the object provided is unrecognized (must be of type ${resource.kind})`);
+  if (!isRecord(body))
+    throw badRequest(`the object provided is unrecognized (must be of type ${resource.kind})`);
   const { apiVersion = apiVersionOf(resource), kind = resource.kind, metadata = {} } = body;
   if (kind !== resource.kind || apiVersion !== apiVersionOf(resource)) {
-    throw badRequest(`${String(kind)} in version "${String(apiVersion)}" cannot be handled as a ${resource.kind}`);
+    throw badRequest(
+      `${String(kind)} in version "${String(apiVersion)}" cannot be handled as a ${resource.kind}`,
+    );
   }
-  if (!isRecord(metadata)) throw badRequest(`${kind} in version "${apiVersion}" cannot be handled as a ${kind}: metadata`);
+  if (!isRecord(metadata))
+    throw badRequest(`${kind} in version "${apiVersion}" cannot be handled as a ${kind}: metadata`);
   for (const map of ['labels', 'annotations']) {
     const values = Object.values(recordAt(metadata, map));
     if (values.some((value) => typeof value !== 'string')) {
-      throw badRequest(`${kind} in version "${apiVersion}" cannot be handled as a ${kind}: metadata.${map} of type string`);
+      throw badRequest(
+        `${kind} in version "${apiVersion}" cannot be handled as a ${kind}: metadata.${map} of type string`,
+      );
     }
   }
   for (const field of ['name', 'namespace'] as const) {
     const [given, wanted] = [metadata[field] || place[field], place[field]];
     if (wanted !== '' && given !== wanted) {
-      throw badRequest(`the ${field} of the object (${String(given)}) does not match the ${field} on the URL (${wanted})`);
+      throw badRequest(
+        `the ${field} of the object (${JSON.stringify(given)}) does not match the ${field} on the URL (${wanted})`,
+      );
     }
   }
   const namespace = place.namespace || metadata['namespace'];
-  const own = { ...metadata, name: place.name || metadata['name'] || '', ...(namespace ? { namespace } : {}) };
+  const own = {
+    ...metadata,
+    name: place.name || metadata['name'] || '',
+    ...(namespace ? { namespace } : {}),
+  };
   return { ...body, apiVersion, kind, metadata: own } as KubeObject; // every field was looked at above
 }
 
 /** What is kept of the present object when a part of it is replaced; identity and times are never the client's. */
 function merged(object: KubeObject, previous: KubeObject, part: WriteOptions['part']): KubeObject {
-  const { namespace, uid, creationTimestamp, deletionTimestamp, resourceVersion, deletionGracePeriodSeconds } = previous.metadata;
+  const {
+    namespace,
+    uid,
+    creationTimestamp,
+    deletionTimestamp,
+    resourceVersion,
+    deletionGracePeriodSeconds,
+  } = previous.metadata;
   const { managedFields: _, ...given } = part === 'status' ? previous.metadata : object.metadata;
-  const fixed = { namespace, uid, creationTimestamp, deletionTimestamp, resourceVersion, deletionGracePeriodSeconds };
-  const metadata = Object.fromEntries(Object.entries({ ...given, ...fixed }).filter(([, value]) => value !== undefined));
+  const fixed = {
+    namespace,
+    uid,
+    creationTimestamp,
+    deletionTimestamp,
+    resourceVersion,
+    deletionGracePeriodSeconds,
+  };
+  const metadata = Object.fromEntries(
+    Object.entries({ ...given, ...fixed }).filter(([, value]) => value !== undefined),
+  );
   const base = part === 'status' ? previous : object;
   const status = valueAt(part === 'spec' ? previous : object, 'status');
   const { status: _status, ...rest } = base;

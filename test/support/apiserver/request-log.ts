@@ -42,7 +42,9 @@ export class RequestLog {
 
   /** The watches that are open now. */
   openWatches(match: RequestMatch = {}): LoggedRequest[] {
-    return this.all({ ...match, verb: 'watch' }).filter(({ isOver, code }) => !isOver && code === 200);
+    return this.all({ ...match, verb: 'watch' }).filter(
+      ({ isOver, code }) => !isOver && code === 200,
+    );
   }
 
   /** How many requests of each kind there were: `list services: 2`. */
@@ -67,7 +69,12 @@ export class RequestLog {
       const check = () => {
         if (condition(this)) finish(resolve);
       };
-      const abort = () => finish(() => reject(new Error('the requests that were waited for did not come', { cause: signal?.reason })));
+      const abort = () =>
+        finish(() =>
+          reject(
+            new Error('the requests that were waited for did not come', { cause: signal?.reason }),
+          ),
+        );
       this.#waiting.add(check);
       signal?.addEventListener('abort', abort, { once: true });
     });

@@ -1,7 +1,16 @@
 import { type Resource, resources } from './resources.ts';
 
 /** What a request wants, in the words of Kubernetes' authorization; 'other' for everything that is no object. */
-export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection' | 'other';
+export type Verb =
+  | 'get'
+  | 'list'
+  | 'watch'
+  | 'create'
+  | 'update'
+  | 'patch'
+  | 'delete'
+  | 'deletecollection'
+  | 'other';
 
 /** A request, as far as its first line says what it wants. */
 export interface ApiRequest {
@@ -30,7 +39,10 @@ export interface RequestMatch {
 }
 
 /** Whether a request is meant. */
-export function matches(request: ApiRequest, match: RequestMatch | ((request: ApiRequest) => boolean)): boolean {
+export function matches(
+  request: ApiRequest,
+  match: RequestMatch | ((request: ApiRequest) => boolean),
+): boolean {
   if (typeof match === 'function') return match(request);
   const { verb, resource, namespace, name, path } = match;
   return (
@@ -56,7 +68,8 @@ export function isTrue(query: URLSearchParams, parameter: string): boolean {
 }
 
 function verbOf(method: string, query: URLSearchParams, isNamed: boolean): Verb {
-  if (method === 'GET' || method === 'HEAD') return isTrue(query, 'watch') ? 'watch' : isNamed ? 'get' : 'list';
+  if (method === 'GET' || method === 'HEAD')
+    return isTrue(query, 'watch') ? 'watch' : isNamed ? 'get' : 'list';
   if (method === 'POST') return 'create';
   if (method === 'PUT') return 'update';
   if (method === 'PATCH') return 'patch';
@@ -65,7 +78,9 @@ function verbOf(method: string, query: URLSearchParams, isNamed: boolean): Verb 
 }
 
 /** `/api/v1/…` or `/apis/GROUP/VERSION/…`, then `[namespaces/NS/]RESOURCE[/NAME[/SUBRESOURCE]]`. */
-function parsePath(path: string): Pick<ApiRequest, 'resource' | 'namespace' | 'name' | 'subresource'> {
+function parsePath(
+  path: string,
+): Pick<ApiRequest, 'resource' | 'namespace' | 'name' | 'subresource'> {
   const none = { resource: undefined, namespace: '', name: '', subresource: '' };
   const parts = path.split('/').slice(1).map(decodeURIComponent);
   const isCore = parts[0] === 'api';
@@ -73,7 +88,9 @@ function parsePath(path: string): Pick<ApiRequest, 'resource' | 'namespace' | 'n
   const [group = '', version = ''] = isCore ? ['', parts[1]] : parts.slice(1, 3);
   const rest = parts.slice(isCore ? 2 : 3);
   const find = (plural: string | undefined) =>
-    resources.find((known) => known.group === group && known.version === version && known.plural === plural);
+    resources.find(
+      (known) => known.group === group && known.version === version && known.plural === plural,
+    );
   const inner = find(rest[2]);
   if (rest[0] === 'namespaces' && inner?.isNamespaced) {
     const [, namespace = '', , name = '', subresource = ''] = rest;

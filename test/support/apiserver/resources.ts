@@ -30,7 +30,14 @@ const eventFields = [
   'type',
 ];
 
-const core = { group: '', version: 'v1', isNamespaced: true, status: 'none', selectableFields: [], shortNames: [] } as const;
+const core = {
+  group: '',
+  version: 'v1',
+  isNamespaced: true,
+  status: 'none',
+  selectableFields: [],
+  shortNames: [],
+} as const;
 
 /** Every resource that is served. */
 export const resources: readonly Resource[] = [
@@ -74,7 +81,13 @@ export const resources: readonly Resource[] = [
     shortNames: ['po'],
     storage: 'pods',
     status: 'dropped on create',
-    selectableFields: ['spec.nodeName', 'spec.restartPolicy', 'spec.serviceAccountName', 'status.phase', 'status.podIP'],
+    selectableFields: [
+      'spec.nodeName',
+      'spec.restartPolicy',
+      'spec.serviceAccountName',
+      'status.phase',
+      'status.podIP',
+    ],
   },
   {
     ...core,
@@ -126,7 +139,8 @@ export function qualifiedName({ group, plural }: Resource): string {
 /** The resource of a kind; the core group's where two groups have the kind and no `apiVersion` is given. */
 export function resourceOfKind(kind: string, apiVersion?: string): Resource | undefined {
   return resources.find(
-    (resource) => resource.kind === kind && (apiVersion === undefined || apiVersionOf(resource) === apiVersion),
+    (resource) =>
+      resource.kind === kind && (apiVersion === undefined || apiVersionOf(resource) === apiVersion),
   );
 }
 

@@ -1,6 +1,6 @@
-import type { Stored } from './store.ts';
-import { badRequest } from './status.ts';
 import type { Resource } from './resources.ts';
+import { badRequest } from './status.ts';
+import type { Stored } from './store.ts';
 
 /** Whether an object is meant. */
 export type Selector = (stored: Stored) => boolean;
@@ -13,7 +13,10 @@ export interface SelectorTexts {
 }
 
 /** The selector of a list or watch; 400 for one that cannot be read, or that asks for a field nobody may ask for. */
-export function parseSelector(resource: Resource, { namespace, labels, fields }: SelectorTexts): Selector {
+export function parseSelector(
+  resource: Resource,
+  { namespace, labels, fields }: SelectorTexts,
+): Selector {
   const wanted = [...parseLabels(labels), ...parseFields(resource, fields)];
   if (namespace !== '') wanted.push((stored) => stored.namespace === namespace);
   return (stored) => wanted.every((matches) => matches(stored));
@@ -29,7 +32,8 @@ function parseLabelRequirement(text: string): Selector {
   if (set !== null) {
     const [, label = '', operator, list = ''] = set;
     const values = list.split(',').map((value) => value.trim());
-    const isIn = ({ labels }: Stored) => Object.hasOwn(labels, label) && values.includes(labels[label] ?? '');
+    const isIn = ({ labels }: Stored) =>
+      Object.hasOwn(labels, label) && values.includes(labels[label] ?? '');
     return operator === 'in' ? isIn : (stored) => !isIn(stored);
   }
   const equality = /^([^\s=!]+)\s*(==|=|!=)\s*([^\s=!]*)$/.exec(text);
@@ -47,7 +51,8 @@ function parseLabelRequirement(text: string): Selector {
 function parseFields(resource: Resource, text: string): Selector[] {
   return split(text, ',').map((requirement) => {
     const parts = /^([^=!]+?)\s*(==|=|!=)\s*(.*)$/.exec(requirement);
-    if (parts === null) throw badRequest(`invalid selector: '${requirement}'; can't understand '${requirement}'`);
+    if (parts === null)
+      throw badRequest(`invalid selector: '${requirement}'; can't understand '${requirement}'`);
     const [, field = '', operator, value = ''] = parts;
     if (!isSelectable(resource, field)) throw badRequest(`field label not supported: ${field}`);
     return ({ fields }) => ((fields[field] ?? '') === value) === (operator !== '!=');
@@ -55,7 +60,11 @@ function parseFields(resource: Resource, text: string): Selector[] {
 }
 
 function isSelectable(resource: Resource, field: string): boolean {
-  return field === 'metadata.name' || field === 'metadata.namespace' || resource.selectableFields.includes(field);
+  return (
+    field === 'metadata.name' ||
+    field === 'metadata.namespace' ||
+    resource.selectableFields.includes(field)
+  );
 }
 
 function split(text: string, separator: string | RegExp): string[] {

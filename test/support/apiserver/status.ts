@@ -60,7 +60,12 @@ export function deletionStatus(resource: Resource, deleted: { name: string; uid:
 /** 404: no such object. */
 export function notFound(resource: Resource, name: string): ApiError {
   const message = `${qualifiedName(resource)} "${name}" not found`;
-  return new ApiError({ code: 404, reason: 'NotFound', message, details: detailsOf(resource, name) });
+  return new ApiError({
+    code: 404,
+    reason: 'NotFound',
+    message,
+    details: detailsOf(resource, name),
+  });
 }
 
 /** 404: no such path. */
@@ -72,7 +77,12 @@ export function noSuchPath(): ApiError {
 /** 409: create of what is there. */
 export function alreadyExists(resource: Resource, name: string): ApiError {
   const message = `${qualifiedName(resource)} "${name}" already exists`;
-  return new ApiError({ code: 409, reason: 'AlreadyExists', message, details: detailsOf(resource, name) });
+  return new ApiError({
+    code: 409,
+    reason: 'AlreadyExists',
+    message,
+    details: detailsOf(resource, name),
+  });
 }
 
 /** 409: replace of another version than the present one, or of another object of the same name. */
@@ -80,11 +90,19 @@ export function conflict(resource: Resource, name: string): ApiError {
   const message =
     `Operation cannot be fulfilled on ${qualifiedName(resource)} "${name}": the object has been modified; ` +
     'please apply your changes to the latest version and try again';
-  return new ApiError({ code: 409, reason: 'Conflict', message, details: detailsOf(resource, name) });
+  return new ApiError({
+    code: 409,
+    reason: 'Conflict',
+    message,
+    details: detailsOf(resource, name),
+  });
 }
 
 /** 422: fields that are wrong, each with its path. */
-export function invalid(object: { group: string; kind: string; name: string }, causes: readonly Cause[]): ApiError {
+export function invalid(
+  object: { group: string; kind: string; name: string },
+  causes: readonly Cause[],
+): ApiError {
   const { group, kind, name } = object;
   const found = causes.map(({ field, message }) => `${field}: ${message}`);
   const text = found.length === 1 ? found[0] : `[${found.join(', ')}]`;
@@ -100,7 +118,9 @@ export function invalid(object: { group: string; kind: string; name: string }, c
 /** 422: list options that may not stand together. */
 export function invalidListOptions(field: string, message: string): ApiError {
   const object = { group: 'meta.k8s.io', kind: 'ListOptions', name: '' };
-  return invalid(object, [{ reason: 'FieldValueForbidden', message: `Forbidden: ${message}`, field }]);
+  return invalid(object, [
+    { reason: 'FieldValueForbidden', message: `Forbidden: ${message}`, field },
+  ]);
 }
 
 /** 400: what was sent cannot be understood. */
@@ -115,7 +135,12 @@ export function unauthorized(): ApiError {
 
 /** 410: the version is older than what is remembered. */
 export function expired(message: string, metadata?: Json): ApiError {
-  return new ApiError({ code: 410, reason: 'Expired', message, ...(metadata === undefined ? {} : { metadata }) });
+  return new ApiError({
+    code: 410,
+    reason: 'Expired',
+    message,
+    ...(metadata === undefined ? {} : { metadata }),
+  });
 }
 
 /** 504: the version lies in the future, so the client's server went back in time or this one lags behind. */
@@ -156,5 +181,9 @@ export function unsupportedMediaType(contentType: string): ApiError {
 }
 
 function detailsOf(resource: Resource, name: string): Json {
-  return { name, ...(resource.group === '' ? {} : { group: resource.group }), kind: resource.plural };
+  return {
+    name,
+    ...(resource.group === '' ? {} : { group: resource.group }),
+    kind: resource.plural,
+  };
 }

@@ -38,7 +38,13 @@ export function objectOf(stored: Stored): KubeObject {
 }
 
 /** Where an object is kept within its storage. */
-export function keyOf({ namespace, name }: { readonly namespace?: string | undefined; readonly name?: string | undefined }): string {
+export function keyOf({
+  namespace,
+  name,
+}: {
+  readonly namespace?: string | undefined;
+  readonly name?: string | undefined;
+}): string {
   return namespace ? `${namespace}/${name}` : (name ?? '');
 }
 
@@ -74,7 +80,12 @@ export class Store {
     const current = makeStored(resource, object, version);
     if (options.isDryRun) return current;
     this.#within(current.storage).set(current.key, current);
-    this.#publish({ type: previous === undefined ? 'ADDED' : 'MODIFIED', version: current.version, previous, current });
+    this.#publish({
+      type: previous === undefined ? 'ADDED' : 'MODIFIED',
+      version: current.version,
+      previous,
+      current,
+    });
     return current;
   }
 
@@ -94,7 +105,8 @@ export class Store {
 
   /** What happened after a version; 410 if that is not remembered. */
   since(version: number): readonly StoreEvent[] {
-    if (version < this.#compacted) throw expired(`too old resource version: ${version} (${this.#compacted})`);
+    if (version < this.#compacted)
+      throw expired(`too old resource version: ${version} (${this.#compacted})`);
     let [low, high] = [0, this.#history.length];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -112,12 +124,15 @@ export class Store {
 
   /** Forgets what happened up to a version, the present one if none is given. */
   compact(version: number = this.#revision): void {
-    this.#history = [...this.#history.filter((event) => event.version > version)];
+    this.#history = this.#history.filter((event) => event.version > version);
     this.#compacted = Math.max(this.#compacted, version);
   }
 
   backup(): Backup {
-    return { revision: this.#revision, objects: [...this.#objects.values()].flatMap((objects) => [...objects.values()]) };
+    return {
+      revision: this.#revision,
+      objects: [...this.#objects.values()].flatMap((objects) => [...objects.values()]),
+    };
   }
 
   /** Goes back to a backup, the version counter too, as etcd restored from one does; nobody is told. */
@@ -181,5 +196,15 @@ function makeStored(resource: Resource, object: KubeObject, version: number): St
   for (const field of resource.selectableFields) fields[field] = textAt(object, field);
   const text = JSON.stringify({ kind, apiVersion, metadata: whole, ...rest });
   const key = keyOf({ namespace, name });
-  return { storage: resource.storage, key, namespace, name, uid, version, labels: metadata.labels ?? {}, fields, text };
+  return {
+    storage: resource.storage,
+    key,
+    namespace,
+    name,
+    uid,
+    version,
+    labels: metadata.labels ?? {},
+    fields,
+    text,
+  };
 }

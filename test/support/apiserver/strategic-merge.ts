@@ -20,13 +20,19 @@ const mergeKeys: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
-const metadataKeys: Readonly<Record<string, string>> = { 'metadata.finalizers': '', 'metadata.ownerReferences': 'uid' };
+const metadataKeys: Readonly<Record<string, string>> = {
+  'metadata.finalizers': '',
+  'metadata.ownerReferences': 'uid',
+};
 
 /**
  * Kubernetes' strategic merge patch: like RFC 7386, but lists that have a merge key are merged item by item, and
  * directives (`$patch`, `$retainKeys`, `$setElementOrder/…`, `$deleteFromPrimitiveList/…`) say what to do.
  */
-export function strategicMerge(kind: string, { target, patch }: { target: unknown; patch: unknown }): unknown {
+export function strategicMerge(
+  kind: string,
+  { target, patch }: { target: unknown; patch: unknown },
+): unknown {
   return mergeValue(target, patch, { keys: { ...mergeKeys[kind], ...metadataKeys }, path: '' });
 }
 
@@ -58,11 +64,16 @@ function mergeRecord(target: Json, patch: Json, place: Place): Json {
     if (value === null) delete result[field];
     else result[field] = mergeValue(result[field], value, { ...place, path });
   }
-  for (const [field, value] of Object.entries(patch)) obeyListDirective(result, { field, value }, place);
+  for (const [field, value] of Object.entries(patch))
+    obeyListDirective(result, { field, value }, place);
   return result;
 }
 
-function obeyListDirective(result: Json, { field, value }: { field: string; value: unknown }, place: Place): void {
+function obeyListDirective(
+  result: Json,
+  { field, value }: { field: string; value: unknown },
+  place: Place,
+): void {
   const [directive, name = ''] = field.split('/');
   const list = result[name];
   if (!Array.isArray(list) || !Array.isArray(value)) return;
@@ -72,21 +83,28 @@ function obeyListDirective(result: Json, { field, value }: { field: string; valu
   if (directive === '$setElementOrder') {
     const key = place.keys[place.path === '' ? name : `${place.path}.${name}`] ?? '';
     const rank = (item: unknown) => {
-      const at = value.findIndex((other) => (key === '' ? isSame(other, item) : isKeyed(other, key, item)));
+      const at = value.findIndex((other) =>
+        key === '' ? isSame(other, item) : isKeyed(other, key, item),
+      );
       return at < 0 ? value.length : at;
     };
     result[name] = list.toSorted((one, other) => rank(one) - rank(other));
   }
 }
 
-function mergeItems(target: readonly unknown[], patch: readonly unknown[], place: Place & { key: string }): unknown[] {
+function mergeItems(
+  target: readonly unknown[],
+  patch: readonly unknown[],
+  place: Place & { key: string },
+): unknown[] {
   if (patch.some((item) => isRecord(item) && item['$patch'] === 'replace')) {
     return patch.filter((item) => !isRecord(item) || item['$patch'] !== 'replace');
   }
   let result = [...target];
   for (const item of patch) {
     const at = result.findIndex((other) => isKeyed(other, place.key, item));
-    if (isRecord(item) && item['$patch'] === 'delete') result = result.filter((other) => !isKeyed(other, place.key, item));
+    if (isRecord(item) && item['$patch'] === 'delete')
+      result = result.filter((other) => !isKeyed(other, place.key, item));
     else if (at < 0) result.push(isRecord(item) ? withoutDirectives(item) : item);
     else result[at] = mergeValue(result[at], item, place);
   }
@@ -102,5 +120,7 @@ function union(target: readonly unknown[], patch: readonly unknown[]): unknown[]
 }
 
 function withoutDirectives(value: Json): Json {
-  return Object.fromEntries(Object.entries(value).filter(([field, inner]) => !field.startsWith('$') && inner !== null));
+  return Object.fromEntries(
+    Object.entries(value).filter(([field, inner]) => !field.startsWith('$') && inner !== null),
+  );
 }

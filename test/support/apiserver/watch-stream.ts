@@ -29,7 +29,12 @@ export class WatchStream implements Breakable {
   #isFinished = false;
 
   /** `bookmark` makes the line of a bookmark, if the client wants any. */
-  constructor(parts: { request: ApiRequest; response: ServerResponse; faults: Faults; bookmark: () => string | undefined }) {
+  constructor(parts: {
+    request: ApiRequest;
+    response: ServerResponse;
+    faults: Faults;
+    bookmark: () => string | undefined;
+  }) {
     this.request = parts.request;
     this.#response = parts.response;
     this.#faults = parts.faults;
@@ -38,13 +43,17 @@ export class WatchStream implements Breakable {
 
   /** Begins the answer, with the fault that struck the request, if any. */
   start(effect: Effect | undefined): void {
-    this.#response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' });
+    this.#response.writeHead(200, {
+      'content-type': 'application/json',
+      'cache-control': 'no-cache, private',
+    });
     this.#response.flushHeaders();
     this.#response.on('drain', () => {
       this.#isBlocked = false;
       this.flush();
     });
-    if (effect?.kind === 'cut') this.#doom = { how: effect.how, left: effect.afterEvents, lastWords: '' };
+    if (effect?.kind === 'cut')
+      this.#doom = { how: effect.how, left: effect.afterEvents, lastWords: '' };
     if (effect?.kind === 'error event') {
       this.#doom = { how: 'end', left: effect.afterEvents, lastWords: errorLine(effect) };
     }
@@ -67,12 +76,14 @@ export class WatchStream implements Breakable {
   flush(): void {
     while (this.#queue.length > 0 && !this.#isBlocked && !this.#faults.isPaused) {
       let count = 0;
-      for (let size = 0; count < this.#queue.length && size < writeSize; count++) size += this.#queue[count]?.length ?? 0;
+      for (let size = 0; count < this.#queue.length && size < writeSize; count++)
+        size += this.#queue[count]?.length ?? 0;
       const text = this.#queue.slice(0, count).join('');
       this.#queue = this.#queue.slice(count);
       this.#isBlocked = !this.#response.write(text);
     }
-    if (this.#queue.length === 0 && this.#ending !== undefined && !this.#faults.isPaused) this.#finish(this.#ending);
+    if (this.#queue.length === 0 && this.#ending !== undefined && !this.#faults.isPaused)
+      this.#finish(this.#ending);
   }
 
   /** Ends the answer as a server does at the watch's timeout. */
@@ -81,7 +92,8 @@ export class WatchStream implements Breakable {
   }
 
   break(how: Break): void {
-    if (this.#ending === undefined) this.#breakWith(how, this.#bookmark() ?? '{"type":"MODIFIED","object":{}}\n');
+    if (this.#ending === undefined)
+      this.#breakWith(how, this.#bookmark() ?? '{"type":"MODIFIED","object":{}}\n');
     this.flush();
   }
 
@@ -124,6 +136,14 @@ export class WatchStream implements Breakable {
 /** The line of an ERROR event. */
 export function errorLine(error: { code: number; reason: string; message: string }): string {
   const { code, reason, message } = error;
-  const object = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code };
+  const object = {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message,
+    reason,
+    code,
+  };
   return `${JSON.stringify({ type: 'ERROR', object })}\n`;
 }

@@ -34,7 +34,12 @@ export function serveWatch(
   const { response, form, effect } = options;
   const { store } = context.registry;
   const selects = selectorOf(request, resource);
-  const lines = new Lines({ resource, form, include: query.get('includeObject') ?? 'Metadata', now: () => context.clock.wallClock() });
+  const lines = new Lines({
+    resource,
+    form,
+    include: query.get('includeObject') ?? 'Metadata',
+    now: () => context.clock.wallClock(),
+  });
   const allowsBookmarks = isTrue(query, 'allowWatchBookmarks');
   const bookmark = () => (allowsBookmarks ? lines.bookmark(store.revision) : undefined);
   const stream = new WatchStream({ request, response, faults: context.faults, bookmark });
@@ -44,13 +49,15 @@ export function serveWatch(
     stream.push(errorLine(start.fields));
     return stream.end();
   }
-  for (const stored of start.initial) if (selects(stored)) stream.push(lines.event('ADDED', stored));
+  for (const stored of start.initial)
+    if (selects(stored)) stream.push(lines.event('ADDED', stored));
   if (start.isMarked && allowsBookmarks && context.faults.hasBookmarks) {
     stream.push(lines.bookmark(store.revision, { 'k8s.io/initial-events-end': 'true' }));
   }
   const tell = (event: StoreEvent) => {
     const seen = asSeen(event, selects);
-    if (event.current.storage === resource.storage && seen !== undefined) stream.push(lines.event(seen.type, seen.stored));
+    if (event.current.storage === resource.storage && seen !== undefined)
+      stream.push(lines.event(seen.type, seen.stored));
   };
   for (const event of start.events) tell(event);
   stream.flush();
@@ -72,7 +79,11 @@ export function serveWatch(
 }
 
 /** What a watch begins with; an error if it is one that is told within the answer. */
-function startOf({ registry: { store }, faults }: Context, { query }: ApiRequest, { storage }: Resource): Start | ApiError {
+function startOf(
+  { registry: { store }, faults }: Context,
+  { query }: ApiRequest,
+  { storage }: Resource,
+): Start | ApiError {
   checkOptions(query, faults.hasInitialEvents);
   const version = query.get('resourceVersion') ?? '';
   const wanted = version === '' ? 0 : parseVersion(version);
@@ -93,7 +104,8 @@ function checkOptions(query: URLSearchParams, hasInitialEvents: boolean): void {
   const isAsked = query.has('sendInitialEvents');
   const match = query.get('resourceVersionMatch') ?? '';
   if (isAsked && !hasInitialEvents) {
-    const message = 'sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled';
+    const message =
+      'sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled';
     throw invalidListOptions('sendInitialEvents', message);
   }
   if (isAsked && match !== 'NotOlderThan') {
@@ -101,7 +113,8 @@ function checkOptions(query: URLSearchParams, hasInitialEvents: boolean): void {
     throw invalidListOptions('resourceVersionMatch', message);
   }
   if (!isAsked && match !== '') {
-    const message = 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided';
+    const message =
+      'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided';
     throw invalidListOptions('resourceVersionMatch', message);
   }
 }
@@ -134,12 +147,17 @@ class Lines {
 
   event(type: StoreEvent['type'], stored: Stored): string {
     const metadata = { resourceVersion: String(stored.version) };
-    const text = this.#form === 'table' ? this.#table([stored], metadata) : viewText(this.#resource, stored);
+    const text =
+      this.#form === 'table' ? this.#table([stored], metadata) : viewText(this.#resource, stored);
     return `{"type":"${type}","object":${text}}\n`;
   }
 
   bookmark(version: number, annotations?: Json): string {
-    const metadata = { resourceVersion: String(version), creationTimestamp: null, ...(annotations ? { annotations } : {}) };
+    const metadata = {
+      resourceVersion: String(version),
+      creationTimestamp: null,
+      ...(annotations ? { annotations } : {}),
+    };
     const { kind } = this.#resource;
     const text =
       this.#form === 'table'
@@ -149,7 +167,11 @@ class Lines {
   }
 
   #table(rows: readonly Stored[], metadata: Json): string {
-    const pieces = tablePieces(this.#resource, rows, { metadata, include: this.#include, now: this.#now() });
+    const pieces = tablePieces(this.#resource, rows, {
+      metadata,
+      include: this.#include,
+      now: this.#now(),
+    });
     return [...pieces].join('').trimEnd();
   }
 }
