@@ -1,10 +1,16 @@
-import { KernelError } from '../errno/errno.ts';
+import { type ErrnoCode, KernelError } from '../errno/errno.ts';
 import { type Family, families } from '../ip/address.ts';
 import type { Chain, Firewall, FirewallCapabilities, Rule, Ruleset, Table } from './firewall.ts';
 import { deletableChains, ourPart, parseSaved, savedChain, savedJump, savedRule } from './saved.ts';
 
 /** One table as iptables-save prints it: chains by name, each with its printed rules. */
 type FakeTable = Map<string, string[]>;
+
+/** One call of the fake. */
+export interface FirewallCall {
+  readonly call: 'capabilities' | 'apply' | 'check' | 'remove';
+  readonly family: Family;
+}
 
 /** What the fake asks of its surroundings. */
 export interface FakeFirewallOptions {
@@ -20,14 +26,17 @@ const builtins: Readonly<Record<Table, readonly string[]>> = {
 
 /** iptables in memory: it refuses what the kernel refuses and prints what iptables-save would print. */
 export class FakeFirewall implements Firewall {
-  /** How often rules were applied, failures included. */
+  /** How often each call was made. */
+  readonly calls = { capabilities: 0, apply: 0, check: 0, remove: 0 };
+  /** How often rules of each family were applied, failures included. */
   readonly applies: Record<Family, number> = { IPv4: 0, IPv6: 0 };
+  /** Fails a call with the code it returns. */
+  failWith: (call: FirewallCall) => ErrnoCode | undefined = () => undefined;
   readonly #hasSet: (name: string) => boolean;
   readonly #capabilities: FirewallCapabilities;
   readonly #tables = new Map<Family, Record<Table, FakeTable>>();
   /** What stood after the last write of a family, and what was to stand. */
   readonly #applied = new Map<Family, { ours: string; wanted: string }>();
-  readonly #failures: Error[] = [];
 
   constructor({ hasSet = () => true, randomFully = true }: FakeFirewallOptions = {}) {
     this.#hasSet = hasSet;
@@ -37,14 +46,15 @@ export class FakeFirewall implements Firewall {
     }
   }
 
-  async capabilities(): Promise<FirewallCapabilities> {
+  async capabilities(family: Family): Promise<FirewallCapabilities> {
+    this.#inject(`look for ${family} iptables`, { call: 'capabilities', family });
     return this.#capabilities;
   }
 
   async apply(family: Family, ruleset: Ruleset): Promise<void> {
     this.applies[family]++;
     this.#applied.delete(family);
-    this.#throwInjected();
+    this.#inject(`apply ${family} rules`, { call: 'apply', family });
     for (const chain of ruleset.chains) this.#verify(family, { chain, ruleset });
     for (const { table, name, rules } of ruleset.chains) {
       this.#table(family, table).set(name, printed(name, { rules, family }));
@@ -59,7 +69,7 @@ export class FakeFirewall implements Firewall {
   }
 
   async check(family: Family, ruleset: Ruleset): Promise<'same' | 'different' | 'unknown'> {
-    this.#throwInjected();
+    this.#inject(`read ${family} rules`, { call: 'check', family });
     const applied = this.#applied.get(family);
     if (applied === undefined) return 'unknown';
     const isLast = applied.wanted === wantedText(family, ruleset);
@@ -67,7 +77,7 @@ export class FakeFirewall implements Firewall {
   }
 
   async remove(family: Family, ruleset: Ruleset): Promise<void> {
-    this.#throwInjected();
+    this.#inject(`remove ${family} rules`, { call: 'remove', family });
     this.#applied.delete(family);
     for (const jump of ruleset.jumps) {
       this.removeRule(family, { table: jump.table, rule: savedJump(jump, family) });
@@ -79,14 +89,14 @@ export class FakeFirewall implements Firewall {
     }
   }
 
-  /** The next call of apply, check or remove fails with this error; several are used up in order. */
-  failNext(error: Error): void {
-    this.#failures.push(error);
-  }
-
   /** A foreign hand: empties a chain, as `iptables -F` does. */
   flushChain(family: Family, { table, name }: { table: Table; name: string }): void {
     this.#chain(family, { table, name }).splice(0);
+  }
+
+  /** A foreign hand: takes everything away, as a reload of the host's own firewall does. */
+  flushAll(family: Family): void {
+    this.#tables.set(family, { filter: emptyTable('filter'), nat: emptyTable('nat') });
   }
 
   /** A foreign hand: takes every rule that prints like this away. */
@@ -155,9 +165,10 @@ export class FakeFirewall implements Firewall {
     return ourPart(parseSaved(this.dump(family)), { family, ruleset }).text;
   }
 
-  #throwInjected(): void {
-    const failure = this.#failures.shift();
-    if (failure !== undefined) throw failure;
+  #inject(operation: string, call: FirewallCall): void {
+    this.calls[call.call]++;
+    const code = this.failWith(call);
+    if (code !== undefined) throw new KernelError(operation, code);
   }
 }
 

@@ -1,12 +1,19 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { afterEach, describe } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Table } from '../../pkg/firewall/firewall.ts';
-import { hasProgram } from '../../pkg/firewall/iptables.ts';
+import { nftGeneration } from '../../pkg/firewall/generation.ts';
+import { hasProgram, type Machine } from '../../pkg/firewall/iptables.ts';
 import { runProcess } from '../../pkg/firewall/process.ts';
 import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
+import { savedRule } from '../../pkg/firewall/saved.ts';
 import { type Family, families } from '../../pkg/ip/address.ts';
+import { openConnection } from '../../pkg/netlink/connection.ts';
+import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
+import { rules } from '../../pkg/proxy/chains.ts';
+import { type SetId, setHeader, setIds } from '../../pkg/proxy/sets.ts';
 import { type FirewallHarness, firewallContract } from '../contract/firewall.ts';
+import { ip } from '../support/addresses.ts';
+import { createNamespace } from '../support/namespace.ts';
 
 const flavours = ['nft', 'legacy'] as const;
 
@@ -14,8 +21,13 @@ function base(family: Family): string {
   return family === 'IPv4' ? 'iptables' : 'ip6tables';
 }
 
+const namespace = createNamespace();
+
+const connection = openConnection(NETLINK_NETFILTER, { netns: namespace.path });
+const hasIpvs = existsSync('/proc/net/ip_vs');
+
 function sh(command: string): string {
-  return execFileSync('sh', ['-c', command], { encoding: 'utf8', stdio: 'pipe' });
+  return namespace.run('sh', '-c', command);
 }
 
 /** Works, and prints something: the kernel has this flavour. */
@@ -36,15 +48,26 @@ function clear(flavour: string): void {
   sh('ipset list -n | while read -r set; do ipset destroy "$set"; done');
 }
 
+/** A machine with the programs of this flavour only. */
+function machineOf(flavour: string): Machine {
+  return {
+    run: runProcess,
+    hasProgram: async (name) => name.includes(flavour) && hasProgram(name),
+    legacyTables: async () => [],
+  };
+}
+
+function createCommand(id: SetId, family: Family): string {
+  const header = setHeader(id, family);
+  return header.type === 'bitmap:port'
+    ? `create ${header.name} ${header.type} range ${header.firstPort}-${header.lastPort}`
+    : `create ${header.name} ${header.type} family ${family === 'IPv4' ? 'inet' : 'inet6'}`;
+}
+
 /** A firewall that finds the programs of this flavour only. */
 function harness(flavour: string): FirewallHarness {
-  const firewall = new RestoreFirewall({
-    machine: {
-      run: runProcess,
-      hasProgram: async (name) => name.includes(flavour) && hasProgram(name),
-      legacyTables: async () => [],
-    },
-  });
+  const generation = flavour === 'nft' ? { generation: nftGeneration(connection) } : {};
+  const firewall = new RestoreFirewall({ ...generation, machine: machineOf(flavour) });
   const program = (family: Family) => `${base(family)}-${flavour}`;
   const rule = (family: Family, { table, words }: { table: Table; words: string }) =>
     void sh(`${program(family)} -t ${table} ${words}`);
@@ -61,10 +84,118 @@ function harness(flavour: string): FirewallHarness {
   };
 }
 
+let leave = () => {};
+beforeAll(() => {
+  leave = namespace.enter();
+});
+afterAll(() => {
+  leave();
+  connection.close();
+  namespace.remove();
+});
+
 describe.each(flavours)('iptables-%s', (flavour) => {
-  const isThere = existsSync('/proc/net') && hasFlavour(flavour);
+  const isThere = hasFlavour(flavour);
   describe.skipIf(!isThere)(isThere ? 'of this kernel' : 'is missing here', () => {
     afterEach(() => clear(flavour));
     firewallContract('iptables-restore', async () => harness(flavour));
+
+    test.each(families)(
+      'every rule of the proxier is printed back as foreseen, %s',
+      async (family) => {
+        const { firewall, dump } = harness(flavour);
+        sh(`ipset restore <<END\n${setIds.map((id) => createCommand(id, family)).join('\n')}\nEND`);
+        const { chains, jumps } = rules(family, {
+          nonEmpty: new Set(setIds),
+          masqueradeMark: 0x4000,
+          masqueradeAll: false,
+          localDetector: { kind: 'interface', name: 'cali+' },
+          randomFully: true,
+          rejectedLoadBalancers: hasIpvs
+            ? [
+                {
+                  address: ip(family === 'IPv4' ? '203.0.113.9' : '2001:db8:203:113::9'),
+                  protocol: 'SCTP',
+                  port: 80,
+                },
+              ]
+            : [],
+        });
+        await firewall.apply(family, { chains, jumps });
+        const lines = (await dump(family)).split('\n');
+        for (const { name, rules: own } of chains) {
+          const expected = own.map((rule) => savedRule(name, rule, family));
+          for (const text of expected) expect(lines).toContain(text);
+        }
+        expect(lines.filter((line) => line.startsWith('-A KUBE-'))).toHaveLength(
+          chains.flatMap((chain) => chain.rules).length,
+        );
+      },
+    );
+
+    test.skipIf(hasIpvs)('a module that is missing is named', async () => {
+      const match = {
+        match: 'ipvs',
+        address: ip('203.0.113.9'),
+        protocol: 'TCP',
+        port: 80,
+      } as const;
+      const rule = { matches: [match], target: { target: 'DROP' } } as const;
+      const chain = { table: 'filter', name: 'KUBE-TEST', rules: [rule] } as const;
+      await expect(
+        harness(flavour).firewall.apply('IPv4', { chains: [chain], jumps: [] }),
+      ).rejects.toThrow(/^apply IPv4 rules: EOPNOTSUPP \(the kernel lacks the module xt_ipvs/);
+    });
+  });
+});
+
+describe.skipIf(!hasFlavour('nft'))('nft', () => {
+  afterEach(() => clear('nft'));
+
+  test('while nothing changes in nf_tables, nothing is run to check', async () => {
+    const ran: string[] = [];
+    const machine: Machine = {
+      ...machineOf('nft'),
+      run(command, parameters, options) {
+        ran.push(command);
+        return runProcess(command, parameters, options);
+      },
+    };
+    const firewall = new RestoreFirewall({ generation: nftGeneration(connection), machine });
+    const ruleset = {
+      chains: [{ table: 'nat', name: 'KUBE-TEST', rules: [] }],
+      jumps: [],
+    } as const;
+    await firewall.apply('IPv4', ruleset);
+    ran.length = 0;
+    expect(await firewall.check('IPv4', ruleset)).toBe('same');
+    expect(ran).toEqual([]);
+    sh('ip6tables-nft -t filter -N SOMEBODY');
+    expect(await firewall.check('IPv4', ruleset)).toBe('same');
+    expect(await firewall.check('IPv4', ruleset)).toBe('same');
+    expect(ran).toEqual(['iptables-nft-save']);
+    sh('nft flush ruleset || iptables-nft -t nat -X KUBE-TEST');
+    expect(await firewall.check('IPv4', ruleset)).toBe('different');
+  });
+});
+
+describe.skipIf(!flavours.every(hasFlavour))('with both flavours', () => {
+  afterEach(() => {
+    for (const flavour of flavours) clear(flavour);
+  });
+
+  test.each(flavours)("the one with kubelet's canary is used: %s", async (flavour) => {
+    const other = flavour === 'nft' ? 'legacy' : 'nft';
+    sh(`for i in 1 2 3; do iptables-${other} -A INPUT -j ACCEPT; done`);
+    sh(`iptables-${flavour} -t mangle -N KUBE-KUBELET-CANARY`);
+    const { description } = await new RestoreFirewall().capabilities('IPv4');
+    sh(`iptables-${flavour} -t mangle -X KUBE-KUBELET-CANARY`);
+    expect(description).toContain(flavour === 'nft' ? '(nf_tables)' : '(legacy)');
+  });
+
+  test.each(flavours)('without one, that with more rules is used: %s', async (flavour) => {
+    sh(`iptables-${flavour} -A INPUT -j ACCEPT`);
+    const { description } = await new RestoreFirewall().capabilities('IPv4');
+    expect(description).toContain(flavour === 'nft' ? '(nf_tables)' : '(legacy)');
   });
 });

@@ -1,8 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { afterAll } from 'vitest';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { linksContract } from '../contract/links.ts';
+import { createNamespace } from '../support/namespace.ts';
 
 interface PrintedAddress {
   readonly local: string;
@@ -10,8 +11,11 @@ interface PrintedAddress {
   readonly scope: string;
 }
 
+const namespace = createNamespace();
+afterAll(() => namespace.remove());
+
 function ipCommand(...words: readonly string[]): string {
-  return execFileSync('ip', words, { encoding: 'utf8', stdio: 'pipe' });
+  return namespace.run('ip', ...words);
 }
 
 function canMakeDummies(): boolean {
@@ -31,9 +35,10 @@ linksContract('rtnetlink', {
   make() {
     ipCommand('link', 'add', 'kube-test1', 'type', hasDummy ? 'dummy' : 'bridge');
     ipCommand('link', 'add', 'kube-eth0', 'type', 'veth', 'peer', 'name', 'kube-eth1');
-    const connection = openConnection(NETLINK_ROUTE);
+    const netns = namespace.path;
+    const connection = openConnection(NETLINK_ROUTE, { netns });
     return {
-      links: new NetlinkLinks(connection),
+      links: new NetlinkLinks(connection, { netns }),
       device: 'kube-test1',
       other: 'kube-eth0',
       addAddress: (link, text) => void ipCommand('address', 'add', text, 'dev', link),
