@@ -1,0 +1,215 @@
+import { randomBytes } from 'node:crypto';
+import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
+import { Backoff } from './backoff.ts';
+import type { Client } from './client.ts';
+import { ApiError } from './error.ts';
+import type { KubeLog, KubeMetrics } from './metrics.ts';
+
+/** How many events wait for the API at most. */
+const queueLimit = 100;
+/** How many times an event is tried while the API is away. */
+const tries = 4;
+/** One object may have this many events at once, and then one more each `refillTime`. */
+const burst = 25;
+const refillTime = minutes(5);
+/** The same event again within this time is counted in the first one. */
+const seriesTime = minutes(6);
+/** How many objects and series are remembered. */
+const memoryLimit = 4096;
+
+/** The object that an event is about. */
+export interface EventSubject {
+  readonly kind: string;
+  readonly apiVersion: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** Something that happened to an object and that its owner should hear of. */
+export interface KubeEvent {
+  readonly regarding: EventSubject;
+  readonly type: 'Normal' | 'Warning';
+  /** `Starting`: one word, for machines. */
+  readonly reason: string;
+  /** `StartKubeProxy`: what was done, or tried. */
+  readonly action: string;
+  /** For people; may be empty. */
+  readonly note: string;
+}
+
+/** What the recorder needs to work. */
+export interface EventRecorderOptions {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly metrics: KubeMetrics;
+  readonly log: KubeLog;
+  readonly nodeName: string;
+  readonly random?: () => number;
+}
+
+/** One event that was, or is to be, sent; the same again only counts it up. */
+interface Series {
+  readonly event: KubeEvent;
+  readonly path: string;
+  readonly name: string;
+  readonly first: number;
+  last: number;
+  count: number;
+  /** How much of the count the API knows; 0 before it knows the event at all. */
+  sent: number;
+  isQueued: boolean;
+}
+
+/**
+ * Writes Kubernetes Events (events.k8s.io/v1). Recording never waits and never fails: events wait in a short
+ * queue, the same event again becomes a count, and what is too much, or finds the API away, is dropped and counted.
+ */
+export class EventRecorder {
+  readonly #options: EventRecorderOptions;
+  readonly #queue: Series[] = [];
+  readonly #series = new Map<string, Series>();
+  readonly #tokens = new Map<string, { count: number; time: number }>();
+  #wake: () => void = () => {};
+
+  constructor(options: EventRecorderOptions) {
+    this.#options = options;
+  }
+
+  /** Notes an event, to be written soon. */
+  record(event: KubeEvent): void {
+    const key = JSON.stringify([event.regarding, event.type, event.reason, event.action, event.note]);
+    const now = this.#options.clock.wallClock();
+    if (!this.#takeToken(event.regarding, now)) return this.#options.metrics.eventsDropped(1);
+    let series = this.#series.get(key);
+    if (series === undefined || now - series.last > seriesTime) series = this.#newSeries(event, now);
+    series.count++;
+    series.last = now;
+    remember(this.#series, { key, value: series });
+    this.#enqueue(series);
+  }
+
+  /** Sends what is recorded until the signal aborts; what waits then is dropped. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const series = this.#queue.shift();
+      if (series === undefined) await this.#somethingRecorded(signal);
+      else await this.#deliver(series, signal);
+    }
+    this.#options.metrics.eventsDropped(this.#queue.splice(0).length);
+  }
+
+  #newSeries(event: KubeEvent, now: number): Series {
+    // Events of objects without a namespace live in this one.
+    const namespace = event.regarding.namespace === '' ? 'default' : event.regarding.namespace;
+    return {
+      event,
+      path: `/apis/events.k8s.io/v1/namespaces/${namespace}/events`,
+      name: `${event.regarding.name.slice(0, 200)}.${randomBytes(8).toString('hex')}`,
+      first: now,
+      last: now,
+      count: 0,
+      sent: 0,
+      isQueued: false,
+    };
+  }
+
+  #takeToken({ kind, namespace, name }: EventSubject, now: number): boolean {
+    const key = `${kind} ${namespace}/${name}`;
+    const { count, time } = this.#tokens.get(key) ?? { count: burst, time: now };
+    const available = Math.min(burst, count + (now - time) / refillTime);
+    remember(this.#tokens, { key, value: { count: Math.max(0, available - 1), time: now } });
+    return available >= 1;
+  }
+
+  #enqueue(series: Series): void {
+    if (series.isQueued) return;
+    if (this.#queue.length >= queueLimit) {
+      const dropped = this.#queue.shift();
+      if (dropped !== undefined) dropped.isQueued = false;
+      this.#options.metrics.eventsDropped(1);
+    }
+    series.isQueued = true;
+    this.#queue.push(series);
+    this.#wake();
+  }
+
+  async #somethingRecorded(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        signal.removeEventListener('abort', done);
+        this.#wake = () => {};
+        resolve();
+      };
+      this.#wake = done;
+      signal.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  async #deliver(series: Series, signal: AbortSignal): Promise<void> {
+    const { clock, metrics, log, random = Math.random } = this.#options;
+    const backoff = new Backoff(random, { first: seconds(2), last: seconds(30) });
+    series.isQueued = false;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#send(series, signal);
+      } catch (error) {
+        const isHopeless = error instanceof ApiError && error.status < 500 && error.status !== 429;
+        if (isHopeless || attempt === tries || signal.aborted) {
+          metrics.eventsDropped(1);
+          const { reason, regarding } = series.event;
+          log.info('an event could not be written', { reason, object: regarding.name, error: String(error) });
+          return;
+        }
+        await sleep(clock, backoff.next(error instanceof ApiError ? error.retryAfter : undefined), signal);
+      }
+    }
+  }
+
+  async #send(series: Series, signal: AbortSignal): Promise<void> {
+    const { client } = this.#options;
+    const { count } = series;
+    if (series.sent > 0) {
+      const body = { series: { count, lastObservedTime: microTime(series.last) } };
+      await client.patch(`${series.path}/${series.name}`, body, { signal });
+    } else await client.post(series.path, this.#body(series), { signal });
+    series.sent = count;
+  }
+
+  #body({ event, name, first, last, count }: Series): unknown {
+    const { regarding, type, reason, action, note } = event;
+    return {
+      apiVersion: 'events.k8s.io/v1',
+      kind: 'Event',
+      metadata: { name, namespace: regarding.namespace === '' ? 'default' : regarding.namespace },
+      eventTime: microTime(first),
+      ...(count > 1 && { series: { count, lastObservedTime: microTime(last) } }),
+      reportingController: 'kube-proxy',
+      reportingInstance: `kube-proxy-${this.#options.nodeName}`,
+      regarding: Object.fromEntries(Object.entries(regarding).filter(([, value]) => value !== '')),
+      type,
+      reason,
+      action,
+      note,
+    };
+  }
+}
+
+/** The event of a start: kube-proxy names a Node's uid by the Node's name. */
+export function startingEvent(nodeName: string): KubeEvent {
+  const regarding = { kind: 'Node', apiVersion: 'v1', namespace: '', name: nodeName, uid: nodeName };
+  return { regarding, type: 'Normal', reason: 'Starting', action: 'StartKubeProxy', note: '' };
+}
+
+/** RFC 3339 with microseconds, as the API wants it. */
+function microTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().replace('Z', '000Z');
+}
+
+/** Sets a key as the newest, and forgets the oldest where there are too many. */
+function remember<Value>(map: Map<string, Value>, { key, value }: { key: string; value: Value }): void {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > memoryLimit && oldest !== undefined) map.delete(oldest);
+}
