@@ -1,0 +1,129 @@
+import { type Failure, KernelError } from '../errno/errno.ts';
+import { AF_INET } from '../netlink/addresses.ts';
+import type { BatchFailure, MessageSink } from '../netlink/batch.ts';
+import type { Connection } from '../netlink/connection.ts';
+import { decode } from '../wire/codec.ts';
+import { DecodeError } from '../wire/reader.ts';
+import { inWords } from './errors.ts';
+import { type EntryWrite, printEntryWrite } from './ipset.ts';
+import { commands } from './schema.ts';
+import { toEntryData } from './values.ts';
+
+interface NumberedWrite {
+  readonly index: number;
+  readonly write: EntryWrite;
+}
+
+/** Entries of a message: the longest takes 84 bytes, and the attribute that holds them all takes 65,535. */
+const longestRun = 768;
+
+/**
+ * Writes entries, many in a message. The kernel stops at the first entry that it refuses and tells its line; what is behind
+ * it goes into the next message. A set has at most one message in a batch, so that its order is kept.
+ */
+export function writeEntries(
+  connection: Connection,
+  { batch, protocol }: { batch: readonly EntryWrite[]; protocol: number },
+): readonly Failure[] {
+  const { queues, failures } = queuesOf(batch);
+  let waiting = queues;
+  while (waiting.length > 0) {
+    const runs = waiting.map((queue) => queue.next());
+    const refused = connection.batch(runs, {
+      put: (run, sink) => putRun(run, { sink, protocol }),
+      describe: ([first]) => `write to set ${first?.write.set}`,
+    });
+    const refusals = new Map(refused.map((refusal) => [refusal.index, refusal]));
+    for (const [at, queue] of waiting.entries()) failures.push(...queue.settle(refusals.get(at)));
+    waiting = waiting.filter((queue) => !queue.isEmpty);
+  }
+  return failures.sort((one, other) => one.index - other.index);
+}
+
+/** A queue for each set. Ports are the only numbers in an entry that need not fit their attribute. */
+function queuesOf(batch: readonly EntryWrite[]): { queues: readonly Queue[]; failures: Failure[] } {
+  const queues = new Map<string, Queue>();
+  const failures: Failure[] = [];
+  for (const [index, write] of batch.entries()) {
+    const port = 'port' in write.entry ? write.entry.port : 0;
+    if ((port & 0xffff) !== port) {
+      const error = new KernelError(printEntryWrite(write), 'ERANGE', {
+        detail: `no port: ${port}`,
+      });
+      failures.push({ index, error });
+      continue;
+    }
+    const queue = queues.get(write.set) ?? new Queue();
+    queues.set(write.set, queue);
+    queue.writes.push({ index, write });
+  }
+  return { queues: [...queues.values()], failures };
+}
+
+function putRun(
+  run: readonly NumberedWrite[],
+  { sink, protocol }: { sink: MessageSink; protocol: number },
+): void {
+  const first = run[0]?.write;
+  if (first === undefined) return;
+  const entries = run.map(({ write }, at) => ({ ...toEntryData(write.entry), line: at + 1 }));
+  const command = first.kind === 'addEntry' ? commands.add : commands.delete;
+  const body = { protocol, name: first.set, line: 0, list: { entries } };
+  sink.put(command, { family: AF_INET, body });
+}
+
+/** The writes of one set that are still to be done. */
+class Queue {
+  readonly writes: NumberedWrite[] = [];
+  #at = 0;
+  #run: readonly NumberedWrite[] = [];
+  /** Shrinks where much is refused, or a full set would be sent the same thousands again and again. */
+  #limit = longestRun;
+
+  get isEmpty(): boolean {
+    return this.#at === this.writes.length;
+  }
+
+  /** The next writes that fit into one message: either all add or all delete. */
+  next(): readonly NumberedWrite[] {
+    const kind = this.writes[this.#at]?.write.kind;
+    let end = this.#at;
+    while (end < this.writes.length && end - this.#at < this.#limit) {
+      if (this.writes[end]?.write.kind !== kind) break;
+      end++;
+    }
+    this.#run = this.writes.slice(this.#at, end);
+    return this.#run;
+  }
+
+  /** Counts the last run as done, up to the entry that was refused; the failures. */
+  settle(refusal: BatchFailure | undefined): readonly Failure[] {
+    const run = this.#run;
+    if (refusal === undefined) {
+      this.#at += run.length;
+      this.#limit = Math.min(longestRun, this.#limit * 2);
+      return [];
+    }
+    const line = refusedLine(refusal);
+    this.#at += line ?? run.length;
+    this.#limit = Math.max(1, this.#limit >> 2);
+    const refused = line === undefined ? run : run.slice(line - 1, line);
+    return refused.map(({ index, write }) => ({ index, error: entryError(write, refusal.error) }));
+  }
+}
+
+/** The line of the entry that the kernel stopped at, from 1 on; `undefined` if it did not begin: all entries are refused. */
+function refusedLine({ echo }: BatchFailure): number | undefined {
+  if (echo.length === 0) return undefined;
+  try {
+    return decode(commands.add.request, echo).body.line || undefined;
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}
+
+function entryError(write: EntryWrite, { code, detail, cause }: KernelError): KernelError {
+  const error = new KernelError(printEntryWrite(write), code, { detail, cause });
+  return inWords(error, write.entry.type);
+}

@@ -1,0 +1,180 @@
+import { type ErrnoCode, errnoOf, type Failure, KernelError } from '../errno/errno.ts';
+import { AF_INET } from '../netlink/addresses.ts';
+import type { Connection } from '../netlink/connection.ts';
+import type { NetfilterMessage } from '../netlink/netfilter.ts';
+import type { ValueOf } from '../wire/codec.ts';
+import { writeEntries } from './entries.ts';
+import { inWords } from './errors.ts';
+import {
+  type Entry,
+  type EntryWrite,
+  type IpSets,
+  type SetHeader,
+  type SetStatus,
+  setNameProblem,
+} from './ipset.ts';
+import { commands, type createRequest, IPSET_FLAG_LIST_HEADER } from './schema.ts';
+import { fromEntryData, fromListReply, setType, toHeaderData } from './values.ts';
+
+type CreateRequest = ValueOf<typeof createRequest>;
+
+/** IPSET_PROTOCOL_MIN. Kernels since 4.20 speak 7 as well, which adds nothing that is needed here. */
+const protocol = 6;
+
+/**
+ * IP sets over a connection of NETLINK_NETFILTER with `echo`: which entry was refused stands in the request that comes back.
+ * Whoever opened it closes it.
+ */
+export class NetlinkIpSets implements IpSets {
+  readonly #connection: Connection;
+  /** Revisions that sets are created with, by type. */
+  readonly #revisions = new Map<SetHeader['type'], number>();
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  protocol(): number {
+    const operation = 'ask for the ipset protocol';
+    try {
+      const [reply] = this.#connection.request(commands.protocol, message({ protocol }), operation);
+      if (reply !== undefined) return reply.body.protocol;
+    } catch (error) {
+      // nfnetlink's word for a subsystem that no module has registered.
+      if (errnoOf(error) === 'EINVAL') throw missingModule(operation, 'ip_set', error);
+      throw error;
+    }
+    throw new KernelError(operation, 'EBADMSG', { detail: 'the kernel said nothing' });
+  }
+
+  create(header: SetHeader): void {
+    const { name, type } = header;
+    const operation = `create set ${name}`;
+    const problem = setNameProblem(name);
+    if (problem !== undefined) throw new KernelError(operation, 'EINVAL', { detail: problem });
+    const { family, data } = toHeaderData(header);
+    const revision = this.#revision(type, { family, operation });
+    const request = message({ protocol, name, type, revision, family, header: data });
+    try {
+      this.#connection.request(commands.create, request, operation);
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw clear(error, type);
+      this.#find(request, operation);
+    }
+  }
+
+  destroy(name: string): void {
+    try {
+      this.#connection.request(
+        commands.destroy,
+        message({ protocol, name }),
+        `destroy set ${name}`,
+      );
+    } catch (error) {
+      throw clear(error, 'hash:ip'); // no error of a destroy depends on the type
+    }
+  }
+
+  write(batch: readonly EntryWrite[]): readonly Failure[] {
+    return writeEntries(this.#connection, { batch, protocol });
+  }
+
+  async sets(): Promise<readonly SetStatus[]> {
+    const request = message({ protocol, flags: IPSET_FLAG_LIST_HEADER });
+    const replies = await this.#connection.list(commands.list, request, 'list sets');
+    return replies.flatMap(({ body }) => fromListReply(body) ?? []);
+  }
+
+  async entries(name: string): Promise<readonly Entry[]> {
+    const entries: Entry[] = [];
+    let type: SetHeader['type'] | undefined;
+    await this.#connection.dump(commands.list, message({ protocol, name }), {
+      operation: `list set ${name}`,
+      onReply({ body }) {
+        type = setType(body.type) ?? type;
+        if (type === undefined) return;
+        for (const data of body.list?.entries ?? []) {
+          const entry = fromEntryData(type, data);
+          if (entry !== undefined) entries.push(entry);
+        }
+      },
+      onRestart() {
+        entries.length = 0;
+      },
+    });
+    return entries;
+  }
+
+  #revision(
+    type: SetHeader['type'],
+    { family, operation }: { family: number; operation: string },
+  ): number {
+    const known = this.#revisions.get(type);
+    if (known !== undefined) return known;
+    // Asked without a family a type is not found.
+    const request = message({ protocol, type, family: family || AF_INET });
+    try {
+      const [reply] = this.#connection.request(commands.type, request, operation);
+      if (reply === undefined)
+        throw new KernelError(operation, 'EBADMSG', { detail: 'no revision' });
+      const revision = chooseRevision(type, reply.body);
+      this.#revisions.set(type, revision);
+      return revision;
+    } catch (error) {
+      const clearer = clear(error, type);
+      if (errnoOf(clearer) !== 'EOPNOTSUPP') throw clearer;
+      const module = `ip_set_${type.replace(':', '_').replaceAll(',', '')}`;
+      throw missingModule(operation, module, error);
+    }
+  }
+
+  /** Throws EEXIST unless the set that has this name is the same; the kernel compares everything but the family. */
+  #find(request: NetfilterMessage<CreateRequest>, operation: string): void {
+    const { name, type, family } = request.body;
+    const conflict = (detail: string) => new KernelError(operation, 'EEXIST', { detail });
+    const asked = message({ protocol, name });
+    const [found] = this.#connection.request(commands.header, asked, operation);
+    if (found !== undefined && found.body.type !== type) throw conflict(`it is ${found.body.type}`);
+    if (found !== undefined && found.body.family !== family) {
+      throw conflict(`it is ${type} of another family`);
+    }
+    try {
+      this.#connection.request(commands.createOrFind, request, operation);
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw clear(error, 'hash:ip');
+      throw conflict(`it is ${type} of another size, or with extensions`);
+    }
+  }
+}
+
+/**
+ * The revision of a set type to ask for: the kernel's newest, but none above those of Linux 5.11, because an ipset tool
+ * refuses to list a set of a revision that it does not know, and nothing here needs a newer one.
+ */
+function chooseRevision(
+  type: SetHeader['type'],
+  { revision, oldestRevision }: { revision: number; oldestRevision: number },
+): number {
+  return Math.max(oldestRevision, Math.min(revision, commonRevisions[type]));
+}
+
+const commonRevisions: Readonly<Record<SetHeader['type'], number>> = {
+  'hash:ip': 5,
+  'hash:ip,port': 6,
+  'hash:ip,port,ip': 6,
+  'hash:ip,port,net': 8,
+  'bitmap:port': 3,
+};
+
+function message<Body>(body: Body): NetfilterMessage<Body> {
+  return { family: AF_INET, body };
+}
+
+function clear(error: unknown, type: SetHeader['type']): unknown {
+  return error instanceof KernelError ? inWords(error, type) : error;
+}
+
+function missingModule(operation: string, module: string, cause: unknown): KernelError {
+  const code: ErrnoCode = 'EOPNOTSUPP';
+  return new KernelError(operation, code, { detail: `kernel module ${module} is missing`, cause });
+}

@@ -1,0 +1,196 @@
+import { familyOf, type IpAddress } from '../ip/address.ts';
+import { ipv4Address, ipv6Address } from '../netlink/addresses.ts';
+import { NLM_F_CREATE, NLM_F_EXCL } from '../netlink/message.ts';
+import { NFNL_SUBSYS_IPSET, netfilterCommand } from '../netlink/netfilter.ts';
+import { attributes, optional, repeated, required } from '../wire/attributes.ts';
+import { cstring, u8, u16be, u32, u32be } from '../wire/codec.ts';
+import { DecodeError } from '../wire/reader.ts';
+import { mapped } from '../wire/struct.ts';
+
+// Numbers from linux/netfilter/ipset/ip_set.h. ipset refuses numbers and addresses without NLA_F_NET_BYTEORDER.
+
+const netByteOrder = { netByteOrder: true } as const;
+
+/** IPSET_ATTR_IPADDR_*: the attribute says the family. */
+const address = mapped(
+  attributes('IPSET_ATTR_IPADDR', {
+    ipv4: optional(1, ipv4Address, netByteOrder), // IPV4
+    ipv6: optional(2, ipv6Address, netByteOrder), // IPV6
+  }),
+  {
+    decode({ ipv4, ipv6 }): IpAddress {
+      const either = ipv4 ?? ipv6;
+      if (either === undefined) throw new DecodeError('no address');
+      return either;
+    },
+    encode: (ip) => (familyOf(ip) === 'IPv4' ? { ipv4: ip } : { ipv6: ip }),
+  },
+);
+
+/** IPSET_FLAG_NOMATCH in an entry's flags: an exception from a larger network. */
+export const IPSET_FLAG_NOMATCH = 1 << 2;
+
+/** IPSET_FLAG_LIST_HEADER in a list request: without entries. */
+export const IPSET_FLAG_LIST_HEADER = 1 << 2;
+
+/** IPSET_ATTR_DATA of an entry. */
+export const entryData = attributes('IPSET_ATTR', {
+  ip: optional(1, address), // IP
+  port: optional(4, u16be, netByteOrder), // PORT
+  protocol: optional(7, u8), // PROTO
+  flags: optional(8, u32be, netByteOrder), // CADT_FLAGS
+  line: optional(9, u32), // LINENO
+  ip2: optional(20, address), // IP2
+  prefixLength2: optional(21, u8), // CIDR2
+});
+
+/** IPSET_ATTR_ADT: many entries in one message. */
+const entryList = attributes('IPSET_ATTR_ADT', {
+  entries: repeated(7, entryData), // IPSET_ATTR_DATA
+});
+
+/** IPSET_ATTR_DATA of a set. */
+export const headerData = attributes('IPSET_ATTR', {
+  firstPort: optional(4, u16be, netByteOrder), // PORT_FROM
+  lastPort: optional(5, u16be, netByteOrder), // PORT_TO
+  hashSize: optional(18, u32be, netByteOrder), // HASHSIZE
+  maxElements: optional(19, u32be, netByteOrder), // MAXELEM
+  elements: optional(24, u32be, netByteOrder), // ELEMENTS
+  references: optional(25, u32be, netByteOrder), // REFERENCES
+});
+
+const protocol = required(1, u8);
+
+const protocolMessage = attributes('IPSET_ATTR', { protocol });
+
+const nameMessage = attributes('IPSET_ATTR', {
+  protocol,
+  name: required(2, cstring), // SETNAME
+});
+
+const typeRequest = attributes('IPSET_ATTR', {
+  protocol,
+  type: required(3, cstring), // TYPENAME
+  family: required(5, u8), // FAMILY
+});
+
+const typeReply = attributes('IPSET_ATTR', {
+  revision: required(4, u8), // REVISION: the newest
+  oldestRevision: required(10, u8), // REVISION_MIN
+});
+
+/** IPSET_CMD_CREATE. */
+export const createRequest = attributes('IPSET_ATTR', {
+  protocol,
+  name: required(2, cstring), // SETNAME
+  type: required(3, cstring), // TYPENAME
+  revision: required(4, u8), // REVISION
+  family: required(5, u8), // FAMILY
+  header: required(7, headerData), // DATA
+});
+
+const listRequest = attributes('IPSET_ATTR', {
+  protocol,
+  name: optional(2, cstring), // SETNAME
+  flags: optional(6, u32be, netByteOrder), // FLAGS
+});
+
+/** A set, or the next part of its entries, which comes without type and header. */
+export const listReply = attributes('IPSET_ATTR', {
+  name: required(2, cstring), // SETNAME
+  type: optional(3, cstring), // TYPENAME
+  family: optional(5, u8), // FAMILY
+  header: optional(7, headerData), // DATA
+  list: optional(8, entryList), // ADT
+});
+
+/** Without IPSET_ATTR_LINENO here the kernel does not tell at which entry it stopped. */
+export const entriesRequest = attributes('IPSET_ATTR', {
+  protocol,
+  name: required(2, cstring), // SETNAME
+  line: required(9, u32), // LINENO
+  list: required(8, entryList), // ADT
+});
+
+const headerReply = attributes('IPSET_ATTR', {
+  type: required(3, cstring), // TYPENAME
+  family: required(5, u8), // FAMILY
+});
+
+/** No attribute that anybody reads. */
+const nothing = attributes('IPSET_ATTR', {});
+
+const subsystem = NFNL_SUBSYS_IPSET;
+
+/** IPSET_CMD_*. */
+export const commands = {
+  protocol: netfilterCommand({
+    name: 'IPSET_CMD_PROTOCOL',
+    subsystem,
+    command: 1,
+    request: protocolMessage,
+    reply: protocolMessage,
+  }),
+  /** EEXIST if there is any set of this name. */
+  create: netfilterCommand({
+    name: 'IPSET_CMD_CREATE',
+    subsystem,
+    command: 2,
+    flags: NLM_F_CREATE | NLM_F_EXCL,
+    request: createRequest,
+    reply: nothing,
+  }),
+  /** EEXIST if there is another set of this name; its family is not compared. */
+  createOrFind: netfilterCommand({
+    name: 'IPSET_CMD_CREATE',
+    subsystem,
+    command: 2,
+    flags: NLM_F_CREATE,
+    request: createRequest,
+    reply: nothing,
+  }),
+  destroy: netfilterCommand({
+    name: 'IPSET_CMD_DESTROY',
+    subsystem,
+    command: 3,
+    flags: NLM_F_EXCL, // without it newer kernels take a missing set for destroyed
+    request: nameMessage,
+    reply: nothing,
+  }),
+  list: netfilterCommand({
+    name: 'IPSET_CMD_LIST',
+    subsystem,
+    command: 7,
+    request: listRequest,
+    reply: listReply,
+  }),
+  // Both without NLM_F_EXCL: an entry that is there, or is not, is no error.
+  add: netfilterCommand({
+    name: 'IPSET_CMD_ADD',
+    subsystem,
+    command: 9,
+    request: entriesRequest,
+    reply: nothing,
+  }),
+  delete: netfilterCommand({
+    name: 'IPSET_CMD_DEL',
+    subsystem,
+    command: 10,
+    request: entriesRequest,
+    reply: nothing,
+  }),
+  header: netfilterCommand({
+    name: 'IPSET_CMD_HEADER',
+    subsystem,
+    command: 12,
+    request: nameMessage,
+    reply: headerReply,
+  }),
+  type: netfilterCommand({
+    name: 'IPSET_CMD_TYPE',
+    subsystem,
+    command: 13,
+    request: typeRequest,
+    reply: typeReply,
+  }),
+} as const;
