@@ -78,9 +78,21 @@ export type IpvsWrite =
   | { readonly kind: 'addVirtualServer'; readonly server: VirtualServer }
   | { readonly kind: 'updateVirtualServer'; readonly server: VirtualServer }
   | { readonly kind: 'deleteVirtualServer'; readonly server: VirtualServerId }
-  | { readonly kind: 'addRealServer'; readonly server: VirtualServerId; readonly backend: RealServer }
-  | { readonly kind: 'updateRealServer'; readonly server: VirtualServerId; readonly backend: RealServer }
-  | { readonly kind: 'deleteRealServer'; readonly server: VirtualServerId; readonly backend: RealServerId };
+  | {
+      readonly kind: 'addRealServer';
+      readonly server: VirtualServerId;
+      readonly backend: RealServer;
+    }
+  | {
+      readonly kind: 'updateRealServer';
+      readonly server: VirtualServerId;
+      readonly backend: RealServer;
+    }
+  | {
+      readonly kind: 'deleteRealServer';
+      readonly server: VirtualServerId;
+      readonly backend: RealServerId;
+    };
 
 /** IPVS_CMD_GET_INFO. */
 export interface IpvsInfo {

@@ -1,8 +1,8 @@
-import { errnoOf, KernelError } from '../errno/errno.ts';
+import { errnoOf, isUnsupported, KernelError } from '../errno/errno.ts';
 import { attributes, optional } from '../wire/attributes.ts';
 import { type Codec, cstring, u16, type ValueOf } from '../wire/codec.ts';
 import { prefixed } from '../wire/struct.ts';
-import type { BatchFailure, BatchOptions, MessageSink } from './batch.ts';
+import type { BatchFailure, BatchOptions } from './batch.ts';
 import type { Connection } from './connection.ts';
 import type { DumpOptions } from './dump.ts';
 import type { Command } from './message.ts';
@@ -84,7 +84,7 @@ export class GenericFamily {
     this.#name = name;
   }
 
-  /** The family's number; throws ENOENT if the kernel has no such family. */
+  /** The family's number; throws EOPNOTSUPP if the kernel has no such family. */
   id(): number {
     this.#id ??= this.#resolve();
     return this.#id;
@@ -104,21 +104,38 @@ export class GenericFamily {
     }
   }
 
-  /** As {@link Connection.batch}. */
+  /** As {@link Connection.batch}; without the family every item fails with EOPNOTSUPP. */
   batch<T>(items: readonly T[], options: GenericBatchOptions<T>): readonly BatchFailure[] {
-    const put = (item: T, sink: MessageSink) =>
-      options.put(item, { put: (command, value) => sink.put(this.#row(command), value) });
-    const failures = this.#connection.batch(items, { ...options, put });
+    const failures = this.#tryBatch(items, options);
     const lost = failures.filter(({ error }) => error.code === 'ENOENT').map(({ index }) => index);
     if (lost.length === 0 || !this.#changed()) return failures;
-    const again = this.#connection.batch(
+    const again = this.#tryBatch(
       lost.map((index) => items[index] as T), // indexes of failures are indexes of items
-      { ...options, put },
+      options,
     );
     return [
       ...failures.filter(({ error }) => error.code !== 'ENOENT'),
       ...again.map((failure) => ({ ...failure, index: lost[failure.index] ?? 0 })),
     ].sort((one, other) => one.index - other.index);
+  }
+
+  #tryBatch<T>(items: readonly T[], options: GenericBatchOptions<T>): readonly BatchFailure[] {
+    try {
+      this.id();
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+      const { code, message } = error;
+      return items.map((item, index) => ({
+        index,
+        error: new KernelError(options.describe(item), code, { detail: message, cause: error }),
+        echo: new Uint8Array(0),
+      }));
+    }
+    return this.#connection.batch(items, {
+      ...options,
+      put: (item, sink) =>
+        options.put(item, { put: (command, value) => sink.put(this.#row(command), value) }),
+    });
   }
 
   /** As {@link Connection.dump}. */
@@ -163,18 +180,32 @@ export class GenericFamily {
     return row as Command<Request, Reply>; // made from this very command
   }
 
-  /** Asks for the number again; true if it is another one. */
+  /** Asks for the number again; true unless it is the same as before. */
   #changed(): boolean {
     const before = this.#id;
     this.#commands.clear();
     this.#id = undefined;
-    return this.id() !== before;
+    try {
+      return this.id() !== before;
+    } catch (error) {
+      if (isUnsupported(error)) return true;
+      throw error;
+    }
   }
 
   #resolve(): number {
     const operation = `find generic netlink family ${this.#name}`;
-    const [reply] = this.#connection.request(getFamily, { familyName: this.#name }, operation);
-    if (reply?.familyId === undefined) throw new KernelError(operation, 'ENOENT');
-    return reply.familyId;
+    try {
+      const [reply] = this.#connection.request(getFamily, { familyName: this.#name }, operation);
+      if (reply?.familyId !== undefined) return reply.familyId;
+      throw new KernelError(operation, 'EBADMSG', { detail: 'no number in the answer' });
+    } catch (error) {
+      // ENOENT would be read as that of an object.
+      if (errnoOf(error) !== 'ENOENT') throw error;
+      throw new KernelError(operation, 'EOPNOTSUPP', {
+        detail: 'the kernel has none',
+        cause: error,
+      });
+    }
   }
 }

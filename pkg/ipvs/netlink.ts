@@ -1,0 +1,188 @@
+import { errnoOf, type Failure, isUnsupported, KernelError } from '../errno/errno.ts';
+import { addressFamily } from '../netlink/addresses.ts';
+import { type Connection, type ConnectionOptions, openConnection } from '../netlink/connection.ts';
+import {
+  type GenericCommand,
+  GenericFamily,
+  type GenericSink,
+  NETLINK_GENERIC,
+} from '../netlink/generic.ts';
+import * as commands from './commands.ts';
+import {
+  type Ipvs,
+  type IpvsInfo,
+  type IpvsTimeouts,
+  type IpvsWrite,
+  printVirtualServer,
+  type RealServerStatus,
+  type VirtualServerId,
+  type VirtualServerStatus,
+} from './ipvs.ts';
+import { printWrite } from './print.ts';
+import type { EmptyMessage } from './schema.ts';
+import {
+  destIdOf,
+  destOf,
+  printVersion,
+  realServerOf,
+  serviceIdOf,
+  serviceOf,
+  virtualServerOf,
+} from './translate.ts';
+
+/** Where and how to reach the kernel. */
+export interface NetlinkIpvsOptions extends Pick<ConnectionOptions, 'netns' | 'trace' | 'timeout'> {
+  /** Tried once if the kernel has no IPVS; whether it helped is then asked of the kernel. */
+  readonly loadModule?: (name: string) => void;
+}
+
+const EPERM = 1;
+
+/** Opens IPVS; throws EOPNOTSUPP with advice if the kernel has none. */
+export function openIpvs({ loadModule, ...options }: NetlinkIpvsOptions = {}): NetlinkIpvs {
+  const explain = (errno: number) =>
+    errno === EPERM ? 'needs the capability CAP_NET_ADMIN' : undefined;
+  const connection = openConnection(NETLINK_GENERIC, { ...options, explain });
+  try {
+    const family = new GenericFamily(connection, commands.IPVS_GENL_NAME);
+    find(family, loadModule);
+    return new NetlinkIpvs(connection, family);
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+function find(family: GenericFamily, loadModule: ((name: string) => void) | undefined): void {
+  try {
+    family.id();
+  } catch (error) {
+    if (!isUnsupported(error)) throw error;
+    if (loadModule !== undefined) {
+      loadModule('ip_vs');
+      find(family, undefined);
+      return;
+    }
+    throw new KernelError('open IPVS', 'EOPNOTSUPP', {
+      detail:
+        'the kernel has no IPVS: load the module ip_vs (modprobe ip_vs), or run a kernel with CONFIG_IP_VS',
+      cause: error,
+    });
+  }
+}
+
+/** IPVS of a network namespace over generic netlink. Made by {@link openIpvs}; whoever opened it closes it. */
+export class NetlinkIpvs implements Ipvs {
+  readonly #connection: Connection;
+  readonly #family: GenericFamily;
+
+  constructor(connection: Connection, family: GenericFamily) {
+    this.#connection = connection;
+    this.#family = family;
+  }
+
+  write(batch: readonly IpvsWrite[]): readonly Failure[] {
+    return this.#family.batch(batch, { put: putWrite, describe: printWrite });
+  }
+
+  async virtualServers(): Promise<readonly VirtualServerStatus[]> {
+    const servers: VirtualServerStatus[] = [];
+    await this.#family.dump(
+      commands.listServices,
+      {},
+      {
+        operation: 'list virtual servers',
+        onReply({ service }) {
+          const server = virtualServerOf(service);
+          if (server !== undefined) servers.push(server);
+        },
+        onRestart() {
+          servers.length = 0;
+        },
+      },
+    );
+    return servers;
+  }
+
+  virtualServer(id: VirtualServerId): VirtualServerStatus | undefined {
+    try {
+      const operation = `read virtual server ${printVirtualServer(id)}`;
+      const [reply] = this.#family.request(
+        commands.getService,
+        { service: serviceIdOf(id) },
+        operation,
+      );
+      return reply === undefined ? undefined : virtualServerOf(reply.service);
+    } catch (error) {
+      if (errnoOf(error) === 'ESRCH') return undefined;
+      throw error;
+    }
+  }
+
+  async realServers(id: VirtualServerId): Promise<readonly RealServerStatus[]> {
+    const servers: RealServerStatus[] = [];
+    const family = addressFamily(id.address);
+    await this.#family.dump(
+      commands.listDests,
+      { service: serviceIdOf(id) },
+      {
+        operation: `list real servers of ${printVirtualServer(id)}`,
+        onReply: ({ dest }) => servers.push(realServerOf(dest, family)),
+        onRestart() {
+          servers.length = 0;
+        },
+      },
+    );
+    return servers;
+  }
+
+  info(): IpvsInfo {
+    const { version, connectionTableSize } = this.#only(commands.getInfo, 'read IPVS info');
+    return { version: printVersion(version), connectionTableSize };
+  }
+
+  timeouts(): IpvsTimeouts {
+    return this.#only(commands.getConfig, 'read IPVS timeouts');
+  }
+
+  setTimeouts(timeouts: IpvsTimeouts): void {
+    this.#family.request(commands.setConfig, timeouts, 'set IPVS timeouts');
+  }
+
+  /** Closes its sockets. */
+  close(): void {
+    this.#connection.close();
+  }
+
+  #only<Reply>(command: GenericCommand<EmptyMessage, Reply>, operation: string): Reply {
+    const [reply] = this.#family.request(command, {}, operation);
+    if (reply === undefined) throw new KernelError(operation, 'EBADMSG', { detail: 'no answer' });
+    return reply;
+  }
+}
+
+function putWrite(write: IpvsWrite, sink: GenericSink): void {
+  switch (write.kind) {
+    case 'addVirtualServer':
+      return sink.put(commands.newService, { service: serviceOf(write.server) });
+    case 'updateVirtualServer':
+      return sink.put(commands.setService, { service: serviceOf(write.server) });
+    case 'deleteVirtualServer':
+      return sink.put(commands.deleteService, { service: serviceIdOf(write.server) });
+    case 'addRealServer':
+      return sink.put(commands.newDest, {
+        service: serviceIdOf(write.server),
+        dest: destOf(write.backend),
+      });
+    case 'updateRealServer':
+      return sink.put(commands.setDest, {
+        service: serviceIdOf(write.server),
+        dest: destOf(write.backend),
+      });
+    case 'deleteRealServer':
+      return sink.put(commands.deleteDest, {
+        service: serviceIdOf(write.server),
+        dest: destIdOf(write.backend),
+      });
+  }
+}

@@ -1,0 +1,113 @@
+import { attributes, optional, required } from '../wire/attributes.ts';
+import { bytes, bytesOf, cstring, u16, u16be, u32, u64, type ValueOf } from '../wire/codec.ts';
+import { struct } from '../wire/struct.ts';
+
+// Tables of linux/ip_vs.h. The kernel says service and dest for what is called virtual server and real server elsewhere.
+
+/** IPVS_SVC_ATTR: what names a service. */
+const serviceKey = {
+  family: required(1, u16), // AF
+  protocol: required(2, u16),
+  address: required(3, bytesOf(16)), // ADDR: union nf_inet_addr, an IPv4 address in its first four bytes
+  port: required(4, u16be),
+};
+
+/** IPVS_SVC_ATTR: what a service is asked to be. */
+const serviceSettings = {
+  scheduler: required(6, cstring), // SCHED_NAME
+  flags: required(7, struct({ value: u32, mask: u32 })),
+  timeout: required(8, u32), // seconds
+  netmask: required(9, bytesOf(4)), // IPv4: the mask; IPv6: the prefix length, a number in the host's order
+  persistenceEngine: optional(11, cstring), // PE_NAME
+};
+
+/** IPVS_STATS_ATTR, within STATS64: every kernel since 4.1 gives it beside the 32-bit STATS, which are left alone. */
+export const statistics = attributes('IPVS_STATS_ATTR', {
+  connections: required(1, u64), // CONNS
+  incomingPackets: required(2, u64), // INPKTS
+  outgoingPackets: required(3, u64), // OUTPKTS
+  incomingBytes: required(4, u64), // INBYTES
+  outgoingBytes: required(5, u64), // OUTBYTES
+});
+
+/** A service as its key alone. */
+export const serviceId = attributes('IPVS_SVC_ATTR', serviceKey);
+
+/** A service as it is asked for. */
+export const service = attributes('IPVS_SVC_ATTR', { ...serviceKey, ...serviceSettings });
+
+/** A service as the kernel reports it; one without address goes by a firewall mark. */
+export const serviceStatus = attributes('IPVS_SVC_ATTR', {
+  family: required(1, u16), // AF
+  protocol: optional(2, u16),
+  address: optional(3, bytes), // ADDR
+  port: optional(4, u16be),
+  ...serviceSettings,
+  statistics: required(12, statistics), // STATS64
+});
+
+/** IPVS_DEST_ATTR: what names a dest within its service. */
+const destKey = {
+  address: required(1, bytesOf(16)), // ADDR, as that of a service
+  port: required(2, u16be),
+  family: optional(11, u16), // ADDR_FAMILY
+};
+
+/** IPVS_DEST_ATTR: what a dest is asked to be. */
+const destSettings = {
+  forwarding: required(3, u32), // FWD_METHOD: IP_VS_CONN_F_FWD_MASK
+  weight: required(4, u32),
+  upperThreshold: required(5, u32), // U_THRESH
+  lowerThreshold: required(6, u32), // L_THRESH
+};
+
+/** A dest as its key alone. */
+export const destId = attributes('IPVS_DEST_ATTR', destKey);
+
+/** A dest as it is asked for. */
+export const dest = attributes('IPVS_DEST_ATTR', { ...destKey, ...destSettings });
+
+/** A dest as the kernel reports it. */
+export const destStatus = attributes('IPVS_DEST_ATTR', {
+  ...destKey,
+  ...destSettings,
+  activeConnections: required(7, u32), // ACTIVE_CONNS
+  inactiveConnections: required(8, u32), // INACT_CONNS
+  persistentConnections: required(9, u32), // PERSIST_CONNS
+  statistics: required(12, statistics), // STATS64
+});
+
+/** IPVS_CMD_ATTR of each kind of request and reply. */
+export const serviceIdMessage = attributes('IPVS_CMD_ATTR', { service: required(1, serviceId) });
+export const serviceMessage = attributes('IPVS_CMD_ATTR', { service: required(1, service) });
+export const serviceStatusMessage = attributes('IPVS_CMD_ATTR', {
+  service: required(1, serviceStatus),
+});
+export const destIdMessage = attributes('IPVS_CMD_ATTR', {
+  service: required(1, serviceId),
+  dest: required(2, destId),
+});
+export const destMessage = attributes('IPVS_CMD_ATTR', {
+  service: required(1, serviceId),
+  dest: required(2, dest),
+});
+export const destStatusMessage = attributes('IPVS_CMD_ATTR', { dest: required(2, destStatus) });
+export const timeoutsMessage = attributes('IPVS_CMD_ATTR', {
+  tcp: required(4, u32), // TIMEOUT_TCP, seconds
+  tcpFin: required(5, u32), // TIMEOUT_TCP_FIN
+  udp: required(6, u32), // TIMEOUT_UDP
+});
+export const emptyMessage = attributes('IPVS_CMD_ATTR', {});
+export const infoMessage = attributes('IPVS_INFO_ATTR', {
+  version: required(1, u32), // 0x010201 is 1.2.1
+  connectionTableSize: required(2, u32), // CONN_TAB_SIZE
+});
+
+/** Values of the tables. */
+export type EmptyMessage = ValueOf<typeof emptyMessage>;
+export type ServiceId = ValueOf<typeof serviceId>;
+export type Service = ValueOf<typeof service>;
+export type ServiceStatus = ValueOf<typeof serviceStatus>;
+export type DestId = ValueOf<typeof destId>;
+export type Dest = ValueOf<typeof dest>;
+export type DestStatus = ValueOf<typeof destStatus>;

@@ -1,0 +1,138 @@
+import {
+  addressBits,
+  addressBytes,
+  addressFromBytes,
+  familyOf,
+  type IpAddress,
+  parseAddress,
+} from '../ip/address.ts';
+import { prefix } from '../ip/prefix.ts';
+import { type Protocol, protocolFromNumber, protocolNumber } from '../ip/protocol.ts';
+import { AF_INET, addressFamily } from '../netlink/addresses.ts';
+import { decode, encode, u32 } from '../wire/codec.ts';
+import {
+  type Forwarding,
+  IP_VS_SVC_F_HASHED,
+  type RealServer,
+  type RealServerId,
+  type RealServerStatus,
+  type VirtualServer,
+  type VirtualServerId,
+  type VirtualServerStatus,
+} from './ipvs.ts';
+import type { Dest, DestId, DestStatus, Service, ServiceId, ServiceStatus } from './schema.ts';
+
+/** IP_VS_CONN_F_* of linux/ip_vs.h, IP_VS_CONN_F_FWD_MASK of them: MASQ, LOCALNODE, TUNNEL, DROUTE, BYPASS. */
+const forwardings: readonly Forwarding[] = ['masquerade', 'local', 'tunnel', 'direct', 'bypass'];
+const forwardingMask = 0x7;
+
+/** The kernel's words for a virtual server, by key. */
+export function serviceIdOf({ address, protocol, port }: VirtualServerId): ServiceId {
+  return {
+    family: addressFamily(address),
+    protocol: protocolNumber(protocol),
+    address: wireAddress(address),
+    port,
+  };
+}
+
+/** The kernel's words for a virtual server. */
+export function serviceOf(server: VirtualServer): Service {
+  return {
+    ...serviceIdOf(server),
+    scheduler: server.scheduler,
+    flags: { value: server.flags, mask: 0xffffffff },
+    timeout: server.timeout,
+    netmask: wireNetmask(server),
+    persistenceEngine: server.persistenceEngine === '' ? undefined : server.persistenceEngine,
+  };
+}
+
+/** The kernel's words for a real server, by key. */
+export function destIdOf({ address, port }: RealServerId): DestId {
+  return { address: wireAddress(address), port, family: addressFamily(address) };
+}
+
+/** The kernel's words for a real server. */
+export function destOf(backend: RealServer): Dest {
+  return {
+    address: wireAddress(backend.address),
+    port: backend.port,
+    family: addressFamily(backend.address),
+    forwarding: forwardings.indexOf(backend.forwarding),
+    weight: backend.weight,
+    upperThreshold: backend.upperThreshold,
+    lowerThreshold: backend.lowerThreshold,
+  };
+}
+
+/** A virtual server as the kernel reports it; `undefined` for a firewall mark and for a protocol that no Service has. */
+export function virtualServerOf(status: ServiceStatus): VirtualServerStatus | undefined {
+  const { family, address, port } = status;
+  const protocol: Protocol | undefined = protocolFromNumber(status.protocol ?? 0);
+  if (address === undefined || port === undefined || protocol === undefined) return undefined;
+  return {
+    address: addressOf(address, family),
+    protocol,
+    port,
+    scheduler: status.scheduler,
+    flags: status.flags.value & ~IP_VS_SVC_F_HASHED,
+    timeout: status.timeout,
+    prefixLength: prefixLengthOf(status.netmask, family),
+    persistenceEngine: status.persistenceEngine ?? '',
+    statistics: status.statistics,
+  };
+}
+
+/** A real server as the kernel reports it. `serviceFamily` is its own where the kernel does not tell. */
+export function realServerOf(status: DestStatus, serviceFamily: number): RealServerStatus {
+  return {
+    address: addressOf(status.address, status.family ?? serviceFamily),
+    port: status.port,
+    weight: status.weight,
+    forwarding: forwardings[status.forwarding & forwardingMask] ?? 'masquerade',
+    upperThreshold: status.upperThreshold,
+    lowerThreshold: status.lowerThreshold,
+    activeConnections: status.activeConnections,
+    inactiveConnections: status.inactiveConnections,
+    persistentConnections: status.persistentConnections,
+    statistics: status.statistics,
+  };
+}
+
+/** 0x010201 is 1.2.1. */
+export function printVersion(version: number): string {
+  return `${version >>> 16}.${(version >>> 8) & 0xff}.${version & 0xff}`;
+}
+
+/** union nf_inet_addr. */
+function wireAddress(address: IpAddress): Uint8Array {
+  const bytes = addressBytes(address);
+  if (bytes.length === 16) return bytes;
+  const padded = new Uint8Array(16);
+  padded.set(bytes);
+  return padded;
+}
+
+function addressOf(bytes: Uint8Array, family: number): IpAddress {
+  return addressFromBytes(family === AF_INET ? bytes.subarray(0, 4) : bytes);
+}
+
+const allOnes = parseAddress('255.255.255.255') as IpAddress; // a literal that parses
+
+function wireNetmask({ address, prefixLength }: VirtualServer): Uint8Array {
+  if (familyOf(address) === 'IPv6') return encode(u32, prefixLength);
+  return addressBytes(prefix(allOnes, Math.min(prefixLength, addressBits('IPv4'))).address);
+}
+
+function prefixLengthOf(netmask: Uint8Array, family: number): number {
+  if (family !== AF_INET) return decode(u32, netmask);
+  return netmask.reduce((sum, byte) => sum + bitCount(byte), 0);
+}
+
+/** How many bits are set: the length of a mask, if it is one. */
+function bitCount(byte: number): number {
+  let count = 0;
+  for (let rest = byte; rest !== 0; rest &= rest - 1) count++;
+  return count;
+}
