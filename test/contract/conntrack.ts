@@ -198,7 +198,7 @@ export function conntrackContract(make: () => ConntrackSubject | Promise<Conntra
     test('leaves a later flow with the same tuple alone', async () => {
       subject.insert(plainFlow());
       const flow = await only();
-      expect(conntrack.delete([{ ...flow, id: (flow.id ?? 0) ^ 1 }])).toBe(0);
+      expect(conntrack.delete([{ ...flow, id: flow.id === 1 ? 2 : 1 }])).toBe(0);
       expect(await sourcePorts()).toEqual([1024]);
       expect(conntrack.delete([{ ...flow, id: undefined }])).toBe(1);
       expect(await flows()).toEqual([]);
@@ -215,11 +215,11 @@ export function conntrackContract(make: () => ConntrackSubject | Promise<Conntra
       expect(await zones()).toEqual([7]);
     });
 
-    test('takes hundreds at once', async () => {
-      for (let sourcePort = 1; sourcePort <= 300; sourcePort++)
+    test('takes more than a batch at once', async () => {
+      for (let sourcePort = 1; sourcePort <= 70; sourcePort++)
         subject.insert(plainFlow({ sourcePort }));
-      expect(conntrack.delete((await flows()).slice(0, 299))).toBe(299);
-      expect(await sourcePorts()).toEqual([300]);
+      expect(conntrack.delete((await flows()).slice(0, 69))).toBe(69);
+      expect(await sourcePorts()).toEqual([70]);
     });
   });
 }

@@ -1,0 +1,120 @@
+import { errnoOf, isNotFound, isUnsupported } from '../errno/errno.ts';
+import { familyOf } from '../ip/address.ts';
+import { type Protocol, protocolFromNumber, protocolNumber } from '../ip/protocol.ts';
+import { AF_INET, AF_INET6, addressFamily } from '../netlink/addresses.ts';
+import type { Connection } from '../netlink/connection.ts';
+import type { ValueOf } from '../wire/codec.ts';
+import {
+  type Conntrack,
+  type Flow,
+  type FlowFilter,
+  printFlow,
+  type Tuple,
+  tcpStates,
+} from './conntrack.ts';
+import {
+  CTA_FILTER_F_CTA_PROTO_NUM,
+  commands,
+  type flow,
+  type flowFilter,
+  type tuple,
+} from './schema.ts';
+
+type FlowData = ValueOf<typeof flow>;
+type TupleData = ValueOf<typeof tuple>;
+
+/** The connection tracking table over a connection of NETLINK_NETFILTER; whoever opened it closes it. */
+export class NetlinkConntrack implements Conntrack {
+  readonly #connection: Connection;
+  /** False once a kernel refused a filter: everything is read then, and filtered here. */
+  #isFiltering = true;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  async dump(filter: FlowFilter, onFlow: (flow: Flow) => void): Promise<void> {
+    const { protocol } = filter;
+    if (protocol === undefined || !this.#isFiltering) return await this.#dump(filter, {}, onFlow);
+    try {
+      await this.#dump(filter, filterFor(protocol), onFlow);
+    } catch (error) {
+      if (!isUnsupported(error) && errnoOf(error) !== 'EINVAL') throw error;
+      // Refused before the first flow. If the filter was not the reason, this dump fails as well.
+      await this.#dump(filter, {}, onFlow);
+      this.#isFiltering = false;
+    }
+  }
+
+  delete(flows: readonly Flow[]): number {
+    const failures = this.#connection.batch(flows, {
+      put: (flow, sink) => sink.put(commands.delete, toFlowName(flow)),
+      describe: (flow) => `delete flow ${printFlow(flow)}`,
+    });
+    const failure = failures.find(({ error }) => !isNotFound(error));
+    if (failure !== undefined) throw failure.error;
+    return flows.length - failures.length;
+  }
+
+  async #dump(
+    { family, protocol }: FlowFilter,
+    body: ValueOf<typeof flowFilter>,
+    onFlow: (flow: Flow) => void,
+  ): Promise<void> {
+    const request = { family: family === 'IPv4' ? AF_INET : AF_INET6, body };
+    await this.#connection.dump(commands.get, request, {
+      operation: `list ${family} flows`,
+      onReply(reply) {
+        const flow = fromFlowData(reply.body);
+        if (flow === undefined || (protocol !== undefined && flow.protocol !== protocol)) return;
+        onFlow(flow);
+      },
+      onRestart() {}, // a flow may come twice
+    });
+  }
+}
+
+function filterFor(protocol: Protocol): ValueOf<typeof flowFilter> {
+  return {
+    original: { transport: { protocol: protocolNumber(protocol) } },
+    filter: { original: CTA_FILTER_F_CTA_PROTO_NUM, reply: 0 },
+  };
+}
+
+/** `undefined` for a flow of a protocol without ports. */
+function fromFlowData(data: FlowData): Flow | undefined {
+  const protocol = protocolFromNumber(data.original.transport.protocol);
+  const original = fromTupleData(data.original);
+  const reply = fromTupleData(data.reply);
+  if (protocol === undefined || original === undefined || reply === undefined) return undefined;
+  return {
+    protocol,
+    original,
+    reply,
+    // A zone of the replies alone does not count when a flow is looked for by its original tuple.
+    zone: data.zone ?? data.original.zone ?? 0,
+    mark: data.mark ?? 0,
+    id: data.id,
+    status: data.status ?? 0,
+    tcpState: tcpStates[data.state?.tcp?.state ?? -1],
+  };
+}
+
+function fromTupleData({ ip, transport }: TupleData): Tuple | undefined {
+  const source = ip.v4Source ?? ip.v6Source;
+  const destination = ip.v4Destination ?? ip.v6Destination;
+  const { sourcePort, destinationPort } = transport;
+  if (source === undefined || destination === undefined) return undefined;
+  if (sourcePort === undefined || destinationPort === undefined) return undefined;
+  return { source, destination, sourcePort, destinationPort };
+}
+
+function toFlowName({ protocol, original, zone, id }: Flow) {
+  const { source, destination, sourcePort, destinationPort } = original;
+  const ip =
+    familyOf(source) === 'IPv4'
+      ? { v4Source: source, v4Destination: destination }
+      : { v6Source: source, v6Destination: destination };
+  const transport = { protocol: protocolNumber(protocol), sourcePort, destinationPort };
+  return { family: addressFamily(source), body: { original: { ip, transport }, id, zone } };
+}

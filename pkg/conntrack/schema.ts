@@ -1,0 +1,99 @@
+import { ipv4Address, ipv6Address } from '../netlink/addresses.ts';
+import { NFNL_SUBSYS_CTNETLINK, netfilterCommand } from '../netlink/netfilter.ts';
+import { attributes, optional, required } from '../wire/attributes.ts';
+import { u8, u16be, u32, u32be } from '../wire/codec.ts';
+
+// Numbers from linux/netfilter/nfnetlink_conntrack.h.
+
+/** CTA_TUPLE_*: one direction of a flow. */
+export const tuple = attributes('CTA_TUPLE', {
+  ip: required(
+    1, // IP
+    attributes('CTA_IP', {
+      v4Source: optional(1, ipv4Address), // V4_SRC
+      v4Destination: optional(2, ipv4Address), // V4_DST
+      v6Source: optional(3, ipv6Address), // V6_SRC
+      v6Destination: optional(4, ipv6Address), // V6_DST
+    }),
+  ),
+  transport: required(
+    2, // PROTO
+    attributes('CTA_PROTO', {
+      protocol: required(1, u8), // NUM
+      sourcePort: optional(2, u16be), // SRC_PORT
+      destinationPort: optional(3, u16be), // DST_PORT
+    }),
+  ),
+  zone: optional(3, u16be), // ZONE: of this direction only
+});
+
+/** A flow as a dump reports it. */
+export const flow = attributes('CTA', {
+  original: required(1, tuple), // TUPLE_ORIG
+  reply: required(2, tuple), // TUPLE_REPLY
+  status: optional(3, u32be), // STATUS
+  state: optional(
+    4, // PROTOINFO
+    attributes('CTA_PROTOINFO', {
+      tcp: optional(
+        1, // TCP
+        attributes('CTA_PROTOINFO_TCP', {
+          state: optional(1, u8), // STATE
+        }),
+      ),
+    }),
+  ),
+  mark: optional(8, u32be), // MARK
+  id: optional(12, u32be), // ID
+  zone: optional(18, u16be), // ZONE: of both directions
+});
+
+/** CTA_FILTER_F_CTA_PROTO_NUM of the kernel's nf_internals.h, which no header exports: the protocol must be the same. */
+export const CTA_FILTER_F_CTA_PROTO_NUM = 1 << 3;
+
+/** What flows to report; since Linux 5.8, older kernels take no notice. */
+export const flowFilter = attributes('CTA', {
+  original: optional(
+    1, // TUPLE_ORIG
+    attributes('CTA_TUPLE', {
+      transport: required(
+        2, // PROTO
+        attributes('CTA_PROTO', {
+          protocol: required(1, u8), // NUM
+        }),
+      ),
+    }),
+  ),
+  filter: optional(
+    25, // FILTER: which fields of the tuples count
+    attributes('CTA_FILTER', {
+      original: required(1, u32), // ORIG_FLAGS
+      reply: required(2, u32), // REPLY_FLAGS
+    }),
+  ),
+});
+
+/** Which flow to delete. The tuple is required: without one the kernel empties the whole table. */
+export const flowName = attributes('CTA', {
+  original: required(1, tuple), // TUPLE_ORIG
+  id: optional(12, u32be), // ID
+  zone: optional(18, u16be), // ZONE
+});
+
+/** IPCTNL_MSG_CT_*. */
+export const commands = {
+  get: netfilterCommand({
+    name: 'IPCTNL_MSG_CT_GET',
+    subsystem: NFNL_SUBSYS_CTNETLINK,
+    command: 1,
+    request: flowFilter,
+    reply: flow,
+  }),
+  delete: netfilterCommand({
+    name: 'IPCTNL_MSG_CT_DELETE',
+    subsystem: NFNL_SUBSYS_CTNETLINK,
+    command: 2,
+    request: flowName,
+    reply: flow,
+  }),
+} as const;
