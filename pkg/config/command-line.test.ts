@@ -170,7 +170,7 @@ describe('the help', () => {
       const heading = text.indexOf(`\n${group}:\n`);
       expect(heading).toBeGreaterThan(0);
       expect(text.indexOf(help)).toBeGreaterThan(heading);
-      expect(text.match(new RegExp(`^  .*-${name}( |$|,)`, 'gm'))).toHaveLength(1);
+      expect(text.match(new RegExp(`^  (-h, )?--?${name}( |$)`, 'gm'))).toHaveLength(1);
     }
   });
   test('prints types and defaults', () => {

@@ -95,7 +95,7 @@ export function printDefault({ field: path, type }: Flag): string {
   const value = path === undefined ? undefined : fieldValue(defaults, path);
   if (value === undefined || value === false || value === 0) return '';
   if (type === 'duration') return printDuration(Number(value));
-  return String(value);
+  return Array.isArray(value) ? value.join(',') : `${value as string | number}`; // FlagValues only
 }
 
 /** The configuration with one field set. */
