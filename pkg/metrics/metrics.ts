@@ -1,0 +1,101 @@
+import {
+  Counter as PromCounter,
+  Gauge as PromGauge,
+  Histogram as PromHistogram,
+  Registry,
+} from 'prom-client';
+import { processReadings, type Reading } from './process.ts';
+import { type Definition, table } from './table.ts';
+
+/** A value for each label. */
+type Labels<Label extends string> = Readonly<Record<Label, string>>;
+
+/** A number that only grows. */
+export interface Counter<Label extends string> {
+  inc(labels: Labels<Label>, count?: number): void;
+}
+
+/** A number that goes up and down. */
+export interface Gauge<Label extends string> {
+  set(labels: Labels<Label>, value: number): void;
+  inc(labels: Labels<Label>, count?: number): void;
+  dec(labels: Labels<Label>, count?: number): void;
+}
+
+/** How often values fell between bounds. */
+export interface Histogram<Label extends string> {
+  observe(labels: Labels<Label>, value: number): void;
+}
+
+type MetricOf<Row extends Definition> = Row['type'] extends 'counter'
+  ? Counter<Row['labels'][number]>
+  : Row['type'] extends 'gauge'
+    ? Gauge<Row['labels'][number]>
+    : Histogram<Row['labels'][number]>;
+
+type Table = typeof table;
+
+/** What a scraper is answered. */
+export interface Exposition {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+/** Every metric of the program by its name here, as in `metrics.syncDuration.observe({ ip_family: 'IPv4' }, 0.02)`. */
+export type Metrics = { readonly [Name in keyof Table]: MetricOf<Table[Name]> } & {
+  /** All of them in Prometheus' text format. */
+  readonly exposition: Exposition;
+};
+
+/** The metrics of one program, in a registry of their own. Until somebody scrapes, a count costs an addition. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  for (const reading of processReadings) register(reading, registry);
+  const metrics = Object.entries(table).map(([name, row]) => [name, create(row, registry)]);
+  return {
+    ...(Object.fromEntries(metrics) as Omit<Metrics, 'exposition'>), // as the table's type says
+    exposition: { contentType: registry.contentType, text: () => registry.metrics() },
+  };
+}
+
+function create(row: Definition, registry: Registry): unknown {
+  const { name, help, labels, buckets = [] } = row;
+  const options = { name, help, labelNames: labels, registers: [registry] };
+  switch (row.type) {
+    case 'counter':
+      return new PromCounter(options);
+    case 'gauge':
+      return new PromGauge(options);
+    case 'histogram':
+      return new PromHistogram({ ...options, buckets: [...buckets] });
+  }
+}
+
+function register({ name, help, isCounter, read }: Reading, registry: Registry): void {
+  const options = { name, help, registers: [registry] };
+  if (isCounter) {
+    new PromCounter({
+      ...options,
+      collect(this: PromCounter) {
+        this.reset();
+        this.inc(attempt(read) ?? 0);
+      },
+    });
+  } else {
+    new PromGauge({
+      ...options,
+      collect(this: PromGauge) {
+        this.set(attempt(read) ?? Number.NaN);
+      },
+    });
+  }
+}
+
+/** The reading, or `undefined` where /proc does not tell: no scrape fails because of it. */
+function attempt(read: () => number | undefined): number | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,66 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Size of a page in /proc/self/statm. */
+const pageSize = 4096;
+
+/** A number about the process that is read when somebody scrapes. */
+export interface Reading {
+  readonly name: string;
+  readonly help: string;
+  readonly isCounter?: boolean;
+  /** `undefined`, or an error, if it cannot be read. */
+  readonly read: () => number | undefined;
+}
+
+/** The names that every Prometheus client uses, and two that only Node has. */
+export const processReadings: readonly Reading[] = [
+  {
+    name: 'process_cpu_seconds_total',
+    help: 'Total user and system CPU time spent in seconds.',
+    isCounter: true,
+    read: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1e6;
+    },
+  },
+  {
+    name: 'process_start_time_seconds',
+    help: 'Start time of the process since unix epoch in seconds.',
+    read: () => performance.timeOrigin / 1000,
+  },
+  {
+    name: 'process_resident_memory_bytes',
+    help: 'Resident memory size in bytes.',
+    read: () => process.memoryUsage.rss(),
+  },
+  {
+    name: 'process_virtual_memory_bytes',
+    help: 'Virtual memory size in bytes.',
+    read: () => pageSize * Number(readFileSync('/proc/self/statm', 'utf8').split(' ', 1)[0]),
+  },
+  {
+    name: 'process_open_fds',
+    help: 'Number of open file descriptors.',
+    // One of them is the folder being read.
+    read: () => readdirSync('/proc/self/fd').length - 1,
+  },
+  {
+    name: 'process_max_fds',
+    help: 'Maximum number of open file descriptors.',
+    read: () => {
+      const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+      return limit === undefined ? undefined : Number(limit);
+    },
+  },
+  {
+    name: 'nodejs_heap_size_used_bytes',
+    help: 'Process heap size used from Node.js in bytes.',
+    read: () => process.memoryUsage().heapUsed,
+  },
+  {
+    name: 'nodejs_eventloop_active_seconds_total',
+    help: 'How long the event loop was at work, in seconds.',
+    isCounter: true,
+    read: () => performance.eventLoopUtilization().active / 1000,
+  },
+];
