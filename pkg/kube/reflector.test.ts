@@ -330,6 +330,30 @@ describe('watching', () => {
     expect(told).toEqual(['+a', '-ns/a']);
   });
 
+  test('reads all anew when the server has gone back behind our version', async () => {
+    (await watching()).send(bookmark(9));
+    const { call } = await callWithin(seconds(1));
+    expect(call.query).toMatchObject({ sendInitialEvents: 'true', resourceVersion: '10' });
+    call.fail(api(504, { causes: ['ResourceVersionTooLarge'] }));
+    const next = await callWithin(seconds(1));
+    expect(next.call.query['resourceVersion']).toBeUndefined();
+    next.call.send(added('a', 3), initialEnd(5));
+    next.call.end();
+    expect((await client.call()).query).toMatchObject({ resourceVersion: '5' });
+  });
+
+  test('reads all anew when two watches in a row fell silent', async () => {
+    (await watching()).fail(cut());
+    for (const resourceVersion of ['10', '10']) {
+      const { call } = await callWithin(seconds(1));
+      expect(call.query).toMatchObject({ resourceVersion });
+      expect(call.query['sendInitialEvents']).toBeUndefined();
+      await clock.advance(seconds(120));
+      call.fail(cut());
+    }
+    expect((await callWithin(seconds(1))).call.query).toMatchObject({ sendInitialEvents: 'true' });
+  });
+
   test('reads all anew from any version when the server does not understand ours', async () => {
     (await watching()).fail(api(400));
     const { call } = await callWithin(seconds(1));

@@ -12,6 +12,8 @@ import type { Kind } from './types.ts';
 const shortestWatch = seconds(1);
 /** A watch that lived this long was healthy, whatever ended it. */
 const healthyWatch = seconds(10);
+/** A live watch sends a bookmark about once a minute: after so many without any, and longer than that, all is read again. */
+const barrenLimit = { count: 2, length: seconds(100) };
 /** How long a streaming list may be without an event before a plain list is tried. */
 const streamPatience = seconds(10);
 /** After how long a failure that goes on is told again. */
@@ -55,6 +57,8 @@ export class Reflector {
   #mustReadAll = true;
   /** The server does not have our version, or not yet: reading all takes whatever there is. */
   #isVersionRefused = false;
+  /** Watches in a row that were long and told nothing: the server may not know our version. */
+  #barrenWatches = 0;
   #usesFieldSelector: boolean;
   #lastFailure: { readonly message: string; readonly time: number } | undefined;
 
@@ -142,14 +146,19 @@ export class Reflector {
     const { clock } = this.#options;
     const start = clock.now();
     let hasEvents = false;
-    await this.#open(signal, {
-      query: { resourceVersion: this.#tracker.version },
-      onEvents: (events) => {
-        for (const event of events) this.#tracker.event(event);
-        hasEvents = true;
-        this.#works();
-      },
-    });
+    try {
+      await this.#open(signal, {
+        query: { resourceVersion: this.#tracker.version },
+        onEvents: (events) => {
+          hasEvents = true;
+          for (const event of events) this.#tracker.event(event);
+          this.#works();
+        },
+      });
+    } finally {
+      if (hasEvents) this.#barrenWatches = 0;
+      else if (clock.now() - start > barrenLimit.length) this.#barrenWatches++;
+    }
     // Opening the next at once would be a storm.
     if (!hasEvents && clock.now() - start < shortestWatch) throw new Error('the watch ended as soon as it began');
   }
@@ -185,7 +194,8 @@ export class Reflector {
     const isBadRequest = error instanceof ApiError && (error.status === 400 || error.status === 422);
     if (this.#mustReadAll) this.#isVersionRefused ||= isVersionError(error);
     else {
-      this.#mustReadAll = isVersionError(error) || isBadRequest;
+      this.#mustReadAll = isVersionError(error) || isBadRequest || this.#barrenWatches >= barrenLimit.count;
+      if (this.#mustReadAll) this.#barrenWatches = 0;
       this.#isVersionRefused = isBadRequest;
     }
     return this.#backoff.next(error instanceof ApiError ? error.retryAfter : undefined);

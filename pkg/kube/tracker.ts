@@ -1,4 +1,4 @@
-import { errorFromStatus } from './error.ts';
+import { ApiError, errorFromStatus } from './error.ts';
 import { isObject } from './fields.ts';
 import { KnownNames } from './known-names.ts';
 import { nameOf, versionOf } from './reduce.ts';
@@ -115,10 +115,18 @@ export class ObjectTracker {
     const metadata = isObject(raw) ? raw['metadata'] : undefined;
     const annotations = isObject(metadata) ? metadata['annotations'] : undefined;
     const isEnd = isObject(annotations) && annotations[initialEventsEnd] === 'true';
-    if (this.#seen === undefined) return this.#advance(versionOf(raw));
+    if (this.#seen === undefined) return this.#goOnFrom(versionOf(raw));
     // A server that knows nothing of initial events sends ordinary bookmarks, and would never come to an end.
     if (!isEnd) throw new Error('the server does not say where the initial events end');
     this.endPass(versionOf(raw));
+  }
+
+  /** A server whose history was restored from a backup knows less than we do, and would tell nothing until it has caught up. */
+  #goOnFrom(version: string): void {
+    if (version !== this.#version && !isNewer(version, this.#version)) {
+      throw new ApiError('watch', { status: 410, reason: 'Expired', message: `the server is at version ${version}, we are at ${this.#version}` });
+    }
+    this.#advance(version);
   }
 
   /** In a watch versions come in order; a pass gives objects in any order, and the newest of them is the last seen. */

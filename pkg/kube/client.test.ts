@@ -1,0 +1,229 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { seconds } from '../runner/clock.ts';
+import { type ManualClock, manualClock } from '../runner/manual-clock.ts';
+import { HttpClient } from './client.ts';
+import { noMetrics } from './metrics.ts';
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+let server: Server;
+let sockets: Set<Socket>;
+let handler: Handler;
+let clock: ManualClock;
+let client: HttpClient;
+let codes: string[];
+let token: string;
+
+beforeEach(async () => {
+  sockets = new Set();
+  server = createServer((request, response) => handler(request, response));
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  clock = manualClock();
+  codes = [];
+  token = 'old';
+  client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}/prefix/`);
+});
+
+afterEach(async () => {
+  client.close();
+  for (const socket of sockets) if (!socket.closed) await once(socket, 'close');
+  server.close();
+  expect(clock.pending()).toBe(0);
+});
+
+function connect(url: string): HttpClient {
+  const connection = {
+    server: new URL(url),
+    async credentials({ fresh }: { fresh: boolean }) {
+      if (fresh) token = 'new';
+      return { headers: { authorization: `Bearer ${token}` }, tls: {}, agent: undefined };
+    },
+  };
+  const metrics = { ...noMetrics, requested: ({ method, code }: { method: string; code: string }) => codes.push(`${method} ${code}`) };
+  return new HttpClient({ connection, clock, metrics, userAgent: 'kube-proxy/test' });
+}
+
+function json(response: ServerResponse, { status = 200, body, headers = {} }: { status?: number; body: unknown; headers?: object }): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers });
+  response.end(JSON.stringify(body));
+}
+
+async function text(request: IncomingMessage): Promise<string> {
+  let result = '';
+  for await (const chunk of request) result += String(chunk);
+  return result;
+}
+
+describe('an ordinary request', () => {
+  test('asks for JSON under the server\'s path, with credentials', async () => {
+    handler = ({ url, headers }, response) => json(response, { body: { url, headers } });
+    const answer = await client.get('/api/v1/nodes', { query: { labelSelector: '!a,!b' } });
+    expect(answer).toMatchObject({
+      url: '/prefix/api/v1/nodes?labelSelector=%21a%2C%21b',
+      headers: { accept: 'application/json', 'user-agent': 'kube-proxy/test', authorization: 'Bearer old' },
+    });
+    expect(codes).toEqual(['GET 200']);
+  });
+
+  test('sends what is posted as JSON and what is patched as a merge patch', async () => {
+    handler = async (request, response) =>
+      json(response, { body: [request.method, request.headers['content-type'], JSON.parse(await text(request))] });
+    expect(await client.post('/x', { a: 'é' })).toEqual(['POST', 'application/json', { a: 'é' }]);
+    expect(await client.patch('/x', { b: 1 })).toEqual(['PATCH', 'application/merge-patch+json', { b: 1 }]);
+  });
+
+  test('keeps its connection for the next', async () => {
+    handler = ({ socket }, response) => json(response, { body: socket.remotePort });
+    expect(await client.get('/a')).toBe(await client.get('/b'));
+  });
+
+  test('that is not allowed says why, in the words of the API', async () => {
+    const details = { causes: [{ reason: 'ResourceVersionTooLarge' }], retryAfterSeconds: 3 };
+    handler = (_request, response) => json(response, { status: 504, body: { kind: 'Status', code: 504, reason: 'Timeout', message: 'too big', details } });
+    await expect(client.get('/x')).rejects.toMatchObject({
+      message: expect.stringMatching(/^GET http:\S+\/x: 504 Timeout: too big$/) as unknown,
+      status: 504,
+      reason: 'Timeout',
+      retryAfter: 3000,
+      causes: ['ResourceVersionTooLarge'],
+    });
+    expect(codes).toEqual(['GET 504']);
+  });
+
+  test.each([
+    ['a header', { 'retry-after': '7' }, '', 7000],
+    ['nothing', {}, '<html>busy</html>', undefined],
+    ['a header that is no number', { 'retry-after': 'soon' }, '{}', undefined],
+  ])('answered with 429 and %s', async (_name, headers, body, retryAfter) => {
+    handler = (_request, response) => response.writeHead(429, headers).end(body);
+    await expect(client.get('/x')).rejects.toMatchObject({ status: 429, retryAfter });
+  });
+
+  test('whose token is refused is sent once more with fresh credentials', async () => {
+    handler = ({ headers }, response) => json(response, headers.authorization === 'Bearer new' ? { body: 'in' } : { status: 401, body: {} });
+    expect(await client.get('/x')).toBe('in');
+    expect(codes).toEqual(['GET 401', 'GET 200']);
+    handler = (_request, response) => json(response, { status: 401, body: { reason: 'Unauthorized' } });
+    await expect(client.get('/x')).rejects.toMatchObject({ status: 401 });
+    expect(codes).toHaveLength(4);
+  });
+
+  test.each([
+    ['no JSON', (response: ServerResponse) => response.end('<html>')],
+    ['half an answer', (response: ServerResponse) => response.writeHead(200, { 'content-length': 100 }).write('{"a"', () => response.destroy())],
+    ['no answer', (response: ServerResponse) => response.destroy()],
+  ])('that gets %s is a lost connection', async (_name, answer) => {
+    handler = (_request, response) => void answer(response);
+    await expect(client.get('/x')).rejects.toMatchObject({ name: 'ConnectionError', message: expect.stringMatching(/^GET http\S+\/x: /) as unknown });
+  });
+
+  test('to nobody is a lost connection', async () => {
+    const nobody = connect('http://127.0.0.1:9');
+    await expect(nobody.get('/x')).rejects.toThrow('ECONNREFUSED');
+    expect(codes).toEqual(['GET <error>']);
+  });
+
+  test('that is not answered is given up', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    handler = () => resolve();
+    const answer = expect(client.get('/x')).rejects.toThrow('not a byte for 60 s');
+    await promise;
+    await clock.advance(seconds(59));
+    expect(sockets.size).toBe(1);
+    await clock.advance(seconds(1));
+    await answer;
+  });
+
+  test('ends when its signal aborts', async () => {
+    const stop = new AbortController();
+    handler = () => stop.abort(new Error('enough'));
+    await expect(client.get('/x', { signal: stop.signal })).rejects.toThrow('enough');
+  });
+});
+
+describe('a list', () => {
+  test('gives its items as they arrive and in the end the rest', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    handler = (_request, response) => {
+      response.write('{"metadata":{"resourceVersion":"7"},"items":[{"a":1},{"b');
+      void promise.then(() => response.end('":2}]}'));
+    };
+    const items: unknown[] = [];
+    const list = client.list('/x', {
+      onItems: (some) => {
+        items.push(...some);
+        resolve();
+      },
+    });
+    await promise;
+    expect(items).toEqual([{ a: 1 }]);
+    expect(await list).toEqual({ metadata: { resourceVersion: '7' }, items: [] });
+    expect(items).toEqual([{ a: 1 }, { b: 2 }]);
+  });
+
+  test('that is malformed is a lost connection, and the connection is closed', async () => {
+    handler = (_request, response) => void response.write('{"items":[{}{}]}');
+    await expect(client.list('/x', { onItems: () => {} })).rejects.toMatchObject({ name: 'ConnectionError' });
+  });
+});
+
+describe('a watch', () => {
+  test('gives its events as they arrive, on a connection of its own, until it ends', async () => {
+    const ports: unknown[] = [];
+    handler = ({ socket }, response) => {
+      ports.push(socket.remotePort);
+      response.end('{"type":"A"}\n{"type":"B"}\n');
+    };
+    const events: unknown[] = [];
+    for (let count = 0; count < 2; count++) await client.watch('/x', { onEvents: (some) => events.push(...some) });
+    await client.get('/y').catch(() => {});
+    expect(events).toEqual([{ type: 'A' }, { type: 'B' }, { type: 'A' }, { type: 'B' }]);
+    expect(new Set(ports).size).toBe(3);
+  });
+
+  test('that is cut in mid-event gives those before and fails', async () => {
+    handler = (_request, response) => void response.write('{"type":"A"}\n{"type"', () => response.destroy());
+    const events: unknown[] = [];
+    await expect(client.watch('/x', { onEvents: (some) => events.push(...some) })).rejects.toThrow('cut');
+    expect(events).toEqual([{ type: 'A' }]);
+  });
+
+  test('that ends in mid-event fails', async () => {
+    handler = (_request, response) => void response.end('{"type":"A"}\n{"type"');
+    await expect(client.watch('/x', { onEvents: () => {} })).rejects.toThrow('breaks off');
+  });
+
+  test('is dead after 120 s without a byte', async () => {
+    let response: ServerResponse | undefined;
+    handler = (_request, answer) => void (response = answer).write('{}\n');
+    let heard = Promise.withResolvers<void>();
+    const ended = expect(client.watch('/x', { onEvents: () => heard.resolve() })).rejects.toThrow('not a byte for 120 s');
+    await heard.promise;
+    await clock.advance(seconds(119));
+    heard = Promise.withResolvers();
+    response?.write('{}\n');
+    await heard.promise;
+    await clock.advance(seconds(119));
+    expect(sockets.size).toBe(1);
+    await clock.advance(seconds(2));
+    await ended;
+  });
+
+  test('ends when its signal aborts, or its reader throws', async () => {
+    const stop = new AbortController();
+    handler = (_request, response) => void response.write('{}\n');
+    await expect(client.watch('/x', { signal: stop.signal, onEvents: () => stop.abort(new Error('enough')) })).rejects.toThrow('enough');
+    const onEvents = () => {
+      throw new Error('reader');
+    };
+    await expect(client.watch('/x', { onEvents })).rejects.toThrow('reader');
+  });
+});
