@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Agent, RequestOptions } from 'node:https';
 import { isIPv6 } from 'node:net';
@@ -143,13 +144,16 @@ class ConfiguredConnection implements Connection {
     if (exec !== undefined && (!isObject(exec) || typeof exec['command'] !== 'string')) {
       throw new ConfigError(place, { reason: 'the user\'s exec names no command' });
     }
-    const asksSomebody = exec !== undefined || user['auth-provider'] !== undefined;
-    const { tls } = asksSomebody ? { tls: this.#tlsFiles() } : await this.credentials({ fresh: false });
+    const { ca, cert, key } = this.#tlsFiles();
     try {
-      createSecureContext({ ca: tls.ca, cert: tls.cert, key: tls.key });
+      // Node takes an authority that it cannot read for none.
+      if (ca !== undefined) void new X509Certificate(ca);
+      createSecureContext({ cert, key });
     } catch (cause) {
       throw new ConfigError(place, { reason: `a certificate or key cannot be used: ${messageOf(cause)}`, cause });
     }
+    // Plug-ins are asked when credentials are needed: they may be away for a while.
+    if (exec === undefined && user['auth-provider'] === undefined) await this.credentials({ fresh: false });
   }
 
   async credentials({ fresh }: { readonly fresh: boolean }): Promise<Credentials> {
