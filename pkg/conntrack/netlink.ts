@@ -20,16 +20,19 @@ import {
   type tuple,
 } from './schema.ts';
 
+/** What is used of a connection. */
+export type FlowsConnection = Pick<Connection, 'batch' | 'dump'>;
+
 type FlowData = ValueOf<typeof flow>;
 type TupleData = ValueOf<typeof tuple>;
 
 /** The connection tracking table over a connection of NETLINK_NETFILTER; whoever opened it closes it. */
 export class NetlinkConntrack implements Conntrack {
-  readonly #connection: Connection;
+  readonly #connection: FlowsConnection;
   /** False once a kernel refused a filter: everything is read then, and filtered here. */
   #isFiltering = true;
 
-  constructor(connection: Connection) {
+  constructor(connection: FlowsConnection) {
     this.#connection = connection;
   }
 

@@ -22,7 +22,7 @@ const longestRun = 768;
  * it goes into the next message. A set has at most one message in a batch, so that its order is kept.
  */
 export function writeEntries(
-  connection: Connection,
+  connection: Pick<Connection, 'batch'>,
   { batch, protocol }: { batch: readonly EntryWrite[]; protocol: number },
 ): readonly Failure[] {
   const { queues, failures } = queuesOf(batch);

@@ -16,6 +16,9 @@ import {
 import { commands, type createRequest, IPSET_FLAG_LIST_HEADER } from './schema.ts';
 import { fromEntryData, fromListReply, setType, toHeaderData } from './values.ts';
 
+/** What is used of a connection. */
+export type SetsConnection = Pick<Connection, 'request' | 'batch' | 'dump' | 'list'>;
+
 type CreateRequest = ValueOf<typeof createRequest>;
 
 /** IPSET_PROTOCOL_MIN. Kernels since 4.20 speak 7 as well, which adds nothing that is needed here. */
@@ -26,11 +29,11 @@ const protocol = 6;
  * Whoever opened it closes it.
  */
 export class NetlinkIpSets implements IpSets {
-  readonly #connection: Connection;
+  readonly #connection: SetsConnection;
   /** Revisions that sets are created with, by type. */
   readonly #revisions = new Map<SetHeader['type'], number>();
 
-  constructor(connection: Connection) {
+  constructor(connection: SetsConnection) {
     this.#connection = connection;
   }
 
