@@ -30,7 +30,7 @@ export interface ApiServerOptions {
   readonly certificateEnds?: number;
   /** Valid tokens and who holds them; one is made up if none is given. */
   readonly tokens?: Readonly<Record<string, string>>;
-  /** One CIDR, or one of each family; 172.30.0.0/16 and fd00:30::/112 if not given. */
+  /** One CIDR, or one of each family; 172.30.0.0/16 and fd00:172:30::/112 if not given. */
   readonly serviceClusterIpRange?: readonly string[];
   /** 30000 to 32767 if not given. */
   readonly nodePorts?: Ranges['nodePorts'];
@@ -264,7 +264,7 @@ function placeOf(
 }
 
 function rangesOf({
-  serviceClusterIpRange = ['172.30.0.0/16', 'fd00:30::/112'],
+  serviceClusterIpRange = ['172.30.0.0/16', 'fd00:172:30::/112'],
   nodePorts,
 }: ApiServerOptions): Ranges {
   const clusterIPs = serviceClusterIpRange.map((text) => {

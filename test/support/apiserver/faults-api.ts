@@ -59,7 +59,8 @@ function obey({ faults, registry }: Context, order: unknown): void {
       faults.breakWatches(value as Parameters<typeof faults.breakWatches>[0]); // the same
     else if (name === 'bookmark') faults.sendBookmarks();
     else if (name === 'compact') registry.store.compact();
-    else if (name === 'pause') value === true ? faults.pauseWatches() : faults.resumeWatches();
+    else if (name === 'pause' && value === true) faults.pauseWatches();
+    else if (name === 'pause') faults.resumeWatches();
     else throw badRequest(`unknown field "${name}"`);
   }
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
+import { sleep } from '../../../pkg/runner/clock.ts';
 import { answerError, answerJson, formOf } from './answer.ts';
 import type { Context } from './context.ts';
 import type { Credentials } from './credentials.ts';
@@ -58,7 +58,7 @@ async function handle(
   const effect = context.faults.strike(request);
   if (effect?.kind === 'hang') return;
   if (effect?.kind === 'reset') return void message.socket.destroy();
-  if (effect?.kind === 'delay') await delay(effect.milliseconds, undefined, { signal });
+  if (effect?.kind === 'delay') await sleep(context.clock, effect.milliseconds, signal);
   if (effect?.kind === 'status')
     throw new ApiError({
       reason: reasons[effect.code] ?? 'Unknown',
