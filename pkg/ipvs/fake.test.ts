@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest';
+import { ipvsContract } from '../../test/contract/ipvs.ts';
+import { ip } from '../../test/support/addresses.ts';
+import { errnoOf } from '../errno/errno.ts';
+import { FakeIpvs } from './fake.ts';
+import type { RealServer, VirtualServer } from './ipvs.ts';
+
+ipvsContract('IPVS in memory', () => {
+  const ipvs = new FakeIpvs();
+  return { ipvs, readBack: () => ipvs.dump().split('\n').slice(0, -1), close() {} };
+});
+
+const server: VirtualServer = {
+  address: ip('172.30.0.1'),
+  protocol: 'TCP',
+  port: 80,
+  scheduler: 'rr',
+  flags: 0,
+  timeout: 0,
+  prefixLength: 32,
+  persistenceEngine: '',
+};
+
+const backend: RealServer = {
+  address: ip('10.0.0.1'),
+  port: 80,
+  weight: 1,
+  forwarding: 'masquerade',
+  upperThreshold: 0,
+  lowerThreshold: 0,
+};
+
+function filled(fake: FakeIpvs): FakeIpvs {
+  expect(
+    fake.write([
+      { kind: 'addVirtualServer', server },
+      { kind: 'addRealServer', server, backend },
+    ]),
+  ).toEqual([]);
+  return fake;
+}
+
+describe('what only the fake can do', () => {
+  test('a write that a test wants to fail fails and changes nothing', () => {
+    const fake = new FakeIpvs({
+      fail: ({ kind }) => (kind === 'addRealServer' ? 'ENOMEM' : undefined),
+    });
+    const failures = fake.write([
+      { kind: 'addVirtualServer', server },
+      { kind: 'addRealServer', server, backend },
+    ]);
+    expect(failures.map(({ index, error }) => [index, errnoOf(error)])).toEqual([[1, 'ENOMEM']]);
+    expect(fake.dump()).toBe('-A -t 172.30.0.1:80 -s rr\n');
+  });
+
+  test('counters are set, survive a change of weight, and are gone after deletion', async () => {
+    const fake = filled(new FakeIpvs());
+    fake.setCounters(server, backend, { activeConnections: 3 });
+    fake.write([{ kind: 'updateRealServer', server, backend: { ...backend, weight: 0 } }]);
+    expect(await fake.realServers(server)).toMatchObject([
+      { weight: 0, activeConnections: 3, inactiveConnections: 0 },
+    ]);
+    fake.write([
+      { kind: 'deleteRealServer', server, backend },
+      { kind: 'addRealServer', server, backend },
+    ]);
+    expect(await fake.realServers(server)).toMatchObject([{ activeConnections: 0 }]);
+  });
+
+  test('a fake that remembers deleted servers gives them their counters back, until it forgets', async () => {
+    const fake = filled(new FakeIpvs({ remembersDeleted: true }));
+    fake.setCounters(server, backend, { activeConnections: 3 });
+    const again = () => {
+      fake.write([
+        { kind: 'deleteRealServer', server, backend },
+        { kind: 'addRealServer', server, backend },
+      ]);
+      return fake.realServers(server);
+    };
+    expect(await again()).toMatchObject([{ activeConnections: 3 }]);
+    fake.write([{ kind: 'deleteRealServer', server, backend }]);
+    fake.forgetDeleted();
+    expect(await again()).toMatchObject([{ activeConnections: 0 }]);
+  });
+
+  test('a write during a dump is a mistake of the program', async () => {
+    const fake = filled(new FakeIpvs());
+    const reading = fake.virtualServers();
+    expect(() => fake.write([])).toThrow('a write during a dump');
+    await reading;
+    expect(fake.write([])).toEqual([]);
+  });
+
+  test('calls are counted', async () => {
+    const fake = filled(new FakeIpvs());
+    await fake.realServers(server);
+    expect(fake.calls).toMatchObject({
+      write: 1,
+      addVirtualServer: 1,
+      addRealServer: 1,
+      realServers: 1,
+      virtualServers: 0,
+    });
+    fake.resetCalls();
+    expect(fake.calls.write).toBe(0);
+  });
+});

@@ -1,0 +1,243 @@
+import { type ErrnoCode, type Failure, KernelError } from '../errno/errno.ts';
+import { refusal } from './checks.ts';
+import {
+  IP_VS_SVC_F_HASHED,
+  type Ipvs,
+  type IpvsInfo,
+  type IpvsTimeouts,
+  type IpvsWrite,
+  type RealServer,
+  type RealServerId,
+  type RealServerStatus,
+  realServerKey,
+  type Statistics,
+  type VirtualServerId,
+  type VirtualServerStatus,
+  virtualServerKey,
+} from './ipvs.ts';
+import { printServers, printWrite } from './print.ts';
+
+/** What a test sets of a real server, as traffic would. */
+export type Counters = Partial<
+  Pick<
+    RealServerStatus,
+    'activeConnections' | 'inactiveConnections' | 'persistentConnections' | 'statistics'
+  >
+>;
+
+/** How the fake departs from an idle kernel. */
+export interface FakeIpvsOptions {
+  /** Asked before each write: a code makes it fail with that code and change nothing. */
+  readonly fail?: (write: IpvsWrite) => ErrnoCode | undefined;
+  /** The kernel keeps a deleted real server's counters for a while and gives them to one that is added again; see {@link FakeIpvs.forgetDeleted}. */
+  readonly remembersDeleted?: boolean;
+  /** Schedulers that can be loaded; by default those that the kernel comes with. */
+  readonly schedulers?: readonly string[];
+}
+
+/** How often each method was called, and how many writes of each kind were tried. */
+export type CallCounts = Record<keyof Ipvs | IpvsWrite['kind'], number>;
+
+const noStatistics: Statistics = {
+  connections: 0n,
+  incomingPackets: 0n,
+  outgoingPackets: 0n,
+  incomingBytes: 0n,
+  outgoingBytes: 0n,
+};
+
+const standardSchedulers = [
+  ...['rr', 'wrr', 'lc', 'wlc', 'fo', 'ovf', 'lblc', 'lblcr'],
+  ...['dh', 'sh', 'mh', 'sed', 'nq', 'twos'],
+];
+
+interface Service {
+  status: VirtualServerStatus;
+  readonly backends: Map<string, RealServerStatus>;
+}
+
+/** IPVS in memory: checks what the kernel checks, fails with its codes, and moves no packet. */
+export class FakeIpvs implements Ipvs {
+  /** May be set at any time. */
+  fail: ((write: IpvsWrite) => ErrnoCode | undefined) | undefined;
+  calls = noCalls();
+  readonly #options: FakeIpvsOptions;
+  readonly #schedulers: ReadonlySet<string>;
+  readonly #services = new Map<string, Service>();
+  readonly #deleted = new Map<string, RealServerStatus>();
+  #timeouts: IpvsTimeouts = { tcp: 900, tcpFin: 120, udp: 300 };
+  #dumps = 0;
+
+  constructor(options: FakeIpvsOptions = {}) {
+    this.#options = options;
+    this.fail = options.fail;
+    this.#schedulers = new Set(options.schedulers ?? standardSchedulers);
+  }
+
+  write(batch: readonly IpvsWrite[]): readonly Failure[] {
+    this.calls.write++;
+    if (this.#dumps > 0) throw new Error('a write during a dump: the kernel would lose objects');
+    return batch.flatMap((write, index) => {
+      this.calls[write.kind]++;
+      const code = this.fail?.(write) ?? this.#try(write);
+      return code === undefined ? [] : [{ index, error: new KernelError(printWrite(write), code) }];
+    });
+  }
+
+  async virtualServers(): Promise<readonly VirtualServerStatus[]> {
+    this.calls.virtualServers++;
+    return this.#dump(() => [...this.#services.values()].map(({ status }) => status));
+  }
+
+  virtualServer(id: VirtualServerId): VirtualServerStatus | undefined {
+    this.calls.virtualServer++;
+    return this.#services.get(virtualServerKey(id))?.status;
+  }
+
+  async realServers(id: VirtualServerId): Promise<readonly RealServerStatus[]> {
+    this.calls.realServers++;
+    return this.#dump(() => [
+      ...(this.#services.get(virtualServerKey(id))?.backends.values() ?? []),
+    ]);
+  }
+
+  info(): IpvsInfo {
+    this.calls.info++;
+    return { version: '1.2.1', connectionTableSize: 4096 };
+  }
+
+  timeouts(): IpvsTimeouts {
+    this.calls.timeouts++;
+    return this.#timeouts;
+  }
+
+  setTimeouts({ tcp, tcpFin, udp }: IpvsTimeouts): void {
+    this.calls.setTimeouts++;
+    const longest = Math.floor(0x7fffffff / 250); // INT_MAX / HZ
+    if ([tcp, tcpFin, udp].some((timeout) => timeout > longest)) {
+      throw new KernelError('set IPVS timeouts', 'EINVAL');
+    }
+    const old = this.#timeouts;
+    this.#timeouts = { tcp: tcp || old.tcp, tcpFin: tcpFin || old.tcpFin, udp: udp || old.udp };
+  }
+
+  /** Sets what traffic would; the real server must be there. */
+  setCounters(server: VirtualServerId, backend: RealServerId, counters: Counters): void {
+    const backends = this.#services.get(virtualServerKey(server))?.backends;
+    const status = backends?.get(realServerKey(backend));
+    if (status === undefined) throw new Error(`no real server ${realServerKey(backend)}`);
+    backends?.set(realServerKey(backend), { ...status, ...counters });
+  }
+
+  /** Real servers deleted so far come back with counters at 0, as in the kernel after some milliseconds. */
+  forgetDeleted(): void {
+    this.#deleted.clear();
+  }
+
+  /** Starts counting calls anew. */
+  resetCalls(): void {
+    this.calls = noCalls();
+  }
+
+  /** As `ipvsadm -Sn` prints it, in the order in which things were added. */
+  dump(): string {
+    return printServers(
+      [...this.#services.values()].map(({ status, backends }) => ({
+        server: status,
+        backends: [...backends.values()],
+      })),
+    );
+  }
+
+  async #dump<T>(read: () => T): Promise<T> {
+    this.#dumps++;
+    await Promise.resolve();
+    this.#dumps--;
+    return read();
+  }
+
+  /** Does the write, or says why not. */
+  #try(write: IpvsWrite): ErrnoCode | undefined {
+    const key = virtualServerKey(write.server);
+    const service = this.#services.get(key);
+    const code = refusal(write, {
+      server: service?.status,
+      hasBackend:
+        'backend' in write && service?.backends.has(realServerKey(write.backend)) === true,
+      schedulers: this.#schedulers,
+    });
+    if (code !== undefined) return code;
+    switch (write.kind) {
+      case 'addVirtualServer':
+      case 'updateVirtualServer': {
+        const flags = write.server.flags & ~IP_VS_SVC_F_HASHED;
+        const status = {
+          ...write.server,
+          flags,
+          statistics: service?.status.statistics ?? noStatistics,
+        };
+        if (service === undefined) this.#services.set(key, { status, backends: new Map() });
+        else service.status = status;
+        return undefined;
+      }
+      case 'deleteVirtualServer':
+        for (const backend of service?.backends.values() ?? []) this.#remember(key, backend);
+        this.#services.delete(key);
+        return undefined;
+      case 'addRealServer':
+      case 'updateRealServer':
+        this.#putBackend(key, write.backend);
+        return undefined;
+      case 'deleteRealServer': {
+        const status = service?.backends.get(realServerKey(write.backend));
+        if (status !== undefined) this.#remember(key, status);
+        service?.backends.delete(realServerKey(write.backend));
+        return undefined;
+      }
+    }
+  }
+
+  #putBackend(key: string, backend: RealServer): void {
+    const backends = this.#services.get(key)?.backends;
+    const backendKey = realServerKey(backend);
+    const { activeConnections, inactiveConnections, persistentConnections, statistics } =
+      backends?.get(backendKey) ?? this.#deleted.get(`${key} ${backendKey}`) ?? idle;
+    backends?.set(backendKey, {
+      ...backend,
+      activeConnections,
+      inactiveConnections,
+      persistentConnections,
+      statistics,
+    });
+  }
+
+  #remember(key: string, backend: RealServerStatus): void {
+    if (this.#options.remembersDeleted !== true) return;
+    this.#deleted.set(`${key} ${realServerKey(backend)}`, backend);
+  }
+}
+
+const idle = {
+  activeConnections: 0,
+  inactiveConnections: 0,
+  persistentConnections: 0,
+  statistics: noStatistics,
+};
+
+function noCalls(): CallCounts {
+  return {
+    write: 0,
+    virtualServers: 0,
+    virtualServer: 0,
+    realServers: 0,
+    info: 0,
+    timeouts: 0,
+    setTimeouts: 0,
+    addVirtualServer: 0,
+    updateVirtualServer: 0,
+    deleteVirtualServer: 0,
+    addRealServer: 0,
+    updateRealServer: 0,
+    deleteRealServer: 0,
+  };
+}

@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest';
+import { ip } from '../../test/support/addresses.ts';
+import { FakeIpvs } from './fake.ts';
+import type { VirtualServer } from './ipvs.ts';
+import { probeIpvs } from './probe.ts';
+
+const ipset = () => 7;
+
+function probe(ipvs: FakeIpvs, scheduler = 'rr', ipsetProtocol = ipset): Promise<void> {
+  return probeIpvs(ipvs, { scheduler, ipsetProtocol });
+}
+
+const other: VirtualServer = {
+  address: ip('172.30.0.1'),
+  protocol: 'TCP',
+  port: 80,
+  scheduler: 'lc',
+  flags: 0,
+  timeout: 0,
+  prefixLength: 32,
+  persistenceEngine: '',
+};
+
+test('a virtual server with the scheduler is added and taken away again', async () => {
+  const ipvs = new FakeIpvs();
+  await probe(ipvs);
+  expect(ipvs.calls).toMatchObject({ addVirtualServer: 1, deleteVirtualServer: 1 });
+  expect(ipvs.dump()).toBe('');
+});
+
+test('nothing is written if a virtual server has the scheduler already', async () => {
+  const ipvs = new FakeIpvs();
+  ipvs.write([{ kind: 'addVirtualServer', server: other }]);
+  await probe(ipvs, 'lc');
+  expect(ipvs.calls.addVirtualServer).toBe(1);
+});
+
+test('one that an earlier probe left behind is no obstacle', async () => {
+  const ipvs = new FakeIpvs();
+  const left = { ...other, address: ip('198.51.100.0'), port: 20_000 };
+  ipvs.write([{ kind: 'addVirtualServer', server: left }]);
+  await probe(ipvs);
+  expect(ipvs.dump()).toBe('');
+});
+
+test.each<[string, FakeIpvs, () => number, string]>([
+  [
+    'an old ipset',
+    new FakeIpvs(),
+    () => 5,
+    'ipset protocol 5 is older than 6, the oldest that will do',
+  ],
+  [
+    'a missing ipset',
+    new FakeIpvs(),
+    () => {
+      throw new Error('no ipset here');
+    },
+    'no ipset here',
+  ],
+  [
+    'a missing scheduler',
+    new FakeIpvs({ schedulers: ['lc'] }),
+    ipset,
+    'the kernel has no scheduler rr: load the module ip_vs_rr',
+  ],
+  [
+    'a kernel that takes no virtual server',
+    new FakeIpvs({ fail: () => 'EPERM' }),
+    ipset,
+    'add virtual server 198.51.100.0:20000/TCP: EPERM',
+  ],
+  [
+    'a probe that cannot be taken away',
+    new FakeIpvs({ fail: ({ kind }) => (kind === 'deleteVirtualServer' ? 'EIO' : undefined) }),
+    ipset,
+    'delete virtual server 198.51.100.0:20000/TCP: EIO',
+  ],
+])('%s ends the start', async (_, ipvs, ipsetProtocol, reason) => {
+  await expect(probe(ipvs, 'rr', ipsetProtocol)).rejects.toThrow(
+    `can't use the IPVS proxier: ${reason}`,
+  );
+});
+
+test('a kernel that takes a virtual server and does not have it afterwards has no IPVS', async () => {
+  const ipvs = new FakeIpvs();
+  ipvs.virtualServers = async () => [];
+  await expect(probe(ipvs)).rejects.toThrow("can't use the IPVS proxier: ipvs not supported");
+});
