@@ -6,8 +6,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
 type Entry = {
+  readonly cpu?: string | readonly string[];
+  readonly os?: string | readonly string[];
+  readonly libc?: string | readonly string[];
   readonly version?: string;
-  readonly dev?: true;
+  readonly dev?: boolean;
+  readonly optional?: boolean;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 };
 type Lock = { packages: Record<string, Entry> };
@@ -17,18 +21,19 @@ const processors = ['arm', 'arm64', 'ia32', 'ppc64', 'riscv64', 's390x', 'x64'];
 
 const path = new URL('../package-lock.json', import.meta.url);
 const lock = JSON.parse(readFileSync(path, 'utf8')) as Lock;
-const added = Object.values(lock.packages).flatMap((parent) =>
-  Object.entries(parent.optionalDependencies ?? {})
-    .filter(([name]) => lock.packages[`node_modules/${name}`] === undefined)
-    .map(([name, version]) => [`node_modules/${name}`, platformEntry({ name, version, parent })]),
-);
-const packages = Object.entries({ ...lock.packages, ...Object.fromEntries(added) });
-packages.sort(([left], [right]) => (left < right ? -1 : 1));
-lock.packages = Object.fromEntries(packages);
+let added = 0;
+for (const parent of Object.values(lock.packages)) {
+  for (const [name, version] of Object.entries(parent.optionalDependencies ?? {})) {
+    const place = `node_modules/${name}`;
+    if (lock.packages[place] !== undefined) continue;
+    lock.packages[place] = platformEntry({ name, version, parent });
+    added++;
+  }
+}
 writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`);
-console.log(`${added.length} platform packages added to package-lock.json`);
+console.log(`${added} platform packages added to package-lock.json`);
 
-function platformEntry(wanted: { name: string; version: string; parent: Entry }): object {
+function platformEntry(wanted: { name: string; version: string; parent: Entry }): Entry {
   const words = wanted.name.split(/[-/]/);
   const os = systems.filter((system) => words.includes(system));
   const cpu = processors.filter((processor) => words.includes(processor));

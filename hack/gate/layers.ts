@@ -1,0 +1,142 @@
+/**
+ * Who may import whom, as a table, and the check of it. Run by `npm run layers`; `hack/gate/gate.test.ts` plants faults to
+ * see it fail. Tests may import everything; what is not in the table may import nothing of ours.
+ */
+import { globSync } from 'node:fs';
+import { cruise, type ICruiseResult, type IForbiddenRuleType } from 'dependency-cruiser';
+
+/** Folders of `pkg/` whose face (the file named after the folder) speaks of one part of the kernel. */
+const kernelFolders = ['conntrack', 'firewall', 'ipset', 'ipvs', 'links', 'reset', 'sysctl'];
+const faces = kernelFolders.map((folder) => `^pkg/${folder}/${folder}[.]ts$`);
+const bottom = [folder('errno'), folder('ip')];
+
+/** Each row: files of `from` may import their own folder and what `may` matches, nothing else of ours. */
+const layers: readonly Layer[] = [
+  { name: 'errno', from: folder('errno'), may: [] },
+  { name: 'wire', from: folder('wire'), may: [] },
+  { name: 'ip', from: folder('ip'), may: [] },
+  { name: 'log', from: folder('log'), may: [] },
+  { name: 'netlink', from: folder('netlink'), may: [folder('wire'), folder('log'), ...bottom] },
+  ...kernelFolders.map((name) => ({
+    name,
+    from: folder(name),
+    may: [folder('netlink'), folder('wire'), folder('log'), ...bottom],
+  })),
+  { name: 'metrics', from: folder('metrics'), may: [folder('log'), ...bottom] },
+  { name: 'config', from: folder('config'), may: [folder('log'), ...bottom] },
+  { name: 'runner', from: folder('runner'), may: [folder('log'), ...bottom] },
+  ...['kube', 'health'].map((name) => ({
+    name,
+    from: folder(name),
+    may: [folder('log'), folder('runner'), folder('metrics'), ...bottom],
+  })),
+  {
+    name: 'proxy',
+    from: folder('proxy'),
+    may: [
+      ...faces,
+      '^pkg/kube/types[.]ts$',
+      folder('runner'),
+      folder('metrics'),
+      folder('log'),
+      ...bottom,
+    ],
+  },
+  { name: 'cmd', from: '^cmd/', may: ['^pkg/'] },
+  { name: 'test', from: '^test/', may: ['^pkg/', '^cmd/', '^hack/'] },
+  { name: 'hack', from: '^hack/', may: [] },
+];
+
+/** Each package has one owner, so that it can be replaced, and seen whole, in one file. */
+const owners: Readonly<Record<string, string>> = {
+  koffi: '^pkg/netlink/libc[.]ts$',
+  pino: folder('log'),
+  'prom-client': folder('metrics'),
+  '@kubernetes/client-node': '^pkg/kube/config[.]ts$',
+  yaml: '^pkg/(kube/manifests[.]ts$|config/)',
+};
+
+type Layer = { readonly name: string; readonly from: string; readonly may: readonly string[] };
+
+const tests = ['[.]test[.]ts$', '^test/'];
+const implementation = '/(netlink|restore|proc|fake)[.]ts$';
+
+const rules: readonly IForbiddenRuleType[] = [
+  { name: 'cycle', from: {}, to: { circular: true } },
+  { name: 'unresolved', from: {}, to: { couldNotResolve: true } },
+  ...layers.map(layerRule),
+  {
+    name: 'face',
+    from: { path: [...faces, '/fake[.]ts$'] },
+    to: {
+      path: ['^pkg/'],
+      pathNot: [...bottom, ...faces, '^pkg/([^/]+)/(?!netlink|restore|proc|schema)'],
+    },
+  },
+  {
+    name: 'implementation',
+    from: { path: '^(?:cmd|pkg)/([^/]+)/', pathNot: ['^cmd/kube-proxy/assemble[.]ts$', ...tests] },
+    to: { path: implementation, pathNot: ['^pkg/$1/(netlink|restore|proc)[.]ts$'] },
+  },
+  {
+    name: 'test-only',
+    from: { path: '^(cmd|pkg)/', pathNot: tests },
+    to: { path: ['/manual-clock[.]ts$', '[.]test[.]ts$'] },
+  },
+  ...Object.entries(owners).map(([name, owner]) => ({
+    name: `owner of ${name}`,
+    from: { path: '^(cmd|pkg)/', pathNot: [owner, ...tests] },
+    to: { path: `^node_modules/${name}/` },
+  })),
+  {
+    name: 'package without owner',
+    from: { path: '^(cmd|pkg)/', pathNot: tests },
+    to: {
+      path: '^node_modules/',
+      pathNot: Object.keys(owners).map((name) => `^node_modules/${name}/`),
+    },
+  },
+];
+
+function folder(name: string): string {
+  return `^pkg/${name}/`;
+}
+
+function layerRule({ name, from, may }: Layer): IForbiddenRuleType {
+  return {
+    name: `layer ${name}`,
+    from: { path: from, pathNot: tests },
+    to: { path: '^(cmd|pkg|test|hack)/', pathNot: [from, ...may] },
+  };
+}
+
+const roots = ['cmd', 'pkg', 'test', 'hack'];
+const { output } = await cruise(roots, {
+  ruleSet: { forbidden: rules.map((rule) => ({ ...rule, severity: 'error' })) },
+  validate: true,
+  parser: 'swc',
+  tsPreCompilationDeps: true,
+  doNotFollow: { path: 'node_modules' },
+  enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['node', 'import'] },
+  outputType: 'json',
+});
+const result = JSON.parse(String(output)) as ICruiseResult;
+const seen = new Set(result.modules.map(({ source }) => source));
+const files = globSync(roots.map((root) => `${root}/**/*.ts`));
+
+const complaints = [
+  ...files.filter((file) => !seen.has(file)).map((file) => `${file} was not looked at`),
+  ...files.filter((file) => !isKnown(file)).map((file) => `${file} is in a folder without a layer`),
+  ...result.summary.violations.map(
+    ({ rule, from, to, cycle }) =>
+      `${rule.name}: ${from} → ${cycle?.map(({ name }) => name).join(' → ') ?? to}`,
+  ),
+];
+if (files.length === 0) complaints.push('no source file found');
+for (const complaint of complaints) console.error(complaint);
+if (complaints.length === 0) console.log(`layers: ${files.length} modules, no violation`);
+process.exitCode = complaints.length === 0 ? 0 : 1;
+
+function isKnown(file: string): boolean {
+  return layers.some(({ from }) => new RegExp(from).test(file));
+}

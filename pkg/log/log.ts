@@ -1,0 +1,94 @@
+import type { LogRecord, LogSink } from './record.ts';
+import { jsonSink, textSink } from './sink.ts';
+
+/** What a message speaks of: short values under names, `{ service: 'shop/cart', count: 3 }`. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** Where the program tells people what it does. One message is one line. */
+export interface Logger {
+  /**
+   * This logger if messages of such detail are wanted (`-v`), else undefined: `log.v(4)?.info(…)` costs a comparison, and its
+   * arguments are not computed, when they are not.
+   */
+  v(level: number): Logger | undefined;
+  /** Tells what went as it should. */
+  info(message: string, fields?: Fields): void;
+  /** Tells what somebody may want to change. */
+  warn(message: string, fields?: Fields): void;
+  /** Tells what went wrong, with the error and all its causes. */
+  error(message: string, error?: unknown, fields?: Fields): void;
+  /** The same logger with fields that every message repeats. */
+  with(fields: Fields): Logger;
+}
+
+/** A logger whose level of detail can be changed while it runs; all loggers made from it follow. */
+export interface RootLogger extends Logger {
+  /** Wants messages up to this level from now on. */
+  setVerbosity(level: number): void;
+}
+
+/** `--logging-format`: klog's text, or one JSON object a line. */
+export type LogFormat = 'text' | 'json';
+
+/** Makes the program's logger: it writes to standard error, and a line is out when the call returns. */
+export function createLogger(options: { format: LogFormat; verbosity: number }): RootLogger {
+  const sink = options.format === 'json' ? jsonSink() : textSink();
+  return loggerTo(sink, { verbosity: options.verbosity });
+}
+
+/** Makes a logger that hands its records to a sink. */
+export function loggerTo(
+  sink: LogSink,
+  options: { verbosity: number; now?: () => number },
+): RootLogger {
+  return new SinkLogger({ sink, now: options.now ?? Date.now, verbosity: options.verbosity });
+}
+
+/** What all loggers of one root share. */
+type Shared = { readonly sink: LogSink; readonly now: () => number; verbosity: number };
+
+class SinkLogger implements RootLogger {
+  readonly #shared: Shared;
+  readonly #fields: Fields | undefined;
+  readonly #level: number;
+
+  constructor(shared: Shared, own: { fields?: Fields | undefined; level?: number } = {}) {
+    this.#shared = shared;
+    this.#fields = own.fields;
+    this.#level = own.level ?? 0;
+  }
+
+  setVerbosity(level: number): void {
+    this.#shared.verbosity = level;
+  }
+
+  v(level: number): Logger | undefined {
+    if (level > this.#shared.verbosity) return undefined;
+    if (level === this.#level) return this;
+    return new SinkLogger(this.#shared, { fields: this.#fields, level });
+  }
+
+  with(fields: Fields): Logger {
+    return new SinkLogger(this.#shared, { fields: this.#join(fields), level: this.#level });
+  }
+
+  info(message: string, fields?: Fields): void {
+    this.#write({ severity: 'info', message, fields: this.#join(fields) });
+  }
+
+  warn(message: string, fields?: Fields): void {
+    this.#write({ severity: 'warning', message, fields: this.#join(fields) });
+  }
+
+  error(message: string, error?: unknown, fields?: Fields): void {
+    this.#write({ severity: 'error', message, error, fields: this.#join(fields) });
+  }
+
+  #join(fields: Fields | undefined): Fields {
+    return this.#fields === undefined ? (fields ?? {}) : { ...this.#fields, ...fields };
+  }
+
+  #write(record: Omit<LogRecord, 'time' | 'level'>): void {
+    this.#shared.sink({ ...record, time: this.#shared.now(), level: this.#level });
+  }
+}
