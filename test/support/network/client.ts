@@ -1,0 +1,126 @@
+import koffi from 'koffi';
+import { familyOf, type IpAddress, unspecified } from '../../../pkg/ip/address.ts';
+import type { Protocol } from '../../../pkg/ip/protocol.ts';
+import type { Host } from './network.ts';
+import {
+  bindSocket,
+  closeSocket,
+  connectSocket,
+  EAGAIN,
+  EINPROGRESS,
+  openSocket,
+  receiveText,
+  resetOnClose,
+  sendText,
+  socketError,
+} from './sockets.ts';
+
+/** Where a request goes, and how. */
+export interface Request {
+  readonly protocol: Protocol;
+  readonly address: IpAddress;
+  readonly port: number;
+  /** A source port, to be reused at once if need be; by default the kernel chooses. */
+  readonly sourcePort?: number;
+  /** Milliseconds to wait for each step; 2 s by default. */
+  readonly patience?: number;
+}
+
+/** What a client saw: an answer, or why there was none. */
+export type Answer =
+  | { readonly kind: 'answer'; readonly server: string; readonly peer: string }
+  | { readonly kind: 'refused' | 'reset' | 'timeout' | 'unreachable' };
+
+/** A connection that stays. UDP has one as well: a connected socket. */
+export interface Connection {
+  /** Sends a message and waits for its answer. */
+  ask(text?: string): Promise<Answer>;
+  /** Waits, sending nothing, until the connection ends by itself. */
+  ended(patience: number): Promise<'reset' | 'closed' | 'open'>;
+  close(): void;
+}
+
+/** One request on a connection of its own. */
+export async function ask(host: Host, request: Request): Promise<Answer> {
+  const connection = await open(host, request);
+  if ('kind' in connection) return connection;
+  const answer = await connection.ask();
+  connection.close();
+  return answer;
+}
+
+/** Connects; what the client saw if it could not. */
+export async function open(host: Host, request: Request): Promise<Connection | Answer> {
+  const patience = request.patience ?? 2_000;
+  const fd = openIn(host, request);
+  const failure = connectSocket(fd, request);
+  if (failure === EINPROGRESS) {
+    const isReady = await ready(fd, { event: 'writable', patience });
+    const error = isReady ? socketError(fd) : -1;
+    if (error !== 0) return fail(fd, error);
+  } else if (failure !== 0) return fail(fd, failure);
+  return connectionOn(fd, { patience, protocol: request.protocol });
+}
+
+function openIn(host: Host, { address, protocol, sourcePort }: Request): number {
+  const leave = host.namespace.enter();
+  try {
+    const fd = openSocket(familyOf(address), protocol);
+    if (sourcePort !== undefined) bindSocket(fd, { address: unspecified(familyOf(address)), port: sourcePort });
+    return fd;
+  } finally {
+    leave();
+  }
+}
+
+function connectionOn(fd: number, { patience, protocol }: { patience: number; protocol: Protocol }): Connection {
+  let isOpen = true;
+  const close = () => {
+    if (isOpen) closeSocket(fd);
+    isOpen = false;
+  };
+  return {
+    async ask(text = 'hello') {
+      const failure = sendText(fd, text);
+      if (failure !== 0) return { kind: meaning(failure) };
+      if (!(await ready(fd, { event: 'readable', patience }))) return { kind: 'timeout' };
+      const got = receiveText(fd);
+      if (typeof got === 'number') return { kind: meaning(got) };
+      const [server = '', peer = ''] = got.split(' ');
+      return got === '' ? { kind: 'reset' } : { kind: 'answer', server, peer };
+    },
+    async ended(limit) {
+      if (!(await ready(fd, { event: 'readable', patience: limit }))) return 'open';
+      return receiveText(fd) === '' ? 'closed' : 'reset';
+    },
+    close() {
+      if (isOpen && protocol !== 'UDP') resetOnClose(fd);
+      close();
+    },
+  };
+}
+
+function fail(fd: number, error: number): Answer {
+  closeSocket(fd);
+  return { kind: meaning(error) };
+}
+
+function meaning(error: number): 'refused' | 'reset' | 'timeout' | 'unreachable' {
+  if (error === 111) return 'refused';
+  if (error === 104 || error === 32) return 'reset';
+  return error === 113 || error === 101 || error === 1 ? 'unreachable' : error === EAGAIN ? 'timeout' : 'timeout';
+}
+
+/** Waits for a descriptor; false if nothing happened in time. */
+async function ready(fd: number, { event, patience }: { event: 'readable' | 'writable'; patience: number }): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const watch = koffi.node.poll as unknown as (fd: number, options: object, callback: () => void) => { close(): void };
+    const done = (isReady: boolean) => {
+      clearTimeout(timer);
+      handle.close();
+      resolve(isReady);
+    };
+    const timer = setTimeout(() => done(false), patience);
+    const handle = watch(fd, { [event]: true }, () => done(true));
+  });
+}

@@ -1,0 +1,89 @@
+import { spawnSync } from 'node:child_process';
+import { familyOf, type IpAddress } from '../../../pkg/ip/address.ts';
+import { ip } from '../addresses.ts';
+import { createNamespace, type Namespace } from '../namespace.ts';
+
+/** Addresses of the node in every test network. */
+export const nodeAddresses = { IPv4: ip('192.168.0.10'), IPv6: ip('fd00:192:168::10') } as const;
+
+/** The node's end of every link. */
+const gatewayMac = 'ee:ee:ee:ee:ee:ee';
+
+/** A machine of the test network: a network namespace with addresses. */
+export interface Host {
+  readonly name: string;
+  readonly namespace: Namespace;
+  readonly addresses: readonly IpAddress[];
+}
+
+/**
+ * A node with pods on it and clients outside, as most CNIs wire them: each pod has a device pair of its own, a /32 (or /128)
+ * address and a host route. The node has its address on `eth0`, behind which the first client lives.
+ *
+ *     client ── eth0 [node 192.168.0.10] v-pod1 ── pod 10.0.1.1
+ */
+export class Network {
+  readonly node: Host;
+  readonly #hosts: Host[] = [];
+
+  constructor() {
+    const namespace = createNamespace();
+    this.node = { name: 'node', namespace, addresses: Object.values(nodeAddresses) };
+    namespace.run('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1', 'net.ipv6.conf.default.accept_dad=0', 'net.ipv6.conf.all.accept_dad=0');
+  }
+
+  /** A pod on the node: its device on the node is `v-<name>`. */
+  addPod(name: string, addresses: readonly IpAddress[]): Host {
+    return this.#addHost({ name, addresses, device: `v-${name}` });
+  }
+
+  /** A client outside, behind the node's `eth0` if it is the first, else behind `x-<name>`. */
+  addClient(name: string, addresses: readonly IpAddress[]): Host {
+    const isFirst = !this.#hosts.some((host) => host.name.startsWith('client'));
+    return this.#addHost({ name, addresses, device: isFirst ? 'eth0' : `x-${name}` });
+  }
+
+  /** Takes a host away as a machine that is lost: its link goes down, nobody hears of it. */
+  cut(host: Host): void {
+    host.namespace.run('ip', 'link', 'set', 'eth0', 'down');
+  }
+
+  /** Takes everything away. */
+  close(): void {
+    for (const { namespace } of [...this.#hosts, this.node]) namespace.remove();
+  }
+
+  #addHost({ name, addresses, device }: { name: string; addresses: readonly IpAddress[]; device: string }): Host {
+    const namespace = createNamespace();
+    const host = { name, namespace, addresses };
+    this.#hosts.push(host);
+    batch(this.node.namespace, [
+      `link add ${device} type veth peer name eth0 netns ${namespace.name}`,
+      `link set ${device} address ${gatewayMac} up`,
+      `addr add fe80::1/64 dev ${device} nodad`,
+      ...(device === 'eth0' ? [`addr add ${nodeAddresses.IPv4}/24 dev eth0`, `addr add ${nodeAddresses.IPv6}/64 dev eth0 nodad`] : []),
+      ...addresses.map((address) => `route add ${printHostRoute(address)} dev ${device}`),
+    ]);
+    batch(namespace, [
+      'link set eth0 up',
+      ...addresses.map((address) => `addr add ${printHostRoute(address)} dev eth0${familyOf(address) === 'IPv6' ? ' nodad' : ''}`),
+      // The gateway is nobody's address, only a name for the other end's: the node's devices have no address of their own.
+      'route add 169.254.1.1 dev eth0 scope link',
+      `neigh add 169.254.1.1 lladdr ${gatewayMac} dev eth0`,
+      `neigh add fe80::1 lladdr ${gatewayMac} dev eth0`,
+      'route add default via 169.254.1.1 dev eth0',
+      'route add default via fe80::1 dev eth0',
+    ]);
+    return host;
+  }
+}
+
+function printHostRoute(address: IpAddress): string {
+  return `${address}/${familyOf(address) === 'IPv4' ? 32 : 128}`;
+}
+
+/** Runs lines of `ip` in a namespace, all in one process. */
+function batch({ name }: Namespace, lines: readonly string[]): void {
+  const { status, stderr } = spawnSync('ip', ['-n', name, '-batch', '-'], { input: lines.join('\n'), encoding: 'utf8' });
+  if (status !== 0) throw new Error(`ip -n ${name} -batch: ${stderr}`);
+}

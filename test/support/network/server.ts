@@ -1,0 +1,100 @@
+import type { IpAddress } from '../../../pkg/ip/address.ts';
+import { familyOf } from '../../../pkg/ip/address.ts';
+import type { Protocol } from '../../../pkg/ip/protocol.ts';
+import { watchReadable } from '../../../pkg/netlink/libc.ts';
+import type { Host } from './network.ts';
+import {
+  acceptSocket,
+  bindSocket,
+  closeSocket,
+  listenSocket,
+  openSocket,
+  receiveFrom,
+  receiveText,
+  type SocketAddress,
+  sendText,
+  sendTo,
+} from './sockets.ts';
+
+/** A server that answers each message with its name and the address it saw: `web1 10.0.1.2`. */
+export interface Server {
+  readonly name: string;
+  /** Every client address it has seen, in order. */
+  readonly seen: readonly IpAddress[];
+  /** Stops listening; connections are closed in the ordinary way. */
+  close(): void;
+}
+
+/** Serves a port of a host on all its addresses of the family of `address`, or on that address alone. */
+export function serve(host: Host, { protocol, port, address }: { protocol: Protocol; port: number; address: IpAddress }): Server {
+  const leave = host.namespace.enter();
+  const fd = openSocket(familyOf(address), protocol);
+  try {
+    bindSocket(fd, { address, port });
+    if (protocol !== 'UDP') listenSocket(fd);
+  } finally {
+    leave();
+  }
+  return protocol === 'UDP' ? serveDatagrams(host.name, fd) : serveStreams(host.name, fd);
+}
+
+function serveDatagrams(name: string, fd: number): Server {
+  const seen: IpAddress[] = [];
+  const handle = watchReadable(fd, () => {
+    for (let got = receiveFrom(fd); got !== undefined; got = receiveFrom(fd)) {
+      seen.push(got.peer.address);
+      sendTo(fd, { text: answer(name, got.peer), to: got.peer });
+    }
+  });
+  return {
+    name,
+    seen,
+    close() {
+      handle.close();
+      closeSocket(fd);
+    },
+  };
+}
+
+function serveStreams(name: string, fd: number): Server {
+  const seen: IpAddress[] = [];
+  const connections = new Set<() => void>();
+  const listener = watchReadable(fd, () => {
+    for (let got = acceptSocket(fd); got !== undefined; got = acceptSocket(fd)) {
+      seen.push(got.peer.address);
+      const end = converse(got.fd, { text: answer(name, got.peer), onEnd: () => connections.delete(end) });
+      connections.add(end);
+    }
+  });
+  return {
+    name,
+    seen,
+    close() {
+      listener.close();
+      closeSocket(fd);
+      for (const end of [...connections]) end();
+    },
+  };
+}
+
+/** Answers every message of one connection until the client closes it. Returns how to close it from this side. */
+function converse(fd: number, { text, onEnd }: { text: string; onEnd: () => void }): () => void {
+  let isOpen = true;
+  const handle = watchReadable(fd, () => {
+    const got = receiveText(fd);
+    if (typeof got === 'string' && got !== '') sendText(fd, text);
+    else if (got !== 11) end();
+  });
+  function end(): void {
+    if (!isOpen) return;
+    isOpen = false;
+    handle.close();
+    closeSocket(fd);
+    onEnd();
+  }
+  return end;
+}
+
+function answer(name: string, { address }: SocketAddress): string {
+  return `${name} ${address}`;
+}
