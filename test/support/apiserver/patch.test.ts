@@ -9,7 +9,7 @@ describe('mergePatch', () => {
     ['goes down', { a: { b: 1, c: 2 } }, { a: { b: null } }, { a: { c: 2 } }],
     ['replaces lists', { a: [1, 2] }, { a: [3] }, { a: [3] }],
     ['replaces what is no object', { a: 'x' }, { a: { b: 1, c: null } }, { a: { b: 1 } }],
-  ])('%s', (_, target, patch, result) => {
+  ])('%s', (...[, target, patch, result]) => {
     expect(mergePatch(target, patch)).toEqual(result);
   });
 });

@@ -75,6 +75,7 @@ export class RequestLog {
             new Error('the requests that were waited for did not come', { cause: signal?.reason }),
           ),
         );
+      if (signal?.aborted) return abort();
       this.#waiting.add(check);
       signal?.addEventListener('abort', abort, { once: true });
     });

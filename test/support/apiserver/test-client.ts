@@ -46,7 +46,7 @@ export class TestClient implements Disposable {
   /** Opens a watch; it fails if the answer is not 200. */
   async watch(path: string, parameters: Readonly<Record<string, string>> = {}): Promise<TestWatch> {
     const query = new URLSearchParams({ watch: 'true', ...parameters });
-    const message = await this.#send(`${path}?${query}`, {});
+    const message = await this.#send(`${path}?${query.toString()}`, {});
     if (message.statusCode !== 200)
       throw new Error(`${message.statusCode}: ${await text(message)}`);
     return new TestWatch(message);
@@ -60,6 +60,8 @@ export class TestClient implements Disposable {
     path: string,
     { method = 'GET', body, headers }: CallOptions,
   ): Promise<IncomingMessage> {
+    const isReady = typeof body === 'string' || body instanceof Buffer;
+    const content = isReady ? body : body === undefined ? '' : JSON.stringify(body);
     return new Promise((resolve, reject) => {
       const sent = request(`${this.#url}${path}`, {
         method,
@@ -67,15 +69,12 @@ export class TestClient implements Disposable {
         headers: {
           authorization: `Bearer ${this.#token}`,
           'content-type': 'application/json',
+          'content-length': Buffer.byteLength(content),
           ...headers,
         },
       });
       sent.on('response', resolve).on('error', reject);
-      sent.end(
-        body === undefined || typeof body === 'string' || body instanceof Buffer
-          ? body
-          : JSON.stringify(body),
-      );
+      sent.end(content);
     });
   }
 }
