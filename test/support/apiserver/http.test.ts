@@ -105,23 +105,20 @@ describe('objects', () => {
     ]);
     expect(json.body).not.toHaveProperty('metadata.labels.a');
     const apply = await send(
-      `PATCH ${services}/new`,
+      `PATCH ${services}/new application/apply-patch+yaml`,
       'spec: {ports: [{port: 1}]}',
-      'application/apply-patch+yaml',
     );
     expect([apply.code, textAt(apply.body, 'metadata.name')]).toEqual([201, 'new']);
-    expect((await send(`PATCH ${services}/none`, {}, 'application/merge-patch+json')).code).toBe(
-      404,
-    );
+    expect((await send(`PATCH ${services}/none application/merge-patch+json`, {})).code).toBe(404);
     expect((await send(`PATCH ${web} text/plain`, {})).code).toBe(415);
   });
 
   it('have a status of their own path', async () => {
     server.create(service('web'));
     const status = { loadBalancer: { ingress: [{ ip: '203.0.113.9' }] } };
-    await send(`PATCH ${services}/web`, { status }, 'application/merge-patch+json');
+    await send(`PATCH ${services}/web application/merge-patch+json`, { status });
     expect(server.get(service('web'))?.['status']).toEqual({ loadBalancer: {} });
-    await send(`PATCH ${services}/web/status`, { status }, 'application/merge-patch+json');
+    await send(`PATCH ${services}/web/status application/merge-patch+json`, { status });
     expect(server.get(service('web'))?.['status']).toEqual(status);
   });
 
