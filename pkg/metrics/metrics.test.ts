@@ -84,6 +84,14 @@ describe('what is told is scraped', () => {
   });
 });
 
+test('indicators are scraped apart', async () => {
+  const metrics = createMetrics();
+  metrics.healthcheck.set({ name: 'ping', type: 'healthz' }, 1);
+  const line = 'kubernetes_healthcheck{name="ping",type="healthz"} 1';
+  expect(await metrics.indicators.text()).toContain(`\n${line}\n`);
+  expect(await metrics.exposition.text()).not.toContain('kubernetes_healthcheck');
+});
+
 describe('buckets', () => {
   test('of a sync double from 1 ms', async () => {
     const metrics = createMetrics();

@@ -5,7 +5,7 @@ import {
   Registry,
 } from 'prom-client';
 import { processReadings, type Reading } from './process.ts';
-import { type Definition, table } from './table.ts';
+import { type Definition, indicators, table } from './table.ts';
 
 /** A value for each label. */
 type Labels<Label extends string> = Readonly<Record<Label, string>>;
@@ -33,7 +33,7 @@ type MetricOf<Row extends Definition> = Row['type'] extends 'counter'
     ? Gauge<Row['labels'][number]>
     : Histogram<Row['labels'][number]>;
 
-type Table = typeof table;
+type Table = typeof table & typeof indicators;
 
 /** What a scraper is answered. */
 export interface Exposition {
@@ -43,19 +43,33 @@ export interface Exposition {
 
 /** Every metric of the program by its name here, as in `metrics.syncDuration.observe({ ip_family: 'IPv4' }, 0.02)`. */
 export type Metrics = { readonly [Name in keyof Table]: MetricOf<Table[Name]> } & {
-  /** All of them in Prometheus' text format. */
+  /** What `/metrics` answers. */
   readonly exposition: Exposition;
+  /** What `/metrics/slis` answers. */
+  readonly indicators: Exposition;
 };
 
 /** The metrics of one program, in a registry of their own. Until somebody scrapes, a count costs an addition. */
 export function createMetrics(): Metrics {
-  const registry = new Registry();
-  for (const reading of processReadings) register(reading, registry);
-  const metrics = Object.entries(table).map(([name, row]) => [name, create(row, registry)]);
+  const [main, few] = [new Registry(), new Registry()];
+  for (const reading of processReadings) register(reading, main);
+  const metrics = [...createAll(table, main), ...createAll(indicators, few)];
   return {
-    ...(Object.fromEntries(metrics) as Omit<Metrics, 'exposition'>), // as the table's type says
-    exposition: { contentType: registry.contentType, text: () => registry.metrics() },
+    ...(Object.fromEntries(metrics) as Omit<Metrics, 'exposition' | 'indicators'>), // as the tables' types say
+    exposition: expositionOf(main),
+    indicators: expositionOf(few),
   };
+}
+
+function createAll(
+  rows: Readonly<Record<string, Definition>>,
+  registry: Registry,
+): [string, unknown][] {
+  return Object.entries(rows).map(([name, row]) => [name, create(row, registry)]);
+}
+
+function expositionOf(registry: Registry): Exposition {
+  return { contentType: registry.contentType, text: () => registry.metrics() };
 }
 
 function create(row: Definition, registry: Registry): unknown {

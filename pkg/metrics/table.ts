@@ -228,5 +228,21 @@ const ours = {
   },
 } as const satisfies Record<string, Definition>;
 
-/** Every metric of the program but those of its process; a metric more is a row more. */
+/** What `/metrics` says, but for the process; a metric more is a row more. */
 export const table = { ...compatible, ...ours };
+
+/** What `/metrics/slis` says. */
+export const indicators = {
+  healthcheck: {
+    type: 'gauge',
+    name: 'kubernetes_healthcheck',
+    help: 'This metric records the result of a single healthcheck.',
+    labels: ['name', 'type'],
+  },
+  healthchecks: {
+    type: 'counter',
+    name: 'kubernetes_healthchecks_total',
+    help: 'This metric records the results of all healthcheck.',
+    labels: ['name', 'status', 'type'],
+  },
+} as const satisfies Record<string, Definition>;
