@@ -13,62 +13,51 @@ export interface Held {
 
 /** The code with which the kernel refuses a write, or `undefined` if it does it; the order of the checks is the kernel's. */
 export function refusal(write: IpvsWrite, held: Held): ErrnoCode | undefined {
+  const isHeld = held.server !== undefined;
   switch (write.kind) {
     case 'addVirtualServer':
-      return !fits(write.server)
-        ? 'ERANGE'
-        : held.server === undefined
-          ? serviceRefusal(write.server, held)
-          : 'EEXIST';
+      return typeRefusal(write.server) ?? (isHeld ? 'EEXIST' : settingRefusal(write.server, held));
     case 'updateVirtualServer':
-      return !fits(write.server)
-        ? 'ERANGE'
-        : held.server === undefined
-          ? 'ESRCH'
-          : serviceRefusal(write.server, held);
+      return typeRefusal(write.server) ?? (isHeld ? settingRefusal(write.server, held) : 'ESRCH');
     case 'deleteVirtualServer':
-      return held.server === undefined ? 'ESRCH' : undefined;
+      return isHeld ? undefined : 'ESRCH';
     case 'addRealServer':
       return (
-        destRefusal(write.backend, held) ??
-        (held.hasBackend ? 'EEXIST' : destinationRefusal(write.backend.address))
+        backendRefusal(write.backend, held) ??
+        (held.hasBackend ? 'EEXIST' : hostRefusal(write.backend.address))
       );
     case 'updateRealServer':
-      return destRefusal(write.backend, held) ?? (held.hasBackend ? undefined : 'ENOENT');
+      return backendRefusal(write.backend, held) ?? (held.hasBackend ? undefined : 'ENOENT');
     case 'deleteRealServer':
-      return held.server === undefined ? 'ESRCH' : held.hasBackend ? undefined : 'ENOENT';
+      return !isHeld ? 'ESRCH' : held.hasBackend ? undefined : 'ENOENT';
   }
 }
 
-/** Names longer than the kernel's fields, and a number beyond its type, do not get past its policy. */
-function fits({ scheduler, persistenceEngine, port, timeout, flags }: VirtualServer): boolean {
-  return (
-    scheduler.length < 16 &&
-    persistenceEngine.length <= 16 &&
-    isU16(port) &&
-    timeout >>> 0 === timeout &&
-    flags >>> 0 === flags
-  );
+/** ERANGE is our own schema's, EINVAL that of the kernel's policy for names. */
+function typeRefusal(server: VirtualServer): ErrnoCode | undefined {
+  const { scheduler, persistenceEngine, port, timeout, flags } = server;
+  if (!isU16(port) || !isU32(timeout) || !isU32(flags)) return 'ERANGE';
+  return scheduler.length > 15 || persistenceEngine.length > 16 ? 'EINVAL' : undefined;
 }
 
-function serviceRefusal(server: VirtualServer, { schedulers }: Held): ErrnoCode | undefined {
+function settingRefusal(server: VirtualServer, { schedulers }: Held): ErrnoCode | undefined {
   if (!schedulers.has(server.scheduler)) return 'ENOENT';
   if (server.persistenceEngine !== '' && server.persistenceEngine !== 'sip') return 'ENOENT';
   const isIPv6 = familyOf(server.address) === 'IPv6';
   return isIPv6 && (server.prefixLength < 1 || server.prefixLength > 128) ? 'EINVAL' : undefined;
 }
 
-function destRefusal(backend: RealServer, { server }: Held): ErrnoCode | undefined {
-  if (!isU16(backend.port) || backend.weight >>> 0 !== backend.weight) return 'ERANGE';
+function backendRefusal(backend: RealServer, { server }: Held): ErrnoCode | undefined {
+  const { port, weight, upperThreshold, lowerThreshold } = backend;
+  if (!isU16(port) || ![weight, upperThreshold, lowerThreshold].every(isU32)) return 'ERANGE';
   if (server === undefined) return 'ESRCH';
   const isMixed = familyOf(server.address) !== familyOf(backend.address);
   if (isMixed && backend.forwarding !== 'tunnel') return 'EINVAL';
-  const isOrdered = backend.lowerThreshold <= backend.upperThreshold;
-  return backend.weight > 0x7fffffff || !isOrdered ? 'ERANGE' : undefined;
+  return weight > 0x7fffffff || lowerThreshold > upperThreshold ? 'ERANGE' : undefined;
 }
 
 /** A real server is a single host: not unspecified, broadcast or multicast, and not of one link only. */
-function destinationRefusal(address: IpAddress): ErrnoCode | undefined {
+function hostRefusal(address: IpAddress): ErrnoCode | undefined {
   const [first = 0, second = 0] = addressBytes(address);
   if (familyOf(address) === 'IPv4')
     return first === 0 || (first >= 224 && first < 240) || address === '255.255.255.255'
@@ -81,4 +70,8 @@ function destinationRefusal(address: IpAddress): ErrnoCode | undefined {
 
 function isU16(value: number): boolean {
   return (value & 0xffff) === value;
+}
+
+function isU32(value: number): boolean {
+  return value >>> 0 === value;
 }

@@ -81,21 +81,21 @@ export const listDests = genericCommand({
 });
 export const setConfig = genericCommand({
   name: 'IPVS_CMD_SET_CONFIG',
-  command: 13,
+  command: 12,
   version,
   request: timeoutsMessage,
   reply: emptyMessage,
 });
 export const getConfig = genericCommand({
   name: 'IPVS_CMD_GET_CONFIG',
-  command: 14,
+  command: 13,
   version,
   request: emptyMessage,
   reply: timeoutsMessage,
 });
 export const getInfo = genericCommand({
   name: 'IPVS_CMD_GET_INFO',
-  command: 16,
+  command: 15,
   version,
   request: emptyMessage,
   reply: infoMessage,

@@ -62,7 +62,7 @@ function printAdd(server: VirtualServer): string {
   const { flags, scheduler, timeout, persistenceEngine } = server;
   const words = [`-A ${printKey(server)} -s ${scheduler}`];
   if ((flags & IP_VS_SVC_F_PERSISTENT) !== 0) words.push(`-p ${timeout}`, ...printMask(server));
-  if (persistenceEngine !== '') words.push(`pe ${persistenceEngine}`);
+  if (persistenceEngine !== '') words.push(`--pe ${persistenceEngine}`);
   if ((flags & IP_VS_SVC_F_ONEPACKET) !== 0) words.push('-o');
   const named = schedulerFlags.filter(({ bit }) => (flags & bit) !== 0);
   if (named.length > 0) words.push(`-b ${named.map(({ name }) => name(scheduler)).join(',')}`);
@@ -87,15 +87,12 @@ function printMask({ address, prefixLength }: VirtualServer): string[] {
   ];
 }
 
+/** Thresholds are not among what ipvsadm saves. */
 function printAddReal(server: VirtualServer, backend: RealServer): string {
-  const { weight, forwarding, upperThreshold, lowerThreshold } = backend;
-  const words = [
-    `-a ${printKey(server)} -r ${printRealServer(backend)}`,
-    `${forwardingOptions[forwarding]} -w ${weight}`,
-  ];
-  if (upperThreshold !== 0) words.push(`-x ${upperThreshold}`);
-  if (lowerThreshold !== 0) words.push(`-y ${lowerThreshold}`);
-  return words.join(' ');
+  const { weight, forwarding } = backend;
+  const tunnel = forwarding === 'tunnel' ? ' --tun-type ipip' : '';
+  const key = `-a ${printKey(server)} -r ${printRealServer(backend)}`;
+  return `${key} ${forwardingOptions[forwarding]} -w ${weight}${tunnel}`;
 }
 
 function printKey({ protocol, address, port }: VirtualServer): string {
