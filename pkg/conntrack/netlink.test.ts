@@ -1,25 +1,48 @@
 import { describe, expect, test } from 'vitest';
+import { ip } from '../../test/support/addresses.ts';
 import { KernelError } from '../errno/errno.ts';
+import type { ValueOf } from '../wire/codec.ts';
 import { type FlowsConnection, NetlinkConntrack } from './netlink.ts';
+import type { flow } from './schema.ts';
+
+function flowData(protocol: number): ValueOf<typeof flow> {
+  const transport = { protocol, sourcePort: 1024, destinationPort: 53 };
+  const ip4 = { v4Source: ip('10.0.0.7'), v4Destination: ip('172.30.0.1') };
+  return { original: { ip: ip4, transport }, reply: { ip: ip4, transport } };
+}
 
 /** A kernel that refuses dumps with a filter, or all of them, and keeps what it was asked. */
 function kernel(refuses: { filters?: `E${string}`; all?: `E${string}` }) {
   const asked: boolean[] = [];
   const connection: FlowsConnection = {
     batch: () => [],
-    dump: (_, value, { operation }) => {
+    dump: (_, value, { operation, onReply }) => {
       const isFiltered = 'filter' in (value as { body: object }).body;
       asked.push(isFiltered);
       const code = refuses.all ?? (isFiltered ? refuses.filters : undefined);
-      return code === undefined
-        ? Promise.resolve()
-        : Promise.reject(new KernelError(operation, code));
+      if (code !== undefined) return Promise.reject(new KernelError(operation, code));
+      // An old kernel takes no notice of the filter.
+      for (const protocol of [6, 17, 1]) onReply({ family: 2, body: flowData(protocol) } as never);
+      return Promise.resolve();
     },
   };
   return { conntrack: new NetlinkConntrack(connection), asked };
 }
 
 const udp = { family: 'IPv4', protocol: 'UDP' } as const;
+
+test.each([
+  [undefined, ['TCP', 'UDP']],
+  ['UDP', ['UDP']],
+] as const)(
+  'of all that an old kernel reports, %s flows are handed on',
+  async (protocol, expected) => {
+    const seen: string[] = [];
+    const filter = protocol === undefined ? { family: 'IPv4' as const } : { ...udp, protocol };
+    await kernel({}).conntrack.dump(filter, (found) => seen.push(found.protocol));
+    expect(seen).toEqual(expected);
+  },
+);
 
 describe('the filter by protocol', () => {
   test('is asked for where a protocol is wanted', async () => {

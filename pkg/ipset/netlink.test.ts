@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { ip } from '../../test/support/addresses.ts';
 import { errnoOf, KernelError } from '../errno/errno.ts';
+import { encode, type ValueOf } from '../wire/codec.ts';
 import type { EntryWrite, SetHeader } from './ipset.ts';
 import { NetlinkIpSets, type SetsConnection } from './netlink.ts';
+import type { commands } from './schema.ts';
 
 /** A kernel that answers what it is told to, by command, and keeps what it was asked. */
 class Kernel implements SetsConnection {
@@ -39,6 +41,11 @@ const header: SetHeader = {
   hashSize: 1024,
   maxElements: 65536,
 };
+
+function service(port: number): EntryWrite {
+  const entry = { type: 'hash:ip,port', ip: ip('172.30.0.1'), protocol: 'TCP', port } as const;
+  return { kind: 'addEntry', set: 'KUBE-CLUSTER-IP', entry };
+}
 
 function caught(action: () => unknown): unknown {
   try {
@@ -106,17 +113,30 @@ describe('a kernel without', () => {
 
 test('an answer that is lost counts as failed for every entry, until somebody reads back', () => {
   const ipsets = new NetlinkIpSets(new Kernel({ batch: 'ENOBUFS' }));
-  const writes = Array.from(
-    { length: 2000 },
-    (_, port): EntryWrite => ({
-      kind: 'addEntry',
-      set: 'KUBE-CLUSTER-IP',
-      entry: { type: 'hash:ip,port', ip: ip('172.30.0.1'), protocol: 'TCP', port },
-    }),
-  );
+  const writes = Array.from({ length: 2000 }, (_, port) => service(port));
   const failures = ipsets.write(writes);
   expect(failures.map(({ index }) => index)).toEqual(writes.map((_, index) => index));
   expect(failures[1999]?.error.message).toBe(
     'add 172.30.0.1,tcp:1999 to set KUBE-CLUSTER-IP: ENOBUFS',
   );
+});
+
+test('a full set is not sent the same thousands again and again', () => {
+  let sent = 0;
+  const kernel = new Kernel({});
+  kernel.batch = (items, { put, describe: describeItem }) =>
+    items.map((item, index) => {
+      let echo: Uint8Array = new Uint8Array(0);
+      put(item, {
+        put(command, value) {
+          const message = value as ValueOf<typeof commands.add.request>; // nothing else is put
+          sent += message.body.list.entries.length;
+          echo = encode(command.request, { ...value, body: { ...message.body, line: 1 } });
+        },
+      });
+      return { index, error: new KernelError(describeItem(item), 'E4352'), echo };
+    });
+  const writes = Array.from({ length: 5000 }, (_, port) => service(port));
+  expect(new NetlinkIpSets(kernel).write(writes)).toHaveLength(5000);
+  expect(sent).toBeLessThan(10_000);
 });

@@ -114,8 +114,7 @@ export class NetlinkIpSets implements IpSets {
   ): number {
     const known = this.#revisions.get(type);
     if (known !== undefined) return known;
-    // Asked without a family a type is not found.
-    const request = message({ protocol, type, family: family || AF_INET });
+    const request = message({ protocol, type, family });
     try {
       const [reply] = this.#connection.request(commands.type, request, operation);
       if (reply === undefined)

@@ -195,6 +195,16 @@ describe('failures', () => {
     expect(log.slice(5)).toEqual(['600000 IPv4 -1']);
   });
 
+  test('that go on are given up each time', async () => {
+    conntrack.failWith = () => 'ENOMEM';
+    for (let round = 0; round < 3; round++) {
+      forgetter.forgetUntranslated([server]);
+      await clock.advance(600_000);
+    }
+    expect(log).toHaveLength(15);
+    expect(log.filter((line) => line.endsWith('given up'))).toHaveLength(3);
+  });
+
   test('of one family do not hold up the other', async () => {
     conntrack.failWith = (call) =>
       call.call === 'dump' && call.filter.family === 'IPv4' ? 'ENOMEM' : undefined;
