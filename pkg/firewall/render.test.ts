@@ -33,7 +33,7 @@ test('a match on an IPVS packet, as written and as printed', () => {
     'A -m ipvs --vaddr 203.0.113.9 --vproto udp --vport 53 --vdir ORIGINAL -j DROP',
   );
   expect(savedRule('A', rule, 'IPv4')).toBe(
-    '-A A -m ipvs --vproto 17 --vaddr 203.0.113.9/32 --vport 53 --vdir ORIGINAL -j DROP',
+    '-A A -m ipvs --vproto 17 --vaddr 203.0.113.9 --vport 53 --vdir ORIGINAL -j DROP',
   );
 });
 

@@ -1,5 +1,4 @@
 import type { Family } from '../ip/address.ts';
-import { addressBits } from '../ip/address.ts';
 import { protocolNumber } from '../ip/protocol.ts';
 import type { Jump, Match, Rule, Ruleset, Target } from './firewall.ts';
 import { type ChainName, matchWords, targetWords } from './render.ts';
@@ -11,7 +10,7 @@ export function savedRule(chain: string, rule: Rule, family: Family): string {
   return [
     '-A',
     chain,
-    ...[...basics, ...others].flatMap((match) => savedMatch(match, family)),
+    ...[...basics, ...others].flatMap(savedMatch),
     ...savedTarget(rule.target, family),
   ].join(' ');
 }
@@ -24,7 +23,7 @@ const basicOrder: readonly Match['match'][] = [
   'protocol',
 ];
 
-function savedMatch(match: Match, family: Family): readonly string[] {
+function savedMatch(match: Match): readonly string[] {
   switch (match.match) {
     case 'comment':
       return ['-m', 'comment', '--comment', savedString(match.text)];
@@ -36,7 +35,7 @@ function savedMatch(match: Match, family: Family): readonly string[] {
     case 'ipvs':
       return [
         ...['-m', 'ipvs', '--vproto', String(protocolNumber(match.protocol))],
-        ...['--vaddr', `${match.address}/${addressBits(family)}`, '--vport', String(match.port)],
+        ...['--vaddr', match.address, '--vport', String(match.port)],
         ...(match.direction === undefined ? [] : ['--vdir', match.direction]),
       ];
     default:

@@ -28,8 +28,8 @@ type AddressMessage = ValueOf<typeof linkAddress>;
 
 /** Each message holds RTNL, and adding is quadratic: short groups let others in between. */
 const groupSize = 64;
-/** Bytes for events; those of our own writes come here too, and are dropped as they are read. */
-const eventBuffer = 1 << 20;
+/** Bytes for events. Those of our own writes come here too, to be dropped as they are read: room for 10,000 of them. */
+const eventBuffer = 8 << 20;
 
 /** Devices and addresses over rtnetlink. The connection is one of NETLINK_ROUTE; whoever opened it closes it. */
 export class NetlinkLinks implements Links {

@@ -15,7 +15,7 @@ export interface FirewallHarness {
   removeRule(family: Family, where: { table: Table; rule: string }): Promise<void>;
   /** Puts a rule first in a built-in chain, given as iptables-save prints it. */
   insertRule(family: Family, where: { table: Table; rule: string }): Promise<void>;
-  /** Makes an ip set of type hash:ip,port, as some rules match on one. */
+  /** Makes an ip set of type hash:ip,port if it is missing, as some rules match on one. */
   createSet(family: Family, name: string): Promise<void>;
 }
 
@@ -50,8 +50,9 @@ function applying(family: Family, make: Make): void {
 
   test('every kind of rule is printed back as foreseen', async () => {
     const { firewall, dump, createSet } = await make();
-    await createSet(family, 'KUBE-TEST');
-    const ruleset = { chains: [everyKind(family)], jumps: [] };
+    const set = family === 'IPv4' ? 'KUBE-TEST' : 'KUBE-6-TEST';
+    await createSet(family, set);
+    const ruleset = { chains: [everyKind(family, set)], jumps: [] };
     await firewall.apply(family, ruleset);
     expect(ownChains(await dump(family))).toEqual(expectedChains(family, ruleset));
   });
@@ -259,14 +260,14 @@ function sample(family: Family): Ruleset {
 }
 
 /** A chain with every match that needs no module beyond those of a plain node, and every target. */
-function everyKind(family: Family): Chain {
+function everyKind(family: Family, set: string): Chain {
   const matches: readonly Match[] = [
     { match: 'comment', text: 'plain-word' },
     { match: 'protocol', protocol: 'SCTP' },
     { match: 'source', network: network(family), not: true },
     { match: 'destination', network: network(family) },
     { match: 'inputInterface', name: 'cali+', not: true },
-    { match: 'set', set: 'KUBE-TEST', directions: ['dst', 'dst'] },
+    { match: 'set', set, directions: ['dst', 'dst'] },
     { match: 'mark', value: 0x4000, mask: 0x4000, not: true },
     { match: 'connectionState', states: ['RELATED', 'ESTABLISHED'] },
     { match: 'sourceType', type: 'LOCAL', not: true },

@@ -13,7 +13,7 @@ import { rules } from '../../pkg/proxy/chains.ts';
 import { type SetId, setHeader, setIds } from '../../pkg/proxy/sets.ts';
 import { type FirewallHarness, firewallContract } from '../contract/firewall.ts';
 import { ip } from '../support/addresses.ts';
-import { createNamespace } from '../support/namespace.ts';
+import { createNamespace, run } from '../support/namespace.ts';
 
 const flavours = ['nft', 'legacy'] as const;
 
@@ -26,26 +26,25 @@ const namespace = createNamespace();
 const connection = openConnection(NETLINK_NETFILTER, { netns: namespace.path });
 const hasIpvs = existsSync('/proc/net/ip_vs');
 
+/** Runs a command where this thread is, which is inside the namespace from beforeAll on. */
 function sh(command: string): string {
-  return namespace.run('sh', '-c', command);
+  return run('sh', '-c', command);
 }
 
 /** Works, and prints something: the kernel has this flavour. */
 function hasFlavour(flavour: string): boolean {
   try {
-    return sh(`iptables-${flavour} -S`).includes('-P INPUT');
+    return namespace.run(`iptables-${flavour}`, '-S').includes('-P INPUT');
   } catch {
     return false;
   }
 }
 
 function clear(flavour: string): void {
-  for (const family of families) {
-    for (const table of ['filter', 'nat']) {
-      sh(`${base(family)}-${flavour} -t ${table} -F; ${base(family)}-${flavour} -t ${table} -X`);
-    }
-  }
-  sh('ipset list -n | while read -r set; do ipset destroy "$set"; done');
+  const empty = '*filter\\nCOMMIT\\n*nat\\nCOMMIT\\n';
+  sh(
+    families.map((family) => `printf '${empty}' | ${base(family)}-${flavour}-restore`).join(' && '),
+  );
 }
 
 /** A machine with the programs of this flavour only. */
@@ -80,7 +79,9 @@ function harness(flavour: string): FirewallHarness {
     insertRule: async (family, { table, rule: text }) =>
       rule(family, { table, words: text.replace(/^-A/, '-I') }),
     createSet: async (family, name) =>
-      void sh(`ipset create ${name} hash:ip,port family ${family === 'IPv4' ? 'inet' : 'inet6'}`),
+      void sh(
+        `ipset -exist create ${name} hash:ip,port family ${family === 'IPv4' ? 'inet' : 'inet6'}`,
+      ),
   };
 }
 
@@ -104,7 +105,9 @@ describe.each(flavours)('iptables-%s', (flavour) => {
       'every rule of the proxier is printed back as foreseen, %s',
       async (family) => {
         const { firewall, dump } = harness(flavour);
-        sh(`ipset restore <<END\n${setIds.map((id) => createCommand(id, family)).join('\n')}\nEND`);
+        sh(
+          `ipset -exist restore <<END\n${setIds.map((id) => createCommand(id, family)).join('\n')}\nEND`,
+        );
         const { chains, jumps } = rules(family, {
           nonEmpty: new Set(setIds),
           masqueradeMark: 0x4000,

@@ -1,9 +1,9 @@
-import { afterAll } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { linksContract } from '../contract/links.ts';
-import { createNamespace } from '../support/namespace.ts';
+import { createNamespace, run } from '../support/namespace.ts';
 
 interface PrintedAddress {
   readonly local: string;
@@ -12,16 +12,23 @@ interface PrintedAddress {
 }
 
 const namespace = createNamespace();
-afterAll(() => namespace.remove());
+let leave = () => {};
+beforeAll(() => {
+  leave = namespace.enter();
+});
+afterAll(() => {
+  leave();
+  namespace.remove();
+});
 
 function ipCommand(...words: readonly string[]): string {
-  return namespace.run('ip', ...words);
+  return run('ip', ...words);
 }
 
 function canMakeDummies(): boolean {
   try {
-    ipCommand('link', 'add', 'kube-probe0', 'type', 'dummy');
-    ipCommand('link', 'delete', 'kube-probe0');
+    namespace.run('ip', 'link', 'add', 'kube-probe0', 'type', 'dummy');
+    namespace.run('ip', 'link', 'delete', 'kube-probe0');
     return true;
   } catch {
     return false;
@@ -54,13 +61,8 @@ linksContract('rtnetlink', {
       },
       dispose() {
         connection.close();
-        for (const name of ['kube-test0', 'kube-test1', 'kube-eth0']) {
-          try {
-            ipCommand('link', 'delete', name);
-          } catch {
-            // It was not made, or the test deleted it.
-          }
-        }
+        ipCommand('link', 'delete', 'kube-test1');
+        ipCommand('link', 'delete', 'kube-eth0');
       },
     };
   },
