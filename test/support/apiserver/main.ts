@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parseAllDocuments } from 'yaml';
-import { type ApiServer, type ApiServerOptions, startApiServer } from './apiserver.ts';
+import { ApiServer, type ApiServerOptions } from './apiserver.ts';
 import { isRecord, type KubeObject, recordsAt } from './objects.ts';
 
 const usage = `usage: main.ts [flags]
@@ -51,8 +51,9 @@ async function main(): Promise<void> {
     ...(ranges === undefined ? {} : { serviceClusterIpRange: ranges.split(',') }),
     ...(nodePorts === undefined ? {} : { nodePorts: splitRange(nodePorts) }),
   };
-  const server = await startApiServer(options);
+  const server = new ApiServer(options);
   for (const file of values.load) load(server, file);
+  await server.listen();
   const kubeconfig = server.kubeconfig(values.url === undefined ? {} : { url: values.url });
   const out = values['kubeconfig-out'];
   if (out !== undefined) writeFileSync(out, kubeconfig, { mode: 0o600 });

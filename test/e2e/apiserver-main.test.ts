@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const main = join(import.meta.dirname, '../support/apiserver/main.ts');
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'apiserver-'));
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function start(...flags: string[]) {
+  return spawn(process.execPath, [main, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+describe('the test API server as a process', () => {
+  it('says where it listens, serves what it loaded, and ends when told to', async () => {
+    const [manifest, kubeconfig] = [join(folder, 'all.yaml'), join(folder, 'kubeconfig')];
+    writeFileSync(
+      manifest,
+      'apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n',
+    );
+    const flags = [
+      '--service-cluster-ip-range',
+      '10.96.0.0/16',
+      '--token',
+      'secret',
+      '--insecure',
+      '--faults-endpoint',
+    ];
+    const child = start(...flags, '--load', manifest, '--kubeconfig-out', kubeconfig);
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    const url = line.toString().trim();
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect(readFileSync(kubeconfig, 'utf8')).toContain(`server: ${url}\n`);
+    const answer = await fetch(`${url}/api/v1/services`, {
+      headers: { authorization: 'Bearer secret' },
+    });
+    expect(await answer.json()).toMatchObject({ items: [{ spec: { clusterIP: '10.96.0.2' } }] });
+    expect((await fetch(`${url}/faults`)).status).toBe(200);
+    child.kill('SIGTERM');
+    expect(await once(child, 'close')).toEqual([0, null]);
+  });
+
+  it.each([
+    [['--listen', 'nowhere'], '--listen nowhere: HOST:PORT is wanted'],
+    [['--nonsense'], "Unknown option '--nonsense'"],
+    [['--load', '/does/not/exist'], 'ENOENT'],
+  ])('says what is wrong with %j', async (flags, message) => {
+    const child = start(...flags);
+    const [said] = (await once(child.stderr, 'data')) as [Buffer];
+    expect(said.toString()).toContain(message);
+    expect(await once(child, 'close')).toEqual([1, null]);
+  });
+});
