@@ -20,7 +20,7 @@ export class FakeConntrack implements Conntrack {
   async dump(filter: FlowFilter, onFlow: (flow: Flow) => void): Promise<void> {
     this.calls.dump++;
     this.#inject('dump flows', { call: 'dump', filter });
-    for (const flow of [...this.#flows.values()]) {
+    for (const flow of this.#flows.values()) {
       if (familyOf(flow.original.source) !== filter.family) continue;
       if (filter.protocol === undefined || filter.protocol === flow.protocol) onFlow(flow);
     }

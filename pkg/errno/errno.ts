@@ -1,8 +1,32 @@
 /** The error codes that callers of the kernel interfaces ask about, and those the kernel answers most. */
 export type ErrnoCode =
-  | 'EPERM' | 'ENOENT' | 'ESRCH' | 'EINTR' | 'EIO' | 'ENXIO' | 'E2BIG' | 'EBADF' | 'EAGAIN' | 'ENOMEM' | 'EACCES'
-  | 'EBUSY' | 'EEXIST' | 'ENODEV' | 'EINVAL' | 'ENOSPC' | 'ERANGE' | 'EMSGSIZE' | 'ENOPROTOOPT' | 'EPROTONOSUPPORT'
-  | 'EOPNOTSUPP' | 'EAFNOSUPPORT' | 'EADDRINUSE' | 'EADDRNOTAVAIL' | 'ENOBUFS' | 'ETIMEDOUT' | `E${string}`;
+  | 'EPERM'
+  | 'ENOENT'
+  | 'ESRCH'
+  | 'EINTR'
+  | 'EIO'
+  | 'ENXIO'
+  | 'E2BIG'
+  | 'EBADF'
+  | 'EAGAIN'
+  | 'ENOMEM'
+  | 'EACCES'
+  | 'EBUSY'
+  | 'EEXIST'
+  | 'ENODEV'
+  | 'EINVAL'
+  | 'ENOSPC'
+  | 'ERANGE'
+  | 'EMSGSIZE'
+  | 'ENOPROTOOPT'
+  | 'EPROTONOSUPPORT'
+  | 'EOPNOTSUPP'
+  | 'EAFNOSUPPORT'
+  | 'EADDRINUSE'
+  | 'EADDRNOTAVAIL'
+  | 'ENOBUFS'
+  | 'ETIMEDOUT'
+  | `E${string}`;
 
 /**
  * What the kernel answered to one request: what was tried on what, the error code by name, and the
@@ -13,9 +37,16 @@ export class KernelError extends Error {
   readonly code: ErrnoCode;
   readonly detail: string;
 
-  constructor(operation: string, code: ErrnoCode, options: { detail?: string; cause?: unknown } = {}) {
+  constructor(
+    operation: string,
+    code: ErrnoCode,
+    options: { detail?: string; cause?: unknown } = {},
+  ) {
     const detail = options.detail ?? '';
-    super(`${operation}: ${code}${detail === '' ? '' : ` (${detail})`}`, 'cause' in options ? { cause: options.cause } : {});
+    super(
+      `${operation}: ${code}${detail === '' ? '' : ` (${detail})`}`,
+      'cause' in options ? { cause: options.cause } : {},
+    );
     this.name = 'KernelError';
     this.operation = operation;
     this.code = code;
@@ -37,7 +68,13 @@ export function errnoOf(error: unknown): ErrnoCode | undefined {
 /** The object, or what it was to be put into, is not there. */
 export function isNotFound(error: unknown): boolean {
   const code = errnoOf(error);
-  return code === 'ENOENT' || code === 'ESRCH' || code === 'ENODEV' || code === 'ENXIO' || code === 'EADDRNOTAVAIL';
+  return (
+    code === 'ENOENT' ||
+    code === 'ESRCH' ||
+    code === 'ENODEV' ||
+    code === 'ENXIO' ||
+    code === 'EADDRNOTAVAIL'
+  );
 }
 
 /** The object is there already. */
@@ -59,5 +96,10 @@ export function isNotPermitted(error: unknown): boolean {
 /** The kernel has no such protocol, family or feature. */
 export function isUnsupported(error: unknown): boolean {
   const code = errnoOf(error);
-  return code === 'EOPNOTSUPP' || code === 'EPROTONOSUPPORT' || code === 'EAFNOSUPPORT' || code === 'ENOPROTOOPT';
+  return (
+    code === 'EOPNOTSUPP' ||
+    code === 'EPROTONOSUPPORT' ||
+    code === 'EAFNOSUPPORT' ||
+    code === 'ENOPROTOOPT'
+  );
 }

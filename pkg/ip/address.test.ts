@@ -119,8 +119,8 @@ describe('bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), (given) => {
         const made = addressFromBytes(given);
-        if (familyOf(made) === 'IPv6')
-          expect(new URL(`http://[${made}]/`).hostname).toBe(`[${made}]`);
+        fc.pre(familyOf(made) === 'IPv6');
+        expect(new URL(`http://[${made}]/`).hostname).toBe(`[${made}]`);
       }),
     );
   });
@@ -129,7 +129,7 @@ describe('bytes', () => {
     const text = fc.oneof(fc.string(), fc.stringMatching(/^[0-9a-f:.]{0,40}$/));
     fc.assert(
       fc.property(text, (given) => {
-        parseAddress(given);
+        expect(() => parseAddress(given)).not.toThrow();
       }),
     );
   });

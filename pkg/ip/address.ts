@@ -42,7 +42,8 @@ export function addressBytes(address: IpAddress): Uint8Array {
 /** The address of 4 or 16 bytes in network order; RangeError for any other length. */
 export function addressFromBytes(bytes: Uint8Array): IpAddress {
   if (bytes.length === 4) return bytes.join('.') as IpAddress;
-  if (bytes.length !== 16) throw new RangeError(`an address has 4 or 16 bytes, not ${bytes.length}`);
+  if (bytes.length !== 16)
+    throw new RangeError(`an address has 4 or 16 bytes, not ${bytes.length}`);
   if (isMapped(bytes)) return bytes.subarray(12).join('.') as IpAddress;
   return printIPv6(bytes) as IpAddress;
 }
@@ -122,7 +123,9 @@ function groupsOf(text: string, isEnd: boolean): number[] | undefined {
 }
 
 function isMapped(bytes: Uint8Array): boolean {
-  return bytes[10] === 0xff && bytes[11] === 0xff && bytes.subarray(0, 10).every((byte) => byte === 0);
+  return (
+    bytes[10] === 0xff && bytes[11] === 0xff && bytes.subarray(0, 10).every((byte) => byte === 0)
+  );
 }
 
 /** RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups (the first of equals) as `::`. */

@@ -1,4 +1,12 @@
-import { addressBits, addressBytes, addressFromBytes, type Family, familyOf, type IpAddress, parseAddress } from './address.ts';
+import {
+  addressBits,
+  addressBytes,
+  addressFromBytes,
+  type Family,
+  familyOf,
+  type IpAddress,
+  parseAddress,
+} from './address.ts';
 
 /** A network: its first address and how many leading bits name it. */
 export interface Prefix {
@@ -38,5 +46,8 @@ export function printPrefix({ address, length }: Prefix): string {
 
 /** Whether an address lies in a network; never true across families. */
 export function contains(network: Prefix, address: IpAddress): boolean {
-  return familyOf(network.address) === familyOf(address) && prefix(address, network.length).address === network.address;
+  return (
+    familyOf(network.address) === familyOf(address) &&
+    prefix(address, network.length).address === network.address
+  );
 }

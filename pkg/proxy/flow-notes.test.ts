@@ -37,71 +37,55 @@ function endpointNotes(frontEnd: UdpFrontEnd): FlowNotes {
 }
 
 describe('a new virtual server', () => {
-  test.each<[string, Flow, VirtualServerId, boolean]>([
-    ['takes a flow that came before it', flow(plainFlow()), server(), true],
-    ['leaves one that it translated', flow(translatedFlow('10.0.0.8')), server(), false],
-    ['leaves one to another port', flow(plainFlow()), server({ port: 54 }), false],
-    [
-      'leaves one to another address',
-      flow(plainFlow()),
-      server({ address: ip('172.30.0.2') }),
-      false,
-    ],
-    ['leaves one of another protocol', flow(plainFlow()), server({ protocol: 'TCP' }), false],
-    [
-      'takes one over IPv6',
-      flow(plainFlow({ isIPv6: true })),
-      server({ address: ip('fd00:172:30::1') }),
-      true,
-    ],
-    [
-      'leaves one whose source alone was rewritten: somebody took charge of it',
-      flow({ ...plainFlow(), reply: { ...plainFlow().reply, destination: ip('192.168.0.1') } }),
-      server(),
-      false,
-    ],
-  ])('%s', (_, given, added, expected) => {
-    expect(notesOf((notes) => notes.noteServer(added)).condemns(given)).toBe(expected);
+  const takes = (added: VirtualServerId, given: Flow) =>
+    notesOf((notes) => notes.noteServer(added)).condemns(given);
+  const masqueraded = {
+    ...plainFlow(),
+    reply: { ...plainFlow().reply, destination: ip('192.168.0.1') },
+  };
+
+  test.each([
+    ['a flow that came before it', plainFlow(), server()],
+    ['one over IPv6', plainFlow({ isIPv6: true }), server({ address: ip('fd00:172:30::1') })],
+  ])('takes %s', (_, given, added) => {
+    expect(takes(added, flow(given))).toBe(true);
+  });
+
+  test.each([
+    ['one that it translated', translatedFlow('10.0.0.8'), server()],
+    ['one to another port', plainFlow(), server({ port: 54 })],
+    ['one to another address', plainFlow(), server({ address: ip('172.30.0.2') })],
+    ['one of another protocol', plainFlow(), server({ protocol: 'TCP' })],
+    ['one whose source alone was rewritten: somebody took charge of it', masqueraded, server()],
+  ])('leaves %s', (_, given, added) => {
+    expect(takes(added, flow(given))).toBe(false);
   });
 });
 
 describe('a changed UDP front end', () => {
-  test.each<[string, Flow, UdpFrontEnd, boolean]>([
+  const answered = translatedFlow('10.0.0.8');
+  const otherPort = { ...dns(), endpoints: [{ address: ip('10.0.0.8'), port: 53 }] };
+
+  test.each([
+    ['a flow that another address answers', answered, dns('10.0.0.9')],
+    ['one that was never translated', plainFlow(), dns('10.0.0.9')],
+    ['one that the same address answers from another port', answered, otherPort],
     [
-      'leaves a flow that a serving endpoint answers',
-      flow(translatedFlow('10.0.0.8')),
-      dns('10.0.0.9', '10.0.0.8'),
-      false,
-    ],
-    [
-      'takes one that another address answers',
-      flow(translatedFlow('10.0.0.8')),
-      dns('10.0.0.9'),
-      true,
-    ],
-    ['takes one that was never translated', flow(plainFlow()), dns('10.0.0.9'), true],
-    ['leaves all if nobody serves', flow(translatedFlow('10.0.0.8')), dns(), false],
-    [
-      'takes one that the same address answers from another port',
-      flow(translatedFlow('10.0.0.8')),
-      { ...dns(), endpoints: [{ address: ip('10.0.0.8'), port: 53 }] },
-      true,
-    ],
-    ['leaves TCP', flow(translatedFlow('10.0.0.8', { protocol: 'TCP' })), dns('10.0.0.9'), false],
-    [
-      'leaves another port',
-      flow(translatedFlow('10.0.0.8')),
-      { ...dns('10.0.0.9'), port: 54 },
-      false,
-    ],
-    [
-      'takes one to any of its addresses',
-      flow(translatedFlow('10.0.0.8')),
+      'one to any of its addresses',
+      answered,
       { ...dns('10.0.0.9'), addresses: [ip('192.168.0.1'), vip] },
-      true,
     ],
-  ])('%s', (_, given, frontEnd, expected) => {
-    expect(endpointNotes(frontEnd).condemns(given)).toBe(expected);
+  ])('takes %s', (_, given, frontEnd) => {
+    expect(endpointNotes(frontEnd).condemns(flow(given))).toBe(true);
+  });
+
+  test.each([
+    ['a flow that a serving endpoint answers', answered, dns('10.0.0.9', '10.0.0.8')],
+    ['all if nobody serves', answered, dns()],
+    ['TCP', translatedFlow('10.0.0.8', { protocol: 'TCP' }), dns('10.0.0.9')],
+    ['another port', answered, { ...dns('10.0.0.9'), port: 54 }],
+  ])('leaves %s', (_, given, frontEnd) => {
+    expect(endpointNotes(frontEnd).condemns(flow(given))).toBe(false);
   });
 });
 
