@@ -1,0 +1,117 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Change } from '../../pkg/kube/types.ts';
+import { ip } from '../support/addresses.ts';
+import { endpoint, service, servicePort, slice } from '../support/objects.ts';
+import { FakeKernel, remove, Stand, setService, setSlice } from '../support/proxier.ts';
+
+// A small world, so that changes meet: four Services on three addresses, six pods.
+
+const names = ['a', 'b', 'c', 'd'] as const;
+const name = fc.constantFrom(...names);
+const protocol = fc.constantFrom('TCP', 'UDP', 'SCTP');
+
+const aService = fc
+  .record({
+    name,
+    address: fc.integer({ min: 1, max: 3 }),
+    isDual: fc.boolean(),
+    protocol,
+    port: fc.constantFrom(80, 81),
+    nodePort: fc.constantFrom(0, 0, 30_080, 30_081),
+    isLocal: fc.boolean(),
+    affinitySeconds: fc.constantFrom(0, 0, 600),
+  })
+  .map(({ address, isDual, protocol: proto, port, nodePort, isLocal, ...rest }): Change => {
+    const clusterIPs = [ip(`172.30.0.${address}`), ...(isDual ? [ip(`fd00:172:30::${address}`)] : [])];
+    return setService(
+      service({
+        ...rest,
+        clusterIPs,
+        created: rest.name.charCodeAt(0),
+        type: nodePort === 0 ? 'ClusterIP' : 'NodePort',
+        externalTrafficPolicy: isLocal ? 'Local' : 'Cluster',
+        ports: [servicePort({ protocol: proto, port, nodePort })],
+      }),
+    );
+  });
+
+const anEndpoint = fc
+  .record({ pod: fc.integer({ min: 1, max: 6 }), isHere: fc.boolean(), state: fc.constantFrom('ready', 'ready', 'unready', 'terminating') })
+  .map(({ pod, isHere, state }) =>
+    endpoint(`10.0.0.${pod}`, { nodeName: isHere ? 'here' : 'there', ready: state === 'ready', serving: state !== 'unready', terminating: state === 'terminating' }),
+  );
+
+const aSlice = fc
+  .record({ serviceName: name, number: fc.constantFrom(1, 2), protocol, endpoints: fc.uniqueArray(anEndpoint, { maxLength: 4, selector: ({ address }) => address }) })
+  .map(({ serviceName, number, protocol: proto, endpoints }): Change =>
+    setSlice(slice(endpoints, { serviceName, name: `${serviceName}-${number}`, ports: [{ name: '', protocol: proto, port: 8080 }] })),
+  );
+
+const aDeletion = fc.oneof(
+  name.map((some) => remove('Service', some)),
+  fc.tuple(name, fc.constantFrom(1, 2)).map(([some, number]) => remove('EndpointSlice', `${some}-${number}`)),
+);
+
+const history = fc.array(fc.tuple(fc.oneof(aService, aService, aSlice, aSlice, aDeletion), fc.constantFrom(0, 0, 0, 100, 700, 7_000)), { maxLength: 25 });
+
+/** Long enough for vanished endpoints, retired servers and audits. */
+const longEnough = 70_000;
+
+async function incrementally(steps: readonly (readonly [Change, number])[]): Promise<Stand> {
+  const stand = new Stand();
+  await stand.sync();
+  for (const [change, pause] of steps) {
+    stand.tell(change);
+    await stand.settle(pause);
+  }
+  return stand;
+}
+
+async function allAtOnce(steps: readonly (readonly [Change, number])[], kernel = new FakeKernel()): Promise<Stand> {
+  const stand = new Stand({ kernel });
+  stand.tell(...steps.map(([change]) => change));
+  await stand.sync();
+  await stand.settle(longEnough);
+  return stand;
+}
+
+test('changes one by one lead to the same kernel as everything at once, and the audit finds nothing to repair', { timeout: 120_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(history, async (steps) => {
+      const one = await incrementally(steps);
+      await one.settle(longEnough);
+      const other = await allAtOnce(steps);
+      expect(one.kernel.dump()).toBe(other.kernel.dump());
+      expect([...one.reports.repairs, ...other.reports.repairs]).toEqual([]);
+      expect(one.log.lines().filter((line) => line.startsWith('error') && !line.includes('two Services'))).toEqual([]);
+      await Promise.all([one.stop(), other.stop()]);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('a program that ends anywhere and starts again ends at the same kernel', { timeout: 120_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(history, fc.nat(200), async (steps, writes) => {
+      const kernel = new FakeKernel();
+      let left = writes;
+      // From some write on nothing reaches the kernel any more, as if the program had been killed there.
+      const isDead = () => (left-- > 0 ? undefined : ('EIO' as const));
+      kernel.ipvs.fail = isDead;
+      kernel.links.failWith = ({ call }) => (call === 'write' ? isDead() : undefined);
+      const first = new Stand({ kernel });
+      first.tell(...steps.slice(0, steps.length / 2).map(([change]) => change));
+      await first.sync();
+      await first.stop();
+      kernel.ipvs.fail = undefined;
+      kernel.links.failWith = () => undefined;
+
+      const again = await allAtOnce(steps, kernel);
+      const fresh = await allAtOnce(steps);
+      expect(again.kernel.dump()).toBe(fresh.kernel.dump());
+      await Promise.all([again.stop(), fresh.stop()]);
+    }),
+    { numRuns: 40 },
+  );
+});
