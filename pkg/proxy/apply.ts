@@ -22,7 +22,7 @@ export interface ApplyContext {
   readonly firewall: Firewall;
   readonly mirror: Mirror;
   /** A family's rules, given the sets that have entries. */
-  readonly rules: (family: Family, nonEmpty: ReadonlySet<SetId>) => Ruleset;
+  readonly rules: (family: Family, nonEmpty: ReadonlySet<SetId>) => Promise<Ruleset>;
   /** Begins to drain real servers whose weight is 0 now. */
   readonly drain: (requests: readonly DrainRequest[]) => Promise<void>;
   /** Deletes flows that began before their server stood; it may happen later. */
@@ -193,7 +193,7 @@ async function applyOne(operation: Operation, context: ApplyContext): Promise<vo
       return;
     case 'setRules':
       mirror.rules.delete(operation.family);
-      await firewall.apply(operation.family, context.rules(operation.family, operation.nonEmpty));
+      await firewall.apply(operation.family, await context.rules(operation.family, operation.nonEmpty));
       mirror.rules.set(operation.family, operation.nonEmpty);
       return;
     case 'forgetFlows':

@@ -22,7 +22,7 @@ export interface AuditContext {
   readonly families: readonly Family[];
   /** Networks whose virtual servers are somebody else's unless a Service wants them. */
   readonly excluded: readonly Prefix[];
-  readonly rules: (family: Family, nonEmpty: ReadonlySet<SetId>) => Ruleset;
+  readonly rules: (family: Family, nonEmpty: ReadonlySet<SetId>) => Promise<Ruleset>;
   readonly now: () => number;
 }
 
@@ -79,7 +79,7 @@ async function readRules({ firewall, mirror, families, rules }: AuditContext): P
   for (const family of families) {
     const written = mirror.rules.get(family);
     if (written === undefined) continue;
-    if ((await firewall.check(family, rules(family, written))) !== 'same') mirror.rules.delete(family);
+    if ((await firewall.check(family, await rules(family, written))) !== 'same') mirror.rules.delete(family);
   }
   return new Keys();
 }

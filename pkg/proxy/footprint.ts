@@ -10,6 +10,7 @@ import {
 } from '../ipvs/ipvs.ts';
 import type { EndpointSlice, Service } from '../kube/types.ts';
 import { type Endpoint, endpointsOf } from './endpoint.ts';
+import type { UdpFrontEnd } from './flow-notes.ts';
 import { type ServicePort, servicePorts } from './service.ts';
 import type { SetId } from './sets.ts';
 import { chooseEndpoints, type EndpointChoice, type NodeTopology } from './topology.ts';
@@ -57,6 +58,8 @@ export interface Footprint {
   readonly frontEnds: readonly FrontEnd[];
   /** Entries that belong to no front end: what endpoints of this node reach themselves through. */
   readonly hairpins: readonly SetEntry[];
+  /** UDP front ends with the endpoints that may answer for them, whatever the policies: flows of others are stale. */
+  readonly udpFrontEnds: readonly UdpFrontEnd[];
   /** Which traffic policies find no endpoint on this node although there are some elsewhere. */
   readonly withoutLocalEndpoints: { readonly internal: boolean; readonly external: boolean };
 }
@@ -65,6 +68,7 @@ export interface Footprint {
 export function footprint(objects: ServiceObjects, node: NodeContext): Footprint {
   const frontEnds: FrontEnd[] = [];
   const hairpins: SetEntry[] = [];
+  const udpFrontEnds: UdpFrontEnd[] = [];
   const withoutLocalEndpoints = { internal: false, external: false };
   for (const port of servicePorts(objects.service)) {
     const query = { family: port.family, portName: port.name, protocol: port.protocol, nodeName: node.nodeName };
@@ -73,10 +77,11 @@ export function footprint(objects: ServiceObjects, node: NodeContext): Footprint
     const backends = new Backends(port, { node, endpoints, vanished });
     frontEnds.push(clusterFrontEnd(port, { node, backends }), ...nodePortFrontEnds(port, { node, backends }));
     for (const endpoint of [...endpoints, ...vanished]) if (endpoint.isLocal) hairpins.push(hairpin(endpoint, port));
+    if (port.protocol === 'UDP') udpFrontEnds.push(...udpFrontEndsOf(port, { node, endpoints }));
     withoutLocalEndpoints.internal ||= port.isInternalPolicyLocal && backends.lacksLocal;
     withoutLocalEndpoints.external ||= port.isExternalPolicyLocal && backends.lacksLocal;
   }
-  return { frontEnds, hairpins, withoutLocalEndpoints };
+  return { frontEnds, hairpins, udpFrontEnds, withoutLocalEndpoints };
 }
 
 interface Circumstances {
@@ -128,6 +133,16 @@ function nodePortEntries(port: ServicePort, ip: IpAddress): readonly SetEntry[] 
 
 function hairpin({ address, port }: Endpoint, { protocol, family }: ServicePort): SetEntry {
   return { set: 'loopBack', family, entry: { type: 'hash:ip,port,ip', ip: address, protocol, port, ip2: address } };
+}
+
+function udpFrontEndsOf(
+  port: ServicePort,
+  { node, endpoints }: { node: NodeContext; endpoints: readonly Endpoint[] },
+): readonly UdpFrontEnd[] {
+  const serving = endpoints.filter((endpoint) => endpoint.serving).map(({ address, port: number }) => ({ address, port: number }));
+  const nodePortAddresses = node.nodePortAddresses.filter((address) => familyOf(address) === port.family);
+  const cluster = { addresses: [port.clusterIP], port: port.port, endpoints: serving };
+  return port.nodePort === 0 ? [cluster] : [cluster, { addresses: nodePortAddresses, port: port.nodePort, endpoints: serving }];
 }
 
 /** What `sh` and `mh` need so that new clients pass over draining servers (`sh-fallback`, `mh-fallback`), and `mh` to spread one client's connections. */

@@ -2,7 +2,7 @@ import type { Firewall } from '../firewall/firewall.ts';
 import { type Family, familyOf } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import type { IpSets } from '../ipset/ipset.ts';
-import type { Ipvs, VirtualServerId } from '../ipvs/ipvs.ts';
+import type { Ipvs } from '../ipvs/ipvs.ts';
 import type { Change } from '../kube/types.ts';
 import type { Links } from '../links/links.ts';
 import type { Logger } from '../log/log.ts';
@@ -11,6 +11,7 @@ import { Breather, Lane } from '../runner/lane.ts';
 import { Runner } from '../runner/runner.ts';
 import { deviceName } from './apply.ts';
 import { type AuditContext, audit, readAddresses } from './audit.ts';
+import type { FlowForgetter } from './flows.ts';
 import { footprint, type NodeContext } from './footprint.ts';
 import { GracefulTerminationManager } from './graceful.ts';
 import { Intake } from './intake.ts';
@@ -24,6 +25,7 @@ import { RuleSource, type RuleSettings } from './rule-source.ts';
 import { ServerWriter } from './server-writer.ts';
 import { Settler } from './settler.ts';
 import { Store } from './store.ts';
+import { UdpChanges } from './udp-changes.ts';
 
 /** What the proxier is made of and told. */
 export interface ProxierOptions {
@@ -31,7 +33,7 @@ export interface ProxierOptions {
   readonly ipsets: IpSets;
   readonly links: Links;
   readonly firewall: Firewall;
-  readonly forgetFlows: (servers: readonly VirtualServerId[]) => void;
+  readonly flows: FlowForgetter;
   readonly reporter: Reporter;
   readonly clock: Clock;
   readonly log: Logger;
@@ -62,6 +64,7 @@ export class Proxier {
   readonly #mirror = new Mirror();
   readonly #owners = new Map<string, Owner>();
   readonly #reportedConflicts = new Set<string>();
+  readonly #udpFrontEnds = new UdpChanges();
   readonly #store: Store;
   readonly #intake: Intake;
   readonly #rules: RuleSource;
@@ -71,8 +74,6 @@ export class Proxier {
   readonly #auditContext: AuditContext;
   readonly #syncs: Runner;
   readonly #audits: Runner;
-  #cancelWakeup: (() => void) | undefined;
-  #wakeupAt = Number.POSITIVE_INFINITY;
   #hasSynced = false;
   /** Real servers on their way out. */
   readonly graceful: GracefulTerminationManager;
@@ -101,7 +102,8 @@ export class Proxier {
       onDeleted: () => this.#syncs.request(),
     });
     this.graceful = graceful;
-    const { ipsets, links, forgetFlows } = options;
+    const { ipsets, links, flows } = options;
+    const forgetFlows = flows.forgetUntranslated.bind(flows);
     const [drain, onProgress] = [graceful.begin.bind(graceful), () => reporter.progressed()];
     const applyContext = { servers: writer, ipsets, links, firewall, mirror, rules, drain, forgetFlows, onProgress, now };
     this.#settler = new Settler({ ledger, mirror, graceful, retries: this.#retries, applyContext, families, reporter, log });
@@ -126,9 +128,9 @@ export class Proxier {
       this.#audits.run(signal),
       this.#syncs.run(signal),
       this.graceful.run(signal),
+      this.#options.flows.run(signal),
       this.#options.links.watch(onChange, { except: deviceName, signal }),
     ]);
-    this.#cancelWakeup?.();
   }
 
   async #waitForObjects(signal: AbortSignal): Promise<void> {
@@ -216,7 +218,7 @@ export class Proxier {
 
   /** Brings the ledger up to date with the store. */
   async #takeDirty(keys: Keys): Promise<{ triggerTimes: readonly number[] }> {
-    const next = this.#store.expire();
+    this.#store.expire();
     const breather = new Breather(() => this.#options.clock.now());
     const { services, triggerTimes } = this.#store.takeDirty();
     const node = this.#nodeContext();
@@ -224,7 +226,6 @@ export class Proxier {
       keys.add(this.#enter(key, node));
       await breather.breathe();
     }
-    if (next !== undefined) this.#wakeAt(next);
     return { triggerTimes };
   }
 
@@ -234,7 +235,9 @@ export class Proxier {
     if (owner === undefined) return new Keys();
     if (objects === undefined) this.#owners.delete(key);
     else this.#owners.set(key, owner);
-    const touched = this.#ledger.set(owner, objects === undefined ? undefined : footprint(objects, node));
+    const wanted = objects === undefined ? undefined : footprint(objects, node);
+    const touched = this.#ledger.set(owner, wanted);
+    this.#udpFrontEnds.note(key, wanted?.udpFrontEnds ?? []);
     this.#reportConflicts(owner);
     return touched;
   }
@@ -259,23 +262,15 @@ export class Proxier {
   async #settle(keys: Keys, { isRepair = false } = {}): Promise<boolean> {
     this.#rules.refresh(this.#mirror);
     const first = await this.#settler.settle(keys, { isRepair });
-    const { keys: released, next } = this.#retirement.release(this.#options.clock.now());
+    const now = this.#options.clock.now();
+    const { keys: released, next } = this.#retirement.release(now);
     const second = released.isEmpty ? first : await this.#settler.settle(released);
-    for (const time of [next, first.retryAt, second.retryAt]) if (time !== undefined) this.#wakeAt(time);
+    for (const time of [next, first.retryAt, second.retryAt, this.#store.nextExpiry]) {
+      if (time !== undefined) this.#syncs.retryAfter(Math.max(0, time - now));
+    }
+    this.#options.flows.reconcileUdp(this.#udpFrontEnds.take());
     if (first.isAstray || second.isAstray) this.#audits.request();
     return first.isSuccess && second.isSuccess;
-  }
-
-  /** Asks for a sync at a time; the earliest that was asked for counts. */
-  #wakeAt(time: number): void {
-    const { clock } = this.#options;
-    if (time >= this.#wakeupAt) return;
-    this.#cancelWakeup?.();
-    this.#wakeupAt = time;
-    this.#cancelWakeup = clock.after(Math.max(0, time - clock.now()), () => {
-      this.#wakeupAt = Number.POSITIVE_INFINITY;
-      this.#syncs.request();
-    });
   }
 
   #report(

@@ -39,10 +39,10 @@ export class RuleSource {
   }
 
   /** The rules of a family, given the sets that have entries. */
-  ruleset(family: Family, nonEmpty: ReadonlySet<SetId>): Ruleset {
+  async ruleset(family: Family, nonEmpty: ReadonlySet<SetId>): Promise<Ruleset> {
     const { masqueradeMark, masqueradeAll } = this.#settings;
     const localDetector = this.#detector(family);
-    const { randomFully } = this.#firewall;
+    const { randomFully } = await this.#firewall.capabilities(family);
     return rules(family, { nonEmpty, masqueradeMark, masqueradeAll, localDetector, randomFully });
   }
 

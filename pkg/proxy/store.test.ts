@@ -13,7 +13,8 @@ function stand() {
   const vanished = () => [...(store.objects('shop/web')?.vanished ?? [])].flatMap(({ endpoints }) => endpoints.map(({ address }) => address));
   const pass = (milliseconds: number) => {
     now += milliseconds;
-    return store.expire();
+    store.expire();
+    return store.nextExpiry;
   };
   return { store, set, setSlice, remove, dirty, vanished, pass };
 }

@@ -77,18 +77,24 @@ export class Store {
     for (const [key, service] of this.#services) if (depends(service)) this.#dirty.add(key);
   }
 
-  /** Gives up endpoints that did not come back in time, and marks their Services. When the next ones are due, if any wait. */
-  expire(): number | undefined {
-    const now = this.#now();
+  /** When the next vanished endpoints are given up, or `undefined` if none wait. */
+  get nextExpiry(): number | undefined {
     let next: number | undefined;
+    for (const vanished of this.#vanished.values()) {
+      for (const { until } of vanished) next = Math.min(next ?? until, until);
+    }
+    return next;
+  }
+
+  /** Gives up endpoints that did not come back in time, and marks their Services. */
+  expire(): void {
+    const now = this.#now();
     for (const [key, vanished] of this.#vanished) {
       const waiting = vanished.filter(({ until }) => until > now);
       if (waiting.length < vanished.length) this.#dirty.add(key);
-      if (waiting.length === 0) this.#vanished.delete(key);
-      else this.#vanished.set(key, waiting);
-      for (const { until } of waiting) next = Math.min(next ?? until, until);
+      if (waiting.length > 0) this.#vanished.set(key, waiting);
+      else this.#vanished.delete(key);
     }
-    return next;
   }
 
   #set(change: Extract<Change, { type: 'set' }>): void {

@@ -1,0 +1,146 @@
+import { FakeConntrack } from '../../pkg/conntrack/fake.ts';
+import { FakeFirewall } from '../../pkg/firewall/fake.ts';
+import type { Family } from '../../pkg/ip/address.ts';
+import { FakeIpSets } from '../../pkg/ipset/fake.ts';
+import { FakeIpvs } from '../../pkg/ipvs/fake.ts';
+import type { Change, EndpointSlice, Node, Service } from '../../pkg/kube/types.ts';
+import { FakeLinks } from '../../pkg/links/fake.ts';
+import { recordingLogger } from '../../pkg/log/memory.ts';
+import { FlowForgetter } from '../../pkg/proxy/flows.ts';
+import { Proxier, type ProxierOptions } from '../../pkg/proxy/proxier.ts';
+import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
+import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
+import { ip, net } from './addresses.ts';
+
+/** A kernel in memory, as one node has it: it outlives the proxiers that work on it. */
+export class FakeKernel {
+  readonly ipvs = new FakeIpvs();
+  readonly ipsets = new FakeIpSets();
+  readonly links = new FakeLinks();
+  readonly firewall = new FakeFirewall();
+  readonly conntrack = new FakeConntrack();
+
+  constructor() {
+    this.links.addLink('eth0', 'veth');
+    this.links.addAddress({ link: 'eth0', address: ip('192.168.0.10'), prefixLength: 24 });
+    this.links.addAddress({ link: 'eth0', address: ip('fd00:192:168::10'), prefixLength: 64 });
+  }
+
+  /** Everything that a proxier makes there, as other people's tools would print it. */
+  dump(): string {
+    const rules = (['IPv4', 'IPv6'] as const).map((family) => this.firewall.dump(family));
+    const servers = this.ipvs.dump().split('\n').toSorted().join('\n');
+    return ['## ipvs', servers, '## links', this.links.dump(), '## sets', this.ipsets.dump(), '## rules', ...rules].join('\n');
+  }
+}
+
+/** What a proxier told others. */
+export interface Reports extends Reporter {
+  readonly syncs: SyncReport[];
+  readonly repairs: string[];
+  readonly conflicts: string[];
+  isFirstSyncDone: boolean;
+}
+
+function recordingReporter(): Reports {
+  const nothing = () => undefined;
+  const reports: Reports = {
+    syncs: [],
+    repairs: [],
+    conflicts: [],
+    isFirstSyncDone: false,
+    changeReceived: nothing,
+    invalidObjects: nothing,
+    queued: nothing,
+    synced: (report) => void reports.syncs.push(report),
+    state: nothing,
+    operation: nothing,
+    repaired: (kind) => void reports.repairs.push(kind),
+    conflict: ({ winner, loser, server }) => void reports.conflicts.push(`${winner} over ${loser}: ${server}`),
+    drainEnded: nothing,
+    rulesFailed: nothing,
+    progressed: nothing,
+    firstSyncDone() {
+      reports.isFirstSyncDone = true;
+    },
+  };
+  return reports;
+}
+
+/** A proxier on a kernel in memory, with time in the test's hands. */
+export class Stand {
+  readonly clock: ManualClock;
+  readonly kernel: FakeKernel;
+  readonly log = recordingLogger({ verbosity: 4 });
+  readonly reports = recordingReporter();
+  readonly proxier: Proxier;
+  readonly #stop = new AbortController();
+  readonly #run: Promise<void>;
+
+  constructor({ kernel = new FakeKernel(), clock = manualClock(), ...over }: Partial<ProxierOptions> & { kernel?: FakeKernel; clock?: ManualClock } = {}) {
+    this.kernel = kernel;
+    this.clock = clock;
+    const { ipvs, ipsets, links, firewall, conntrack } = kernel;
+    const log = this.log;
+    const families: readonly Family[] = ['IPv4', 'IPv6'];
+    const detectLocal = { mode: 'ClusterCIDR', networks: [net('10.0.0.0/8'), net('fd00:10::/32')] } as const;
+    this.proxier = new Proxier({
+      ipvs, ipsets, links, firewall, clock, log, families,
+      flows: new FlowForgetter({ conntrack, clock, onReconciled: () => undefined, onFailed: ({ error }) => log.error('flows', error) }),
+      reporter: this.reports,
+      nodeName: 'here',
+      scheduler: 'rr',
+      excluded: [],
+      ruleSettings: { masqueradeMark: 0x4000, masqueradeAll: false, detectLocal },
+      syncPeriod: 30_000,
+      minSyncPeriod: 0,
+      ...over,
+    });
+    this.#run = this.proxier.run(this.#stop.signal);
+  }
+
+  /** Tells changes as a source would. */
+  tell(...changes: readonly Change[]): void {
+    for (const change of changes) this.proxier.onChange(change);
+  }
+
+  /** Tells that everything has been told, and waits for the first sync. */
+  async sync(): Promise<void> {
+    this.tell({ type: 'synced', kind: 'Service' }, { type: 'synced', kind: 'EndpointSlice' }, { type: 'synced', kind: 'Node' });
+    await this.settle();
+  }
+
+  /** Lets some milliseconds pass, and everything that is due happen. */
+  async settle(milliseconds = 0): Promise<void> {
+    // What is due now may ask for more at this very time.
+    for (let turn = 0; turn < 40; turn++) await this.clock.advance(0);
+    await this.clock.advance(milliseconds);
+    for (let turn = 0; turn < 40; turn++) await this.clock.advance(0);
+  }
+
+  /** Ends the proxier as a signal does. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#run;
+  }
+}
+
+/** A change that sets a Service. */
+export function setService(object: Service): Change {
+  return { type: 'set', kind: 'Service', object, problems: [] };
+}
+
+/** A change that sets a slice. */
+export function setSlice(object: EndpointSlice): Change {
+  return { type: 'set', kind: 'EndpointSlice', object, problems: [] };
+}
+
+/** A change that sets this node. */
+export function setNode(object: Node): Change {
+  return { type: 'set', kind: 'Node', object, problems: [] };
+}
+
+/** A change that deletes an object of `shop`. */
+export function remove(kind: 'Service' | 'EndpointSlice', name: string): Change {
+  return { type: 'delete', kind, name: { namespace: 'shop', name } };
+}
