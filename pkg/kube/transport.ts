@@ -70,8 +70,12 @@ export class Transport {
     const agent = credentials.agent ?? (isLong ? agents.long : agents.short);
     const headers = { ...credentials.headers, ...exchange.headers };
     return new Promise((resolve, reject) => {
-      const options = { method, headers, agent, ...(signal !== undefined && { signal }), ...credentials.tls };
-      const request = (isSecure ? https : http).request(url, options);
+      const request = (isSecure ? https : http).request(url, { method, headers, agent, ...credentials.tls });
+      // Node's own `signal` option strikes after the end, too, and then a socket in the pool, whose error nobody hears.
+      const abort = () => request.destroy();
+      signal?.addEventListener('abort', abort);
+      request.on('close', () => signal?.removeEventListener('abort', abort));
+      if (signal?.aborted === true) abort();
       watchdog.start(() => request.destroy(new Error('cannot connect in time')));
       request.on('socket', (socket) => {
         socket.setKeepAlive(true, keepAliveDelay);

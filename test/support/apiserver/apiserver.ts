@@ -208,6 +208,7 @@ export class ApiServer implements AsyncDisposable {
 
   /** Listens, on the same port as before if there was one. */
   async listen(): Promise<void> {
+    if (this.#server.listening) return;
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen({ host: this.#host, port: this.#port }, () => {

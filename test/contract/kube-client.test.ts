@@ -1,0 +1,27 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'vitest';
+import { startApiServer } from '../support/apiserver/apiserver.ts';
+import { realApiServer } from '../support/kube/real-apiserver.ts';
+import { type KubeClientHarness, kubeClientContract } from './kube-client.ts';
+
+kubeClientContract('the test API server', async (): Promise<KubeClientHarness> => {
+  const server = await startApiServer();
+  const url = new URL(server.url);
+  return {
+    address: { host: url.hostname, port: Number(url.port) },
+    kubeconfig: (address) => server.kubeconfig({ url: `https://${address}` }),
+    apply: async (object) => void server.apply(object),
+    remove: async (object) => {
+      if (server.get(object) !== undefined) server.delete(object);
+    },
+    objects: async (kind) => server.objects(kind),
+    [Symbol.asyncDispose]: () => server.close(),
+  };
+});
+
+const assets = process.env['KUBEBUILDER_ASSETS'] ?? '';
+if (existsSync(join(assets, 'kube-apiserver')))
+  kubeClientContract('a real kube-apiserver', () => realApiServer(assets));
+else
+  test.skip('a real kube-apiserver: skipped, KUBEBUILDER_ASSETS names no folder with kube-apiserver and etcd', () => {});

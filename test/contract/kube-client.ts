@@ -1,0 +1,191 @@
+import { describe, expect, test } from 'vitest';
+import { isForeign, Reducer } from '../../pkg/kube/reduce.ts';
+import type { Kind } from '../../pkg/kube/types.ts';
+import { FlakyProxy } from '../support/kube/flaky-proxy.ts';
+import { Follower, type State } from '../support/kube/follower.ts';
+import { type ApiObject, node, service, slice } from '../support/kube/objects.ts';
+
+/** An API server, its own or a real one, with a way to write objects that is not ours. */
+export interface KubeClientHarness extends AsyncDisposable {
+  readonly address: { readonly host: string; readonly port: number };
+  /** A kubeconfig for somebody who may do everything, with this address in place of the server's own. */
+  kubeconfig(address: string): string;
+  /** Creates an object or replaces it. */
+  apply(object: ApiObject): Promise<void>;
+  /** Deletes an object if it is there. */
+  remove(object: ApiObject): Promise<void>;
+  /** Every object of a kind as the server gives it. */
+  objects(kind: Kind): Promise<unknown[]>;
+}
+
+const timeout = 30_000;
+
+/** What following an API server is, whichever it is and whatever lies in between. */
+export function kubeClientContract(name: string, make: () => Promise<KubeClientHarness>): void {
+  describe(name, { timeout }, () => {
+    test('everything there is comes before synced, and every change afterwards', async () => {
+      await using stand = await Stand.start(make);
+      const { server } = stand;
+      for (const object of [service('a'), slice('a'), node('n1'), node('n2')])
+        await server.apply(object);
+      await using follower = await stand.follow();
+      await follower.untilSynced();
+      const order = follower.changes.map((change) => `${change.type} ${change.kind}`);
+      for (const kind of ['Service', 'EndpointSlice', 'Node']) {
+        expect(order.indexOf(`set ${kind}`)).toBeGreaterThanOrEqual(0);
+        expect(order.lastIndexOf(`set ${kind}`)).toBeLessThan(order.indexOf(`synced ${kind}`));
+      }
+      await server.apply(service('b'));
+      await server.apply(slice('a', { count: 5 }));
+      await server.remove(service('a'));
+      await follower.untilKnown('Service default/b');
+      await follower.untilKnown('Service default/a', false);
+      await stand.untilCurrent(follower);
+      expect(Object.keys(follower.state)).not.toContain('Node /n2');
+    });
+
+    test('objects that get a label of another proxy leave, and come back without it', async () => {
+      await using stand = await Stand.start(make);
+      const { server } = stand;
+      const label = { 'service.kubernetes.io/service-proxy-name': 'other' };
+      await server.apply(service('a'));
+      await server.apply(service('hidden', 80, label));
+      await using follower = await stand.follow();
+      await follower.untilKnown('Service default/a');
+      await server.apply(service('a', 80, label));
+      await follower.untilKnown('Service default/a', false);
+      await server.apply(service('a', 81));
+      await follower.untilKnown('Service default/a');
+      await stand.untilCurrent(follower);
+      expect(follower.state).not.toHaveProperty(['Service default/hidden']);
+    });
+
+    test('a server that is away for a while costs nothing but time', async () => {
+      await using stand = await Stand.start(make);
+      const { server, proxy } = stand;
+      for (const object of [service('stays'), service('goes'), slice('stays'), node('n1')])
+        await server.apply(object);
+      await using follower = await stand.follow();
+      await stand.untilCurrent(follower);
+      const before = follower.changes.length;
+      await proxy.stop();
+      await server.remove(service('goes'));
+      await server.apply(slice('stays', { count: 3 }));
+      await server.apply(service('comes'));
+      expect(follower.changes).toHaveLength(before);
+      await proxy.start();
+      await stand.untilCurrent(follower);
+      const told = follower.changes
+        .slice(before)
+        .map((change) => (change.type === 'set' ? `set ${change.object.name}` : change.type));
+      expect(told.sort()).toEqual(['delete', 'set comes', 'set stays']);
+    });
+
+    test('a server that is away at the start is waited for', async () => {
+      await using stand = await Stand.start(make);
+      await stand.server.apply(service('a'));
+      await stand.proxy.stop();
+      await using follower = await stand.follow();
+      await follower.until(({ log }) => log.length > 0);
+      await stand.proxy.start();
+      await stand.untilCurrent(follower);
+    });
+
+    test('connections that are cut anywhere lose no event', async () => {
+      await using stand = await Stand.start(make);
+      const { server, proxy } = stand;
+      await server.apply(node('n1'));
+      await using follower = await stand.follow();
+      await follower.untilSynced();
+      for (let step = 0; step < 25; step++) {
+        proxy.cutAfter(step * 97);
+        await server.apply(service(`s${step % 7}`, 1 + step));
+        if (step % 3 === 0) await server.remove(service(`s${(step + 3) % 7}`));
+        await server.apply(slice(`s${step % 5}`, { third: step }));
+      }
+      proxy.cutAfter();
+      await stand.untilCurrent(follower);
+    });
+
+    test('connections that fall silent are noticed', async () => {
+      await using stand = await Stand.start(make);
+      await stand.server.apply(service('a'));
+      await using follower = await stand.follow({ hurry: 200 });
+      await follower.untilSynced();
+      stand.proxy.freeze();
+      await stand.server.apply(service('b'));
+      await follower.untilKnown('Service default/b');
+      await stand.untilCurrent(follower);
+    });
+
+    test('every watch has a connection of its own, and the next one another', async () => {
+      await using stand = await Stand.start(make);
+      await using follower = await stand.follow();
+      await follower.untilSynced();
+      const before = stand.proxy.count;
+      expect(stand.proxy.open).toBeGreaterThanOrEqual(3);
+      stand.proxy.cut();
+      await stand.server.apply(service('a'));
+      await follower.untilKnown('Service default/a');
+      expect(stand.proxy.count).toBeGreaterThan(before);
+    });
+  });
+}
+
+/** A server, a proxy before it, and those who follow through it. */
+class Stand implements AsyncDisposable {
+  readonly server: KubeClientHarness;
+  readonly proxy: FlakyProxy;
+  readonly #followers: Follower[] = [];
+
+  private constructor(server: KubeClientHarness) {
+    this.server = server;
+    this.proxy = new FlakyProxy(server.address);
+  }
+
+  static async start(make: () => Promise<KubeClientHarness>): Promise<Stand> {
+    const stand = new Stand(await make());
+    await stand.proxy.start();
+    return stand;
+  }
+
+  async follow(options: { hurry?: number } = {}): Promise<Follower> {
+    const follower = await Follower.start(this.server.kubeconfig(this.proxy.address), options);
+    this.#followers.push(follower);
+    return follower;
+  }
+
+  /** Until a follower knows what the server has, and nothing else. */
+  async untilCurrent(follower: Follower): Promise<void> {
+    const expected = JSON.stringify(await this.#state());
+    await follower.until(
+      ({ state, synced }) => synced.size === 3 && JSON.stringify(state) === expected,
+    );
+  }
+
+  /** Followers are gone by now: they must have left nothing open. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    expect(this.#followers.map(({ timers }) => timers)).toEqual(this.#followers.map(() => 0));
+    await this.proxy.idle();
+    await this.proxy[Symbol.asyncDispose]();
+    await this.server[Symbol.asyncDispose]();
+  }
+
+  async #state(): Promise<State> {
+    const reducer = new Reducer();
+    const entries: [string, unknown][] = [];
+    for (const kind of ['EndpointSlice', 'Node', 'Service'] as const) {
+      for (const raw of await this.server.objects(kind)) {
+        if (isForeign(raw)) continue;
+        const change = reducer.change(kind, raw);
+        if (change.type !== 'set' || (change.kind === 'Node' && change.object.name !== 'n1'))
+          continue;
+        entries.push([
+          `${kind} ${change.kind === 'Node' ? '' : change.object.namespace}/${change.object.name}`,
+          change.object,
+        ]);
+      }
+    }
+    return Object.fromEntries(entries.sort(([one], [other]) => (one < other ? -1 : 1)));
+  }
+}

@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { HttpClient } from '../../../pkg/kube/client.ts';
+import { loadConnection } from '../../../pkg/kube/config.ts';
+import { noMetrics } from '../../../pkg/kube/metrics.ts';
+import { ApiSource } from '../../../pkg/kube/source.ts';
+import type { Change, Kind } from '../../../pkg/kube/types.ts';
+import { type HurriedClock, hurriedClock } from './hurried-clock.ts';
+
+/** What was told, by kind, namespace and name. */
+export type State = Readonly<Record<string, unknown>>;
+
+/**
+ * Follows an API server as the program does, from the kubeconfig on, in hurried time, and keeps what it is told.
+ * A test asks for states and waits until they come.
+ */
+export class Follower implements AsyncDisposable {
+  readonly changes: Change[] = [];
+  readonly log: string[] = [];
+  readonly client: HttpClient;
+  readonly #clock: HurriedClock;
+  readonly #state = new Map<string, unknown>();
+  readonly #stop = new AbortController();
+  readonly #waiting = new Set<() => void>();
+  readonly #running: Promise<void>;
+
+  private constructor(client: HttpClient, { clock, random }: { clock: HurriedClock; random: () => number }) {
+    this.client = client;
+    this.#clock = clock;
+    const say = (message: string, details: object = {}) => {
+      this.log.push(`${message} ${JSON.stringify(details)}`);
+      this.#wake();
+    };
+    const log = { info: say, error: say };
+    const source = new ApiSource({ client, clock, metrics: noMetrics, log, nodeName: 'n1', random });
+    this.#running = source.run((change) => this.#hear(change), this.#stop.signal);
+  }
+
+  /** Starts to follow the server of a kubeconfig. */
+  static async start(kubeconfig: string, { hurry = 20, random = Math.random }: { hurry?: number; random?: () => number } = {}): Promise<Follower> {
+    const folder = mkdtempSync(join(tmpdir(), 'follower-'));
+    try {
+      const file = join(folder, 'kubeconfig');
+      writeFileSync(file, kubeconfig);
+      const connection = await loadConnection({ kubeconfig: file, master: '' });
+      const clock = hurriedClock(hurry);
+      const client = new HttpClient({ connection, clock, metrics: noMetrics, userAgent: 'kube-proxy/test' });
+      return new Follower(client, { clock, random });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+
+  /** What is known now. */
+  get state(): State {
+    return Object.fromEntries([...this.#state].sort(([one], [other]) => (one < other ? -1 : 1)));
+  }
+
+  /** Which kinds were told as synced. */
+  get synced(): ReadonlySet<Kind> {
+    return new Set(this.changes.flatMap((change) => (change.type === 'synced' ? [change.kind] : [])));
+  }
+
+  /** Resolves as soon as what is known fulfils a condition. */
+  async until(condition: (follower: Follower) => boolean): Promise<void> {
+    while (!condition(this)) {
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    }
+  }
+
+  /** Until everything has been told once. */
+  async untilSynced(): Promise<void> {
+    await this.until(({ synced }) => synced.size === 3);
+  }
+
+  /** Until an object is, or is not, known. */
+  async untilKnown(key: string, isKnown = true): Promise<void> {
+    await this.until(() => this.#state.has(key) === isKnown);
+  }
+
+  /** How many timers wait. */
+  get timers(): number {
+    return this.#clock.pending();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    this.client.close();
+  }
+
+  #hear(change: Change): void {
+    this.changes.push(change);
+    if (change.type === 'set') {
+      const namespace = change.kind === 'Node' ? '' : change.object.namespace;
+      this.#state.set(`${change.kind} ${namespace}/${change.object.name}`, change.object);
+    } else if (change.type === 'delete') {
+      this.#state.delete(`${change.kind} ${change.name.namespace}/${change.name.name}`);
+    }
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
+  }
+}
