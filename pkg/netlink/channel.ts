@@ -11,7 +11,7 @@ import {
   putMessage,
   readErrorReply,
 } from './message.ts';
-import type { NetlinkSocket } from './socket.ts';
+import type { DatagramSocket } from './socket.ts';
 import type { Trace } from './trace.ts';
 
 /** What a channel needs to know besides its socket. */
@@ -34,12 +34,12 @@ const EBADMSG = errnoNumber('EBADMSG');
 
 /** One socket, one buffer to write in, and the sequence numbers that join answers to requests. */
 export class Channel {
-  readonly socket: NetlinkSocket;
+  readonly socket: DatagramSocket;
   readonly writer = new Writer(65_536);
   readonly options: ChannelOptions;
   #sequence = 0;
 
-  constructor(socket: NetlinkSocket, options: ChannelOptions) {
+  constructor(socket: DatagramSocket, options: ChannelOptions) {
     this.socket = socket;
     this.options = options;
   }

@@ -4,7 +4,7 @@ import { Channel, type ChannelOptions, unfit } from './channel.ts';
 import { codeOf } from './codes.ts';
 import { Dumper, type DumpOptions } from './dump.ts';
 import type { Command, ErrorReply } from './message.ts';
-import { NetlinkSocket, type SocketOptions } from './socket.ts';
+import { type DatagramSocket, NetlinkSocket, type SocketOptions } from './socket.ts';
 
 /** How a connection is opened. `timeout` is 3 s by default. */
 export interface ConnectionOptions extends SocketOptions, Partial<ChannelOptions> {}
@@ -37,7 +37,7 @@ export class Connection {
   readonly #channel: Channel;
   readonly #dumper: Dumper;
 
-  constructor(open: () => NetlinkSocket, options: ChannelOptions) {
+  constructor(open: () => DatagramSocket, options: ChannelOptions) {
     this.#channel = new Channel(open(), options);
     this.#dumper = new Dumper(open, options);
   }

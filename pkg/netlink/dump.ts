@@ -1,4 +1,5 @@
 import { KernelError } from '../errno/errno.ts';
+import { DecodeError } from '../wire/reader.ts';
 import { Channel, type ChannelOptions, unfit } from './channel.ts';
 import { codeOf } from './codes.ts';
 import {
@@ -9,7 +10,7 @@ import {
   NLMSG_ERROR,
   NLMSG_NOOP,
 } from './message.ts';
-import type { NetlinkSocket } from './socket.ts';
+import type { DatagramSocket } from './socket.ts';
 
 /** What to do with a dump. */
 export interface DumpOptions<Reply> {
@@ -27,13 +28,13 @@ const longestStretch = 8; // ms
 
 /** Dumps, one after the other, on a socket of their own, so that requests can be made beside them. The socket is opened when first needed. */
 export class Dumper {
-  readonly #open: () => NetlinkSocket;
+  readonly #open: () => DatagramSocket;
   readonly #options: ChannelOptions;
   #channel: Channel | undefined;
   #isClosed = false;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(open: () => NetlinkSocket, options: ChannelOptions) {
+  constructor(open: () => DatagramSocket, options: ChannelOptions) {
     this.#open = open;
     this.#options = options;
   }
@@ -65,7 +66,9 @@ export class Dumper {
         if (await this.#once(command, value, options)) return;
       } catch (error) {
         this.#drop(); // the rest of the dump may still be in its queue
-        throw error;
+        if (!(error instanceof DecodeError)) throw error;
+        const detail = error.message;
+        throw new KernelError(options.operation, 'EBADMSG', { detail, cause: error });
       }
     }
     throw new KernelError(options.operation, 'EINTR', {

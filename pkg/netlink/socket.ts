@@ -52,6 +52,12 @@ export interface SocketOptions {
   readonly receiveBuffer?: number;
 }
 
+/** What a connection needs of its socket. */
+export type DatagramSocket = Pick<
+  NetlinkSocket,
+  'messages' | 'sendLimit' | 'send' | 'receive' | 'close'
+>;
+
 /**
  * One socket, connected to the kernel so that nobody else can answer. Owns the receive buffer and errno: its methods return
  * error numbers, and what was tried is known to the caller.
