@@ -1,0 +1,21 @@
+# The image of a node's kube-proxy: Debian with the tools that the proxy and its operators call, Node, and one bundle.
+# Debian's iptables brings both flavours (nft and legacy); the proxy finds out which one the node uses.
+
+FROM node:24-bookworm-slim AS build
+WORKDIR /src
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY . .
+RUN npm run build \
+ && cp -L node_modules/.bin/node /usr/local/bin/node
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends \
+      ca-certificates conntrack ipset iptables kmod libatomic1 libstdc++6 \
+ && rm -rf /var/lib/apt/lists/*
+COPY --from=build /usr/local/bin/node /usr/local/bin/node
+COPY --from=build /src/dist/ /usr/local/lib/kube-proxy/
+COPY LICENSE /usr/share/doc/kube-proxy/copyright
+RUN ln -s ../lib/kube-proxy/kube-proxy.js /usr/local/bin/kube-proxy
+ENTRYPOINT ["/usr/local/bin/kube-proxy"]

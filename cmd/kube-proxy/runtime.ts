@@ -1,0 +1,8 @@
+/** The oldest Node that the program runs on: it strips types, and has what the code uses. */
+export const oldestNode = 24;
+
+/** Why the program cannot run on this version of Node, in one line; undefined where it can. */
+export function unsupportedRuntime(version: string): string | undefined {
+  if (Number.parseInt(version, 10) >= oldestNode) return undefined;
+  return `kube-proxy needs Node ${oldestNode} or newer, this is ${version}`;
+}
