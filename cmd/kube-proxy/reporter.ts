@@ -1,0 +1,108 @@
+import type { ProxyHealth } from '../../pkg/health/proxy-health.ts';
+import { families } from '../../pkg/ip/address.ts';
+import type { KubeLog, KubeMetrics } from '../../pkg/kube/metrics.ts';
+import type { Kind } from '../../pkg/kube/types.ts';
+import type { Logger } from '../../pkg/log/log.ts';
+import type { Metrics } from '../../pkg/metrics/metrics.ts';
+import type { ProxierState, Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
+import type { Clock } from '../../pkg/runner/clock.ts';
+
+/** Who hears what the proxier tells. */
+export interface Listeners {
+  readonly metrics: Metrics;
+  readonly health: ProxyHealth;
+  readonly clock: Clock;
+}
+
+/** Passes what the proxier tells on to metrics and health. */
+export function createReporter(listeners: Listeners): Reporter {
+  const { metrics, health, clock } = listeners;
+  return {
+    changeReceived: (kind) => countChange(metrics, kind),
+    invalidObjects: (kind, count) => metrics.invalidObjects.set({ kind }, count),
+    queued(families) {
+      const seconds = clock.wallClock() / 1000;
+      for (const family of families) metrics.lastQueued.set({ ip_family: family }, seconds);
+      health.queued(families);
+    },
+    synced: (report) => tellSync(listeners, report),
+    state: (state) => tellState(metrics, state),
+    operation: (kind, isSuccess) =>
+      metrics.operations.inc({ kind, result: isSuccess ? 'success' : 'failure' }),
+    repaired: (kind) => metrics.repairs.inc({ kind }),
+    // Counted by `state`, and logged by the proxier.
+    conflict() {},
+    drainEnded: (reason) => metrics.drains.inc({ reason }),
+    rulesFailed: (family) => metrics.restoreFailures.inc({ ip_family: family }),
+    progressed: () => health.progressed(),
+    firstSyncDone() {
+      metrics.firstSyncComplete.set({}, 1);
+      health.firstSyncDone();
+    },
+  };
+}
+
+/** Passes what the API's side counts on to metrics. */
+export function createKubeMetrics(metrics: Metrics): KubeMetrics {
+  return {
+    requested({ method, host, code, duration }) {
+      metrics.requests.inc({ code, method, host });
+      metrics.requestDuration.observe({ verb: method, host }, duration);
+    },
+    listed: (kind, how) => metrics.lists.inc({ kind, how }),
+    failed: (kind, reason) => metrics.watchFailures.inc({ kind, reason }),
+    eventsDropped: (count) => metrics.eventsDropped.inc({}, count),
+  };
+}
+
+/** The logger as the API's side speaks to it: its errors are texts already. */
+export function kubeLog(log: Logger): KubeLog {
+  return {
+    info: (message, details) => log.info(message, details),
+    error: (message, details) => log.error(message, undefined, details),
+  };
+}
+
+function countChange(metrics: Metrics, kind: Kind): void {
+  switch (kind) {
+    case 'Service':
+      metrics.serviceChanges.inc({});
+      metrics.serviceChangesPending.inc({});
+      return;
+    case 'EndpointSlice':
+      metrics.endpointChanges.inc({});
+      metrics.endpointChangesPending.inc({});
+      return;
+    case 'Node':
+  }
+}
+
+function tellSync({ metrics, health, clock }: Listeners, report: SyncReport): void {
+  const { families, milliseconds, isSuccess, triggerTimes } = report;
+  const now = clock.wallClock();
+  metrics.serviceChangesPending.set({}, 0);
+  metrics.endpointChangesPending.set({}, 0);
+  for (const family of families) {
+    const labels = { ip_family: family };
+    metrics.syncDuration.observe(labels, milliseconds / 1000);
+    if (!isSuccess) continue;
+    metrics.lastSync.set(labels, now / 1000);
+    for (const trigger of triggerTimes) {
+      metrics.networkProgrammingDuration.observe(labels, Math.max(0, now - trigger) / 1000);
+    }
+  }
+  if (isSuccess) health.updated(families, clock.now() - milliseconds);
+}
+
+function tellState(metrics: Metrics, state: ProxierState): void {
+  metrics.failedServices.set({}, state.failedServices);
+  metrics.conflicts.set({}, state.conflicts);
+  metrics.drainingRealServers.set({}, state.draining);
+  // The proxier counts a Service once for both families.
+  for (const family of families) {
+    for (const policy of ['internal', 'external'] as const) {
+      const labels = { ip_family: family, traffic_policy: policy };
+      metrics.noLocalEndpoints.set(labels, state.withoutLocalEndpoints[policy]);
+    }
+  }
+}
