@@ -24,8 +24,6 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$here/kernel/native.sh"
 # shellcheck source=hack/kernel/image.sh
 . "$here/kernel/image.sh"
-# shellcheck source=hack/kernel/disk.sh
-. "$here/kernel/disk.sh"
 # shellcheck source=hack/kernel/machine.sh
 . "$here/kernel/machine.sh"
 
@@ -74,7 +72,7 @@ case $where in
     run_native "$terminal" "$@"
     ;;
   vm)
-    ensure_packages "${kernel_tools[@]}" busybox-static cpio e2fsprogs qemu-system-x86 xz-utils
+    ensure_packages "${kernel_tools[@]}" busybox-static cpio qemu-system-x86 xz-utils
     run_machine "$terminal" "$@"
     ;;
   none)

@@ -12,6 +12,8 @@ prepare() {
   ln -sfn /proc/self/fd/0 /dev/stdin
   ln -sfn /proc/self/fd/1 /dev/stdout
   ln -sfn /proc/self/fd/2 /dev/stderr
+  hostname kernel-vm
+  ulimit -n 65536
   ip link set lo up
   modprobe ip_vs
   modprobe dummy numdummies=0

@@ -4,8 +4,8 @@
 #   lib/modules/  all its modules
 #   initramfs     busybox, the few modules that reach the host's files, and kernel/init
 
-# What it takes to reach the host's files, the disk with node_modules, and the output ports.
-boot_modules=(virtio_pci 9p 9pnet_virtio overlay virtio_console virtio_blk ext4)
+# What it takes to reach the host's files and the output ports.
+boot_modules=(virtio_pci 9p 9pnet_virtio overlay virtio_console)
 
 # The package that depends on the newest kernel. The cloud flavours have no 9p.
 default_kernel_package() {
