@@ -6,7 +6,7 @@ import {
   type IpAddress,
   parseAddress,
 } from '../../../pkg/ip/address.ts';
-import { contains, type Prefix, prefixFamily } from '../../../pkg/ip/prefix.ts';
+import { type Prefix, prefixFamily } from '../../../pkg/ip/prefix.ts';
 import {
   isRecord,
   type Json,
@@ -176,12 +176,6 @@ export class Allocator {
       else this.#taken.delete(key);
     }
   }
-}
-
-/** Whether an address lies in one of the ranges. */
-export function isInRange(ranges: Ranges, ip: string): boolean {
-  const address = parseAddress(ip);
-  return address !== undefined && ranges.clusterIPs.some((range) => contains(range, address));
 }
 
 /** A replaced Service that does not mention its addresses and node ports keeps them, unless its new type has none. */

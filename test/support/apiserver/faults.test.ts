@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ManualClock, manualClock } from '../../../pkg/runner/manual-clock.ts';
 import { type ApiServer, startApiServer } from './apiserver.ts';
+import { recordAt } from './objects.ts';
 import { service } from './samples.ts';
 import { TestClient } from './test-client.ts';
 
@@ -204,12 +205,14 @@ describe('faults of the server', () => {
 
   it('lose what came after a backup', async () => {
     const backup = server.backup();
-    server.create(service('c'));
+    const lost = recordAt(server.create(service('c')), 'spec');
     const watch = await client.watch(path, { resourceVersion: '6' });
     server.restore(backup);
     expect((await watch.drain()).end).toBe('cut');
     expect(server.objects('Service').map(({ metadata }) => metadata.name)).toEqual(['a', 'b']);
     expect(await codeOf(`${path}?resourceVersion=6`)).toBe(504);
+    const other = server.create(service('d', { clusterIP: lost['clusterIP'] }));
+    expect(recordAt(other, 'spec')['clusterIP']).toBe(lost['clusterIP']);
   });
 
   it('forget a token', async () => {
