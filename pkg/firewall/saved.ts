@@ -23,40 +23,33 @@ const basicOrder: readonly Match['match'][] = [
   'protocol',
 ];
 
+/** Most matches are printed as they were written. */
 function savedMatch(match: Match): readonly string[] {
-  switch (match.match) {
-    case 'comment':
-      return ['-m', 'comment', '--comment', savedString(match.text)];
-    case 'mark':
-      return [
-        ...['-m', 'mark', ...(match.not ? ['!'] : []), '--mark'],
-        `${hex(match.value)}/${hex(match.mask)}`,
-      ];
-    case 'ipvs':
-      return [
-        ...['-m', 'ipvs', '--vproto', String(protocolNumber(match.protocol))],
-        ...['--vaddr', match.address, '--vport', String(match.port)],
-        ...(match.direction === undefined ? [] : ['--vdir', match.direction]),
-      ];
-    default:
-      return matchWords(match);
+  if (match.match === 'comment') return ['-m', 'comment', '--comment', savedString(match.text)];
+  if (match.match === 'mark') {
+    const mark = `${hex(match.value)}/${hex(match.mask)}`;
+    return ['-m', 'mark', ...(match.not ? ['!'] : []), '--mark', mark];
   }
+  if (match.match === 'ipvs') {
+    return [
+      ...['-m', 'ipvs', '--vproto', String(protocolNumber(match.protocol))],
+      ...['--vaddr', match.address, '--vport', String(match.port)],
+      ...(match.direction === undefined ? [] : ['--vdir', match.direction]),
+    ];
+  }
+  return matchWords(match);
 }
 
 function savedTarget(target: Target, family: Family): readonly string[] {
-  switch (target.target) {
-    case 'MARK': {
-      const mask = target.operation === 'or' ? target.value : 0;
-      return ['-j', 'MARK', '--set-xmark', `${hex(target.value)}/${hex(mask)}`];
-    }
-    case 'REJECT':
-      return [
-        ...['-j', 'REJECT', '--reject-with'],
-        family === 'IPv4' ? 'icmp-port-unreachable' : 'icmp6-port-unreachable',
-      ];
-    default:
-      return targetWords(target);
+  if (target.target === 'MARK') {
+    const mask = target.operation === 'or' ? target.value : 0;
+    return ['-j', 'MARK', '--set-xmark', `${hex(target.value)}/${hex(mask)}`];
   }
+  if (target.target === 'REJECT') {
+    const icmp = family === 'IPv4' ? 'icmp' : 'icmp6';
+    return ['-j', 'REJECT', '--reject-with', `${icmp}-port-unreachable`];
+  }
+  return targetWords(target);
 }
 
 function hex(value: number): string {

@@ -73,15 +73,15 @@ const accessFilter = 'kubernetes ipvs access filter';
 const proxyFirewall = 'kube-proxy firewall rules';
 
 const jumps: readonly Jump[] = [
-  jump('nat', 'OUTPUT', 'KUBE-SERVICES', portals),
-  jump('nat', 'PREROUTING', 'KUBE-SERVICES', portals),
-  jump('nat', 'POSTROUTING', 'KUBE-POSTROUTING', 'kubernetes postrouting rules'),
-  jump('filter', 'FORWARD', 'KUBE-FORWARD', 'kubernetes forwarding rules'),
-  jump('filter', 'INPUT', 'KUBE-NODE-PORT', 'kubernetes health check rules'),
-  jump('filter', 'INPUT', 'KUBE-PROXY-FIREWALL', proxyFirewall),
-  jump('filter', 'FORWARD', 'KUBE-PROXY-FIREWALL', proxyFirewall),
-  jump('filter', 'INPUT', 'KUBE-IPVS-FILTER', accessFilter),
-  jump('filter', 'OUTPUT', 'KUBE-IPVS-OUT-FILTER', accessFilter),
+  jump('nat', ['OUTPUT', 'KUBE-SERVICES'], portals),
+  jump('nat', ['PREROUTING', 'KUBE-SERVICES'], portals),
+  jump('nat', ['POSTROUTING', 'KUBE-POSTROUTING'], 'kubernetes postrouting rules'),
+  jump('filter', ['FORWARD', 'KUBE-FORWARD'], 'kubernetes forwarding rules'),
+  jump('filter', ['INPUT', 'KUBE-NODE-PORT'], 'kubernetes health check rules'),
+  jump('filter', ['INPUT', 'KUBE-PROXY-FIREWALL'], proxyFirewall),
+  jump('filter', ['FORWARD', 'KUBE-PROXY-FIREWALL'], proxyFirewall),
+  jump('filter', ['INPUT', 'KUBE-IPVS-FILTER'], accessFilter),
+  jump('filter', ['OUTPUT', 'KUBE-IPVS-OUT-FILTER'], accessFilter),
 ];
 
 /** The nat table in write order: only the order within a chain means anything to the kernel. */
@@ -281,7 +281,7 @@ function isVerdict(name: Verdict | ChainName): name is Verdict {
   return name === 'RETURN' || name === 'ACCEPT' || name === 'DROP' || name === 'REJECT';
 }
 
-function jump(table: Table, from: Jump['from'], to: ChainName, comment: string): Jump {
+function jump(table: Table, [from, to]: readonly [Jump['from'], ChainName], comment: string): Jump {
   return { table, from, comment, to };
 }
 

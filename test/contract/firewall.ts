@@ -9,14 +9,14 @@ import { parsePrefix } from '../../pkg/ip/prefix.ts';
 export interface FirewallHarness {
   readonly firewall: Firewall;
   /** What `iptables-save` prints. */
-  dump(family: Family): Promise<string>;
-  flushChain(family: Family, chain: { table: Table; name: string }): Promise<void>;
+  readonly dump: (family: Family) => Promise<string>;
+  readonly flushChain: (family: Family, chain: { table: Table; name: string }) => Promise<void>;
   /** Takes one rule away, given as iptables-save prints it. */
-  removeRule(family: Family, where: { table: Table; rule: string }): Promise<void>;
+  readonly removeRule: (family: Family, where: { table: Table; rule: string }) => Promise<void>;
   /** Puts a rule first in a built-in chain, given as iptables-save prints it. */
-  insertRule(family: Family, where: { table: Table; rule: string }): Promise<void>;
+  readonly insertRule: (family: Family, where: { table: Table; rule: string }) => Promise<void>;
   /** Makes an ip set of type hash:ip,port if it is missing, as some rules match on one. */
-  createSet(family: Family, name: string): Promise<void>;
+  readonly createSet: (family: Family, name: string) => Promise<void>;
 }
 
 /** What every firewall does. `make` gives one over empty tables. */

@@ -10,11 +10,11 @@ export interface LinksSubject {
   readonly device: string;
   readonly other: string;
   /** A foreign hand puts an address on a device: `192.168.0.1/24`. */
-  addAddress(link: string, text: string): void;
-  removeAddress(link: string, text: string): void;
+  readonly addAddress: (link: string, text: string) => void;
+  readonly removeAddress: (link: string, text: string) => void;
   /** The addresses of a device by another way, sorted, link-local IPv6 ones left out: `192.168.0.1/24`. */
-  readBack(link: string): string[];
-  dispose(): void;
+  readonly readBack: (link: string) => string[];
+  readonly dispose: () => void;
 }
 
 /** What every Links does. */

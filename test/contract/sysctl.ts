@@ -5,7 +5,7 @@ import type { Sysctl } from '../../pkg/sysctl/sysctl.ts';
 /** Settings that hold `net/ipv4/ip_forward` and nothing called `net/ipv4/no_such_setting`, and another way to read them. */
 export interface SysctlHarness {
   readonly sysctl: Sysctl;
-  readBack(path: string): string;
+  readonly readBack: (path: string) => string;
 }
 
 const forward = 'net/ipv4/ip_forward';
