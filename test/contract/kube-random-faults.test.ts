@@ -42,7 +42,7 @@ test.each(seeds)('after random faults the state is that of a run without faults 
   await untroubled.untilSynced();
   const expected = JSON.stringify(untroubled.state);
   expect(expected).toContain('Service default/end');
-  await follower.until(({ state }) => JSON.stringify(state) === expected);
+  await follower.until(({ state, synced }) => synced.size === 3 && JSON.stringify(state) === expected);
   expect(follower.changes.filter(({ type }) => type === 'synced')).toHaveLength(3);
 });
 

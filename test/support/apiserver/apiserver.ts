@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { parseAddress, printHostPort } from '../../../pkg/ip/address.ts';
 import { parsePrefix } from '../../../pkg/ip/prefix.ts';
 import { type Clock, minutes, systemClock } from '../../../pkg/runner/clock.ts';
@@ -70,6 +70,7 @@ export class ApiServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #host: string;
   readonly #closing = new AbortController();
+  readonly #sockets = new Set<Socket>();
   #port: number;
 
   constructor(options: ApiServerOptions) {
@@ -115,6 +116,10 @@ export class ApiServer implements AsyncDisposable {
             { ...settings, ...tlsSettings(this.#authority, options, this.#host) },
             handler,
           );
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
   }
 
   /** `https://127.0.0.1:40123` */
@@ -223,7 +228,8 @@ export class ApiServer implements AsyncDisposable {
   async stop(): Promise<void> {
     if (!this.#server.listening) return;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeAllConnections();
+    // Those in the middle of a TLS handshake are not yet connections to the HTTP server.
+    for (const socket of this.#sockets) socket.destroy();
     await closed;
   }
 
