@@ -31,6 +31,7 @@ export interface AnswerHandler {
 }
 
 const EBADMSG = errnoNumber('EBADMSG');
+const ENOBUFS = errnoNumber('ENOBUFS');
 
 /** One socket, one buffer to write in, and the sequence numbers that join answers to requests. */
 export class Channel {
@@ -64,7 +65,13 @@ export class Channel {
     const first = this.#sequence;
     this.#sequence = (first + count) >>> 0;
     const errno = this.socket.send(this.writer.bytes, length);
-    return errno === 0 ? this.#collect(first, count, handler) : errno;
+    if (errno !== 0) return errno;
+    try {
+      return this.#collect(first, count, handler);
+    } catch (error) {
+      if (error instanceof DecodeError) return EBADMSG;
+      throw error;
+    }
   }
 
   /** Sends the one message in the buffer; its sequence number, or a negative errno. */
@@ -75,29 +82,38 @@ export class Channel {
     return errno === 0 ? sequence : -errno;
   }
 
-  /** Reads until the last of the messages is acknowledged. Answers to anything older are dropped: nobody waits for them any more. */
+  /**
+   * Reads until the last of the messages is acknowledged, or, once some answers were lost, until there are no more. Answers to
+   * anything older are dropped: nobody waits for them any more.
+   */
   #collect(first: number, count: number, handler: AnswerHandler): number {
-    const deadline = performance.now() + this.options.timeout;
-    const { messages } = this.socket;
+    let deadline = performance.now() + this.options.timeout;
+    let isLost = false;
     for (;;) {
       const errno = this.socket.receive(deadline);
-      if (errno !== 0) return errno;
-      try {
-        while (messages.next()) {
-          const position = (messages.sequence - first) >>> 0;
-          if (position >= count) continue;
-          if (messages.type >= NLMSG_MIN_TYPE) handler.onReply(position);
-          else if (messages.type === NLMSG_ERROR) {
-            const reply = this.readError();
-            if (reply.errno !== 0) handler.onError(position, reply);
-            if (position === count - 1) return 0;
-          }
-        }
-      } catch (error) {
-        if (error instanceof DecodeError) return EBADMSG;
-        throw error;
+      if (errno === ENOBUFS) {
+        isLost = true;
+        deadline = 0; // the kernel answered before send returned: what is not there now will not come
+      } else if (errno !== 0) return isLost ? ENOBUFS : errno;
+      else if (this.#deliver(first, count, handler)) return isLost ? ENOBUFS : 0;
+    }
+  }
+
+  /** Hands on the messages of one datagram; true if the last answer was among them. */
+  #deliver(first: number, count: number, handler: AnswerHandler): boolean {
+    const { messages } = this.socket;
+    let isLast = false;
+    while (messages.next()) {
+      const position = (messages.sequence - first) >>> 0;
+      if (position >= count) continue;
+      if (messages.type >= NLMSG_MIN_TYPE) handler.onReply(position);
+      else if (messages.type === NLMSG_ERROR) {
+        const reply = this.readError();
+        if (reply.errno !== 0) handler.onError(position, reply);
+        if (position === count - 1) isLast = true;
       }
     }
+    return isLast;
   }
 
   /** Reads the NLMSG_ERROR at the cursor. */

@@ -128,16 +128,22 @@ describe('batch', () => {
     expect(socket.sent[0]).toHaveLength(40);
   });
 
-  test('when answers are lost, everything that was not answered is in doubt, and the next send is not', () => {
-    const socket = scriptedSocket([
-      [errorAnswer(ENOENT, 0), ENOBUFS, errorAnswer(0, 1)],
-      [errorAnswer(0, 1)],
-    ]);
-    expect(batch(connect(socket), [1, 2, 3, 4], 2)).toEqual([
-      '0: write 1: ENOENT',
-      '1: write 2: ENOBUFS',
-    ]);
-  });
+  test.each([
+    ['and the acknowledgement is there', [errorAnswer(0, 3)]],
+    ['the acknowledgement too', []],
+  ])(
+    'when answers are lost, %s, what was not answered is in doubt, and the next send is not',
+    (_, rest) => {
+      const lossy = [errorAnswer(ENOENT, 0), ENOBUFS, errorAnswer(ENOENT, 2), ...rest];
+      const connection = connect(scriptedSocket([lossy, [errorAnswer(0, 0)]]));
+      expect(batch(connection, [1, 2, 3, 4, 5], 4)).toEqual([
+        '0: write 1: ENOENT',
+        '1: write 2: ENOBUFS',
+        '2: write 3: ENOENT',
+        '3: write 4: ENOBUFS',
+      ]);
+    },
+  );
 
   test('when no acknowledgement comes, everything that was not answered is in doubt', () => {
     const socket = scriptedSocket([[errorAnswer(ENOENT, 1)], [errorAnswer(0, 0)]]);
