@@ -17,7 +17,7 @@ export interface Violation {
 export const defaultPorts = { healthz: 10_256, metrics: 10_249 } as const;
 
 /** The ways to tell the node's own pods; empty means the first. */
-export const detectLocalModes = [
+const detectLocalModes = [
   'ClusterCIDR',
   'NodeCIDR',
   'BridgeInterface',

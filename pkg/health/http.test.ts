@@ -91,6 +91,7 @@ describe('the health server', () => {
     const { headers, body } = await get(url + path);
     expect(headers.get('content-type')).toBe('application/json');
     expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('content-length')).toBe(String(body.length));
     const expected = {
       '/healthz': health.healthz(),
       '/livez': health.livez(),

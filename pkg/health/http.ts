@@ -102,7 +102,8 @@ export class HttpServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [path = ''] = (request.url ?? '').split('?', 1);
     const { status, headers, body } = await this.#reply(path);
-    response.writeHead(status, headers).end(body);
+    const length = { 'Content-Length': String(Buffer.byteLength(body)) };
+    response.writeHead(status, { ...headers, ...length }).end(body);
   }
 
   async #reply(path: string): Promise<Reply> {

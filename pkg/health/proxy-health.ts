@@ -32,7 +32,7 @@ export class ProxyHealth {
   readonly #patience: number;
   readonly #families = new Map<Family, FamilyState>();
   #isFirstSyncDone = false;
-  /** When the first sync last showed that it lives; undefined before it began. */
+  /** When the first sync last showed that it lives; undefined while it waits for the API, however long. */
   #lastProgress: number | undefined;
   #isNodeEligible = false;
 
@@ -45,7 +45,6 @@ export class ProxyHealth {
   /** Changes of some families wait to be carried out. */
   queued(families: readonly Family[]): void {
     const now = this.#clock.now();
-    this.#lastProgress ??= now;
     for (const family of families) {
       const state = this.#state(family);
       state.oldest ??= now;

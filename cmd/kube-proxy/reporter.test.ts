@@ -1,0 +1,174 @@
+import { describe, expect, test } from 'vitest';
+import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
+import { createMetrics } from '../../pkg/metrics/metrics.ts';
+import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
+import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
+import { createKubeMetrics, createReporter } from './reporter.ts';
+
+/** Everything on a clock that shows 100 s. */
+async function listening(): Promise<{
+  clock: ManualClock;
+  health: ProxyHealth;
+  reporter: Reporter;
+  /** The samples whose names begin so, without the common prefix. */
+  scraped: (name: string) => Promise<string[]>;
+  metrics: ReturnType<typeof createMetrics>;
+}> {
+  const clock = manualClock();
+  await clock.advance(100_000);
+  const metrics = createMetrics();
+  const health = new ProxyHealth({ clock, syncPeriod: 30_000 });
+  const reporter = createReporter({ metrics, health, clock });
+  const scraped = async (name: string) => {
+    const lines = (await metrics.exposition.text()).split('\n');
+    return lines
+      .filter((line) => line.startsWith(`kubeproxy_${name}`))
+      .map((line) => line.replace(/^kubeproxy_(sync_proxy_rules_|ipvs_)?/, ''));
+  };
+  return { clock, health, reporter, scraped, metrics };
+}
+
+const now = Date.UTC(2025, 0, 1) / 1000 + 100;
+
+const success: SyncReport = {
+  families: ['IPv4'],
+  milliseconds: 1_500,
+  isSuccess: true,
+  triggerTimes: [],
+};
+
+describe('a sync', () => {
+  test('that succeeded has a length and a time', async () => {
+    const { reporter, scraped } = await listening();
+    reporter.synced(success);
+    expect(await scraped('sync_proxy_rules_duration_seconds_sum')).toEqual([
+      'duration_seconds_sum{ip_family="IPv4"} 1.5',
+    ]);
+    expect(await scraped('sync_proxy_rules_last_timestamp')).toEqual([
+      `last_timestamp_seconds{ip_family="IPv4"} ${now}`,
+    ]);
+  });
+  test('that failed has only a length', async () => {
+    const { reporter, scraped } = await listening();
+    reporter.synced({ ...success, isSuccess: false, triggerTimes: [now * 1000] });
+    expect(await scraped('sync_proxy_rules_duration_seconds_count')).toHaveLength(1);
+    expect(await scraped('sync_proxy_rules_last_timestamp')).toEqual([]);
+    expect(await scraped('network_programming')).toEqual([]);
+  });
+  test('says how long ago its changes were caused, and a clock that is ahead does no harm', async () => {
+    const { reporter, scraped } = await listening();
+    reporter.synced({ ...success, triggerTimes: [(now - 3) * 1000, (now + 50) * 1000] });
+    expect(await scraped('network_programming_duration_seconds_sum')).toEqual([
+      'network_programming_duration_seconds_sum{ip_family="IPv4"} 3',
+    ]);
+  });
+  test('clears what is pending', async () => {
+    const { reporter, scraped } = await listening();
+    reporter.changeReceived('Service');
+    reporter.changeReceived('EndpointSlice');
+    reporter.changeReceived('EndpointSlice');
+    reporter.changeReceived('Node');
+    const changes = ['service_changes_pending 1', 'service_changes_total 1'];
+    expect(await scraped('sync_proxy_rules_service')).toEqual(changes);
+    expect(await scraped('sync_proxy_rules_endpoint')).toEqual([
+      'endpoint_changes_pending 2',
+      'endpoint_changes_total 2',
+    ]);
+    reporter.synced(success);
+    expect(await scraped('sync_proxy_rules_service')).toEqual([
+      'service_changes_pending 0',
+      'service_changes_total 1',
+    ]);
+    expect(await scraped('sync_proxy_rules_endpoint_changes_pending')).toEqual([
+      'endpoint_changes_pending 0',
+    ]);
+  });
+});
+
+describe('health hears', () => {
+  test('of changes that wait, of progress and of the first sync', async () => {
+    const { clock, health, reporter, scraped } = await listening();
+    reporter.queued(['IPv4']);
+    expect(await scraped('sync_proxy_rules_last_queued')).toEqual([
+      `last_queued_timestamp_seconds{ip_family="IPv4"} ${now}`,
+    ]);
+    reporter.progressed();
+    await clock.advance(60_000);
+    expect(health.livez().isOk).toBe(false);
+    reporter.progressed();
+    expect(health.livez().isOk).toBe(true);
+    reporter.synced(success);
+    expect(health.readyz().isOk).toBe(false);
+    reporter.firstSyncDone();
+    expect(health.readyz().isOk).toBe(true);
+    expect(await scraped('ipvs_first_sync')).toEqual(['first_sync_complete 1']);
+  });
+  test('of a sync only what waited when it began', async () => {
+    const { clock, health, reporter } = await listening();
+    reporter.firstSyncDone();
+    await clock.advance(1_000);
+    reporter.queued(['IPv4']);
+    await clock.advance(500);
+    reporter.synced({ ...success, milliseconds: 1_000 });
+    await clock.advance(60_000);
+    expect(health.livez().isOk).toBe(false);
+  });
+  test('nothing good of a sync that failed', async () => {
+    const { clock, health, reporter } = await listening();
+    reporter.synced(success);
+    reporter.firstSyncDone();
+    reporter.queued(['IPv4']);
+    await clock.advance(60_000);
+    reporter.synced({ ...success, isSuccess: false });
+    expect(health.livez().isOk).toBe(false);
+  });
+});
+
+test('the state and what happened are counted', async () => {
+  const { reporter, scraped } = await listening();
+  const withoutLocalEndpoints = { internal: 4, external: 5 };
+  reporter.state({ failedServices: 1, conflicts: 2, draining: 3, withoutLocalEndpoints });
+  reporter.invalidObjects('Service', 6);
+  reporter.operation('addVirtualServer', true);
+  reporter.operation('addVirtualServer', false);
+  reporter.repaired('bindAddress');
+  reporter.drainEnded('empty');
+  reporter.rulesFailed('IPv6');
+  expect(await scraped('ipvs_')).toEqual([
+    'first_sync_complete 0',
+    'failed_services 1',
+    'conflicts 2',
+    'invalid_objects{kind="Service"} 6',
+    'operations_total{kind="addVirtualServer",result="success"} 1',
+    'operations_total{kind="addVirtualServer",result="failure"} 1',
+    'repairs_total{kind="bindAddress"} 1',
+    'draining_real_servers 3',
+    'drains_total{reason="empty"} 1',
+    'events_dropped_total 0',
+  ]);
+  expect(await scraped('sync_proxy_rules_no_local')).toContain(
+    'no_local_endpoints_total{ip_family="IPv6",traffic_policy="external"} 5',
+  );
+  expect(await scraped('sync_proxy_rules_iptables_restore')).toEqual([
+    'iptables_restore_failures_total{ip_family="IPv6"} 1',
+  ]);
+});
+
+test('requests to the API are counted', async () => {
+  const { metrics } = await listening();
+  const counts = createKubeMetrics(metrics);
+  counts.requested({ method: 'GET', host: 'api:6443', code: '200', duration: 0.5 });
+  counts.listed('Service', 'stream');
+  counts.failed('Node', '410');
+  counts.eventsDropped(2);
+  const text = await metrics.exposition.text();
+  for (const line of [
+    'rest_client_requests_total{code="200",method="GET",host="api:6443"} 1',
+    'rest_client_request_duration_seconds_sum{verb="GET",host="api:6443"} 0.5',
+    'kubeproxy_ipvs_lists_total{kind="Service",how="stream"} 1',
+    'kubeproxy_ipvs_watch_failures_total{kind="Node",reason="410"} 1',
+    'kubeproxy_ipvs_events_dropped_total 2',
+  ]) {
+    expect(text).toContain(`\n${line}\n`);
+  }
+});
