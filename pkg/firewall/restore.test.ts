@@ -94,6 +94,26 @@ test('while the generation stands still nothing is run to check', async () => {
   expect(ran).toEqual(['iptables-nft-save']);
 });
 
+test('while the generation stands still jumps are not looked for again', async () => {
+  const { firewall, ran } = scripted();
+  await firewall.apply('IPv4', ruleset);
+  ran.splice(0);
+  await firewall.apply('IPv4', ruleset);
+  expect(ran.map((line) => line.split(' ')[0])).toEqual([
+    'iptables-nft-restore',
+    'iptables-nft-save',
+  ]);
+});
+
+test('a generation that moved while the rules were read is not trusted', async () => {
+  const { firewall, state, ran } = scripted();
+  Object.defineProperty(state, 'saved', { get: () => (state.generation++, saved) });
+  await firewall.apply('IPv4', ruleset);
+  ran.splice(0);
+  expect(await firewall.check('IPv4', ruleset)).toBe('same');
+  expect(ran).toEqual(['iptables-nft-save']);
+});
+
 test('what iptables-save lacks right after writing is a difference from the beginning', async () => {
   const { firewall, state } = scripted();
   state.saved = saved.replace('-A KUBE-A -j RETURN\n', '');

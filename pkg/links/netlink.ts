@@ -29,17 +29,26 @@ type AddressMessage = ValueOf<typeof linkAddress>;
 /** Each message holds RTNL, and adding is quadratic: short groups let others in between. */
 const groupSize = 64;
 /** Bytes for events. Those of our own writes come here too, to be dropped as they are read: room for 10,000 of them. */
-const eventBuffer = 8 << 20;
+const ownWrites = 8 << 20;
+
+/** How the socket for events is opened. */
+interface EventSocketOptions {
+  /** Path of the connection's network namespace if it is not this process's own. */
+  readonly netns: string | undefined;
+  readonly receiveBuffer: number;
+}
 
 /** Devices and addresses over rtnetlink. The connection is one of NETLINK_ROUTE; whoever opened it closes it. */
 export class NetlinkLinks implements Links {
   readonly #connection: Connection;
-  readonly #netns: string | undefined;
+  readonly #events: EventSocketOptions;
 
-  /** `netns`: path of the connection's network namespace if it is not this process's own. */
-  constructor(connection: Connection, { netns }: { netns?: string } = {}) {
+  constructor(
+    connection: Connection,
+    { netns, eventBuffer = ownWrites }: { netns?: string; eventBuffer?: number } = {},
+  ) {
     this.#connection = connection;
-    this.#netns = netns;
+    this.#events = { netns, receiveBuffer: eventBuffer };
   }
 
   ensureDummy(name: string): boolean {
@@ -119,8 +128,7 @@ export class NetlinkLinks implements Links {
     const changes = new AddressChanges(() => this.#find(except)?.index, onChange);
     const socket = new EventSocket(NETLINK_ROUTE, {
       groups: [RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR],
-      netns: this.#netns,
-      receiveBuffer: eventBuffer,
+      ...this.#events,
       onMessage: ({ reader }) => changes.on(linkAddressHeader.decode(reader).index),
       onOverflow: () => changes.onLost(),
     });

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { linksContract } from '../contract/links.ts';
+import { ip } from '../support/addresses.ts';
 import { createNamespace, run } from '../support/namespace.ts';
 
 interface PrintedAddress {
@@ -66,4 +67,31 @@ linksContract('rtnetlink', {
       },
     };
   },
+});
+
+test('of a point-to-point address the own end is listed', async () => {
+  ipCommand('link', 'add', 'kube-eth0', 'type', 'veth', 'peer', 'name', 'kube-eth1');
+  ipCommand('address', 'add', '192.168.0.7', 'peer', '192.168.0.8/32', 'dev', 'kube-eth0');
+  const connection = openConnection(NETLINK_ROUTE, { netns: namespace.path });
+  const found = await new NetlinkLinks(connection).addresses();
+  connection.close();
+  ipCommand('link', 'delete', 'kube-eth0');
+  expect(found).toContainEqual({ link: 'kube-eth0', address: '192.168.0.7', prefixLength: 32 });
+});
+
+test('more events than the socket holds are told as one', async () => {
+  ipCommand('link', 'add', 'kube-eth0', 'type', 'veth', 'peer', 'name', 'kube-eth1');
+  const netns = namespace.path;
+  const connection = openConnection(NETLINK_ROUTE, { netns });
+  const links = new NetlinkLinks(connection, { netns, eventBuffer: 4_096 });
+  const abort = new AbortController();
+  const told = Promise.withResolvers<void>();
+  const ended = links.watch(told.resolve, { except: 'kube-eth0', signal: abort.signal });
+  const addresses = Array.from({ length: 200 }, (_, index) => ip(`172.30.0.${index}`));
+  links.write(addresses.map((address) => ({ kind: 'bindAddress', link: 'kube-eth0', address })));
+  await told.promise;
+  abort.abort();
+  await ended;
+  connection.close();
+  ipCommand('link', 'delete', 'kube-eth0');
 });
