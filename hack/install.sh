@@ -1,13 +1,15 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # variables: for the scripts that source this
 # Sourced by the scripts of this folder: says what it does, and installs what is missing on Debian and Ubuntu.
 # Where everything is there it costs some ten milliseconds.
+
+# A function that fails inside $(…) ends the script, as one outside does.
+shopt -s inherit_errexit
 
 # The checkout, and the folder for whatever can be made again.
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 cache=$checkout/.cache
 
 # What the kernel tests, the demo and the bench call inside the machine (or natively, in a namespace).
-# shellcheck disable=SC2034 # used by the scripts that source this
 kernel_tools=(conntrack ipset iproute2 iptables ipvsadm kmod procps tcpdump util-linux)
 
 say() { printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2; }

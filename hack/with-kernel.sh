@@ -62,6 +62,7 @@ if [[ $which == yes ]]; then
   exit
 fi
 (($#)) || usage 2 >&2
+[[ $terminal == no || -t 0 ]] || fail 'there is no terminal here for --tty'
 
 export KERNEL_WHERE=$where KERNEL_SHARE=${KERNEL_SHARE:-$cache/kernel/share}
 mkdir -p "$KERNEL_SHARE"

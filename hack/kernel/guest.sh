@@ -48,7 +48,6 @@ run_piped() {
 }
 
 run_on_terminal() {
-  . "$control/terminal" </dev/hvc0
   setsid --ctty --wait /bin/bash "$control/run" </dev/hvc0 >/dev/hvc0 2>&1
   status=$?
 }

@@ -18,6 +18,7 @@ passed_variables() {
 # The script that the machine runs: the caller's folder, variables and words, whatever they hold.
 command_script() {
   local pair
+  [[ $terminal == no ]] || printf 'stty rows %s\n' "$(stty size | sed 's/ / cols /')"
   printf 'cd -- %q || exit 1\n' "$PWD"
   while IFS= read -r -d '' pair; do printf 'export %q\n' "$pair"; done < <(passed_variables)
   printf '%q ' "$@"
@@ -90,14 +91,9 @@ qemu_output() {
 }
 
 qemu_terminal() {
-  if terminal_state=$(stty -g 2>/dev/null); then
-    local size
-    size=$(stty size)
-    printf 'stty rows %s cols %s\n' "${size% *}" "${size#* }" >"$control/terminal"
-  else
-    : >"$control/terminal"
-  fi
-  qemu+=(-chardev stdio,id=terminal,signal=off -device virtconsole,chardev=terminal)
+  terminal_state=$(stty -g)
+  : >"$control/terminal"
+  qemu+=(-chardev 'stdio,id=terminal,signal=off' -device 'virtconsole,chardev=terminal')
 }
 
 await_machine() {

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Every test of the project, and what it takes to run them. The last line is the count.
+#
+#   hack/test.sh                          the gate with the unit tests, the kernel tests, the end-to-end tests
+#   hack/test.sh gate|unit|kernel|e2e [words for vitest]   one of them
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+# shellcheck source=hack/install.sh
+. "$here/install.sh"
+cd "$checkout"
+
+# Reports are written where the machine with the kernel can write, too.
+reports=$cache/kernel/share/reports-$$
+results=()
+
+# run PART CMD…: runs it with a report of its own, and goes on whatever comes.
+run() {
+  local part=$1 status=0 report=$reports/$1.json
+  shift
+  say "$part"
+  TEST_REPORT=$report "$@" </dev/null || status=$?
+  results+=("$part=$status=$report")
+}
+
+vitest() {
+  hack/run vitest run --config hack/vitest.config.ts --project "$@"
+}
+
+gate() { run gate npm run --silent verify; }
+unit() { run unit vitest unit "$@"; }
+
+# One machine for all of them: it takes seconds to start.
+kernel() {
+  if [[ $(hack/with-kernel.sh --which) == none ]]; then
+    say 'kernel: this kernel has no IPVS, and the virtual machine is for x86-64 only: only the gate and native tests run'
+    return
+  fi
+  KERNEL_SHARE=$cache/kernel/share run kernel \
+    hack/with-kernel.sh hack/run vitest run --config hack/vitest.config.ts --project kernel "$@"
+}
+
+e2e() {
+  local kubectl=${KUBECTL:-}
+  if [[ -z $kubectl && $(uname -m) == x86_64 ]]; then kubectl=$(hack/kubectl.sh); fi
+  KUBECTL=$kubectl run e2e vitest e2e "$@"
+}
+
+part=${1:-all}
+(($#)) && shift
+case $part in
+  all | gate | unit | kernel | e2e) ;;
+  *) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && exit 2 ;;
+esac
+
+ensure_packages "${kernel_tools[@]}"
+ensure_node_modules
+mkdir -p "$reports"
+trap 'rm -rf "$reports"' EXIT
+[[ -t 1 ]] || export NO_COLOR=1
+
+if [[ $part == all ]]; then
+  gate
+  kernel
+  e2e
+else
+  "$part" "$@"
+fi
+hack/run node hack/summary.ts "${results[@]}"
