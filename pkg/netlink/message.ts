@@ -3,16 +3,14 @@ import { DecodeError, Reader } from '../wire/reader.ts';
 import type { Writer } from '../wire/writer.ts';
 import { extendedAck, printExtendedAck } from './extended-ack.ts';
 
-/** Flags of nlmsghdr, linux/netlink.h. The four numbers from 0x100 on mean one thing in a request to create, another in one to read. */
-export const NLM_F_REQUEST = 0x1;
+/** Flags of nlmsghdr, linux/netlink.h. Numbers from 0x100 on mean one thing in a request to create, another in one to read. */
+const NLM_F_REQUEST = 0x1;
 export const NLM_F_MULTI = 0x2;
-export const NLM_F_ACK = 0x4;
+const NLM_F_ACK = 0x4;
 export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_DUMP = 0x300;
-export const NLM_F_REPLACE = 0x100;
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
-export const NLM_F_APPEND = 0x800;
 /** Of an answer: the request is not echoed; extended attributes follow. */
 const NLM_F_CAPPED = 0x100;
 const NLM_F_ACK_TLVS = 0x200;

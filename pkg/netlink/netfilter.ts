@@ -14,7 +14,7 @@ export const NFNL_SUBSYS_NFTABLES = 10;
 export type NetfilterMessage<Body> = { readonly family: number; readonly body: Body };
 
 /** A payload of nfnetlink: nfgenmsg (NFPROTO_* family), then the attributes. */
-export function netfilterMessage<Body>(body: Codec<Body>): Codec<NetfilterMessage<Body>> {
+function netfilterMessage<Body>(body: Codec<Body>): Codec<NetfilterMessage<Body>> {
   const codec = struct({ family: u8, versionAndResource: padding(3), body });
   return codec as Codec<unknown> as Codec<NetfilterMessage<Body>>; // the same fields; TypeScript cannot see it for a type that is still open
 }

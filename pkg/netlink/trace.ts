@@ -56,7 +56,12 @@ function print(codec: Codec<unknown>, value: unknown): string {
       return print(shape.inner, value);
     case 'cstring':
       return JSON.stringify(value);
-    default:
+    case 'bytes':
+    case 'mapped':
+    case 'integer':
+    case 'u64':
+    case 'flag':
+    case 'padding':
       return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : String(value);
   }
 }

@@ -1,4 +1,4 @@
-import type { Codec } from './codec.ts';
+import type { Codec, Field } from './codec.ts';
 import { DecodeError, type Reader } from './reader.ts';
 import { EncodeError, type Writer } from './writer.ts';
 
@@ -9,17 +9,6 @@ const NLA_TYPE_MASK = 0x3fff;
 
 const headerLength = 4;
 const longest = 0xffff;
-
-/** How often an attribute stands in its set. */
-export type Presence = 'required' | 'optional' | 'repeated';
-
-/** One row of an attribute table. */
-export interface Field<T = unknown, P extends Presence = Presence> {
-  readonly type: number;
-  readonly codec: Codec<T>;
-  readonly presence: P;
-  readonly isNetByteOrder: boolean;
-}
 
 /** `netByteOrder`: set NLA_F_NET_BYTEORDER, which ipset insists on. The byte order itself is the codec's. */
 interface FieldOptions {

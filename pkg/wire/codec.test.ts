@@ -55,7 +55,7 @@ test.each<[string, Codec<unknown>, readonly unknown[]]>([
   ['u64', u64, [-1n, 2n ** 64n]],
   ['u64be', u64be, [-1n, 2n ** 64n]],
 ])('%s refuses what it cannot hold', (_, codec, values) => {
-  for (const value of values) expect(() => encode(codec, value)).toThrow(`${value} is no`);
+  for (const value of values) expect(() => encode(codec, value)).toThrow(`${String(value)} is no`);
 });
 
 test('bytes of a fixed length refuse any other', () => {

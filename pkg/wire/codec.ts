@@ -1,4 +1,3 @@
-import type { Field } from './attributes.ts';
 import { DecodeError, Reader } from './reader.ts';
 import { EncodeError, Writer } from './writer.ts';
 
@@ -41,6 +40,17 @@ export type Shape =
       readonly name: string;
       readonly fields: Readonly<Record<string, Field>>;
     };
+
+/** How often an attribute stands in its set. */
+export type Presence = 'required' | 'optional' | 'repeated';
+
+/** One row of an attribute table. */
+export interface Field<T = unknown, P extends Presence = Presence> {
+  readonly type: number;
+  readonly codec: Codec<T>;
+  readonly presence: P;
+  readonly isNetByteOrder: boolean;
+}
 
 /** The bytes of a value; throws {@link EncodeError}. */
 export function encode<T>(codec: Codec<T>, value: T): Uint8Array {

@@ -1,10 +1,17 @@
-import { openIpvs } from '../../pkg/ipvs/netlink.ts';
+import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { isUnsupported } from '../../pkg/errno/errno.ts';
+import { loadModule } from '../../pkg/ipvs/module.ts';
+import { type NetlinkIpvs, openIpvs } from '../../pkg/ipvs/netlink.ts';
+import { probeIpvs } from '../../pkg/ipvs/probe.ts';
+import { printTraceEvent } from '../../pkg/netlink/trace.ts';
 import { ipvsContract } from '../contract/ipvs.ts';
-import { createNamespace } from '../support/namespace.ts';
+import { ip } from '../support/addresses.ts';
+import { createNamespace, type Namespace, run } from '../support/namespace.ts';
 
 ipvsContract("the kernel's IPVS", () => {
   const namespace = createNamespace();
-  const ipvs = openIpvs({ netns: namespace.path });
+  const ipvs = openIpvs({ netns: namespace.path, loadModule });
   return {
     ipvs,
     readBack: () => namespace.run('ipvsadm', '-Sn').split('\n').slice(0, -1),
@@ -14,3 +21,78 @@ ipvsContract("the kernel's IPVS", () => {
     },
   };
 });
+
+const web = {
+  address: ip('172.30.0.1'),
+  protocol: 'TCP',
+  port: 443,
+  scheduler: 'rr',
+  flags: 0,
+  timeout: 0,
+  prefixLength: 32,
+  persistenceEngine: '',
+} as const;
+
+describe('on a kernel', () => {
+  let namespace: Namespace;
+  let ipvs: NetlinkIpvs;
+  let traced: string[];
+  beforeEach(() => {
+    namespace = createNamespace();
+    traced = [];
+    const trace = (event: Parameters<typeof printTraceEvent>[0]) =>
+      traced.push(printTraceEvent(event));
+    ipvs = openIpvs({ netns: namespace.path, loadModule, trace });
+  });
+  afterEach(() => {
+    ipvs.close();
+    namespace.remove();
+  });
+
+  test('the probe leaves nothing behind', async () => {
+    await probeIpvs(ipvs, { scheduler: 'rr', ipsetProtocol: () => 7 });
+    expect(namespace.run('ipvsadm', '-Sn')).toBe('');
+    const scheduler = 'nosuch';
+    await expect(probeIpvs(ipvs, { scheduler, ipsetProtocol: () => 7 })).rejects.toThrow(
+      "can't use the IPVS proxier: the kernel has no scheduler nosuch: load the module ip_vs_nosuch",
+    );
+  });
+
+  test('firewall marks and other protocols are not told', async () => {
+    namespace.run('ipvsadm', '-A', '-f', '7', '-s', 'rr');
+    expect(await ipvs.virtualServers()).toEqual([]);
+    expect(namespace.run('ipvsadm', '-Sn')).toBe('-A -f 7 -s rr\n');
+  });
+
+  test('a trace speaks in the words of the schema', () => {
+    ipvs.write([{ kind: 'addVirtualServer', server: web }]);
+    expect(traced.at(-2)).toMatch(
+      /^> IPVS_CMD_NEW_SERVICE #\d+ IPVS_CMD_ATTR \{service: IPVS_SVC_ATTR \{family: 2, protocol: 6, .*scheduler: "rr"/,
+    );
+    expect(traced.at(-1)).toMatch(/^< #\d+ ok$/);
+  });
+
+  // Elsewhere somebody else may need the module.
+  test.runIf(process.env['KERNEL_WHERE'] === 'vm')(
+    'a module that was unloaded is missed, and found again under its new number',
+    () => {
+      expect(ipvs.write([{ kind: 'addVirtualServer', server: web }])).toEqual([]);
+      expect(ipvs.write([{ kind: 'deleteVirtualServer', server: web }])).toEqual([]);
+      unloadIpvs();
+      const [failure] = ipvs.write([{ kind: 'addVirtualServer', server: web }]);
+      expect(failure?.error).toSatisfy(isUnsupported);
+      expect(() => openIpvs()).toThrow(
+        'open IPVS: EOPNOTSUPP (the kernel has no IPVS: load the module ip_vs (modprobe ip_vs)',
+      );
+      loadModule('ip_vs');
+      expect(ipvs.write([{ kind: 'addVirtualServer', server: web }])).toEqual([]);
+      expect(ipvs.virtualServer(web)?.scheduler).toBe('rr');
+    },
+  );
+});
+
+/** Schedulers first, then what they stand on. */
+function unloadIpvs(): void {
+  const loaded = readFileSync('/proc/modules', 'utf8').match(/^(ip_vs_\w+|xt_ipvs)/gm) ?? [];
+  for (const name of [...loaded, 'ip_vs']) run('modprobe', '-r', name);
+}

@@ -243,7 +243,7 @@ describe('an event socket', () => {
 });
 
 test('nothing stays open, and nothing keeps the process alive', () => {
-  const script = new URL('../support/open-and-close.ts', import.meta.url).pathname;
+  const script = new URL('../fixtures/open-and-close.ts', import.meta.url).pathname;
   const printed = execFileSync(process.execPath, [script, namespace.path], {
     encoding: 'utf8',
     timeout: 60_000,

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
-import type { Field } from '../../pkg/wire/attributes.ts';
-import type { Codec } from '../../pkg/wire/codec.ts';
+import type { Codec, Field } from '../../pkg/wire/codec.ts';
 import { DecodeError } from '../../pkg/wire/reader.ts';
 
 /** Values that a codec takes, made from its shape. What a mapped codec does not read is left out. */

@@ -23,7 +23,10 @@ const aService = fc
     affinitySeconds: fc.constantFrom(0, 0, 600),
   })
   .map(({ address, isDual, protocol: proto, port, nodePort, isLocal, ...rest }): Change => {
-    const clusterIPs = [ip(`172.30.0.${address}`), ...(isDual ? [ip(`fd00:172:30::${address}`)] : [])];
+    const clusterIPs = [
+      ip(`172.30.0.${address}`),
+      ...(isDual ? [ip(`fd00:172:30::${address}`)] : []),
+    ];
     return setService(
       service({
         ...rest,
@@ -37,23 +40,52 @@ const aService = fc
   });
 
 const anEndpoint = fc
-  .record({ pod: fc.integer({ min: 1, max: 6 }), isHere: fc.boolean(), state: fc.constantFrom('ready', 'ready', 'unready', 'terminating') })
+  .record({
+    pod: fc.integer({ min: 1, max: 6 }),
+    isHere: fc.boolean(),
+    state: fc.constantFrom('ready', 'ready', 'unready', 'terminating'),
+  })
   .map(({ pod, isHere, state }) =>
-    endpoint(`10.0.0.${pod}`, { nodeName: isHere ? 'here' : 'there', ready: state === 'ready', serving: state !== 'unready', terminating: state === 'terminating' }),
+    endpoint(`10.0.0.${pod}`, {
+      nodeName: isHere ? 'here' : 'there',
+      ready: state === 'ready',
+      serving: state !== 'unready',
+      terminating: state === 'terminating',
+    }),
   );
 
 const aSlice = fc
-  .record({ serviceName: name, number: fc.constantFrom(1, 2), protocol, endpoints: fc.uniqueArray(anEndpoint, { maxLength: 4, selector: ({ address }) => address }) })
-  .map(({ serviceName, number, protocol: proto, endpoints }): Change =>
-    setSlice(slice(endpoints, { serviceName, name: `${serviceName}-${number}`, ports: [{ name: '', protocol: proto, port: 8080 }] })),
+  .record({
+    serviceName: name,
+    number: fc.constantFrom(1, 2),
+    protocol,
+    endpoints: fc.uniqueArray(anEndpoint, { maxLength: 4, selector: ({ address }) => address }),
+  })
+  .map(
+    ({ serviceName, number, protocol: proto, endpoints }): Change =>
+      setSlice(
+        slice(endpoints, {
+          serviceName,
+          name: `${serviceName}-${number}`,
+          ports: [{ name: '', protocol: proto, port: 8080 }],
+        }),
+      ),
   );
 
 const aDeletion = fc.oneof(
   name.map((some) => remove('Service', some)),
-  fc.tuple(name, fc.constantFrom(1, 2)).map(([some, number]) => remove('EndpointSlice', `${some}-${number}`)),
+  fc
+    .tuple(name, fc.constantFrom(1, 2))
+    .map(([some, number]) => remove('EndpointSlice', `${some}-${number}`)),
 );
 
-const history = fc.array(fc.tuple(fc.oneof(aService, aService, aSlice, aSlice, aDeletion), fc.constantFrom(0, 0, 0, 100, 700, 7_000)), { maxLength: 25 });
+const history = fc.array(
+  fc.tuple(
+    fc.oneof(aService, aService, aSlice, aSlice, aDeletion),
+    fc.constantFrom(0, 0, 0, 100, 700, 7_000),
+  ),
+  { maxLength: 25 },
+);
 
 /** Long enough for vanished endpoints, retired servers and audits. */
 const longEnough = 70_000;
@@ -68,7 +100,10 @@ async function incrementally(steps: readonly (readonly [Change, number])[]): Pro
   return stand;
 }
 
-async function allAtOnce(steps: readonly (readonly [Change, number])[], kernel = new FakeKernel()): Promise<Stand> {
+async function allAtOnce(
+  steps: readonly (readonly [Change, number])[],
+  kernel = new FakeKernel(),
+): Promise<Stand> {
   const stand = new Stand({ kernel });
   stand.tell(...steps.map(([change]) => change));
   await stand.sync();
@@ -76,7 +111,9 @@ async function allAtOnce(steps: readonly (readonly [Change, number])[], kernel =
   return stand;
 }
 
-test('changes one by one lead to the same kernel as everything at once, and the audit finds nothing to repair', { timeout: 120_000 }, async () => {
+test('changes one by one lead to the same kernel as everything at once, and the audit finds nothing to repair', {
+  timeout: 120_000,
+}, async () => {
   await fc.assert(
     fc.asyncProperty(history, async (steps) => {
       const one = await incrementally(steps);
@@ -84,14 +121,20 @@ test('changes one by one lead to the same kernel as everything at once, and the 
       const other = await allAtOnce(steps);
       expect(one.kernel.dump()).toBe(other.kernel.dump());
       expect([...one.reports.repairs, ...other.reports.repairs]).toEqual([]);
-      expect(one.log.lines().filter((line) => line.startsWith('error') && !line.includes('two Services'))).toEqual([]);
+      expect(
+        one.log
+          .lines()
+          .filter((line) => line.startsWith('error') && !line.includes('two Services')),
+      ).toEqual([]);
       await Promise.all([one.stop(), other.stop()]);
     }),
     { numRuns: 40 },
   );
 });
 
-test('a program that ends anywhere and starts again ends at the same kernel', { timeout: 120_000 }, async () => {
+test('a program that ends anywhere and starts again ends at the same kernel', {
+  timeout: 120_000,
+}, async () => {
   await fc.assert(
     fc.asyncProperty(history, fc.nat(200), async (steps, writes) => {
       const kernel = new FakeKernel();
