@@ -16,7 +16,10 @@ export class Backoff {
   readonly #last: number;
   #span: number;
 
-  constructor(random: () => number, { first = seconds(0.4), last = seconds(30) }: { first?: number; last?: number } = {}) {
+  constructor(
+    random: () => number,
+    { first = seconds(0.4), last = seconds(30) }: { first?: number; last?: number } = {},
+  ) {
     this.#random = random;
     this.#first = first;
     this.#last = last;

@@ -29,14 +29,19 @@ const lookTimeout = seconds(5);
  * Which certificate an error of a TLS connection is about, in words; '' if it is about none. For a certificate of
  * the server this opens a connection that sends nothing, looks at what is shown, and closes.
  */
-export async function describeCertificate(error: unknown, { server, tls, clock }: { server: URL; tls: TlsOptions; clock: Clock }): Promise<string> {
+export async function describeCertificate(
+  error: unknown,
+  { server, tls, clock }: { server: URL; tls: TlsOptions; clock: Clock },
+): Promise<string> {
   const { code = '', message = '' } = error as { code?: string; message?: string };
   if (serverCertificateErrors.has(code)) {
     const certificate = await shownCertificate(server, { tls, clock });
     return certificate === undefined ? '' : `the server's certificate: ${inWords(certificate)}`;
   }
   const isAlert = code.startsWith('ERR_SSL') && /alert.*(certificate|unknown ca)/i.test(message);
-  return isAlert && tls.cert !== undefined ? `our client certificate: ${clientCertificate(tls.cert)}` : '';
+  return isAlert && tls.cert !== undefined
+    ? `our client certificate: ${clientCertificate(tls.cert)}`
+    : '';
 }
 
 async function shownCertificate(
@@ -45,7 +50,13 @@ async function shownCertificate(
 ): Promise<PeerCertificate | undefined> {
   const host = server.hostname.replace(/^\[|\]$/g, '');
   const servername = tls.servername ?? (isIP(host) === 0 ? host : '');
-  const socket = connect({ host, port: Number(server.port || 443), ...tls, servername, rejectUnauthorized: false });
+  const socket = connect({
+    host,
+    port: Number(server.port || 443),
+    ...tls,
+    servername,
+    rejectUnauthorized: false,
+  });
   const cancel = clock.after(lookTimeout, () => socket.destroy());
   try {
     return await new Promise((resolve) => {
@@ -59,7 +70,13 @@ async function shownCertificate(
   }
 }
 
-function inWords({ subject, issuer, subjectaltname, valid_from, valid_to }: PeerCertificate): string {
+function inWords({
+  subject,
+  issuer,
+  subjectaltname,
+  valid_from,
+  valid_to,
+}: PeerCertificate): string {
   const names = subjectaltname === undefined ? '' : ` (${subjectaltname})`;
   return `subject ${distinguishedName(subject)}${names}, issuer ${distinguishedName(issuer)}, valid from ${valid_from} to ${valid_to}`;
 }

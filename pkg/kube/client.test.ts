@@ -47,11 +47,18 @@ function connect(url: string): HttpClient {
       return { headers: { authorization: `Bearer ${token}` }, tls: {}, agent: undefined };
     },
   };
-  const metrics = { ...noMetrics, requested: ({ method, code }: { method: string; code: string }) => codes.push(`${method} ${code}`) };
+  const metrics = {
+    ...noMetrics,
+    requested: ({ method, code }: { method: string; code: string }) =>
+      codes.push(`${method} ${code}`),
+  };
   return new HttpClient({ connection, clock, metrics, userAgent: 'kube-proxy/test' });
 }
 
-function json(response: ServerResponse, { status = 200, body, headers = {} }: { status?: number; body: unknown; headers?: object }): void {
+function json(
+  response: ServerResponse,
+  { status = 200, body, headers = {} }: { status?: number; body: unknown; headers?: object },
+): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers });
   response.end(JSON.stringify(body));
 }
@@ -63,21 +70,31 @@ async function text(request: IncomingMessage): Promise<string> {
 }
 
 describe('an ordinary request', () => {
-  test('asks for JSON under the server\'s path, with credentials', async () => {
+  test("asks for JSON under the server's path, with credentials", async () => {
     handler = ({ url, headers }, response) => json(response, { body: { url, headers } });
     const answer = await client.get('/api/v1/nodes', { query: { labelSelector: '!a,!b' } });
     expect(answer).toMatchObject({
       url: '/prefix/api/v1/nodes?labelSelector=%21a%2C%21b',
-      headers: { accept: 'application/json', 'user-agent': 'kube-proxy/test', authorization: 'Bearer old' },
+      headers: {
+        accept: 'application/json',
+        'user-agent': 'kube-proxy/test',
+        authorization: 'Bearer old',
+      },
     });
     expect(codes).toEqual(['GET 200']);
   });
 
   test('sends what is posted as JSON and what is patched as a merge patch', async () => {
     handler = async (request, response) =>
-      json(response, { body: [request.method, request.headers['content-type'], JSON.parse(await text(request))] });
+      json(response, {
+        body: [request.method, request.headers['content-type'], JSON.parse(await text(request))],
+      });
     expect(await client.post('/x', { a: 'é' })).toEqual(['POST', 'application/json', { a: 'é' }]);
-    expect(await client.patch('/x', { b: 1 })).toEqual(['PATCH', 'application/merge-patch+json', { b: 1 }]);
+    expect(await client.patch('/x', { b: 1 })).toEqual([
+      'PATCH',
+      'application/merge-patch+json',
+      { b: 1 },
+    ]);
   });
 
   test('keeps its connection for the next', async () => {
@@ -87,7 +104,11 @@ describe('an ordinary request', () => {
 
   test('that is not allowed says why, in the words of the API', async () => {
     const details = { causes: [{ reason: 'ResourceVersionTooLarge' }], retryAfterSeconds: 3 };
-    handler = (_request, response) => json(response, { status: 504, body: { kind: 'Status', code: 504, reason: 'Timeout', message: 'too big', details } });
+    handler = (_request, response) =>
+      json(response, {
+        status: 504,
+        body: { kind: 'Status', code: 504, reason: 'Timeout', message: 'too big', details },
+      });
     await expect(client.get('/x')).rejects.toMatchObject({
       message: expect.stringMatching(/^GET http:\S+\/x: 504 Timeout: too big$/) as unknown,
       status: 504,
@@ -108,21 +129,33 @@ describe('an ordinary request', () => {
   });
 
   test('whose token is refused is sent once more with fresh credentials', async () => {
-    handler = ({ headers }, response) => json(response, headers.authorization === 'Bearer new' ? { body: 'in' } : { status: 401, body: {} });
+    handler = ({ headers }, response) =>
+      json(
+        response,
+        headers.authorization === 'Bearer new' ? { body: 'in' } : { status: 401, body: {} },
+      );
     expect(await client.get('/x')).toBe('in');
     expect(codes).toEqual(['GET 401', 'GET 200']);
-    handler = (_request, response) => json(response, { status: 401, body: { reason: 'Unauthorized' } });
+    handler = (_request, response) =>
+      json(response, { status: 401, body: { reason: 'Unauthorized' } });
     await expect(client.get('/x')).rejects.toMatchObject({ status: 401 });
     expect(codes).toHaveLength(4);
   });
 
   test.each([
     ['no JSON', (response: ServerResponse) => response.end('<html>')],
-    ['half an answer', (response: ServerResponse) => response.writeHead(200, { 'content-length': 100 }).write('{"a"', () => response.destroy())],
+    [
+      'half an answer',
+      (response: ServerResponse) =>
+        response.writeHead(200, { 'content-length': 100 }).write('{"a"', () => response.destroy()),
+    ],
     ['no answer', (response: ServerResponse) => response.destroy()],
   ])('that gets %s is a lost connection', async (_name, answer) => {
     handler = (_request, response) => void answer(response);
-    await expect(client.get('/x')).rejects.toMatchObject({ name: 'ConnectionError', message: expect.stringMatching(/^GET http\S+\/x: /) as unknown });
+    await expect(client.get('/x')).rejects.toMatchObject({
+      name: 'ConnectionError',
+      message: expect.stringMatching(/^GET http\S+\/x: /) as unknown,
+    });
   });
 
   test('to nobody is a lost connection', async () => {
@@ -134,12 +167,12 @@ describe('an ordinary request', () => {
   test('that is not answered is given up', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     handler = () => resolve();
-    const answer = expect(client.get('/x')).rejects.toThrow('not a byte for 60 s');
+    const answer = client.get('/x').catch((error: Error) => error.message);
     await promise;
     await clock.advance(seconds(59));
     expect(sockets.size).toBe(1);
     await clock.advance(seconds(1));
-    await answer;
+    expect(await answer).toContain('not a byte for 60 s');
   });
 
   test('ends when its signal aborts', async () => {
@@ -171,7 +204,9 @@ describe('a list', () => {
 
   test('that is malformed is a lost connection, and the connection is closed', async () => {
     handler = (_request, response) => void response.write('{"items":[{}{}]}');
-    await expect(client.list('/x', { onItems: () => {} })).rejects.toMatchObject({ name: 'ConnectionError' });
+    await expect(client.list('/x', { onItems: () => {} })).rejects.toMatchObject({
+      name: 'ConnectionError',
+    });
   });
 });
 
@@ -183,16 +218,20 @@ describe('a watch', () => {
       response.end('{"type":"A"}\n{"type":"B"}\n');
     };
     const events: unknown[] = [];
-    for (let count = 0; count < 2; count++) await client.watch('/x', { onEvents: (some) => events.push(...some) });
+    for (let count = 0; count < 2; count++)
+      await client.watch('/x', { onEvents: (some) => events.push(...some) });
     await client.get('/y').catch(() => {});
     expect(events).toEqual([{ type: 'A' }, { type: 'B' }, { type: 'A' }, { type: 'B' }]);
     expect(new Set(ports).size).toBe(3);
   });
 
   test('that is cut in mid-event gives those before and fails', async () => {
-    handler = (_request, response) => void response.write('{"type":"A"}\n{"type"', () => response.destroy());
+    handler = (_request, response) =>
+      void response.write('{"type":"A"}\n{"type"', () => response.destroy());
     const events: unknown[] = [];
-    await expect(client.watch('/x', { onEvents: (some) => events.push(...some) })).rejects.toThrow('cut');
+    await expect(client.watch('/x', { onEvents: (some) => events.push(...some) })).rejects.toThrow(
+      'cut',
+    );
     expect(events).toEqual([{ type: 'A' }]);
   });
 
@@ -205,7 +244,8 @@ describe('a watch', () => {
     let response: ServerResponse | undefined;
     handler = (_request, answer) => void (response = answer).write('{}\n');
     let heard = Promise.withResolvers<void>();
-    const ended = expect(client.watch('/x', { onEvents: () => heard.resolve() })).rejects.toThrow('not a byte for 120 s');
+    const watch = client.watch('/x', { onEvents: () => heard.resolve() });
+    const ended = watch.catch((error: Error) => error.message);
     await heard.promise;
     await clock.advance(seconds(119));
     heard = Promise.withResolvers();
@@ -214,13 +254,15 @@ describe('a watch', () => {
     await clock.advance(seconds(119));
     expect(sockets.size).toBe(1);
     await clock.advance(seconds(2));
-    await ended;
+    expect(await ended).toContain('not a byte for 120 s');
   });
 
   test('ends when its signal aborts, or its reader throws', async () => {
     const stop = new AbortController();
     handler = (_request, response) => void response.write('{}\n');
-    await expect(client.watch('/x', { signal: stop.signal, onEvents: () => stop.abort(new Error('enough')) })).rejects.toThrow('enough');
+    await expect(
+      client.watch('/x', { signal: stop.signal, onEvents: () => stop.abort(new Error('enough')) }),
+    ).rejects.toThrow('enough');
     const onEvents = () => {
       throw new Error('reader');
     };

@@ -27,9 +27,15 @@ export interface Client {
   /** Changes fields of an object (JSON merge patch). */
   patch(path: string, body: unknown, options?: RequestOptions): Promise<unknown>;
   /** Gives the items of a list as they arrive, and in the end what stood around them. */
-  list(path: string, options: RequestOptions & { readonly onItems: (items: readonly unknown[]) => void }): Promise<unknown>;
+  list(
+    path: string,
+    options: RequestOptions & { readonly onItems: (items: readonly unknown[]) => void },
+  ): Promise<unknown>;
   /** Gives the events of a watch as they arrive, on a connection of its own, until the server ends it. */
-  watch(path: string, options: RequestOptions & { readonly onEvents: (events: readonly unknown[]) => void }): Promise<void>;
+  watch(
+    path: string,
+    options: RequestOptions & { readonly onEvents: (events: readonly unknown[]) => void },
+  ): Promise<void>;
 }
 
 /** What the client needs to work. */
@@ -70,7 +76,10 @@ export class HttpClient implements Client {
     return this.#json({ ...options, method: 'PATCH', path, body });
   }
 
-  async list(path: string, options: RequestOptions & { onItems: (items: readonly unknown[]) => void }): Promise<unknown> {
+  async list(
+    path: string,
+    options: RequestOptions & { onItems: (items: readonly unknown[]) => void },
+  ): Promise<unknown> {
     const call: Call = { ...options, method: 'GET', path };
     const { body } = await this.#call(call);
     const parser = new ListParser();
@@ -78,7 +87,10 @@ export class HttpClient implements Client {
     return this.#guard(call, () => parser.finish());
   }
 
-  async watch(path: string, options: RequestOptions & { onEvents: (events: readonly unknown[]) => void }): Promise<void> {
+  async watch(
+    path: string,
+    options: RequestOptions & { onEvents: (events: readonly unknown[]) => void },
+  ): Promise<void> {
     const call: Call = { ...options, method: 'GET', path, isWatch: true };
     const { body } = await this.#call(call);
     const parser = new LineParser();
@@ -118,7 +130,10 @@ export class HttpClient implements Client {
     try {
       return JSON.parse(text) as unknown;
     } catch (cause) {
-      throw new ConnectionError(this.#name(call), { reason: `the answer is no JSON: ${JSON.stringify(text.slice(0, 80))}`, cause });
+      throw new ConnectionError(this.#name(call), {
+        reason: `the answer is no JSON: ${JSON.stringify(text.slice(0, 80))}`,
+        cause,
+      });
     }
   }
 
@@ -137,13 +152,22 @@ export class HttpClient implements Client {
     const type = call.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
     const isLong = call.isWatch === true;
     const count = (code: string) =>
-      metrics.requested({ method: call.method, host: url.host, code, duration: (clock.now() - start) / 1000 });
+      metrics.requested({
+        method: call.method,
+        host: url.host,
+        code,
+        duration: (clock.now() - start) / 1000,
+      });
     try {
       const answer = await this.#transport.send({
         method: call.method,
         url,
         credentials: await connection.credentials({ fresh }),
-        headers: { accept: 'application/json', 'user-agent': userAgent, ...(call.body !== undefined && { 'content-type': type }) },
+        headers: {
+          accept: 'application/json',
+          'user-agent': userAgent,
+          ...(call.body !== undefined && { 'content-type': type }),
+        },
         body: call.body === undefined ? undefined : JSON.stringify(call.body),
         isLong,
         idleTimeout: isLong ? watchIdleTimeout : requestIdleTimeout,
@@ -185,7 +209,10 @@ export class HttpClient implements Client {
 }
 
 /** The text of a body; beyond the limit it is cut, and the connection with it. */
-async function wholeText(body: AsyncIterable<Uint8Array>, limit = Number.POSITIVE_INFINITY): Promise<string> {
+async function wholeText(
+  body: AsyncIterable<Uint8Array>,
+  limit = Number.POSITIVE_INFINITY,
+): Promise<string> {
   const pieces: Uint8Array[] = [];
   let length = 0;
   for await (const piece of body) {

@@ -36,7 +36,10 @@ const load = (kubeconfig: string, master = '') => loadConnection({ kubeconfig, m
 
 describe('a kubeconfig', () => {
   test('with a token, an authority and a server name', async () => {
-    const cluster = { 'certificate-authority-data': base64(authority.certificate), 'tls-server-name': 'kubernetes' };
+    const cluster = {
+      'certificate-authority-data': base64(authority.certificate),
+      'tls-server-name': 'kubernetes',
+    };
     const connection = await load(file('token', config({ cluster, user: { token: 'secret' } })));
     expect(connection.server.href).toBe('https://192.168.0.1:6443/');
     expect(await connection.credentials({ fresh: false })).toEqual({
@@ -50,7 +53,9 @@ describe('a kubeconfig', () => {
     file('client.crt', pair.certificate);
     file('client.key', pair.key);
     const user = { 'client-certificate': 'client.crt', 'client-key': 'client.key' };
-    const { headers, tls } = await (await load(file('certificate', config({ user })))).credentials({ fresh: false });
+    const { headers, tls } = await (await load(file('certificate', config({ user })))).credentials({
+      fresh: false,
+    });
     expect(headers).toEqual({});
     expect(tls).toEqual({ cert: Buffer.from(pair.certificate), key: Buffer.from(pair.key) });
   });
@@ -58,13 +63,20 @@ describe('a kubeconfig', () => {
   test('with a token file reads it again for every request', async () => {
     file('tok', 'one\n');
     const connection = await load(file('tokenFile', config({ user: { tokenFile: 'tok' } })));
-    expect((await connection.credentials({ fresh: false })).headers).toEqual({ authorization: 'Bearer one' });
+    expect((await connection.credentials({ fresh: false })).headers).toEqual({
+      authorization: 'Bearer one',
+    });
     file('tok', 'two');
-    expect((await connection.credentials({ fresh: false })).headers).toEqual({ authorization: 'Bearer two' });
+    expect((await connection.credentials({ fresh: false })).headers).toEqual({
+      authorization: 'Bearer two',
+    });
   });
 
   test('with a name and a password, plain HTTP and no verification', async () => {
-    const text = config({ cluster: { server: 'http://192.168.0.1/k', 'insecure-skip-tls-verify': true }, user: { username: 'a', password: 'b' } });
+    const text = config({
+      cluster: { server: 'http://192.168.0.1/k', 'insecure-skip-tls-verify': true },
+      user: { username: 'a', password: 'b' },
+    });
     const connection = await load(file('basic', text));
     expect(connection.server.pathname).toBe('/k');
     expect(await connection.credentials({ fresh: false })).toMatchObject({
@@ -74,14 +86,22 @@ describe('a kubeconfig', () => {
   });
 
   test('with a plug-in asks it when credentials are needed, and anew when they were refused', async () => {
-    const plugin = file('plugin.sh', `#!/bin/sh
+    const plugin = file(
+      'plugin.sh',
+      `#!/bin/sh
 echo x >> ${folder}/asked
 echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"t'$(wc -l < ${folder}/asked | tr -d ' ')'"}}'
-`);
+`,
+    );
     chmodSync(plugin, 0o755);
-    const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: plugin, interactiveMode: 'Never' };
+    const exec = {
+      apiVersion: 'client.authentication.k8s.io/v1',
+      command: plugin,
+      interactiveMode: 'Never',
+    };
     const connection = await load(file('exec', config({ user: { exec } })));
-    const token = async (fresh: boolean) => (await connection.credentials({ fresh })).headers['authorization'];
+    const token = async (fresh: boolean) =>
+      (await connection.credentials({ fresh })).headers['authorization'];
     expect(await token(false)).toBe('Bearer t1');
     expect(await token(false)).toBe('Bearer t1');
     expect(await token(true)).toBe('Bearer t2');
@@ -91,12 +111,18 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
     const path = file('rotated', config({ user: { token: 'one' } }));
     const connection = await load(path);
     file('rotated', config({ user: { token: 'two' } }));
-    expect((await connection.credentials({ fresh: false })).headers).toEqual({ authorization: 'Bearer one' });
-    expect((await connection.credentials({ fresh: true })).headers).toEqual({ authorization: 'Bearer two' });
+    expect((await connection.credentials({ fresh: false })).headers).toEqual({
+      authorization: 'Bearer one',
+    });
+    expect((await connection.credentials({ fresh: true })).headers).toEqual({
+      authorization: 'Bearer two',
+    });
   });
 
   test('goes through the proxy that it names', async () => {
-    const connection = await load(file('proxy', config({ cluster: { 'proxy-url': 'http://192.168.0.9:3128' } })));
+    const connection = await load(
+      file('proxy', config({ cluster: { 'proxy-url': 'http://192.168.0.9:3128' } })),
+    );
     expect((await connection.credentials({ fresh: false })).agent).toBeDefined();
   });
 
@@ -104,14 +130,20 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
     const path = file('master', config({ user: { token: 'secret' } }));
     const connection = await load(path, 'http://192.168.0.2:8080');
     expect(connection.server.href).toBe('http://192.168.0.2:8080/');
-    expect((await connection.credentials({ fresh: false })).headers).toEqual({ authorization: 'Bearer secret' });
+    expect((await connection.credentials({ fresh: false })).headers).toEqual({
+      authorization: 'Bearer secret',
+    });
   });
 });
 
 test('--master alone needs no credentials, and is plain HTTP if it does not say', async () => {
   const connection = await load('', '192.168.0.2:8080');
   expect(connection.server.href).toBe('http://192.168.0.2:8080/');
-  expect(await connection.credentials({ fresh: false })).toEqual({ headers: {}, tls: {}, agent: undefined });
+  expect(await connection.credentials({ fresh: false })).toEqual({
+    headers: {},
+    tls: {},
+    agent: undefined,
+  });
 });
 
 describe('in a pod', () => {
@@ -120,21 +152,33 @@ describe('in a pod', () => {
   test('the service account is used, and its token read again', async () => {
     file('ca.crt', authority.certificate);
     file('token', 'one\n');
-    const connection = await loadConnection({ kubeconfig: '', master: '', environment, serviceAccountFolder: folder });
+    const connection = await loadConnection({
+      kubeconfig: '',
+      master: '',
+      environment,
+      serviceAccountFolder: folder,
+    });
     expect(connection.server.href).toBe('https://[fd00::1]/');
     expect(await connection.credentials({ fresh: false })).toMatchObject({
       headers: { authorization: 'Bearer one' },
       tls: { ca: Buffer.from(authority.certificate) },
     });
     file('token', 'two\n');
-    expect((await connection.credentials({ fresh: false })).headers).toEqual({ authorization: 'Bearer two' });
+    expect((await connection.credentials({ fresh: false })).headers).toEqual({
+      authorization: 'Bearer two',
+    });
   });
 
   test.each([
     [{}, 'in-cluster credentials: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set'],
     [environment, /^in-cluster credentials: .*\/none\/ca\.crt: no such file$/],
   ])('with %j and no account', async (variables, message) => {
-    const options = { kubeconfig: '', master: '', environment: variables, serviceAccountFolder: `${folder}/none` };
+    const options = {
+      kubeconfig: '',
+      master: '',
+      environment: variables,
+      serviceAccountFolder: `${folder}/none`,
+    };
     await expect(loadConnection(options)).rejects.toThrow(message);
   });
 });
@@ -147,35 +191,74 @@ describe('a bad kubeconfig is one line that names the file and the reason', () =
     ['text', 'hello', 'is no kubeconfig: it holds no mapping'],
     ['no context', '{}', 'current-context is not set'],
     ['unknown context', '{current-context: x}', 'there is no context "x"'],
-    ['unknown cluster', '{current-context: x, contexts: [{name: x, context: {cluster: y}}]}', 'there is no cluster "y"'],
-    ['no cluster', '{current-context: x, contexts: [{name: x, context: {}}]}', 'context "x" names no cluster'],
+    [
+      'unknown cluster',
+      '{current-context: x, contexts: [{name: x, context: {cluster: y}}]}',
+      'there is no cluster "y"',
+    ],
+    [
+      'no cluster',
+      '{current-context: x, contexts: [{name: x, context: {}}]}',
+      'context "x" names no cluster',
+    ],
     ['unknown user', config().replace('"name":"u"', '"name":"w"'), 'there is no user "u"'],
     ['no server', config({ cluster: { server: '' } }), 'the cluster has no server'],
     ['bad server', config({ cluster: { server: 'ftp://x' } }), '"ftp://x" is no http or https URL'],
     ['number as server', config({ cluster: { server: 7 } }), 'the cluster has no server'],
-    ['missing authority', config({ cluster: { 'certificate-authority': 'nowhere.crt' } }), /nowhere\.crt: no such file$/],
-    ['garbage authority', config({ cluster: { 'certificate-authority-data': garbage } }), 'a certificate or key cannot be used: '],
-    ['garbage certificate', config({ user: { 'client-certificate-data': garbage, 'client-key-data': garbage } }), 'a certificate or key cannot be used: '],
-    ['missing token file', config({ user: { tokenFile: 'nowhere.token' } }), /nowhere\.token: no such file$/],
-    ['plug-in without a command', config({ user: { exec: {} } }), "the user's exec names no command"],
+    [
+      'missing authority',
+      config({ cluster: { 'certificate-authority': 'nowhere.crt' } }),
+      /nowhere\.crt: no such file$/,
+    ],
+    [
+      'garbage authority',
+      config({ cluster: { 'certificate-authority-data': garbage } }),
+      'a certificate or key cannot be used: ',
+    ],
+    [
+      'garbage certificate',
+      config({ user: { 'client-certificate-data': garbage, 'client-key-data': garbage } }),
+      'a certificate or key cannot be used: ',
+    ],
+    [
+      'missing token file',
+      config({ user: { tokenFile: 'nowhere.token' } }),
+      /nowhere\.token: no such file$/,
+    ],
+    [
+      'plug-in without a command',
+      config({ user: { exec: {} } }),
+      "the user's exec names no command",
+    ],
   ])('%s', async (name, text, reason) => {
     const path = file(`bad ${name}`, text);
-    const error = await load(path).then(() => new Error('loaded'), (cause: Error) => cause);
+    const error = await load(path).then(
+      () => new Error('loaded'),
+      (cause: Error) => cause,
+    );
     expect(error.message.startsWith(`kubeconfig ${path}: `)).toBe(true);
     expect(error.message).not.toContain('\n');
     expect(error.message).toMatch(reason);
   });
 
   test('a file that is not there', async () => {
-    await expect(load(`${folder}/nowhere`)).rejects.toThrow(`kubeconfig ${folder}/nowhere: no such file`);
+    await expect(load(`${folder}/nowhere`)).rejects.toThrow(
+      `kubeconfig ${folder}/nowhere: no such file`,
+    );
   });
 
   test('a master that is no URL', async () => {
-    await expect(load('', 'ftp://x')).rejects.toThrow('--master: "ftp://x" is no http or https URL');
+    await expect(load('', 'ftp://x')).rejects.toThrow(
+      '--master: "ftp://x" is no http or https URL',
+    );
   });
 
   test('a plug-in that fails says so when it is asked', async () => {
-    const connection = await load(file('failing', config({ user: { exec: { command: '/bin/false' } } })));
-    await expect(connection.credentials({ fresh: false })).rejects.toThrow(/^kubeconfig .*failing: no credentials: /);
+    const connection = await load(
+      file('failing', config({ user: { exec: { command: '/bin/false' } } })),
+    );
+    await expect(connection.credentials({ fresh: false })).rejects.toThrow(
+      /^kubeconfig .*failing: no credentials: /,
+    );
   });
 });

@@ -1,33 +1,29 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Agent, RequestOptions } from 'node:https';
-import { isIPv6 } from 'node:net';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { parseDocument } from 'yaml';
 import type { Connection, Credentials, TlsOptions } from './connection.ts';
 import { isObject } from './fields.ts';
-
-const serviceAccount = '/var/run/secrets/kubernetes.io/serviceaccount';
-
-/** A kubeconfig, or in-cluster credentials, with which no API server can be reached. One line that names the file. */
-export class ConfigError extends Error {
-  constructor(place: string, { reason, cause }: { reason: string; cause?: unknown }) {
-    super(`${place}: ${reason}`, { cause });
-    this.name = 'ConfigError';
-  }
-}
+import {
+  type ClusterOptions,
+  type Config,
+  ConfigError,
+  type ConfigSource,
+  firstLine,
+  fromFile,
+  inCluster,
+  messageOf,
+  readText,
+  serverUrl,
+} from './kubeconfig.ts';
 
 /** Where to look for the way to the API server. */
-export interface ConfigOptions {
+export interface ConfigOptions extends ClusterOptions {
   /** Path of a kubeconfig, '' for none. */
   readonly kubeconfig: string;
   /** URL of the API server, in place of the one in the kubeconfig; '' for none. */
   readonly master: string;
-  readonly environment?: Readonly<Record<string, string | undefined>>;
-  /** Where in-cluster credentials are mounted. */
-  readonly serviceAccountFolder?: string;
 }
 
 /**
@@ -46,79 +42,6 @@ export async function loadConnection(options: ConfigOptions): Promise<Connection
 /** Without credentials, as upstream treats a master alone. */
 function bare(server: URL): Connection {
   return { server, credentials: async () => ({ headers: {}, tls: {}, agent: undefined }) };
-}
-
-/** A place that a kubeconfig comes from; reading it again gives what stands there by then. */
-interface ConfigSource {
-  readonly place: string;
-  readonly folder: string;
-  read(): Config;
-}
-
-/** A kubeconfig as plain data, checked; `user` is absent where the context names none. */
-interface Config {
-  readonly cluster: Readonly<Record<string, unknown>>;
-  readonly user: Readonly<Record<string, unknown>>;
-}
-
-function inCluster(options: ConfigOptions): ConfigSource {
-  const { environment = process.env, serviceAccountFolder = serviceAccount } = options;
-  const host = environment['KUBERNETES_SERVICE_HOST'] ?? '';
-  const port = environment['KUBERNETES_SERVICE_PORT'] ?? '';
-  if (host === '' || port === '') {
-    throw new ConfigError('in-cluster credentials', {
-      reason: 'KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, and neither --kubeconfig nor --master is given',
-    });
-  }
-  const server = `https://${isIPv6(host) ? `[${host}]` : host}:${port}`;
-  return {
-    place: 'in-cluster credentials',
-    folder: serviceAccountFolder,
-    read: () => ({ cluster: { server, 'certificate-authority': 'ca.crt' }, user: { tokenFile: 'token' } }),
-  };
-}
-
-function fromFile(path: string): ConfigSource {
-  const place = `kubeconfig ${path}`;
-  return { place, folder: dirname(resolve(path)), read: () => currentContext(parseFile(path, place), place) };
-}
-
-function parseFile(path: string, place: string): Readonly<Record<string, unknown>> {
-  const document = parseDocument(readText(path, place), { prettyErrors: true });
-  const [error] = document.errors;
-  if (error !== undefined) throw new ConfigError(place, { reason: firstLine(error.message), cause: error });
-  const value: unknown = document.toJS();
-  if (!isObject(value)) throw new ConfigError(place, { reason: 'is no kubeconfig: it holds no mapping' });
-  return value;
-}
-
-function currentContext(config: Readonly<Record<string, unknown>>, place: string): Config {
-  const wanted = config['current-context'];
-  if (typeof wanted !== 'string' || wanted === '') throw new ConfigError(place, { reason: 'current-context is not set' });
-  const context = entry(config, { list: 'contexts', field: 'context', name: wanted, place });
-  const cluster = context['cluster'];
-  const user = context['user'];
-  if (typeof cluster !== 'string' || cluster === '') {
-    throw new ConfigError(place, { reason: `context ${JSON.stringify(wanted)} names no cluster` });
-  }
-  const hasUser = typeof user === 'string' && user !== '';
-  return {
-    cluster: entry(config, { list: 'clusters', field: 'cluster', name: cluster, place }),
-    user: hasUser ? entry(config, { list: 'users', field: 'user', name: user, place }) : {},
-  };
-}
-
-/** One named entry of `clusters`, `contexts` or `users`. */
-function entry(
-  config: Readonly<Record<string, unknown>>,
-  { list, field, name, place }: { list: string; field: string; name: string; place: string },
-): Readonly<Record<string, unknown>> {
-  const entries = Array.isArray(config[list]) ? (config[list] as unknown[]) : [];
-  const found = entries.find((candidate) => isObject(candidate) && candidate['name'] === name);
-  if (!isObject(found)) throw new ConfigError(place, { reason: `there is no ${field} ${JSON.stringify(name)}` });
-  const value = found[field] ?? {};
-  if (!isObject(value)) throw new ConfigError(place, { reason: `${field} ${JSON.stringify(name)} is no mapping` });
-  return value;
 }
 
 class ConfiguredConnection implements Connection {
@@ -142,7 +65,7 @@ class ConfiguredConnection implements Connection {
     const { user } = this.#config;
     const exec = user['exec'];
     if (exec !== undefined && (!isObject(exec) || typeof exec['command'] !== 'string')) {
-      throw new ConfigError(place, { reason: 'the user\'s exec names no command' });
+      throw new ConfigError(place, { reason: "the user's exec names no command" });
     }
     const { ca, cert, key } = this.#tlsFiles();
     try {
@@ -150,10 +73,14 @@ class ConfiguredConnection implements Connection {
       if (ca !== undefined) void new X509Certificate(ca);
       createSecureContext({ cert, key });
     } catch (cause) {
-      throw new ConfigError(place, { reason: `a certificate or key cannot be used: ${messageOf(cause)}`, cause });
+      throw new ConfigError(place, {
+        reason: `a certificate or key cannot be used: ${messageOf(cause)}`,
+        cause,
+      });
     }
     // Plug-ins are asked when credentials are needed: they may be away for a while.
-    if (exec === undefined && user['auth-provider'] === undefined) await this.credentials({ fresh: false });
+    if (exec === undefined && user['auth-provider'] === undefined)
+      await this.credentials({ fresh: false });
   }
 
   async credentials({ fresh }: { readonly fresh: boolean }): Promise<Credentials> {
@@ -166,13 +93,22 @@ class ConfiguredConnection implements Connection {
     try {
       await this.#library.applyToHTTPSOptions(options);
     } catch (cause) {
-      throw new ConfigError(this.#source.place, { reason: `no credentials: ${firstLine(messageOf(cause))}`, cause });
+      throw new ConfigError(this.#source.place, {
+        reason: `no credentials: ${firstLine(messageOf(cause))}`,
+        cause,
+      });
     }
     const headers = headersOf(options);
     const token = this.#tokenFile();
     if (token !== '') headers['authorization'] = `Bearer ${token}`;
-    const usesProxy = typeof this.#config.cluster['proxy-url'] === 'string' && this.#config.cluster['proxy-url'] !== '';
-    return { headers, tls: tlsOf(options), agent: usesProxy ? (options.agent as Agent) : undefined };
+    const usesProxy =
+      typeof this.#config.cluster['proxy-url'] === 'string' &&
+      this.#config.cluster['proxy-url'] !== '';
+    return {
+      headers,
+      tls: tlsOf(options),
+      agent: usesProxy ? (options.agent as Agent) : undefined,
+    };
   }
 
   /** The path of the token file is spelled `tokenFile` in a kubeconfig; the library knows another spelling only. */
@@ -210,7 +146,11 @@ class ConfiguredConnection implements Connection {
         {
           name: 'cluster',
           // The library refuses plain HTTP unless told that nothing is to be verified.
-          cluster: { ...cluster, server: server.href, ...(server.protocol === 'http:' && { 'insecure-skip-tls-verify': true }) },
+          cluster: {
+            ...cluster,
+            server: server.href,
+            ...(server.protocol === 'http:' && { 'insecure-skip-tls-verify': true }),
+          },
         },
       ],
       users: [{ name: 'user', user }],
@@ -229,24 +169,18 @@ class ConfiguredConnection implements Connection {
   #serverOf({ cluster }: Config): URL {
     if (this.#master !== '') return serverUrl(this.#master, '--master');
     const server = cluster['server'];
-    if (typeof server !== 'string' || server === '') throw new ConfigError(this.#source.place, { reason: 'the cluster has no server' });
+    if (typeof server !== 'string' || server === '')
+      throw new ConfigError(this.#source.place, { reason: 'the cluster has no server' });
     return serverUrl(server, this.#source.place);
   }
 }
 
-/** A server without a scheme is plain HTTP, as upstream reads it. */
-function serverUrl(text: string, place: string): URL {
-  const url = URL.parse(text.includes('://') ? text : `http://${text}`);
-  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new ConfigError(place, { reason: `${JSON.stringify(text)} is no http or https URL` });
-  }
-  return url;
-}
-
 function headersOf({ headers, auth }: RequestOptions): Record<string, string> {
   const result: Record<string, string> = {};
-  if (typeof auth === 'string') result['authorization'] = `Basic ${Buffer.from(auth).toString('base64')}`;
-  for (const [name, value] of Object.entries(headers ?? {})) result[name.toLowerCase()] = String(value).trim();
+  if (typeof auth === 'string')
+    result['authorization'] = `Basic ${Buffer.from(auth).toString('base64')}`;
+  for (const [name, value] of Object.entries(headers ?? {}))
+    result[name.toLowerCase()] = String(value).trim();
   return result;
 }
 
@@ -256,23 +190,7 @@ function tlsOf({ ca, cert, key, servername, rejectUnauthorized }: RequestOptions
 
 /** Without the options that are not set, which node:tls would take for a setting. */
 function pruned(options: { [Name in keyof TlsOptions]: TlsOptions[Name] | undefined }): TlsOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== null));
-}
-
-function readText(path: string, place: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'permission denied' : messageOf(cause);
-    throw new ConfigError(place, { reason: place.endsWith(path) ? reason : `${path}: ${reason}`, cause });
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0]?.replace(/:$/, '') ?? '';
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined && value !== null),
+  );
 }

@@ -12,11 +12,23 @@ export class ApiError extends Error {
 
   constructor(
     request: string,
-    { status, reason = '', message = '', retryAfter, causes = [] }: {
-      status: number; reason?: string; message?: string; retryAfter?: number | undefined; causes?: readonly string[];
+    {
+      status,
+      reason = '',
+      message = '',
+      retryAfter,
+      causes = [],
+    }: {
+      status: number;
+      reason?: string;
+      message?: string;
+      retryAfter?: number | undefined;
+      causes?: readonly string[];
     },
   ) {
-    super(`${request}: ${[`${status}`, reason].join(' ').trim()}${message === '' ? '' : `: ${message}`}`);
+    super(
+      `${request}: ${[`${status}`, reason].join(' ').trim()}${message === '' ? '' : `: ${message}`}`,
+    );
     this.name = 'ApiError';
     this.status = status;
     this.reason = reason;
@@ -34,10 +46,24 @@ export class ConnectionError extends Error {
 }
 
 /** The error that a `Status` object stands for, whether it came as a body or inside an ERROR event. */
-export function errorFromStatus(request: string, { status, body, retryAfter }: {
-  status: number; body: unknown; retryAfter?: number | undefined;
-}): ApiError {
-  if (!isObject(body)) return new ApiError(request, { status, message: typeof body === 'string' ? body : '', retryAfter });
+export function errorFromStatus(
+  request: string,
+  {
+    status,
+    body,
+    retryAfter,
+  }: {
+    status: number;
+    body: unknown;
+    retryAfter?: number | undefined;
+  },
+): ApiError {
+  if (!isObject(body))
+    return new ApiError(request, {
+      status,
+      message: typeof body === 'string' ? body : '',
+      retryAfter,
+    });
   const details = isObject(body['details']) ? body['details'] : {};
   const seconds = details['retryAfterSeconds'];
   const causes = Array.isArray(details['causes']) ? details['causes'] : [];
@@ -45,20 +71,27 @@ export function errorFromStatus(request: string, { status, body, retryAfter }: {
     status: typeof body['code'] === 'number' ? body['code'] : status,
     reason: text(body['reason']),
     message: text(body['message']),
-    retryAfter: retryAfter ?? (typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : undefined),
+    retryAfter:
+      retryAfter ?? (typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : undefined),
     causes: causes.map((cause) => (isObject(cause) ? text(cause['reason']) : '')),
   });
 }
 
 /** Whether a version is too old to go on from. */
 export function isExpired(error: unknown): boolean {
-  return error instanceof ApiError && (error.status === 410 || error.reason === 'Expired' || error.reason === 'Gone');
+  return (
+    error instanceof ApiError &&
+    (error.status === 410 || error.reason === 'Expired' || error.reason === 'Gone')
+  );
 }
 
 /** Whether a server has not come to a version yet: it lags behind, or its history was restored. */
 export function isTooLargeVersion(error: unknown): boolean {
   if (!(error instanceof ApiError)) return false;
-  return error.causes.includes('ResourceVersionTooLarge') || (error.status === 504 && /too large resource version/i.test(error.message));
+  return (
+    error.causes.includes('ResourceVersionTooLarge') ||
+    (error.status === 504 && /too large resource version/i.test(error.message))
+  );
 }
 
 /** Whether the server does not take the request as it is: another form of it may work. */

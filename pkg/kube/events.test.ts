@@ -3,7 +3,7 @@ import { minutes, seconds } from '../runner/clock.ts';
 import { type ManualClock, manualClock } from '../runner/manual-clock.ts';
 import { ApiError, ConnectionError } from './error.ts';
 import { EventRecorder, type KubeEvent, startingEvent } from './events.ts';
-import { type FakeClient, fakeClient } from './fake-client.ts';
+import { FakeClient } from './fake-client.ts';
 import { noMetrics } from './metrics.ts';
 
 let clock: ManualClock;
@@ -15,11 +15,18 @@ let dropped: number;
 
 beforeEach(() => {
   clock = manualClock();
-  client = fakeClient();
+  client = new FakeClient();
   stop = new AbortController();
   dropped = 0;
   const metrics = { ...noMetrics, eventsDropped: (count: number) => void (dropped += count) };
-  recorder = new EventRecorder({ client, clock, metrics, log: { info() {}, error() {} }, nodeName: 'n1', random: () => 0 });
+  recorder = new EventRecorder({
+    client,
+    clock,
+    metrics,
+    log: { info() {}, error() {} },
+    nodeName: 'n1',
+    random: () => 0,
+  });
   running = recorder.run(stop.signal);
 });
 
@@ -47,7 +54,10 @@ test('the start is an event on the Node', async () => {
       body: {
         apiVersion: 'events.k8s.io/v1',
         kind: 'Event',
-        metadata: { name: expect.stringMatching(/^n1\.[0-9a-f]{16}$/) as unknown, namespace: 'default' },
+        metadata: {
+          name: expect.stringMatching(/^n1\.[0-9a-f]{16}$/) as unknown,
+          namespace: 'default',
+        },
         eventTime: '2025-01-01T00:00:00.000000Z',
         reportingController: 'kube-proxy',
         reportingInstance: 'kube-proxy-n1',
@@ -67,7 +77,7 @@ test('the same event again counts up the first one, until it was quiet for a whi
   recorder.record(warning('web'));
   await clock.advance(0);
   const [first, second] = client.writes;
-  const { name } = (first?.body as { metadata: { name: string } }).metadata;
+  const { name } = (first as { body: { metadata: { name: string } } }).body.metadata;
   expect(second).toEqual({
     method: 'PATCH',
     path: `/apis/events.k8s.io/v1/namespaces/shop/events/${name}`,
@@ -112,7 +122,10 @@ test('an event that the API refuses is dropped at once', async () => {
 });
 
 test('at the end what still waits is dropped and counted', async () => {
-  client.onWrite = () => new Promise((_resolve, reject) => stop.signal.addEventListener('abort', () => reject(new Error('stopped'))));
+  client.onWrite = () =>
+    new Promise((_resolve, reject) =>
+      stop.signal.addEventListener('abort', () => reject(new Error('stopped'))),
+    );
   recorder.record(warning('a'));
   recorder.record(warning('b'));
   await clock.advance(0);

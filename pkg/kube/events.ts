@@ -78,11 +78,18 @@ export class EventRecorder {
 
   /** Notes an event, to be written soon. */
   record(event: KubeEvent): void {
-    const key = JSON.stringify([event.regarding, event.type, event.reason, event.action, event.note]);
+    const key = JSON.stringify([
+      event.regarding,
+      event.type,
+      event.reason,
+      event.action,
+      event.note,
+    ]);
     const now = this.#options.clock.wallClock();
     if (!this.#takeToken(event.regarding, now)) return this.#options.metrics.eventsDropped(1);
     let series = this.#series.get(key);
-    if (series === undefined || now - series.last > seriesTime) series = this.#newSeries(event, now);
+    if (series === undefined || now - series.last > seriesTime)
+      series = this.#newSeries(event, now);
     series.count++;
     series.last = now;
     remember(this.#series, { key, value: series });
@@ -158,10 +165,18 @@ export class EventRecorder {
         if (isHopeless || attempt === tries || signal.aborted) {
           metrics.eventsDropped(1);
           const { reason, regarding } = series.event;
-          log.info('an event could not be written', { reason, object: regarding.name, error: String(error) });
+          log.info('an event could not be written', {
+            reason,
+            object: regarding.name,
+            error: String(error),
+          });
           return;
         }
-        await sleep(clock, backoff.next(error instanceof ApiError ? error.retryAfter : undefined), signal);
+        await sleep(
+          clock,
+          backoff.next(error instanceof ApiError ? error.retryAfter : undefined),
+          signal,
+        );
       }
     }
   }
@@ -197,7 +212,13 @@ export class EventRecorder {
 
 /** The event of a start: kube-proxy names a Node's uid by the Node's name. */
 export function startingEvent(nodeName: string): KubeEvent {
-  const regarding = { kind: 'Node', apiVersion: 'v1', namespace: '', name: nodeName, uid: nodeName };
+  const regarding = {
+    kind: 'Node',
+    apiVersion: 'v1',
+    namespace: '',
+    name: nodeName,
+    uid: nodeName,
+  };
   return { regarding, type: 'Normal', reason: 'Starting', action: 'StartKubeProxy', note: '' };
 }
 
@@ -207,7 +228,10 @@ function microTime(milliseconds: number): string {
 }
 
 /** Sets a key as the newest, and forgets the oldest where there are too many. */
-function remember<Value>(map: Map<string, Value>, { key, value }: { key: string; value: Value }): void {
+function remember<Value>(
+  map: Map<string, Value>,
+  { key, value }: { key: string; value: Value },
+): void {
   map.delete(key);
   map.set(key, value);
   const [oldest] = map.keys();

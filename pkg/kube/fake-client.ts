@@ -15,80 +15,99 @@ export interface FakeCall {
   fail(error: Error): void;
 }
 
-/** An API whose answers a test gives, call by call. */
-export interface FakeClient extends Client {
-  /** The next list or watch that is asked for. */
-  call(): Promise<FakeCall>;
-  /** Calls that were asked for and not yet taken. */
-  waiting(): number;
-  /** Calls that have neither ended, failed nor been given up. */
-  open(): number;
-  /** Bodies of posts and patches, in order; each is answered by what `onWrite` gives. */
-  readonly writes: { readonly method: 'POST' | 'PATCH'; readonly path: string; readonly body: unknown }[];
-  onWrite: (body: unknown) => Promise<unknown>;
+/** A post or a patch that was made. */
+export interface FakeWrite {
+  readonly method: 'POST' | 'PATCH';
+  readonly path: string;
+  readonly body: unknown;
 }
 
-/** An API without any answers yet. */
-export function fakeClient(): FakeClient {
-  const calls: FakeCall[] = [];
-  const takers: ((call: FakeCall) => void)[] = [];
-  const writes: FakeClient['writes'] = [];
-  let open = 0;
+type Sink = (values: readonly unknown[]) => void;
 
-  function start(type: 'list' | 'watch', path: string, options: RequestOptions & { sink: (values: readonly unknown[]) => void }): Promise<unknown> {
+/** An API whose answers a test gives, call by call. */
+export class FakeClient implements Client {
+  readonly writes: FakeWrite[] = [];
+  /** What a post or a patch is answered with. */
+  onWrite: (body: unknown) => Promise<unknown> = async (body) => body;
+  readonly #calls: FakeCall[] = [];
+  readonly #takers: ((call: FakeCall) => void)[] = [];
+  #open = 0;
+
+  /** Calls that were asked for and not yet taken. */
+  get waiting(): number {
+    return this.#calls.length;
+  }
+
+  /** Calls that have neither ended, failed nor been given up. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** The next list or watch that is asked for. */
+  async call(): Promise<FakeCall> {
+    return this.#calls.shift() ?? new Promise((resolve) => this.#takers.push(resolve));
+  }
+
+  async get(): Promise<unknown> {
+    return undefined;
+  }
+
+  async post(path: string, body: unknown): Promise<unknown> {
+    this.writes.push({ method: 'POST', path, body });
+    return this.onWrite(body);
+  }
+
+  async patch(path: string, body: unknown): Promise<unknown> {
+    this.writes.push({ method: 'PATCH', path, body });
+    return this.onWrite(body);
+  }
+
+  async list(path: string, options: RequestOptions & { onItems: Sink }): Promise<unknown> {
+    return this.#start('list', path, { ...options, sink: options.onItems });
+  }
+
+  async watch(path: string, options: RequestOptions & { onEvents: Sink }): Promise<void> {
+    await this.#start('watch', path, { ...options, sink: options.onEvents });
+  }
+
+  #start(
+    type: FakeCall['type'],
+    path: string,
+    { signal, sink, query = {} }: RequestOptions & { sink: Sink },
+  ): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const { signal, sink, query = {} } = options;
     let isOpen = true;
-    open++;
+    this.#open++;
     const close = (finish: () => void) => {
       if (!isOpen) return;
       isOpen = false;
-      open--;
+      this.#open--;
       finish();
     };
-    signal?.addEventListener('abort', () => close(() => reject(signal.reason as Error)), { once: true });
-    const call: FakeCall = {
+    const send = (...values: unknown[]) => {
+      try {
+        if (isOpen) sink(values);
+      } catch (error) {
+        close(() => reject(error as Error));
+      }
+    };
+    const onAbort = () => close(() => reject(signal?.reason as Error));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#give({
       type,
       path,
       query,
+      send,
       isAborted: () => signal?.aborted === true,
-      send: (...values) => {
-        if (!isOpen) return;
-        try {
-          sink(values);
-        } catch (error) {
-          close(() => reject(error as Error));
-        }
-      },
       end: (metadata) => close(() => resolve({ metadata })),
       fail: (error) => close(() => reject(error)),
-    };
-    const taker = takers.shift();
-    if (taker === undefined) calls.push(call);
-    else taker(call);
+    });
     return promise;
   }
 
-  const client: FakeClient = {
-    writes,
-    onWrite: async (body) => body,
-    call: () => {
-      const call = calls.shift();
-      return call === undefined ? new Promise((resolve) => takers.push(resolve)) : Promise.resolve(call);
-    },
-    waiting: () => calls.length,
-    open: () => open,
-    get: async () => undefined,
-    post: (path, body) => {
-      writes.push({ method: 'POST', path, body });
-      return client.onWrite(body);
-    },
-    patch: (path, body) => {
-      writes.push({ method: 'PATCH', path, body });
-      return client.onWrite(body);
-    },
-    list: (path, { onItems, ...options }) => start('list', path, { ...options, sink: onItems }),
-    watch: async (path, { onEvents, ...options }) => void (await start('watch', path, { ...options, sink: onEvents })),
-  };
-  return client;
+  #give(call: FakeCall): void {
+    const taker = this.#takers.shift();
+    if (taker === undefined) this.#calls.push(call);
+    else taker(call);
+  }
 }

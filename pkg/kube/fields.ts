@@ -85,7 +85,8 @@ export class Fields {
   word<Word extends string>(name: string, words: readonly [Word, ...Word[]]): Word {
     const value = this.string(name);
     const word = words.find((candidate) => candidate === value);
-    if (word === undefined && value !== '') this.problem(name, `${quoted(value)} is none of ${words.join(', ')}`);
+    if (word === undefined && value !== '')
+      this.problem(name, `${quoted(value)} is none of ${words.join(', ')}`);
     return word ?? words[0];
   }
 
@@ -95,7 +96,8 @@ export class Fields {
     if (value === undefined) return undefined;
     if (typeof value !== 'number') this.problem(name, `is ${kindOf(value)}, not a number`);
     else if (!Number.isInteger(value)) this.problem(name, `${value} is not a whole number`);
-    else if (value < min || value > max) this.problem(name, `${value} is not between ${min} and ${max}`);
+    else if (value < min || value > max)
+      this.problem(name, `${value} is not between ${min} and ${max}`);
     else return value;
     return undefined;
   }
@@ -112,7 +114,8 @@ export class Fields {
   object(name: string): Fields | undefined {
     const value = this.#get(name);
     if (value === undefined) return undefined;
-    if (isObject(value)) return new Fields(value, { parent: this, key: name, problems: this.#problems });
+    if (isObject(value))
+      return new Fields(value, { parent: this, key: name, problems: this.#problems });
     this.problem(name, `is ${kindOf(value)}, not an object`);
     return undefined;
   }
@@ -122,7 +125,8 @@ export class Fields {
     const result: Fields[] = [];
     for (const [index, value] of this.#array(name).entries()) {
       const key = `${name}[${index}]`;
-      if (isObject(value)) result.push(new Fields(value, { parent: this, key, problems: this.#problems }));
+      if (isObject(value))
+        result.push(new Fields(value, { parent: this, key, problems: this.#problems }));
       else this.problem(key, `is ${kindOf(value)}, not an object`);
     }
     return result;

@@ -27,7 +27,10 @@ function readLines(pieces: readonly Uint8Array[]): unknown[] {
 const cuts = fc.array(fc.nat(), { maxLength: 12 });
 /** Whatever JSON can say, with quotes, backslashes, brackets and every plane of Unicode in its strings. */
 const json = fc.jsonValue({ stringUnit: 'grapheme', maxDepth: 3 });
-const spiced = fc.oneof(json, fc.constantFrom('"', '\\', '\\"', '],', '{"items":[', 'é😀', '\u0000\n'));
+const spiced = fc.oneof(
+  json,
+  fc.constantFrom('"', '\\', '\\"', '],', '{"items":[', 'é😀', '\u0000\n'),
+);
 
 describe('ListParser', () => {
   test('gives every item of any list cut anywhere, and what stands around them', () => {
@@ -93,7 +96,7 @@ describe('ListParser', () => {
   });
 
   test('any bytes give items or a JsonStreamError, nothing else', () => {
-    const noise = fc.array(fc.constantFrom(...'{"items":[]},\\x1 '), { maxLength: 60 });
+    const noise = fc.array(fc.constantFrom(...Array.from('{"items":[]},\\x1 ')), { maxLength: 60 });
     fc.assert(
       fc.property(noise, (letters) => {
         try {
@@ -120,7 +123,9 @@ describe('LineParser', () => {
     fc.assert(
       fc.property(fc.array(spiced, { maxLength: 8 }), cuts, (values, places) => {
         const text = values.map((value) => `${JSON.stringify(value)}\n`).join('');
-        expect(readLines(chunks(text, places))).toEqual(values.map((value) => JSON.parse(JSON.stringify(value))));
+        expect(readLines(chunks(text, places))).toEqual(
+          values.map((value) => JSON.parse(JSON.stringify(value))),
+        );
       }),
     );
   });
@@ -129,9 +134,12 @@ describe('LineParser', () => {
     expect(readLines([encoder.encode('{"a":1}\r\n\n  \n{"b":2}\n')])).toEqual([{ a: 1 }, { b: 2 }]);
   });
 
-  test.each(['{"a":1}\n{"b"', '{"a":1}\n{"b":2}'])('a stream that is cut in mid-event is an error: %j', (text) => {
-    expect(() => readLines([encoder.encode(text)])).toThrow('breaks off');
-  });
+  test.each(['{"a":1}\n{"b"', '{"a":1}\n{"b":2}'])(
+    'a stream that is cut in mid-event is an error: %j',
+    (text) => {
+      expect(() => readLines([encoder.encode(text)])).toThrow('breaks off');
+    },
+  );
 
   test('a line that is not JSON is an error', () => {
     expect(() => readLines([encoder.encode('<html>\n')])).toThrow(JsonStreamError);

@@ -74,7 +74,8 @@ export class ListParser {
 
   /** Ends the list and gives what stood around its items. */
   finish(): unknown {
-    if (this.#depth !== 0 || this.#inString) throw new JsonStreamError('the list breaks off', { offset: this.#offset });
+    if (this.#depth !== 0 || this.#inString)
+      throw new JsonStreamError('the list breaks off', { offset: this.#offset });
     return this.#parse(this.#skeleton.take());
   }
 
@@ -102,7 +103,9 @@ export class ListParser {
   #keep(segments: Segments, bytes: Uint8Array): void {
     segments.add(bytes);
     if (segments.length > objectLimit) {
-      throw new JsonStreamError(`an object of more than ${objectLimit} bytes`, { offset: this.#offset });
+      throw new JsonStreamError(`an object of more than ${objectLimit} bytes`, {
+        offset: this.#offset,
+      });
     }
   }
 
@@ -129,7 +132,9 @@ export class LineParser {
     this.#line.add(chunk.subarray(start));
     this.#offset += chunk.length;
     if (this.#line.length > objectLimit) {
-      throw new JsonStreamError(`a line of more than ${objectLimit} bytes`, { offset: this.#offset });
+      throw new JsonStreamError(`a line of more than ${objectLimit} bytes`, {
+        offset: this.#offset,
+      });
     }
     return values;
   }
@@ -137,7 +142,8 @@ export class LineParser {
   /** Ends the stream, which must not be in the middle of a line. */
   finish(): void {
     const text = this.#line.take();
-    if (text.trim() !== '') throw new JsonStreamError('the stream breaks off in a line', { offset: this.#offset });
+    if (text.trim() !== '')
+      throw new JsonStreamError('the stream breaks off in a line', { offset: this.#offset });
   }
 }
 
@@ -191,6 +197,9 @@ function parse(text: string, offset: number): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
-    throw new JsonStreamError(cause instanceof Error ? cause.message : 'not JSON', { offset, cause });
+    throw new JsonStreamError(cause instanceof Error ? cause.message : 'not JSON', {
+      offset,
+      cause,
+    });
   }
 }

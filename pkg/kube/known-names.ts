@@ -32,6 +32,7 @@ export class KnownNames {
   }
 
   *[Symbol.iterator](): IterableIterator<ObjectName> {
-    for (const [namespace, names] of this.#namesByNamespace) for (const name of names) yield { namespace, name };
+    for (const [namespace, names] of this.#namesByNamespace)
+      for (const name of names) yield { namespace, name };
   }
 }

@@ -25,7 +25,11 @@ export interface ManifestFile {
   readonly ignoredKinds: readonly string[];
 }
 
-const versions: Readonly<Record<Kind, string>> = { Service: 'v1', EndpointSlice: 'discovery.k8s.io/v1', Node: 'v1' };
+const versions: Readonly<Record<Kind, string>> = {
+  Service: 'v1',
+  EndpointSlice: 'discovery.k8s.io/v1',
+  Node: 'v1',
+};
 
 /**
  * The objects in the text of a file: YAML with any number of documents, or JSON; lists are unpacked; objects
@@ -45,7 +49,10 @@ export function parseManifests(text: string, file: string): ManifestFile {
       else manifests.push(manifest(kind, { raw, place }));
     }
   }
-  return { manifests: manifests.filter(({ kind, raw }) => kind === 'Node' || !isForeign(raw)), ignoredKinds: [...ignored] };
+  return {
+    manifests: manifests.filter(({ kind, raw }) => kind === 'Node' || !isForeign(raw)),
+    ignoredKinds: [...ignored],
+  };
 }
 
 function documents(text: string, file: string): unknown[] {
@@ -68,15 +75,20 @@ function documents(text: string, file: string): unknown[] {
 }
 
 /** An object, or what a list holds, with the place of each; empty documents are nothing. */
-function* unpack(value: unknown, place: string): Generator<{ raw: Readonly<Record<string, unknown>>; place: string }> {
+function* unpack(
+  value: unknown,
+  place: string,
+): Generator<{ raw: Readonly<Record<string, unknown>>; place: string }> {
   if (value === null || value === undefined) return;
   if (!isObject(value)) throw new ManifestError(place, { reason: 'is no object' });
   const { items, kind } = value;
-  if (typeof kind !== 'string' || !kind.endsWith('List') || items === undefined) return yield { raw: value, place };
+  if (typeof kind !== 'string' || !kind.endsWith('List') || items === undefined)
+    return yield { raw: value, place };
   if (!Array.isArray(items)) throw new ManifestError(place, { reason: 'items is no array' });
   for (const [index, item] of items.entries()) {
     // A ServiceList need not repeat in each item what it is.
-    const defaults = kind === 'List' ? {} : { kind: kind.slice(0, -4), apiVersion: value['apiVersion'] };
+    const defaults =
+      kind === 'List' ? {} : { kind: kind.slice(0, -4), apiVersion: value['apiVersion'] };
     yield* unpack(isObject(item) ? { ...defaults, ...item } : item, `${place}: items[${index}]`);
   }
 }
@@ -85,17 +97,30 @@ function isKind(kind: string): kind is Kind {
   return Object.hasOwn(versions, kind);
 }
 
-function manifest(kind: Kind, { raw, place }: { raw: Readonly<Record<string, unknown>>; place: string }): Manifest {
+function manifest(
+  kind: Kind,
+  { raw, place }: { raw: Readonly<Record<string, unknown>>; place: string },
+): Manifest {
   const named = nameOf(raw);
-  if (named === undefined) throw new ManifestError(place, { reason: `a ${kind} without metadata.name` });
+  if (named === undefined)
+    throw new ManifestError(place, { reason: `a ${kind} without metadata.name` });
   const namespace = kind === 'Node' ? '' : named.namespace === '' ? 'default' : named.namespace;
   const metadata = { ...(raw['metadata'] as object), namespace };
-  return { kind, name: { namespace, name: named.name }, raw: withDefaults(kind, { ...raw, metadata }) };
+  return {
+    kind,
+    name: { namespace, name: named.name },
+    raw: withDefaults(kind, { ...raw, metadata }),
+  };
 }
 
 /** What the API server would have filled in: an EndpointSlice's port without a name has the empty one. */
 function withDefaults(kind: Kind, raw: Readonly<Record<string, unknown>>): unknown {
   const { ports } = raw;
   if (kind !== 'EndpointSlice' || !Array.isArray(ports)) return raw;
-  return { ...raw, ports: ports.map((port: unknown) => (isObject(port) ? { ...port, name: port['name'] ?? '' } : port)) };
+  return {
+    ...raw,
+    ports: ports.map((port: unknown) =>
+      isObject(port) ? { ...port, name: port['name'] ?? '' } : port,
+    ),
+  };
 }

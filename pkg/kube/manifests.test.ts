@@ -41,7 +41,12 @@ function start(path = folder, time: Clock = clock): Promise<void> {
     log.push(`${message} ${Object.values(details).join(' ')}`);
     heard();
   };
-  const source = new ManifestSource({ path, clock: time, log: { info: say, error: say }, nodeName: 'n1' });
+  const source = new ManifestSource({
+    path,
+    clock: time,
+    log: { info: say, error: say },
+    nodeName: 'n1',
+  });
   running = source.run((change) => {
     changes.push(print(change));
     heard();
@@ -64,7 +69,9 @@ function watchedInodes(): string[] {
       return ''; // closed meanwhile
     }
   });
-  return infos.flatMap((info) => [...info.matchAll(/^inotify wd:\w+ ino:(\w+)/gm)].map(([, ino = '']) => ino));
+  return infos.flatMap((info) =>
+    [...info.matchAll(/^inotify wd:\w+ ino:(\w+)/gm)].map(([, ino = '']) => ino),
+  );
 }
 
 function service(name: string, port = 80): string {
@@ -92,7 +99,10 @@ const synced = ['synced Service', 'synced EndpointSlice', 'synced Node'];
 describe('a folder', () => {
   test('is told file by file, then as synced, and afterwards by its differences', async () => {
     await write('b.yaml', service('b1'), service('b2'));
-    await write('a.json', JSON.stringify({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'a1' }, spec: {} }));
+    await write(
+      'a.json',
+      JSON.stringify({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'a1' }, spec: {} }),
+    );
     await write('.hidden.yaml', service('hidden'));
     await write('notes.txt', 'not yaml: [');
     void start();
@@ -123,7 +133,9 @@ describe('a folder', () => {
     await next(changes, 5);
     await write('a.yaml', `${service('a1')}\n  - [`);
     const [error] = await next(log, 1);
-    expect(error).toMatch(/^cannot read a manifest, its last good content stays in force .*a\.yaml:\d+:\d+: /);
+    expect(error).toMatch(
+      /^cannot read a manifest, its last good content stays in force .*a\.yaml:\d+:\d+: /,
+    );
     await write('b.yaml', service('b1', 90));
     expect(await next(changes, 1)).toEqual(['set b1 90']);
     await write('a.yaml', service('a1', 81));
@@ -153,10 +165,17 @@ describe('a folder', () => {
 
   test('tells our Node and no other, and names ignored kinds', async () => {
     const node = (name: string) => `{apiVersion: v1, kind: Node, metadata: {name: ${name}}}\n`;
-    await write('a.yaml', node('n2'), node('n1'), '{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}}\n');
+    await write(
+      'a.yaml',
+      node('n2'),
+      node('n1'),
+      '{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}}\n',
+    );
     void start();
     expect(await next(changes, 4)).toEqual(['set n1', ...synced]);
-    expect(log).toEqual([`ignoring objects of a kind that is not read ${folder}/a.yaml apps/v1 Deployment`]);
+    expect(log).toEqual([
+      `ignoring objects of a kind that is not read ${folder}/a.yaml apps/v1 Deployment`,
+    ]);
   });
 
   test('that vanishes keeps what it said', async () => {
@@ -164,7 +183,9 @@ describe('a folder', () => {
     void start();
     await next(changes, 4);
     await rm(folder, { recursive: true });
-    expect(await next(log, 1)).toEqual([`cannot read manifests, keeping what they said ${folder}: no such file or folder`]);
+    expect(await next(log, 1)).toEqual([
+      `cannot read manifests, keeping what they said ${folder}: no such file or folder`,
+    ]);
     await mkdir(folder);
     await write('a.yaml', service('a1', 81));
     expect(await next(changes, 1)).toEqual(['set a1 81']);
@@ -172,7 +193,11 @@ describe('a folder', () => {
 
   test('is seen to change at once, by what the file system says', async () => {
     await write('a.yaml', service('a1'));
-    void start(folder, { ...systemClock, after: (time, callback) => (time >= seconds(1) ? () => {} : systemClock.after(time, callback)) });
+    void start(folder, {
+      ...systemClock,
+      after: (time, callback) =>
+        time >= seconds(1) ? () => {} : systemClock.after(time, callback),
+    });
     while (changes.length < 4) await new Promise<void>((resolve) => (heard = resolve));
     const changed = new Promise<void>((resolve) => (heard = resolve));
     await write('a.yaml', service('a1', 81));
@@ -191,23 +216,30 @@ describe('a single file', () => {
     await rename(join(folder, 'new'), path);
     expect(await next(changes, 1)).toEqual(['delete Service a']);
     await rm(path);
-    expect(await next(log, 1)).toEqual([`cannot read manifests, keeping what they said ${path}: no such file or folder`]);
+    expect(await next(log, 1)).toEqual([
+      `cannot read manifests, keeping what they said ${path}: no such file or folder`,
+    ]);
     await write('all', service('c'));
     expect(await next(changes, 2)).toEqual(['set c 80', 'delete Service b']);
   });
 
   test('that cannot be read at the start is an error in one line', async () => {
-    await expect(start(join(folder, 'none'))).rejects.toThrow(`${folder}/none: no such file or folder`);
+    await expect(start(join(folder, 'none'))).rejects.toThrow(
+      `${folder}/none: no such file or folder`,
+    );
     running = Promise.resolve();
     await write('bad.yaml', 'a: b\nc: [\n');
     await expect(start(join(folder, 'bad.yaml'))).rejects.toThrow(/bad\.yaml:3:1: /);
     running = Promise.resolve();
   });
 
-  test.skipIf(process.getuid?.() === 0)('that may not be read is an error (skipped for root, who may)', async () => {
-    await write('secret.yaml', service('a'));
-    await chmod(join(folder, 'secret.yaml'), 0);
-    await expect(start(join(folder, 'secret.yaml'))).rejects.toThrow('permission denied');
-    running = Promise.resolve();
-  });
+  test.skipIf(process.getuid?.() === 0)(
+    'that may not be read is an error (skipped for root, who may)',
+    async () => {
+      await write('secret.yaml', service('a'));
+      await chmod(join(folder, 'secret.yaml'), 0);
+      await expect(start(join(folder, 'secret.yaml'))).rejects.toThrow('permission denied');
+      running = Promise.resolve();
+    },
+  );
 });

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
-import { watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Clock, seconds } from '../runner/clock.ts';
+import { FolderWatcher } from './folder-watcher.ts';
 import { type Manifest, ManifestError, parseManifests } from './manifest-file.ts';
 import type { KubeLog } from './metrics.ts';
 import { Reducer } from './reduce.ts';
@@ -61,9 +61,12 @@ export class ManifestSource implements Source {
     const isFolder = (await named(path, stat(path))).isDirectory();
     const watcher = this.#watch(isFolder);
     try {
-      this.#files = isFolder ? await this.#readFolder() : new Map([[path, await this.#parse(path)]]);
+      this.#files = isFolder
+        ? await this.#readFolder()
+        : new Map([[path, await this.#parse(path)]]);
       this.#tell(onChange);
-      for (const kind of ['Service', 'EndpointSlice', 'Node'] as const) onChange({ type: 'synced', kind });
+      for (const kind of ['Service', 'EndpointSlice', 'Node'] as const)
+        onChange({ type: 'synced', kind });
       while (!signal.aborted) {
         await this.#wait(watcher, signal);
         if (!signal.aborted) await this.#scan(isFolder, onChange);
@@ -74,17 +77,20 @@ export class ManifestSource implements Source {
   }
 
   /** A file is watched through its folder, because editors put a new file in its place. */
-  #watch(isFolder: boolean): FileWatcher {
+  #watch(isFolder: boolean): FolderWatcher {
     const { path, log } = this.#options;
     // A mounted ConfigMap changes by a link whose name begins with two dots.
     const concerns = (name: string) => isFolder || name === basename(path) || name.startsWith('..');
     const onError = (error: Error) =>
-      log.error('cannot watch for changes, looking every few seconds', { path, error: error.message });
-    return new FileWatcher(isFolder ? path : dirname(path), { concerns, onError });
+      log.error('cannot watch for changes, looking every few seconds', {
+        path,
+        error: error.message,
+      });
+    return new FolderWatcher(isFolder ? path : dirname(path), { concerns, onError });
   }
 
   /** Until something changed and has settled, or it is time to look anyway. */
-  async #wait(watcher: FileWatcher, signal: AbortSignal): Promise<void> {
+  async #wait(watcher: FolderWatcher, signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     await new Promise<void>((resolve) => {
       const latest = clock.now() + scanInterval;
@@ -111,9 +117,13 @@ export class ManifestSource implements Source {
       this.#files = isFolder ? await this.#readFolder() : new Map([[path, await this.#read(path)]]);
     } catch (error) {
       // What was there stays in force until it can be read again.
-      return this.#report(messageOf(error), () => log.error('cannot read manifests, keeping what they said', { error: messageOf(error) }));
+      return this.#report(messageOf(error), () =>
+        log.error('cannot read manifests, keeping what they said', { error: messageOf(error) }),
+      );
     }
-    const isSame = before.size === this.#files.size && [...this.#files].every(([file, known]) => before.get(file) === known);
+    const isSame =
+      before.size === this.#files.size &&
+      [...this.#files].every(([file, known]) => before.get(file) === known);
     if (!isSame) this.#tell(onChange);
   }
 
@@ -138,7 +148,8 @@ export class ManifestSource implements Source {
       return await this.#parse(path);
     } catch (error) {
       if (isNotFound(error)) throw error;
-      const outcome = known === undefined ? 'nothing of it counts' : 'its last good content stays in force';
+      const outcome =
+        known === undefined ? 'nothing of it counts' : 'its last good content stays in force';
       this.#options.log.error(`cannot read a manifest, ${outcome}`, { error: messageOf(error) });
       return { signature, statements: known?.statements ?? [] };
     }
@@ -147,11 +158,18 @@ export class ManifestSource implements Source {
   async #parse(path: string): Promise<KnownFile> {
     // Before the content: if that changes in between, the next look will see it.
     const signature = await signatureOf(path);
-    const { manifests, ignoredKinds } = parseManifests(await named(path, readFile(path, 'utf8')), path);
+    const { manifests, ignoredKinds } = parseManifests(
+      await named(path, readFile(path, 'utf8')),
+      path,
+    );
     for (const kind of ignoredKinds) {
-      this.#report(`${path}: ${kind}`, () => this.#options.log.info('ignoring objects of a kind that is not read', { path, kind }));
+      this.#report(`${path}: ${kind}`, () =>
+        this.#options.log.info('ignoring objects of a kind that is not read', { path, kind }),
+      );
     }
-    const ours = manifests.filter(({ kind, name }) => kind !== 'Node' || name.name === this.#options.nodeName);
+    const ours = manifests.filter(
+      ({ kind, name }) => kind !== 'Node' || name.name === this.#options.nodeName,
+    );
     return { signature, statements: ours.map((manifest) => this.#statement(manifest)) };
   }
 
@@ -187,7 +205,11 @@ export class ManifestSource implements Source {
 
   #reportTwice(object: string, [first, second]: readonly [string, string]): void {
     this.#report(`${object} ${first} ${second}`, () => {
-      this.#options.log.error('an object stands twice in the manifests, the first counts', { object, first, second });
+      this.#options.log.error('an object stands twice in the manifests, the first counts', {
+        object,
+        first,
+        second,
+      });
     });
   }
 
@@ -197,42 +219,6 @@ export class ManifestSource implements Source {
     if (this.#reported.size > 10_000) this.#reported.clear();
     this.#reported.add(what);
     say();
-  }
-}
-
-/** Hears of changes in a folder, and remembers one that came when nobody listened. */
-class FileWatcher {
-  #listener: (() => void) | undefined;
-  #close: () => void = () => {};
-  #hasChanged = false;
-
-  constructor(folder: string, { concerns, onError }: { concerns: (name: string) => boolean; onError: (error: Error) => void }) {
-    try {
-      const watcher = watch(folder, { persistent: false }, (_event, name) => {
-        if (name === null || concerns(name)) this.#changed();
-      });
-      watcher.on('error', onError);
-      this.#close = () => watcher.close();
-    } catch (error) {
-      onError(error as Error);
-    }
-  }
-
-  /** Calls back on every change from now on, and at once if there was one before. */
-  listen(listener: (() => void) | undefined): void {
-    this.#listener = listener;
-    if (listener === undefined || !this.#hasChanged) return;
-    this.#hasChanged = false;
-    listener();
-  }
-
-  close(): void {
-    this.#close();
-  }
-
-  #changed(): void {
-    if (this.#listener === undefined) this.#hasChanged = true;
-    else this.#listener();
   }
 }
 
@@ -247,7 +233,12 @@ async function named<Result>(path: string, work: Promise<Result>): Promise<Resul
     return await work;
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' ? 'no such file or folder' : code === 'EACCES' ? 'permission denied' : messageOf(cause);
+    const reason =
+      code === 'ENOENT'
+        ? 'no such file or folder'
+        : code === 'EACCES'
+          ? 'permission denied'
+          : messageOf(cause);
     throw new ManifestError(path, { reason, cause });
   }
 }
@@ -256,11 +247,17 @@ async function named<Result>(path: string, work: Promise<Result>): Promise<Resul
 async function manifestPaths(folder: string): Promise<string[]> {
   const names = await named(folder, readdir(folder));
   const isManifest = (name: string) => /\.(ya?ml|json)$/i.test(name) && !name.startsWith('.');
-  return names.filter(isManifest).sort().map((name) => join(folder, name));
+  return names
+    .filter(isManifest)
+    .sort()
+    .map((name) => join(folder, name));
 }
 
 function isNotFound(error: unknown): boolean {
-  return error instanceof ManifestError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
+  return (
+    error instanceof ManifestError &&
+    (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
+  );
 }
 
 function messageOf(error: unknown): string {

@@ -3,7 +3,12 @@ import type { Kind } from './types.ts';
 /** What this folder counts; whoever assembles the program says where the counts go. */
 export interface KubeMetrics {
   /** A request was answered, or failed: `code` is the HTTP status or `<error>`, `duration` the seconds to the answer's head. */
-  requested(request: { readonly method: string; readonly host: string; readonly code: string; readonly duration: number }): void;
+  requested(request: {
+    readonly method: string;
+    readonly host: string;
+    readonly code: string;
+    readonly duration: number;
+  }): void;
   /** All objects of a kind were read: in a streaming watch or as a list. */
   listed(kind: Kind, how: 'stream' | 'list'): void;
   /** A list or a watch failed: an HTTP status, `connection` or `other`. */

@@ -12,7 +12,9 @@ export function reduceNode(fields: Fields, { name, pool }: { name: string; pool:
   const metadata = fields.object('metadata');
   const spec = fields.object('spec');
   const taints = spec?.objects('taints') ?? [];
-  const isGoing = metadata?.has('deletionTimestamp') === true || taints.some((taint) => taint.string('key') === goingTaint);
+  const isGoing =
+    metadata?.has('deletionTimestamp') === true ||
+    taints.some((taint) => taint.string('key') === goingTaint);
   return {
     name: pool.text(name),
     zone: pool.text(metadata?.object('labels')?.string(zoneLabel) ?? ''),

@@ -10,7 +10,10 @@ const defaultAffinity = 10_800;
 const portRange = { min: 1, max: 65535 };
 
 /** The Service that a JSON object describes; `unusable` if it has no spec. */
-export function reduceService(fields: Fields, { namespace, name }: ObjectName): Service | 'unusable' {
+export function reduceService(
+  fields: Fields,
+  { namespace, name }: ObjectName,
+): Service | 'unusable' {
   const spec = fields.object('spec');
   if (spec === undefined) {
     if (!fields.has('spec')) fields.problem('spec', 'is missing');
@@ -51,20 +54,26 @@ function creationTime(metadata: Fields | undefined): number {
  */
 function clusterIPs(spec: Fields): IpAddress[] {
   const list = spec.strings('clusterIPs');
-  const single = spec.has('clusterIP') ? { value: spec.string('clusterIP'), path: 'spec.clusterIP' } : list[0];
+  const single = spec.has('clusterIP')
+    ? { value: spec.string('clusterIP'), path: 'spec.clusterIP' }
+    : list[0];
   if (single === undefined || single.value === '' || single.value === 'None') return [];
   const wanted = spec.strings('ipFamilies');
   if (wanted.length === 0) return addresses(spec, [single]);
   return addressPerFamily(spec, { wanted, list: list.length === 0 ? [single] : list });
 }
 
-function addressPerFamily(spec: Fields, { wanted, list }: { wanted: readonly Item[]; list: readonly Item[] }): IpAddress[] {
+function addressPerFamily(
+  spec: Fields,
+  { wanted, list }: { wanted: readonly Item[]; list: readonly Item[] },
+): IpAddress[] {
   const chosen = new Map<Family, IpAddress>();
   for (const [index, { value: word }] of wanted.entries()) {
     const field = `ipFamilies[${index}]`;
     const family = families.find((candidate) => candidate === word);
     const text = list[index]?.value ?? '';
-    if (family === undefined) spec.problem(field, `${quoted(word)} is none of ${families.join(', ')}`);
+    if (family === undefined)
+      spec.problem(field, `${quoted(word)} is none of ${families.join(', ')}`);
     else if (chosen.has(family)) spec.problem(field, `${family} stands there twice`);
     else if (text !== '') {
       const address = parseAddress(text);
@@ -91,7 +100,10 @@ function ports(spec: Fields): ServicePortSpec[] {
   return spec.objects('ports').flatMap((port) => {
     const reduced = servicePort(port);
     if (reduced === undefined) return [];
-    const keys = [`name ${quoted(reduced.name)}/${reduced.protocol}`, `port ${reduced.port}/${reduced.protocol}`];
+    const keys = [
+      `name ${quoted(reduced.name)}/${reduced.protocol}`,
+      `port ${reduced.port}/${reduced.protocol}`,
+    ];
     for (const key of keys) {
       const owner = taken.get(key);
       if (owner === undefined) continue;
@@ -151,5 +163,7 @@ function annotations(metadata: Fields | undefined): Readonly<Record<string, stri
   const all = metadata?.object('annotations');
   const ours = all?.names().filter((name) => name.startsWith(annotationPrefix)) ?? [];
   if (all === undefined || ours.length === 0) return noAnnotations;
-  return Object.fromEntries(ours.map((name) => [name.slice(annotationPrefix.length), all.string(name)]));
+  return Object.fromEntries(
+    ours.map((name) => [name.slice(annotationPrefix.length), all.string(name)]),
+  );
 }

@@ -20,7 +20,10 @@ export function reduceSlice(
   const addressType = fields.string('addressType');
   if (addressType === 'FQDN' || serviceName === '' || name.namespace === '') return 'ignored';
   if (addressType !== 'IPv4' && addressType !== 'IPv6') {
-    fields.problem('addressType', addressType === '' ? 'is missing' : `${quoted(addressType)} is none of IPv4, IPv6, FQDN`);
+    fields.problem(
+      'addressType',
+      addressType === '' ? 'is missing' : `${quoted(addressType)} is none of IPv4, IPv6, FQDN`,
+    );
     return 'unusable';
   }
   return {
@@ -29,7 +32,9 @@ export function reduceSlice(
     serviceName: pool.text(serviceName),
     family: addressType,
     ports: fields.objects('ports').flatMap((port) => endpointPort(port, pool)),
-    endpoints: fields.objects('endpoints').flatMap((entry) => endpoint(entry, { family: addressType, pool })),
+    endpoints: fields
+      .objects('endpoints')
+      .flatMap((entry) => endpoint(entry, { family: addressType, pool })),
     triggerTime: triggerTime(metadata),
   };
 }
@@ -49,7 +54,8 @@ export function portProtocol(port: Fields): Protocol | undefined {
   if (!port.has('protocol')) return 'TCP';
   const text = port.string('protocol');
   const protocol = protocols.find((candidate) => candidate === text);
-  if (protocol === undefined) port.problem('protocol', `${quoted(text)} is none of ${protocols.join(', ')}`);
+  if (protocol === undefined)
+    port.problem('protocol', `${quoted(text)} is none of ${protocols.join(', ')}`);
   return protocol;
 }
 
@@ -84,7 +90,10 @@ function endpointAddress(entry: Fields, family: Family): IpAddress | undefined {
   return undefined;
 }
 
-function hintNames(hints: Fields | undefined, { field, pool }: { field: string; pool: Pool }): readonly string[] {
+function hintNames(
+  hints: Fields | undefined,
+  { field, pool }: { field: string; pool: Pool },
+): readonly string[] {
   const names = hints?.objects(field).map((hint) => hint.string('name')) ?? [];
   return pool.list(names.filter((name) => name !== ''));
 }

@@ -6,7 +6,10 @@ import { reduceSlice } from './reduce-slice.ts';
 import type { Change, Kind, ObjectName } from './types.ts';
 
 /** Objects with one of these labels, whatever its value, belong to another proxy or to none. */
-export const foreignLabels = ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'] as const;
+export const foreignLabels = [
+  'service.kubernetes.io/service-proxy-name',
+  'service.kubernetes.io/headless',
+] as const;
 
 /**
  * Turns an object as it came from the API, or from a file, into what is told about it. It never throws:
@@ -24,7 +27,8 @@ export class Reducer {
     const named = nameOf(raw);
     const name = { namespace: this.#pool.text(named?.namespace ?? ''), name: named?.name ?? '' };
     if (named === undefined) problems.add('metadata.name', 'is missing');
-    if (problems.list().length > 0) return { type: 'unusable', kind, name, problems: problems.list() };
+    if (problems.list().length > 0)
+      return { type: 'unusable', kind, name, problems: problems.list() };
     const object = this.#reduce(kind, { fields, name });
     if (object === 'ignored') return { type: 'delete', kind, name };
     if (object === 'unusable') return { type: 'unusable', kind, name, problems: problems.list() };
@@ -49,7 +53,9 @@ export class Reducer {
 }
 
 /** What is left of the `set` changes without what they have in common. */
-type Bare<C> = C extends { type: 'set'; kind: infer K; object: infer O } ? { kind: K; object: O } : never;
+type Bare<C> = C extends { type: 'set'; kind: infer K; object: infer O }
+  ? { kind: K; object: O }
+  : never;
 type Reduced = Bare<Change> | 'ignored' | 'unusable';
 
 /** Who an object says it is, `undefined` if it does not say. */

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { seconds } from '../runner/clock.ts';
 import { type ManualClock, manualClock } from '../runner/manual-clock.ts';
 import { ApiError, ConnectionError } from './error.ts';
-import { type FakeCall, type FakeClient, fakeClient } from './fake-client.ts';
+import { type FakeCall, FakeClient } from './fake-client.ts';
 import { Reflector, type ReflectorOptions } from './reflector.ts';
 import { StreamingSupport } from './streaming.ts';
 
@@ -17,7 +17,7 @@ let counted: string[];
 
 beforeEach(() => {
   clock = manualClock();
-  client = fakeClient();
+  client = new FakeClient();
   streaming = new StreamingSupport(clock);
   stop = new AbortController();
   told = [];
@@ -28,7 +28,11 @@ beforeEach(() => {
 afterEach(async () => {
   stop.abort();
   await running;
-  expect({ open: client.open(), timers: clock.pending(), waiting: client.waiting() }).toEqual({ open: 0, timers: 0, waiting: 0 });
+  expect({ open: client.open, timers: clock.pending(), waiting: client.waiting }).toEqual({
+    open: 0,
+    timers: 0,
+    waiting: 0,
+  });
 });
 
 function start(options: Partial<ReflectorOptions> = {}): void {
@@ -63,16 +67,35 @@ function object(name: string, version: number): object {
 }
 
 const added = (name: string, version: number) => ({ type: 'ADDED', object: object(name, version) });
-const modified = (name: string, version: number) => ({ type: 'MODIFIED', object: object(name, version) });
-const deleted = (name: string, version: number) => ({ type: 'DELETED', object: object(name, version) });
-const bookmark = (version: number) => ({ type: 'BOOKMARK', object: { metadata: { resourceVersion: `${version}` } } });
+const modified = (name: string, version: number) => ({
+  type: 'MODIFIED',
+  object: object(name, version),
+});
+const deleted = (name: string, version: number) => ({
+  type: 'DELETED',
+  object: object(name, version),
+});
+const bookmark = (version: number) => ({
+  type: 'BOOKMARK',
+  object: { metadata: { resourceVersion: `${version}` } },
+});
 const initialEnd = (version: number) => ({
   type: 'BOOKMARK',
-  object: { metadata: { resourceVersion: `${version}`, annotations: { 'k8s.io/initial-events-end': 'true' } } },
+  object: {
+    metadata: {
+      resourceVersion: `${version}`,
+      annotations: { 'k8s.io/initial-events-end': 'true' },
+    },
+  },
 });
-const errorEvent = (code: number, reason = '') => ({ type: 'ERROR', object: { kind: 'Status', code, reason } });
-const api = (status: number, more: { reason?: string; retryAfter?: number; causes?: string[] } = {}) =>
-  new ApiError('GET x', { status, ...more });
+const errorEvent = (code: number, reason = '') => ({
+  type: 'ERROR',
+  object: { kind: 'Status', code, reason },
+});
+const api = (
+  status: number,
+  more: { reason?: string; retryAfter?: number; causes?: string[] } = {},
+) => new ApiError('GET x', { status, ...more });
 const cut = () => new ConnectionError('GET x', { reason: 'cut' });
 
 /** The next call, after as much time as it takes; how long that was. */
@@ -124,26 +147,33 @@ describe('reading all as a stream', () => {
     call.send(modified('a', 11), deleted('a', 12), bookmark(20));
     expect(told).toEqual(['+a', 'synced', '+a', '-ns/a']);
     call.end();
-    expect((await client.call()).query).toMatchObject({ resourceVersion: '20', watch: 'true', allowWatchBookmarks: 'true' });
+    expect((await client.call()).query).toMatchObject({
+      resourceVersion: '20',
+      watch: 'true',
+      allowWatchBookmarks: 'true',
+    });
     expect(counted).toEqual(['stream']);
   });
 
-  test.each([400, 403, 422])('falls back to one list on %d, and remembers that for ten minutes', async (status) => {
-    start();
-    (await client.call()).fail(api(status));
-    const list = await client.call();
-    expect(list).toMatchObject({ type: 'list', query: { resourceVersion: '0' } });
-    list.send(object('a', 7));
-    list.end({ resourceVersion: '10' });
-    const watch = await client.call();
-    expect(watch.query).toMatchObject({ watch: 'true', resourceVersion: '10' });
-    expect(told).toEqual(['+a', 'synced']);
-    expect(counted).toEqual([`${status}`, 'list']);
-    await clock.advance(seconds(599));
-    expect(streaming.isExpected()).toBe(false);
-    await clock.advance(seconds(1));
-    expect(streaming.isExpected()).toBe(true);
-  });
+  test.each([400, 403, 422])(
+    'falls back to one list on %d, and remembers that for ten minutes',
+    async (status) => {
+      start();
+      (await client.call()).fail(api(status));
+      const list = await client.call();
+      expect(list).toMatchObject({ type: 'list', query: { resourceVersion: '0' } });
+      list.send(object('a', 7));
+      list.end({ resourceVersion: '10' });
+      const watch = await client.call();
+      expect(watch.query).toMatchObject({ watch: 'true', resourceVersion: '10' });
+      expect(told).toEqual(['+a', 'synced']);
+      expect(counted).toEqual([`${status}`, 'list']);
+      await clock.advance(seconds(599));
+      expect(streaming.isExpected()).toBe(false);
+      await clock.advance(seconds(1));
+      expect(streaming.isExpected()).toBe(true);
+    },
+  );
 
   test('that ends before it is complete falls back to a list no older than what was seen', async () => {
     start();
@@ -226,7 +256,10 @@ describe('reading all as a list', () => {
 
   test.each([
     ['410', api(410, { reason: 'Expired' })],
-    ['a version that is too large', api(504, { reason: 'Timeout', causes: ['ResourceVersionTooLarge'] })],
+    [
+      'a version that is too large',
+      api(504, { reason: 'Timeout', causes: ['ResourceVersionTooLarge'] }),
+    ],
   ])('answered with %s takes whatever version there is', async (_name, error) => {
     const list = await listing();
     list.send(object('a', 7));
@@ -362,8 +395,19 @@ describe('watching', () => {
   });
 
   test('tells what makes no sense and goes on', async () => {
-    (await watching()).send({ type: 'ADDED', object: {} }, { type: 'WHAT' }, null, added('c', 11), deleted('never', 12));
-    expect(told).toEqual(['?an object without a name', '?an event of type "WHAT"', '?an event of type undefined', '+c']);
+    (await watching()).send(
+      { type: 'ADDED', object: {} },
+      { type: 'WHAT' },
+      null,
+      added('c', 11),
+      deleted('never', 12),
+    );
+    expect(told).toEqual([
+      '?an object without a name',
+      '?an event of type "WHAT"',
+      '?an event of type undefined',
+      '+c',
+    ]);
   });
 
   test('tells a failure once, however often it is repeated, and when it is over', async () => {
@@ -374,7 +418,10 @@ describe('watching', () => {
     }
     expect(log).toHaveLength(1);
     watch.send(bookmark(50));
-    expect(log).toEqual(['cannot follow every Service, keeping what is known and trying again', 'following every Service again']);
+    expect(log).toEqual([
+      'cannot follow every Service, keeping what is known and trying again',
+      'following every Service again',
+    ]);
     expect(told).toEqual([]);
   });
 });
@@ -391,6 +438,9 @@ describe('a field selector that only saves work', () => {
   test('is kept where it is needed', async () => {
     start({ fieldSelector: 'metadata.name=n1' });
     (await client.call()).fail(api(400));
-    expect(await client.call()).toMatchObject({ type: 'list', query: { fieldSelector: 'metadata.name=n1' } });
+    expect(await client.call()).toMatchObject({
+      type: 'list',
+      query: { fieldSelector: 'metadata.name=n1' },
+    });
   });
 });

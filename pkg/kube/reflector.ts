@@ -107,7 +107,11 @@ export class Reflector {
     this.#tracker.startPass();
     try {
       await this.#open(AbortSignal.any([signal, patience.signal]), {
-        query: { ...this.#versionQuery(), sendInitialEvents: 'true', resourceVersionMatch: 'NotOlderThan' },
+        query: {
+          ...this.#versionQuery(),
+          sendInitialEvents: 'true',
+          resourceVersionMatch: 'NotOlderThan',
+        },
         onEvents: (events) => {
           cancel();
           hasAnswer = true;
@@ -119,12 +123,15 @@ export class Reflector {
     } catch (error) {
       if (signal.aborted || this.#tracker.isComplete || isVersionError(error)) throw error;
       const isObstacle = patience.signal.aborted || hasAnswer || isRefused(error);
-      if (!isObstacle || !(error instanceof Error) || this.#canDropFieldSelector(error)) throw error;
+      if (!isObstacle || !(error instanceof Error) || this.#canDropFieldSelector(error))
+        throw error;
       return error;
     } finally {
       cancel();
     }
-    return this.#tracker.isComplete ? undefined : new Error('the stream ended before it was complete');
+    return this.#tracker.isComplete
+      ? undefined
+      : new Error('the stream ended before it was complete');
   }
 
   async #list(signal: AbortSignal): Promise<void> {
@@ -132,7 +139,10 @@ export class Reflector {
     const isFirst = this.#tracker.version === '' && !this.#isVersionRefused;
     this.#tracker.startPass();
     const list = await client.list(path, {
-      query: { ...this.#selectors(), ...(isFirst ? { resourceVersion: '0' } : this.#versionQuery()) },
+      query: {
+        ...this.#selectors(),
+        ...(isFirst ? { resourceVersion: '0' } : this.#versionQuery()),
+      },
       signal,
       onItems: (items) => {
         for (const item of items) this.#tracker.item(item);
@@ -160,20 +170,28 @@ export class Reflector {
       else if (clock.now() - start > barrenLimit.length) this.#barrenWatches++;
     }
     // Opening the next at once would be a storm.
-    if (!hasEvents && clock.now() - start < shortestWatch) throw new Error('the watch ended as soon as it began');
+    if (!hasEvents && clock.now() - start < shortestWatch)
+      throw new Error('the watch ended as soon as it began');
   }
 
   /** One watch from beginning to end. */
   async #open(
     signal: AbortSignal,
-    { query, onEvents }: { query: Readonly<Record<string, string>>; onEvents: (events: readonly unknown[]) => void },
+    {
+      query,
+      onEvents,
+    }: { query: Readonly<Record<string, string>>; onEvents: (events: readonly unknown[]) => void },
   ): Promise<void> {
     const { client, path, clock, random } = this.#options;
     const start = clock.now();
     const timeoutSeconds = `${300 + Math.floor(random() * 301)}`;
     const options = { watch: 'true', allowWatchBookmarks: 'true', timeoutSeconds };
     try {
-      await client.watch(path, { query: { ...this.#selectors(), ...options, ...query }, signal, onEvents });
+      await client.watch(path, {
+        query: { ...this.#selectors(), ...options, ...query },
+        signal,
+        onEvents,
+      });
     } finally {
       if (clock.now() - start >= healthyWatch) this.#backoff.reset();
     }
@@ -191,10 +209,12 @@ export class Reflector {
     const { kind, metrics } = this.#options;
     metrics.failed(kind, failureLabel(error));
     this.#tell(error);
-    const isBadRequest = error instanceof ApiError && (error.status === 400 || error.status === 422);
+    const isBadRequest =
+      error instanceof ApiError && (error.status === 400 || error.status === 422);
     if (this.#mustReadAll) this.#isVersionRefused ||= isVersionError(error);
     else {
-      this.#mustReadAll = isVersionError(error) || isBadRequest || this.#barrenWatches >= barrenLimit.count;
+      this.#mustReadAll =
+        isVersionError(error) || isBadRequest || this.#barrenWatches >= barrenLimit.count;
       if (this.#mustReadAll) this.#barrenWatches = 0;
       this.#isVersionRefused = isBadRequest;
     }
@@ -204,10 +224,14 @@ export class Reflector {
   #tell(error: unknown): void {
     const { kind, log, clock } = this.#options;
     const message = error instanceof Error ? error.message : String(error);
-    const isKnown = this.#lastFailure?.message === message && clock.now() - this.#lastFailure.time < reminderInterval;
+    const isKnown =
+      this.#lastFailure?.message === message &&
+      clock.now() - this.#lastFailure.time < reminderInterval;
     if (isKnown) return;
     this.#lastFailure = { message, time: clock.now() };
-    log.error(`cannot follow every ${kind}, keeping what is known and trying again`, { error: message });
+    log.error(`cannot follow every ${kind}, keeping what is known and trying again`, {
+      error: message,
+    });
   }
 
   #works(): void {
@@ -230,13 +254,20 @@ export class Reflector {
   }
 
   #canDropFieldSelector(error: unknown): boolean {
-    return this.#usesFieldSelector && this.#options.isFieldSelectorOptional === true && error instanceof ApiError && error.status === 400;
+    return (
+      this.#usesFieldSelector &&
+      this.#options.isFieldSelectorOptional === true &&
+      error instanceof ApiError &&
+      error.status === 400
+    );
   }
 
   #dropsFieldSelector(error: unknown): boolean {
     if (!this.#canDropFieldSelector(error)) return false;
     this.#usesFieldSelector = false;
-    this.#options.log.info(`the server does not know ${this.#options.fieldSelector}, asking for every ${this.#options.kind}`);
+    this.#options.log.info(
+      `the server does not know ${this.#options.fieldSelector}, asking for every ${this.#options.kind}`,
+    );
     return true;
   }
 }

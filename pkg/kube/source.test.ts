@@ -1,25 +1,40 @@
 import { expect, test } from 'vitest';
 import { manualClock } from '../runner/manual-clock.ts';
-import { type FakeCall, fakeClient } from './fake-client.ts';
+import { type FakeCall, FakeClient } from './fake-client.ts';
 import { noMetrics } from './metrics.ts';
 import { ApiSource } from './source.ts';
 import type { Change } from './types.ts';
 
 const quiet = { info() {}, error() {} };
-const end = { type: 'BOOKMARK', object: { metadata: { resourceVersion: '5', annotations: { 'k8s.io/initial-events-end': 'true' } } } };
+const end = {
+  type: 'BOOKMARK',
+  object: {
+    metadata: { resourceVersion: '5', annotations: { 'k8s.io/initial-events-end': 'true' } },
+  },
+};
 
 test('follows Services, EndpointSlices and our Node, and tells them reduced', async () => {
-  const client = fakeClient();
+  const client = new FakeClient();
   const changes: Change[] = [];
   const stop = new AbortController();
-  const source = new ApiSource({ client, clock: manualClock(), metrics: noMetrics, log: quiet, nodeName: 'n1' });
+  const source = new ApiSource({
+    client,
+    clock: manualClock(),
+    metrics: noMetrics,
+    log: quiet,
+    nodeName: 'n1',
+  });
   const running = source.run((change) => changes.push(change), stop.signal);
   const calls = new Map<string, FakeCall>();
   for (let count = 0; count < 3; count++) {
     const call = await client.call();
     calls.set(call.path, call);
   }
-  const selectors = [...calls.values()].map(({ path, query }) => [path, query['labelSelector'], query['fieldSelector']]);
+  const selectors = [...calls.values()].map(({ path, query }) => [
+    path,
+    query['labelSelector'],
+    query['fieldSelector'],
+  ]);
   const labels = '!service.kubernetes.io/service-proxy-name,!service.kubernetes.io/headless';
   expect(selectors).toEqual([
     ['/api/v1/services', labels, 'spec.clusterIP!=None'],
@@ -28,11 +43,22 @@ test('follows Services, EndpointSlices and our Node, and tells them reduced', as
   ]);
   const spec = { clusterIP: '172.30.0.1', ports: [{ port: 80 }, { port: 0 }] };
   const metadata = { name: 'web', namespace: 'shop' };
-  calls.get('/api/v1/services')?.send({ type: 'ADDED', object: { metadata, spec } }, { type: 'ADDED', object: { metadata } }, end);
+  calls
+    .get('/api/v1/services')
+    ?.send(
+      { type: 'ADDED', object: { metadata, spec } },
+      { type: 'ADDED', object: { metadata } },
+      end,
+    );
   calls.get('/api/v1/services')?.send({ type: 'DELETED', object: { metadata } });
   calls.get('/api/v1/nodes')?.send({ type: 'ADDED', object: { metadata: { name: 'n1' } } }, end);
   expect(changes).toMatchObject([
-    { type: 'set', kind: 'Service', object: { name: 'web', ports: [{ port: 80 }] }, problems: [{ field: 'spec.ports[1].port' }] },
+    {
+      type: 'set',
+      kind: 'Service',
+      object: { name: 'web', ports: [{ port: 80 }] },
+      problems: [{ field: 'spec.ports[1].port' }],
+    },
     { type: 'unusable', kind: 'Service', name: metadata, problems: [{ field: 'spec' }] },
     { type: 'synced', kind: 'Service' },
     { type: 'delete', kind: 'Service', name: metadata },
@@ -41,5 +67,5 @@ test('follows Services, EndpointSlices and our Node, and tells them reduced', as
   ]);
   stop.abort();
   await running;
-  expect(client.open()).toBe(0);
+  expect(client.open).toBe(0);
 });

@@ -18,7 +18,10 @@ export interface ApiSourceOptions {
   readonly random?: () => number;
 }
 
-type Watched = Pick<ReflectorOptions, 'kind' | 'path' | 'labelSelector' | 'fieldSelector' | 'isFieldSelectorOptional'>;
+type Watched = Pick<
+  ReflectorOptions,
+  'kind' | 'path' | 'labelSelector' | 'fieldSelector' | 'isFieldSelectorOptional'
+>;
 
 const labelSelector = foreignLabels.map((label) => `!${label}`).join(',');
 
@@ -34,13 +37,19 @@ export class ApiSource implements Source {
     const { clock, nodeName } = this.#options;
     const streaming = new StreamingSupport(clock);
     const reducer = new Reducer();
-    const reflectors = watched(nodeName).map((what) => this.#reflector(what, { streaming, reducer, onChange }));
+    const reflectors = watched(nodeName).map((what) =>
+      this.#reflector(what, { streaming, reducer, onChange }),
+    );
     await Promise.all(reflectors.map((reflector) => reflector.run(signal)));
   }
 
   #reflector(
     what: Watched,
-    { streaming, reducer, onChange }: { streaming: StreamingSupport; reducer: Reducer; onChange: (change: Change) => void },
+    {
+      streaming,
+      reducer,
+      onChange,
+    }: { streaming: StreamingSupport; reducer: Reducer; onChange: (change: Change) => void },
   ): Reflector {
     const { client, clock, metrics, log, random = Math.random } = this.#options;
     const { kind } = what;

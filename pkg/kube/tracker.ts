@@ -124,7 +124,11 @@ export class ObjectTracker {
   /** A server whose history was restored from a backup knows less than we do, and would tell nothing until it has caught up. */
   #goOnFrom(version: string): void {
     if (version !== this.#version && !isNewer(version, this.#version)) {
-      throw new ApiError('watch', { status: 410, reason: 'Expired', message: `the server is at version ${version}, we are at ${this.#version}` });
+      throw new ApiError('watch', {
+        status: 410,
+        reason: 'Expired',
+        message: `the server is at version ${version}, we are at ${this.#version}`,
+      });
     }
     this.#advance(version);
   }

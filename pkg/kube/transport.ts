@@ -35,8 +35,14 @@ export interface Answer {
 export class Transport {
   readonly #clock: Clock;
   readonly #agents = {
-    'http:': { short: new http.Agent({ keepAlive: true }), long: new http.Agent({ keepAlive: false }) },
-    'https:': { short: new https.Agent({ keepAlive: true }), long: new https.Agent({ keepAlive: false }) },
+    'http:': {
+      short: new http.Agent({ keepAlive: true }),
+      long: new http.Agent({ keepAlive: false }),
+    },
+    'https:': {
+      short: new https.Agent({ keepAlive: true }),
+      long: new https.Agent({ keepAlive: false }),
+    },
   };
 
   constructor(clock: Clock) {
@@ -48,7 +54,11 @@ export class Transport {
     const watchdog = new Watchdog(this.#clock, Math.min(connectTimeout, exchange.idleTimeout));
     try {
       const response = await this.#open(exchange, watchdog);
-      return { status: response.statusCode ?? 0, headers: response.headers, body: read(response, { exchange, watchdog }) };
+      return {
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        body: read(response, { exchange, watchdog }),
+      };
     } catch (error) {
       watchdog.stop();
       throw await this.#explained(error, exchange);
@@ -70,7 +80,12 @@ export class Transport {
     const agent = credentials.agent ?? (isLong ? agents.long : agents.short);
     const headers = { ...credentials.headers, ...exchange.headers };
     return new Promise((resolve, reject) => {
-      const request = (isSecure ? https : http).request(url, { method, headers, agent, ...credentials.tls });
+      const request = (isSecure ? https : http).request(url, {
+        method,
+        headers,
+        agent,
+        ...credentials.tls,
+      });
       // Node's own `signal` option strikes after the end, too, and then a socket in the pool, whose error nobody hears.
       const abort = () => request.destroy();
       signal?.addEventListener('abort', abort);
@@ -79,7 +94,10 @@ export class Transport {
       watchdog.start(() => request.destroy(new Error('cannot connect in time')));
       request.on('socket', (socket) => {
         socket.setKeepAlive(true, keepAliveDelay);
-        const connected = () => watchdog.restart(exchange.idleTimeout, () => request.destroy(silence(exchange.idleTimeout)));
+        const connected = () =>
+          watchdog.restart(exchange.idleTimeout, () =>
+            request.destroy(silence(exchange.idleTimeout)),
+          );
         if (request.reusedSocket) connected();
         else socket.once(isSecure ? 'secureConnect' : 'connect', connected);
       });
@@ -93,9 +111,16 @@ export class Transport {
     });
   }
 
-  async #explained(error: unknown, { method, url, credentials, signal }: Exchange): Promise<unknown> {
+  async #explained(
+    error: unknown,
+    { method, url, credentials, signal }: Exchange,
+  ): Promise<unknown> {
     if (signal?.aborted === true) return signal.reason;
-    const certificate = await describeCertificate(error, { server: url, tls: credentials.tls, clock: this.#clock });
+    const certificate = await describeCertificate(error, {
+      server: url,
+      tls: credentials.tls,
+      clock: this.#clock,
+    });
     const reason = certificate === '' ? reasonOf(error) : `${reasonOf(error)} (${certificate})`;
     return new ConnectionError(`${method} ${url.origin}${url.pathname}`, { reason, cause: error });
   }
@@ -114,7 +139,10 @@ async function* read(
     }
   } catch (cause) {
     if (signal?.aborted === true) throw signal.reason;
-    throw new ConnectionError(`${method} ${url.origin}${url.pathname}`, { reason: reasonOf(cause), cause });
+    throw new ConnectionError(`${method} ${url.origin}${url.pathname}`, {
+      reason: reasonOf(cause),
+      cause,
+    });
   } finally {
     watchdog.stop();
   }
@@ -167,7 +195,8 @@ function silence(milliseconds: number): Error {
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(reasonOf).join('; ');
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return error.errors.map(reasonOf).join('; ');
   if (!(error instanceof Error)) return String(error);
   return error.message === 'aborted' ? 'the connection was cut' : error.message;
 }

@@ -104,11 +104,31 @@ export type Kind = 'Service' | 'EndpointSlice' | 'Node';
  * one, if any, stays in force.
  */
 export type Change =
-  | { readonly type: 'set'; readonly kind: 'Service'; readonly object: Service; readonly problems: readonly Problem[] }
-  | { readonly type: 'set'; readonly kind: 'EndpointSlice'; readonly object: EndpointSlice; readonly problems: readonly Problem[] }
-  | { readonly type: 'set'; readonly kind: 'Node'; readonly object: Node; readonly problems: readonly Problem[] }
+  | {
+      readonly type: 'set';
+      readonly kind: 'Service';
+      readonly object: Service;
+      readonly problems: readonly Problem[];
+    }
+  | {
+      readonly type: 'set';
+      readonly kind: 'EndpointSlice';
+      readonly object: EndpointSlice;
+      readonly problems: readonly Problem[];
+    }
+  | {
+      readonly type: 'set';
+      readonly kind: 'Node';
+      readonly object: Node;
+      readonly problems: readonly Problem[];
+    }
   | { readonly type: 'delete'; readonly kind: Kind; readonly name: ObjectName }
-  | { readonly type: 'unusable'; readonly kind: Kind; readonly name: ObjectName; readonly problems: readonly Problem[] }
+  | {
+      readonly type: 'unusable';
+      readonly kind: Kind;
+      readonly name: ObjectName;
+      readonly problems: readonly Problem[];
+    }
   /** Every object of the kind that there is has been told. Comes once, the first time. */
   | { readonly type: 'synced'; readonly kind: Kind };
 

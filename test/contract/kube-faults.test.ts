@@ -18,7 +18,8 @@ afterEach(async () => {
   await server.close();
 });
 
-const follow = (kubeconfig = server.kubeconfig(), hurry = 20) => Follower.start(kubeconfig, { hurry });
+const follow = (kubeconfig = server.kubeconfig(), hurry = 20) =>
+  Follower.start(kubeconfig, { hurry });
 
 /** Until the follower knows about the latest Service, and so about all before it. */
 async function untilCurrent(follower: Follower): Promise<void> {

@@ -22,33 +22,43 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test.each(seeds)('after random faults the state is that of a run without faults (seed %d)', { timeout: 60_000 }, async (seed) => {
-  const dice = new Dice(seed);
-  await using server = await startApiServer({ bookmarkInterval: 20, historyLimit: 50 });
-  const tokenFile = join(folder, `token-${seed}`);
-  writeFileSync(tokenFile, server.credentials.any());
-  const kubeconfig = server.kubeconfig({ tokenFile });
-  await using follower = await Follower.start(kubeconfig, { hurry: 100, random: () => dice.random() });
-  for (let step = 0; step < steps; step++) {
-    for (let count = dice.below(4); count > 0; count--) write(server, { dice, step });
-    await misbehave(server, { dice, tokenFile });
-    await passTime(dice.below(12));
-  }
-  server.faults.clear();
-  await server.listen();
-  server.apply(service('end'));
+test.each(seeds)(
+  'after random faults the state is that of a run without faults (seed %d)',
+  { timeout: 60_000 },
+  async (seed) => {
+    const dice = new Dice(seed);
+    await using server = await startApiServer({ bookmarkInterval: 20, historyLimit: 50 });
+    const tokenFile = join(folder, `token-${seed}`);
+    writeFileSync(tokenFile, server.credentials.any());
+    const kubeconfig = server.kubeconfig({ tokenFile });
+    await using follower = await Follower.start(kubeconfig, {
+      hurry: 100,
+      random: () => dice.random(),
+    });
+    for (let step = 0; step < steps; step++) {
+      for (let count = dice.below(4); count > 0; count--) write(server, { dice, step });
+      await misbehave(server, { dice, tokenFile });
+      await passTime(dice.below(12));
+    }
+    server.faults.clear();
+    await server.listen();
+    server.apply(service('end'));
 
-  await using untroubled = await Follower.start(kubeconfig, { hurry: 100 });
-  await untroubled.untilSynced();
-  const expected = JSON.stringify(untroubled.state);
-  expect(expected).toContain('Service default/end');
-  await follower.until(({ state, synced }) => synced.size === 3 && JSON.stringify(state) === expected);
-  expect(follower.changes.filter(({ type }) => type === 'synced')).toHaveLength(3);
-});
+    await using untroubled = await Follower.start(kubeconfig, { hurry: 100 });
+    await untroubled.untilSynced();
+    const expected = JSON.stringify(untroubled.state);
+    expect(expected).toContain('Service default/end');
+    await follower.until(
+      ({ state, synced }) => synced.size === 3 && JSON.stringify(state) === expected,
+    );
+    expect(follower.changes.filter(({ type }) => type === 'synced')).toHaveLength(3);
+  },
+);
 
 function write(server: ApiServer, { dice, step }: { dice: Dice; step: number }): void {
   const name = `s${dice.below(names)}`;
-  const labels: Record<string, string> = dice.below(8) === 0 ? { 'service.kubernetes.io/headless': '' } : {};
+  const labels: Record<string, string> =
+    dice.below(8) === 0 ? { 'service.kubernetes.io/headless': '' } : {};
   const object = dice.pick([
     service(name, 1000 + step, labels),
     slice(name, { third: step, count: dice.below(5), labels }),
@@ -60,23 +70,46 @@ function write(server: ApiServer, { dice, step }: { dice: Dice; step: number }):
 }
 
 /** One fault, or the end of some. */
-async function misbehave(server: ApiServer, { dice, tokenFile }: { dice: Dice; tokenFile: string }): Promise<void> {
+async function misbehave(
+  server: ApiServer,
+  { dice, tokenFile }: { dice: Dice; tokenFile: string },
+): Promise<void> {
   const { faults, credentials } = server;
   const effects: readonly [Effect, ...Effect[]] = [
     { kind: 'status', code: dice.pick([400, 403, 410, 422, 500, 503, 504]) },
     { kind: 'status', code: 429, retryAfter: 1 + dice.below(3) },
     { kind: 'body', code: 200, contentType: 'text/html', body: '<html>' },
-    { kind: 'body', code: 200, contentType: 'application/json', body: '{"metadata":{},"items":[{"metadata"' },
+    {
+      kind: 'body',
+      code: 200,
+      contentType: 'application/json',
+      body: '{"metadata":{},"items":[{"metadata"',
+    },
     { kind: 'delay', milliseconds: dice.below(20) },
     { kind: 'hang' },
     { kind: 'reset' },
     { kind: 'cut', afterEvents: dice.below(6), how: dice.pick(['end', 'reset', 'mid-event']) },
-    { kind: 'error event', afterEvents: dice.below(6), code: dice.pick([410, 500]), reason: 'Expired', message: 'x' },
+    {
+      kind: 'error event',
+      afterEvents: dice.below(6),
+      code: dice.pick([410, 500]),
+      reason: 'Expired',
+      message: 'x',
+    },
   ];
   const faultsToPick: readonly [() => unknown, ...(() => unknown)[]] = [
     () => faults.inject({ effect: dice.pick(effects), times: 1 + dice.below(4) }),
-    () => faults.inject({ effect: dice.pick(effects), match: { verb: dice.pick(['list', 'watch']) }, times: 1 + dice.below(2) }),
-    () => faults.breakWatches({ how: dice.pick(['end', 'reset', 'mid-event']), at: dice.pick(['now', 'next event']) }),
+    () =>
+      faults.inject({
+        effect: dice.pick(effects),
+        match: { verb: dice.pick(['list', 'watch']) },
+        times: 1 + dice.below(2),
+      }),
+    () =>
+      faults.breakWatches({
+        how: dice.pick(['end', 'reset', 'mid-event']),
+        at: dice.pick(['now', 'next event']),
+      }),
     () => server.compact(),
     () => server.stop(),
     () => server.listen(),

@@ -104,7 +104,9 @@ export class FlakyProxy implements AsyncDisposable {
     server.on('data', (chunk) => {
       this.#cutAfter -= chunk.length;
       if (this.#cutAfter > 0) return void client.write(chunk);
-      client.end(chunk.subarray(0, Math.max(0, chunk.length + this.#cutAfter)), () => client.destroy());
+      client.end(chunk.subarray(0, Math.max(0, chunk.length + this.#cutAfter)), () =>
+        client.destroy(),
+      );
     });
   }
 }

@@ -25,7 +25,10 @@ export class Follower implements AsyncDisposable {
   readonly #waiting = new Set<() => void>();
   readonly #running: Promise<void>;
 
-  private constructor(client: HttpClient, { clock, random }: { clock: HurriedClock; random: () => number }) {
+  private constructor(
+    client: HttpClient,
+    { clock, random }: { clock: HurriedClock; random: () => number },
+  ) {
     this.client = client;
     this.#clock = clock;
     const say = (message: string, details: object = {}) => {
@@ -33,19 +36,34 @@ export class Follower implements AsyncDisposable {
       this.#wake();
     };
     const log = { info: say, error: say };
-    const source = new ApiSource({ client, clock, metrics: noMetrics, log, nodeName: 'n1', random });
+    const source = new ApiSource({
+      client,
+      clock,
+      metrics: noMetrics,
+      log,
+      nodeName: 'n1',
+      random,
+    });
     this.#running = source.run((change) => this.#hear(change), this.#stop.signal);
   }
 
   /** Starts to follow the server of a kubeconfig. */
-  static async start(kubeconfig: string, { hurry = 20, random = Math.random }: { hurry?: number; random?: () => number } = {}): Promise<Follower> {
+  static async start(
+    kubeconfig: string,
+    { hurry = 20, random = Math.random }: { hurry?: number; random?: () => number } = {},
+  ): Promise<Follower> {
     const folder = mkdtempSync(join(tmpdir(), 'follower-'));
     try {
       const file = join(folder, 'kubeconfig');
       writeFileSync(file, kubeconfig);
       const connection = await loadConnection({ kubeconfig: file, master: '' });
       const clock = hurriedClock(hurry);
-      const client = new HttpClient({ connection, clock, metrics: noMetrics, userAgent: 'kube-proxy/test' });
+      const client = new HttpClient({
+        connection,
+        clock,
+        metrics: noMetrics,
+        userAgent: 'kube-proxy/test',
+      });
       return new Follower(client, { clock, random });
     } finally {
       rmSync(folder, { recursive: true });
@@ -59,7 +77,9 @@ export class Follower implements AsyncDisposable {
 
   /** Which kinds were told as synced. */
   get synced(): ReadonlySet<Kind> {
-    return new Set(this.changes.flatMap((change) => (change.type === 'synced' ? [change.kind] : [])));
+    return new Set(
+      this.changes.flatMap((change) => (change.type === 'synced' ? [change.kind] : [])),
+    );
   }
 
   /** Resolves as soon as what is known fulfils a condition. */

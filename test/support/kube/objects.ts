@@ -2,7 +2,11 @@
 export interface ApiObject {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
   readonly [field: string]: unknown;
 }
 
@@ -17,14 +21,28 @@ export function service(name: string, port = 80, labels: Record<string, string> 
 }
 
 /** An EndpointSlice of a Service with endpoints 10.0.`third`.1 and up. */
-export function slice(name: string, { third = 0, count = 2, labels = {} }: { third?: number; count?: number; labels?: Record<string, string> } = {}): ApiObject {
+export function slice(
+  name: string,
+  {
+    third = 0,
+    count = 2,
+    labels = {},
+  }: { third?: number; count?: number; labels?: Record<string, string> } = {},
+): ApiObject {
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
-    metadata: { name, namespace: 'default', labels: { 'kubernetes.io/service-name': name, ...labels } },
+    metadata: {
+      name,
+      namespace: 'default',
+      labels: { 'kubernetes.io/service-name': name, ...labels },
+    },
     addressType: 'IPv4',
     ports: [{ name: '', port: 8080, protocol: 'TCP' }],
-    endpoints: Array.from({ length: count }, (_, index) => ({ addresses: [`10.0.${third}.${index + 1}`], conditions: { ready: true } })),
+    endpoints: Array.from({ length: count }, (_, index) => ({
+      addresses: [`10.0.${third}.${index + 1}`],
+      conditions: { ready: true },
+    })),
   };
 }
 

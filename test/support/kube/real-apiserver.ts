@@ -26,15 +26,24 @@ const collections: Readonly<Record<Kind, string>> = {
 export async function realApiServer(assets: string): Promise<KubeClientHarness> {
   const folder = mkdtempSync(join(tmpdir(), 'apiserver-'));
   const authority = new CertificateAuthority({ commonName: 'authority' });
-  const [client = 0, peer = 0, port = 0] = await Promise.all([freePort(), freePort(), freePort()]);
+  const [client, peer, port] = await Promise.all([freePort(), freePort(), freePort()]);
   const children = [
     start(join(assets, 'etcd'), etcdFlags(folder, { client, peer })),
     start(join(assets, 'kube-apiserver'), serverFlags(folder, { authority, etcd: client, port })),
   ];
   const server = new URL(`https://127.0.0.1:${port}`);
-  const credentials = { headers: { authorization: `Bearer ${token}` }, tls: { ca: authority.certificate }, agent: undefined };
+  const credentials = {
+    headers: { authorization: `Bearer ${token}` },
+    tls: { ca: authority.certificate },
+    agent: undefined,
+  };
   const connection = { server, credentials: async () => credentials };
-  const api = new HttpClient({ connection, clock: systemClock, metrics: noMetrics, userAgent: 'test' });
+  const api = new HttpClient({
+    connection,
+    clock: systemClock,
+    metrics: noMetrics,
+    userAgent: 'test',
+  });
   const close = async () => {
     api.close();
     await Promise.all(children.map(end));
@@ -48,7 +57,8 @@ export async function realApiServer(assets: string): Promise<KubeClientHarness> 
   }
   return {
     address: { host: '127.0.0.1', port },
-    kubeconfig: (address) => printKubeconfig({ url: `https://${address}`, authority: authority.certificate, token }),
+    kubeconfig: (address) =>
+      printKubeconfig({ url: `https://${address}`, authority: authority.certificate, token }),
     apply: (object) => apply(api, object),
     remove: async (object) => write(server, { method: 'DELETE', path: pathOf(object), authority }),
     objects: (kind) => objects(api, kind),
@@ -62,7 +72,10 @@ async function apply(api: HttpClient, object: ApiObject): Promise<void> {
   try {
     await api.patch(pathOf(object), { ...object, metadata: { ...object.metadata, labels } });
   } catch {
-    const metadata = object.metadata.namespace === '' ? { ...object.metadata, namespace: undefined } : object.metadata;
+    const metadata =
+      object.metadata.namespace === ''
+        ? { ...object.metadata, namespace: undefined }
+        : object.metadata;
     await api.post(collections[object.kind as Kind], { ...object, metadata });
   }
 }
@@ -73,9 +86,16 @@ async function objects(api: HttpClient, kind: Kind): Promise<unknown[]> {
   return all;
 }
 
-async function write(server: URL, { method, path, authority }: { method: string; path: string; authority: CertificateAuthority }): Promise<void> {
+async function write(
+  server: URL,
+  { method, path, authority }: { method: string; path: string; authority: CertificateAuthority },
+): Promise<void> {
   const { request } = await import('node:https');
-  const call = request(new URL(path, server), { method, ca: authority.certificate, headers: { authorization: `Bearer ${token}` } }).end();
+  const call = request(new URL(path, server), {
+    method,
+    ca: authority.certificate,
+    headers: { authorization: `Bearer ${token}` },
+  }).end();
   const [response] = (await once(call, 'response')) as [NodeJS.ReadableStream];
   await once(response.resume(), 'end');
 }
@@ -95,12 +115,18 @@ function etcdFlags(folder: string, { client, peer }: { client: number; peer: num
   ];
 }
 
-function serverFlags(folder: string, { authority, etcd, port }: { authority: CertificateAuthority; etcd: number; port: number }): string[] {
+function serverFlags(
+  folder: string,
+  { authority, etcd, port }: { authority: CertificateAuthority; etcd: number; port: number },
+): string[] {
   const file = (name: string, text: string) => {
     writeFileSync(join(folder, name), text);
     return join(folder, name);
   };
-  const { certificate, key } = authority.issue({ commonName: 'apiserver', hosts: ['127.0.0.1', 'localhost'] });
+  const { certificate, key } = authority.issue({
+    commonName: 'apiserver',
+    hosts: ['127.0.0.1', 'localhost'],
+  });
   const accounts = generateKeyPairSync('rsa', {
     modulusLength: 2048,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
@@ -140,7 +166,8 @@ async function ready(api: HttpClient): Promise<void> {
       await api.get('/api/v1/namespaces/default');
       return;
     } catch (error) {
-      if (Date.now() > deadline) throw new Error('kube-apiserver did not start in time', { cause: error });
+      if (Date.now() > deadline)
+        throw new Error('kube-apiserver did not start in time', { cause: error });
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }

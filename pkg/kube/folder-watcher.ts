@@ -1,0 +1,40 @@
+import { watch } from 'node:fs';
+
+/** Hears of changes in a folder, and remembers one that came when nobody listened. */
+export class FolderWatcher {
+  #listener: (() => void) | undefined;
+  #close: () => void = () => {};
+  #hasChanged = false;
+
+  constructor(
+    folder: string,
+    { concerns, onError }: { concerns: (name: string) => boolean; onError: (error: Error) => void },
+  ) {
+    try {
+      const watcher = watch(folder, { persistent: false }, (_event, name) => {
+        if (name === null || concerns(name)) this.#changed();
+      });
+      watcher.on('error', onError);
+      this.#close = () => watcher.close();
+    } catch (error) {
+      onError(error as Error);
+    }
+  }
+
+  /** Calls back on every change from now on, and at once if there was one before. */
+  listen(listener: (() => void) | undefined): void {
+    this.#listener = listener;
+    if (listener === undefined || !this.#hasChanged) return;
+    this.#hasChanged = false;
+    listener();
+  }
+
+  close(): void {
+    this.#close();
+  }
+
+  #changed(): void {
+    if (this.#listener === undefined) this.#hasChanged = true;
+    else this.#listener();
+  }
+}
