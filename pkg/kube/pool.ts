@@ -32,4 +32,12 @@ export class Pool {
   }
 }
 
-const none: readonly string[] = Object.freeze([]);
+const none: readonly never[] = Object.freeze([]);
+
+/**
+ * The same list in no more memory than it needs: arrays that grew have room for a dozen more, and there is one empty
+ * list for all.
+ */
+export function compact<Item>(list: readonly Item[]): readonly Item[] {
+  return list.length === 0 ? none : list.slice();
+}

@@ -1,6 +1,7 @@
 import { type Family, families, familyOf, type IpAddress, parseAddress } from '../ip/address.ts';
 import { type Prefix, parsePrefix } from '../ip/prefix.ts';
 import { type Fields, type Item, quoted } from './fields.ts';
+import { compact } from './pool.ts';
 import { portProtocol } from './reduce-slice.ts';
 import type { ObjectName, Service, ServicePortSpec } from './types.ts';
 
@@ -27,12 +28,12 @@ export function reduceService(
     uid: metadata?.string('uid') ?? '',
     created: creationTime(metadata),
     type,
-    clusterIPs: type === 'ExternalName' ? [] : clusterIPs(spec),
-    ports: ports(spec),
+    clusterIPs: compact(type === 'ExternalName' ? [] : clusterIPs(spec)),
+    ports: compact(ports(spec)),
     affinitySeconds: affinitySeconds(spec),
-    externalIPs: addresses(spec, spec.strings('externalIPs')),
-    loadBalancerIPs: loadBalancerIPs(fields),
-    sourceRanges: sourceRanges(spec),
+    externalIPs: compact(addresses(spec, spec.strings('externalIPs'))),
+    loadBalancerIPs: compact(loadBalancerIPs(fields)),
+    sourceRanges: compact(sourceRanges(spec)),
     externalTrafficPolicy: spec.word('externalTrafficPolicy', ['Cluster', 'Local']),
     internalTrafficPolicy: spec.word('internalTrafficPolicy', ['Cluster', 'Local']),
     healthCheckNodePort: optionalPort(spec, 'healthCheckNodePort') ?? 0,

@@ -1,7 +1,7 @@
 import { type Family, familyOf, type IpAddress, parseAddress } from '../ip/address.ts';
 import { type Protocol, protocols } from '../ip/protocol.ts';
 import { type Fields, quoted } from './fields.ts';
-import type { Pool } from './pool.ts';
+import { compact, type Pool } from './pool.ts';
 import type { Endpoint, EndpointPort, EndpointSlice, ObjectName } from './types.ts';
 
 const serviceLabel = 'kubernetes.io/service-name';
@@ -31,10 +31,12 @@ export function reduceSlice(
     name: name.name,
     serviceName: pool.text(serviceName),
     family: addressType,
-    ports: fields.objects('ports').flatMap((port) => endpointPort(port, pool)),
-    endpoints: fields
-      .objects('endpoints')
-      .flatMap((entry) => endpoint(entry, { family: addressType, pool })),
+    ports: compact(fields.objects('ports').flatMap((port) => endpointPort(port, pool))),
+    endpoints: compact(
+      fields
+        .objects('endpoints')
+        .flatMap((entry) => endpoint(entry, { family: addressType, pool })),
+    ),
     triggerTime: triggerTime(metadata),
   };
 }
