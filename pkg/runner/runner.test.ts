@@ -14,6 +14,12 @@ interface Started {
   readonly stop: () => Promise<void>;
 }
 
+/** Node's timers know no longer time: they would end at once. */
+function withinTimer(milliseconds: number): number {
+  if (milliseconds >= 2 ** 31) throw new RangeError(`a timer of ${milliseconds} ms`);
+  return milliseconds;
+}
+
 /** A runner that is waiting for its first request at time 0. */
 async function start(
   options: Partial<Omit<RunnerOptions, 'run'>> & { run?: (started: Started) => Promise<void> } = {},
@@ -23,7 +29,7 @@ async function start(
   const errors: unknown[] = [];
   const controller = new AbortController();
   const runner = new Runner({
-    clock,
+    clock: { ...clock, after: (time, callback) => clock.after(withinTimer(time), callback) },
     log: { error: (_, error) => void errors.push(error) },
     minInterval: 0,
     backoff: new Backoff({ first: 100, last: 400, random: () => 1 }),
