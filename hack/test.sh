@@ -47,7 +47,7 @@ e2e() {
 }
 
 part=${1:-all}
-(($#)) && shift
+(($# == 0)) || shift
 case $part in
   all | gate | unit | kernel | e2e) ;;
   *) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && exit 2 ;;
@@ -59,11 +59,7 @@ mkdir -p "$reports"
 trap 'rm -rf "$reports"' EXIT
 [[ -t 1 ]] || export NO_COLOR=1
 
-if [[ $part == all ]]; then
-  gate
-  kernel
-  e2e
-else
-  "$part" "$@"
-fi
+# Words for vitest come with one part only.
+if [[ $part == all ]]; then parts=(gate kernel e2e); else parts=("$part"); fi
+for part in "${parts[@]}"; do "$part" "$@"; done
 hack/run node hack/summary.ts "${results[@]}"
