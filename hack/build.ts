@@ -2,7 +2,15 @@
  * Makes `dist/`, which is what an image holds: `kube-proxy.js`, one module with all packages in it, its source map, and
  * koffi's binary beside it. Run by `npm run build`.
  */
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { unsupportedRuntime } from '../cmd/kube-proxy/runtime.ts';
@@ -10,10 +18,10 @@ import { unsupportedRuntime } from '../cmd/kube-proxy/runtime.ts';
 /** koffi has a package per platform, each with a binary, and asks for it by name. The bundle's stands at its side. */
 const koffiBinary: Plugin = {
   name: 'koffi-binary',
-  setup({ onLoad }) {
+  setup(builder) {
     const contents =
       "export const loadStatic = (platform) => require(['./koffi-', platform, '.node'].join(''));";
-    onLoad({ filter: /\/koffi\/src\/koffi\/src\/static\.js$/ }, () => ({ contents }));
+    builder.onLoad({ filter: /\/koffi\/src\/koffi\/src\/static\.js$/ }, () => ({ contents }));
   },
 };
 
@@ -23,14 +31,14 @@ const koffiBinary: Plugin = {
  */
 const kubeConfigOnly: Plugin = {
   name: 'kube-config-only',
-  setup({ onLoad, onResolve, resolve }) {
-    onLoad({ filter: /\/client-node\/dist\/index\.js$/ }, ({ path }) => ({
+  setup(builder) {
+    builder.onLoad({ filter: /\/client-node\/dist\/index\.js$/ }, ({ path }) => ({
       contents: "export { KubeConfig } from './config.js';",
       resolveDir: dirname(path),
     }));
-    onResolve({ filter: /^\./ }, async ({ path, pluginData, ...from }) => {
+    builder.onResolve({ filter: /^\./ }, async ({ path, pluginData, ...from }) => {
       if (pluginData === kubeConfigOnly || !from.importer.includes('/client-node/dist/')) return;
-      const found = await resolve(path, { ...from, pluginData: kubeConfigOnly });
+      const found = await builder.resolve(path, { ...from, pluginData: kubeConfigOnly });
       return { ...found, sideEffects: false };
     });
   },

@@ -39,9 +39,12 @@ function run(command: string): Promise<{ status: number; output: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; output: string }>();
   const child = spawn(command, { shell: true, stdio: ['ignore', 'pipe', 'pipe'] });
   const chunks: Buffer[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
   child.once('error', reject);
-  child.once('close', (code) => resolve({ status: code ?? 1, output: String(Buffer.concat(chunks)) }));
+  child.once('close', (code) =>
+    resolve({ status: code ?? 1, output: String(Buffer.concat(chunks)) }),
+  );
   return promise;
 }
 
