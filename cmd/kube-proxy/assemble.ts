@@ -1,18 +1,43 @@
+import { existsSync } from 'node:fs';
 import { configz } from '../../pkg/config/configz.ts';
 import type { ListenAddress, ProxyConfig } from '../../pkg/config/types.ts';
 import { buildInfo, version } from '../../pkg/config/version.ts';
+import type { Conntrack } from '../../pkg/conntrack/conntrack.ts';
+import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
+import type { Firewall } from '../../pkg/firewall/firewall.ts';
+import { nftGeneration } from '../../pkg/firewall/generation.ts';
+import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
 import { HttpServer, type Routes } from '../../pkg/health/http.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { healthRoutes, metricsRoutes } from '../../pkg/health/routes.ts';
+import { type Family, families, familyOf } from '../../pkg/ip/address.ts';
+import type { IpSets } from '../../pkg/ipset/ipset.ts';
+import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
+import type { Ipvs } from '../../pkg/ipvs/ipvs.ts';
+import { loadModule } from '../../pkg/ipvs/module.ts';
+import { openIpvs } from '../../pkg/ipvs/netlink.ts';
+import { probeIpvs } from '../../pkg/ipvs/probe.ts';
 import { HttpClient } from '../../pkg/kube/client.ts';
 import { loadConnection } from '../../pkg/kube/config.ts';
 import { ManifestSource } from '../../pkg/kube/manifests.ts';
 import { ApiSource } from '../../pkg/kube/source.ts';
 import type { Change, Source } from '../../pkg/kube/types.ts';
+import type { Links } from '../../pkg/links/links.ts';
+import { NetlinkLinks } from '../../pkg/links/netlink.ts';
+import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
+import { errorText } from '../../pkg/log/error-text.ts';
 import type { Logger } from '../../pkg/log/log.ts';
 import { createMetrics, type Metrics } from '../../pkg/metrics/metrics.ts';
+import { openConnection } from '../../pkg/netlink/connection.ts';
+import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
+import { printTraceEvent, type TraceEvent } from '../../pkg/netlink/trace.ts';
+import { FlowForgetter } from '../../pkg/proxy/flows.ts';
+import { applyKernelSettings } from '../../pkg/proxy/kernel-settings.ts';
+import { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter } from '../../pkg/proxy/reporter.ts';
+import type { RuleSettings } from '../../pkg/proxy/rule-source.ts';
 import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
+import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 import { watchEligibility } from './eligibility.ts';
 import { createKubeMetrics, createReporter, kubeLog } from './reporter.ts';
 import { type Part, together } from './together.ts';
@@ -49,7 +74,7 @@ export async function assemble(config: ProxyConfig, log: Logger): Promise<Progra
   const shared: Shared = { config, log, clock, metrics, health, reporter };
 
   const source = await createSource(shared);
-  const proxier = createProxier(shared);
+  const proxier = await createProxier(shared);
   const withoutNode = config.source.type === 'manifests' ? 'eligible' : 'unknown';
   const onNode = watchEligibility(health, { withoutNode });
   const onChange = (change: Change) => {
@@ -77,15 +102,122 @@ async function createSource({ config, log, clock, metrics }: Shared): Promise<So
   return new ApiSource({ client, clock, metrics: counts, log: toLog, nodeName });
 }
 
-/**
- * The kernel's six interfaces and the proxier over them: `new Proxier({ …, reporter, clock, log })` takes this
- * place. Until then objects are received and nothing is done about them.
- */
-function createProxier({ log }: Shared): Follower {
+/** What the proxier reaches the kernel through. */
+interface Kernel {
+  readonly ipvs: Ipvs;
+  readonly ipsets: IpSets;
+  readonly links: Links;
+  readonly firewall: Firewall;
+  readonly conntrack: Conntrack;
+  close(): void;
+}
+
+/** Opens every way to the kernel, sees that it can do what is needed, and sets what IPVS mode needs set. */
+async function openKernel({ config, log }: Shared): Promise<Kernel> {
+  const trace = log.v(9) && ((event: TraceEvent) => log.v(9)?.info(printTraceEvent(event)));
+  const options = trace === undefined ? {} : { trace };
+  const ipvs = openIpvs({ ...options, loadModule });
+  const netfilter = openConnection(NETLINK_NETFILTER, { ...options, echo: true });
+  const route = openConnection(NETLINK_ROUTE, options);
+  const ipsets = new NetlinkIpSets(netfilter);
+  const firewall = new RestoreFirewall({ generation: nftGeneration(netfilter) });
+  await probeIpvs(ipvs, { scheduler: config.scheduler, ipsetProtocol: () => ipsets.protocol() });
+  const { changed, warnings } = applyKernelSettings(new ProcSysctl(), { strictArp: false });
+  for (const { path, before, value } of changed)
+    log.info('set a kernel setting', { path, before, value });
+  for (const warning of warnings) log.warn(warning);
   return {
-    onChange: (change) => log.v(4)?.info('change', { type: change.type, kind: change.kind }),
-    run: async () => {},
+    ipvs,
+    ipsets,
+    links: new NetlinkLinks(route),
+    firewall,
+    conntrack: new NetlinkConntrack(netfilter),
+    close: () => {
+      for (const connection of [ipvs, netfilter, route]) connection.close();
+    },
   };
+}
+
+/** The families that this node's iptables and kernel serve; throws if the primary one is not among them. */
+async function servedFamilies(
+  { config, log }: Shared,
+  firewall: Firewall,
+): Promise<readonly Family[]> {
+  const served: Family[] = [];
+  for (const family of families) {
+    try {
+      if (family === 'IPv6' && !existsSync('/proc/net/if_inet6'))
+        throw new Error('the kernel has no IPv6');
+      const { description } = await firewall.capabilities(family);
+      log.info('serving', { family, iptables: description });
+      served.push(family);
+    } catch (error) {
+      if (family === familyOf(config.bindAddress))
+        throw new Error('no support for primary IP family', { cause: error });
+      log.warn('not served', { family, reason: errorText(error) });
+    }
+  }
+  return served;
+}
+
+/** The proxier over the kernel. */
+async function createProxier(shared: Shared): Promise<Follower> {
+  const { config, log, clock, reporter, metrics } = shared;
+  const kernel = await openKernel(shared);
+  const { ipvs, ipsets, links, firewall, conntrack } = kernel;
+  const flows = new FlowForgetter({
+    conntrack,
+    clock,
+    onReconciled({ family, milliseconds, deleted }) {
+      metrics.conntrackDuration.observe({ ip_family: family }, milliseconds / 1000);
+      metrics.conntrackDeleted.inc({ ip_family: family }, deleted);
+    },
+    onFailed: ({ family, error, isLast }) =>
+      log.error('could not delete stale conntrack flows', error, { family, givenUp: isLast }),
+  });
+  const { nodeName, scheduler, excludeCIDRs: excluded, syncPeriod, minSyncPeriod } = config;
+  const ruleSettings = {
+    masqueradeMark: 2 ** config.masqueradeBit,
+    masqueradeAll: config.masqueradeAll,
+    detectLocal: toDetectLocal(config.detectLocal),
+  };
+  const proxier = new Proxier({
+    ipvs,
+    ipsets,
+    links,
+    firewall,
+    flows,
+    reporter,
+    clock,
+    log,
+    nodeName,
+    scheduler,
+    excluded,
+    ruleSettings,
+    syncPeriod,
+    minSyncPeriod,
+    families: await servedFamilies(shared, firewall),
+  });
+  return {
+    onChange: (change) => proxier.onChange(change),
+    async run(signal) {
+      await proxier.run(signal);
+      kernel.close();
+    },
+  };
+}
+
+function toDetectLocal(detectLocal: ProxyConfig['detectLocal']): RuleSettings['detectLocal'] {
+  switch (detectLocal.mode) {
+    case 'ClusterCIDR':
+      return { mode: 'ClusterCIDR', networks: detectLocal.cidrs };
+    case 'NodeCIDR':
+      return { mode: 'NodeCIDR' };
+    case 'BridgeInterface':
+      return { mode: 'interface', name: detectLocal.interfaceName };
+    case 'InterfaceNamePrefix':
+      return { mode: 'interface', name: `${detectLocal.prefix}+` };
+  }
 }
 
 function createServers(shared: Shared): readonly Part[] {

@@ -41,6 +41,7 @@ export interface FailedOperation {
 type ServerOperation = Extract<Operation, { server: unknown }>;
 type EntryOperation = Extract<Operation, { kind: 'addEntry' | 'deleteEntry' }>;
 type AddressOperation = Extract<Operation, { address: unknown }>;
+type OtherOperation = Exclude<Operation, ServerOperation | EntryOperation | AddressOperation>;
 
 /** How many operations of a kind go into one call, so that none holds the event loop for long. */
 const batchSizes = { server: 128, entry: 2048, address: 64 } as const;
@@ -49,7 +50,10 @@ const batchSizes = { server: 128, entry: 2048, address: 64 } as const;
  * Carries out a plan: neighbouring operations of a kind go to the kernel in batches. Tries every one,
  * records in the mirror what succeeded, decides nothing, and gives back what failed.
  */
-export async function apply(operations: readonly Operation[], context: ApplyContext): Promise<readonly FailedOperation[]> {
+export async function apply(
+  operations: readonly Operation[],
+  context: ApplyContext,
+): Promise<readonly FailedOperation[]> {
   const failed: FailedOperation[] = [];
   const drains: DrainRequest[] = [];
   const breather = new Breather(context.now);
@@ -105,7 +109,10 @@ function* batches(operations: readonly Operation[]): Generator<readonly Operatio
   if (batch.length > 0) yield batch;
 }
 
-async function applyBatch(batch: readonly Operation[], context: ApplyContext): Promise<readonly FailedOperation[]> {
+async function applyBatch(
+  batch: readonly Operation[],
+  context: ApplyContext,
+): Promise<readonly FailedOperation[]> {
   const [first] = batch;
   if (first === undefined) return [];
   try {
@@ -118,7 +125,7 @@ async function applyBatch(batch: readonly Operation[], context: ApplyContext): P
       case 'address':
         return writeAddresses(batch as readonly AddressOperation[], context);
       case 'other':
-        await applyOne(first, context);
+        await applyOne(first as OtherOperation, context);
         return [];
     }
   } catch (cause) {
@@ -127,7 +134,10 @@ async function applyBatch(batch: readonly Operation[], context: ApplyContext): P
   }
 }
 
-function writeServers(batch: readonly ServerOperation[], { servers }: ApplyContext): readonly FailedOperation[] {
+function writeServers(
+  batch: readonly ServerOperation[],
+  { servers }: ApplyContext,
+): readonly FailedOperation[] {
   const failures = servers.write(batch.map(toServerWrite));
   return failures.flatMap(({ index, error }) => {
     const operation = batch[index];
@@ -143,22 +153,38 @@ function toServerWrite(operation: ServerOperation): ServerWrite {
     case 'deleteVirtualServer':
       return { write: operation satisfies IpvsWrite };
     case 'addRealServer':
-      return { write: { kind: 'addRealServer', server: operation.server, backend: operation.backend }, podUid: operation.podUid };
+      return {
+        write: { kind: 'addRealServer', server: operation.server, backend: operation.backend },
+        podUid: operation.podUid,
+      };
     case 'weighRealServer':
     case 'drainRealServer':
-      return { write: { kind: 'updateRealServer', server: operation.server, backend: operation.backend }, podUid: operation.podUid };
+      return {
+        write: { kind: 'updateRealServer', server: operation.server, backend: operation.backend },
+        podUid: operation.podUid,
+      };
   }
 }
 
-function writeEntries(batch: readonly EntryOperation[], { ipsets, mirror }: ApplyContext): readonly FailedOperation[] {
+function writeEntries(
+  batch: readonly EntryOperation[],
+  { ipsets, mirror }: ApplyContext,
+): readonly FailedOperation[] {
   const failures = ipsets.write(batch satisfies readonly EntryWrite[]);
   return settle(batch, failures, ({ kind, set, entry }) =>
     mirror.recordEntry(set, { entry, isPresent: kind === 'addEntry' }),
   );
 }
 
-function writeAddresses(batch: readonly AddressOperation[], { links, mirror }: ApplyContext): readonly FailedOperation[] {
-  const writes: AddressWrite[] = batch.map(({ kind, address }) => ({ kind, link: deviceName, address }));
+function writeAddresses(
+  batch: readonly AddressOperation[],
+  { links, mirror }: ApplyContext,
+): readonly FailedOperation[] {
+  const writes: AddressWrite[] = batch.map(({ kind, address }) => ({
+    kind,
+    link: deviceName,
+    address,
+  }));
   return settle(batch, links.write(writes), ({ kind, address }) => {
     if (kind === 'bindAddress') mirror.bound.add(address);
     else mirror.bound.delete(address);
@@ -180,7 +206,7 @@ function settle<T extends Operation>(
   });
 }
 
-async function applyOne(operation: Operation, context: ApplyContext): Promise<void> {
+async function applyOne(operation: OtherOperation, context: ApplyContext): Promise<void> {
   const { ipsets, links, firewall, mirror } = context;
   switch (operation.kind) {
     case 'makeDevice':
@@ -193,14 +219,15 @@ async function applyOne(operation: Operation, context: ApplyContext): Promise<vo
       return;
     case 'setRules':
       mirror.rules.delete(operation.family);
-      await firewall.apply(operation.family, await context.rules(operation.family, operation.nonEmpty));
+      await firewall.apply(
+        operation.family,
+        await context.rules(operation.family, operation.nonEmpty),
+      );
       mirror.rules.set(operation.family, operation.nonEmpty);
       return;
     case 'forgetFlows':
       context.forgetFlows(operation.servers);
       return;
-    default:
-      throw new Error(`${operation.kind} goes in batches`);
   }
 }
 

@@ -1,8 +1,19 @@
 import type { Firewall, Ruleset } from '../firewall/firewall.ts';
-import { type Family, familyOf, type IpAddress, isIPv6LinkLocal, isLoopback } from '../ip/address.ts';
+import {
+  type Family,
+  familyOf,
+  type IpAddress,
+  isIPv6LinkLocal,
+  isLoopback,
+} from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import { entryKey, type IpSets } from '../ipset/ipset.ts';
-import { type Ipvs, type VirtualServer, type VirtualServerId, virtualServerKey } from '../ipvs/ipvs.ts';
+import {
+  type Ipvs,
+  type VirtualServer,
+  type VirtualServerId,
+  virtualServerKey,
+} from '../ipvs/ipvs.ts';
 import type { Links } from '../links/links.ts';
 import { deviceName } from './apply.ts';
 import { Keys } from './keys.ts';
@@ -48,7 +59,8 @@ export async function readAddresses({ links, mirror, ledger }: AuditContext): Pr
   mirror.bound.clear();
   const elsewhere = new Set<IpAddress>();
   for (const { link, address } of await links.addresses()) {
-    if (link !== deviceName && !isLoopback(address) && !isIPv6LinkLocal(address)) elsewhere.add(address);
+    if (link !== deviceName && !isLoopback(address) && !isIPv6LinkLocal(address))
+      elsewhere.add(address);
     if (link !== deviceName || isIPv6LinkLocal(address)) continue;
     mirror.bound.add(address);
     keys.addresses.add(address);
@@ -79,7 +91,8 @@ async function readRules({ firewall, mirror, families, rules }: AuditContext): P
   for (const family of families) {
     const written = mirror.rules.get(family);
     if (written === undefined) continue;
-    if ((await firewall.check(family, await rules(family, written))) !== 'same') mirror.rules.delete(family);
+    if ((await firewall.check(family, await rules(family, written))) !== 'same')
+      mirror.rules.delete(family);
   }
   return new Keys();
 }
@@ -89,7 +102,8 @@ async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
   const candidates = new Map<string, VirtualServerId>();
   for (const [key, { server }] of mirror.servers) candidates.set(key, server);
   for (const server of await ipvs.virtualServers()) {
-    if (families.includes(familyOf(server.address))) candidates.set(virtualServerKey(server), server);
+    if (families.includes(familyOf(server.address)))
+      candidates.set(virtualServerKey(server), server);
   }
   for (const key of ledger.servers()) {
     const claim = ledger.claim(key);
@@ -111,7 +125,13 @@ async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
 /** Reads one virtual server by its key, so that one which a dump passed over is not taken for missing. */
 export async function readServer(
   key: string,
-  { server, context }: { server: VirtualServerId; context: Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'> },
+  {
+    server,
+    context,
+  }: {
+    server: VirtualServerId;
+    context: Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'>;
+  },
 ): Promise<void> {
   const { ipvs, mirror, ledger, excluded } = context;
   const found: VirtualServer | undefined = ipvs.virtualServer(server);
@@ -128,7 +148,7 @@ export async function readServer(
 
 /** What the kernel reports without its counters. */
 function toVirtualServer(found: VirtualServer): VirtualServer {
-  const { address, protocol, port, scheduler, flags, timeout, prefixLength, persistenceEngine } = found;
+  const { address, protocol, port, scheduler, flags, timeout, prefixLength, persistenceEngine } =
+    found;
   return { address, protocol, port, scheduler, flags, timeout, prefixLength, persistenceEngine };
 }
-

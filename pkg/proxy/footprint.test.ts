@@ -14,16 +14,27 @@ const node: NodeContext = {
 };
 
 function of(objects: Partial<ServiceObjects>, over: Partial<NodeContext> = {}): Footprint {
-  return footprint({ service: service(), slices: [slice([endpoint('10.0.0.1'), endpoint('10.0.0.2')])], vanished: [], ...objects }, { ...node, ...over });
+  return footprint(
+    {
+      service: service(),
+      slices: [slice([endpoint('10.0.0.1'), endpoint('10.0.0.2')])],
+      vanished: [],
+      ...objects,
+    },
+    { ...node, ...over },
+  );
 }
 
 /** One line for each front end, then its real servers and entries. */
 function print({ frontEnds, hairpins }: Footprint): readonly string[] {
-  const entry = ({ set, family, entry: element }: Footprint['hairpins'][number]) => `${setName(set, family)} ${entryKey(element)}`;
+  const entry = ({ set, family, entry: element }: Footprint['hairpins'][number]) =>
+    `${setName(set, family)} ${entryKey(element)}`;
   return [
     ...frontEnds.flatMap(({ server, isBound, realServers, entries }) => [
       `${printVirtualServer(server)}${isBound ? ' bound' : ''}`,
-      ...realServers.map((realServer) => `  -> ${printRealServer(realServer)} ${realServer.weight}`),
+      ...realServers.map(
+        (realServer) => `  -> ${printRealServer(realServer)} ${realServer.weight}`,
+      ),
       ...entries.map((some) => `  in ${entry(some)}`),
     ]),
     ...hairpins.map(entry),
@@ -42,7 +53,11 @@ describe('what one Service wants in the kernel', () => {
   });
 
   test('a NodePort: a virtual server more for each node address of its family', () => {
-    const dual = service({ type: 'NodePort', clusterIPs: [ip('172.30.0.1'), ip('fd00:30::1')], ports: [servicePort({ nodePort: 30_080 })] });
+    const dual = service({
+      type: 'NodePort',
+      clusterIPs: [ip('172.30.0.1'), ip('fd00:30::1')],
+      ports: [servicePort({ nodePort: 30_080 })],
+    });
     expect(print(of({ service: dual, slices: [] }))).toEqual([
       '172.30.0.1:80/TCP bound',
       '  in KUBE-CLUSTER-IP 172.30.0.1,tcp:80',
@@ -71,13 +86,22 @@ describe('what one Service wants in the kernel', () => {
   });
 
   test('endpoints of this node reach themselves through the loop-back set, ready or not', () => {
-    const local = [endpoint('10.0.0.1', { nodeName: 'here', ready: false, serving: false }), endpoint('10.0.0.2')];
-    expect(print(of({ slices: [slice(local)] })).at(-1)).toBe('KUBE-LOOP-BACK 10.0.0.1,tcp:8080,10.0.0.1');
+    const local = [
+      endpoint('10.0.0.1', { nodeName: 'here', ready: false, serving: false }),
+      endpoint('10.0.0.2'),
+    ];
+    expect(print(of({ slices: [slice(local)] })).at(-1)).toBe(
+      'KUBE-LOOP-BACK 10.0.0.1,tcp:8080,10.0.0.1',
+    );
   });
 
   test.each([
     ['the only one left keeps its weight', [], ['  -> 10.0.0.9:8080 1']],
-    ['beside others it gets no new connections', [endpoint('10.0.0.1')], ['  -> 10.0.0.1:8080 1', '  -> 10.0.0.9:8080 0']],
+    [
+      'beside others it gets no new connections',
+      [endpoint('10.0.0.1')],
+      ['  -> 10.0.0.1:8080 1', '  -> 10.0.0.9:8080 0'],
+    ],
     ['that is back is as before', [endpoint('10.0.0.9')], ['  -> 10.0.0.9:8080 1']],
   ])('an endpoint that vanished a moment ago: %s', (_, present, expected) => {
     const objects = { slices: [slice(present)], vanished: [slice([endpoint('10.0.0.9')])] };
@@ -85,13 +109,29 @@ describe('what one Service wants in the kernel', () => {
   });
 
   test('an endpoint that vanished while it was not chosen is not wanted', () => {
-    const vanished = [slice([endpoint('10.0.0.9', { ready: false, serving: false, terminating: true })])];
+    const vanished = [
+      slice([endpoint('10.0.0.9', { ready: false, serving: false, terminating: true })]),
+    ];
     expect(print(of({ vanished })).filter((line) => line.includes('10.0.0.9'))).toEqual([]);
   });
 
   test.each([
-    ['internal policy Local never falls back', { internalTrafficPolicy: 'Local' as const }, 0, 'internal'],
-    ['external policy Local falls back to all', { type: 'NodePort' as const, externalTrafficPolicy: 'Local' as const, ports: [servicePort({ nodePort: 30_080 })] }, 2, 'external'],
+    [
+      'internal policy Local never falls back',
+      { internalTrafficPolicy: 'Local' as const },
+      0,
+      'internal',
+    ],
+    [
+      'external policy Local falls back to all',
+      {
+        type: 'NodePort' as const,
+        externalTrafficPolicy: 'Local' as const,
+        ports: [servicePort({ nodePort: 30_080 })],
+      },
+      2,
+      'external',
+    ],
   ] as const)('without local endpoints %s', (_, over, count, policy) => {
     const result = of({ service: service(over) });
     expect(result.frontEnds.at(-1)?.realServers.length).toBe(count);
@@ -104,9 +144,14 @@ describe('what one Service wants in the kernel', () => {
     ['sh', 0, 0x8, 0],
     ['mh', 0, 0x18, 0],
     ['mh', 60, 0x19, 60],
-  ])('scheduler %s with affinity %i s has flags %i', (scheduler, affinitySeconds, flags, timeout) => {
-    expect(of({ service: service({ affinitySeconds }) }, { scheduler }).frontEnds[0]?.server).toMatchObject({ scheduler, flags, timeout, prefixLength: 32 });
-  });
+  ])(
+    'scheduler %s with affinity %i s has flags %i',
+    (scheduler, affinitySeconds, flags, timeout) => {
+      expect(
+        of({ service: service({ affinitySeconds }) }, { scheduler }).frontEnds[0]?.server,
+      ).toMatchObject({ scheduler, flags, timeout, prefixLength: 32 });
+    },
+  );
 
   test.each([
     ['ExternalName', { type: 'ExternalName' as const }],

@@ -71,12 +71,21 @@ export function footprint(objects: ServiceObjects, node: NodeContext): Footprint
   const udpFrontEnds: UdpFrontEnd[] = [];
   const withoutLocalEndpoints = { internal: false, external: false };
   for (const port of servicePorts(objects.service)) {
-    const query = { family: port.family, portName: port.name, protocol: port.protocol, nodeName: node.nodeName };
+    const query = {
+      family: port.family,
+      portName: port.name,
+      protocol: port.protocol,
+      nodeName: node.nodeName,
+    };
     const endpoints = endpointsOf(objects.slices, query);
     const vanished = endpointsOf(objects.vanished, query);
     const backends = new Backends(port, { node, endpoints, vanished });
-    frontEnds.push(clusterFrontEnd(port, { node, backends }), ...nodePortFrontEnds(port, { node, backends }));
-    for (const endpoint of [...endpoints, ...vanished]) if (endpoint.isLocal) hairpins.push(hairpin(endpoint, port));
+    frontEnds.push(
+      clusterFrontEnd(port, { node, backends }),
+      ...nodePortFrontEnds(port, { node, backends }),
+    );
+    for (const endpoint of [...endpoints, ...vanished])
+      if (endpoint.isLocal) hairpins.push(hairpin(endpoint, port));
     if (port.protocol === 'UDP') udpFrontEnds.push(...udpFrontEndsOf(port, { node, endpoints }));
     withoutLocalEndpoints.internal ||= port.isInternalPolicyLocal && backends.lacksLocal;
     withoutLocalEndpoints.external ||= port.isExternalPolicyLocal && backends.lacksLocal;
@@ -102,7 +111,10 @@ function clusterFrontEnd(port: ServicePort, { node, backends }: Circumstances): 
   };
 }
 
-function nodePortFrontEnds(port: ServicePort, { node, backends }: Circumstances): readonly FrontEnd[] {
+function nodePortFrontEnds(
+  port: ServicePort,
+  { node, backends }: Circumstances,
+): readonly FrontEnd[] {
   if (port.nodePort === 0) return [];
   const addresses = node.nodePortAddresses.filter((address) => familyOf(address) === port.family);
   return addresses.map((address) => ({
@@ -132,17 +144,27 @@ function nodePortEntries(port: ServicePort, ip: IpAddress): readonly SetEntry[] 
 }
 
 function hairpin({ address, port }: Endpoint, { protocol, family }: ServicePort): SetEntry {
-  return { set: 'loopBack', family, entry: { type: 'hash:ip,port,ip', ip: address, protocol, port, ip2: address } };
+  return {
+    set: 'loopBack',
+    family,
+    entry: { type: 'hash:ip,port,ip', ip: address, protocol, port, ip2: address },
+  };
 }
 
 function udpFrontEndsOf(
   port: ServicePort,
   { node, endpoints }: { node: NodeContext; endpoints: readonly Endpoint[] },
 ): readonly UdpFrontEnd[] {
-  const serving = endpoints.filter((endpoint) => endpoint.serving).map(({ address, port: number }) => ({ address, port: number }));
-  const nodePortAddresses = node.nodePortAddresses.filter((address) => familyOf(address) === port.family);
+  const serving = endpoints
+    .filter((endpoint) => endpoint.serving)
+    .map(({ address, port: number }) => ({ address, port: number }));
+  const nodePortAddresses = node.nodePortAddresses.filter(
+    (address) => familyOf(address) === port.family,
+  );
   const cluster = { addresses: [port.clusterIP], port: port.port, endpoints: serving };
-  return port.nodePort === 0 ? [cluster] : [cluster, { addresses: nodePortAddresses, port: port.nodePort, endpoints: serving }];
+  return port.nodePort === 0
+    ? [cluster]
+    : [cluster, { addresses: nodePortAddresses, port: port.nodePort, endpoints: serving }];
 }
 
 /** What `sh` and `mh` need so that new clients pass over draining servers (`sh-fallback`, `mh-fallback`), and `mh` to spread one client's connections. */
@@ -158,7 +180,16 @@ function virtualServer(
   const persistent = affinitySeconds > 0 ? IP_VS_SVC_F_PERSISTENT : 0;
   const flags = persistent + (schedulerFlags[scheduler] ?? 0);
   const prefixLength = addressBits(family);
-  return { address, protocol, port, scheduler, flags, timeout: affinitySeconds, prefixLength, persistenceEngine: '' };
+  return {
+    address,
+    protocol,
+    port,
+    scheduler,
+    flags,
+    timeout: affinitySeconds,
+    prefixLength,
+    persistenceEngine: '',
+  };
 }
 
 /** The real servers of one service port, made once for each policy and shared by its front ends. */
@@ -169,12 +200,17 @@ class Backends {
 
   constructor(
     port: ServicePort,
-    { node, endpoints, vanished }: { node: NodeTopology; endpoints: readonly Endpoint[]; vanished: readonly Endpoint[] },
+    {
+      node,
+      endpoints,
+      vanished,
+    }: { node: NodeTopology; endpoints: readonly Endpoint[]; vanished: readonly Endpoint[] },
   ) {
     this.#now = chooseEndpoints(endpoints, { port, node });
     const isBack = new Set(endpoints.map(realServerKey));
     const gone = vanished.filter((endpoint) => !isBack.has(realServerKey(endpoint)));
-    this.#before = gone.length === 0 ? this.#now : chooseEndpoints([...endpoints, ...gone], { port, node });
+    this.#before =
+      gone.length === 0 ? this.#now : chooseEndpoints([...endpoints, ...gone], { port, node });
   }
 
   /** Endpoints exist, but none of them is on this node. */
@@ -192,10 +228,15 @@ class Backends {
 
   /** The local ones; without any, all of them, so that pods of this node still get an answer. */
   localFirst(): readonly WantedRealServer[] {
-    return this.#once('localFirst', ({ cluster, local }) => (local?.length ? local : (cluster ?? [])));
+    return this.#once('localFirst', ({ cluster, local }) =>
+      local?.length ? local : (cluster ?? []),
+    );
   }
 
-  #once(name: string, choose: (choice: EndpointChoice) => readonly Endpoint[]): readonly WantedRealServer[] {
+  #once(
+    name: string,
+    choose: (choice: EndpointChoice) => readonly Endpoint[],
+  ): readonly WantedRealServer[] {
     const made = this.#made.get(name) ?? weigh(choose(this.#now), choose(this.#before));
     this.#made.set(name, made);
     return made;
@@ -204,10 +245,12 @@ class Backends {
 
 /** Those chosen now at weight 1; those that only vanished a moment ago at 0, or at 1 if there is nobody else. */
 function weigh(now: readonly Endpoint[], before: readonly Endpoint[]): readonly WantedRealServer[] {
-  const want = (weight: 0 | 1) => (endpoint: Endpoint): WantedRealServer => {
-    const { address, port, podUid } = endpoint;
-    return { address, port, podUid, weight };
-  };
+  const want =
+    (weight: 0 | 1) =>
+    (endpoint: Endpoint): WantedRealServer => {
+      const { address, port, podUid } = endpoint;
+      return { address, port, podUid, weight };
+    };
   const wanted = now.map(want(1));
   if (now === before) return wanted;
   const chosen = new Set(wanted.map(realServerKey));

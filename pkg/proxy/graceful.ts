@@ -33,7 +33,10 @@ export interface GracefulOptions {
   readonly ipvs: Ipvs;
   readonly writer: ServerWriter;
   /** Whether a Service wants the real server now, and for the same pod as far as both are known. */
-  readonly isWanted: (server: VirtualServerId, realServer: { readonly backend: RealServerId; readonly podUid: string }) => boolean;
+  readonly isWanted: (
+    server: VirtualServerId,
+    realServer: { readonly backend: RealServerId; readonly podUid: string },
+  ) => boolean;
   readonly lane: Lane;
   readonly clock: Clock;
   readonly log: Logger;
@@ -69,10 +72,16 @@ export class GracefulTerminationManager {
   }
 
   /** Sets the weight to 0, then deletes the real server if it has no connections, or lists it until then. Throws if the weight cannot be set. */
-  async gracefulDeleteRS(server: VirtualServerId, backend: RealServer, cause: DrainCause = 'endpoint'): Promise<void> {
+  async gracefulDeleteRS(
+    server: VirtualServerId,
+    backend: RealServer,
+    cause: DrainCause = 'endpoint',
+  ): Promise<void> {
     await this.#options.lane.run(async () => {
       const drained = { ...backend, weight: 0 };
-      const [failure] = this.#options.writer.write([{ write: { kind: 'updateRealServer', server, backend: drained } }]);
+      const [failure] = this.#options.writer.write([
+        { write: { kind: 'updateRealServer', server, backend: drained } },
+      ]);
       if (failure !== undefined) throw failure.error;
       await this.begin([{ server, backend: drained, podUid: '', cause }]);
     });
@@ -135,10 +144,14 @@ export class GracefulTerminationManager {
     const patient = waiting.some(waitsForConnections);
     try {
       const found = patient ? await this.#read(server) : undefined;
-      const over = waiting.filter((request) => !waitsForConnections(request) || isEmpty(request, found));
+      const over = waiting.filter(
+        (request) => !waitsForConnections(request) || isEmpty(request, found),
+      );
       this.#delete(over.filter((request) => !this.#endIfWanted(request)));
     } catch (error) {
-      this.#options.log.error('could not look at draining real servers', error, { virtualServer: printVirtualServer(server) });
+      this.#options.log.error('could not look at draining real servers', error, {
+        virtualServer: printVirtualServer(server),
+      });
     }
   }
 
@@ -154,13 +167,20 @@ export class GracefulTerminationManager {
   }
 
   #delete(requests: readonly DrainRequest[]): void {
-    const writes = requests.map(({ server, backend }) => ({ write: { kind: 'deleteRealServer', server, backend } as const }));
-    const errors = new Map(this.#options.writer.write(writes).map(({ index, error }) => [index, error]));
+    const writes = requests.map(({ server, backend }) => ({
+      write: { kind: 'deleteRealServer', server, backend } as const,
+    }));
+    const errors = new Map(
+      this.#options.writer.write(writes).map(({ index, error }) => [index, error]),
+    );
     for (const [index, request] of requests.entries()) {
       const error = errors.get(index);
       if (error === undefined) this.#drop(request, 'empty');
       else if (isNotFound(error)) this.#drop(request, 'vanished');
-      else this.#options.log.error('could not delete a drained real server', error, { realServer: uniqueRS(request.server, request.backend) });
+      else
+        this.#options.log.error('could not delete a drained real server', error, {
+          realServer: uniqueRS(request.server, request.backend),
+        });
     }
   }
 
@@ -169,7 +189,9 @@ export class GracefulTerminationManager {
     const requests = this.#list.get(key) ?? new Map<string, DrainRequest>();
     if (!requests.has(realServerKey(request.backend))) this.#size++;
     this.#list.set(key, requests.set(realServerKey(request.backend), request));
-    this.#options.log.v(2)?.info('real server drains', { realServer: uniqueRS(request.server, request.backend) });
+    this.#options.log
+      .v(2)
+      ?.info('real server drains', { realServer: uniqueRS(request.server, request.backend) });
   }
 
   #drop({ server, backend }: DrainRequest, end: DrainEnd): void {
@@ -199,7 +221,10 @@ function waitsForConnections({ server, cause }: DrainRequest): boolean {
 }
 
 /** No connection, active or closing, is left; a server that is not there has none. */
-function isEmpty({ backend }: DrainRequest, found: ReadonlyMap<string, RealServerStatus> | undefined): boolean {
+function isEmpty(
+  { backend }: DrainRequest,
+  found: ReadonlyMap<string, RealServerStatus> | undefined,
+): boolean {
   const status = found?.get(realServerKey(backend));
   return status === undefined || status.activeConnections + status.inactiveConnections === 0;
 }

@@ -1,6 +1,7 @@
 import { type Family, families, familyOf } from '../ip/address.ts';
 import type { Change, Kind, ObjectName, Problem } from '../kube/types.ts';
 import type { Logger } from '../log/log.ts';
+import type { Clock } from '../runner/clock.ts';
 import type { Reporter } from './reporter.ts';
 import { objectKey } from './service.ts';
 import type { Store } from './store.ts';
@@ -8,6 +9,7 @@ import type { Store } from './store.ts';
 /** What the intake works with. */
 export interface IntakeOptions {
   readonly store: Store;
+  readonly clock: Clock;
   readonly log: Logger;
   readonly reporter: Reporter;
   /** Called after a change that has to be carried out. */
@@ -18,7 +20,11 @@ export interface IntakeOptions {
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #synced = new Set<Kind>();
-  readonly #invalid: Readonly<Record<Kind, Map<string, string>>> = { Service: new Map(), EndpointSlice: new Map(), Node: new Map() };
+  readonly #invalid: Readonly<Record<Kind, Map<string, string>>> = {
+    Service: new Map(),
+    EndpointSlice: new Map(),
+    Node: new Map(),
+  };
   readonly #waiting = new Set<() => void>();
 
   constructor(options: IntakeOptions) {
@@ -37,25 +43,39 @@ export class Intake {
     return kinds.every((kind) => this.#synced.has(kind));
   }
 
-  /** Ends when a condition holds, which is asked after each change, or when the signal aborts. */
-  async until(condition: () => boolean, signal: AbortSignal): Promise<void> {
-    if (condition() || signal.aborted) return;
+  /**
+   * Ends when a condition holds, which is asked after each change, when the signal aborts, or when patience (in milliseconds)
+   * ends. False only in the last case.
+   */
+  async until(
+    condition: () => boolean,
+    { signal, patience }: { signal: AbortSignal; patience?: number },
+  ): Promise<boolean> {
+    if (condition() || signal.aborted) return true;
     await new Promise<void>((resolve) => {
-      const check = () => {
-        if (!condition() && !signal.aborted) return;
+      const end = () => {
+        cancel?.();
         this.#waiting.delete(check);
-        signal.removeEventListener('abort', check);
+        signal.removeEventListener('abort', end);
         resolve();
       };
+      const check = () => {
+        if (condition()) end();
+      };
+      const cancel = patience === undefined ? undefined : this.#options.clock.after(patience, end);
       this.#waiting.add(check);
-      signal.addEventListener('abort', check);
+      signal.addEventListener('abort', end);
     });
+    return condition() || signal.aborted;
   }
 
   #takeObject(change: Exclude<Change, { type: 'synced' }>): void {
     const { store, reporter, onDirty } = this.#options;
     const name = change.type === 'set' ? { namespace: '', ...change.object } : change.name;
-    this.#noteProblems(change.kind, { name, problems: change.type === 'delete' ? [] : change.problems });
+    this.#noteProblems(change.kind, {
+      name,
+      problems: change.type === 'delete' ? [] : change.problems,
+    });
     if (change.type === 'unusable') return;
     const zone = store.node?.zone;
     store.apply(change);
@@ -66,14 +86,18 @@ export class Intake {
   }
 
   /** Says what is wrong with an object, once for each different complaint. */
-  #noteProblems(kind: Kind, { name, problems }: { name: ObjectName; problems: readonly Problem[] }): void {
+  #noteProblems(
+    kind: Kind,
+    { name, problems }: { name: ObjectName; problems: readonly Problem[] },
+  ): void {
     const invalid = this.#invalid[kind];
     const key = objectKey(name);
     const text = problems.map(({ field, message }) => `${field}: ${message}`).join('; ');
     if (text === (invalid.get(key) ?? '')) return;
     if (text === '') invalid.delete(key);
     else invalid.set(key, text);
-    if (text !== '') this.#options.log.error(`invalid ${kind}`, undefined, { object: key, problems: text });
+    if (text !== '')
+      this.#options.log.error(`invalid ${kind}`, undefined, { object: key, problems: text });
     this.#options.reporter.invalidObjects(kind, invalid.size);
   }
 }

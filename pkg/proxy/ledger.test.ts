@@ -10,7 +10,10 @@ const node = { nodeName: 'here', zone: '', scheduler: 'rr', nodePortAddresses: [
 const web = virtualServerKey({ address: ip('172.30.0.1'), protocol: 'TCP', port: 80 });
 
 function want(over: Partial<Service> = {}, backend = '10.0.0.1') {
-  return footprint({ service: service(over), slices: [slice([endpoint(backend)])], vanished: [] }, node);
+  return footprint(
+    { service: service(over), slices: [slice([endpoint(backend)])], vanished: [] },
+    node,
+  );
 }
 
 const old = { key: 'shop/web', created: 1 };
@@ -23,7 +26,9 @@ describe('the ledger', () => {
     ledger.set(old, want());
     expect(ledger.claim(web)?.owner).toEqual(old);
     expect(ledger.conflictCount()).toBe(1);
-    expect(ledger.conflictsOf(young)).toEqual([{ server: web, winner: 'shop/web', loser: 'shop/rival' }]);
+    expect(ledger.conflictsOf(young)).toEqual([
+      { server: web, winner: 'shop/web', loser: 'shop/rival' },
+    ]);
     const touched = ledger.set(old, undefined);
     expect([...touched.servers]).toEqual([web]);
     expect(ledger.claim(web)?.owner).toEqual(young);
@@ -53,11 +58,18 @@ describe('the ledger', () => {
     const ledger = new Ledger();
     ledger.set(old, want());
     ledger.set(old, undefined);
-    expect(ledger.claim(web)).toMatchObject({ owner: undefined, frontEnd: { realServers: [], isBound: true } });
+    expect(ledger.claim(web)).toMatchObject({
+      owner: undefined,
+      frontEnd: { realServers: [], isBound: true },
+    });
     expect(ledger.wantsEntry('KUBE-CLUSTER-IP', '172.30.0.1,tcp:80')).toBe(true);
     const touched = ledger.release(web);
     expect([...touched.addresses]).toEqual(['172.30.0.1']);
-    expect([ledger.claim(web), ledger.wantsAddress(ip('172.30.0.1')), [...ledger.nonEmptySets('IPv4')]]).toEqual([undefined, false, []]);
+    expect([
+      ledger.claim(web),
+      ledger.wantsAddress(ip('172.30.0.1')),
+      [...ledger.nonEmptySets('IPv4')],
+    ]).toEqual([undefined, false, []]);
   });
 
   test('a Service that comes back takes a retired front end over', () => {
@@ -94,7 +106,9 @@ describe('the ledger', () => {
     ledger.set(old, want());
     const server = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
     const backend = { address: ip('10.0.0.1'), port: 8080 };
-    const answers = ['pod-10.0.0.1', '', 'another'].map((podUid) => ledger.wantsRealServer(server, { backend, podUid }));
+    const answers = ['pod-10.0.0.1', '', 'another'].map((podUid) =>
+      ledger.wantsRealServer(server, { backend, podUid }),
+    );
     expect(answers).toEqual([true, true, false]);
   });
 });

@@ -85,7 +85,10 @@ export class Ledger {
   }
 
   /** Whether a real server is wanted, and for the same pod as far as both are known. */
-  wantsRealServer(server: VirtualServerId, { backend, podUid }: { backend: RealServerId; podUid: string }): boolean {
+  wantsRealServer(
+    server: VirtualServerId,
+    { backend, podUid }: { backend: RealServerId; podUid: string },
+  ): boolean {
     const wanted = this.claim(virtualServerKey(server))?.frontEnd.realServers.find(
       ({ address, port }) => address === backend.address && port === backend.port,
     );
@@ -127,7 +130,8 @@ export class Ledger {
     const keys = new Keys();
     for (const key of this.servers()) keys.servers.add(key);
     for (const address of this.addresses()) keys.addresses.add(address);
-    for (const set of this.#entries.keys()) for (const entry of this.entries(set)) keys.addEntry(set, entry);
+    for (const set of this.#entries.keys())
+      for (const entry of this.entries(set)) keys.addEntry(set, entry);
     return keys;
   }
 
@@ -226,4 +230,3 @@ function byPriority(one: Claim, other: Claim): number {
   if (a === undefined || b === undefined) return 0;
   return a.created - b.created || (a.key < b.key ? -1 : 1);
 }
-

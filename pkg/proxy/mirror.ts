@@ -67,17 +67,35 @@ export class Mirror {
   }
 
   /** Records what a dump said of one virtual server; `undefined` if it is not there. Pods known before stay known. */
-  recordServer(key: string, found: { server: VirtualServer; realServers: readonly RealServer[] } | undefined): void {
+  recordServer(
+    key: string,
+    found: { server: VirtualServer; realServers: readonly RealServer[] } | undefined,
+  ): void {
     if (found === undefined) {
       this.servers.delete(key);
       return;
     }
     const before = this.servers.get(key)?.realServers;
     const realServers = new Map<string, HeldRealServer>();
-    for (const { address, port, weight, forwarding, upperThreshold, lowerThreshold } of found.realServers) {
+    for (const {
+      address,
+      port,
+      weight,
+      forwarding,
+      upperThreshold,
+      lowerThreshold,
+    } of found.realServers) {
       const id = realServerKey({ address, port });
       const podUid = before?.get(id)?.podUid ?? '';
-      realServers.set(id, { address, port, weight, forwarding, upperThreshold, lowerThreshold, podUid });
+      realServers.set(id, {
+        address,
+        port,
+        weight,
+        forwarding,
+        upperThreshold,
+        lowerThreshold,
+        podUid,
+      });
     }
     this.servers.set(key, { server: found.server, realServers });
   }

@@ -19,9 +19,19 @@ export type Operation =
   | { readonly kind: 'setRules'; readonly family: Family; readonly nonEmpty: ReadonlySet<SetId> }
   | { readonly kind: 'addVirtualServer' | 'updateVirtualServer'; readonly server: VirtualServer }
   | { readonly kind: 'deleteVirtualServer'; readonly server: VirtualServerId }
-  | { readonly kind: 'addRealServer'; readonly server: VirtualServerId; readonly backend: RealServer; readonly podUid: string }
+  | {
+      readonly kind: 'addRealServer';
+      readonly server: VirtualServerId;
+      readonly backend: RealServer;
+      readonly podUid: string;
+    }
   /** Changes the weight in place; connections stay. */
-  | { readonly kind: 'weighRealServer'; readonly server: VirtualServerId; readonly backend: RealServer; readonly podUid: string }
+  | {
+      readonly kind: 'weighRealServer';
+      readonly server: VirtualServerId;
+      readonly backend: RealServer;
+      readonly podUid: string;
+    }
   /** Weight 0 now; deletion when the graceful termination manager says so. */
   | {
       readonly kind: 'drainRealServer';
@@ -72,7 +82,13 @@ export function printOperation(operation: Operation): string {
 }
 
 /** `10.96.0.1:443/TCP 10.0.0.7:80`. */
-export function printPair({ server, backend }: { server: VirtualServerId; backend: RealServerId }): string {
+function printPair({
+  server,
+  backend,
+}: {
+  server: VirtualServerId;
+  backend: RealServerId;
+}): string {
   return `${printVirtualServer(server)} ${printRealServer(backend)}`;
 }
 

@@ -7,11 +7,21 @@ import type { Mirror } from './mirror.ts';
 import { type SetId, setName } from './sets.ts';
 
 /** The virtual server that the start-up probe makes for a moment. */
-export const probeServer: { readonly address: string; readonly port: number } = { address: '198.51.100.0', port: 20_000 };
+const probeServer: { readonly address: string; readonly port: number } = {
+  address: '198.51.100.0',
+  port: 20_000,
+};
 
 /** The sets that name virtual servers by address, protocol and port. */
 const serverSets: readonly SetId[] = [
-  'clusterIp', 'externalIp', 'externalIpLocal', 'loadBalancer', 'loadBalancerFw', 'loadBalancerLocal', 'nodePortSctp', 'nodePortLocalSctp',
+  'clusterIp',
+  'externalIp',
+  'externalIpLocal',
+  'loadBalancer',
+  'loadBalancerFw',
+  'loadBalancerLocal',
+  'nodePortSctp',
+  'nodePortLocalSctp',
 ];
 
 /** The sets that name node ports of a protocol by number alone. */
@@ -22,14 +32,18 @@ const portSets: Readonly<Record<VirtualServerId['protocol'], readonly SetId[]>> 
 };
 
 /** The entries of our sets that stand for a virtual server, as far as the kernel holds them. */
-export function entriesOf(server: VirtualServerId, mirror: Mirror): readonly SetEntry[] {
+function entriesOf(server: VirtualServerId, mirror: Mirror): readonly SetEntry[] {
   const { address: ip, protocol, port } = server;
   const family = familyOf(ip);
-  const isHeld = ({ set, entry }: SetEntry) => mirror.sets.get(setName(set, family))?.has(entryKey(entry)) ?? false;
-  const make = (sets: readonly SetId[], entry: Entry) => sets.map((set): SetEntry => ({ set, family, entry }));
+  const isHeld = ({ set, entry }: SetEntry) =>
+    mirror.sets.get(setName(set, family))?.has(entryKey(entry)) ?? false;
+  const make = (sets: readonly SetId[], entry: Entry) =>
+    sets.map((set): SetEntry => ({ set, family, entry }));
   const candidates = [
     ...make(serverSets, { type: 'hash:ip,port', ip, protocol, port }),
-    ...(mirror.bound.has(ip) ? make(['ipvsIps'], { type: 'hash:ip', ip }) : make(portSets[protocol], { type: 'bitmap:port', port })),
+    ...(mirror.bound.has(ip)
+      ? make(['ipvsIps'], { type: 'hash:ip', ip })
+      : make(portSets[protocol], { type: 'bitmap:port', port })),
   ];
   return candidates.filter(isHeld);
 }
@@ -40,7 +54,11 @@ export function entriesOf(server: VirtualServerId, mirror: Mirror): readonly Set
  */
 export function isOurs(
   server: VirtualServerId,
-  { mirror, excluded, realServers }: { mirror: Mirror; excluded: readonly Prefix[]; realServers: readonly RealServer[] },
+  {
+    mirror,
+    excluded,
+    realServers,
+  }: { mirror: Mirror; excluded: readonly Prefix[]; realServers: readonly RealServer[] },
 ): boolean {
   const { address } = server;
   if (excluded.some((network) => contains(network, address))) return false;
@@ -51,11 +69,17 @@ export function isOurs(
   if (entries.some(({ entry }) => entry.type !== 'bitmap:port')) return true;
   const isPortOnly = entries.length > 0;
   const isLocal = mirror.nodeAddresses.includes(address);
-  return isPortOnly && (isLocal || realServers.every(({ forwarding }) => forwarding === 'masquerade'));
+  return (
+    isPortOnly && (isLocal || realServers.every(({ forwarding }) => forwarding === 'masquerade'))
+  );
 }
 
 /** A virtual server found in the kernel, as the front end it once was: what has to go along with it. */
 export function foundFrontEnd(server: VirtualServer, mirror: Mirror): FrontEnd {
-  return { server, isBound: mirror.bound.has(server.address), realServers: [], entries: entriesOf(server, mirror) };
+  return {
+    server,
+    isBound: mirror.bound.has(server.address),
+    realServers: [],
+    entries: entriesOf(server, mirror),
+  };
 }
-

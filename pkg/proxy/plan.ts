@@ -1,5 +1,11 @@
 import { type Family, familyOf } from '../ip/address.ts';
-import { type RealServer, type RealServerId, realServerKey, type VirtualServer, type VirtualServerId } from '../ipvs/ipvs.ts';
+import {
+  type RealServer,
+  type RealServerId,
+  realServerKey,
+  type VirtualServer,
+  type VirtualServerId,
+} from '../ipvs/ipvs.ts';
 import type { WantedRealServer } from './footprint.ts';
 import type { Keys } from './keys.ts';
 import type { Claim, Ledger } from './ledger.ts';
@@ -35,8 +41,19 @@ export function plan(input: PlanInput): readonly Operation[] {
 }
 
 const phaseNames = [
-  'create', 'allow', 'deny', 'growRules', 'serve', 'forget', 'drain',
-  'deleteUnbound', 'withdrawAllow', 'deleteBound', 'unbind', 'withdrawDeny', 'shrinkRules',
+  'create',
+  'allow',
+  'deny',
+  'growRules',
+  'serve',
+  'forget',
+  'drain',
+  'deleteUnbound',
+  'withdrawAllow',
+  'deleteBound',
+  'unbind',
+  'withdrawDeny',
+  'shrinkRules',
 ] as const;
 
 type Phase = (typeof phaseNames)[number];
@@ -58,14 +75,18 @@ function planShared({ held, families }: PlanInput, phases: Phases): void {
   if (!held.hasDevice) phases.add('create', { kind: 'makeDevice' });
   for (const family of families) {
     for (const id of setIds) {
-      if (!held.sets.has(setName(id, family))) phases.add('create', { kind: 'createSet', header: setHeader(id, family) });
+      if (!held.sets.has(setName(id, family)))
+        phases.add('create', { kind: 'createSet', header: setHeader(id, family) });
     }
   }
 }
 
 /** Sets whose entries take something away from clients: they come after those that allow, and go after them. */
 const denyingSets: ReadonlySet<string> = new Set(
-  (['ipvsIps', 'loadBalancerFw'] as const).flatMap((id) => [setName(id, 'IPv4'), setName(id, 'IPv6')]),
+  (['ipvsIps', 'loadBalancerFw'] as const).flatMap((id) => [
+    setName(id, 'IPv4'),
+    setName(id, 'IPv6'),
+  ]),
 );
 
 function planEntries({ keys, wanted, held }: PlanInput, phases: Phases): void {
@@ -76,7 +97,12 @@ function planEntries({ keys, wanted, held }: PlanInput, phases: Phases): void {
       const isWanted = wanted.wantsEntry(set, key);
       if (isWanted === (present?.has(key) ?? false)) continue;
       if (isWanted) phases.add(isDenying ? 'deny' : 'allow', { kind: 'addEntry', set, entry });
-      else phases.add(isDenying ? 'withdrawDeny' : 'withdrawAllow', { kind: 'deleteEntry', set, entry });
+      else
+        phases.add(isDenying ? 'withdrawDeny' : 'withdrawAllow', {
+          kind: 'deleteEntry',
+          set,
+          entry,
+        });
     }
   }
 }
@@ -87,8 +113,10 @@ function planRules({ wanted, held, families }: PlanInput, phases: Phases): void 
     const needed = wanted.nonEmptySets(family);
     const written = held.rules.get(family);
     const grown = new Set<SetId>(setIds.filter((id) => needed.has(id) || written?.has(id)));
-    if (written === undefined || grown.size > written.size) phases.add('growRules', { kind: 'setRules', family, nonEmpty: grown });
-    if (needed.size < grown.size) phases.add('shrinkRules', { kind: 'setRules', family, nonEmpty: needed });
+    if (written === undefined || grown.size > written.size)
+      phases.add('growRules', { kind: 'setRules', family, nonEmpty: grown });
+    if (needed.size < grown.size)
+      phases.add('shrinkRules', { kind: 'setRules', family, nonEmpty: needed });
   }
 }
 
@@ -105,7 +133,10 @@ function planServers(input: PlanInput, phases: Phases): void {
   if (added.length > 0) phases.add('forget', { kind: 'forgetFlows', servers: added });
 }
 
-function planDeletion({ server }: HeldServer, { held, phases }: { held: Mirror; phases: Phases }): void {
+function planDeletion(
+  { server }: HeldServer,
+  { held, phases }: { held: Mirror; phases: Phases },
+): void {
   const phase = held.bound.has(server.address) ? 'deleteBound' : 'deleteUnbound';
   phases.add(phase, { kind: 'deleteVirtualServer', server });
 }
@@ -142,7 +173,8 @@ function planStanding(
     }
   }
   for (const address of unplanned) {
-    if (wanted.wantsAddress(address) && !held.bound.has(address)) phases.add('serve', { kind: 'bindAddress', address });
+    if (wanted.wantsAddress(address) && !held.bound.has(address))
+      phases.add('serve', { kind: 'bindAddress', address });
   }
   return added;
 }
@@ -153,8 +185,11 @@ function planServer(
 ): void {
   const { server } = frontEnd;
   if (present === undefined) phases.add('serve', { kind: 'addVirtualServer', server });
-  else if (differs(server, present.server)) phases.add('serve', { kind: 'updateVirtualServer', server });
-  const wanted = new Map(frontEnd.realServers.map((realServer) => [realServerKey(realServer), realServer]));
+  else if (differs(server, present.server))
+    phases.add('serve', { kind: 'updateVirtualServer', server });
+  const wanted = new Map(
+    frontEnd.realServers.map((realServer) => [realServerKey(realServer), realServer]),
+  );
   for (const [key, realServer] of wanted) {
     planRealServer(server, { wanted: realServer, present: present?.realServers.get(key), phases });
   }
@@ -162,24 +197,43 @@ function planServer(
   for (const [key, backend] of present?.realServers ?? []) {
     if (wanted.has(key) || (backend.weight === 0 && input.isDraining(server, backend))) continue;
     const drained = { ...toRealServer(backend), weight: 0 };
-    phases.add('drain', { kind: 'drainRealServer', server, backend: drained, podUid: backend.podUid, cause });
+    phases.add('drain', {
+      kind: 'drainRealServer',
+      server,
+      backend: drained,
+      podUid: backend.podUid,
+      cause,
+    });
   }
 }
 
 function planRealServer(
   server: VirtualServer,
-  { wanted, present, phases }: { wanted: WantedRealServer; present: HeldRealServer | undefined; phases: Phases },
+  {
+    wanted,
+    present,
+    phases,
+  }: { wanted: WantedRealServer; present: HeldRealServer | undefined; phases: Phases },
 ): void {
   const { podUid } = wanted;
   const backend = toRealServer(wanted);
   if (present === undefined) {
     if (backend.weight > 0) phases.add('serve', { kind: 'addRealServer', server, backend, podUid });
   } else if (hasChanged(backend, present)) {
-    phases.add(backend.weight > 0 ? 'serve' : 'drain', { kind: 'weighRealServer', server, backend, podUid });
+    phases.add(backend.weight > 0 ? 'serve' : 'drain', {
+      kind: 'weighRealServer',
+      server,
+      backend,
+      podUid,
+    });
   }
 }
 
-function toRealServer({ address, port, weight }: RealServerId & { readonly weight: number }): RealServer {
+function toRealServer({
+  address,
+  port,
+  weight,
+}: RealServerId & { readonly weight: number }): RealServer {
   return { address, port, weight, forwarding: 'masquerade', upperThreshold: 0, lowerThreshold: 0 };
 }
 
@@ -204,8 +258,12 @@ function differs(wanted: VirtualServer, held: VirtualServer): boolean {
 
 function planUnbinding({ keys, wanted, held, families }: PlanInput, phases: Phases): void {
   for (const address of keys.addresses) {
-    if (!families.includes(familyOf(address)) || wanted.wantsAddress(address) || !held.bound.has(address)) continue;
+    if (
+      !families.includes(familyOf(address)) ||
+      wanted.wantsAddress(address) ||
+      !held.bound.has(address)
+    )
+      continue;
     phases.add('unbind', { kind: 'unbindAddress', address });
   }
 }
-

@@ -11,7 +11,8 @@ const stands: Stand[] = [];
 afterEach(async () => {
   const stopped = stands.splice(0);
   for (const stand of stopped) await stand.stop();
-  for (const { clock, kernel } of stopped) expect([clock.pending(), kernel.links.watching()]).toEqual([0, 0]);
+  for (const { clock, kernel } of stopped)
+    expect([clock.pending(), kernel.links.watching()]).toEqual([0, 0]);
 });
 
 function start(over: ConstructorParameters<typeof Stand>[0] = {}): Stand {
@@ -28,7 +29,10 @@ async function started(over: ConstructorParameters<typeof Stand>[0] = {}): Promi
 }
 
 function weights({ kernel }: Stand, server = web): string {
-  const lines = kernel.ipvs.dump().split('\n').filter((line) => line.includes(`-a -t ${server.address}:${server.port} `));
+  const lines = kernel.ipvs
+    .dump()
+    .split('\n')
+    .filter((line) => line.includes(`-a -t ${server.address}:${server.port} `));
   return lines.map((line) => line.replace(/.*-r (\S+) .*-w (\d+).*/, '$1=$2')).join(' ');
 }
 
@@ -89,7 +93,11 @@ describe('the proxier', () => {
 
   test('a draining real server that is wanted again gets its weight back in place', async () => {
     const stand = await started();
-    stand.kernel.ipvs.setCounters(web, { address: two.address, port: 8080 }, { activeConnections: 1 });
+    stand.kernel.ipvs.setCounters(
+      web,
+      { address: two.address, port: 8080 },
+      { activeConnections: 1 },
+    );
     stand.tell(setSlice(slice([one, { ...two, ready: false }])));
     await stand.settle();
     expect(weights(stand)).toBe('10.0.0.1:8080=1 10.0.0.2:8080=0');
@@ -131,7 +139,10 @@ describe('the proxier', () => {
 
   test('node addresses that come and go carry node ports', async () => {
     const stand = start();
-    stand.tell(setService(service({ type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] })), setSlice(slice([one])));
+    stand.tell(
+      setService(service({ type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] })),
+      setSlice(slice([one])),
+    );
     await stand.sync();
     stand.kernel.links.addAddress({ link: 'eth0', address: ip('192.168.0.11'), prefixLength: 24 });
     await stand.settle();
@@ -157,9 +168,16 @@ describe('the proxier', () => {
   test('what fails is tried again until it works, and everything else works meanwhile', async () => {
     const kernel = new FakeKernel();
     let isBroken = true;
-    kernel.links.failWith = ({ call, ...rest }) => (isBroken && call === 'write' && JSON.stringify(rest).includes('172.30.0.1"') ? 'EIO' : undefined);
+    kernel.links.failWith = ({ call, ...rest }) =>
+      isBroken && call === 'write' && JSON.stringify(rest).includes('172.30.0.1"')
+        ? 'EIO'
+        : undefined;
     const stand = start({ kernel });
-    stand.tell(setService(service()), setService(service({ name: 'db', clusterIPs: [ip('172.30.0.2')] })), setSlice(slice([one])));
+    stand.tell(
+      setService(service()),
+      setService(service({ name: 'db', clusterIPs: [ip('172.30.0.2')] })),
+      setSlice(slice([one])),
+    );
     await stand.sync();
     expect(kernel.links.dump()).toContain('172.30.0.2');
     expect(kernel.links.dump()).not.toContain('172.30.0.1/');
@@ -171,15 +189,78 @@ describe('the proxier', () => {
 
 describe('the audit', () => {
   const hands: readonly (readonly [string, (kernel: FakeKernel) => void])[] = [
-    ['a deleted virtual server', ({ ipvs }) => void ipvs.write([{ kind: 'deleteVirtualServer', server: web }])],
-    ['a deleted real server', ({ ipvs }) => void ipvs.write([{ kind: 'deleteRealServer', server: web, backend: { address: ip('10.0.0.1'), port: 8080 } }])],
-    ['a deleted entry', ({ ipsets }) => void ipsets.write([{ kind: 'deleteEntry', set: 'KUBE-CLUSTER-IP', entry: { type: 'hash:ip,port', ip: ip('172.30.0.1'), protocol: 'TCP', port: 80 } }])],
-    ['a foreign entry', ({ ipsets }) => void ipsets.write([{ kind: 'addEntry', set: 'KUBE-CLUSTER-IP', entry: { type: 'hash:ip,port', ip: ip('172.30.9.9'), protocol: 'TCP', port: 80 } }])],
-    ['an unbound address', ({ links }) => void links.write([{ kind: 'unbindAddress', link: 'kube-ipvs0', address: ip('172.30.0.1') }])],
-    ['a foreign address', ({ links }) => void links.write([{ kind: 'bindAddress', link: 'kube-ipvs0', address: ip('172.30.9.9') }])],
+    [
+      'a deleted virtual server',
+      ({ ipvs }) => void ipvs.write([{ kind: 'deleteVirtualServer', server: web }]),
+    ],
+    [
+      'a deleted real server',
+      ({ ipvs }) =>
+        void ipvs.write([
+          {
+            kind: 'deleteRealServer',
+            server: web,
+            backend: { address: ip('10.0.0.1'), port: 8080 },
+          },
+        ]),
+    ],
+    [
+      'a deleted entry',
+      ({ ipsets }) =>
+        void ipsets.write([
+          {
+            kind: 'deleteEntry',
+            set: 'KUBE-CLUSTER-IP',
+            entry: { type: 'hash:ip,port', ip: ip('172.30.0.1'), protocol: 'TCP', port: 80 },
+          },
+        ]),
+    ],
+    [
+      'a foreign entry',
+      ({ ipsets }) =>
+        void ipsets.write([
+          {
+            kind: 'addEntry',
+            set: 'KUBE-CLUSTER-IP',
+            entry: { type: 'hash:ip,port', ip: ip('172.30.9.9'), protocol: 'TCP', port: 80 },
+          },
+        ]),
+    ],
+    [
+      'an unbound address',
+      ({ links }) =>
+        void links.write([
+          { kind: 'unbindAddress', link: 'kube-ipvs0', address: ip('172.30.0.1') },
+        ]),
+    ],
+    [
+      'a foreign address',
+      ({ links }) =>
+        void links.write([{ kind: 'bindAddress', link: 'kube-ipvs0', address: ip('172.30.9.9') }]),
+    ],
     ['the deleted device', ({ links }) => links.deleteLink('kube-ipvs0')],
-    ['a flushed chain', ({ firewall }) => firewall.flushChain('IPv4', { table: 'nat', name: 'KUBE-SERVICES' })],
-    ['a changed weight', ({ ipvs }) => void ipvs.write([{ kind: 'updateRealServer', server: web, backend: { address: ip('10.0.0.1'), port: 8080, weight: 7, forwarding: 'masquerade', upperThreshold: 0, lowerThreshold: 0 } }])],
+    [
+      'a flushed chain',
+      ({ firewall }) => firewall.flushChain('IPv4', { table: 'nat', name: 'KUBE-SERVICES' }),
+    ],
+    [
+      'a changed weight',
+      ({ ipvs }) =>
+        void ipvs.write([
+          {
+            kind: 'updateRealServer',
+            server: web,
+            backend: {
+              address: ip('10.0.0.1'),
+              port: 8080,
+              weight: 7,
+              forwarding: 'masquerade',
+              upperThreshold: 0,
+              lowerThreshold: 0,
+            },
+          },
+        ]),
+    ],
   ];
 
   test.each(hands)('repairs %s, counts it and touches nothing else', async (_, hand) => {
@@ -203,7 +284,19 @@ describe('the audit', () => {
   test('leaves virtual servers alone that are not ours', async () => {
     const kernel = new FakeKernel();
     const foreign = { address: ip('203.0.113.1'), protocol: 'TCP', port: 25 } as const;
-    kernel.ipvs.write([{ kind: 'addVirtualServer', server: { ...foreign, scheduler: 'rr', flags: 0, timeout: 0, prefixLength: 32, persistenceEngine: '' } }]);
+    kernel.ipvs.write([
+      {
+        kind: 'addVirtualServer',
+        server: {
+          ...foreign,
+          scheduler: 'rr',
+          flags: 0,
+          timeout: 0,
+          prefixLength: 32,
+          persistenceEngine: '',
+        },
+      },
+    ]);
     const stand = await started({ kernel });
     await stand.settle(60_000);
     expect(kernel.ipvs.virtualServer(foreign)).toBeDefined();

@@ -7,25 +7,25 @@ import type { Change } from '../kube/types.ts';
 import type { Links } from '../links/links.ts';
 import type { Logger } from '../log/log.ts';
 import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
-import { Breather, Lane } from '../runner/lane.ts';
+import { Lane } from '../runner/lane.ts';
 import { Runner } from '../runner/runner.ts';
-import { deviceName } from './apply.ts';
+import { type ApplyContext, deviceName } from './apply.ts';
 import { type AuditContext, audit, readAddresses } from './audit.ts';
+import { Bookkeeper } from './bookkeeper.ts';
 import type { FlowForgetter } from './flows.ts';
-import { footprint, type NodeContext } from './footprint.ts';
+import type { NodeContext } from './footprint.ts';
 import { GracefulTerminationManager } from './graceful.ts';
 import { Intake } from './intake.ts';
 import { Keys } from './keys.ts';
-import { Ledger, type Owner } from './ledger.ts';
+import { Ledger } from './ledger.ts';
 import { Mirror } from './mirror.ts';
 import type { Reporter } from './reporter.ts';
 import { Retirement } from './retirement.ts';
 import { Retries } from './retries.ts';
-import { RuleSource, type RuleSettings } from './rule-source.ts';
+import { type RuleSettings, RuleSource } from './rule-source.ts';
 import { ServerWriter } from './server-writer.ts';
 import { Settler } from './settler.ts';
 import { Store } from './store.ts';
-import { UdpChanges } from './udp-changes.ts';
 
 /** What the proxier is made of and told. */
 export interface ProxierOptions {
@@ -62,11 +62,9 @@ export class Proxier {
   readonly #lane = new Lane();
   readonly #ledger = new Ledger();
   readonly #mirror = new Mirror();
-  readonly #owners = new Map<string, Owner>();
-  readonly #reportedConflicts = new Set<string>();
-  readonly #udpFrontEnds = new UdpChanges();
   readonly #store: Store;
   readonly #intake: Intake;
+  readonly #books: Bookkeeper;
   readonly #rules: RuleSource;
   readonly #retirement: Retirement;
   readonly #retries: Retries;
@@ -79,35 +77,58 @@ export class Proxier {
   readonly graceful: GracefulTerminationManager;
 
   constructor(options: ProxierOptions) {
-    const { clock, log, reporter, firewall, families, ipvs, excluded } = options;
+    const { clock, log, reporter, firewall, families, ipvs, ipsets, links, flows } = options;
     const [mirror, ledger, lane] = [this.#mirror, this.#ledger, this.#lane];
     const now = () => clock.now();
+    const onDirty = () => this.#syncs.request();
     this.#options = options;
     this.#store = new Store(now);
-    this.#syncs = new Runner({ clock, log, minInterval: options.minSyncPeriod, run: () => this.#lane.run(() => this.#sync()) });
-    this.#audits = new Runner({
-      clock, log, minInterval: auditPause, maxInterval: options.syncPeriod,
-      run: () => (this.#hasSynced ? this.#audit() : this.#lane.run(() => this.#firstSync())),
+    this.#syncs = new Runner({
+      clock,
+      log,
+      minInterval: options.minSyncPeriod,
+      run: () => lane.run(() => this.#sync()),
     });
-    this.#intake = new Intake({ store: this.#store, log, reporter, onDirty: () => this.#syncs.request() });
+    this.#audits = new Runner({
+      clock,
+      log,
+      minInterval: auditPause,
+      maxInterval: options.syncPeriod,
+      run: () => (this.#hasSynced ? this.#audit() : lane.run(() => this.#firstSync())),
+    });
+    this.#intake = new Intake({ store: this.#store, clock, log, reporter, onDirty });
+    this.#books = new Bookkeeper({ store: this.#store, ledger, clock, log, reporter });
     this.#retries = new Retries({ clock, log, ledger });
     this.#retirement = new Retirement({ ledger, mirror });
-    this.#rules = new RuleSource({ settings: options.ruleSettings, firewall, node: () => this.#store.node });
-    const rules = this.#rules.ruleset.bind(this.#rules);
+    const node = () => this.#store.node;
+    this.#rules = new RuleSource({ settings: options.ruleSettings, firewall, node });
     const writer = new ServerWriter({ ipvs, mirror });
     const graceful = new GracefulTerminationManager({
-      ipvs, writer, lane, clock, log,
+      ...{ ipvs, writer, lane, clock, log },
       isWanted: (server, realServer) => ledger.wantsRealServer(server, realServer),
       onEnd: (end) => reporter.drainEnded(end),
-      onDeleted: () => this.#syncs.request(),
+      onDeleted: onDirty,
     });
     this.graceful = graceful;
-    const { ipsets, links, flows } = options;
-    const forgetFlows = flows.forgetUntranslated.bind(flows);
-    const [drain, onProgress] = [graceful.begin.bind(graceful), () => reporter.progressed()];
-    const applyContext = { servers: writer, ipsets, links, firewall, mirror, rules, drain, forgetFlows, onProgress, now };
-    this.#settler = new Settler({ ledger, mirror, graceful, retries: this.#retries, applyContext, families, reporter, log });
-    this.#auditContext = { ipvs, ipsets, links, firewall, mirror, ledger, families, excluded, rules, now };
+    const rules = this.#rules.ruleset.bind(this.#rules);
+    const kernel = { ipvs, ipsets, links, firewall, mirror, rules, now };
+    const applyContext: ApplyContext = {
+      ...kernel,
+      servers: writer,
+      drain: graceful.begin.bind(graceful),
+      forgetFlows: flows.forgetUntranslated.bind(flows),
+      onProgress: () => reporter.progressed(),
+    };
+    const common = { ledger, families, mirror };
+    this.#settler = new Settler({
+      ...common,
+      graceful,
+      retries: this.#retries,
+      applyContext,
+      reporter,
+      log,
+    });
+    this.#auditContext = { ...kernel, ...common, excluded: options.excluded };
   }
 
   /** Takes in what a source tells; {@link run} carries it out. */
@@ -133,25 +154,36 @@ export class Proxier {
     ]);
   }
 
-  async #waitForObjects(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#options;
-    await this.#intake.until(() => this.#intake.hasSynced('Service', 'EndpointSlice'), signal);
-    if (!(await this.#waitFor(() => this.#intake.hasSynced('Node'), { patience: nodePatience, signal }))) {
-      log.error('the Node was not told in time, going on without', undefined, { node: this.#options.nodeName });
-    }
-    if (!(await this.#waitFor(() => this.#rules.isReady, { patience: podNetworkPatience, signal }))) {
-      throw new Error(`node ${this.#options.nodeName} has no spec.podCIDRs after ${podNetworkPatience / 1000} s, and detect-local-mode NodeCIDR needs them`);
-    }
-    await sleep(clock, 0, signal);
+  /** Ends when every change taken in so far is in the kernel. */
+  async idle(): Promise<void> {
+    do await this.#lane.run(() => sleep(this.#options.clock, 0));
+    while (this.#store.isDirty);
   }
 
-  /** Whether a condition came true in time; true as well when the signal aborts. */
-  async #waitFor(condition: () => boolean, { patience, signal }: { patience: number; signal: AbortSignal }): Promise<boolean> {
-    const timeout = new AbortController();
-    const cancel = this.#options.clock.after(patience, () => timeout.abort());
-    await this.#intake.until(condition, AbortSignal.any([signal, timeout.signal]));
-    cancel();
-    return condition() || signal.aborted;
+  async #waitForObjects(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    await this.#intake.until(() => this.#intake.hasSynced('Service', 'EndpointSlice'), { signal });
+    if (
+      !(await this.#intake.until(() => this.#intake.hasSynced('Node'), {
+        signal,
+        patience: nodePatience,
+      }))
+    ) {
+      log.error('the Node was not told in time, going on without', undefined, {
+        node: this.#options.nodeName,
+      });
+    }
+    if (
+      !(await this.#intake.until(() => this.#rules.isReady, {
+        signal,
+        patience: podNetworkPatience,
+      }))
+    ) {
+      throw new Error(
+        `node ${this.#options.nodeName} has no spec.podCIDRs after ${podNetworkPatience / 1000} s, and detect-local-mode NodeCIDR needs them`,
+      );
+    }
+    await sleep(clock, 0, signal);
   }
 
   /** Everything that the API says, against everything that the kernel holds. */
@@ -160,7 +192,7 @@ export class Proxier {
     const started = clock.now();
     await readAddresses(this.#auditContext);
     this.#store.markDirty(() => true);
-    const { triggerTimes } = await this.#takeDirty(new Keys());
+    const { triggerTimes } = await this.#books.enter(this.#nodeContext());
     const keys = new Keys();
     for await (const step of audit(this.#auditContext)) {
       keys.add(step);
@@ -172,15 +204,17 @@ export class Proxier {
     if (!isSuccess) return;
     this.#hasSynced = true;
     reporter.firstSyncDone();
-    log.info('first sync done', { services: this.#store.serviceCount, milliseconds: Math.round(clock.now() - started) });
+    log.info('first sync done', {
+      services: this.#store.serviceCount,
+      milliseconds: Math.round(clock.now() - started),
+    });
   }
 
   /** Carries out what changed, and what is due. */
   async #sync(): Promise<void> {
     if (!this.#hasSynced) return;
     const started = this.#options.clock.now();
-    const keys = new Keys();
-    const { triggerTimes } = await this.#takeDirty(keys);
+    const { keys, triggerTimes } = await this.#books.enter(this.#nodeContext());
     keys.add(await this.#retries.due(this.#auditContext));
     const isSuccess = await this.#settle(keys);
     const families = this.#options.families.filter((family) => keys.families.has(family));
@@ -197,7 +231,8 @@ export class Proxier {
         await this.#sync();
         const step = await steps.next();
         isOver = step.done === true;
-        if (step.done !== true) isSuccess = (await this.#settle(step.value, { isRepair: true })) && isSuccess;
+        if (step.done !== true)
+          isSuccess = (await this.#settle(step.value, { isRepair: true })) && isSuccess;
       });
     }
     this.#report(started, { isSuccess, triggerTimes: [], families: this.#options.families });
@@ -216,45 +251,11 @@ export class Proxier {
     this.#syncs.request();
   }
 
-  /** Brings the ledger up to date with the store. */
-  async #takeDirty(keys: Keys): Promise<{ triggerTimes: readonly number[] }> {
-    this.#store.expire();
-    const breather = new Breather(() => this.#options.clock.now());
-    const { services, triggerTimes } = this.#store.takeDirty();
-    const node = this.#nodeContext();
-    for (const key of services) {
-      keys.add(this.#enter(key, node));
-      await breather.breathe();
-    }
-    return { triggerTimes };
-  }
-
-  #enter(key: string, node: NodeContext): Keys {
-    const objects = this.#store.objects(key);
-    const owner = objects === undefined ? this.#owners.get(key) : { key, created: objects.service.created };
-    if (owner === undefined) return new Keys();
-    if (objects === undefined) this.#owners.delete(key);
-    else this.#owners.set(key, owner);
-    const wanted = objects === undefined ? undefined : footprint(objects, node);
-    const touched = this.#ledger.set(owner, wanted);
-    this.#udpFrontEnds.note(key, wanted?.udpFrontEnds ?? []);
-    this.#reportConflicts(owner);
-    return touched;
-  }
-
-  #reportConflicts(owner: Owner): void {
-    for (const conflict of this.#ledger.conflictsOf(owner)) {
-      const id = `${conflict.loser} ${conflict.server} ${conflict.winner}`;
-      if (this.#reportedConflicts.has(id)) continue;
-      this.#reportedConflicts.add(id);
-      this.#options.log.error('two Services want one virtual server', undefined, { ...conflict });
-      this.#options.reporter.conflict(conflict);
-    }
-  }
-
   #nodeContext(): NodeContext {
     const { nodeName, scheduler, families } = this.#options;
-    const nodePortAddresses = this.#mirror.nodeAddresses.filter((address) => families.includes(familyOf(address)));
+    const nodePortAddresses = this.#mirror.nodeAddresses.filter((address) =>
+      families.includes(familyOf(address)),
+    );
     return { nodeName, scheduler, zone: this.#store.node?.zone ?? '', nodePortAddresses };
   }
 
@@ -268,7 +269,7 @@ export class Proxier {
     for (const time of [next, first.retryAt, second.retryAt, this.#store.nextExpiry]) {
       if (time !== undefined) this.#syncs.retryAfter(Math.max(0, time - now));
     }
-    this.#options.flows.reconcileUdp(this.#udpFrontEnds.take());
+    this.#options.flows.reconcileUdp(this.#books.takeUdpChanges());
     if (first.isAstray || second.isAstray) this.#audits.request();
     return first.isSuccess && second.isSuccess;
   }

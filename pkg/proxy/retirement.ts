@@ -26,7 +26,8 @@ export class Retirement {
   release(now: number): { readonly keys: Keys; readonly next: number | undefined } {
     const keys = new Keys();
     let next: number | undefined;
-    for (const key of this.#emptySince.keys()) if (!this.#ledger.retired().has(key)) this.#emptySince.delete(key);
+    for (const key of this.#emptySince.keys())
+      if (!this.#ledger.retired().has(key)) this.#emptySince.delete(key);
     for (const frontEnd of [...this.#ledger.retired().values()]) {
       const due = this.#dueTime(frontEnd, now);
       if (due === undefined) continue;

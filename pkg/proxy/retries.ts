@@ -1,5 +1,5 @@
-import type { Logger } from '../log/log.ts';
 import { virtualServerKey } from '../ipvs/ipvs.ts';
+import type { Logger } from '../log/log.ts';
 import { type Clock, seconds } from '../runner/clock.ts';
 import type { FailedOperation } from './apply.ts';
 import { type AuditContext, readServer } from './audit.ts';
@@ -38,10 +38,12 @@ export class Retries {
   /** Takes note of failures. When they are to be tried again. */
   note(failed: readonly FailedOperation[]): number | undefined {
     for (const [index, { operation, error }] of failed.entries()) {
-      if (index < loggedFailures) this.#log.error('operation failed', error, { operation: printOperation(operation) });
+      if (index < loggedFailures)
+        this.#log.error('operation failed', error, { operation: printOperation(operation) });
       this.#remember(operation);
     }
-    if (failed.length > loggedFailures) this.#log.error('more operations failed', undefined, { count: failed.length });
+    if (failed.length > loggedFailures)
+      this.#log.error('more operations failed', undefined, { count: failed.length });
     if (this.#due !== undefined) return this.#due;
     if (failed.length === 0) this.#attempts = 0;
     else this.#due = this.#clock.now() + Math.min(longest, shortest * 2 ** this.#attempts++);
@@ -57,7 +59,8 @@ export class Retries {
     this.#services = new Set();
     this.#due = undefined;
     for (const key of keys.servers) {
-      const server = this.#ledger.claim(key)?.frontEnd.server ?? context.mirror.servers.get(key)?.server;
+      const server =
+        this.#ledger.claim(key)?.frontEnd.server ?? context.mirror.servers.get(key)?.server;
       if (server !== undefined) await readServer(key, { server, context });
     }
     return keys;
@@ -68,7 +71,8 @@ export class Retries {
       case 'addEntry':
       case 'deleteEntry': {
         this.#failed.addEntry(operation.set, operation.entry);
-        if (operation.entry.type === 'hash:ip,port') this.#blame(virtualServerKey({ ...operation.entry, address: operation.entry.ip }));
+        if (operation.entry.type === 'hash:ip,port')
+          this.#blame(virtualServerKey({ ...operation.entry, address: operation.entry.ip }));
         return;
       }
       case 'bindAddress':
@@ -80,7 +84,12 @@ export class Retries {
       case 'setRules':
       case 'forgetFlows':
         return;
-      default:
+      case 'addVirtualServer':
+      case 'updateVirtualServer':
+      case 'deleteVirtualServer':
+      case 'addRealServer':
+      case 'weighRealServer':
+      case 'drainRealServer':
         this.#failed.servers.add(virtualServerKey(operation.server));
         this.#blame(virtualServerKey(operation.server));
     }

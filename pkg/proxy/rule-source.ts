@@ -27,7 +27,11 @@ export class RuleSource {
   readonly #node: () => Node | undefined;
   #podNetworks = '';
 
-  constructor({ settings, firewall, node }: { settings: RuleSettings; firewall: Firewall; node: () => Node | undefined }) {
+  constructor({
+    settings,
+    firewall,
+    node,
+  }: { settings: RuleSettings; firewall: Firewall; node: () => Node | undefined }) {
     this.#settings = settings;
     this.#firewall = firewall;
     this.#node = node;
@@ -35,7 +39,9 @@ export class RuleSource {
 
   /** Whether the rules can be made: with NodeCIDR not before the Node has pod networks. */
   get isReady(): boolean {
-    return this.#settings.detectLocal.mode !== 'NodeCIDR' || (this.#node()?.podCIDRs.length ?? 0) > 0;
+    return (
+      this.#settings.detectLocal.mode !== 'NodeCIDR' || (this.#node()?.podCIDRs.length ?? 0) > 0
+    );
   }
 
   /** The rules of a family, given the sets that have entries. */
@@ -57,7 +63,8 @@ export class RuleSource {
   #detector(family: Family): LocalDetector | undefined {
     const { detectLocal } = this.#settings;
     if (detectLocal.mode === 'interface') return { kind: 'interface', name: detectLocal.name };
-    const networks = detectLocal.mode === 'NodeCIDR' ? (this.#node()?.podCIDRs ?? []) : detectLocal.networks;
+    const networks =
+      detectLocal.mode === 'NodeCIDR' ? (this.#node()?.podCIDRs ?? []) : detectLocal.networks;
     const network = networks.find((candidate) => prefixFamily(candidate) === family);
     return network === undefined ? undefined : { kind: 'cidr', network };
   }

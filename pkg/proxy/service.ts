@@ -1,5 +1,5 @@
 import { type Family, families, familyOf, type IpAddress } from '../ip/address.ts';
-import { prefixFamily, type Prefix } from '../ip/prefix.ts';
+import { type Prefix, prefixFamily } from '../ip/prefix.ts';
 import type { Protocol } from '../ip/protocol.ts';
 import type { ObjectName, Service } from '../kube/types.ts';
 
@@ -45,7 +45,8 @@ export function isExternallyAccessible(port: ServicePort): boolean {
 
 function portsOfFamily(service: Service, clusterIP: IpAddress): readonly ServicePort[] {
   const family = familyOf(clusterIP);
-  const ofFamily = (addresses: readonly IpAddress[]) => addresses.filter((address) => familyOf(address) === family);
+  const ofFamily = (addresses: readonly IpAddress[]) =>
+    addresses.filter((address) => familyOf(address) === family);
   const isExposed = service.type === 'NodePort' || service.type === 'LoadBalancer';
   const shared = {
     service: { namespace: service.namespace, name: service.name },
@@ -58,5 +59,11 @@ function portsOfFamily(service: Service, clusterIP: IpAddress): readonly Service
     isExternalPolicyLocal: isExposed && service.externalTrafficPolicy === 'Local',
     isInternalPolicyLocal: service.internalTrafficPolicy === 'Local',
   };
-  return service.ports.map(({ name, protocol, port, nodePort }) => ({ ...shared, name, protocol, port, nodePort }));
+  return service.ports.map(({ name, protocol, port, nodePort }) => ({
+    ...shared,
+    name,
+    protocol,
+    port,
+    nodePort,
+  }));
 }

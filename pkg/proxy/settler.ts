@@ -71,7 +71,8 @@ export class Settler {
     yield entriesOnly(keys);
     const { ledger } = this.#options;
     const addresses = new Set(keys.addresses);
-    const byUrgency = (one: string, other: string) => urgency(ledger.claim(one)) - urgency(ledger.claim(other));
+    const byUrgency = (one: string, other: string) =>
+      urgency(ledger.claim(one)) - urgency(ledger.claim(other));
     const servers = [...keys.servers].sort(byUrgency);
     for (let start = 0; start < servers.length; start += planSize) {
       const part = new Keys();

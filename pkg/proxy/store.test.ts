@@ -6,11 +6,17 @@ import { Store } from './store.ts';
 function stand() {
   let now = 0;
   const store = new Store(() => now);
-  const set = (object: Service) => store.apply({ type: 'set', kind: 'Service', object, problems: [] });
-  const setSlice = (object: EndpointSlice) => store.apply({ type: 'set', kind: 'EndpointSlice', object, problems: [] });
-  const remove = (kind: 'Service' | 'EndpointSlice', name: string) => store.apply({ type: 'delete', kind, name: { namespace: 'shop', name } });
+  const set = (object: Service) =>
+    store.apply({ type: 'set', kind: 'Service', object, problems: [] });
+  const setSlice = (object: EndpointSlice) =>
+    store.apply({ type: 'set', kind: 'EndpointSlice', object, problems: [] });
+  const remove = (kind: 'Service' | 'EndpointSlice', name: string) =>
+    store.apply({ type: 'delete', kind, name: { namespace: 'shop', name } });
   const dirty = () => [...store.takeDirty().services];
-  const vanished = () => [...(store.objects('shop/web')?.vanished ?? [])].flatMap(({ endpoints }) => endpoints.map(({ address }) => address));
+  const vanished = () =>
+    [...(store.objects('shop/web')?.vanished ?? [])].flatMap(({ endpoints }) =>
+      endpoints.map(({ address }) => address),
+    );
   const pass = (milliseconds: number) => {
     now += milliseconds;
     store.expire();

@@ -158,6 +158,9 @@ export class Store {
     const endpoints = last.endpoints.filter(({ address }) => !present.has(address));
     if (endpoints.length === 0) return;
     const vanished = this.#vanished.get(service) ?? [];
-    this.#vanished.set(service, [...vanished, { slice: { ...last, endpoints }, until: this.#now() + vanishTime }]);
+    this.#vanished.set(service, [
+      ...vanished,
+      { slice: { ...last, endpoints }, until: this.#now() + vanishTime },
+    ]);
   }
 }

@@ -24,7 +24,8 @@ export function chooseEndpoints(
   { port, node }: { port: ServicePort; node: NodeTopology },
 ): EndpointChoice {
   const usesCluster = !port.isInternalPolicyLocal || isExternallyAccessible(port);
-  const usesLocal = port.isInternalPolicyLocal || (port.isExternalPolicyLocal && isExternallyAccessible(port));
+  const usesLocal =
+    port.isInternalPolicyLocal || (port.isExternalPolicyLocal && isExternallyAccessible(port));
   const cluster = usesCluster ? readyOrDraining(endpoints, hintsFor(endpoints, node)) : undefined;
   const local = usesLocal ? readyOrDraining(endpoints.filter(({ isLocal }) => isLocal)) : undefined;
   const hasAny = (cluster?.length ?? 0) > 0 || (usesLocal && endpoints.some(canServe));
@@ -34,7 +35,10 @@ export function chooseEndpoints(
 type Availability = (endpoint: Endpoint) => boolean;
 
 /** The ready ones that are available; if there are none, those that still serve while they terminate. */
-function readyOrDraining(endpoints: readonly Endpoint[], isAvailable: Availability = () => true): readonly Endpoint[] {
+function readyOrDraining(
+  endpoints: readonly Endpoint[],
+  isAvailable: Availability = () => true,
+): readonly Endpoint[] {
   const ready = endpoints.filter((endpoint) => endpoint.ready && isAvailable(endpoint));
   return ready.length > 0 ? ready : endpoints.filter(servesTerminating);
 }
@@ -54,6 +58,7 @@ function hintsFor(endpoints: readonly Endpoint[], { nodeName, zone }: NodeTopolo
   const forNode: Availability = ({ nodeHints }) => nodeHints.includes(nodeName);
   const forZone: Availability = ({ zoneHints }) => zoneHints.includes(zone);
   if (all(({ nodeHints }) => nodeHints.length > 0) && ready.some(forNode)) return forNode;
-  if (zone !== '' && all(({ zoneHints }) => zoneHints.length > 0) && ready.some(forZone)) return forZone;
+  if (zone !== '' && all(({ zoneHints }) => zoneHints.length > 0) && ready.some(forZone))
+    return forZone;
   return () => true;
 }

@@ -29,7 +29,11 @@ export const systemClock: Clock = {
 };
 
 /** Ends after some milliseconds, or at once when the signal aborts; it never throws. */
-export async function sleep(clock: Clock, milliseconds: number, signal?: AbortSignal): Promise<void> {
+export async function sleep(
+  clock: Clock,
+  milliseconds: number,
+  signal?: AbortSignal,
+): Promise<void> {
   if (signal?.aborted) return;
   await new Promise<void>((resolve) => {
     const cancel = clock.after(milliseconds, done);

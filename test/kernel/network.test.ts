@@ -18,19 +18,37 @@ afterAll(() => {
 });
 
 describe('the test network', () => {
-  const cases = (['TCP', 'UDP', 'SCTP'] as const satisfies readonly Protocol[]).flatMap((protocol) =>
-    [['10.0.1.1', '203.0.113.7'], ['fd00:10::1', '2001:db8:203:113::7']].map(([to, from]) => [protocol, to ?? '', from ?? ''] as const),
+  const cases = (['TCP', 'UDP', 'SCTP'] as const satisfies readonly Protocol[]).flatMap(
+    (protocol) =>
+      [
+        ['10.0.1.1', '203.0.113.7'],
+        ['fd00:10::1', '2001:db8:203:113::7'],
+      ].map(([to, from]) => [protocol, to ?? '', from ?? ''] as const),
   );
 
-  test.each(cases)('carries %s to %s and back, with the source address %s kept', async (protocol, to, from) => {
-    servers.push(serve(pod, { protocol, port: 80, address: ip(to) }));
-    expect(await ask(client, { protocol, address: ip(to), port: 80 })).toEqual({ kind: 'answer', server: 'pod', peer: from });
-    expect(await ask(network.node, { protocol, address: ip(to), port: 80 })).toMatchObject({ kind: 'answer', server: 'pod' });
-  });
+  test.each(cases)(
+    'carries %s to %s and back, with the source address %s kept',
+    async (protocol, to, from) => {
+      servers.push(serve(pod, { protocol, port: 80, address: ip(to) }));
+      expect(await ask(client, { protocol, address: ip(to), port: 80 })).toEqual({
+        kind: 'answer',
+        server: 'pod',
+        peer: from,
+      });
+      expect(await ask(network.node, { protocol, address: ip(to), port: 80 })).toMatchObject({
+        kind: 'answer',
+        server: 'pod',
+      });
+    },
+  );
 
   test('a closed port is refused, an absent address is not answered', async () => {
-    expect(await ask(client, { protocol: 'TCP', address: nodeAddresses.IPv4, port: 81 })).toEqual({ kind: 'refused' });
+    expect(await ask(client, { protocol: 'TCP', address: nodeAddresses.IPv4, port: 81 })).toEqual({
+      kind: 'refused',
+    });
     network.cut(pod);
-    expect(await ask(client, { protocol: 'TCP', address: ip('10.0.1.1'), port: 80, patience: 300 })).toEqual({ kind: 'timeout' });
+    expect(
+      await ask(client, { protocol: 'TCP', address: ip('10.0.1.1'), port: 80, patience: 300 }),
+    ).toEqual({ kind: 'timeout' });
   });
 });

@@ -1,5 +1,11 @@
 import { type Family, familyOf } from '../../pkg/ip/address.ts';
-import type { Endpoint, EndpointSlice, Node, Service, ServicePortSpec } from '../../pkg/kube/types.ts';
+import type {
+  Endpoint,
+  EndpointSlice,
+  Node,
+  Service,
+  ServicePortSpec,
+} from '../../pkg/kube/types.ts';
 import type { Endpoint as ProxyEndpoint } from '../../pkg/proxy/endpoint.ts';
 import { ip } from './addresses.ts';
 
@@ -46,7 +52,10 @@ export function endpoint(address: string, over: Partial<Endpoint> = {}): Endpoin
 }
 
 /** A slice of `shop/web` with port 8080/TCP, its family that of its first endpoint. */
-export function slice(endpoints: readonly Endpoint[], over: Partial<EndpointSlice> = {}): EndpointSlice {
+export function slice(
+  endpoints: readonly Endpoint[],
+  over: Partial<EndpointSlice> = {},
+): EndpointSlice {
   const first = endpoints[0]?.address;
   const family: Family = first === undefined ? 'IPv4' : familyOf(first);
   return {
@@ -63,11 +72,29 @@ export function slice(endpoints: readonly Endpoint[], over: Partial<EndpointSlic
 
 /** The node `here`. */
 export function node(over: Partial<Node> = {}): Node {
-  return { name: 'here', zone: '', addresses: [ip('192.168.0.10')], podCIDRs: [], isEligible: true, ...over };
+  return {
+    name: 'here',
+    zone: '',
+    addresses: [ip('192.168.0.10')],
+    podCIDRs: [],
+    isEligible: true,
+    ...over,
+  };
 }
 
 /** A ready endpoint as the proxier sees it, port 8080, on another node. */
 export function proxyEndpoint(address: string, over: Partial<ProxyEndpoint> = {}): ProxyEndpoint {
   const { ready, serving, terminating, zoneHints, nodeHints, podUid } = endpoint(address);
-  return { address: ip(address), port: 8080, isLocal: false, ready, serving, terminating, zoneHints, nodeHints, podUid, ...over };
+  return {
+    address: ip(address),
+    port: 8080,
+    isLocal: false,
+    ready,
+    serving,
+    terminating,
+    zoneHints,
+    nodeHints,
+    podUid,
+    ...over,
+  };
 }

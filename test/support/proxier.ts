@@ -30,7 +30,16 @@ export class FakeKernel {
   dump(): string {
     const rules = (['IPv4', 'IPv6'] as const).map((family) => this.firewall.dump(family));
     const servers = this.ipvs.dump().split('\n').toSorted().join('\n');
-    return ['## ipvs', servers, '## links', this.links.dump(), '## sets', this.ipsets.dump(), '## rules', ...rules].join('\n');
+    return [
+      '## ipvs',
+      servers,
+      '## links',
+      this.links.dump(),
+      '## sets',
+      this.ipsets.dump(),
+      '## rules',
+      ...rules,
+    ].join('\n');
   }
 }
 
@@ -42,7 +51,8 @@ export interface Reports extends Reporter {
   isFirstSyncDone: boolean;
 }
 
-function recordingReporter(): Reports {
+/** A reporter that keeps what it is told. */
+export function recordingReporter(): Reports {
   const nothing = () => undefined;
   const reports: Reports = {
     syncs: [],
@@ -56,7 +66,8 @@ function recordingReporter(): Reports {
     state: nothing,
     operation: nothing,
     repaired: (kind) => void reports.repairs.push(kind),
-    conflict: ({ winner, loser, server }) => void reports.conflicts.push(`${winner} over ${loser}: ${server}`),
+    conflict: ({ winner, loser, server }) =>
+      void reports.conflicts.push(`${winner} over ${loser}: ${server}`),
     drainEnded: nothing,
     rulesFailed: nothing,
     progressed: nothing,
@@ -77,16 +88,34 @@ export class Stand {
   readonly #stop = new AbortController();
   readonly #run: Promise<void>;
 
-  constructor({ kernel = new FakeKernel(), clock = manualClock(), ...over }: Partial<ProxierOptions> & { kernel?: FakeKernel; clock?: ManualClock } = {}) {
+  constructor({
+    kernel = new FakeKernel(),
+    clock = manualClock(),
+    ...over
+  }: Partial<ProxierOptions> & { kernel?: FakeKernel; clock?: ManualClock } = {}) {
     this.kernel = kernel;
     this.clock = clock;
     const { ipvs, ipsets, links, firewall, conntrack } = kernel;
     const log = this.log;
     const families: readonly Family[] = ['IPv4', 'IPv6'];
-    const detectLocal = { mode: 'ClusterCIDR', networks: [net('10.0.0.0/8'), net('fd00:10::/32')] } as const;
+    const detectLocal = {
+      mode: 'ClusterCIDR',
+      networks: [net('10.0.0.0/8'), net('fd00:10::/32')],
+    } as const;
     this.proxier = new Proxier({
-      ipvs, ipsets, links, firewall, clock, log, families,
-      flows: new FlowForgetter({ conntrack, clock, onReconciled: () => undefined, onFailed: ({ error }) => log.error('flows', error) }),
+      ipvs,
+      ipsets,
+      links,
+      firewall,
+      clock,
+      log,
+      families,
+      flows: new FlowForgetter({
+        conntrack,
+        clock,
+        onReconciled: () => undefined,
+        onFailed: ({ error }) => log.error('flows', error),
+      }),
       reporter: this.reports,
       nodeName: 'here',
       scheduler: 'rr',
@@ -106,7 +135,11 @@ export class Stand {
 
   /** Tells that everything has been told, and waits for the first sync. */
   async sync(): Promise<void> {
-    this.tell({ type: 'synced', kind: 'Service' }, { type: 'synced', kind: 'EndpointSlice' }, { type: 'synced', kind: 'Node' });
+    this.tell(
+      { type: 'synced', kind: 'Service' },
+      { type: 'synced', kind: 'EndpointSlice' },
+      { type: 'synced', kind: 'Node' },
+    );
     await this.settle();
   }
 

@@ -66,14 +66,18 @@ function openIn(host: Host, { address, protocol, sourcePort }: Request): number 
   const leave = host.namespace.enter();
   try {
     const fd = openSocket(familyOf(address), protocol);
-    if (sourcePort !== undefined) bindSocket(fd, { address: unspecified(familyOf(address)), port: sourcePort });
+    if (sourcePort !== undefined)
+      bindSocket(fd, { address: unspecified(familyOf(address)), port: sourcePort });
     return fd;
   } finally {
     leave();
   }
 }
 
-function connectionOn(fd: number, { patience, protocol }: { patience: number; protocol: Protocol }): Connection {
+function connectionOn(
+  fd: number,
+  { patience, protocol }: { patience: number; protocol: Protocol },
+): Connection {
   let isOpen = true;
   const close = () => {
     if (isOpen) closeSocket(fd);
@@ -108,13 +112,24 @@ function fail(fd: number, error: number): Answer {
 function meaning(error: number): 'refused' | 'reset' | 'timeout' | 'unreachable' {
   if (error === 111) return 'refused';
   if (error === 104 || error === 32) return 'reset';
-  return error === 113 || error === 101 || error === 1 ? 'unreachable' : error === EAGAIN ? 'timeout' : 'timeout';
+  return error === 113 || error === 101 || error === 1
+    ? 'unreachable'
+    : error === EAGAIN
+      ? 'timeout'
+      : 'timeout';
 }
 
 /** Waits for a descriptor; false if nothing happened in time. */
-async function ready(fd: number, { event, patience }: { event: 'readable' | 'writable'; patience: number }): Promise<boolean> {
+async function ready(
+  fd: number,
+  { event, patience }: { event: 'readable' | 'writable'; patience: number },
+): Promise<boolean> {
   return await new Promise((resolve) => {
-    const watch = koffi.node.poll as unknown as (fd: number, options: object, callback: () => void) => { close(): void };
+    const watch = koffi.node.poll as unknown as (
+      fd: number,
+      options: object,
+      callback: () => void,
+    ) => { close(): void };
     const done = (isReady: boolean) => {
       clearTimeout(timer);
       handle.close();

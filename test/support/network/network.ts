@@ -29,7 +29,14 @@ export class Network {
   constructor() {
     const namespace = createNamespace();
     this.node = { name: 'node', namespace, addresses: Object.values(nodeAddresses) };
-    namespace.run('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1', 'net.ipv6.conf.default.accept_dad=0', 'net.ipv6.conf.all.accept_dad=0');
+    namespace.run(
+      'sysctl',
+      '-qw',
+      'net.ipv4.ip_forward=1',
+      'net.ipv6.conf.all.forwarding=1',
+      'net.ipv6.conf.default.accept_dad=0',
+      'net.ipv6.conf.all.accept_dad=0',
+    );
   }
 
   /** A pod on the node: its device on the node is `v-<name>`. */
@@ -53,7 +60,15 @@ export class Network {
     for (const { namespace } of [...this.#hosts, this.node]) namespace.remove();
   }
 
-  #addHost({ name, addresses, device }: { name: string; addresses: readonly IpAddress[]; device: string }): Host {
+  #addHost({
+    name,
+    addresses,
+    device,
+  }: {
+    name: string;
+    addresses: readonly IpAddress[];
+    device: string;
+  }): Host {
     const namespace = createNamespace();
     const host = { name, namespace, addresses };
     this.#hosts.push(host);
@@ -61,12 +76,20 @@ export class Network {
       `link add ${device} type veth peer name eth0 netns ${namespace.name}`,
       `link set ${device} address ${gatewayMac} up`,
       `addr add fe80::1/64 dev ${device} nodad`,
-      ...(device === 'eth0' ? [`addr add ${nodeAddresses.IPv4}/24 dev eth0`, `addr add ${nodeAddresses.IPv6}/64 dev eth0 nodad`] : []),
+      ...(device === 'eth0'
+        ? [
+            `addr add ${nodeAddresses.IPv4}/24 dev eth0`,
+            `addr add ${nodeAddresses.IPv6}/64 dev eth0 nodad`,
+          ]
+        : []),
       ...addresses.map((address) => `route add ${printHostRoute(address)} dev ${device}`),
     ]);
     batch(namespace, [
       'link set eth0 up',
-      ...addresses.map((address) => `addr add ${printHostRoute(address)} dev eth0${familyOf(address) === 'IPv6' ? ' nodad' : ''}`),
+      ...addresses.map(
+        (address) =>
+          `addr add ${printHostRoute(address)} dev eth0${familyOf(address) === 'IPv6' ? ' nodad' : ''}`,
+      ),
       // The gateway is nobody's address, only a name for the other end's: the node's devices have no address of their own.
       'route add 169.254.1.1 dev eth0 scope link',
       `neigh add 169.254.1.1 lladdr ${gatewayMac} dev eth0`,
@@ -84,6 +107,9 @@ function printHostRoute(address: IpAddress): string {
 
 /** Runs lines of `ip` in a namespace, all in one process. */
 function batch({ name }: Namespace, lines: readonly string[]): void {
-  const { status, stderr } = spawnSync('ip', ['-n', name, '-batch', '-'], { input: lines.join('\n'), encoding: 'utf8' });
+  const { status, stderr } = spawnSync('ip', ['-n', name, '-batch', '-'], {
+    input: lines.join('\n'),
+    encoding: 'utf8',
+  });
   if (status !== 0) throw new Error(`ip -n ${name} -batch: ${stderr}`);
 }

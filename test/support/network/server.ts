@@ -26,7 +26,10 @@ export interface Server {
 }
 
 /** Serves a port of a host on all its addresses of the family of `address`, or on that address alone. */
-export function serve(host: Host, { protocol, port, address }: { protocol: Protocol; port: number; address: IpAddress }): Server {
+export function serve(
+  host: Host,
+  { protocol, port, address }: { protocol: Protocol; port: number; address: IpAddress },
+): Server {
   const leave = host.namespace.enter();
   const fd = openSocket(familyOf(address), protocol);
   try {
@@ -62,7 +65,10 @@ function serveStreams(name: string, fd: number): Server {
   const listener = watchReadable(fd, () => {
     for (let got = acceptSocket(fd); got !== undefined; got = acceptSocket(fd)) {
       seen.push(got.peer.address);
-      const end = converse(got.fd, { text: answer(name, got.peer), onEnd: () => connections.delete(end) });
+      const end = converse(got.fd, {
+        text: answer(name, got.peer),
+        onEnd: () => connections.delete(end),
+      });
       connections.add(end);
     }
   });

@@ -1,19 +1,50 @@
 import koffi from 'koffi';
-import { addressBytes, addressFromBytes, type Family, familyOf, type IpAddress } from '../../../pkg/ip/address.ts';
+import {
+  addressBytes,
+  addressFromBytes,
+  type Family,
+  familyOf,
+  type IpAddress,
+} from '../../../pkg/ip/address.ts';
 import { type Protocol, protocolNumber } from '../../../pkg/ip/protocol.ts';
-import { bind, close, connect, errno, getsockopt, recv, send, setsockopt, socket } from '../../../pkg/netlink/libc.ts';
+import {
+  bind,
+  close,
+  connect,
+  errno,
+  getsockopt,
+  recv,
+  send,
+  setsockopt,
+  socket,
+} from '../../../pkg/netlink/libc.ts';
 
 // Plain sockets in any network namespace and of any protocol, SCTP included, which Node's own modules do not have.
 
 const libc = koffi.load(null);
-const listen: (fd: number, backlog: number) => number = libc.func('int listen(int fd, int backlog)');
-const accept4: (fd: number, address: Uint8Array, length: Uint8Array, flags: number) => number = libc.func(
-  'int accept4(int fd, void *address, void *length, int flags)',
+const listen: (fd: number, backlog: number) => number = libc.func(
+  'int listen(int fd, int backlog)',
 );
-const recvfrom: (fd: number, bytes: Uint8Array, size: number, flags: number, from: Uint8Array, length: Uint8Array) => number = libc.func(
+const accept4: (fd: number, address: Uint8Array, length: Uint8Array, flags: number) => number =
+  libc.func('int accept4(int fd, void *address, void *length, int flags)');
+const recvfrom: (
+  fd: number,
+  bytes: Uint8Array,
+  size: number,
+  flags: number,
+  from: Uint8Array,
+  length: Uint8Array,
+) => number = libc.func(
   'long recvfrom(int fd, void *bytes, size_t size, int flags, void *from, void *length)',
 );
-const sendto: (fd: number, bytes: Uint8Array, size: number, flags: number, to: Uint8Array, length: number) => number = libc.func(
+const sendto: (
+  fd: number,
+  bytes: Uint8Array,
+  size: number,
+  flags: number,
+  to: Uint8Array,
+  length: number,
+) => number = libc.func(
   'long sendto(int fd, const void *bytes, size_t size, int flags, const void *to, uint32_t length)',
 );
 
@@ -46,7 +77,8 @@ export function openSocket(family: Family, protocol: Protocol): number {
 /** Binds a socket; throws if the address is taken or not there. */
 export function bindSocket(fd: number, at: SocketAddress): void {
   const name = encode(at);
-  if (bind(fd, name, name.length) !== 0) throw new Error(`bind ${at.address} ${at.port}: errno ${errno()}`);
+  if (bind(fd, name, name.length) !== 0)
+    throw new Error(`bind ${at.address} ${at.port}: errno ${errno()}`);
 }
 
 /** Makes a stream socket listen. */
@@ -61,7 +93,9 @@ export function connectSocket(fd: number, to: SocketAddress): number {
 }
 
 /** The next connection that waits, or `undefined` if none does. */
-export function acceptSocket(fd: number): { readonly fd: number; readonly peer: SocketAddress } | undefined {
+export function acceptSocket(
+  fd: number,
+): { readonly fd: number; readonly peer: SocketAddress } | undefined {
   const [name, length] = [new Uint8Array(28), words(28)];
   const accepted = accept4(fd, name, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
   return accepted < 0 ? undefined : { fd: accepted, peer: decode(name) };
@@ -93,7 +127,9 @@ export function receiveText(fd: number): string | number {
 }
 
 /** The next datagram and where it came from, or `undefined` if none waits. */
-export function receiveFrom(fd: number): { readonly text: string; readonly peer: SocketAddress } | undefined {
+export function receiveFrom(
+  fd: number,
+): { readonly text: string; readonly peer: SocketAddress } | undefined {
   const [bytes, name, length] = [Buffer.alloc(65_536), new Uint8Array(28), words(28)];
   const size = Number(recvfrom(fd, bytes, bytes.length, 0, name, length));
   return size < 0 ? undefined : { text: bytes.toString('utf8', 0, size), peer: decode(name) };
@@ -127,5 +163,8 @@ function encode({ address, port }: SocketAddress): Uint8Array {
 function decode(bytes: Uint8Array): SocketAddress {
   const name = Buffer.from(bytes);
   const isIPv4 = name.readUInt16LE(0) === AF.IPv4;
-  return { address: addressFromBytes(isIPv4 ? name.subarray(4, 8) : name.subarray(8, 24)), port: name.readUInt16BE(2) };
+  return {
+    address: addressFromBytes(isIPv4 ? name.subarray(4, 8) : name.subarray(8, 24)),
+    port: name.readUInt16BE(2),
+  };
 }

@@ -1,0 +1,105 @@
+import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
+import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
+import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
+import { openIpvs } from '../../pkg/ipvs/netlink.ts';
+import type { Change } from '../../pkg/kube/types.ts';
+import { NetlinkLinks } from '../../pkg/links/netlink.ts';
+import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
+import { recordingLogger } from '../../pkg/log/memory.ts';
+import { openConnection } from '../../pkg/netlink/connection.ts';
+import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
+import { FlowForgetter } from '../../pkg/proxy/flows.ts';
+import { applyKernelSettings } from '../../pkg/proxy/kernel-settings.ts';
+import { Proxier, type ProxierOptions } from '../../pkg/proxy/proxier.ts';
+import { systemClock } from '../../pkg/runner/clock.ts';
+import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
+import { net } from './addresses.ts';
+import type { Namespace } from './namespace.ts';
+import { type Reports, recordingReporter } from './proxier.ts';
+
+/** A proxier on the real kernel of a node's namespace, inside the test's own process, which is in that namespace meanwhile. */
+export class NodeProxy {
+  readonly log = recordingLogger({ verbosity: 4 });
+  readonly reports: Reports = recordingReporter();
+  readonly proxier: Proxier;
+  readonly #stop = new AbortController();
+  readonly #run: Promise<void>;
+  readonly #leave: () => void;
+  readonly #close: () => void;
+
+  constructor(namespace: Namespace, over: Partial<ProxierOptions> = {}) {
+    this.#leave = namespace.enter();
+    const ipvs = openIpvs({});
+    const netfilter = openConnection(NETLINK_NETFILTER, { echo: true });
+    const route = openConnection(NETLINK_ROUTE, {});
+    this.#close = () => {
+      for (const connection of [ipvs, netfilter, route]) connection.close();
+    };
+    const [clock, log] = [systemClock, this.log];
+    applyKernelSettings(new ProcSysctl(), { strictArp: false });
+    const conntrack = new NetlinkConntrack(netfilter);
+    this.proxier = new Proxier({
+      ipvs,
+      clock,
+      log,
+      ipsets: new NetlinkIpSets(netfilter),
+      links: new NetlinkLinks(route),
+      firewall: new RestoreFirewall(),
+      flows: new FlowForgetter({
+        conntrack,
+        clock,
+        onReconciled: () => undefined,
+        onFailed: ({ error }) => log.error('flows', error),
+      }),
+      reporter: this.reports,
+      nodeName: 'here',
+      families: ['IPv4', 'IPv6'],
+      scheduler: 'rr',
+      excluded: [],
+      ruleSettings: {
+        masqueradeMark: 0x4000,
+        masqueradeAll: false,
+        detectLocal: { mode: 'ClusterCIDR', networks: [net('10.0.0.0/8'), net('fd00:10::/32')] },
+      },
+      syncPeriod: 30_000,
+      minSyncPeriod: 0,
+      ...over,
+    });
+    this.#run = this.proxier.run(this.#stop.signal);
+    this.tell(
+      { type: 'synced', kind: 'Service' },
+      { type: 'synced', kind: 'EndpointSlice' },
+      { type: 'synced', kind: 'Node' },
+    );
+  }
+
+  /** Tells changes as a source would. */
+  tell(...changes: readonly Change[]): void {
+    for (const change of changes) this.proxier.onChange(change);
+  }
+
+  /** Waits until every change that was told is in the kernel. Throws if something failed. */
+  async settled(): Promise<void> {
+    await this.until(() => this.reports.isFirstSyncDone);
+    await this.proxier.idle();
+    const errors = this.log.lines().filter((line) => line.startsWith('error'));
+    if (errors.length > 0) throw new Error(errors.join('\n'));
+  }
+
+  /** Waits, at most 30 s, until a condition holds. */
+  async until(condition: () => boolean): Promise<void> {
+    for (let tries = 0; !condition(); tries++) {
+      if (tries === 1_500)
+        throw new Error(`gave up waiting:\n${this.log.lines().slice(-30).join('\n')}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Ends it; the kernel's state stays. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#run;
+    this.#close();
+    this.#leave();
+  }
+}
