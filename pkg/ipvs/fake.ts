@@ -174,7 +174,7 @@ export class FakeIpvs implements Ipvs {
         const status = {
           ...write.server,
           flags,
-          statistics: service?.status.statistics ?? noStatistics,
+          statistics: noStatistics,
         };
         if (service === undefined) this.#services.set(key, { status, backends: new Map() });
         else service.status = status;

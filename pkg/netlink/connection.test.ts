@@ -45,6 +45,12 @@ function batch(
   return failures.map(({ index, error }) => `${index}: ${error.message}`);
 }
 
+/** Holds the event loop. */
+function spin(milliseconds: number): void {
+  const end = performance.now() + milliseconds;
+  while (performance.now() < end);
+}
+
 describe('request', () => {
   test('what comes before the acknowledgement is the answer', () => {
     const connection = connect(scriptedSocket([[part(7), part(8), errorAnswer(0)]]));
@@ -240,15 +246,30 @@ describe('dump', () => {
     expect(broken.isClosed).toBe(true);
   });
 
-  test('the second of two waits for the first', async () => {
+  test('the second of two waits for the first, also while that lets the event loop turn', async () => {
     const dumps = scriptedSocket([
-      [part(1), done()],
-      [part(2), done()],
+      [part(1), part(2), done()],
+      [part(3), done()],
     ]);
     const connection = connect(scriptedSocket([]), dumps);
-    expect(
-      await Promise.all([connection.list(read, 0, 'one'), connection.list(read, 0, 'two')]),
-    ).toEqual([[1], [2]]);
+    const seen: string[] = [];
+    const dump = (name: string) =>
+      connection.dump(read, 0, {
+        operation: name,
+        onReply(value) {
+          seen.push(`${name} ${value}`);
+          spin(9);
+        },
+        onRestart() {},
+      });
+    await Promise.all([dump('first'), dump('second')]);
+    expect(seen).toEqual(['first 1', 'first 2', 'second 3']);
+  });
+
+  test('an answer to something older is no object of it', async () => {
+    const stale = message({ type: 20, payload: Uint8Array.of(9, 0), after: -1 });
+    const dumps = scriptedSocket([[stale, part(1), done()]]);
+    expect(await connect(scriptedSocket([]), dumps).list(read, 0, 'list')).toEqual([1]);
   });
 
   test('a long one lets the event loop turn', async () => {
@@ -265,8 +286,7 @@ describe('dump', () => {
       operation: 'list',
       onReply() {
         turnsAt.push(turns);
-        const end = performance.now() + 9;
-        while (performance.now() < end);
+        spin(9);
       },
       onRestart() {},
     });
