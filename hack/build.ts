@@ -2,6 +2,7 @@
  * Makes `dist/`, which is what an image holds: `kube-proxy.js`, one module with all packages in it, its source map, and
  * koffi's binary beside it. Run by `npm run build`.
  */
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
@@ -13,7 +14,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { build, type Plugin } from 'esbuild';
-import { unsupportedRuntime } from '../cmd/kube-proxy/runtime.ts';
+import { oldestNode, unsupportedRuntime } from '../cmd/kube-proxy/runtime.ts';
 
 /** koffi has a package per platform, each with a binary, and asks for it by name. The bundle's stands at its side. */
 const koffiBinary: Plugin = {
@@ -44,13 +45,19 @@ const kubeConfigOnly: Plugin = {
   },
 };
 
-/** Runs before any module of ours, so it may say what is wrong on a Node that could not run them. */
+/**
+ * Runs before any module of ours, so it may say what is wrong on a Node that could not run them. Of its names only `require` is
+ * seen by the rest: packages written for CommonJS want it.
+ */
 const beginning = `#!/usr/local/bin/node
 import { createRequire as requireFrom } from 'node:module';
 const require = requireFrom(import.meta.url);
-${unsupportedRuntime.toString().replaceAll('oldestNode', '24')}
-const unsupported = unsupportedRuntime(process.versions.node);
-if (unsupported) { console.error(unsupported); process.exit(1); }`;
+{
+  const oldestNode = ${oldestNode};
+  ${unsupportedRuntime.toString()}
+  const unsupported = unsupportedRuntime(process.versions.node);
+  if (unsupported) { console.error(unsupported); process.exit(1); }
+}`;
 
 rmSync('dist', { recursive: true, force: true });
 mkdirSync('dist');
@@ -73,6 +80,10 @@ chmodSync('dist/kube-proxy.js', 0o755);
 writeFileSync('dist/package.json', '{ "type": "module" }\n');
 const packages = readdirSync('node_modules/@koromix').filter((name) => name.startsWith('koffi-'));
 for (const name of packages) copyBinary(name);
+const said = execFileSync(process.execPath, ['dist/kube-proxy.js', '--version'], {
+  encoding: 'utf8',
+});
+console.log(`dist/kube-proxy.js says: ${said.trim()}`);
 
 for (const name of readdirSync('dist')) {
   console.log(`dist/${name} ${Math.round(statSync(`dist/${name}`).size / 1024)} KiB`);

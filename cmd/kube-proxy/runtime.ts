@@ -1,5 +1,5 @@
-// It strips types, and has what the code uses.
-const oldestNode = 24;
+/** The oldest Node that the program runs on: it strips types, and has what the code uses. */
+export const oldestNode = 24;
 
 /** Why the program cannot run on this version of Node, in one line; undefined where it can. */
 export function unsupportedRuntime(version: string): string | undefined {
