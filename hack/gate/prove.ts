@@ -92,9 +92,11 @@ function project(name: string, changes: Readonly<Record<string, string | undefin
 
 function runCheck(check: string, folder: string): Promise<Outcome> {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
+  // The planted tests must not be reported as the project's.
+  const env = { ...process.env, TEST_REPORT: undefined };
   // The layers' check and the launcher are this checkout's own: they look at the folder they are started in.
   const command = scripts[check]?.replaceAll(/hack\/(run|gate)/g, `${process.cwd()}/hack/$1`);
-  execFile('sh', ['-c', command ?? 'exit 0'], { cwd: folder }, (error, stdout, stderr) =>
+  execFile('sh', ['-c', command ?? 'exit 0'], { cwd: folder, env }, (error, stdout, stderr) =>
     resolve({ failed: error !== null, output: stdout + stderr }),
   );
   return promise;
