@@ -22,6 +22,8 @@ export interface Request {
   readonly port: number;
   /** A source port, to be reused at once if need be; by default the kernel chooses. */
   readonly sourcePort?: number;
+  /** One of the host's addresses; by default the kernel chooses. */
+  readonly source?: IpAddress;
   /** Milliseconds to wait for each step; 2 s by default. */
   readonly patience?: number;
 }
@@ -62,12 +64,13 @@ export async function open(host: Host, request: Request): Promise<Connection | A
   return connectionOn(fd, { patience, protocol: request.protocol });
 }
 
-function openIn(host: Host, { address, protocol, sourcePort }: Request): number {
+function openIn(host: Host, { address, protocol, source, sourcePort }: Request): number {
   const leave = host.namespace.enter();
   try {
     const fd = openSocket(familyOf(address), protocol);
-    if (sourcePort !== undefined)
-      bindSocket(fd, { address: unspecified(familyOf(address)), port: sourcePort });
+    if (source !== undefined || sourcePort !== undefined) {
+      bindSocket(fd, { address: source ?? unspecified(familyOf(address)), port: sourcePort ?? 0 });
+    }
     return fd;
   } finally {
     leave();

@@ -9,6 +9,12 @@ export const nodeAddresses = { IPv4: ip('192.168.0.10'), IPv6: ip('fd00:192:168:
 /** The node's end of every link. */
 const gatewayMac = 'ee:ee:ee:ee:ee:ee';
 
+/** An address of a bridge, and the length of the prefix of its network. */
+interface BridgeAddress {
+  readonly address: IpAddress;
+  readonly length: number;
+}
+
 /** A machine of the test network: a network namespace with addresses. */
 export interface Host {
   readonly name: string;
@@ -25,6 +31,7 @@ export interface Host {
 export class Network {
   readonly node: Host;
   readonly #hosts: Host[] = [];
+  readonly #bridges = new Map<string, readonly BridgeAddress[]>();
 
   constructor() {
     const namespace = createNamespace();
@@ -42,6 +49,44 @@ export class Network {
   /** A pod on the node: its device on the node is `v-<name>`. */
   addPod(name: string, addresses: readonly IpAddress[]): Host {
     return this.#addHost({ name, addresses, device: `v-${name}` });
+  }
+
+  /** A bridge on the node with addresses of its own, for {@link addBridgedPod}: their networks are on it. */
+  addBridge(device: string, networks: readonly BridgeAddress[]): void {
+    batch(this.node.namespace, [
+      `link add ${device} type bridge forward_delay 0 mcast_snooping 0`,
+      `link set ${device} address ${gatewayMac} up`,
+      ...networks.map(
+        ({ address, length }) =>
+          `addr add ${address}/${length} dev ${device}${familyOf(address) === 'IPv6' ? ' nodad' : ''}`,
+      ),
+    ]);
+    this.#bridges.set(device, networks);
+  }
+
+  /** A pod on a bridge of the node, as the bridge plug-in wires it: its neighbours are on its own network. */
+  addBridgedPod(name: string, addresses: readonly IpAddress[], device: string): Host {
+    const networks = this.#bridges.get(device);
+    if (networks === undefined) throw new Error(`there is no bridge ${device}`);
+    const namespace = createNamespace();
+    const host = { name, namespace, addresses };
+    this.#hosts.push(host);
+    batch(this.node.namespace, [
+      `link add v-${name} type veth peer name eth0 netns ${namespace.name}`,
+      `link set v-${name} master ${device} up`,
+      // Or a bridge sends nothing back where it came from, and no pod would reach itself through a Service.
+      `link set v-${name} type bridge_slave hairpin on`,
+    ]);
+    const sameFamily = (address: IpAddress) =>
+      networks.find((network) => familyOf(network.address) === familyOf(address));
+    batch(namespace, [
+      'link set eth0 up',
+      ...addresses.map(
+        (address) => `addr add ${address}/${sameFamily(address)?.length} dev eth0 nodad`,
+      ),
+      ...networks.map((network) => `route add default via ${network.address} dev eth0`),
+    ]);
+    return host;
   }
 
   /** A client outside, behind the node's `eth0` if it is the first, else behind `x-<name>`. */

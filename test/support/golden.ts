@@ -1,0 +1,28 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { expect } from 'vitest';
+import { readState } from './kernel-state.ts';
+import type { Namespace } from './namespace.ts';
+
+// Golden files are written by running with TEST_WRITE_GOLDEN=1: they come out in `golden/` of the folder KERNEL_SHARE, to be
+// reviewed against the specification, line by line, before they are put in their place.
+
+const folder = new URL('../kernel/golden/', import.meta.url);
+
+/** Compares a node's whole state with `test/kernel/golden/<name>.txt`, waiting for what takes its time. A missing file is a failure. */
+export async function expectGolden(namespace: Namespace, name: string): Promise<void> {
+  if (process.env['TEST_WRITE_GOLDEN']) {
+    writeGolden(name, readState(namespace));
+    return;
+  }
+  const golden = readFileSync(new URL(`${name}.txt`, folder), 'utf8');
+  await expect
+    .poll(() => `${readState(namespace)}\n`, { timeout: 15_000, interval: 500 })
+    .toBe(golden);
+}
+
+function writeGolden(name: string, state: string): void {
+  const share = process.env['KERNEL_SHARE'];
+  if (share === undefined) throw new Error('KERNEL_SHARE says where golden files are written to');
+  mkdirSync(`${share}/golden`, { recursive: true });
+  writeFileSync(`${share}/golden/${name}.txt`, `${state}\n`);
+}
