@@ -98,10 +98,10 @@ qemu_terminal() {
 
 await_machine() {
   local timeout=${KERNEL_VM_TIMEOUT:-1800}
-  # setpriv: the machine ends with this script, even if that is killed.
+  # setpriv: both end with this script, even if that is killed.
   setpriv --pdeathsig KILL "${qemu[@]}" <&0 2>"$control/qemu" &
   machine=$!
-  sleep "$timeout" &
+  setpriv --pdeathsig KILL sleep "$timeout" >/dev/null 2>&1 &
   deadline=$!
   wait -n "$machine" "$deadline" || true
   if kill -0 "$machine" 2>/dev/null; then
