@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -67,6 +68,14 @@ async function text(request: IncomingMessage): Promise<string> {
   let result = '';
   for await (const chunk of request) result += String(chunk);
   return result;
+}
+
+/** In how many seconds TCP will ask the other end of the connection from a local port; 0 for never. */
+function keepAliveTimer(port: number): number {
+  const hexadecimal = port.toString(16).toUpperCase().padStart(4, '0');
+  const timer = new RegExp(`: \\w+:${hexadecimal} \\w+:\\w+ 01 \\S+ 02:(\\w+)`);
+  const ticks = timer.exec(readFileSync('/proc/net/tcp', 'utf8'))?.[1] ?? '0';
+  return Number.parseInt(ticks, 16) / 100;
 }
 
 describe('an ordinary request', () => {
@@ -235,6 +244,19 @@ describe('a watch', () => {
     expect(events).toEqual([{ type: 'A' }]);
   });
 
+  test('has a connection whose other end TCP asks for after ten seconds of silence', async () => {
+    const stop = new AbortController();
+    handler = (_request, response) => void response.write('{}\n');
+    const heard = Promise.withResolvers<void>();
+    const watch = client.watch('/x', { signal: stop.signal, onEvents: () => heard.resolve() });
+    await heard.promise;
+    const port = [...sockets][0]?.remotePort ?? 0;
+    expect(keepAliveTimer(port)).toBeGreaterThan(0);
+    expect(keepAliveTimer(port)).toBeLessThanOrEqual(10);
+    stop.abort(new Error('enough'));
+    await expect(watch).rejects.toThrow('enough');
+  });
+
   test('that ends in mid-event fails', async () => {
     handler = (_request, response) => void response.end('{"type":"A"}\n{"type"');
     await expect(client.watch('/x', { onEvents: () => {} })).rejects.toThrow('breaks off');
@@ -252,7 +274,10 @@ describe('a watch', () => {
     response?.write('{}\n');
     await heard.promise;
     await clock.advance(seconds(119));
-    expect(sockets.size).toBe(1);
+    heard = Promise.withResolvers();
+    response?.write('{}\n');
+    await heard.promise;
+    await clock.advance(seconds(119));
     await clock.advance(seconds(2));
     expect(await ended).toContain('not a byte for 120 s');
   });

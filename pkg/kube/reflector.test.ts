@@ -175,6 +175,13 @@ describe('reading all as a stream', () => {
     },
   );
 
+  test('that is refused is not tried again, even if the list fails', async () => {
+    start();
+    (await client.call()).fail(api(422));
+    (await client.call()).fail(api(500));
+    expect((await callWithin(seconds(1))).call).toMatchObject({ type: 'list' });
+  });
+
   test('that ends before it is complete falls back to a list no older than what was seen', async () => {
     start();
     const stream = await client.call();

@@ -133,10 +133,9 @@ export class ObjectTracker {
     this.#advance(version);
   }
 
-  /** In a watch versions come in order; a pass gives objects in any order, and the newest of them is the last seen. */
+  /** A pass gives objects in any order, and some servers send events twice: the newest is the last seen. */
   #advance(version: string): void {
-    if (version === '') return;
-    if (this.#seen === undefined || isNewer(version, this.#version)) this.#version = version;
+    if (version !== '' && isNewer(version, this.#version)) this.#version = version;
   }
 }
 
