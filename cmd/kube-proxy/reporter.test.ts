@@ -126,7 +126,12 @@ describe('health hears', () => {
 
 test('the state and what happened are counted', async () => {
   const { reporter, scraped } = await listening();
-  const withoutLocalEndpoints = { internal: 4, external: 5 };
+  const withoutLocalEndpoints = {
+    'internal IPv4': 4,
+    'external IPv4': 5,
+    'internal IPv6': 6,
+    'external IPv6': 7,
+  };
   reporter.state({ failedServices: 1, conflicts: 2, draining: 3, withoutLocalEndpoints });
   reporter.invalidObjects('Service', 6);
   reporter.operation('addVirtualServer', true);
@@ -146,9 +151,12 @@ test('the state and what happened are counted', async () => {
     'drains_total{reason="empty"} 1',
     'events_dropped_total 0',
   ]);
-  expect(await scraped('sync_proxy_rules_no_local')).toContain(
-    'no_local_endpoints_total{ip_family="IPv6",traffic_policy="external"} 5',
-  );
+  expect(await scraped('sync_proxy_rules_no_local_endpoints_total')).toEqual([
+    'no_local_endpoints_total{ip_family="IPv4",traffic_policy="internal"} 4',
+    'no_local_endpoints_total{ip_family="IPv4",traffic_policy="external"} 5',
+    'no_local_endpoints_total{ip_family="IPv6",traffic_policy="internal"} 6',
+    'no_local_endpoints_total{ip_family="IPv6",traffic_policy="external"} 7',
+  ]);
   expect(await scraped('sync_proxy_rules_iptables_restore')).toEqual([
     'iptables_restore_failures_total{ip_family="IPv6"} 1',
   ]);

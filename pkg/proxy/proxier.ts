@@ -87,7 +87,7 @@ export class Proxier {
       clock,
       log,
       minInterval: options.minSyncPeriod,
-      run: () => lane.run(() => this.#sync()),
+      run: () => lane.run(() => this.#syncOrAudit()),
     });
     this.#audits = new Runner({
       clock,
@@ -158,29 +158,20 @@ export class Proxier {
   async idle(): Promise<void> {
     do await this.#lane.run(() => sleep(this.#options.clock, 0));
     while (this.#store.isDirty);
+    // A sync that took the last changes in may still be at work: what is asked for now ends after it.
+    await this.#lane.run(() => undefined);
   }
 
   async #waitForObjects(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#options;
-    await this.#intake.until(() => this.#intake.hasSynced('Service', 'EndpointSlice'), { signal });
-    if (
-      !(await this.#intake.until(() => this.#intake.hasSynced('Node'), {
-        signal,
-        patience: nodePatience,
-      }))
-    ) {
-      log.error('the Node was not told in time, going on without', undefined, {
-        node: this.#options.nodeName,
-      });
-    }
-    if (
-      !(await this.#intake.until(() => this.#rules.isReady, {
-        signal,
-        patience: podNetworkPatience,
-      }))
-    ) {
+    const { clock, log, nodeName } = this.#options;
+    const [intake, rules] = [this.#intake, this.#rules];
+    await intake.until(() => intake.hasSynced('Service', 'EndpointSlice'), { signal });
+    const [hasNode, hasRules] = [() => intake.hasSynced('Node'), () => rules.isReady];
+    if (!(await intake.until(hasNode, { signal, patience: nodePatience })))
+      log.error('the Node was not told in time, going on without', undefined, { node: nodeName });
+    if (!(await intake.until(hasRules, { signal, patience: podNetworkPatience }))) {
       throw new Error(
-        `node ${this.#options.nodeName} has no spec.podCIDRs after ${podNetworkPatience / 1000} s, and detect-local-mode NodeCIDR needs them`,
+        `node ${nodeName} has no spec.podCIDRs after ${podNetworkPatience / 1000} s, and detect-local-mode NodeCIDR needs them`,
       );
     }
     await sleep(clock, 0, signal);
@@ -219,6 +210,16 @@ export class Proxier {
     const isSuccess = await this.#settle(keys);
     const families = this.#options.families.filter((family) => keys.families.has(family));
     this.#report(started, { isSuccess, triggerTimes, families });
+  }
+
+  /** A sync that was broken off loses nothing: what it had taken in is in the ledger, with which the audit compares all. */
+  async #syncOrAudit(): Promise<void> {
+    try {
+      await this.#sync();
+    } catch (error) {
+      this.#audits.request();
+      throw error;
+    }
   }
 
   /** Compares the kernel with the ledger, step by step, and repairs the difference; changes are carried out in between. */
@@ -270,7 +271,8 @@ export class Proxier {
       if (time !== undefined) this.#syncs.retryAfter(Math.max(0, time - now));
     }
     this.#options.flows.reconcileUdp(this.#books.takeUdpChanges());
-    if (first.isAstray || second.isAstray) this.#audits.request();
+    if (first.isAstray || second.isAstray)
+      this.#audits.retryAfter(Math.max(0, (second.retryAt ?? now) - now));
     return first.isSuccess && second.isSuccess;
   }
 
@@ -284,10 +286,7 @@ export class Proxier {
       failedServices: this.#retries.failedServices,
       conflicts: this.#ledger.conflictCount(),
       draining: this.graceful.size,
-      withoutLocalEndpoints: {
-        internal: this.#ledger.withoutLocalEndpoints('internal'),
-        external: this.#ledger.withoutLocalEndpoints('external'),
-      },
+      withoutLocalEndpoints: this.#ledger.withoutLocalEndpoints(),
     });
   }
 }
