@@ -1,4 +1,5 @@
 import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
+import { nftGeneration } from '../../pkg/firewall/generation.ts';
 import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
 import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
 import { openIpvs } from '../../pkg/ipvs/netlink.ts';
@@ -44,7 +45,7 @@ export class NodeProxy {
       log,
       ipsets: new NetlinkIpSets(netfilter),
       links: new NetlinkLinks(route),
-      firewall: new RestoreFirewall(),
+      firewall: new RestoreFirewall({ generation: nftGeneration(netfilter) }),
       flows: new FlowForgetter({
         conntrack,
         clock,
