@@ -132,7 +132,10 @@ test('the state and what happened are counted', async () => {
   reporter.operation('addVirtualServer', true);
   reporter.operation('addVirtualServer', false);
   reporter.repaired('bindAddress');
-  reporter.drainEnded('empty');
+  const address = '10.0.0.1' as never;
+  const backend = { address, port: 80 } as never;
+  const drain = { server: { address, protocol: 'TCP', port: 80 }, backend, podUid: '' } as const;
+  reporter.drainEnded({ ...drain, end: 'empty', age: 1_000, cutConnections: 0 }, undefined);
   reporter.rulesFailed('IPv6');
   expect(await scraped('ipvs_')).toEqual([
     'first_sync_complete 0',

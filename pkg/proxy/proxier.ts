@@ -2,7 +2,7 @@ import type { Firewall } from '../firewall/firewall.ts';
 import { type Family, familyOf } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import type { IpSets } from '../ipset/ipset.ts';
-import type { Ipvs } from '../ipvs/ipvs.ts';
+import { type Ipvs, virtualServerKey } from '../ipvs/ipvs.ts';
 import type { Change } from '../kube/types.ts';
 import type { Links } from '../links/links.ts';
 import type { Logger } from '../log/log.ts';
@@ -12,13 +12,17 @@ import { Runner } from '../runner/runner.ts';
 import { type ApplyContext, deviceName } from './apply.ts';
 import { type AuditContext, audit, readAddresses } from './audit.ts';
 import { Bookkeeper } from './bookkeeper.ts';
+import type { DrainMode } from './drain.ts';
+import type { DrainRequest } from './drain-list.ts';
 import type { FlowForgetter } from './flows.ts';
 import type { NodeContext } from './footprint.ts';
-import { GracefulTerminationManager } from './graceful.ts';
+import { type DrainSurroundings, type Farewell, GracefulTerminationManager } from './graceful.ts';
 import { Intake } from './intake.ts';
 import { Keys } from './keys.ts';
 import { Ledger } from './ledger.ts';
 import { Mirror } from './mirror.ts';
+import { Pods } from './pods.ts';
+import { Replacements } from './replacements.ts';
 import type { Reporter } from './reporter.ts';
 import { Retirement } from './retirement.ts';
 import { Retries } from './retries.ts';
@@ -43,6 +47,10 @@ export interface ProxierOptions {
   /** Networks whose virtual servers are left alone unless a Service wants them. */
   readonly excluded: readonly Prefix[];
   readonly ruleSettings: RuleSettings;
+  /** How real servers end that are no longer wanted; the timeout in milliseconds, 0 for none. */
+  readonly drains: { readonly mode: DrainMode; readonly timeout: number };
+  /** What tells clients that only wait; `undefined` leaves them to find out by themselves. */
+  readonly farewell: Farewell | undefined;
   /** Milliseconds between two audits. */
   readonly syncPeriod: number;
   /** Milliseconds in which changes are gathered after a sync; 0 for none. */
@@ -62,12 +70,14 @@ export class Proxier {
   readonly #lane = new Lane();
   readonly #ledger = new Ledger();
   readonly #mirror = new Mirror();
+  readonly #pods: Pods;
   readonly #store: Store;
   readonly #intake: Intake;
   readonly #books: Bookkeeper;
   readonly #rules: RuleSource;
   readonly #retirement: Retirement;
   readonly #retries: Retries;
+  readonly #replacements: Replacements;
   readonly #settler: Settler;
   readonly #auditContext: AuditContext;
   readonly #syncs: Runner;
@@ -82,7 +92,8 @@ export class Proxier {
     const now = () => clock.now();
     const onDirty = () => this.#syncs.request();
     this.#options = options;
-    this.#store = new Store(now);
+    this.#pods = new Pods(now, (address) => this.graceful.podChanged(address));
+    this.#store = new Store(now, this.#pods);
     this.#syncs = new Runner({
       clock,
       log,
@@ -104,10 +115,14 @@ export class Proxier {
     this.#rules = new RuleSource({ settings: options.ruleSettings, firewall, node });
     const writer = new ServerWriter({ ipvs, mirror });
     const graceful = new GracefulTerminationManager({
-      ...{ ipvs, writer, lane, clock, log },
+      ...{ ipvs, writer, lane, clock, log, farewell: options.farewell },
+      mode: options.drains.mode,
       isWanted: (server, realServer) => ledger.wantsRealServer(server, realServer),
-      onEnd: (end) => reporter.drainEnded(end),
-      onDeleted: onDirty,
+      surroundings: (request) => this.#surroundings(request),
+      onEnd: (drain) => {
+        reporter.drainEnded(drain, ledger.claim(virtualServerKey(drain.server))?.owner?.key);
+        onDirty();
+      },
     });
     this.graceful = graceful;
     const rules = this.#rules.ruleset.bind(this.#rules);
@@ -120,10 +135,13 @@ export class Proxier {
       onProgress: () => reporter.progressed(),
     };
     const common = { ledger, families, mirror };
+    const onRevived = () => reporter.revived();
+    this.#replacements = new Replacements({ ipvs, writer, now, log, onRevived });
     this.#settler = new Settler({
       ...common,
       graceful,
       retries: this.#retries,
+      replacements: this.#replacements,
       applyContext,
       reporter,
       log,
@@ -251,6 +269,21 @@ export class Proxier {
     this.#syncs.request();
   }
 
+  /** What the rules of a drain depend on, as things are now. */
+  #surroundings({ server, backend, podUid }: DrainRequest): DrainSurroundings {
+    const { drains, scheduler } = this.#options;
+    const claim = this.#ledger.claim(virtualServerKey(server));
+    const { isBound = false, isExposed = true, drainTimeout } = claim?.frontEnd ?? {};
+    return {
+      cause: claim?.owner === undefined ? 'virtualServer' : 'endpoint',
+      pod: podUid === undefined ? 'left' : this.#pods.state(backend.address, podUid),
+      timeout: drainTimeout ?? drains.timeout,
+      isExposed,
+      isAddressGone: !isBound && !this.#mirror.nodeAddresses.includes(server.address),
+      scheduler,
+    };
+  }
+
   #nodeContext(): NodeContext {
     const { nodeName, scheduler, families } = this.#options;
     const nodePortAddresses = this.#mirror.nodeAddresses.filter((address) =>
@@ -264,9 +297,13 @@ export class Proxier {
     this.#rules.refresh(this.#mirror);
     const first = await this.#settler.settle(keys, { isRepair });
     const now = this.#options.clock.now();
+    for (const key of this.#ledger.retired().keys())
+      if (keys.servers.has(key)) this.graceful.virtualServerRetired(key);
     const { keys: released, next } = this.#retirement.release(now);
+    const { keys: rested, next: nextRested } = this.#replacements.due();
+    released.add(rested);
     const second = released.isEmpty ? first : await this.#settler.settle(released);
-    for (const time of [next, first.retryAt, second.retryAt, this.#store.nextExpiry]) {
+    for (const time of [next, nextRested, first.retryAt, second.retryAt, this.#store.nextExpiry]) {
       if (time !== undefined) this.#syncs.retryAfter(Math.max(0, time - now));
     }
     this.#options.flows.reconcileUdp(this.#books.takeUdpChanges());

@@ -90,6 +90,7 @@ export class Retries {
       case 'addRealServer':
       case 'weighRealServer':
       case 'drainRealServer':
+      case 'replaceRealServer':
         this.#failed.servers.add(virtualServerKey(operation.server));
         this.#blame(virtualServerKey(operation.server));
     }

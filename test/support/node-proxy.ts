@@ -61,6 +61,8 @@ export class NodeProxy {
         masqueradeAll: false,
         detectLocal: { mode: 'ClusterCIDR', networks: [net('10.0.0.0/8'), net('fd00:10::/32')] },
       },
+      drains: { mode: 'pod', timeout: 900_000 },
+      farewell: undefined,
       syncPeriod: 30_000,
       minSyncPeriod: 0,
       ...over,

@@ -48,6 +48,7 @@ export interface Reports extends Reporter {
   readonly syncs: SyncReport[];
   readonly repairs: string[];
   readonly conflicts: string[];
+  readonly drains: string[];
   isFirstSyncDone: boolean;
 }
 
@@ -58,6 +59,7 @@ export function recordingReporter(): Reports {
     syncs: [],
     repairs: [],
     conflicts: [],
+    drains: [],
     isFirstSyncDone: false,
     changeReceived: nothing,
     invalidObjects: nothing,
@@ -68,7 +70,8 @@ export function recordingReporter(): Reports {
     repaired: (kind) => void reports.repairs.push(kind),
     conflict: ({ winner, loser, server }) =>
       void reports.conflicts.push(`${winner} over ${loser}: ${server}`),
-    drainEnded: nothing,
+    drainEnded: ({ end }) => void reports.drains.push(end),
+    revived: nothing,
     rulesFailed: nothing,
     progressed: nothing,
     firstSyncDone() {
@@ -121,6 +124,8 @@ export class Stand {
       scheduler: 'rr',
       excluded: [],
       ruleSettings: { masqueradeMark: 0x4000, masqueradeAll: false, detectLocal },
+      drains: { mode: 'pod', timeout: 900_000 },
+      farewell: undefined,
       syncPeriod: 30_000,
       minSyncPeriod: 0,
       ...over,
