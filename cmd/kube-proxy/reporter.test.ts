@@ -126,7 +126,12 @@ describe('health hears', () => {
 
 test('the state and what happened are counted', async () => {
   const { reporter, scraped } = await listening();
-  const withoutLocalEndpoints = { internal: 4, external: 5 };
+  const withoutLocalEndpoints = {
+    'internal IPv4': 4,
+    'external IPv4': 5,
+    'internal IPv6': 6,
+    'external IPv6': 7,
+  };
   reporter.state({ failedServices: 1, conflicts: 2, draining: 3, withoutLocalEndpoints });
   reporter.invalidObjects('Service', 6);
   reporter.operation('addVirtualServer', true);
@@ -135,9 +140,10 @@ test('the state and what happened are counted', async () => {
   const address = '10.0.0.1' as never;
   const backend = { address, port: 80 } as never;
   const drain = { server: { address, protocol: 'TCP', port: 80 }, backend, podUid: '' } as const;
-  reporter.drainEnded({ ...drain, end: 'empty', age: 1_000, cutConnections: 0 }, undefined);
+  reporter.drainEnded({ ...drain, end: 'empty', age: 1_000, cutConnections: 5 }, undefined);
   reporter.rulesFailed('IPv6');
-  expect(await scraped('ipvs_')).toEqual([
+  const lines = (await scraped('ipvs_')).filter((line) => !line.startsWith('drain_duration'));
+  expect(lines).toEqual([
     'first_sync_complete 0',
     'failed_services 1',
     'conflicts 2',
@@ -147,11 +153,16 @@ test('the state and what happened are counted', async () => {
     'repairs_total{kind="bindAddress"} 1',
     'draining_real_servers 3',
     'drains_total{reason="empty"} 1',
+    'cut_connections_total{reason="empty"} 5',
+    'revived_real_servers_total 0',
     'events_dropped_total 0',
   ]);
-  expect(await scraped('sync_proxy_rules_no_local')).toContain(
-    'no_local_endpoints_total{ip_family="IPv6",traffic_policy="external"} 5',
-  );
+  expect(await scraped('sync_proxy_rules_no_local_endpoints_total')).toEqual([
+    'no_local_endpoints_total{ip_family="IPv4",traffic_policy="internal"} 4',
+    'no_local_endpoints_total{ip_family="IPv4",traffic_policy="external"} 5',
+    'no_local_endpoints_total{ip_family="IPv6",traffic_policy="internal"} 6',
+    'no_local_endpoints_total{ip_family="IPv6",traffic_policy="external"} 7',
+  ]);
   expect(await scraped('sync_proxy_rules_iptables_restore')).toEqual([
     'iptables_restore_failures_total{ip_family="IPv6"} 1',
   ]);

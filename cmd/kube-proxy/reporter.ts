@@ -103,11 +103,10 @@ function tellState(metrics: Metrics, state: ProxierState): void {
   metrics.failedServices.set({}, state.failedServices);
   metrics.conflicts.set({}, state.conflicts);
   metrics.drainingRealServers.set({}, state.draining);
-  // The proxier counts a Service once for both families.
   for (const family of families) {
     for (const policy of ['internal', 'external'] as const) {
       const labels = { ip_family: family, traffic_policy: policy };
-      metrics.noLocalEndpoints.set(labels, state.withoutLocalEndpoints[policy]);
+      metrics.noLocalEndpoints.set(labels, state.withoutLocalEndpoints[`${policy} ${family}`]);
     }
   }
 }

@@ -119,6 +119,16 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
     });
   });
 
+  test('with a name to act for', async () => {
+    const connection = await load(
+      file('as', config({ user: { token: 'secret', as: 'somebody' } })),
+    );
+    expect((await connection.credentials({ fresh: false })).headers).toEqual({
+      authorization: 'Bearer secret',
+      'impersonate-user': 'somebody',
+    });
+  });
+
   test('goes through the proxy that it names', async () => {
     const connection = await load(
       file('proxy', config({ cluster: { 'proxy-url': 'http://192.168.0.9:3128' } })),

@@ -1,7 +1,4 @@
-import { X509Certificate } from 'node:crypto';
 import type { Agent, RequestOptions } from 'node:https';
-import { resolve } from 'node:path';
-import { createSecureContext } from 'node:tls';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Connection, Credentials, TlsOptions } from './connection.ts';
 import { isObject } from './fields.ts';
@@ -14,9 +11,9 @@ import {
   fromFile,
   inCluster,
   messageOf,
-  readText,
   serverUrl,
 } from './kubeconfig.ts';
+import { checkCertificates, staticCredentials } from './static-credentials.ts';
 
 /** Where to look for the way to the API server. */
 export interface ConfigOptions extends ClusterOptions {
@@ -35,7 +32,7 @@ export async function loadConnection(options: ConfigOptions): Promise<Connection
   if (kubeconfig === '' && master !== '') return bare(serverUrl(master, '--master'));
   const source = kubeconfig === '' ? inCluster(options) : fromFile(kubeconfig);
   const connection = new ConfiguredConnection(source, master);
-  await connection.check();
+  connection.check();
   return connection;
 }
 
@@ -59,28 +56,13 @@ class ConfiguredConnection implements Connection {
     this.server = this.#serverOf(this.#config);
   }
 
-  /** Fails with one line if what the files hold is of no use. */
-  async check(): Promise<void> {
-    const { place } = this.#source;
-    const { user } = this.#config;
-    const exec = user['exec'];
-    if (exec !== undefined && (!isObject(exec) || typeof exec['command'] !== 'string')) {
-      throw new ConfigError(place, { reason: "the user's exec names no command" });
+  /** Fails with one line if what the files hold is of no use; plug-ins are asked only when they are needed. */
+  check(): void {
+    const { exec } = this.#config.user;
+    if (isPresent(exec) && (!isObject(exec) || typeof exec['command'] !== 'string')) {
+      throw new ConfigError(this.#source.place, { reason: "the user's exec names no command" });
     }
-    const { ca, cert, key } = this.#tlsFiles();
-    try {
-      // Node takes an authority that it cannot read for none.
-      if (ca !== undefined) void new X509Certificate(ca);
-      createSecureContext({ cert, key });
-    } catch (cause) {
-      throw new ConfigError(place, {
-        reason: `a certificate or key cannot be used: ${messageOf(cause)}`,
-        cause,
-      });
-    }
-    // Plug-ins are asked when credentials are needed: they may be away for a while.
-    if (exec === undefined && user['auth-provider'] === undefined)
-      await this.credentials({ fresh: false });
+    checkCertificates(this.#source, staticCredentials(this.#source, this.#config).tls);
   }
 
   async credentials({ fresh }: { readonly fresh: boolean }): Promise<Credentials> {
@@ -88,54 +70,32 @@ class ConfiguredConnection implements Connection {
       this.#config = this.#source.read();
       this.#library = undefined;
     }
+    const own = staticCredentials(this.#source, this.#config);
+    const { cluster, user } = this.#config;
+    const hasPlugin = isPresent(user['exec']) || isPresent(user['auth-provider']);
+    if (!hasPlugin && !isPresent(cluster['proxy-url'])) return { ...own, agent: undefined };
+    const { headers, cert, key, agent } = await this.#ask();
+    return {
+      headers: { ...own.headers, ...(hasPlugin && lowerCase(headers)) },
+      tls: { ...own.tls, ...(cert !== undefined && { cert, key }) } as TlsOptions,
+      agent: isPresent(cluster['proxy-url']) ? (agent as Agent) : undefined,
+    };
+  }
+
+  /** What plug-ins answer, and the way through a proxy. */
+  async #ask(): Promise<RequestOptions> {
     this.#library ??= await this.#load();
     const options: RequestOptions = {};
     try {
       await this.#library.applyToHTTPSOptions(options);
     } catch (cause) {
-      throw new ConfigError(this.#source.place, {
-        reason: `no credentials: ${firstLine(messageOf(cause))}`,
-        cause,
-      });
+      const reason = `no credentials: ${firstLine(messageOf(cause))}`;
+      throw new ConfigError(this.#source.place, { reason, cause });
     }
-    const headers = headersOf(options);
-    const token = this.#tokenFile();
-    if (token !== '') headers['authorization'] = `Bearer ${token}`;
-    const usesProxy =
-      typeof this.#config.cluster['proxy-url'] === 'string' &&
-      this.#config.cluster['proxy-url'] !== '';
-    return {
-      headers,
-      tls: tlsOf(options),
-      agent: usesProxy ? (options.agent as Agent) : undefined,
-    };
+    return options;
   }
 
-  /** The path of the token file is spelled `tokenFile` in a kubeconfig; the library knows another spelling only. */
-  #tokenFile(): string {
-    const file = this.#config.user['tokenFile'];
-    if (typeof file !== 'string' || file === '') return '';
-    return readText(resolve(this.#source.folder, file), this.#source.place).trim();
-  }
-
-  #tlsFiles(): TlsOptions {
-    const { cluster, user } = this.#config;
-    const read = (fields: Readonly<Record<string, unknown>>, name: string): Buffer | undefined => {
-      const data = fields[`${name}-data`];
-      const file = fields[name];
-      if (typeof file === 'string' && file !== '') {
-        return Buffer.from(readText(resolve(this.#source.folder, file), this.#source.place));
-      }
-      return typeof data === 'string' ? Buffer.from(data, 'base64') : undefined;
-    };
-    return pruned({
-      ca: read(cluster, 'certificate-authority'),
-      cert: read(user, 'client-certificate'),
-      key: read(user, 'client-key'),
-    });
-  }
-
-  /** Loads the library only now: without an API server (manifests) it costs nothing. */
+  /** Loads the library only where it is needed: it takes as much memory as all the rest. */
   async #load(): Promise<KubeConfig> {
     const { KubeConfig } = await import('@kubernetes/client-node');
     const { cluster, user } = this.#config;
@@ -175,22 +135,15 @@ class ConfiguredConnection implements Connection {
   }
 }
 
-function headersOf({ headers, auth }: RequestOptions): Record<string, string> {
-  const result: Record<string, string> = {};
-  if (typeof auth === 'string')
-    result['authorization'] = `Basic ${Buffer.from(auth).toString('base64')}`;
-  for (const [name, value] of Object.entries(headers ?? {}))
-    result[name.toLowerCase()] = String(value).trim();
-  return result;
+function lowerCase(headers: RequestOptions['headers'] = {}): Record<string, string> {
+  const entries = Object.entries(headers).map(([name, value]) => [
+    name.toLowerCase(),
+    String(value),
+  ]);
+  return Object.fromEntries(entries) as Record<string, string>;
 }
 
-function tlsOf({ ca, cert, key, servername, rejectUnauthorized }: RequestOptions): TlsOptions {
-  return pruned({ ca, cert, key, servername, rejectUnauthorized } as TlsOptions);
-}
-
-/** Without the options that are not set, which node:tls would take for a setting. */
-function pruned(options: { [Name in keyof TlsOptions]: TlsOptions[Name] | undefined }): TlsOptions {
-  return Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined && value !== null),
-  );
+/** Whether a field of a kubeconfig says anything. */
+function isPresent(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== '';
 }

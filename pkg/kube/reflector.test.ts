@@ -417,6 +417,20 @@ describe('watching', () => {
     ]);
   });
 
+  test('tells again what could not be told', async () => {
+    let isBroken = false;
+    const set = (raw: unknown) => {
+      if (isBroken) throw new Error('broken');
+      told.push(`+${(raw as { metadata: { name: string } }).metadata.name}`);
+    };
+    const handler = { set, delete() {}, synced: () => told.push('synced'), malformed() {} };
+    const watch = await watching({ handler });
+    isBroken = true;
+    watch.send(added('c', 11));
+    const { call } = await callWithin(seconds(1));
+    expect(call.query).toMatchObject({ resourceVersion: '10' });
+  });
+
   test('tells a failure once, however often it is repeated, and when it is over', async () => {
     let watch = await watching();
     for (let count = 0; count < 5; count++) {

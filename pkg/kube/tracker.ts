@@ -98,17 +98,17 @@ export class ObjectTracker {
     if (name === undefined) return this.#handler.malformed('an object without a name');
     this.#known.add(name);
     this.#seen?.add(name);
-    this.#advance(versionOf(raw));
     this.#handler.set(raw);
+    this.#advance(versionOf(raw));
   }
 
   #delete(raw: unknown): void {
     const name = nameOf(raw);
     if (name === undefined) return this.#handler.malformed('an object without a name');
-    this.#advance(versionOf(raw));
     // In a pass the end of the pass deletes it: until then the pass may yet turn out to be of no use.
     if (this.#seen !== undefined) this.#seen.delete(name);
     else if (this.#known.delete(name)) this.#handler.delete(name);
+    this.#advance(versionOf(raw));
   }
 
   #bookmark(raw: unknown): void {

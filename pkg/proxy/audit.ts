@@ -91,10 +91,19 @@ async function readRules({ firewall, mirror, families, rules }: AuditContext): P
   for (const family of families) {
     const written = mirror.rules.get(family);
     if (written === undefined) continue;
-    if ((await firewall.check(family, await rules(family, written))) !== 'same')
-      mirror.rules.delete(family);
+    const ruleset = await rules(family, written);
+    if (!(await isSame(() => firewall.check(family, ruleset)))) mirror.rules.delete(family);
   }
   return new Keys();
+}
+
+/** Rules that cannot be read are written anew: if that fails as well it says why, and the rest of the audit goes on. */
+async function isSame(check: () => ReturnType<Firewall['check']>): Promise<boolean> {
+  try {
+    return (await check()) === 'same';
+  } catch {
+    return false;
+  }
 }
 
 async function* readServers(context: AuditContext): AsyncGenerator<Keys> {

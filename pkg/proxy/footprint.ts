@@ -67,15 +67,18 @@ export interface Footprint {
   /** UDP front ends with the endpoints that may answer for them, whatever the policies: flows of others are stale. */
   readonly udpFrontEnds: readonly UdpFrontEnd[];
   /** Which traffic policies find no endpoint on this node although there are some elsewhere. */
-  readonly withoutLocalEndpoints: { readonly internal: boolean; readonly external: boolean };
+  readonly withoutLocalEndpoints: ReadonlySet<LocalLack>;
 }
+
+/** A traffic policy that asks for local endpoints, and the family in which there are none. */
+export type LocalLack = `${'internal' | 'external'} ${Family}`;
 
 /** What one Service wants in the kernel. The only place where Kubernetes' words turn into LVS's. */
 export function footprint(objects: ServiceObjects, node: NodeContext): Footprint {
   const frontEnds: FrontEnd[] = [];
   const hairpins: SetEntry[] = [];
   const udpFrontEnds: UdpFrontEnd[] = [];
-  const withoutLocalEndpoints = { internal: false, external: false };
+  const withoutLocalEndpoints = new Set<LocalLack>();
   for (const port of servicePorts(objects.service)) {
     const query = {
       family: port.family,
@@ -91,8 +94,9 @@ export function footprint(objects: ServiceObjects, node: NodeContext): Footprint
     for (const endpoint of [...endpoints, ...vanished])
       if (endpoint.isLocal) hairpins.push(hairpin(endpoint, port));
     if (port.protocol === 'UDP') udpFrontEnds.push(...udpFrontEndsOf(port, { node, endpoints }));
-    withoutLocalEndpoints.internal ||= port.isInternalPolicyLocal && backends.lacksLocal;
-    withoutLocalEndpoints.external ||= port.isExternalPolicyLocal && backends.lacksLocal;
+    if (!backends.lacksLocal) continue;
+    if (port.isInternalPolicyLocal) withoutLocalEndpoints.add(`internal ${port.family}`);
+    if (port.isExternalPolicyLocal) withoutLocalEndpoints.add(`external ${port.family}`);
   }
   return { frontEnds, hairpins, udpFrontEnds, withoutLocalEndpoints };
 }

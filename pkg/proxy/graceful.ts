@@ -20,11 +20,9 @@ import {
   type DrainCircumstances,
   type DrainEnd,
   type DrainMode,
-  ending,
   nextInterval,
-  observe,
-  type Reading,
 } from './drain.ts';
+import { cutsClients, judge, needsReading, type Over, planNextLook } from './drain-check.ts';
 import { type Drain, type DrainGroup, DrainList, type DrainRequest } from './drain-list.ts';
 import type { ServerWriter } from './server-writer.ts';
 
@@ -196,42 +194,14 @@ export class GracefulTerminationManager {
     try {
       const found = judged.some(needsReading) ? await this.#read(group.server) : undefined;
       const now = clock.now();
-      const over = judged.flatMap(({ drain, allowed }) => {
-        if (needsReading({ drain, allowed })) observeIn(drain, { found, now });
-        const end =
-          found !== undefined && isMissing(drain, found)
-            ? 'vanished'
-            : ending(drain.progress, { allowed, mode, now });
-        return end === undefined ? [] : [{ drain, end }];
-      });
-      this.#finish(over);
-      this.#plan(group, { judged, now });
+      this.#finish(judge(judged, { found, now, mode }));
+      planNextLook(group, { judged, now, mode });
     } catch (error) {
       log.error('could not look at draining real servers', error, {
         virtualServer: printVirtualServer(group.server),
       });
       group.due = clock.now() + nextInterval(group.interval, { mode, isClosing: true });
     }
-  }
-
-  /** Decides when to look again: after the interval, or when the first of the drains reaches its limit. */
-  #plan(group: DrainGroup, { judged, now }: { judged: readonly Judged[]; now: number }): void {
-    const waiting = judged.filter(
-      ({ drain }) =>
-        group.drains.get(realServerKey(drain.request.backend)) === drain && !drain.isEnding,
-    );
-    const read = waiting.filter(needsReading);
-    const isClosing = read.some(({ drain }) => drain.progress.reading?.activeConnections === 0);
-    group.interval = nextInterval(group.interval, { mode: this.#options.mode, isClosing });
-    const limits = waiting.map(({ drain: { progress }, allowed }) => {
-      return (
-        (allowed.counts === 'sinceLife' ? progress.lastLife : progress.started) + allowed.limit
-      );
-    });
-    group.due = Math.min(
-      read.length > 0 ? now + group.interval : Number.POSITIVE_INFINITY,
-      ...limits,
-    );
   }
 
   #allowance(request: DrainRequest): Allowance {
@@ -247,12 +217,7 @@ export class GracefulTerminationManager {
   /** Deletes what is over. Those whose connections are cut go by way of the farewell, so that their clients are told. */
   #finish(over: readonly Over[]): void {
     const { farewell } = this.#options;
-    const isTold = ({ drain: { request, progress }, end }: Over) =>
-      farewell !== undefined &&
-      end !== 'vanished' &&
-      request.server.protocol === 'TCP' &&
-      (progress.reading?.activeConnections ?? 1) > 0 &&
-      end !== 'empty';
+    const isTold = (some: Over) => farewell !== undefined && cutsClients(some);
     const [told, others] = [over.filter(isTold), over.filter((some) => !isTold(some))];
     this.#delete(others);
     if (told.length === 0) return;
@@ -325,42 +290,6 @@ export class GracefulTerminationManager {
     for (const drain of this.#list.drains()) if (nameOf(drain) === unique) return drain;
     return undefined;
   }
-}
-
-interface Judged {
-  readonly drain: Drain;
-  readonly allowed: Allowance;
-}
-
-interface Over {
-  readonly drain: Drain;
-  readonly end: DrainEnd;
-}
-
-/** Counters say something only of connections, and only where the rules ask for them: UDP is over when its time is. */
-function needsReading({ drain, allowed }: Judged): boolean {
-  return drain.request.server.protocol !== 'UDP' && (allowed.limit > 0 || allowed.end !== 'atOnce');
-}
-
-function isMissing({ request }: Drain, found: ReadonlyMap<string, RealServerStatus>): boolean {
-  return !found.has(realServerKey(request.backend));
-}
-
-function observeIn(
-  drain: Drain,
-  { found, now }: { found: ReadonlyMap<string, RealServerStatus> | undefined; now: number },
-): void {
-  const status = found?.get(realServerKey(drain.request.backend));
-  if (status === undefined) return;
-  const { activeConnections, inactiveConnections, statistics } = status;
-  const { incomingPackets, outgoingPackets } = statistics;
-  const reading: Reading = {
-    activeConnections,
-    inactiveConnections,
-    incomingPackets,
-    outgoingPackets,
-  };
-  drain.progress = observe(drain.progress, { reading, now });
 }
 
 function nameOf({ request }: Drain): string {

@@ -1,7 +1,7 @@
 import { type Family, familyOf, type IpAddress } from '../ip/address.ts';
 import { type Entry, entryKey } from '../ipset/ipset.ts';
 import { type RealServerId, type VirtualServerId, virtualServerKey } from '../ipvs/ipvs.ts';
-import type { Footprint, FrontEnd, SetEntry } from './footprint.ts';
+import type { Footprint, FrontEnd, LocalLack, SetEntry } from './footprint.ts';
 import { Keys } from './keys.ts';
 import { type SetId, setIds, setName } from './sets.ts';
 
@@ -37,7 +37,12 @@ export class Ledger {
   readonly #retired = new Map<string, FrontEnd>();
   readonly #addresses = new Map<IpAddress, number>();
   readonly #entries = new Map<string, Map<string, { entry: Entry; count: number }>>();
-  readonly #withoutLocal = { internal: 0, external: 0 };
+  readonly #withoutLocal: Record<LocalLack, number> = {
+    'internal IPv4': 0,
+    'internal IPv6': 0,
+    'external IPv4': 0,
+    'external IPv6': 0,
+  };
   #claimCount = 0;
 
   /** Puts a Service's footprint in the place of its last one, or takes it away. What that touches. */
@@ -157,9 +162,25 @@ export class Ledger {
     return this.#claimCount - this.#claims.size;
   }
 
-  /** How many Services find no local endpoint for a traffic policy that asks for one, in either family. */
-  withoutLocalEndpoints(policy: 'internal' | 'external'): number {
-    return this.#withoutLocal[policy];
+  /** How many Services find no local endpoint for a traffic policy that asks for one. */
+  withoutLocalEndpoints(): Readonly<Record<LocalLack, number>> {
+    return { ...this.#withoutLocal };
+  }
+
+  /** The Services that want any of some objects of the kernel; of a virtual server the one that holds it. */
+  ownersOf({ servers, addresses, entries }: Keys): ReadonlySet<string> {
+    const has = ({ set, family, entry }: SetEntry) =>
+      entries.get(setName(set, family))?.has(entryKey(entry)) ?? false;
+    const owners = new Set<string>();
+    for (const [owner, { footprint }] of this.#footprints) {
+      const holds = (key: string) => servers.has(key) && this.claim(key)?.owner?.key === owner;
+      const isConcerned = (frontEnd: FrontEnd) =>
+        holds(virtualServerKey(frontEnd.server)) ||
+        (frontEnd.isBound && addresses.has(frontEnd.server.address)) ||
+        frontEnd.entries.some(has);
+      if (footprint.frontEnds.some(isConcerned) || footprint.hairpins.some(has)) owners.add(owner);
+    }
+    return owners;
   }
 
   #enter(owner: Owner, { frontEnd, touched }: { frontEnd: FrontEnd; touched: Keys }): void {
@@ -188,8 +209,7 @@ export class Ledger {
   }
 
   #countWithoutLocal(footprint: Footprint | undefined, by: 1 | -1): void {
-    if (footprint?.withoutLocalEndpoints.internal) this.#withoutLocal.internal += by;
-    if (footprint?.withoutLocalEndpoints.external) this.#withoutLocal.external += by;
+    for (const lack of footprint?.withoutLocalEndpoints ?? []) this.#withoutLocal[lack] += by;
   }
 
   #retire(frontEnd: FrontEnd, touched: Keys): void {

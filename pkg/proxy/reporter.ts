@@ -1,5 +1,6 @@
 import type { Family } from '../ip/address.ts';
 import type { Kind } from '../kube/types.ts';
+import type { LocalLack } from './footprint.ts';
 import type { EndedDrain } from './graceful.ts';
 import type { Conflict } from './ledger.ts';
 import type { Operation } from './operation.ts';
@@ -20,7 +21,8 @@ export interface ProxierState {
   readonly failedServices: number;
   readonly conflicts: number;
   readonly draining: number;
-  readonly withoutLocalEndpoints: { readonly internal: number; readonly external: number };
+  /** Services without a local endpoint for a traffic policy that asks for one. */
+  readonly withoutLocalEndpoints: Readonly<Record<LocalLack, number>>;
 }
 
 /** What the proxier tells others: metrics, health and events hear it; nothing they do changes what it does. */

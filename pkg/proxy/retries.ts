@@ -20,7 +20,7 @@ export class Retries {
   readonly #log: Logger;
   readonly #ledger: Ledger;
   #failed = new Keys();
-  #services = new Set<string>();
+  #services: ReadonlySet<string> = new Set();
   #attempts = 0;
   #due: number | undefined;
 
@@ -44,9 +44,8 @@ export class Retries {
     }
     if (failed.length > loggedFailures)
       this.#log.error('more operations failed', undefined, { count: failed.length });
-    if (this.#due !== undefined) return this.#due;
-    if (failed.length === 0) this.#attempts = 0;
-    else this.#due = this.#clock.now() + Math.min(longest, shortest * 2 ** this.#attempts++);
+    if (failed.length > 0) this.#postpone();
+    else if (this.#due === undefined) this.#attempts = 0;
     return this.#due;
   }
 
@@ -66,15 +65,20 @@ export class Retries {
     return keys;
   }
 
+  /** What failed again although it was due waits longer; what fails while others wait does so with them. */
+  #postpone(): void {
+    this.#services = this.#ledger.ownersOf(this.#failed);
+    const now = this.#clock.now();
+    if (this.#due !== undefined && this.#due > now) return;
+    this.#due = now + Math.min(longest, shortest * 2 ** this.#attempts++);
+  }
+
   #remember(operation: FailedOperation['operation']): void {
     switch (operation.kind) {
       case 'addEntry':
-      case 'deleteEntry': {
+      case 'deleteEntry':
         this.#failed.addEntry(operation.set, operation.entry);
-        if (operation.entry.type === 'hash:ip,port')
-          this.#blame(virtualServerKey({ ...operation.entry, address: operation.entry.ip }));
         return;
-      }
       case 'bindAddress':
       case 'unbindAddress':
         this.#failed.addresses.add(operation.address);
@@ -92,12 +96,6 @@ export class Retries {
       case 'drainRealServer':
       case 'replaceRealServer':
         this.#failed.servers.add(virtualServerKey(operation.server));
-        this.#blame(virtualServerKey(operation.server));
     }
-  }
-
-  #blame(server: string): void {
-    const owner = this.#ledger.claim(server)?.owner;
-    if (owner !== undefined) this.#services.add(owner.key);
   }
 }

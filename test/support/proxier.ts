@@ -7,7 +7,8 @@ import type { Change, EndpointSlice, Node, Service } from '../../pkg/kube/types.
 import { FakeLinks } from '../../pkg/links/fake.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
 import { FlowForgetter } from '../../pkg/proxy/flows.ts';
-import { Proxier, type ProxierOptions } from '../../pkg/proxy/proxier.ts';
+import type { ProxierOptions } from '../../pkg/proxy/parts.ts';
+import { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
 import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
 import { ip, net } from './addresses.ts';
