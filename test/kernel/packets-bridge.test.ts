@@ -1,25 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ip, net } from '../support/addresses.ts';
+import { ip } from '../support/addresses.ts';
 import { expectGolden } from '../support/golden.ts';
-import { Network, nodeAddresses } from '../support/network/network.ts';
+import { Network } from '../support/network/network.ts';
 import type { Server } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
-import {
-  addressOf,
-  askAll,
-  nodePort,
-  serveAll,
-  table,
-  vip,
-  webService,
-  webSlices,
-} from '../support/traffic.ts';
+import { addressOf, askAll, ShopService, serveAll, table } from '../support/traffic.ts';
 
 // Pods on a bridge, detect-local mode BridgeInterface. A pod's answer to its neighbour would pass the node unseen, and be one
 // of a stranger: `br_netfilter` shows bridged packets to IPVS and iptables. It must be asked for, as any rule that
 // looks at bridge ports loads the module behind everybody's back.
 
 const bridge = { IPv4: ip('10.0.1.254'), IPv6: ip('fd00:10:0:1::fe') } as const;
+const shop = new ShopService('web', 1);
 const network = new Network();
 const client = network.addClient('client', [ip('203.0.113.7'), ip('2001:db8:203:113::7')]);
 network.addBridge('cni0', [
@@ -47,7 +39,7 @@ beforeAll(async () => {
       detectLocal: { mode: 'interface', name: 'cni0' },
     },
   });
-  proxy.tell(webService(), ...webSlices([web]));
+  proxy.tell(shop.service(), ...shop.slices(web));
   await proxy.settled();
 });
 
@@ -62,23 +54,23 @@ const seenAsNode = table(({ family }) => `web saw ${bridge[family]}`);
 
 describe('pods on a bridge', () => {
   test('a neighbour reaches the cluster IP as itself', async () => {
-    expect(await askAll(caller, vip)).toEqual(
+    expect(await askAll(caller, shop.vip)).toEqual(
       table(({ family }) => `web saw ${addressOf(caller, family)}`),
     );
   });
 
   test('a pod reaches itself through its own Service, masqueraded', async () => {
-    expect(await askAll(web, vip)).toEqual(seenAsNode);
+    expect(await askAll(web, shop.vip)).toEqual(seenAsNode);
   });
 
   test('the node and a client outside reach the cluster IP, masqueraded', async () => {
-    expect(await askAll(network.node, vip)).toEqual(seenAsNode);
-    expect(await askAll(client, vip)).toEqual(seenAsNode);
+    expect(await askAll(network.node, shop.vip)).toEqual(seenAsNode);
+    expect(await askAll(client, shop.vip)).toEqual(seenAsNode);
   });
 
   test('a client outside reaches the node port on each of the node’s addresses, masqueraded', async () => {
-    expect(await askAll(client, nodePort)).toEqual(seenAsNode);
-    expect(await askAll(client, { ...nodePort, addresses: bridge })).toEqual(seenAsNode);
+    expect(await askAll(client, shop.nodePort)).toEqual(seenAsNode);
+    expect(await askAll(client, { ...shop.nodePort, addresses: bridge })).toEqual(seenAsNode);
   });
 
   test('the state is the golden one', async () => {

@@ -7,21 +7,12 @@ import type { Server } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
 import { node } from '../support/objects.ts';
 import { setNode } from '../support/proxier.ts';
-import {
-  addressOf,
-  askAll,
-  nodePort,
-  serveAll,
-  type Table,
-  table,
-  vip,
-  webService,
-  webSlices,
-} from '../support/traffic.ts';
+import { addressOf, askAll, ShopService, serveAll, type Table, table } from '../support/traffic.ts';
 
 // Who reaches a Service, and as whom: every way through the node, in every mode of telling pods from strangers.
 // One proxier after another works on the same node, so each adopts what the last one left, with other rules.
 
+const shop = new ShopService('web', 1);
 const network = new Network();
 const client = network.addClient('client', [ip('203.0.113.7'), ip('2001:db8:203:113::7')]);
 /** A pod of another node, whose packets come in from outside. */
@@ -95,8 +86,8 @@ describe.each(modes)('mode $name', ({ name, settings, masqueraded }) => {
     });
     proxy.tell(
       setNode(node({ podCIDRs: [net('10.0.1.0/24'), net('fd00:10:0:1::/64')] })),
-      webService(),
-      ...webSlices([web]),
+      shop.service(),
+      ...shop.slices(web),
     );
     await proxy.settled();
   });
@@ -111,11 +102,13 @@ describe.each(modes)('mode $name', ({ name, settings, masqueraded }) => {
     ['a pod of another node', distantPod],
     ['a client outside', client],
   ])('%s reaches the cluster IP', async (_, who) => {
-    expect(await askAll(who, vip)).toEqual(masqueraded.includes(who) ? seenAsNode : seenAs(who));
+    expect(await askAll(who, shop.vip)).toEqual(
+      masqueraded.includes(who) ? seenAsNode : seenAs(who),
+    );
   });
 
   test('a pod reaches itself through its own Service, masqueraded', async () => {
-    expect(await askAll(web, vip)).toEqual(seenAsNode);
+    expect(await askAll(web, shop.vip)).toEqual(seenAsNode);
   });
 
   test.each([
@@ -123,7 +116,7 @@ describe.each(modes)('mode $name', ({ name, settings, masqueraded }) => {
     ['a pod of this node', caller],
     ['the node', network.node],
   ])('%s reaches the node port, masqueraded', async (_, who) => {
-    expect(await askAll(who, nodePort)).toEqual(seenAsNode);
+    expect(await askAll(who, shop.nodePort)).toEqual(seenAsNode);
   });
 
   test('the state is the golden one', async () => {

@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import { type Family, families, familyOf, type IpAddress } from '../../pkg/ip/address.ts';
 import { type Protocol, protocols } from '../../pkg/ip/protocol.ts';
 import type { Change, Endpoint, Service } from '../../pkg/kube/types.ts';
@@ -8,7 +9,7 @@ import { type Server, serve } from './network/server.ts';
 import { endpoint, service, servicePort, slice } from './objects.ts';
 import { setService, setSlice } from './proxier.ts';
 
-// Traffic of every protocol and family at once: a Service with a port for each protocol and an address of each family,
+// Traffic of every protocol and family at once: Services with a port for each protocol and an address of each family,
 // servers for it, and requests to it. What comes back is a table: `TCP IPv4` → `web saw 10.0.1.2`.
 
 /** Where something listens, in each family. */
@@ -16,15 +17,6 @@ export interface Target {
   readonly addresses: Readonly<Record<Family, IpAddress>>;
   readonly port: number;
 }
-
-/** The cluster IPs of `shop/web`. */
-export const clusterIPs = { IPv4: ip('172.30.0.1'), IPv6: ip('fd00:172:30::1') } as const;
-
-/** `shop/web` by its cluster IP. */
-export const vip: Target = { addresses: clusterIPs, port: 80 };
-
-/** `shop/web` by its node port. */
-export const nodePort: Target = { addresses: nodeAddresses, port: 30080 };
 
 /** A protocol in a family. */
 export interface Kind {
@@ -47,6 +39,9 @@ export function table<T>(of: (kind: Kind) => T): Table<T> {
   );
 }
 
+/** What {@link askAll} says when nobody may answer: refused, or silence where the kernel has sent enough ICMP messages for now. */
+export const unanswered: Table = table(() => expect.stringMatching(/^(refused|timeout)$/));
+
 /** The address that a host has in a family; throws if it has none. */
 export function addressOf({ name, addresses }: Host, family: Family): IpAddress {
   const address = addresses.find((candidate) => familyOf(candidate) === family);
@@ -54,48 +49,65 @@ export function addressOf({ name, addresses }: Host, family: Family): IpAddress 
   return address;
 }
 
-/** `shop/web`: port 80 for every protocol, on the node's port 30080 as well. */
-export function webService(over: Partial<Service> = {}): Change {
-  return setService(
-    service({
-      type: 'NodePort',
-      clusterIPs: Object.values(clusterIPs),
-      ports: protocols.map((protocol) =>
-        servicePort({ name: protocol.toLowerCase(), protocol, nodePort: nodePort.port }),
+/** An endpoint: a pod of this node, unless said otherwise. */
+export type PodEndpoint = Host | (Partial<Endpoint> & { readonly host: Host });
+
+/** A Service of `shop` with port 80 for every protocol, which its pods serve on 8080, and a node port. */
+export class ShopService {
+  readonly name: string;
+  /** Its cluster IPs. */
+  readonly vip: Target;
+  readonly nodePort: Target;
+
+  /** The number makes its addresses and node port: 1 stands for 172.30.0.1, fd00:172:30::1 and 30080. */
+  constructor(name: string, number: number) {
+    this.name = name;
+    const addresses = { IPv4: ip(`172.30.0.${number}`), IPv6: ip(`fd00:172:30::${number}`) };
+    this.vip = { addresses, port: 80 };
+    this.nodePort = { addresses: nodeAddresses, port: 30_079 + number };
+  }
+
+  /** The Service itself. */
+  service(over: Partial<Service> = {}): Change {
+    return setService(
+      service({
+        name: this.name,
+        type: 'NodePort',
+        clusterIPs: Object.values(this.vip.addresses),
+        ports: protocols.map((protocol) =>
+          servicePort({ name: protocol.toLowerCase(), protocol, nodePort: this.nodePort.port }),
+        ),
+        ...over,
+      }),
+    );
+  }
+
+  /** Its slices, one for each family: these endpoints and no others. */
+  slices(...endpoints: readonly PodEndpoint[]): readonly Change[] {
+    return families.map((family) =>
+      setSlice(
+        slice(
+          endpoints.map((given) => toEndpoint(given, family)),
+          {
+            name: `${this.name}-${family.toLowerCase()}`,
+            serviceName: this.name,
+            family,
+            ports: protocols.map((protocol) => ({
+              name: protocol.toLowerCase(),
+              protocol,
+              port: 8080,
+            })),
+          },
+        ),
       ),
-      ...over,
-    }),
-  );
+    );
+  }
 }
 
-/** An endpoint of `shop/web`: a pod of this node, unless said otherwise. */
-export type WebEndpoint = Host | (Partial<Endpoint> & { readonly host: Host });
-
-/** The slices of `shop/web`, one for each family: these endpoints and no others, port 8080. */
-export function webSlices(endpoints: readonly WebEndpoint[]): readonly Change[] {
-  return families.map((family) =>
-    setSlice(
-      slice(
-        endpoints.map((given) => {
-          const { host, ...over } = 'host' in given ? given : { host: given };
-          return endpoint(addressOf(host, family), {
-            nodeName: 'here',
-            podUid: `pod-${host.name}`,
-            ...over,
-          });
-        }),
-        {
-          name: `web-${family.toLowerCase()}`,
-          family,
-          ports: protocols.map((protocol) => ({
-            name: protocol.toLowerCase(),
-            protocol,
-            port: 8080,
-          })),
-        },
-      ),
-    ),
-  );
+function toEndpoint(given: PodEndpoint, family: Family): Endpoint {
+  const { host, ...over } = 'host' in given ? given : { host: given };
+  const podUid = `pod-${host.name}`;
+  return endpoint(addressOf(host, family), { nodeName: 'here', podUid, ...over });
 }
 
 /** Serves every protocol in every family on a host's own addresses; port 8080 unless said otherwise. */
@@ -125,4 +137,20 @@ export async function askAll(
 export function printAnswer(answer: Answer | undefined): string {
   if (answer === undefined) return 'nothing';
   return answer.kind === 'answer' ? `${answer.server} saw ${answer.peer}` : answer.kind;
+}
+
+/** Several rounds of {@link askAll}, one after the other: how often each answer came, for each kind. */
+export async function countAll(
+  host: Host,
+  target: Target,
+  { rounds, ...over }: Partial<Request> & { readonly rounds: number },
+): Promise<Table<Record<string, number>>> {
+  const counts = table((): Record<string, number> => ({}));
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, answer] of Object.entries(await askAll(host, target, over))) {
+      const count = counts[name] ?? {};
+      count[answer] = (count[answer] ?? 0) + 1;
+    }
+  }
+  return counts;
 }

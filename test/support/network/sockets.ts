@@ -53,6 +53,8 @@ const SOCK_NONBLOCK = 0x800;
 const SOCK_CLOEXEC = 0x80000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
 const SO_ERROR = 4;
 const SO_LINGER = 13;
 const MSG_NOSIGNAL = 0x4000;
@@ -71,6 +73,8 @@ export function openSocket(family: Family, protocol: Protocol): number {
   const fd = socket(AF[family], type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocolNumber(protocol));
   if (fd < 0) throw new Error(`socket ${protocol} ${family}: errno ${errno()}`);
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, words(1), 4);
+  // All addresses are all of the socket's family: a port can be served once in each.
+  if (family === 'IPv6') setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, words(1), 4);
   return fd;
 }
 
