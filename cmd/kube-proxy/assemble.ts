@@ -196,6 +196,8 @@ async function createProxier(shared: Shared): Promise<Follower> {
     ruleSettings,
     syncPeriod,
     minSyncPeriod,
+    drains: { mode: 'pod', timeout: 900_000 },
+    farewell: undefined,
     families: await servedFamilies(shared, firewall),
   });
   return {

@@ -137,9 +137,13 @@ test('the state and what happened are counted', async () => {
   reporter.operation('addVirtualServer', true);
   reporter.operation('addVirtualServer', false);
   reporter.repaired('bindAddress');
-  reporter.drainEnded('empty');
+  const address = '10.0.0.1' as never;
+  const backend = { address, port: 80 } as never;
+  const drain = { server: { address, protocol: 'TCP', port: 80 }, backend, podUid: '' } as const;
+  reporter.drainEnded({ ...drain, end: 'empty', age: 1_000, cutConnections: 5 }, undefined);
   reporter.rulesFailed('IPv6');
-  expect(await scraped('ipvs_')).toEqual([
+  const lines = (await scraped('ipvs_')).filter((line) => !line.startsWith('drain_duration'));
+  expect(lines).toEqual([
     'first_sync_complete 0',
     'failed_services 1',
     'conflicts 2',
@@ -149,6 +153,8 @@ test('the state and what happened are counted', async () => {
     'repairs_total{kind="bindAddress"} 1',
     'draining_real_servers 3',
     'drains_total{reason="empty"} 1',
+    'cut_connections_total{reason="empty"} 5',
+    'revived_real_servers_total 0',
     'events_dropped_total 0',
   ]);
   expect(await scraped('sync_proxy_rules_no_local_endpoints_total')).toEqual([

@@ -32,7 +32,12 @@ export function createReporter(listeners: Listeners): Reporter {
     repaired: (kind) => metrics.repairs.inc({ kind }),
     // Counted by `state`, and logged by the proxier.
     conflict() {},
-    drainEnded: (reason) => metrics.drains.inc({ reason }),
+    drainEnded({ end, age, cutConnections }) {
+      metrics.drains.inc({ reason: end });
+      metrics.drainDuration.observe({ reason: end }, age / 1000);
+      if (cutConnections > 0) metrics.cutConnections.inc({ reason: end }, cutConnections);
+    },
+    revived: () => metrics.revivedRealServers.inc({}),
     rulesFailed: (family) => metrics.restoreFailures.inc({ ip_family: family }),
     progressed: () => health.progressed(),
     firstSyncDone() {

@@ -208,6 +208,25 @@ const ours = {
     help: 'Drains of real servers that ended, by reason',
     labels: ['reason'],
   },
+  drainDuration: {
+    type: 'histogram',
+    name: 'kubeproxy_ipvs_drain_duration_seconds',
+    help: 'How long drains of real servers took, by the reason of their end',
+    labels: ['reason'],
+    buckets: [0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600],
+  },
+  cutConnections: {
+    type: 'counter',
+    name: 'kubeproxy_ipvs_cut_connections_total',
+    help: 'Connections, closing ones included, that were left when a drain ended',
+    labels: ['reason'],
+  },
+  revivedRealServers: {
+    type: 'counter',
+    name: 'kubeproxy_ipvs_revived_real_servers_total',
+    help: "Real servers that took another pod's place and kept its connections",
+    labels: [],
+  },
   lists: {
     type: 'counter',
     name: 'kubeproxy_ipvs_lists_total',

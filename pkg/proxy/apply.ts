@@ -5,7 +5,7 @@ import type { EntryWrite, IpSets } from '../ipset/ipset.ts';
 import type { IpvsWrite, VirtualServerId } from '../ipvs/ipvs.ts';
 import type { AddressWrite, Links } from '../links/links.ts';
 import { Breather } from '../runner/lane.ts';
-import type { DrainRequest } from './graceful.ts';
+import type { DrainRequest } from './drain-list.ts';
 import type { Mirror } from './mirror.ts';
 import type { Operation } from './operation.ts';
 import type { ServerWrite, ServerWriter } from './server-writer.ts';
@@ -83,6 +83,7 @@ function interfaceOf({ kind }: Operation): Interface {
     case 'addRealServer':
     case 'weighRealServer':
     case 'drainRealServer':
+    case 'replaceRealServer':
       return 'server';
     case 'makeDevice':
     case 'createSet':
@@ -141,7 +142,9 @@ function writeServers(
   const failures = servers.write(batch.map(toServerWrite));
   return failures.flatMap(({ index, error }) => {
     const operation = batch[index];
-    const isDone = operation?.kind === 'deleteVirtualServer' && isNotFound(error);
+    const isDeletion =
+      operation?.kind === 'deleteVirtualServer' || operation?.kind === 'replaceRealServer';
+    const isDone = isDeletion && isNotFound(error);
     return operation === undefined || isDone ? [] : [{ operation, error }];
   });
 }
@@ -163,6 +166,10 @@ function toServerWrite(operation: ServerOperation): ServerWrite {
         write: { kind: 'updateRealServer', server: operation.server, backend: operation.backend },
         podUid: operation.podUid,
       };
+    case 'replaceRealServer': {
+      const { server, backend } = operation;
+      return { write: { kind: 'deleteRealServer', server, backend } };
+    }
   }
 }
 

@@ -28,6 +28,8 @@ export interface ServiceObjects {
   readonly slices: Iterable<EndpointSlice>;
   /** Slices made of endpoints that vanished a moment ago and may come back: they lose new connections only. */
   readonly vanished: Iterable<EndpointSlice>;
+  /** How long this Service's real servers may drain, in milliseconds, if it says so itself; 0 for no limit. */
+  readonly drainTimeout?: number | undefined;
 }
 
 /** An entry of one of our sets, each of which there is once for each family. */
@@ -49,6 +51,10 @@ export interface FrontEnd {
   readonly server: VirtualServer;
   /** Whether its address goes onto the dummy device. */
   readonly isBound: boolean;
+  /** Whether clients come to it from outside the cluster. */
+  readonly isExposed: boolean;
+  /** How long its real servers may drain, in milliseconds, if the Service says so itself. */
+  readonly drainTimeout: number | undefined;
   readonly realServers: readonly WantedRealServer[];
   readonly entries: readonly SetEntry[];
 }
@@ -83,10 +89,8 @@ export function footprint(objects: ServiceObjects, node: NodeContext): Footprint
     const endpoints = endpointsOf(objects.slices, query);
     const vanished = endpointsOf(objects.vanished, query);
     const backends = new Backends(port, { node, endpoints, vanished });
-    frontEnds.push(
-      clusterFrontEnd(port, { node, backends }),
-      ...nodePortFrontEnds(port, { node, backends }),
-    );
+    const circumstances = { node, backends, drainTimeout: objects.drainTimeout };
+    frontEnds.push(clusterFrontEnd(port, circumstances), ...nodePortFrontEnds(port, circumstances));
     for (const endpoint of [...endpoints, ...vanished])
       if (endpoint.isLocal) hairpins.push(hairpin(endpoint, port));
     if (port.protocol === 'UDP') udpFrontEnds.push(...udpFrontEndsOf(port, { node, endpoints }));
@@ -98,15 +102,21 @@ export function footprint(objects: ServiceObjects, node: NodeContext): Footprint
 }
 
 interface Circumstances {
+  readonly drainTimeout: number | undefined;
   readonly node: NodeContext;
   readonly backends: Backends;
 }
 
-function clusterFrontEnd(port: ServicePort, { node, backends }: Circumstances): FrontEnd {
+function clusterFrontEnd(
+  port: ServicePort,
+  { node, backends, drainTimeout }: Circumstances,
+): FrontEnd {
   const { clusterIP: ip, protocol, family } = port;
   return {
     server: virtualServer(port, { address: ip, port: port.port, scheduler: node.scheduler }),
     isBound: true,
+    isExposed: false,
+    drainTimeout,
     realServers: port.isInternalPolicyLocal ? backends.localOnly() : backends.cluster(),
     entries: [
       { set: 'clusterIp', family, entry: { type: 'hash:ip,port', ip, protocol, port: port.port } },
@@ -117,13 +127,15 @@ function clusterFrontEnd(port: ServicePort, { node, backends }: Circumstances): 
 
 function nodePortFrontEnds(
   port: ServicePort,
-  { node, backends }: Circumstances,
+  { node, backends, drainTimeout }: Circumstances,
 ): readonly FrontEnd[] {
   if (port.nodePort === 0) return [];
   const addresses = node.nodePortAddresses.filter((address) => familyOf(address) === port.family);
   return addresses.map((address) => ({
     server: virtualServer(port, { address, port: port.nodePort, scheduler: node.scheduler }),
     isBound: false,
+    isExposed: true,
+    drainTimeout,
     realServers: port.isExternalPolicyLocal ? backends.localFirst() : backends.cluster(),
     entries: nodePortEntries(port, address),
   }));

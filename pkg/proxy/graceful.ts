@@ -1,4 +1,4 @@
-import { isNotFound } from '../errno/errno.ts';
+import type { IpAddress } from '../ip/address.ts';
 import {
   type Ipvs,
   printRealServer,
@@ -8,151 +8,205 @@ import {
   type RealServerStatus,
   realServerKey,
   type VirtualServerId,
-  virtualServerKey,
 } from '../ipvs/ipvs.ts';
 import type { Logger } from '../log/log.ts';
-import { type Clock, minutes, sleep } from '../runner/clock.ts';
+import { type Clock, seconds } from '../runner/clock.ts';
 import type { Lane } from '../runner/lane.ts';
-import type { DrainCause } from './operation.ts';
+import { Runner } from '../runner/runner.ts';
+import {
+  type Allowance,
+  allowance,
+  connections,
+  type DrainCircumstances,
+  type DrainEnd,
+  type DrainMode,
+  nextInterval,
+} from './drain.ts';
+import { cutsClients, judge, needsReading, type Over, planNextLook } from './drain-check.ts';
+import { type Drain, type DrainGroup, DrainList, type DrainRequest } from './drain-list.ts';
 import type { ServerWriter } from './server-writer.ts';
 
-/** A real server that is to go, already at weight 0. */
-export interface DrainRequest {
-  readonly server: VirtualServerId;
-  readonly backend: RealServer;
-  /** '' if unknown. */
-  readonly podUid: string;
-  readonly cause: DrainCause;
+/** A drain that ended. */
+export interface EndedDrain extends DrainRequest {
+  readonly end: DrainEnd;
+  /** Milliseconds since it began. */
+  readonly age: number;
+  /** How many connections were open, or closing, when it ended. */
+  readonly cutConnections: number;
 }
 
-/** How a drain ended: no connections left, wanted again, or deleted by somebody else. */
-export type DrainEnd = 'empty' | 'wanted' | 'vanished';
+/** What a drain's rules depend on besides the drain itself. */
+export type DrainSurroundings = Pick<
+  DrainCircumstances,
+  'cause' | 'pod' | 'timeout' | 'isExposed' | 'isAddressGone' | 'scheduler'
+>;
+
+/** Deletes real servers in such a way that clients which only wait are told. */
+export interface Farewell {
+  /** Finds out who is connected to the servers, has them deleted by `cut`, and tells the clients of those that it deleted. */
+  part(requests: readonly DrainRequest[], cut: () => Promise<readonly DrainRequest[]>): void;
+}
 
 /** What the manager works with. */
 export interface GracefulOptions {
   readonly ipvs: Ipvs;
   readonly writer: ServerWriter;
+  readonly mode: DrainMode;
   /** Whether a Service wants the real server now, and for the same pod as far as both are known. */
   readonly isWanted: (
     server: VirtualServerId,
-    realServer: { readonly backend: RealServerId; readonly podUid: string },
+    realServer: Pick<DrainRequest, 'backend' | 'podUid'>,
   ) => boolean;
+  readonly surroundings: (request: DrainRequest) => DrainSurroundings;
+  /** Without one, clients learn of a deletion at their next packet. */
+  readonly farewell: Farewell | undefined;
   readonly lane: Lane;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly onEnd?: (end: DrainEnd) => void;
-  /** Called when a virtual server lost a draining real server. */
-  readonly onDeleted?: (server: VirtualServerId) => void;
+  readonly onEnd?: (drain: EndedDrain) => void;
 }
 
-/** How often draining servers are looked at. */
-const checkInterval = minutes(1);
+/** At most so many virtual servers are looked at, one dump each, before others get this much time. */
+const checksAtOnce = 50;
+const pause = seconds(0.1);
 
-/** `10.96.0.10:53/TCP/10.244.1.7:53`: the name of a real server across all virtual servers. For people and for the list; nobody parses it. */
+/** `10.96.0.10:53/TCP/10.244.1.7:53`: the name of a real server across all virtual servers. For people; nobody parses it. */
 export function uniqueRS(server: VirtualServerId, backend: RealServerId): string {
   return `${printVirtualServer(server)}/${printRealServer(backend)}`;
 }
 
 /**
- * Real servers that are no longer wanted, on their way out: they keep their connections and get no new ones, and are
- * deleted when both connection counters are 0. UDP and SCTP ones, and those whose virtual server goes, at once.
+ * Real servers that are no longer wanted, on their way out: they keep their connections and get no new ones, until
+ * `docs/graceful-termination.md` says that they are over. Drains that go on when the program stops stay in the kernel at weight 0
+ * and are found there at the next start.
  */
 export class GracefulTerminationManager {
   readonly #options: GracefulOptions;
-  readonly #list = new Map<string, Map<string, DrainRequest>>();
-  #size = 0;
+  readonly #list = new DrainList();
+  readonly #checks: Runner;
 
   constructor(options: GracefulOptions) {
+    const { clock, log } = options;
     this.#options = options;
+    this.#checks = new Runner({ clock, log, minInterval: pause, run: () => this.#checkDue() });
   }
 
   /** How many real servers drain. */
   get size(): number {
-    return this.#size;
+    return this.#list.size;
   }
 
-  /** Sets the weight to 0, then deletes the real server if it has no connections, or lists it until then. Throws if the weight cannot be set. */
+  /**
+   * Sets the weight to 0, then deletes the real server or lets it drain, by the rules. Throws if the weight cannot be set.
+   * Without a cause its pod counts as one that left while it was well.
+   */
   async gracefulDeleteRS(
     server: VirtualServerId,
     backend: RealServer,
-    cause: DrainCause = 'endpoint',
+    cause?: { readonly podUid: string },
   ): Promise<void> {
     await this.#options.lane.run(async () => {
       const drained = { ...backend, weight: 0 };
-      const [failure] = this.#options.writer.write([
-        { write: { kind: 'updateRealServer', server, backend: drained } },
-      ]);
+      const write = { kind: 'updateRealServer', server, backend: drained } as const;
+      const podUid = cause?.podUid;
+      const [failure] = this.#options.writer.write([{ write, podUid: podUid ?? '' }]);
       if (failure !== undefined) throw failure.error;
-      await this.begin([{ server, backend: drained, podUid: '', cause }]);
+      await this.begin([{ server, backend: drained, podUid }]);
     });
   }
 
-  /** Whether a real server drains; never waits. */
+  /** Whether a real server drains, by its {@link uniqueRS}; never waits. */
   inTerminationList(unique: string): boolean {
-    return this.#find(unique) !== undefined;
+    return this.#findByName(unique) !== undefined;
   }
 
   /** Whether a real server drains; never waits. */
   isDraining(server: VirtualServerId, backend: RealServerId): boolean {
-    return this.#list.get(virtualServerKey(server))?.has(realServerKey(backend)) ?? false;
+    return this.#list.find(server, backend) !== undefined;
   }
 
   /** Gives a draining real server its weight back in place: its connections carry on. Throws if it does not drain or cannot be changed. */
   moveRSOutOfGracefulDeleteList(unique: string): void {
-    const request = this.#find(unique);
-    if (request === undefined) throw new Error(`${unique} does not drain`);
-    const { server, backend, podUid } = request;
+    const drain = this.#findByName(unique);
+    if (drain === undefined) throw new Error(`${unique} does not drain`);
+    const { server, backend, podUid } = drain.request;
     const write = { kind: 'updateRealServer', server, backend: { ...backend, weight: 1 } } as const;
-    const [failure] = this.#options.writer.write([{ write, podUid }]);
+    const [failure] = this.#options.writer.write([{ write, podUid: podUid ?? '' }]);
     if (failure !== undefined) throw failure.error;
-    this.#drop(request, 'wanted');
+    this.#end(drain, 'wanted');
   }
 
-  /** Takes a real server off the list that has its weight back. */
-  forget(server: VirtualServerId, backend: RealServerId): void {
-    const request = this.#list.get(virtualServerKey(server))?.get(realServerKey(backend));
-    if (request !== undefined) this.#drop(request, 'wanted');
+  /** Takes a real server off the list about which somebody else decided. */
+  forget(server: VirtualServerId, backend: RealServerId, end: DrainEnd = 'wanted'): void {
+    const drain = this.#list.find(server, backend);
+    if (drain !== undefined) this.#end(drain, end);
   }
 
-  /** Begins drains of real servers at weight 0: those that need not wait go at once. Inside the lane only. */
+  /** Begins drains of real servers at weight 0, and ends at once those that need not wait. Inside the lane only. */
   async begin(requests: readonly DrainRequest[]): Promise<void> {
-    const servers = new Map<string, VirtualServerId>();
-    for (const request of requests) {
-      this.#add(request);
-      servers.set(virtualServerKey(request.server), request.server);
-    }
-    for (const server of servers.values()) await this.#check(server);
+    const groups = new Set<DrainGroup>();
+    for (const request of requests) groups.add(this.#list.add(request, this.#options.clock.now()));
+    for (const group of groups) await this.#check(group);
+    this.#schedule();
   }
 
-  /** Looks at the draining servers every minute until the signal aborts; what drains then stays in the kernel at weight 0. */
+  /** Something became known of the pods on an address: their drains are judged anew. */
+  podChanged(address: IpAddress): void {
+    const groups = this.#list.groupsOf(address);
+    for (const group of groups) group.due = this.#options.clock.now();
+    if (groups.length > 0) this.#checks.request();
+  }
+
+  /** A virtual server is no longer wanted, by its key: its drains are judged anew. */
+  virtualServerRetired(key: string): void {
+    const group = this.#list.group(key);
+    if (group === undefined) return;
+    group.due = this.#options.clock.now();
+    this.#checks.request();
+  }
+
+  /** Looks after the drains until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, lane } = this.#options;
-    for (;;) {
-      await sleep(clock, checkInterval, signal);
-      if (signal.aborted) return;
-      for (const requests of [...this.#list.values()]) {
-        const [request] = requests.values();
-        if (request !== undefined) await lane.run(() => this.#check(request.server));
-      }
+    await this.#checks.run(signal);
+    for (const drain of [...this.#list.drains()]) this.#end(drain, 'shutdown');
+  }
+
+  async #checkDue(): Promise<void> {
+    const { lane, clock } = this.#options;
+    for (const group of this.#list.due(clock.now()).slice(0, checksAtOnce)) {
+      await lane.run(() => this.#check(group));
     }
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    const { nextDue } = this.#list;
+    if (nextDue < Number.POSITIVE_INFINITY)
+      this.#checks.retryAfter(Math.max(0, nextDue - this.#options.clock.now()));
   }
 
   /** Looks at all drains of one virtual server: at most one dump, and the writes that follow from it. */
-  async #check(server: VirtualServerId): Promise<void> {
-    const requests = [...(this.#list.get(virtualServerKey(server))?.values() ?? [])];
-    const waiting = requests.filter((request) => !this.#endIfWanted(request));
-    const patient = waiting.some(waitsForConnections);
+  async #check(group: DrainGroup): Promise<void> {
+    const { clock, mode, log } = this.#options;
+    const judged = [...group.drains.values()]
+      .filter((drain) => !drain.isEnding && !this.#endIfWanted(drain))
+      .map((drain) => ({ drain, allowed: this.#allowance(drain.request) }));
     try {
-      const found = patient ? await this.#read(server) : undefined;
-      const over = waiting.filter(
-        (request) => !waitsForConnections(request) || isEmpty(request, found),
-      );
-      this.#delete(over.filter((request) => !this.#endIfWanted(request)));
+      const found = judged.some(needsReading) ? await this.#read(group.server) : undefined;
+      const now = clock.now();
+      this.#finish(judge(judged, { found, now, mode }));
+      planNextLook(group, { judged, now, mode });
     } catch (error) {
-      this.#options.log.error('could not look at draining real servers', error, {
-        virtualServer: printVirtualServer(server),
+      log.error('could not look at draining real servers', error, {
+        virtualServer: printVirtualServer(group.server),
       });
+      group.due = clock.now() + nextInterval(group.interval, { mode, isClosing: true });
     }
+  }
+
+  #allowance(request: DrainRequest): Allowance {
+    const { mode, surroundings } = this.#options;
+    return allowance({ mode, protocol: request.server.protocol, ...surroundings(request) });
   }
 
   async #read(server: VirtualServerId): Promise<ReadonlyMap<string, RealServerStatus>> {
@@ -160,71 +214,84 @@ export class GracefulTerminationManager {
     return new Map(statuses.map((status) => [realServerKey(status), status]));
   }
 
-  #endIfWanted(request: DrainRequest): boolean {
-    if (!this.#options.isWanted(request.server, request)) return false;
-    this.#drop(request, 'wanted');
+  /** Deletes what is over. Those whose connections are cut go by way of the farewell, so that their clients are told. */
+  #finish(over: readonly Over[]): void {
+    const { farewell } = this.#options;
+    const isTold = (some: Over) => farewell !== undefined && cutsClients(some);
+    const [told, others] = [over.filter(isTold), over.filter((some) => !isTold(some))];
+    this.#delete(others);
+    if (told.length === 0) return;
+    for (const { drain } of told) drain.isEnding = true;
+    farewell?.part(
+      told.map(({ drain }) => drain.request),
+      () =>
+        this.#options.lane.run(() =>
+          this.#delete(
+            told.filter(
+              ({ drain }) => this.#list.find(drain.request.server, drain.request.backend) === drain,
+            ),
+          ),
+        ),
+    );
+  }
+
+  /** Deletes real servers that are still unwanted at this moment. Those that went. */
+  #delete(over: readonly Over[]): readonly DrainRequest[] {
+    const due = over.filter(({ drain }) => !this.#endIfWanted(drain));
+    const writes = due.map(({ drain: { request } }) => {
+      return {
+        write: {
+          kind: 'deleteRealServer',
+          server: request.server,
+          backend: request.backend,
+        } as const,
+      };
+    });
+    const failures = new Map(
+      this.#options.writer.write(writes).map(({ index, error }) => [index, error]),
+    );
+    return due.flatMap(({ drain, end }, index) => {
+      const error = failures.get(index);
+      if (error !== undefined) {
+        drain.isEnding = false;
+        this.#options.log.error('could not delete a drained real server', error, {
+          realServer: nameOf(drain),
+        });
+        return [];
+      }
+      this.#end(drain, end);
+      return [drain.request];
+    });
+  }
+
+  #endIfWanted(drain: Drain): boolean {
+    if (!this.#options.isWanted(drain.request.server, drain.request)) return false;
+    this.#end(drain, 'wanted');
     return true;
   }
 
-  #delete(requests: readonly DrainRequest[]): void {
-    const writes = requests.map(({ server, backend }) => ({
-      write: { kind: 'deleteRealServer', server, backend } as const,
-    }));
-    const errors = new Map(
-      this.#options.writer.write(writes).map(({ index, error }) => [index, error]),
-    );
-    for (const [index, request] of requests.entries()) {
-      const error = errors.get(index);
-      if (error === undefined) this.#drop(request, 'empty');
-      else if (isNotFound(error)) this.#drop(request, 'vanished');
-      else
-        this.#options.log.error('could not delete a drained real server', error, {
-          realServer: uniqueRS(request.server, request.backend),
-        });
-    }
+  #end(drain: Drain, end: DrainEnd): void {
+    if (!this.#list.remove(drain)) return;
+    const { clock, log, onEnd } = this.#options;
+    const age = clock.now() - drain.progress.started;
+    const isCut = end !== 'wanted' && end !== 'shutdown' && end !== 'vanished';
+    const cutConnections =
+      isCut && drain.progress.reading !== undefined ? connections(drain.progress.reading) : 0;
+    log.v(2)?.info('drain ended', {
+      realServer: nameOf(drain),
+      end,
+      seconds: Math.round(age / 1000),
+      cutConnections,
+    });
+    onEnd?.({ ...drain.request, end, age, cutConnections });
   }
 
-  #add(request: DrainRequest): void {
-    const key = virtualServerKey(request.server);
-    const requests = this.#list.get(key) ?? new Map<string, DrainRequest>();
-    if (!requests.has(realServerKey(request.backend))) this.#size++;
-    this.#list.set(key, requests.set(realServerKey(request.backend), request));
-    this.#options.log
-      .v(2)
-      ?.info('real server drains', { realServer: uniqueRS(request.server, request.backend) });
-  }
-
-  #drop({ server, backend }: DrainRequest, end: DrainEnd): void {
-    const key = virtualServerKey(server);
-    const requests = this.#list.get(key);
-    if (requests?.delete(realServerKey(backend)) !== true) return;
-    this.#size--;
-    if (requests.size === 0) this.#list.delete(key);
-    this.#options.log.v(2)?.info('drain ended', { realServer: uniqueRS(server, backend), end });
-    this.#options.onEnd?.(end);
-    if (end !== 'wanted') this.#options.onDeleted?.(server);
-  }
-
-  #find(unique: string): DrainRequest | undefined {
-    for (const requests of this.#list.values()) {
-      for (const request of requests.values()) {
-        if (uniqueRS(request.server, request.backend) === unique) return request;
-      }
-    }
+  #findByName(unique: string): Drain | undefined {
+    for (const drain of this.#list.drains()) if (nameOf(drain) === unique) return drain;
     return undefined;
   }
 }
 
-/** TCP connections are worth waiting for; a server that goes with its virtual server is not waited for. */
-function waitsForConnections({ server, cause }: DrainRequest): boolean {
-  return server.protocol === 'TCP' && cause === 'endpoint';
-}
-
-/** No connection, active or closing, is left; a server that is not there has none. */
-function isEmpty(
-  { backend }: DrainRequest,
-  found: ReadonlyMap<string, RealServerStatus> | undefined,
-): boolean {
-  const status = found?.get(realServerKey(backend));
-  return status === undefined || status.activeConnections + status.inactiveConnections === 0;
+function nameOf({ request }: Drain): string {
+  return uniqueRS(request.server, request.backend);
 }

@@ -92,13 +92,15 @@ export class Ledger {
   /** Whether a real server is wanted, and for the same pod as far as both are known. */
   wantsRealServer(
     server: VirtualServerId,
-    { backend, podUid }: { backend: RealServerId; podUid: string },
+    { backend, podUid }: { backend: RealServerId; podUid: string | undefined },
   ): boolean {
     const wanted = this.claim(virtualServerKey(server))?.frontEnd.realServers.find(
       ({ address, port }) => address === backend.address && port === backend.port,
     );
     if (wanted === undefined) return false;
-    return podUid === '' || wanted.podUid === '' || podUid === wanted.podUid;
+    return (
+      podUid === undefined || podUid === '' || wanted.podUid === '' || podUid === wanted.podUid
+    );
   }
 
   wantsEntry(set: string, key: string): boolean {

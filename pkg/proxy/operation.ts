@@ -38,14 +38,16 @@ export type Operation =
       readonly server: VirtualServerId;
       readonly backend: RealServer;
       readonly podUid: string;
-      readonly cause: DrainCause;
+    }
+  /** Deletes the server of another pod at once: the one that is wanted comes after a pause that lets the kernel forget its connections. */
+  | {
+      readonly kind: 'replaceRealServer';
+      readonly server: VirtualServerId;
+      readonly backend: RealServerId;
     }
   | { readonly kind: 'bindAddress' | 'unbindAddress'; readonly address: IpAddress }
   /** Deletes conntrack flows to servers that did not exist when the flows began. */
   | { readonly kind: 'forgetFlows'; readonly servers: readonly VirtualServerId[] };
-
-/** Why a real server is not wanted: its endpoint is not chosen any more, or its whole virtual server goes. */
-export type DrainCause = 'endpoint' | 'virtualServer';
 
 /** An operation as one line, the same in logs, golden files and reviews: `+vs 10.96.0.1:443/TCP rr`. */
 export function printOperation(operation: Operation): string {
@@ -72,6 +74,8 @@ export function printOperation(operation: Operation): string {
       return `=rs ${printPair(operation)} weight ${operation.backend.weight}`;
     case 'drainRealServer':
       return `~rs ${printPair(operation)}`;
+    case 'replaceRealServer':
+      return `!rs ${printPair(operation)}`;
     case 'bindAddress':
       return `+address ${operation.address}`;
     case 'unbindAddress':

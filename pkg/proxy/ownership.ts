@@ -79,6 +79,8 @@ export function foundFrontEnd(server: VirtualServer, mirror: Mirror): FrontEnd {
   return {
     server,
     isBound: mirror.bound.has(server.address),
+    isExposed: !mirror.bound.has(server.address),
+    drainTimeout: undefined,
     realServers: [],
     entries: entriesOf(server, mirror),
   };

@@ -21,6 +21,8 @@ export interface PlanInput {
   readonly keys: Keys;
   /** Real servers that the graceful termination manager looks after already. */
   readonly isDraining: (server: VirtualServerId, backend: RealServerId) => boolean;
+  /** Real servers that must not be added yet: another pod had their address a moment ago. */
+  readonly isResting: (server: VirtualServerId, backend: RealServerId) => boolean;
   /** The families that are served. */
   readonly families: readonly Family[];
 }
@@ -180,7 +182,7 @@ function planStanding(
 }
 
 function planServer(
-  { frontEnd, owner }: Claim,
+  { frontEnd }: Claim,
   { present, input, phases }: { present: HeldServer | undefined; input: PlanInput; phases: Phases },
 ): void {
   const { server } = frontEnd;
@@ -191,9 +193,9 @@ function planServer(
     frontEnd.realServers.map((realServer) => [realServerKey(realServer), realServer]),
   );
   for (const [key, realServer] of wanted) {
-    planRealServer(server, { wanted: realServer, present: present?.realServers.get(key), phases });
+    const held = present?.realServers.get(key);
+    planRealServer(server, { wanted: realServer, present: held, input, phases });
   }
-  const cause = owner === undefined ? 'virtualServer' : 'endpoint';
   for (const [key, backend] of present?.realServers ?? []) {
     if (wanted.has(key) || (backend.weight === 0 && input.isDraining(server, backend))) continue;
     const drained = { ...toRealServer(backend), weight: 0 };
@@ -202,7 +204,6 @@ function planServer(
       server,
       backend: drained,
       podUid: backend.podUid,
-      cause,
     });
   }
 }
@@ -212,13 +213,22 @@ function planRealServer(
   {
     wanted,
     present,
+    input,
     phases,
-  }: { wanted: WantedRealServer; present: HeldRealServer | undefined; phases: Phases },
+  }: {
+    wanted: WantedRealServer;
+    present: HeldRealServer | undefined;
+    input: PlanInput;
+    phases: Phases;
+  },
 ): void {
   const { podUid } = wanted;
   const backend = toRealServer(wanted);
   if (present === undefined) {
-    if (backend.weight > 0) phases.add('serve', { kind: 'addRealServer', server, backend, podUid });
+    const isDue = backend.weight > 0 && !input.isResting(server, backend);
+    if (isDue) phases.add('serve', { kind: 'addRealServer', server, backend, podUid });
+  } else if (podUid !== '' && present.podUid !== '' && podUid !== present.podUid) {
+    phases.add('serve', { kind: 'replaceRealServer', server, backend });
   } else if (hasChanged(backend, present)) {
     phases.add(backend.weight > 0 ? 'serve' : 'drain', {
       kind: 'weighRealServer',

@@ -1,53 +1,13 @@
-import type { Firewall } from '../firewall/firewall.ts';
 import { type Family, familyOf } from '../ip/address.ts';
-import type { Prefix } from '../ip/prefix.ts';
-import type { IpSets } from '../ipset/ipset.ts';
-import type { Ipvs } from '../ipvs/ipvs.ts';
 import type { Change } from '../kube/types.ts';
-import type { Links } from '../links/links.ts';
-import type { Logger } from '../log/log.ts';
-import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
-import { Lane } from '../runner/lane.ts';
+import { minutes, seconds, sleep } from '../runner/clock.ts';
 import { Runner } from '../runner/runner.ts';
-import { type ApplyContext, deviceName } from './apply.ts';
-import { type AuditContext, audit, readAddresses } from './audit.ts';
-import { Bookkeeper } from './bookkeeper.ts';
-import type { FlowForgetter } from './flows.ts';
+import { deviceName } from './apply.ts';
+import { audit, readAddresses } from './audit.ts';
 import type { NodeContext } from './footprint.ts';
-import { GracefulTerminationManager } from './graceful.ts';
-import { Intake } from './intake.ts';
+import type { GracefulTerminationManager } from './graceful.ts';
 import { Keys } from './keys.ts';
-import { Ledger } from './ledger.ts';
-import { Mirror } from './mirror.ts';
-import type { Reporter } from './reporter.ts';
-import { Retirement } from './retirement.ts';
-import { Retries } from './retries.ts';
-import { type RuleSettings, RuleSource } from './rule-source.ts';
-import { ServerWriter } from './server-writer.ts';
-import { Settler } from './settler.ts';
-import { Store } from './store.ts';
-
-/** What the proxier is made of and told. */
-export interface ProxierOptions {
-  readonly ipvs: Ipvs;
-  readonly ipsets: IpSets;
-  readonly links: Links;
-  readonly firewall: Firewall;
-  readonly flows: FlowForgetter;
-  readonly reporter: Reporter;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly nodeName: string;
-  readonly families: readonly Family[];
-  readonly scheduler: string;
-  /** Networks whose virtual servers are left alone unless a Service wants them. */
-  readonly excluded: readonly Prefix[];
-  readonly ruleSettings: RuleSettings;
-  /** Milliseconds between two audits. */
-  readonly syncPeriod: number;
-  /** Milliseconds in which changes are gathered after a sync; 0 for none. */
-  readonly minSyncPeriod: number;
-}
+import { buildParts, type Parts, type ProxierOptions } from './parts.ts';
 
 /** How long to wait for the Node, and for its pod networks where the rules need them. */
 const nodePatience = seconds(30);
@@ -59,81 +19,39 @@ const auditPause = seconds(1);
 /** From changes of the API to the kernel: one sync, end to end (`design.md` section 2). */
 export class Proxier {
   readonly #options: ProxierOptions;
-  readonly #lane = new Lane();
-  readonly #ledger = new Ledger();
-  readonly #mirror = new Mirror();
-  readonly #store: Store;
-  readonly #intake: Intake;
-  readonly #books: Bookkeeper;
-  readonly #rules: RuleSource;
-  readonly #retirement: Retirement;
-  readonly #retries: Retries;
-  readonly #settler: Settler;
-  readonly #auditContext: AuditContext;
+  readonly #parts: Parts;
   readonly #syncs: Runner;
   readonly #audits: Runner;
   #hasSynced = false;
-  /** Real servers on their way out. */
-  readonly graceful: GracefulTerminationManager;
 
   constructor(options: ProxierOptions) {
-    const { clock, log, reporter, firewall, families, ipvs, ipsets, links, flows } = options;
-    const [mirror, ledger, lane] = [this.#mirror, this.#ledger, this.#lane];
-    const now = () => clock.now();
-    const onDirty = () => this.#syncs.request();
+    const { clock, log, minSyncPeriod, syncPeriod } = options;
     this.#options = options;
-    this.#store = new Store(now);
+    this.#parts = buildParts(options, { onDirty: () => this.#syncs.request() });
+    const { lane } = this.#parts;
     this.#syncs = new Runner({
       clock,
       log,
-      minInterval: options.minSyncPeriod,
+      minInterval: minSyncPeriod,
       run: () => lane.run(() => this.#syncOrAudit()),
     });
     this.#audits = new Runner({
       clock,
       log,
       minInterval: auditPause,
-      maxInterval: options.syncPeriod,
+      maxInterval: syncPeriod,
       run: () => (this.#hasSynced ? this.#audit() : lane.run(() => this.#firstSync())),
     });
-    this.#intake = new Intake({ store: this.#store, clock, log, reporter, onDirty });
-    this.#books = new Bookkeeper({ store: this.#store, ledger, clock, log, reporter });
-    this.#retries = new Retries({ clock, log, ledger });
-    this.#retirement = new Retirement({ ledger, mirror });
-    const node = () => this.#store.node;
-    this.#rules = new RuleSource({ settings: options.ruleSettings, firewall, node });
-    const writer = new ServerWriter({ ipvs, mirror });
-    const graceful = new GracefulTerminationManager({
-      ...{ ipvs, writer, lane, clock, log },
-      isWanted: (server, realServer) => ledger.wantsRealServer(server, realServer),
-      onEnd: (end) => reporter.drainEnded(end),
-      onDeleted: onDirty,
-    });
-    this.graceful = graceful;
-    const rules = this.#rules.ruleset.bind(this.#rules);
-    const kernel = { ipvs, ipsets, links, firewall, mirror, rules, now };
-    const applyContext: ApplyContext = {
-      ...kernel,
-      servers: writer,
-      drain: graceful.begin.bind(graceful),
-      forgetFlows: flows.forgetUntranslated.bind(flows),
-      onProgress: () => reporter.progressed(),
-    };
-    const common = { ledger, families, mirror };
-    this.#settler = new Settler({
-      ...common,
-      graceful,
-      retries: this.#retries,
-      applyContext,
-      reporter,
-      log,
-    });
-    this.#auditContext = { ...kernel, ...common, excluded: options.excluded };
+  }
+
+  /** Real servers on their way out. */
+  get graceful(): GracefulTerminationManager {
+    return this.#parts.graceful;
   }
 
   /** Takes in what a source tells; {@link run} carries it out. */
   onChange(change: Change): void {
-    this.#intake.take(change);
+    this.#parts.intake.take(change);
   }
 
   /**
@@ -144,7 +62,7 @@ export class Proxier {
     await this.#waitForObjects(signal);
     if (signal.aborted) return;
     this.#audits.request();
-    const onChange = () => void this.#lane.run(() => this.#readAddresses());
+    const onChange = () => void this.#parts.lane.run(() => this.#readAddresses());
     await Promise.all([
       this.#audits.run(signal),
       this.#syncs.run(signal),
@@ -156,15 +74,15 @@ export class Proxier {
 
   /** Ends when every change taken in so far is in the kernel. */
   async idle(): Promise<void> {
-    do await this.#lane.run(() => sleep(this.#options.clock, 0));
-    while (this.#store.isDirty);
+    do await this.#parts.lane.run(() => sleep(this.#options.clock, 0));
+    while (this.#parts.store.isDirty);
     // A sync that took the last changes in may still be at work: what is asked for now ends after it.
-    await this.#lane.run(() => undefined);
+    await this.#parts.lane.run(() => undefined);
   }
 
   async #waitForObjects(signal: AbortSignal): Promise<void> {
     const { clock, log, nodeName } = this.#options;
-    const [intake, rules] = [this.#intake, this.#rules];
+    const [intake, rules] = [this.#parts.intake, this.#parts.rules];
     await intake.until(() => intake.hasSynced('Service', 'EndpointSlice'), { signal });
     const [hasNode, hasRules] = [() => intake.hasSynced('Node'), () => rules.isReady];
     if (!(await intake.until(hasNode, { signal, patience: nodePatience })))
@@ -181,22 +99,22 @@ export class Proxier {
   async #firstSync(): Promise<void> {
     const { clock, log, families, reporter } = this.#options;
     const started = clock.now();
-    await readAddresses(this.#auditContext);
-    this.#store.markDirty(() => true);
-    const { triggerTimes } = await this.#books.enter(this.#nodeContext());
+    await readAddresses(this.#parts.auditContext);
+    this.#parts.store.markDirty(() => true);
+    const { triggerTimes } = await this.#parts.books.enter(this.#nodeContext());
     const keys = new Keys();
-    for await (const step of audit(this.#auditContext)) {
+    for await (const step of audit(this.#parts.auditContext)) {
       keys.add(step);
       reporter.progressed();
     }
-    keys.add(this.#ledger.everything());
+    keys.add(this.#parts.ledger.everything());
     const isSuccess = await this.#settle(keys);
     this.#report(started, { isSuccess, triggerTimes, families });
     if (!isSuccess) return;
     this.#hasSynced = true;
     reporter.firstSyncDone();
     log.info('first sync done', {
-      services: this.#store.serviceCount,
+      services: this.#parts.store.serviceCount,
       milliseconds: Math.round(clock.now() - started),
     });
   }
@@ -205,8 +123,8 @@ export class Proxier {
   async #sync(): Promise<void> {
     if (!this.#hasSynced) return;
     const started = this.#options.clock.now();
-    const { keys, triggerTimes } = await this.#books.enter(this.#nodeContext());
-    keys.add(await this.#retries.due(this.#auditContext));
+    const { keys, triggerTimes } = await this.#parts.books.enter(this.#nodeContext());
+    keys.add(await this.#parts.retries.due(this.#parts.auditContext));
     const isSuccess = await this.#settle(keys);
     const families = this.#options.families.filter((family) => keys.families.has(family));
     this.#report(started, { isSuccess, triggerTimes, families });
@@ -225,10 +143,10 @@ export class Proxier {
   /** Compares the kernel with the ledger, step by step, and repairs the difference; changes are carried out in between. */
   async #audit(): Promise<void> {
     const started = this.#options.clock.now();
-    const steps = audit(this.#auditContext);
+    const steps = audit(this.#parts.auditContext);
     let isSuccess = true;
     for (let isOver = false; !isOver; ) {
-      await this.#lane.run(async () => {
+      await this.#parts.lane.run(async () => {
         await this.#sync();
         const step = await steps.next();
         isOver = step.done === true;
@@ -240,37 +158,47 @@ export class Proxier {
   }
 
   async #readAddresses(): Promise<void> {
-    const before = this.#mirror.nodeAddresses;
+    const before = this.#parts.mirror.nodeAddresses;
     try {
-      await readAddresses(this.#auditContext);
+      await readAddresses(this.#parts.auditContext);
     } catch (error) {
       this.#options.log.error('could not read addresses', error);
       this.#audits.request();
     }
-    if (isSameSet(before, this.#mirror.nodeAddresses)) return;
-    this.#store.markDirty(({ ports }) => ports.some(({ nodePort }) => nodePort !== 0));
+    if (isSameSet(before, this.#parts.mirror.nodeAddresses)) return;
+    this.#parts.store.markDirty(({ ports }) => ports.some(({ nodePort }) => nodePort !== 0));
     this.#syncs.request();
   }
 
   #nodeContext(): NodeContext {
     const { nodeName, scheduler, families } = this.#options;
-    const nodePortAddresses = this.#mirror.nodeAddresses.filter((address) =>
+    const nodePortAddresses = this.#parts.mirror.nodeAddresses.filter((address) =>
       families.includes(familyOf(address)),
     );
-    return { nodeName, scheduler, zone: this.#store.node?.zone ?? '', nodePortAddresses };
+    return { nodeName, scheduler, zone: this.#parts.store.node?.zone ?? '', nodePortAddresses };
   }
 
   /** Makes the kernel right for some keys, and for retired front ends whose time has come. False if something shared failed. */
   async #settle(keys: Keys, { isRepair = false } = {}): Promise<boolean> {
-    this.#rules.refresh(this.#mirror);
-    const first = await this.#settler.settle(keys, { isRepair });
+    this.#parts.rules.refresh(this.#parts.mirror);
+    const first = await this.#parts.settler.settle(keys, { isRepair });
     const now = this.#options.clock.now();
-    const { keys: released, next } = this.#retirement.release(now);
-    const second = released.isEmpty ? first : await this.#settler.settle(released);
-    for (const time of [next, first.retryAt, second.retryAt, this.#store.nextExpiry]) {
+    for (const key of this.#parts.ledger.retired().keys())
+      if (keys.servers.has(key)) this.graceful.virtualServerRetired(key);
+    const { keys: released, next } = this.#parts.retirement.release(now);
+    const { keys: rested, next: nextRested } = this.#parts.replacements.due();
+    released.add(rested);
+    const second = released.isEmpty ? first : await this.#parts.settler.settle(released);
+    for (const time of [
+      next,
+      nextRested,
+      first.retryAt,
+      second.retryAt,
+      this.#parts.store.nextExpiry,
+    ]) {
       if (time !== undefined) this.#syncs.retryAfter(Math.max(0, time - now));
     }
-    this.#options.flows.reconcileUdp(this.#books.takeUdpChanges());
+    this.#options.flows.reconcileUdp(this.#parts.books.takeUdpChanges());
     if (first.isAstray || second.isAstray)
       this.#audits.retryAfter(Math.max(0, (second.retryAt ?? now) - now));
     return first.isSuccess && second.isSuccess;
@@ -283,10 +211,10 @@ export class Proxier {
     const { clock, reporter } = this.#options;
     reporter.synced({ ...report, milliseconds: clock.now() - started });
     reporter.state({
-      failedServices: this.#retries.failedServices,
-      conflicts: this.#ledger.conflictCount(),
+      failedServices: this.#parts.retries.failedServices,
+      conflicts: this.#parts.ledger.conflictCount(),
       draining: this.graceful.size,
-      withoutLocalEndpoints: this.#ledger.withoutLocalEndpoints(),
+      withoutLocalEndpoints: this.#parts.ledger.withoutLocalEndpoints(),
     });
   }
 }

@@ -1,7 +1,7 @@
 import type { Family } from '../ip/address.ts';
 import type { Kind } from '../kube/types.ts';
 import type { LocalLack } from './footprint.ts';
-import type { DrainEnd } from './graceful.ts';
+import type { EndedDrain } from './graceful.ts';
 import type { Conflict } from './ledger.ts';
 import type { Operation } from './operation.ts';
 
@@ -39,7 +39,10 @@ export interface Reporter {
   /** The audit found a difference and planned this. */
   repaired(kind: Operation['kind']): void;
   conflict(conflict: Conflict): void;
-  drainEnded(end: DrainEnd): void;
+  /** A drain ended; the Service that has the virtual server now, if one does. */
+  drainEnded(drain: EndedDrain, service: string | undefined): void;
+  /** A real server took another pod's place and kept its connections in spite of everything. */
+  revived(): void;
   rulesFailed(family: Family): void;
   /** A batch went through: the program lives. */
   progressed(): void;

@@ -94,6 +94,7 @@ export class Retries {
       case 'addRealServer':
       case 'weighRealServer':
       case 'drainRealServer':
+      case 'replaceRealServer':
         this.#failed.servers.add(virtualServerKey(operation.server));
     }
   }

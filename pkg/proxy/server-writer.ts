@@ -1,4 +1,4 @@
-import type { Failure } from '../errno/errno.ts';
+import { type Failure, isNotFound } from '../errno/errno.ts';
 import type { Ipvs, IpvsWrite } from '../ipvs/ipvs.ts';
 import type { Mirror } from './mirror.ts';
 
@@ -26,6 +26,16 @@ export class ServerWriter {
     for (const [index, { write, podUid }] of batch.entries()) {
       if (!failed.has(index)) this.#mirror.recordWrite(write, podUid);
     }
+    for (const { index, error } of failures) {
+      const write = batch[index]?.write;
+      // What was to be deleted and is not there is as it should be, whoever did it.
+      if (write !== undefined && isDeletion(write) && isNotFound(error))
+        this.#mirror.recordWrite(write);
+    }
     return failures;
   }
+}
+
+function isDeletion({ kind }: IpvsWrite): boolean {
+  return kind === 'deleteRealServer' || kind === 'deleteVirtualServer';
 }

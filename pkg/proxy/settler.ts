@@ -1,5 +1,6 @@
 import { isNotFound } from '../errno/errno.ts';
 import type { Family } from '../ip/address.ts';
+import { realServerKey } from '../ipvs/ipvs.ts';
 import type { Logger } from '../log/log.ts';
 import { type ApplyContext, apply, type FailedOperation } from './apply.ts';
 import type { GracefulTerminationManager } from './graceful.ts';
@@ -8,6 +9,7 @@ import type { Ledger } from './ledger.ts';
 import type { Mirror } from './mirror.ts';
 import { type Operation, printOperation } from './operation.ts';
 import { plan, urgency } from './plan.ts';
+import type { Replacements } from './replacements.ts';
 import type { Reporter } from './reporter.ts';
 import type { Retries } from './retries.ts';
 
@@ -17,6 +19,7 @@ export interface SettlerOptions {
   readonly mirror: Mirror;
   readonly graceful: GracefulTerminationManager;
   readonly retries: Retries;
+  readonly replacements: Replacements;
   readonly applyContext: ApplyContext;
   readonly families: readonly Family[];
   readonly reporter: Reporter;
@@ -46,15 +49,26 @@ export class Settler {
 
   /** Makes the kernel right for some keys. Inside the lane only. */
   async settle(keys: Keys, { isRepair = false } = {}): Promise<Settlement> {
-    const { ledger, mirror, graceful, applyContext, families, retries } = this.#options;
+    const { ledger, mirror, graceful, applyContext, families, retries, replacements } =
+      this.#options;
     const isDraining = graceful.isDraining.bind(graceful);
+    const isResting = replacements.isResting.bind(replacements);
     const failures: FailedOperation[] = [];
     for (const part of this.#parts(keys)) {
-      const operations = plan({ wanted: ledger, held: mirror, keys: part, isDraining, families });
+      const operations = plan({
+        wanted: ledger,
+        held: mirror,
+        keys: part,
+        isDraining,
+        isResting,
+        families,
+      });
       const failed = await apply(operations, applyContext);
       this.#account(operations, { failed, isRepair });
+      this.#learnPods(part);
       failures.push(...failed);
     }
+    await replacements.verify();
     return {
       isSuccess: !failures.some(({ operation }) => isShared(operation)),
       isAstray: failures.some(({ error, operation }) => isShared(operation) || isNotFound(error)),
@@ -92,7 +106,7 @@ export class Settler {
     operations: readonly Operation[],
     { failed, isRepair }: { failed: readonly FailedOperation[]; isRepair: boolean },
   ): void {
-    const { log, reporter, graceful } = this.#options;
+    const { log, reporter } = this.#options;
     const failures = new Set(failed.map(({ operation }) => operation));
     for (const operation of operations) {
       const isSuccess = !failures.has(operation);
@@ -101,8 +115,33 @@ export class Settler {
       if (isRepair) log.info('repaired', { operation: printOperation(operation) });
       else log.v(4)?.info('applied', { operation: printOperation(operation) });
       if (operation.kind === 'setRules' && !isSuccess) reporter.rulesFailed(operation.family);
-      if (operation.kind === 'weighRealServer' && operation.backend.weight > 0 && isSuccess) {
-        graceful.forget(operation.server, operation.backend);
+      if (isSuccess) this.#follow(operation);
+    }
+  }
+
+  /** Tells those that look after real servers what was done about one. */
+  #follow(operation: Operation): void {
+    const { graceful, replacements } = this.#options;
+    if (operation.kind === 'weighRealServer' && operation.backend.weight > 0) {
+      graceful.forget(operation.server, operation.backend);
+    } else if (operation.kind === 'addRealServer') {
+      replacements.added(operation.server, operation.backend);
+    } else if (operation.kind === 'replaceRealServer') {
+      graceful.forget(operation.server, operation.backend, 'podGone');
+      replacements.begin(operation.server, operation.backend);
+    }
+  }
+
+  /** Real servers that were found in the kernel are taken for the pods that they are wanted for. */
+  #learnPods({ servers }: Keys): void {
+    const { ledger, mirror } = this.#options;
+    for (const key of servers) {
+      const held = mirror.servers.get(key)?.realServers;
+      for (const wanted of (held && ledger.claim(key)?.frontEnd.realServers) ?? []) {
+        const present = held?.get(realServerKey(wanted));
+        if (present?.podUid === '' && wanted.podUid !== '') {
+          held?.set(realServerKey(wanted), { ...present, podUid: wanted.podUid });
+        }
       }
     }
   }

@@ -1,5 +1,6 @@
 import type { Change, EndpointSlice, Kind, Node, ObjectName, Service } from '../kube/types.ts';
 import type { ServiceObjects } from './footprint.ts';
+import type { Pods } from './pods.ts';
 import { objectKey } from './service.ts';
 
 /** How long an endpoint that is in no slice any more counts as moving to another one, in milliseconds. */
@@ -27,13 +28,18 @@ export class Store {
   readonly #serviceOfSlice = new Map<string, string>();
   readonly #vanished = new Map<string, Vanished[]>();
   readonly #now: () => number;
+  readonly #pods: Pods | undefined;
   #dirty = new Set<string>();
   #triggerTimes: number[] = [];
   #node: Node | undefined;
 
-  /** @param now milliseconds of a clock that never goes back */
-  constructor(now: () => number) {
+  /**
+   * @param now milliseconds of a clock that never goes back
+   * @param pods is told of every slice as well
+   */
+  constructor(now: () => number, pods?: Pods) {
     this.#now = now;
+    this.#pods = pods;
   }
 
   /** This node, or `undefined` if the API has not told of it. */
@@ -79,7 +85,7 @@ export class Store {
 
   /** When the next vanished endpoints are given up, or `undefined` if none wait. */
   get nextExpiry(): number | undefined {
-    let next: number | undefined;
+    let next = this.#pods?.nextExpiry;
     for (const vanished of this.#vanished.values()) {
       for (const { until } of vanished) next = Math.min(next ?? until, until);
     }
@@ -88,6 +94,7 @@ export class Store {
 
   /** Gives up endpoints that did not come back in time, and marks their Services. */
   expire(): void {
+    this.#pods?.expire();
     const now = this.#now();
     for (const [key, vanished] of this.#vanished) {
       const waiting = vanished.filter(({ until }) => until > now);
@@ -117,6 +124,7 @@ export class Store {
         if (this.#services.delete(objectKey(name))) this.#dirty.add(objectKey(name));
         return;
       case 'EndpointSlice':
+        this.#pods?.delete(name);
         this.#removeSlice(name);
         return;
       case 'Node':
@@ -125,6 +133,7 @@ export class Store {
   }
 
   #setSlice(slice: EndpointSlice): void {
+    this.#pods?.set(slice);
     const service = objectKey({ namespace: slice.namespace, name: slice.serviceName });
     const before = this.#serviceOfSlice.get(objectKey(slice));
     if (before !== undefined && before !== service) this.#removeSlice(slice);

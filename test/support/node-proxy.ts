@@ -11,7 +11,8 @@ import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import { FlowForgetter } from '../../pkg/proxy/flows.ts';
 import { applyKernelSettings } from '../../pkg/proxy/kernel-settings.ts';
-import { Proxier, type ProxierOptions } from '../../pkg/proxy/proxier.ts';
+import type { ProxierOptions } from '../../pkg/proxy/parts.ts';
+import { Proxier } from '../../pkg/proxy/proxier.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 import { net } from './addresses.ts';
@@ -62,6 +63,8 @@ export class NodeProxy {
         masqueradeAll: false,
         detectLocal: { mode: 'ClusterCIDR', networks: [net('10.0.0.0/8'), net('fd00:10::/32')] },
       },
+      drains: { mode: 'pod', timeout: 900_000 },
+      farewell: undefined,
       syncPeriod: 30_000,
       minSyncPeriod: 0,
       ...over,

@@ -7,7 +7,8 @@ import type { Change, EndpointSlice, Node, Service } from '../../pkg/kube/types.
 import { FakeLinks } from '../../pkg/links/fake.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
 import { FlowForgetter } from '../../pkg/proxy/flows.ts';
-import { Proxier, type ProxierOptions } from '../../pkg/proxy/proxier.ts';
+import type { ProxierOptions } from '../../pkg/proxy/parts.ts';
+import { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
 import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
 import { ip, net } from './addresses.ts';
@@ -48,6 +49,7 @@ export interface Reports extends Reporter {
   readonly syncs: SyncReport[];
   readonly repairs: string[];
   readonly conflicts: string[];
+  readonly drains: string[];
   isFirstSyncDone: boolean;
 }
 
@@ -58,6 +60,7 @@ export function recordingReporter(): Reports {
     syncs: [],
     repairs: [],
     conflicts: [],
+    drains: [],
     isFirstSyncDone: false,
     changeReceived: nothing,
     invalidObjects: nothing,
@@ -68,7 +71,8 @@ export function recordingReporter(): Reports {
     repaired: (kind) => void reports.repairs.push(kind),
     conflict: ({ winner, loser, server }) =>
       void reports.conflicts.push(`${winner} over ${loser}: ${server}`),
-    drainEnded: nothing,
+    drainEnded: ({ end }) => void reports.drains.push(end),
+    revived: nothing,
     rulesFailed: nothing,
     progressed: nothing,
     firstSyncDone() {
@@ -121,6 +125,8 @@ export class Stand {
       scheduler: 'rr',
       excluded: [],
       ruleSettings: { masqueradeMark: 0x4000, masqueradeAll: false, detectLocal },
+      drains: { mode: 'pod', timeout: 900_000 },
+      farewell: undefined,
       syncPeriod: 30_000,
       minSyncPeriod: 0,
       ...over,

@@ -1,0 +1,83 @@
+import { type RealServerStatus, realServerKey } from '../ipvs/ipvs.ts';
+import {
+  type Allowance,
+  type DrainEnd,
+  type DrainMode,
+  ending,
+  nextInterval,
+  observe,
+} from './drain.ts';
+import type { Drain, DrainGroup } from './drain-list.ts';
+
+/** A drain and what it is allowed now. */
+export interface Judged {
+  readonly drain: Drain;
+  readonly allowed: Allowance;
+}
+
+/** A drain that is over, and why. */
+export interface Over {
+  readonly drain: Drain;
+  readonly end: DrainEnd;
+}
+
+/** What the kernel said of a virtual server's real servers, if it was asked, and when. */
+export interface Look {
+  readonly found: ReadonlyMap<string, RealServerStatus> | undefined;
+  readonly now: number;
+  readonly mode: DrainMode;
+}
+
+/** Counters say something only of connections, and only where the rules ask for them: UDP is over when its time is. */
+export function needsReading({ drain, allowed }: Judged): boolean {
+  return drain.request.server.protocol !== 'UDP' && (allowed.limit > 0 || allowed.end !== 'atOnce');
+}
+
+/** Which drains are over. */
+export function judge(judged: readonly Judged[], { found, now, mode }: Look): readonly Over[] {
+  return judged.flatMap(({ drain, allowed }) => {
+    const status = found?.get(realServerKey(drain.request.backend));
+    if (found !== undefined && status === undefined) return [{ drain, end: 'vanished' as const }];
+    if (status !== undefined && needsReading({ drain, allowed }))
+      takeReading(drain, { status, now });
+    const end = ending(drain.progress, { allowed, mode, now });
+    return end === undefined ? [] : [{ drain, end }];
+  });
+}
+
+function takeReading(
+  drain: Drain,
+  { status, now }: { status: RealServerStatus; now: number },
+): void {
+  const { activeConnections, inactiveConnections, statistics } = status;
+  const { incomingPackets, outgoingPackets } = statistics;
+  const reading = { activeConnections, inactiveConnections, incomingPackets, outgoingPackets };
+  drain.progress = observe(drain.progress, { reading, now });
+}
+
+/** Decides when to look at a virtual server again: after the interval, or when the first of its drains reaches its limit. */
+export function planNextLook(
+  group: DrainGroup,
+  { judged, now, mode }: { judged: readonly Judged[]; now: number; mode: DrainMode },
+): void {
+  const waiting = judged.filter(
+    ({ drain }) =>
+      group.drains.get(realServerKey(drain.request.backend)) === drain && !drain.isEnding,
+  );
+  const read = waiting.filter(needsReading);
+  const isClosing = read.some(({ drain }) => drain.progress.reading?.activeConnections === 0);
+  group.interval = nextInterval(group.interval, { mode, isClosing });
+  const limits = waiting.map(({ drain: { progress }, allowed }) => {
+    return (allowed.counts === 'sinceLife' ? progress.lastLife : progress.started) + allowed.limit;
+  });
+  group.due = Math.min(
+    read.length > 0 ? now + group.interval : Number.POSITIVE_INFINITY,
+    ...limits,
+  );
+}
+
+/** Whether clients may be connected to a server that is over, and would not hear of it if they only wait. */
+export function cutsClients({ drain: { request, progress }, end }: Over): boolean {
+  if (request.server.protocol !== 'TCP' || end === 'vanished' || end === 'empty') return false;
+  return (progress.reading?.activeConnections ?? 1) > 0;
+}

@@ -1,0 +1,124 @@
+import type { IpAddress } from '../ip/address.ts';
+import {
+  type RealServer,
+  type RealServerId,
+  realServerKey,
+  type VirtualServerId,
+  virtualServerKey,
+} from '../ipvs/ipvs.ts';
+import { beginning, type Progress } from './drain.ts';
+
+/** A real server that is to go, already at weight 0. */
+export interface DrainRequest {
+  readonly server: VirtualServerId;
+  readonly backend: RealServer;
+  /** Whose it was: '' if that is unknown, `undefined` if nobody asks, as for a pod that left while it was well. */
+  readonly podUid: string | undefined;
+}
+
+/** A real server on its way out. */
+export interface Drain {
+  readonly request: DrainRequest;
+  progress: Progress;
+  /** Its end is decided: its clients are being looked up, to be told. */
+  isEnding: boolean;
+}
+
+/** The drains of one virtual server, which one dump serves. */
+export interface DrainGroup {
+  readonly server: VirtualServerId;
+  readonly drains: Map<string, Drain>;
+  /** How long the last wait was, in milliseconds; `undefined` before the first. */
+  interval: number | undefined;
+  /** When to look again. */
+  due: number;
+}
+
+/** Everything that drains, by virtual server. */
+export class DrainList {
+  readonly #groups = new Map<string, DrainGroup>();
+  readonly #groupsByAddress = new Map<IpAddress, Set<string>>();
+  #size = 0;
+
+  /** How many real servers drain. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Enters a drain that begins now; one that is there already goes on under its new request. Its group is looked at soon again. */
+  add(request: DrainRequest, now: number): DrainGroup {
+    const key = virtualServerKey(request.server);
+    const group = this.#groups.get(key) ?? {
+      server: request.server,
+      drains: new Map(),
+      interval: undefined,
+      due: now,
+    };
+    const present = group.drains.get(realServerKey(request.backend));
+    if (present === undefined) this.#size++;
+    const podUid = request.podUid === '' ? present?.request.podUid : request.podUid;
+    const progress = present?.progress ?? beginning(now);
+    const drain = {
+      request: { ...request, podUid: podUid ?? request.podUid },
+      progress,
+      isEnding: false,
+    };
+    group.drains.set(realServerKey(request.backend), drain);
+    group.interval = undefined;
+    group.due = now;
+    this.#groups.set(key, group);
+    const keys = this.#groupsByAddress.get(request.backend.address) ?? new Set();
+    this.#groupsByAddress.set(request.backend.address, keys.add(key));
+    return group;
+  }
+
+  find(server: VirtualServerId, backend: RealServerId): Drain | undefined {
+    return this.#groups.get(virtualServerKey(server))?.drains.get(realServerKey(backend));
+  }
+
+  /** Takes a drain off; false if it is not on the list. */
+  remove({ request: { server, backend } }: Drain): boolean {
+    const key = virtualServerKey(server);
+    const group = this.#groups.get(key);
+    if (group?.drains.delete(realServerKey(backend)) !== true) return false;
+    this.#size--;
+    if (group.drains.size === 0) this.#groups.delete(key);
+    const isElsewhere = [...group.drains.values()].some(
+      ({ request }) => request.backend.address === backend.address,
+    );
+    if (isElsewhere) return true;
+    const keys = this.#groupsByAddress.get(backend.address);
+    keys?.delete(key);
+    if (keys?.size === 0) this.#groupsByAddress.delete(backend.address);
+    return true;
+  }
+
+  /** Every drain. */
+  *drains(): Generator<Drain> {
+    for (const { drains } of this.#groups.values()) yield* drains.values();
+  }
+
+  /** The groups with drains of an address. */
+  groupsOf(address: IpAddress): readonly DrainGroup[] {
+    const keys = this.#groupsByAddress.get(address) ?? [];
+    return [...keys].flatMap((key) => this.#groups.get(key) ?? []);
+  }
+
+  /** The group of a virtual server, by its key. */
+  group(key: string): DrainGroup | undefined {
+    return this.#groups.get(key);
+  }
+
+  /** The groups that are due, the longest overdue first. */
+  due(now: number): readonly DrainGroup[] {
+    const due = [...this.#groups.values()].filter((group) => group.due <= now);
+    return due.sort((one, other) => one.due - other.due);
+  }
+
+  /** When the next group is due; infinite if none waits. */
+  get nextDue(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { due } of this.#groups.values()) next = Math.min(next, due);
+    return next;
+  }
+}

@@ -1,0 +1,32 @@
+import { virtualServerKey } from '../ipvs/ipvs.ts';
+import type { DrainRequest } from './drain-list.ts';
+import type { DrainSurroundings } from './graceful.ts';
+import type { Ledger } from './ledger.ts';
+import type { Mirror } from './mirror.ts';
+import type { Pods } from './pods.ts';
+
+/** Where the answers come from, and what is configured; the timeout in milliseconds, 0 for none. */
+export interface SurroundingsContext {
+  readonly ledger: Ledger;
+  readonly mirror: Mirror;
+  readonly pods: Pods;
+  readonly scheduler: string;
+  readonly timeout: number;
+}
+
+/** What the rules of a drain depend on, as things are now. */
+export function surroundingsOf(
+  { server, backend, podUid }: DrainRequest,
+  { ledger, mirror, pods, scheduler, timeout }: SurroundingsContext,
+): DrainSurroundings {
+  const claim = ledger.claim(virtualServerKey(server));
+  const { isBound = false, isExposed = true, drainTimeout } = claim?.frontEnd ?? {};
+  return {
+    cause: claim?.owner === undefined ? 'virtualServer' : 'endpoint',
+    pod: podUid === undefined ? 'left' : pods.state(backend.address, podUid),
+    timeout: drainTimeout ?? timeout,
+    isExposed,
+    isAddressGone: !isBound && !mirror.nodeAddresses.includes(server.address),
+    scheduler,
+  };
+}

@@ -1,0 +1,175 @@
+import type { Protocol } from '../ip/protocol.ts';
+import { minutes, seconds } from '../runner/clock.ts';
+import type { PodState } from './pods.ts';
+
+/** Whose rules end a drain: `pod`, ours (`docs/graceful-termination.md`), or `connections`, upstream's. */
+export type DrainMode = 'pod' | 'connections';
+
+/** Why a real server is not wanted: its endpoint is not chosen any more, or its whole virtual server goes. */
+export type DrainCause = 'endpoint' | 'virtualServer';
+
+/**
+ * How a drain ends: no connections are left; its pod is gone; a minute of packets went unanswered; the deadline; nothing to wait
+ * for (UDP, a scheduler that cannot pass over it); wanted again; deleted by somebody else; the program stopped.
+ */
+export type DrainEnd =
+  | 'empty'
+  | 'podGone'
+  | 'unanswered'
+  | 'deadline'
+  | 'atOnce'
+  | 'wanted'
+  | 'vanished'
+  | 'shutdown';
+
+/** What the rules look at. Times are milliseconds. */
+export interface DrainCircumstances {
+  readonly mode: DrainMode;
+  readonly protocol: Protocol;
+  readonly scheduler: string;
+  readonly cause: DrainCause;
+  readonly pod: PodState;
+  /** 0 for no limit. */
+  readonly timeout: number;
+  /** Clients come from outside: through a node port, an external or a load-balancer address. */
+  readonly isExposed: boolean;
+  /** The virtual server's address is no longer on the node: nobody reaches it. */
+  readonly isAddressGone: boolean;
+}
+
+/** How long a drain may take, and what it is called when that is over. */
+export interface Allowance {
+  /** Milliseconds; infinite for no limit. */
+  readonly limit: number;
+  /** From when the limit counts: the server's last sign of life, or the drain's beginning. */
+  readonly counts: 'sinceLife' | 'sinceStart';
+  readonly end: 'podGone' | 'deadline' | 'atOnce' | 'empty';
+}
+
+/** How long answers of a UDP server may be in flight. */
+const udpGrace = seconds(2);
+/** How long connections from outside outlive their virtual server. */
+const exposedLimit = minutes(1);
+/** How long a server that was found at start waits for a slice to name it. */
+const unseenLimit = seconds(30);
+
+/** The table of `docs/graceful-termination.md`, row by row: what a real server is allowed that is no longer wanted. */
+export function allowance(circumstances: DrainCircumstances): Allowance {
+  const { mode, protocol, scheduler, cause, pod, isExposed } = circumstances;
+  if (mode === 'connections')
+    return protocol === 'TCP' && cause === 'endpoint' ? unlimited : immediately;
+  const timeout = circumstances.timeout === 0 ? Number.POSITIVE_INFINITY : circumstances.timeout;
+  if (pod === 'gone') return { ...immediately, end: 'podGone' };
+  const isUnreachable = cause === 'virtualServer' && circumstances.isAddressGone;
+  if (isUnreachable || scheduler === 'dh') return immediately;
+  if (protocol === 'UDP') {
+    const isAnswering = pod === 'alive' && cause === 'endpoint';
+    return isAnswering ? { limit: udpGrace, counts: 'sinceStart', end: 'empty' } : immediately;
+  }
+  if (cause === 'virtualServer')
+    return deadline(isExposed ? Math.min(timeout, exposedLimit) : timeout);
+  switch (pod) {
+    case 'alive':
+      return unlimited;
+    case 'dying':
+    case 'left':
+      return deadline(timeout);
+    case 'unseen':
+      return { limit: unseenLimit, counts: 'sinceStart', end: 'deadline' };
+  }
+}
+
+const unlimited: Allowance = {
+  limit: Number.POSITIVE_INFINITY,
+  counts: 'sinceStart',
+  end: 'deadline',
+};
+const immediately: Allowance = { limit: 0, counts: 'sinceStart', end: 'atOnce' };
+
+function deadline(limit: number): Allowance {
+  return { limit, counts: 'sinceLife', end: 'deadline' };
+}
+
+/** What one dump said of a real server. */
+export interface Reading {
+  readonly activeConnections: number;
+  readonly inactiveConnections: number;
+  readonly incomingPackets: bigint;
+  readonly outgoingPackets: bigint;
+}
+
+/** What was seen of a drain so far. Times are milliseconds of one clock. */
+export interface Progress {
+  readonly started: number;
+  /** When packets of the server were last seen, or the start. */
+  readonly lastLife: number;
+  /** Since when packets come in that nothing answers, when they last came, and in how many readings. */
+  readonly unanswered:
+    | { readonly since: number; readonly last: number; readonly rises: number }
+    | undefined;
+  readonly reading: Reading | undefined;
+}
+
+/** A drain that begins. */
+export function beginning(now: number): Progress {
+  return { started: now, lastLife: now, unanswered: undefined, reading: undefined };
+}
+
+/** A drain after one more dump. */
+export function observe(
+  progress: Progress,
+  { reading, now }: { reading: Reading; now: number },
+): Progress {
+  const { reading: last, unanswered } = progress;
+  if (last === undefined) return { ...progress, reading };
+  const isAnswering = reading.outgoingPackets > last.outgoingPackets;
+  if (isAnswering) return { ...progress, reading, lastLife: now, unanswered: undefined };
+  if (reading.incomingPackets <= last.incomingPackets) return { ...progress, reading };
+  const { since, rises } = unanswered ?? { since: now, rises: 0 };
+  return { ...progress, reading, unanswered: { since, last: now, rises: rises + 1 } };
+}
+
+/** How long packets go unanswered until the server counts as dead. */
+const unansweredLimit = minutes(1);
+/**
+ * One packet that needs no answer is no sign of death: there must have been several, over most of that time. Retransmissions
+ * double their distance, so that the last one within a minute comes at 51 s.
+ */
+const unansweredSpan = seconds(45);
+const unansweredRises = 3;
+
+/** Whether a drain is over, and why. */
+export function ending(
+  progress: Progress,
+  { allowed, mode, now }: { allowed: Allowance; mode: DrainMode; now: number },
+): DrainEnd | undefined {
+  const { reading, started, lastLife, unanswered } = progress;
+  if (reading !== undefined && connections(reading) === 0) return 'empty';
+  if (now - (allowed.counts === 'sinceLife' ? lastLife : started) >= allowed.limit)
+    return allowed.end;
+  if (mode === 'connections' || unanswered === undefined) return undefined;
+  const { since, last, rises } = unanswered;
+  const isDead =
+    now - since >= unansweredLimit && last - since >= unansweredSpan && rises >= unansweredRises;
+  return isDead ? 'unanswered' : undefined;
+}
+
+/** How many connections a server still has, those that are closing included. */
+export function connections({ activeConnections, inactiveConnections }: Reading): number {
+  return activeConnections + inactiveConnections;
+}
+
+const shortestInterval = seconds(1);
+const longestInterval = minutes(1);
+/** The longest while only closing connections are left: their end is near. */
+const closingInterval = seconds(5);
+
+/** When to look again, in milliseconds, given how long the last wait was. */
+export function nextInterval(
+  last: number | undefined,
+  { mode, isClosing }: { mode: DrainMode; isClosing: boolean },
+): number {
+  if (mode === 'connections') return longestInterval;
+  if (last === undefined) return shortestInterval;
+  return Math.min(last * 2, isClosing ? closingInterval : longestInterval);
+}

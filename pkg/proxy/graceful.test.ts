@@ -1,0 +1,305 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { ip } from '../../test/support/addresses.ts';
+import { endpoint, service, servicePort, slice } from '../../test/support/objects.ts';
+import { FakeKernel, remove, Stand, setService, setSlice } from '../../test/support/proxier.ts';
+import type { RealServerId, VirtualServerId } from '../ipvs/ipvs.ts';
+import { minutes, seconds } from '../runner/clock.ts';
+
+const web: VirtualServerId = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 };
+const nodeWeb: VirtualServerId = { address: ip('192.168.0.10'), protocol: 'TCP', port: 30_080 };
+const [one, two] = [endpoint('10.0.0.1'), endpoint('10.0.0.2')];
+const backend: RealServerId = { address: two.address, port: 8080 };
+const terminating = { ...two, ready: false, terminating: true };
+const dying = { ...terminating, serving: false };
+const stands: Stand[] = [];
+
+afterEach(async () => {
+  for (const stand of stands.splice(0)) await stand.stop();
+});
+
+async function start(
+  over: ConstructorParameters<typeof Stand>[0] = {},
+  object = service(),
+): Promise<Stand> {
+  const stand = new Stand(over);
+  stands.push(stand);
+  stand.tell(
+    setService(object),
+    setSlice(
+      slice([one, two], {
+        ports: object.ports.map(({ name, protocol }) => ({ name, protocol, port: 8080 })),
+      }),
+    ),
+  );
+  await stand.sync();
+  return stand;
+}
+
+/** `two` gets connections. */
+function connect(
+  { kernel }: Stand,
+  counters: { active?: number; closing?: number; packets?: readonly [number, number] } = {},
+  server = web,
+): void {
+  const { active = 1, closing = 0, packets = [0, 0] } = counters;
+  kernel.ipvs.setCounters(server, backend, {
+    activeConnections: active,
+    inactiveConnections: closing,
+    statistics: {
+      connections: 1n,
+      incomingPackets: BigInt(packets[0]),
+      outgoingPackets: BigInt(packets[1]),
+      incomingBytes: 0n,
+      outgoingBytes: 0n,
+    },
+  });
+}
+
+async function weight({ kernel }: Stand, server = web): Promise<number | undefined> {
+  const found = await kernel.ipvs.realServers(server);
+  return found.find(({ address }) => address === two.address)?.weight;
+}
+
+describe('a real server that is no longer wanted', () => {
+  test('goes at once if it has no connections', async () => {
+    const stand = await start();
+    stand.tell(setSlice(slice([one, terminating])));
+    await stand.settle();
+    expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['empty']]);
+  });
+
+  test('drains as long as its connections last while its pod lives', async () => {
+    const stand = await start();
+    connect(stand);
+    stand.tell(setSlice(slice([one, terminating])));
+    await stand.settle(minutes(600));
+    expect([await weight(stand), stand.reports.drains]).toEqual([0, []]);
+    connect(stand, { active: 0 });
+    await stand.settle(minutes(1));
+    expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['empty']]);
+  });
+
+  test('goes within five seconds of its last connection when only closing ones were left', async () => {
+    const stand = await start();
+    connect(stand, { active: 0, closing: 1 });
+    stand.tell(setSlice(slice([one, terminating])));
+    await stand.settle(seconds(115));
+    connect(stand, { active: 0, closing: 0 });
+    await stand.settle(seconds(5));
+    expect(await weight(stand)).toBeUndefined();
+  });
+
+  test('goes when its pod has left all slices while it terminated', async () => {
+    const stand = await start();
+    connect(stand);
+    stand.tell(setSlice(slice([one, terminating])));
+    await stand.settle(seconds(30));
+    stand.tell(setSlice(slice([one])));
+    await stand.settle(499);
+    expect(await weight(stand)).toBe(0);
+    await stand.settle(1);
+    expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['podGone']]);
+  });
+
+  test('stays when its pod only moves to another slice', async () => {
+    const stand = await start();
+    connect(stand);
+    stand.tell(setSlice(slice([one, terminating])));
+    await stand.settle();
+    stand.tell(setSlice(slice([one])), setSlice(slice([terminating], { name: 'web-2' })));
+    await stand.settle(minutes(5));
+    expect([await weight(stand), stand.reports.drains]).toEqual([0, []]);
+  });
+
+  test('goes at the deadline after its last sign of life if it terminates and does not serve', async () => {
+    const stand = await start();
+    connect(stand, { packets: [1, 1] });
+    stand.tell(setSlice(slice([one, dying])));
+    await stand.settle(minutes(10));
+    connect(stand, { packets: [2, 2] });
+    await stand.settle(minutes(15));
+    expect([await weight(stand), stand.reports.drains]).toEqual([0, []]);
+    await stand.settle(minutes(1));
+    expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['deadline']]);
+  });
+
+  test('goes when a minute of packets went unanswered', async () => {
+    const stand = await start();
+    connect(stand, { packets: [1, 1] });
+    stand.tell(setSlice(slice([one, { ...two, ready: false, serving: false }])));
+    for (let packets = 2; packets < 80; packets++) {
+      await stand.settle(seconds(1));
+      if (stand.reports.drains.length === 0) connect(stand, { packets: [packets, 1] });
+    }
+    await stand.settle(minutes(1));
+    expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['unanswered']]);
+  });
+
+  test('of UDP answers for two more seconds while its pod lives, and goes at once when it does not', async () => {
+    const udp = service({ ports: [servicePort({ protocol: 'UDP' })] });
+    const server = { ...web, protocol: 'UDP' } as const;
+    const ports = [{ name: '', protocol: 'UDP', port: 8080 }] as const;
+    const stand = await start({}, udp);
+    stand.tell(setSlice(slice([one, terminating], { ports })));
+    await stand.settle(1_999);
+    expect(await weight(stand, server)).toBe(0);
+    await stand.settle(1);
+    expect(await weight(stand, server)).toBeUndefined();
+    stand.tell(setSlice(slice([one, two], { ports })));
+    await stand.settle();
+    stand.tell(setSlice(slice([one, dying], { ports })));
+    await stand.settle();
+    expect(await weight(stand, server)).toBeUndefined();
+  });
+
+  test("goes by upstream's rules if they are asked for", async () => {
+    const stand = await start({ drains: { mode: 'connections', timeout: 0 } });
+    connect(stand);
+    stand.tell(setSlice(slice([one, terminating])));
+    await stand.settle(seconds(30));
+    stand.tell(setSlice(slice([one])));
+    await stand.settle(minutes(60));
+    expect(await weight(stand)).toBe(0);
+    connect(stand, { active: 0 });
+    await stand.settle(minutes(1));
+    expect(await weight(stand)).toBeUndefined();
+  });
+});
+
+describe('a virtual server that is no longer wanted', () => {
+  test('refuses new connections, and lets its old ones last until the deadline', async () => {
+    const stand = await start();
+    connect(stand);
+    stand.tell(remove('Service', 'web'));
+    await stand.settle(minutes(15) - 1);
+    expect([await weight(stand), stand.kernel.links.dump()]).toEqual([
+      0,
+      expect.stringContaining('172.30.0.1'),
+    ]);
+    await stand.settle(1);
+    expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['empty', 'deadline']]);
+    await stand.settle(seconds(5));
+    expect(stand.kernel.ipvs.virtualServer(web)).toBeUndefined();
+    expect(stand.kernel.links.dump()).not.toContain('172.30.0.1');
+  });
+
+  test('gives clients from outside a minute', async () => {
+    const stand = await start(
+      {},
+      service({ type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] }),
+    );
+    connect(stand, {}, nodeWeb);
+    stand.tell(remove('Service', 'web'));
+    await stand.settle(minutes(1) - 1);
+    expect(await weight(stand, nodeWeb)).toBe(0);
+    await stand.settle(seconds(6));
+    expect(stand.kernel.ipvs.virtualServer(nodeWeb)).toBeUndefined();
+  });
+
+  test('is taken over at once by a Service that comes back with its address, and its connections carry on', async () => {
+    const stand = await start();
+    connect(stand);
+    stand.tell(remove('Service', 'web'));
+    await stand.settle(minutes(1));
+    stand.tell(setService(service({ created: 9 })));
+    await stand.settle();
+    expect([await weight(stand), stand.kernel.ipvs.calls.deleteVirtualServer]).toEqual([1, 0]);
+    await stand.settle(minutes(60));
+    expect(await weight(stand)).toBe(1);
+  });
+});
+
+describe('an address that another pod takes over', () => {
+  const successor = { ...two, podUid: 'another' };
+
+  test('is never served by the old real server: deleted, and added when the kernel has forgotten it', async () => {
+    const kernel = new FakeKernel();
+    const stand = await start({ kernel });
+    connect(stand);
+    stand.tell(setSlice(slice([one, successor])));
+    await stand.settle(49);
+    expect(await weight(stand)).toBeUndefined();
+    await stand.settle(1);
+    expect(await weight(stand)).toBe(1);
+    const [status] = (await kernel.ipvs.realServers(web)).filter(
+      ({ address }) => address === two.address,
+    );
+    expect(status?.activeConnections).toBe(0);
+  });
+
+  test('while the old one still drains', async () => {
+    const stand = await start();
+    connect(stand);
+    stand.tell(setSlice(slice([one, terminating])));
+    await stand.settle(seconds(10));
+    stand.tell(setSlice(slice([one, successor])));
+    await stand.settle(50);
+    expect([await weight(stand), stand.reports.drains, stand.proxier.graceful.size]).toEqual([
+      1,
+      ['podGone'],
+      0,
+    ]);
+    await stand.settle(minutes(60));
+    expect(await weight(stand)).toBe(1);
+  });
+
+  test('in another Service: its old drains end', async () => {
+    const stand = await start();
+    connect(stand);
+    stand.tell(setSlice(slice([one, { ...two, ready: false }])));
+    await stand.settle(seconds(10));
+    stand.tell(
+      setSlice(slice([one])),
+      setSlice(slice([successor], { name: 'db-1', serviceName: 'db' })),
+    );
+    await stand.settle(seconds(1));
+    expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['podGone']]);
+  });
+});
+
+describe('after a restart', () => {
+  test('drains go on, and weight-0 servers that are wanted get their weight back', async () => {
+    const first = await start();
+    connect(first);
+    first.tell(setSlice(slice([one, terminating])));
+    await first.settle(seconds(10));
+    await first.stop();
+    expect(first.reports.drains).toEqual(['shutdown']);
+
+    const wanted = await start({ kernel: first.kernel, clock: first.clock });
+    expect(await weight(wanted)).toBe(1);
+  });
+
+  test('one that no slice names is given half a minute', async () => {
+    const first = await start();
+    connect(first);
+    await first.stop();
+    const second = new Stand({ kernel: first.kernel, clock: first.clock });
+    stands.push(second);
+    second.tell(setService(service()), setSlice(slice([one])));
+    await second.sync();
+    await second.settle(seconds(29));
+    expect(await weight(second)).toBe(0);
+    await second.settle(seconds(2));
+    expect(await weight(second)).toBeUndefined();
+  });
+});
+
+describe('what it costs', () => {
+  test('nothing while nothing drains, and one dump of a virtual server in each interval, however many drain', async () => {
+    const pods = Array.from({ length: 50 }, (_, index) => endpoint(`10.0.1.${index + 1}`));
+    const stand = await start({ syncPeriod: minutes(600) });
+    stand.tell(setSlice(slice([one, ...pods])));
+    await stand.settle(minutes(5));
+    stand.kernel.ipvs.resetCalls();
+    await stand.settle(minutes(5));
+    expect(stand.kernel.ipvs.calls.realServers).toBe(0);
+    for (const { address } of pods)
+      stand.kernel.ipvs.setCounters(web, { address, port: 8080 }, { activeConnections: 1 });
+    stand.tell(setSlice(slice([one, ...pods.map((pod) => ({ ...pod, ready: false }))])));
+    await stand.settle(minutes(10));
+    expect(stand.proxier.graceful.size).toBe(50);
+    // 0, 1, 3, 7, 15, 31, 63 s, then each minute.
+    expect(stand.kernel.ipvs.calls.realServers).toBeLessThanOrEqual(17);
+  });
+});

@@ -1,0 +1,148 @@
+import type { Firewall } from '../firewall/firewall.ts';
+import type { Family } from '../ip/address.ts';
+import type { Prefix } from '../ip/prefix.ts';
+import type { IpSets } from '../ipset/ipset.ts';
+import { type Ipvs, virtualServerKey } from '../ipvs/ipvs.ts';
+import type { Links } from '../links/links.ts';
+import type { Logger } from '../log/log.ts';
+import type { Clock } from '../runner/clock.ts';
+import { Lane } from '../runner/lane.ts';
+import type { AuditContext } from './audit.ts';
+import { Bookkeeper } from './bookkeeper.ts';
+import type { DrainMode } from './drain.ts';
+import { surroundingsOf } from './drain-surroundings.ts';
+import type { FlowForgetter } from './flows.ts';
+import { type Farewell, GracefulTerminationManager } from './graceful.ts';
+import { Intake } from './intake.ts';
+import { Ledger } from './ledger.ts';
+import { Mirror } from './mirror.ts';
+import { Pods } from './pods.ts';
+import { Replacements } from './replacements.ts';
+import type { Reporter } from './reporter.ts';
+import { Retirement } from './retirement.ts';
+import { Retries } from './retries.ts';
+import { type RuleSettings, RuleSource } from './rule-source.ts';
+import { ServerWriter } from './server-writer.ts';
+import { Settler } from './settler.ts';
+import { Store } from './store.ts';
+
+/** What the proxier is made of and told. */
+export interface ProxierOptions {
+  readonly ipvs: Ipvs;
+  readonly ipsets: IpSets;
+  readonly links: Links;
+  readonly firewall: Firewall;
+  readonly flows: FlowForgetter;
+  readonly reporter: Reporter;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly nodeName: string;
+  readonly families: readonly Family[];
+  readonly scheduler: string;
+  /** Networks whose virtual servers are left alone unless a Service wants them. */
+  readonly excluded: readonly Prefix[];
+  readonly ruleSettings: RuleSettings;
+  /** How real servers end that are no longer wanted; the timeout in milliseconds, 0 for none. */
+  readonly drains: { readonly mode: DrainMode; readonly timeout: number };
+  /** What tells clients that only wait; `undefined` leaves them to find out by themselves. */
+  readonly farewell: Farewell | undefined;
+  /** Milliseconds between two audits. */
+  readonly syncPeriod: number;
+  /** Milliseconds in which changes are gathered after a sync; 0 for none. */
+  readonly minSyncPeriod: number;
+}
+
+/** The parts of a proxier, which share one ledger, one mirror and one lane. */
+export interface Parts {
+  readonly lane: Lane;
+  readonly ledger: Ledger;
+  readonly mirror: Mirror;
+  readonly store: Store;
+  readonly intake: Intake;
+  readonly books: Bookkeeper;
+  readonly rules: RuleSource;
+  readonly retirement: Retirement;
+  readonly retries: Retries;
+  readonly replacements: Replacements;
+  readonly graceful: GracefulTerminationManager;
+  readonly settler: Settler;
+  readonly auditContext: AuditContext;
+}
+
+/** Builds the parts and tells each what it needs of the others. `onDirty` is called when there is something to carry out. */
+export function buildParts(options: ProxierOptions, { onDirty }: { onDirty: () => void }): Parts {
+  const { clock, log, reporter, firewall, families, ipvs, ipsets, links, flows } = options;
+  const [lane, ledger, mirror] = [new Lane(), new Ledger(), new Mirror()];
+  const now = () => clock.now();
+  const pods = new Pods(now, (address) => graceful.podChanged(address));
+  const store = new Store(now, pods);
+  const intake = new Intake({ store, clock, log, reporter, onDirty });
+  const books = new Bookkeeper({ store, ledger, clock, log, reporter });
+  const retries = new Retries({ clock, log, ledger });
+  const retirement = new Retirement({ ledger, mirror });
+  const source = new RuleSource({
+    settings: options.ruleSettings,
+    firewall,
+    node: () => store.node,
+  });
+  const writer = new ServerWriter({ ipvs, mirror });
+  const replacements = new Replacements({
+    ipvs,
+    writer,
+    now,
+    log,
+    onRevived: () => reporter.revived(),
+  });
+  const graceful = buildGraceful(options, { writer, lane, ledger, mirror, pods, onDirty });
+  const rules = source.ruleset.bind(source);
+  const kernel = { ipvs, ipsets, links, firewall, mirror, rules, now };
+  const applyContext = {
+    ...kernel,
+    servers: writer,
+    drain: graceful.begin.bind(graceful),
+    forgetFlows: flows.forgetUntranslated.bind(flows),
+    onProgress: () => reporter.progressed(),
+  };
+  const common = { ledger, families, mirror };
+  const looked = { graceful, retries, replacements };
+  const settler = new Settler({ ...common, ...looked, applyContext, reporter, log });
+  const auditContext = { ...kernel, ...common, excluded: options.excluded };
+  return {
+    lane,
+    ...common,
+    store,
+    intake,
+    books,
+    rules: source,
+    retirement,
+    ...looked,
+    settler,
+    auditContext,
+  };
+}
+
+interface GracefulParts {
+  readonly writer: ServerWriter;
+  readonly lane: Lane;
+  readonly ledger: Ledger;
+  readonly mirror: Mirror;
+  readonly pods: Pods;
+  readonly onDirty: () => void;
+}
+
+function buildGraceful(
+  { ipvs, clock, log, reporter, farewell, drains, scheduler }: ProxierOptions,
+  { writer, lane, ledger, mirror, pods, onDirty }: GracefulParts,
+): GracefulTerminationManager {
+  const context = { ledger, mirror, pods, scheduler, timeout: drains.timeout };
+  return new GracefulTerminationManager({
+    ...{ ipvs, writer, lane, clock, log, farewell },
+    mode: drains.mode,
+    isWanted: (server, realServer) => ledger.wantsRealServer(server, realServer),
+    surroundings: (request) => surroundingsOf(request, context),
+    onEnd(drain) {
+      reporter.drainEnded(drain, ledger.claim(virtualServerKey(drain.server))?.owner?.key);
+      onDirty();
+    },
+  });
+}

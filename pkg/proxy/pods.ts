@@ -1,0 +1,147 @@
+import type { IpAddress } from '../ip/address.ts';
+import type { Endpoint, EndpointSlice, ObjectName } from '../kube/types.ts';
+import { objectKey } from './service.ts';
+
+/**
+ * What the slices say of the pod behind a real server:
+ *
+ * - `alive`: in a slice, and not both terminating and out of service;
+ * - `dying`: in a slice, terminating and not serving;
+ * - `left`: in no slice any more, and well when it was last seen;
+ * - `gone`: in no slice any more, and either ailing when it was last seen or succeeded by another pod on its address;
+ * - `unseen`: never in any slice since the program started.
+ */
+export type PodState = 'alive' | 'dying' | 'left' | 'gone' | 'unseen';
+
+interface Pod {
+  readonly uid: string;
+  readonly address: IpAddress;
+  /** Which slices have it. */
+  readonly slices: Set<string>;
+  serving: boolean;
+  terminating: boolean;
+}
+
+/** A pod that is in no slice any more, and when that counts, in milliseconds. */
+interface DepartedPod {
+  readonly pod: Pod;
+  readonly due: number;
+}
+
+/** How many pods that left are remembered; the oldest are forgotten first. */
+const remembered = 20_000;
+/** How long a pod that is in no slice counts as moving to another one, in milliseconds. */
+const movingTime = 500;
+
+/** One index over all slices, whatever Service they belong to: which pod has an address, and how it was last seen. */
+export class Pods {
+  readonly #onChange: (address: IpAddress) => void;
+  /** Pods by address and uid: one pod may have two addresses, and pods on the host's network share one. */
+  readonly #present = new Map<IpAddress, Map<string, Pod>>();
+  readonly #departed = new Map<string, DepartedPod>();
+  /** Departures that do not count yet, the earliest first. */
+  #moving: DepartedPod[] = [];
+  readonly #slices = new Map<string, readonly Endpoint[]>();
+
+  readonly #now: () => number;
+
+  /** @param onChange called with the address of a pod whose state has changed for the worse, or may have */
+  constructor(now: () => number, onChange: (address: IpAddress) => void) {
+    this.#now = now;
+    this.#onChange = onChange;
+  }
+
+  /** When the next pod counts as having left, or `undefined` if none is about to. */
+  get nextExpiry(): number | undefined {
+    return this.#moving[0]?.due;
+  }
+
+  /** Lets those departures count that are old enough. */
+  expire(): void {
+    const now = this.#now();
+    const due = this.#moving.filter((departed) => departed.due <= now);
+    this.#moving = this.#moving.filter((departed) => departed.due > now);
+    for (const { pod } of due) this.#onChange(pod.address);
+  }
+
+  /** Takes in a slice in place of its last state. */
+  set(slice: EndpointSlice): void {
+    const key = objectKey(slice);
+    const last = this.#slices.get(key) ?? [];
+    this.#slices.set(key, slice.endpoints);
+    for (const endpoint of slice.endpoints) this.#arrive(key, endpoint);
+    const kept = new Set(slice.endpoints.map(podKey));
+    for (const endpoint of last) if (!kept.has(podKey(endpoint))) this.#leave(key, endpoint);
+  }
+
+  /** Forgets a slice. */
+  delete(name: ObjectName): void {
+    const key = objectKey(name);
+    const last = this.#slices.get(key) ?? [];
+    this.#slices.delete(key);
+    for (const endpoint of last) this.#leave(key, endpoint);
+  }
+
+  /** How a pod is; with an unknown uid, how whoever has its address is. */
+  state(address: IpAddress, podUid: string): PodState {
+    const here = this.#present.get(address);
+    const pod = podUid === '' ? here?.values().next().value : (here?.get(podUid) ?? here?.get(''));
+    if (pod !== undefined) return stateInSlice(pod);
+    const departed =
+      this.#departed.get(podKey({ address, podUid })) ??
+      this.#departed.get(podKey({ address, podUid: '' }));
+    if (podUid !== '' && here !== undefined) return 'gone';
+    if (departed === undefined) return podUid === '' ? 'unseen' : 'left';
+    if (departed.due > this.#now()) return stateInSlice(departed.pod);
+    return departed.pod.terminating || !departed.pod.serving ? 'gone' : 'left';
+  }
+
+  #arrive(slice: string, { address, podUid, serving, terminating }: Endpoint): void {
+    const pods = this.#present.get(address) ?? new Map<string, Pod>();
+    const known = pods.get(podUid);
+    if (known === undefined) {
+      this.#departed.delete(podKey({ address, podUid }));
+      const slices = new Set([slice]);
+      pods.set(podUid, { uid: podUid, address, slices, serving, terminating });
+      this.#present.set(address, pods);
+    } else {
+      known.slices.add(slice);
+      if (known.serving === serving && known.terminating === terminating) return;
+      known.serving = serving;
+      known.terminating = terminating;
+    }
+    this.#onChange(address);
+  }
+
+  #leave(slice: string, { address, podUid }: Endpoint): void {
+    const pods = this.#present.get(address);
+    const pod = pods?.get(podUid);
+    if (pods === undefined || pod === undefined || !pod.slices.delete(slice) || pod.slices.size > 0)
+      return;
+    pods.delete(podUid);
+    if (pods.size === 0) this.#present.delete(address);
+    const departed = { pod, due: this.#now() + movingTime };
+    this.#departed.set(podKey({ address, podUid }), departed);
+    this.#moving.push(departed);
+    if (this.#departed.size > remembered) this.#forgetOldest();
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#departed.keys();
+    if (oldest !== undefined) this.#departed.delete(oldest);
+  }
+}
+
+function stateInSlice({ serving, terminating }: Pod): PodState {
+  return terminating && !serving ? 'dying' : 'alive';
+}
+
+function podKey({
+  address,
+  podUid,
+}: {
+  readonly address: IpAddress;
+  readonly podUid: string;
+}): string {
+  return `${address} ${podUid}`;
+}
