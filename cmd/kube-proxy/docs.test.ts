@@ -1,0 +1,46 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { readCommandLine } from '../../pkg/config/command-line.ts';
+import { createMetrics } from '../../pkg/metrics/metrics.ts';
+
+const top = new URL('../../', import.meta.url);
+const read = (path: string) => readFileSync(new URL(path, top), 'utf8');
+const pages = ['README.md', ...readdirSync(new URL('docs/', top)).map((name) => `docs/${name}`)];
+
+describe('the documentation', () => {
+  test('has a manifest whose arguments the program takes', () => {
+    const [, text = ''] = /```yaml\n([\s\S]*?)```/.exec(read('docs/install.md')) ?? [];
+    const [document] = parseAllDocuments(text);
+    const { kind, spec } = document?.toJS() as {
+      kind: string;
+      spec: { template: { spec: { containers: { args: string[] }[] } } };
+    };
+    const [container] = spec.template.spec.containers;
+    expect([kind, readCommandLine(container?.args ?? []).action]).toEqual(['DaemonSet', 'run']);
+  });
+
+  test('names metrics that there are', async () => {
+    const named = pages.flatMap((page) =>
+      [...read(page).matchAll(/kubeproxy_ipvs_\w+/g)].map(([name]) => name),
+    );
+    const exposed = await createMetrics().exposition.text();
+    expect(named.length).toBeGreaterThan(5);
+    expect(named.filter((name) => !exposed.includes(`# TYPE ${name} `))).toEqual([]);
+  });
+
+  test.each(pages)('%s links to files that are there', (page) => {
+    const links = [...read(page).matchAll(/\]\(([^)#]+)/g)]
+      .map(([, link = '']) => link)
+      .filter((link) => !link.includes('://'));
+    expect(links.filter((link) => !exists(new URL(link, new URL(page, top))))).toEqual([]);
+  });
+});
+
+function exists(url: URL): boolean {
+  try {
+    return readFileSync(url).length > 0;
+  } catch {
+    return false;
+  }
+}
