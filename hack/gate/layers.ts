@@ -61,7 +61,7 @@ const owners: Readonly<Record<string, string>> = {
 type Layer = { readonly name: string; readonly from: string; readonly may: readonly string[] };
 
 const tests = ['[.]test[.]ts$', '^test/'];
-const implementation = '/(netlink|restore|proc|fake)[.]ts$';
+const implementation = '/(netlink|restore|proc|raw|fake)[.]ts$';
 
 const rules: readonly IForbiddenRuleType[] = [
   { name: 'cycle', from: {}, to: { circular: true } },
@@ -72,13 +72,13 @@ const rules: readonly IForbiddenRuleType[] = [
     from: { path: `^pkg/(${kernelFolders.join('|')})/(?:\\1|fake)[.]ts$` },
     to: {
       path: '^pkg/',
-      pathNot: [...bottom, ...faces, '^pkg/$1/(?!netlink|restore|proc|schema)'],
+      pathNot: [...bottom, ...faces, '^pkg/$1/(?!netlink|restore|proc|raw|schema)'],
     },
   },
   {
     name: 'implementation',
     from: { path: '^(?:cmd|pkg)/([^/]+)/', pathNot: ['^cmd/kube-proxy/assemble[.]ts$', ...tests] },
-    to: { path: implementation, pathNot: ['^pkg/$1/(netlink|restore|proc)[.]ts$'] },
+    to: { path: implementation, pathNot: ['^pkg/$1/(netlink|restore|proc|raw)[.]ts$'] },
   },
   {
     name: 'test-only',

@@ -40,6 +40,17 @@ export const getsockopt: (
 // koffi has no ssize_t; long is as wide.
 export const send: (fd: number, bytes: Uint8Array, length: number, flags: number) => number =
   libc.func('long send(int fd, const void *bytes, size_t length, int flags)');
+/** `address` is a struct sockaddr of the socket's family. */
+export const sendto: (
+  fd: number,
+  bytes: Uint8Array,
+  length: number,
+  flags: number,
+  address: Uint8Array,
+  addressLength: number,
+) => number = libc.func(
+  'long sendto(int fd, const void *bytes, size_t length, int flags, const void *address, uint32_t addressLength)',
+);
 export const recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number =
   libc.func('long recv(int fd, void *bytes, size_t length, int flags)');
 /** `descriptors` is an array of struct pollfd. */

@@ -192,6 +192,18 @@ export function bytesOf(...lengths: readonly number[]): Codec<Uint8Array> {
   };
 }
 
+/** This many bytes. */
+export function octets(length: number): Codec<Uint8Array> {
+  return {
+    shape: { kind: 'bytes', lengths: [length] },
+    encode(writer, value) {
+      if (value.length !== length) throw new EncodeError(`${value.length} bytes, not ${length}`);
+      writer.put(value);
+    },
+    decode: (reader) => reader.take(length),
+  };
+}
+
 /** Bytes that mean nothing: written as zeros, skipped, and no field of the struct's value. */
 export function padding(length: number): Codec<never> {
   return {

@@ -1,0 +1,151 @@
+import type { Conntrack, Flow } from '../conntrack/conntrack.ts';
+import type { Logger } from '../log/log.ts';
+import type { ClientConnection, Resetter } from '../reset/reset.ts';
+import { type Clock, seconds, sleep } from '../runner/clock.ts';
+
+/** What a {@link ClientTeller} works with. */
+export interface ClientTellerOptions {
+  readonly conntrack: Conntrack;
+  readonly resetter: Resetter;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly onTold: (count: number) => void;
+  readonly onUntold: (count: number) => void;
+}
+
+/** Every so often this many clients are told: 1,000 a second. */
+const tick = seconds(0.05);
+const tickSize = 50;
+/**
+ * What a client sends belongs to its old connection as long as IPVS and conntrack know that. They forget it some 50 ms after the
+ * real server was deleted.
+ */
+const forgetTime = seconds(0.1);
+/** After this time the reset has followed the SYN, if it ever will. */
+const tidyTime = seconds(0.2);
+
+/** Something to do for a flow at some time. */
+interface Due {
+  readonly flow: Flow;
+  readonly time: number;
+}
+
+/**
+ * Sends waiting clients the SYNs that make them look, at a bounded rate, and removes what those leave behind: the kernel
+ * tracks each as a connection from the server to the client, which would catch a client that uses its port again.
+ */
+export class ClientTeller {
+  readonly #options: ClientTellerOptions;
+  #untold: Due[] = [];
+  #untidied: Due[] = [];
+  #wake: () => void = () => undefined;
+
+  constructor(options: ClientTellerOptions) {
+    this.#options = options;
+  }
+
+  /** How many clients wait to be told. */
+  get backlog(): number {
+    return this.#untold.length;
+  }
+
+  /** Tells the clients of flows whose real server was deleted just now. */
+  tell(flows: readonly Flow[]): void {
+    const time = this.#options.clock.now() + forgetTime;
+    for (const flow of flows) this.#untold.push({ flow, time });
+    this.#wake();
+  }
+
+  /** Does what is asked for until the signal aborts; those who wait then are not told. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    signal.addEventListener('abort', () => this.#wake(), { once: true });
+    while (await this.#hasWork(signal)) {
+      const now = clock.now();
+      this.#tidy(this.#untidied, now);
+      this.#tell(this.#untold, now);
+      await sleep(clock, tick, signal);
+    }
+    this.#tidy(this.#untidied, Number.POSITIVE_INFINITY);
+  }
+
+  /** Waits until there is something to do; false once the signal aborts. */
+  async #hasWork(signal: AbortSignal): Promise<boolean> {
+    while (!signal.aborted && this.#untold.length + this.#untidied.length === 0) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return !signal.aborted;
+  }
+
+  #tell(untold: Due[], now: number): void {
+    const flows = take(untold.slice(0, tickSize), now);
+    untold.splice(0, flows.length);
+    // Where an old flow is still known, the SYN would get another source port, and say nothing to the client.
+    this.#delete(flows);
+    let failure: unknown;
+    let told = 0;
+    for (const flow of flows) {
+      try {
+        this.#options.resetter.challenge(connectionOf(flow));
+        this.#untidied.push({ flow: challengeFlow(flow), time: now + tidyTime });
+        told++;
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+    this.#report(told, { untold: flows.length - told, failure });
+  }
+
+  #report(told: number, { untold, failure }: { untold: number; failure: unknown }): void {
+    const { onTold, onUntold, log } = this.#options;
+    if (told > 0) onTold(told);
+    if (untold === 0) return;
+    onUntold(untold);
+    log.error('could not tell clients that their server is gone', failure, { clients: untold });
+  }
+
+  #tidy(untidied: Due[], now: number): void {
+    const flows = take(untidied, now);
+    untidied.splice(0, flows.length);
+    this.#delete(flows);
+  }
+
+  #delete(flows: readonly Flow[]): void {
+    if (flows.length === 0) return;
+    try {
+      this.#options.conntrack.delete(flows);
+    } catch (error) {
+      this.#options.log.error('could not delete flows of clients that are told', error);
+    }
+  }
+}
+
+/** The flows at the beginning that are due. */
+function take(dues: readonly Due[], now: number): readonly Flow[] {
+  const end = dues.findIndex(({ time }) => time > now);
+  return (end < 0 ? dues : dues.slice(0, end)).map(({ flow }) => flow);
+}
+
+/** The connection as its client knows it. */
+function connectionOf({ original }: Flow): ClientConnection {
+  return {
+    server: original.destination,
+    serverPort: original.destinationPort,
+    client: original.source,
+    clientPort: original.sourcePort,
+  };
+}
+
+/** How the kernel tracks the SYN that the client of a flow got, whatever its reply direction and id are. */
+function challengeFlow(flow: Flow): Flow {
+  const { source, sourcePort, destination, destinationPort } = flow.original;
+  const original = {
+    source: destination,
+    sourcePort: destinationPort,
+    destination: source,
+    destinationPort: sourcePort,
+  };
+  return { ...flow, original, reply: flow.original, zone: 0, id: undefined };
+}

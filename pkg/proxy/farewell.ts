@@ -1,0 +1,125 @@
+import type { Conntrack } from '../conntrack/conntrack.ts';
+import { familyOf } from '../ip/address.ts';
+import { printVirtualServer } from '../ipvs/ipvs.ts';
+import type { Logger } from '../log/log.ts';
+import type { Resetter } from '../reset/reset.ts';
+import { type Clock, seconds, sleep } from '../runner/clock.ts';
+import { ClientSearch } from './client-search.ts';
+import { ClientTeller } from './client-teller.ts';
+import type { DrainRequest } from './drain-list.ts';
+import type { Farewell } from './graceful.ts';
+
+/** What a {@link ClientFarewell} works with. */
+export interface ClientFarewellOptions {
+  readonly conntrack: Conntrack;
+  readonly resetter: Resetter;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** So many clients were told. */
+  readonly onTold: (count: number) => void;
+  /** So many clients could not be told, or were too many to be told. */
+  readonly onUntold: (count: number) => void;
+}
+
+/** Real servers that are over, and who deletes them. */
+interface Parting {
+  readonly requests: readonly DrainRequest[];
+  readonly cut: () => Promise<readonly DrainRequest[]>;
+}
+
+/** Between the beginnings of two rounds, each with one dump of a family at most. */
+const interval = seconds(1);
+/** So many clients wait to be told at most: at this rate, those in front have waited for 20 s. */
+const limit = 20_000;
+
+/**
+ * Tells the clients of deleted real servers, as far as they have connections that are established: they are looked up in
+ * conntrack before the deletion, which takes its entries away, and told after it. One round serves all that wait.
+ */
+export class ClientFarewell implements Farewell {
+  readonly #options: ClientFarewellOptions;
+  readonly #teller: ClientTeller;
+  #waiting: Parting[] = [];
+  #wake: () => void = () => undefined;
+
+  constructor(options: ClientFarewellOptions) {
+    this.#options = options;
+    this.#teller = new ClientTeller(options);
+  }
+
+  part(requests: readonly DrainRequest[], cut: Parting['cut']): void {
+    this.#waiting.push({ requests, cut });
+    this.#wake();
+  }
+
+  /** Does what is asked for until the signal aborts; what then waits stays as it is. */
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.#wake(), { once: true });
+    await Promise.all([this.#partAll(signal), this.#teller.run(signal)]);
+  }
+
+  async #partAll(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    let due = clock.now();
+    while (await this.#hasWork(signal)) {
+      if (due > clock.now()) await sleep(clock, due - clock.now(), signal);
+      if (signal.aborted) return;
+      due = clock.now() + interval;
+      const partings = this.#waiting;
+      this.#waiting = [];
+      await this.#round(partings);
+    }
+  }
+
+  /** Waits until something is asked for; false once the signal aborts. */
+  async #hasWork(signal: AbortSignal): Promise<boolean> {
+    while (!signal.aborted && this.#waiting.length === 0) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return !signal.aborted;
+  }
+
+  async #round(partings: readonly Parting[]): Promise<void> {
+    const requests = partings.flatMap((parting) => parting.requests);
+    const search = new ClientSearch(requests, { limit: limit - this.#teller.backlog });
+    await this.#lookUp(requests, search);
+    for (const { cut } of partings) {
+      for (const request of await this.#cut(cut)) this.#tellClients(request, search);
+    }
+  }
+
+  #tellClients(request: DrainRequest, search: ClientSearch): void {
+    const { log, onUntold } = this.#options;
+    const { count, flows } = search.clientsOf(request);
+    this.#teller.tell(flows);
+    if (flows.length === count) return;
+    onUntold(count - flows.length);
+    log.warn('too many clients to tell them that their server is gone', {
+      virtualServer: printVirtualServer(request.server),
+      clients: count,
+    });
+  }
+
+  /** Whoever cannot be found finds out at the next packet; nobody's end waits for that. */
+  async #lookUp(requests: readonly DrainRequest[], search: ClientSearch): Promise<void> {
+    const { conntrack, log } = this.#options;
+    for (const family of new Set(requests.map(({ server }) => familyOf(server.address)))) {
+      try {
+        await conntrack.dump({ family, protocol: 'TCP' }, (flow) => search.see(flow));
+      } catch (error) {
+        log.error('could not look up the clients of real servers that go', error, { family });
+      }
+    }
+  }
+
+  async #cut(cut: Parting['cut']): Promise<readonly DrainRequest[]> {
+    try {
+      return await cut();
+    } catch (error) {
+      this.#options.log.error('could not delete drained real servers', error);
+      return [];
+    }
+  }
+}
