@@ -31,11 +31,14 @@ import { createMetrics, type Metrics } from '../../pkg/metrics/metrics.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import { printTraceEvent, type TraceEvent } from '../../pkg/netlink/trace.ts';
+import { ClientFarewell } from '../../pkg/proxy/farewell.ts';
 import { FlowForgetter } from '../../pkg/proxy/flows.ts';
 import { applyKernelSettings } from '../../pkg/proxy/kernel-settings.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter } from '../../pkg/proxy/reporter.ts';
 import type { RuleSettings } from '../../pkg/proxy/rule-source.ts';
+import { RawResetter } from '../../pkg/reset/raw.ts';
+import type { Resetter } from '../../pkg/reset/reset.ts';
 import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 import { watchEligibility } from './eligibility.ts';
@@ -109,6 +112,7 @@ interface Kernel {
   readonly links: Links;
   readonly firewall: Firewall;
   readonly conntrack: Conntrack;
+  readonly resetter: Resetter;
   close(): void;
 }
 
@@ -119,6 +123,7 @@ async function openKernel({ config, log }: Shared): Promise<Kernel> {
   const ipvs = openIpvs({ ...options, loadModule });
   const netfilter = openConnection(NETLINK_NETFILTER, { ...options, echo: true });
   const route = openConnection(NETLINK_ROUTE, options);
+  const resetter = new RawResetter();
   const ipsets = new NetlinkIpSets(netfilter);
   const firewall = new RestoreFirewall({ generation: nftGeneration(netfilter) });
   await probeIpvs(ipvs, { scheduler: config.scheduler, ipsetProtocol: () => ipsets.protocol() });
@@ -132,8 +137,9 @@ async function openKernel({ config, log }: Shared): Promise<Kernel> {
     links: new NetlinkLinks(route),
     firewall,
     conntrack: new NetlinkConntrack(netfilter),
+    resetter,
     close: () => {
-      for (const connection of [ipvs, netfilter, route]) connection.close();
+      for (const opened of [ipvs, netfilter, route, resetter]) opened.close();
     },
   };
 }
@@ -175,6 +181,7 @@ async function createProxier(shared: Shared): Promise<Follower> {
     onFailed: ({ family, error, isLast }) =>
       log.error('could not delete stale conntrack flows', error, { family, givenUp: isLast }),
   });
+  const farewell = createFarewell(shared, kernel);
   const { nodeName, scheduler, excludeCIDRs: excluded, syncPeriod, minSyncPeriod } = config;
   const ruleSettings = {
     masqueradeMark: 2 ** config.masqueradeBit,
@@ -197,16 +204,32 @@ async function createProxier(shared: Shared): Promise<Follower> {
     syncPeriod,
     minSyncPeriod,
     drains: { mode: config.drainMode, timeout: config.drainTimeout },
-    farewell: undefined,
+    farewell,
     families: await servedFamilies(shared, firewall),
   });
   return {
     onChange: (change) => proxier.onChange(change),
     async run(signal) {
-      await proxier.run(signal);
+      await Promise.all([proxier.run(signal), farewell?.run(signal)]);
       kernel.close();
     },
   };
+}
+
+/** What tells clients that only wait, if they are to be told. */
+function createFarewell(
+  { config, clock, log, metrics }: Shared,
+  { conntrack, resetter }: Kernel,
+): ClientFarewell | undefined {
+  if (!config.resetWaitingClients) return undefined;
+  return new ClientFarewell({
+    conntrack,
+    resetter,
+    clock,
+    log,
+    onTold: (count) => metrics.toldClients.inc({ result: 'told' }, count),
+    onUntold: (count) => metrics.toldClients.inc({ result: 'untold' }, count),
+  });
 }
 
 function toDetectLocal(detectLocal: ProxyConfig['detectLocal']): RuleSettings['detectLocal'] {

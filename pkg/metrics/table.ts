@@ -221,6 +221,12 @@ const ours = {
     help: 'Connections, closing ones included, that were left when a drain ended',
     labels: ['reason'],
   },
+  toldClients: {
+    type: 'counter',
+    name: 'kubeproxy_ipvs_told_clients_total',
+    help: 'Clients with connections to a real server that was deleted, by whether they were told (told, untold)',
+    labels: ['result'],
+  },
   revivedRealServers: {
     type: 'counter',
     name: 'kubeproxy_ipvs_revived_real_servers_total',

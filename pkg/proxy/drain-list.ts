@@ -6,7 +6,7 @@ import {
   type VirtualServerId,
   virtualServerKey,
 } from '../ipvs/ipvs.ts';
-import { beginning, type Progress } from './drain.ts';
+import { beginning, type DrainEnd, type Progress } from './drain.ts';
 
 /** A real server that is to go, already at weight 0. */
 export interface DrainRequest {
@@ -14,6 +14,15 @@ export interface DrainRequest {
   readonly backend: RealServer;
   /** Whose it was: '' if that is unknown, `undefined` if nobody asks, as for a pod that left while it was well. */
   readonly podUid: string | undefined;
+}
+
+/** A drain that ended. */
+export interface EndedDrain extends DrainRequest {
+  readonly end: DrainEnd;
+  /** Milliseconds since it began. */
+  readonly age: number;
+  /** How many connections were open, or closing, when it ended. */
+  readonly cutConnections: number;
 }
 
 /** A real server on its way out. */

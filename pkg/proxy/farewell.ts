@@ -7,7 +7,12 @@ import { type Clock, seconds, sleep } from '../runner/clock.ts';
 import { ClientSearch } from './client-search.ts';
 import { ClientTeller } from './client-teller.ts';
 import type { DrainRequest } from './drain-list.ts';
-import type { Farewell } from './graceful.ts';
+
+/** Deletes real servers in such a way that clients which only wait are told. */
+export interface Farewell {
+  /** Finds out who is connected to the servers, has them deleted by `cut`, and tells the clients of those that it deleted. */
+  part(requests: readonly DrainRequest[], cut: () => Promise<readonly DrainRequest[]>): void;
+}
 
 /** What a {@link ClientFarewell} works with. */
 export interface ClientFarewellOptions {

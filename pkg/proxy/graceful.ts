@@ -8,6 +8,7 @@ import {
   type RealServerStatus,
   realServerKey,
   type VirtualServerId,
+  virtualServerKey,
 } from '../ipvs/ipvs.ts';
 import type { Logger } from '../log/log.ts';
 import { type Clock, seconds } from '../runner/clock.ts';
@@ -23,29 +24,21 @@ import {
   nextInterval,
 } from './drain.ts';
 import { cutsClients, judge, needsReading, type Over, planNextLook } from './drain-check.ts';
-import { type Drain, type DrainGroup, DrainList, type DrainRequest } from './drain-list.ts';
+import {
+  type Drain,
+  type DrainGroup,
+  DrainList,
+  type DrainRequest,
+  type EndedDrain,
+} from './drain-list.ts';
+import type { Farewell } from './farewell.ts';
 import type { ServerWriter } from './server-writer.ts';
-
-/** A drain that ended. */
-export interface EndedDrain extends DrainRequest {
-  readonly end: DrainEnd;
-  /** Milliseconds since it began. */
-  readonly age: number;
-  /** How many connections were open, or closing, when it ended. */
-  readonly cutConnections: number;
-}
 
 /** What a drain's rules depend on besides the drain itself. */
 export type DrainSurroundings = Pick<
   DrainCircumstances,
   'cause' | 'pod' | 'timeout' | 'isExposed' | 'isAddressGone' | 'scheduler'
 >;
-
-/** Deletes real servers in such a way that clients which only wait are told. */
-export interface Farewell {
-  /** Finds out who is connected to the servers, has them deleted by `cut`, and tells the clients of those that it deleted. */
-  part(requests: readonly DrainRequest[], cut: () => Promise<readonly DrainRequest[]>): void;
-}
 
 /** What the manager works with. */
 export interface GracefulOptions {
@@ -222,30 +215,37 @@ export class GracefulTerminationManager {
     this.#delete(others);
     if (told.length === 0) return;
     for (const { drain } of told) drain.isEnding = true;
-    farewell?.part(
-      told.map(({ drain }) => drain.request),
-      () =>
-        this.#options.lane.run(() =>
-          this.#delete(
-            told.filter(
-              ({ drain }) => this.#list.find(drain.request.server, drain.request.backend) === drain,
-            ),
-          ),
-        ),
-    );
+    const requests = told.map(({ drain }) => drain.request);
+    farewell?.part(requests, () => this.#options.lane.run(() => this.#cut(told)));
+  }
+
+  /** Deletes what was over when its clients began to be looked up. Those that went. */
+  #cut(told: readonly Over[]): readonly DrainRequest[] {
+    const isOnList = ({ drain }: Over) =>
+      this.#list.find(drain.request.server, drain.request.backend) === drain;
+    try {
+      return this.#delete(told.filter(isOnList));
+    } finally {
+      for (const { drain } of told.filter(isOnList)) this.#lookAgain(drain);
+    }
+  }
+
+  /** A real server that could not be deleted is judged anew. */
+  #lookAgain(drain: Drain): void {
+    const { clock, mode } = this.#options;
+    drain.isEnding = false;
+    const group = this.#list.group(virtualServerKey(drain.request.server));
+    if (group === undefined) return;
+    group.due = clock.now() + nextInterval(group.interval, { mode, isClosing: true });
+    this.#schedule();
   }
 
   /** Deletes real servers that are still unwanted at this moment. Those that went. */
   #delete(over: readonly Over[]): readonly DrainRequest[] {
     const due = over.filter(({ drain }) => !this.#endIfWanted(drain));
-    const writes = due.map(({ drain: { request } }) => {
-      return {
-        write: {
-          kind: 'deleteRealServer',
-          server: request.server,
-          backend: request.backend,
-        } as const,
-      };
+    const writes = due.map(({ drain }) => {
+      const { server, backend } = drain.request;
+      return { write: { kind: 'deleteRealServer', server, backend } as const };
     });
     const failures = new Map(
       this.#options.writer.write(writes).map(({ index, error }) => [index, error]),
@@ -253,7 +253,6 @@ export class GracefulTerminationManager {
     return due.flatMap(({ drain, end }, index) => {
       const error = failures.get(index);
       if (error !== undefined) {
-        drain.isEnding = false;
         this.#options.log.error('could not delete a drained real server', error, {
           realServer: nameOf(drain),
         });

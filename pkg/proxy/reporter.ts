@@ -1,7 +1,7 @@
 import type { Family } from '../ip/address.ts';
 import type { Kind } from '../kube/types.ts';
+import type { EndedDrain } from './drain-list.ts';
 import type { LocalLack } from './footprint.ts';
-import type { EndedDrain } from './graceful.ts';
 import type { Conflict } from './ledger.ts';
 import type { Operation } from './operation.ts';
 

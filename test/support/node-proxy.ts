@@ -9,10 +9,12 @@ import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
+import { ClientFarewell } from '../../pkg/proxy/farewell.ts';
 import { FlowForgetter } from '../../pkg/proxy/flows.ts';
 import { applyKernelSettings } from '../../pkg/proxy/kernel-settings.ts';
 import type { ProxierOptions } from '../../pkg/proxy/parts.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
+import { RawResetter } from '../../pkg/reset/raw.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 import { net } from './addresses.ts';
@@ -24,8 +26,11 @@ export class NodeProxy {
   readonly log = recordingLogger({ verbosity: 4 });
   readonly reports: Reports = recordingReporter();
   readonly proxier: Proxier;
+  /** How many clients of deleted servers were told, and how many were not. */
+  readonly clients = { told: 0, untold: 0 };
+  readonly resetter = new RawResetter();
   readonly #stop = new AbortController();
-  readonly #run: Promise<void>;
+  readonly #run: Promise<unknown>;
   readonly #leave: () => void;
   readonly #close: () => void;
 
@@ -35,11 +40,19 @@ export class NodeProxy {
     const netfilter = openConnection(NETLINK_NETFILTER, { echo: true });
     const route = openConnection(NETLINK_ROUTE, {});
     this.#close = () => {
-      for (const connection of [ipvs, netfilter, route]) connection.close();
+      for (const opened of [ipvs, netfilter, route, this.resetter]) opened.close();
     };
     const [clock, log] = [systemClock, this.log];
     applyKernelSettings(new ProcSysctl(), { strictArp: false });
     const conntrack = new NetlinkConntrack(netfilter);
+    const count = (kind: 'told' | 'untold') => (clients: number) => {
+      this.clients[kind] += clients;
+    };
+    const farewell = new ClientFarewell({
+      ...{ conntrack, resetter: this.resetter, clock, log },
+      onTold: count('told'),
+      onUntold: count('untold'),
+    });
     this.proxier = new Proxier({
       ipvs,
       clock,
@@ -64,12 +77,13 @@ export class NodeProxy {
         detectLocal: { mode: 'ClusterCIDR', networks: [net('10.0.0.0/8'), net('fd00:10::/32')] },
       },
       drains: { mode: 'pod', timeout: 900_000 },
-      farewell: undefined,
+      farewell,
       syncPeriod: 30_000,
       minSyncPeriod: 0,
       ...over,
     });
-    this.#run = this.proxier.run(this.#stop.signal);
+    const { signal } = this.#stop;
+    this.#run = Promise.all([this.proxier.run(signal), farewell.run(signal)]);
     this.tell(
       { type: 'synced', kind: 'Service' },
       { type: 'synced', kind: 'EndpointSlice' },

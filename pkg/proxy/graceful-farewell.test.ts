@@ -1,0 +1,117 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { ip } from '../../test/support/addresses.ts';
+import { endpoint, service, slice } from '../../test/support/objects.ts';
+import { FakeKernel, Stand, setService, setSlice } from '../../test/support/proxier.ts';
+import type { Logger } from '../log/log.ts';
+import { silentLogger } from '../log/memory.ts';
+import { FakeResetter } from '../reset/fake.ts';
+import { printChallenge } from '../reset/reset.ts';
+import { seconds } from '../runner/clock.ts';
+import { manualClock } from '../runner/manual-clock.ts';
+import { ClientFarewell } from './farewell.ts';
+
+// The end of a drain, by way of the farewell: who is told, and what if something fails.
+
+const web = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
+const [one, two] = [endpoint('10.0.0.1'), endpoint('10.0.0.2')];
+const dying = { ...two, ready: false, serving: false, terminating: true };
+const ends: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end();
+});
+
+async function start(log: Logger = silentLogger) {
+  const [kernel, clock, resetter] = [new FakeKernel(), manualClock(), new FakeResetter()];
+  const { conntrack, ipvs } = kernel;
+  const nothing = () => undefined;
+  const options = { conntrack, resetter, clock, log, onTold: nothing, onUntold: nothing };
+  const farewell = new ClientFarewell(options);
+  const abort = new AbortController();
+  const ended = farewell.run(abort.signal);
+  const stand = new Stand({ kernel, clock, farewell });
+  ends.push(async () => {
+    abort.abort();
+    await Promise.all([stand.stop(), ended]);
+  });
+  stand.tell(setService(service()), setSlice(slice([one, two])));
+  await stand.sync();
+  const tuple = { source: ip('10.0.1.1'), destination: web.address };
+  conntrack.insert({
+    protocol: 'TCP',
+    original: { ...tuple, sourcePort: 1024, destinationPort: 80 },
+    reply: {
+      source: two.address,
+      destination: tuple.source,
+      sourcePort: 8080,
+      destinationPort: 1024,
+    },
+    ...{ zone: 0, mark: 0, status: 0, tcpState: 'ESTABLISHED' },
+  });
+  ipvs.setCounters(web, { address: two.address, port: 8080 }, { activeConnections: 1 });
+  return { stand, conntrack, ipvs, told: () => resetter.challenged.map(printChallenge) };
+}
+
+async function isThere({ kernel }: Stand): Promise<boolean> {
+  return (await kernel.ipvs.realServers(web)).some(({ address }) => address === two.address);
+}
+
+/** The pod of `two` dies, and then it is gone. */
+async function lose(stand: Stand): Promise<void> {
+  stand.tell(setSlice(slice([one, dying])));
+  await stand.settle(seconds(5));
+  stand.tell(setSlice(slice([one])));
+  await stand.settle(500);
+}
+
+describe('a server whose pod is gone', () => {
+  test('is deleted, and its client told', async () => {
+    const { stand, told } = await start();
+    await lose(stand);
+    expect([await isThere(stand), stand.reports.drains, told()]).toEqual([false, ['podGone'], []]);
+    await stand.settle(150);
+    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+  });
+
+  test('is deleted when its clients cannot be found', async () => {
+    const { stand, conntrack, told } = await start();
+    conntrack.failWith = ({ call }) => (call === 'dump' ? 'EPERM' : undefined);
+    await lose(stand);
+    expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
+    await stand.settle(seconds(1));
+    expect(told()).toEqual([]);
+  });
+
+  test('that cannot be deleted is tried again, and its client told when it is', async () => {
+    const { stand, ipvs, told } = await start();
+    ipvs.fail = ({ kind }) => (kind === 'deleteRealServer' ? 'EBUSY' : undefined);
+    await lose(stand);
+    await stand.settle(seconds(20));
+    expect([await isThere(stand), told()]).toEqual([true, []]);
+    ipvs.fail = undefined;
+    await stand.settle(seconds(6));
+    expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
+    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+  });
+
+  test('and that comes back before it is deleted keeps its client', async () => {
+    const { stand, conntrack, told } = await start();
+    const dump = conntrack.dump.bind(conntrack);
+    conntrack.dump = async (filter, onFlow) => {
+      await dump(filter, onFlow);
+      stand.tell(setSlice(slice([one, two])));
+      await new Promise((resolve) => setImmediate(resolve));
+      await stand.clock.advance(0);
+    };
+    await lose(stand);
+    await stand.settle(seconds(5));
+    expect([await isThere(stand), stand.reports.drains, told()]).toEqual([true, ['wanted'], []]);
+  });
+
+  test('while the program stops stays, for the next start', async () => {
+    const { stand, conntrack } = await start();
+    conntrack.dump = () => stand.stop();
+    await lose(stand);
+    expect([await isThere(stand), stand.reports.drains]).toEqual([true, ['shutdown']]);
+  });
+});
