@@ -1,3 +1,4 @@
+import type { Failure } from '../errno/errno.ts';
 import { type Family, type IpAddress, printHostPort } from '../ip/address.ts';
 import type { Protocol } from '../ip/protocol.ts';
 
@@ -41,6 +42,9 @@ export interface Flow {
   readonly tcpState: TcpState | undefined;
 }
 
+/** A flow that the kernel is to know before its first packet. */
+export type NewFlow = Pick<Flow, 'protocol' | 'original' | 'tcpState'>;
+
 /** What a dump is about; the kernel filters by protocol where it can (CTA_FILTER, 5.8), the rest is done here. */
 export interface FlowFilter {
   readonly family: Family;
@@ -59,10 +63,25 @@ export interface Conntrack {
    * How many there were. Every flow is tried; then the first other failure is thrown.
    */
   delete(flows: readonly Flow[]): number;
+  /**
+   * Makes flows known for some seconds, untranslated and as if they had been answered: to the firewall their packets are not
+   * new. Every one is tried; those that failed come back, EEXIST if a direction of one is taken.
+   */
+  add(flows: readonly NewFlow[], options: { readonly seconds: number }): readonly Failure[];
+}
+
+/** The same packets as the other side sends them. */
+export function reversed({ source, destination, sourcePort, destinationPort }: Tuple): Tuple {
+  return {
+    source: destination,
+    destination: source,
+    sourcePort: destinationPort,
+    destinationPort: sourcePort,
+  };
 }
 
 /** `TCP 10.0.0.7:1024 > 172.30.0.1:80`: how errors and logs call a flow. */
-export function printFlow({ protocol, original }: Flow): string {
+export function printFlow({ protocol, original }: Pick<Flow, 'protocol' | 'original'>): string {
   const source = printHostPort(original.source, original.sourcePort);
   return `${protocol} ${source} > ${printHostPort(original.destination, original.destinationPort)}`;
 }

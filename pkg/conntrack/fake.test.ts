@@ -57,6 +57,6 @@ describe('the fake', () => {
     await expect(flowsOf(conntrack)).rejects.toMatchObject({ code: 'EPERM' });
     conntrack.failWith = () => undefined;
     expect(await flowsOf(conntrack)).toHaveLength(1);
-    expect(conntrack.calls).toEqual({ dump: 3, delete: 1 });
+    expect(conntrack.calls).toEqual({ dump: 3, delete: 1, add: 0 });
   });
 });

@@ -1,20 +1,34 @@
-import { type ErrnoCode, KernelError } from '../errno/errno.ts';
+import { type ErrnoCode, type Failure, KernelError } from '../errno/errno.ts';
 import { familyOf } from '../ip/address.ts';
 import { protocolLabel } from '../ip/protocol.ts';
-import { type Conntrack, type Flow, type FlowFilter, printFlow, type Tuple } from './conntrack.ts';
+import {
+  type Conntrack,
+  type Flow,
+  type FlowFilter,
+  type NewFlow,
+  printFlow,
+  reversed,
+  type Tuple,
+} from './conntrack.ts';
 
-/** One question to the fake, or one flow of a delete. */
+/** IPS_SEEN_REPLY and IPS_CONFIRMED, as the kernel has them for such a flow. */
+const answered = 0x2 | 0x8;
+
+/** One question to the fake, or one flow of a batch. */
 export type ConntrackCall =
   | { readonly call: 'dump'; readonly filter: FlowFilter }
-  | { readonly call: 'delete'; readonly flow: Flow };
+  | { readonly call: 'delete'; readonly flow: Flow }
+  | { readonly call: 'add'; readonly flow: NewFlow };
 
 /** A connection tracking table in memory. */
 export class FakeConntrack implements Conntrack {
-  /** How often each call was made; `delete` counts batches. */
-  readonly calls = { dump: 0, delete: 0 };
-  /** Fails a dump, or the delete of one flow, with the code it returns. */
+  /** How often each call was made; `delete` and `add` count batches. */
+  readonly calls = { dump: 0, delete: 0, add: 0 };
+  /** Fails a dump, or the delete or the making of one flow, with the code it returns. */
   failWith: (call: ConntrackCall) => ErrnoCode | undefined = () => undefined;
   readonly #flows = new Map<string, Flow>();
+  /** How many flows have some ends in one of their directions. */
+  readonly #directions = new Map<string, number>();
   #nextId = 1;
 
   async dump(filter: FlowFilter, onFlow: (flow: Flow) => void): Promise<void> {
@@ -42,12 +56,29 @@ export class FakeConntrack implements Conntrack {
     return count;
   }
 
+  add(flows: readonly NewFlow[]): readonly Failure[] {
+    this.calls.add++;
+    return flows.flatMap((flow, index) => {
+      const operation = `add flow ${printFlow(flow)}`;
+      const reply = reversed(flow.original);
+      const isTaken = [flow.original, reply].some((original) => {
+        const count = this.#directions.get(flowKey({ ...flow, original, zone: 0 }));
+        return count !== undefined && count > 0;
+      });
+      const code = this.failWith({ call: 'add', flow }) ?? (isTaken ? 'EEXIST' : undefined);
+      if (code !== undefined) return [{ index, error: new KernelError(operation, code) }];
+      this.insert({ ...flow, reply, zone: 0, mark: 0, status: answered });
+      return [];
+    });
+  }
+
   /** Puts a flow into the table, as a packet would; EEXIST if there is one with its original tuple. */
   insert(flow: Omit<Flow, 'id'>): Flow {
     const key = flowKey(flow);
     const held = { ...flow, id: this.#nextId++ };
     if (this.#flows.has(key)) throw new KernelError(`insert ${printFlow(held)}`, 'EEXIST');
     this.#flows.set(key, held);
+    this.#count(held, 1);
     return held;
   }
 
@@ -62,7 +93,16 @@ export class FakeConntrack implements Conntrack {
       throw new KernelError(`delete flow ${printFlow(flow)}`, code, { detail: 'injected' });
     const held = this.#flows.get(flowKey(flow));
     if (held === undefined || (flow.id !== undefined && flow.id !== held.id)) return false;
+    this.#count(held, -1);
     return this.#flows.delete(flowKey(flow));
+  }
+
+  /** Counts how many flows have these ends in one of their directions. */
+  #count({ protocol, original, reply, zone }: Omit<Flow, 'id'>, by: 1 | -1): void {
+    for (const tuple of [original, reply]) {
+      const key = flowKey({ protocol, original: tuple, zone });
+      this.#directions.set(key, (this.#directions.get(key) ?? 0) + by);
+    }
   }
 
   #inject(operation: string, call: ConntrackCall): void {
@@ -71,7 +111,11 @@ export class FakeConntrack implements Conntrack {
   }
 }
 
-function flowKey({ protocol, original, zone }: Omit<Flow, 'id'>): string {
+function flowKey({
+  protocol,
+  original,
+  zone,
+}: Pick<Flow, 'protocol' | 'original' | 'zone'>): string {
   return `${zone} ${protocol} ${printTuple(original)}`;
 }
 

@@ -1,4 +1,4 @@
-import { errnoOf, isNotFound, isUnsupported } from '../errno/errno.ts';
+import { errnoOf, type Failure, isNotFound, isUnsupported } from '../errno/errno.ts';
 import { familyOf } from '../ip/address.ts';
 import { type Protocol, protocolFromNumber, protocolNumber } from '../ip/protocol.ts';
 import { AF_INET, AF_INET6, addressFamily } from '../netlink/addresses.ts';
@@ -8,7 +8,9 @@ import {
   type Conntrack,
   type Flow,
   type FlowFilter,
+  type NewFlow,
   printFlow,
+  reversed,
   type Tuple,
   tcpStates,
 } from './conntrack.ts';
@@ -17,6 +19,8 @@ import {
   commands,
   type flow,
   type flowFilter,
+  IPS_CONFIRMED,
+  IPS_SEEN_REPLY,
   type tuple,
 } from './schema.ts';
 
@@ -57,6 +61,13 @@ export class NetlinkConntrack implements Conntrack {
     const failure = failures.find(({ error }) => !isNotFound(error));
     if (failure !== undefined) throw failure.error;
     return flows.length - failures.length;
+  }
+
+  add(flows: readonly NewFlow[], { seconds }: { seconds: number }): readonly Failure[] {
+    return this.#connection.batch(flows, {
+      put: (flow, sink) => sink.put(commands.add, toNewFlow(flow, seconds)),
+      describe: (flow) => `add flow ${printFlow(flow)}`,
+    });
   }
 
   async #dump(
@@ -113,11 +124,27 @@ function fromTupleData({ ip, transport }: TupleData): Tuple | undefined {
 }
 
 function toFlowName({ protocol, original, zone, id }: Flow) {
-  const { source, destination, sourcePort, destinationPort } = original;
+  const family = addressFamily(original.source);
+  return { family, body: { original: toTupleData(protocol, original), id, zone } };
+}
+
+function toNewFlow({ protocol, original, tcpState }: NewFlow, seconds: number) {
+  const state = tcpState === undefined ? undefined : tcpStates.indexOf(tcpState);
+  const body = {
+    original: toTupleData(protocol, original),
+    reply: toTupleData(protocol, reversed(original)),
+    status: IPS_SEEN_REPLY | IPS_CONFIRMED,
+    ...(state !== undefined && { state: { tcp: { state } } }),
+    timeout: seconds,
+  };
+  return { family: addressFamily(original.source), body };
+}
+
+function toTupleData(protocol: Protocol, ends: Tuple): TupleData {
+  const { source, destination, sourcePort, destinationPort } = ends;
   const ip =
     familyOf(source) === 'IPv4'
       ? { v4Source: source, v4Destination: destination }
       : { v6Source: source, v6Destination: destination };
-  const transport = { protocol: protocolNumber(protocol), sourcePort, destinationPort };
-  return { family: addressFamily(source), body: { original: { ip, transport }, id, zone } };
+  return { ip, transport: { protocol: protocolNumber(protocol), sourcePort, destinationPort } };
 }

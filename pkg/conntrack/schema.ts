@@ -1,4 +1,5 @@
 import { ipv4Address, ipv6Address } from '../netlink/addresses.ts';
+import { NLM_F_CREATE, NLM_F_EXCL } from '../netlink/message.ts';
 import { NFNL_SUBSYS_CTNETLINK, netfilterCommand } from '../netlink/netfilter.ts';
 import { attributes, optional, required } from '../wire/attributes.ts';
 import { u8, u16be, u32, u32be } from '../wire/codec.ts';
@@ -80,8 +81,39 @@ export const flowName = attributes('CTA', {
   zone: optional(18, u16be), // ZONE
 });
 
+/** IPS_SEEN_REPLY and IPS_CONFIRMED of linux/netfilter/nf_conntrack_common.h. */
+export const IPS_SEEN_REPLY = 0x2;
+export const IPS_CONFIRMED = 0x8;
+
+/** A flow to be made. */
+export const newFlow = attributes('CTA', {
+  original: required(1, tuple), // TUPLE_ORIG
+  reply: required(2, tuple), // TUPLE_REPLY
+  status: required(3, u32be), // STATUS
+  state: optional(
+    4, // PROTOINFO
+    attributes('CTA_PROTOINFO', {
+      tcp: optional(
+        1, // TCP
+        attributes('CTA_PROTOINFO_TCP', {
+          state: optional(1, u8), // STATE
+        }),
+      ),
+    }),
+  ),
+  timeout: required(7, u32be), // TIMEOUT: seconds
+});
+
 /** IPCTNL_MSG_CT_*. */
 export const commands = {
+  add: netfilterCommand({
+    name: 'IPCTNL_MSG_CT_NEW',
+    subsystem: NFNL_SUBSYS_CTNETLINK,
+    command: 0,
+    flags: NLM_F_CREATE | NLM_F_EXCL,
+    request: newFlow,
+    reply: flow,
+  }),
   get: netfilterCommand({
     name: 'IPCTNL_MSG_CT_GET',
     subsystem: NFNL_SUBSYS_CTNETLINK,

@@ -1,4 +1,5 @@
-import type { Conntrack, Flow } from '../conntrack/conntrack.ts';
+import { type Conntrack, type Flow, reversed } from '../conntrack/conntrack.ts';
+import { isExists } from '../errno/errno.ts';
 import type { Logger } from '../log/log.ts';
 import type { ClientConnection, Resetter } from '../reset/reset.ts';
 import { type Clock, seconds, sleep } from '../runner/clock.ts';
@@ -31,8 +32,8 @@ interface Due {
 }
 
 /**
- * Sends waiting clients the SYNs that make them look, at a bounded rate, and removes what those leave behind: the kernel
- * tracks each as a connection from the server to the client, which would catch a client that uses its port again.
+ * Sends waiting clients the SYNs that make them look, at a bounded rate, and removes what those leave behind: conntrack
+ * knows each as a connection from the server to the client, which would catch a client that uses its port again.
  */
 export class ClientTeller {
   readonly #options: ClientTellerOptions;
@@ -82,20 +83,34 @@ export class ClientTeller {
   #tell(untold: Due[], now: number): void {
     const flows = take(untold.slice(0, tickSize), now);
     untold.splice(0, flows.length);
-    // Where an old flow is still known, the SYN would get another source port, and say nothing to the client.
     this.#delete(flows);
     let failure: unknown;
     let told = 0;
-    for (const flow of flows) {
+    const waiting = this.#expect(flows);
+    for (const flow of waiting) {
       try {
         this.#options.resetter.challenge(connectionOf(flow));
-        this.#untidied.push({ flow: challengeFlow(flow), time: now + tidyTime });
         told++;
       } catch (error) {
         failure ??= error;
       }
+      this.#untidied.push({ flow: challengeFlow(flow), time: now + tidyTime });
     }
-    this.#report(told, { untold: flows.length - told, failure });
+    this.#report(told, { untold: waiting.length - told, failure });
+  }
+
+  /**
+   * Has conntrack know the SYNs before they are sent: to the firewall they are no new connections then, which a node does not take
+   * on such ports, and they keep their source port. Those clients that still wait: an old flow was deleted, so one that is there
+   * is a new one.
+   */
+  #expect(flows: readonly Flow[]): readonly Flow[] {
+    if (flows.length === 0) return [];
+    const failures = this.#options.conntrack.add(flows.map(challengeFlow), { seconds: 10 });
+    const taken = new Set(
+      failures.filter(({ error }) => isExists(error)).map(({ index }) => index),
+    );
+    return flows.filter((_, index) => !taken.has(index));
   }
 
   #report(told: number, { untold, failure }: { untold: number; failure: unknown }): void {
@@ -138,14 +153,8 @@ function connectionOf({ original }: Flow): ClientConnection {
   };
 }
 
-/** How the kernel tracks the SYN that the client of a flow got, whatever its reply direction and id are. */
+/** How conntrack knows the SYN that the client of a flow gets. */
 function challengeFlow(flow: Flow): Flow {
-  const { source, sourcePort, destination, destinationPort } = flow.original;
-  const original = {
-    source: destination,
-    sourcePort: destinationPort,
-    destination: source,
-    destinationPort: sourcePort,
-  };
-  return { ...flow, original, reply: flow.original, zone: 0, id: undefined };
+  const ends = { original: reversed(flow.original), reply: flow.original };
+  return { ...flow, ...ends, tcpState: 'SYN_SENT', zone: 0, id: undefined };
 }

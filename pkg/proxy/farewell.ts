@@ -32,6 +32,8 @@ interface Parting {
   readonly cut: () => Promise<readonly DrainRequest[]>;
 }
 
+/** A pod stands behind many virtual servers: their partings come one after the other, and one round is to serve them. */
+const gathering = seconds(0.05);
 /** Between the beginnings of two rounds, each with one dump of a family at most. */
 const interval = seconds(1);
 /** So many clients wait to be told at most: at this rate, those in front have waited for 20 s. */
@@ -67,7 +69,7 @@ export class ClientFarewell implements Farewell {
     const { clock } = this.#options;
     let due = clock.now();
     while (await this.#hasWork(signal)) {
-      if (due > clock.now()) await sleep(clock, due - clock.now(), signal);
+      await sleep(clock, Math.max(gathering, due - clock.now()), signal);
       if (signal.aborted) return;
       due = clock.now() + interval;
       const partings = this.#waiting;

@@ -61,7 +61,7 @@ async function lose(stand: Stand): Promise<void> {
   stand.tell(setSlice(slice([one, dying])));
   await stand.settle(seconds(5));
   stand.tell(setSlice(slice([one])));
-  await stand.settle(500);
+  await stand.settle(550);
 }
 
 describe('a server whose pod is gone', () => {

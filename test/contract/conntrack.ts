@@ -4,8 +4,10 @@ import {
   type Flow,
   type FlowFilter,
   isUntranslated,
-  type Tuple,
+  reversed,
 } from '../../pkg/conntrack/conntrack.ts';
+import { errnoOf } from '../../pkg/errno/errno.ts';
+import { familyOf } from '../../pkg/ip/address.ts';
 import { protocols } from '../../pkg/ip/protocol.ts';
 import { ip } from '../support/addresses.ts';
 
@@ -49,15 +51,6 @@ export function translatedFlow(
 ): WantedFlow {
   const flow = plainFlow(changes);
   return { ...flow, reply: { ...flow.reply, source: ip(endpoint), sourcePort: 5353 } };
-}
-
-function reversed({ source, destination, sourcePort, destinationPort }: Tuple): Tuple {
-  return {
-    source: destination,
-    destination: source,
-    sourcePort: destinationPort,
-    destinationPort: sourcePort,
-  };
 }
 
 /** What every implementation of {@link Conntrack} does. `make` is called before each test. */
@@ -220,6 +213,52 @@ export function conntrackContract(make: () => ConntrackSubject | Promise<Conntra
         subject.insert(plainFlow({ sourcePort }));
       expect(conntrack.delete((await flows()).slice(0, 69))).toBe(69);
       expect(await sourcePorts()).toEqual([70]);
+    });
+  });
+
+  describe('add', () => {
+    const { protocol, original } = plainFlow({ protocol: 'TCP' });
+    const wanted = { protocol, original, tcpState: 'SYN_SENT' } as const;
+    const SEEN_REPLY = 2;
+
+    test.each([
+      ['TCP', plainFlow({ protocol: 'TCP', tcpState: 'SYN_SENT' })],
+      ['UDP', plainFlow()],
+      ['IPv6', plainFlow({ protocol: 'TCP', tcpState: 'ESTABLISHED', isIPv6: true })],
+    ])('makes a flow of %s that counts as answered', async (_, flow) => {
+      const { protocol: kind, original: ends, tcpState } = flow;
+      const family = familyOf(ends.source);
+      expect(conntrack.add([{ protocol: kind, original: ends, tcpState }], { seconds: 9 })).toEqual(
+        [],
+      );
+      const [made] = await flows({ family });
+      expect(made).toEqual({ ...flow, id: expect.any(Number), status: expect.any(Number) });
+      expect((made?.status ?? 0) & SEEN_REPLY).toBe(SEEN_REPLY);
+    });
+
+    test('of ends that are taken in either direction fails, and the others are made', async () => {
+      subject.insert(translatedFlow('10.0.0.8', { protocol: 'TCP', tcpState: 'ESTABLISHED' }));
+      const other = { ...wanted, original: { ...original, sourcePort: 7 } };
+      const backwards = { ...wanted, original: reversed(original) };
+      const failures = conntrack.add([wanted, backwards, other, other], { seconds: 9 });
+      expect(failures.map(({ index, error }) => [index, errnoOf(error)])).toEqual([
+        [0, 'EEXIST'],
+        [1, 'EEXIST'],
+        [3, 'EEXIST'],
+      ]);
+      expect(await sourcePorts()).toEqual([7, 1024]);
+    });
+
+    test('of nothing does nothing', async () => {
+      expect(conntrack.add([], { seconds: 9 })).toEqual([]);
+      expect(await flows()).toEqual([]);
+    });
+
+    test('makes what can be deleted without its id', async () => {
+      conntrack.add([wanted], { seconds: 9 });
+      const [made] = await flows();
+      expect(conntrack.delete(made === undefined ? [] : [{ ...made, id: undefined }])).toBe(1);
+      expect(await flows()).toEqual([]);
     });
   });
 }
