@@ -30,13 +30,13 @@ vitest() {
 gate() { run gate npm run --silent verify; }
 unit() { run unit vitest unit "$@"; }
 
-# One machine for all of them: it takes seconds to start.
+# One machine for all of them: it takes seconds to start. On a busy machine the tests take many minutes.
 kernel() {
   if [[ $(hack/with-kernel.sh --which) == none ]]; then
     say 'kernel: this kernel has no IPVS, and the virtual machine is for x86-64 only: only the gate and native tests run'
     return
   fi
-  KERNEL_SHARE=$cache/kernel/share run kernel \
+  KERNEL_SHARE=$cache/kernel/share KERNEL_VM_TIMEOUT=${KERNEL_VM_TIMEOUT:-3600} run kernel \
     hack/with-kernel.sh hack/run vitest run --config hack/vitest.config.ts --project kernel "$@"
 }
 

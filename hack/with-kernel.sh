@@ -73,7 +73,7 @@ case $where in
     run_native "$terminal" "$@"
     ;;
   vm)
-    ensure_packages "${kernel_tools[@]}" busybox-static cpio qemu-system-x86 xz-utils
+    ensure_packages "${kernel_tools[@]}" busybox-static cpio qemu-system-x86 xz-utils zstd
     run_machine "$terminal" "$@"
     ;;
   none)

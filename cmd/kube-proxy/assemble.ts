@@ -196,7 +196,7 @@ async function createProxier(shared: Shared): Promise<Follower> {
     ruleSettings,
     syncPeriod,
     minSyncPeriod,
-    drains: { mode: 'pod', timeout: 900_000 },
+    drains: { mode: config.drainMode, timeout: config.drainTimeout },
     farewell: undefined,
     families: await servedFamilies(shared, firewall),
   });

@@ -134,8 +134,7 @@ test('the state and what happened are counted', async () => {
   };
   reporter.state({ failedServices: 1, conflicts: 2, draining: 3, withoutLocalEndpoints });
   reporter.invalidObjects('Service', 6);
-  reporter.operation('addVirtualServer', true);
-  reporter.operation('addVirtualServer', false);
+  reporter.operations('addVirtualServer', { done: 1, failed: 1 });
   reporter.repaired('bindAddress');
   const address = '10.0.0.1' as never;
   const backend = { address, port: 80 } as never;

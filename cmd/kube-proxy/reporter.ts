@@ -27,8 +27,10 @@ export function createReporter(listeners: Listeners): Reporter {
     },
     synced: (report) => tellSync(listeners, report),
     state: (state) => tellState(metrics, state),
-    operation: (kind, isSuccess) =>
-      metrics.operations.inc({ kind, result: isSuccess ? 'success' : 'failure' }),
+    operations(kind, { done, failed }) {
+      if (done > 0) metrics.operations.inc({ kind, result: 'success' }, done);
+      if (failed > 0) metrics.operations.inc({ kind, result: 'failure' }, failed);
+    },
     repaired: (kind) => metrics.repairs.inc({ kind }),
     // Counted by `state`, and logged by the proxier.
     conflict() {},

@@ -33,6 +33,10 @@ describe('each flag sets its field', () => {
     ['--ipvs-sync-period=1m', (c) => c.ipvs.syncPeriod, 60_000],
     ['--ipvs-min-sync-period=2s', (c) => c.ipvs.minSyncPeriod, 2_000],
     ['--ipvs-manifests=/m', (c) => c.ipvs.manifests, '/m'],
+    ['--ipvs-graceful-termination=connections', (c) => c.ipvs.gracefulTermination, 'connections'],
+    ['--ipvs-drain-timeout=1h', (c) => c.ipvs.drainTimeout, 3_600_000],
+    ['--ipvs-reset-waiting-clients=false', (c) => c.ipvs.resetWaitingClients, false],
+    ['--ipvs-service-annotations', (c) => c.ipvs.serviceAnnotations, true],
     ['--detect-local-mode=NodeCIDR', (c) => c.detectLocalMode, 'NodeCIDR'],
     ['--cluster-cidr=10.0.0.0/8', (c) => c.clusterCIDR, '10.0.0.0/8'],
     ['--pod-bridge-interface=cbr0', (c) => c.detectLocal.bridgeInterface, 'cbr0'],
@@ -176,6 +180,8 @@ describe('the help', () => {
   test('prints types and defaults', () => {
     expect(helpText()).toContain('  --ipvs-sync-period duration\n');
     expect(helpText()).toContain('should be there. (default 30s)\n');
+    expect(helpText()).toContain('(default 15m0s)\n');
+    expect(helpText()).toContain('taken away. (default true)\n');
     expect(helpText()).toContain('(default 0.0.0.0:10256)\n');
     expect(helpText()).toContain('(default 14)\n');
     expect(helpText()).toContain('  -v int32\n');

@@ -9,7 +9,12 @@ test('the configuration in force has the names that upstream gives it', () => {
     master: 'https://m',
     clusterCIDR: '10.0.0.0/8,fd00:10::/32',
     metricsBindAddress: '',
-    ipvs: { ...defaults.ipvs, excludeCIDRs: ['172.30.0.0/16'], minSyncPeriod: 1_500 },
+    ipvs: {
+      ...defaults.ipvs,
+      excludeCIDRs: ['172.30.0.0/16'],
+      minSyncPeriod: 1_500,
+      drainTimeout: 90_000,
+    },
   };
   expect(configz(effective(configuration, 'node-1'))).toEqual({
     'kubeproxy.config.k8s.io': {
@@ -21,7 +26,15 @@ test('the configuration in force has the names that upstream gives it', () => {
       MetricsBindAddress: '',
       Mode: 'ipvs',
       IPTables: { MasqueradeBit: 14 },
-      IPVS: { Scheduler: 'rr', ExcludeCIDRs: ['172.30.0.0/16'], Manifests: '' },
+      IPVS: {
+        Scheduler: 'rr',
+        ExcludeCIDRs: ['172.30.0.0/16'],
+        Manifests: '',
+        GracefulTermination: 'pod',
+        DrainTimeout: '1m30s',
+        ResetWaitingClients: true,
+        ServiceAnnotations: false,
+      },
       Linux: { MasqueradeAll: false },
       SyncPeriod: '30s',
       MinSyncPeriod: '1.5s',

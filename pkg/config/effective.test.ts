@@ -15,6 +15,10 @@ test('the defaults', () => {
     excludeCIDRs: [],
     syncPeriod: 30_000,
     minSyncPeriod: 0,
+    drainMode: 'pod',
+    drainTimeout: 900_000,
+    resetWaitingClients: true,
+    serviceAnnotations: false,
     masqueradeAll: false,
     masqueradeBit: 14,
     detectLocal: { mode: 'ClusterCIDR', cidrs: [] },
@@ -35,6 +39,24 @@ describe('what is made of', () => {
       { healthz: undefined, metrics: undefined },
     ],
     ['a scheduler', { ipvs: { ...ipvs, scheduler: 'sh' } }, { scheduler: 'sh' }],
+    [
+      'what is said of drains',
+      {
+        ipvs: {
+          ...ipvs,
+          gracefulTermination: 'connections',
+          drainTimeout: 0,
+          resetWaitingClients: false,
+          serviceAnnotations: true,
+        },
+      },
+      {
+        drainMode: 'connections',
+        drainTimeout: 0,
+        resetWaitingClients: false,
+        serviceAnnotations: true,
+      },
+    ],
     [
       'excluded networks',
       { ipvs: { ...ipvs, excludeCIDRs: ['172.30.1.2/16'] } },

@@ -1,12 +1,13 @@
 import { parseAddress, unspecified } from '../ip/address.ts';
 import { type Prefix, parsePrefix } from '../ip/prefix.ts';
 import { parseListenAddress } from './listen-address.ts';
-import type {
-  Configuration,
-  DetectLocal,
-  ListenAddress,
-  ObjectSource,
-  ProxyConfig,
+import {
+  type Configuration,
+  type DetectLocal,
+  drainModes,
+  type ListenAddress,
+  type ObjectSource,
+  type ProxyConfig,
 } from './types.ts';
 import { defaultPorts, splitCIDRs } from './validate.ts';
 
@@ -26,6 +27,10 @@ export function effective(configuration: Configuration, hostname: string): Proxy
     excludeCIDRs: networks(ipvs.excludeCIDRs),
     syncPeriod: ipvs.syncPeriod,
     minSyncPeriod: ipvs.minSyncPeriod,
+    drainMode: drainModes.find((mode) => mode === ipvs.gracefulTermination) ?? 'pod',
+    drainTimeout: ipvs.drainTimeout,
+    resetWaitingClients: ipvs.resetWaitingClients,
+    serviceAnnotations: ipvs.serviceAnnotations,
     masqueradeAll: iptables.masqueradeAll,
     masqueradeBit: iptables.masqueradeBit,
     detectLocal: detectLocal(configuration),

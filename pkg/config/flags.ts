@@ -66,6 +66,26 @@ export const flags: readonly Flag[] = [
     help: 'File or folder of Services, EndpointSlices and Nodes to use in place of the API.',
   },
   {
+    ...field('ipvs-graceful-termination', 'string', 'ipvs.gracefulTermination'),
+    group: 'IPVS',
+    help: "Whose rules end a drain: pod, this program's, or connections, those of upstream's kube-proxy.",
+  },
+  {
+    ...field('ipvs-drain-timeout', 'duration', 'ipvs.drainTimeout'),
+    group: 'IPVS',
+    help: 'How long a server whose pod is dying or has left may drain after its last sign of life. 0: no limit.',
+  },
+  {
+    ...field('ipvs-reset-waiting-clients', 'bool', 'ipvs.resetWaitingClients'),
+    group: 'IPVS',
+    help: 'Tell clients that only wait when their server is taken away.',
+  },
+  {
+    ...field('ipvs-service-annotations', 'bool', 'ipvs.serviceAnnotations'),
+    group: 'IPVS',
+    help: 'Let Services say with annotations under ipvs.kube-proxy.io/ what is to hold for them.',
+  },
+  {
     ...field('detect-local-mode', 'string', 'detectLocalMode'),
     group: "Telling the node's own pods",
     help: 'ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix. Empty means ClusterCIDR.',

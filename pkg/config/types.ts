@@ -21,6 +21,10 @@ export interface Configuration {
     readonly excludeCIDRs: readonly string[];
     readonly syncPeriod: number;
     readonly minSyncPeriod: number;
+    readonly gracefulTermination: string;
+    readonly drainTimeout: number;
+    readonly resetWaitingClients: boolean;
+    readonly serviceAnnotations: boolean;
   };
   readonly detectLocalMode: string;
   readonly detectLocal: {
@@ -47,6 +51,10 @@ export const defaults: Configuration = {
     excludeCIDRs: [],
     syncPeriod: 30_000,
     minSyncPeriod: 0,
+    gracefulTermination: 'pod',
+    drainTimeout: 900_000,
+    resetWaitingClients: true,
+    serviceAnnotations: false,
   },
   detectLocalMode: '',
   detectLocal: { bridgeInterface: '', interfaceNamePrefix: '' },
@@ -73,6 +81,9 @@ export type DetectLocal =
   | { readonly mode: 'BridgeInterface'; readonly interfaceName: string }
   | { readonly mode: 'InterfaceNamePrefix'; readonly prefix: string };
 
+/** Whose rules end a drain. */
+export const drainModes = ['pod', 'connections'] as const;
+
 /** Where the API objects come from. */
 export type ObjectSource =
   | { readonly type: 'api'; readonly kubeconfig: string; readonly master: string }
@@ -93,6 +104,12 @@ export interface ProxyConfig {
   readonly excludeCIDRs: readonly Prefix[];
   readonly syncPeriod: number;
   readonly minSyncPeriod: number;
+  readonly drainMode: (typeof drainModes)[number];
+  /** 0: no limit. */
+  readonly drainTimeout: number;
+  readonly resetWaitingClients: boolean;
+  /** Annotations of Services count. */
+  readonly serviceAnnotations: boolean;
   readonly masqueradeAll: boolean;
   /** Which bit of the packet mark says "masquerade", 0–31. */
   readonly masqueradeBit: number;

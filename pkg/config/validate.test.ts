@@ -18,6 +18,11 @@ describe('what is valid', () => {
     ['masquerade bits 0', ({ iptables }) => ({ iptables: { ...iptables, masqueradeBit: 0 } })],
     ['masquerade bits 31', ({ iptables }) => ({ iptables: { ...iptables, masqueradeBit: 31 } })],
     ['equal periods', ({ ipvs }) => ({ ipvs: { ...ipvs, syncPeriod: 5, minSyncPeriod: 5 } })],
+    ['no drain timeout', ({ ipvs }) => ({ ipvs: { ...ipvs, drainTimeout: 0 } })],
+    [
+      'drains by connections',
+      ({ ipvs }) => ({ ipvs: { ...ipvs, gracefulTermination: 'connections' } }),
+    ],
     ['any scheduler', ({ ipvs }) => ({ ipvs: { ...ipvs, scheduler: 'nonsense' } })],
     ['two cluster CIDRs', () => ({ clusterCIDR: '10.0.0.0/8, fd00:10::/64' })],
     [
@@ -85,6 +90,18 @@ describe('what is not', () => {
     [
       ({ ipvs }) => ({ ipvs: { ...ipvs, minSyncPeriod: 31_000 } }),
       'ipvs.minSyncPeriod: Invalid value: "31s": must not be greater than ipvs.syncPeriod, 30s',
+    ],
+    [
+      ({ ipvs }) => ({ ipvs: { ...ipvs, gracefulTermination: 'never' } }),
+      'ipvs.gracefulTermination: Invalid value: "never": must be pod or connections',
+    ],
+    [
+      ({ ipvs }) => ({ ipvs: { ...ipvs, gracefulTermination: '' } }),
+      'ipvs.gracefulTermination: Invalid value: "": must be pod or connections',
+    ],
+    [
+      ({ ipvs }) => ({ ipvs: { ...ipvs, drainTimeout: -1 } }),
+      'ipvs.drainTimeout: Invalid value: "-1ms": must be greater than or equal to 0',
     ],
     [
       ({ ipvs }) => ({ ipvs: { ...ipvs, excludeCIDRs: ['10.0.0.0/8', '10.0.0.1'] } }),

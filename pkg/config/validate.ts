@@ -2,7 +2,7 @@ import { parseAddress } from '../ip/address.ts';
 import { parsePrefix, prefixFamily } from '../ip/prefix.ts';
 import { printDuration } from './duration.ts';
 import { parseListenAddress } from './listen-address.ts';
-import type { Configuration } from './types.ts';
+import { type Configuration, drainModes } from './types.ts';
 
 /** One thing that is wrong with a configuration. */
 export interface Violation {
@@ -61,6 +61,7 @@ const rules: readonly Rule[] = [
       message: 'must be within the range [0, 31]',
     }),
   ({ ipvs }) => checkPeriods(ipvs),
+  ({ ipvs }) => checkDrains(ipvs),
   ({ ipvs: { excludeCIDRs } }) =>
     excludeCIDRs.flatMap((value, index) =>
       check(parsePrefix(value) !== undefined, {
@@ -109,6 +110,27 @@ function checkPeriods({ syncPeriod, minSyncPeriod }: Configuration['ipvs']): rea
     ...check(minSyncPeriod <= Math.max(syncPeriod, 0), {
       ...shortest,
       message: `must not be greater than ipvs.syncPeriod, ${printDuration(syncPeriod)}`,
+    }),
+  ];
+}
+
+function checkDrains({
+  gracefulTermination: mode,
+  drainTimeout,
+}: Configuration['ipvs']): readonly Violation[] {
+  return [
+    ...check(
+      drainModes.some((known) => known === mode),
+      {
+        field: 'ipvs.gracefulTermination',
+        value: mode,
+        message: `must be ${drainModes.join(' or ')}`,
+      },
+    ),
+    ...check(drainTimeout >= 0, {
+      field: 'ipvs.drainTimeout',
+      value: printDuration(drainTimeout),
+      message: 'must be greater than or equal to 0',
     }),
   ];
 }

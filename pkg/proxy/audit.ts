@@ -1,3 +1,4 @@
+import { isNotFound } from '../errno/errno.ts';
 import type { Firewall, Ruleset } from '../firewall/firewall.ts';
 import {
   type Family,
@@ -7,7 +8,7 @@ import {
   isLoopback,
 } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
-import { entryKey, type IpSets } from '../ipset/ipset.ts';
+import { type Entry, entryKey, type IpSets } from '../ipset/ipset.ts';
 import {
   type Ipvs,
   type VirtualServer,
@@ -76,14 +77,23 @@ async function* readSets({ ipsets, mirror, ledger, families }: AuditContext): As
     for (const id of setIds) {
       const name = setName(id, family);
       const keys = new Keys();
-      if (present.has(name)) {
-        const entries = await ipsets.entries(name);
-        mirror.sets.set(name, new Map(entries.map((entry) => [entryKey(entry), entry])));
-        for (const entry of entries) keys.addEntry(name, entry);
-      } else mirror.sets.delete(name);
+      const entries = present.has(name) ? await entriesOf(name, ipsets) : undefined;
+      if (entries === undefined) mirror.sets.delete(name);
+      else mirror.sets.set(name, new Map(entries.map((entry) => [entryKey(entry), entry])));
+      for (const entry of entries ?? []) keys.addEntry(name, entry);
       for (const entry of ledger.entries(name)) keys.addEntry(name, entry);
       yield keys;
     }
+  }
+}
+
+/** What is in a set, `undefined` if somebody has just destroyed it. */
+async function entriesOf(name: string, ipsets: IpSets): Promise<readonly Entry[] | undefined> {
+  try {
+    return await ipsets.entries(name);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
   }
 }
 

@@ -108,6 +108,23 @@ describe('what fails', () => {
   });
 });
 
+test('a set that is destroyed while an audit goes on comes back in the same audit', async () => {
+  const kernel = new FakeKernel();
+  const { stand } = await started(kernel);
+  const before = kernel.dump();
+  const sets = kernel.ipsets.sets.bind(kernel.ipsets);
+  kernel.firewall.flushChain('IPv4', { table: 'nat', name: 'KUBE-SERVICES' });
+  kernel.ipsets.sets = async () => {
+    const all = await sets();
+    kernel.ipsets.sets = sets;
+    kernel.ipsets.destroy('KUBE-EXTERNAL-IP');
+    return all;
+  };
+  await stand.settle(30_000);
+  expect(kernel.dump()).toBe(before);
+  expect(stand.log.lines().filter((line) => line.startsWith('error'))).toEqual([]);
+});
+
 test('Services without a local endpoint are counted by policy and family', async () => {
   const states: ProxierState[] = [];
   const reporter = { ...recordingReporter(), state: (state: ProxierState) => states.push(state) };

@@ -1,4 +1,4 @@
-import { type Family, familyOf } from '../ip/address.ts';
+import { type Family, familyOf, type IpAddress } from '../ip/address.ts';
 import {
   type RealServer,
   type RealServerId,
@@ -154,30 +154,35 @@ export function urgency(claim: Claim | undefined): number {
   return claim?.owner?.key.startsWith('kube-system/') ? 1 : 2;
 }
 
-/** Servers and their addresses, each address right after the last server that stands behind it. */
+/** Servers, and then their addresses together; those of the more urgent servers do not wait for the others. */
 function planStanding(
   input: PlanInput,
   { claims, phases }: { claims: readonly [string, Claim][]; phases: Phases },
 ): readonly VirtualServerId[] {
-  const { held, wanted } = input;
-  const last = new Map(claims.map(([key, { frontEnd }]) => [frontEnd.server.address, key]));
-  const unplanned = new Set(input.keys.addresses);
+  const { held, wanted, keys } = input;
+  const unbound = new Set<IpAddress>();
+  for (const address of keys.addresses)
+    if (wanted.wantsAddress(address) && !held.bound.has(address)) unbound.add(address);
+  // Of an address with several servers the least urgent one counts: it comes last.
+  const urgencies = new Map(
+    claims.map(([, claim]) => [claim.frontEnd.server.address, urgency(claim)]),
+  );
   const added: VirtualServerId[] = [];
+  const bind = (isDue: (address: IpAddress) => boolean) => {
+    for (const address of unbound)
+      if (isDue(address) && unbound.delete(address))
+        phases.add('serve', { kind: 'bindAddress', address });
+  };
+  let last = 0;
   for (const [key, claim] of claims) {
     const { server } = claim.frontEnd;
+    if (urgency(claim) > last) bind((address) => (urgencies.get(address) ?? last) < urgency(claim));
+    last = urgency(claim);
     const present = held.servers.get(key);
     if (present === undefined) added.push(server);
     planServer(claim, { present, input, phases });
-    if (last.get(server.address) !== key) continue;
-    if (!unplanned.delete(server.address)) continue;
-    if (wanted.wantsAddress(server.address) && !held.bound.has(server.address)) {
-      phases.add('serve', { kind: 'bindAddress', address: server.address });
-    }
   }
-  for (const address of unplanned) {
-    if (wanted.wantsAddress(address) && !held.bound.has(address))
-      phases.add('serve', { kind: 'bindAddress', address });
-  }
+  bind(() => true);
   return added;
 }
 

@@ -1,6 +1,7 @@
 import { type Family, familyOf } from '../ip/address.ts';
 import type { Change } from '../kube/types.ts';
 import { minutes, seconds, sleep } from '../runner/clock.ts';
+import { Breather } from '../runner/lane.ts';
 import { Runner } from '../runner/runner.ts';
 import { deviceName } from './apply.ts';
 import { audit, readAddresses } from './audit.ts';
@@ -103,9 +104,11 @@ export class Proxier {
     this.#parts.store.markDirty(() => true);
     const { triggerTimes } = await this.#parts.books.enter(this.#nodeContext());
     const keys = new Keys();
+    const breather = new Breather(() => clock.now());
     for await (const step of audit(this.#parts.auditContext)) {
       keys.add(step);
       reporter.progressed();
+      await breather.breathe();
     }
     keys.add(this.#parts.ledger.everything());
     const isSuccess = await this.#settle(keys);
@@ -144,6 +147,7 @@ export class Proxier {
   async #audit(): Promise<void> {
     const started = this.#options.clock.now();
     const steps = audit(this.#parts.auditContext);
+    const breather = new Breather(() => this.#options.clock.now());
     let isSuccess = true;
     for (let isOver = false; !isOver; ) {
       await this.#parts.lane.run(async () => {
@@ -153,6 +157,7 @@ export class Proxier {
         if (step.done !== true)
           isSuccess = (await this.#settle(step.value, { isRepair: true })) && isSuccess;
       });
+      await breather.breathe();
     }
     this.#report(started, { isSuccess, triggerTimes: [], families: this.#options.families });
   }

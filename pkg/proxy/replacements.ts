@@ -55,6 +55,7 @@ export class Replacements {
 
   /** Whether a real server must not be added yet. */
   isResting(server: VirtualServerId, backend: RealServerId): boolean {
+    if (this.#all.size === 0) return false;
     const replacement = this.#all.get(keyOf(server, backend));
     return replacement !== undefined && replacement.until > this.#options.now();
   }
@@ -73,6 +74,7 @@ export class Replacements {
 
   /** A real server was added. */
   added(server: VirtualServerId, backend: RealServerId): void {
+    if (this.#all.size === 0) return;
     const replacement = this.#all.get(keyOf(server, backend));
     if (replacement !== undefined) replacement.isAdded = true;
   }

@@ -35,7 +35,8 @@ export interface Reporter {
   queued(families: readonly Family[]): void;
   synced(report: SyncReport): void;
   state(state: ProxierState): void;
-  operation(kind: Operation['kind'], isSuccess: boolean): void;
+  /** So many operations of a kind were carried out, and so many failed. */
+  operations(kind: Operation['kind'], counts: { done: number; failed: number }): void;
   /** The audit found a difference and planned this. */
   repaired(kind: Operation['kind']): void;
   conflict(conflict: Conflict): void;

@@ -2,6 +2,7 @@ import { isNotFound } from '../errno/errno.ts';
 import type { Family } from '../ip/address.ts';
 import { realServerKey } from '../ipvs/ipvs.ts';
 import type { Logger } from '../log/log.ts';
+import { Breather } from '../runner/lane.ts';
 import { type ApplyContext, apply, type FailedOperation } from './apply.ts';
 import type { GracefulTerminationManager } from './graceful.ts';
 import { Keys } from './keys.ts';
@@ -36,8 +37,8 @@ export interface Settlement {
   readonly retryAt: number | undefined;
 }
 
-/** How many virtual servers are planned at once, so that planning everything lets the event loop turn. */
-const planSize = 256;
+/** How many virtual servers are planned at once: a batch of addresses follows them, and then the event loop may turn. */
+const planSize = 64;
 
 /** Plans for some keys, carries the plan out, and accounts for what happened. */
 export class Settler {
@@ -54,6 +55,7 @@ export class Settler {
     const isDraining = graceful.isDraining.bind(graceful);
     const isResting = replacements.isResting.bind(replacements);
     const failures: FailedOperation[] = [];
+    const breather = new Breather(applyContext.now);
     for (const part of this.#parts(keys)) {
       const operations = plan({
         wanted: ledger,
@@ -67,6 +69,7 @@ export class Settler {
       this.#account(operations, { failed, isRepair });
       this.#learnPods(part);
       failures.push(...failed);
+      await breather.breathe();
     }
     await replacements.verify();
     return {
@@ -76,7 +79,7 @@ export class Settler {
     };
   }
 
-  /** Many keys in parts: entries first, then virtual servers by urgency with their addresses. */
+  /** Many keys in parts: entries first, then virtual servers by urgency, an address with the last of its servers. */
   *#parts(keys: Keys): Generator<Keys> {
     if (keys.servers.size <= planSize) {
       yield keys;
@@ -84,21 +87,24 @@ export class Settler {
     }
     yield entriesOnly(keys);
     const { ledger } = this.#options;
-    const addresses = new Set(keys.addresses);
     const byUrgency = (one: string, other: string) =>
       urgency(ledger.claim(one)) - urgency(ledger.claim(other));
     const servers = [...keys.servers].sort(byUrgency);
+    const addressOf = (key: string) => ledger.claim(key)?.frontEnd.server.address;
+    const lastServers = new Map(servers.map((key) => [addressOf(key), key]));
     for (let start = 0; start < servers.length; start += planSize) {
       const part = new Keys();
       for (const key of servers.slice(start, start + planSize)) {
         part.servers.add(key);
-        const address = ledger.claim(key)?.frontEnd.server.address;
-        if (address !== undefined && addresses.delete(address)) part.addresses.add(address);
+        const address = addressOf(key);
+        const isLast = address !== undefined && lastServers.get(address) === key;
+        if (isLast && keys.addresses.has(address)) part.addresses.add(address);
       }
       yield part;
     }
     const rest = new Keys();
-    for (const address of addresses) rest.addresses.add(address);
+    for (const address of keys.addresses)
+      if (!lastServers.has(address)) rest.addresses.add(address);
     yield rest;
   }
 
@@ -108,15 +114,20 @@ export class Settler {
   ): void {
     const { log, reporter } = this.#options;
     const failures = new Set(failed.map(({ operation }) => operation));
+    const counts = new Map<Operation['kind'], { done: number; failed: number }>();
     for (const operation of operations) {
       const isSuccess = !failures.has(operation);
-      reporter.operation(operation.kind, isSuccess);
+      const count = counts.get(operation.kind) ?? { done: 0, failed: 0 };
+      counts.set(operation.kind, count);
+      if (isSuccess) count.done++;
+      else count.failed++;
       if (isRepair) reporter.repaired(operation.kind);
       if (isRepair) log.info('repaired', { operation: printOperation(operation) });
       else log.v(4)?.info('applied', { operation: printOperation(operation) });
       if (operation.kind === 'setRules' && !isSuccess) reporter.rulesFailed(operation.family);
       if (isSuccess) this.#follow(operation);
     }
+    for (const [kind, count] of counts) reporter.operations(kind, count);
   }
 
   /** Tells those that look after real servers what was done about one. */

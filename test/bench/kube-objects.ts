@@ -5,6 +5,7 @@
 import { ListParser } from '../../pkg/kube/json-stream.ts';
 import { Reducer } from '../../pkg/kube/reduce.ts';
 import type { Change, Kind } from '../../pkg/kube/types.ts';
+import { podsOf, service, slice } from './objects.ts';
 
 const services = Number(process.argv[2] ?? 10_000);
 const endpoints = Number(process.argv[3] ?? 10);
@@ -54,90 +55,11 @@ function read(kind: Kind): void {
 function* pieces(kind: Kind): Generator<Uint8Array> {
   let text = '{"metadata":{"resourceVersion":"1"},"items":[';
   for (let index = 0; index < services; index++) {
-    text +=
-      (index === 0 ? '' : ',') + JSON.stringify(kind === 'Service' ? service(index) : slice(index));
+    const object = kind === 'Service' ? service(index) : slice(index, podsOf(index, endpoints));
+    text += (index === 0 ? '' : ',') + JSON.stringify(object);
     if (text.length < pieceSize) continue;
     yield encoder.encode(text);
     text = '';
   }
   yield encoder.encode(`${text}]}`);
-}
-
-function metadata(index: number, name: string): object {
-  return {
-    name,
-    namespace: `namespace-${index % 100}`,
-    uid: uid(index),
-    resourceVersion: `${index}`,
-    creationTimestamp: '2025-01-02T03:04:05Z',
-    labels: {
-      app: name,
-      'app.kubernetes.io/managed-by': 'helm',
-      'kubernetes.io/service-name': `service-${index}`,
-    },
-    annotations: { 'meta.helm.sh/release-name': name, 'meta.helm.sh/release-namespace': 'x' },
-    managedFields: [
-      {
-        manager: 'helm',
-        operation: 'Update',
-        apiVersion: 'v1',
-        time: '2025-01-02T03:04:05Z',
-        fieldsType: 'FieldsV1',
-        fieldsV1: {
-          'f:metadata': {
-            'f:annotations': { '.': {}, 'f:meta.helm.sh/release-name': {} },
-            'f:labels': { '.': {}, 'f:app': {} },
-          },
-          'f:spec': { 'f:ports': {}, 'f:selector': {} },
-        },
-      },
-    ],
-  };
-}
-
-function service(index: number): object {
-  const ip = `172.30.${index >> 8}.${index & 255}`;
-  return {
-    metadata: metadata(index, `service-${index}`),
-    spec: {
-      clusterIP: ip,
-      clusterIPs: [ip],
-      ipFamilies: ['IPv4'],
-      ipFamilyPolicy: 'SingleStack',
-      internalTrafficPolicy: 'Cluster',
-      ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 8080 }],
-      selector: { app: `service-${index}` },
-      sessionAffinity: 'None',
-      type: 'ClusterIP',
-    },
-    status: { loadBalancer: {} },
-  };
-}
-
-function slice(index: number): object {
-  return {
-    metadata: metadata(index, `service-${index}-abcde`),
-    addressType: 'IPv4',
-    ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
-    endpoints: Array.from({ length: endpoints }, (_, number) => {
-      const pod = index * endpoints + number;
-      return {
-        addresses: [`10.${(pod >> 16) & 255}.${(pod >> 8) & 255}.${pod & 255}`],
-        conditions: { ready: true, serving: true, terminating: false },
-        nodeName: `node-${pod % 500}`,
-        zone: `zone-${pod % 3}`,
-        hints: { forZones: [{ name: `zone-${pod % 3}` }] },
-        targetRef: {
-          kind: 'Pod',
-          name: `service-${index}-${number}`,
-          namespace: 'x',
-          uid: uid(pod),
-        },
-      };
-    }),
-  };
-}
-
-function uid(number: number): string {
-  return `00000000-0000-4000-8000-${number.toString(16).padStart(12, '0')}`;
 }

@@ -67,7 +67,7 @@ export function recordingReporter(): Reports {
     queued: nothing,
     synced: (report) => void reports.syncs.push(report),
     state: nothing,
-    operation: nothing,
+    operations: nothing,
     repaired: (kind) => void reports.repairs.push(kind),
     conflict: ({ winner, loser, server }) =>
       void reports.conflicts.push(`${winner} over ${loser}: ${server}`),

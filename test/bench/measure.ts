@@ -1,0 +1,217 @@
+/**
+ * One measurement in this process's own network namespace, which must be fresh: `measure.ts WHAT FOLDER SERVICES ENDPOINTS
+ * [COUNT]`. Prints one line of JSON. Started by `main.ts`.
+ */
+import { createHash } from 'node:crypto';
+import { accessSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { runProcess } from '../../pkg/firewall/process.ts';
+import type { TraceEvent } from '../../pkg/netlink/trace.ts';
+import { encodeDestinations } from './encoding.ts';
+import { play } from './floor.ts';
+import { Node, type StartedProcess } from './node.ts';
+import { type Pod, podsOf, service, slice } from './objects.ts';
+import { record, recordings } from './recording.ts';
+
+const [what = '', folder = '', ...numbers] = process.argv.slice(2);
+const [services = 0, endpoints = 0, count = 0] = numbers.map(Number);
+const never = 24 * 3600 * 1000;
+
+const measurements: Readonly<Record<string, () => unknown>> = {
+  record: () => record(folder, { services, endpoints }),
+  floor: () => recordings.map((name) => play(join(folder, name))),
+  rules: floorOfRules,
+  'first-sync': firstSync,
+  audit: audits,
+  changes,
+  counts,
+  encode: () => encodeDestinations(),
+};
+
+const measurement = measurements[what];
+if (measurement === undefined)
+  throw new Error(`measure what? ${Object.keys(measurements).join(' ')}`);
+console.log(JSON.stringify(await measurement()) ?? 'null');
+
+/** What a first sync costs, from everything told to its end, and what it leaves in the kernel. */
+async function firstSync() {
+  const node = new Node({ syncPeriod: never });
+  await sleep(50);
+  const begun = performance.now();
+  node.tellAll(services, endpoints);
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const told = performance.now();
+  await node.firstSync;
+  const end = performance.now();
+  delay.disable();
+  const restores = node.processes.filter(({ command }) => command.endsWith('-restore'));
+  writeFileSync(join(folder, 'rules.json'), JSON.stringify(restores));
+  await node.stop();
+  return {
+    taking: told - begun,
+    total: end - told,
+    laps: node.stopwatch.laps,
+    delay: { p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 },
+    processes: node.processes.length,
+    state: stateOfIpvs(),
+  };
+}
+
+/** Virtual and real servers of this namespace in one word, whatever their order. */
+function stateOfIpvs(): string {
+  const lines = readFileSync('/proc/thread-self/net/ip_vs', 'utf8').split('\n');
+  let owner = '';
+  const pairs = lines.map((line) => {
+    if (!line.startsWith('  ')) owner = line;
+    return `${owner}${line}`;
+  });
+  return `${createHash('sha256').update(pairs.sort().join('\n')).digest('hex').slice(0, 12)} of ${lines.length} lines`;
+}
+
+/** The processes that write the rules, one after the other, with nothing around them. */
+async function floorOfRules() {
+  const restores = JSON.parse(
+    readFileSync(join(folder, 'rules.json'), 'utf8'),
+  ) as readonly StartedProcess[];
+  const start = performance.now();
+  for (const { command, input } of restores) {
+    const { status, stderr } = await runProcess(command, ['--noflush'], { input, timeout: 60_000 });
+    if (status !== 0) throw new Error(stderr);
+  }
+  return { milliseconds: performance.now() - start, state: stateOfIpvs() };
+}
+
+/** Audits that find nothing. */
+async function audits() {
+  const node = new Node({ syncPeriod: 1000 });
+  node.tellAll(services, endpoints);
+  await node.firstSync;
+  const laps = [];
+  for (let done = node.syncs.length, audit = 0; audit < count; audit++, done = node.syncs.length) {
+    node.stopwatch.reset();
+    while (node.syncs.length === done) await sleep(20);
+    laps.push({ total: node.syncs.at(-1)?.milliseconds ?? 0, ...node.stopwatch.laps });
+  }
+  await node.stop();
+  return laps;
+}
+
+/** A cluster whose slices change, one at a time. */
+class Changes {
+  readonly node: Node;
+  readonly #pods = new Map<number, readonly Pod[]>();
+  #next = 0;
+  #fresh = 0x7f0000;
+
+  constructor(trace?: (event: TraceEvent) => void) {
+    this.node = new Node({ syncPeriod: never, ...(trace === undefined ? {} : { trace }) });
+  }
+
+  async start(): Promise<void> {
+    this.node.tellAll(services, endpoints);
+    await this.node.firstSync;
+    await sleep(500);
+  }
+
+  /** Starts over at the first Service. */
+  rewind(): void {
+    this.#next = 0;
+  }
+
+  /** The line of the watch that changes the next Service. */
+  line(kind: keyof typeof this.kinds): string {
+    const index = this.#next++ % services;
+    const pods = this.kinds[kind](this.#pods.get(index) ?? podsOf(index, endpoints));
+    this.#pods.set(index, pods);
+    return JSON.stringify({ type: 'MODIFIED', object: slice(index, pods) });
+  }
+
+  readonly kinds = {
+    added: (pods: readonly Pod[]) => [...pods, { number: this.#fresh++, isReady: true }],
+    'not ready': ([first, ...others]: readonly Pod[]) =>
+      first === undefined ? others : [{ ...first, isReady: false }, ...others],
+    'ready again': (pods: readonly Pod[]) => pods.map((pod) => ({ ...pod, isReady: true })),
+    vanished: (pods: readonly Pod[]) => pods.slice(0, -1),
+  };
+}
+
+const kinds = ['added', 'not ready', 'ready again', 'vanished'] as const;
+
+/** Milliseconds from a line of the watch to the last acknowledgement, for each kind of change. */
+async function changes() {
+  const cluster = new Changes();
+  const { node } = cluster;
+  await cluster.start();
+  const milliseconds: Record<string, number[]> = {};
+  for (const kind of kinds) {
+    cluster.rewind();
+    const times: number[] = [];
+    for (let change = 0; change < count; change++) {
+      const line = cluster.line(kind);
+      const start = performance.now();
+      node.tellLine(line);
+      await node.proxier.idle();
+      times.push(node.stopwatch.lastEnd - start);
+      // What vanished is gone half a second later: not while something else is measured.
+      if (kind === 'vanished' && change % 50 === 49) await sleep(800);
+    }
+    milliseconds[kind] = times;
+  }
+  await node.stop();
+  return milliseconds;
+}
+
+/** What each kind of change sends, with marks around it that a trace of system calls shows. */
+async function counts() {
+  let names: string[] = [];
+  const cluster = new Changes((event) => {
+    if (event.kind === 'request') names.push(event.command.name);
+  });
+  const { node } = cluster;
+  await cluster.start();
+  const sent: { kind: string; messages: readonly string[] }[] = [];
+  const during = async (kind: string, work: () => Promise<unknown>): Promise<void> => {
+    names = [];
+    mark(`${kind}/begin`);
+    await work();
+    mark(`${kind}/end`);
+    sent.push({ kind, messages: names });
+  };
+  const tell = async (line: string): Promise<void> => {
+    node.tellLine(line);
+    await node.proxier.idle();
+  };
+  for (const kind of kinds) {
+    cluster.rewind();
+    await tell(cluster.line(kind));
+    await sleep(800);
+    for (let change = 0; change < count; change++) {
+      const line = cluster.line(kind);
+      await during(kind, () => tell(line));
+      if (kind === 'vanished') await during('vanished, half a second later', () => sleep(800));
+    }
+  }
+  for (let index = services; index < services + count; index++) {
+    await during('a Service with its endpoints', async () => {
+      node.tellService(service(index));
+      node.tellSlice(index, podsOf(index, endpoints));
+      await node.proxier.idle();
+      await sleep(100);
+    });
+    await sleep(1200);
+  }
+  await node.stop();
+  return sent;
+}
+
+/** Seen by strace, and by nobody else. */
+function mark(name: string): void {
+  try {
+    accessSync(`/bench-mark/${name}`);
+  } catch {
+    // There is no such file.
+  }
+}

@@ -1,0 +1,178 @@
+import { createReporter } from '../../cmd/kube-proxy/reporter.ts';
+import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
+import { nftGeneration } from '../../pkg/firewall/generation.ts';
+import { hasProgram, type Machine } from '../../pkg/firewall/iptables.ts';
+import { type RunProcess, runProcess } from '../../pkg/firewall/process.ts';
+import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
+import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
+import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
+import { openIpvs } from '../../pkg/ipvs/netlink.ts';
+import { Reducer } from '../../pkg/kube/reduce.ts';
+import { NetlinkLinks } from '../../pkg/links/netlink.ts';
+import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
+import { createLogger } from '../../pkg/log/log.ts';
+import { createMetrics } from '../../pkg/metrics/metrics.ts';
+import { openConnection } from '../../pkg/netlink/connection.ts';
+import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
+import type { Trace } from '../../pkg/netlink/trace.ts';
+import { FlowForgetter } from '../../pkg/proxy/flows.ts';
+import { applyKernelSettings } from '../../pkg/proxy/kernel-settings.ts';
+import { Proxier } from '../../pkg/proxy/proxier.ts';
+import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
+import { minutes, systemClock } from '../../pkg/runner/clock.ts';
+import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
+import { net } from '../support/addresses.ts';
+import { type Pod, podsOf, service, slice } from './objects.ts';
+import { Stopwatch } from './stopwatch.ts';
+
+/** How a node is set up. */
+export interface NodeOptions {
+  /** Milliseconds between two audits. */
+  readonly syncPeriod: number;
+  readonly trace?: Trace;
+}
+
+/** A process that was started. */
+export interface StartedProcess {
+  readonly command: string;
+  readonly input: string;
+}
+
+/** The proxier on the kernel of this process's namespace, as the program assembles it, with a stopwatch at each interface. */
+export class Node {
+  readonly stopwatch = new Stopwatch();
+  readonly syncs: SyncReport[] = [];
+  readonly processes: StartedProcess[] = [];
+  readonly proxier: Proxier;
+  readonly #reducer = new Reducer();
+  readonly #stop = new AbortController();
+  readonly #firstSync = Promise.withResolvers<void>();
+  readonly #run: Promise<void>;
+  readonly #close: () => void;
+
+  constructor({ syncPeriod, trace }: NodeOptions) {
+    const { stopwatch } = this;
+    const options = trace === undefined ? {} : { trace };
+    const log = createLogger({ format: 'text', verbosity: 0 });
+    const clock = systemClock;
+    const ipvs = openIpvs(options);
+    const netfilter = openConnection(NETLINK_NETFILTER, { ...options, echo: true });
+    const route = openConnection(NETLINK_ROUTE, options);
+    this.#close = () => {
+      for (const connection of [ipvs, netfilter, route]) connection.close();
+    };
+    applyKernelSettings(new ProcSysctl(), { strictArp: false });
+    const firewall = new RestoreFirewall({
+      generation: nftGeneration(netfilter),
+      machine: this.#machine(),
+    });
+    this.proxier = new Proxier({
+      clock,
+      log,
+      syncPeriod,
+      ipvs: stopwatch.time(ipvs, {
+        part: 'ipvs',
+        reads: ['virtualServers', 'virtualServer', 'realServers'],
+        writes: ['write'],
+      }),
+      ipsets: stopwatch.time(new NetlinkIpSets(netfilter), {
+        part: 'ipset',
+        reads: ['sets', 'entries'],
+        writes: ['create', 'write'],
+      }),
+      links: stopwatch.time(new NetlinkLinks(route), {
+        part: 'addresses',
+        reads: ['addresses', 'hasLink'],
+        writes: ['ensureDummy', 'write'],
+      }),
+      firewall: stopwatch.time(firewall, { part: 'rules', reads: ['check'], writes: ['apply'] }),
+      flows: new FlowForgetter({
+        clock,
+        conntrack: new NetlinkConntrack(netfilter),
+        onReconciled: () => undefined,
+        onFailed: ({ error }) => log.error('flows', error),
+      }),
+      reporter: this.#reporter(),
+      nodeName: 'here',
+      families: ['IPv4', 'IPv6'],
+      scheduler: 'rr',
+      excluded: [],
+      ruleSettings: {
+        masqueradeMark: 0x4000,
+        masqueradeAll: false,
+        detectLocal: { mode: 'ClusterCIDR', networks: [net('10.0.0.0/8'), net('fd00:10::/32')] },
+      },
+      drains: { mode: 'pod', timeout: minutes(15) },
+      farewell: undefined,
+      minSyncPeriod: 0,
+    });
+    this.#run = this.proxier.run(this.#stop.signal);
+  }
+
+  /** Tells a whole cluster, and that this was all. The first sync begins when the event loop turns. */
+  tellAll(services: number, endpoints: number): void {
+    for (let index = 0; index < services; index++) {
+      this.tellService(service(index));
+      this.tellSlice(index, podsOf(index, endpoints));
+    }
+    for (const kind of ['Service', 'EndpointSlice', 'Node'] as const)
+      this.proxier.onChange({ type: 'synced', kind });
+  }
+
+  /** Tells a Service. */
+  tellService(object: object): void {
+    this.proxier.onChange(this.#reducer.change('Service', object));
+  }
+
+  /** Tells the slice of a Service. */
+  tellSlice(index: number, pods: readonly Pod[]): void {
+    this.proxier.onChange(this.#reducer.change('EndpointSlice', slice(index, pods)));
+  }
+
+  /** Tells a line of a watch, as the program gets it. */
+  tellLine(line: string): void {
+    const { object } = JSON.parse(line) as { object: unknown };
+    this.proxier.onChange(this.#reducer.change('EndpointSlice', object));
+  }
+
+  /** Ends with the first sync. */
+  get firstSync(): Promise<void> {
+    return this.#firstSync.promise;
+  }
+
+  /** Ends it; the kernel's state stays. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#run;
+    this.#close();
+  }
+
+  /** What the program reports to metrics and health, and what is measured here. */
+  #reporter(): Reporter {
+    const clock = systemClock;
+    const reporter = createReporter({
+      metrics: createMetrics(),
+      health: new ProxyHealth({ clock, syncPeriod: 30_000 }),
+      clock,
+    });
+    return {
+      ...reporter,
+      synced: (report) => {
+        reporter.synced(report);
+        this.syncs.push(report);
+      },
+      firstSyncDone: () => {
+        reporter.firstSyncDone();
+        this.#firstSync.resolve();
+      },
+    };
+  }
+
+  #machine(): Machine {
+    const run: RunProcess = (command, parameters, options) => {
+      this.processes.push({ command, input: options.input ?? '' });
+      return runProcess(command, parameters, options);
+    };
+    return { run, hasProgram, legacyTables: () => Promise.resolve([]) };
+  }
+}

@@ -1,0 +1,107 @@
+/** A cluster of any size as its API server tells it, with the weight that real objects have. */
+
+/** A Service of the cluster, by its number: one TCP port on a cluster IP. */
+export function service(index: number): object {
+  const ip = `172.30.${(index >> 8) + 1}.${index & 255}`;
+  return {
+    metadata: metadata(index, `service-${index}`),
+    spec: {
+      clusterIP: ip,
+      clusterIPs: [ip],
+      ipFamilies: ['IPv4'],
+      ipFamilyPolicy: 'SingleStack',
+      internalTrafficPolicy: 'Cluster',
+      ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 8080 }],
+      selector: { app: `service-${index}` },
+      sessionAffinity: 'None',
+      type: 'ClusterIP',
+    },
+    status: { loadBalancer: {} },
+  };
+}
+
+/** A pod behind a Service. */
+export interface Pod {
+  /** Says its address and its uid: different ones are different pods. */
+  readonly number: number;
+  readonly isReady: boolean;
+}
+
+/** The pods that a Service has to begin with. */
+export function podsOf(index: number, count: number): readonly Pod[] {
+  return Array.from({ length: count }, (_, number) => ({
+    number: index * count + number + 1,
+    isReady: true,
+  }));
+}
+
+/** The slice of a Service. None of its pods is on this node. */
+export function slice(index: number, pods: readonly Pod[]): object {
+  return {
+    metadata: metadata(index, `service-${index}-abcde`),
+    addressType: 'IPv4',
+    ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+    endpoints: pods.map(({ number, isReady }) => ({
+      addresses: [`10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`],
+      conditions: { ready: isReady, serving: isReady, terminating: false },
+      nodeName: `node-${number % 500}`,
+      zone: `zone-${number % 3}`,
+      hints: { forZones: [{ name: `zone-${number % 3}` }] },
+      targetRef: {
+        kind: 'Pod',
+        name: `service-${index}-${number}`,
+        namespace: 'x',
+        uid: uid(number),
+      },
+    })),
+  };
+}
+
+/** Everything in the cluster as `kubectl get -o json` writes it. */
+export function list(services: number, endpoints: number): object {
+  const items = Array.from({ length: services }, (_, index) => [
+    { apiVersion: 'v1', kind: 'Service', ...service(index) },
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      ...slice(index, podsOf(index, endpoints)),
+    },
+  ]);
+  return { apiVersion: 'v1', kind: 'List', items: items.flat() };
+}
+
+function metadata(index: number, name: string): object {
+  return {
+    name,
+    namespace: `namespace-${index % 100}`,
+    uid: uid(index),
+    resourceVersion: `${index}`,
+    creationTimestamp: '2025-01-02T03:04:05Z',
+    labels: {
+      app: name,
+      'app.kubernetes.io/managed-by': 'helm',
+      'kubernetes.io/service-name': `service-${index}`,
+    },
+    annotations: { 'meta.helm.sh/release-name': name, 'meta.helm.sh/release-namespace': 'x' },
+    managedFields: [
+      {
+        manager: 'helm',
+        operation: 'Update',
+        apiVersion: 'v1',
+        time: '2025-01-02T03:04:05Z',
+        fieldsType: 'FieldsV1',
+        fieldsV1: {
+          'f:metadata': {
+            'f:annotations': { '.': {}, 'f:meta.helm.sh/release-name': {} },
+            'f:labels': { '.': {}, 'f:app': {} },
+          },
+          'f:spec': { 'f:ports': {}, 'f:selector': {} },
+        },
+      },
+    ],
+  };
+}
+
+function uid(number: number): string {
+  return `00000000-0000-4000-8000-${number.toString(16).padStart(12, '0')}`;
+}
