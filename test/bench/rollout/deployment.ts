@@ -64,16 +64,17 @@ export class Deployment {
     }
   }
 
-  /** One pod's machine is lost; the slice says so after `delay` milliseconds, and one after another pod takes its place. */
-  async lose(delay: number): Promise<void> {
+  /** One pod's machine is lost; the slice says so after `delay` milliseconds, and another pod takes its place. Its name. */
+  async lose(delay: number): Promise<string> {
     const [replica] = this.#replicas;
-    if (replica === undefined) return;
+    if (replica === undefined) return '';
     replica.pod.cut();
     this.endedAt.set(replica.pod.name, performance.now());
     await sleep(delay);
     Object.assign(replica, { ready: false, serving: false });
     this.#publish();
     await this.#add();
+    return replica.pod.name;
   }
 
   /** One pod's readiness changes each second. */

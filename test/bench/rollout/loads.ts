@@ -103,7 +103,18 @@ export class StreamTally {
   slowest = 0;
   /** Ended although its pod was there. */
   harmed = 0;
-  open = 0;
+  /** How many are open to each pod. */
+  readonly openTo = new Map<string, number>();
+}
+
+/** How streams behave. */
+export interface StreamOptions {
+  readonly isWaiting: boolean;
+  readonly count: number;
+  /** When a pod was cut off, by its name. */
+  readonly endedAt: (pod: string) => number | undefined;
+  /** Milliseconds until a client that got no answer gives up. */
+  readonly patience?: number;
 }
 
 /** Streams that talk now and then, or only wait; who ends, and how it is told, is counted. */
@@ -117,22 +128,23 @@ export async function streams(
     isWaiting,
     count,
     endedAt,
-  }: Target & { isWaiting: boolean; count: number; endedAt: (pod: string) => number | undefined },
+    patience = 5_000,
+  }: Target & StreamOptions,
 ): Promise<void> {
   await Promise.all(
     Array.from({ length: count }, async () => {
       while (!signal.aborted) {
-        const connection = await open(host, { protocol: 'TCP', address, port, patience: 5_000 });
+        const connection = await open(host, { protocol: 'TCP', address, port, patience });
         const first = 'kind' in connection ? connection : await connection.ask('hello\n');
         if ('kind' in connection || first.kind !== 'answer') {
           await sleep(200);
           continue;
         }
-        tally.open++;
+        const server = first.server.trim();
+        tally.openTo.set(server, (tally.openTo.get(server) ?? 0) + 1);
         const end = await watchStream(connection, { isWaiting, signal });
-        tally.open--;
         connection.close();
-        if (end !== undefined) settle(tally, { end, endedAt: endedAt(first.server.trim()) });
+        if (end !== undefined) settle(tally, { end, endedAt: endedAt(server) });
       }
     }),
   );

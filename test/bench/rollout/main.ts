@@ -32,6 +32,8 @@ interface Result {
   readonly waiting: StreamTally;
   readonly talking: StreamTally;
   readonly flapping: StreamTally;
+  /** Streams to a machine that was lost in silence. */
+  readonly lost: StreamTally | undefined;
 }
 
 async function run(mode: Mode, scheduler: string): Promise<Result> {
@@ -66,7 +68,16 @@ async function run(mode: Mode, scheduler: string): Promise<Result> {
     await deployment.scale(4);
     await untilServed(network);
     for (const setting of modes[mode].sysctls) network.node.namespace.run('sysctl', '-qw', setting);
-    return { mode, scheduler, ...(await underLoad(deployment, { network, client, pod })) };
+    const hosts = { network, client, pod };
+    const rolled = await underLoad(deployment, hosts);
+    const loss = scheduler === 'rr' ? await afterLoss(deployment, hosts) : undefined;
+    return {
+      mode,
+      scheduler,
+      ...rolled,
+      tallies: [...rolled.tallies, ...(loss?.tallies ?? [])],
+      lost: loss?.lost,
+    };
   } finally {
     proxy.kill('SIGTERM');
     await sleep(500);
@@ -95,7 +106,7 @@ type Host = Network['node'];
 async function underLoad(
   deployment: Deployment,
   { network, client, pod }: { network: Network; client: Host; pod: Host },
-): Promise<Omit<Result, 'mode' | 'scheduler'>> {
+): Promise<Omit<Result, 'mode' | 'scheduler' | 'lost'>> {
   const stop = new AbortController();
   const { signal } = stop;
   const vip = ip('172.30.0.50');
@@ -154,58 +165,129 @@ async function underLoad(
   return { tallies, waiting, talking, flapping };
 }
 
+/** A machine is lost in silence, and the slice says so five seconds later. */
+async function afterLoss(
+  deployment: Deployment,
+  { network, client, pod }: { network: Network; client: Host; pod: Host },
+): Promise<{ readonly tallies: readonly Tally[]; readonly lost: StreamTally }> {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const { gone } = deployment;
+  const vip = ip('172.30.0.50');
+  const lost = new StreamTally();
+  const endedAt = (name: string) => deployment.endedAt.get(name);
+  const to = {
+    address: vip,
+    port: ports.stream,
+    gone,
+    signal,
+    endedAt,
+    isWaiting: false,
+    count: 4,
+    patience: 120_000,
+  };
+  const held = [pod, network.node].map((host) => streams(lost, { ...to, host }));
+  await sleep(1_000);
+  const name = await deployment.lose(5_000);
+  const lostAtOnce = lost.openTo.get(name) ?? 0;
+  const tallies = [
+    new Tally('short, pod, after the loss'),
+    new Tally('short, outside, after the loss'),
+  ];
+  const [a, b] = tallies as [Tally, Tally];
+  const loads = [
+    shortConnections(a, { host: pod, address: vip, port: ports.short, gone, signal }),
+    shortConnections(b, {
+      host: client,
+      address: nodeAddresses.IPv4,
+      port: 30_000 + (ports.short % 1_000),
+      gone,
+      signal,
+    }),
+  ];
+  // The minute of unanswered packets begins with the first of them.
+  for (let second = 0; second < 90 && lost.told + lost.silent < lostAtOnce; second++)
+    await sleep(1_000);
+  stop.abort();
+  await Promise.all([...loads, ...held]);
+  return { tallies, lost };
+}
+
+const head = [
+  'drains',
+  'scheduler',
+  'load',
+  'ok',
+  'failed',
+  'refused',
+  'reset',
+  'timeout',
+  'unreachable',
+  'from gone',
+  'longest gap, ms',
+];
+const streamHead = [
+  'drains',
+  'scheduler',
+  'streams',
+  'told',
+  'silent',
+  'harmed',
+  'longest until the client knew, ms',
+];
+
+function printTable(
+  columns: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+): string {
+  return [columns, columns.map(() => '---'), ...rows]
+    .map((row) => `| ${row.join(' | ')} |`)
+    .join('\n');
+}
+
 function print(results: readonly Result[]): string {
-  const rows = results.flatMap(({ mode, scheduler, tallies, waiting, talking, flapping }) => [
-    ...tallies.map((tally) => {
-      const { refused, reset, timeout, unreachable } = tally.failures;
+  const requests = results.flatMap(({ mode, scheduler, tallies }) =>
+    tallies.map(({ name, ok, failed, failures, fromGone, longestGap }) => {
+      const { refused, reset, timeout, unreachable } = failures;
       return [
         mode,
         scheduler,
-        tally.name,
-        tally.ok,
-        tally.failed,
+        name,
+        ok,
+        failed,
         refused,
         reset,
         timeout,
         unreachable,
-        tally.fromGone,
-        Math.round(tally.longestGap),
+        fromGone,
+        Math.round(longestGap),
       ];
     }),
-    ...(
-      [
-        ['streams that wait', waiting],
-        ['streams that talk', talking],
-      ] as const
-    ).map(([name, { told, silent, harmed, slowest }]) => [
-      mode,
-      scheduler,
-      `${name}: told ${told}, silent ${silent}, harmed ${harmed}`,
-      '',
-      '',
-      '',
-      '',
-      '',
-      '',
-      '',
-      Math.round(slowest),
-    ]),
-    [mode, scheduler, `flapping: harmed ${flapping.harmed}`, '', '', '', '', '', '', '', ''],
-  ]);
-  const head = [
-    'drains',
-    'scheduler',
-    'load',
-    'ok',
-    'failed',
-    'refused',
-    'reset',
-    'timeout',
-    'unreachable',
-    'from gone',
-    'longest gap, ms',
-  ];
-  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
+  );
+  const ends = results.flatMap(({ mode, scheduler, waiting, talking, flapping, lost }) => {
+    const kinds = {
+      'that only wait': waiting,
+      'that talk': talking,
+      'while readiness flaps': flapping,
+      'to a lost machine': lost,
+    };
+    return Object.entries(kinds).flatMap(([name, tally]) =>
+      tally === undefined
+        ? []
+        : [
+            [
+              mode,
+              scheduler,
+              name,
+              tally.told,
+              tally.silent,
+              tally.harmed,
+              Math.round(tally.slowest),
+            ],
+          ],
+    );
+  });
+  return `${printTable(head, requests)}\n\n${printTable(streamHead, ends)}`;
 }
 
 const wanted = (process.env['BENCH_ROLLOUT_MODES']?.split(',') ?? Object.keys(modes)) as Mode[];
