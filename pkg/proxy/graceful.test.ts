@@ -21,7 +21,7 @@ async function start(
   over: ConstructorParameters<typeof Stand>[0] = {},
   object = service(),
 ): Promise<Stand> {
-  const stand = new Stand(over);
+  const stand = new Stand({ syncPeriod: minutes(60), ...over });
   stands.push(stand);
   stand.tell(
     setService(object),
@@ -72,7 +72,7 @@ describe('a real server that is no longer wanted', () => {
     const stand = await start();
     connect(stand);
     stand.tell(setSlice(slice([one, terminating])));
-    await stand.settle(minutes(600));
+    await stand.settle(minutes(60));
     expect([await weight(stand), stand.reports.drains]).toEqual([0, []]);
     connect(stand, { active: 0 });
     await stand.settle(minutes(1));

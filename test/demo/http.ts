@@ -1,0 +1,78 @@
+import { createServer, request, type Server } from 'node:http';
+import { Socket } from 'node:net';
+import { familyOf } from '../../pkg/ip/address.ts';
+import type { Host } from '../support/network/network.ts';
+import {
+  bindSocket,
+  closeSocket,
+  connectSocket,
+  EINPROGRESS,
+  listenSocket,
+  openSocket,
+  type SocketAddress,
+} from '../support/network/sockets.ts';
+
+// HTTP from and in any network namespace: sockets are opened there, and Node takes them over.
+
+/** What a pod answered: its name, and the address it saw. */
+export interface Reply {
+  readonly pod: string;
+  readonly peer: string;
+}
+
+/** How long a client waits, in milliseconds; with a machine that is emulated in mind. */
+const patience = 5_000;
+
+/** A connection from a host that is being made; it fails later, as an error of the socket, if it cannot be. */
+export function dial(host: Host, to: SocketAddress): Socket {
+  const leave = host.namespace.enter();
+  let fd: number;
+  try {
+    fd = openSocket(familyOf(to.address), 'TCP');
+  } finally {
+    leave();
+  }
+  const failure = connectSocket(fd, to);
+  if (failure !== 0 && failure !== EINPROGRESS) {
+    closeSocket(fd);
+    throw new Error(`connect ${to.address} ${to.port}: errno ${failure}`);
+  }
+  return new Socket({ fd, readable: true, writable: true });
+}
+
+/** One request on a connection of its own; throws unless a pod answers. */
+export async function get(host: Host, to: SocketAddress): Promise<Reply> {
+  const socket = dial(host, to);
+  const text = await new Promise<string>((resolve, reject) => {
+    const client = request({ path: '/', host: to.address, createConnection: () => socket });
+    const timer = setTimeout(() => client.destroy(new Error('no answer in time')), patience);
+    client.on('close', () => clearTimeout(timer));
+    client.on('error', reject);
+    client.on('response', (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+      response.on('error', reject).on('end', () => resolve(`${response.statusCode} ${body}`));
+    });
+    client.end();
+  });
+  const [status, pod = '', peer = ''] = text.trim().split(' ');
+  if (status !== '200') throw new Error(`status ${status}`);
+  return { pod, peer };
+}
+
+/** Serves HTTP on an address of a host: each answer is its name and the address it saw, `catalog-dxl8k 10.0.1.7`. */
+export function serveHttp(host: Host, at: SocketAddress): Server {
+  const leave = host.namespace.enter();
+  try {
+    const fd = openSocket(familyOf(at.address), 'TCP');
+    bindSocket(fd, at);
+    listenSocket(fd);
+    const server = createServer((incoming, response) => {
+      response.setHeader('connection', 'close');
+      response.end(`${host.name} ${incoming.socket.remoteAddress}\n`);
+    });
+    return server.listen({ fd });
+  } finally {
+    leave();
+  }
+}

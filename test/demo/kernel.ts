@@ -1,0 +1,56 @@
+import { type IpAddress, printHostPort } from '../../pkg/ip/address.ts';
+import type { Protocol } from '../../pkg/ip/protocol.ts';
+import type { Namespace } from '../support/namespace.ts';
+
+// What the kernel holds, as ipvsadm prints it: another path than the program's own.
+
+/** A virtual server of the kernel. */
+export interface HeldServer {
+  readonly scheduler: string;
+  /** Seconds that a client sticks to its back end, if it does. */
+  readonly persistence: string | undefined;
+  /** Weights by `10.0.1.14:8080`. */
+  readonly weights: ReadonlyMap<string, number>;
+}
+
+/** What names a virtual server: `TCP 172.30.0.2:80`. */
+export function serverKey({
+  protocol,
+  address,
+  port,
+}: {
+  protocol: Protocol;
+  address: IpAddress;
+  port: number;
+}): string {
+  return `${protocol} ${printHostPort(address, port)}`;
+}
+
+/** Every virtual server of a namespace, by its key. */
+export function heldServers(namespace: Namespace): Map<string, HeldServer> {
+  return parseServers(namespace.run('ipvsadm', '--save', '--numeric'));
+}
+
+/** Reads what `ipvsadm --save --numeric` prints. */
+function parseServers(text: string): Map<string, HeldServer> {
+  const servers = new Map<string, HeldServer & { readonly weights: Map<string, number> }>();
+  for (const line of text.split('\n')) {
+    const [, action, flag = '', address = ''] = /^-([Aa]) (\S+) (\S+)/.exec(line) ?? [];
+    const key = `${protocols[flag] ?? flag} ${address}`;
+    if (action === 'A') {
+      const [, scheduler = ''] = / -s (\S+)/.exec(line) ?? [];
+      const [, persistence] = / -p (\d+)/.exec(line) ?? [];
+      servers.set(key, { scheduler, persistence, weights: new Map() });
+    } else if (action === 'a') {
+      const [, backend = ''] = / -r (\S+)/.exec(line) ?? [];
+      servers.get(key)?.weights.set(backend, Number(/ -w (\d+)/.exec(line)?.[1] ?? 1));
+    }
+  }
+  return servers;
+}
+
+const protocols: Readonly<Record<string, Protocol>> = {
+  '-t': 'TCP',
+  '-u': 'UDP',
+  '--sctp-service': 'SCTP',
+};

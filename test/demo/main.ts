@@ -1,0 +1,122 @@
+/**
+ * The demo: a node with pods, an API server and the proxy, and a shop on them that is used and changed. `hack/demo.sh` runs this
+ * where the kernel has IPVS. Ends with status 0 if everything was as it should be.
+ */
+import { release } from 'node:os';
+import { relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { showChanges } from './changes.ts';
+import { get } from './http.ts';
+import { heldServers } from './kernel.ts';
+import { showLatency } from './latency.ts';
+import { showDns } from './names.ts';
+import { Report } from './report.ts';
+import { showRequests, vip } from './requests.ts';
+import { differences, showServers, wantedNow } from './servers.ts';
+import { keepShell } from './shell.ts';
+import { Stage } from './stage.ts';
+import { until } from './wait.ts';
+
+/** After this everything has gone wrong; in milliseconds. */
+const limit = 170_000;
+const shop = resolve(import.meta.dirname, '../../hack/demo/shop');
+
+const { values: options } = parseArgs({
+  options: { kubectl: { type: 'string', default: '' }, keep: { type: 'boolean', default: false } },
+});
+const report = new Report({ isColoured: process.env['DEMO_COLOUR'] === 'yes' });
+const interrupted = Promise.withResolvers<never>();
+interrupted.promise.catch(() => undefined); // it may come when nobody waits any more
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => interrupted.reject(new Error(`ended by ${signal}`)));
+const deadline = setTimeout(
+  () => interrupted.reject(new Error(`not done after ${limit / 1000} s`)),
+  limit,
+);
+
+const stage = new Stage({ kubectlPath: options.kubectl });
+try {
+  await Promise.race([play(), interrupted.promise]);
+  if (options.keep) {
+    clearTimeout(deadline);
+    await Promise.race([keepShell(stage, report), interrupted.promise]);
+  }
+} catch (error) {
+  report.check(false, error instanceof Error ? error.message : String(error));
+  tellLog();
+}
+await stage[Symbol.asyncDispose]();
+// oxlint-disable-next-line unicorn/no-process-exit -- clients that were interrupted may wait for answers still
+process.exit(report.isGood ? 0 : 1);
+
+async function play(): Promise<void> {
+  await setUp();
+  showServers(stage, report);
+  await showRequests(stage, report);
+  await showDns(stage, report);
+  await showChanges(stage, report);
+  await showLatency(stage, report);
+  if (!options.keep) await showStop();
+  report.summary();
+  if (!report.isGood) tellLog();
+}
+
+/** Brings everything up, as much of it at the same time as can be. */
+async function setUp(): Promise<void> {
+  const where = process.env['KERNEL_WHERE'] === 'vm' ? ', in a virtual machine' : '';
+  report.line(report.style('bold', `A node, its pods, and a shop on them`));
+  report.line(`  kernel ${release()}${where}; Node ${process.versions.node}`);
+
+  await stage.listen();
+
+  report.line(`  test API server on ${stage.server.url}, with TLS and a token`);
+  const { flags } = stage.startProxy();
+  const shown = flags.map((flag) => flag.replace(stage.folder, '/etc/kubernetes'));
+  report.command(`kube-proxy ${shown.join(' ')}`);
+  const applied = stage.kubectl(['apply', '-f', shop]);
+  report.command(`kubectl apply -f ${relative(process.cwd(), shop)}/`);
+  await stage.startPods(shop);
+
+  const lines = (await applied).trim().split('\n');
+  const count = (kind: string) => lines.filter((line) => line.startsWith(kind)).length;
+  report.line(
+    `      ${report.style('dim', `${count('service/')} services and ${count('endpointslice.')} endpoint slices created; ${stage.pods.size} pods run`)}`,
+  );
+  await until(
+    'the kernel holds what the Services ask for',
+    () => {
+      if (!stage.proxy.isRunning) throw new Error('the proxy has ended');
+      return differences(wantedNow(stage), heldServers(stage.node.namespace)).length === 0;
+    },
+    60_000,
+  );
+}
+
+/** The proxy is told to end: it does at once, and what it made stays. */
+async function showStop(): Promise<void> {
+  report.section('The proxy stops, the shop goes on');
+  const memory = stage.proxy.residentMemory();
+  const { how, milliseconds } = await stage.proxy.stop();
+  report.line(
+    `  resident memory before: ${memory} MB; SIGTERM ended it after ${milliseconds.toFixed(0)} ms`,
+  );
+  const to = { address: vip(stage, 'shop/catalog'), port: 80 };
+  const asked = Array.from({ length: 9 }, () =>
+    get(stage.pod('cart'), to).then(
+      () => true,
+      () => false,
+    ),
+  );
+  const answered = (await Promise.all(asked)).filter(Boolean).length;
+  report.check(how === 'status 0', `the proxy ends when told to (${how})`);
+  report.check(answered === 9, `Services work on without it: ${answered} of 9 requests answered`);
+}
+
+function tellLog(): void {
+  report.line('\n  The last words of the proxy:');
+  try {
+    for (const line of stage.proxy.lastWords(20)) report.line(`    ${line}`);
+  } catch {
+    report.line('    (it was not started)');
+  }
+}

@@ -1,0 +1,68 @@
+import { styleText } from 'node:util';
+
+type Style = Parameters<typeof styleText>[0];
+
+/** What the demo says: sections, lines, and checks that are summed up at the end. */
+export class Report {
+  readonly #isColoured: boolean;
+  readonly #started = performance.now();
+  readonly #checks: { readonly isGood: boolean; readonly text: string }[] = [];
+
+  constructor(options: { readonly isColoured: boolean }) {
+    this.#isColoured = options.isColoured;
+  }
+
+  /** Whether nothing failed so far. */
+  get isGood(): boolean {
+    return this.#checks.every((check) => check.isGood);
+  }
+
+  /** A heading, with the seconds that have passed. */
+  section(title: string): void {
+    const time = `${((performance.now() - this.#started) / 1000).toFixed(1)} s`;
+    this.line(`\n${this.style('bold', title)}  ${this.style('dim', time)}`);
+  }
+
+  /** A line of its own. */
+  line(text = ''): void {
+    process.stdout.write(`${text}\n`);
+  }
+
+  /** A command that is run, as one would type it. */
+  command(text: string): void {
+    this.line(`  ${this.style('dim', '$')} ${this.style('cyan', text)}`);
+  }
+
+  /** Something that must hold; it is told here and in the summary. Says whether it holds. */
+  check(isGood: boolean, text: string): boolean {
+    this.#checks.push({ isGood, text });
+    if (!isGood) this.line(`  ${this.#mark(false)} ${text}`);
+    return isGood;
+  }
+
+  /** Rows in columns as wide as their widest cell; the first row is the heading. */
+  table(rows: readonly (readonly string[])[]): void {
+    const widths = (rows[0] ?? []).map((_, column) =>
+      Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+    );
+    for (const [index, row] of rows.entries()) {
+      const text = row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
+      this.line(`  ${index === 0 ? this.style('dim', text.trimEnd()) : text.trimEnd()}`);
+    }
+  }
+
+  /** Every check once more, and what it comes to. */
+  summary(): void {
+    this.section('Summary');
+    for (const { isGood, text } of this.#checks) this.line(`  ${this.#mark(isGood)} ${text}`);
+  }
+
+  /** Text in a style, where the reader is a terminal. */
+  style(style: Style, text: string): string {
+    return this.#isColoured ? styleText(style, text, { validateStream: false }) : text;
+  }
+
+  #mark(isGood: boolean): string {
+    return isGood ? this.style('green', '✓') : this.style('red', '✗');
+  }
+}

@@ -1,0 +1,88 @@
+import { textAt } from '../support/apiserver/objects.ts';
+import { type HeldServer, heldServers, serverKey } from './kernel.ts';
+import type { Report } from './report.ts';
+import { clusterAddresses, nameOf, type WantedServer, wantedServers } from './shop.ts';
+import type { Stage } from './stage.ts';
+
+/** What the shop's Services ask for at this moment. */
+export function wantedNow({ server, network }: Stage): WantedServer[] {
+  return wantedServers(server.objects('Service'), {
+    slices: server.objects('EndpointSlice'),
+    nodeAddresses: network.node.addresses,
+  });
+}
+
+/** What is not as the Services ask for it, in words; nothing if the kernel holds just that. */
+export function differences(
+  wanted: readonly WantedServer[],
+  held: ReadonlyMap<string, HeldServer>,
+): string[] {
+  const keys = new Map(wanted.map((server) => [serverKey(server), server]));
+  const surplus = [...held.keys()]
+    .filter((key) => !keys.has(key))
+    .map((key) => `${key} is not asked for`);
+  const lacks = [...keys].flatMap(([key, { backends }]) => {
+    const server = held.get(key);
+    if (server === undefined) return [`${key} is missing`];
+    const alive = [...server.weights]
+      .filter(([, weight]) => weight > 0)
+      .map(([backend]) => backend);
+    const isSame = alive.toSorted().join() === backends.toSorted().join();
+    return isSame ? [] : [`${key} has ${alive.join(' ')}, not ${backends.join(' ')}`];
+  });
+  return [...surplus, ...lacks];
+}
+
+/** The virtual servers of the node by Service, as a table, and a check that they are those that the Services ask for. */
+export function showServers(stage: Stage, report: Report): void {
+  report.section('Virtual servers in the kernel, by Service');
+  const wanted = wantedNow(stage);
+  const held = heldServers(stage.node.namespace);
+  const podNames = new Map(
+    [...stage.pods.values()].flatMap(({ name, addresses }) =>
+      addresses.map((address) => [`${address}`, name] as const),
+    ),
+  );
+  let last = '';
+  const rows = wanted.map((server) => {
+    const key = serverKey(server);
+    const [protocol = '', place = ''] = key.split(' ');
+    const { scheduler = '(missing)', persistence, weights } = held.get(key) ?? {};
+    const service = server.service === last ? '' : server.service;
+    last = server.service;
+    return [
+      service,
+      server.portName,
+      `${protocol} ${place}`,
+      `${scheduler}${persistence === undefined ? '' : `, sticks ${persistence} s`}`,
+      printBackends([...(weights?.keys() ?? [])], podNames),
+    ];
+  });
+  report.table([['SERVICE', 'PORT', 'VIRTUAL SERVER', 'SCHEDULER', 'BACK ENDS'], ...rows]);
+  const without = stage.server
+    .objects('Service')
+    .filter((service) => clusterAddresses(service).length === 0);
+  report.line(
+    `  not in the kernel: ${without.map((service) => `${nameOf(service)} (${textAt(service, 'spec.type') === 'ExternalName' ? 'ExternalName' : 'headless'})`).join(', ')}`,
+  );
+  const wrong = differences(wanted, held);
+  const count = new Set(wanted.map(({ service }) => service)).size;
+  report.check(
+    wrong.length === 0,
+    wrong.length === 0
+      ? `the kernel holds the ${held.size} virtual servers of ${count} Services, and nothing else`
+      : `the kernel does not hold what the Services ask for: ${wrong.slice(0, 3).join('; ')}`,
+  );
+}
+
+/** `:8080 dxl8k qg5k6`: the port, and the ends of the pods' names. */
+function printBackends(backends: readonly string[], podNames: ReadonlyMap<string, string>): string {
+  if (backends.length === 0) return '(none)';
+  const [first = ''] = backends;
+  const port = /:(\d+)$/.exec(first)?.[0] ?? '';
+  const names = backends.map((backend) => {
+    const address = backend.replace(/:\d+$/, '').replaceAll(/[[\]]/g, '');
+    return podNames.get(address)?.split('-').at(-1) ?? address;
+  });
+  return `${port} ${names.join(' ')}`;
+}

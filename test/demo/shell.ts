@@ -1,0 +1,52 @@
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Report } from './report.ts';
+import { vip } from './requests.ts';
+import type { Stage } from './stage.ts';
+
+/** A shell on the node, with everything running, until it is left. */
+export async function keepShell(stage: Stage, report: Report): Promise<void> {
+  const address = vip(stage, 'shop/catalog');
+  const pod = stage.pod('cart').name;
+  report.section('A shell on the node; everything runs until you leave it');
+  for (const [command, why] of [
+    ['kubectl get svc,endpointslices -A', 'what there is'],
+    ['ipvsadm -Ln', 'what the kernel makes of it (-Lnc: its connections)'],
+    [`curl ${address}`, 'catalog, from the node'],
+    [
+      `on ${pod} curl ${address}`,
+      'the same from a pod; "on outside …": from the client outside; "pods" lists them',
+    ],
+    ['ipset list KUBE-CLUSTER-IP; iptables-save -t nat; ip addr show kube-ipvs0', 'the rest of it'],
+    [
+      'curl -s localhost:10249/metrics | grep sync_proxy',
+      'its metrics; localhost:10256/healthz: its health',
+    ],
+    ['ipvsadm -C; sleep 31; ipvsadm -Ln', 'what a foreign hand destroys is repaired'],
+    [`tail -f ${join(stage.folder, 'kube-proxy.log')}`, 'what the proxy says'],
+  ] as const)
+    report.line(`  ${report.style('cyan', command)}   ${report.style('dim', why)}`);
+  const script = join(stage.folder, 'bashrc');
+  writeFileSync(script, startScript(stage));
+  const { name } = stage.node.namespace;
+  const shell = spawn('ip', ['netns', 'exec', name, 'bash', '--rcfile', script, '-i'], {
+    stdio: 'inherit',
+  });
+  await new Promise((done) => shell.on('exit', done).on('error', done));
+}
+
+function startScript(stage: Stage): string {
+  const hosts = [...stage.pods.values(), { ...stage.outside, name: 'outside' }];
+  return [
+    `export KUBECONFIG=${stage.kubeconfig} PATH=${dirname(stage.kubectlPath)}:$PATH`,
+    'unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY',
+    "PS1='worker-1# '",
+    'declare -A hosts=(',
+    ...hosts.map(({ name, namespace }) => `  [${name}]=${namespace.name}`),
+    ')',
+    'on() { local host=$1; shift; ip netns exec "${hosts[$host]:?no such pod}" "$@"; }',
+    'pods() { printf \'%s\\n\' "${!hosts[@]}" | sort; }',
+    '',
+  ].join('\n');
+}

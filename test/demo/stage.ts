@@ -1,0 +1,182 @@
+import type { Socket } from 'node:dgram';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
+import { familyOf } from '../../pkg/ip/address.ts';
+import { ip } from '../support/addresses.ts';
+import { ApiServer } from '../support/apiserver/apiserver.ts';
+import { isRecord, type KubeObject, textAt } from '../support/apiserver/objects.ts';
+import { Kubectl } from '../support/kubectl.ts';
+import { type Host, Network } from '../support/network/network.ts';
+import { type Answers, serveDns } from './dns.ts';
+import { serveHttp } from './http.ts';
+import { ProxyProcess } from './proxy.ts';
+import { clusterAddresses, nameOf, type PodFacts, podsOf, readyAddresses } from './shop.ts';
+
+/** The name of the node, in `shop/00-cluster.yaml` and for the proxy. */
+export const nodeName = 'worker-1';
+
+const clusterCidr = '10.0.0.0/16,fd00:10::/48';
+const apiAddress = ip('192.168.0.2');
+
+/** A pod: a machine of the network, and what it serves. */
+export interface Pod extends Host {
+  /** Questions that it answered, if it is a DNS server. */
+  questions: number;
+  /** Stops serving, as a pod that was told to end: what is being answered is answered. */
+  stop(): void;
+}
+
+/** Everything there is: a node with pods on it, a client outside, an API server, and the proxy on the node. */
+export class Stage implements AsyncDisposable {
+  readonly network = new Network();
+  readonly outside: Host;
+  readonly server: ApiServer;
+  readonly pods = new Map<string, Pod>();
+  /** A folder for whatever is written; gone afterwards. */
+  readonly folder = mkdtempSync(join(tmpdir(), 'demo-'));
+  readonly kubeconfig = join(this.folder, 'kubeconfig');
+  readonly kubectlPath: string;
+  readonly #api: Host;
+  #kubectl: Kubectl | undefined;
+  #proxy: ProxyProcess | undefined;
+
+  constructor(options: { readonly kubectlPath: string }) {
+    this.kubectlPath = options.kubectlPath;
+    this.outside = this.network.addClient('client', [ip('203.0.113.7'), ip('2001:db8:203:113::7')]);
+    this.#api = this.network.addClient('api', [apiAddress]);
+    this.server = new ApiServer({ host: apiAddress, port: 6443, hosts: ['172.30.0.1'] });
+  }
+
+  /** The machine that the proxy is for. */
+  get node(): Host {
+    return { ...this.network.node, name: nodeName };
+  }
+
+  /** The proxy; throws before it was started. */
+  get proxy(): ProxyProcess {
+    if (this.#proxy === undefined) throw new Error('the proxy was not started');
+    return this.#proxy;
+  }
+
+  /** Starts the API server on a machine of its own. Nothing else may open sockets meanwhile. */
+  async listen(): Promise<void> {
+    const leave = this.#api.namespace.enter();
+    try {
+      await this.server.listen();
+    } finally {
+      leave();
+    }
+    const kubeconfig = this.server.kubeconfig();
+    writeFileSync(this.kubeconfig, kubeconfig, { mode: 0o600 });
+    this.#kubectl = new Kubectl(this.kubectlPath, kubeconfig);
+  }
+
+  /** Starts the proxy on the node. */
+  startProxy(): ProxyProcess {
+    const flags = [
+      `--kubeconfig=${this.kubeconfig}`,
+      `--hostname-override=${nodeName}`,
+      '--proxy-mode=ipvs',
+      `--cluster-cidr=${clusterCidr}`,
+      '-v=2',
+    ];
+    this.#proxy = new ProxyProcess({ node: this.network.node, flags, folder: this.folder });
+    return this.#proxy;
+  }
+
+  /** Brings up the pods that the slices of a folder of manifests speak of, each serving what the slices say. */
+  async startPods(manifests: string): Promise<void> {
+    for (const pod of podsOf(
+      readObjects(manifests).filter(({ kind }) => kind === 'EndpointSlice'),
+    )) {
+      this.startPod(pod);
+      await new Promise(setImmediate); // the API server is in this process, and somebody asks it
+    }
+  }
+
+  /** Brings up one pod. */
+  startPod({ name, addresses, ports }: PodFacts): Pod {
+    // A device's name has 15 letters at most.
+    const host = { ...this.network.addPod(`pod${this.pods.size}`, addresses), name };
+    const servers: (Server | Socket)[] = [];
+    const pod: Pod = {
+      ...host,
+      questions: 0,
+      stop() {
+        for (const server of servers.splice(0)) server.close();
+      },
+    };
+    for (const address of addresses) {
+      for (const { port, protocol } of ports) {
+        if (protocol === 'TCP') servers.push(serveHttp(host, { address, port }));
+        else servers.push(serveDns(host, { address, port }, (asked) => this.#look(pod, asked)));
+      }
+    }
+    this.pods.set(name, pod);
+    return pod;
+  }
+
+  /** The first pod of an application; throws if there is none. */
+  pod(application: string): Pod {
+    const pod = [...this.pods.values()].find(({ name }) => name.startsWith(`${application}-`));
+    if (pod === undefined) throw new Error(`there is no pod of ${application}`);
+    return pod;
+  }
+
+  /** Runs kubectl where the API server is, to its end. Returns what it printed; throws with its complaint if it fails. */
+  async kubectl(args: readonly string[], input = ''): Promise<string> {
+    if (this.#kubectl === undefined) throw new Error('the API server does not listen yet');
+    const leave = this.#api.namespace.enter();
+    const running = this.#kubectl.run(['--request-timeout=20s', ...args], input);
+    leave(); // the process was started in there
+    const { code, stdout, stderr } = await running;
+    if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr.trim()}`);
+    return stdout;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#proxy?.stop();
+    for (const pod of this.pods.values()) pod.stop();
+    await this.server.close();
+    this.#kubectl?.[Symbol.dispose]();
+    this.network.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** What the cluster's DNS knows: Services by `<name>.<namespace>.svc.cluster.local`. */
+  #look(pod: Pod, asked: string): Answers | undefined {
+    pod.questions++;
+    const [name, namespace, ...zone] = asked.split('.');
+    if (zone.join('.') !== 'svc.cluster.local') return undefined;
+    const service = this.server
+      .objects('Service')
+      .find((object) => nameOf(object) === `${namespace}/${name}`);
+    if (service === undefined) return undefined;
+    const alias = textAt(service, 'spec.externalName');
+    if (alias !== '') return { type: 'alias', of: alias };
+    const slices = () => this.server.objects('EndpointSlice');
+    const own = clusterAddresses(service);
+    return {
+      type: 'addresses',
+      addresses: own.length > 0 ? own : readyAddresses(nameOf(service), slices()),
+    };
+  }
+}
+
+/** The address of a host in a family, 4 or 6; throws if it has none. */
+export function addressOf({ name, addresses }: Host, family: 'IPv4' | 'IPv6') {
+  const address = addresses.find((candidate) => familyOf(candidate) === family);
+  if (address === undefined) throw new Error(`${name} has no ${family} address`);
+  return address;
+}
+
+function readObjects(folder: string): KubeObject[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.yaml'))
+    .flatMap((name) => parseAllDocuments(readFileSync(join(folder, name), 'utf8')))
+    .map((document): unknown => document.toJS())
+    .filter((value): value is KubeObject => isRecord(value));
+}
