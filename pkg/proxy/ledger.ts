@@ -132,16 +132,6 @@ export class Ledger {
     for (const { entry } of this.#entries.get(set)?.values() ?? []) yield entry;
   }
 
-  /** Everything that is wanted. */
-  everything(): Keys {
-    const keys = new Keys();
-    for (const key of this.servers()) keys.servers.add(key);
-    for (const address of this.addresses()) keys.addresses.add(address);
-    for (const set of this.#entries.keys())
-      for (const entry of this.entries(set)) keys.addEntry(set, entry);
-    return keys;
-  }
-
   /** The retired front ends, by key. */
   retired(): ReadonlyMap<string, FrontEnd> {
     return this.#retired;
