@@ -6,6 +6,7 @@ import {
   ending,
   nextInterval,
   observe,
+  unansweredDue,
 } from './drain.ts';
 import type { Drain, DrainGroup } from './drain-list.ts';
 
@@ -73,6 +74,7 @@ export function planNextLook(
   group.due = Math.min(
     read.length > 0 ? now + group.interval : Number.POSITIVE_INFINITY,
     ...limits,
+    ...read.map(({ drain }) => unansweredDue(drain.progress, now)),
   );
 }
 

@@ -154,6 +154,12 @@ export function ending(
   return isDead ? 'unanswered' : undefined;
 }
 
+/** When a server that answers nothing can be taken for dead, if that is still to come; infinite for one that answers. */
+export function unansweredDue({ unanswered }: Progress, now: number): number {
+  const due = unanswered === undefined ? now : unanswered.since + unansweredLimit;
+  return due > now ? due : Number.POSITIVE_INFINITY;
+}
+
 /** How many connections a server still has, those that are closing included. */
 export function connections({ activeConnections, inactiveConnections }: Reading): number {
   return activeConnections + inactiveConnections;

@@ -135,6 +135,21 @@ describe('a real server that is no longer wanted', () => {
     expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['unanswered']]);
   });
 
+  test('is looked at when that minute is over, although the check interval is longer by then', async () => {
+    const stand = await start();
+    connect(stand, { packets: [1, 1] });
+    stand.tell(setSlice(slice([one, { ...two, ready: false, serving: false }])));
+    // A client retransmits at growing distances.
+    let last = 0;
+    for (const [index, time] of [4.2, 4.6, 5.4, 7.1, 10.2, 16.6, 29.4, 55].entries()) {
+      await stand.settle(seconds(time - last));
+      connect(stand, { packets: [index + 2, 1] });
+      last = time;
+    }
+    await stand.settle(seconds(13));
+    expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['unanswered']]);
+  });
+
   test('of UDP answers for two more seconds while its pod lives, and goes at once when it does not', async () => {
     const udp = service({ ports: [servicePort({ protocol: 'UDP' })] });
     const server = { ...web, protocol: 'UDP' } as const;
