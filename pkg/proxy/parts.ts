@@ -93,7 +93,8 @@ export function buildParts(options: ProxierOptions, { onDirty }: { onDirty: () =
     log,
     onRevived: () => reporter.revived(),
   });
-  const graceful = buildGraceful(options, { writer, lane, ledger, mirror, pods, onDirty });
+  const shared = { writer, lane, ledger, mirror, pods, replacements };
+  const graceful = buildGraceful(options, { ...shared, onDirty });
   const rules = source.ruleset.bind(source);
   const kernel = { ipvs, ipsets, links, firewall, mirror, rules, now };
   const applyContext = {
@@ -105,7 +106,8 @@ export function buildParts(options: ProxierOptions, { onDirty }: { onDirty: () =
   };
   const common = { ledger, families, mirror };
   const looked = { graceful, retries, replacements };
-  const settler = new Settler({ ...common, ...looked, applyContext, reporter, log });
+  const podOn = pods.uidOn.bind(pods);
+  const settler = new Settler({ ...common, ...looked, podOn, applyContext, reporter, log });
   const auditContext = { ...kernel, ...common, excluded: options.excluded };
   return {
     lane,
@@ -127,12 +129,13 @@ interface GracefulParts {
   readonly ledger: Ledger;
   readonly mirror: Mirror;
   readonly pods: Pods;
+  readonly replacements: Replacements;
   readonly onDirty: () => void;
 }
 
 function buildGraceful(
   { ipvs, clock, log, reporter, farewell, drains, scheduler }: ProxierOptions,
-  { writer, lane, ledger, mirror, pods, onDirty }: GracefulParts,
+  { writer, lane, ledger, mirror, pods, replacements, onDirty }: GracefulParts,
 ): GracefulTerminationManager {
   const context = { ledger, mirror, pods, scheduler, timeout: drains.timeout };
   return new GracefulTerminationManager({
@@ -141,6 +144,9 @@ function buildGraceful(
     isWanted: (server, realServer) => ledger.wantsRealServer(server, realServer),
     surroundings: (request) => surroundingsOf(request, context),
     onEnd(drain) {
+      const { server, backend, podUid = '', end } = drain;
+      const isDeleted = end !== 'wanted' && end !== 'shutdown';
+      if (isDeleted) replacements.begin(server, { ...backend, podUid });
       reporter.drainEnded(drain, ledger.claim(virtualServerKey(drain.server))?.owner?.key);
       onDirty();
     },
