@@ -1,4 +1,5 @@
 import type { RealServerId, VirtualServerId } from '../../pkg/ipvs/ipvs.ts';
+import { minutes } from '../../pkg/runner/clock.ts';
 import { ip } from './addresses.ts';
 import { endpoint, service, slice } from './objects.ts';
 import { Stand, setService, setSlice } from './proxier.ts';
