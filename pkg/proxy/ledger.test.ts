@@ -26,9 +26,9 @@ describe('the ledger', () => {
     ledger.set(old, want());
     expect(ledger.claim(web)?.owner).toEqual(old);
     expect(ledger.conflictCount()).toBe(1);
-    expect(ledger.conflictsOf(young)).toEqual([
-      { server: web, winner: 'shop/web', loser: 'shop/rival' },
-    ]);
+    const conflict = { server: web, winner: 'shop/web', loser: 'shop/rival' };
+    expect(ledger.conflictsOf(young)).toEqual([conflict]);
+    expect(ledger.conflictsOf(old)).toEqual([conflict]);
     const touched = ledger.set(old, undefined);
     expect([...touched.servers]).toEqual([web]);
     expect(ledger.claim(web)?.owner).toEqual(young);

@@ -137,13 +137,14 @@ export class Ledger {
     return this.#retired;
   }
 
-  /** The virtual servers that a Service wants and another one holds. */
+  /** The virtual servers that a Service and another one want: those that it holds, and those that it does not get. */
   conflictsOf(owner: Owner): readonly Conflict[] {
     const frontEnds = this.#footprints.get(owner.key)?.footprint.frontEnds ?? [];
-    return frontEnds.flatMap(({ server }) => {
-      const winner = this.claim(virtualServerKey(server))?.owner?.key;
-      if (winner === undefined || winner === owner.key) return [];
-      return [{ server: virtualServerKey(server), winner, loser: owner.key }];
+    return frontEnds.flatMap((frontEnd) => {
+      const server = virtualServerKey(frontEnd.server);
+      const [winner = '', ...losers] = (this.#claims.get(server) ?? []).map(keyOfOwner);
+      const concerned = winner === owner.key ? losers : [owner.key];
+      return losers.length === 0 ? [] : concerned.map((loser) => ({ server, winner, loser }));
     });
   }
 
@@ -235,6 +236,10 @@ export class Ledger {
 interface Counting {
   readonly by: 1 | -1;
   readonly touched: Keys;
+}
+
+function keyOfOwner({ owner }: Claim): string {
+  return owner?.key ?? '';
 }
 
 function byPriority(one: Claim, other: Claim): number {
