@@ -208,6 +208,23 @@ describe.each(ways)('through $name', ({ start }) => {
   });
 });
 
+test('of a folder, files that cannot be read are named with the place, and all others count', async () => {
+  const write = (name: string, text: string) => writeFileSync(join(folder, name), text);
+  for (const [index, object] of good.entries()) write(`${index}.json`, JSON.stringify(object));
+  write('keys.yaml', 'apiVersion: v1\nkind: Service\nkind: Node\n');
+  write('nameless.json', '{"apiVersion":"v1","kind":"Service","metadata":{},"spec":{}}');
+  write('half.json', '{"apiVersion":"v1","kind":');
+  await using follower = KernelFollower.ofManifests(folder);
+  await follower.until(({ log }) => log.some((line) => line.includes('first sync done')));
+  expect(follower.dump().split('\n')).toEqual(expect.arrayContaining(working));
+  const said = follower.log.filter((line) => line.startsWith('error'));
+  expect(said.map((line) => line.replaceAll(`${folder}/`, ''))).toEqual([
+    expect.stringContaining('{"error":"half.json:1:27: '),
+    expect.stringContaining('{"error":"keys.yaml:3:1: Map keys must be unique'),
+    expect.stringContaining('{"error":"nameless.json: document 1: a Service without metadata.name'),
+  ]);
+});
+
 describe('through the API', () => {
   test('each bad object is named with its fields and counted, and all others work', async () => {
     await using server = await startApiServer({ validate: false });
