@@ -42,8 +42,12 @@ export interface ProxierOptions {
   /** Networks whose virtual servers are left alone unless a Service wants them. */
   readonly excluded: readonly Prefix[];
   readonly ruleSettings: RuleSettings;
-  /** How real servers end that are no longer wanted; the timeout in milliseconds, 0 for none. */
-  readonly drains: { readonly mode: DrainMode; readonly timeout: number };
+  /** How real servers end that are no longer wanted; times in milliseconds, no timeout if it is 0. */
+  readonly drains: {
+    readonly mode: DrainMode;
+    readonly timeout: number;
+    readonly unansweredAfter?: number;
+  };
   /** What tells clients that only wait; `undefined` leaves them to find out by themselves. */
   readonly farewell: Farewell | undefined;
   /** Milliseconds between two audits. */
@@ -141,6 +145,7 @@ function buildGraceful(
   return new GracefulTerminationManager({
     ...{ ipvs, writer, lane, clock, log, farewell },
     mode: drains.mode,
+    unansweredAfter: drains.unansweredAfter,
     isWanted: (server, realServer) => ledger.wantsRealServer(server, realServer),
     surroundings: (request) => surroundingsOf(request, context),
     onEnd(drain) {
