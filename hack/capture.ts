@@ -7,18 +7,18 @@ const bytes = readFileSync(file);
 
 const fileHeader = 24;
 const recordHeader = 16;
-/** A cooked header: packet type and, in its last two bytes, the netlink protocol, in network order. */
+/** A cooked header; its last two bytes are the netlink protocol, in network order. Its packet type says nothing here. */
 const cookedHeader = 16;
-const toKernel = 7; // PACKET_KERNEL of linux/if_packet.h
+const NLM_F_REQUEST = 1;
 
 for (let at = fileHeader; at < bytes.length; ) {
   const length = bytes.readUInt32LE(at + 8);
   const packet = bytes.subarray(at + recordHeader, at + recordHeader + length);
   at += recordHeader + length;
   if (packet.readUInt16BE(14) !== Number(family)) continue;
-  const sign = packet.readUInt16BE(0) === toKernel ? '>' : '<';
   for (const message of messagesIn(packet.subarray(cookedHeader))) {
-    console.log(`${sign} ${message.toString('hex')}`);
+    const isRequest = (message.readUInt16LE(6) & NLM_F_REQUEST) !== 0;
+    console.log(`${isRequest ? '>' : '<'} ${message.toString('hex')}`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parse } from 'yaml';
 import { readCommandLine } from '../../pkg/config/command-line.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
 
@@ -11,8 +11,7 @@ const pages = ['README.md', ...readdirSync(new URL('docs/', top)).map((name) => 
 describe('the documentation', () => {
   test('has a manifest whose arguments the program takes', () => {
     const [, text = ''] = /```yaml\n([\s\S]*?)```/.exec(read('docs/install.md')) ?? [];
-    const [document] = parseAllDocuments(text);
-    const { kind, spec } = document?.toJS() as {
+    const { kind, spec } = parse(text) as {
       kind: string;
       spec: { template: { spec: { containers: { args: string[] }[] } } };
     };

@@ -57,7 +57,21 @@ describe.concurrent('what cannot work is said in one line, with status 1', () =>
       ['--hostname-override= '],
       '--hostname-override: KubeProxyConfiguration.hostnameOverride: Invalid value: " ": must not be blank',
     ],
+    [
+      [
+        '--healthz-bind-address=1.2.3:x',
+        '--ipvs-sync-period=-1s',
+        '--ipvs-exclude-cidrs=10.0.0.0/33',
+        '--iptables-masquerade-bit=40',
+      ],
+      '--healthz-bind-address: KubeProxyConfiguration.healthzBindAddress: Invalid value: "1.2.3:x": must be a valid IP; ' +
+        '--iptables-masquerade-bit: KubeProxyConfiguration.iptables.masqueradeBit: Invalid value: "40": must be within the range [0, 31]; ' +
+        '--ipvs-sync-period: KubeProxyConfiguration.ipvs.syncPeriod: Invalid value: "-1s": must be greater than 0; ' +
+        '--ipvs-exclude-cidrs: KubeProxyConfiguration.ipvs.excludeCIDRs[0]: Invalid value: "10.0.0.0/33": must be a valid CIDR\n',
+    ],
+    [['--master=ftp://x'], '--master: "ftp://x" is no http or https URL'],
     [['--kubeconfig=/nonexistent'], 'kubeconfig /nonexistent: no such file'],
+    [[`--kubeconfig=${folder}`], `kubeconfig ${folder}: EISDIR`],
     [[`--kubeconfig=${broken}`], `kubeconfig ${broken}: `],
     [[], 'in-cluster credentials: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set'],
   ] as const)('%j', async ([argv, reason], { expect: expectHere }) => {

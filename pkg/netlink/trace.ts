@@ -1,4 +1,5 @@
 import type { Codec } from '../wire/codec.ts';
+import { codeOf } from './codes.ts';
 import type { Command, ErrorReply } from './message.ts';
 
 /** One message that went or came. */
@@ -29,7 +30,7 @@ export function printTraceEvent(event: TraceEvent): string {
       return `< ${event.command.name} #${event.sequence} ${print(event.command.reply, event.value)}`;
     case 'error': {
       const { errno, detail } = event.reply;
-      return `< #${event.sequence} ${errno === 0 ? 'ok' : `error ${errno}`}${detail === '' ? '' : ` (${detail})`}`;
+      return `< #${event.sequence} ${errno === 0 ? 'ok' : codeOf(errno)}${detail === '' ? '' : ` (${detail})`}`;
     }
   }
 }

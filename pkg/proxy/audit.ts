@@ -124,11 +124,9 @@ async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
     if (families.includes(familyOf(server.address)))
       candidates.set(virtualServerKey(server), server);
   }
-  for (const key of ledger.servers()) {
-    const claim = ledger.claim(key);
-    if (claim !== undefined) candidates.set(key, claim.frontEnd.server);
-  }
   let keys = new Keys();
+  // What neither the dump nor we know of is made. If the dump passed it over, the kernel says so then, and it is read.
+  for (const key of ledger.servers()) if (!candidates.has(key)) keys.servers.add(key);
   let since = now();
   for (const [key, server] of candidates) {
     await readServer(key, { server, context });
@@ -141,7 +139,7 @@ async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
   yield keys;
 }
 
-/** Reads one virtual server by its key, so that one which a dump passed over is not taken for missing. */
+/** Reads one virtual server by its key, so that one of ours which a dump passed over is not taken for missing. */
 export async function readServer(
   key: string,
   {

@@ -70,7 +70,7 @@ export class Bookkeeper {
     return touched;
   }
 
-  /** Says of each lost claim once who holds it. */
+  /** Says of each claim that is lost, by this Service or against it, once who holds it. */
   #reportConflicts(owner: Owner): void {
     const { ledger, log, reporter } = this.#options;
     for (const conflict of ledger.conflictsOf(owner)) {

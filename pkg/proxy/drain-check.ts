@@ -6,6 +6,7 @@ import {
   ending,
   nextInterval,
   observe,
+  unansweredDue,
 } from './drain.ts';
 import type { Drain, DrainGroup } from './drain-list.ts';
 
@@ -26,6 +27,8 @@ export interface Look {
   readonly found: ReadonlyMap<string, RealServerStatus> | undefined;
   readonly now: number;
   readonly mode: DrainMode;
+  /** After how many milliseconds of unanswered packets a server counts as dead. */
+  readonly unansweredAfter?: number | undefined;
 }
 
 /** Counters say something only of connections, and only where the rules ask for them: UDP is over when its time is. */
@@ -34,13 +37,14 @@ export function needsReading({ drain, allowed }: Judged): boolean {
 }
 
 /** Which drains are over. */
-export function judge(judged: readonly Judged[], { found, now, mode }: Look): readonly Over[] {
+export function judge(judged: readonly Judged[], look: Look): readonly Over[] {
+  const { found, now, mode, unansweredAfter } = look;
   return judged.flatMap(({ drain, allowed }) => {
     const status = found?.get(realServerKey(drain.request.backend));
     if (found !== undefined && status === undefined) return [{ drain, end: 'vanished' as const }];
     if (status !== undefined && needsReading({ drain, allowed }))
       takeReading(drain, { status, now });
-    const end = ending(drain.progress, { allowed, mode, now });
+    const end = ending(drain.progress, { allowed, mode, now, unansweredAfter });
     return end === undefined ? [] : [{ drain, end }];
   });
 }
@@ -73,6 +77,7 @@ export function planNextLook(
   group.due = Math.min(
     read.length > 0 ? now + group.interval : Number.POSITIVE_INFINITY,
     ...limits,
+    ...read.map(({ drain }) => unansweredDue(drain.progress, now)),
   );
 }
 

@@ -129,19 +129,29 @@ export function observe(
   return { ...progress, reading, unanswered: { since, last: now, rises: rises + 1 } };
 }
 
-/** How long packets go unanswered until the server counts as dead. */
+/** How long packets go unanswered until the server counts as dead, if nobody says otherwise. */
 const unansweredLimit = minutes(1);
 /**
  * One packet that needs no answer is no sign of death: there must have been several, over most of that time. Retransmissions
  * double their distance, so that the last one within a minute comes at 51 s.
  */
-const unansweredSpan = seconds(45);
+const unansweredShare = 3 / 4;
 const unansweredRises = 3;
 
 /** Whether a drain is over, and why. */
 export function ending(
   progress: Progress,
-  { allowed, mode, now }: { allowed: Allowance; mode: DrainMode; now: number },
+  {
+    allowed,
+    mode,
+    now,
+    unansweredAfter = unansweredLimit,
+  }: {
+    allowed: Allowance;
+    mode: DrainMode;
+    now: number;
+    unansweredAfter?: number | undefined;
+  },
 ): DrainEnd | undefined {
   const { reading, started, lastLife, unanswered } = progress;
   if (reading !== undefined && connections(reading) === 0) return 'empty';
@@ -150,8 +160,16 @@ export function ending(
   if (mode === 'connections' || unanswered === undefined) return undefined;
   const { since, last, rises } = unanswered;
   const isDead =
-    now - since >= unansweredLimit && last - since >= unansweredSpan && rises >= unansweredRises;
+    now - since >= unansweredAfter &&
+    last - since >= unansweredAfter * unansweredShare &&
+    rises >= unansweredRises;
   return isDead ? 'unanswered' : undefined;
+}
+
+/** When a server that answers nothing can be taken for dead, if that is still to come; infinite for one that answers. */
+export function unansweredDue({ unanswered }: Progress, now: number): number {
+  const due = unanswered === undefined ? now : unanswered.since + unansweredLimit;
+  return due > now ? due : Number.POSITIVE_INFINITY;
 }
 
 /** How many connections a server still has, those that are closing included. */

@@ -1,64 +1,29 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { ip } from '../../test/support/addresses.ts';
+import {
+  connect,
+  dying,
+  nodeWeb,
+  one,
+  stands,
+  start,
+  stopStands,
+  terminating,
+  two,
+  web,
+  weight,
+} from '../../test/support/draining.ts';
 import { endpoint, service, servicePort, slice } from '../../test/support/objects.ts';
-import { FakeKernel, remove, Stand, setService, setSlice } from '../../test/support/proxier.ts';
-import type { RealServerId, VirtualServerId } from '../ipvs/ipvs.ts';
+import { remove, Stand, setService, setSlice } from '../../test/support/proxier.ts';
+import { FakeIpvs } from '../ipvs/fake.ts';
+import { recordingLogger } from '../log/memory.ts';
 import { minutes, seconds } from '../runner/clock.ts';
+import { Lane } from '../runner/lane.ts';
+import { manualClock } from '../runner/manual-clock.ts';
+import { GracefulTerminationManager } from './graceful.ts';
+import { Mirror } from './mirror.ts';
+import { ServerWriter } from './server-writer.ts';
 
-const web: VirtualServerId = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 };
-const nodeWeb: VirtualServerId = { address: ip('192.168.0.10'), protocol: 'TCP', port: 30_080 };
-const [one, two] = [endpoint('10.0.0.1'), endpoint('10.0.0.2')];
-const backend: RealServerId = { address: two.address, port: 8080 };
-const terminating = { ...two, ready: false, terminating: true };
-const dying = { ...terminating, serving: false };
-const stands: Stand[] = [];
-
-afterEach(async () => {
-  for (const stand of stands.splice(0)) await stand.stop();
-});
-
-async function start(
-  over: ConstructorParameters<typeof Stand>[0] = {},
-  object = service(),
-): Promise<Stand> {
-  const stand = new Stand({ syncPeriod: minutes(60), ...over });
-  stands.push(stand);
-  stand.tell(
-    setService(object),
-    setSlice(
-      slice([one, two], {
-        ports: object.ports.map(({ name, protocol }) => ({ name, protocol, port: 8080 })),
-      }),
-    ),
-  );
-  await stand.sync();
-  return stand;
-}
-
-/** `two` gets connections. */
-function connect(
-  { kernel }: Stand,
-  counters: { active?: number; closing?: number; packets?: readonly [number, number] } = {},
-  server = web,
-): void {
-  const { active = 1, closing = 0, packets = [0, 0] } = counters;
-  kernel.ipvs.setCounters(server, backend, {
-    activeConnections: active,
-    inactiveConnections: closing,
-    statistics: {
-      connections: 1n,
-      incomingPackets: BigInt(packets[0]),
-      outgoingPackets: BigInt(packets[1]),
-      incomingBytes: 0n,
-      outgoingBytes: 0n,
-    },
-  });
-}
-
-async function weight({ kernel }: Stand, server = web): Promise<number | undefined> {
-  const found = await kernel.ipvs.realServers(server);
-  return found.find(({ address }) => address === two.address)?.weight;
-}
+afterEach(stopStands);
 
 describe('a real server that is no longer wanted', () => {
   test('goes at once if it has no connections', async () => {
@@ -132,6 +97,21 @@ describe('a real server that is no longer wanted', () => {
       if (stand.reports.drains.length === 0) connect(stand, { packets: [packets, 1] });
     }
     await stand.settle(minutes(1));
+    expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['unanswered']]);
+  });
+
+  test('is looked at when that minute is over, although the check interval is longer by then', async () => {
+    const stand = await start();
+    connect(stand, { packets: [1, 1] });
+    stand.tell(setSlice(slice([one, { ...two, ready: false, serving: false }])));
+    // A client retransmits at growing distances.
+    let last = 0;
+    for (const [index, time] of [4.2, 4.6, 5.4, 7.1, 10.2, 16.6, 29.4, 55].entries()) {
+      await stand.settle(seconds(time - last));
+      connect(stand, { packets: [index + 2, 1] });
+      last = time;
+    }
+    await stand.settle(seconds(13));
     expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['unanswered']]);
   });
 
@@ -209,55 +189,25 @@ describe('a virtual server that is no longer wanted', () => {
   });
 });
 
-describe('an address that another pod takes over', () => {
-  const successor = { ...two, podUid: 'another' };
-
-  test('is never served by the old real server: deleted, and added when the kernel has forgotten it', async () => {
-    const kernel = new FakeKernel();
-    const stand = await start({ kernel });
-    connect(stand);
-    stand.tell(setSlice(slice([one, successor])));
-    await stand.settle(49);
-    expect(await weight(stand)).toBeUndefined();
-    await stand.settle(1);
-    expect(await weight(stand)).toBe(1);
-    const [status] = (await kernel.ipvs.realServers(web)).filter(
-      ({ address }) => address === two.address,
-    );
-    expect(status?.activeConnections).toBe(0);
-  });
-
-  test('while the old one still drains', async () => {
-    const stand = await start();
-    connect(stand);
-    stand.tell(setSlice(slice([one, terminating])));
-    await stand.settle(seconds(10));
-    stand.tell(setSlice(slice([one, successor])));
-    await stand.settle(50);
-    expect([await weight(stand), stand.reports.drains, stand.proxier.graceful.size]).toEqual([
-      1,
-      ['podGone'],
-      0,
-    ]);
-    await stand.settle(minutes(60));
-    expect(await weight(stand)).toBe(1);
-  });
-
-  test('in another Service: its old drains end', async () => {
-    const stand = await start();
-    connect(stand);
-    stand.tell(setSlice(slice([one, { ...two, ready: false }])));
-    await stand.settle(seconds(10));
-    stand.tell(
-      setSlice(slice([one])),
-      setSlice(slice([successor], { name: 'db-1', serviceName: 'db' })),
-    );
-    await stand.settle(seconds(1));
-    expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['podGone']]);
-  });
-});
-
 describe('after a restart', () => {
+  test('a drain ends when its pod is gone, and not before', async () => {
+    const first = await start();
+    connect(first);
+    first.tell(setSlice(slice([one, terminating])));
+    await first.settle(seconds(10));
+    await first.stop();
+    const second = new Stand({ kernel: first.kernel, clock: first.clock });
+    stands.push(second);
+    second.tell(setService(service()), setSlice(slice([one, terminating])));
+    await second.sync();
+    await second.settle(minutes(2));
+    second.tell(setSlice(slice([one])));
+    await second.settle(499);
+    expect(await weight(second)).toBe(0);
+    await second.settle(1);
+    expect([await weight(second), second.reports.drains]).toEqual([undefined, ['podGone']]);
+  });
+
   test('drains go on, and weight-0 servers that are wanted get their weight back', async () => {
     const first = await start();
     connect(first);
@@ -302,4 +252,60 @@ describe('what it costs', () => {
     // 0, 1, 3, 7, 15, 31, 63 s, then each minute.
     expect(stand.kernel.ipvs.calls.realServers).toBeLessThanOrEqual(17);
   });
+
+  test('a bounded number of dumps a second, with 10,000 virtual servers that drain at once', async () => {
+    const ipvs = new FakeIpvs();
+    const [clock, log, lane] = [manualClock(), recordingLogger(), new Lane()];
+    const manager = new GracefulTerminationManager({
+      ...{ ipvs, clock, log, lane, farewell: undefined, mode: 'pod' },
+      writer: new ServerWriter({ ipvs, mirror: new Mirror() }),
+      isWanted: () => false,
+      surroundings: () => ({
+        ...{ cause: 'endpoint', pod: 'alive', timeout: 0, scheduler: 'rr' },
+        ...{ isExposed: false, isAddressGone: false },
+      }),
+    });
+    const stop = new AbortController();
+    const run = manager.run(stop.signal);
+    const requests = Array.from({ length: 10_000 }, (_, index) => {
+      const server = { ...web, port: index + 1 };
+      const backend = { ...idleServer, address: two.address };
+      ipvs.write([
+        { kind: 'addVirtualServer', server: { ...idleVirtualServer, ...server } },
+        { kind: 'addRealServer', server, backend },
+      ]);
+      ipvs.setCounters(server, backend, { activeConnections: 1 });
+      return { server, backend, podUid: 'two' };
+    });
+    await lane.run(() => manager.begin(requests));
+    expect(manager.size).toBe(10_000);
+    const perSecond: number[] = [];
+    for (let second = 0; second < 90; second++) {
+      ipvs.resetCalls();
+      await clock.advance(seconds(1));
+      perSecond.push(ipvs.calls.realServers);
+    }
+    expect(Math.max(...perSecond)).toBeLessThanOrEqual(550);
+    // Each of them is looked at all the same, again and again.
+    const total = perSecond.reduce((sum, dumps) => sum + dumps);
+    expect(total).toBeGreaterThan(30_000);
+    for (const { server, backend } of requests)
+      ipvs.setCounters(server, backend, { activeConnections: 0 });
+    await clock.advance(seconds(80));
+    expect(manager.size).toBe(0);
+    ipvs.resetCalls();
+    await clock.advance(minutes(60));
+    expect(ipvs.calls.realServers).toBe(0);
+    stop.abort();
+    await run;
+  }, 20_000);
 });
+
+const idleServer = {
+  ...{ port: 8080, weight: 0, forwarding: 'masquerade' },
+  ...{ upperThreshold: 0, lowerThreshold: 0 },
+} as const;
+
+const idleVirtualServer = {
+  ...{ scheduler: 'rr', flags: 0, timeout: 0, prefixLength: 32, persistenceEngine: '' },
+} as const;

@@ -45,6 +45,8 @@ export interface GracefulOptions {
   readonly ipvs: Ipvs;
   readonly writer: ServerWriter;
   readonly mode: DrainMode;
+  /** After how many milliseconds of unanswered packets a server counts as dead; a minute unless said otherwise. */
+  readonly unansweredAfter?: number | undefined;
   /** Whether a Service wants the real server now, and for the same pod as far as both are known. */
   readonly isWanted: (
     server: VirtualServerId,
@@ -135,11 +137,14 @@ export class GracefulTerminationManager {
     if (drain !== undefined) this.#end(drain, end);
   }
 
-  /** Begins drains of real servers at weight 0, and ends at once those that need not wait. Inside the lane only. */
+  /**
+   * Begins drains of real servers at weight 0, and ends at once those that need not wait; of many virtual servers the first,
+   * and the others as soon as may be. Inside the lane only.
+   */
   async begin(requests: readonly DrainRequest[]): Promise<void> {
     const groups = new Set<DrainGroup>();
     for (const request of requests) groups.add(this.#list.add(request, this.#options.clock.now()));
-    for (const group of groups) await this.#check(group);
+    for (const group of [...groups].slice(0, checksAtOnce)) await this.#check(group);
     this.#schedule();
   }
 
@@ -180,14 +185,14 @@ export class GracefulTerminationManager {
 
   /** Looks at all drains of one virtual server: at most one dump, and the writes that follow from it. */
   async #check(group: DrainGroup): Promise<void> {
-    const { clock, mode, log } = this.#options;
+    const { clock, mode, log, unansweredAfter } = this.#options;
     const judged = [...group.drains.values()]
       .filter((drain) => !drain.isEnding && !this.#endIfWanted(drain))
       .map((drain) => ({ drain, allowed: this.#allowance(drain.request) }));
     try {
       const found = judged.some(needsReading) ? await this.#read(group.server) : undefined;
       const now = clock.now();
-      this.#finish(judge(judged, { found, now, mode }));
+      this.#finish(judge(judged, { found, now, mode, unansweredAfter }));
       planNextLook(group, { judged, now, mode });
     } catch (error) {
       log.error('could not look at draining real servers', error, {

@@ -35,8 +35,9 @@ export class Ledger {
   readonly #footprints = new Map<string, { owner: Owner; footprint: Footprint }>();
   readonly #claims = new Map<string, Claim[]>();
   readonly #retired = new Map<string, FrontEnd>();
-  readonly #addresses = new Map<IpAddress, number>();
-  readonly #entries = new Map<string, Map<string, { entry: Entry; count: number }>>();
+  /** Who wants an address bound, once for each front end. */
+  readonly #addresses = new Map<IpAddress, readonly string[]>();
+  readonly #entries = new Map<string, Map<string, WantedEntry>>();
   readonly #withoutLocal: Record<LocalLack, number> = {
     'internal IPv4': 0,
     'internal IPv6': 0,
@@ -54,7 +55,8 @@ export class Ledger {
     this.#countWithoutLocal(footprint, 1);
     this.#countWithoutLocal(last?.footprint, -1);
     for (const frontEnd of footprint?.frontEnds ?? []) this.#enter(owner, { frontEnd, touched });
-    for (const entry of footprint?.hairpins ?? []) this.#count(entry, { by: 1, touched });
+    const counting = { by: 1, owner: owner.key, touched } as const;
+    for (const entry of footprint?.hairpins ?? []) this.#count(entry, counting);
     if (last !== undefined) this.#withdraw(last, touched);
     return touched;
   }
@@ -72,7 +74,7 @@ export class Ledger {
     const frontEnd = this.#retired.get(key);
     if (frontEnd === undefined) return touched;
     this.#retired.delete(key);
-    this.#countFrontEnd(frontEnd, { by: -1, touched });
+    this.#countFrontEnd(frontEnd, { by: -1, owner: nobody, touched });
     return touched;
   }
 
@@ -132,28 +134,19 @@ export class Ledger {
     for (const { entry } of this.#entries.get(set)?.values() ?? []) yield entry;
   }
 
-  /** Everything that is wanted. */
-  everything(): Keys {
-    const keys = new Keys();
-    for (const key of this.servers()) keys.servers.add(key);
-    for (const address of this.addresses()) keys.addresses.add(address);
-    for (const set of this.#entries.keys())
-      for (const entry of this.entries(set)) keys.addEntry(set, entry);
-    return keys;
-  }
-
   /** The retired front ends, by key. */
   retired(): ReadonlyMap<string, FrontEnd> {
     return this.#retired;
   }
 
-  /** The virtual servers that a Service wants and another one holds. */
+  /** The virtual servers that a Service and another one want: those that it holds, and those that it does not get. */
   conflictsOf(owner: Owner): readonly Conflict[] {
     const frontEnds = this.#footprints.get(owner.key)?.footprint.frontEnds ?? [];
-    return frontEnds.flatMap(({ server }) => {
-      const winner = this.claim(virtualServerKey(server))?.owner?.key;
-      if (winner === undefined || winner === owner.key) return [];
-      return [{ server: virtualServerKey(server), winner, loser: owner.key }];
+    return frontEnds.flatMap((frontEnd) => {
+      const server = virtualServerKey(frontEnd.server);
+      const [winner = '', ...losers] = (this.#claims.get(server) ?? []).map(keyOfOwner);
+      const concerned = winner === owner.key ? losers : [owner.key];
+      return losers.length === 0 ? [] : concerned.map((loser) => ({ server, winner, loser }));
     });
   }
 
@@ -169,17 +162,15 @@ export class Ledger {
 
   /** The Services that want any of some objects of the kernel; of a virtual server the one that holds it. */
   ownersOf({ servers, addresses, entries }: Keys): ReadonlySet<string> {
-    const has = ({ set, family, entry }: SetEntry) =>
-      entries.get(setName(set, family))?.has(entryKey(entry)) ?? false;
     const owners = new Set<string>();
-    for (const [owner, { footprint }] of this.#footprints) {
-      const holds = (key: string) => servers.has(key) && this.claim(key)?.owner?.key === owner;
-      const isConcerned = (frontEnd: FrontEnd) =>
-        holds(virtualServerKey(frontEnd.server)) ||
-        (frontEnd.isBound && addresses.has(frontEnd.server.address)) ||
-        frontEnd.entries.some(has);
-      if (footprint.frontEnds.some(isConcerned) || footprint.hairpins.some(has)) owners.add(owner);
+    for (const key of servers) owners.add(this.claim(key)?.owner?.key ?? nobody);
+    for (const address of addresses)
+      for (const owner of this.#addresses.get(address) ?? []) owners.add(owner);
+    for (const [set, some] of entries) {
+      for (const key of some.keys())
+        for (const owner of this.#entries.get(set)?.get(key)?.owners ?? []) owners.add(owner);
     }
+    owners.delete(nobody);
     return owners;
   }
 
@@ -187,19 +178,20 @@ export class Ledger {
     const key = virtualServerKey(frontEnd.server);
     const others = (this.#claims.get(key) ?? []).filter((claim) => claim.owner?.key !== owner.key);
     this.#setClaims(key, [...others, { owner, frontEnd }].sort(byPriority));
-    this.#countFrontEnd(frontEnd, { by: 1, touched });
+    this.#countFrontEnd(frontEnd, { by: 1, owner: owner.key, touched });
     touched.add(this.release(key));
   }
 
-  #withdraw({ footprint }: { footprint: Footprint }, touched: Keys): void {
+  #withdraw({ owner, footprint }: { owner: Owner; footprint: Footprint }, touched: Keys): void {
+    const counting = { by: -1, owner: owner.key, touched } as const;
     for (const frontEnd of footprint.frontEnds) {
       const key = virtualServerKey(frontEnd.server);
       const left = (this.#claims.get(key) ?? []).filter((claim) => claim.frontEnd !== frontEnd);
       this.#setClaims(key, left);
       if (left.length === 0) this.#retire(frontEnd, touched);
-      this.#countFrontEnd(frontEnd, { by: -1, touched });
+      this.#countFrontEnd(frontEnd, counting);
     }
-    for (const entry of footprint.hairpins) this.#count(entry, { by: -1, touched });
+    for (const entry of footprint.hairpins) this.#count(entry, counting);
   }
 
   #setClaims(key: string, claims: Claim[]): void {
@@ -217,34 +209,53 @@ export class Ledger {
     if (this.#retired.has(key)) return;
     const retired = { ...frontEnd, realServers: [] };
     this.#retired.set(key, retired);
-    this.#countFrontEnd(retired, { by: 1, touched });
+    this.#countFrontEnd(retired, { by: 1, owner: nobody, touched });
   }
 
-  #countFrontEnd({ server, isBound, entries }: FrontEnd, { by, touched }: Counting): void {
+  #countFrontEnd({ server, isBound, entries }: FrontEnd, counting: Counting): void {
+    const { touched } = counting;
     touched.servers.add(virtualServerKey(server));
     touched.families.add(familyOf(server.address));
-    for (const entry of entries) this.#count(entry, { by, touched });
+    for (const entry of entries) this.#count(entry, counting);
     if (!isBound) return;
     touched.addresses.add(server.address);
-    const count = (this.#addresses.get(server.address) ?? 0) + by;
-    if (count > 0) this.#addresses.set(server.address, count);
+    const owners = counted(this.#addresses.get(server.address) ?? [], counting);
+    if (owners.length > 0) this.#addresses.set(server.address, owners);
     else this.#addresses.delete(server.address);
   }
 
-  #count({ set: id, family, entry }: SetEntry, { by, touched }: Counting): void {
+  #count({ set: id, family, entry }: SetEntry, counting: Counting): void {
     const set = setName(id, family);
-    touched.addEntry(set, entry);
-    const entries = this.#entries.get(set) ?? new Map<string, { entry: Entry; count: number }>();
+    counting.touched.addEntry(set, entry);
+    const entries = this.#entries.get(set) ?? new Map<string, WantedEntry>();
     const key = entryKey(entry);
-    const count = (entries.get(key)?.count ?? 0) + by;
-    if (count > 0) this.#entries.set(set, entries.set(key, { entry, count }));
+    const owners = counted(entries.get(key)?.owners ?? [], counting);
+    if (owners.length > 0) this.#entries.set(set, entries.set(key, { entry, owners }));
     else if (entries.delete(key) && entries.size === 0) this.#entries.delete(set);
   }
 }
 
+/** An entry, and who wants it, once for each front end. */
+interface WantedEntry {
+  readonly entry: Entry;
+  readonly owners: readonly string[];
+}
+
+/** In place of the owner of a front end that is retired. */
+const nobody = '';
+
 interface Counting {
   readonly by: 1 | -1;
+  readonly owner: string;
   readonly touched: Keys;
+}
+
+function counted(owners: readonly string[], { by, owner }: Counting): readonly string[] {
+  return by === 1 ? [...owners, owner] : owners.toSpliced(owners.indexOf(owner), 1);
+}
+
+function keyOfOwner({ owner }: Claim): string {
+  return owner?.key ?? '';
 }
 
 function byPriority(one: Claim, other: Claim): number {

@@ -44,6 +44,8 @@ export type Operation =
       readonly kind: 'replaceRealServer';
       readonly server: VirtualServerId;
       readonly backend: RealServerId;
+      /** Whose it was. */
+      readonly podUid: string;
     }
   | { readonly kind: 'bindAddress' | 'unbindAddress'; readonly address: IpAddress }
   /** Deletes conntrack flows to servers that did not exist when the flows began. */

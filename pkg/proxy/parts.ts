@@ -43,8 +43,12 @@ export interface ProxierOptions {
   /** Networks whose virtual servers are left alone unless a Service wants them. */
   readonly excluded: readonly Prefix[];
   readonly ruleSettings: RuleSettings;
-  /** How real servers end that are no longer wanted; the timeout in milliseconds, 0 for none. */
-  readonly drains: { readonly mode: DrainMode; readonly timeout: number };
+  /** How real servers end that are no longer wanted; times in milliseconds, no timeout if it is 0. */
+  readonly drains: {
+    readonly mode: DrainMode;
+    readonly timeout: number;
+    readonly unansweredAfter?: number;
+  };
   /** What tells clients that only wait; `undefined` leaves them to find out by themselves. */
   readonly farewell: Farewell | undefined;
   /** Milliseconds between two audits. */
@@ -94,7 +98,8 @@ export function buildParts(options: ProxierOptions, { onDirty }: { onDirty: () =
     log,
     onRevived: () => reporter.revived(),
   });
-  const graceful = buildGraceful(options, { writer, lane, ledger, mirror, pods, onDirty });
+  const shared = { writer, lane, ledger, mirror, pods, replacements };
+  const graceful = buildGraceful(options, { ...shared, onDirty });
   const rules = source.ruleset.bind(source);
   const kernel = { ipvs, ipsets, links, firewall, mirror, rules, now };
   const applyContext = {
@@ -106,7 +111,8 @@ export function buildParts(options: ProxierOptions, { onDirty }: { onDirty: () =
   };
   const common = { ledger, families, mirror };
   const looked = { graceful, retries, replacements };
-  const settler = new Settler({ ...common, ...looked, applyContext, reporter, log });
+  const podOn = pods.uidOn.bind(pods);
+  const settler = new Settler({ ...common, ...looked, podOn, applyContext, reporter, log });
   const auditContext = { ...kernel, ...common, excluded: options.excluded };
   return {
     lane,
@@ -128,20 +134,25 @@ interface GracefulParts {
   readonly ledger: Ledger;
   readonly mirror: Mirror;
   readonly pods: Pods;
+  readonly replacements: Replacements;
   readonly onDirty: () => void;
 }
 
 function buildGraceful(
   { ipvs, clock, log, reporter, farewell, drains, scheduler }: ProxierOptions,
-  { writer, lane, ledger, mirror, pods, onDirty }: GracefulParts,
+  { writer, lane, ledger, mirror, pods, replacements, onDirty }: GracefulParts,
 ): GracefulTerminationManager {
   const context = { ledger, mirror, pods, scheduler, timeout: drains.timeout };
   return new GracefulTerminationManager({
     ...{ ipvs, writer, lane, clock, log, farewell },
     mode: drains.mode,
+    unansweredAfter: drains.unansweredAfter,
     isWanted: (server, realServer) => ledger.wantsRealServer(server, realServer),
     surroundings: (request) => surroundingsOf(request, context),
     onEnd(drain) {
+      const { server, backend, podUid = '', end } = drain;
+      const isDeleted = end !== 'wanted' && end !== 'shutdown';
+      if (isDeleted) replacements.begin(server, { ...backend, podUid });
       reporter.drainEnded(drain, ledger.claim(virtualServerKey(drain.server))?.owner?.key);
       onDirty();
     },

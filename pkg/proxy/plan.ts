@@ -22,7 +22,10 @@ export interface PlanInput {
   /** Real servers that the graceful termination manager looks after already. */
   readonly isDraining: (server: VirtualServerId, backend: RealServerId) => boolean;
   /** Real servers that must not be added yet: another pod had their address a moment ago. */
-  readonly isResting: (server: VirtualServerId, backend: RealServerId) => boolean;
+  readonly isResting: (
+    server: VirtualServerId,
+    backend: RealServerId & { readonly podUid: string },
+  ) => boolean;
   /** The families that are served. */
   readonly families: readonly Family[];
 }
@@ -230,10 +233,15 @@ function planRealServer(
   const { podUid } = wanted;
   const backend = toRealServer(wanted);
   if (present === undefined) {
-    const isDue = backend.weight > 0 && !input.isResting(server, backend);
+    const isDue = backend.weight > 0 && !input.isResting(server, wanted);
     if (isDue) phases.add('serve', { kind: 'addRealServer', server, backend, podUid });
   } else if (podUid !== '' && present.podUid !== '' && podUid !== present.podUid) {
-    phases.add('serve', { kind: 'replaceRealServer', server, backend });
+    phases.add('serve', {
+      kind: 'replaceRealServer',
+      server,
+      backend,
+      podUid: present.podUid,
+    });
   } else if (hasChanged(backend, present)) {
     phases.add(backend.weight > 0 ? 'serve' : 'drain', {
       kind: 'weighRealServer',

@@ -20,11 +20,15 @@ interface Pod {
   readonly slices: Set<string>;
   serving: boolean;
   terminating: boolean;
+  /** Another pod came to its address while it terminated: it has lost the address already. */
+  isSucceeded: boolean;
 }
 
 /** A pod that is in no slice any more, and when that counts, in milliseconds. */
 interface DepartedPod {
   readonly pod: Pod;
+  /** Who was on its address as it left: pods on the host's network share one. */
+  readonly neighbours: ReadonlySet<string>;
   readonly due: number;
 }
 
@@ -69,9 +73,9 @@ export class Pods {
     const key = objectKey(slice);
     const last = this.#slices.get(key) ?? [];
     this.#slices.set(key, slice.endpoints);
-    for (const endpoint of slice.endpoints) this.#arrive(key, endpoint);
     const kept = new Set(slice.endpoints.map(podKey));
     for (const endpoint of last) if (!kept.has(podKey(endpoint))) this.#leave(key, endpoint);
+    for (const endpoint of slice.endpoints) this.#arrive(key, endpoint);
   }
 
   /** Forgets a slice. */
@@ -86,14 +90,20 @@ export class Pods {
   state(address: IpAddress, podUid: string): PodState {
     const here = this.#present.get(address);
     const pod = podUid === '' ? here?.values().next().value : (here?.get(podUid) ?? here?.get(''));
-    if (pod !== undefined) return stateInSlice(pod);
+    if (pod !== undefined) return pod.isSucceeded ? 'gone' : stateInSlice(pod);
     const departed =
       this.#departed.get(podKey({ address, podUid })) ??
       this.#departed.get(podKey({ address, podUid: '' }));
-    if (podUid !== '' && here !== undefined) return 'gone';
+    if (podUid !== '' && here !== undefined && !isSharing(departed, here)) return 'gone';
     if (departed === undefined) return podUid === '' ? 'unseen' : 'left';
     if (departed.due > this.#now()) return stateInSlice(departed.pod);
     return departed.pod.terminating || !departed.pod.serving ? 'gone' : 'left';
+  }
+
+  /** The uid of the pod that has an address; '' if no pod has, or more than one. */
+  uidOn(address: IpAddress): string {
+    const [only, ...others] = this.#present.get(address)?.keys() ?? [];
+    return only === undefined || others.length > 0 ? '' : only;
   }
 
   #arrive(slice: string, { address, podUid, serving, terminating }: Endpoint): void {
@@ -102,7 +112,10 @@ export class Pods {
     if (known === undefined) {
       this.#departed.delete(podKey({ address, podUid }));
       const slices = new Set([slice]);
-      pods.set(podUid, { uid: podUid, address, slices, serving, terminating });
+      for (const other of pods.values())
+        other.isSucceeded ||= other.terminating && other.uid !== '' && podUid !== '';
+      const isSucceeded = false;
+      pods.set(podUid, { uid: podUid, address, slices, serving, terminating, isSucceeded });
       this.#present.set(address, pods);
     } else {
       known.slices.add(slice);
@@ -120,7 +133,8 @@ export class Pods {
       return;
     pods.delete(podUid);
     if (pods.size === 0) this.#present.delete(address);
-    const departed = { pod, due: this.#now() + movingTime };
+    const neighbours = new Set(pods.keys());
+    const departed = { pod, neighbours, due: this.#now() + movingTime };
     this.#departed.set(podKey({ address, podUid }), departed);
     this.#moving.push(departed);
     if (this.#departed.size > remembered) this.#forgetOldest();
@@ -134,6 +148,13 @@ export class Pods {
 
 function stateInSlice({ serving, terminating }: Pod): PodState {
   return terminating && !serving ? 'dying' : 'alive';
+}
+
+/** Whether those that have a departed pod's address now were there beside it, while it was well. */
+function isSharing(departed: DepartedPod | undefined, here: ReadonlyMap<string, Pod>): boolean {
+  if (departed === undefined) return false;
+  const { pod, neighbours } = departed;
+  return pod.serving && !pod.terminating && [...here.keys()].every((uid) => neighbours.has(uid));
 }
 
 function podKey({

@@ -110,7 +110,6 @@ export class Proxier {
       reporter.progressed();
       await breather.breathe();
     }
-    keys.add(this.#parts.ledger.everything());
     const isSuccess = await this.#settle(keys);
     this.#report(started, { isSuccess, triggerTimes, families });
     if (!isSuccess) return;

@@ -19,11 +19,17 @@ const rest = 50;
 /** The same the second time, if the first was not enough. */
 const longRest = seconds(1);
 
+/** A real server and whose pod it is or was. */
+type PodsServer = RealServerId & { readonly podUid: string };
+
 interface Replacement {
   readonly server: VirtualServerId;
-  readonly backend: RealServerId;
+  /** The one that was deleted, and whose it was. */
+  readonly backend: PodsServer;
   until: number;
   attempt: number;
+  /** Its time has come: who wants it may add it now, and if nobody does it is forgotten. */
+  isOffered: boolean;
   /** Added again; whether it came without connections is still to be seen. */
   isAdded: boolean;
 }
@@ -38,7 +44,7 @@ export interface ReplacementOptions {
   readonly onRevived: (server: VirtualServerId, backend: RealServerId) => void;
 }
 
-/** Real servers whose address went to another pod: deleted, and not added again before the kernel has forgotten the old ones. */
+/** Real servers that were deleted a moment ago: none is added for another pod before the kernel has forgotten the old one. */
 export class Replacements {
   readonly #options: ReplacementOptions;
   readonly #all = new Map<string, Replacement>();
@@ -47,42 +53,61 @@ export class Replacements {
     this.#options = options;
   }
 
-  /** A real server was deleted whose place another pod takes. */
-  begin(server: VirtualServerId, backend: RealServerId): void {
-    const until = this.#options.now() + rest;
-    this.#all.set(keyOf(server, backend), { server, backend, until, attempt: 1, isAdded: false });
+  /** A real server was deleted whose place another pod may take. */
+  begin(server: VirtualServerId, backend: PodsServer): void {
+    if (backend.podUid === '') return;
+    this.#all.set(keyOf(server, backend), {
+      server,
+      backend,
+      until: this.#options.now() + rest,
+      attempt: 1,
+      isOffered: false,
+      isAdded: false,
+    });
   }
 
-  /** Whether a real server must not be added yet. */
-  isResting(server: VirtualServerId, backend: RealServerId): boolean {
+  /** Whether a real server must not be added yet. The same pod's may be at any time: its connections are its own. */
+  isResting(server: VirtualServerId, backend: PodsServer): boolean {
     if (this.#all.size === 0) return false;
     const replacement = this.#all.get(keyOf(server, backend));
-    return replacement !== undefined && replacement.until > this.#options.now();
+    return (
+      replacement !== undefined &&
+      replacement.until > this.#options.now() &&
+      !isSamePod(backend, replacement.backend)
+    );
   }
 
   /** What may be added by now, and when to ask again, if anything still rests. */
   due(): { readonly keys: Keys; readonly next: number | undefined } {
     const keys = new Keys();
     let next: number | undefined;
-    for (const { server, until, isAdded } of this.#all.values()) {
+    for (const replacement of this.#all.values()) {
+      const { server, until, isAdded } = replacement;
       if (isAdded) continue;
-      if (until > this.#options.now()) next = Math.min(next ?? until, until);
-      else keys.servers.add(virtualServerKey(server));
+      replacement.isOffered = until <= this.#options.now();
+      if (replacement.isOffered) keys.servers.add(virtualServerKey(server));
+      else next = Math.min(next ?? until, until);
     }
     return { keys, next };
   }
 
   /** A real server was added. */
-  added(server: VirtualServerId, backend: RealServerId): void {
+  added(server: VirtualServerId, backend: PodsServer): void {
     if (this.#all.size === 0) return;
-    const replacement = this.#all.get(keyOf(server, backend));
-    if (replacement !== undefined) replacement.isAdded = true;
+    const key = keyOf(server, backend);
+    const replacement = this.#all.get(key);
+    if (replacement === undefined) return;
+    if (isSamePod(backend, replacement.backend)) this.#all.delete(key);
+    else replacement.isAdded = true;
   }
 
   /** Sees whether the replaced servers that were added came without connections; one that did not is deleted once more. Inside the lane only. */
   async verify(): Promise<void> {
     for (const [key, replacement] of this.#all) {
-      if (!replacement.isAdded) continue;
+      if (!replacement.isAdded) {
+        if (replacement.isOffered) this.#all.delete(key);
+        continue;
+      }
       const { server, backend } = replacement;
       const status = (await this.#options.ipvs.realServers(server)).find(
         (some) => realServerKey(some) === realServerKey(backend),
@@ -109,8 +134,14 @@ export class Replacements {
       this.#options.log.error('could not delete a revived real server', failure.error);
     replacement.until = this.#options.now() + longRest;
     replacement.attempt = 2;
+    replacement.isOffered = false;
     replacement.isAdded = false;
   }
+}
+
+/** As far as is known. */
+function isSamePod({ podUid }: PodsServer, other: PodsServer): boolean {
+  return podUid === '' || other.podUid === '' || podUid === other.podUid;
 }
 
 function keyOf(server: VirtualServerId, backend: RealServerId): string {

@@ -1,5 +1,5 @@
 import { isNotFound } from '../errno/errno.ts';
-import type { Family } from '../ip/address.ts';
+import type { Family, IpAddress } from '../ip/address.ts';
 import { realServerKey } from '../ipvs/ipvs.ts';
 import type { Logger } from '../log/log.ts';
 import { Breather } from '../runner/lane.ts';
@@ -21,6 +21,8 @@ export interface SettlerOptions {
   readonly graceful: GracefulTerminationManager;
   readonly retries: Retries;
   readonly replacements: Replacements;
+  /** The uid of the pod that has an address, '' if that is not known. */
+  readonly podOn: (address: IpAddress) => string;
   readonly applyContext: ApplyContext;
   readonly families: readonly Family[];
   readonly reporter: Reporter;
@@ -57,6 +59,7 @@ export class Settler {
     const failures: FailedOperation[] = [];
     const breather = new Breather(applyContext.now);
     for (const part of this.#parts(keys)) {
+      this.#learnPods(part);
       const operations = plan({
         wanted: ledger,
         held: mirror,
@@ -67,7 +70,6 @@ export class Settler {
       });
       const failed = await apply(operations, applyContext);
       this.#account(operations, { failed, isRepair });
-      this.#learnPods(part);
       failures.push(...failed);
       await breather.breathe();
     }
@@ -136,23 +138,25 @@ export class Settler {
     if (operation.kind === 'weighRealServer' && operation.backend.weight > 0) {
       graceful.forget(operation.server, operation.backend);
     } else if (operation.kind === 'addRealServer') {
-      replacements.added(operation.server, operation.backend);
+      replacements.added(operation.server, { ...operation.backend, podUid: operation.podUid });
     } else if (operation.kind === 'replaceRealServer') {
       graceful.forget(operation.server, operation.backend, 'podGone');
-      replacements.begin(operation.server, operation.backend);
+      replacements.begin(operation.server, { ...operation.backend, podUid: operation.podUid });
     }
   }
 
-  /** Real servers that were found in the kernel are taken for the pods that they are wanted for. */
+  /** Real servers that were found in the kernel are taken for the pods that they are wanted for, or that have their address now. */
   #learnPods({ servers }: Keys): void {
-    const { ledger, mirror } = this.#options;
+    const { ledger, mirror, podOn } = this.#options;
     for (const key of servers) {
       const held = mirror.servers.get(key)?.realServers;
-      for (const wanted of (held && ledger.claim(key)?.frontEnd.realServers) ?? []) {
-        const present = held?.get(realServerKey(wanted));
-        if (present?.podUid === '' && wanted.podUid !== '') {
-          held?.set(realServerKey(wanted), { ...present, podUid: wanted.podUid });
-        }
+      for (const [id, backend] of held ?? []) {
+        if (backend.podUid !== '') continue;
+        const wanted = ledger
+          .claim(key)
+          ?.frontEnd.realServers.find((some) => realServerKey(some) === id);
+        const podUid = wanted?.podUid ?? podOn(backend.address);
+        if (podUid !== '') held?.set(id, { ...backend, podUid });
       }
     }
   }

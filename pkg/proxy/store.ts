@@ -1,4 +1,12 @@
-import type { Change, EndpointSlice, Kind, Node, ObjectName, Service } from '../kube/types.ts';
+import type {
+  Change,
+  Endpoint,
+  EndpointSlice,
+  Kind,
+  Node,
+  ObjectName,
+  Service,
+} from '../kube/types.ts';
 import type { ServiceObjects } from './footprint.ts';
 import type { Pods } from './pods.ts';
 import { objectKey } from './service.ts';
@@ -134,6 +142,7 @@ export class Store {
 
   #setSlice(slice: EndpointSlice): void {
     this.#pods?.set(slice);
+    this.#giveUpSucceeded(slice);
     const service = objectKey({ namespace: slice.namespace, name: slice.serviceName });
     const before = this.#serviceOfSlice.get(objectKey(slice));
     if (before !== undefined && before !== service) this.#removeSlice(slice);
@@ -164,12 +173,34 @@ export class Store {
     for (const slice of this.#slices.get(service)?.values() ?? []) {
       for (const { address } of slice.endpoints) present.add(address);
     }
-    const endpoints = last.endpoints.filter(({ address }) => !present.has(address));
+    const endpoints = last.endpoints.filter(
+      (endpoint) => !present.has(endpoint.address) && !this.#isGone(endpoint),
+    );
     if (endpoints.length === 0) return;
     const vanished = this.#vanished.get(service) ?? [];
     this.#vanished.set(service, [
       ...vanished,
       { slice: { ...last, endpoints }, until: this.#now() + vanishTime },
     ]);
+  }
+
+  /** Endpoints that vanished, and whose addresses a slice gives to other pods, do not come back. */
+  #giveUpSucceeded(slice: EndpointSlice): void {
+    if (this.#vanished.size === 0) return;
+    const addresses = new Set(slice.endpoints.map(({ address }) => address));
+    for (const [key, vanished] of this.#vanished) {
+      const isLost = (endpoint: Endpoint) =>
+        addresses.has(endpoint.address) && this.#isGone(endpoint);
+      if (!vanished.some((some) => some.slice.endpoints.some(isLost))) continue;
+      this.#dirty.add(key);
+      const left = vanished.map(({ slice: last, until }) => {
+        return { until, slice: { ...last, endpoints: last.endpoints.filter((e) => !isLost(e)) } };
+      });
+      this.#vanished.set(key, left);
+    }
+  }
+
+  #isGone({ address, podUid }: Endpoint): boolean {
+    return podUid !== '' && this.#pods?.state(address, podUid) === 'gone';
   }
 }

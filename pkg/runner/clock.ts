@@ -23,7 +23,7 @@ export const systemClock: Clock = {
   now: () => performance.now(),
   wallClock: () => Date.now(),
   after(milliseconds, callback) {
-    const timer = setTimeout(callback, milliseconds);
+    const timer = setTimeout(callback, Math.max(0, milliseconds));
     return () => clearTimeout(timer);
   },
 };

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ApiServer, startApiServer } from '../support/apiserver/apiserver.ts';
-import type { Effect } from '../support/apiserver/faults.ts';
 import { Dice } from '../support/kube/dice.ts';
 import { Follower } from '../support/kube/follower.ts';
+import { misbehave, passTime } from '../support/kube/misbehave.ts';
 import { node, service, slice } from '../support/kube/objects.ts';
 
 const steps = 60;
@@ -67,69 +67,4 @@ function write(server: ApiServer, { dice, step }: { dice: Dice; step: number }):
   ]);
   if (dice.below(3) > 0) server.apply(object);
   else if (server.get(object) !== undefined) server.delete(object);
-}
-
-/** One fault, or the end of some. */
-async function misbehave(
-  server: ApiServer,
-  { dice, tokenFile }: { dice: Dice; tokenFile: string },
-): Promise<void> {
-  const { faults, credentials } = server;
-  const effects: readonly [Effect, ...Effect[]] = [
-    { kind: 'status', code: dice.pick([400, 403, 410, 422, 500, 503, 504]) },
-    { kind: 'status', code: 429, retryAfter: 1 + dice.below(3) },
-    { kind: 'body', code: 200, contentType: 'text/html', body: '<html>' },
-    {
-      kind: 'body',
-      code: 200,
-      contentType: 'application/json',
-      body: '{"metadata":{},"items":[{"metadata"',
-    },
-    { kind: 'delay', milliseconds: dice.below(20) },
-    { kind: 'hang' },
-    { kind: 'reset' },
-    { kind: 'cut', afterEvents: dice.below(6), how: dice.pick(['end', 'reset', 'mid-event']) },
-    {
-      kind: 'error event',
-      afterEvents: dice.below(6),
-      code: dice.pick([410, 500]),
-      reason: 'Expired',
-      message: 'x',
-    },
-  ];
-  const faultsToPick: readonly [() => unknown, ...(() => unknown)[]] = [
-    () => faults.inject({ effect: dice.pick(effects), times: 1 + dice.below(4) }),
-    () =>
-      faults.inject({
-        effect: dice.pick(effects),
-        match: { verb: dice.pick(['list', 'watch']) },
-        times: 1 + dice.below(2),
-      }),
-    () =>
-      faults.breakWatches({
-        how: dice.pick(['end', 'reset', 'mid-event']),
-        at: dice.pick(['now', 'next event']),
-      }),
-    () => server.compact(),
-    () => server.stop(),
-    () => server.listen(),
-    () => server.listen(),
-    () => (faults.isExpiryStatus = dice.below(2) === 0),
-    () => (faults.hasInitialEvents = dice.below(2) === 0),
-    () => (faults.hasBookmarks = dice.below(2) === 0),
-    () => (faults.hasDuplicateEvents = dice.below(2) === 0),
-    () => (dice.below(2) === 0 ? faults.pauseWatches() : faults.resumeWatches()),
-    () => {
-      const old = credentials.any();
-      const fresh = credentials.add('proxy');
-      credentials.expire(old);
-      writeFileSync(tokenFile, fresh);
-    },
-  ];
-  await dice.pick(faultsToPick)();
-}
-
-/** Some turns of the event loop, and the packets that come in them. */
-async function passTime(turns: number): Promise<void> {
-  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
 }

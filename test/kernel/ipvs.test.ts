@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isUnsupported } from '../../pkg/errno/errno.ts';
 import { loadModule } from '../../pkg/ipvs/module.ts';
@@ -79,17 +79,23 @@ describe('on a kernel', () => {
       expect(ipvs.write([{ kind: 'addVirtualServer', server: web }])).toEqual([]);
       expect(ipvs.write([{ kind: 'deleteVirtualServer', server: web }])).toEqual([]);
       unloadIpvs();
+      const autoload = readFileSync(helper, 'utf8');
+      writeFileSync(helper, '/bin/false');
       const [failure] = ipvs.write([{ kind: 'addVirtualServer', server: web }]);
       expect(failure?.error).toSatisfy(isUnsupported);
       expect(() => openIpvs()).toThrow(
         'open IPVS: EOPNOTSUPP (the kernel has no IPVS: load the module ip_vs (modprobe ip_vs)',
       );
+      writeFileSync(helper, autoload);
       loadModule('ip_vs');
       expect(ipvs.write([{ kind: 'addVirtualServer', server: web }])).toEqual([]);
       expect(ipvs.virtualServer(web)?.scheduler).toBe('rr');
     },
   );
 });
+
+/** Who loads modules for the kernel; asking for a family by its name makes it try. */
+const helper = '/proc/sys/kernel/modprobe';
 
 /** Schedulers first, then what they stand on. */
 function unloadIpvs(): void {

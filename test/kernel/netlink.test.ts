@@ -109,13 +109,10 @@ describe('a connection', () => {
   });
 
   test('gives the kernel’s own sentence', () => {
-    const [failure] = connect().batch([1], {
-      put: (_, sink) => sink.put(newAddress, { ...loopback(1), attributes: {} }),
-      describe: () => 'add nothing',
-    });
-    expect(failure?.error.message).toBe(
-      'add nothing: EINVAL (ipv4: Local address is not supplied)',
-    );
+    const connection = openConnection(NETLINK_GENERIC);
+    connections.push(connection);
+    const ask = () => connection.request(getFamily, { familyName: 'x'.repeat(40) }, 'find it');
+    expect(ask).toThrow('find it: EINVAL (Attribute failed policy validation)');
   });
 
   test('splits what is longer than the send buffer, and refuses only what never fits', () => {

@@ -5,7 +5,7 @@ import { ip } from '../support/addresses.ts';
 import { endpoint, service, servicePort, slice } from '../support/objects.ts';
 import { FakeKernel, remove, Stand, setService, setSlice } from '../support/proxier.ts';
 
-// A small world, so that changes meet: four Services on three addresses, six pods.
+// A small world, so that changes meet: four Services on three addresses, six addresses of pods, which three pods have in turn.
 
 const names = ['a', 'b', 'c', 'd'] as const;
 const name = fc.constantFrom(...names);
@@ -44,9 +44,11 @@ const anEndpoint = fc
     pod: fc.integer({ min: 1, max: 6 }),
     isHere: fc.boolean(),
     state: fc.constantFrom('ready', 'ready', 'unready', 'terminating'),
+    podUid: fc.constantFrom('', 'x', 'x', 'y', 'y', 'z'),
   })
-  .map(({ pod, isHere, state }) =>
+  .map(({ pod, isHere, state, podUid }) =>
     endpoint(`10.0.0.${pod}`, {
+      podUid,
       nodeName: isHere ? 'here' : 'there',
       ready: state === 'ready',
       serving: state !== 'unready',
@@ -79,10 +81,14 @@ const aDeletion = fc.oneof(
     .map(([some, number]) => remove('EndpointSlice', `${some}-${number}`)),
 );
 
-const history = fc.array(
+/** A change, how long it is until the next one, and how many connections real servers get then, by turns. */
+type Step = readonly [change: Change, pause: number, connections: readonly number[]];
+
+const history: fc.Arbitrary<Step[]> = fc.array(
   fc.tuple(
     fc.oneof(aService, aService, aSlice, aSlice, aDeletion),
-    fc.constantFrom(0, 0, 0, 100, 700, 7_000),
+    fc.constantFrom(0, 0, 0, 20, 100, 700, 7_000),
+    fc.array(fc.constantFrom(0, 0, 1, 3), { maxLength: 5 }),
   ),
   { maxLength: 25 },
 );
@@ -90,20 +96,32 @@ const history = fc.array(
 /** Long enough for vanished endpoints, retired servers and audits. */
 const longEnough = 70_000;
 
-async function incrementally(steps: readonly (readonly [Change, number])[]): Promise<Stand> {
-  const stand = new Stand();
+async function incrementally(
+  steps: readonly Step[],
+  kernel = new FakeKernel({ remembersDeleted: true }),
+): Promise<Stand> {
+  const stand = new Stand({ kernel });
   await stand.sync();
-  for (const [change, pause] of steps) {
+  for (const [change, pause, connections] of steps) {
     stand.tell(change);
     await stand.settle(pause);
+    await setConnections(kernel, connections);
   }
   return stand;
 }
 
-async function allAtOnce(
-  steps: readonly (readonly [Change, number])[],
-  kernel = new FakeKernel(),
-): Promise<Stand> {
+/** Gives real servers so many connections, by turns; none has any if there are none. */
+async function setConnections({ ipvs }: FakeKernel, connections: readonly number[]): Promise<void> {
+  let turn = 0;
+  for (const server of await ipvs.virtualServers()) {
+    for (const backend of await ipvs.realServers(server)) {
+      const activeConnections = connections[turn++ % connections.length] ?? 0;
+      ipvs.setCounters(server, backend, { activeConnections });
+    }
+  }
+}
+
+async function allAtOnce(steps: readonly Step[], kernel = new FakeKernel()): Promise<Stand> {
   const stand = new Stand({ kernel });
   stand.tell(...steps.map(([change]) => change));
   await stand.sync();
@@ -117,6 +135,8 @@ test('changes one by one lead to the same kernel as everything at once, and the 
   await fc.assert(
     fc.asyncProperty(history, async (steps) => {
       const one = await incrementally(steps);
+      // All connections end: what only drains goes, and what is wanted stays.
+      await setConnections(one.kernel, []);
       await one.settle(longEnough);
       const other = await allAtOnce(steps);
       expect(one.kernel.dump()).toBe(other.kernel.dump());
@@ -128,7 +148,7 @@ test('changes one by one lead to the same kernel as everything at once, and the 
       ).toEqual([]);
       await Promise.all([one.stop(), other.stop()]);
     }),
-    { numRuns: 40 },
+    { numRuns: 60 },
   );
 });
 

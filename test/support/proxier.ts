@@ -2,7 +2,7 @@ import { FakeConntrack } from '../../pkg/conntrack/fake.ts';
 import { FakeFirewall } from '../../pkg/firewall/fake.ts';
 import type { Family } from '../../pkg/ip/address.ts';
 import { FakeIpSets } from '../../pkg/ipset/fake.ts';
-import { FakeIpvs } from '../../pkg/ipvs/fake.ts';
+import { FakeIpvs, type FakeIpvsOptions } from '../../pkg/ipvs/fake.ts';
 import type { Change, EndpointSlice, Node, Service } from '../../pkg/kube/types.ts';
 import { FakeLinks } from '../../pkg/links/fake.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
@@ -15,13 +15,14 @@ import { ip, net } from './addresses.ts';
 
 /** A kernel in memory, as one node has it: it outlives the proxiers that work on it. */
 export class FakeKernel {
-  readonly ipvs = new FakeIpvs();
+  readonly ipvs: FakeIpvs;
   readonly ipsets = new FakeIpSets();
   readonly links = new FakeLinks();
   readonly firewall = new FakeFirewall();
   readonly conntrack = new FakeConntrack();
 
-  constructor() {
+  constructor(options: FakeIpvsOptions = {}) {
+    this.ipvs = new FakeIpvs(options);
     this.links.addLink('eth0', 'veth');
     this.links.addAddress({ link: 'eth0', address: ip('192.168.0.10'), prefixLength: 24 });
     this.links.addAddress({ link: 'eth0', address: ip('fd00:192:168::10'), prefixLength: 64 });

@@ -100,6 +100,13 @@ export class Network {
     host.namespace.run('ip', 'link', 'set', 'eth0', 'down');
   }
 
+  /** Takes a pod away for good, so that another one may have its addresses. */
+  remove(pod: Host): void {
+    this.#hosts.splice(this.#hosts.indexOf(pod), 1);
+    this.node.namespace.run('ip', 'link', 'delete', `v-${pod.name}`);
+    pod.namespace.remove();
+  }
+
   /** Takes everything away. */
   close(): void {
     for (const { namespace } of [...this.#hosts, this.node]) namespace.remove();

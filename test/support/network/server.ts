@@ -16,7 +16,10 @@ import {
   sendTo,
 } from './sockets.ts';
 
-/** A server that answers each message with its name and the address it saw: `web1 10.0.1.2`. */
+/**
+ * A server that answers each message with its name and the address it saw: `web1 10.0.1.2`. One that begins with # it sends back
+ * as it is, and `~700` it answers after 700 ms.
+ */
 export interface Server {
   readonly name: string;
   /** Every client address it has seen, in order. */
@@ -46,7 +49,11 @@ function serveDatagrams(name: string, fd: number): Server {
   const handle = watchReadable(fd, () => {
     for (let got = receiveFrom(fd); got !== undefined; got = receiveFrom(fd)) {
       seen.push(got.peer.address);
-      sendTo(fd, { text: answer(name, got.peer), to: got.peer });
+      const { text, peer } = got;
+      reply(text, {
+        own: answer(name, peer),
+        send: (own) => void sendTo(fd, { text: own, to: peer }),
+      });
     }
   });
   return {
@@ -88,7 +95,8 @@ function converse(fd: number, { text, onEnd }: { text: string; onEnd: () => void
   let isOpen = true;
   const handle = watchReadable(fd, () => {
     const got = receiveText(fd);
-    if (typeof got === 'string' && got !== '') sendText(fd, text);
+    if (typeof got === 'string' && got !== '')
+      reply(got, { own: text, send: (own) => void (isOpen && sendText(fd, own)) });
     else if (got !== 11) end();
   });
   function end(): void {
@@ -99,6 +107,15 @@ function converse(fd: number, { text, onEnd }: { text: string; onEnd: () => void
     onEnd();
   }
   return end;
+}
+
+/** Sends what a message is to be answered with. */
+function reply(
+  message: string,
+  { own, send }: { own: string; send: (text: string) => void },
+): void {
+  if (message.startsWith('~')) setTimeout(() => send(own), Number(message.slice(1)));
+  else send(message.startsWith('#') ? message : own);
 }
 
 function answer(name: string, { address }: SocketAddress): string {

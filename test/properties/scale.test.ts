@@ -1,0 +1,168 @@
+import { afterAll, expect, test } from 'vitest';
+import type { Change } from '../../pkg/kube/types.ts';
+import { ip } from '../support/addresses.ts';
+import { ExecutionCounter, type Executions, growth } from '../support/executions.ts';
+import { endpoint, service, servicePort, slice } from '../support/objects.ts';
+import type { Stand } from '../support/proxier.ts';
+
+// What one change costs may depend on its own Service, never on how many others there are.
+
+const counter = await ExecutionCounter.start();
+const { remove, Stand: ProxierStand, setService, setSlice } = await import('../support/proxier.ts');
+
+afterAll(() => counter.stop());
+
+const sizes = [10, 120] as const;
+const endpoints = 4;
+
+/** A change of the Service with a number, and how long it takes until everything about it is over. */
+interface Case {
+  readonly name: string;
+  readonly change: (index: number) => readonly Change[];
+  readonly milliseconds: number;
+}
+
+const cases: readonly Case[] = [
+  {
+    name: 'an endpoint is added',
+    change: (index) => [pods(index, endpoints + 1)],
+    milliseconds: 0,
+  },
+  {
+    name: 'an endpoint on this node is added',
+    change: (index) => [pods(index, endpoints, { nodeName: 'here' })],
+    milliseconds: 0,
+  },
+  {
+    name: 'an endpoint is no longer ready',
+    change: (index) => [pods(index, endpoints, { ready: false })],
+    milliseconds: 0,
+  },
+  {
+    name: 'an endpoint terminates',
+    change: (index) => [pods(index, endpoints, { ready: false, terminating: true })],
+    milliseconds: 0,
+  },
+  {
+    name: 'an endpoint vanishes',
+    change: (index) => [pods(index, endpoints - 1)],
+    milliseconds: 10_000,
+  },
+  {
+    name: 'a slice is deleted',
+    change: (index) => [remove('EndpointSlice', `s${index}-1`)],
+    milliseconds: 10_000,
+  },
+  {
+    name: 'a Service is deleted',
+    change: (index) => [remove('Service', `s${index}`)],
+    milliseconds: 10_000,
+  },
+  {
+    name: 'a Service is added',
+    change: (index) => [
+      setService({ ...web(index), name: `new${index}`, clusterIPs: [ip(`172.30.9.${index}`)] }),
+    ],
+    milliseconds: 10_000,
+  },
+  {
+    name: 'two Services want one address',
+    change: (index) => [setService({ ...web(index), name: `new${index}` })],
+    milliseconds: 10_000,
+  },
+  {
+    name: 'a Service gets another port',
+    change: (index) => [
+      setService({ ...web(index), ports: [servicePort({ port: 90, nodePort: 0 })] }),
+    ],
+    milliseconds: 10_000,
+  },
+];
+
+test.each(cases)(
+  '$name: no step of it grows with the cluster',
+  async ({ change, milliseconds }) => {
+    const [small, large] = [
+      await executed(sizes[0], { change, milliseconds }),
+      await executed(sizes[1], { change, milliseconds }),
+    ];
+    expect(growth(small, large)).toEqual([]);
+  },
+);
+
+test.each(cases)(
+  '$name: it fails, and no step of that grows with the cluster',
+  async ({ change, milliseconds }) => {
+    const context = { change, milliseconds, fails: true };
+    const [small, large] = [await executed(sizes[0], context), await executed(sizes[1], context)];
+    expect(growth(small, large)).toEqual([]);
+  },
+);
+
+test('growth is noticed', async () => {
+  const walk = (size: number) =>
+    counter.count(async () => {
+      const stand = await started(size);
+      await stand.stop();
+    });
+  expect(growth(await walk(sizes[0]), await walk(sizes[1])).length).toBeGreaterThan(100);
+});
+
+/** What one change executes in a cluster of a size; the same change of another Service came before, so that nothing is new. */
+async function executed(
+  size: number,
+  {
+    change,
+    milliseconds,
+    fails = false,
+  }: Pick<Case, 'change' | 'milliseconds'> & { fails?: boolean },
+): Promise<Executions> {
+  const stand = await started(size);
+  if (fails) stand.kernel.ipvs.fail = () => 'ENOMEM';
+  const carryOut = async (index: number) => {
+    stand.tell(...change(index));
+    await stand.settle(milliseconds);
+  };
+  await carryOut(1);
+  const executions = await counter.count(() => carryOut(2));
+  await stand.stop();
+  return executions;
+}
+
+async function started(size: number): Promise<Stand> {
+  const stand = new ProxierStand({ syncPeriod: 1_000_000 });
+  for (let index = 0; index < size; index++)
+    stand.tell(setService(web(index)), pods(index, endpoints));
+  await stand.sync();
+  return stand;
+}
+
+function web(index: number) {
+  const ports = [
+    servicePort({ name: 'http', nodePort: 30_000 + index }),
+    servicePort({ name: 'dns', protocol: 'UDP', port: 53 }),
+  ];
+  return service({ name: `s${index}`, type: 'NodePort', clusterIPs: [clusterIP(index)], ports });
+}
+
+function clusterIP(index: number) {
+  return ip(`172.30.${index >> 6}.${(index & 63) + 1}`);
+}
+
+/** The pods of a Service, the last of which may be different. */
+function pods(index: number, count: number, last: Parameters<typeof endpoint>[1] = {}): Change {
+  const addresses = Array.from(
+    { length: count },
+    (_, pod) => `10.${pod}.${index >> 6}.${(index & 63) + 1}`,
+  );
+  const ports = [
+    { name: 'http', protocol: 'TCP', port: 8080 } as const,
+    { name: 'dns', protocol: 'UDP', port: 5353 } as const,
+  ];
+  return setSlice(
+    slice(
+      addresses.map((address, pod) => endpoint(address, pod === count - 1 ? last : {})),
+      { name: `s${index}-1`, serviceName: `s${index}`, ports },
+    ),
+  );
+}

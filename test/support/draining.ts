@@ -1,0 +1,74 @@
+import type { RealServerId, VirtualServerId } from '../../pkg/ipvs/ipvs.ts';
+import { minutes } from '../../pkg/runner/clock.ts';
+import { ip } from './addresses.ts';
+import { endpoint, service, slice } from './objects.ts';
+import { Stand, setService, setSlice } from './proxier.ts';
+
+// One Service with two endpoints, of which the second one is to go.
+
+/** `shop/web`. */
+export const web: VirtualServerId = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 };
+/** Its node port. */
+export const nodeWeb: VirtualServerId = {
+  address: ip('192.168.0.10'),
+  protocol: 'TCP',
+  port: 30_080,
+};
+/** Its endpoints. */
+export const [one, two] = [endpoint('10.0.0.1'), endpoint('10.0.0.2')];
+const backend: RealServerId = { address: two.address, port: 8080 };
+/** {@link two} in other conditions. */
+export const terminating = { ...two, ready: false, terminating: true };
+export const dying = { ...terminating, serving: false };
+/** What a test has started. */
+export const stands: Stand[] = [];
+
+/** Ends it. */
+export async function stopStands(): Promise<void> {
+  for (const stand of stands.splice(0)) await stand.stop();
+}
+
+/** A proxier in which `shop/web` has both endpoints. */
+export async function start(
+  over: ConstructorParameters<typeof Stand>[0] = {},
+  object = service(),
+): Promise<Stand> {
+  const stand = new Stand({ syncPeriod: minutes(60), ...over });
+  stands.push(stand);
+  stand.tell(
+    setService(object),
+    setSlice(
+      slice([one, two], {
+        ports: object.ports.map(({ name, protocol }) => ({ name, protocol, port: 8080 })),
+      }),
+    ),
+  );
+  await stand.sync();
+  return stand;
+}
+
+/** {@link two} gets connections. */
+export function connect(
+  { kernel }: Stand,
+  counters: { active?: number; closing?: number; packets?: readonly [number, number] } = {},
+  server = web,
+): void {
+  const { active = 1, closing = 0, packets = [0, 0] } = counters;
+  kernel.ipvs.setCounters(server, backend, {
+    activeConnections: active,
+    inactiveConnections: closing,
+    statistics: {
+      connections: 1n,
+      incomingPackets: BigInt(packets[0]),
+      outgoingPackets: BigInt(packets[1]),
+      incomingBytes: 0n,
+      outgoingBytes: 0n,
+    },
+  });
+}
+
+/** What weight {@link two} has, if it is there. */
+export async function weight({ kernel }: Stand, server = web): Promise<number | undefined> {
+  const found = await kernel.ipvs.realServers(server);
+  return found.find(({ address }) => address === two.address)?.weight;
+}

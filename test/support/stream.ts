@@ -1,0 +1,75 @@
+import { type Connection, open, type Request } from './network/client.ts';
+import type { Host } from './network/network.ts';
+
+/**
+ * A long-lived connection on which numbered bytes go to and fro without pause: each message is sent back by the server and
+ * compared byte by byte, and the first one that is not ends it.
+ */
+export class Stream {
+  /** What went wrong: `undefined` as long as nothing did. */
+  failure: string | undefined;
+  readonly #connection: Connection;
+  readonly #loop: Promise<void>;
+  #count = 0;
+  #isStopped = false;
+
+  private constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#loop = this.#exchange();
+  }
+
+  /** Opens one; throws if there is no connection. */
+  static async open(host: Host, request: Request): Promise<Stream> {
+    return new Stream(await connect(host, request));
+  }
+
+  /** Waits for so many more exchanges, or for the first that failed. What went wrong. */
+  async next(count: number): Promise<string | undefined> {
+    const goal = this.#count + count;
+    const isOver = () => this.failure !== undefined || this.#count >= goal;
+    await this.#until(isOver);
+    return this.failure;
+  }
+
+  /** Waits until something goes wrong. What it was. */
+  async end(): Promise<string> {
+    await this.#until(() => this.failure !== undefined);
+    return this.failure ?? 'nothing';
+  }
+
+  /** Ends it after the exchange under way. How many there were. */
+  async stop(): Promise<number> {
+    this.#isStopped = true;
+    await this.#loop;
+    this.#connection.close();
+    return this.#count;
+  }
+
+  /** Waits, half a minute at most, until a condition holds. */
+  async #until(condition: () => boolean): Promise<void> {
+    const deadline = performance.now() + 30_000;
+    while (!condition() && performance.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    if (!condition()) this.failure ??= `nothing happened after ${this.#count} exchanges`;
+  }
+
+  async #exchange(): Promise<void> {
+    while (!this.#isStopped && this.failure === undefined) {
+      const text = `#${`${this.#count}.`.repeat(20)}`;
+      const answer = await this.#connection.ask(text);
+      if (answer.kind !== 'answer') this.failure = answer.kind;
+      else if (answer.server !== text) this.failure = `${text} came back as ${answer.server}`;
+      else this.#count++;
+      // One of many: the program under test is in the same process.
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
+
+/** A connection that stays; throws if there is none. */
+export async function connect(host: Host, request: Request): Promise<Connection> {
+  const opened = await open(host, request);
+  if ('kind' in opened)
+    throw new Error(`no ${request.protocol} connection from ${host.name}: ${opened.kind}`);
+  return opened;
+}
