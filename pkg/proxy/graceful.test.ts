@@ -15,6 +15,7 @@ import {
 import { endpoint, service, servicePort, slice } from '../../test/support/objects.ts';
 import { remove, Stand, setService, setSlice } from '../../test/support/proxier.ts';
 import { FakeIpvs } from '../ipvs/fake.ts';
+import type { RealServer, VirtualServer, VirtualServerId } from '../ipvs/ipvs.ts';
 import { recordingLogger } from '../log/memory.ts';
 import { minutes, seconds } from '../runner/clock.ts';
 import { Lane } from '../runner/lane.ts';
@@ -301,11 +302,18 @@ describe('what it costs', () => {
   }, 20_000);
 });
 
-const idleServer = {
-  ...{ port: 8080, weight: 0, forwarding: 'masquerade' },
-  ...{ upperThreshold: 0, lowerThreshold: 0 },
-} as const;
+const idleServer: Omit<RealServer, 'address'> = {
+  port: 8080,
+  weight: 0,
+  forwarding: 'masquerade',
+  upperThreshold: 0,
+  lowerThreshold: 0,
+};
 
-const idleVirtualServer = {
-  ...{ scheduler: 'rr', flags: 0, timeout: 0, prefixLength: 32, persistenceEngine: '' },
-} as const;
+const idleVirtualServer: Omit<VirtualServer, keyof VirtualServerId> = {
+  scheduler: 'rr',
+  flags: 0,
+  timeout: 0,
+  prefixLength: 32,
+  persistenceEngine: '',
+};

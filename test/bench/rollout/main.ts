@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { ip } from '../../support/addresses.ts';
 import { startApiServer } from '../../support/apiserver/apiserver.ts';
 import { Network, nodeAddresses } from '../../support/network/network.ts';
@@ -51,7 +52,7 @@ async function run(mode: Mode, scheduler: string): Promise<Result> {
     spec: { podCIDR: '10.0.0.0/8', podCIDRs: ['10.0.0.0/8'] },
   });
   const proxy = spawn(
-    'hack/kube-proxy',
+    fileURLToPath(new URL('../../../hack/kube-proxy', import.meta.url)),
     [
       `--kubeconfig=${folder}/kubeconfig`,
       '--hostname-override=here',
