@@ -252,15 +252,13 @@ export class GracefulTerminationManager {
       const { server, backend } = drain.request;
       return { write: { kind: 'deleteRealServer', server, backend } as const };
     });
-    const failures = new Map(
-      this.#options.writer.write(writes).map(({ index, error }) => [index, error]),
-    );
+    const failed = this.#options.writer.write(writes);
+    const failures = new Map(failed.map(({ index, error }) => [index, error]));
     return due.flatMap(({ drain, end }, index) => {
       const error = failures.get(index);
       if (error !== undefined) {
-        this.#options.log.error('could not delete a drained real server', error, {
-          realServer: nameOf(drain),
-        });
+        const realServer = nameOf(drain);
+        this.#options.log.error('could not delete a drained real server', error, { realServer });
         return [];
       }
       this.#end(drain, end);
