@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { configz } from '../../pkg/config/configz.ts';
+import { serviceWishes } from '../../pkg/config/service-annotations.ts';
 import type { ListenAddress, ProxyConfig } from '../../pkg/config/types.ts';
-import { buildInfo, version } from '../../pkg/config/version.ts';
+import { buildInfo } from '../../pkg/config/version.ts';
 import type { Conntrack } from '../../pkg/conntrack/conntrack.ts';
 import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
 import type { Firewall } from '../../pkg/firewall/firewall.ts';
@@ -17,11 +18,7 @@ import type { Ipvs } from '../../pkg/ipvs/ipvs.ts';
 import { loadModule } from '../../pkg/ipvs/module.ts';
 import { openIpvs } from '../../pkg/ipvs/netlink.ts';
 import { probeIpvs } from '../../pkg/ipvs/probe.ts';
-import { HttpClient } from '../../pkg/kube/client.ts';
-import { loadConnection } from '../../pkg/kube/config.ts';
-import { ManifestSource } from '../../pkg/kube/manifests.ts';
-import { ApiSource } from '../../pkg/kube/source.ts';
-import type { Change, Source } from '../../pkg/kube/types.ts';
+import type { Change } from '../../pkg/kube/types.ts';
 import type { Links } from '../../pkg/links/links.ts';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
@@ -42,7 +39,8 @@ import type { Resetter } from '../../pkg/reset/reset.ts';
 import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 import { watchEligibility } from './eligibility.ts';
-import { createKubeMetrics, createReporter, kubeLog } from './reporter.ts';
+import { openObjects } from './object-source.ts';
+import { createReporter } from './reporter.ts';
 import { type Part, together } from './together.ts';
 
 /** The whole program, built and not yet started. */
@@ -73,10 +71,10 @@ export async function assemble(config: ProxyConfig, log: Logger): Promise<Progra
   const metrics = createMetrics();
   metrics.buildInfo.set(buildInfo, 1);
   const health = new ProxyHealth({ clock, syncPeriod: config.syncPeriod });
-  const reporter = createReporter({ metrics, health, clock });
+  const objects = await openObjects({ config, log, clock, metrics });
+  const reporter = createReporter({ metrics, health, clock, record: objects.record });
   const shared: Shared = { config, log, clock, metrics, health, reporter };
 
-  const source = await createSource(shared);
   const proxier = await createProxier(shared);
   const withoutNode = config.source.type === 'manifests' ? 'eligible' : 'unknown';
   const onNode = watchEligibility(health, { withoutNode });
@@ -86,23 +84,11 @@ export async function assemble(config: ProxyConfig, log: Logger): Promise<Progra
   };
   const parts: readonly Part[] = [
     ...createServers(shared),
-    (signal) => source.run(onChange, signal),
+    ...objects.parts,
+    (signal) => objects.source.run(onChange, signal),
     (signal) => proxier.run(signal),
   ];
-  return { run: (signal) => together(parts, signal) };
-}
-
-async function createSource({ config, log, clock, metrics }: Shared): Promise<Source> {
-  const { source, nodeName } = config;
-  const toLog = kubeLog(log);
-  if (source.type === 'manifests') {
-    return new ManifestSource({ path: source.path, clock, log: toLog, nodeName });
-  }
-  const counts = createKubeMetrics(metrics);
-  const connection = await loadConnection(source);
-  const userAgent = `kube-proxy/${version}`;
-  const client = new HttpClient({ connection, clock, metrics: counts, userAgent });
-  return new ApiSource({ client, clock, metrics: counts, log: toLog, nodeName });
+  return { run: (signal) => together(parts, signal).finally(() => objects.close()) };
 }
 
 /** What the proxier reaches the kernel through. */
@@ -205,6 +191,7 @@ async function createProxier(shared: Shared): Promise<Follower> {
     minSyncPeriod,
     drains: { mode: config.drainMode, timeout: config.drainTimeout },
     farewell,
+    ...(config.serviceAnnotations && { wishesOf: (service) => serviceWishes(service.annotations) }),
     families: await servedFamilies(shared, firewall),
   });
   return {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
+import type { KubeEvent } from '../../pkg/kube/events.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
 import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
 import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
@@ -13,19 +14,24 @@ async function listening(): Promise<{
   /** The samples whose names begin so, without the common prefix. */
   scraped: (name: string) => Promise<string[]>;
   metrics: ReturnType<typeof createMetrics>;
+  /** The reasons of the events that were recorded, and about whom. */
+  events: string[];
 }> {
   const clock = manualClock();
   await clock.advance(100_000);
   const metrics = createMetrics();
   const health = new ProxyHealth({ clock, syncPeriod: 30_000 });
-  const reporter = createReporter({ metrics, health, clock });
+  const events: string[] = [];
+  const record = ({ reason, regarding: { name, uid } }: KubeEvent) =>
+    void events.push(`${reason} ${name} ${uid}`);
+  const reporter = createReporter({ metrics, health, clock, record });
   const scraped = async (name: string) => {
     const lines = (await metrics.exposition.text()).split('\n');
     return lines
       .filter((line) => line.startsWith(`kubeproxy_${name}`))
       .map((line) => line.replace(/^kubeproxy_(sync_proxy_rules_|ipvs_)?/, ''));
   };
-  return { clock, health, reporter, scraped, metrics };
+  return { clock, health, reporter, scraped, metrics, events };
 }
 
 const now = Date.UTC(2025, 0, 1) / 1000 + 100;
@@ -164,6 +170,26 @@ test('the state and what happened are counted', async () => {
   ]);
   expect(await scraped('sync_proxy_rules_iptables_restore')).toEqual([
     'iptables_restore_failures_total{ip_family="IPv6"} 1',
+  ]);
+});
+
+test('owners of Services hear of conflicts, of cut connections and of annotations', async () => {
+  const { reporter, events } = await listening();
+  const service = { namespace: 'shop', name: 'web', uid: 'u-1' };
+  const address = '10.0.0.1' as never;
+  const server = { address, protocol: 'TCP', port: 80 } as const;
+  const conflict = { server: 'key', winner: 'shop/old', loser: 'shop/web' };
+  reporter.conflict(conflict, { server, loser: service });
+  reporter.conflict(conflict, { server, loser: undefined });
+  const drain = { server, backend: { address, port: 80 } as never, podUid: '', age: 1 } as const;
+  reporter.drainEnded({ ...drain, end: 'deadline', cutConnections: 1 }, service);
+  reporter.drainEnded({ ...drain, end: 'deadline', cutConnections: 1 }, undefined);
+  reporter.drainEnded({ ...drain, end: 'empty', cutConnections: 0 }, service);
+  reporter.invalidAnnotations(service, [{ field: 'f', message: 'm' }]);
+  expect(events).toEqual([
+    'VirtualServerConflict web u-1',
+    'ConnectionsCut web u-1',
+    'InvalidAnnotation web u-1',
   ]);
 });
 

@@ -1,22 +1,26 @@
 import type { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { families } from '../../pkg/ip/address.ts';
+import type { KubeEvent } from '../../pkg/kube/events.ts';
 import type { KubeLog, KubeMetrics } from '../../pkg/kube/metrics.ts';
 import type { Kind } from '../../pkg/kube/types.ts';
 import type { Logger } from '../../pkg/log/log.ts';
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import type { ProxierState, Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
 import type { Clock } from '../../pkg/runner/clock.ts';
+import { annotationEvent, conflictEvent, cutEvent } from './service-events.ts';
 
 /** Who hears what the proxier tells. */
 export interface Listeners {
   readonly metrics: Metrics;
   readonly health: ProxyHealth;
   readonly clock: Clock;
+  /** Notes an event about an object. */
+  readonly record?: (event: KubeEvent) => void;
 }
 
-/** Passes what the proxier tells on to metrics and health. */
+/** Passes what the proxier tells on to metrics, health and the Services' events. */
 export function createReporter(listeners: Listeners): Reporter {
-  const { metrics, health, clock } = listeners;
+  const { metrics, health, clock, record = () => undefined } = listeners;
   return {
     changeReceived: (kind) => countChange(metrics, kind),
     invalidObjects: (kind, count) => metrics.invalidObjects.set({ kind }, count),
@@ -33,12 +37,18 @@ export function createReporter(listeners: Listeners): Reporter {
     },
     repaired: (kind) => metrics.repairs.inc({ kind }),
     // Counted by `state`, and logged by the proxier.
-    conflict() {},
-    drainEnded({ end, age, cutConnections }) {
+    conflict({ winner }, { server, loser }) {
+      if (loser !== undefined) record(conflictEvent(loser, { server, winner }));
+    },
+    drainEnded(drain, service) {
+      const { end, age, cutConnections } = drain;
       metrics.drains.inc({ reason: end });
       metrics.drainDuration.observe({ reason: end }, age / 1000);
       if (cutConnections > 0) metrics.cutConnections.inc({ reason: end }, cutConnections);
+      const event = service && cutEvent(service, drain);
+      if (event !== undefined) record(event);
     },
+    invalidAnnotations: (service, problems) => record(annotationEvent(service, problems)),
     revived: () => metrics.revivedRealServers.inc({}),
     rulesFailed: (family) => metrics.restoreFailures.inc({ ip_family: family }),
     progressed: () => health.progressed(),

@@ -1,3 +1,4 @@
+import type { Problem, Service } from '../kube/types.ts';
 import type { Logger } from '../log/log.ts';
 import type { Clock } from '../runner/clock.ts';
 import { Breather } from '../runner/lane.ts';
@@ -9,6 +10,14 @@ import type { Reporter } from './reporter.ts';
 import type { Store } from './store.ts';
 import { UdpChanges } from './udp-changes.ts';
 
+/** What a Service asks for by annotations. */
+export interface ServiceWishes {
+  /** How long its real servers may drain, in milliseconds; 0 for no limit, `undefined` if it does not say. */
+  readonly drainTimeout: number | undefined;
+  /** What could not be understood, and counts as not said. */
+  readonly problems: readonly Problem[];
+}
+
 /** What the bookkeeper works with. */
 export interface BookkeeperOptions {
   readonly store: Store;
@@ -16,6 +25,7 @@ export interface BookkeeperOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly reporter: Reporter;
+  readonly wishesOf: ((service: Service) => ServiceWishes) | undefined;
 }
 
 /** What entering the changes of the store touched. */
@@ -30,6 +40,8 @@ export class Bookkeeper {
   readonly #options: BookkeeperOptions;
   readonly #owners = new Map<string, Owner>();
   readonly #reportedConflicts = new Set<string>();
+  /** What was said of a Service's annotations last, by its key. */
+  readonly #complaints = new Map<string, string>();
   readonly #udpChanges = new UdpChanges();
 
   constructor(options: BookkeeperOptions) {
@@ -63,22 +75,42 @@ export class Bookkeeper {
     if (owner === undefined) return new Keys();
     if (objects === undefined) this.#owners.delete(key);
     else this.#owners.set(key, owner);
-    const wanted = objects === undefined ? undefined : footprint(objects, node);
+    const drainTimeout = this.#drainTimeout(key, objects?.service);
+    const wanted =
+      objects === undefined ? undefined : footprint({ ...objects, drainTimeout }, node);
     const touched = ledger.set(owner, wanted);
     this.#udpChanges.note(key, wanted?.udpFrontEnds ?? []);
     this.#reportConflicts(owner);
     return touched;
   }
 
+  /** How long a Service wants its real servers to drain; says what it says wrong, once. */
+  #drainTimeout(key: string, service: Service | undefined): number | undefined {
+    const { wishesOf, log, reporter } = this.#options;
+    const wishes = service && wishesOf?.(service);
+    const problems = wishes?.problems ?? [];
+    const complaint = problems.map(({ field, message }) => `${field}: ${message}`).join('; ');
+    if (complaint === (this.#complaints.get(key) ?? '')) return wishes?.drainTimeout;
+    if (complaint === '') this.#complaints.delete(key);
+    else this.#complaints.set(key, complaint);
+    if (complaint !== '' && service !== undefined) {
+      log.error('invalid annotation', undefined, { service: key, problems: complaint });
+      reporter.invalidAnnotations(service, problems);
+    }
+    return wishes?.drainTimeout;
+  }
+
   /** Says of each claim that is lost, by this Service or against it, once who holds it. */
   #reportConflicts(owner: Owner): void {
-    const { ledger, log, reporter } = this.#options;
+    const { ledger, log, reporter, store } = this.#options;
     for (const conflict of ledger.conflictsOf(owner)) {
       const id = `${conflict.loser} ${conflict.server} ${conflict.winner}`;
       if (this.#reportedConflicts.has(id)) continue;
       this.#reportedConflicts.add(id);
       log.error('two Services want one virtual server', undefined, { ...conflict });
-      reporter.conflict(conflict);
+      const server = ledger.claim(conflict.server)?.frontEnd.server;
+      const loser = store.service(conflict.loser);
+      if (server !== undefined) reporter.conflict(conflict, { server, loser });
     }
   }
 }

@@ -3,12 +3,13 @@ import type { Family } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import type { IpSets } from '../ipset/ipset.ts';
 import { type Ipvs, virtualServerKey } from '../ipvs/ipvs.ts';
+import type { Service } from '../kube/types.ts';
 import type { Links } from '../links/links.ts';
 import type { Logger } from '../log/log.ts';
 import type { Clock } from '../runner/clock.ts';
 import { Lane } from '../runner/lane.ts';
 import type { AuditContext } from './audit.ts';
-import { Bookkeeper } from './bookkeeper.ts';
+import { Bookkeeper, type ServiceWishes } from './bookkeeper.ts';
 import type { DrainMode } from './drain.ts';
 import { surroundingsOf } from './drain-surroundings.ts';
 import type { Farewell } from './farewell.ts';
@@ -49,6 +50,8 @@ export interface ProxierOptions {
     readonly timeout: number;
     readonly unansweredAfter?: number;
   };
+  /** What Services ask for by annotations; without it, they are not asked. */
+  readonly wishesOf?: (service: Service) => ServiceWishes;
   /** What tells clients that only wait; `undefined` leaves them to find out by themselves. */
   readonly farewell: Farewell | undefined;
   /** Milliseconds between two audits. */
@@ -82,7 +85,7 @@ export function buildParts(options: ProxierOptions, { onDirty }: { onDirty: () =
   const pods = new Pods(now, (address) => graceful.podChanged(address));
   const store = new Store(now, pods);
   const intake = new Intake({ store, clock, log, reporter, onDirty });
-  const books = new Bookkeeper({ store, ledger, clock, log, reporter });
+  const books = new Bookkeeper({ store, ledger, clock, log, reporter, wishesOf: options.wishesOf });
   const retries = new Retries({ clock, log, ledger });
   const retirement = new Retirement({ ledger, mirror });
   const source = new RuleSource({
@@ -98,7 +101,7 @@ export function buildParts(options: ProxierOptions, { onDirty }: { onDirty: () =
     log,
     onRevived: () => reporter.revived(),
   });
-  const shared = { writer, lane, ledger, mirror, pods, replacements };
+  const shared = { writer, lane, ledger, mirror, pods, store, replacements };
   const graceful = buildGraceful(options, { ...shared, onDirty });
   const rules = source.ruleset.bind(source);
   const kernel = { ipvs, ipsets, links, firewall, mirror, rules, now };
@@ -134,13 +137,14 @@ interface GracefulParts {
   readonly ledger: Ledger;
   readonly mirror: Mirror;
   readonly pods: Pods;
+  readonly store: Store;
   readonly replacements: Replacements;
   readonly onDirty: () => void;
 }
 
 function buildGraceful(
   { ipvs, clock, log, reporter, farewell, drains, scheduler }: ProxierOptions,
-  { writer, lane, ledger, mirror, pods, replacements, onDirty }: GracefulParts,
+  { writer, lane, ledger, mirror, pods, store, replacements, onDirty }: GracefulParts,
 ): GracefulTerminationManager {
   const context = { ledger, mirror, pods, scheduler, timeout: drains.timeout };
   return new GracefulTerminationManager({
@@ -153,7 +157,8 @@ function buildGraceful(
       const { server, backend, podUid = '', end } = drain;
       const isDeleted = end !== 'wanted' && end !== 'shutdown';
       if (isDeleted) replacements.begin(server, { ...backend, podUid });
-      reporter.drainEnded(drain, ledger.claim(virtualServerKey(drain.server))?.owner?.key);
+      const owner = ledger.claim(virtualServerKey(drain.server))?.owner;
+      reporter.drainEnded(drain, owner && store.service(owner.key));
       onDirty();
     },
   });

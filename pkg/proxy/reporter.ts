@@ -1,5 +1,6 @@
 import type { Family } from '../ip/address.ts';
-import type { Kind } from '../kube/types.ts';
+import type { VirtualServerId } from '../ipvs/ipvs.ts';
+import type { Kind, Problem, Service } from '../kube/types.ts';
 import type { EndedDrain } from './drain-list.ts';
 import type { LocalLack } from './footprint.ts';
 import type { Conflict } from './ledger.ts';
@@ -25,6 +26,9 @@ export interface ProxierState {
   readonly withoutLocalEndpoints: Readonly<Record<LocalLack, number>>;
 }
 
+/** A Service that something is said of. */
+export type ServiceIdentity = Pick<Service, 'namespace' | 'name' | 'uid'>;
+
 /** What the proxier tells others: metrics, health and events hear it; nothing they do changes what it does. */
 export interface Reporter {
   /** A change of an object that matters was received. */
@@ -39,9 +43,15 @@ export interface Reporter {
   operations(kind: Operation['kind'], counts: { done: number; failed: number }): void;
   /** The audit found a difference and planned this. */
   repaired(kind: Operation['kind']): void;
-  conflict(conflict: Conflict): void;
+  /** Two Services want one virtual server; the one that lost, unless it is gone by now. */
+  conflict(
+    conflict: Conflict,
+    about: { server: VirtualServerId; loser: ServiceIdentity | undefined },
+  ): void;
   /** A drain ended; the Service that has the virtual server now, if one does. */
-  drainEnded(drain: EndedDrain, service: string | undefined): void;
+  drainEnded(drain: EndedDrain, service: ServiceIdentity | undefined): void;
+  /** What a Service asks for by annotations cannot be understood; said once for each different complaint. */
+  invalidAnnotations(service: ServiceIdentity, problems: readonly Problem[]): void;
   /** A real server took another pod's place and kept its connections in spite of everything. */
   revived(): void;
   rulesFailed(family: Family): void;

@@ -65,6 +65,11 @@ export class Store {
     else if (change.type === 'set') this.#set(change);
   }
 
+  /** A Service by its key, or `undefined` if there is none. */
+  service(key: string): Service | undefined {
+    return this.#services.get(key);
+  }
+
   /** The objects of one Service, or `undefined` if there is no such Service. */
   objects(key: string): ServiceObjects | undefined {
     const service = this.#services.get(key);

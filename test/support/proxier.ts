@@ -51,6 +51,7 @@ export interface Reports extends Reporter {
   readonly repairs: string[];
   readonly conflicts: string[];
   readonly drains: string[];
+  readonly annotations: string[];
   isFirstSyncDone: boolean;
 }
 
@@ -62,6 +63,7 @@ export function recordingReporter(): Reports {
     repairs: [],
     conflicts: [],
     drains: [],
+    annotations: [],
     isFirstSyncDone: false,
     changeReceived: nothing,
     invalidObjects: nothing,
@@ -73,6 +75,10 @@ export function recordingReporter(): Reports {
     conflict: ({ winner, loser, server }) =>
       void reports.conflicts.push(`${winner} over ${loser}: ${server}`),
     drainEnded: ({ end }) => void reports.drains.push(end),
+    invalidAnnotations: ({ name }, problems) =>
+      void reports.annotations.push(
+        `${name}: ${problems.map(({ message }) => message).join('; ')}`,
+      ),
     revived: nothing,
     rulesFailed: nothing,
     progressed: nothing,

@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest';
+import type { EndedDrain } from '../../pkg/proxy/drain-list.ts';
+import { ip } from '../../test/support/addresses.ts';
+import { annotationEvent, conflictEvent, cutEvent } from './service-events.ts';
+
+const service = { namespace: 'shop', name: 'web', uid: 'u-1' };
+const regarding = { kind: 'Service', apiVersion: 'v1', ...service };
+const server = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
+
+function drain(over: Partial<EndedDrain>): EndedDrain {
+  const backend = {
+    address: ip('10.0.0.2'),
+    port: 8080,
+    weight: 0,
+    forwarding: 'masquerade',
+    upperThreshold: 0,
+    lowerThreshold: 0,
+  } as const;
+  return { server, backend, podUid: '', end: 'deadline', age: 1, cutConnections: 1, ...over };
+}
+
+test('a lost virtual server is told to the loser', () => {
+  expect(conflictEvent(service, { server, winner: 'shop/old' })).toEqual({
+    regarding,
+    type: 'Warning',
+    reason: 'VirtualServerConflict',
+    action: 'SyncService',
+    note: '172.30.0.1:80/TCP is served for Service shop/old, which was there before',
+  });
+});
+
+describe('connections that were cut', () => {
+  const head = '10.0.0.2:8080 was taken out of 172.30.0.1:80/TCP';
+  test.each<[Partial<EndedDrain>, string]>([
+    [{}, `${head} at its drain deadline, with 1 connection left`],
+    [
+      { end: 'unanswered', cutConnections: 7 },
+      `${head} because it answers no more, with 7 connections left`,
+    ],
+  ])('%s', (over, note) => {
+    expect(cutEvent(service, drain(over))).toEqual({
+      regarding,
+      type: 'Warning',
+      reason: 'ConnectionsCut',
+      action: 'DrainEndpoint',
+      note,
+    });
+  });
+
+  test.each<Partial<EndedDrain>>([
+    { cutConnections: 0 },
+    { end: 'podGone', cutConnections: 3 },
+    { end: 'wanted', cutConnections: 3 },
+    { end: 'empty', cutConnections: 3 },
+  ])('are not spoken of if %s', (over) => {
+    expect(cutEvent(service, drain(over))).toBeUndefined();
+  });
+});
+
+test('every problem of annotations is told, as far as the API takes it', () => {
+  const problems = [
+    { field: 'a', message: 'is wrong' },
+    { field: 'b', message: 'x'.repeat(2_000) },
+  ];
+  const { note, ...rest } = annotationEvent(service, problems);
+  expect(rest).toEqual({
+    regarding,
+    type: 'Warning',
+    reason: 'InvalidAnnotation',
+    action: 'SyncService',
+  });
+  expect(note).toMatch(/^a: is wrong; b: xxx/);
+  expect(note).toHaveLength(1_000);
+});

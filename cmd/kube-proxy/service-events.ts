@@ -1,0 +1,52 @@
+import { printRealServer, printVirtualServer, type VirtualServerId } from '../../pkg/ipvs/ipvs.ts';
+import type { KubeEvent } from '../../pkg/kube/events.ts';
+import type { Problem } from '../../pkg/kube/types.ts';
+import type { EndedDrain } from '../../pkg/proxy/drain-list.ts';
+import type { ServiceIdentity } from '../../pkg/proxy/reporter.ts';
+
+/** The API refuses longer notes. */
+const longestNote = 1_000;
+
+/** A Service does not get a virtual server that it wants: an older one has it. */
+export function conflictEvent(
+  loser: ServiceIdentity,
+  { server, winner }: { server: VirtualServerId; winner: string },
+): KubeEvent {
+  return warning(loser, {
+    reason: 'VirtualServerConflict',
+    action: 'SyncService',
+    note: `${printVirtualServer(server)} is served for Service ${winner}, which was there before`,
+  });
+}
+
+/** Connections of a Service were cut at the end of a drain, or `undefined` if this end is nothing to speak of. */
+export function cutEvent(
+  service: ServiceIdentity,
+  { server, backend, end, cutConnections }: EndedDrain,
+): KubeEvent | undefined {
+  if (cutConnections === 0 || (end !== 'deadline' && end !== 'unanswered')) return undefined;
+  const connections = cutConnections === 1 ? '1 connection' : `${cutConnections} connections`;
+  const why = end === 'deadline' ? 'at its drain deadline' : 'because it answers no more';
+  return warning(service, {
+    reason: 'ConnectionsCut',
+    action: 'DrainEndpoint',
+    note: `${printRealServer(backend)} was taken out of ${printVirtualServer(server)} ${why}, with ${connections} left`,
+  });
+}
+
+/** Annotations of a Service could not be understood. */
+export function annotationEvent(service: ServiceIdentity, problems: readonly Problem[]): KubeEvent {
+  return warning(service, {
+    reason: 'InvalidAnnotation',
+    action: 'SyncService',
+    note: problems.map(({ field, message }) => `${field}: ${message}`).join('; '),
+  });
+}
+
+function warning(
+  { namespace, name, uid }: ServiceIdentity,
+  { reason, action, note }: Pick<KubeEvent, 'reason' | 'action' | 'note'>,
+): KubeEvent {
+  const regarding = { kind: 'Service', apiVersion: 'v1', namespace, name, uid };
+  return { regarding, type: 'Warning', reason, action, note: note.slice(0, longestNote) };
+}

@@ -1,0 +1,34 @@
+import { describe, expect, test } from 'vitest';
+import { serviceWishes } from './service-annotations.ts';
+
+describe('the drain timeout of a Service', () => {
+  test.each([
+    ['30s', 30_000],
+    ['1h30m', 5_400_000],
+    ['0', 0],
+    ['0s', 0],
+  ])('%s', (text, drainTimeout) => {
+    expect(serviceWishes({ 'drain-timeout': text })).toEqual({ drainTimeout, problems: [] });
+  });
+
+  test('is not known without the annotation', () => {
+    expect(serviceWishes({ other: 'x' })).toEqual({ drainTimeout: undefined, problems: [] });
+  });
+
+  test.each(['', '30', '-1s', 'soon', ' 30s'])('is not "%s", and its problem says why', (text) => {
+    expect(serviceWishes({ 'drain-timeout': text })).toEqual({
+      drainTimeout: undefined,
+      problems: [
+        {
+          field: 'metadata.annotations[ipvs.kube-proxy.io/drain-timeout]',
+          message: `${JSON.stringify(text)} is not a duration such as 30s or 1h30m, or 0 for no limit`,
+        },
+      ],
+    });
+  });
+
+  test('that is far too long a text is not repeated whole', () => {
+    const [problem] = serviceWishes({ 'drain-timeout': 'x'.repeat(10_000) }).problems;
+    expect(problem?.message.length).toBeLessThan(200);
+  });
+});
