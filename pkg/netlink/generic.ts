@@ -2,7 +2,7 @@ import { errnoOf, isUnsupported, KernelError } from '../errno/errno.ts';
 import { attributes, optional } from '../wire/attributes.ts';
 import { type Codec, cstring, u16, type ValueOf } from '../wire/codec.ts';
 import { prefixed } from '../wire/struct.ts';
-import type { BatchFailure, BatchOptions } from './batch.ts';
+import type { BatchFailure, BatchOptions, MessageSink } from './batch.ts';
 import type { Connection } from './connection.ts';
 import type { DumpOptions } from './dump.ts';
 import type { Command } from './message.ts';
@@ -131,10 +131,16 @@ export class GenericFamily {
         echo: new Uint8Array(0),
       }));
     }
+    let current: MessageSink | undefined;
+    const sink: GenericSink = {
+      put: (command, value) => current?.put(this.#row(command), value),
+    };
     return this.#connection.batch(items, {
       ...options,
-      put: (item, sink) =>
-        options.put(item, { put: (command, value) => sink.put(this.#row(command), value) }),
+      put(item, inner) {
+        current = inner;
+        options.put(item, sink);
+      },
     });
   }
 

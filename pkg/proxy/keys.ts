@@ -27,7 +27,10 @@ export class Keys {
     for (const key of other.servers) this.servers.add(key);
     for (const address of other.addresses) this.addresses.add(address);
     for (const family of other.families) this.families.add(family);
-    for (const [set, entries] of other.entries)
-      for (const entry of entries.values()) this.addEntry(set, entry);
+    for (const [set, entries] of other.entries) {
+      const mine = this.entries.get(set);
+      if (mine === undefined) this.entries.set(set, new Map(entries));
+      else for (const [key, entry] of entries) mine.set(key, entry);
+    }
   }
 }

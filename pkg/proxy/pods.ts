@@ -17,7 +17,7 @@ interface Pod {
   readonly uid: string;
   readonly address: IpAddress;
   /** Which slices have it. */
-  readonly slices: Set<string>;
+  slices: readonly string[];
   serving: boolean;
   terminating: boolean;
   /** Another pod came to its address while it terminated: it has lost the address already. */
@@ -40,8 +40,8 @@ const movingTime = 500;
 /** One index over all slices, whatever Service they belong to: which pod has an address, and how it was last seen. */
 export class Pods {
   readonly #onChange: (address: IpAddress) => void;
-  /** Pods by address and uid: one pod may have two addresses, and pods on the host's network share one. */
-  readonly #present = new Map<IpAddress, Map<string, Pod>>();
+  /** Pods by address: one pod may have two, and pods on the host's network share one. Mostly there is one pod, in one slice. */
+  readonly #present = new Map<IpAddress, Pod[]>();
   readonly #departed = new Map<string, DepartedPod>();
   /** Departures that do not count yet, the earliest first. */
   #moving: DepartedPod[] = [];
@@ -89,7 +89,7 @@ export class Pods {
   /** How a pod is; with an unknown uid, how whoever has its address is. */
   state(address: IpAddress, podUid: string): PodState {
     const here = this.#present.get(address);
-    const pod = podUid === '' ? here?.values().next().value : (here?.get(podUid) ?? here?.get(''));
+    const pod = podUid === '' ? here?.[0] : (find(here, podUid) ?? find(here, ''));
     if (pod !== undefined) return pod.isSucceeded ? 'gone' : stateInSlice(pod);
     const departed =
       this.#departed.get(podKey({ address, podUid })) ??
@@ -102,23 +102,22 @@ export class Pods {
 
   /** The uid of the pod that has an address; '' if no pod has, or more than one. */
   uidOn(address: IpAddress): string {
-    const [only, ...others] = this.#present.get(address)?.keys() ?? [];
-    return only === undefined || others.length > 0 ? '' : only;
+    const [only, ...others] = this.#present.get(address) ?? [];
+    return only === undefined || others.length > 0 ? '' : only.uid;
   }
 
   #arrive(slice: string, { address, podUid, serving, terminating }: Endpoint): void {
-    const pods = this.#present.get(address) ?? new Map<string, Pod>();
-    const known = pods.get(podUid);
+    const pods = this.#present.get(address) ?? [];
+    const known = find(pods, podUid);
     if (known === undefined) {
       this.#departed.delete(podKey({ address, podUid }));
-      const slices = new Set([slice]);
-      for (const other of pods.values())
+      for (const other of pods)
         other.isSucceeded ||= other.terminating && other.uid !== '' && podUid !== '';
-      const isSucceeded = false;
-      pods.set(podUid, { uid: podUid, address, slices, serving, terminating, isSucceeded });
+      const state = { serving, terminating, isSucceeded: false };
+      pods.push({ uid: podUid, address, slices: [slice], ...state });
       this.#present.set(address, pods);
     } else {
-      known.slices.add(slice);
+      if (!known.slices.includes(slice)) known.slices = [...known.slices, slice];
       if (known.serving === serving && known.terminating === terminating) return;
       known.serving = serving;
       known.terminating = terminating;
@@ -128,12 +127,13 @@ export class Pods {
 
   #leave(slice: string, { address, podUid }: Endpoint): void {
     const pods = this.#present.get(address);
-    const pod = pods?.get(podUid);
-    if (pods === undefined || pod === undefined || !pod.slices.delete(slice) || pod.slices.size > 0)
-      return;
-    pods.delete(podUid);
-    if (pods.size === 0) this.#present.delete(address);
-    const neighbours = new Set(pods.keys());
+    const pod = find(pods, podUid);
+    if (pods === undefined || !pod?.slices.includes(slice)) return;
+    pod.slices = pod.slices.filter((other) => other !== slice);
+    if (pod.slices.length > 0) return;
+    pods.splice(pods.indexOf(pod), 1);
+    if (pods.length === 0) this.#present.delete(address);
+    const neighbours = new Set(pods.map(({ uid }) => uid));
     const departed = { pod, neighbours, due: this.#now() + movingTime };
     this.#departed.set(podKey({ address, podUid }), departed);
     this.#moving.push(departed);
@@ -146,15 +146,19 @@ export class Pods {
   }
 }
 
+function find(pods: readonly Pod[] | undefined, podUid: string): Pod | undefined {
+  return pods?.find(({ uid }) => uid === podUid);
+}
+
 function stateInSlice({ serving, terminating }: Pod): PodState {
   return terminating && !serving ? 'dying' : 'alive';
 }
 
 /** Whether those that have a departed pod's address now were there beside it, while it was well. */
-function isSharing(departed: DepartedPod | undefined, here: ReadonlyMap<string, Pod>): boolean {
+function isSharing(departed: DepartedPod | undefined, here: readonly Pod[]): boolean {
   if (departed === undefined) return false;
   const { pod, neighbours } = departed;
-  return pod.serving && !pod.terminating && [...here.keys()].every((uid) => neighbours.has(uid));
+  return pod.serving && !pod.terminating && here.every(({ uid }) => neighbours.has(uid));
 }
 
 function podKey({
