@@ -44,7 +44,7 @@ export class Bookkeeper {
     const keys = new Keys();
     const breather = new Breather(() => clock.now());
     for (const key of services) {
-      keys.add(this.#enter(key, node));
+      this.#enter(key, { node, touched: keys });
       await breather.breathe();
     }
     return { keys, triggerTimes };
@@ -55,19 +55,18 @@ export class Bookkeeper {
     return this.#udpChanges.take();
   }
 
-  #enter(key: string, node: NodeContext): Keys {
+  #enter(key: string, { node, touched }: { node: NodeContext; touched: Keys }): void {
     const { store, ledger } = this.#options;
     const objects = store.objects(key);
     const owner =
       objects === undefined ? this.#owners.get(key) : { key, created: objects.service.created };
-    if (owner === undefined) return new Keys();
+    if (owner === undefined) return;
     if (objects === undefined) this.#owners.delete(key);
     else this.#owners.set(key, owner);
     const wanted = objects === undefined ? undefined : footprint(objects, node);
-    const touched = ledger.set(owner, wanted);
+    ledger.set(owner, wanted, { touched });
     this.#udpChanges.note(key, wanted?.udpFrontEnds ?? []);
     this.#reportConflicts(owner);
-    return touched;
   }
 
   /** Says of each claim that is lost, by this Service or against it, once who holds it. */
