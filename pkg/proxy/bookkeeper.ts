@@ -56,7 +56,7 @@ export class Bookkeeper {
     const keys = new Keys();
     const breather = new Breather(() => clock.now());
     for (const key of services) {
-      keys.add(this.#enter(key, node));
+      this.#enter(key, { node, touched: keys });
       await breather.breathe();
     }
     return { keys, triggerTimes };
@@ -67,27 +67,27 @@ export class Bookkeeper {
     return this.#udpChanges.take();
   }
 
-  #enter(key: string, node: NodeContext): Keys {
+  #enter(key: string, { node, touched }: { node: NodeContext; touched: Keys }): void {
     const { store, ledger } = this.#options;
     const objects = store.objects(key);
     const owner =
       objects === undefined ? this.#owners.get(key) : { key, created: objects.service.created };
-    if (owner === undefined) return new Keys();
+    if (owner === undefined) return;
     if (objects === undefined) this.#owners.delete(key);
     else this.#owners.set(key, owner);
     const drainTimeout = this.#drainTimeout(key, objects?.service);
     const wanted =
       objects === undefined ? undefined : footprint({ ...objects, drainTimeout }, node);
-    const touched = ledger.set(owner, wanted);
+    ledger.set(owner, wanted, { touched });
     this.#udpChanges.note(key, wanted?.udpFrontEnds ?? []);
     this.#reportConflicts(owner);
-    return touched;
   }
 
   /** How long a Service wants its real servers to drain; says what it says wrong, once. */
   #drainTimeout(key: string, service: Service | undefined): number | undefined {
     const { wishesOf, log, reporter } = this.#options;
-    const wishes = service && wishesOf?.(service);
+    if (wishesOf === undefined) return undefined;
+    const wishes = service && wishesOf(service);
     const problems = wishes?.problems ?? [];
     const complaint = problems.map(({ field, message }) => `${field}: ${message}`).join('; ');
     if (complaint === (this.#complaints.get(key) ?? '')) return wishes?.drainTimeout;

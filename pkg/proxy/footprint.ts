@@ -223,7 +223,7 @@ class Backends {
     }: { node: NodeTopology; endpoints: readonly Endpoint[]; vanished: readonly Endpoint[] },
   ) {
     this.#now = chooseEndpoints(endpoints, { port, node });
-    const isBack = new Set(endpoints.map(realServerKey));
+    const isBack = new Set(vanished.length === 0 ? [] : endpoints.map(realServerKey));
     const gone = vanished.filter((endpoint) => !isBack.has(realServerKey(endpoint)));
     this.#before =
       gone.length === 0 ? this.#now : chooseEndpoints([...endpoints, ...gone], { port, node });

@@ -46,9 +46,8 @@ export class Ledger {
   };
   #claimCount = 0;
 
-  /** Puts a Service's footprint in the place of its last one, or takes it away. What that touches. */
-  set(owner: Owner, footprint: Footprint | undefined): Keys {
-    const touched = new Keys();
+  /** Puts a Service's footprint in the place of its last one, or takes it away. What that touches, added to `touched`. */
+  set(owner: Owner, footprint: Footprint | undefined, { touched = new Keys() } = {}): Keys {
     const last = this.#footprints.get(owner.key);
     if (footprint === undefined) this.#footprints.delete(owner.key);
     else this.#footprints.set(owner.key, { owner, footprint });
