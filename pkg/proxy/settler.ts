@@ -123,8 +123,10 @@ export class Settler {
       counts.set(operation.kind, count);
       if (isSuccess) count.done++;
       else count.failed++;
-      if (isRepair) reporter.repaired(operation.kind);
-      if (isRepair) log.info('repaired', { operation: printOperation(operation) });
+      // Forgetting flows mends nothing by itself: it follows from what was added.
+      const isMending = isRepair && operation.kind !== 'forgetFlows';
+      if (isMending) reporter.repaired(operation.kind);
+      if (isMending) log.info('repaired', { operation: printOperation(operation) });
       else log.v(4)?.info('applied', { operation: printOperation(operation) });
       if (operation.kind === 'setRules' && !isSuccess) reporter.rulesFailed(operation.family);
       if (isSuccess) this.#follow(operation);

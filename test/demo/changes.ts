@@ -58,11 +58,11 @@ async function addAndRemove(
   stage: Stage,
   { report, load }: { report: Report; load: Load },
 ): Promise<void> {
-  const note = (text: string) => report.line(`      ${report.style('dim', text)}`);
-  const pod = stage.startPod(newPod);
+  await stage.startPods([newPod]);
+  const pod = stage.podNamed(newPod.name);
   await apply(stage, { ready: true, serving: true, terminating: false });
   report.command(`kubectl apply -f storefront-slices.yaml   # ${newPod.name} is ready`);
-  note(
+  report.note(
     `new connections go there after ${milliseconds(await until('the new pod is in the kernel', () => weights(stage).every((weight) => weight === 1)))}`,
   );
   await until('the new pod answers', () => load.answeredBy(pod.name) >= 10);
@@ -71,7 +71,7 @@ async function addAndRemove(
   report.command(
     `kubectl apply -f storefront-slices.yaml   # ${newPod.name} is terminating, and still serves`,
   );
-  note(
+  report.note(
     `no new connections after ${milliseconds(await until('the new pod drains', () => weights(stage).every((weight) => !weight)))}`,
   );
   await end(pod);

@@ -73,15 +73,8 @@ async function setUp(): Promise<void> {
   const { flags } = stage.startProxy();
   const shown = flags.map((flag) => flag.replace(stage.folder, '/etc/kubernetes'));
   report.command(`kube-proxy ${shown.join(' ')}`);
-  const applied = stage.kubectl(['apply', '-f', shop]);
   report.command(`kubectl apply -f ${relative(process.cwd(), shop)}/`);
-  await stage.startPods(shop);
-
-  const lines = (await applied).trim().split('\n');
-  const count = (kind: string) => lines.filter((line) => line.startsWith(kind)).length;
-  report.line(
-    `      ${report.style('dim', `${count('service/')} services and ${count('endpointslice.')} endpoint slices created; ${stage.pods.size} pods run`)}`,
-  );
+  await Promise.all([applyShop(), startPods()]);
   await until(
     'the kernel holds what the Services ask for',
     () => {
@@ -90,6 +83,20 @@ async function setUp(): Promise<void> {
     },
     60_000,
   );
+  report.note('the kernel holds what they ask for');
+}
+
+async function applyShop(): Promise<void> {
+  const lines = (await stage.kubectl(['apply', '-f', shop])).trim().split('\n');
+  const count = (kind: string) => lines.filter((line) => line.startsWith(kind)).length;
+  report.note(
+    `${count('service/')} services and ${count('endpointslice.')} endpoint slices created`,
+  );
+}
+
+async function startPods(): Promise<void> {
+  await stage.startShop(shop);
+  report.note(`${stage.pods.size} pods run`);
 }
 
 /** The proxy is told to end: it does at once, and what it made stays. */

@@ -19,8 +19,12 @@ export class Report {
 
   /** A heading, with the seconds that have passed. */
   section(title: string): void {
-    const time = `${((performance.now() - this.#started) / 1000).toFixed(1)} s`;
-    this.line(`\n${this.style('bold', title)}  ${this.style('dim', time)}`);
+    this.line(`\n${this.style('bold', title)}  ${this.style('dim', this.#time())}`);
+  }
+
+  /** What came of a command, with the seconds that have passed. */
+  note(text: string): void {
+    this.line(`      ${this.style('dim', `${text}  ${this.#time()}`)}`);
   }
 
   /** A line of its own. */
@@ -60,6 +64,10 @@ export class Report {
   /** Text in a style, where the reader is a terminal. */
   style(style: Style, text: string): string {
     return this.#isColoured ? styleText(style, text, { validateStream: false }) : text;
+  }
+
+  #time(): string {
+    return `${((performance.now() - this.#started) / 1000).toFixed(1)} s`;
   }
 
   #mark(isGood: boolean): string {

@@ -13,7 +13,15 @@ import { type Host, Network } from '../support/network/network.ts';
 import { type Answers, serveDns } from './dns.ts';
 import { serveHttp } from './http.ts';
 import { ProxyProcess } from './proxy.ts';
-import { clusterAddresses, nameOf, type PodFacts, podsOf, readyAddresses } from './shop.ts';
+import {
+  clusterAddresses,
+  nameOf,
+  type PodFacts,
+  type PodPort,
+  podsOf,
+  readyAddresses,
+} from './shop.ts';
+import { removePods, wirePods } from './wiring.ts';
 
 /** The name of the node, in `shop/00-cluster.yaml` and for the proxy. */
 export const nodeName = 'worker-1';
@@ -87,43 +95,26 @@ export class Stage implements AsyncDisposable {
     return this.#proxy;
   }
 
-  /** Brings up the pods that the slices of a folder of manifests speak of, each serving what the slices say. */
-  async startPods(manifests: string): Promise<void> {
-    for (const pod of podsOf(
-      readObjects(manifests).filter(({ kind }) => kind === 'EndpointSlice'),
-    )) {
-      this.startPod(pod);
-      await new Promise(setImmediate); // the API server is in this process, and somebody asks it
-    }
+  /** Brings up the pods that the slices of a folder of manifests speak of. */
+  async startShop(manifests: string): Promise<void> {
+    const slices = readObjects(manifests).filter(({ kind }) => kind === 'EndpointSlice');
+    await this.startPods(podsOf(slices));
   }
 
-  /** Brings up one pod. */
-  startPod({ name, addresses, ports }: PodFacts): Pod {
-    // A device's name has 15 letters at most.
-    const host = { ...this.network.addPod(`pod${this.pods.size}`, addresses), name };
-    const servers: (Server | Socket)[] = [];
-    const pod: Pod = {
-      ...host,
-      questions: 0,
-      stop() {
-        for (const server of servers.splice(0)) server.close();
-      },
-    };
-    for (const address of addresses) {
-      for (const { port, protocol } of ports) {
-        if (protocol === 'TCP') servers.push(serveHttp(host, { address, port }));
-        else servers.push(serveDns(host, { address, port }, (asked) => this.#look(pod, asked)));
-      }
-    }
-    this.pods.set(name, pod);
-    return pod;
+  /** Brings up pods that serve what they say. */
+  async startPods(plans: readonly PodFacts[]): Promise<void> {
+    const hosts = await wirePods(this.network.node, { plans, first: this.pods.size });
+    for (const [index, host] of hosts.entries()) this.#serve(host, plans[index]?.ports ?? []);
   }
 
   /** The first pod of an application; throws if there is none. */
   pod(application: string): Pod {
-    const pod = [...this.pods.values()].find(({ name }) => name.startsWith(`${application}-`));
-    if (pod === undefined) throw new Error(`there is no pod of ${application}`);
-    return pod;
+    return this.#find(application, (name) => name.startsWith(`${application}-`));
+  }
+
+  /** The pod of this name; throws if there is none. */
+  podNamed(name: string): Pod {
+    return this.#find(name, (candidate) => candidate === name);
   }
 
   /** Runs kubectl where the API server is, to its end. Returns what it printed; throws with its complaint if it fails. */
@@ -142,8 +133,33 @@ export class Stage implements AsyncDisposable {
     for (const pod of this.pods.values()) pod.stop();
     await this.server.close();
     this.#kubectl?.[Symbol.dispose]();
+    await removePods([...this.pods.values()]);
     this.network.close();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #find(what: string, isIt: (name: string) => boolean): Pod {
+    const pod = [...this.pods.values()].find(({ name }) => isIt(name));
+    if (pod === undefined) throw new Error(`there is no pod of ${what}`);
+    return pod;
+  }
+
+  #serve(host: Host, ports: readonly PodPort[]): void {
+    const servers: (Server | Socket)[] = [];
+    const pod: Pod = {
+      ...host,
+      questions: 0,
+      stop() {
+        for (const server of servers.splice(0)) server.close();
+      },
+    };
+    for (const address of host.addresses) {
+      for (const { port, protocol } of ports) {
+        if (protocol === 'TCP') servers.push(serveHttp(host, { address, port }));
+        else servers.push(serveDns(host, { address, port }, (asked) => this.#look(pod, asked)));
+      }
+    }
+    this.pods.set(host.name, pod);
   }
 
   /** What the cluster's DNS knows: Services by `<name>.<namespace>.svc.cluster.local`. */

@@ -99,13 +99,13 @@ const hands: readonly Hand[] = [
   {
     name: 'a deleted virtual server',
     does: ['ipvsadm -D -t 192.168.0.10:30080'],
-    repairs: { addVirtualServer: 1, addRealServer: 2, forgetFlows: 1 },
+    repairs: { addVirtualServer: 1, addRealServer: 2 },
   },
   {
     name: 'every virtual server deleted',
     does: ['ipvsadm -C', ...foreign],
     // Two of the cluster, two of the node port, and the one of the other Service.
-    repairs: { addVirtualServer: 5, addRealServer: 7, forgetFlows: 1 },
+    repairs: { addVirtualServer: 5, addRealServer: 7 },
     isDeadly: true,
   },
   {

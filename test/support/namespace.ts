@@ -26,9 +26,14 @@ let created = 0;
 export function createNamespace(): Namespace {
   created++;
   const name = `kube-proxy-test-${process.pid}-${created}`;
-  const path = `/run/netns/${name}`;
   run('ip', 'netns', 'add', name);
   run('ip', '-n', name, 'link', 'set', 'lo', 'up'); // IPVS refuses destinations (EINVAL) as long as lo is down
+  return namespaceOf(name);
+}
+
+/** A namespace that is there, by the name that `ip netns` knows. */
+export function namespaceOf(name: string): Namespace {
+  const path = `/run/netns/${name}`;
   return {
     name,
     path,
