@@ -41,7 +41,7 @@ const movingTime = 500;
 export class Pods {
   readonly #onChange: (address: IpAddress) => void;
   /** Pods by address: one pod may have two, and pods on the host's network share one. Mostly there is one pod, in one slice. */
-  readonly #present = new Map<IpAddress, Pod[]>();
+  readonly #present = new Map<IpAddress, readonly Pod[]>();
   readonly #departed = new Map<string, DepartedPod>();
   /** Departures that do not count yet, the earliest first. */
   #moving: DepartedPod[] = [];
@@ -113,9 +113,9 @@ export class Pods {
       this.#departed.delete(podKey({ address, podUid }));
       for (const other of pods)
         other.isSucceeded ||= other.terminating && other.uid !== '' && podUid !== '';
-      const state = { serving, terminating, isSucceeded: false };
-      pods.push({ uid: podUid, address, slices: [slice], ...state });
-      this.#present.set(address, pods);
+      const [uid, slices, isSucceeded] = [podUid, [slice], false];
+      const pod = { uid, address, slices, serving, terminating, isSucceeded };
+      this.#present.set(address, [...pods, pod]);
     } else {
       if (!known.slices.includes(slice)) known.slices = [...known.slices, slice];
       if (known.serving === serving && known.terminating === terminating) return;
@@ -131,9 +131,10 @@ export class Pods {
     if (pods === undefined || !pod?.slices.includes(slice)) return;
     pod.slices = pod.slices.filter((other) => other !== slice);
     if (pod.slices.length > 0) return;
-    pods.splice(pods.indexOf(pod), 1);
-    if (pods.length === 0) this.#present.delete(address);
-    const neighbours = new Set(pods.map(({ uid }) => uid));
+    const others = pods.filter((other) => other !== pod);
+    if (others.length === 0) this.#present.delete(address);
+    else this.#present.set(address, others);
+    const neighbours = new Set(others.map(({ uid }) => uid));
     const departed = { pod, neighbours, due: this.#now() + movingTime };
     this.#departed.set(podKey({ address, podUid }), departed);
     this.#moving.push(departed);
