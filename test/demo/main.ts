@@ -43,7 +43,7 @@ try {
   }
 } catch (error) {
   report.check(false, error instanceof Error ? error.message : String(error));
-  tellLog();
+  await tellLog();
 }
 await stage[Symbol.asyncDispose]();
 // oxlint-disable-next-line unicorn/no-process-exit -- clients that were interrupted may wait for answers still
@@ -58,7 +58,7 @@ async function play(): Promise<void> {
   await showLatency(stage, report);
   if (!options.keep) await showStop();
   report.summary();
-  if (!report.isGood) tellLog();
+  if (!report.isGood && !options.keep) await tellLog();
 }
 
 /** Brings everything up, as much of it at the same time as can be. */
@@ -119,10 +119,13 @@ async function showStop(): Promise<void> {
   report.check(answered === 9, `Services work on without it: ${answered} of 9 requests answered`);
 }
 
-function tellLog(): void {
+/** What the proxy said last, its reasons for ending included. */
+async function tellLog(): Promise<void> {
   report.line('\n  The last words of the proxy:');
   try {
-    for (const line of stage.proxy.lastWords(20)) report.line(`    ${line}`);
+    const { how } = await stage.proxy.stop();
+    for (const line of [...stage.proxy.lastWords(20), `(ended with ${how})`])
+      report.line(`    ${line}`);
   } catch {
     report.line('    (it was not started)');
   }
