@@ -250,7 +250,7 @@ interface Counting {
 }
 
 function counted(owners: readonly string[], { by, owner }: Counting): readonly string[] {
-  return by === 1 ? [...owners, owner] : owners.toSpliced(owners.indexOf(owner), 1);
+  return by === 1 ? owners.concat(owner) : owners.toSpliced(owners.indexOf(owner), 1);
 }
 
 function keyOfOwner({ owner }: Claim): string {

@@ -115,7 +115,8 @@ export class Pods {
         other.isSucceeded ||= other.terminating && other.uid !== '' && podUid !== '';
       const [uid, slices, isSucceeded] = [podUid, [slice], false];
       const pod = { uid, address, slices, serving, terminating, isSucceeded };
-      this.#present.set(address, [...pods, pod]);
+      // Unlike a list that was pushed or spread to, one that was joined has no room for a dozen more.
+      this.#present.set(address, pods.concat(pod));
     } else {
       if (!known.slices.includes(slice)) known.slices = [...known.slices, slice];
       if (known.serving === serving && known.terminating === terminating) return;
