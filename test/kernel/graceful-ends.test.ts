@@ -13,21 +13,19 @@ import { connect, Stream } from '../support/stream.ts';
 import { askAll, ShopService, serveAll, type Target, unanswered } from '../support/traffic.ts';
 import { listed, weights } from '../support/weights.ts';
 
-// How drains end on a kernel: Services that are deleted, ports that are removed, deadlines, a node that is lost in silence, and
-// schedulers that hash.
+// How drains end on a kernel: Services that are deleted, ports that are removed, deadlines, and schedulers that hash.
 
 const network = new Network();
 const outside = Array.from({ length: 60 }, (_, index) => ip(`203.0.113.${index + 10}`));
 const crowd = network.addClient('client', outside);
 const web1 = network.addPod('web1', [ip('10.0.1.1'), ip('fd00:10:0:1::1')]);
 const web2 = network.addPod('web2', [ip('10.0.1.2'), ip('fd00:10:0:1::2')]);
-const lostPod = network.addPod('lost', [ip('10.0.1.3'), ip('fd00:10:0:1::3')]);
 const caller = network.addPod('caller', [ip('10.0.1.11'), ip('fd00:10:0:1::11')]);
 const { node } = network;
 const servers: Server[] = [];
 
 beforeAll(() => {
-  servers.push(...[web1, web2, lostPod].flatMap((host) => serveAll(host)));
+  servers.push(...[web1, web2].flatMap((host) => serveAll(host)));
   // What is for nobody here leaves by the default route, as on most nodes.
   for (const line of ['link add away type dummy', 'link set away up', 'route add default dev away'])
     node.namespace.run('ip', ...line.split(' '));
@@ -69,35 +67,19 @@ function without(shop: ShopService, protocol: 'TCP'): Partial<Service> {
 }
 
 describe('with a deadline of four seconds', () => {
-  const [lost, shop, talking, again] = [
-    new ShopService('lost', 1),
+  const [shop, talking, again] = [
     new ShopService('web', 2),
     new ShopService('talking', 3),
     new ShopService('again', 4),
   ];
   let proxy: NodeProxy;
-  let unheard: Stream;
 
   beforeAll(async () => {
     proxy = new NodeProxy(node.namespace, {
-      drains: { mode: 'pod', timeout: 4_000, unansweredAfter: 5_000 },
+      drains: { mode: 'pod', timeout: 4_000 },
     });
-    proxy.tell(...[lost, shop, talking, again].map((some) => some.service()));
-    proxy.tell(
-      ...lost.slices(lostPod),
-      ...[shop, talking, again].flatMap((some) => some.slices(web1)),
-    );
-    await proxy.settled();
-    // A node that is lost: nothing of its pod is heard any more, and some time later its slice says that it is not ready.
-    unheard = await Stream.open(caller, {
-      protocol: 'TCP',
-      address: lost.vip.addresses.IPv4,
-      port: 80,
-      patience: 60_000,
-    });
-    await unheard.next(2);
-    network.cut(lostPod);
-    proxy.tell(...lost.slices({ host: lostPod, ready: false, serving: false }));
+    proxy.tell(...[shop, talking, again].map((some) => some.service()));
+    proxy.tell(...[shop, talking, again].flatMap((some) => some.slices(web1)));
     await proxy.settled();
   });
 
@@ -214,19 +196,11 @@ describe('with a deadline of four seconds', () => {
     expect(since.filter((line) => line.includes('-vs 172.30.0.4:80/TCP'))).toEqual([]);
     await Promise.all(streams.map((some) => some.stop()));
   });
-
-  test('a server whose node is lost counts as dead when its packets go unanswered, and its clients get a reset', async () => {
-    expect(await unheard.end()).toBe('reset');
-    expect(proxy.reports.drains).toContain('unanswered');
-    expect(weights(node, lostPod, 'TCP')).toEqual([]);
-    await unheard.stop();
-  });
 });
 
 describe.each([
   { scheduler: 'sh', number: 5 },
   { scheduler: 'mh', number: 6 },
-  { scheduler: 'dh', number: 7 },
 ])('scheduler $scheduler', ({ scheduler, number }) => {
   const shop = new ShopService(scheduler, number);
   let proxy: NodeProxy;
@@ -280,13 +254,11 @@ describe.each([
     proxy.tell(...shop.slices({ host: drained, ready: false }, other));
     await proxy.settled();
     const left = weights(node, drained, `TCP ${shop.vip.addresses.IPv4}`);
-    expect(left).toEqual(scheduler === 'dh' ? [] : [0]);
+    expect(left).toEqual([0]);
     expect(await sixty()).toEqual({ [other.name]: 60 });
     const [first] = connections;
-    expect(await first?.ask()).toMatchObject(
-      scheduler === 'dh' ? { kind: 'reset' } : { kind: 'answer', server: drained.name },
-    );
+    expect(await first?.ask()).toMatchObject({ kind: 'answer', server: drained.name });
     for (const connection of connections) connection.close();
-    expect(Object.keys(before)).toHaveLength(scheduler === 'dh' ? 1 : 2);
+    expect(Object.keys(before)).toHaveLength(2);
   });
 });

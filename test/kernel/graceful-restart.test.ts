@@ -1,8 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ip } from '../support/addresses.ts';
 import { type Host, Network } from '../support/network/network.ts';
 import type { Server } from '../support/network/server.ts';
@@ -11,7 +7,7 @@ import { Stream } from '../support/stream.ts';
 import { type PodEndpoint, ShopService, serveAll, type Target } from '../support/traffic.ts';
 import { listed, weights } from '../support/weights.ts';
 
-// A program that ends in the middle of drains, and one that begins there: drains go on, and nothing stays at weight 0 that is wanted.
+// A proxier that ends in the middle of drains, and one that begins there: drains go on, and nothing stays at weight 0 that is wanted.
 
 const network = new Network();
 network.addClient('client', [ip('203.0.113.7'), ip('2001:db8:203:113::7')]);
@@ -73,7 +69,6 @@ describe('the proxier', () => {
   test('goes on with the drains of its predecessor', async () => {
     await restart(ending, web2);
     expect(weights(node, web1, tcp)).toEqual([0]);
-    expect(proxy.proxier.graceful.size).toBe(2);
     expect(await Promise.all(open.map((stream) => stream.next(2)))).toEqual([undefined, undefined]);
   });
 
@@ -107,142 +102,4 @@ describe('the proxier', () => {
     expect(proxy.reports.drains).toContain('podGone');
     expect(await Promise.all(open.map((stream) => stream.end()))).toEqual(['reset', 'reset']);
   });
-});
-
-describe('the program', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'graceful-'));
-  const endsShop = new ShopService('ends', 2);
-  const vip = `TCP ${endsShop.vip.addresses.IPv4}`;
-  let program: ChildProcess | undefined;
-  let output = '';
-
-  function endpointJson(host: Host, isEnding: boolean): object {
-    return {
-      addresses: [host.addresses[0]],
-      nodeName: 'here',
-      targetRef: { kind: 'Pod', namespace: 'shop', name: host.name, uid: `pod-${host.name}` },
-      conditions: { ready: !isEnding, serving: true, terminating: isEnding },
-    };
-  }
-
-  function write(...endpoints: readonly object[]): void {
-    const metadata = { namespace: 'shop', name: 'ends' };
-    const labels = { 'kubernetes.io/service-name': 'ends' };
-    const items = [
-      {
-        apiVersion: 'v1',
-        kind: 'Service',
-        metadata: { ...metadata, uid: 'ends' },
-        spec: {
-          type: 'ClusterIP',
-          clusterIP: endsShop.vip.addresses.IPv4,
-          clusterIPs: [endsShop.vip.addresses.IPv4],
-          ports: [{ name: 'tcp', protocol: 'TCP', port: 80, targetPort: 8080 }],
-        },
-      },
-      {
-        apiVersion: 'discovery.k8s.io/v1',
-        kind: 'EndpointSlice',
-        metadata: { ...metadata, labels },
-        addressType: 'IPv4',
-        ports: [{ name: 'tcp', protocol: 'TCP', port: 8080 }],
-        endpoints,
-      },
-    ];
-    const file = join(folder, 'objects.json');
-    writeFileSync(`${file}.new`, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
-    renameSync(`${file}.new`, file);
-  }
-
-  function start(): void {
-    const main = join(import.meta.dirname, '../../cmd/kube-proxy/main.ts');
-    const flags = [
-      `--ipvs-manifests=${folder}`,
-      '--proxy-mode=ipvs',
-      '--hostname-override=here',
-      '--cluster-cidr=10.0.0.0/8,fd00:10::/32',
-      '--v=4',
-    ];
-    program = spawn(
-      'ip',
-      ['netns', 'exec', node.namespace.name, process.execPath, main, ...flags],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
-    program.stdout?.on('data', (text) => (output += text));
-    program.stderr?.on('data', (text) => (output += text));
-  }
-
-  async function end(signal: NodeJS.Signals): Promise<void> {
-    const child = program;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill(signal);
-    await ended;
-  }
-
-  async function until(host: Host, wanted: readonly number[]): Promise<void> {
-    const poll = expect.poll(() => `${weights(node, host, vip)}`, {
-      timeout: 60_000,
-      interval: 200,
-    });
-    await poll.toBe(`${wanted}`).catch((error: unknown) => {
-      throw new Error(`${error}\n${output.slice(-3_000)}`);
-    });
-  }
-
-  beforeAll(() => {
-    web1.namespace.run('ip', 'link', 'set', 'eth0', 'up');
-    for (const line of [
-      'route add 169.254.1.1 dev eth0 scope link',
-      'route add default via 169.254.1.1 dev eth0',
-    ])
-      web1.namespace.run('ip', ...line.split(' '));
-    web1.namespace.run(
-      'ip',
-      ...'neigh replace 169.254.1.1 lladdr ee:ee:ee:ee:ee:ee dev eth0'.split(' '),
-    );
-  });
-
-  afterEach(async () => {
-    await end('SIGKILL');
-  });
-
-  afterAll(() => {
-    rmSync(folder, { recursive: true });
-  });
-
-  test.each(['SIGTERM', 'SIGKILL'] as const)(
-    'ends by %s while it drains, and goes on where it was',
-    async (signal) => {
-      write(endpointJson(web1, false));
-      start();
-      await until(web1, [1]);
-      await until(web2, []);
-      const stream = await Stream.open(caller, {
-        protocol: 'TCP',
-        address: endsShop.vip.addresses.IPv4,
-        port: 80,
-        patience: 20_000,
-      });
-      write(endpointJson(web1, true), endpointJson(web2, false));
-      await until(web2, [1]);
-      await until(web1, [0]);
-      await end(signal);
-      expect(await stream.next(2)).toBeUndefined();
-      output = '';
-      start();
-      await expect
-        .poll(() => output, { timeout: 60_000, interval: 100 })
-        .toContain('first sync done');
-      expect([weights(node, web1, vip), await stream.next(2)]).toEqual([[0], undefined]);
-      await end(signal);
-      write(endpointJson(web1, false), endpointJson(web2, false));
-      start();
-      await until(web1, [1]);
-      expect(await stream.next(2)).toBeUndefined();
-      await stream.stop();
-    },
-  );
 });
