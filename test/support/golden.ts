@@ -11,13 +11,25 @@ const folder = new URL('../kernel/golden/', import.meta.url);
 /** Compares a node's whole state with `test/kernel/golden/<name>.txt`, waiting for what takes its time. A missing file is a failure. */
 export async function expectGolden(namespace: Namespace, name: string): Promise<void> {
   if (process.env['TEST_WRITE_GOLDEN']) {
-    writeGolden(name, readState(namespace));
+    writeGolden(name, await lastingState(namespace));
     return;
   }
   const golden = readFileSync(new URL(`${name}.txt`, folder), 'utf8');
   await expect
-    .poll(() => `${readState(namespace)}\n`, { timeout: 15_000, interval: 500 })
+    .poll(() => `${readState(namespace)}\n`, { timeout: 40_000, interval: 500 })
     .toBe(golden);
+}
+
+/** The state once it has been the same for 3 seconds: drains and farewells are over. */
+async function lastingState(namespace: Namespace): Promise<string> {
+  let state = readState(namespace);
+  for (let unchanged = 0; unchanged < 3; ) {
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const now = readState(namespace);
+    unchanged = now === state ? unchanged + 1 : 0;
+    state = now;
+  }
+  return state;
 }
 
 function writeGolden(name: string, state: string): void {

@@ -29,14 +29,17 @@ export const kinds: readonly Kind[] = families.flatMap((family) =>
   protocols.map((protocol) => ({ protocol, family })),
 );
 
+/** A kind's name in tables. */
+export function nameOf({ protocol, family }: Kind): string {
+  return `${protocol} ${family}`;
+}
+
 /** A value for each kind of traffic, by names as `TCP IPv4`. */
 export type Table<T = string> = Record<string, T>;
 
 /** A table with what a function says of each kind. */
 export function table<T>(of: (kind: Kind) => T): Table<T> {
-  return Object.fromEntries(
-    kinds.map((kind) => [`${kind.protocol} ${kind.family}`, of(kind)] as const),
-  );
+  return Object.fromEntries(kinds.map((kind) => [nameOf(kind), of(kind)] as const));
 }
 
 /** What {@link askAll} says when nobody may answer: refused, or silence where the kernel has sent enough ICMP messages for now. */

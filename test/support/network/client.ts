@@ -133,12 +133,16 @@ async function ready(
       options: object,
       callback: () => void,
     ) => { close(): void };
+    let isDone = false;
     const done = (isReady: boolean) => {
+      if (isDone) return;
+      isDone = true;
       clearTimeout(timer);
       handle.close();
       resolve(isReady);
     };
-    const timer = setTimeout(() => done(false), patience);
+    // Where the process was busy for longer, what came meanwhile counts: it is told before immediates are run.
+    const timer = setTimeout(() => setImmediate(() => done(false)), patience);
     const handle = watch(fd, { [event]: true }, () => done(true));
   });
 }

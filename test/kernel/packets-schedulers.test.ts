@@ -1,0 +1,179 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { familyOf } from '../../pkg/ip/address.ts';
+import { ip } from '../support/addresses.ts';
+import { expectGolden } from '../support/golden.ts';
+import { ask, type Connection, open } from '../support/network/client.ts';
+import { type Host, Network } from '../support/network/network.ts';
+import type { Server } from '../support/network/server.ts';
+import { NodeProxy } from '../support/node-proxy.ts';
+import {
+  countAll,
+  type Kind,
+  kinds,
+  printAnswer,
+  ShopService,
+  serveAll,
+  type Table,
+  table,
+} from '../support/traffic.ts';
+
+// What each scheduler of the kernel does with a Service of three servers. The proxiers take over from each other, so that every
+// virtual server changes its scheduler in place.
+
+const numbers = [11, 12, 13, 14, 15, 16, 17, 18];
+const network = new Network();
+/** A client with eight addresses of each family. */
+const client = network.addClient('client', [
+  ...numbers.map((number) => ip(`203.0.113.${number}`)),
+  ...numbers.map((number) => ip(`2001:db8:203:113::${number}`)),
+]);
+const webs = [1, 2, 3].map((number) =>
+  network.addPod(`web${number}`, [ip(`10.0.1.${number}`), ip(`fd00:10:0:1::${number}`)]),
+);
+const shop = new ShopService('web', 1);
+const everybody = new Set(webs.map(({ name }) => name));
+const held: Connection[] = [];
+let servers: readonly Server[] = [];
+let proxy: NodeProxy;
+
+beforeAll(() => {
+  servers = webs.flatMap((host) => serveAll(host));
+});
+
+afterEach(() => {
+  for (const connection of held.splice(0)) connection.close();
+});
+
+afterAll(() => {
+  for (const server of servers) server.close();
+  network.close();
+});
+
+/** A suite in which a proxier uses a scheduler. */
+function withScheduler(scheduler: string, tests: () => void): void {
+  describe(`scheduler ${scheduler}`, () => {
+    beforeAll(async () => {
+      proxy = new NodeProxy(network.node.namespace, { scheduler });
+      proxy.tell(shop.service(), ...shop.slices(...webs));
+      await proxy.settled();
+    });
+    afterAll(() => proxy.stop());
+    test('the state is the golden one', async () => {
+      await expectGolden(network.node.namespace, `scheduler-${scheduler}`);
+    });
+    tests();
+  });
+}
+
+/** Opens connections by TCP that stay, one after the other. Who answers each. */
+async function hold(count: number): Promise<readonly string[]> {
+  const names: string[] = [];
+  for (let number = 0; number < count; number++) {
+    const { addresses, port } = shop.vip;
+    const opened = await open(client, {
+      protocol: 'TCP',
+      address: addresses.IPv4,
+      port,
+      patience: 500,
+    });
+    if (!('kind' in opened)) held.push(opened);
+    names.push(serverOf(printAnswer('kind' in opened ? opened : await opened.ask())));
+  }
+  return names;
+}
+
+function serverOf(answer: string): string {
+  return answer.split(' ')[0] ?? '';
+}
+
+/** Which servers answered requests from a client with one address. */
+async function serversOf(rounds: number): Promise<Table<Set<string>>> {
+  const counts = await countAll(client, shop.vip, { rounds });
+  return Object.fromEntries(
+    Object.entries(counts).map(([name, count]) => [
+      name,
+      new Set(Object.keys(count).map(serverOf)),
+    ]),
+  );
+}
+
+/** Which servers answered requests from the client's eight addresses, in this order. */
+async function serversByAddress(): Promise<Table<readonly string[]>> {
+  const answers = table((): string[] => []);
+  for (const kind of kinds) {
+    for (const address of client.addresses.filter((own) => familyOf(own) === kind.family))
+      answers[`${kind.protocol} ${kind.family}`]?.push(await askFrom(address, kind));
+  }
+  return answers;
+}
+
+async function askFrom(
+  source: Host['addresses'][number],
+  { protocol, family }: Kind,
+): Promise<string> {
+  const { addresses, port } = shop.vip;
+  const answer = await ask(client, { protocol, address: addresses[family], port, source });
+  return serverOf(printAnswer(answer));
+}
+
+/** Makes a server drain, which has a connection. */
+async function drain(name: string): Promise<void> {
+  proxy.tell(...shop.slices(...webs.map((host) => ({ host, ready: host.name !== name }))));
+  await proxy.settled();
+}
+
+for (const scheduler of ['lc', 'wlc']) {
+  withScheduler(scheduler, () => {
+    test('gives each server as many connections as the others', async () => {
+      const names = await hold(6);
+      expect(names.toSorted()).toEqual(['web1', 'web1', 'web2', 'web2', 'web3', 'web3']);
+    });
+  });
+}
+
+/** Without the fallback flag both hash part of the clients onto the draining server, and refuse them. */
+function testDrain(): void {
+  test('passes over a server that drains, and refuses nobody', async () => {
+    const [draining = ''] = await hold(1);
+    await drain(draining);
+    const weights = network.node.namespace.run('ipvsadm', '-Sn');
+    expect(weights).toMatch(/-a -t 172.30.0.1:80 .* -w 0\n/);
+    const names = Object.values(await serversByAddress()).flat();
+    expect(new Set(names)).toEqual(new Set([...everybody].filter((name) => name !== draining)));
+  });
+}
+
+withScheduler('sh', () => {
+  test('keeps a client at one server, and spreads clients', async () => {
+    const first = await serversByAddress();
+    expect(await serversByAddress()).toEqual(first);
+    for (const names of Object.values(first)) expect(new Set(names).size).toBeGreaterThan(1);
+  });
+  testDrain();
+});
+
+withScheduler('mh', () => {
+  test('spreads the connections of one client', async () => {
+    expect(await serversOf(24)).toEqual(table(() => everybody));
+  });
+  testDrain();
+});
+
+for (const scheduler of ['dh', 'lblc', 'lblcr', 'fo']) {
+  withScheduler(scheduler, () => {
+    test('gives all connections of a Service to one server', async () => {
+      for (const names of Object.values(await serversByAddress()))
+        expect(new Set(names).size).toBe(1);
+    });
+  });
+}
+
+withScheduler('ovf', () => {
+  test('fills one server after the other with two connections, and refuses any more', async () => {
+    const names = await hold(8);
+    const [one, , two, , three] = names;
+    expect(names.slice(0, 6)).toEqual([one, one, two, two, three, three]);
+    expect(new Set(names.slice(0, 6))).toEqual(everybody);
+    for (const name of names.slice(6)) expect(name).toMatch(/^(refused|timeout)$/);
+  });
+});
