@@ -92,10 +92,10 @@ function countSize(
       messages: messages.length,
       calls: window?.names.length,
       processes: window?.processes ?? 0,
-      details: `${tally(messages)}; ${tally(window?.names ?? [])}`,
+      details: `${tally(messages)}; ${tally(window?.names ?? [])}; beside them the runtime's own: ${tally(window?.runtime ?? [])}`,
     };
     const before = costs.get(kind);
-    // The least counts: the event loop has business of its own now and then, at any size.
+    // The least counts: a long turn of the event loop makes room for others now and then, at any size.
     if (before === undefined || isLess(cost, before)) costs.set(kind, cost);
   }
   return costs;

@@ -8,19 +8,20 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runProcess } from '../../pkg/firewall/process.ts';
-import type { TraceEvent } from '../../pkg/netlink/trace.ts';
+import { minutes } from '../../pkg/runner/clock.ts';
+import { Changes, kinds } from './changes.ts';
 import { encodeDestinations } from './encoding.ts';
 import { play } from './floor.ts';
 import { Node, type StartedProcess } from './node.ts';
-import { type Pod, podsOf, service, slice } from './objects.ts';
+import { podsOf, service } from './objects.ts';
 import { record, recordings } from './recording.ts';
 
 const [what = '', folder = '', ...numbers] = process.argv.slice(2);
 const [services = 0, endpoints = 0, count = 0] = numbers.map(Number);
-const never = 24 * 3600 * 1000;
+const size = { services, endpoints };
 
 const measurements: Readonly<Record<string, () => unknown>> = {
-  record: () => record(folder, { services, endpoints }),
+  record: () => record(folder, size),
   floor: () => recordings.map((name) => play(join(folder, name))),
   rules: floorOfRules,
   'first-sync': firstSync,
@@ -37,7 +38,7 @@ console.log(JSON.stringify(await measurement()) ?? 'null');
 
 /** What a first sync costs, from everything told to its end, and what it leaves in the kernel. */
 async function firstSync() {
-  const node = new Node({ syncPeriod: never });
+  const node = new Node({ syncPeriod: minutes(24 * 60) });
   await sleep(50);
   const begun = performance.now();
   node.tellAll(services, endpoints);
@@ -99,50 +100,9 @@ async function audits() {
   return laps;
 }
 
-/** A cluster whose slices change, one at a time. */
-class Changes {
-  readonly node: Node;
-  readonly #pods = new Map<number, readonly Pod[]>();
-  #next = 0;
-  #fresh = 0x7f0000;
-
-  constructor(trace?: (event: TraceEvent) => void) {
-    this.node = new Node({ syncPeriod: never, ...(trace === undefined ? {} : { trace }) });
-  }
-
-  async start(): Promise<void> {
-    this.node.tellAll(services, endpoints);
-    await this.node.firstSync;
-    await sleep(500);
-  }
-
-  /** Starts over at the first Service. */
-  rewind(): void {
-    this.#next = 0;
-  }
-
-  /** The line of the watch that changes the next Service. */
-  line(kind: keyof typeof this.kinds): string {
-    const index = this.#next++ % services;
-    const pods = this.kinds[kind](this.#pods.get(index) ?? podsOf(index, endpoints));
-    this.#pods.set(index, pods);
-    return JSON.stringify({ type: 'MODIFIED', object: slice(index, pods) });
-  }
-
-  readonly kinds = {
-    added: (pods: readonly Pod[]) => [...pods, { number: this.#fresh++, isReady: true }],
-    'not ready': ([first, ...others]: readonly Pod[]) =>
-      first === undefined ? others : [{ ...first, isReady: false }, ...others],
-    'ready again': (pods: readonly Pod[]) => pods.map((pod) => ({ ...pod, isReady: true })),
-    vanished: (pods: readonly Pod[]) => pods.slice(0, -1),
-  };
-}
-
-const kinds = ['added', 'not ready', 'ready again', 'vanished'] as const;
-
 /** Milliseconds from a line of the watch to the last acknowledgement, for each kind of change. */
 async function changes() {
-  const cluster = new Changes();
+  const cluster = new Changes(size);
   const { node } = cluster;
   await cluster.start();
   const milliseconds: Record<string, number[]> = {};
@@ -167,7 +127,7 @@ async function changes() {
 /** What each kind of change sends, with marks around it that a trace of system calls shows. */
 async function counts() {
   let names: string[] = [];
-  const cluster = new Changes((event) => {
+  const cluster = new Changes(size, (event) => {
     if (event.kind === 'request') names.push(event.command.name);
   });
   const { node } = cluster;
