@@ -164,7 +164,7 @@ describe('a Service that is deleted', () => {
     expect(printAnswer(await connection.ask())).toBe('web1 saw 10.0.1.11');
     connection.close();
     // What was reset counts as a connection for 10 s, and the last clients are told for another 5.
-    await expectGolden(network.node.namespace, 'changes');
+    await expectGolden(network.node.namespace, 'changes', { patience: 60_000 });
   });
 });
 
