@@ -11,7 +11,7 @@ export interface Window {
 
 /** What V8 and libuv do besides: waking and waiting for threads, memory, the event loop. Writes and reads of 8 bytes are eventfds. */
 const ofRuntime =
-  /^(futex|epoll_\w+|madvise|mmap|munmap|mprotect|pkey_\w+|sched_yield|getpid|rt_sig\w+|clock_\w+)$/;
+  /^(futex|io_uring_\w+|epoll_\w+|madvise|mmap|munmap|mprotect|pkey_\w+|sched_yield|getpid|rt_sig\w+|clock_\w+)$/;
 const eventfd = /^\d+, .*, (8|1024)(\)| <)/;
 const netlinkCalls = new Set(['sendto', 'recvfrom', 'sendmsg', 'recvmsg']);
 const beginning = /^(\d+) +(\w+)\((.*)$/;

@@ -1,0 +1,102 @@
+/**
+ * What the program itself costs, without the kernel: a first sync whose messages to IPVS are made and then accepted by nobody.
+ * Needs neither root nor IPVS: `hack/run node --expose-gc test/bench/alone.ts [services] [endpoints]`. Time is that of the CPU, so
+ * that a busy machine does not matter; with `--cpu-prof` Node writes down where it goes.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { createReporter } from '../../cmd/kube-proxy/reporter.ts';
+import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
+import { NetlinkIpvs } from '../../pkg/ipvs/netlink.ts';
+import { Reducer } from '../../pkg/kube/reduce.ts';
+import { silentLogger } from '../../pkg/log/memory.ts';
+import { createMetrics } from '../../pkg/metrics/metrics.ts';
+import { Connection } from '../../pkg/netlink/connection.ts';
+import { GenericFamily } from '../../pkg/netlink/generic.ts';
+import { FlowForgetter } from '../../pkg/proxy/flows.ts';
+import { Proxier } from '../../pkg/proxy/proxier.ts';
+import { minutes, systemClock } from '../../pkg/runner/clock.ts';
+import { net } from '../support/addresses.ts';
+import { FakeKernel } from '../support/proxier.ts';
+import { acceptingSocket } from './accepting-socket.ts';
+import { podsOf, service, slice } from './objects.ts';
+import { printTime } from './run.ts';
+
+/** Nobody has to be asked for its number. */
+class SomeFamily extends GenericFamily {
+  override id(): number {
+    return 30;
+  }
+}
+
+const [services = 10_000, endpoints = 10] = process.argv.slice(2).map(Number);
+const clock = systemClock;
+const log = silentLogger;
+const socket = acceptingSocket();
+const connection = new Connection(() => socket, { timeout: 1000 });
+const { promise: done, resolve } = Promise.withResolvers<void>();
+const proxier = createProxier(resolve);
+const stop = new AbortController();
+const run = proxier.run(stop.signal);
+const reducer = new Reducer();
+
+const taking = cpu();
+for (let index = 0; index < services; index++) {
+  proxier.onChange(reducer.change('Service', service(index)));
+  proxier.onChange(reducer.change('EndpointSlice', slice(index, podsOf(index, endpoints))));
+}
+console.log(`${services} Services × ${endpoints}: taken in with ${taking()} of CPU`);
+const delay = monitorEventLoopDelay({ resolution: 1 });
+delay.enable();
+const syncing = cpu();
+for (const kind of ['Service', 'EndpointSlice', 'Node'] as const)
+  proxier.onChange({ type: 'synced', kind });
+await done;
+console.log(`first sync with ${syncing()} of CPU, ${socket.sends()} sends to IPVS`);
+delay.disable();
+console.log(
+  `event loop held for ${printTime(delay.percentile(99) / 1e6)} (p99), ${printTime(delay.max / 1e6)} (longest)`,
+);
+globalThis.gc?.();
+const { heapUsed, rss } = process.memoryUsage();
+console.log(
+  `heap ${(heapUsed / 2 ** 20).toFixed(0)} MiB, resident ${(rss / 2 ** 20).toFixed(0)} MiB`,
+);
+stop.abort();
+await run;
+
+/** How much CPU time passes from now on. */
+function cpu(): () => string {
+  const start = process.cpuUsage();
+  return () => {
+    const { user, system } = process.cpuUsage(start);
+    return printTime((user + system) / 1000);
+  };
+}
+
+function createProxier(onFirstSync: () => void): Proxier {
+  const { ipsets, links, firewall, conntrack } = new FakeKernel();
+  const health = new ProxyHealth({ clock, syncPeriod: minutes(60) });
+  return new Proxier({
+    ...{ ipsets, links, firewall, clock, log },
+    ipvs: new NetlinkIpvs(connection, new SomeFamily(connection, 'IPVS')),
+    flows: new FlowForgetter({
+      ...{ conntrack, clock },
+      onReconciled: () => undefined,
+      onFailed: ({ error }) => console.error(error),
+    }),
+    reporter: {
+      ...createReporter({ metrics: createMetrics(), health, clock }),
+      firstSyncDone: onFirstSync,
+    },
+    ...{ nodeName: 'here', families: ['IPv4', 'IPv6'], scheduler: 'rr', excluded: [] },
+    ruleSettings: {
+      masqueradeMark: 0x4000,
+      masqueradeAll: false,
+      detectLocal: { mode: 'ClusterCIDR', networks: [net('10.0.0.0/8')] },
+    },
+    drains: { mode: 'pod', timeout: minutes(15) },
+    farewell: undefined,
+    syncPeriod: minutes(60),
+    minSyncPeriod: 0,
+  });
+}
