@@ -4,11 +4,11 @@ import { putMessage } from '../../pkg/netlink/message.ts';
 import { Writer } from '../../pkg/wire/writer.ts';
 import { ip } from '../support/addresses.ts';
 
-/** How many are encoded, and how many of them before the compiler has done its work. */
-const total = 100_000;
-const first = 1_000;
+/** How many are encoded at a time, and how many times: the best one counts, as others may want the CPU as well. */
+const some = 1_000;
+const times = 200;
 
-/** Microseconds to make the message of one destination, by walking its table: the first thousand, and the last of many. */
+/** Microseconds to make the message of one destination, by walking its table: the first thousand, and the best of many. */
 export function encodeDestinations(): { readonly cold: number; readonly warm: number } {
   const writer = new Writer(65_536);
   const row = { ...newDest, type: 30 };
@@ -26,7 +26,6 @@ export function encodeDestinations(): { readonly cold: number; readonly warm: nu
     }
     return ((performance.now() - start) / count) * 1000;
   };
-  const cold = encode(first);
-  encode(total);
-  return { cold, warm: encode(total) };
+  const cold = encode(some);
+  return { cold, warm: Math.min(...Array.from({ length: times }, () => encode(some))) };
 }
