@@ -56,8 +56,9 @@ export function benchCounts(sizes: readonly Size[], folder: string): readonly st
     ),
   );
   console.log('');
-  const [smallest] = results;
-  for (const kind of kinds) console.log(`- ${kind}: ${smallest?.get(kind)?.details}`);
+  for (const kind of kinds)
+    for (const [at, size] of sizes.entries())
+      console.log(`- ${kind}, ${printSize(size)}: ${results[at]?.get(kind)?.details}`);
   return kinds.flatMap((kind) =>
     complaints(
       kind,
