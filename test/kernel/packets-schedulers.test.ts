@@ -143,6 +143,18 @@ function testDrain(): void {
   });
 }
 
+/** `dh` has no such flag: a server of weight 0 must not stay. */
+function testRemoval(): void {
+  test('loses a server that should drain, and refuses nobody', async () => {
+    const [draining = ''] = await hold(1);
+    await drain(draining);
+    await expect.poll(() => network.node.namespace.run('ipvsadm', '-Sn')).not.toContain('-w 0');
+    const names = Object.values(await serversByAddress()).flat();
+    expect(names).not.toContain(draining);
+    for (const name of names) expect(everybody).toContain(name);
+  });
+}
+
 withScheduler('sh', () => {
   test('keeps a client at one server, and spreads clients', async () => {
     const first = await serversByAddress();
@@ -165,6 +177,7 @@ for (const scheduler of ['dh', 'lblc', 'lblcr', 'fo']) {
       for (const names of Object.values(await serversByAddress()))
         expect(new Set(names).size).toBe(1);
     });
+    if (scheduler === 'dh') testRemoval();
   });
 }
 
