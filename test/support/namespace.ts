@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { access, closeSync, openSync } from 'node:fs';
 import { setns } from '../../pkg/netlink/libc.ts';
 
 const CLONE_NEWNET = 0x40000000;
@@ -56,6 +56,8 @@ export function run(command: string, ...args: readonly string[]): string {
 }
 
 function enter(path: string): () => void {
+  // A first use starts the thread pool, which then stays where this thread is now: elsewhere it would keep a namespace alive for good.
+  access('/', () => undefined);
   const home = openSync('/proc/thread-self/ns/net', 'r');
   const there = openSync(path, 'r');
   try {
