@@ -91,14 +91,14 @@ describe('a kernel without', () => {
   test('ipset is named by its module', () => {
     const ipsets = new NetlinkIpSets(new Kernel({ IPSET_CMD_PROTOCOL: 'EINVAL' }));
     expect(() => ipsets.protocol()).toThrow(
-      'ask for the ipset protocol: EOPNOTSUPP (kernel module ip_set is missing)',
+      'ask for the ipset protocol: EOPNOTSUPP (kernel module ip_set is missing: modprobe ip_set)',
     );
   });
 
   test('a set type is named by its module', () => {
     const ipsets = new NetlinkIpSets(new Kernel({ IPSET_CMD_TYPE: 'E4098' }));
     expect(() => ipsets.create(header)).toThrow(
-      'create set KUBE-SOURCES: EOPNOTSUPP (kernel module ip_set_hash_ipportnet is missing)',
+      'create set KUBE-SOURCES: EOPNOTSUPP (kernel module ip_set_hash_ipportnet is missing: modprobe ip_set_hash_ipportnet)',
     );
   });
 

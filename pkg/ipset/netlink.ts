@@ -178,5 +178,6 @@ function clear(error: unknown, type: SetHeader['type']): unknown {
 
 function missingModule(operation: string, module: string, cause: unknown): KernelError {
   const code: ErrnoCode = 'EOPNOTSUPP';
-  return new KernelError(operation, code, { detail: `kernel module ${module} is missing`, cause });
+  const detail = `kernel module ${module} is missing: modprobe ${module}`;
+  return new KernelError(operation, code, { detail, cause });
 }

@@ -36,13 +36,9 @@ export interface NetlinkIpvsOptions extends Pick<ConnectionOptions, 'netns' | 't
   readonly loadModule?: (name: string) => void;
 }
 
-const EPERM = 1;
-
 /** Opens IPVS; throws EOPNOTSUPP with advice if the kernel has none. */
 export function openIpvs({ loadModule, ...options }: NetlinkIpvsOptions = {}): NetlinkIpvs {
-  const explain = (errno: number) =>
-    errno === EPERM ? 'needs the capability CAP_NET_ADMIN' : undefined;
-  const connection = openConnection(NETLINK_GENERIC, { ...options, explain });
+  const connection = openConnection(NETLINK_GENERIC, options);
   try {
     const family = new GenericFamily(connection, commands.IPVS_GENL_NAME);
     find(family, loadModule);

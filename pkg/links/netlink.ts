@@ -59,7 +59,7 @@ export class NetlinkLinks implements Links {
       return true;
     } catch (error) {
       if (isUnsupported(error)) {
-        const detail = 'the kernel lacks the module dummy';
+        const detail = 'kernel module dummy is missing: modprobe dummy';
         throw new KernelError(operation, 'EOPNOTSUPP', { detail, cause: error });
       }
       if (!isExists(error)) throw error;

@@ -19,8 +19,6 @@ export interface ChannelOptions {
   /** How long an answer may take before it is ETIMEDOUT, in milliseconds. */
   readonly timeout: number;
   readonly trace?: Trace | undefined;
-  /** What an error number that is not an errno means to this protocol (ipset's start at 4096). */
-  readonly explain?: ((errno: number) => string | undefined) | undefined;
 }
 
 /** Gets the answers to the messages of one send, by their position in it. */
@@ -30,6 +28,7 @@ export interface AnswerHandler {
   onReply(position: number): void;
 }
 
+const EPERM = errnoNumber('EPERM');
 const EBADMSG = errnoNumber('EBADMSG');
 const ENOBUFS = errnoNumber('ENOBUFS');
 
@@ -146,7 +145,9 @@ export class Channel {
 
   /** The error of a request that the kernel refused. */
   refusal(operation: string, { errno, detail }: Pick<ErrorReply, 'errno' | 'detail'>): KernelError {
-    const sentence = detail === '' ? (this.options.explain?.(errno) ?? '') : detail;
+    // What every protocol in use means by it, and none says.
+    const isForbidden = errno === EPERM && detail === '';
+    const sentence = isForbidden ? 'needs the capability CAP_NET_ADMIN' : detail;
     return new KernelError(operation, codeOf(errno), { detail: sentence });
   }
 }

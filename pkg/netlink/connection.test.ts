@@ -19,6 +19,7 @@ const read: Command<number, number> = {
   request: u16,
   reply: u16,
 };
+const EPERM = errnoNumber('EPERM');
 const ENOENT = errnoNumber('ENOENT');
 const ENOBUFS = errnoNumber('ENOBUFS');
 
@@ -73,11 +74,11 @@ describe('request', () => {
     );
   });
 
-  test('an error number of the protocol is explained by the protocol', () => {
-    const socket = scriptedSocket([[errorAnswer(4103)]]);
-    const explain = (errno: number) => (errno === 4103 ? 'set is in use' : undefined);
-    const connection = new Connection(() => socket, { timeout: 0, explain });
-    expect(() => connection.request(read, 1, 'read it')).toThrow('read it: E4103 (set is in use)');
+  test('a refusal for lack of rights says which one is missing', () => {
+    const connection = connect(scriptedSocket([[errorAnswer(EPERM)]]));
+    expect(() => connection.request(read, 1, 'read it')).toThrow(
+      'read it: EPERM (needs the capability CAP_NET_ADMIN)',
+    );
   });
 
   test('an answer that its table cannot read is EBADMSG', () => {

@@ -43,8 +43,11 @@ export class ProcSysctl implements Sysctl {
 }
 
 function asKernelError(operation: string, cause: unknown): KernelError {
-  const code = (cause as NodeJS.ErrnoException).code;
-  return new KernelError(operation, code?.startsWith('E') ? (code as `E${string}`) : 'EIO', {
+  const { code = '' } = cause as NodeJS.ErrnoException;
+  const detail =
+    code === 'EROFS' ? '/proc/sys is read-only: run privileged, or set it on the node' : '';
+  return new KernelError(operation, code.startsWith('E') ? (code as `E${string}`) : 'EIO', {
+    detail,
     cause,
   });
 }
