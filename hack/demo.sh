@@ -35,6 +35,10 @@ fi
 ensure_packages "${tools[@]}"
 ensure_node_modules
 KUBECTL=${KUBECTL:-$("$here/kubectl.sh")}
+"$here/run" node hack/demo/build.ts .cache/demo
+[[ $("$here/with-kernel.sh" --which) != vm ]] ||
+  say 'this kernel has no IPVS: a virtual machine with one starts, which takes ten seconds'
 # The demo has a deadline of its own; this is for a machine that hangs. A shell may stay for a day.
 export KERNEL_VM_TIMEOUT=${KERNEL_VM_TIMEOUT:-$((${#keep[@]} ? 86400 : 240))}
-exec "$here/with-kernel.sh" "${terminal[@]}" "$here/run" node test/demo/main.ts --kubectl "$KUBECTL" "${keep[@]}"
+exec "$here/with-kernel.sh" "${terminal[@]}" "$here/run" node --enable-source-maps .cache/demo/demo.js \
+  --kubectl "$KUBECTL" --proxy .cache/demo/kube-proxy.js "${keep[@]}"

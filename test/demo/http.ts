@@ -42,22 +42,31 @@ export function dial(host: Host, to: SocketAddress): Socket {
 
 /** One request on a connection of its own; throws unless a pod answers. */
 export async function get(host: Host, to: SocketAddress): Promise<Reply> {
-  const socket = dial(host, to);
-  const text = await new Promise<string>((resolve, reject) => {
-    const client = request({ path: '/', host: to.address, createConnection: () => socket });
-    const timer = setTimeout(() => client.destroy(new Error('no answer in time')), patience);
-    client.on('close', () => clearTimeout(timer));
-    client.on('error', reject);
-    client.on('response', (response) => {
-      let body = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
-      response.on('error', reject).on('end', () => resolve(`${response.statusCode} ${body}`));
-    });
-    client.end();
-  });
-  const [status, pod = '', peer = ''] = text.trim().split(' ');
-  if (status !== '200') throw new Error(`status ${status}`);
+  const [pod = '', peer = ''] = (await fetchText(host, { ...to, path: '/' })).trim().split(' ');
   return { pod, peer };
+}
+
+/** What is answered to one request on a connection of its own; throws unless its status is 200. */
+export async function fetchText(
+  host: Host,
+  { path, ...to }: SocketAddress & { readonly path: string },
+): Promise<string> {
+  const socket = dial(host, to);
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const client = request({ path, host: to.address, createConnection: () => socket });
+  const timer = setTimeout(() => client.destroy(new Error('no answer in time')), patience);
+  client.on('close', () => clearTimeout(timer));
+  client.on('error', reject);
+  client.on('response', (response) => {
+    let body = '';
+    response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+    response.on('error', reject).on('end', () => {
+      if (response.statusCode === 200) resolve(body);
+      else reject(new Error(`status ${response.statusCode}`));
+    });
+  });
+  client.end();
+  return promise;
 }
 
 /** Serves HTTP on an address of a host: each answer is its name and the address it saw, `catalog-dxl8k 10.0.1.7`. */

@@ -3,9 +3,14 @@ import type { SocketAddress } from '../support/network/sockets.ts';
 import { get, type Reply } from './http.ts';
 import { pause } from './wait.ts';
 
-/** Clients that ask one after the other without end, each request on a connection of its own, and count. */
+/** A request that was answered, and when it was made, by the clock of `performance.now()`. */
+export interface Answered extends Reply {
+  readonly made: number;
+}
+
+/** Clients that ask one after the other without end, each request on a connection of its own. */
 export class Load {
-  readonly replies: Reply[] = [];
+  readonly answered: Answered[] = [];
   readonly failures: string[] = [];
   readonly #stop = new AbortController();
   readonly #clients: Promise<void>[] = [];
@@ -15,9 +20,9 @@ export class Load {
     this.#clients.push(this.#ask(from, to));
   }
 
-  /** Requests that a pod answered. */
-  answeredBy(pod: string): number {
-    return this.replies.filter((reply) => reply.pod === pod).length;
+  /** Those that were made after a moment, and answered by now. */
+  since(moment: number): Answered[] {
+    return this.answered.filter(({ made }) => made > moment);
   }
 
   /** Ends when the requests that are on their way were answered. */
@@ -28,12 +33,12 @@ export class Load {
 
   async #ask(from: Host, to: SocketAddress): Promise<void> {
     while (!this.#stop.signal.aborted) {
+      const made = performance.now();
       try {
-        this.replies.push(await get(from, to));
+        this.answered.push({ ...(await get(from, to)), made });
       } catch (error) {
-        this.failures.push(
-          `${from.name}: ${error instanceof Error ? error.message : String(error)}`,
-        );
+        const why = error instanceof Error ? error.message : String(error);
+        this.failures.push(`${from.name}: ${why}`);
       }
       await pause(10);
     }

@@ -3,9 +3,8 @@
  * where the kernel has IPVS. Ends with status 0 if everything was as it should be.
  */
 import { release } from 'node:os';
-import { relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { showChanges } from './changes.ts';
+import { showChanges, showDeletion } from './changes.ts';
 import { get } from './http.ts';
 import { heldServers } from './kernel.ts';
 import { showLatency } from './latency.ts';
@@ -19,10 +18,14 @@ import { until } from './wait.ts';
 
 /** After this everything has gone wrong; in milliseconds. */
 const limit = 170_000;
-const shop = resolve(import.meta.dirname, '../../hack/demo/shop');
 
 const { values: options } = parseArgs({
-  options: { kubectl: { type: 'string', default: '' }, keep: { type: 'boolean', default: false } },
+  options: {
+    kubectl: { type: 'string', default: 'kubectl' },
+    proxy: { type: 'string', default: 'cmd/kube-proxy/main.ts' },
+    shop: { type: 'string', default: 'hack/demo/shop' },
+    keep: { type: 'boolean', default: false },
+  },
 });
 const report = new Report({ isColoured: process.env['DEMO_COLOUR'] === 'yes' });
 const interrupted = Promise.withResolvers<never>();
@@ -34,7 +37,7 @@ const deadline = setTimeout(
   limit,
 );
 
-const stage = new Stage({ kubectlPath: options.kubectl });
+const stage = new Stage(options);
 try {
   await Promise.race([play(), interrupted.promise]);
   if (options.keep) {
@@ -55,6 +58,7 @@ async function play(): Promise<void> {
   await showRequests(stage, report);
   await showDns(stage, report);
   await showChanges(stage, report);
+  await showDeletion(stage, report);
   await showLatency(stage, report);
   if (!options.keep) await showStop();
   report.summary();
@@ -73,7 +77,7 @@ async function setUp(): Promise<void> {
   const { flags } = stage.startProxy();
   const shown = flags.map((flag) => flag.replace(stage.folder, '/etc/kubernetes'));
   report.command(`kube-proxy ${shown.join(' ')}`);
-  report.command(`kubectl apply -f ${relative(process.cwd(), shop)}/`);
+  report.command(`kubectl apply -f ${options.shop}/`);
   await Promise.all([applyShop(), startPods()]);
   await until(
     'the kernel holds what the Services ask for',
@@ -87,7 +91,7 @@ async function setUp(): Promise<void> {
 }
 
 async function applyShop(): Promise<void> {
-  const lines = (await stage.kubectl(['apply', '-f', shop])).trim().split('\n');
+  const lines = (await stage.kubectl(['apply', '-f', options.shop])).trim().split('\n');
   const count = (kind: string) => lines.filter((line) => line.startsWith(kind)).length;
   report.note(
     `${count('service/')} services and ${count('endpointslice.')} endpoint slices created`,
@@ -95,7 +99,7 @@ async function applyShop(): Promise<void> {
 }
 
 async function startPods(): Promise<void> {
-  await stage.startShop(shop);
+  await stage.startShop(options.shop);
   report.note(`${stage.pods.size} pods run`);
 }
 

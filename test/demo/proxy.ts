@@ -1,9 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Host } from '../support/network/network.ts';
 
-const program = resolve(import.meta.dirname, '../../hack/kube-proxy');
+/** What is started, where, and with what. */
+export interface ProxyOptions {
+  /** The program: its bundle, or `cmd/kube-proxy/main.ts`. */
+  readonly program: string;
+  readonly node: Host;
+  readonly flags: readonly string[];
+  /** For its log. */
+  readonly folder: string;
+}
 
 /** The program, started on a node as a node starts it: a process of its own in the node's namespace. */
 export class ProxyProcess {
@@ -14,12 +22,12 @@ export class ProxyProcess {
   readonly #log: string;
   #isRunning = true;
 
-  constructor({ node, flags, folder }: { node: Host; flags: readonly string[]; folder: string }) {
+  constructor({ program, node, flags, folder }: ProxyOptions) {
     this.flags = flags;
     this.#log = join(folder, 'kube-proxy.log');
     const log = openSync(this.#log, 'w');
     // setpriv: it ends with this process, even if that is killed.
-    const command = ['setpriv', '--pdeathsig', 'KILL', program, ...flags];
+    const command = ['setpriv', '--pdeathsig', 'KILL', process.execPath, program, ...flags];
     this.#child = spawn('ip', ['netns', 'exec', node.namespace.name, ...command], {
       stdio: ['ignore', log, log],
       detached: true, // Ctrl-C is for the demo, which ends it in its own time

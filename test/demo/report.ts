@@ -55,10 +55,14 @@ export class Report {
     }
   }
 
-  /** Every check once more, and what it comes to. */
+  /** Every check once more, and what they come to. */
   summary(): void {
     this.section('Summary');
     for (const { isGood, text } of this.#checks) this.line(`  ${this.#mark(isGood)} ${text}`);
+    const count = this.#checks.length;
+    const failed = this.#checks.filter((check) => !check.isGood).length;
+    const verdict = failed === 0 ? `All ${count} hold.` : `${failed} of ${count} FAILED.`;
+    this.line(`\n${this.style(['bold', failed === 0 ? 'green' : 'red'], verdict)}`);
   }
 
   /** Text in a style, where the reader is a terminal. */

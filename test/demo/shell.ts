@@ -39,7 +39,7 @@ export async function keepShell(stage: Stage, report: Report): Promise<void> {
 function startScript(stage: Stage): string {
   const hosts = [...stage.pods.values(), { ...stage.outside, name: 'outside' }];
   return [
-    `export KUBECONFIG=${stage.kubeconfig} PATH=${dirname(stage.kubectlPath)}:$PATH`,
+    `export KUBECONFIG=${stage.kubeconfig} PATH=${dirname(stage.programs.kubectl)}:$PATH`,
     'unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY',
     "PS1='worker-1# '",
     'declare -A hosts=(',

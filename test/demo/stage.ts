@@ -29,6 +29,12 @@ export const nodeName = 'worker-1';
 const clusterCidr = '10.0.0.0/16,fd00:10::/48';
 const apiAddress = ip('192.168.0.2');
 
+/** Paths of the programs that are shown. */
+export interface Programs {
+  readonly kubectl: string;
+  readonly proxy: string;
+}
+
 /** A pod: a machine of the network, and what it serves. */
 export interface Pod extends Host {
   /** Questions that it answered, if it is a DNS server. */
@@ -46,13 +52,13 @@ export class Stage implements AsyncDisposable {
   /** A folder for whatever is written; gone afterwards. */
   readonly folder = mkdtempSync(join(tmpdir(), 'demo-'));
   readonly kubeconfig = join(this.folder, 'kubeconfig');
-  readonly kubectlPath: string;
+  readonly programs: Programs;
   readonly #api: Host;
   #kubectl: Kubectl | undefined;
   #proxy: ProxyProcess | undefined;
 
-  constructor(options: { readonly kubectlPath: string }) {
-    this.kubectlPath = options.kubectlPath;
+  constructor(programs: Programs) {
+    this.programs = programs;
     this.outside = this.network.addClient('client', [ip('203.0.113.7'), ip('2001:db8:203:113::7')]);
     this.#api = this.network.addClient('api', [apiAddress]);
     this.server = new ApiServer({ host: apiAddress, port: 6443, hosts: ['172.30.0.1'] });
@@ -79,7 +85,7 @@ export class Stage implements AsyncDisposable {
     }
     const kubeconfig = this.server.kubeconfig();
     writeFileSync(this.kubeconfig, kubeconfig, { mode: 0o600 });
-    this.#kubectl = new Kubectl(this.kubectlPath, kubeconfig);
+    this.#kubectl = new Kubectl(this.programs.kubectl, kubeconfig);
   }
 
   /** Starts the proxy on the node. */
@@ -91,7 +97,12 @@ export class Stage implements AsyncDisposable {
       `--cluster-cidr=${clusterCidr}`,
       '-v=2',
     ];
-    this.#proxy = new ProxyProcess({ node: this.network.node, flags, folder: this.folder });
+    this.#proxy = new ProxyProcess({
+      program: this.programs.proxy,
+      node: this.network.node,
+      flags,
+      folder: this.folder,
+    });
     return this.#proxy;
   }
 

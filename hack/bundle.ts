@@ -1,0 +1,76 @@
+/** How the program, and what runs it, become one file each: no module is looked for, and no type is stripped, when it starts. */
+import { copyFileSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { build, type Plugin } from 'esbuild';
+import { oldestNode, unsupportedRuntime } from '../cmd/kube-proxy/runtime.ts';
+
+/** koffi has a package per platform, each with a binary, and asks for it by name. The bundle's stands at its side. */
+const koffiBinary: Plugin = {
+  name: 'koffi-binary',
+  setup(builder) {
+    const contents =
+      "export const loadStatic = (platform) => require(['./koffi-', platform, '.node'].join(''));";
+    builder.onLoad({ filter: /\/koffi\/src\/koffi\/src\/static\.js$/ }, () => ({ contents }));
+  },
+};
+
+/**
+ * Of client-node only what its `KubeConfig` needs: everything else is 15 MB of generated classes, whose reading alone takes
+ * seconds. The package does not say that its modules do nothing when they are loaded, so esbuild would keep them.
+ */
+const kubeConfigOnly: Plugin = {
+  name: 'kube-config-only',
+  setup(builder) {
+    const replace = (filter: RegExp, contents: string) =>
+      builder.onLoad({ filter }, ({ path }) => ({ contents, resolveDir: dirname(path) }));
+    replace(/\/client-node\/dist\/index\.js$/, "export { KubeConfig } from './config.js';");
+    replace(
+      /\/client-node\/dist\/gen\/index\.js$/,
+      "export { createConfiguration } from './configuration.js'; export { ServerConfiguration } from './servers.js';",
+    );
+  },
+};
+
+/**
+ * Runs before any module of ours, so it may say what is wrong on a Node that could not run them. Of its names only `require` is
+ * seen by the rest: packages written for CommonJS want it.
+ */
+const beginning = `#!/usr/local/bin/node
+import { createRequire as requireFrom } from 'node:module';
+const require = requireFrom(import.meta.url);
+{
+  const oldestNode = ${oldestNode};
+  ${unsupportedRuntime.toString()}
+  const unsupported = unsupportedRuntime(process.versions.node);
+  if (unsupported) { console.error(unsupported); process.exit(1); }
+}`;
+
+/** Makes one module of an entry point with all packages in it, and its source map beside it. */
+export async function bundle(entry: string, outfile: string): Promise<void> {
+  await build({
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    // Not for running there: an older Node has to read the file to tell that it is too old.
+    target: 'node20',
+    sourcemap: true,
+    sourcesContent: false,
+    minifyWhitespace: true,
+    banner: { js: beginning },
+    plugins: [koffiBinary, kubeConfigOnly],
+    logLevel: 'warning',
+  });
+}
+
+/** Copies koffi's binaries, as many as are installed, to where bundles look for them: into their folder. */
+export function copyKoffi(folder: string): void {
+  const packages = readdirSync('node_modules/@koromix').filter((name) => name.startsWith('koffi-'));
+  for (const name of packages) {
+    // The folder is named `linux_x64`, with a `musl_x64` beside it that the image's libc does not want.
+    const platform = name.slice('koffi-'.length).replace('-', '_');
+    const binary = `node_modules/@koromix/${name}/${platform}/koffi.node`;
+    copyFileSync(binary, join(folder, `${name}.node`));
+  }
+}
