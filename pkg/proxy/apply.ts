@@ -142,9 +142,7 @@ function writeServers(
   const failures = servers.write(batch.map(toServerWrite));
   return failures.flatMap(({ index, error }) => {
     const operation = batch[index];
-    const isDeletion =
-      operation?.kind === 'deleteVirtualServer' || operation?.kind === 'replaceRealServer';
-    const isDone = isDeletion && isNotFound(error);
+    const isDone = operation?.kind === 'deleteVirtualServer' && isNotFound(error);
     return operation === undefined || isDone ? [] : [{ operation, error }];
   });
 }
@@ -162,14 +160,11 @@ function toServerWrite(operation: ServerOperation): ServerWrite {
       };
     case 'weighRealServer':
     case 'drainRealServer':
+    case 'replaceRealServer':
       return {
         write: { kind: 'updateRealServer', server: operation.server, backend: operation.backend },
         podUid: operation.podUid,
       };
-    case 'replaceRealServer': {
-      const { server, backend } = operation;
-      return { write: { kind: 'deleteRealServer', server, backend } };
-    }
   }
 }
 
@@ -244,6 +239,8 @@ function collectDrains(
 ): void {
   const failedOnes = new Set(failed.map(({ operation }) => operation));
   for (const operation of batch) {
-    if (operation.kind === 'drainRealServer' && !failedOnes.has(operation)) drains.push(operation);
+    const isOnItsWay =
+      operation.kind === 'drainRealServer' || operation.kind === 'replaceRealServer';
+    if (isOnItsWay && !failedOnes.has(operation)) drains.push(operation);
   }
 }

@@ -20,6 +20,8 @@ export interface Judged {
 export interface Over {
   readonly drain: Drain;
   readonly end: DrainEnd;
+  /** It goes now: see {@link Allowance}. */
+  readonly isUrgent: boolean;
 }
 
 /** What the kernel said of a virtual server's real servers, if it was asked, and when. */
@@ -29,6 +31,11 @@ export interface Look {
   readonly mode: DrainMode;
   /** After how many milliseconds of unanswered packets a server counts as dead. */
   readonly unansweredAfter?: number | undefined;
+}
+
+/** Whether nothing is decided about a drain, or it has become urgent since. */
+export function isUndecided({ drain, allowed }: Judged): boolean {
+  return drain.ending === undefined || (drain.ending === 'soon' && allowed.isUrgent === true);
 }
 
 /** Counters say something only of connections, and only where the rules ask for them: UDP is over when its time is. */
@@ -41,11 +48,13 @@ export function judge(judged: readonly Judged[], look: Look): readonly Over[] {
   const { found, now, mode, unansweredAfter } = look;
   return judged.flatMap(({ drain, allowed }) => {
     const status = found?.get(realServerKey(drain.request.backend));
-    if (found !== undefined && status === undefined) return [{ drain, end: 'vanished' as const }];
+    const isUrgent = allowed.isUrgent === true;
+    if (found !== undefined && status === undefined)
+      return [{ drain, end: 'vanished' as const, isUrgent }];
     if (status !== undefined && needsReading({ drain, allowed }))
       takeReading(drain, { status, now });
     const end = ending(drain.progress, { allowed, mode, now, unansweredAfter });
-    return end === undefined ? [] : [{ drain, end }];
+    return end === undefined ? [] : [{ drain, end, isUrgent }];
   });
 }
 
@@ -66,7 +75,8 @@ export function planNextLook(
 ): void {
   const waiting = judged.filter(
     ({ drain }) =>
-      group.drains.get(realServerKey(drain.request.backend)) === drain && !drain.isEnding,
+      group.drains.get(realServerKey(drain.request.backend)) === drain &&
+      drain.ending === undefined,
   );
   const read = waiting.filter(needsReading);
   const isClosing = read.some(({ drain }) => drain.progress.reading?.activeConnections === 0);

@@ -1,5 +1,7 @@
 import type { IpAddress } from '../ip/address.ts';
 import {
+  printRealServer,
+  printVirtualServer,
   type RealServer,
   type RealServerId,
   realServerKey,
@@ -7,6 +9,16 @@ import {
   virtualServerKey,
 } from '../ipvs/ipvs.ts';
 import { beginning, type DrainEnd, type Progress } from './drain.ts';
+
+/** `10.96.0.10:53/TCP/10.244.1.7:53`: the name of a real server across all virtual servers. For people; nobody parses it. */
+export function uniqueRS(server: VirtualServerId, backend: RealServerId): string {
+  return `${printVirtualServer(server)}/${printRealServer(backend)}`;
+}
+
+/** The {@link uniqueRS} of a drain. */
+export function nameOf({ request }: Drain): string {
+  return uniqueRS(request.server, request.backend);
+}
 
 /** A real server that is to go, already at weight 0. */
 export interface DrainRequest {
@@ -29,8 +41,8 @@ export interface EndedDrain extends DrainRequest {
 export interface Drain {
   readonly request: DrainRequest;
   progress: Progress;
-  /** Its end is decided: its clients are being looked up, to be told. */
-  isEnding: boolean;
+  /** Its end is decided: its clients are being looked up, to be told, soon or now. */
+  ending: 'soon' | 'now' | undefined;
 }
 
 /** The drains of one virtual server, which one dump serves. */
@@ -70,7 +82,7 @@ export class DrainList {
     const drain = {
       request: { ...request, podUid: podUid ?? request.podUid },
       progress,
-      isEnding: false,
+      ending: undefined,
     };
     group.drains.set(realServerKey(request.backend), drain);
     group.interval = undefined;
@@ -83,6 +95,12 @@ export class DrainList {
 
   find(server: VirtualServerId, backend: RealServerId): Drain | undefined {
     return this.#groups.get(virtualServerKey(server))?.drains.get(realServerKey(backend));
+  }
+
+  /** A drain by its {@link uniqueRS}. */
+  findByName(unique: string): Drain | undefined {
+    for (const drain of this.drains()) if (nameOf(drain) === unique) return drain;
+    return undefined;
   }
 
   /** Takes a drain off; false if it is not on the list. */

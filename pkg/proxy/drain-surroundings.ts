@@ -1,4 +1,5 @@
 import { virtualServerKey } from '../ipvs/ipvs.ts';
+import type { DrainCause } from './drain.ts';
 import type { DrainRequest } from './drain-list.ts';
 import type { DrainSurroundings } from './graceful.ts';
 import type { Ledger } from './ledger.ts';
@@ -16,17 +17,23 @@ export interface SurroundingsContext {
 
 /** What the rules of a drain depend on, as things are now. */
 export function surroundingsOf(
-  { server, backend, podUid }: DrainRequest,
+  request: DrainRequest,
   { ledger, mirror, pods, scheduler, timeout }: SurroundingsContext,
 ): DrainSurroundings {
+  const { server, backend, podUid } = request;
   const claim = ledger.claim(virtualServerKey(server));
   const { isBound = false, isExposed = true, drainTimeout } = claim?.frontEnd ?? {};
   return {
-    cause: claim?.owner === undefined ? 'virtualServer' : 'endpoint',
+    cause: causeOf(request, ledger),
     pod: podUid === undefined ? 'left' : pods.state(backend.address, podUid),
     timeout: drainTimeout ?? timeout,
     isExposed,
     isAddressGone: !isBound && !mirror.nodeAddresses.includes(server.address),
     scheduler,
   };
+}
+
+function causeOf(request: DrainRequest, ledger: Ledger): DrainCause {
+  if (ledger.claim(virtualServerKey(request.server))?.owner === undefined) return 'virtualServer';
+  return ledger.wantsSuccessor(request.server, request) ? 'successor' : 'endpoint';
 }

@@ -5,8 +5,11 @@ import type { PodState } from './pods.ts';
 /** Whose rules end a drain: `pod`, ours (`docs/graceful-termination.md`), or `connections`, upstream's. */
 export type DrainMode = 'pod' | 'connections';
 
-/** Why a real server is not wanted: its endpoint is not chosen any more, or its whole virtual server goes. */
-export type DrainCause = 'endpoint' | 'virtualServer';
+/**
+ * Why a real server is not wanted: its endpoint is not chosen any more, or its whole virtual server goes, or another pod that is
+ * wanted has its address.
+ */
+export type DrainCause = 'endpoint' | 'virtualServer' | 'successor';
 
 /**
  * How a drain ends: no connections are left; its pod is gone; a minute of packets went unanswered; the deadline; nothing to wait
@@ -44,6 +47,8 @@ export interface Allowance {
   /** From when the limit counts: the server's last sign of life, or the drain's beginning. */
   readonly counts: 'sinceLife' | 'sinceStart';
   readonly end: 'podGone' | 'deadline' | 'atOnce' | 'empty';
+  /** Not even for its clients' sake may it stay: what they send comes to another pod. */
+  readonly isUrgent?: true;
 }
 
 /** How long answers of a UDP server may be in flight. */
@@ -56,9 +61,12 @@ const unseenLimit = seconds(30);
 /** The table of `docs/graceful-termination.md`, row by row: what a real server is allowed that is no longer wanted. */
 export function allowance(circumstances: DrainCircumstances): Allowance {
   const { mode, protocol, scheduler, cause, pod, isExposed } = circumstances;
+  // Whatever the rules: another pod needs the address.
+  if (cause === 'successor') return succeeded;
   if (mode === 'connections')
     return protocol === 'TCP' && cause === 'endpoint' ? unlimited : immediately;
   const timeout = circumstances.timeout === 0 ? Number.POSITIVE_INFINITY : circumstances.timeout;
+  if (pod === 'succeeded') return succeeded;
   if (pod === 'gone') return { ...immediately, end: 'podGone' };
   const isUnreachable = cause === 'virtualServer' && circumstances.isAddressGone;
   if (isUnreachable || scheduler === 'dh') return immediately;
@@ -85,6 +93,7 @@ const unlimited: Allowance = {
   end: 'deadline',
 };
 const immediately: Allowance = { limit: 0, counts: 'sinceStart', end: 'atOnce' };
+const succeeded: Allowance = { ...immediately, end: 'podGone', isUrgent: true };
 
 function deadline(limit: number): Allowance {
   return { limit, counts: 'sinceLife', end: 'deadline' };

@@ -276,6 +276,50 @@ describe('requests', () => {
   });
 });
 
+describe('requests that bear no delay', () => {
+  const partNow = (requests: readonly DrainRequest[]) =>
+    farewell.partNow(
+      requests.map((some) => ({ ...some, connections: 7 })),
+      () => {
+        events.push(`${clock.now()} cut`);
+        return requests;
+      },
+    );
+
+  test('are carried out at once, and their clients told', async () => {
+    connect();
+    await partNow([request()]);
+    expect(events).toEqual(['0 cut']);
+    await clock.advance(200);
+    expect(events).toEqual(['0 cut', '100 told 1']);
+  });
+
+  test('are carried out untold within a second after a dump of their family', async () => {
+    connect();
+    part([request({ port: 81 })]);
+    await clock.advance(1_049);
+    await partNow([request()]);
+    await partNow([request({ address: ip('fd00:172:30::1'), backend: ip('fd00:10::1') })]);
+    expect([events, conntrack.calls.dump]).toEqual([
+      ['50 cut', '1049 cut', '1049 untold 7', '1049 cut'],
+      2,
+    ]);
+    await clock.advance(1);
+    await partNow([request()]);
+    await clock.advance(200);
+    expect(events.slice(4)).toEqual(['1050 cut', '1150 told 1']);
+  });
+
+  test('make others wait for the next second', async () => {
+    await partNow([request()]);
+    part([request({ port: 81 })]);
+    await clock.advance(999);
+    expect([events, conntrack.calls.dump]).toEqual([['0 cut'], 1]);
+    await clock.advance(1);
+    expect([events, conntrack.calls.dump]).toEqual([['0 cut', '1000 cut'], 2]);
+  });
+});
+
 describe('conntrack', () => {
   test('has forgotten the old flow, and expects the SYN, before it is sent', async () => {
     const flow = connect();

@@ -1,5 +1,5 @@
 import type { Conntrack } from '../conntrack/conntrack.ts';
-import { familyOf } from '../ip/address.ts';
+import { type Family, families, familyOf } from '../ip/address.ts';
 import { printVirtualServer } from '../ipvs/ipvs.ts';
 import type { Logger } from '../log/log.ts';
 import type { Resetter } from '../reset/reset.ts';
@@ -8,10 +8,17 @@ import { ClientSearch } from './client-search.ts';
 import { ClientTeller } from './client-teller.ts';
 import type { DrainRequest } from './drain-list.ts';
 
+/** A real server that goes, and how many connections it has, as far as is known. */
+export interface Leaving extends DrainRequest {
+  readonly connections: number;
+}
+
 /** Deletes real servers in such a way that clients which only wait are told. */
 export interface Farewell {
   /** Finds out who is connected to the servers, has them deleted by `cut`, and tells the clients of those that it deleted. */
   part(requests: readonly DrainRequest[], cut: () => Promise<readonly DrainRequest[]>): void;
+  /** The same without any delay, and ends when it is done: clients that may not be looked up at this moment are not told. */
+  partNow(leaving: readonly Leaving[], cut: () => readonly DrainRequest[]): Promise<void>;
 }
 
 /** What a {@link ClientFarewell} works with. */
@@ -47,6 +54,8 @@ export class ClientFarewell implements Farewell {
   readonly #options: ClientFarewellOptions;
   readonly #teller: ClientTeller;
   #waiting: Parting[] = [];
+  /** When clients were last looked up. */
+  readonly #lookUps = new Map<Family, number>();
   #wake: () => void = () => undefined;
 
   constructor(options: ClientFarewellOptions) {
@@ -59,6 +68,23 @@ export class ClientFarewell implements Farewell {
     this.#wake();
   }
 
+  async partNow(leaving: readonly Leaving[], cut: () => readonly DrainRequest[]): Promise<void> {
+    const { clock, onUntold } = this.#options;
+    const search = this.#searchFor(leaving);
+    const isAllowed = (family: Family) => this.#nextLookUp([family]) <= clock.now();
+    const lookedUp = familiesOf(leaving).filter(isAllowed);
+    await this.#lookUp(lookedUp, search);
+    for (const request of cut()) this.#tellClients(request, search);
+    const untold = leaving.filter(({ server }) => !lookedUp.includes(familyOf(server.address)));
+    const count = untold.reduce((sum, { connections }) => sum + connections, 0);
+    if (count > 0) onUntold(count);
+  }
+
+  /** When clients of some families may be looked up again. */
+  #nextLookUp(some: readonly Family[]): number {
+    return Math.max(...some.map((family) => (this.#lookUps.get(family) ?? -interval) + interval));
+  }
+
   /** Does what is asked for until the signal aborts; what then waits stays as it is. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#wake(), { once: true });
@@ -67,11 +93,10 @@ export class ClientFarewell implements Farewell {
 
   async #partAll(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
-    let due = clock.now();
     while (await this.#hasWork(signal)) {
+      const due = this.#nextLookUp(families);
       await sleep(clock, Math.max(gathering, due - clock.now()), signal);
       if (signal.aborted) return;
-      due = clock.now() + interval;
       const partings = this.#waiting;
       this.#waiting = [];
       await this.#round(partings);
@@ -90,11 +115,15 @@ export class ClientFarewell implements Farewell {
 
   async #round(partings: readonly Parting[]): Promise<void> {
     const requests = partings.flatMap((parting) => parting.requests);
-    const search = new ClientSearch(requests, { limit: limit - this.#teller.backlog });
-    await this.#lookUp(requests, search);
+    const search = this.#searchFor(requests);
+    await this.#lookUp(familiesOf(requests), search);
     for (const { cut } of partings) {
       for (const request of await this.#cut(cut)) this.#tellClients(request, search);
     }
+  }
+
+  #searchFor(requests: readonly DrainRequest[]): ClientSearch {
+    return new ClientSearch(requests, { limit: limit - this.#teller.backlog });
   }
 
   #tellClients(request: DrainRequest, search: ClientSearch): void {
@@ -110,9 +139,10 @@ export class ClientFarewell implements Farewell {
   }
 
   /** Whoever cannot be found finds out at the next packet; nobody's end waits for that. */
-  async #lookUp(requests: readonly DrainRequest[], search: ClientSearch): Promise<void> {
-    const { conntrack, log } = this.#options;
-    for (const family of new Set(requests.map(({ server }) => familyOf(server.address)))) {
+  async #lookUp(some: readonly Family[], search: ClientSearch): Promise<void> {
+    const { conntrack, clock, log } = this.#options;
+    for (const family of some) {
+      this.#lookUps.set(family, clock.now());
       try {
         await conntrack.dump({ family, protocol: 'TCP' }, (flow) => search.see(flow));
       } catch (error) {
@@ -129,4 +159,9 @@ export class ClientFarewell implements Farewell {
       return [];
     }
   }
+}
+
+function familiesOf(requests: readonly DrainRequest[]): readonly Family[] {
+  const present = new Set(requests.map(({ server }) => familyOf(server.address)));
+  return families.filter((family) => present.has(family));
 }

@@ -8,6 +8,7 @@ import { FakeResetter } from '../reset/fake.ts';
 import { printChallenge } from '../reset/reset.ts';
 import { seconds } from '../runner/clock.ts';
 import { manualClock } from '../runner/manual-clock.ts';
+import type { DrainMode } from './drain.ts';
 import { ClientFarewell } from './farewell.ts';
 
 // The end of a drain, by way of the farewell: who is told, and what if something fails.
@@ -21,7 +22,13 @@ afterEach(async () => {
   for (const end of ends.splice(0)) await end();
 });
 
-async function start(log: Logger = silentLogger) {
+async function start({
+  log = silentLogger,
+  mode = 'pod',
+}: {
+  log?: Logger;
+  mode?: DrainMode;
+} = {}) {
   const [kernel, clock, resetter] = [new FakeKernel(), manualClock(), new FakeResetter()];
   const { conntrack, ipvs } = kernel;
   const nothing = () => undefined;
@@ -29,7 +36,7 @@ async function start(log: Logger = silentLogger) {
   const farewell = new ClientFarewell(options);
   const abort = new AbortController();
   const ended = farewell.run(abort.signal);
-  const stand = new Stand({ kernel, clock, farewell });
+  const stand = new Stand({ kernel, clock, farewell, drains: { mode, timeout: 0 } });
   ends.push(async () => {
     abort.abort();
     await Promise.all([stand.stop(), ended]);
@@ -52,8 +59,13 @@ async function start(log: Logger = silentLogger) {
   return { stand, conntrack, ipvs, told: () => resetter.challenged.map(printChallenge) };
 }
 
-async function isThere({ kernel }: Stand): Promise<boolean> {
-  return (await kernel.ipvs.realServers(web)).some(({ address }) => address === two.address);
+async function weight({ kernel }: Stand): Promise<number | undefined> {
+  return (await kernel.ipvs.realServers(web)).find(({ address }) => address === two.address)
+    ?.weight;
+}
+
+async function isThere(stand: Stand): Promise<boolean> {
+  return (await weight(stand)) !== undefined;
 }
 
 /** The pod of `two` dies, and then it is gone. */
@@ -113,5 +125,97 @@ describe('a server whose pod is gone', () => {
     conntrack.dump = () => stand.stop();
     await lose(stand);
     expect([await isThere(stand), stand.reports.drains]).toEqual([true, ['shutdown']]);
+  });
+});
+
+describe('a server whose address another pod has', () => {
+  const successor = { ...two, podUid: 'another' };
+
+  test.each(['pod', 'connections'] as const)(
+    'is deleted at once, its client told, and the other pod served (%s)',
+    async (mode) => {
+      const { stand, told } = await start({ mode });
+      stand.tell(setSlice(slice([one, successor])));
+      await stand.settle();
+      expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
+      await stand.settle(50);
+      expect(await weight(stand)).toBe(1);
+      await stand.settle(50);
+      expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+      await stand.settle(seconds(60));
+      expect([await weight(stand), stand.reports.drains]).toEqual([1, ['podGone']]);
+    },
+  );
+
+  test.each(['pod', 'connections'] as const)(
+    'is deleted at once, and its client told, while it drains (%s)',
+    async (mode) => {
+      const { stand, told } = await start({ mode });
+      stand.tell(setSlice(slice([one, { ...two, ready: false }])));
+      await stand.settle(seconds(5));
+      stand.tell(setSlice(slice([one, successor])));
+      await stand.settle();
+      expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
+      await stand.settle(100);
+      expect([await weight(stand), told()]).toEqual([1, ['172.30.0.1:80 > 10.0.1.1:1024']]);
+    },
+  );
+
+  test('is deleted at once while its clients wait to be looked up', async () => {
+    const { stand, conntrack, told } = await start();
+    stand.tell(setSlice(slice([one, dying])));
+    await stand.settle(seconds(5));
+    stand.tell(setSlice(slice([one])));
+    await stand.settle(510);
+    expect(await weight(stand)).toBe(0);
+    const dumps = conntrack.calls.dump;
+    stand.tell(setSlice(slice([one, successor])));
+    await stand.settle();
+    expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
+    await stand.settle(2_000);
+    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+    expect([await weight(stand), conntrack.calls.dump - dumps]).toEqual([1, 2]);
+  });
+
+  test('is deleted at once although it is in another Service', async () => {
+    const { stand, told } = await start();
+    stand.tell(setSlice(slice([one, dying])));
+    await stand.settle(seconds(5));
+    stand.tell(setSlice(slice([successor], { name: 'db-1', serviceName: 'db' })));
+    await stand.settle();
+    expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
+    await stand.settle(100);
+    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+  });
+
+  test('is deleted at once if nobody is connected', async () => {
+    const { stand, ipvs, conntrack } = await start();
+    ipvs.setCounters(web, { address: two.address, port: 8080 }, { activeConnections: 0 });
+    const dumps = conntrack.calls.dump;
+    stand.tell(setSlice(slice([one, successor])));
+    await stand.settle(49);
+    expect([await isThere(stand), conntrack.calls.dump - dumps]).toEqual([false, 0]);
+    await stand.settle(1);
+    expect(await weight(stand)).toBe(1);
+  });
+
+  test('and that gets it back before its clients are looked up keeps them', async () => {
+    const { stand, conntrack, told } = await start();
+    conntrack.dump = async () => stand.tell(setSlice(slice([one, two])));
+    stand.tell(setSlice(slice([one, successor])));
+    await stand.settle(seconds(5));
+    expect([await weight(stand), told()]).toEqual([1, []]);
+  });
+
+  test('and that cannot be deleted is tried again, and the other pod is not served before', async () => {
+    const { stand, ipvs, told } = await start();
+    ipvs.fail = ({ kind }) => (kind === 'deleteRealServer' ? 'EBUSY' : undefined);
+    stand.tell(setSlice(slice([one, successor])));
+    await stand.settle(seconds(20));
+    expect([await weight(stand), told()]).toEqual([0, []]);
+    ipvs.fail = undefined;
+    await stand.settle(seconds(7));
+    expect([await weight(stand), stand.reports.drains]).toEqual([1, ['podGone']]);
+    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
   });
 });

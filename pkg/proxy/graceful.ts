@@ -1,7 +1,6 @@
 import type { IpAddress } from '../ip/address.ts';
 import {
   type Ipvs,
-  printRealServer,
   printVirtualServer,
   type RealServer,
   type RealServerId,
@@ -17,13 +16,12 @@ import { Runner } from '../runner/runner.ts';
 import {
   type Allowance,
   allowance,
-  connections,
   type DrainCircumstances,
-  type DrainEnd,
   type DrainMode,
   nextInterval,
 } from './drain.ts';
-import { cutsClients, judge, needsReading, type Over, planNextLook } from './drain-check.ts';
+import { isUndecided, judge, needsReading, type Over, planNextLook } from './drain-check.ts';
+import { DrainEnder } from './drain-ender.ts';
 import {
   type Drain,
   type DrainGroup,
@@ -65,11 +63,6 @@ export interface GracefulOptions {
 const checksAtOnce = 50;
 const pause = seconds(0.1);
 
-/** `10.96.0.10:53/TCP/10.244.1.7:53`: the name of a real server across all virtual servers. For people; nobody parses it. */
-export function uniqueRS(server: VirtualServerId, backend: RealServerId): string {
-  return `${printVirtualServer(server)}/${printRealServer(backend)}`;
-}
-
 /**
  * Real servers that are no longer wanted, on their way out: they keep their connections and get no new ones, until
  * `docs/graceful-termination.md` says that they are over. Drains that go on when the program stops stay in the kernel at weight 0
@@ -78,11 +71,17 @@ export function uniqueRS(server: VirtualServerId, backend: RealServerId): string
 export class GracefulTerminationManager {
   readonly #options: GracefulOptions;
   readonly #list = new DrainList();
+  readonly #ender: DrainEnder;
   readonly #checks: Runner;
 
   constructor(options: GracefulOptions) {
     const { clock, log } = options;
     this.#options = options;
+    this.#ender = new DrainEnder({
+      ...options,
+      list: this.#list,
+      onFailed: (drain) => this.#lookAgain(drain),
+    });
     this.#checks = new Runner({ clock, log, minInterval: pause, run: () => this.#checkDue() });
   }
 
@@ -110,9 +109,9 @@ export class GracefulTerminationManager {
     });
   }
 
-  /** Whether a real server drains, by its {@link uniqueRS}; never waits. */
+  /** Whether a real server drains, by its name, as `uniqueRS` makes it; never waits. */
   inTerminationList(unique: string): boolean {
-    return this.#findByName(unique) !== undefined;
+    return this.#list.findByName(unique) !== undefined;
   }
 
   /** Whether a real server drains; never waits. */
@@ -120,21 +119,26 @@ export class GracefulTerminationManager {
     return this.#list.find(server, backend) !== undefined;
   }
 
+  /** Whether a real server that drains goes as soon as may be. */
+  isEndingNow(server: VirtualServerId, backend: RealServerId): boolean {
+    return this.#list.find(server, backend)?.ending === 'now';
+  }
+
   /** Gives a draining real server its weight back in place: its connections carry on. Throws if it does not drain or cannot be changed. */
   moveRSOutOfGracefulDeleteList(unique: string): void {
-    const drain = this.#findByName(unique);
+    const drain = this.#list.findByName(unique);
     if (drain === undefined) throw new Error(`${unique} does not drain`);
     const { server, backend, podUid } = drain.request;
     const write = { kind: 'updateRealServer', server, backend: { ...backend, weight: 1 } } as const;
     const [failure] = this.#options.writer.write([{ write, podUid: podUid ?? '' }]);
     if (failure !== undefined) throw failure.error;
-    this.#end(drain, 'wanted');
+    this.#ender.end(drain, 'wanted');
   }
 
-  /** Takes a real server off the list about which somebody else decided. */
-  forget(server: VirtualServerId, backend: RealServerId, end: DrainEnd = 'wanted'): void {
+  /** Takes a real server off the list that was given its weight back. */
+  forget(server: VirtualServerId, backend: RealServerId): void {
     const drain = this.#list.find(server, backend);
-    if (drain !== undefined) this.#end(drain, end);
+    if (drain !== undefined) this.#ender.end(drain, 'wanted');
   }
 
   /**
@@ -144,7 +148,10 @@ export class GracefulTerminationManager {
   async begin(requests: readonly DrainRequest[]): Promise<void> {
     const groups = new Set<DrainGroup>();
     for (const request of requests) groups.add(this.#list.add(request, this.#options.clock.now()));
-    for (const group of [...groups].slice(0, checksAtOnce)) await this.#check(group);
+    const urgent: Over[] = [];
+    for (const group of [...groups].slice(0, checksAtOnce))
+      urgent.push(...(await this.#check(group)));
+    await this.#ender.finishNow(urgent);
     this.#schedule();
   }
 
@@ -166,14 +173,16 @@ export class GracefulTerminationManager {
   /** Looks after the drains until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     await this.#checks.run(signal);
-    for (const drain of [...this.#list.drains()]) this.#end(drain, 'shutdown');
+    for (const drain of [...this.#list.drains()]) this.#ender.end(drain, 'shutdown');
   }
 
   async #checkDue(): Promise<void> {
     const { lane, clock } = this.#options;
+    const urgent: Over[] = [];
     for (const group of this.#list.due(clock.now()).slice(0, checksAtOnce)) {
-      await lane.run(() => this.#check(group));
+      urgent.push(...(await lane.run(() => this.#check(group))));
     }
+    await lane.run(() => this.#ender.finishNow(urgent));
     this.#schedule();
   }
 
@@ -183,23 +192,38 @@ export class GracefulTerminationManager {
       this.#checks.retryAfter(Math.max(0, nextDue - this.#options.clock.now()));
   }
 
-  /** Looks at all drains of one virtual server: at most one dump, and the writes that follow from it. */
-  async #check(group: DrainGroup): Promise<void> {
+  /**
+   * Looks at all drains of one virtual server: at most one dump, and the writes that follow from it. Those that are left to
+   * {@link DrainEnder.finishNow}.
+   */
+  async #check(group: DrainGroup): Promise<readonly Over[]> {
     const { clock, mode, log, unansweredAfter } = this.#options;
     const judged = [...group.drains.values()]
-      .filter((drain) => !drain.isEnding && !this.#endIfWanted(drain))
-      .map((drain) => ({ drain, allowed: this.#allowance(drain.request) }));
+      .filter((drain) => !this.#ender.endIfWanted(drain))
+      .map((drain) => ({ drain, allowed: this.#allowance(drain.request) }))
+      .filter(isUndecided);
     try {
       const found = judged.some(needsReading) ? await this.#read(group.server) : undefined;
       const now = clock.now();
-      this.#finish(judge(judged, { found, now, mode, unansweredAfter }));
+      const urgent = this.#ender.finish(judge(judged, { found, now, mode, unansweredAfter }));
       planNextLook(group, { judged, now, mode });
+      return urgent;
     } catch (error) {
       log.error('could not look at draining real servers', error, {
         virtualServer: printVirtualServer(group.server),
       });
       group.due = clock.now() + nextInterval(group.interval, { mode, isClosing: true });
+      return [];
     }
+  }
+
+  /** A real server that could not be deleted is judged anew. */
+  #lookAgain({ request }: Drain): void {
+    const { clock, mode } = this.#options;
+    const group = this.#list.group(virtualServerKey(request.server));
+    if (group === undefined) return;
+    group.due = clock.now() + nextInterval(group.interval, { mode, isClosing: true });
+    this.#schedule();
   }
 
   #allowance(request: DrainRequest): Allowance {
@@ -211,89 +235,4 @@ export class GracefulTerminationManager {
     const statuses = await this.#options.ipvs.realServers(server);
     return new Map(statuses.map((status) => [realServerKey(status), status]));
   }
-
-  /** Deletes what is over. Those whose connections are cut go by way of the farewell, so that their clients are told. */
-  #finish(over: readonly Over[]): void {
-    const { farewell } = this.#options;
-    const isTold = (some: Over) => farewell !== undefined && cutsClients(some);
-    const [told, others] = [over.filter(isTold), over.filter((some) => !isTold(some))];
-    this.#delete(others);
-    if (told.length === 0) return;
-    for (const { drain } of told) drain.isEnding = true;
-    const requests = told.map(({ drain }) => drain.request);
-    farewell?.part(requests, () => this.#options.lane.run(() => this.#cut(told)));
-  }
-
-  /** Deletes what was over when its clients began to be looked up. Those that went. */
-  #cut(told: readonly Over[]): readonly DrainRequest[] {
-    const isOnList = ({ drain }: Over) =>
-      this.#list.find(drain.request.server, drain.request.backend) === drain;
-    try {
-      return this.#delete(told.filter(isOnList));
-    } finally {
-      for (const { drain } of told.filter(isOnList)) this.#lookAgain(drain);
-    }
-  }
-
-  /** A real server that could not be deleted is judged anew. */
-  #lookAgain(drain: Drain): void {
-    const { clock, mode } = this.#options;
-    drain.isEnding = false;
-    const group = this.#list.group(virtualServerKey(drain.request.server));
-    if (group === undefined) return;
-    group.due = clock.now() + nextInterval(group.interval, { mode, isClosing: true });
-    this.#schedule();
-  }
-
-  /** Deletes real servers that are still unwanted at this moment. Those that went. */
-  #delete(over: readonly Over[]): readonly DrainRequest[] {
-    const due = over.filter(({ drain }) => !this.#endIfWanted(drain));
-    const writes = due.map(({ drain }) => {
-      const { server, backend } = drain.request;
-      return { write: { kind: 'deleteRealServer', server, backend } as const };
-    });
-    const failed = this.#options.writer.write(writes);
-    const failures = new Map(failed.map(({ index, error }) => [index, error]));
-    return due.flatMap(({ drain, end }, index) => {
-      const error = failures.get(index);
-      if (error !== undefined) {
-        const realServer = nameOf(drain);
-        this.#options.log.error('could not delete a drained real server', error, { realServer });
-        return [];
-      }
-      this.#end(drain, end);
-      return [drain.request];
-    });
-  }
-
-  #endIfWanted(drain: Drain): boolean {
-    if (!this.#options.isWanted(drain.request.server, drain.request)) return false;
-    this.#end(drain, 'wanted');
-    return true;
-  }
-
-  #end(drain: Drain, end: DrainEnd): void {
-    if (!this.#list.remove(drain)) return;
-    const { clock, log, onEnd } = this.#options;
-    const age = clock.now() - drain.progress.started;
-    const isCut = end !== 'wanted' && end !== 'shutdown' && end !== 'vanished';
-    const cutConnections =
-      isCut && drain.progress.reading !== undefined ? connections(drain.progress.reading) : 0;
-    log.v(2)?.info('drain ended', {
-      realServer: nameOf(drain),
-      end,
-      seconds: Math.round(age / 1000),
-      cutConnections,
-    });
-    onEnd?.({ ...drain.request, end, age, cutConnections });
-  }
-
-  #findByName(unique: string): Drain | undefined {
-    for (const drain of this.#list.drains()) if (nameOf(drain) === unique) return drain;
-    return undefined;
-  }
-}
-
-function nameOf({ request }: Drain): string {
-  return uniqueRS(request.server, request.backend);
 }

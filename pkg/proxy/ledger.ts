@@ -1,7 +1,7 @@
 import { type Family, familyOf, type IpAddress } from '../ip/address.ts';
 import { type Entry, entryKey } from '../ipset/ipset.ts';
 import { type RealServerId, type VirtualServerId, virtualServerKey } from '../ipvs/ipvs.ts';
-import type { Footprint, FrontEnd, LocalLack, SetEntry } from './footprint.ts';
+import type { Footprint, FrontEnd, LocalLack, SetEntry, WantedRealServer } from './footprint.ts';
 import { Keys } from './keys.ts';
 import { type SetId, setIds, setName } from './sets.ts';
 
@@ -91,17 +91,15 @@ export class Ledger {
   }
 
   /** Whether a real server is wanted, and for the same pod as far as both are known. */
-  wantsRealServer(
-    server: VirtualServerId,
-    { backend, podUid }: { backend: RealServerId; podUid: string | undefined },
-  ): boolean {
-    const wanted = this.claim(virtualServerKey(server))?.frontEnd.realServers.find(
-      ({ address, port }) => address === backend.address && port === backend.port,
-    );
-    if (wanted === undefined) return false;
-    return (
-      podUid === undefined || podUid === '' || wanted.podUid === '' || podUid === wanted.podUid
-    );
+  wantsRealServer(server: VirtualServerId, { backend, podUid }: PodsBackend): boolean {
+    const wanted = this.#wantedAt(server, backend);
+    return wanted !== undefined && isSamePod(podUid, wanted.podUid);
+  }
+
+  /** Whether another pod's real server is wanted in the place of one. */
+  wantsSuccessor(server: VirtualServerId, { backend, podUid }: PodsBackend): boolean {
+    const wanted = this.#wantedAt(server, backend);
+    return wanted !== undefined && !isSamePod(podUid, wanted.podUid);
   }
 
   wantsEntry(set: string, key: string): boolean {
@@ -173,6 +171,12 @@ export class Ledger {
     return owners;
   }
 
+  #wantedAt(server: VirtualServerId, backend: RealServerId): WantedRealServer | undefined {
+    return this.claim(virtualServerKey(server))?.frontEnd.realServers.find(
+      ({ address, port }) => address === backend.address && port === backend.port,
+    );
+  }
+
   #enter(owner: Owner, { frontEnd, touched }: { frontEnd: FrontEnd; touched: Keys }): void {
     const key = virtualServerKey(frontEnd.server);
     const others = (this.#claims.get(key) ?? []).filter((claim) => claim.owner?.key !== owner.key);
@@ -232,6 +236,17 @@ export class Ledger {
     if (owners.length > 0) this.#entries.set(set, entries.set(key, { entry, owners }));
     else if (entries.delete(key) && entries.size === 0) this.#entries.delete(set);
   }
+}
+
+/** A real server, and whose it is as far as is known. */
+interface PodsBackend {
+  readonly backend: RealServerId;
+  readonly podUid: string | undefined;
+}
+
+/** Whether two real servers on one address are the same pod's, as far as is known. */
+export function isSamePod(podUid: string | undefined, other: string): boolean {
+  return podUid === undefined || podUid === '' || other === '' || podUid === other;
 }
 
 /** An entry, and who wants it, once for each front end. */

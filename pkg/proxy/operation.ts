@@ -39,11 +39,14 @@ export type Operation =
       readonly backend: RealServer;
       readonly podUid: string;
     }
-  /** Deletes the server of another pod at once: the one that is wanted comes after a pause that lets the kernel forget its connections. */
+  /**
+   * Weight 0 now, and deletion as soon as its clients are known: another pod has its address. The one that is wanted comes after
+   * a pause that lets the kernel forget the old connections.
+   */
   | {
       readonly kind: 'replaceRealServer';
       readonly server: VirtualServerId;
-      readonly backend: RealServerId;
+      readonly backend: RealServer;
       /** Whose it was. */
       readonly podUid: string;
     }

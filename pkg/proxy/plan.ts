@@ -8,7 +8,7 @@ import {
 } from '../ipvs/ipvs.ts';
 import type { WantedRealServer } from './footprint.ts';
 import type { Keys } from './keys.ts';
-import type { Claim, Ledger } from './ledger.ts';
+import { type Claim, isSamePod, type Ledger } from './ledger.ts';
 import type { HeldRealServer, HeldServer, Mirror } from './mirror.ts';
 import type { Operation } from './operation.ts';
 import { type SetId, setHeader, setIds, setName } from './sets.ts';
@@ -21,6 +21,8 @@ export interface PlanInput {
   readonly keys: Keys;
   /** Real servers that the graceful termination manager looks after already. */
   readonly isDraining: (server: VirtualServerId, backend: RealServerId) => boolean;
+  /** Those of them that go as soon as may be already. */
+  readonly isEndingNow: (server: VirtualServerId, backend: RealServerId) => boolean;
   /** Real servers that must not be added yet: another pod had their address a moment ago. */
   readonly isResting: (
     server: VirtualServerId,
@@ -235,11 +237,12 @@ function planRealServer(
   if (present === undefined) {
     const isDue = backend.weight > 0 && !input.isResting(server, wanted);
     if (isDue) phases.add('serve', { kind: 'addRealServer', server, backend, podUid });
-  } else if (podUid !== '' && present.podUid !== '' && podUid !== present.podUid) {
+  } else if (!isSamePod(podUid, present.podUid)) {
+    if (present.weight === 0 && input.isEndingNow(server, present)) return;
     phases.add('serve', {
       kind: 'replaceRealServer',
       server,
-      backend,
+      backend: { ...backend, weight: 0 },
       podUid: present.podUid,
     });
   } else if (hasChanged(backend, present)) {

@@ -8,10 +8,11 @@ import { objectKey } from './service.ts';
  * - `alive`: in a slice, and not both terminating and out of service;
  * - `dying`: in a slice, terminating and not serving;
  * - `left`: in no slice any more, and well when it was last seen;
- * - `gone`: in no slice any more, and either ailing when it was last seen or succeeded by another pod on its address;
+ * - `gone`: in no slice any more, and ailing when it was last seen;
+ * - `succeeded`: gone, and another pod has its address;
  * - `unseen`: never in any slice since the program started.
  */
-export type PodState = 'alive' | 'dying' | 'left' | 'gone' | 'unseen';
+export type PodState = 'alive' | 'dying' | 'left' | 'gone' | 'succeeded' | 'unseen';
 
 interface Pod {
   readonly uid: string;
@@ -90,11 +91,11 @@ export class Pods {
   state(address: IpAddress, podUid: string): PodState {
     const here = this.#present.get(address);
     const pod = podUid === '' ? here?.[0] : (find(here, podUid) ?? find(here, ''));
-    if (pod !== undefined) return pod.isSucceeded ? 'gone' : stateInSlice(pod);
+    if (pod !== undefined) return pod.isSucceeded ? 'succeeded' : stateInSlice(pod);
     const departed =
       this.#departed.get(podKey({ address, podUid })) ??
       this.#departed.get(podKey({ address, podUid: '' }));
-    if (podUid !== '' && here !== undefined && !isSharing(departed, here)) return 'gone';
+    if (podUid !== '' && here !== undefined && !isSharing(departed, here)) return 'succeeded';
     if (departed === undefined) return podUid === '' ? 'unseen' : 'left';
     if (departed.due > this.#now()) return stateInSlice(departed.pod);
     return departed.pod.terminating || !departed.pod.serving ? 'gone' : 'left';

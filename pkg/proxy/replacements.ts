@@ -7,8 +7,9 @@ import {
 } from '../ipvs/ipvs.ts';
 import type { Logger } from '../log/log.ts';
 import { seconds } from '../runner/clock.ts';
-import { uniqueRS } from './graceful.ts';
+import { uniqueRS } from './drain-list.ts';
 import { Keys } from './keys.ts';
+import { isSamePod } from './ledger.ts';
 import type { ServerWriter } from './server-writer.ts';
 
 /**
@@ -73,7 +74,7 @@ export class Replacements {
     return (
       replacement !== undefined &&
       replacement.until > this.#options.now() &&
-      !isSamePod(backend, replacement.backend)
+      !isSamePod(backend.podUid, replacement.backend.podUid)
     );
   }
 
@@ -97,7 +98,7 @@ export class Replacements {
     const key = keyOf(server, backend);
     const replacement = this.#all.get(key);
     if (replacement === undefined) return;
-    if (isSamePod(backend, replacement.backend)) this.#all.delete(key);
+    if (isSamePod(backend.podUid, replacement.backend.podUid)) this.#all.delete(key);
     else replacement.isAdded = true;
   }
 
@@ -137,11 +138,6 @@ export class Replacements {
     replacement.isOffered = false;
     replacement.isAdded = false;
   }
-}
-
-/** As far as is known. */
-function isSamePod({ podUid }: PodsServer, other: PodsServer): boolean {
-  return podUid === '' || other.podUid === '' || podUid === other.podUid;
 }
 
 function keyOf(server: VirtualServerId, backend: RealServerId): string {

@@ -55,6 +55,7 @@ export class Settler {
     const { ledger, mirror, graceful, applyContext, families, retries, replacements } =
       this.#options;
     const isDraining = graceful.isDraining.bind(graceful);
+    const isEndingNow = graceful.isEndingNow.bind(graceful);
     const isResting = replacements.isResting.bind(replacements);
     const failures: FailedOperation[] = [];
     const breather = new Breather(applyContext.now);
@@ -65,6 +66,7 @@ export class Settler {
         held: mirror,
         keys: part,
         isDraining,
+        isEndingNow,
         isResting,
         families,
       });
@@ -141,9 +143,6 @@ export class Settler {
       graceful.forget(operation.server, operation.backend);
     } else if (operation.kind === 'addRealServer') {
       replacements.added(operation.server, { ...operation.backend, podUid: operation.podUid });
-    } else if (operation.kind === 'replaceRealServer') {
-      graceful.forget(operation.server, operation.backend, 'podGone');
-      replacements.begin(operation.server, { ...operation.backend, podUid: operation.podUid });
     }
   }
 

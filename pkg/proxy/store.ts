@@ -206,6 +206,8 @@ export class Store {
   }
 
   #isGone({ address, podUid }: Endpoint): boolean {
-    return podUid !== '' && this.#pods?.state(address, podUid) === 'gone';
+    if (podUid === '') return false;
+    const state = this.#pods?.state(address, podUid);
+    return state === 'gone' || state === 'succeeded';
   }
 }

@@ -124,10 +124,29 @@ function watch(standing: readonly Standing[]) {
 
 const everyPath = paths.flatMap(([name]) => families.map((family) => `${name}, ${family}`));
 
+/** How a pod goes: it terminates, and then it is out of its slice. */
+async function end(gone: Host): Promise<void> {
+  const dying = { ready: false, serving: false, terminating: true };
+  proxy.tell(...shop.slices({ host: gone, ...dying }, web3));
+  await proxy.settled();
+  proxy.tell(...shop.slices(web3));
+}
+
+/** Its slice says that another pod has its address. */
+function succeed(gone: Host): void {
+  proxy.tell(...shop.slices({ host: gone, podUid: 'another', ready: false }, web3));
+}
+
+async function cutOff(gone: Host): Promise<void> {
+  network.cut(gone);
+  await end(gone);
+}
+
 describe.each([
-  ['is gone', web1, () => undefined],
-  ['was cut off, and is gone then', web2, () => network.cut(web2)],
-])('when their pod %s', (_, gone, lose) => {
+  ['is gone', web1, end],
+  ['has lost its address to another', web1, succeed],
+  ['was cut off, and is gone then', web2, cutOff],
+] as const)('when their pod %s', (_, gone, lose) => {
   let standing: readonly Standing[];
   const of = (server: Host) => standing.filter((one) => one.server === server.name);
 
@@ -146,11 +165,7 @@ describe.each([
   test('clients that only wait are told within a second of the deletion, on every path', async () => {
     const told = proxy.clients.told;
     const ends = watch(of(gone));
-    lose();
-    const dying = { ready: false, serving: false, terminating: true };
-    proxy.tell(...shop.slices({ host: gone, ...dying }, web3));
-    await proxy.settled();
-    proxy.tell(...shop.slices(web3));
+    await lose(gone);
     const ended = await ends;
     expect(ended.map(({ path, how }) => [path, how])).toEqual(
       everyPath.map((path) => [path, 'reset']),

@@ -1,0 +1,131 @@
+import type { Logger } from '../log/log.ts';
+import type { Clock } from '../runner/clock.ts';
+import type { Lane } from '../runner/lane.ts';
+import { connections, type DrainEnd } from './drain.ts';
+import { cutsClients, type Over } from './drain-check.ts';
+import {
+  type Drain,
+  type DrainList,
+  type DrainRequest,
+  type EndedDrain,
+  nameOf,
+} from './drain-list.ts';
+import type { Farewell } from './farewell.ts';
+import type { ServerWriter } from './server-writer.ts';
+
+/** What a {@link DrainEnder} works with. */
+export interface DrainEnderOptions {
+  readonly list: DrainList;
+  readonly writer: ServerWriter;
+  /** Whether a Service wants the real server of a drain now. */
+  readonly isWanted: (
+    server: DrainRequest['server'],
+    realServer: Pick<DrainRequest, 'backend' | 'podUid'>,
+  ) => boolean;
+  /** Without one, clients learn of a deletion at their next packet. */
+  readonly farewell: Farewell | undefined;
+  readonly lane: Lane;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly onEnd?: (drain: EndedDrain) => void;
+  /** A real server that was over could not be deleted, after its clients were looked up. */
+  readonly onFailed: (drain: Drain) => void;
+}
+
+/** Takes real servers away whose drains are over, by way of the farewell if they have clients that must be told. */
+export class DrainEnder {
+  readonly #options: DrainEnderOptions;
+
+  constructor(options: DrainEnderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Deletes what is over. Those whose connections are cut go as soon as their clients are looked up; the urgent ones among them
+   * are given back, for {@link finishNow}.
+   */
+  finish(over: readonly Over[]): readonly Over[] {
+    const { farewell, lane } = this.#options;
+    const isTold = (some: Over) => farewell !== undefined && cutsClients(some);
+    const [told, others] = [over.filter(isTold), over.filter((some) => !isTold(some))];
+    this.#delete(others);
+    for (const { drain, isUrgent } of told) drain.ending = isUrgent ? 'now' : 'soon';
+    const patient = told.filter(({ isUrgent }) => !isUrgent);
+    if (patient.length > 0)
+      farewell?.part(patient.map(requestOf), () => lane.run(() => this.#cut(patient)));
+    return told.filter(({ isUrgent }) => isUrgent);
+  }
+
+  /** Deletes those that are urgent; of all virtual servers together, as one lookup serves them. Inside the lane only. */
+  async finishNow(urgent: readonly Over[]): Promise<void> {
+    if (urgent.length === 0) return;
+    const leaving = urgent.map(({ drain: { request, progress } }) => {
+      return { ...request, connections: progress.reading?.activeConnections ?? 0 };
+    });
+    await this.#options.farewell?.partNow(leaving, () => this.#cut(urgent));
+  }
+
+  /** Ends a drain whose real server a Service wants; false if none does. */
+  endIfWanted(drain: Drain): boolean {
+    if (!this.#options.isWanted(drain.request.server, drain.request)) return false;
+    this.end(drain, 'wanted');
+    return true;
+  }
+
+  /** Takes a drain off the list, and says so. */
+  end(drain: Drain, end: DrainEnd): void {
+    const { list, clock, log, onEnd } = this.#options;
+    if (!list.remove(drain)) return;
+    const age = clock.now() - drain.progress.started;
+    const isCut = end !== 'wanted' && end !== 'shutdown' && end !== 'vanished';
+    const cutConnections =
+      isCut && drain.progress.reading !== undefined ? connections(drain.progress.reading) : 0;
+    log.v(2)?.info('drain ended', {
+      realServer: nameOf(drain),
+      end,
+      seconds: Math.round(age / 1000),
+      cutConnections,
+    });
+    onEnd?.({ ...drain.request, end, age, cutConnections });
+  }
+
+  /** Deletes what was over when its clients began to be looked up. Those that went. */
+  #cut(told: readonly Over[]): readonly DrainRequest[] {
+    const { list, onFailed } = this.#options;
+    const isOnList = ({ drain }: Over) =>
+      list.find(drain.request.server, drain.request.backend) === drain;
+    try {
+      return this.#delete(told.filter(isOnList));
+    } finally {
+      for (const { drain } of told.filter(isOnList)) {
+        drain.ending = undefined;
+        onFailed(drain);
+      }
+    }
+  }
+
+  /** Deletes real servers that are still unwanted at this moment. Those that went. */
+  #delete(over: readonly Over[]): readonly DrainRequest[] {
+    const { writer, log } = this.#options;
+    const due = over.filter(({ drain }) => !this.endIfWanted(drain));
+    const writes = due.map(({ drain }) => {
+      const { server, backend } = drain.request;
+      return { write: { kind: 'deleteRealServer', server, backend } as const };
+    });
+    const failed = writer.write(writes);
+    const failures = new Map(failed.map(({ index, error }) => [index, error]));
+    return due.flatMap(({ drain, end }, index) => {
+      const error = failures.get(index);
+      if (error !== undefined) {
+        log.error('could not delete a drained real server', error, { realServer: nameOf(drain) });
+        return [];
+      }
+      this.end(drain, end);
+      return [drain.request];
+    });
+  }
+}
+
+function requestOf({ drain }: Over): DrainRequest {
+  return drain.request;
+}
