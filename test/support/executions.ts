@@ -21,7 +21,7 @@ export class ExecutionCounter {
   /** Begins to count; nothing runs fast from now on, until {@link stop}. */
   static async start(): Promise<ExecutionCounter> {
     setFlagsFromString('--no-maglev'); // what it compiles does not count
-    setFlagsFromString('--no-flush-bytecode'); // nor what was thrown away and compiled again
+    setFlagsFromString('--no-turbo-inlining'); // nor do calls that were inlined
     const counter = new ExecutionCounter();
     counter.#session.connect();
     await counter.#session.post('Profiler.enable');
@@ -43,7 +43,7 @@ export class ExecutionCounter {
     await this.#session.post('Profiler.stopPreciseCoverage');
     this.#session.disconnect();
     setFlagsFromString('--maglev');
-    setFlagsFromString('--flush-bytecode');
+    setFlagsFromString('--turbo-inlining');
   }
 
   /** What ran since the last time. */
