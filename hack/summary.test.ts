@@ -19,6 +19,12 @@ test.each([
   { what: 'a check of the gate fails', parts: [`gate=1=${good}`], line: '3 passed, 1 failed' },
   { what: 'a run dies', parts: [`unit=0=${good}`, 'kernel=125=/none'], line: '3 passed, 1 failed' },
   { what: 'a run has no test', parts: [`unit=0=${empty}`], line: '0 passed, 1 failed' },
+  {
+    what: 'a run is one test',
+    parts: [`unit=0=${red}`, 'demo=0='],
+    line: '2 passed, 2 failed, 1 skipped',
+  },
+  { what: 'such a run fails', parts: [`unit=0=${good}`, 'demo=1='], line: '3 passed, 1 failed' },
   { what: 'nothing ran', parts: [], line: '0 passed, 0 failed' },
 ])('$what: $line', ({ parts, line }) => {
   const script = join(import.meta.dirname, 'summary.ts');

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Every test of the project, and what it takes to run them. The last line is the count.
 #
-#   hack/test.sh                          the gate with the unit tests, the kernel tests, the end-to-end tests
+#   hack/test.sh                          the gate with the unit tests, the kernel tests, the end-to-end tests, the demo
 #   hack/test.sh gate|unit|kernel|e2e [words for vitest]   one of them
+#   hack/test.sh demo                     the README's first command: one test
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -46,10 +47,21 @@ e2e() {
   KUBECTL=$kubectl run e2e vitest e2e "$@"
 }
 
+demo() {
+  local status=0
+  if [[ $(hack/with-kernel.sh --which) == none || ($(uname -m) != x86_64 && -z ${KUBECTL:-}) ]]; then
+    say 'demo: it needs IPVS or x86-64, and a kubectl (KUBECTL)'
+    return
+  fi
+  say demo
+  hack/demo.sh </dev/null || status=$?
+  results+=("demo=$status=")
+}
+
 part=${1:-all}
 (($# == 0)) || shift
 case $part in
-  all | gate | unit | kernel | e2e) ;;
+  all | gate | unit | kernel | e2e | demo) ;;
   *) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && exit 2 ;;
 esac
 
@@ -60,6 +72,6 @@ trap 'rm -rf "$reports"' EXIT
 [[ -t 1 ]] || export NO_COLOR=1
 
 # Words for vitest come with one part only.
-if [[ $part == all ]]; then parts=(gate kernel e2e); else parts=("$part"); fi
+if [[ $part == all ]]; then parts=(gate kernel e2e demo); else parts=("$part"); fi
 for part in "${parts[@]}"; do "$part" "$@"; done
 hack/run node hack/summary.ts "${results[@]}"

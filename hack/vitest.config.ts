@@ -22,7 +22,7 @@ export default defineConfig({
             'pkg/**/*.test.ts',
             'cmd/**/*.test.ts',
             'hack/**/*.test.ts',
-            'test/{support,properties,contract}/**/*.test.ts',
+            'test/{support,properties,contract,demo}/**/*.test.ts',
           ],
           pool: 'threads',
           // Only a test that hangs ends so: machines may be slow.

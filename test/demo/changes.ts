@@ -5,7 +5,7 @@ import { get } from './http.ts';
 import { heldServers, serverKey } from './kernel.ts';
 import { Load } from './load.ts';
 import type { Report } from './report.ts';
-import { countByPod, printCounts, vip } from './requests.ts';
+import { countByPod, lastPart, vip } from './requests.ts';
 import { slicesOf } from './shop.ts';
 import { addressOf, nodeName, type Stage } from './stage.ts';
 import { until } from './wait.ts';
@@ -59,11 +59,14 @@ async function addAndRemove(
   { report, load }: { report: Report; load: Load },
 ): Promise<void> {
   const { name } = newPod;
+  const pods = [...stage.pods.keys(), name].filter((pod) => pod.startsWith('storefront-'));
   const share = async (moment = performance.now()) => {
     await until('more requests', () => load.since(moment).length >= requestsEach);
     const answered = load.since(moment);
-    report.line(`  ${answered.length} requests: ${printCounts(countByPod(answered))}`);
-    return answered.filter(({ pod }) => pod === name).length;
+    const counts = countByPod(answered);
+    const shares = pods.map((pod) => `${lastPart(pod)} ${`${counts.get(pod) ?? '–'}`.padEnd(3)}`);
+    report.line(`      ${`${answered.length}`.padStart(3)} requests: ${shares.join(' ')}`);
+    return counts.get(name) ?? 0;
   };
   await share(0);
   await stage.startPods([newPod]);
@@ -142,13 +145,16 @@ export async function showDeletion(stage: Stage, report: Report): Promise<void> 
   report.command('kubectl delete service newsletter -n shop');
   await stage.kubectl(['delete', 'service', 'newsletter', '-n', 'shop']);
   const deleted = performance.now();
-  const ask = () =>
-    get(stage.node, { address, port: 80 }).then(
+  let outcome = '';
+  const isAnswered = async () => {
+    outcome = await get(stage.node, { address, port: 80 }).then(
       () => 'answered',
       (error: NodeJS.ErrnoException) => error.code ?? error.message,
     );
-  await until('newsletter is not answered any more', async () => (await ask()) !== 'answered');
-  report.note(`the node is told ${await ask()}`);
+    return outcome === 'answered';
+  };
+  await until('newsletter is not answered any more', async () => !(await isAnswered()));
+  report.note(`the node is told ${outcome}`);
   const { namespace } = stage.node;
   const isHeld = () =>
     heldServers(namespace).has(serverKey({ protocol: 'TCP', address, port: 80 })) ||
@@ -157,5 +163,8 @@ export async function showDeletion(stage: Stage, report: Report): Promise<void> 
   await until('newsletter is gone from the kernel', () => !isHeld());
   report.note('its virtual server, its address and its set entry are gone');
   const seconds = ((performance.now() - deleted) / 1000).toFixed(1);
-  report.check(true, `a deleted Service is refused, and gone from the kernel after ${seconds} s`);
+  report.check(
+    outcome === 'ECONNREFUSED',
+    `a deleted Service is refused (${outcome}), and gone from the kernel after ${seconds} s`,
+  );
 }

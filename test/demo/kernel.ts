@@ -32,7 +32,7 @@ export function heldServers(namespace: Namespace): Map<string, HeldServer> {
 }
 
 /** Reads what `ipvsadm --save --numeric` prints. */
-function parseServers(text: string): Map<string, HeldServer> {
+export function parseServers(text: string): Map<string, HeldServer> {
   const servers = new Map<string, HeldServer & { readonly weights: Map<string, number> }>();
   for (const line of text.split('\n')) {
     const [, action, flag = '', address = ''] = /^-([Aa]) (\S+) (\S+)/.exec(line) ?? [];

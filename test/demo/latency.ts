@@ -36,8 +36,8 @@ export async function showLatency(stage: Stage, report: Report): Promise<void> {
     const mean = ((after.seconds - before.seconds) / (after.count - before.count)) * 1000;
     for (const line of [
       'From the moment the API server, which is in this process, takes the change and writes it to the',
-      `proxy's watch, until a look into the kernel sees it; a look takes ${milliseconds(look)}. By its own metric`,
-      `the proxy spends ${milliseconds(mean)} of it on a sync.`,
+      `proxy's watch, until a look into the kernel sees it; a look takes ${milliseconds(look)}. By the proxy's own`,
+      `metric a sync takes ${milliseconds(mean)} on average.`,
     ])
       report.line(`  ${report.style('dim', line)}`);
     const middle = median([...appeared, ...drained]);

@@ -62,14 +62,18 @@ async function play(): Promise<void> {
   await showLatency(stage, report);
   if (!options.keep) await showStop();
   report.summary();
+  if (report.isGood && !options.keep)
+    report.line(report.style('dim', 'hack/demo.sh --keep leaves a shell on the node.'));
   if (!report.isGood && !options.keep) await tellLog();
 }
 
 /** Brings everything up, as much of it at the same time as can be. */
 async function setUp(): Promise<void> {
-  const where = process.env['KERNEL_WHERE'] === 'vm' ? ', in a virtual machine' : '';
   report.line(report.style('bold', `A node, its pods, and a shop on them`));
-  report.line(`  kernel ${release()}${where}; Node ${process.versions.node}`);
+  report.line(
+    '  a client outside ── [ worker-1: kube-proxy, IPVS ] ── pods, each a network namespace',
+  );
+  report.line(`  kernel ${release()}${describeMachine()}; Node ${process.versions.node}`);
 
   await stage.listen();
 
@@ -88,6 +92,12 @@ async function setUp(): Promise<void> {
     60_000,
   );
   report.note('the kernel holds what they ask for');
+}
+
+function describeMachine(): string {
+  if (process.env['KERNEL_WHERE'] !== 'vm') return '';
+  const isEmulated = process.env['KERNEL_VM_ACCEL'] !== 'kvm';
+  return ` in a virtual machine${isEmulated ? ', emulated: everything takes several times as long there' : ''}`;
 }
 
 async function applyShop(): Promise<void> {

@@ -5,11 +5,19 @@ type Style = Parameters<typeof styleText>[0];
 /** What the demo says: sections, lines, and checks that are summed up at the end. */
 export class Report {
   readonly #isColoured: boolean;
+  readonly #write: (text: string) => unknown;
   readonly #started = performance.now();
   readonly #checks: { readonly isGood: boolean; readonly text: string }[] = [];
 
-  constructor(options: { readonly isColoured: boolean }) {
-    this.#isColoured = options.isColoured;
+  constructor({
+    isColoured,
+    write = (text) => process.stdout.write(text),
+  }: {
+    readonly isColoured: boolean;
+    readonly write?: (text: string) => unknown;
+  }) {
+    this.#isColoured = isColoured;
+    this.#write = write;
   }
 
   /** Whether nothing failed so far. */
@@ -29,7 +37,7 @@ export class Report {
 
   /** A line of its own. */
   line(text = ''): void {
-    process.stdout.write(`${text}\n`);
+    this.#write(`${text}\n`);
   }
 
   /** A command that is run, as one would type it. */

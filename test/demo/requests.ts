@@ -89,7 +89,12 @@ export function countByPod(replies: readonly Reply[]): Map<string, number> {
 
 /** `dxl8k 10  qg5k6 9` */
 export function printCounts(counts: ReadonlyMap<string, number>): string {
-  return [...counts].map(([pod, count]) => `${pod.split('-').at(-1)} ${count}`).join('  ');
+  return [...counts].map(([pod, count]) => `${lastPart(pod)} ${count}`).join('  ');
+}
+
+/** `dxl8k`, of a pod `catalog-dxl8k`. */
+export function lastPart(pod: string): string {
+  return pod.slice(pod.lastIndexOf('-') + 1);
 }
 
 async function ask({

@@ -1,6 +1,7 @@
 import { textAt } from '../support/apiserver/objects.ts';
 import { type HeldServer, heldServers, serverKey } from './kernel.ts';
 import type { Report } from './report.ts';
+import { lastPart } from './requests.ts';
 import { clusterAddresses, nameOf, type WantedServer, wantedServers } from './shop.ts';
 import type { Stage } from './stage.ts';
 
@@ -59,6 +60,9 @@ export function showServers(stage: Stage, report: Report): void {
     ];
   });
   report.table([['SERVICE', 'PORT', 'VIRTUAL SERVER', 'SCHEDULER', 'BACK ENDS'], ...rows]);
+  report.line(
+    `  ${report.style('dim', 'cwgmr is the pod catalog-cwgmr, and :8080 the port it listens on.')}`,
+  );
   const without = stage.server
     .objects('Service')
     .filter((service) => clusterAddresses(service).length === 0);
@@ -76,13 +80,16 @@ export function showServers(stage: Stage, report: Report): void {
 }
 
 /** `:8080 dxl8k qg5k6`: the port, and the ends of the pods' names. */
-function printBackends(backends: readonly string[], podNames: ReadonlyMap<string, string>): string {
+export function printBackends(
+  backends: readonly string[],
+  podNames: ReadonlyMap<string, string>,
+): string {
   if (backends.length === 0) return '(none)';
   const [first = ''] = backends;
   const port = /:(\d+)$/.exec(first)?.[0] ?? '';
   const names = backends.map((backend) => {
     const address = backend.replace(/:\d+$/, '').replaceAll(/[[\]]/g, '');
-    return podNames.get(address)?.split('-').at(-1) ?? address;
+    return lastPart(podNames.get(address) ?? address);
   });
   return `${port} ${names.join(' ')}`;
 }

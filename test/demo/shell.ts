@@ -28,7 +28,15 @@ export async function keepShell(stage: Stage, report: Report): Promise<void> {
   ] as const)
     report.line(`  ${report.style('cyan', command)}   ${report.style('dim', why)}`);
   const script = join(stage.folder, 'bashrc');
-  writeFileSync(script, startScript(stage));
+  const hosts = [...stage.pods.values(), { ...stage.outside, name: 'outside' }];
+  writeFileSync(
+    script,
+    startScript({
+      kubeconfig: stage.kubeconfig,
+      kubectl: stage.programs.kubectl,
+      hosts: new Map(hosts.map((host) => [host.name, host.namespace.name])),
+    }),
+  );
   const { name } = stage.node.namespace;
   const shell = spawn('ip', ['netns', 'exec', name, 'bash', '--rcfile', script, '-i'], {
     stdio: 'inherit',
@@ -36,14 +44,23 @@ export async function keepShell(stage: Stage, report: Report): Promise<void> {
   await new Promise((done) => shell.on('exit', done).on('error', done));
 }
 
-function startScript(stage: Stage): string {
-  const hosts = [...stage.pods.values(), { ...stage.outside, name: 'outside' }];
+/** What the shell reads at its start: kubectl's surroundings, `on` and `pods`. */
+export function startScript({
+  kubeconfig,
+  kubectl,
+  hosts,
+}: {
+  readonly kubeconfig: string;
+  readonly kubectl: string;
+  /** Namespaces by the names of those who live in them. */
+  readonly hosts: ReadonlyMap<string, string>;
+}): string {
   return [
-    `export KUBECONFIG=${stage.kubeconfig} PATH=${dirname(stage.programs.kubectl)}:$PATH`,
+    `export KUBECONFIG=${kubeconfig} PATH=${dirname(kubectl)}:$PATH`,
     'unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY',
     "PS1='worker-1# '",
     'declare -A hosts=(',
-    ...hosts.map(({ name, namespace }) => `  [${name}]=${namespace.name}`),
+    ...[...hosts].map(([name, namespace]) => `  [${name}]=${namespace}`),
     ')',
     'on() { local host=$1; shift; ip netns exec "${hosts[$host]:?no such pod}" "$@"; }',
     'pods() { printf \'%s\\n\' "${!hosts[@]}" | sort; }',

@@ -1,6 +1,16 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
 import { type IpAddress, parseAddress, printHostPort } from '../../pkg/ip/address.ts';
 import type { Protocol } from '../../pkg/ip/protocol.ts';
-import { listAt, recordsAt, textAt, valueAt } from '../support/apiserver/objects.ts';
+import {
+  isRecord,
+  type KubeObject,
+  listAt,
+  recordsAt,
+  textAt,
+  valueAt,
+} from '../support/apiserver/objects.ts';
 
 // The shop as the API server holds it, reduced to what the demo shows. Nothing here is the program's: what the kernel should
 // hold is said once more, in the plainest words, to be compared with what it does hold.
@@ -32,6 +42,15 @@ export interface WantedServer {
   readonly port: number;
   /** `10.0.1.14:8080` */
   readonly backends: readonly string[];
+}
+
+/** The objects in a folder of manifests. */
+export function readShop(folder: string): KubeObject[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.yaml'))
+    .flatMap((name) => parseAllDocuments(readFileSync(join(folder, name), 'utf8')))
+    .map((document): unknown => document.toJS())
+    .filter((value): value is KubeObject => isRecord(value));
 }
 
 /** All pods behind slices, once each, with the addresses and ports of all their slices. */

@@ -1,13 +1,12 @@
 import type { Socket } from 'node:dgram';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseAllDocuments } from 'yaml';
 import { familyOf } from '../../pkg/ip/address.ts';
 import { ip } from '../support/addresses.ts';
 import { ApiServer } from '../support/apiserver/apiserver.ts';
-import { isRecord, type KubeObject, textAt } from '../support/apiserver/objects.ts';
+import { textAt } from '../support/apiserver/objects.ts';
 import { Kubectl } from '../support/kubectl.ts';
 import { type Host, Network } from '../support/network/network.ts';
 import { type Answers, serveDns } from './dns.ts';
@@ -19,6 +18,7 @@ import {
   type PodFacts,
   type PodPort,
   podsOf,
+  readShop,
   readyAddresses,
 } from './shop.ts';
 import { removePods, wirePods } from './wiring.ts';
@@ -108,7 +108,7 @@ export class Stage implements AsyncDisposable {
 
   /** Brings up the pods that the slices of a folder of manifests speak of. */
   async startShop(manifests: string): Promise<void> {
-    const slices = readObjects(manifests).filter(({ kind }) => kind === 'EndpointSlice');
+    const slices = readShop(manifests).filter(({ kind }) => kind === 'EndpointSlice');
     await this.startPods(podsOf(slices));
   }
 
@@ -198,12 +198,4 @@ export function addressOf({ name, addresses }: Host, family: 'IPv4' | 'IPv6') {
   const address = addresses.find((candidate) => familyOf(candidate) === family);
   if (address === undefined) throw new Error(`${name} has no ${family} address`);
   return address;
-}
-
-function readObjects(folder: string): KubeObject[] {
-  return readdirSync(folder)
-    .filter((name) => name.endsWith('.yaml'))
-    .flatMap((name) => parseAllDocuments(readFileSync(join(folder, name), 'utf8')))
-    .map((document): unknown => document.toJS())
-    .filter((value): value is KubeObject => isRecord(value));
 }
