@@ -218,7 +218,7 @@ const ours = {
   cutConnections: {
     type: 'counter',
     name: 'kubeproxy_ipvs_cut_connections_total',
-    help: 'Connections, closing ones included, that were left when a drain ended',
+    help: 'Connections that were alive when a drain ended, closing ones not included, by the reason of the end',
     labels: ['reason'],
   },
   toldClients: {

@@ -1,7 +1,7 @@
 import type { Logger } from '../log/log.ts';
 import type { Clock } from '../runner/clock.ts';
 import type { Lane } from '../runner/lane.ts';
-import { connections, type DrainEnd } from './drain.ts';
+import type { DrainEnd } from './drain.ts';
 import { cutsClients, type Over } from './drain-check.ts';
 import {
   type Drain,
@@ -78,8 +78,7 @@ export class DrainEnder {
     if (!list.remove(drain)) return;
     const age = clock.now() - drain.progress.started;
     const isCut = end !== 'wanted' && end !== 'shutdown' && end !== 'vanished';
-    const cutConnections =
-      isCut && drain.progress.reading !== undefined ? connections(drain.progress.reading) : 0;
+    const cutConnections = isCut ? (drain.progress.reading?.activeConnections ?? 0) : 0;
     log.v(2)?.info('drain ended', {
       realServer: nameOf(drain),
       end,

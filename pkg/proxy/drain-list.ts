@@ -33,7 +33,7 @@ export interface EndedDrain extends DrainRequest {
   readonly end: DrainEnd;
   /** Milliseconds since it began. */
   readonly age: number;
-  /** How many connections were open, or closing, when it ended. */
+  /** How many connections were alive when it ended, as far as is known; those that were closing had ended by themselves. */
   readonly cutConnections: number;
 }
 

@@ -99,7 +99,10 @@ function deadline(limit: number): Allowance {
   return { limit, counts: 'sinceLife', end: 'deadline' };
 }
 
-/** What one dump said of a real server. */
+/**
+ * What one dump said of a real server. Active connections of TCP are those that are opening or established, of SCTP those that are
+ * established; all others are inactive, and of UDP all.
+ */
 export interface Reading {
   readonly activeConnections: number;
   readonly inactiveConnections: number;
@@ -182,7 +185,7 @@ export function unansweredDue({ unanswered }: Progress, now: number): number {
 }
 
 /** How many connections a server still has, those that are closing included. */
-export function connections({ activeConnections, inactiveConnections }: Reading): number {
+function connections({ activeConnections, inactiveConnections }: Reading): number {
   return activeConnections + inactiveConnections;
 }
 

@@ -81,6 +81,17 @@ describe('a real server that is no longer wanted', () => {
     expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['deadline']]);
   });
 
+  test.each([
+    [{ active: 2, closing: 3 }, ['deadline 2 of web']],
+    [{ active: 0, closing: 3 }, []],
+  ])('cuts the connections that live, not those that are closing: %o', async (counters, cuts) => {
+    const stand = await start({ drains: { mode: 'pod', timeout: seconds(60) } });
+    connect(stand, counters);
+    stand.tell(setSlice(slice([one, dying])));
+    await stand.settle(seconds(61));
+    expect([stand.reports.drains, stand.reports.cuts]).toEqual([['deadline'], cuts]);
+  });
+
   test('goes when a minute of packets went unanswered', async () => {
     const stand = await start();
     connect(stand, { packets: [1, 1] });

@@ -51,6 +51,8 @@ export interface Reports extends Reporter {
   readonly repairs: string[];
   readonly conflicts: string[];
   readonly drains: string[];
+  /** Ends of drains that cut connections: `deadline 2 of web`. */
+  readonly cuts: string[];
   readonly annotations: string[];
   isFirstSyncDone: boolean;
 }
@@ -63,6 +65,7 @@ export function recordingReporter(): Reports {
     repairs: [],
     conflicts: [],
     drains: [],
+    cuts: [],
     annotations: [],
     isFirstSyncDone: false,
     changeReceived: nothing,
@@ -74,7 +77,11 @@ export function recordingReporter(): Reports {
     repaired: (kind) => void reports.repairs.push(kind),
     conflict: ({ winner, loser, server }) =>
       void reports.conflicts.push(`${winner} over ${loser}: ${server}`),
-    drainEnded: ({ end }) => void reports.drains.push(end),
+    drainEnded({ end, cutConnections }, service) {
+      reports.drains.push(end);
+      if (cutConnections > 0)
+        reports.cuts.push(`${end} ${cutConnections} of ${service?.name ?? 'nobody'}`);
+    },
     invalidAnnotations: ({ name }, problems) =>
       void reports.annotations.push(
         `${name}: ${problems.map(({ message }) => message).join('; ')}`,
