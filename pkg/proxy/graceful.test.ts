@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { ip } from '../../test/support/addresses.ts';
 import {
   connect,
   dying,
@@ -165,6 +166,33 @@ describe('a virtual server that is no longer wanted', () => {
     await stand.settle(seconds(5));
     expect(stand.kernel.ipvs.virtualServer(web)).toBeUndefined();
     expect(stand.kernel.links.dump()).not.toContain('172.30.0.1');
+  });
+
+  test('tells its Service of connections that are cut, if that is still there', async () => {
+    const [first, second] = [
+      servicePort({ name: 'a', port: 80 }),
+      servicePort({ name: 'b', port: 81 }),
+    ];
+    const stand = await start({}, service({ ports: [first, second] }));
+    connect(stand);
+    connect(stand, {}, { ...web, port: 81 });
+    stand.tell(setService(service({ ports: [second] })));
+    await stand.settle(minutes(15));
+    expect(stand.reports.cuts).toEqual(['deadline 1 of web']);
+    stand.tell(remove('Service', 'web'));
+    await stand.settle(minutes(15));
+    expect(stand.reports.cuts).toEqual(['deadline 1 of web', 'deadline 1 of nobody']);
+  });
+
+  test('does not tell another Service of the same name', async () => {
+    const stand = await start({}, service({ created: 1 }));
+    connect(stand);
+    stand.tell(remove('Service', 'web'));
+    await stand.settle(minutes(1));
+    const elsewhere = ip('172.30.0.9');
+    stand.tell(setService(service({ created: 9, clusterIPs: [elsewhere] })));
+    await stand.settle(minutes(15));
+    expect(stand.reports.cuts).toEqual(['deadline 1 of nobody']);
   });
 
   test('gives clients from outside a minute', async () => {

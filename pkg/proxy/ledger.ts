@@ -35,6 +35,8 @@ export class Ledger {
   readonly #footprints = new Map<string, { owner: Owner; footprint: Footprint }>();
   readonly #claims = new Map<string, Claim[]>();
   readonly #retired = new Map<string, FrontEnd>();
+  /** Who had a retired front end last; none that was found in the kernel. */
+  readonly #lastOwners = new Map<string, Owner>();
   /** Who wants an address bound, once for each front end. */
   readonly #addresses = new Map<IpAddress, readonly string[]>();
   readonly #entries = new Map<string, Map<string, WantedEntry>>();
@@ -73,6 +75,7 @@ export class Ledger {
     const frontEnd = this.#retired.get(key);
     if (frontEnd === undefined) return touched;
     this.#retired.delete(key);
+    this.#lastOwners.delete(key);
     this.#countFrontEnd(frontEnd, { by: -1, owner: nobody, touched });
     return touched;
   }
@@ -83,6 +86,11 @@ export class Ledger {
     if (first !== undefined) return first;
     const frontEnd = this.#retired.get(key);
     return frontEnd === undefined ? undefined : { owner: undefined, frontEnd };
+  }
+
+  /** Who holds a virtual server or, if it is retired, held it last; `undefined` if that is not known. */
+  lastOwner(key: string): Owner | undefined {
+    return this.claim(key)?.owner ?? this.#lastOwners.get(key);
   }
 
   /** Whether a Service wants a virtual server. */
@@ -191,7 +199,10 @@ export class Ledger {
       const key = virtualServerKey(frontEnd.server);
       const left = (this.#claims.get(key) ?? []).filter((claim) => claim.frontEnd !== frontEnd);
       this.#setClaims(key, left);
-      if (left.length === 0) this.#retire(frontEnd, touched);
+      if (left.length === 0) {
+        this.#retire(frontEnd, touched);
+        this.#lastOwners.set(key, owner);
+      }
       this.#countFrontEnd(frontEnd, counting);
     }
     for (const entry of footprint.hairpins) this.#count(entry, counting);

@@ -157,8 +157,10 @@ function buildGraceful(
       const { server, backend, podUid = '', end } = drain;
       const isDeleted = end !== 'wanted' && end !== 'shutdown';
       if (isDeleted) replacements.begin(server, { ...backend, podUid });
-      const owner = ledger.claim(virtualServerKey(drain.server))?.owner;
-      reporter.drainEnded(drain, owner && store.service(owner.key));
+      const owner = ledger.lastOwner(virtualServerKey(drain.server));
+      const service = owner && store.service(owner.key);
+      // Another one may have its name by now.
+      reporter.drainEnded(drain, service?.created === owner?.created ? service : undefined);
       onDirty();
     },
   });

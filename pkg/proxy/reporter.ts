@@ -48,7 +48,7 @@ export interface Reporter {
     conflict: Conflict,
     about: { server: VirtualServerId; loser: ServiceIdentity | undefined },
   ): void;
-  /** A drain ended; the Service that has the virtual server now, if one does. */
+  /** A drain ended; the Service that has the virtual server, or had it until it was no longer wanted, if it is still there. */
   drainEnded(drain: EndedDrain, service: ServiceIdentity | undefined): void;
   /** What a Service asks for by annotations cannot be understood; said once for each different complaint. */
   invalidAnnotations(service: ServiceIdentity, problems: readonly Problem[]): void;
