@@ -3,6 +3,7 @@ import {
   type Allowance,
   type DrainEnd,
   type DrainMode,
+  deadlineOf,
   ending,
   nextInterval,
   observe,
@@ -80,13 +81,13 @@ export function planNextLook(
   );
   const read = waiting.filter(needsReading);
   const isClosing = read.some(({ drain }) => drain.progress.reading?.activeConnections === 0);
-  group.interval = nextInterval(group.interval, { mode, isClosing });
-  const limits = waiting.map(({ drain: { progress }, allowed }) => {
-    return (allowed.counts === 'sinceLife' ? progress.lastLife : progress.started) + allowed.limit;
-  });
+  const limits = read.map(({ allowed: { counts, limit } }) =>
+    counts === 'sinceLife' ? limit : Number.POSITIVE_INFINITY,
+  );
+  const interval = nextInterval(now - group.since, { mode, isClosing, limit: Math.min(...limits) });
   group.due = Math.min(
-    read.length > 0 ? now + group.interval : Number.POSITIVE_INFINITY,
-    ...limits,
+    read.length > 0 ? now + interval : Number.POSITIVE_INFINITY,
+    ...waiting.map(({ drain, allowed }) => deadlineOf(drain.progress, allowed)),
     ...read.map(({ drain }) => unansweredDue(drain.progress, now)),
   );
 }

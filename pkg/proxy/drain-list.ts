@@ -49,8 +49,8 @@ export interface Drain {
 export interface DrainGroup {
   readonly server: VirtualServerId;
   readonly drains: Map<string, Drain>;
-  /** How long the last wait was, in milliseconds; `undefined` before the first. */
-  interval: number | undefined;
+  /** When the youngest of them began. */
+  since: number;
   /** When to look again. */
   due: number;
 }
@@ -72,7 +72,7 @@ export class DrainList {
     const group = this.#groups.get(key) ?? {
       server: request.server,
       drains: new Map(),
-      interval: undefined,
+      since: now,
       due: now,
     };
     const present = group.drains.get(realServerKey(request.backend));
@@ -85,7 +85,7 @@ export class DrainList {
       ending: undefined,
     };
     group.drains.set(realServerKey(request.backend), drain);
-    group.interval = undefined;
+    group.since = now;
     group.due = now;
     this.#groups.set(key, group);
     const keys = this.#groupsByAddress.get(request.backend.address) ?? new Set();

@@ -172,11 +172,26 @@ describe('a drain is over', () => {
   });
 });
 
-test('the check interval grows from one second to sixty, and not above five while connections only close', () => {
-  const grown: number[] = [];
-  for (let last: number | undefined; grown.length < 8; )
-    grown.push((last = nextInterval(last, { mode: 'pod', isClosing: false })));
-  expect(grown).toEqual([1, 2, 4, 8, 16, 32, 60, 60].map((some) => some * 1_000));
-  expect(nextInterval(32_000, { mode: 'pod', isClosing: true })).toBe(5_000);
-  expect(nextInterval(undefined, { mode: 'connections', isClosing: true })).toBe(60_000);
+describe('the check interval', () => {
+  const looks = (over: Partial<Parameters<typeof nextInterval>[1]>, count = 9) => {
+    const times = [0];
+    for (let age = 0; times.length < count; times.push(age / 1_000))
+      age += nextInterval(age, { mode: 'pod', isClosing: false, ...over });
+    return times;
+  };
+
+  test('grows from one second to sixty', () => {
+    expect(looks({})).toEqual([0, 1, 2, 4, 8, 16, 32, 64, 124]);
+  });
+  test('is not above five while connections only close', () => {
+    expect(looks({ isClosing: true }, 7)).toEqual([0, 1, 2, 4, 8, 13, 18]);
+  });
+  test('is a fifteenth of the deadline at most', () => {
+    expect(looks({ limit: 900_000 }, 9)).toEqual([0, 1, 2, 4, 8, 16, 32, 64, 124]);
+    expect(looks({ limit: 90_000 }, 7)).toEqual([0, 1, 2, 4, 8, 14, 20]);
+    expect(looks({ limit: 4_000 }, 5)).toEqual([0, 1, 2, 3, 4]);
+  });
+  test("is upstream's minute if its rules are asked for", () => {
+    expect(nextInterval(0, { mode: 'connections', isClosing: true })).toBe(60_000);
+  });
 });

@@ -127,6 +127,9 @@ export function beginning(now: number): Progress {
   return { started: now, lastLife: now, unanswered: undefined, reading: undefined };
 }
 
+/** The kernel refreshes its statistics every 2 s: what they show before this time, looks being late, may be older than the drain. */
+const staleTime = seconds(2.5);
+
 /** A drain after one more dump. */
 export function observe(
   progress: Progress,
@@ -135,7 +138,10 @@ export function observe(
   const { reading: last, unanswered } = progress;
   if (last === undefined) return { ...progress, reading };
   const isAnswering = reading.outgoingPackets > last.outgoingPackets;
-  if (isAnswering) return { ...progress, reading, lastLife: now, unanswered: undefined };
+  if (isAnswering) {
+    const lastLife = now - progress.started < staleTime ? progress.lastLife : now;
+    return { ...progress, reading, lastLife, unanswered: undefined };
+  }
   if (reading.incomingPackets <= last.incomingPackets) return { ...progress, reading };
   const { since, rises } = unanswered ?? { since: now, rises: 0 };
   return { ...progress, reading, unanswered: { since, last: now, rises: rises + 1 } };
@@ -165,10 +171,9 @@ export function ending(
     unansweredAfter?: number | undefined;
   },
 ): DrainEnd | undefined {
-  const { reading, started, lastLife, unanswered } = progress;
+  const { reading, unanswered } = progress;
   if (reading !== undefined && connections(reading) === 0) return 'empty';
-  if (now - (allowed.counts === 'sinceLife' ? lastLife : started) >= allowed.limit)
-    return allowed.end;
+  if (now >= deadlineOf(progress, allowed)) return allowed.end;
   if (mode === 'connections' || unanswered === undefined) return undefined;
   const { since, last, rises } = unanswered;
   const isDead =
@@ -176,6 +181,11 @@ export function ending(
     last - since >= unansweredAfter * unansweredShare &&
     rises >= unansweredRises;
   return isDead ? 'unanswered' : undefined;
+}
+
+/** When a drain has had all the time that it is allowed; infinite if there is no limit. */
+export function deadlineOf({ started, lastLife }: Progress, { counts, limit }: Allowance): number {
+  return (counts === 'sinceLife' ? lastLife : started) + limit;
 }
 
 /** When a server that answers nothing can be taken for dead, if that is still to come; infinite for one that answers. */
@@ -194,12 +204,21 @@ const longestInterval = minutes(1);
 /** The longest while only closing connections are left: their end is near. */
 const closingInterval = seconds(5);
 
-/** When to look again, in milliseconds, given how long the last wait was. */
+/** A deadline counts from the last sign of life, which is known as precisely as looks follow each other: this part of the limit. */
+const precision = 1 / 15;
+
+/**
+ * In how many milliseconds to look again at drains, the youngest of which goes on for some time: after as much time again,
+ * within bounds. The limit is the shortest that counts from a sign of life.
+ */
 export function nextInterval(
-  last: number | undefined,
-  { mode, isClosing }: { mode: DrainMode; isClosing: boolean },
+  age: number,
+  { mode, isClosing, limit }: { mode: DrainMode; isClosing: boolean; limit?: number },
 ): number {
   if (mode === 'connections') return longestInterval;
-  if (last === undefined) return shortestInterval;
-  return Math.min(last * 2, isClosing ? closingInterval : longestInterval);
+  const longest = Math.min(
+    isClosing ? closingInterval : longestInterval,
+    (limit ?? Number.POSITIVE_INFINITY) * precision,
+  );
+  return Math.max(shortestInterval, Math.min(age, longest));
 }

@@ -82,6 +82,39 @@ describe('a real server that is no longer wanted', () => {
     expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['deadline']]);
   });
 
+  test.each([4, 30, 100, 900])(
+    'goes at its deadline of %i s if nothing is heard of it, whatever the statistics show late',
+    async (timeout) => {
+      const stand = await start({ drains: { mode: 'pod', timeout: seconds(timeout) } });
+      connect(stand, { packets: [1, 1] });
+      stand.tell(setSlice(slice([one, dying])));
+      await stand.settle(seconds(1.9));
+      // The kernel's next refresh: packets of the time before.
+      connect(stand, { packets: [2, 2] });
+      await stand.settle(seconds(timeout - 1.9) - 1);
+      expect(await weight(stand)).toBe(0);
+      await stand.settle(seconds(1));
+      expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['deadline']]);
+    },
+  );
+
+  test.each([4, 30, 100])(
+    'goes %i s after its last sign of life, as precisely as that is known',
+    async (timeout) => {
+      const stand = await start({ drains: { mode: 'pod', timeout: seconds(timeout) } });
+      connect(stand, { packets: [1, 1] });
+      stand.tell(setSlice(slice([one, dying])));
+      for (let packets = 2; packets < 12; packets++) {
+        await stand.settle(seconds(2));
+        connect(stand, { packets: [packets, packets] });
+      }
+      await stand.settle(seconds(timeout - 2) - 1);
+      expect(await weight(stand)).toBe(0);
+      await stand.settle(seconds(2 + Math.max(1, timeout / 15)) + 1);
+      expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['deadline']]);
+    },
+  );
+
   test.each([
     [{ active: 2, closing: 3 }, ['deadline 2 of web']],
     [{ active: 0, closing: 3 }, []],

@@ -212,7 +212,7 @@ export class GracefulTerminationManager {
       log.error('could not look at draining real servers', error, {
         virtualServer: printVirtualServer(group.server),
       });
-      group.due = clock.now() + nextInterval(group.interval, { mode, isClosing: true });
+      group.due = clock.now() + nextInterval(clock.now() - group.since, { mode, isClosing: true });
       return [];
     }
   }
@@ -222,7 +222,7 @@ export class GracefulTerminationManager {
     const { clock, mode } = this.#options;
     const group = this.#list.group(virtualServerKey(request.server));
     if (group === undefined) return;
-    group.due = clock.now() + nextInterval(group.interval, { mode, isClosing: true });
+    group.due = clock.now() + nextInterval(clock.now() - group.since, { mode, isClosing: true });
     this.#schedule();
   }
 
