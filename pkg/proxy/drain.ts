@@ -46,6 +46,8 @@ export interface Allowance {
   readonly limit: number;
   /** From when the limit counts: the server's last sign of life, or the drain's beginning. */
   readonly counts: 'sinceLife' | 'sinceStart';
+  /** Milliseconds from when its virtual server was no longer wanted, after which it is over in any case. */
+  readonly outlives?: number;
   readonly end: 'podGone' | 'deadline' | 'atOnce' | 'empty';
   /** Not even for its clients' sake may it stay: what they send comes to another pod. */
   readonly isUrgent?: true;
@@ -75,7 +77,7 @@ export function allowance(circumstances: DrainCircumstances): Allowance {
     return isAnswering ? { limit: udpGrace, counts: 'sinceStart', end: 'empty' } : immediately;
   }
   if (cause === 'virtualServer')
-    return deadline(isExposed ? Math.min(timeout, exposedLimit) : timeout);
+    return isExposed ? { ...deadline(timeout), outlives: exposedLimit } : deadline(timeout);
   switch (pod) {
     case 'alive':
       return unlimited;
@@ -113,6 +115,8 @@ export interface Reading {
 /** What was seen of a drain so far. Times are milliseconds of one clock. */
 export interface Progress {
   readonly started: number;
+  /** Since when its virtual server is no longer wanted; `undefined` as long as it is. */
+  readonly retired: number | undefined;
   /** When packets of the server were last seen, or the start. */
   readonly lastLife: number;
   /** Since when packets come in that nothing answers, when they last came, and in how many readings. */
@@ -124,7 +128,14 @@ export interface Progress {
 
 /** A drain that begins. */
 export function beginning(now: number): Progress {
-  return { started: now, lastLife: now, unanswered: undefined, reading: undefined };
+  const [retired, unanswered, reading] = [undefined, undefined, undefined];
+  return { started: now, retired, lastLife: now, unanswered, reading };
+}
+
+/** A drain whose virtual server goes as well, or does not any more. */
+export function withCause(progress: Progress, { cause, now }: { cause: DrainCause; now: number }) {
+  const retired = cause === 'virtualServer' ? (progress.retired ?? now) : undefined;
+  return { ...progress, retired };
 }
 
 /** The kernel refreshes its statistics every 2 s: what they show before this time, looks being late, may be older than the drain. */
@@ -184,8 +195,11 @@ export function ending(
 }
 
 /** When a drain has had all the time that it is allowed; infinite if there is no limit. */
-export function deadlineOf({ started, lastLife }: Progress, { counts, limit }: Allowance): number {
-  return (counts === 'sinceLife' ? lastLife : started) + limit;
+export function deadlineOf(
+  { started, retired = started, lastLife }: Progress,
+  { counts, limit, outlives = Number.POSITIVE_INFINITY }: Allowance,
+): number {
+  return Math.min((counts === 'sinceLife' ? lastLife : started) + limit, retired + outlives);
 }
 
 /** When a server that answers nothing can be taken for dead, if that is still to come; infinite for one that answers. */

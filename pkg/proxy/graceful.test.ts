@@ -241,6 +241,40 @@ describe('a virtual server that is no longer wanted', () => {
     expect(stand.kernel.ipvs.virtualServer(nodeWeb)).toBeUndefined();
   });
 
+  test('gives clients from outside a minute, however much they talk, and all of it if a server drained before', async () => {
+    const exposed = service({ type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] });
+    const stand = await start({}, exposed);
+    connect(stand, {}, nodeWeb);
+    stand.tell(setSlice(slice([one, terminating])));
+    await stand.settle(minutes(5));
+    stand.tell(remove('Service', 'web'));
+    for (let packets = 1; packets < 12; packets++) {
+      await stand.settle(seconds(5));
+      connect(stand, { packets: [packets, packets] }, nodeWeb);
+    }
+    await stand.settle(seconds(5) - 1);
+    expect(await weight(stand, nodeWeb)).toBe(0);
+    await stand.settle(seconds(1));
+    expect(await weight(stand, nodeWeb)).toBeUndefined();
+  });
+
+  test('that was given up twice has a minute each time', async () => {
+    const exposed = service({ type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] });
+    const stand = await start({}, exposed);
+    connect(stand, {}, nodeWeb);
+    stand.tell(setSlice(slice([one, terminating])));
+    await stand.settle(seconds(5));
+    stand.tell(remove('Service', 'web'));
+    await stand.settle(seconds(50));
+    stand.tell(setService(exposed));
+    await stand.settle(seconds(50));
+    stand.tell(remove('Service', 'web'));
+    await stand.settle(seconds(59));
+    expect(await weight(stand, nodeWeb)).toBe(0);
+    await stand.settle(seconds(2));
+    expect(await weight(stand, nodeWeb)).toBeUndefined();
+  });
+
   test('is taken over at once by a Service that comes back with its address, and its connections carry on', async () => {
     const stand = await start();
     connect(stand);

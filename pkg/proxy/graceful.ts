@@ -19,6 +19,7 @@ import {
   type DrainCircumstances,
   type DrainMode,
   nextInterval,
+  withCause,
 } from './drain.ts';
 import { isUndecided, judge, needsReading, type Over, planNextLook } from './drain-check.ts';
 import { DrainEnder } from './drain-ender.ts';
@@ -200,7 +201,7 @@ export class GracefulTerminationManager {
     const { clock, mode, log, unansweredAfter } = this.#options;
     const judged = [...group.drains.values()]
       .filter((drain) => !this.#ender.endIfWanted(drain))
-      .map((drain) => ({ drain, allowed: this.#allowance(drain.request) }))
+      .map((drain) => ({ drain, allowed: this.#allowance(drain) }))
       .filter(isUndecided);
     try {
       const found = judged.some(needsReading) ? await this.#read(group.server) : undefined;
@@ -226,9 +227,12 @@ export class GracefulTerminationManager {
     this.#schedule();
   }
 
-  #allowance(request: DrainRequest): Allowance {
-    const { mode, surroundings } = this.#options;
-    return allowance({ mode, protocol: request.server.protocol, ...surroundings(request) });
+  #allowance(drain: Drain): Allowance {
+    const { mode, clock, surroundings } = this.#options;
+    const { server } = drain.request;
+    const found = surroundings(drain.request);
+    drain.progress = withCause(drain.progress, { cause: found.cause, now: clock.now() });
+    return allowance({ mode, protocol: server.protocol, ...found });
   }
 
   async #read(server: VirtualServerId): Promise<ReadonlyMap<string, RealServerStatus>> {
