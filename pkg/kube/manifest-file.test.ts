@@ -6,10 +6,10 @@ const named = (text: string) =>
     ({ kind, name }) => `${kind} ${name.namespace}/${name.name}`,
   );
 
-describe('the objects of a file', () => {
-  const service = (name: string) =>
-    `{apiVersion: v1, kind: Service, metadata: {name: ${name}, namespace: shop}}`;
+const service = (name: string) =>
+  `{apiVersion: v1, kind: Service, metadata: {name: ${name}, namespace: shop}}`;
 
+describe('the objects of a file', () => {
   test.each([
     ['one document', service('a'), ['Service shop/a']],
     [
@@ -74,7 +74,40 @@ describe('the objects of a file', () => {
   });
 });
 
-describe('a file that cannot be read says where', () => {
+describe('objects that cannot be read', () => {
+  const good = service('good');
+  test.each([
+    ['without a kind', 'a: b', 'x.yaml: document 2: an object without kind or apiVersion'],
+    [
+      'without an API version',
+      'kind: Service',
+      'x.yaml: document 2: an object without kind or apiVersion',
+    ],
+    [
+      'without a name',
+      '{apiVersion: v1, kind: Service}',
+      'x.yaml: document 2: a Service without metadata.name',
+    ],
+    [
+      'in a list',
+      `{apiVersion: v1, kind: List, items: [7, ${service('a')}]}`,
+      'x.yaml: document 2: items[0]: is no object',
+    ],
+    [
+      'that should be a list',
+      '{apiVersion: v1, kind: List, items: 7}',
+      'x.yaml: document 2: items is no array',
+    ],
+  ])('%s are refused, and the others count', (_, bad, reason) => {
+    const text = [good, bad, service('better')].join('\n---\n');
+    expect(named(text)).toEqual(
+      expect.arrayContaining(['Service shop/good', 'Service shop/better']),
+    );
+    expect(parseManifests(text, 'x.yaml').refused.map(({ message }) => message)).toEqual([reason]);
+  });
+});
+
+describe('a file of which nothing can be read says where', () => {
   test.each([
     ['broken YAML', 'a: b\nc: [1,\nd: e\n', /^x\.yaml:[23]:\d+: /],
     ['broken YAML in a later document', `kind: A\napiVersion: v1\n---\n"\n`, /^x\.yaml:\d+:\d+: /],
@@ -95,6 +128,11 @@ describe('a file that cannot be read says where', () => {
       'x.yaml: document 1: items is no array',
     ],
     ['text', 'hello', 'x.yaml: document 1: is no object'],
+    [
+      'text after objects, as of a file that was overwritten in part',
+      `${service('a')}\n---\nhello`,
+      'x.yaml: document 2: is no object',
+    ],
     [
       'no name',
       '{apiVersion: v1, kind: Service}',

@@ -3,7 +3,7 @@ import { isObject } from './fields.ts';
 import { isForeign, nameOf } from './reduce.ts';
 import type { Kind, ObjectName } from './types.ts';
 
-/** A file that says nothing we can read, and where: `web.yaml:3:7: bad indentation`. */
+/** A file or an object that says nothing we can read, and where: `web.yaml:3:7: bad indentation`. */
 export class ManifestError extends Error {
   constructor(place: string, { reason, cause }: { reason: string; cause?: unknown }) {
     super(`${place}: ${reason}`, { cause });
@@ -23,6 +23,8 @@ export interface ManifestFile {
   readonly manifests: readonly Manifest[];
   /** The kinds that are none of our business. */
   readonly ignoredKinds: readonly string[];
+  /** Objects that cannot be read, with their places. */
+  readonly refused: readonly ManifestError[];
 }
 
 const versions: Readonly<Record<Kind, string>> = {
@@ -33,25 +35,31 @@ const versions: Readonly<Record<Kind, string>> = {
 
 /**
  * The objects in the text of a file: YAML with any number of documents, or JSON; lists are unpacked; objects
- * with a label that takes them out of our hands are left out. ManifestError if any of it cannot be read: half
- * a file would look like a whole one from which somebody took the rest.
+ * with a label that takes them out of our hands are left out, and so are those that lack what every object has.
+ * ManifestError if the text cannot be read to its end, for half a file would look like a whole one from which somebody
+ * took the rest; and if no object is left of it.
  */
 export function parseManifests(text: string, file: string): ManifestFile {
   const manifests: Manifest[] = [];
   const ignored = new Set<string>();
+  const refused: ManifestError[] = [];
   for (const [index, document] of documents(text, file).entries()) {
-    for (const { raw, place } of unpack(document, `${file}: document ${index + 1}`)) {
-      const { apiVersion, kind } = raw;
-      if (typeof kind !== 'string' || typeof apiVersion !== 'string') {
-        throw new ManifestError(place, { reason: 'an object without kind or apiVersion' });
-      }
-      if (!isKind(kind) || versions[kind] !== apiVersion) ignored.add(`${apiVersion} ${kind}`);
-      else manifests.push(manifest(kind, { raw, place }));
+    const top = `${file}: document ${index + 1}`;
+    if (document === null || document === undefined) continue;
+    if (!isObject(document)) throw new ManifestError(top, { reason: 'is no object' });
+    for (const { value, place } of unpack(document, top)) {
+      const found = manifestOrKind(value, place);
+      if (found instanceof ManifestError) refused.push(found);
+      else if (typeof found === 'string') ignored.add(found);
+      else manifests.push(found);
     }
   }
+  const [first] = refused;
+  if (first !== undefined && manifests.length + ignored.size === 0) throw first;
   return {
     manifests: manifests.filter(({ kind, raw }) => kind === 'Node' || !isForeign(raw)),
     ignoredKinds: [...ignored],
+    refused,
   };
 }
 
@@ -74,23 +82,31 @@ function documents(text: string, file: string): unknown[] {
   });
 }
 
-/** An object, or what a list holds, with the place of each; empty documents are nothing. */
-function* unpack(
-  value: unknown,
-  place: string,
-): Generator<{ raw: Readonly<Record<string, unknown>>; place: string }> {
+/** A value, or what it holds if it is a list, with the place of each; nothing for nothing. */
+function* unpack(value: unknown, place: string): Generator<{ value: unknown; place: string }> {
   if (value === null || value === undefined) return;
-  if (!isObject(value)) throw new ManifestError(place, { reason: 'is no object' });
-  const { items, kind } = value;
-  if (typeof kind !== 'string' || !kind.endsWith('List') || items === undefined)
-    return yield { raw: value, place };
-  if (!Array.isArray(items)) throw new ManifestError(place, { reason: 'items is no array' });
+  const list = isObject(value) ? value : {};
+  const { items, kind } = list;
+  if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items))
+    return yield { value, place };
   for (const [index, item] of items.entries()) {
     // A ServiceList need not repeat in each item what it is.
     const defaults =
-      kind === 'List' ? {} : { kind: kind.slice(0, -4), apiVersion: value['apiVersion'] };
+      kind === 'List' ? {} : { kind: kind.slice(0, -4), apiVersion: list['apiVersion'] };
     yield* unpack(isObject(item) ? { ...defaults, ...item } : item, `${place}: items[${index}]`);
   }
+}
+
+/** An object of a kind that we read, or else its kind, or why it is refused. */
+function manifestOrKind(value: unknown, place: string): Manifest | string | ManifestError {
+  if (!isObject(value)) return new ManifestError(place, { reason: 'is no object' });
+  const { apiVersion, kind, items } = value;
+  if (typeof kind !== 'string' || typeof apiVersion !== 'string')
+    return new ManifestError(place, { reason: 'an object without kind or apiVersion' });
+  if (kind.endsWith('List') && items !== undefined)
+    return new ManifestError(place, { reason: 'items is no array' });
+  if (!isKind(kind) || versions[kind] !== apiVersion) return `${apiVersion} ${kind}`;
+  return manifest(kind, { raw: value, place });
 }
 
 function isKind(kind: string): kind is Kind {
@@ -100,10 +116,10 @@ function isKind(kind: string): kind is Kind {
 function manifest(
   kind: Kind,
   { raw, place }: { raw: Readonly<Record<string, unknown>>; place: string },
-): Manifest {
+): Manifest | ManifestError {
   const named = nameOf(raw);
   if (named === undefined)
-    throw new ManifestError(place, { reason: `a ${kind} without metadata.name` });
+    return new ManifestError(place, { reason: `a ${kind} without metadata.name` });
   const namespace = kind === 'Node' ? '' : named.namespace === '' ? 'default' : named.namespace;
   const metadata = { ...(raw['metadata'] as object), namespace };
   return {

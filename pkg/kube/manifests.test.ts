@@ -143,6 +143,25 @@ describe('a folder', () => {
     expect(log).toEqual([]);
   });
 
+  test('where one object is bad tells the others of its file, and says which it is', async () => {
+    const nameless = '{apiVersion: v1, kind: Service, spec: {ports: [{port: 80}]}}\n';
+    await write('a.yaml', service('a1'), nameless, service('a2'));
+    void start();
+    expect(await next(changes, 5)).toEqual(['set a1 80', 'set a2 80', ...synced]);
+    const refused = `refusing an object of a manifest ${folder}/a.yaml: document 2: a Service without metadata.name`;
+    expect(log.splice(0)).toEqual([refused]);
+    await write('a.yaml', service('a1', 81), nameless, service('a2'));
+    expect(await next(changes, 1)).toEqual(['set a1 81']);
+    expect(log.splice(0)).toEqual([refused]);
+    // Nothing that counts is left: a slip of the pen.
+    await write('a.yaml', nameless);
+    expect(await next(log, 1)).toEqual([
+      `cannot read a manifest, its last good content stays in force ${folder}/a.yaml: document 1: a Service without metadata.name`,
+    ]);
+    await write('b.yaml', service('b1'));
+    expect(await next(changes, 1)).toEqual(['set b1 80']);
+  });
+
   test('where a file is broken from the start tells the others', async () => {
     await write('a.yaml', 'a: [');
     await write('b.yaml', service('b1'));

@@ -40,7 +40,8 @@ interface KnownFile {
 }
 
 /**
- * The objects in files, told anew as the files change. A file that cannot be read keeps what it said before;
+ * The objects in files, told anew as the files change. An object that cannot be read is left out; a file of which
+ * nothing can be read keeps what it said before;
  * one that is deleted takes its objects with it. Of one object in two files the first file, by name, wins.
  */
 export class ManifestSource implements Source {
@@ -158,10 +159,12 @@ export class ManifestSource implements Source {
   async #parse(path: string): Promise<KnownFile> {
     // Before the content: if that changes in between, the next look will see it.
     const signature = await signatureOf(path);
-    const { manifests, ignoredKinds } = parseManifests(
+    const { manifests, ignoredKinds, refused } = parseManifests(
       await named(path, readFile(path, 'utf8')),
       path,
     );
+    for (const { message } of refused)
+      this.#options.log.error('refusing an object of a manifest', { error: message });
     for (const kind of ignoredKinds) {
       this.#report(`${path}: ${kind}`, () =>
         this.#options.log.info('ignoring objects of a kind that is not read', { path, kind }),
