@@ -37,8 +37,8 @@ ensure_node_modules
 KUBECTL=${KUBECTL:-$("$here/kubectl.sh")}
 "$here/run" node hack/demo/build.ts .cache/demo
 [[ $("$here/with-kernel.sh" --which) != vm ]] ||
-  say 'this kernel has no IPVS: a virtual machine with one starts, which takes ten seconds'
+  say 'this kernel has no IPVS: a virtual machine with one starts, in ten seconds or so'
 # The demo has a deadline of its own; this is for a machine that hangs. A shell may stay for a day.
-export KERNEL_VM_TIMEOUT=${KERNEL_VM_TIMEOUT:-$((${#keep[@]} ? 86400 : 240))}
+export KERNEL_VM_TIMEOUT=${KERNEL_VM_TIMEOUT:-$((${#keep[@]} ? 86400 : 360))}
 exec "$here/with-kernel.sh" "${terminal[@]}" "$here/run" node --enable-source-maps .cache/demo/demo.js \
   --kubectl "$KUBECTL" --proxy .cache/demo/kube-proxy.js "${keep[@]}"

@@ -64,8 +64,8 @@ async function addAndRemove(
     await until('more requests', () => load.since(moment).length >= requestsEach);
     const answered = load.since(moment);
     const counts = countByPod(answered);
-    const shares = pods.map((pod) => `${lastPart(pod)} ${`${counts.get(pod) ?? '–'}`.padEnd(3)}`);
-    report.line(`      ${`${answered.length}`.padStart(3)} requests: ${shares.join(' ')}`);
+    const shares = pods.map((pod) => `${lastPart(pod)} ${counts.get(pod) ?? '–'}`.padEnd(10));
+    report.line(`      ${answered.length} requests: ${shares.join('').trimEnd()}`);
     return counts.get(name) ?? 0;
   };
   await share(0);
@@ -83,7 +83,7 @@ async function addAndRemove(
   await until('the new pod drains', () => weights(stage).every((weight) => !weight));
   report.note('its weight is 0');
   report.check((await share()) === 0, 'no new connection goes to a pod that terminates');
-  pod.stop();
+  await stage.removePod(pod);
 
   report.command(`kubectl apply -f storefront-slices.yaml   # it is gone`);
   await apply(stage);

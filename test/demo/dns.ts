@@ -54,7 +54,7 @@ export async function resolve(
   host: Host,
   { server, name, type }: { server: IpAddress; name: string; type: 'A' | 'AAAA' | 'CNAME' },
 ): Promise<string[]> {
-  const resolver = new Resolver({ timeout: 2_000, tries: 1 });
+  const resolver = new Resolver({ timeout: 10_000, tries: 1 });
   resolver.setServers([server]);
   const leave = host.namespace.enter();
   try {

@@ -21,7 +21,7 @@ export interface Reply {
 }
 
 /** How long a client waits, in milliseconds; with a machine that is emulated in mind. */
-const patience = 5_000;
+const patience = 10_000;
 
 /** A connection from a host that is being made; it fails later, as an error of the socket, if it cannot be. */
 export function dial(host: Host, to: SocketAddress): Socket {

@@ -42,7 +42,7 @@ export async function showLatency(stage: Stage, report: Report): Promise<void> {
       report.line(`  ${report.style('dim', line)}`);
     const middle = median([...appeared, ...drained]);
     report.check(
-      middle < 250,
+      middle < 1_000,
       `a changed endpoint is in the kernel ${milliseconds(middle)} after the API server has it (median)`,
     );
   } finally {
@@ -115,7 +115,7 @@ async function time({ change, isDone }: Timed): Promise<number> {
   const started = performance.now();
   change();
   while (!(await isDone())) {
-    if (performance.now() - started > 10_000) throw new Error('a change did not reach the kernel');
+    if (performance.now() - started > 20_000) throw new Error('a change did not reach the kernel');
     await new Promise(setImmediate); // the event has to leave this process
   }
   return performance.now() - started;

@@ -65,7 +65,7 @@ async function apiVersion({ server }: Stage, from: Host): Promise<string> {
       headers: { authorization: `Bearer ${server.credentials.any()}` },
       host: address,
       createConnection: () => socket,
-      timeout: 5_000,
+      timeout: 10_000,
     });
     client.on('timeout', () => client.destroy(new Error('no answer in time')));
     client.on('error', reject).on('response', (response) => {

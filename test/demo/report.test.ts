@@ -44,3 +44,15 @@ test('only a reader with a terminal is sent colours', () => {
   expect(told((report) => report.command('ls'))).toBe('  $ ls\n');
   expect(told((report) => report.command('ls'), true)).toContain('\u001B[36mls');
 });
+
+test('who is silenced says nothing, and still knows what failed', () => {
+  let isGood: boolean | undefined;
+  const text = told((report) => {
+    report.line('before');
+    report.silence();
+    report.check(false, 'after');
+    ({ isGood } = report);
+  });
+  expect(text).toBe('before\n');
+  expect(isGood).toBe(false);
+});

@@ -5,7 +5,7 @@ type Style = Parameters<typeof styleText>[0];
 /** What the demo says: sections, lines, and checks that are summed up at the end. */
 export class Report {
   readonly #isColoured: boolean;
-  readonly #write: (text: string) => unknown;
+  #write: (text: string) => unknown;
   readonly #started = performance.now();
   readonly #checks: { readonly isGood: boolean; readonly text: string }[] = [];
 
@@ -71,6 +71,11 @@ export class Report {
     const failed = this.#checks.filter((check) => !check.isGood).length;
     const verdict = failed === 0 ? `All ${count} hold.` : `${failed} of ${count} FAILED.`;
     this.line(`\n${this.style(['bold', failed === 0 ? 'green' : 'red'], verdict)}`);
+  }
+
+  /** Says nothing from now on. */
+  silence(): void {
+    this.#write = () => undefined;
   }
 
   /** Text in a style, where the reader is a terminal. */

@@ -56,6 +56,8 @@ export class Stage implements AsyncDisposable {
   readonly #api: Host;
   #kubectl: Kubectl | undefined;
   #proxy: ProxyProcess | undefined;
+  /** How many pods were wired so far: the next one's number. */
+  #wired = 0;
 
   constructor(programs: Programs) {
     this.programs = programs;
@@ -114,8 +116,23 @@ export class Stage implements AsyncDisposable {
 
   /** Brings up pods that serve what they say. */
   async startPods(plans: readonly PodFacts[]): Promise<void> {
-    const hosts = await wirePods(this.network.node, { plans, first: this.pods.size });
+    const hosts = await wirePods(this.network.node, { plans, first: this.#wired });
+    this.#wired += plans.length;
     for (const [index, host] of hosts.entries()) this.#serve(host, plans[index]?.ports ?? []);
+  }
+
+  /** Takes a pod away. */
+  async removePod(pod: Pod): Promise<void> {
+    pod.stop();
+    this.pods.delete(pod.name);
+    await removePods([pod]);
+  }
+
+  /** The last lines of what the proxy said, and how it ended: it is told to, if it runs. */
+  async lastWords(lines: number): Promise<string[]> {
+    if (this.#proxy === undefined) return ['(it was not started)'];
+    const { how } = await this.#proxy.stop();
+    return [...this.#proxy.lastWords(lines), `(ended with ${how})`];
   }
 
   /** The first pod of an application; throws if there is none. */
@@ -132,7 +149,7 @@ export class Stage implements AsyncDisposable {
   async kubectl(args: readonly string[], input = ''): Promise<string> {
     if (this.#kubectl === undefined) throw new Error('the API server does not listen yet');
     const leave = this.#api.namespace.enter();
-    const running = this.#kubectl.run(['--request-timeout=20s', ...args], input);
+    const running = this.#kubectl.run(['--request-timeout=60s', ...args], input);
     leave(); // the process was started in there
     const { code, stdout, stderr } = await running;
     if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr.trim()}`);

@@ -2,7 +2,7 @@
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  limit = 20_000,
+  limit = 60_000,
 ): Promise<number> {
   const started = performance.now();
   while (!(await condition())) {
