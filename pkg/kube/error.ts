@@ -1,4 +1,8 @@
+import { seconds } from '../runner/clock.ts';
 import { isObject } from './fields.ts';
+
+/** The longest time that a server can make us wait with `Retry-After`. */
+const longestRetryAfter = seconds(300);
 
 /** An answer of the API server that is no success. */
 export class ApiError extends Error {
@@ -37,6 +41,12 @@ export class ApiError extends Error {
   }
 }
 
+/** How many milliseconds the server asks us to wait after an error, as far as we follow it; 0 if it does not ask. */
+export function askedPause(error: unknown): number {
+  const asked = error instanceof ApiError ? error.retryAfter : undefined;
+  return Math.min(asked ?? 0, longestRetryAfter);
+}
+
 /** No answer at all, or one that broke off: the connection failed, was lost or fell silent. */
 export class ConnectionError extends Error {
   constructor(request: string, { reason, cause }: { reason: string; cause?: unknown }) {
@@ -65,14 +75,13 @@ export function errorFromStatus(
       retryAfter,
     });
   const details = isObject(body['details']) ? body['details'] : {};
-  const seconds = details['retryAfterSeconds'];
+  const asked = details['retryAfterSeconds'];
   const causes = Array.isArray(details['causes']) ? details['causes'] : [];
   return new ApiError(request, {
     status: typeof body['code'] === 'number' ? body['code'] : status,
     reason: text(body['reason']),
     message: text(body['message']),
-    retryAfter:
-      retryAfter ?? (typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : undefined),
+    retryAfter: retryAfter ?? (typeof asked === 'number' && asked > 0 ? seconds(asked) : undefined),
     causes: causes.map((cause) => (isObject(cause) ? text(cause['reason']) : '')),
   });
 }

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { Backoff } from '../runner/backoff.ts';
 import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
-import { Backoff } from './backoff.ts';
 import type { Client } from './client.ts';
-import { ApiError } from './error.ts';
+import { ApiError, askedPause } from './error.ts';
 import type { KubeLog, KubeMetrics } from './metrics.ts';
 
 /** How many events wait for the API at most. */
@@ -155,7 +155,7 @@ export class EventRecorder {
 
   async #deliver(series: Series, signal: AbortSignal): Promise<void> {
     const { clock, metrics, log, random = Math.random } = this.#options;
-    const backoff = new Backoff(random, { first: seconds(2), last: seconds(30) });
+    const backoff = new Backoff({ random, first: seconds(2), last: seconds(30) });
     series.isQueued = false;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -172,11 +172,7 @@ export class EventRecorder {
           });
           return;
         }
-        await sleep(
-          clock,
-          backoff.next(error instanceof ApiError ? error.retryAfter : undefined),
-          signal,
-        );
+        await sleep(clock, backoff.next(askedPause(error)), signal);
       }
     }
   }

@@ -1,7 +1,14 @@
+import { Backoff } from '../runner/backoff.ts';
 import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
-import { Backoff } from './backoff.ts';
 import type { Client } from './client.ts';
-import { ApiError, failureLabel, isExpired, isRefused, isTooLargeVersion } from './error.ts';
+import {
+  ApiError,
+  askedPause,
+  failureLabel,
+  isExpired,
+  isRefused,
+  isTooLargeVersion,
+} from './error.ts';
 import type { KubeLog, KubeMetrics } from './metrics.ts';
 import { versionOf } from './reduce.ts';
 import type { StreamingSupport } from './streaming.ts';
@@ -18,6 +25,9 @@ const barrenLimit = { count: 2, length: seconds(100) };
 const streamPatience = seconds(10);
 /** After how long a failure that goes on is told again. */
 const reminderInterval = minutes(5);
+
+/** The longest that the first pause after a failure can be; those that follow double, up to half a minute. */
+const firstPause = seconds(0.4);
 
 /** What a reflector watches, and with what. */
 export interface ReflectorOptions {
@@ -64,7 +74,7 @@ export class Reflector {
 
   constructor(options: ReflectorOptions) {
     this.#options = options;
-    this.#backoff = new Backoff(options.random);
+    this.#backoff = new Backoff({ random: options.random, first: firstPause });
     this.#tracker = new ObjectTracker(options.handler);
     this.#usesFieldSelector = options.fieldSelector !== undefined;
   }
@@ -218,7 +228,7 @@ export class Reflector {
       if (this.#mustReadAll) this.#barrenWatches = 0;
       this.#isVersionRefused = isBadRequest;
     }
-    return this.#backoff.next(error instanceof ApiError ? error.retryAfter : undefined);
+    return this.#backoff.next(askedPause(error));
   }
 
   #tell(error: unknown): void {

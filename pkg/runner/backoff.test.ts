@@ -21,6 +21,10 @@ describe('pauses', () => {
     backoff.reset();
     expect(pauses(backoff, 2)).toEqual([50, 100]);
   });
+  test('are as long as is asked for, beyond the limit as well', () => {
+    const backoff = new Backoff({ ...options, random: () => 1 });
+    expect([backoff.next(50), backoff.next(7_000), backoff.next()]).toEqual([100, 7_000, 400]);
+  });
   test('are never longer than the limit, not even the first', () => {
     expect(new Backoff({ first: 10, last: 4, random: () => 1 }).next()).toBe(4);
   });

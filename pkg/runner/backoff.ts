@@ -34,11 +34,11 @@ export class Backoff {
     this.#span = this.#first;
   }
 
-  /** Milliseconds to wait after one more failure. */
-  next(): number {
+  /** Milliseconds to wait after one more failure, and no fewer than somebody asks for. */
+  next(atLeast = 0): number {
     const pause = (this.#span / 2) * (1 + this.#random());
     this.#span = Math.min(this.#last, this.#span * 2);
-    return pause;
+    return Math.max(pause, atLeast);
   }
 
   /** Starts anew after a success. */
