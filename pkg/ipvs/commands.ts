@@ -15,7 +15,9 @@ import {
 export const IPVS_GENL_NAME = 'IPVS';
 const version = 1;
 
-/** IPVS_CMD_* of linux/ip_vs.h: one row for each that is used. */
+// IPVS_CMD_* of linux/ip_vs.h: one row for each that is used.
+
+/** Adds a virtual server; EEXIST if it is there. */
 export const newService = genericCommand({
   name: 'IPVS_CMD_NEW_SERVICE',
   command: 1,
@@ -23,6 +25,7 @@ export const newService = genericCommand({
   request: serviceMessage,
   reply: emptyMessage,
 });
+/** Changes a virtual server's scheduler, flags and timeout in place; ESRCH if there is none. */
 export const setService = genericCommand({
   name: 'IPVS_CMD_SET_SERVICE',
   command: 2,
@@ -30,6 +33,7 @@ export const setService = genericCommand({
   request: serviceMessage,
   reply: emptyMessage,
 });
+/** Deletes a virtual server with its real servers; ESRCH if there is none. */
 export const deleteService = genericCommand({
   name: 'IPVS_CMD_DEL_SERVICE',
   command: 3,
@@ -37,6 +41,7 @@ export const deleteService = genericCommand({
   request: serviceIdMessage,
   reply: emptyMessage,
 });
+/** Reads one virtual server; ESRCH if there is none. */
 export const getService = genericCommand({
   name: 'IPVS_CMD_GET_SERVICE',
   command: 4,
@@ -44,6 +49,7 @@ export const getService = genericCommand({
   request: serviceIdMessage,
   reply: serviceStatusMessage,
 });
+/** Reads all virtual servers: a dump. */
 export const listServices = genericCommand({
   name: 'IPVS_CMD_GET_SERVICE',
   command: 4,
@@ -51,6 +57,7 @@ export const listServices = genericCommand({
   request: emptyMessage,
   reply: serviceStatusMessage,
 });
+/** Adds a real server; EEXIST if its virtual server has it. */
 export const newDest = genericCommand({
   name: 'IPVS_CMD_NEW_DEST',
   command: 5,
@@ -58,6 +65,7 @@ export const newDest = genericCommand({
   request: destMessage,
   reply: emptyMessage,
 });
+/** Changes a real server's weight, forwarding and thresholds in place; ENOENT if there is none. */
 export const setDest = genericCommand({
   name: 'IPVS_CMD_SET_DEST',
   command: 6,
@@ -65,6 +73,7 @@ export const setDest = genericCommand({
   request: destMessage,
   reply: emptyMessage,
 });
+/** Deletes a real server; ENOENT if there is none. */
 export const deleteDest = genericCommand({
   name: 'IPVS_CMD_DEL_DEST',
   command: 7,
@@ -72,6 +81,7 @@ export const deleteDest = genericCommand({
   request: destIdMessage,
   reply: emptyMessage,
 });
+/** Reads the real servers of one virtual server: a dump. */
 export const listDests = genericCommand({
   name: 'IPVS_CMD_GET_DEST',
   command: 8,
@@ -79,6 +89,7 @@ export const listDests = genericCommand({
   request: serviceIdMessage,
   reply: destStatusMessage,
 });
+/** Sets the timeouts of connections, in seconds; 0 leaves one as it is. */
 export const setConfig = genericCommand({
   name: 'IPVS_CMD_SET_CONFIG',
   command: 12,
@@ -86,6 +97,7 @@ export const setConfig = genericCommand({
   request: timeoutsMessage,
   reply: emptyMessage,
 });
+/** Reads the timeouts of connections. */
 export const getConfig = genericCommand({
   name: 'IPVS_CMD_GET_CONFIG',
   command: 13,
@@ -93,6 +105,7 @@ export const getConfig = genericCommand({
   request: emptyMessage,
   reply: timeoutsMessage,
 });
+/** Reads the version of IPVS and the size of its table of connections. */
 export const getInfo = genericCommand({
   name: 'IPVS_CMD_GET_INFO',
   command: 15,

@@ -11,11 +11,15 @@ export interface VirtualServerId {
 
 /** IP_VS_SVC_F_* of linux/ip_vs.h. HASHED is the kernel's own and never asked for nor reported here. */
 export const IP_VS_SVC_F_PERSISTENT = 0x1;
+/** The kernel's own mark of a virtual server that is in its tables. */
 export const IP_VS_SVC_F_HASHED = 0x2;
+/** UDP: each packet is scheduled by itself. */
 export const IP_VS_SVC_F_ONEPACKET = 0x4;
 /** What the scheduler makes of it is its own: for `sh` and `mh` SCHED1 is the fallback, SCHED2 hashes the source port too. */
 export const IP_VS_SVC_F_SCHED1 = 0x8;
+/** See {@link IP_VS_SVC_F_SCHED1}. */
 export const IP_VS_SVC_F_SCHED2 = 0x10;
+/** See {@link IP_VS_SVC_F_SCHED1}. */
 export const IP_VS_SVC_F_SCHED3 = 0x20;
 
 /** A virtual server as it is asked for. */

@@ -77,37 +77,51 @@ export const destStatus = attributes('IPVS_DEST_ATTR', {
   statistics: required(12, statistics), // STATS64
 });
 
-/** IPVS_CMD_ATTR of each kind of request and reply. */
+/** IPVS_CMD_DEL_SERVICE, and IPVS_CMD_GET_SERVICE and IPVS_CMD_GET_DEST of one service: its key alone, nested. */
 export const serviceIdMessage = attributes('IPVS_CMD_ATTR', { service: required(1, serviceId) });
+/** IPVS_CMD_NEW_SERVICE and IPVS_CMD_SET_SERVICE: a nested service with its settings. */
 export const serviceMessage = attributes('IPVS_CMD_ATTR', { service: required(1, service) });
+/** What answers IPVS_CMD_GET_SERVICE: a nested service with its 64-bit statistics. */
 export const serviceStatusMessage = attributes('IPVS_CMD_ATTR', {
   service: required(1, serviceStatus),
 });
+/** IPVS_CMD_DEL_DEST: a nested service and dest, their keys alone. */
 export const destIdMessage = attributes('IPVS_CMD_ATTR', {
   service: required(1, serviceId),
   dest: required(2, destId),
 });
+/** IPVS_CMD_NEW_DEST and IPVS_CMD_SET_DEST: the key of a service, and a dest with its settings. */
 export const destMessage = attributes('IPVS_CMD_ATTR', {
   service: required(1, serviceId),
   dest: required(2, dest),
 });
+/** What answers IPVS_CMD_GET_DEST: one dest with its counters; of which service, the request knows. */
 export const destStatusMessage = attributes('IPVS_CMD_ATTR', { dest: required(2, destStatus) });
+/** IPVS_CMD_SET_CONFIG and what answers IPVS_CMD_GET_CONFIG: timeouts in seconds. */
 export const timeoutsMessage = attributes('IPVS_CMD_ATTR', {
   tcp: required(4, u32), // TIMEOUT_TCP, seconds
   tcpFin: required(5, u32), // TIMEOUT_TCP_FIN
   udp: required(6, u32), // TIMEOUT_UDP
 });
+/** A request that asks for all, or an answer that says no more than that it is one. */
 export const emptyMessage = attributes('IPVS_CMD_ATTR', {});
+/** What answers IPVS_CMD_GET_INFO: IPVS_INFO_ATTR, not nested in an IPVS_CMD_ATTR. */
 export const infoMessage = attributes('IPVS_INFO_ATTR', {
   version: required(1, u32), // 0x010201 is 1.2.1
   connectionTableSize: required(2, u32), // CONN_TAB_SIZE
 });
 
-/** Values of the tables. */
+/** A value of {@link emptyMessage}. */
 export type EmptyMessage = ValueOf<typeof emptyMessage>;
+/** A value of {@link serviceId}. */
 export type ServiceId = ValueOf<typeof serviceId>;
+/** A value of {@link service}. */
 export type Service = ValueOf<typeof service>;
+/** A value of {@link serviceStatus}. */
 export type ServiceStatus = ValueOf<typeof serviceStatus>;
+/** A value of {@link destId}. */
 export type DestId = ValueOf<typeof destId>;
+/** A value of {@link dest}. */
 export type Dest = ValueOf<typeof dest>;
+/** A value of {@link destStatus}. */
 export type DestStatus = ValueOf<typeof destStatus>;

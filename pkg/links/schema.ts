@@ -9,6 +9,7 @@ export const NETLINK_ROUTE = 0;
 
 /** RTNLGRP_* of linux/rtnetlink.h. */
 export const RTNLGRP_IPV4_IFADDR = 5;
+/** See {@link RTNLGRP_IPV4_IFADDR}. */
 export const RTNLGRP_IPV6_IFADDR = 9;
 
 /** RTEXT_FILTER_SKIP_STATS of linux/rtnetlink.h: counters are most of a link's message. */
@@ -71,7 +72,9 @@ export const newLink = linkCommand({
   type: 16,
   flags: NLM_F_CREATE | NLM_F_EXCL,
 });
+/** Deletes a device, by its index or its name. */
 export const deleteLink = linkCommand({ name: 'RTM_DELLINK', type: 17, flags: 0 });
+/** Reads one device, by its index or its name, or all of them. */
 export const getLink = linkCommand({ name: 'RTM_GETLINK', type: 18, flags: 0 });
 
 /** Addresses. Numbers from linux/rtnetlink.h. */
@@ -80,5 +83,7 @@ export const newAddress = addressCommand({
   type: 20,
   flags: NLM_F_CREATE | NLM_F_EXCL,
 });
+/** Takes an address, with its prefix length, off a device. */
 export const deleteAddress = addressCommand({ name: 'RTM_DELADDR', type: 21, flags: 0 });
+/** Reads all addresses of a family. */
 export const getAddress = addressCommand({ name: 'RTM_GETADDR', type: 22, flags: 0 });

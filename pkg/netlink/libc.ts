@@ -11,15 +11,19 @@ export interface PollHandle {
   close(): void;
 }
 
+/** socket(2): a new file descriptor, or -1 with {@link errno}, as of all that follow. */
 export const socket: (domain: number, type: number, protocol: number) => number = libc.func(
   'int socket(int domain, int type, int protocol)',
 );
+/** bind(2): `address` is a struct sockaddr of the socket's family. */
 export const bind: (fd: number, address: Uint8Array, length: number) => number = libc.func(
   'int bind(int fd, const void *address, uint32_t length)',
 );
+/** connect(2): to the kernel, pid 0, so that nobody else can send. */
 export const connect: (fd: number, address: Uint8Array, length: number) => number = libc.func(
   'int connect(int fd, const void *address, uint32_t length)',
 );
+/** setsockopt(2): `value` is what `name` asks for, mostly an int in the host's order. */
 export const setsockopt: (
   fd: number,
   level: number,
@@ -37,7 +41,7 @@ export const getsockopt: (
   value: Uint8Array,
   length: Uint8Array,
 ) => number = libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)');
-// koffi has no ssize_t; long is as wide.
+/** send(2): how many bytes went. koffi has no ssize_t; long is as wide. */
 export const send: (fd: number, bytes: Uint8Array, length: number, flags: number) => number =
   libc.func('long send(int fd, const void *bytes, size_t length, int flags)');
 /** `address` is a struct sockaddr of the socket's family. */
@@ -51,12 +55,14 @@ export const sendto: (
 ) => number = libc.func(
   'long sendto(int fd, const void *bytes, size_t length, int flags, const void *address, uint32_t addressLength)',
 );
+/** recv(2): how many bytes came or, with MSG_TRUNC, how many there were. */
 export const recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number =
   libc.func('long recv(int fd, void *bytes, size_t length, int flags)');
 /** `descriptors` is an array of struct pollfd. */
 export const poll: (descriptors: Uint8Array, count: number, timeout: number) => number = libc.func(
   'int poll(void *descriptors, unsigned long count, int timeout)',
 );
+/** close(2): the descriptor is free for others afterwards. */
 export const close: (fd: number) => number = libc.func('int close(int fd)');
 /** Acts on the calling thread only: enter and leave within one synchronous stretch. */
 export const setns: (fd: number, type: number) => number = libc.func('int setns(int fd, int type)');

@@ -5,18 +5,26 @@ import { extendedAck, printExtendedAck } from './extended-ack.ts';
 
 /** Flags of nlmsghdr, linux/netlink.h. Numbers from 0x100 on mean one thing in a request to create, another in one to read. */
 const NLM_F_REQUEST = 0x1;
+/** Of an answer: more follow, up to NLMSG_DONE. */
 export const NLM_F_MULTI = 0x2;
 const NLM_F_ACK = 0x4;
+/** Of an answer: what is listed changed meanwhile. */
 export const NLM_F_DUMP_INTR = 0x10;
+/** Of a request to read: NLM_F_ROOT and NLM_F_MATCH, all there are. */
 export const NLM_F_DUMP = 0x300;
+/** Of a request to create: EEXIST if it is there. */
 export const NLM_F_EXCL = 0x200;
+/** Of a request to create: make it if it is not there. */
 export const NLM_F_CREATE = 0x400;
 /** Of an answer: the request is not echoed; extended attributes follow. */
 const NLM_F_CAPPED = 0x100;
 const NLM_F_ACK_TLVS = 0x200;
 
+/** nlmsghdr.nlmsg_type of linux/netlink.h: nothing, to be skipped. */
 export const NLMSG_NOOP = 1;
+/** nlmsghdr.nlmsg_type of linux/netlink.h: nlmsgerr, which is an acknowledgement if its error is 0. */
 export const NLMSG_ERROR = 2;
+/** nlmsghdr.nlmsg_type of linux/netlink.h: the end of a dump, with an s32 that is 0 or a negative errno. */
 export const NLMSG_DONE = 3;
 /** Below it are messages about messages. */
 export const NLMSG_MIN_TYPE = 16;

@@ -11,6 +11,7 @@ export interface Size {
   readonly endpoints: number;
 }
 
+/** `1,000 × 10`: Services and endpoints of each. */
 export function printSize({ services, endpoints }: Size): string {
   return `${services.toLocaleString('en')} × ${endpoints}`;
 }
@@ -112,6 +113,7 @@ export function quantile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
+/** The value that half of them do not exceed; NaN of none. */
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }

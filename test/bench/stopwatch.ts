@@ -2,6 +2,7 @@
 
 /** The parts that are told apart. */
 export const parts = ['ipvs', 'ipset', 'addresses', 'rules'] as const;
+/** One of {@link parts}. */
 export type Part = (typeof parts)[number];
 
 /** Milliseconds and calls of one part, reads and writes apart. */

@@ -19,6 +19,7 @@ export const [one, two] = [endpoint('10.0.0.1'), endpoint('10.0.0.2')];
 const backend: RealServerId = { address: two.address, port: 8080 };
 /** {@link two} in other conditions. */
 export const terminating = { ...two, ready: false, terminating: true };
+/** {@link two} in other conditions: it serves no more. */
 export const dying = { ...terminating, serving: false };
 /** What a test has started. */
 export const stands: Stand[] = [];

@@ -58,7 +58,9 @@ const IPV6_V6ONLY = 26;
 const SO_ERROR = 4;
 const SO_LINGER = 13;
 const MSG_NOSIGNAL = 0x4000;
+/** Nothing to read or no room to write now; from asm-generic/errno-base.h. */
 export const EAGAIN = 11;
+/** A connection is under way; from asm-generic/errno.h. */
 export const EINPROGRESS = 115;
 
 /** An address and a port. */
