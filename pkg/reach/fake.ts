@@ -1,0 +1,19 @@
+import { type ErrnoCode, KernelError } from '../errno/errno.ts';
+import type { IpAddress } from '../ip/address.ts';
+import type { Reach } from './reach.ts';
+
+/** A node that reaches every address but some. */
+export class FakeReach implements Reach {
+  /** What was asked, in order. */
+  readonly asked: IpAddress[] = [];
+  readonly unreachable = new Set<IpAddress>();
+  /** Fails a question with the code it returns. */
+  failWith: (address: IpAddress) => ErrnoCode | undefined = () => undefined;
+
+  canReach(address: IpAddress): boolean {
+    this.asked.push(address);
+    const code = this.failWith(address);
+    if (code !== undefined) throw new KernelError(`find the route to ${address}`, code);
+    return !this.unreachable.has(address);
+  }
+}

@@ -1,0 +1,72 @@
+import { errnoOf, isNotFound, isUnsupported } from '../errno/errno.ts';
+import { addressBits, familyOf, type IpAddress } from '../ip/address.ts';
+import { addressFamily } from '../netlink/addresses.ts';
+import type { Connection } from '../netlink/connection.ts';
+import type { Reach } from './reach.ts';
+import { getNeighbour, getRoute, NUD_FAILED, NUD_INCOMPLETE } from './schema.ts';
+
+/** Where a packet goes next: over which device, to which router or to its destination itself. */
+interface Hop {
+  readonly device: number;
+  readonly address: IpAddress;
+}
+
+/** Fields that no request here uses. */
+const anyRoute = {
+  ...{ sourceLength: 0, tos: 0, table: 0, protocol: 0, scope: 0, type: 0, flags: 0 },
+} as const;
+const anyNeighbour = { state: 0, flags: 0, type: 0 } as const;
+
+/** Routes and neighbours over rtnetlink. The connection is one of NETLINK_ROUTE; whoever opened it closes it. */
+export class NetlinkReach implements Reach {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  canReach(address: IpAddress): boolean {
+    const hop = this.#nextHop(address);
+    if (hop === 'none') return false;
+    return hop === 'unknown' || !isSilent(this.#neighbourState(hop));
+  }
+
+  #nextHop(address: IpAddress): Hop | 'none' | 'unknown' {
+    const value = {
+      ...anyRoute,
+      family: addressFamily(address),
+      destinationLength: addressBits(familyOf(address)),
+      attributes: { destination: address },
+    };
+    try {
+      const [found] = this.#connection.request(getRoute, value, `find the route to ${address}`);
+      const { device, gateway, via } = found?.attributes ?? {};
+      // Routes over several devices, for example, name none.
+      return device === undefined
+        ? 'unknown'
+        : { device, address: gateway ?? via?.address ?? address };
+    } catch (error) {
+      const code = errnoOf(error);
+      if (code === 'ENETUNREACH' || code === 'EHOSTUNREACH') return 'none';
+      // EINVAL and EACCES are routes too: a black hole and a prohibition, which no address answers from.
+      if (code === 'EINVAL' || code === 'EACCES') return 'none';
+      throw error;
+    }
+  }
+
+  /** NUD_*; `undefined` for a neighbour that was not asked, as on devices that need no addresses of their own. */
+  #neighbourState({ device, address }: Hop): number | undefined {
+    const family = addressFamily(address);
+    const value = { ...anyNeighbour, family, device, attributes: { destination: address } };
+    try {
+      return this.#connection.request(getNeighbour, value, `read neighbour ${address}`)[0]?.state;
+    } catch (error) {
+      if (isNotFound(error) || isUnsupported(error)) return undefined;
+      throw error;
+    }
+  }
+}
+
+function isSilent(state: number | undefined): boolean {
+  return state === NUD_FAILED || state === NUD_INCOMPLETE;
+}

@@ -1,0 +1,51 @@
+import { ipAddress } from '../netlink/addresses.ts';
+import { attributes, optional } from '../wire/attributes.ts';
+import { padding, s32, u8, u16, u32 } from '../wire/codec.ts';
+import { struct } from '../wire/struct.ts';
+
+/** NUD_INCOMPLETE and NUD_FAILED of linux/neighbour.h: asked without an answer yet, and in vain. */
+export const NUD_INCOMPLETE = 0x01;
+export const NUD_FAILED = 0x20;
+
+/** rtmsg and RTA_*: one route. Numbers from linux/rtnetlink.h. */
+export const route = struct({
+  family: u8,
+  destinationLength: u8,
+  sourceLength: u8,
+  tos: u8,
+  table: u8,
+  protocol: u8,
+  scope: u8,
+  type: u8,
+  flags: u32,
+  attributes: attributes('RTA', {
+    destination: optional(1, ipAddress), // DST
+    device: optional(4, s32), // OIF
+    gateway: optional(5, ipAddress),
+    /** VIA: an IPv4 route by way of an IPv6 router. */
+    via: optional(18, struct({ family: u16, address: ipAddress })),
+  }),
+});
+
+/** ndmsg and NDA_*: what is known of one neighbour. Numbers from linux/neighbour.h. */
+export const neighbour = struct({
+  family: u8,
+  pad: padding(3),
+  device: s32,
+  state: u16,
+  flags: u8,
+  type: u8,
+  attributes: attributes('NDA', { destination: optional(1, ipAddress) }), // DST
+});
+
+/** Which route a packet takes. Number from linux/rtnetlink.h. */
+export const getRoute = { name: 'RTM_GETROUTE', type: 26, flags: 0, request: route, reply: route };
+
+/** One neighbour; alone it can be asked for since Linux 5.0. Number from linux/rtnetlink.h. */
+export const getNeighbour = {
+  name: 'RTM_GETNEIGH',
+  type: 30,
+  flags: 0,
+  request: neighbour,
+  reply: neighbour,
+};
