@@ -34,6 +34,8 @@ import { applyKernelSettings } from '../../pkg/proxy/kernel-settings.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter } from '../../pkg/proxy/reporter.ts';
 import type { RuleSettings } from '../../pkg/proxy/rule-source.ts';
+import { NetlinkReach } from '../../pkg/reach/netlink.ts';
+import type { Reach } from '../../pkg/reach/reach.ts';
 import { RawResetter } from '../../pkg/reset/raw.ts';
 import type { Resetter } from '../../pkg/reset/reset.ts';
 import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
@@ -98,6 +100,7 @@ interface Kernel {
   readonly links: Links;
   readonly firewall: Firewall;
   readonly conntrack: Conntrack;
+  readonly reach: Reach;
   readonly resetter: Resetter;
   close(): void;
 }
@@ -123,6 +126,7 @@ async function openKernel({ config, log }: Shared): Promise<Kernel> {
     links: new NetlinkLinks(route),
     firewall,
     conntrack: new NetlinkConntrack(netfilter),
+    reach: new NetlinkReach(route),
     resetter,
     close: () => {
       for (const opened of [ipvs, netfilter, route, resetter]) opened.close();
@@ -156,7 +160,7 @@ async function servedFamilies(
 async function createProxier(shared: Shared): Promise<Follower> {
   const { config, log, clock, reporter, metrics } = shared;
   const kernel = await openKernel(shared);
-  const { ipvs, ipsets, links, firewall, conntrack } = kernel;
+  const { ipvs, ipsets, links, firewall, conntrack, reach } = kernel;
   const flows = new FlowForgetter({
     conntrack,
     clock,
@@ -179,6 +183,7 @@ async function createProxier(shared: Shared): Promise<Follower> {
     ipsets,
     links,
     firewall,
+    reach,
     flows,
     reporter,
     clock,

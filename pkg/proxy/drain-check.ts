@@ -1,3 +1,4 @@
+import type { IpAddress } from '../ip/address.ts';
 import { type RealServerStatus, realServerKey } from '../ipvs/ipvs.ts';
 import {
   type Allowance,
@@ -32,6 +33,8 @@ export interface Look {
   readonly mode: DrainMode;
   /** After how many milliseconds of unanswered packets a server counts as dead. */
   readonly unansweredAfter?: number | undefined;
+  /** Whether the node's packets to an address have anywhere to go. */
+  readonly canReach: (address: IpAddress) => boolean;
 }
 
 /** Whether nothing is decided about a drain, or it has become urgent since. */
@@ -53,7 +56,7 @@ export function judge(judged: readonly Judged[], look: Look): readonly Over[] {
     if (found !== undefined && status === undefined)
       return [{ drain, end: 'vanished' as const, isUrgent }];
     if (status !== undefined && needsReading({ drain, allowed }))
-      takeReading(drain, { status, now });
+      takeReading(drain, { status, look });
     const end = ending(drain.progress, { allowed, mode, now, unansweredAfter });
     return end === undefined ? [] : [{ drain, end, isUrgent }];
   });
@@ -61,12 +64,15 @@ export function judge(judged: readonly Judged[], look: Look): readonly Over[] {
 
 function takeReading(
   drain: Drain,
-  { status, now }: { status: RealServerStatus; now: number },
+  { status, look: { now, canReach } }: { status: RealServerStatus; look: Look },
 ): void {
   const { activeConnections, inactiveConnections, statistics } = status;
   const { incomingPackets, outgoingPackets } = statistics;
   const reading = { activeConnections, inactiveConnections, incomingPackets, outgoingPackets };
-  drain.progress = observe(drain.progress, { reading, now });
+  drain.progress = observe(drain.progress, {
+    ...{ reading, now },
+    canReach: () => canReach(drain.request.backend.address),
+  });
 }
 
 /** Decides when to look at a virtual server again: after the interval, or when the first of its drains reaches its limit. */

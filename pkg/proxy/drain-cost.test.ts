@@ -5,6 +5,7 @@ import { setSlice } from '../../test/support/proxier.ts';
 import { FakeIpvs } from '../ipvs/fake.ts';
 import type { RealServer, VirtualServer, VirtualServerId } from '../ipvs/ipvs.ts';
 import { recordingLogger } from '../log/memory.ts';
+import { FakeReach } from '../reach/fake.ts';
 import { minutes, seconds } from '../runner/clock.ts';
 import { Lane } from '../runner/lane.ts';
 import { manualClock } from '../runner/manual-clock.ts';
@@ -37,6 +38,7 @@ describe('what it costs', () => {
     const [clock, log, lane] = [manualClock(), recordingLogger(), new Lane()];
     const manager = new GracefulTerminationManager({
       ...{ ipvs, clock, log, lane, farewell: undefined, mode: 'pod' },
+      reach: new FakeReach(),
       writer: new ServerWriter({ ipvs, mirror: new Mirror() }),
       isWanted: () => false,
       surroundings: () => ({

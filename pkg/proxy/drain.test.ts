@@ -108,12 +108,15 @@ describe('what a real server is allowed that is no longer wanted', () => {
   });
 });
 
-/** A drain through readings: seconds, incoming and outgoing packets; one connection is open throughout. */
-function through(...readings: readonly (readonly [number, number, number])[]): Progress {
+type Step = readonly [seconds: number, incoming: number, outgoing: number, way?: 'unreachable'];
+
+/** A drain through readings of both packet counters; one connection is open throughout. */
+function through(...readings: readonly Step[]): Progress {
   return readings.reduce(
-    (progress, [time, incoming, outgoing]) =>
+    (progress, [time, incoming, outgoing, way]) =>
       observe(progress, {
         now: time * 1_000,
+        canReach: () => way === undefined,
         reading: {
           activeConnections: 1,
           inactiveConnections: 0,
@@ -136,9 +139,11 @@ describe('a drain is over', () => {
       incomingPackets: 0n,
       outgoingPackets: 0n,
     };
-    const closing = observe(beginning(0), { reading, now: 1_000 });
+    const canReach = () => true;
+    const closing = observe(beginning(0), { reading, now: 1_000, canReach });
     expect(ending(closing, { allowed: free, mode: 'pod', now: 1_000 })).toBeUndefined();
-    const empty = observe(closing, { reading: { ...reading, inactiveConnections: 0 }, now: 2_000 });
+    const none = { ...reading, inactiveConnections: 0 };
+    const empty = observe(closing, { reading: none, now: 2_000, canReach });
     expect(ending(empty, { allowed: free, mode: 'pod', now: 2_000 })).toBe('empty');
   });
 
@@ -161,6 +166,17 @@ describe('a drain is over', () => {
     expect(ending(progress, { allowed: free, mode: 'pod', now: 61_000 })).toBeUndefined();
     expect(ending(progress, { allowed: free, mode: 'pod', now: 62_000 })).toBe('unanswered');
     expect(ending(progress, { allowed: free, mode: 'connections', now: 62_000 })).toBeUndefined();
+  });
+
+  test('after a minute in which only the node answered, because it cannot reach the server', () => {
+    const lost = [2, 4, 8, 16, 32, 52].map(
+      (time, index): Step => [time, index + 2, index + 2, 'unreachable'],
+    );
+    const progress = through([1, 1, 1], ...lost);
+    expect(ending(progress, { allowed: free, mode: 'pod', now: 61_000 })).toBeUndefined();
+    expect(ending(progress, { allowed: free, mode: 'pod', now: 62_000 })).toBe('unanswered');
+    const back = through([1, 1, 1], ...lost, [60, 9, 9]);
+    expect(ending(back, { allowed: free, mode: 'pod', now: 62_000 })).toBeUndefined();
   });
 
   test('not because of a last packet that needs no answer', () => {

@@ -141,14 +141,17 @@ export function withCause(progress: Progress, { cause, now }: { cause: DrainCaus
 /** The kernel refreshes its statistics every 2 s: what they show before this time, looks being late, may be older than the drain. */
 const staleTime = seconds(2.5);
 
-/** A drain after one more dump. */
+/**
+ * A drain after one more dump. IPVS counts ICMP errors about a server's packets as packets of the server: where the node cannot
+ * reach it, they are the node's own.
+ */
 export function observe(
   progress: Progress,
-  { reading, now }: { reading: Reading; now: number },
+  { reading, now, canReach }: { reading: Reading; now: number; canReach: () => boolean },
 ): Progress {
   const { reading: last, unanswered } = progress;
   if (last === undefined) return { ...progress, reading };
-  const isAnswering = reading.outgoingPackets > last.outgoingPackets;
+  const isAnswering = reading.outgoingPackets > last.outgoingPackets && canReach();
   if (isAnswering) {
     const lastLife = now - progress.started < staleTime ? progress.lastLife : now;
     return { ...progress, reading, lastLife, unanswered: undefined };

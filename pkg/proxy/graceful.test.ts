@@ -138,6 +138,34 @@ describe('a real server that is no longer wanted', () => {
     expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['unanswered']]);
   });
 
+  test('goes as well when the node answers in its place, because it cannot reach it', async () => {
+    const stand = await start();
+    connect(stand, { packets: [1, 1] });
+    stand.tell(setSlice(slice([one, { ...two, ready: false, serving: false }])));
+    stand.kernel.reach.unreachable.add(two.address);
+    for (let packets = 2; packets < 80; packets++) {
+      await stand.settle(seconds(1));
+      if (stand.reports.drains.length === 0) connect(stand, { packets: [packets, packets] });
+    }
+    await stand.settle(minutes(1));
+    expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['unanswered']]);
+  });
+
+  test('stays when nobody knows whether the node can reach it', async () => {
+    const stand = await start();
+    connect(stand, { packets: [1, 1] });
+    stand.tell(setSlice(slice([one, { ...two, ready: false, serving: false }])));
+    stand.kernel.reach.failWith = () => 'ENOBUFS';
+    for (let packets = 2; packets < 120; packets++) {
+      await stand.settle(seconds(1));
+      connect(stand, { packets: [packets, packets] });
+    }
+    expect([await weight(stand), stand.reports.drains]).toEqual([0, []]);
+    expect(stand.log.lines()).toContainEqual(
+      expect.stringContaining('could not look for the way to a draining real server'),
+    );
+  });
+
   test('is looked at when that minute is over, although the check interval is longer by then', async () => {
     const stand = await start();
     connect(stand, { packets: [1, 1] });

@@ -10,6 +10,7 @@ import {
   virtualServerKey,
 } from '../ipvs/ipvs.ts';
 import type { Logger } from '../log/log.ts';
+import type { Reach } from '../reach/reach.ts';
 import { type Clock, seconds } from '../runner/clock.ts';
 import type { Lane } from '../runner/lane.ts';
 import { Runner } from '../runner/runner.ts';
@@ -46,6 +47,7 @@ export interface GracefulOptions {
   readonly mode: DrainMode;
   /** After how many milliseconds of unanswered packets a server counts as dead; a minute unless said otherwise. */
   readonly unansweredAfter?: number | undefined;
+  readonly reach: Reach;
   /** Whether a Service wants the real server now, and for the same pod as far as both are known. */
   readonly isWanted: (
     server: VirtualServerId,
@@ -206,7 +208,9 @@ export class GracefulTerminationManager {
     try {
       const found = judged.some(needsReading) ? await this.#read(group.server) : undefined;
       const now = clock.now();
-      const urgent = this.#ender.finish(judge(judged, { found, now, mode, unansweredAfter }));
+      const urgent = this.#ender.finish(
+        judge(judged, { found, now, mode, unansweredAfter, canReach: this.#canReach }),
+      );
       planNextLook(group, { judged, now, mode });
       return urgent;
     } catch (error) {
@@ -226,6 +230,17 @@ export class GracefulTerminationManager {
     group.due = clock.now() + nextInterval(clock.now() - group.since, { mode, isClosing: true });
     this.#schedule();
   }
+
+  /** Where nobody knows, what seems to come from a server is taken for its answer. */
+  readonly #canReach = (address: IpAddress): boolean => {
+    const { reach, log } = this.#options;
+    try {
+      return reach.canReach(address);
+    } catch (error) {
+      log.error('could not look for the way to a draining real server', error, { address });
+      return true;
+    }
+  };
 
   #allowance(drain: Drain): Allowance {
     const { mode, clock, surroundings } = this.#options;

@@ -6,6 +6,7 @@ import { type Ipvs, virtualServerKey } from '../ipvs/ipvs.ts';
 import type { Service } from '../kube/types.ts';
 import type { Links } from '../links/links.ts';
 import type { Logger } from '../log/log.ts';
+import type { Reach } from '../reach/reach.ts';
 import type { Clock } from '../runner/clock.ts';
 import { Lane } from '../runner/lane.ts';
 import type { AuditContext } from './audit.ts';
@@ -34,6 +35,7 @@ export interface ProxierOptions {
   readonly ipsets: IpSets;
   readonly links: Links;
   readonly firewall: Firewall;
+  readonly reach: Reach;
   readonly flows: FlowForgetter;
   readonly reporter: Reporter;
   readonly clock: Clock;
@@ -143,12 +145,12 @@ interface GracefulParts {
 }
 
 function buildGraceful(
-  { ipvs, clock, log, reporter, farewell, drains, scheduler }: ProxierOptions,
+  { ipvs, reach, clock, log, reporter, farewell, drains, scheduler }: ProxierOptions,
   { writer, lane, ledger, mirror, pods, store, replacements, onDirty }: GracefulParts,
 ): GracefulTerminationManager {
   const context = { ledger, mirror, pods, scheduler, timeout: drains.timeout };
   return new GracefulTerminationManager({
-    ...{ ipvs, writer, lane, clock, log, farewell },
+    ...{ ipvs, reach, writer, lane, clock, log, farewell },
     mode: drains.mode,
     unansweredAfter: drains.unansweredAfter,
     isWanted: (server, realServer) => ledger.wantsRealServer(server, realServer),

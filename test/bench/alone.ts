@@ -74,10 +74,10 @@ function cpu(): () => string {
 }
 
 function createProxier(onFirstSync: () => void): Proxier {
-  const { ipsets, links, firewall, conntrack } = new FakeKernel();
+  const { ipsets, links, firewall, conntrack, reach } = new FakeKernel();
   const health = new ProxyHealth({ clock, syncPeriod: minutes(60) });
   return new Proxier({
-    ...{ ipsets, links, firewall, clock, log },
+    ...{ ipsets, links, firewall, reach, clock, log },
     ipvs: new NetlinkIpvs(connection, new SomeFamily(connection, 'IPVS')),
     flows: new FlowForgetter({
       ...{ conntrack, clock },

@@ -19,6 +19,7 @@ import { FlowForgetter } from '../../pkg/proxy/flows.ts';
 import { applyKernelSettings } from '../../pkg/proxy/kernel-settings.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
+import { NetlinkReach } from '../../pkg/reach/netlink.ts';
 import { minutes, systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 import { net } from '../support/addresses.ts';
@@ -86,6 +87,7 @@ export class Node {
         writes: ['ensureDummy', 'write'],
       }),
       firewall: stopwatch.time(firewall, { part: 'rules', reads: ['check'], writes: ['apply'] }),
+      reach: new NetlinkReach(route),
       flows: new FlowForgetter({
         clock,
         conntrack: new NetlinkConntrack(netfilter),

@@ -14,6 +14,7 @@ import { FlowForgetter } from '../../pkg/proxy/flows.ts';
 import { applyKernelSettings } from '../../pkg/proxy/kernel-settings.ts';
 import type { ProxierOptions } from '../../pkg/proxy/parts.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
+import { NetlinkReach } from '../../pkg/reach/netlink.ts';
 import { RawResetter } from '../../pkg/reset/raw.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
@@ -59,6 +60,7 @@ export class NodeProxy {
       log,
       ipsets: new NetlinkIpSets(netfilter),
       links: new NetlinkLinks(route),
+      reach: new NetlinkReach(route),
       firewall: new RestoreFirewall({ generation: nftGeneration(netfilter) }),
       flows: new FlowForgetter({
         conntrack,

@@ -10,6 +10,7 @@ import { FlowForgetter } from '../../pkg/proxy/flows.ts';
 import type { ProxierOptions } from '../../pkg/proxy/parts.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
+import { FakeReach } from '../../pkg/reach/fake.ts';
 import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
 import { ip, net } from './addresses.ts';
 
@@ -20,6 +21,7 @@ export class FakeKernel {
   readonly links = new FakeLinks();
   readonly firewall = new FakeFirewall();
   readonly conntrack = new FakeConntrack();
+  readonly reach = new FakeReach();
 
   constructor(options: FakeIpvsOptions = {}) {
     this.ipvs = new FakeIpvs(options);
@@ -113,7 +115,7 @@ export class Stand {
   }: Partial<ProxierOptions> & { kernel?: FakeKernel; clock?: ManualClock } = {}) {
     this.kernel = kernel;
     this.clock = clock;
-    const { ipvs, ipsets, links, firewall, conntrack } = kernel;
+    const { ipvs, ipsets, links, firewall, conntrack, reach } = kernel;
     const log = this.log;
     const families: readonly Family[] = ['IPv4', 'IPv6'];
     const detectLocal = {
@@ -125,6 +127,7 @@ export class Stand {
       ipsets,
       links,
       firewall,
+      reach,
       clock,
       log,
       families,
