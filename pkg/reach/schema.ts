@@ -3,8 +3,9 @@ import { attributes, optional } from '../wire/attributes.ts';
 import { padding, s32, u8, u16, u32 } from '../wire/codec.ts';
 import { struct } from '../wire/struct.ts';
 
-/** NUD_INCOMPLETE and NUD_FAILED of linux/neighbour.h: asked without an answer yet, and in vain. */
+/** Of linux/neighbour.h: asked, without an answer yet. */
 export const NUD_INCOMPLETE = 0x01;
+/** Of linux/neighbour.h: asked in vain. */
 export const NUD_FAILED = 0x20;
 
 /** rtmsg and RTA_*: one route. Numbers from linux/rtnetlink.h. */
