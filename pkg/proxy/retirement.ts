@@ -1,4 +1,3 @@
-import { virtualServerKey } from '../ipvs/ipvs.ts';
 import { seconds } from '../runner/clock.ts';
 import type { FrontEnd } from './footprint.ts';
 import { Keys } from './keys.ts';
@@ -28,18 +27,20 @@ export class Retirement {
     let next: number | undefined;
     for (const key of this.#emptySince.keys())
       if (!this.#ledger.retired().has(key)) this.#emptySince.delete(key);
-    for (const frontEnd of [...this.#ledger.retired().values()]) {
-      const due = this.#dueTime(frontEnd, now);
+    for (const [key, frontEnd] of this.#ledger.retired()) {
+      const due = this.#dueTime(key, { frontEnd, now });
       if (due === undefined) continue;
       if (due > now) next = Math.min(next ?? due, due);
-      else keys.add(this.#ledger.release(virtualServerKey(frontEnd.server)));
+      else keys.add(this.#ledger.release(key));
     }
     return { keys, next };
   }
 
   /** When a front end may go; `undefined` while it has real servers. */
-  #dueTime({ server, isBound }: FrontEnd, now: number): number | undefined {
-    const key = virtualServerKey(server);
+  #dueTime(
+    key: string,
+    { frontEnd: { server, isBound }, now }: { frontEnd: FrontEnd; now: number },
+  ): number | undefined {
     const held = this.#mirror.servers.get(key);
     if (held === undefined) return now;
     if (held.realServers.size > 0) {

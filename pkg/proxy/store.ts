@@ -110,8 +110,9 @@ export class Store {
     this.#pods?.expire();
     const now = this.#now();
     for (const [key, vanished] of this.#vanished) {
+      if (vanished.every(({ until }) => until > now)) continue;
       const waiting = vanished.filter(({ until }) => until > now);
-      if (waiting.length < vanished.length) this.#dirty.add(key);
+      this.#dirty.add(key);
       if (waiting.length > 0) this.#vanished.set(key, waiting);
       else this.#vanished.delete(key);
     }
