@@ -160,7 +160,7 @@ export async function showDeletion(stage: Stage, report: Report): Promise<void> 
     heldServers(namespace).has(serverKey({ protocol: 'TCP', address, port: 80 })) ||
     namespace.run('ip', '-o', 'address', 'show', 'dev', 'kube-ipvs0').includes(` ${address}/`) ||
     namespace.run('ipset', 'list', 'KUBE-CLUSTER-IP').includes(`\n${address},`);
-  await until('newsletter is gone from the kernel', () => !isHeld());
+  await until('newsletter is gone from the kernel', () => !isHeld(), 400);
   report.note('its virtual server, its address and its set entry are gone');
   const seconds = ((performance.now() - deleted) / 1000).toFixed(1);
   report.check(

@@ -35,22 +35,16 @@ const { values: options } = parseArgs({
   },
 });
 const report = new Report({ isColoured: process.env['DEMO_COLOUR'] === 'yes' });
-const interrupted = Promise.withResolvers<never>();
-interrupted.promise.catch(() => undefined); // it may come when nobody waits any more
+const [interrupted, failed] = [Promise.withResolvers<never>(), Promise.withResolvers<never>()];
+for (const { promise } of [interrupted, failed]) promise.catch(() => undefined); // it may come when nobody waits any more
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => interrupted.reject(new Interruption(signal)));
-const deadline = setTimeout(
-  () => interrupted.reject(new Error(`not done after ${limit / 1000} s`)),
-  limit,
-);
+setTimeout(() => failed.reject(new Error(`not done after ${limit / 1000} s`)), limit);
 
 const stage = new Stage(options);
 try {
-  await Promise.race([play(), interrupted.promise]);
-  if (options.keep) {
-    clearTimeout(deadline);
-    await Promise.race([keepShell(stage, report), interrupted.promise]);
-  }
+  await Promise.race([play(), interrupted.promise, failed.promise]);
+  if (options.keep) await Promise.race([keepShell(stage, report), interrupted.promise]);
 } catch (error) {
   report.check(false, error instanceof Error ? error.message : String(error));
   if (error instanceof Interruption) {
@@ -73,10 +67,10 @@ async function play(): Promise<void> {
   await showDeletion(stage, report);
   await showLatency(stage, report);
   if (!options.keep) await showStop();
+  if (!report.isGood && !options.keep) await tellLog();
   report.summary();
   if (report.isGood && !options.keep)
     report.line(report.style('dim', 'hack/demo.sh --keep leaves a shell on the node.'));
-  if (!report.isGood && !options.keep) await tellLog();
 }
 
 /** Brings everything up, as much of it at the same time as can be. */
@@ -90,18 +84,16 @@ async function setUp(): Promise<void> {
   await stage.listen();
 
   report.line(`  test API server on ${stage.server.url}, with TLS and a token`);
-  const { flags } = stage.startProxy();
+  const { flags, died } = stage.startProxy();
+  void died.then((how) => failed.reject(new Error(`the proxy has ended, with ${how}`)));
   const shown = flags.map((flag) => flag.replace(stage.folder, '/etc/kubernetes'));
   report.command(`kube-proxy ${shown.join(' ')}`);
   report.command(`kubectl apply -f ${options.shop}/`);
   await Promise.all([applyShop(), startPods()]);
   await until(
     'the kernel holds what the Services ask for',
-    () => {
-      if (!stage.proxy.isRunning) throw new Error('the proxy has ended');
-      return differences(wantedNow(stage), heldServers(stage.node.namespace)).length === 0;
-    },
-    120_000,
+    () => differences(wantedNow(stage), heldServers(stage.node.namespace)).length === 0,
+    400,
   );
   report.note('the kernel holds what they ask for');
 }

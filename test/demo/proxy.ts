@@ -18,9 +18,12 @@ export class ProxyProcess {
   readonly flags: readonly string[];
   /** Ends with the exit status, or the name of the signal that ended it. */
   readonly ended: Promise<string>;
+  /** The same, but only if nobody asked it to end. */
+  readonly died: Promise<string>;
   readonly #child: ChildProcess;
   readonly #log: string;
   #isRunning = true;
+  #isAsked = false;
 
   constructor({ program, node, flags, folder }: ProxyOptions) {
     this.flags = flags;
@@ -33,19 +36,16 @@ export class ProxyProcess {
       detached: true, // Ctrl-C is for the demo, which ends it in its own time
     });
     closeSync(log);
-    this.ended = new Promise((done) => {
-      const end = (how: string) => {
-        this.#isRunning = false;
-        done(how);
-      };
-      this.#child.on('error', (error) => end(error.message));
-      this.#child.on('exit', (code, signal) => end(signal ?? `status ${code}`));
-    });
-  }
-
-  /** Whether it runs. */
-  get isRunning(): boolean {
-    return this.#isRunning;
+    const [ended, died] = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
+    this.ended = ended.promise;
+    this.died = died.promise;
+    const end = (how: string) => {
+      this.#isRunning = false;
+      ended.resolve(how);
+      if (!this.#isAsked) died.resolve(how);
+    };
+    this.#child.on('error', (error) => end(error.message));
+    this.#child.on('exit', (code, signal) => end(signal ?? `status ${code}`));
   }
 
   /** Its process id. */
@@ -67,6 +67,7 @@ export class ProxyProcess {
   /** Asks it to end, and waits; kills it after five seconds. Returns how it ended, and after how many milliseconds. */
   async stop(): Promise<{ how: string; milliseconds: number }> {
     const started = performance.now();
+    this.#isAsked = true;
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), 5_000);
     if (this.#isRunning) this.#child.kill('SIGTERM');
     const how = await this.ended;

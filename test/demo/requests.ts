@@ -25,14 +25,20 @@ export async function showRequests(stage: Stage, report: Report): Promise<void> 
   report.section(`Requests over HTTP, ${requestsEach} each, every one on a connection of its own`);
   const results = [];
   for (const visit of visits(stage)) results.push({ visit, ...(await ask(visit)) });
-  const rows = results.map(({ visit, text, seen }) => [visit.who, visit.what, text, seen]);
-  report.table([['FROM', 'TO', 'ANSWERED BY', 'BACK END SAW'], ...rows]);
+  const rows = results.map(({ visit, text, seen, isGood }) => [
+    visit.who,
+    visit.what,
+    text,
+    seen,
+    isGood ? '' : '✗',
+  ]);
+  report.table([['FROM', 'TO', 'ANSWERED BY', 'BACK END SAW', ''], ...rows]);
   const bad = results.filter(({ isGood }) => !isGood);
   report.check(
     bad.length === 0,
     bad.length === 0
       ? 'pods, the node and clients outside reach every kind of Service, spread over its back ends'
-      : `not as it should be: ${bad.map(({ visit, text }) => `${visit.what} from ${visit.who}: ${text}`).join('; ')}`,
+      : `${bad.length} of ${results.length} kinds of requests are not as they should be: ${bad.map(({ visit }) => `${visit.what} from ${visit.who}`).join('; ')}`,
   );
   await showRefusal(stage, report);
 }

@@ -1,16 +1,21 @@
-/** Waits until a condition holds, looking every 50 ms. Throws with `what` after `limit` milliseconds. Returns how long it took. */
+/** After this nobody waits any more, in milliseconds; with a machine in mind that is emulated and busy. */
+const limit = 120_000;
+
+/**
+ * Waits until a condition holds, looking every 50 milliseconds or as said: a look that starts processes takes the time of whoever
+ * is waited for. Throws with `what` after two minutes.
+ */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  limit = 60_000,
-): Promise<number> {
+  interval = 50,
+): Promise<void> {
   const started = performance.now();
   while (!(await condition())) {
     if (performance.now() - started > limit)
       throw new Error(`not within ${limit / 1000} s: ${what}`);
-    await pause(50);
+    await pause(interval);
   }
-  return performance.now() - started;
 }
 
 /** Waits. */
