@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiServer } from '../../support/apiserver/apiserver.ts';
 import type { KubeObject } from '../../support/apiserver/objects.ts';
 import type { Network } from '../../support/network/network.ts';
-import { Pod, ports } from './pod.ts';
+import { nodePort, Pod, ports } from './pod.ts';
 
 interface Replica {
   readonly pod: Pod;
@@ -42,7 +42,7 @@ export class Deployment {
             name: name.toLowerCase(),
             port,
             protocol: 'TCP',
-            nodePort: 30_000 + (port % 1_000),
+            nodePort: nodePort(port),
           })),
           { name: 'dns', port: 53, targetPort: ports.dns, protocol: 'UDP', nodePort: 30_053 },
         ],
@@ -64,17 +64,17 @@ export class Deployment {
     }
   }
 
-  /** One pod's machine is lost; the slice says so after `delay` milliseconds, and another pod takes its place. Its name. */
-  async lose(delay: number): Promise<string> {
-    const [replica] = this.#replicas;
-    if (replica === undefined) return '';
+  /** A pod's machine is lost; the slice says so after `delay` milliseconds, and another pod takes its place. */
+  async lose(name: string, delay: number): Promise<void> {
+    const replica = this.#replicas.find(({ pod }) => pod.name === name);
+    if (replica === undefined) throw new Error(`there is no pod ${name}`);
     replica.pod.cut();
     this.endedAt.set(replica.pod.name, performance.now());
     await sleep(delay);
     Object.assign(replica, { ready: false, serving: false });
     this.#publish();
     await this.#add();
-    return replica.pod.name;
+    this.#forget(replica);
   }
 
   /** One pod's readiness changes each second. */
@@ -90,8 +90,9 @@ export class Deployment {
     this.#publish();
   }
 
-  /** Names of the pods that no slice has any more. */
+  /** Names and addresses of the pods that no slice calls ready or terminating any more. */
   readonly gone = new Set<string>();
+  readonly goneAddresses = new Set<string>();
   /** When pods were cut off, by name, on the clock of `performance`. */
   readonly endedAt = new Map<string, number>();
 
@@ -122,7 +123,12 @@ export class Deployment {
     this.endedAt.set(replica.pod.name, performance.now());
     this.#replicas = this.#replicas.filter((some) => some !== replica);
     this.#publish();
-    this.gone.add(replica.pod.name);
+    this.#forget(replica);
+  }
+
+  #forget({ pod: { name, address } }: Replica): void {
+    this.gone.add(name);
+    this.goneAddresses.add(address);
   }
 
   #publish(): void {

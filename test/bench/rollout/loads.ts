@@ -97,9 +97,9 @@ export async function keepAlive(
 export class StreamTally {
   /** Ended by a reset while waiting, or at the next packet. */
   told = 0;
-  /** Nobody answered: the client found out by its own timeout. */
+  /** Nobody told it: it found out by its own timeout, or did not before the load ended. */
   silent = 0;
-  /** The longest time from the pod's end to the client's knowing, in milliseconds. */
+  /** The longest time from the pod's end until a client was told, in milliseconds. */
   slowest = 0;
   /** Ended although its pod was there. */
   harmed = 0;
@@ -144,7 +144,9 @@ export async function streams(
         tally.openTo.set(server, (tally.openTo.get(server) ?? 0) + 1);
         const end = await watchStream(connection, { isWaiting, signal });
         connection.close();
-        if (end !== undefined) settle(tally, { end, endedAt: endedAt(server) });
+        // One that is still open when the load ends counts only if its pod ended and nobody told it.
+        if (end !== undefined || endedAt(server) !== undefined)
+          settle(tally, { end: end ?? 'timeout', endedAt: endedAt(server) });
       }
     }),
   );
@@ -175,8 +177,11 @@ function settle(
     tally.harmed++;
     return;
   }
-  if (end === 'timeout') tally.silent++;
-  else tally.told++;
+  if (end === 'timeout') {
+    tally.silent++;
+    return;
+  }
+  tally.told++;
   tally.slowest = Math.max(tally.slowest, performance.now() - endedAt);
 }
 

@@ -17,6 +17,11 @@ import {
 /** The ports of every pod: one request a connection, many requests a connection, streams, and datagrams. */
 export const ports = { short: 8080, keepAlive: 8081, stream: 8082, dns: 5353 } as const;
 
+/** The node port of a port that speaks TCP. */
+export function nodePort(port: number): number {
+  return 30_000 + (port % 1_000);
+}
+
 /** A pod that behaves as a real one: it serves until it is told to end, finishes what it began, and is cut off at last. */
 export class Pod {
   readonly name: string;
