@@ -1,0 +1,156 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ManifestFile } from '../support/manifests.ts';
+import { createNamespace, type Namespace, run } from '../support/namespace.ts';
+import { Program } from '../support/program.ts';
+
+// What the program says where the kernel, the machine or its own rights do not suffice: one line with what is missing and what
+// helps, and status 1.
+
+let namespace: Namespace;
+let manifests: ManifestFile;
+let program: Program | undefined;
+
+beforeEach(() => {
+  namespace = createNamespace();
+  manifests = new ManifestFile();
+  manifests.write([]);
+});
+
+afterEach(async () => {
+  await program?.end('SIGKILL');
+  program = undefined;
+  namespace.remove();
+  manifests.remove();
+});
+
+interface Circumstances {
+  readonly before?: readonly string[];
+  readonly flags?: readonly string[];
+}
+
+async function start({ before = [], flags = [] }: Circumstances): Promise<Program> {
+  program = await Program.start(namespace, { before, flags: [manifests.flag, ...flags] });
+  return program;
+}
+
+/** A shell that does something to its own view of the file system, then becomes the program. */
+function after(line: string): readonly string[] {
+  return ['unshare', '--mount', 'sh', '-ec', `${line}; exec "$@"`, 'sh'];
+}
+
+async function expectRefusal(circumstances: Circumstances, says: string): Promise<void> {
+  const started = await start(circumstances);
+  expect(await started.ended()).toEqual({ status: 1, signal: null });
+  const complaints = started.output.split('\n').filter((line) => !/^[IW]\d{4} |^$/.test(line));
+  expect(complaints).toEqual([expect.stringContaining(says)]);
+  expect(complaints[0]).toMatch(/^kube-proxy: /);
+}
+
+const readOnlySettings = after(
+  'mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys',
+);
+
+interface Lack extends Circumstances {
+  readonly name: string;
+  readonly says: string;
+}
+
+const lacks: readonly Lack[] = [
+  {
+    name: 'the capability',
+    before: ['setpriv', '--inh-caps=-all', '--bounding-set=-all'],
+    says: 'needs the capability CAP_NET_ADMIN',
+  },
+  {
+    name: 'a scheduler',
+    flags: ['--ipvs-scheduler=nosuch'],
+    says: 'the kernel has no scheduler nosuch: load the module ip_vs_nosuch',
+  },
+  {
+    name: 'iptables',
+    // Not even an administrator can start what may not be executed.
+    before: after('for name in /usr/sbin/xtables-*-multi; do mount --bind /dev/null $name; done'),
+    says: 'no support for primary IP family: look for IPv4 iptables: ENOENT (no iptables-restore in PATH: install the package iptables)',
+  },
+  {
+    name: 'a /proc/sys that can be written',
+    before: readOnlySettings,
+    says: "can't set sysctl net/ipv4/vs/conntrack to 1: write 1 to net/ipv4/vs/conntrack: EROFS (/proc/sys is read-only: run privileged, or set it on the node)",
+  },
+];
+
+test.each(lacks)('what is missing: $name', async ({ says, ...circumstances }) => {
+  await expectRefusal(circumstances, says);
+});
+
+test('where everything is set already, nobody needs a /proc/sys that can be written', async () => {
+  const first = await start({});
+  await first.said('first sync done');
+  expect(first.output).toContain('path="net/ipv4/vs/conntrack"');
+  await first.end('SIGTERM');
+  const second = await start({ before: readOnlySettings });
+  await second.said('first sync done');
+});
+
+/** Who loads modules for the kernel: without it none is loaded that is only asked for. */
+const helper = '/proc/sys/kernel/modprobe';
+
+/** Where the program's own modprobe finds nothing. */
+const withoutModuleFiles = after('mount -t tmpfs none /usr/lib/modules');
+
+// Elsewhere somebody else may need the modules.
+describe.runIf(process.env['KERNEL_WHERE'] === 'vm')('a module that is not there', () => {
+  let autoload = '';
+
+  beforeEach(() => {
+    autoload = readFileSync(helper, 'utf8');
+    writeFileSync(helper, '/bin/false');
+  });
+
+  afterEach(() => {
+    writeFileSync(helper, autoload);
+    for (const name of ['ip_vs', 'ip_set', 'dummy']) run('modprobe', name);
+  });
+
+  const modules = [
+    { module: 'ip_vs', says: 'the kernel has no IPVS: load the module ip_vs (modprobe ip_vs)' },
+    { module: 'ip_set', says: 'kernel module ip_set is missing: modprobe ip_set' },
+    {
+      module: 'ip_vs_lblcr',
+      says: 'the kernel has no scheduler lblcr: load the module ip_vs_lblcr',
+    },
+  ];
+
+  test.each(modules)('$module', async ({ module, says }) => {
+    await unload(module);
+    const flags = module.startsWith('ip_vs_') ? [`--ipvs-scheduler=${module.slice(6)}`] : [];
+    await expectRefusal({ flags, before: withoutModuleFiles }, says);
+    // What it says helps.
+    run('modprobe', module);
+    writeFileSync(helper, autoload);
+    await (await start({ flags, before: withoutModuleFiles })).said('first sync done');
+  });
+
+  test('dummy: it is said, and the program goes on once it is there', async () => {
+    await unload('dummy');
+    const started = await start({ before: withoutModuleFiles });
+    await started.said('kernel module dummy is missing: modprobe dummy');
+    run('modprobe', 'dummy', 'numdummies=0');
+    await started.said('first sync done');
+  });
+});
+
+/** Unloads a module and all that stand on it. Namespaces that were removed hold on to some for a moment. */
+async function unload(module: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      run('modprobe', '-r', '--remove-holders', module);
+      return;
+    } catch (error) {
+      if (tries === 100) throw error;
+      await sleep(200);
+    }
+  }
+}

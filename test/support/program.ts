@@ -1,0 +1,110 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { bundle, copyKoffi } from '../../hack/bundle.ts';
+import type { Namespace } from './namespace.ts';
+
+/** What a program is started with. */
+export interface ProgramOptions {
+  /** Besides those that suit tests: the name of the node is `here`, and nothing is served. */
+  readonly flags: readonly string[];
+  /** A command that starts it in its turn; by default nothing stands between. */
+  readonly before?: readonly string[];
+}
+
+/** How a program ended: with a status, or by a signal. */
+export interface Ending {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** kube-proxy as it is shipped, a process of its own in a network namespace. Whoever starts it ends it. */
+export class Program {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<Ending>;
+  #output = '';
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
+    this.#ended = once(child, 'close').then(([status, signal]) => ({ status, signal }));
+  }
+
+  /** Starts it; it is at work some time later. */
+  static async start(namespace: Namespace, options: ProgramOptions): Promise<Program> {
+    const { flags, before = [] } = options;
+    const argv = [...before, process.execPath, await bundled(), ...commonFlags, ...flags];
+    const stdio = ['ignore', 'pipe', 'pipe'] as const;
+    return new Program(
+      spawn('ip', ['netns', 'exec', namespace.name, ...argv], { stdio: [...stdio] }),
+    );
+  }
+
+  /** Of the process: all that start it in their turn become it. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Everything that it has said. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Waits until a condition holds; throws if the program ends before, or after a minute. */
+  async until(condition: () => boolean): Promise<void> {
+    const deadline = Date.now() + 60_000;
+    while (!condition()) {
+      const hasEnded = this.#child.exitCode !== null || this.#child.signalCode !== null;
+      if (hasEnded || Date.now() > deadline)
+        throw new Error(`${hasEnded ? 'it ended' : 'gave up waiting'}:\n${this.#output}`);
+      await sleep(2);
+    }
+  }
+
+  /** Waits until it has said something. */
+  async said(text: string): Promise<void> {
+    await this.until(() => this.#output.includes(text));
+  }
+
+  /** Waits for its end. */
+  ended(): Promise<Ending> {
+    return this.#ended;
+  }
+
+  /** Sends a signal and waits for the end. How many milliseconds that took comes with it. */
+  async end(signal: NodeJS.Signals): Promise<Ending & { readonly milliseconds: number }> {
+    const begun = performance.now();
+    this.#child.kill(signal);
+    const ending = await this.#ended;
+    return { ...ending, milliseconds: performance.now() - begun };
+  }
+}
+
+const commonFlags = [
+  '--hostname-override=here',
+  '--proxy-mode=ipvs',
+  '--cluster-cidr=10.0.0.0/8,fd00:10::/32',
+  '--metrics-bind-address=',
+  '--healthz-bind-address=',
+];
+
+let made: Promise<string> | undefined;
+
+/** The program as a bundle, made once: its sources, one by one, take an emulated machine several times as long to load. */
+function bundled(): Promise<string> {
+  made ??= makeBundle();
+  return made;
+}
+
+async function makeBundle(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'kube-proxy-'));
+  process.once('exit', () => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'kube-proxy.mjs');
+  await bundle('cmd/kube-proxy/main.ts', file);
+  copyKoffi(folder);
+  return file;
+}
