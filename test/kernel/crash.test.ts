@@ -1,0 +1,202 @@
+import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ip } from '../support/addresses.ts';
+import type { KubeObject } from '../support/apiserver/objects.ts';
+import { service, slice } from '../support/apiserver/samples.ts';
+import { readState } from '../support/kernel-state.ts';
+import { ManifestFile, podSlices } from '../support/manifests.ts';
+import { ask, type Request } from '../support/network/client.ts';
+import { type Host, Network } from '../support/network/network.ts';
+import { type Server, serve } from '../support/network/server.ts';
+import { Program } from '../support/program.ts';
+import { Stream } from '../support/stream.ts';
+
+// The program killed again and again, in its first sync and in the middle of a change. What it leaves in the kernel in the end
+// is what it makes of the same objects on a node where nothing was killed, and no connection noticed.
+
+const count = 200;
+
+let network: Network;
+let ways: readonly (readonly [Host, Request])[];
+let manifests: ManifestFile;
+const servers: Server[] = [];
+const programs: Program[] = [];
+
+beforeEach(() => {
+  manifests = new ManifestFile();
+  network = new Network();
+  const client = network.addClient('client', [ip('203.0.113.7')]);
+  const caller = network.addPod('caller', [ip('10.0.1.2'), ip('fd00:10:0:1::2')]);
+  const pod = network.addPod('pod', podAddresses);
+  for (const address of pod.addresses)
+    servers.push(serve(pod, { address, protocol: 'TCP', port: 8080 }));
+  const to = { protocol: 'TCP', patience: 20_000 } as const;
+  ways = [
+    [caller, { ...to, address: ip('172.30.0.10'), port: 80 }],
+    [caller, { ...to, address: ip('fd00:172:30::10'), port: 80 }],
+    [client, { ...to, address: ip('192.168.0.10'), port: 30_080 }],
+  ];
+});
+
+afterEach(async () => {
+  for (const program of programs.splice(0)) await program.end('SIGKILL');
+  for (const server of servers.splice(0)) server.close();
+  network.close();
+  manifests.remove();
+});
+
+const podAddresses = [ip('10.0.1.1'), ip('fd00:10:0:1::1')];
+
+async function start({ node } = network): Promise<Program> {
+  const program = await Program.start(node.namespace, { flags: [manifests.flag] });
+  programs.push(program);
+  return program;
+}
+
+/** One Service that never changes, and many from a number on, each with three endpoints in a network of pods. */
+function writeObjects({ from, pods }: { from: number; pods: number }): void {
+  const changing = Array.from({ length: count }, (_, index) => {
+    const [high, low] = [Math.floor((from + index) / 250), (from + index) % 250];
+    const name = `changing-${from + index}`;
+    const addresses = [1, 2, 3].map((each) => `10.${pods + each}.${high}.${low + 1}`);
+    return [service(name, { clusterIP: `172.30.${high + 1}.${low}` }), slice(name, addresses)];
+  });
+  manifests.write([...kept(), ...changing.flat()]);
+}
+
+function kept(): readonly KubeObject[] {
+  const spec = {
+    type: 'NodePort',
+    ipFamilies: ['IPv4', 'IPv6'],
+    clusterIPs: ['172.30.0.10', 'fd00:172:30::10'],
+    ports: [{ port: 80, nodePort: 30_080 }],
+  };
+  const pod = { name: 'pod', addresses: podAddresses, namespace: network.node.namespace };
+  return [service('kept', spec), ...podSlices('kept', pod)];
+}
+
+/** How often something stands in a file of /proc/net, as a program sees it. */
+function occurrences({ pid }: Program, { file, of }: { file: string; of: RegExp }): number {
+  try {
+    return readFileSync(`/proc/${pid}/net/${file}`, 'utf8').match(of)?.length ?? 0;
+  } catch {
+    return 0; // not there yet
+  }
+}
+
+const hasDevice = (program: Program) =>
+  occurrences(program, { file: 'dev', of: /kube-ipvs0/g }) > 0;
+const virtualServers = (program: Program) => occurrences(program, { file: 'ip_vs', of: /^TCP/gm });
+/** Real servers at 10.65 to 10.67, which only changed objects have. */
+const changedRealServers = (program: Program) =>
+  occurrences(program, { file: 'ip_vs', of: /-> 0A4[123]/g });
+
+/** Whether a program that it has started is at work. */
+function isRunning({ pid }: Program, command: RegExp): boolean {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+    return children.some((child) => command.test(readFileSync(`/proc/${child}/cmdline`, 'utf8')));
+  } catch {
+    return false;
+  }
+}
+
+/** Where a first sync is struck, in the order in which it comes there. */
+const points: readonly (readonly [string, (program: Program) => boolean])[] = [
+  ['when it has made the device', hasDevice],
+  ['while rules are written', (program) => isRunning(program, /tables[a-z-]*-restore/)],
+  ['at the first virtual server', (program) => virtualServers(program) >= 1],
+  ['in the second batch', (program) => virtualServers(program) >= 70],
+];
+
+/** All its parts ended in the time that they have; what comes on top is ending a process on a slow machine. */
+function expectPrompt({ status, milliseconds }: Awaited<ReturnType<Program['end']>>): void {
+  expect(status).toBe(0);
+  expect(milliseconds).toBeLessThan(3_000);
+}
+
+/**
+ * What others see of this node becomes what they see of one that did nothing but start with these objects. (Not there at the same
+ * time as the tests that look into /proc/net/ip_vs: it leaves out some of a long list where another namespace has one as well.)
+ */
+async function expectUntroubledState(has: string): Promise<void> {
+  const untroubled = new Network();
+  untroubled.addClient('client', [ip('203.0.113.7')]);
+  try {
+    const program = await start(untroubled);
+    await program.said('first sync done');
+    const expected = readState(untroubled.node.namespace);
+    expect(expected).toContain(has);
+    // Virtual servers on their way out stand for some seconds.
+    await expect
+      .poll(() => readState(network.node.namespace), { timeout: 20_000, interval: 1_000 })
+      .toBe(expected);
+    await program.end('SIGKILL');
+  } finally {
+    untroubled.close();
+  }
+}
+
+test('killed at any point of its first sync and started again, it ends at the same state', async () => {
+  writeObjects({ from: 0, pods: 0 });
+  for (const [point, isReached] of points) {
+    const program = await start();
+    await program.until(() => isReached(program));
+    await program.end('SIGKILL');
+    expect(program.output, point).not.toContain('first sync done');
+  }
+  const ended = await start();
+  await ended.said('"starting"');
+  await ended.until(() => virtualServers(ended) >= 135);
+  expectPrompt(await ended.end('SIGTERM'));
+
+  const program = await start();
+  await program.said('first sync done');
+  expect(program.output).not.toMatch(/^E/m);
+  await expectUntroubledState('-A -t 172.30.1.199:80');
+});
+
+test('killed in the middle of a change and started again, it ends at the same state, and no connection is lost', async () => {
+  writeObjects({ from: 0, pods: 0 });
+  const first = await start();
+  await first.said('first sync done');
+  const streams = await Promise.all(ways.map(([host, to]) => Stream.open(host, to)));
+  async function expectTraffic(): Promise<void> {
+    const failures = await Promise.all(streams.map((stream) => stream.next(2)));
+    expect(failures).toEqual(ways.map(() => undefined));
+    const answers = await Promise.all(ways.map(([host, to]) => ask(host, to)));
+    expect(answers.map(({ kind }) => kind)).toEqual(ways.map(() => 'answer'));
+  }
+
+  writeObjects({ from: 50, pods: 64 });
+  await first.until(() => changedRealServers(first) >= 1);
+  await first.end('SIGKILL');
+  await expectTraffic();
+  const second = await start();
+  await second.until(() => changedRealServers(second) >= 250);
+  await second.end('SIGKILL');
+  expect(second.output).not.toContain('first sync done');
+  await expectTraffic();
+
+  const third = await start();
+  await third.said('first sync done');
+  await expectUntroubledState('-A -t 172.30.1.249:80');
+  await expectTraffic();
+  expect(third.output).not.toMatch(/^E/m);
+  await Promise.all(streams.map((stream) => stream.stop()));
+});
+
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  '%s ends it within a second, and the kernel keeps its state',
+  async (signal) => {
+    manifests.write(kept());
+    const program = await start();
+    await program.said('first sync done');
+    const before = readState(network.node.namespace);
+    expect(before).toContain('-A -t 172.30.0.10:80');
+    expectPrompt(await program.end(signal));
+    expect(program.output).toContain('the kernel keeps its state');
+    expect(program.output).not.toContain('not everything has ended in time');
+    expect(readState(network.node.namespace)).toBe(before);
+  },
+);
