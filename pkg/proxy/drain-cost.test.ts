@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { dumpsByMinute } from '../../test/support/drain-dumps.ts';
 import { one, start, stopStands, two, web } from '../../test/support/draining.ts';
 import { endpoint, slice } from '../../test/support/objects.ts';
 import { setSlice } from '../../test/support/proxier.ts';
@@ -29,8 +30,17 @@ describe('what it costs', () => {
     stand.tell(setSlice(slice([one, ...pods.map((pod) => ({ ...pod, ready: false }))])));
     await stand.settle(minutes(10));
     expect(stand.proxier.graceful.size).toBe(50);
-    // 0, 1, 3, 7, 15, 31, 63 s, then each minute.
+    // 0, 1, 2, 4, 8, 16, 32, 64 s, then each minute.
     expect(stand.kernel.ipvs.calls.realServers).toBeLessThanOrEqual(17);
+  });
+
+  test.each([
+    [{ drains: 0, servers: 10 }, [0, 0, 0]],
+    // After 0, 1, 2, 4, 8, 16 and 32 s.
+    [{ drains: 10, servers: 10 }, [70, 10, 10]],
+    [{ drains: 10, servers: 1 }, [7, 1, 1]],
+  ])('dumps in each minute with %o', async (load, dumps) => {
+    expect(await dumpsByMinute(load, 3)).toEqual(dumps);
   });
 
   test('a bounded number of dumps a second, with 10,000 virtual servers that drain at once', async () => {
