@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
+import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { ip } from '../support/addresses.ts';
@@ -33,9 +34,9 @@ function resolver(): Resolver {
   return asking;
 }
 
-test('addresses are answered by family, names whatever the size of their letters', async () => {
+test('addresses are answered by family', async () => {
   const dns = resolver();
-  expect(await dns.resolve4('Payments.SHOP')).toEqual(['172.30.0.6', '172.30.0.7']);
+  expect(await dns.resolve4('payments.shop')).toEqual(['172.30.0.6', '172.30.0.7']);
   expect(await dns.resolve6('payments.shop')).toEqual(['fd00:172:30::2']);
 });
 
@@ -47,14 +48,41 @@ test('a name that is not there does not exist', async () => {
   await expect(resolver().resolve4('none.shop')).rejects.toThrow('ENOTFOUND');
 });
 
-test('what is no question is not answered, and the next one is', async () => {
+test('a name is looked up whatever the size of its letters, and the question is repeated as it was', async () => {
+  const asked = Buffer.concat([
+    header(7),
+    Buffer.from('\u0008PAYments\u0004shop\0\0\u0001\0\u0001'),
+  ]);
+  const [reply] = await exchange([asked]);
+  expect(reply?.readUInt16BE(6)).toBe(2); // answers
+  expect(reply?.subarray(12, asked.length)).toEqual(asked.subarray(12));
+});
+
+test.each([
+  { what: 'is too short', bytes: Buffer.from([1, 2, 3]) },
+  { what: 'ends within a name', bytes: Buffer.concat([header(1), Buffer.from('3f61', 'hex')]) },
+  {
+    what: 'refers elsewhere',
+    bytes: Buffer.concat([header(1), Buffer.from([0xc0]), Buffer.alloc(300)]),
+  },
+  { what: 'asks nothing', bytes: Buffer.alloc(40) },
+])('a message that $what is not answered, the next one is', async ({ bytes }) => {
+  const good = Buffer.concat([header(7), Buffer.from('\u0004none\0\0\u0001\0\u0001')]);
+  const [reply] = await exchange([bytes, good]);
+  expect(reply?.readUInt16BE(0)).toBe(7);
+});
+
+/** Of a query with one question. */
+function header(id: number): Buffer {
+  return Buffer.from([0, id, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+}
+
+/** Sends messages in this order and returns the first answer. */
+async function exchange(messages: readonly Buffer[]): Promise<Buffer[]> {
   const port = serve();
   const client = createSocket('udp4');
   sockets.push(client);
-  client.send(Buffer.from([1, 2, 3]), port, '127.0.0.1');
-  client.send(Buffer.from(`${'00'.repeat(5)}01${'00'.repeat(6)}3f61`, 'hex'), port, '127.0.0.1');
-  const asking = new Resolver();
-  resolvers.push(asking);
-  asking.setServers([`127.0.0.1:${port}`]);
-  expect(await asking.resolve4('payments.shop')).toContain('172.30.0.6');
-});
+  const answered = once(client, 'message') as Promise<Buffer[]>;
+  for (const message of messages) client.send(message, port, '127.0.0.1');
+  return answered;
+}

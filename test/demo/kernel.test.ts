@@ -6,7 +6,7 @@ test('what ipvsadm prints is read with scheduler, persistence and weights, whate
   const servers = parseServers(
     [
       '-A -t 172.30.0.2:80 -s rr -p 1800',
-      '-a -t 172.30.0.2:80 -r 10.0.1.14:8080 -m -w 1',
+      '-a -t 172.30.0.2:80 -r 10.0.1.14:8080 -m -w 7',
       '-a -t 172.30.0.2:80 -r 10.0.1.15:8080 -m -w 0',
       '-A -u [fd00:172:30::a]:53 -s sh -b sh-fallback',
       '-a -u [fd00:172:30::a]:53 -r [fd00:10:0:1::3]:53 -m -w 1',
@@ -23,7 +23,7 @@ test('what ipvsadm prints is read with scheduler, persistence and weights, whate
         scheduler: 'rr',
         persistence: '1800',
         weights: [
-          ['10.0.1.14:8080', 1],
+          ['10.0.1.14:8080', 7],
           ['10.0.1.15:8080', 0],
         ],
       },

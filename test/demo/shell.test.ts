@@ -13,13 +13,13 @@ const script = startScript({
 
 /** What bash prints when the script was read; `ip` only says what it was told. */
 function bash(command: string): string {
-  const text = `${script}\nip() { echo "ip $*"; }\n${command}`;
+  const text = `${script}\nip() { printf '<%s>' ip "$@"; echo; }\n${command}`;
   const { stdout, stderr } = spawnSync('bash', ['-c', text], { encoding: 'utf8' });
   return `${stdout}${stderr}`;
 }
 
 test('a command is run where it was said, its words unchanged', () => {
-  expect(bash('on cart-7nsxs curl "a b"')).toBe('ip netns exec ns-7 curl a b\n');
+  expect(bash('on cart-7nsxs curl "a b"')).toBe('<ip><netns><exec><ns-7><curl><a b>\n');
   expect(bash('on nobody curl; true')).toContain('no such pod');
 });
 

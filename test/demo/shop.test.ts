@@ -35,6 +35,7 @@ test('a node port is asked for on the addresses of the families that its Service
   const places = ofStorefront.map(
     ({ address, port, portName }) => `${address} ${port} ${portName}`,
   );
+  expect(wanted.filter(({ portName }) => portName.includes('node port')).length).toBe(2);
   expect(places.slice(2)).toEqual([
     '192.168.0.10 30080 http, node port',
     'fd00:192:168::10 30080 http, node port',
