@@ -162,6 +162,7 @@ async function createProxier(shared: Shared): Promise<Follower> {
   const kernel = await openKernel(shared);
   const { ipvs, ipsets, links, firewall, conntrack, reach } = kernel;
   const flows = new FlowForgetter({
+    log,
     conntrack,
     clock,
     onReconciled({ family, milliseconds, deleted }) {

@@ -48,6 +48,7 @@ describe('what it costs', () => {
     const [clock, log, lane] = [manualClock(), recordingLogger(), new Lane()];
     const manager = new GracefulTerminationManager({
       ...{ ipvs, clock, log, lane, farewell: undefined, mode: 'pod' },
+      handover: { pass: () => undefined },
       reach: new FakeReach(),
       writer: new ServerWriter({ ipvs, mirror: new Mirror() }),
       isWanted: () => false,

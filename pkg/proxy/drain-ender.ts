@@ -12,6 +12,7 @@ import {
 } from './drain-list.ts';
 import type { Farewell } from './farewell.ts';
 import type { ServerWriter } from './server-writer.ts';
+import type { UdpHandover } from './udp-handover.ts';
 
 /** What a {@link DrainEnder} works with. */
 export interface DrainEnderOptions {
@@ -24,6 +25,8 @@ export interface DrainEnderOptions {
   ) => boolean;
   /** Without one, clients learn of a deletion at their next packet. */
   readonly farewell: Farewell | undefined;
+  /** How UDP ends whose pod lives. */
+  readonly handover: Pick<UdpHandover, 'pass'>;
   readonly lane: Lane;
   readonly clock: Clock;
   readonly log: Logger;
@@ -47,13 +50,29 @@ export class DrainEnder {
   finish(over: readonly Over[]): readonly Over[] {
     const { farewell, lane } = this.#options;
     const isTold = (some: Over) => farewell !== undefined && cutsClients(some);
-    const [told, others] = [over.filter(isTold), over.filter((some) => !isTold(some))];
-    this.#delete(others);
+    const told = over.filter(isTold);
+    const handedOver = over.filter(isAnswering);
+    this.#delete(over.filter((some) => !isTold(some) && !isAnswering(some)));
+    this.#handOver(handedOver);
     for (const { drain, isUrgent } of told) drain.ending = isUrgent ? 'now' : 'soon';
     const patient = told.filter(({ isUrgent }) => !isUrgent);
     if (patient.length > 0)
       farewell?.part(patient.map(requestOf), () => lane.run(() => this.#cut(patient)));
     return told.filter(({ isUrgent }) => isUrgent);
+  }
+
+  /** Their datagrams go elsewhere from the moment of the deletion. */
+  #handOver(over: readonly Over[]): void {
+    const { handover, lane } = this.#options;
+    if (over.length === 0) return;
+    for (const { drain } of over) drain.ending = 'soon';
+    handover.pass(over.map(requestOf), (forget) =>
+      lane.run(() => {
+        forget.before();
+        this.#cut(over);
+        forget.after();
+      }),
+    );
   }
 
   /** Deletes those that are urgent; of all virtual servers together, as one lookup serves them. Inside the lane only. */
@@ -127,4 +146,9 @@ export class DrainEnder {
 
 function requestOf({ drain }: Over): DrainRequest {
   return drain.request;
+}
+
+/** Whether a server has answered its datagrams until now. */
+function isAnswering({ drain: { request }, end }: Over): boolean {
+  return request.server.protocol === 'UDP' && end === 'empty';
 }

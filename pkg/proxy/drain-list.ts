@@ -1,4 +1,4 @@
-import type { IpAddress } from '../ip/address.ts';
+import { type Family, families, familyOf, type IpAddress } from '../ip/address.ts';
 import {
   printRealServer,
   printVirtualServer,
@@ -148,4 +148,10 @@ export class DrainList {
     for (const { due } of this.#groups.values()) next = Math.min(next, due);
     return next;
   }
+}
+
+/** The families of some real servers. */
+export function familiesOf(requests: readonly DrainRequest[]): readonly Family[] {
+  const present = new Set(requests.map(({ server }) => familyOf(server.address)));
+  return families.filter((family) => present.has(family));
 }

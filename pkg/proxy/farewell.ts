@@ -6,7 +6,7 @@ import type { Resetter } from '../reset/reset.ts';
 import { type Clock, seconds, sleep } from '../runner/clock.ts';
 import { ClientSearch } from './client-search.ts';
 import { ClientTeller } from './client-teller.ts';
-import type { DrainRequest } from './drain-list.ts';
+import { type DrainRequest, familiesOf } from './drain-list.ts';
 
 /** A real server that goes, and how many connections it has, as far as is known. */
 export interface Leaving extends DrainRequest {
@@ -159,9 +159,4 @@ export class ClientFarewell implements Farewell {
       return [];
     }
   }
-}
-
-function familiesOf(requests: readonly DrainRequest[]): readonly Family[] {
-  const present = new Set(requests.map(({ server }) => familyOf(server.address)));
-  return families.filter((family) => present.has(family));
 }

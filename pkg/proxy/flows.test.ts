@@ -3,6 +3,7 @@ import { plainFlow, translatedFlow } from '../../test/contract/conntrack.ts';
 import { ip } from '../../test/support/addresses.ts';
 import { FakeConntrack } from '../conntrack/fake.ts';
 import { errnoOf } from '../errno/errno.ts';
+import { recordingLogger } from '../log/memory.ts';
 import { type ManualClock, manualClock } from '../runner/manual-clock.ts';
 import { FlowForgetter } from './flows.ts';
 
@@ -21,6 +22,7 @@ beforeEach(() => {
   conntrack = new FakeConntrack();
   log = [];
   forgetter = new FlowForgetter({
+    log: recordingLogger(),
     conntrack,
     clock,
     onReconciled: ({ family, deleted }) => log.push(`${clock.now()} ${family} -${deleted}`),
@@ -93,6 +95,7 @@ describe('requests', () => {
 
   test('that were made before it runs are served when it does', async () => {
     const late = new FlowForgetter({
+      log: recordingLogger(),
       conntrack,
       clock,
       onReconciled: () => log.push('late'),

@@ -1,9 +1,11 @@
 import type { Conntrack, Flow, FlowFilter } from '../conntrack/conntrack.ts';
 import { type Family, families, familyOf } from '../ip/address.ts';
 import type { VirtualServerId } from '../ipvs/ipvs.ts';
+import type { Logger } from '../log/log.ts';
 import { type Clock, seconds, sleep } from '../runner/clock.ts';
 import { Breather } from '../runner/lane.ts';
 import { FlowNotes, type UdpFrontEnd } from './flow-notes.ts';
+import { UdpHandover } from './udp-handover.ts';
 
 /** One dump and what was deleted after it. */
 export interface Reconciliation {
@@ -24,6 +26,7 @@ export interface FailedReconciliation {
 export interface FlowForgetterOptions {
   readonly conntrack: Conntrack;
   readonly clock: Clock;
+  readonly log: Logger;
   readonly onReconciled: (reconciliation: Reconciliation) => void;
   readonly onFailed: (failure: FailedReconciliation) => void;
 }
@@ -39,9 +42,12 @@ const chunkLength = 256;
  * that wait, at most one begins within a second, and failures are told to `onFailed` and retried a few times.
  */
 export class FlowForgetter {
+  /** For the flows of real servers that are about to go. */
+  readonly handover: UdpHandover;
   readonly #workers: Readonly<Record<Family, Worker>>;
 
   constructor(options: FlowForgetterOptions) {
+    this.handover = new UdpHandover(options);
     this.#workers = { IPv4: new Worker('IPv4', options), IPv6: new Worker('IPv6', options) };
   }
 
@@ -66,7 +72,8 @@ export class FlowForgetter {
 
   /** Does what is asked for until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all(families.map((family) => this.#workers[family].run(signal)));
+    const workers = families.map((family) => this.#workers[family].run(signal));
+    await Promise.all([...workers, this.handover.run(signal)]);
   }
 }
 

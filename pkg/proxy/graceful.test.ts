@@ -187,7 +187,7 @@ describe('a real server that is no longer wanted', () => {
     const ports = [{ name: '', protocol: 'UDP', port: 8080 }] as const;
     const stand = await start({}, udp);
     stand.tell(setSlice(slice([one, terminating], { ports })));
-    await stand.settle(1_999);
+    await stand.settle(2_019);
     expect(await weight(stand, server)).toBe(0);
     await stand.settle(1);
     expect(await weight(stand, server)).toBeUndefined();

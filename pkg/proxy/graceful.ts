@@ -33,6 +33,7 @@ import {
 } from './drain-list.ts';
 import type { Farewell } from './farewell.ts';
 import type { ServerWriter } from './server-writer.ts';
+import type { UdpHandover } from './udp-handover.ts';
 
 /** What a drain's rules depend on besides the drain itself. */
 export type DrainSurroundings = Pick<
@@ -56,6 +57,7 @@ export interface GracefulOptions {
   readonly surroundings: (request: DrainRequest) => DrainSurroundings;
   /** Without one, clients learn of a deletion at their next packet. */
   readonly farewell: Farewell | undefined;
+  readonly handover: Pick<UdpHandover, 'pass'>;
   readonly lane: Lane;
   readonly clock: Clock;
   readonly log: Logger;

@@ -145,12 +145,13 @@ interface GracefulParts {
 }
 
 function buildGraceful(
-  { ipvs, reach, clock, log, reporter, farewell, drains, scheduler }: ProxierOptions,
+  { ipvs, reach, flows, clock, log, reporter, farewell, drains, scheduler }: ProxierOptions,
   { writer, lane, ledger, mirror, pods, store, replacements, onDirty }: GracefulParts,
 ): GracefulTerminationManager {
   const context = { ledger, mirror, pods, scheduler, timeout: drains.timeout };
   return new GracefulTerminationManager({
     ...{ ipvs, reach, writer, lane, clock, log, farewell },
+    handover: flows.handover,
     mode: drains.mode,
     unansweredAfter: drains.unansweredAfter,
     isWanted: (server, realServer) => ledger.wantsRealServer(server, realServer),

@@ -80,6 +80,7 @@ function createProxier(onFirstSync: () => void): Proxier {
     ...{ ipsets, links, firewall, reach, clock, log },
     ipvs: new NetlinkIpvs(connection, new SomeFamily(connection, 'IPVS')),
     flows: new FlowForgetter({
+      log,
       ...{ conntrack, clock },
       onReconciled: () => undefined,
       onFailed: ({ error }) => console.error(error),

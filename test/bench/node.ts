@@ -89,6 +89,7 @@ export class Node {
       firewall: stopwatch.time(firewall, { part: 'rules', reads: ['check'], writes: ['apply'] }),
       reach: new NetlinkReach(route),
       flows: new FlowForgetter({
+        log,
         clock,
         conntrack: new NetlinkConntrack(netfilter),
         onReconciled: () => undefined,

@@ -63,6 +63,7 @@ export class NodeProxy {
       reach: new NetlinkReach(route),
       firewall: new RestoreFirewall({ generation: nftGeneration(netfilter) }),
       flows: new FlowForgetter({
+        log,
         conntrack,
         clock,
         onReconciled: () => undefined,

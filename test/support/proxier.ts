@@ -132,6 +132,7 @@ export class Stand {
       log,
       families,
       flows: new FlowForgetter({
+        log,
         conntrack,
         clock,
         onReconciled: () => undefined,
