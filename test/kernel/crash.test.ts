@@ -14,7 +14,8 @@ import { Stream } from '../support/stream.ts';
 // The program killed again and again, in its first sync and in the middle of a change. What it leaves in the kernel in the end
 // is what it makes of the same objects on a node where nothing was killed, and no connection noticed.
 
-const count = 200;
+/** Services that come and go, and the endpoints of each. */
+const size = { services: 100, endpoints: 8 };
 
 let network: Network;
 let ways: readonly (readonly [Host, Request])[];
@@ -53,13 +54,17 @@ async function start({ node } = network): Promise<Program> {
   return program;
 }
 
-/** One Service that never changes, and many from a number on, each with three endpoints in a network of pods. */
+/** One Service that never changes, and many from a number on, each with its endpoints in a network of pods. */
 function writeObjects({ from, pods }: { from: number; pods: number }): void {
-  const changing = Array.from({ length: count }, (_, index) => {
-    const [high, low] = [Math.floor((from + index) / 250), (from + index) % 250];
-    const name = `changing-${from + index}`;
-    const addresses = [1, 2, 3].map((each) => `10.${pods + each}.${high}.${low + 1}`);
-    return [service(name, { clusterIP: `172.30.${high + 1}.${low}` }), slice(name, addresses)];
+  const changing = Array.from({ length: size.services }, (_, index) => {
+    const number = from + index;
+    const name = `changing-${number}`;
+    const spec = { clusterIP: `172.30.1.${number}` };
+    const addresses = Array.from(
+      { length: size.endpoints },
+      (__, each) => `10.${pods}.${number}.${each + 1}`,
+    );
+    return [service(name, spec), slice(name, addresses)];
   });
   manifests.write([...kept(), ...changing.flat()]);
 }
@@ -86,10 +91,12 @@ function occurrences({ pid }: Program, { file, of }: { file: string; of: RegExp 
 
 const hasDevice = (program: Program) =>
   occurrences(program, { file: 'dev', of: /kube-ipvs0/g }) > 0;
-const virtualServers = (program: Program) => occurrences(program, { file: 'ip_vs', of: /^TCP/gm });
-/** Real servers at 10.65 to 10.67, which only changed objects have. */
-const changedRealServers = (program: Program) =>
-  occurrences(program, { file: 'ip_vs', of: /-> 0A4[123]/g });
+/** Of those in such a network of pods. */
+const realServers = (program: Program, pods: number) =>
+  occurrences(program, {
+    file: 'ip_vs',
+    of: new RegExp(`-> 0A${pods.toString(16).padStart(2, '0').toUpperCase()}`, 'g'),
+  });
 
 /** Whether a program that it has started is at work. */
 function isRunning({ pid }: Program, command: RegExp): boolean {
@@ -105,8 +112,8 @@ function isRunning({ pid }: Program, command: RegExp): boolean {
 const points: readonly (readonly [string, (program: Program) => boolean])[] = [
   ['when it has made the device', hasDevice],
   ['while rules are written', (program) => isRunning(program, /tables[a-z-]*-restore/)],
-  ['at the first virtual server', (program) => virtualServers(program) >= 1],
-  ['in the second batch', (program) => virtualServers(program) >= 70],
+  ['at the first real servers', (program) => realServers(program, 64) >= 1],
+  ['in the middle of them', (program) => realServers(program, 64) >= 300],
 ];
 
 /** All its parts ended in the time that they have; what comes on top is ending a process on a slow machine. */
@@ -138,7 +145,7 @@ async function expectUntroubledState(has: string): Promise<void> {
 }
 
 test('killed at any point of its first sync and started again, it ends at the same state', async () => {
-  writeObjects({ from: 0, pods: 0 });
+  writeObjects({ from: 0, pods: 64 });
   for (const [point, isReached] of points) {
     const program = await start();
     await program.until(() => isReached(program));
@@ -147,17 +154,17 @@ test('killed at any point of its first sync and started again, it ends at the sa
   }
   const ended = await start();
   await ended.said('"starting"');
-  await ended.until(() => virtualServers(ended) >= 135);
+  await ended.until(() => realServers(ended, 64) >= 550);
   expectPrompt(await ended.end('SIGTERM'));
 
   const program = await start();
   await program.said('first sync done');
   expect(program.output).not.toMatch(/^E/m);
-  await expectUntroubledState('-A -t 172.30.1.199:80');
+  await expectUntroubledState('-A -t 172.30.1.99:80');
 });
 
 test('killed in the middle of a change and started again, it ends at the same state, and no connection is lost', async () => {
-  writeObjects({ from: 0, pods: 0 });
+  writeObjects({ from: 0, pods: 64 });
   const first = await start();
   await first.said('first sync done');
   const streams = await Promise.all(ways.map(([host, to]) => Stream.open(host, to)));
@@ -168,19 +175,19 @@ test('killed in the middle of a change and started again, it ends at the same st
     expect(answers.map(({ kind }) => kind)).toEqual(ways.map(() => 'answer'));
   }
 
-  writeObjects({ from: 50, pods: 64 });
-  await first.until(() => changedRealServers(first) >= 1);
+  writeObjects({ from: 25, pods: 65 });
+  await first.until(() => realServers(first, 65) >= 1);
   await first.end('SIGKILL');
   await expectTraffic();
   const second = await start();
-  await second.until(() => changedRealServers(second) >= 250);
+  await second.until(() => realServers(second, 65) >= 300);
   await second.end('SIGKILL');
   expect(second.output).not.toContain('first sync done');
   await expectTraffic();
 
   const third = await start();
   await third.said('first sync done');
-  await expectUntroubledState('-A -t 172.30.1.249:80');
+  await expectUntroubledState('-A -t 172.30.1.124:80');
   await expectTraffic();
   expect(third.output).not.toMatch(/^E/m);
   await Promise.all(streams.map((stream) => stream.stop()));

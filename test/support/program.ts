@@ -70,9 +70,13 @@ export class Program {
     await this.until(() => this.#output.includes(text));
   }
 
-  /** Waits for its end. */
-  ended(): Promise<Ending> {
-    return this.#ended;
+  /** Waits for its end; throws if it goes on for a minute. */
+  async ended(): Promise<Ending> {
+    const over = new AbortController();
+    const late = sleep(60_000, undefined, over).then(() => {
+      throw new Error(`it goes on:\n${this.#output}`);
+    });
+    return await Promise.race([this.#ended, late]).finally(() => over.abort());
   }
 
   /** Sends a signal and waits for the end. How many milliseconds that took comes with it. */
