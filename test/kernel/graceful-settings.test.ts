@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ip } from '../support/addresses.ts';
+import { ask } from '../support/network/client.ts';
+import { Network } from '../support/network/network.ts';
+import type { Server } from '../support/network/server.ts';
+import { NodeProxy } from '../support/node-proxy.ts';
+import { printAnswer, ShopService, serveAll, type Target } from '../support/traffic.ts';
+import { weights } from '../support/weights.ts';
+
+// What the kernel's settings are for: with each of them, and with what older kernels have in its place.
+
+const network = new Network();
+network.addClient('client', [ip('203.0.113.7'), ip('2001:db8:203:113::7')]);
+const web1 = network.addPod('web1', [ip('10.0.1.1'), ip('fd00:10:0:1::1')]);
+const web2 = network.addPod('web2', [ip('10.0.1.2'), ip('fd00:10:0:1::2')]);
+const caller = network.addPod('caller', [ip('10.0.1.11'), ip('fd00:10:0:1::11')]);
+const shop = new ShopService('web', 1);
+const sticky = new ShopService('sticky', 2);
+const { namespace } = network.node;
+const servers: Server[] = [];
+let proxy: NodeProxy;
+
+beforeAll(async () => {
+  servers.push(...[web1, web2].flatMap((host) => serveAll(host)));
+  namespace.run(
+    'sysctl',
+    '-qw',
+    'net.ipv4.vs.expire_nodest_conn=0',
+    'net.ipv4.vs.expire_quiescent_template=0',
+    'net.ipv4.vs.conntrack=0',
+  );
+  proxy = new NodeProxy(namespace);
+  proxy.tell(shop.service(), sticky.service({ affinitySeconds: 600 }));
+  await proxy.settled();
+});
+
+afterAll(async () => {
+  for (const server of servers) server.close();
+  await proxy.stop();
+  network.close();
+});
+
+function set(...settings: readonly string[]): void {
+  namespace.run('sysctl', '-qw', ...settings.map((setting) => `net.ipv4.vs.${setting}`));
+}
+
+async function asked({ addresses, port }: Target, sourcePort?: number): Promise<string> {
+  const source = sourcePort === undefined ? {} : { sourcePort };
+  const request = { protocol: 'TCP', address: addresses.IPv4, port, ...source } as const;
+  return printAnswer(await ask(caller, request));
+}
+
+/** One of two servers, the only one at first, begins to drain. */
+async function drain(service: ShopService): Promise<void> {
+  proxy.tell(...service.slices({ host: web1, ready: false }, web2));
+  await proxy.settled();
+  expect(weights(network.node, web1, `TCP ${service.vip.addresses.IPv4}`)).toEqual([0]);
+}
+
+test('they are set as the program starts', () => {
+  const names = ['conntrack', 'conn_reuse_mode', 'expire_nodest_conn', 'expire_quiescent_template'];
+  const values = namespace.run('sysctl', '-n', ...names.map((name) => `net.ipv4.vs.${name}`));
+  expect(values.split('\n').filter((line) => line !== '')).toEqual(names.map(() => '1'));
+});
+
+test.each([
+  { reuse: 1, nodest: 1, server: 'web2' },
+  { reuse: 0, nodest: 1, server: 'web2' },
+  { reuse: 0, nodest: 0, server: 'web1' },
+])(
+  'a port that is used again while its old server drains: with conn_reuse_mode=$reuse and expire_nodest_conn=$nodest it is $server that answers',
+  async ({ reuse, nodest, server }) => {
+    set(`conn_reuse_mode=${reuse}`, `expire_nodest_conn=${nodest}`);
+    proxy.tell(...shop.slices(web1));
+    await proxy.settled();
+    await expect.poll(() => weights(network.node, web2), { timeout: 20_000 }).toEqual([]);
+    const port = 6_000 + reuse * 2 + nodest;
+    expect(await asked(shop.vip, port)).toBe('web1 saw 10.0.1.11');
+    await drain(shop);
+    expect(await asked(shop.vip, port)).toBe(`${server} saw 10.0.1.11`);
+    // Whoever comes by another port has always gone elsewhere.
+    expect(await asked(shop.vip)).toBe('web2 saw 10.0.1.11');
+    set('conn_reuse_mode=1', 'expire_nodest_conn=1');
+  },
+);
+
+test.each([
+  { quiescent: 0, server: 'web1' },
+  { quiescent: 1, server: 'web2' },
+])(
+  'affinity to a server that drains: with expire_quiescent_template=$quiescent it is $server that answers',
+  async ({ quiescent, server }) => {
+    set(`expire_quiescent_template=${quiescent}`);
+    proxy.tell(...sticky.slices(web1));
+    await proxy.settled();
+    expect(await asked(sticky.vip)).toBe('web1 saw 10.0.1.11');
+    await drain(sticky);
+    expect(await asked(sticky.vip)).toBe(`${server} saw 10.0.1.11`);
+  },
+);
