@@ -14,6 +14,8 @@ let running: Promise<void>;
 let told: string[];
 let log: string[];
 let counted: string[];
+/** Whether what was told was current, each time that this changed. */
+let currency: boolean[];
 
 beforeEach(() => {
   clock = manualClock();
@@ -23,6 +25,7 @@ beforeEach(() => {
   told = [];
   log = [];
   counted = [];
+  currency = [];
 });
 
 afterEach(async () => {
@@ -51,6 +54,7 @@ function start(options: Partial<ReflectorOptions> = {}): void {
       failed: (_kind, reason) => counted.push(reason),
       eventsDropped() {},
     },
+    onCurrent: (isCurrent) => currency.push(isCurrent),
     handler: {
       set: (raw) => told.push(`+${(raw as { metadata: { name: string } }).metadata.name}`),
       delete: ({ namespace, name }) => told.push(`-${namespace}/${name}`),
@@ -295,6 +299,7 @@ describe('reading all as a list', () => {
     third.end({ resourceVersion: '12' });
     await client.call();
     expect(told.slice(4)).toEqual(['+a', '+c', '-ns/b']);
+    expect(currency).toEqual([false, true]);
   });
 });
 

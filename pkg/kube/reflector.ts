@@ -46,6 +46,8 @@ export interface ReflectorOptions {
   readonly metrics: KubeMetrics;
   readonly log: KubeLog;
   readonly handler: TrackerHandler;
+  /** What was told may be out of date from now on, or is not any more. */
+  readonly onCurrent: (isCurrent: boolean) => void;
 }
 
 /**
@@ -70,6 +72,7 @@ export class Reflector {
   /** Watches in a row that were long and told nothing: the server may not know our version. */
   #barrenWatches = 0;
   #usesFieldSelector: boolean;
+  #isCurrent = true;
   #lastFailure: { readonly message: string; readonly time: number } | undefined;
 
   constructor(options: ReflectorOptions) {
@@ -219,6 +222,7 @@ export class Reflector {
     const { kind, metrics } = this.#options;
     metrics.failed(kind, failureLabel(error));
     this.#tell(error);
+    this.#setCurrent(false);
     const isBadRequest =
       error instanceof ApiError && (error.status === 400 || error.status === 422);
     if (this.#mustReadAll) this.#isVersionRefused ||= isVersionError(error);
@@ -245,9 +249,16 @@ export class Reflector {
   }
 
   #works(): void {
+    this.#setCurrent(true);
     if (this.#lastFailure === undefined) return;
     this.#lastFailure = undefined;
     this.#options.log.info(`following every ${this.#options.kind} again`);
+  }
+
+  #setCurrent(isCurrent: boolean): void {
+    if (isCurrent === this.#isCurrent) return;
+    this.#isCurrent = isCurrent;
+    this.#options.onCurrent(isCurrent);
   }
 
   #versionQuery(): { resourceVersion?: string } {

@@ -61,6 +61,7 @@ export class ApiSource implements Source {
       log,
       random,
       streaming,
+      onCurrent: (isCurrent) => onChange({ type: isCurrent ? 'current' : 'stale', kind }),
       handler: {
         set: (raw) => onChange(reducer.change(kind, raw)),
         delete: (name) => onChange({ type: 'delete', kind, name }),

@@ -129,8 +129,16 @@ export type Change =
       readonly name: ObjectName;
       readonly problems: readonly Problem[];
     }
-  /** Every object of the kind that there is has been told. Comes once, the first time. */
-  | { readonly type: 'synced'; readonly kind: Kind };
+  | Tidings;
+
+/** What is said of all objects of a kind. */
+export type Tidings =
+  /** Every object that there is has been told. Comes once, the first time. */
+  | { readonly type: 'synced'; readonly kind: Kind }
+  /** Nothing can be read any more: what was told may be out of date. */
+  | { readonly type: 'stale'; readonly kind: Kind }
+  /** That is over, and what was missed has been told. */
+  | { readonly type: 'current'; readonly kind: Kind };
 
 /** Where objects come from: the API server, or files. */
 export interface Source {

@@ -11,6 +11,8 @@ export interface SurroundingsContext {
   readonly ledger: Ledger;
   readonly mirror: Mirror;
   readonly pods: Pods;
+  /** Whether slices are as the API server has them. */
+  readonly areSlicesCurrent: () => boolean;
   readonly scheduler: string;
   readonly timeout: number;
 }
@@ -18,14 +20,16 @@ export interface SurroundingsContext {
 /** What the rules of a drain depend on, as things are now. */
 export function surroundingsOf(
   request: DrainRequest,
-  { ledger, mirror, pods, scheduler, timeout }: SurroundingsContext,
+  { ledger, mirror, pods, areSlicesCurrent, scheduler, timeout }: SurroundingsContext,
 ): DrainSurroundings {
   const { server, backend, podUid } = request;
+  const pod = podUid === undefined ? 'left' : pods.state(backend.address, podUid);
   const claim = ledger.claim(virtualServerKey(server));
   const { isBound = false, isExposed = true, drainTimeout } = claim?.frontEnd ?? {};
   return {
     cause: causeOf(request, ledger),
-    pod: podUid === undefined ? 'left' : pods.state(backend.address, podUid),
+    // A slice that names it may be on its way.
+    pod: pod === 'unseen' && !areSlicesCurrent() ? 'left' : pod,
     timeout: drainTimeout ?? timeout,
     isExposed,
     isAddressGone: !isBound && !mirror.nodeAddresses.includes(server.address),

@@ -48,6 +48,22 @@ describe('a real server that is no longer wanted', () => {
     expect(await weight(stand)).toBeUndefined();
   });
 
+  test('that was found at start, and that no slice names, has half a minute, unless slices may be out of date', async () => {
+    const before = await start();
+    connect(before);
+    await before.stop();
+    const stand = new Stand({ kernel: before.kernel, syncPeriod: minutes(60) });
+    stands.splice(0, 1, stand);
+    stand.tell(setService(service()), setSlice(slice([one])));
+    await stand.sync();
+    stand.tell({ type: 'stale', kind: 'EndpointSlice' });
+    await stand.settle(minutes(5));
+    expect([await weight(stand), stand.reports.drains]).toEqual([0, []]);
+    stand.tell({ type: 'current', kind: 'EndpointSlice' });
+    await stand.settle(minutes(1));
+    expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['deadline']]);
+  });
+
   test('goes when its pod has left all slices while it terminated', async () => {
     const stand = await start();
     connect(stand);

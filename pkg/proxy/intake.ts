@@ -1,5 +1,5 @@
 import { type Family, families, familyOf } from '../ip/address.ts';
-import type { Change, Kind, ObjectName, Problem } from '../kube/types.ts';
+import type { Change, Kind, ObjectName, Problem, Tidings } from '../kube/types.ts';
 import type { Logger } from '../log/log.ts';
 import type { Clock } from '../runner/clock.ts';
 import type { Reporter } from './reporter.ts';
@@ -20,6 +20,7 @@ export interface IntakeOptions {
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #synced = new Set<Kind>();
+  readonly #stale = new Set<Kind>();
   readonly #invalid: Readonly<Record<Kind, Map<string, string>>> = {
     Service: new Map(),
     EndpointSlice: new Map(),
@@ -34,6 +35,8 @@ export class Intake {
   /** Takes one change in. */
   take(change: Change): void {
     if (change.type === 'synced') this.#synced.add(change.kind);
+    else if (change.type === 'stale') this.#stale.add(change.kind);
+    else if (change.type === 'current') this.#stale.delete(change.kind);
     else this.#takeObject(change);
     for (const wake of this.#waiting) wake();
   }
@@ -41,6 +44,11 @@ export class Intake {
   /** Whether all objects of some kinds have been told. */
   hasSynced(...kinds: readonly Kind[]): boolean {
     return kinds.every((kind) => this.#synced.has(kind));
+  }
+
+  /** Whether what was told of a kind is as the source has it, as far as it can be read. */
+  isCurrent(kind: Kind): boolean {
+    return !this.#stale.has(kind);
   }
 
   /**
@@ -69,7 +77,7 @@ export class Intake {
     return condition() || signal.aborted;
   }
 
-  #takeObject(change: Exclude<Change, { type: 'synced' }>): void {
+  #takeObject(change: Exclude<Change, Tidings>): void {
     const { store, reporter, onDirty } = this.#options;
     const name = change.type === 'set' ? { namespace: '', ...change.object } : change.name;
     this.#noteProblems(change.kind, {
@@ -103,7 +111,7 @@ export class Intake {
 }
 
 /** The families that a change is about; both where that cannot be told. */
-function concerned(change: Exclude<Change, { type: 'synced' }>): readonly Family[] {
+function concerned(change: Exclude<Change, Tidings>): readonly Family[] {
   if (change.type !== 'set') return families;
   if (change.kind === 'EndpointSlice') return [change.object.family];
   if (change.kind === 'Service') return change.object.clusterIPs.map(familyOf);

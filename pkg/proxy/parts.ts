@@ -103,7 +103,8 @@ export function buildParts(options: ProxierOptions, { onDirty }: { onDirty: () =
     log,
     onRevived: () => reporter.revived(),
   });
-  const shared = { writer, lane, ledger, mirror, pods, store, replacements };
+  const areSlicesCurrent = () => intake.isCurrent('EndpointSlice');
+  const shared = { writer, lane, ledger, mirror, pods, areSlicesCurrent, store, replacements };
   const graceful = buildGraceful(options, { ...shared, onDirty });
   const rules = source.ruleset.bind(source);
   const kernel = { ipvs, ipsets, links, firewall, mirror, rules, now };
@@ -139,6 +140,7 @@ interface GracefulParts {
   readonly ledger: Ledger;
   readonly mirror: Mirror;
   readonly pods: Pods;
+  readonly areSlicesCurrent: () => boolean;
   readonly store: Store;
   readonly replacements: Replacements;
   readonly onDirty: () => void;
@@ -146,9 +148,22 @@ interface GracefulParts {
 
 function buildGraceful(
   { ipvs, reach, flows, clock, log, reporter, farewell, drains, scheduler }: ProxierOptions,
-  { writer, lane, ledger, mirror, pods, store, replacements, onDirty }: GracefulParts,
+  {
+    writer,
+    lane,
+    ledger,
+    mirror,
+    pods,
+    areSlicesCurrent,
+    store,
+    replacements,
+    onDirty,
+  }: GracefulParts,
 ): GracefulTerminationManager {
-  const context = { ledger, mirror, pods, scheduler, timeout: drains.timeout };
+  const context = {
+    ...{ ledger, mirror, pods, areSlicesCurrent, scheduler },
+    timeout: drains.timeout,
+  };
   return new GracefulTerminationManager({
     ...{ ipvs, reach, writer, lane, clock, log, farewell },
     handover: flows.handover,
