@@ -18,7 +18,7 @@ import type { UdpHandover } from './udp-handover.ts';
 export interface DrainEnderOptions {
   readonly list: DrainList;
   readonly writer: ServerWriter;
-  /** Whether a Service wants the real server of a drain now. */
+  /** Whether a Service wants the real server now, and for the same pod as far as both are known. */
   readonly isWanted: (
     server: DrainRequest['server'],
     realServer: Pick<DrainRequest, 'backend' | 'podUid'>,

@@ -4,6 +4,7 @@ import { printVirtualServer } from '../ipvs/ipvs.ts';
 import type { Logger } from '../log/log.ts';
 import type { Resetter } from '../reset/reset.ts';
 import { type Clock, seconds, sleep } from '../runner/clock.ts';
+import { Inbox } from '../runner/inbox.ts';
 import { ClientSearch } from './client-search.ts';
 import { ClientTeller } from './client-teller.ts';
 import { type DrainRequest, familiesOf } from './drain-list.ts';
@@ -53,10 +54,9 @@ const limit = 20_000;
 export class ClientFarewell implements Farewell {
   readonly #options: ClientFarewellOptions;
   readonly #teller: ClientTeller;
-  #waiting: Parting[] = [];
+  readonly #inbox = new Inbox<Parting>();
   /** When clients were last looked up. */
   readonly #lookUps = new Map<Family, number>();
-  #wake: () => void = () => undefined;
 
   constructor(options: ClientFarewellOptions) {
     this.#options = options;
@@ -64,8 +64,7 @@ export class ClientFarewell implements Farewell {
   }
 
   part(requests: readonly DrainRequest[], cut: Parting['cut']): void {
-    this.#waiting.push({ requests, cut });
-    this.#wake();
+    this.#inbox.put({ requests, cut });
   }
 
   async partNow(leaving: readonly Leaving[], cut: () => readonly DrainRequest[]): Promise<void> {
@@ -87,30 +86,17 @@ export class ClientFarewell implements Farewell {
 
   /** Does what is asked for until the signal aborts; what then waits stays as it is. */
   async run(signal: AbortSignal): Promise<void> {
-    signal.addEventListener('abort', () => this.#wake(), { once: true });
     await Promise.all([this.#partAll(signal), this.#teller.run(signal)]);
   }
 
   async #partAll(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
-    while (await this.#hasWork(signal)) {
+    while (await this.#inbox.hasSome(signal)) {
       const due = this.#nextLookUp(families);
       await sleep(clock, Math.max(gathering, due - clock.now()), signal);
       if (signal.aborted) return;
-      const partings = this.#waiting;
-      this.#waiting = [];
-      await this.#round(partings);
+      await this.#round(this.#inbox.takeAll());
     }
-  }
-
-  /** Waits until something is asked for; false once the signal aborts. */
-  async #hasWork(signal: AbortSignal): Promise<boolean> {
-    while (!signal.aborted && this.#waiting.length === 0) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-    return !signal.aborted;
   }
 
   async #round(partings: readonly Parting[]): Promise<void> {

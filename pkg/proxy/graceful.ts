@@ -9,10 +9,8 @@ import {
   type VirtualServerId,
   virtualServerKey,
 } from '../ipvs/ipvs.ts';
-import type { Logger } from '../log/log.ts';
 import type { Reach } from '../reach/reach.ts';
-import { type Clock, seconds } from '../runner/clock.ts';
-import type { Lane } from '../runner/lane.ts';
+import { seconds } from '../runner/clock.ts';
 import { Runner } from '../runner/runner.ts';
 import {
   type Allowance,
@@ -23,17 +21,8 @@ import {
   withCause,
 } from './drain.ts';
 import { isUndecided, judge, needsReading, type Over, planNextLook } from './drain-check.ts';
-import { DrainEnder } from './drain-ender.ts';
-import {
-  type Drain,
-  type DrainGroup,
-  DrainList,
-  type DrainRequest,
-  type EndedDrain,
-} from './drain-list.ts';
-import type { Farewell } from './farewell.ts';
-import type { ServerWriter } from './server-writer.ts';
-import type { UdpHandover } from './udp-handover.ts';
+import { DrainEnder, type DrainEnderOptions } from './drain-ender.ts';
+import { type Drain, type DrainGroup, DrainList, type DrainRequest } from './drain-list.ts';
 
 /** What a drain's rules depend on besides the drain itself. */
 export type DrainSurroundings = Pick<
@@ -42,26 +31,13 @@ export type DrainSurroundings = Pick<
 >;
 
 /** What the manager works with. */
-export interface GracefulOptions {
+export interface GracefulOptions extends Omit<DrainEnderOptions, 'list' | 'onFailed'> {
   readonly ipvs: Ipvs;
-  readonly writer: ServerWriter;
   readonly mode: DrainMode;
   /** After how many milliseconds of unanswered packets a server counts as dead; a minute unless said otherwise. */
   readonly unansweredAfter?: number | undefined;
   readonly reach: Reach;
-  /** Whether a Service wants the real server now, and for the same pod as far as both are known. */
-  readonly isWanted: (
-    server: VirtualServerId,
-    realServer: Pick<DrainRequest, 'backend' | 'podUid'>,
-  ) => boolean;
   readonly surroundings: (request: DrainRequest) => DrainSurroundings;
-  /** Without one, clients learn of a deletion at their next packet. */
-  readonly farewell: Farewell | undefined;
-  readonly handover: Pick<UdpHandover, 'pass'>;
-  readonly lane: Lane;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly onEnd?: (drain: EndedDrain) => void;
 }
 
 /** At most so many virtual servers are looked at, one dump each, before others get this much time. */

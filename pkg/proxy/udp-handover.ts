@@ -7,6 +7,7 @@ import {
 } from '../ipvs/ipvs.ts';
 import type { Logger } from '../log/log.ts';
 import { type Clock, seconds, sleep } from '../runner/clock.ts';
+import { Inbox } from '../runner/inbox.ts';
 import { type DrainRequest, familiesOf } from './drain-list.ts';
 
 /** What a {@link UdpHandover} works with. */
@@ -38,8 +39,10 @@ const interval = seconds(0.25);
  */
 export class UdpHandover {
   readonly #options: UdpHandoverOptions;
-  #waiting: { readonly requests: readonly DrainRequest[]; readonly cut: CutDatagrams }[] = [];
-  #wake: () => void = () => undefined;
+  readonly #inbox = new Inbox<{
+    readonly requests: readonly DrainRequest[];
+    readonly cut: CutDatagrams;
+  }>();
 
   constructor(options: UdpHandoverOptions) {
     this.#options = options;
@@ -47,34 +50,21 @@ export class UdpHandover {
 
   /** Looks up the flows of real servers, and has the servers deleted by `cut` soon. */
   pass(requests: readonly DrainRequest[], cut: CutDatagrams): void {
-    this.#waiting.push({ requests, cut });
-    this.#wake();
+    this.#inbox.put({ requests, cut });
   }
 
   /** Does what is asked for until the signal aborts; what then waits stays as it is. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
-    signal.addEventListener('abort', () => this.#wake(), { once: true });
     let next = clock.now();
-    while (await this.#hasWork(signal)) {
+    while (await this.#inbox.hasSome(signal)) {
       await sleep(clock, Math.max(gathering, next - clock.now()), signal);
       if (signal.aborted) return;
       next = clock.now() + interval;
-      const waiting = this.#waiting;
-      this.#waiting = [];
+      const waiting = this.#inbox.takeAll();
       const flows = await this.#lookUp(waiting.flatMap(({ requests }) => requests));
       for (const { requests, cut } of waiting) await this.#cut(cut, flowsOf(requests, flows));
     }
-  }
-
-  /** Waits until something is asked for; false once the signal aborts. */
-  async #hasWork(signal: AbortSignal): Promise<boolean> {
-    while (!signal.aborted && this.#waiting.length === 0) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-    return !signal.aborted;
   }
 
   /** The flows of real servers, by {@link keyOf}. Where they cannot be found, datagrams may be lost, and the servers go all the same. */
