@@ -145,6 +145,11 @@ export async function showDeletion(stage: Stage, report: Report): Promise<void> 
   report.command('kubectl delete service newsletter -n shop');
   await stage.kubectl(['delete', 'service', 'newsletter', '-n', 'shop']);
   const deleted = performance.now();
+  const { namespace } = stage.node;
+  const key = serverKey({ protocol: 'TCP', address, port: 80 });
+  const weightsLeft = () => [...(heldServers(namespace).get(key)?.weights.values() ?? [])];
+  // Asking before would make a connection, which the kernel counts for two minutes after its end, and the drain would wait for it.
+  await until('newsletter takes nobody new', () => weightsLeft().every((weight) => weight === 0));
   let outcome = '';
   const isAnswered = async () => {
     outcome = await get(stage.node, { address, port: 80 }).then(
@@ -155,9 +160,8 @@ export async function showDeletion(stage: Stage, report: Report): Promise<void> 
   };
   await until('newsletter is not answered any more', async () => !(await isAnswered()));
   report.note(`the node is told ${outcome}`);
-  const { namespace } = stage.node;
   const isHeld = () =>
-    heldServers(namespace).has(serverKey({ protocol: 'TCP', address, port: 80 })) ||
+    heldServers(namespace).has(key) ||
     namespace.run('ip', '-o', 'address', 'show', 'dev', 'kube-ipvs0').includes(` ${address}/`) ||
     namespace.run('ipset', 'list', 'KUBE-CLUSTER-IP').includes(`\n${address},`);
   await until('newsletter is gone from the kernel', () => !isHeld(), 400);
