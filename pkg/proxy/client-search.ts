@@ -1,6 +1,7 @@
 import type { Flow } from '../conntrack/conntrack.ts';
 import { realServerKey, virtualServerKey } from '../ipvs/ipvs.ts';
 import type { DrainRequest } from './drain-list.ts';
+import { endsOf } from './flow-ends.ts';
 
 /** Who is connected to a real server. */
 interface Clients {
@@ -34,11 +35,9 @@ export class ClientSearch {
   /** Takes a flow of the dump in. */
   see(flow: Flow): void {
     if (flow.tcpState !== 'ESTABLISHED') return;
-    const { protocol, original, reply } = flow;
-    const server = { address: original.destination, protocol, port: original.destinationPort };
-    const backends = this.#clients.get(virtualServerKey(server));
-    const clients = backends?.get(realServerKey({ address: reply.source, port: reply.sourcePort }));
-    const client = `${original.source} ${original.sourcePort}`;
+    const { server, backend } = endsOf(flow);
+    const clients = this.#clients.get(virtualServerKey(server))?.get(realServerKey(backend));
+    const client = `${flow.original.source} ${flow.original.sourcePort}`;
     if (clients === undefined || clients.flows.has(client)) return;
     clients.count++;
     this.#count++;

@@ -4,13 +4,15 @@ import type { Logger } from '../log/log.ts';
 import type { ClientConnection, Resetter } from '../reset/reset.ts';
 import { type Clock, seconds, sleep } from '../runner/clock.ts';
 
-/** What a {@link ClientTeller} works with. */
+/** What telling clients takes. */
 export interface ClientTellerOptions {
   readonly conntrack: Conntrack;
   readonly resetter: Resetter;
   readonly clock: Clock;
   readonly log: Logger;
+  /** So many clients were told. */
   readonly onTold: (count: number) => void;
+  /** So many clients could not be told, or were too many to be told. */
   readonly onUntold: (count: number) => void;
 }
 

@@ -68,9 +68,9 @@ export class DrainEnder {
     for (const { drain } of over) drain.ending = 'soon';
     handover.pass(over.map(requestOf), (forget) =>
       lane.run(() => {
-        forget.before();
-        this.#cut(over);
-        forget.after();
+        const due = over.filter((some) => this.#isOnList(some) && !this.endIfWanted(some.drain));
+        forget.before(due.map(requestOf));
+        forget.after(this.#cut(due));
       }),
     );
   }
@@ -109,17 +109,19 @@ export class DrainEnder {
 
   /** Deletes what was over when its clients began to be looked up. Those that went. */
   #cut(told: readonly Over[]): readonly DrainRequest[] {
-    const { list, onFailed } = this.#options;
-    const isOnList = ({ drain }: Over) =>
-      list.find(drain.request.server, drain.request.backend) === drain;
     try {
-      return this.#delete(told.filter(isOnList));
+      return this.#delete(told.filter((some) => this.#isOnList(some)));
     } finally {
-      for (const { drain } of told.filter(isOnList)) {
+      for (const { drain } of told.filter((some) => this.#isOnList(some))) {
         drain.ending = undefined;
-        onFailed(drain);
+        this.#options.onFailed(drain);
       }
     }
+  }
+
+  #isOnList({ drain }: Over): boolean {
+    const { server, backend } = drain.request;
+    return this.#options.list.find(server, backend) === drain;
   }
 
   /** Deletes real servers that are still unwanted at this moment. Those that went. */

@@ -1,12 +1,9 @@
-import type { Conntrack } from '../conntrack/conntrack.ts';
 import { type Family, families, familyOf } from '../ip/address.ts';
 import { printVirtualServer } from '../ipvs/ipvs.ts';
-import type { Logger } from '../log/log.ts';
-import type { Resetter } from '../reset/reset.ts';
-import { type Clock, seconds, sleep } from '../runner/clock.ts';
+import { seconds, sleep } from '../runner/clock.ts';
 import { Inbox } from '../runner/inbox.ts';
 import { ClientSearch } from './client-search.ts';
-import { ClientTeller } from './client-teller.ts';
+import { ClientTeller, type ClientTellerOptions } from './client-teller.ts';
 import { type DrainRequest, familiesOf } from './drain-list.ts';
 
 /** A real server that goes, and how many connections it has, as far as is known. */
@@ -20,18 +17,6 @@ export interface Farewell {
   part(requests: readonly DrainRequest[], cut: () => Promise<readonly DrainRequest[]>): void;
   /** The same without any delay, and ends when it is done: clients that may not be looked up at this moment are not told. */
   partNow(leaving: readonly Leaving[], cut: () => readonly DrainRequest[]): Promise<void>;
-}
-
-/** What a {@link ClientFarewell} works with. */
-export interface ClientFarewellOptions {
-  readonly conntrack: Conntrack;
-  readonly resetter: Resetter;
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** So many clients were told. */
-  readonly onTold: (count: number) => void;
-  /** So many clients could not be told, or were too many to be told. */
-  readonly onUntold: (count: number) => void;
 }
 
 /** Real servers that are over, and who deletes them. */
@@ -52,13 +37,13 @@ const limit = 20_000;
  * conntrack before the deletion, which takes its entries away, and told after it. One round serves all that wait.
  */
 export class ClientFarewell implements Farewell {
-  readonly #options: ClientFarewellOptions;
+  readonly #options: ClientTellerOptions;
   readonly #teller: ClientTeller;
   readonly #inbox = new Inbox<Parting>();
   /** When clients were last looked up. */
   readonly #lookUps = new Map<Family, number>();
 
-  constructor(options: ClientFarewellOptions) {
+  constructor(options: ClientTellerOptions) {
     this.#options = options;
     this.#teller = new ClientTeller(options);
   }

@@ -7,6 +7,7 @@ import {
   type VirtualServerId,
   virtualServerKey,
 } from '../ipvs/ipvs.ts';
+import { endsOf } from './flow-ends.ts';
 
 /** A UDP front end and who may answer for it: an address of a Service, or a node port on the node's addresses. */
 export interface UdpFrontEnd {
@@ -53,12 +54,11 @@ export class FlowNotes {
 
   /** Whether a flow is to go. */
   condemns(flow: Flow): boolean {
-    const { destination: address, destinationPort: port } = flow.original;
-    const key = virtualServerKey({ address, protocol: flow.protocol, port });
+    const { server, backend } = endsOf(flow);
+    const key = virtualServerKey(server);
     if (this.#servers.has(key) && isUntranslated(flow)) return true;
     const endpoints = this.#endpoints.get(key);
     if (endpoints === undefined || endpoints.size === 0) return false;
-    const { source, sourcePort } = flow.reply;
-    return !endpoints.has(realServerKey({ address: source, port: sourcePort }));
+    return !endpoints.has(realServerKey(backend));
   }
 }

@@ -15,6 +15,7 @@ import {
 } from '../../test/support/draining.ts';
 import { service, servicePort, slice } from '../../test/support/objects.ts';
 import { remove, Stand, setService, setSlice } from '../../test/support/proxier.ts';
+import { reversed } from '../conntrack/conntrack.ts';
 import { minutes, seconds } from '../runner/clock.ts';
 
 afterEach(stopStands);
@@ -212,6 +213,27 @@ describe('a real server that is no longer wanted', () => {
     stand.tell(setSlice(slice([one, dying], { ports })));
     await stand.settle();
     expect(await weight(stand, server)).toBeUndefined();
+  });
+
+  test('of UDP keeps its flows if it is wanted again while they are looked up, and loses them with its end', async () => {
+    const udp = service({ ports: [servicePort({ protocol: 'UDP' })] });
+    const ports = [{ name: '', protocol: 'UDP', port: 8080 }] as const;
+    const stand = await start({}, udp);
+    const original = { source: ip('10.0.9.9'), destination: web.address, sourcePort: 1024 };
+    stand.kernel.conntrack.insert({
+      ...{ protocol: 'UDP', zone: 0, mark: 0, status: 0, tcpState: undefined },
+      original: { ...original, destinationPort: web.port },
+      reply: { ...reversed({ ...original, destinationPort: 8080 }), source: two.address },
+    });
+    const drain = () => stand.tell(setSlice(slice([one, terminating], { ports })));
+    drain();
+    await stand.settle(2_005);
+    stand.tell(setSlice(slice([one, two], { ports })));
+    await stand.settle(seconds(5));
+    expect(stand.kernel.conntrack.print()).toContain('sport=1024');
+    drain();
+    await stand.settle(seconds(3));
+    expect(stand.kernel.conntrack.print()).toBe('');
   });
 
   test("goes by upstream's rules if they are asked for", async () => {

@@ -8,6 +8,7 @@ import {
 import type { Logger } from '../log/log.ts';
 import { seconds } from '../runner/clock.ts';
 import { uniqueRS } from './drain-list.ts';
+import { endsKey } from './flow-ends.ts';
 import { Keys } from './keys.ts';
 import { isSamePod } from './ledger.ts';
 import type { ServerWriter } from './server-writer.ts';
@@ -57,7 +58,7 @@ export class Replacements {
   /** A real server was deleted whose place another pod may take. */
   begin(server: VirtualServerId, backend: PodsServer): void {
     if (backend.podUid === '') return;
-    this.#all.set(keyOf(server, backend), {
+    this.#all.set(endsKey({ server, backend }), {
       server,
       backend,
       until: this.#options.now() + rest,
@@ -70,7 +71,7 @@ export class Replacements {
   /** Whether a real server must not be added yet. The same pod's may be at any time: its connections are its own. */
   isResting(server: VirtualServerId, backend: PodsServer): boolean {
     if (this.#all.size === 0) return false;
-    const replacement = this.#all.get(keyOf(server, backend));
+    const replacement = this.#all.get(endsKey({ server, backend }));
     return (
       replacement !== undefined &&
       replacement.until > this.#options.now() &&
@@ -95,7 +96,7 @@ export class Replacements {
   /** A real server was added. */
   added(server: VirtualServerId, backend: PodsServer): void {
     if (this.#all.size === 0) return;
-    const key = keyOf(server, backend);
+    const key = endsKey({ server, backend });
     const replacement = this.#all.get(key);
     if (replacement === undefined) return;
     if (isSamePod(backend.podUid, replacement.backend.podUid)) this.#all.delete(key);
@@ -138,8 +139,4 @@ export class Replacements {
     replacement.isOffered = false;
     replacement.isAdded = false;
   }
-}
-
-function keyOf(server: VirtualServerId, backend: RealServerId): string {
-  return `${virtualServerKey(server)} ${realServerKey(backend)}`;
 }

@@ -51,9 +51,9 @@ afterEach(async () => {
 });
 
 async function cut({ before, after }: ForgetFlows): Promise<void> {
-  before();
+  before([request]);
   events.push(`${clock.now()} cut`);
-  after();
+  after([request]);
 }
 
 /** A flow through the virtual server. */
@@ -80,9 +80,9 @@ test('the flows of a server go before it goes, and once more after it', async ()
 test('a flow that a datagram made anew at the last moment goes as well', async () => {
   insert(old, 1);
   handover.pass([request], async ({ before, after }) => {
-    before();
+    before([request]);
     insert(old, 1);
-    after();
+    after([request]);
   });
   await clock.advance(100);
   expect(conntrack.print()).toBe('');
@@ -93,6 +93,16 @@ test('a masqueraded flow stays until the server is gone: an answer may be on its
   handover.pass([request], cut);
   await clock.advance(100);
   expect(events).toEqual(['20 dump', '20 cut', '20 forget UDP 10.0.0.7:1 > 172.30.0.1:53']);
+});
+
+test('the flows of a server that is wanted again by then stay', async () => {
+  insert(old, 1);
+  handover.pass([request], async ({ before, after }) => {
+    before([]);
+    after([]);
+  });
+  await clock.advance(100);
+  expect(conntrack.print()).toContain('sport=1');
 });
 
 test('one dump serves all that come together, and those that come later wait a quarter of a second', async () => {

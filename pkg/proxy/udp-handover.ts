@@ -1,14 +1,9 @@
 import type { Conntrack, Flow } from '../conntrack/conntrack.ts';
-import {
-  type RealServerId,
-  realServerKey,
-  type VirtualServerId,
-  virtualServerKey,
-} from '../ipvs/ipvs.ts';
 import type { Logger } from '../log/log.ts';
 import { type Clock, seconds, sleep } from '../runner/clock.ts';
 import { Inbox } from '../runner/inbox.ts';
 import { type DrainRequest, familiesOf } from './drain-list.ts';
+import { endsKey, endsOf } from './flow-ends.ts';
 
 /** What a {@link UdpHandover} works with. */
 export interface UdpHandoverOptions {
@@ -17,13 +12,13 @@ export interface UdpHandoverOptions {
   readonly log: Logger;
 }
 
-/** What is to be done right before and right after the real servers are deleted. */
+/** What is to be done right before and right after real servers are deleted: for those that are, and no others. */
 export interface ForgetFlows {
-  before(): void;
-  after(): void;
+  before(requests: readonly DrainRequest[]): void;
+  after(requests: readonly DrainRequest[]): void;
 }
 
-/** Deletes real servers, with nothing else between that and what is to be done around it. */
+/** Deletes real servers, as far as they are still to go, with nothing else between that and what is to be done around it. */
 export type CutDatagrams = (forget: ForgetFlows) => Promise<unknown>;
 
 /** A pod stands behind many virtual servers, whose time comes one after the other: one round is to serve them. */
@@ -63,18 +58,18 @@ export class UdpHandover {
       next = clock.now() + interval;
       const waiting = this.#inbox.takeAll();
       const flows = await this.#lookUp(waiting.flatMap(({ requests }) => requests));
-      for (const { requests, cut } of waiting) await this.#cut(cut, flowsOf(requests, flows));
+      for (const { cut } of waiting) await this.#cut(cut, flows);
     }
   }
 
-  /** The flows of real servers, by {@link keyOf}. Where they cannot be found, datagrams may be lost, and the servers go all the same. */
+  /** The flows of real servers, by {@link endsKey}. Where they cannot be found, datagrams may be lost, and the servers go all the same. */
   async #lookUp(requests: readonly DrainRequest[]): Promise<ReadonlyMap<string, readonly Flow[]>> {
     const { conntrack, log } = this.#options;
-    const flows = new Map<string, Flow[]>(requests.map((request) => [keyOf(request), []]));
+    const flows = new Map<string, Flow[]>(requests.map((request) => [endsKey(request), []]));
     for (const family of familiesOf(requests)) {
       try {
         await conntrack.dump({ family, protocol: 'UDP' }, (flow) => {
-          flows.get(keyOf(endsOf(flow)))?.push(flow);
+          flows.get(endsKey(endsOf(flow)))?.push(flow);
         });
       } catch (error) {
         log.error('could not look up the flows of real servers that go', error, { family });
@@ -83,12 +78,11 @@ export class UdpHandover {
     return flows;
   }
 
-  async #cut(cut: CutDatagrams, flows: readonly Flow[]): Promise<void> {
-    const ownAddress = flows.filter((flow) => flow.reply.destination === flow.original.source);
+  async #cut(cut: CutDatagrams, flows: ReadonlyMap<string, readonly Flow[]>): Promise<void> {
     try {
       await cut({
-        before: () => this.#forget(ownAddress),
-        after: () => this.#forget(flows),
+        before: (requests) => this.#forget(flowsOf(requests, flows).filter(isUnmasqueraded)),
+        after: (requests) => this.#forget(flowsOf(requests, flows)),
       });
     } catch (error) {
       this.#options.log.error('could not delete drained real servers', error);
@@ -106,21 +100,14 @@ export class UdpHandover {
   }
 }
 
-function keyOf({ server, backend }: { server: VirtualServerId; backend: RealServerId }): string {
-  return `${virtualServerKey(server)} ${realServerKey(backend)}`;
-}
-
-/** Between whom a flow was balanced, if it was. */
-function endsOf({ protocol, original, reply }: Flow): Parameters<typeof keyOf>[0] {
-  return {
-    server: { protocol, address: original.destination, port: original.destinationPort },
-    backend: { address: reply.source, port: reply.sourcePort },
-  };
-}
-
 function flowsOf(
   requests: readonly DrainRequest[],
   flows: ReadonlyMap<string, readonly Flow[]>,
 ): readonly Flow[] {
-  return requests.flatMap((request) => flows.get(keyOf(request)) ?? []);
+  return requests.flatMap((request) => flows.get(endsKey(request)) ?? []);
+}
+
+/** Whether the server sees the client as it is. */
+function isUnmasqueraded({ original, reply }: Flow): boolean {
+  return reply.destination === original.source;
 }
