@@ -63,8 +63,12 @@ describe('the ledger', () => {
       frontEnd: { realServers: [], isBound: true },
     });
     expect(ledger.wantsEntry('KUBE-CLUSTER-IP', '172.30.0.1,tcp:80')).toBe(true);
-    const touched = ledger.release(web);
-    expect([...touched.addresses]).toEqual(['172.30.0.1']);
+    expect([...ledger.release(web).servers]).toEqual([web]);
+    // What tells a virtual server in the kernel as ours stays until it is gone.
+    expect(ledger.wantsEntry('KUBE-CLUSTER-IP', '172.30.0.1,tcp:80')).toBe(false);
+    expect(ledger.wantsEntry('KUBE-IPVS-IPS', '172.30.0.1')).toBe(true);
+    expect(ledger.wantsAddress(ip('172.30.0.1'))).toBe(true);
+    expect([...ledger.forget(web).addresses]).toEqual(['172.30.0.1']);
     expect([
       ledger.claim(web),
       ledger.wantsAddress(ip('172.30.0.1')),
@@ -83,11 +87,24 @@ describe('the ledger', () => {
     expect(ledger.wantsAddress(ip('172.30.0.1'))).toBe(true);
   });
 
+  test('a Service that comes back while its virtual server is being deleted keeps what was kept of it', () => {
+    const ledger = new Ledger();
+    ledger.set(old, want());
+    ledger.set(old, undefined);
+    ledger.release(web);
+    ledger.set(young, want());
+    expect(ledger.leaving().size).toBe(0);
+    expect(ledger.forget(web).isEmpty).toBe(true);
+    expect(ledger.wantsAddress(ip('172.30.0.1'))).toBe(true);
+    expect(ledger.wantsEntry('KUBE-CLUSTER-IP', '172.30.0.1,tcp:80')).toBe(true);
+  });
+
   test('setting the same footprint again and taking it away leaves nothing', () => {
     const ledger = new Ledger();
     for (let round = 0; round < 3; round++) ledger.set(old, want());
     ledger.set(old, undefined);
     ledger.release(web);
+    ledger.forget(web);
     expect([...ledger.servers(), ...ledger.addresses()]).toEqual([]);
     expect([...ledger.nonEmptySets('IPv4')]).toEqual([]);
   });
@@ -98,6 +115,7 @@ describe('the ledger', () => {
     expect(ledger.conflictCount()).toBe(0);
     ledger.set(old, undefined);
     ledger.release(web);
+    ledger.forget(web);
     expect([...ledger.servers(), ...ledger.addresses()]).toEqual([]);
     expect([...ledger.nonEmptySets('IPv4')]).toEqual([]);
   });

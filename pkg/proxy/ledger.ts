@@ -3,7 +3,7 @@ import { type Entry, entryKey } from '../ipset/ipset.ts';
 import { type RealServerId, type VirtualServerId, virtualServerKey } from '../ipvs/ipvs.ts';
 import type { Footprint, FrontEnd, LocalLack, SetEntry, WantedRealServer } from './footprint.ts';
 import { Keys } from './keys.ts';
-import { type SetId, setIds, setName } from './sets.ts';
+import { isDenying, type SetId, setIds, setName } from './sets.ts';
 
 /** A Service as an owner: the older one wins, then the one whose key sorts first. */
 export interface Owner {
@@ -29,12 +29,16 @@ export interface Conflict {
 /**
  * The sum of all footprints. Addresses and set entries may have many owners and are counted; a virtual server
  * has one. A front end that nobody wants any more stays as *retired*, with its entries and address but without real
- * servers, until {@link release}: its clients must be told before it goes (`design.md` section 2).
+ * servers, until {@link release}: its clients must be told before it goes (`design.md` section 2). From then on it is
+ * *leaving*: what the kernel recognises its virtual server by stays until {@link forget}, when the kernel is known to have
+ * deleted the virtual server.
  */
 export class Ledger {
   readonly #footprints = new Map<string, { owner: Owner; footprint: Footprint }>();
   readonly #claims = new Map<string, Claim[]>();
   readonly #retired = new Map<string, FrontEnd>();
+  /** Front ends whose virtual server is being deleted, each with what of it is still counted. */
+  readonly #leaving = new Map<string, FrontEnd>();
   /** Who had a retired front end last; none that was found in the kernel. */
   readonly #lastOwners = new Map<string, Owner>();
   /** Who wants an address bound, once for each front end. */
@@ -65,16 +69,35 @@ export class Ledger {
   /** Keeps a virtual server as retired that was found in the kernel and that nobody wants. */
   retire(frontEnd: FrontEnd): Keys {
     const touched = new Keys();
-    if (!this.wants(virtualServerKey(frontEnd.server))) this.#retire(frontEnd, touched);
+    const key = virtualServerKey(frontEnd.server);
+    if (!this.wants(key) && !this.#leaving.has(key)) this.#retire(frontEnd, touched);
     return touched;
   }
 
-  /** Gives up a retired front end for good; nothing happens if it is not retired any more. */
+  /**
+   * Gives up a retired front end: its virtual server is to be deleted. Of a bound one the entries that allow go first; all else
+   * stays until {@link forget}. Nothing happens if it is not retired any more.
+   */
   release(key: string): Keys {
     const touched = new Keys();
     const frontEnd = this.#retired.get(key);
     if (frontEnd === undefined) return touched;
     this.#retired.delete(key);
+    touched.servers.add(key);
+    touched.families.add(familyOf(frontEnd.server.address));
+    const stays = ({ set }: SetEntry) => !frontEnd.isBound || isDenying(set);
+    const counting = { by: -1, owner: nobody, touched } as const;
+    for (const entry of frontEnd.entries) if (!stays(entry)) this.#count(entry, counting);
+    this.#leaving.set(key, { ...frontEnd, entries: frontEnd.entries.filter(stays) });
+    return touched;
+  }
+
+  /** Gives up what was kept of a leaving front end: the kernel no longer has its virtual server. */
+  forget(key: string): Keys {
+    const touched = new Keys();
+    const frontEnd = this.#leaving.get(key);
+    if (frontEnd === undefined) return touched;
+    this.#leaving.delete(key);
     this.#lastOwners.delete(key);
     this.#countFrontEnd(frontEnd, { by: -1, owner: nobody, touched });
     return touched;
@@ -144,6 +167,11 @@ export class Ledger {
     return this.#retired;
   }
 
+  /** The front ends whose virtual servers are being deleted, by key. */
+  leaving(): ReadonlyMap<string, FrontEnd> {
+    return this.#leaving;
+  }
+
   /** The virtual servers that a Service and another one want: those that it holds, and those that it does not get. */
   conflictsOf(owner: Owner): readonly Conflict[] {
     const frontEnds = this.#footprints.get(owner.key)?.footprint.frontEnds ?? [];
@@ -191,6 +219,7 @@ export class Ledger {
     this.#setClaims(key, [...others, { owner, frontEnd }].sort(byPriority));
     this.#countFrontEnd(frontEnd, { by: 1, owner: owner.key, touched });
     touched.add(this.release(key));
+    touched.add(this.forget(key));
   }
 
   #withdraw({ owner, footprint }: { owner: Owner; footprint: Footprint }, touched: Keys): void {

@@ -11,7 +11,7 @@ import type { Keys } from './keys.ts';
 import { type Claim, isSamePod, type Ledger } from './ledger.ts';
 import type { HeldRealServer, HeldServer, Mirror } from './mirror.ts';
 import type { Operation } from './operation.ts';
-import { type SetId, setHeader, setIds, setName } from './sets.ts';
+import { isDenying, type SetId, setHeader, setIds, setName } from './sets.ts';
 
 /** What a plan is made from. It reads and changes nothing. */
 export interface PlanInput {
@@ -88,12 +88,8 @@ function planShared({ held, families }: PlanInput, phases: Phases): void {
   }
 }
 
-/** Sets whose entries take something away from clients: they come after those that allow, and go after them. */
 const denyingSets: ReadonlySet<string> = new Set(
-  (['ipvsIps', 'loadBalancerFw'] as const).flatMap((id) => [
-    setName(id, 'IPv4'),
-    setName(id, 'IPv6'),
-  ]),
+  setIds.filter(isDenying).flatMap((id) => [setName(id, 'IPv4'), setName(id, 'IPv6')]),
 );
 
 function planEntries({ keys, wanted, held }: PlanInput, phases: Phases): void {

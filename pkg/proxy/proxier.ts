@@ -193,19 +193,22 @@ export class Proxier {
     const { keys: rested, next: nextRested } = this.#parts.replacements.due();
     released.add(rested);
     const second = released.isEmpty ? first : await this.#parts.settler.settle(released);
+    const gone = this.#parts.retirement.forget();
+    const third = gone.isEmpty ? second : await this.#parts.settler.settle(gone);
     for (const time of [
       next,
       nextRested,
       first.retryAt,
-      second.retryAt,
+      third.retryAt,
       this.#parts.store.nextExpiry,
     ]) {
       if (time !== undefined) this.#syncs.retryAfter(Math.max(0, time - now));
     }
     this.#options.flows.reconcileUdp(this.#parts.books.takeUdpChanges());
-    if (first.isAstray || second.isAstray)
-      this.#audits.retryAfter(Math.max(0, (second.retryAt ?? now) - now));
-    return first.isSuccess && second.isSuccess;
+    const all = [first, second, third];
+    if (all.some(({ isAstray }) => isAstray))
+      this.#audits.retryAfter(Math.max(0, (third.retryAt ?? now) - now));
+    return all.every(({ isSuccess }) => isSuccess);
   }
 
   #report(

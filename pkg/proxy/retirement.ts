@@ -36,6 +36,14 @@ export class Retirement {
     return { keys, next };
   }
 
+  /** Gives up what was kept of front ends whose virtual servers the kernel has deleted. What that touches. */
+  forget(): Keys {
+    const keys = new Keys();
+    for (const key of this.#ledger.leaving().keys())
+      if (!this.#mirror.servers.has(key)) keys.add(this.#ledger.forget(key));
+    return keys;
+  }
+
   /** When a front end may go; `undefined` while it has real servers. */
   #dueTime(
     key: string,

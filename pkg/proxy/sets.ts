@@ -130,6 +130,11 @@ export function setHeader(id: SetId, family: Family): SetHeader {
     : { name, type, family, hashSize: 1024, maxElements: 65_536 };
 }
 
+/** Whether a set's entries take something away from clients: they come after those that allow, and go after them. */
+export function isDenying(id: SetId): boolean {
+  return id === 'ipvsIps' || id === 'loadBalancerFw';
+}
+
 /** Which parts of a packet a rule compares with an entry: its destination, and in the longer types its source. */
 export function setDirections(id: SetId): readonly ('src' | 'dst')[] {
   switch (table[id].type) {
