@@ -32,7 +32,7 @@ function print({ frontEnds, hairpins }: Footprint): readonly string[] {
   return [
     ...frontEnds.flatMap(({ server, isBound, realServers, entries }) => [
       `${printVirtualServer(server)}${isBound ? ' bound' : ''}`,
-      ...realServers.map(
+      ...[...realServers.values()].map(
         (realServer) => `  -> ${printRealServer(realServer)} ${realServer.weight}`,
       ),
       ...entries.map((some) => `  in ${entry(some)}`),
@@ -134,7 +134,7 @@ describe('what one Service wants in the kernel', () => {
     ],
   ] as const)('without local endpoints %s', (_, over, count, lack) => {
     const result = of({ service: service(over) });
-    expect(result.frontEnds.at(-1)?.realServers.length).toBe(count);
+    expect(result.frontEnds.at(-1)?.realServers.size).toBe(count);
     expect([...result.withoutLocalEndpoints]).toEqual([lack]);
   });
 

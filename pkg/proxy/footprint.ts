@@ -55,7 +55,8 @@ export interface FrontEnd {
   readonly isExposed: boolean;
   /** How long its real servers may drain, in milliseconds, if the Service says so itself. */
   readonly drainTimeout: number | undefined;
-  readonly realServers: readonly WantedRealServer[];
+  /** By {@link realServerKey}; one map for all front ends that have the same. */
+  readonly realServers: ReadonlyMap<string, WantedRealServer>;
   readonly entries: readonly SetEntry[];
 }
 
@@ -212,7 +213,7 @@ function virtualServer(
 class Backends {
   readonly #now: EndpointChoice;
   readonly #before: EndpointChoice;
-  readonly #made = new Map<string, readonly WantedRealServer[]>();
+  readonly #made = new Map<string, ReadonlyMap<string, WantedRealServer>>();
 
   constructor(
     port: ServicePort,
@@ -234,16 +235,16 @@ class Backends {
     return this.#now.hasAny && this.#now.local?.length === 0;
   }
 
-  cluster(): readonly WantedRealServer[] {
+  cluster(): ReadonlyMap<string, WantedRealServer> {
     return this.#once('cluster', ({ cluster }) => cluster ?? []);
   }
 
-  localOnly(): readonly WantedRealServer[] {
+  localOnly(): ReadonlyMap<string, WantedRealServer> {
     return this.#once('localOnly', ({ local }) => local ?? []);
   }
 
   /** The local ones; without any, all of them, so that pods of this node still get an answer. */
-  localFirst(): readonly WantedRealServer[] {
+  localFirst(): ReadonlyMap<string, WantedRealServer> {
     return this.#once('localFirst', ({ cluster, local }) =>
       local?.length ? local : (cluster ?? []),
     );
@@ -252,7 +253,7 @@ class Backends {
   #once(
     name: string,
     choose: (choice: EndpointChoice) => readonly Endpoint[],
-  ): readonly WantedRealServer[] {
+  ): ReadonlyMap<string, WantedRealServer> {
     const made = this.#made.get(name) ?? weigh(choose(this.#now), choose(this.#before));
     this.#made.set(name, made);
     return made;
@@ -260,16 +261,17 @@ class Backends {
 }
 
 /** Those chosen now at weight 1; those that only vanished a moment ago at 0, or at 1 if there is nobody else. */
-function weigh(now: readonly Endpoint[], before: readonly Endpoint[]): readonly WantedRealServer[] {
-  const want =
-    (weight: 0 | 1) =>
-    (endpoint: Endpoint): WantedRealServer => {
-      const { address, port, podUid } = endpoint;
-      return { address, port, podUid, weight };
-    };
-  const wanted = now.map(want(1));
-  if (now === before) return wanted;
-  const chosen = new Set(wanted.map(realServerKey));
-  const vanished = before.filter((endpoint) => !chosen.has(realServerKey(endpoint)));
-  return [...wanted, ...vanished.map(want(now.length > 0 ? 0 : 1))];
+function weigh(
+  now: readonly Endpoint[],
+  before: readonly Endpoint[],
+): ReadonlyMap<string, WantedRealServer> {
+  const wanted = new Map<string, WantedRealServer>();
+  const want = (endpoint: Endpoint, weight: 0 | 1) => {
+    const { address, port, podUid } = endpoint;
+    const key = realServerKey(endpoint);
+    if (!wanted.has(key)) wanted.set(key, { address, port, podUid, weight });
+  };
+  for (const endpoint of now) want(endpoint, 1);
+  if (now !== before) for (const endpoint of before) want(endpoint, now.length > 0 ? 0 : 1);
+  return wanted;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ip } from '../../test/support/addresses.ts';
 import { endpoint, service, servicePort, slice } from '../../test/support/objects.ts';
-import { virtualServerKey } from '../ipvs/ipvs.ts';
+import { realServerKey, virtualServerKey } from '../ipvs/ipvs.ts';
 import type { Service } from '../kube/types.ts';
 import { footprint } from './footprint.ts';
 import { Ledger } from './ledger.ts';
@@ -60,7 +60,7 @@ describe('the ledger', () => {
     ledger.set(old, undefined);
     expect(ledger.claim(web)).toMatchObject({
       owner: undefined,
-      frontEnd: { realServers: [], isBound: true },
+      frontEnd: { realServers: new Map(), isBound: true },
     });
     expect(ledger.wantsEntry('KUBE-CLUSTER-IP', '172.30.0.1,tcp:80')).toBe(true);
     expect([...ledger.release(web).servers]).toEqual([web]);
@@ -129,5 +129,7 @@ describe('the ledger', () => {
       ledger.wantsRealServer(server, { backend, podUid }),
     );
     expect(answers).toEqual([true, true, false]);
+    expect(ledger.wantedRealServer(web, realServerKey(backend))).toMatchObject({ weight: 1 });
+    expect(ledger.wantedRealServer(web, '10.0.0.2 8080')).toBeUndefined();
   });
 });

@@ -1,6 +1,11 @@
 import { type Family, familyOf, type IpAddress } from '../ip/address.ts';
 import { type Entry, entryKey } from '../ipset/ipset.ts';
-import { type RealServerId, type VirtualServerId, virtualServerKey } from '../ipvs/ipvs.ts';
+import {
+  type RealServerId,
+  realServerKey,
+  type VirtualServerId,
+  virtualServerKey,
+} from '../ipvs/ipvs.ts';
 import type { Footprint, FrontEnd, LocalLack, SetEntry, WantedRealServer } from './footprint.ts';
 import { Keys } from './keys.ts';
 import { isDenying, type SetId, setIds, setName } from './sets.ts';
@@ -121,6 +126,11 @@ export class Ledger {
     return this.#claims.has(key);
   }
 
+  /** What a virtual server should have at the place of a real server, each by its key; `undefined` for nothing. */
+  wantedRealServer(server: string, realServer: string): WantedRealServer | undefined {
+    return this.claim(server)?.frontEnd.realServers.get(realServer);
+  }
+
   /** Whether a real server is wanted, and for the same pod as far as both are known. */
   wantsRealServer(server: VirtualServerId, { backend, podUid }: PodsBackend): boolean {
     const wanted = this.#wantedAt(server, backend);
@@ -208,9 +218,7 @@ export class Ledger {
   }
 
   #wantedAt(server: VirtualServerId, backend: RealServerId): WantedRealServer | undefined {
-    return this.claim(virtualServerKey(server))?.frontEnd.realServers.find(
-      ({ address, port }) => address === backend.address && port === backend.port,
-    );
+    return this.wantedRealServer(virtualServerKey(server), realServerKey(backend));
   }
 
   #enter(owner: Owner, { frontEnd, touched }: { frontEnd: FrontEnd; touched: Keys }): void {
@@ -250,7 +258,7 @@ export class Ledger {
   #retire(frontEnd: FrontEnd, touched: Keys): void {
     const key = virtualServerKey(frontEnd.server);
     if (this.#retired.has(key)) return;
-    const retired = { ...frontEnd, realServers: [] };
+    const retired = { ...frontEnd, realServers: noRealServers };
     this.#retired.set(key, retired);
     this.#countFrontEnd(retired, { by: 1, owner: nobody, touched });
   }
@@ -277,6 +285,9 @@ export class Ledger {
     else if (entries.delete(key) && entries.size === 0) this.#entries.delete(set);
   }
 }
+
+/** What a front end has that takes no new connections. */
+const noRealServers: ReadonlyMap<string, WantedRealServer> = new Map();
 
 /** A real server, and whose it is as far as is known. */
 interface PodsBackend {

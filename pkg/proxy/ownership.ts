@@ -81,7 +81,7 @@ export function foundFrontEnd(server: VirtualServer, mirror: Mirror): FrontEnd {
     isBound: mirror.bound.has(server.address),
     isExposed: !mirror.bound.has(server.address),
     drainTimeout: undefined,
-    realServers: [],
+    realServers: new Map(),
     entries: entriesOf(server, mirror),
   };
 }

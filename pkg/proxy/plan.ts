@@ -2,7 +2,6 @@ import { type Family, familyOf, type IpAddress } from '../ip/address.ts';
 import {
   type RealServer,
   type RealServerId,
-  realServerKey,
   type VirtualServer,
   type VirtualServerId,
 } from '../ipvs/ipvs.ts';
@@ -195,9 +194,7 @@ function planServer(
   if (present === undefined) phases.add('serve', { kind: 'addVirtualServer', server });
   else if (differs(server, present.server))
     phases.add('serve', { kind: 'updateVirtualServer', server });
-  const wanted = new Map(
-    frontEnd.realServers.map((realServer) => [realServerKey(realServer), realServer]),
-  );
+  const wanted = frontEnd.realServers;
   for (const [key, realServer] of wanted) {
     const held = present?.realServers.get(key);
     planRealServer(server, { wanted: realServer, present: held, input, phases });

@@ -1,6 +1,5 @@
 import { isNotFound } from '../errno/errno.ts';
 import type { Family, IpAddress } from '../ip/address.ts';
-import { realServerKey } from '../ipvs/ipvs.ts';
 import type { Logger } from '../log/log.ts';
 import { Breather } from '../runner/lane.ts';
 import { type ApplyContext, apply, type FailedOperation } from './apply.ts';
@@ -153,10 +152,7 @@ export class Settler {
       const held = mirror.servers.get(key)?.realServers;
       for (const [id, backend] of held ?? []) {
         if (backend.podUid !== '') continue;
-        const wanted = ledger
-          .claim(key)
-          ?.frontEnd.realServers.find((some) => realServerKey(some) === id);
-        const podUid = wanted?.podUid ?? podOn(backend.address);
+        const podUid = ledger.wantedRealServer(key, id)?.podUid ?? podOn(backend.address);
         if (podUid !== '') held?.set(id, { ...backend, podUid });
       }
     }
