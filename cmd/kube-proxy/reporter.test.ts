@@ -40,7 +40,7 @@ const success: SyncReport = {
   families: ['IPv4'],
   milliseconds: 1_500,
   isSuccess: true,
-  triggerTimes: [],
+  triggers: [],
 };
 
 describe('a sync', () => {
@@ -56,16 +56,30 @@ describe('a sync', () => {
   });
   test('that failed has only a length', async () => {
     const { reporter, scraped } = await listening();
-    reporter.synced({ ...success, isSuccess: false, triggerTimes: [now * 1000] });
+    reporter.synced({
+      ...success,
+      isSuccess: false,
+      triggers: [{ family: 'IPv4', time: now * 1000 }],
+    });
     expect(await scraped('sync_proxy_rules_duration_seconds_count')).toHaveLength(1);
     expect(await scraped('sync_proxy_rules_last_timestamp')).toEqual([]);
     expect(await scraped('network_programming')).toEqual([]);
   });
   test('says how long ago its changes were caused, and a clock that is ahead does no harm', async () => {
     const { reporter, scraped } = await listening();
-    reporter.synced({ ...success, triggerTimes: [(now - 3) * 1000, (now + 50) * 1000] });
+    const times = [now - 3, now + 50];
+    const triggers = times.map((time) => ({ family: 'IPv4', time: time * 1000 }) as const);
+    reporter.synced({ ...success, triggers });
     expect(await scraped('network_programming_duration_seconds_sum')).toEqual([
       'network_programming_duration_seconds_sum{ip_family="IPv4"} 3',
+    ]);
+  });
+  test('says it for the family of the slice alone', async () => {
+    const { reporter, scraped } = await listening();
+    const triggers = [{ family: 'IPv6', time: (now - 1) * 1000 } as const];
+    reporter.synced({ ...success, families: ['IPv4', 'IPv6'], triggers });
+    expect(await scraped('network_programming_duration_seconds_count')).toEqual([
+      'network_programming_duration_seconds_count{ip_family="IPv6"} 1',
     ]);
   });
   test('clears what is pending', async () => {

@@ -95,20 +95,21 @@ function countChange(metrics: Metrics, kind: Kind): void {
 }
 
 function tellSync({ metrics, health, clock }: Listeners, report: SyncReport): void {
-  const { families, milliseconds, isSuccess, triggerTimes } = report;
+  const { families, milliseconds, isSuccess, triggers } = report;
   const now = clock.wallClock();
   metrics.serviceChangesPending.set({}, 0);
   metrics.endpointChangesPending.set({}, 0);
   for (const family of families) {
     const labels = { ip_family: family };
     metrics.syncDuration.observe(labels, milliseconds / 1000);
-    if (!isSuccess) continue;
-    metrics.lastSync.set(labels, now / 1000);
-    for (const trigger of triggerTimes) {
-      metrics.networkProgrammingDuration.observe(labels, Math.max(0, now - trigger) / 1000);
-    }
+    if (isSuccess) metrics.lastSync.set(labels, now / 1000);
   }
-  if (isSuccess) health.updated(families, clock.now() - milliseconds);
+  if (!isSuccess) return;
+  for (const { family, time } of triggers) {
+    const latency = Math.max(0, now - time) / 1000;
+    metrics.networkProgrammingDuration.observe({ ip_family: family }, latency);
+  }
+  health.updated(families, clock.now() - milliseconds);
 }
 
 function tellState(metrics: Metrics, state: ProxierState): void {

@@ -8,6 +8,7 @@ import { Keys } from './keys.ts';
 import type { Ledger, Owner } from './ledger.ts';
 import type { Reporter } from './reporter.ts';
 import type { Store } from './store.ts';
+import type { Trigger } from './triggers.ts';
 import { UdpChanges } from './udp-changes.ts';
 
 /** What a Service asks for by annotations. */
@@ -31,8 +32,7 @@ export interface BookkeeperOptions {
 /** What entering the changes of the store touched. */
 export interface Entered {
   readonly keys: Keys;
-  /** When the changes were caused, in milliseconds since 1970. */
-  readonly triggerTimes: readonly number[];
+  readonly triggers: readonly Trigger[];
 }
 
 /** Brings the ledger up to date with the store: the footprints of the Services that changed, and of no others. */
@@ -52,14 +52,14 @@ export class Bookkeeper {
   async enter(node: NodeContext): Promise<Entered> {
     const { store, clock } = this.#options;
     store.expire();
-    const { services, triggerTimes } = store.takeDirty();
+    const { services, triggers } = store.takeDirty();
     const keys = new Keys();
     const breather = new Breather(() => clock.now());
     for (const key of services) {
       this.#enter(key, { node, touched: keys });
       await breather.breathe();
     }
-    return { keys, triggerTimes };
+    return { keys, triggers };
   }
 
   /** UDP front ends whose endpoints changed since the last call. */

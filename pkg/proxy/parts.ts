@@ -85,7 +85,7 @@ export function buildParts(options: ProxierOptions, { onDirty }: { onDirty: () =
   const [lane, ledger, mirror] = [new Lane(), new Ledger(), new Mirror()];
   const now = () => clock.now();
   const pods = new Pods(now, (address) => graceful.podChanged(address));
-  const store = new Store(now, pods);
+  const store = new Store(now, { pods, startTime: clock.wallClock() });
   const intake = new Intake({ store, clock, log, reporter, onDirty });
   const books = new Bookkeeper({ store, ledger, clock, log, reporter, wishesOf: options.wishesOf });
   const retries = new Retries({ clock, log, ledger });

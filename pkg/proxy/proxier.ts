@@ -9,6 +9,7 @@ import type { NodeContext } from './footprint.ts';
 import type { GracefulTerminationManager } from './graceful.ts';
 import { Keys } from './keys.ts';
 import { buildParts, type Parts, type ProxierOptions } from './parts.ts';
+import type { Trigger } from './triggers.ts';
 
 /** How long to wait for the Node, and for its pod networks where the rules need them. */
 const nodePatience = seconds(30);
@@ -102,7 +103,7 @@ export class Proxier {
     const started = clock.now();
     await readAddresses(this.#parts.auditContext);
     this.#parts.store.markDirty(() => true);
-    const { triggerTimes } = await this.#parts.books.enter(this.#nodeContext());
+    const { triggers } = await this.#parts.books.enter(this.#nodeContext());
     const keys = new Keys();
     const breather = new Breather(() => clock.now());
     for await (const step of audit(this.#parts.auditContext)) {
@@ -111,7 +112,7 @@ export class Proxier {
       await breather.breathe();
     }
     const isSuccess = await this.#settle(keys);
-    this.#report(started, { isSuccess, triggerTimes, families });
+    this.#report(started, { isSuccess, triggers, families });
     if (!isSuccess) return;
     this.#hasSynced = true;
     reporter.firstSyncDone();
@@ -125,11 +126,11 @@ export class Proxier {
   async #sync(): Promise<void> {
     if (!this.#hasSynced) return;
     const started = this.#options.clock.now();
-    const { keys, triggerTimes } = await this.#parts.books.enter(this.#nodeContext());
+    const { keys, triggers } = await this.#parts.books.enter(this.#nodeContext());
     keys.add(await this.#parts.retries.due(this.#parts.auditContext));
     const isSuccess = await this.#settle(keys);
     const families = this.#options.families.filter((family) => keys.families.has(family));
-    this.#report(started, { isSuccess, triggerTimes, families });
+    this.#report(started, { isSuccess, triggers, families });
   }
 
   /** A sync that was broken off loses nothing: what it had taken in is in the ledger, with which the audit compares all. */
@@ -158,7 +159,7 @@ export class Proxier {
       });
       await breather.breathe();
     }
-    this.#report(started, { isSuccess, triggerTimes: [], families: this.#options.families });
+    this.#report(started, { isSuccess, triggers: [], families: this.#options.families });
   }
 
   async #readAddresses(): Promise<void> {
@@ -213,10 +214,11 @@ export class Proxier {
 
   #report(
     started: number,
-    report: { families: readonly Family[]; isSuccess: boolean; triggerTimes: readonly number[] },
+    report: { families: readonly Family[]; isSuccess: boolean; triggers: readonly Trigger[] },
   ): void {
-    const { clock, reporter } = this.#options;
-    reporter.synced({ ...report, milliseconds: clock.now() - started });
+    const { clock, reporter, families } = this.#options;
+    const triggers = report.triggers.filter(({ family }) => families.includes(family));
+    reporter.synced({ ...report, triggers, milliseconds: clock.now() - started });
     reporter.state({
       failedServices: this.#parts.retries.failedServices,
       conflicts: this.#parts.ledger.conflictCount(),

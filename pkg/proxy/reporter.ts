@@ -5,6 +5,7 @@ import type { EndedDrain } from './drain-list.ts';
 import type { LocalLack } from './footprint.ts';
 import type { Conflict } from './ledger.ts';
 import type { Operation } from './operation.ts';
+import type { Trigger } from './triggers.ts';
 
 /** How one sync went. */
 export interface SyncReport {
@@ -13,8 +14,8 @@ export interface SyncReport {
   readonly milliseconds: number;
   /** Every operation was tried and nothing that all Services share failed. */
   readonly isSuccess: boolean;
-  /** When the changes it carried out were caused, in milliseconds since 1970. */
-  readonly triggerTimes: readonly number[];
+  /** What caused the changes that it carried out. */
+  readonly triggers: readonly Trigger[];
 }
 
 /** The state after a sync, as far as others want to know it. */

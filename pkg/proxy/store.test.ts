@@ -87,10 +87,37 @@ describe('the store', () => {
     expect(vanished()).toEqual([]);
   });
 
-  test('trigger times are handed over once', () => {
+  test('what triggered a change of a slice is handed over once, with the family', () => {
     const { store, setSlice } = stand();
     setSlice(slice([], { triggerTime: 7 }));
-    expect(store.takeDirty().triggerTimes).toEqual([7]);
-    expect(store.takeDirty().triggerTimes).toEqual([]);
+    setSlice(slice([], { triggerTime: 8, name: 'web-6', family: 'IPv6' }));
+    expect(store.takeDirty().triggers).toEqual([
+      { family: 'IPv4', time: 7 },
+      { family: 'IPv6', time: 8 },
+    ]);
+    expect(store.takeDirty().triggers).toEqual([]);
+  });
+
+  test('a slice that comes again for another reason was not triggered again', () => {
+    const { store, setSlice } = stand();
+    setSlice(slice([], { triggerTime: 7 }));
+    store.takeDirty();
+    setSlice(slice([endpoint('10.0.0.1')], { triggerTime: 7 }));
+    expect(store.takeDirty().triggers).toEqual([]);
+  });
+
+  test('a change that was caused before the start has no trigger', () => {
+    const store = new Store(() => 0, { startTime: 1_000 });
+    for (const triggerTime of [0, 999, 1_000, 1_001]) {
+      const object = slice([], { name: `web-${triggerTime}`, triggerTime });
+      store.apply({ type: 'set', kind: 'EndpointSlice', object, problems: [] });
+    }
+    expect(store.takeDirty().triggers).toEqual([{ family: 'IPv4', time: 1_001 }]);
+  });
+
+  test('triggers that nobody takes are not gathered without end', () => {
+    const { store, setSlice } = stand();
+    for (let time = 1; time <= 10_002; time++) setSlice(slice([], { triggerTime: time }));
+    expect(store.takeDirty().triggers).toHaveLength(10_000);
   });
 });

@@ -10,6 +10,7 @@ import type {
 import type { ServiceObjects } from './footprint.ts';
 import type { Pods } from './pods.ts';
 import { objectKey } from './service.ts';
+import { type Trigger, Triggers } from './triggers.ts';
 
 /** How long an endpoint that is in no slice any more counts as moving to another one, in milliseconds. */
 const vanishTime = 500;
@@ -24,8 +25,7 @@ interface Vanished {
 export interface DirtyServices {
   /** `namespace/name`; a Service that is no longer there included. */
   readonly services: ReadonlySet<string>;
-  /** When the changes of slices were caused, in milliseconds since 1970. */
-  readonly triggerTimes: readonly number[];
+  readonly triggers: readonly Trigger[];
 }
 
 /** What the API says, reduced, and which Services that changed. A change marks its own Service and nothing else. */
@@ -37,17 +37,21 @@ export class Store {
   readonly #vanished = new Map<string, Vanished[]>();
   readonly #now: () => number;
   readonly #pods: Pods | undefined;
+  readonly #triggers: Triggers;
   #dirty = new Set<string>();
-  #triggerTimes: number[] = [];
   #node: Node | undefined;
 
   /**
    * @param now milliseconds of a clock that never goes back
-   * @param pods is told of every slice as well
+   * @param options `pods` is told of every slice as well; changes caused before `startTime`, in milliseconds since 1970, have no trigger
    */
-  constructor(now: () => number, pods?: Pods) {
+  constructor(
+    now: () => number,
+    { pods, startTime = 0 }: { pods?: Pods; startTime?: number } = {},
+  ) {
     this.#now = now;
     this.#pods = pods;
+    this.#triggers = new Triggers(startTime);
   }
 
   /** This node, or `undefined` if the API has not told of it. */
@@ -81,9 +85,8 @@ export class Store {
 
   /** What changed since the last call. */
   takeDirty(): DirtyServices {
-    const taken = { services: this.#dirty, triggerTimes: this.#triggerTimes };
+    const taken = { services: this.#dirty, triggers: this.#triggers.take() };
     this.#dirty = new Set();
-    this.#triggerTimes = [];
     return taken;
   }
 
@@ -157,7 +160,7 @@ export class Store {
     this.#slices.set(service, slices.set(slice.name, slice));
     this.#serviceOfSlice.set(objectKey(slice), service);
     this.#dirty.add(service);
-    if (slice.triggerTime > 0) this.#triggerTimes.push(slice.triggerTime);
+    this.#triggers.note(slice, last);
     if (last !== undefined) this.#rememberVanished(service, last);
   }
 
