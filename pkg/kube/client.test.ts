@@ -211,6 +211,34 @@ describe('a list', () => {
     expect(items).toEqual([{ a: 1 }, { b: 2 }]);
   });
 
+  test('gives what stands before its items first, and none if that is refused', async () => {
+    handler = (_request, response) =>
+      void response.write('{"kind":"PodList","metadata":{},"items":[{"a":1},');
+    const items: unknown[] = [];
+    const onHead = (head: unknown) => {
+      expect(head).toEqual({ kind: 'PodList', metadata: {}, items: [] });
+      throw new Error('no Services');
+    };
+    const onItems = (some: readonly unknown[]) => items.push(...some);
+    await expect(client.list('/x', { onHead, onItems })).rejects.toThrow('no Services');
+    expect(items).toEqual([]);
+  });
+
+  test('comes over a connection of its own where that is asked for', async () => {
+    const ports: unknown[] = [];
+    handler = ({ socket }, response) => {
+      ports.push(socket.remotePort);
+      json(response, { body: { items: [] } });
+    };
+    const onItems = () => {};
+    await client.list('/x', { onItems });
+    await client.list('/x', { onItems });
+    await client.list('/x', { onItems, ownConnection: true });
+    await client.list('/x', { onItems });
+    expect(ports).toEqual([ports[0], ports[0], expect.anything(), ports[0]]);
+    expect(ports[2]).not.toBe(ports[0]);
+  });
+
   test('that is malformed is a lost connection, and the connection is closed', async () => {
     handler = (_request, response) => void response.write('{"items":[{}{}]}');
     await expect(client.list('/x', { onItems: () => {} })).rejects.toMatchObject({
@@ -232,6 +260,14 @@ describe('a watch', () => {
     await client.get('/y').catch(() => {});
     expect(events).toEqual([{ type: 'A' }, { type: 'B' }, { type: 'A' }, { type: 'B' }]);
     expect(new Set(ports).size).toBe(3);
+  });
+
+  test('is said to be open before its first event', async () => {
+    handler = (_request, response) => response.flushHeaders();
+    const stop = new AbortController();
+    const onOpen = () => stop.abort(new Error('open'));
+    const watch = client.watch('/x', { signal: stop.signal, onOpen, onEvents: () => {} });
+    await expect(watch).rejects.toThrow('open');
   });
 
   test('that is cut in mid-event gives those before and fails', async () => {
@@ -262,24 +298,24 @@ describe('a watch', () => {
     await expect(client.watch('/x', { onEvents: () => {} })).rejects.toThrow('breaks off');
   });
 
-  test('is dead after 120 s without a byte', async () => {
+  test('is dead after 180 s without a byte', async () => {
     let response: ServerResponse | undefined;
     handler = (_request, answer) => void (response = answer).write('{}\n');
     let heard = Promise.withResolvers<void>();
     const watch = client.watch('/x', { onEvents: () => heard.resolve() });
     const ended = watch.catch((error: Error) => error.message);
     await heard.promise;
-    await clock.advance(seconds(119));
+    await clock.advance(seconds(179));
     heard = Promise.withResolvers();
     response?.write('{}\n');
     await heard.promise;
-    await clock.advance(seconds(119));
+    await clock.advance(seconds(179));
     heard = Promise.withResolvers();
     response?.write('{}\n');
     await heard.promise;
-    await clock.advance(seconds(119));
+    await clock.advance(seconds(179));
     await clock.advance(seconds(2));
-    expect(await ended).toContain('not a byte for 120 s');
+    expect(await ended).toContain('not a byte for 180 s');
   });
 
   test('ends when its signal aborts, or its reader throws', async () => {

@@ -7,8 +7,8 @@ import { type Answer, Transport } from './transport.ts';
 
 /** After how long without a byte an ordinary request is given up. */
 const requestIdleTimeout = seconds(60);
-/** After how long without a byte a watch is dead: a live one sends a bookmark about once a minute. */
-const watchIdleTimeout = seconds(120);
+/** After how long without a byte a watch is dead; whoever follows it gives it up sooner, and knows how to go on. */
+const watchIdleTimeout = seconds(180);
 /** How much of the body of an error is read. */
 const errorBodyLimit = 256 * 1024;
 
@@ -27,15 +27,26 @@ export interface Client {
   /** Changes fields of an object (JSON merge patch). */
   patch(path: string, body: unknown, options?: RequestOptions): Promise<unknown>;
   /** Gives the items of a list as they arrive, and in the end what stood around them. */
-  list(
-    path: string,
-    options: RequestOptions & { readonly onItems: (items: readonly unknown[]) => void },
-  ): Promise<unknown>;
+  list(path: string, options: ListOptions): Promise<unknown>;
   /** Gives the events of a watch as they arrive, on a connection of its own, until the server ends it. */
-  watch(
-    path: string,
-    options: RequestOptions & { readonly onEvents: (events: readonly unknown[]) => void },
-  ): Promise<void>;
+  watch(path: string, options: WatchOptions): Promise<void>;
+}
+
+/** Who hears a list as it arrives. Both may throw, which ends it. */
+export interface ListOptions extends RequestOptions {
+  /** Whether it gets a connection of its own, which no earlier request used. */
+  readonly ownConnection?: boolean;
+  /** Hears what stands before the items, before any of them; not called where there is no array of items. */
+  readonly onHead?: (head: unknown) => void;
+  readonly onItems: (items: readonly unknown[]) => void;
+}
+
+/** Who hears a watch as it arrives. */
+export interface WatchOptions extends RequestOptions {
+  /** The server has accepted the watch. */
+  readonly onOpen?: () => void;
+  /** May throw, which ends it. */
+  readonly onEvents: (events: readonly unknown[]) => void;
 }
 
 /** What the client needs to work. */
@@ -52,6 +63,7 @@ interface Call extends RequestOptions {
   readonly path: string;
   readonly body?: unknown;
   readonly isWatch?: boolean;
+  readonly ownConnection?: boolean;
 }
 
 /** The API over HTTP, always in JSON. */
@@ -76,23 +88,18 @@ export class HttpClient implements Client {
     return this.#json({ ...options, method: 'PATCH', path, body });
   }
 
-  async list(
-    path: string,
-    options: RequestOptions & { onItems: (items: readonly unknown[]) => void },
-  ): Promise<unknown> {
+  async list(path: string, options: ListOptions): Promise<unknown> {
     const call: Call = { ...options, method: 'GET', path };
     const { body } = await this.#call(call);
-    const parser = new ListParser();
+    const parser = new ListParser(options.onHead);
     for await (const chunk of this.#parsed(call, body, parser)) options.onItems(chunk);
     return this.#guard(call, () => parser.finish());
   }
 
-  async watch(
-    path: string,
-    options: RequestOptions & { onEvents: (events: readonly unknown[]) => void },
-  ): Promise<void> {
-    const call: Call = { ...options, method: 'GET', path, isWatch: true };
+  async watch(path: string, options: WatchOptions): Promise<void> {
+    const call: Call = { ...options, method: 'GET', path, isWatch: true, ownConnection: true };
     const { body } = await this.#call(call);
+    options.onOpen?.();
     const parser = new LineParser();
     for await (const chunk of this.#parsed(call, body, parser)) options.onEvents(chunk);
     this.#guard(call, () => parser.finish());
@@ -150,7 +157,6 @@ export class HttpClient implements Client {
     const start = clock.now();
     const url = this.#url(call);
     const type = call.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-    const isLong = call.isWatch === true;
     const count = (code: string) =>
       metrics.requested({
         method: call.method,
@@ -169,8 +175,8 @@ export class HttpClient implements Client {
           ...(call.body !== undefined && { 'content-type': type }),
         },
         body: call.body === undefined ? undefined : JSON.stringify(call.body),
-        isLong,
-        idleTimeout: isLong ? watchIdleTimeout : requestIdleTimeout,
+        isLong: call.ownConnection === true,
+        idleTimeout: call.isWatch === true ? watchIdleTimeout : requestIdleTimeout,
         signal: call.signal,
       });
       count(`${answer.status}`);

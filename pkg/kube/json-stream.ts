@@ -37,6 +37,12 @@ export class ListParser {
   #inItems = false;
   #itemCount = 0;
   #offset = 0;
+  readonly #onHead: (head: unknown) => void;
+
+  /** @param onHead hears what stands before the items, before any of them is given; it may throw */
+  constructor(onHead: (head: unknown) => void = () => {}) {
+    this.#onHead = onHead;
+  }
 
   /** Takes the next bytes and gives the items that are complete with them. */
   push(chunk: Uint8Array): unknown[] {
@@ -58,6 +64,7 @@ export class ListParser {
         if (this.#inItems || this.#depth !== 2 || byte !== openBracket) continue;
         if (!this.#isAfterItemsKey(chunk.subarray(start, at))) continue;
         this.#keep(this.#skeleton, chunk.subarray(start, at + 1));
+        this.#onHead(this.#parse(`${this.#skeleton.text()}]}`));
         this.#inItems = true;
         start = at + 1;
       } else if (byte === closeBrace || byte === closeBracket) {
@@ -169,9 +176,13 @@ class Segments {
     this.length -= this.#pieces.pop()?.length ?? 0;
   }
 
+  text(): string {
+    return this.#bytes().toString('utf8');
+  }
+
   /** The text, and empties itself. */
   take(): string {
-    const text = this.#bytes().toString('utf8');
+    const text = this.text();
     this.#pieces = [];
     this.length = 0;
     return text;
