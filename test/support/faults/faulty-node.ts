@@ -1,0 +1,129 @@
+import type { Change } from '../../../pkg/kube/types.ts';
+import { ClientFarewell } from '../../../pkg/proxy/farewell.ts';
+import { FlowForgetter } from '../../../pkg/proxy/flows.ts';
+import type { Reporter } from '../../../pkg/proxy/reporter.ts';
+import { FakeResetter } from '../../../pkg/reset/fake.ts';
+import { manualClock } from '../../../pkg/runner/manual-clock.ts';
+import { FakeSysctl } from '../../../pkg/sysctl/fake.ts';
+import { FakeKernel, recordingReporter, Stand } from '../proxier.ts';
+import type { FaultSource } from './fault.ts';
+import { faultyKernel, type KernelInterfaces } from './faulty-kernel.ts';
+import { LogWatch } from './log-watch.ts';
+
+/** What goes wrong on a {@link FaultyNode}. */
+export interface NodeFaults {
+  /** Of calls of the kernel. */
+  readonly draw: FaultSource;
+  /** Asked whenever anything else is called that may throw: the reporter, the log, what a Service asks for. */
+  readonly strikes: () => boolean;
+}
+
+/** A node on which everything that the proxier calls may fail, and on which it may be killed and started again. */
+export class FaultyNode {
+  readonly clock = manualClock();
+  readonly kernel: FakeKernel;
+  readonly watch: LogWatch;
+  readonly #faults: NodeFaults;
+  readonly #resetter = new FakeResetter();
+  readonly #sysctl = new FakeSysctl();
+  #life: Life;
+
+  constructor(faults: NodeFaults, kernel = new FakeKernel({ remembersDeleted: true })) {
+    this.kernel = kernel;
+    this.#faults = faults;
+    this.watch = new LogWatch(this.clock, { breaks: faults.strikes });
+    this.#life = this.#start();
+  }
+
+  /** The proxier that runs now. */
+  get stand(): Stand {
+    return this.#life.stand;
+  }
+
+  /** Nothing that the program does reaches the kernel any more, and another program starts, which is told these objects. */
+  async restart(changes: readonly Change[]): Promise<void> {
+    await this.kill();
+    this.#life = this.#start();
+    this.stand.tell(...changes);
+    await this.stand.sync();
+  }
+
+  /** Ends the program as a signal does that leaves it no time: what it still has to do is not done. */
+  async kill(): Promise<void> {
+    this.#life.isDead = true;
+    await this.stop();
+  }
+
+  /** Ends the program in good order. */
+  async stop(): Promise<void> {
+    this.#life.end.abort();
+    await Promise.all([this.#life.stand.stop(), this.#life.ended]);
+  }
+
+  #start(): Life {
+    const end = new AbortController();
+    const life: { isDead: boolean } = { isDead: false };
+    const { draw } = this.#faults;
+    const interfaces = this.#interfaces((call) =>
+      life.isDead ? { code: 'EIO', isDone: false } : draw(call),
+    );
+    const [{ clock, kernel }, { log }] = [this, this.watch];
+    const { conntrack, resetter } = interfaces;
+    const nothing = () => undefined;
+    const farewell = new ClientFarewell({
+      ...{ conntrack, resetter, clock, log },
+      ...{ onTold: nothing, onUntold: nothing },
+    });
+    const stand = new Stand({
+      ...interfaces,
+      ...{ kernel, clock, log, farewell },
+      flows: new FlowForgetter({
+        ...{ conntrack, clock, log },
+        onReconciled: nothing,
+        onFailed: ({ family, error }) =>
+          log.error('could not delete stale conntrack flows', error, { family }),
+      }),
+      reporter: this.#reporter(),
+      wishesOf: () => {
+        this.#mayThrow('what a Service asks for');
+        return { drainTimeout: undefined, problems: [] };
+      },
+    });
+    return Object.assign(life, { end, stand, ended: farewell.run(end.signal) });
+  }
+
+  #interfaces(faults: FaultSource): KernelInterfaces {
+    const { ipvs, ipsets, links, firewall, conntrack, reach } = this.kernel;
+    const [resetter, sysctl] = [this.#resetter, this.#sysctl];
+    return faultyKernel(
+      { ipvs, ipsets, links, firewall, conntrack, reach, resetter, sysctl },
+      faults,
+    );
+  }
+
+  /** A reporter each of whose methods may throw. */
+  #reporter(): Reporter {
+    return new Proxy(recordingReporter(), {
+      get: (reports, name) => {
+        const value: unknown = Reflect.get(reports, name, reports);
+        if (typeof value !== 'function') return value;
+        return (...values: readonly unknown[]) => {
+          this.#mayThrow(`the reporter's ${String(name)}`);
+          return Reflect.apply(value, reports, values);
+        };
+      },
+    });
+  }
+
+  #mayThrow(what: string): void {
+    if (this.#faults.strikes()) throw new Error(`${what} is broken`);
+  }
+}
+
+/** One run of the program. */
+interface Life {
+  isDead: boolean;
+  readonly stand: Stand;
+  readonly end: AbortController;
+  readonly ended: Promise<void>;
+}

@@ -1,0 +1,54 @@
+import { errorText } from '../../../pkg/log/error-text.ts';
+import { loggerTo, type RootLogger } from '../../../pkg/log/log.ts';
+import type { LogRecord } from '../../../pkg/log/record.ts';
+import { type Clock, minutes } from '../../../pkg/runner/clock.ts';
+
+/** Something that was said twice within a minute. */
+export interface Repetition {
+  readonly line: string;
+  /** Milliseconds between the two. */
+  readonly after: number;
+}
+
+/** A log that counts how often the same is said of the same object for the same cause. It keeps no more than one line of each. */
+export class LogWatch {
+  readonly log: RootLogger;
+  readonly repetitions: Repetition[] = [];
+  /** How many lines were written, whatever their detail. */
+  lines = 0;
+  /** How many of them were written without being asked for by `-v`. */
+  unasked = 0;
+  readonly #clock: Clock;
+  readonly #last = new Map<string, number>();
+
+  /** @param breaks asked at each line: the sink throws if it says so */
+  constructor(clock: Clock, { breaks = () => false }: { breaks?: () => boolean } = {}) {
+    this.#clock = clock;
+    this.log = loggerTo((record) => this.#take(record, breaks), {
+      verbosity: 4,
+      now: () => clock.now(),
+    });
+  }
+
+  #take(record: LogRecord, breaks: () => boolean): void {
+    this.lines++;
+    if (record.level === 0) this.#count(record);
+    if (breaks()) throw new Error('the log is broken');
+  }
+
+  #count(record: LogRecord): void {
+    this.unasked++;
+    const line = subjectOf(record);
+    const [now, last] = [this.#clock.now(), this.#last.get(line)];
+    if (last !== undefined && now - last < minutes(1))
+      this.repetitions.push({ line, after: now - last });
+    this.#last.set(line, now);
+  }
+}
+
+/** What a line speaks of, and why: the same text for the same object and cause. Numbers in fields make no other object. */
+function subjectOf({ severity, message, error, fields }: LogRecord): string {
+  const names = Object.entries(fields).filter(([, value]) => typeof value === 'string');
+  const cause = error === undefined ? '' : `: ${errorText(error)}`;
+  return `${severity} ${message}${cause} ${JSON.stringify(Object.fromEntries(names))}`;
+}
