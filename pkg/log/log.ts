@@ -4,7 +4,7 @@ import { jsonSink, textSink } from './sink.ts';
 /** What a message speaks of: short values under names, `{ service: 'shop/cart', count: 3 }`. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** Where the program tells people what it does. One message is one line. */
+/** Where the program tells people what it does. One message is one line. Nothing here throws. */
 export interface Logger {
   /**
    * This logger if messages of such detail are wanted (`-v`), else undefined: `log.v(4)?.info(…)` costs a comparison, and its
@@ -89,6 +89,10 @@ class SinkLogger implements RootLogger {
   }
 
   #write(record: Omit<LogRecord, 'time' | 'level'>): void {
-    this.#shared.sink({ ...record, time: this.#shared.now(), level: this.#level });
+    try {
+      this.#shared.sink({ ...record, time: this.#shared.now(), level: this.#level });
+    } catch {
+      // There is nowhere left to say it, and whoever said this must not fail for that.
+    }
   }
 }

@@ -7,7 +7,7 @@ import type { Links } from '../../../pkg/links/links.ts';
 import type { Reach } from '../../../pkg/reach/reach.ts';
 import type { Resetter } from '../../../pkg/reset/reset.ts';
 import type { Sysctl } from '../../../pkg/sysctl/sysctl.ts';
-import type { Fault, FaultSource, KernelCall } from './fault.ts';
+import type { Fault, FaultSource } from './fault.ts';
 
 /** The kernel as the program sees it. */
 export interface KernelInterfaces {
@@ -83,7 +83,7 @@ export function faultyKernel(kernel: KernelInterfaces, faults: FaultSource): Ker
   };
 }
 
-/** Every call that can fail, by the names that a {@link KernelCall} has. */
+/** Every call that can fail, by the names that a source of faults is asked with. */
 export function fallibleCalls(): readonly string[] {
   return Object.entries(methods).flatMap(([name, modes]) =>
     Object.entries(modes)

@@ -1,7 +1,12 @@
-import type { EntryWrite } from '../../../pkg/ipset/ipset.ts';
 import type { Table } from '../../../pkg/firewall/firewall.ts';
 import { type Family, familyOf, type IpAddress } from '../../../pkg/ip/address.ts';
-import type { IpvsWrite, RealServer, RealServerStatus, VirtualServer } from '../../../pkg/ipvs/ipvs.ts';
+import type { EntryWrite } from '../../../pkg/ipset/ipset.ts';
+import type {
+  IpvsWrite,
+  RealServer,
+  RealServerStatus,
+  VirtualServer,
+} from '../../../pkg/ipvs/ipvs.ts';
 import { ip } from '../addresses.ts';
 import type { Dice } from '../kube/dice.ts';
 import type { FakeKernel } from '../proxier.ts';
@@ -87,7 +92,8 @@ const deeds: Readonly<Record<ForeignDeed, (found: Found) => void | Promise<void>
     const name = pickFrom(chainsOf(kernel.firewall.dump(family), table), dice);
     if (name !== undefined) kernel.firewall.flushChain(family, { table, name });
   },
-  'flushes all rules': ({ kernel, dice }) => kernel.firewall.flushAll(dice.pick<Family>(['IPv4', 'IPv6'])),
+  'flushes all rules': ({ kernel, dice }) =>
+    kernel.firewall.flushAll(dice.pick<Family>(['IPv4', 'IPv6'])),
   'clears a set': async ({ kernel, dice }) => {
     const set = await someSet(kernel, { dice, isFilled: true });
     if (set === undefined) return;
@@ -122,10 +128,7 @@ function deletionsOfDraining({ server, backends }: Server): readonly IpvsWrite[]
     .map((backend) => ({ kind: 'deleteRealServer', server, backend }));
 }
 
-function writeOne(
-  { kernel, dice, servers }: Found,
-  write: (some: Server) => IpvsWrite,
-): void {
+function writeOne({ kernel, dice, servers }: Found, write: (some: Server) => IpvsWrite): void {
   const some = pickFrom(servers, dice);
   if (some !== undefined) kernel.ipvs.write([write(some)]);
 }
@@ -139,8 +142,7 @@ function writeBackend(
     dice,
   );
   const backend = some && pickFrom(some.backends, dice);
-  if (some !== undefined && backend !== undefined)
-    kernel.ipvs.write([write(some.server, backend)]);
+  if (some !== undefined && backend !== undefined) kernel.ipvs.write([write(some.server, backend)]);
 }
 
 async function serversOf({ kernel: { ipvs }, isOurs }: ForeignHand): Promise<readonly Server[]> {

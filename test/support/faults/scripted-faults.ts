@@ -1,0 +1,29 @@
+import type { Fault, FaultSource, KernelCall } from './fault.ts';
+import { FaultyNode } from './faulty-node.ts';
+
+/** Faults that a test says: none until {@link next} is set. */
+export class ScriptedFaults {
+  /** What goes wrong with a call, from now on. */
+  next: FaultSource = () => undefined;
+  /** How many faults struck. */
+  struck = 0;
+
+  readonly draw = (call: KernelCall): Fault | undefined => {
+    const fault = this.next(call);
+    if (fault !== undefined) this.struck++;
+    return fault;
+  };
+
+  /** No more faults. */
+  end(): void {
+    this.next = () => undefined;
+  }
+}
+
+/** A node whose kernel fails as a test says, after its first sync. */
+export async function scriptedNode(): Promise<{ node: FaultyNode; faults: ScriptedFaults }> {
+  const faults = new ScriptedFaults();
+  const node = new FaultyNode({ draw: faults.draw, strikes: () => false });
+  await node.stand.sync();
+  return { node, faults };
+}
