@@ -1,4 +1,5 @@
 import { type ErrnoCode, KernelError } from '../errno/errno.ts';
+import { LockHeldError } from './firewall.ts';
 import type { ProcessResult } from './process.ts';
 import type { RestoreInput } from './render.ts';
 
@@ -8,6 +9,8 @@ export function restoreError(
   input: RestoreInput,
   { status, stderr }: ProcessResult,
 ): KernelError {
+  const holder = /^.*holding the xtables lock.*$/m.exec(stderr)?.[0];
+  if (status === 4 && holder !== undefined) return new LockHeldError(operation, holder.trim());
   const line = failedLine(stderr);
   const { code, reason } = cause(stderr, { status, rules: suspects(input, line) });
   const said = stderr
@@ -18,9 +21,10 @@ export function restoreError(
   return new KernelError(operation, code, { detail: detail.join('\n  ') });
 }
 
-/** Whether trying again soon can help: another program had the lock or was faster. */
+/** Whether trying again at once can help: another program was faster. A held lock is none of these. */
 export function isTransient({ status, stderr }: ProcessResult): boolean {
-  return status === 4 && failedLine(stderr) === undefined && !/permission denied/i.test(stderr);
+  const isLasting = /permission denied|holding the xtables lock/i.test(stderr);
+  return status === 4 && failedLine(stderr) === undefined && !isLasting;
 }
 
 /** How many lines before and after the failed one are shown. */

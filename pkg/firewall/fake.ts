@@ -1,6 +1,14 @@
 import { type ErrnoCode, KernelError } from '../errno/errno.ts';
 import { type Family, families } from '../ip/address.ts';
-import type { Chain, Firewall, FirewallCapabilities, Rule, Ruleset, Table } from './firewall.ts';
+import {
+  type Chain,
+  type Firewall,
+  type FirewallCapabilities,
+  LockHeldError,
+  type Rule,
+  type Ruleset,
+  type Table,
+} from './firewall.ts';
 import { deletableChains, ourPart, parseSaved, savedChain, savedJump, savedRule } from './saved.ts';
 
 /** One table as iptables-save prints it: chains by name, each with its printed rules. */
@@ -32,6 +40,8 @@ export class FakeFirewall implements Firewall {
   readonly applies: Record<Family, number> = { IPv4: 0, IPv6: 0 };
   /** Fails a call with the code it returns. */
   failWith: (call: FirewallCall) => ErrnoCode | undefined = () => undefined;
+  /** A foreign hand: another program holds the lock of iptables. Reading needs none. */
+  isLocked = false;
   readonly #hasSet: (name: string) => boolean;
   readonly #capabilities: FirewallCapabilities;
   readonly #tables = new Map<Family, Record<Table, FakeTable>>();
@@ -169,6 +179,8 @@ export class FakeFirewall implements Firewall {
     this.calls[call.call]++;
     const code = this.failWith(call);
     if (code !== undefined) throw new KernelError(operation, code);
+    const isWriting = call.call === 'apply' || call.call === 'remove';
+    if (this.isLocked && isWriting) throw new LockHeldError(operation, 'somebody holds the lock');
   }
 }
 

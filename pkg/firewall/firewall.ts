@@ -1,3 +1,4 @@
+import { KernelError } from '../errno/errno.ts';
 import type { Family, IpAddress } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import type { Protocol } from '../ip/protocol.ts';
@@ -77,7 +78,26 @@ export interface FirewallCapabilities {
   readonly description: string;
 }
 
-/** iptables of this network namespace. */
+/**
+ * Another program holds the lock of iptables (`/run/xtables.lock`). Tables may be written in part; the same call may be
+ * repeated later. Not counted among the errors of rules: nothing is wrong with them.
+ */
+export class LockHeldError extends KernelError {
+  constructor(operation: string, detail: string) {
+    super(operation, 'EAGAIN', { detail });
+    this.name = 'LockHeldError';
+  }
+}
+
+/** Another program holds the lock of iptables: try again later. */
+export function isLockHeld(error: unknown): boolean {
+  return error instanceof LockHeldError;
+}
+
+/**
+ * iptables of this network namespace. Calls for one family are carried out one after another, in the order in which they
+ * were made. The lock of iptables is waited for by the child process, a second at most: after it {@link LockHeldError}.
+ */
 export interface Firewall {
   /** Looked up once and kept; ENOENT if there is no iptables for the family. */
   capabilities(family: Family): Promise<FirewallCapabilities>;

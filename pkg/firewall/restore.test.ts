@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Ruleset } from './firewall.ts';
+import { isLockHeld, type Ruleset } from './firewall.ts';
 import type { ProcessResult } from './process.ts';
 import { RestoreFirewall } from './restore.ts';
 
@@ -30,7 +30,10 @@ COMMIT
 `;
 
 /** An nft iptables of which saving prints `state.saved` and restoring ends as told, once each. */
-function scripted(ends: readonly Partial<ProcessResult>[] = []) {
+function scripted(
+  ends: readonly Partial<ProcessResult>[] = [],
+  { version = 'iptables v1.8.9 (nf_tables)' } = {},
+) {
   const state = { saved, generation: 1 };
   const ran: string[] = [];
   const inputs: string[] = [];
@@ -43,8 +46,7 @@ function scripted(ends: readonly Partial<ProcessResult>[] = []) {
       async run(command, parameters, { input }) {
         ran.push([command, ...parameters].join(' '));
         const done = { status: 0, stdout: '', stderr: '' };
-        if (parameters.includes('--version'))
-          return { ...done, stdout: 'iptables v1.8.9 (nf_tables)' };
+        if (parameters.includes('--version')) return { ...done, stdout: version };
         if (command.endsWith('-save')) return { ...done, stdout: state.saved };
         inputs.push(input ?? '');
         return { ...done, ...remaining.shift() };
@@ -62,7 +64,7 @@ test('one restore, that waits for the lock, between two saves', async () => {
   expect(ran).toEqual([
     'iptables-nft --version',
     'iptables-nft-save',
-    'iptables-nft-restore --noflush -w 5 -W 100000',
+    'iptables-nft-restore --noflush -w 1',
     'iptables-nft-save',
   ]);
 });
@@ -128,13 +130,61 @@ test('after a failed write nothing is known', async () => {
   expect(await firewall.check('IPv4', ruleset)).toBe('unknown');
 });
 
-test('a held lock is waited for, in growing pauses', async () => {
-  const lock = { status: 4, stderr: 'Another app is currently holding the xtables lock.' };
-  const patient = scripted([lock, lock]);
+test.each([
+  ['iptables v1.6.1', 'iptables-nft-restore --noflush'],
+  ['iptables v1.6.2', 'iptables-nft-restore --noflush -w 1 -W 100000'],
+  ['iptables v1.8.7 (legacy)', 'iptables-nft-restore --noflush -w 1 -W 100000'],
+  ['iptables v1.8.8 (legacy)', 'iptables-nft-restore --noflush -w 1'],
+])('%s is told to wait for the lock as it knows how to', async (version, command) => {
+  const { firewall, ran } = scripted([], { version });
+  await firewall.apply('IPv4', ruleset);
+  expect(ran).toContain(command);
+});
+
+const held = {
+  status: 4,
+  stderr: `Can't lock /run/xtables.lock: Resource temporarily unavailable
+Another app is currently holding the xtables lock. Stopped waiting after 1s.`,
+};
+
+test('a held lock is told at once, and is no error of the rules', async () => {
+  const { firewall, pauses, inputs } = scripted([held]);
+  const applied = firewall.apply('IPv4', ruleset);
+  await expect(applied).rejects.toSatisfy(isLockHeld);
+  await expect(applied).rejects.toThrow(
+    'apply IPv4 rules: EAGAIN (Another app is currently holding the xtables lock. Stopped waiting after 1s.)',
+  );
+  expect([pauses, inputs.length]).toEqual([[], 1]);
+  await firewall.apply('IPv4', ruleset);
+  expect(await firewall.check('IPv4', ruleset)).toBe('same');
+});
+
+test('a program that was faster is given way to, in growing pauses', async () => {
+  const faster = { status: 4, stderr: 'Resource temporarily unavailable' };
+  const patient = scripted([faster, faster]);
   await patient.firewall.apply('IPv4', ruleset);
-  expect(patient.pauses).toEqual([100, 1000]);
-  const stuck = scripted([lock, lock, lock]);
-  await expect(stuck.firewall.apply('IPv4', ruleset)).rejects.toThrow(/EBUSY.*holding the xtables/);
+  expect(patient.pauses).toEqual([100, 400]);
+  const stuck = scripted([faster, faster, faster]);
+  const refused = stuck.firewall.apply('IPv4', ruleset);
+  await expect(refused).rejects.toThrow('apply IPv4 rules: EBUSY');
+  await expect(refused).rejects.not.toSatisfy(isLockHeld);
+});
+
+test('what is asked for one family at once is done one after another', async () => {
+  const { firewall, ran } = scripted([{ status: 2, stderr: 'bad' }]);
+  const asked = [firewall.apply('IPv4', ruleset), firewall.apply('IPv4', ruleset)];
+  const checked = firewall.check('IPv4', ruleset);
+  expect((await Promise.allSettled(asked)).map(({ status }) => status)).toEqual([
+    'rejected',
+    'fulfilled',
+  ]);
+  expect(await checked).toBe('same');
+  expect(
+    ran.filter((line) => !line.includes('--version')).map((line) => line.split(' ')[0]),
+  ).toEqual([
+    ...['iptables-nft-save', 'iptables-nft-restore'],
+    ...['iptables-nft-save', 'iptables-nft-restore', 'iptables-nft-save'],
+  ]);
 });
 
 test.each<[string, Partial<ProcessResult>, RegExp]>([

@@ -48,8 +48,11 @@ interface Held {
   readonly generation: number | undefined;
 }
 
-/** Milliseconds before each further attempt while another program holds the lock. */
-const pauses: readonly number[] = [100, 1000];
+/** Milliseconds before each further attempt after another program was faster. */
+const pauses: readonly number[] = [100, 400];
+
+/** How long iptables-restore waits for its lock, in seconds: the caller waits as long. Without `-w` it may wait for ever. */
+const lockWait = 1;
 
 /** iptables through its own programs: one `iptables-restore` a change, none while the rules stay the same. */
 export class RestoreFirewall implements Firewall {
@@ -58,6 +61,8 @@ export class RestoreFirewall implements Firewall {
   readonly #pause: (milliseconds: number) => Promise<void>;
   readonly #programs = new Map<Family, Programs>();
   readonly #held = new Map<Family, Held>();
+  /** The last call of each family that was begun, over when it is settled. */
+  readonly #last = new Map<Family, Promise<unknown>>();
 
   constructor({ generation, machine, pause }: RestoreOptions = {}) {
     this.#machine = machine ?? thisMachine;
@@ -70,7 +75,29 @@ export class RestoreFirewall implements Firewall {
     return { randomFully: isAtLeast(version, [1, 6, 2]), description: version.line };
   }
 
-  async apply(family: Family, ruleset: Ruleset): Promise<void> {
+  apply(family: Family, ruleset: Ruleset): Promise<void> {
+    return this.#afterOthers(family, () => this.#apply(family, ruleset));
+  }
+
+  check(family: Family, ruleset: Ruleset): Promise<'same' | 'different' | 'unknown'> {
+    return this.#afterOthers(family, () => this.#check(family, ruleset));
+  }
+
+  remove(family: Family, ruleset: Ruleset): Promise<void> {
+    return this.#afterOthers(family, () => this.#remove(family, ruleset));
+  }
+
+  /** Two restores at once would each insert a jump that both found missing. */
+  #afterOthers<T>(family: Family, work: () => Promise<T>): Promise<T> {
+    const turn = (this.#last.get(family) ?? Promise.resolve()).then(work);
+    this.#last.set(
+      family,
+      turn.catch(() => undefined),
+    );
+    return turn;
+  }
+
+  async #apply(family: Family, ruleset: Ruleset): Promise<void> {
     const missing = await this.#missingJumps(family, ruleset);
     this.#held.delete(family);
     await this.#restore(`apply ${family} rules`, { family, input: restoreInput(ruleset, missing) });
@@ -80,7 +107,7 @@ export class RestoreFirewall implements Firewall {
     this.#held.set(family, { input, ours: text, isComplete, generation });
   }
 
-  async check(family: Family, ruleset: Ruleset): Promise<'same' | 'different' | 'unknown'> {
+  async #check(family: Family, ruleset: Ruleset): Promise<'same' | 'different' | 'unknown'> {
     const held = this.#held.get(family);
     if (held === undefined) return 'unknown';
     if (!held.isComplete || held.input !== restoreInput(ruleset, []).text) return 'different';
@@ -91,7 +118,7 @@ export class RestoreFirewall implements Firewall {
     return 'same';
   }
 
-  async remove(family: Family, ruleset: Ruleset): Promise<void> {
+  async #remove(family: Family, ruleset: Ruleset): Promise<void> {
     this.#held.delete(family);
     const operation = `remove ${family} rules`;
     const { saved } = await this.#save(family);
@@ -142,7 +169,7 @@ export class RestoreFirewall implements Firewall {
   ): Promise<void> {
     if (input.text === '') return;
     const { restore, version } = await this.#find(family);
-    const wait = isAtLeast(version, [1, 6, 2]) ? ['-w', '5', '-W', '100000'] : [];
+    const wait = lockWords(version);
     for (let attempt = 0; ; attempt++) {
       const options = { input: input.text, timeout: processTimeout };
       const result = await this.#machine.run(restore, ['--noflush', ...wait], options);
@@ -167,6 +194,13 @@ export class RestoreFirewall implements Firewall {
     this.#programs.set(family, found);
     return found;
   }
+}
+
+/** How this iptables-restore is told to wait for the lock. Before 1.6.2 it takes none; from 1.8.8 on it is woken, and polls no more. */
+function lockWords(version: Version): readonly string[] {
+  if (!isAtLeast(version, [1, 6, 2])) return [];
+  const seconds = ['-w', String(lockWait)];
+  return isAtLeast(version, [1, 8, 8]) ? seconds : [...seconds, '-W', '100000'];
 }
 
 const thisMachine: Machine = {

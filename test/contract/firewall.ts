@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { isNotFound } from '../../pkg/errno/errno.ts';
-import type { Chain, Firewall, Jump, Match, Ruleset, Table } from '../../pkg/firewall/firewall.ts';
+import {
+  type Chain,
+  type Firewall,
+  isLockHeld,
+  type Jump,
+  type Match,
+  type Ruleset,
+  type Table,
+} from '../../pkg/firewall/firewall.ts';
 import { savedJump, savedRule } from '../../pkg/firewall/saved.ts';
 import { type Family, families } from '../../pkg/ip/address.ts';
 import { parsePrefix } from '../../pkg/ip/prefix.ts';
@@ -33,6 +41,36 @@ export function firewallContract(name: string, make: () => Promise<FirewallHarne
     checking(family, make);
     removing(family, make);
   });
+}
+
+/** A firewall whose programs share a lock with those of others. */
+export interface LockedFirewallHarness extends FirewallHarness {
+  /** Takes the lock, as another program would. Returns what gives it back. */
+  readonly holdLock: () => Promise<() => void>;
+}
+
+/** What a firewall does while another program holds the lock of iptables: nftables has none. */
+export function firewallLockContract(
+  name: string,
+  make: () => Promise<LockedFirewallHarness>,
+): void {
+  test.each(families)(
+    `${name}, %s: a held lock is told, and the rules come later`,
+    async (family) => {
+      const { firewall, dump, holdLock } = await make();
+      const ruleset = sample(family);
+      await firewall.apply(family, ruleset);
+      const release = await holdLock();
+      const fewer = { ...ruleset, chains: ruleset.chains.map(withoutFirstRule) };
+      await expect(firewall.apply(family, fewer)).rejects.toSatisfy(isLockHeld);
+      await expect(firewall.remove(family, fewer)).rejects.toSatisfy(isLockHeld);
+      expect(ownChains(await dump(family))).toEqual(expectedChains(family, ruleset));
+      release();
+      await firewall.apply(family, fewer);
+      expect(ownChains(await dump(family))).toEqual(expectedChains(family, fewer));
+      expect(await firewall.check(family, fewer)).toBe('same');
+    },
+  );
 }
 
 type Make = () => Promise<FirewallHarness>;

@@ -1,4 +1,8 @@
-import { existsSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Table } from '../../pkg/firewall/firewall.ts';
 import { nftGeneration } from '../../pkg/firewall/generation.ts';
@@ -11,7 +15,11 @@ import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import { rules } from '../../pkg/proxy/chains.ts';
 import { type SetId, setHeader, setIds } from '../../pkg/proxy/sets.ts';
-import { type FirewallHarness, firewallContract } from '../contract/firewall.ts';
+import {
+  firewallContract,
+  firewallLockContract,
+  type LockedFirewallHarness,
+} from '../contract/firewall.ts';
 import { ip } from '../support/addresses.ts';
 import { createNamespace, run } from '../support/namespace.ts';
 
@@ -25,6 +33,16 @@ const namespace = createNamespace();
 
 const connection = openConnection(NETLINK_NETFILTER, { netns: namespace.path });
 const hasIpvs = existsSync('/proc/net/ip_vs');
+
+/** A lock of our own: that of the machine serves every namespace, and other tests hold it. */
+const lockFile = join(tmpdir(), `${namespace.name}.lock`);
+
+/** Has another process hold the lock of iptables-legacy. Returns what ends it. */
+async function holdLock(): Promise<() => void> {
+  const holder = spawn('flock', [lockFile, 'sh', '-c', 'echo held; exec cat']);
+  await once(holder.stdout, 'data');
+  return () => holder.stdin.end();
+}
 
 /** Runs a command where this thread is, which is inside the namespace from beforeAll on. */
 function sh(command: string): string {
@@ -64,7 +82,7 @@ function createCommand(id: SetId, family: Family): string {
 }
 
 /** A firewall that finds the programs of this flavour only. */
-function harness(flavour: string): FirewallHarness {
+function harness(flavour: string): LockedFirewallHarness {
   const generation = flavour === 'nft' ? { generation: nftGeneration(connection) } : {};
   const firewall = new RestoreFirewall({ ...generation, machine: machineOf(flavour) });
   const program = (family: Family) => `${base(family)}-${flavour}`;
@@ -82,17 +100,21 @@ function harness(flavour: string): FirewallHarness {
       void sh(
         `ipset -exist create ${name} hash:ip,port family ${family === 'IPv4' ? 'inet' : 'inet6'}`,
       ),
+    holdLock,
   };
 }
 
 let leave = () => {};
 beforeAll(() => {
+  process.env['XTABLES_LOCKFILE'] = lockFile;
   leave = namespace.enter();
 });
 afterAll(() => {
   leave();
   connection.close();
   namespace.remove();
+  delete process.env['XTABLES_LOCKFILE'];
+  rmSync(lockFile, { force: true });
 });
 
 describe.each(flavours)('iptables-%s', (flavour) => {
@@ -100,6 +122,7 @@ describe.each(flavours)('iptables-%s', (flavour) => {
   describe.skipIf(!isThere)(isThere ? 'of this kernel' : 'is missing here', () => {
     afterEach(() => clear(flavour));
     firewallContract('iptables-restore', async () => harness(flavour));
+    if (flavour === 'legacy') firewallLockContract('the lock', async () => harness(flavour));
 
     test.each(families)(
       'every rule of the proxier is printed back as foreseen, %s',
