@@ -117,3 +117,13 @@ describe('fields', () => {
 test('the silent logger wants nothing, not even to build a message', () => {
   expect(silentLogger.v(0)).toBeUndefined();
 });
+
+test('a sink that throws is nothing to those that log', () => {
+  const log = loggerTo(
+    () => {
+      throw new Error('no space left');
+    },
+    { verbosity: 0 },
+  );
+  expect(() => log.error('could not sync', new Error('ENOENT'))).not.toThrow();
+});

@@ -1,92 +1,15 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Change } from '../../pkg/kube/types.ts';
-import { ip } from '../support/addresses.ts';
-import { endpoint, service, servicePort, slice } from '../support/objects.ts';
-import { FakeKernel, remove, Stand, setService, setSlice } from '../support/proxier.ts';
-
-// A small world, so that changes meet: four Services on three addresses, six addresses of pods, which three pods have in turn.
-
-const names = ['a', 'b', 'c', 'd'] as const;
-const name = fc.constantFrom(...names);
-const protocol = fc.constantFrom('TCP', 'UDP', 'SCTP');
-
-const aService = fc
-  .record({
-    name,
-    address: fc.integer({ min: 1, max: 3 }),
-    isDual: fc.boolean(),
-    protocol,
-    port: fc.constantFrom(80, 81),
-    nodePort: fc.constantFrom(0, 0, 30_080, 30_081),
-    isLocal: fc.boolean(),
-    affinitySeconds: fc.constantFrom(0, 0, 600),
-  })
-  .map(({ address, isDual, protocol: proto, port, nodePort, isLocal, ...rest }): Change => {
-    const clusterIPs = [
-      ip(`172.30.0.${address}`),
-      ...(isDual ? [ip(`fd00:172:30::${address}`)] : []),
-    ];
-    return setService(
-      service({
-        ...rest,
-        clusterIPs,
-        created: rest.name.charCodeAt(0),
-        type: nodePort === 0 ? 'ClusterIP' : 'NodePort',
-        externalTrafficPolicy: isLocal ? 'Local' : 'Cluster',
-        ports: [servicePort({ protocol: proto, port, nodePort })],
-      }),
-    );
-  });
-
-const anEndpoint = fc
-  .record({
-    pod: fc.integer({ min: 1, max: 6 }),
-    isHere: fc.boolean(),
-    state: fc.constantFrom('ready', 'ready', 'unready', 'terminating'),
-    podUid: fc.constantFrom('', 'x', 'x', 'y', 'y', 'z'),
-  })
-  .map(({ pod, isHere, state, podUid }) =>
-    endpoint(`10.0.0.${pod}`, {
-      podUid,
-      nodeName: isHere ? 'here' : 'there',
-      ready: state === 'ready',
-      serving: state !== 'unready',
-      terminating: state === 'terminating',
-    }),
-  );
-
-const aSlice = fc
-  .record({
-    serviceName: name,
-    number: fc.constantFrom(1, 2),
-    protocol,
-    endpoints: fc.uniqueArray(anEndpoint, { maxLength: 4, selector: ({ address }) => address }),
-  })
-  .map(
-    ({ serviceName, number, protocol: proto, endpoints }): Change =>
-      setSlice(
-        slice(endpoints, {
-          serviceName,
-          name: `${serviceName}-${number}`,
-          ports: [{ name: '', protocol: proto, port: 8080 }],
-        }),
-      ),
-  );
-
-const aDeletion = fc.oneof(
-  name.map((some) => remove('Service', some)),
-  fc
-    .tuple(name, fc.constantFrom(1, 2))
-    .map(([some, number]) => remove('EndpointSlice', `${some}-${number}`)),
-);
+import { FakeKernel, Stand } from '../support/proxier.ts';
+import { aChange } from './changes.ts';
 
 /** A change, how long it is until the next one, and how many connections real servers get then, by turns. */
 type Step = readonly [change: Change, pause: number, connections: readonly number[]];
 
 const history: fc.Arbitrary<Step[]> = fc.array(
   fc.tuple(
-    fc.oneof(aService, aService, aSlice, aSlice, aDeletion),
+    aChange,
     fc.constantFrom(0, 0, 0, 20, 100, 700, 7_000),
     fc.array(fc.constantFrom(0, 0, 1, 3), { maxLength: 5 }),
   ),

@@ -43,6 +43,7 @@ export class FaultyNode {
   /** Nothing that the program does reaches the kernel any more, and another program starts, which is told these objects. */
   async restart(changes: readonly Change[]): Promise<void> {
     await this.kill();
+    this.watch.forget();
     this.#life = this.#start();
     this.stand.tell(...changes);
     await this.stand.sync();

@@ -44,6 +44,14 @@ describe('a repetition is the same said of the same object for the same cause wi
     expect(watch.unasked).toBe(4);
   });
 
+  test('not of another program', () => {
+    const { watch, add } = start();
+    add('EBUSY');
+    watch.forget();
+    add('EBUSY');
+    expect(watch.repetitions).toEqual([]);
+  });
+
   test('not of what is said on request only', () => {
     const { watch, log } = start();
     for (let time = 0; time < 3; time++) log.v(2)?.info('drain ended');

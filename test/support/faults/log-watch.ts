@@ -30,6 +30,11 @@ export class LogWatch {
     });
   }
 
+  /** Another program begins: what it says for the first time is no repetition. */
+  forget(): void {
+    this.#last.clear();
+  }
+
   #take(record: LogRecord, breaks: () => boolean): void {
     this.lines++;
     if (record.level === 0) this.#count(record);

@@ -1,0 +1,118 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Change } from '../../pkg/kube/types.ts';
+import { minutes, seconds } from '../../pkg/runner/clock.ts';
+import { Stand } from '../support/proxier.ts';
+import { aStory, sharedKernel, TroubledNode } from './troubles.ts';
+
+// The whole proxier on a kernel that fails, with other hands in it, with changes all the while, killed now and then; the reporter,
+// the log and the making of footprints throw. When that is over, it must be as if nothing had been.
+//
+// The gate runs the same few stories each time. To hunt, name a number of stories, which then are others each time:
+//
+//     TEST_FAULTS_RUNS=2000 hack/run vitest run --config hack/vitest.config.ts --project unit test/properties/faults.test.ts
+//
+// A failure prints its seed and path. TEST_FAULTS_SEED and TEST_FAULTS_PATH repeat it, and look for a shorter story with the same end.
+
+const wantedRuns = process.env['TEST_FAULTS_RUNS'];
+const givenSeed = process.env['TEST_FAULTS_SEED'];
+const path = process.env['TEST_FAULTS_PATH'];
+const isHunt = wantedRuns !== undefined;
+const numRuns = isHunt ? Number(wantedRuns) : 30;
+const seed = givenSeed === undefined ? (isHunt ? Date.now() % 2 ** 31 : 1) : Number(givenSeed);
+const parameters: fc.Parameters<unknown> = {
+  numRuns,
+  seed,
+  ...(path === undefined ? { endOnFailure: true } : { path }),
+};
+const timeout = isHunt || path !== undefined ? minutes(60) : minutes(2);
+
+/** Rejections that nobody handles would end the program. */
+const unhandled: unknown[] = [];
+let listeners: readonly NodeJS.UnhandledRejectionListener[] = [];
+const collect = (reason: unknown) => void unhandled.push(reason);
+
+beforeEach(() => {
+  unhandled.length = 0;
+  listeners = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  process.on('unhandledRejection', collect);
+});
+
+afterEach(() => {
+  process.removeAllListeners('unhandledRejection');
+  for (const listener of listeners) process.on('unhandledRejection', listener);
+});
+
+/** Longer than any pause between two retries, and time for the audits that follow. */
+const patience = minutes(20);
+
+test.fails('whatever fails, the kernel ends at the wanted state', { timeout }, async () => {
+  await fc.assert(
+    fc.asyncProperty(aStory, async (story) => {
+      const troubled = new TroubledNode(story);
+      await troubled.live(story);
+      await troubled.calm();
+      const expected = await untroubled(troubled.objects);
+      const { node } = troubled;
+      for (let waited = 0; waited < patience; waited += seconds(10)) {
+        await troubled.calm();
+        await node.stand.settle(seconds(10));
+        if (node.stand.proxier.graceful.size === 0 && node.kernel.dump() === expected) break;
+      }
+      expect(stateOf(troubled)).toEqual({ kernel: expected, draining: 0, unhandled: [] });
+      expect(await restlessness(troubled)).toEqual({ writes: 0, lines: 0 });
+      expect(stateOf(troubled)).toEqual({ kernel: expected, draining: 0, unhandled: [] });
+      await node.stop();
+    }),
+    parameters,
+  );
+});
+
+test.fails('nothing is said of the same object for the same cause twice within a minute', {
+  timeout,
+}, async () => {
+  await fc.assert(
+    fc.asyncProperty(aStory, async (story) => {
+      const troubled = new TroubledNode(story);
+      await troubled.live(story);
+      await troubled.calm();
+      await troubled.node.stand.settle(minutes(5));
+      expect(troubled.node.watch.repetitions.slice(0, 5)).toEqual([]);
+      await troubled.node.stop();
+    }),
+    parameters,
+  );
+});
+
+/** What a node holds that was never in trouble and got these objects. */
+async function untroubled(objects: readonly Change[]): Promise<string> {
+  const kernel = sharedKernel();
+  const stand = new Stand({ kernel });
+  stand.tell(...objects);
+  await stand.sync();
+  await stand.settle(seconds(70));
+  await stand.stop();
+  return kernel.dump();
+}
+
+function stateOf({ node }: TroubledNode) {
+  return {
+    kernel: node.kernel.dump(),
+    draining: node.stand.proxier.graceful.size,
+    unhandled: [...unhandled],
+  };
+}
+
+/** What still goes on in five minutes. */
+async function restlessness({ node }: TroubledNode): Promise<{ writes: number; lines: number }> {
+  const before = writesOf(node.kernel);
+  const { unasked } = node.watch;
+  await node.stand.settle(minutes(5));
+  return { writes: writesOf(node.kernel) - before, lines: node.watch.unasked - unasked };
+}
+
+function writesOf({ ipvs, ipsets, links, firewall }: ReturnType<typeof sharedKernel>): number {
+  const { applies } = firewall;
+  return ipvs.calls.write + ipsets.calls.write + links.calls.write + applies.IPv4 + applies.IPv6;
+}
