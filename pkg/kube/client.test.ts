@@ -35,7 +35,8 @@ beforeEach(async () => {
 
 afterEach(async () => {
   client.close();
-  for (const socket of sockets) if (!socket.closed) await once(socket, 'close');
+  for (const socket of sockets)
+    if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
   server.close();
   expect(clock.pending()).toBe(0);
 });
@@ -184,6 +185,36 @@ describe('an ordinary request', () => {
     expect(await answer).toContain('not a byte for 60 s');
   });
 
+  test.each([
+    ['an Event that was written', () => client.post('/x', {}), 1024 * 1024],
+    ['an object', () => client.get('/x'), 9 * 1024 * 1024],
+  ])('does not read an answer without end: %s', async (_name, request, length) => {
+    handler = (_request, response) => void response.write(`{"a":"${'a'.repeat(length)}`);
+    await expect(request()).rejects.toThrow(/: an answer of more than \d+ bytes$/);
+  });
+
+  test('reads only the beginning of an error', async () => {
+    handler = (_request, response) => {
+      response.writeHead(500);
+      response.write('<html>'.repeat(100_000));
+    };
+    await expect(client.get('/x')).rejects.toThrow(/^GET \S+: 500: (<html>)+$/);
+  });
+
+  test('waits where many were sent: 10 at once, then 10 a second', async () => {
+    let count = 0;
+    handler = (_request, response) => {
+      count++;
+      json(response, { body: {} });
+    };
+    const all = Promise.all(Array.from({ length: 25 }, () => client.get('/x')));
+    while (count < 10) await new Promise((resolve) => setImmediate(resolve));
+    expect(clock.pending()).toBeGreaterThanOrEqual(15);
+    await clock.advance(seconds(1.5));
+    await all;
+    expect(count).toBe(25);
+  });
+
   test('ends when its signal aborts', async () => {
     const stop = new AbortController();
     handler = () => stop.abort(new Error('enough'));
@@ -237,6 +268,23 @@ describe('a list', () => {
     await client.list('/x', { onItems });
     expect(ports).toEqual([ports[0], ports[0], expect.anything(), ports[0]]);
     expect(ports[2]).not.toBe(ports[0]);
+  });
+
+  test('that goes on and on is given up', async () => {
+    let response: ServerResponse | undefined;
+    handler = (_request, answer) => void (response = answer).write('{"items":[{},');
+    let heard = Promise.withResolvers<void>();
+    const list = client.list('/x', { onItems: () => heard.resolve() });
+    const ended = list.catch((error: Error) => error.message);
+    for (let minute = 0; minute < 10; minute++) {
+      await heard.promise;
+      await clock.advance(seconds(59));
+      heard = Promise.withResolvers();
+      response?.write('{},');
+    }
+    await heard.promise;
+    await clock.advance(seconds(10));
+    expect(await ended).toContain('not complete after 600 s');
   });
 
   test('that is malformed is a lost connection, and the connection is closed', async () => {

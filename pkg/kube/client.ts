@@ -1,16 +1,25 @@
-import { type Clock, seconds } from '../runner/clock.ts';
+import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
+import { TokenBucket } from '../runner/token-bucket.ts';
+import { ByteBuffer } from './byte-buffer.ts';
 import type { Connection } from './connection.ts';
 import { type ApiError, ConnectionError, errorFromStatus } from './error.ts';
-import { JsonStreamError, LineParser, ListParser } from './json-stream.ts';
+import { JsonError } from './json-scanner.ts';
+import { LineParser, ListParser, objectLimit, ValueParser } from './json-stream.ts';
 import type { KubeMetrics } from './metrics.ts';
 import { type Answer, Transport } from './transport.ts';
 
-/** After how long without a byte an ordinary request is given up. */
-const requestIdleTimeout = seconds(60);
-/** After how long without a byte a watch is dead; whoever follows it gives it up sooner, and knows how to go on. */
-const watchIdleTimeout = seconds(180);
+/** In milliseconds: how long without a byte (whoever follows a watch gives it up sooner, and knows how to go on), and in all. */
+const timeouts = {
+  request: { idle: seconds(60), total: minutes(2) },
+  list: { idle: seconds(60), total: minutes(10) },
+  watch: { idle: seconds(180), total: Number.POSITIVE_INFINITY },
+} as const;
+/** How many requests are sent at once, and how often one more: never more than 20 in a second, whatever the server does. */
+const requestRate = { burst: 10, interval: seconds(0.1) };
+/** The largest answer, in bytes, to something that was written: an Event with what the server adds. */
+const writtenLimit = 256 * 1024;
 /** How much of the body of an error is read. */
-const errorBodyLimit = 256 * 1024;
+const errorBodyLimit = 64 * 1024;
 
 /** What may come with any request. */
 export interface RequestOptions {
@@ -62,7 +71,7 @@ interface Call extends RequestOptions {
   readonly method: 'GET' | 'POST' | 'PATCH';
   readonly path: string;
   readonly body?: unknown;
-  readonly isWatch?: boolean;
+  readonly purpose: keyof typeof timeouts;
   readonly ownConnection?: boolean;
 }
 
@@ -70,26 +79,31 @@ interface Call extends RequestOptions {
 export class HttpClient implements Client {
   readonly #options: ClientOptions;
   readonly #transport: Transport;
+  readonly #requests: TokenBucket;
 
   constructor(options: ClientOptions) {
+    const { clock } = options;
     this.#options = options;
-    this.#transport = new Transport(options.clock);
+    this.#transport = new Transport(clock);
+    this.#requests = new TokenBucket({ clock, ...requestRate });
   }
 
   async get(path: string, options: RequestOptions = {}): Promise<unknown> {
-    return this.#json({ ...options, method: 'GET', path });
+    return this.#json({ ...options, method: 'GET', path, purpose: 'request' }, objectLimit);
   }
 
   async post(path: string, body: unknown, options: RequestOptions = {}): Promise<unknown> {
-    return this.#json({ ...options, method: 'POST', path, body });
+    const call: Call = { ...options, method: 'POST', path, body, purpose: 'request' };
+    return this.#json(call, writtenLimit);
   }
 
   async patch(path: string, body: unknown, options: RequestOptions = {}): Promise<unknown> {
-    return this.#json({ ...options, method: 'PATCH', path, body });
+    const call: Call = { ...options, method: 'PATCH', path, body, purpose: 'request' };
+    return this.#json(call, writtenLimit);
   }
 
   async list(path: string, options: ListOptions): Promise<unknown> {
-    const call: Call = { ...options, method: 'GET', path };
+    const call: Call = { ...options, method: 'GET', path, purpose: 'list' };
     const { body } = await this.#call(call);
     const parser = new ListParser(options.onHead);
     for await (const chunk of this.#parsed(call, body, parser)) options.onItems(chunk);
@@ -97,7 +111,8 @@ export class HttpClient implements Client {
   }
 
   async watch(path: string, options: WatchOptions): Promise<void> {
-    const call: Call = { ...options, method: 'GET', path, isWatch: true, ownConnection: true };
+    const common = { method: 'GET', path, purpose: 'watch', ownConnection: true } as const;
+    const call: Call = { ...options, ...common };
     const { body } = await this.#call(call);
     options.onOpen?.();
     const parser = new LineParser();
@@ -126,34 +141,29 @@ export class HttpClient implements Client {
     try {
       return parse();
     } catch (cause) {
-      if (!(cause instanceof JsonStreamError)) throw cause;
+      if (!(cause instanceof JsonError)) throw cause;
       throw new ConnectionError(this.#name(call), { reason: cause.message, cause });
     }
   }
 
-  async #json(call: Call): Promise<unknown> {
+  async #json(call: Call, limit: number): Promise<unknown> {
     const { body } = await this.#call(call);
-    const text = await wholeText(body);
-    try {
-      return JSON.parse(text) as unknown;
-    } catch (cause) {
-      throw new ConnectionError(this.#name(call), {
-        reason: `the answer is no JSON: ${JSON.stringify(text.slice(0, 80))}`,
-        cause,
-      });
-    }
+    const parser = new ValueParser(limit);
+    for await (const bytes of body) this.#guard(call, () => parser.push(bytes));
+    return this.#guard(call, () => parser.finish());
   }
 
   /** Answers other than success are errors; a refused token is read again once. */
   async #call(call: Call): Promise<Answer> {
     const answer = await this.#send(call, { fresh: false });
     if (answer.status !== 401) return this.#succeeded(call, answer);
-    await wholeText(answer.body, errorBodyLimit);
+    await textOf(answer.body, errorBodyLimit);
     return this.#succeeded(call, await this.#send(call, { fresh: true }));
   }
 
   async #send(call: Call, { fresh }: { fresh: boolean }): Promise<Answer> {
     const { connection, clock, metrics, userAgent } = this.#options;
+    await this.#turn(call.signal);
     const start = clock.now();
     const url = this.#url(call);
     const type = call.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
@@ -176,7 +186,7 @@ export class HttpClient implements Client {
         },
         body: call.body === undefined ? undefined : JSON.stringify(call.body),
         isLong: call.ownConnection === true,
-        idleTimeout: call.isWatch === true ? watchIdleTimeout : requestIdleTimeout,
+        timeouts: timeouts[call.purpose],
         signal: call.signal,
       });
       count(`${answer.status}`);
@@ -187,13 +197,20 @@ export class HttpClient implements Client {
     }
   }
 
+  /** Waits until one more request may be sent. */
+  async #turn(signal: AbortSignal | undefined): Promise<void> {
+    const delay = this.#requests.reserve();
+    if (delay > 0) await sleep(this.#options.clock, delay, signal);
+    signal?.throwIfAborted();
+  }
+
   async #succeeded(call: Call, answer: Answer): Promise<Answer> {
     if (answer.status >= 200 && answer.status < 300) return answer;
     throw await this.#error(call, answer);
   }
 
   async #error(call: Call, { status, headers, body }: Answer): Promise<ApiError> {
-    const text = await wholeText(body, errorBodyLimit).catch(() => '');
+    const text = await textOf(body, errorBodyLimit).catch(() => '');
     const retryAfter = Number(headers['retry-after']);
     return errorFromStatus(this.#name(call), {
       status,
@@ -215,18 +232,13 @@ export class HttpClient implements Client {
 }
 
 /** The text of a body; beyond the limit it is cut, and the connection with it. */
-async function wholeText(
-  body: AsyncIterable<Uint8Array>,
-  limit = Number.POSITIVE_INFINITY,
-): Promise<string> {
-  const pieces: Uint8Array[] = [];
-  let length = 0;
+async function textOf(body: AsyncIterable<Uint8Array>, limit: number): Promise<string> {
+  const text = new ByteBuffer();
   for await (const piece of body) {
-    pieces.push(piece);
-    length += piece.length;
-    if (length > limit) break;
+    text.append(piece.subarray(0, limit - text.length));
+    if (text.length === limit) break;
   }
-  return Buffer.concat(pieces).toString('utf8');
+  return text.take();
 }
 
 function jsonOrText(text: string): unknown {

@@ -1,8 +1,11 @@
+import { shorten } from '../log/shorten.ts';
 import { seconds } from '../runner/clock.ts';
 import { isObject } from './fields.ts';
 
 /** The longest time that a server can make us wait with `Retry-After`. */
 const longestRetryAfter = seconds(300);
+/** How much is kept of what a server says: the words of its reasons, and its sentences. */
+const limits = { word: 64, sentence: 500, causes: 16 };
 
 /** An answer of the API server that is no success. */
 export class ApiError extends Error {
@@ -30,14 +33,13 @@ export class ApiError extends Error {
       causes?: readonly string[];
     },
   ) {
-    super(
-      `${request}: ${[`${status}`, reason].join(' ').trim()}${message === '' ? '' : `: ${message}`}`,
-    );
+    const sentence = message === '' ? '' : `: ${shorten(message, limits.sentence)}`;
+    super(`${request}: ${`${status} ${shorten(reason, limits.word)}`.trim()}${sentence}`);
     this.name = 'ApiError';
     this.status = status;
-    this.reason = reason;
+    this.reason = shorten(reason, limits.word);
     this.retryAfter = retryAfter;
-    this.causes = causes;
+    this.causes = causes.slice(0, limits.causes).map((cause) => shorten(cause, limits.word));
   }
 }
 
@@ -50,7 +52,7 @@ export function askedPause(error: unknown): number {
 /** No answer at all, or one that broke off: the connection failed, was lost or fell silent. */
 export class ConnectionError extends Error {
   constructor(request: string, { reason, cause }: { reason: string; cause?: unknown }) {
-    super(`${request}: ${reason}`, { cause });
+    super(`${request}: ${shorten(reason, limits.sentence)}`, { cause });
     this.name = 'ConnectionError';
   }
 }
@@ -78,7 +80,7 @@ export function errorFromStatus(
   const asked = details['retryAfterSeconds'];
   const causes = Array.isArray(details['causes']) ? details['causes'] : [];
   return new ApiError(request, {
-    status: typeof body['code'] === 'number' ? body['code'] : status,
+    status: isStatus(body['code']) ? body['code'] : status,
     reason: text(body['reason']),
     message: text(body['message']),
     retryAfter: retryAfter ?? (typeof asked === 'number' && asked > 0 ? seconds(asked) : undefined),
@@ -112,6 +114,10 @@ export function isRefused(error: unknown): boolean {
 export function failureLabel(error: unknown): string {
   if (error instanceof ApiError) return `${error.status}`;
   return error instanceof ConnectionError ? 'connection' : 'other';
+}
+
+function isStatus(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 100 && Number(value) <= 599;
 }
 
 function text(value: unknown): string {

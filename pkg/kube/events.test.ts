@@ -121,6 +121,20 @@ test('an event that the API refuses is dropped at once', async () => {
   expect({ writes: client.writes.length, dropped }).toEqual({ writes: 1, dropped: 1 });
 });
 
+test('a note is cut to what the API takes', async () => {
+  recorder.record(warning('web', 'é'.repeat(100_000)));
+  await clock.advance(0);
+  const [{ note } = { note: '' }] = client.writes.map(({ body }) => body as { note: string });
+  expect(note).toMatch(/^é+…$/);
+  expect(Buffer.byteLength(note)).toBeLessThanOrEqual(1024);
+});
+
+test('an object with a name that no object can have gets no event', async () => {
+  recorder.record(warning('x'.repeat(1_000_000)));
+  await clock.advance(0);
+  expect({ writes: client.writes.length, dropped }).toEqual({ writes: 0, dropped: 1 });
+});
+
 test('at the end what still waits is dropped and counted', async () => {
   client.onWrite = () =>
     new Promise((_resolve, reject) =>

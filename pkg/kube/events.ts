@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { shorten } from '../log/shorten.ts';
 import { Backoff } from '../runner/backoff.ts';
 import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
 import type { Client } from './client.ts';
@@ -16,6 +17,10 @@ const refillTime = minutes(5);
 const seriesTime = minutes(6);
 /** How many objects and series are remembered. */
 const memoryLimit = 4096;
+/** The longest note that the API takes, in bytes. */
+const noteLimit = 1024;
+/** The longest name, uid or namespace that the API gives an object. */
+const nameLimit = 253;
 
 /** The object that an event is about. */
 export interface EventSubject {
@@ -77,7 +82,11 @@ export class EventRecorder {
   }
 
   /** Notes an event, to be written soon. */
-  record(event: KubeEvent): void {
+  record(whole: KubeEvent): void {
+    const event = { ...whole, note: shortNote(whole.note) };
+    const { namespace, name, uid } = event.regarding;
+    if (Math.max(namespace.length, name.length, uid.length) > nameLimit)
+      return this.#options.metrics.eventsDropped(1);
     const key = JSON.stringify([
       event.regarding,
       event.type,
@@ -216,6 +225,11 @@ export function startingEvent(nodeName: string): KubeEvent {
     uid: nodeName,
   };
   return { regarding, type: 'Normal', reason: 'Starting', action: 'StartKubeProxy', note: '' };
+}
+
+/** A note that the API takes: a UTF-16 unit needs at most three bytes. */
+function shortNote(note: string): string {
+  return Buffer.byteLength(note) <= noteLimit ? note : shorten(note, Math.floor(noteLimit / 3));
 }
 
 /** RFC 3339 with microseconds, as the API wants it. */

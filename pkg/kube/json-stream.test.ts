@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { JsonStreamError, LineParser, ListParser } from './json-stream.ts';
+import { JsonError } from './json-scanner.ts';
+import { LineParser, ListParser } from './json-stream.ts';
 
 const encoder = new TextEncoder();
 
@@ -92,29 +93,36 @@ describe('ListParser', () => {
     ['is followed by something', '{"items":[]}x'],
     ['is empty', ''],
   ])('a list that %s is an error', (_name, text) => {
-    expect(() => readList([encoder.encode(text)])).toThrow(JsonStreamError);
+    expect(() => readList([encoder.encode(text)])).toThrow(JsonError);
   });
 
-  test('any bytes give items or a JsonStreamError, nothing else', () => {
+  test('any bytes give items or a JsonError, nothing else', () => {
     const noise = fc.array(fc.constantFrom(...Array.from('{"items":[]},\\x1 ')), { maxLength: 60 });
     fc.assert(
       fc.property(noise, (letters) => {
         try {
           readList([encoder.encode(letters.join(''))]);
         } catch (error) {
-          expect(error).toBeInstanceOf(JsonStreamError);
+          expect(error).toBeInstanceOf(JsonError);
         }
       }),
     );
   });
 
-  test('an object larger than any real one is refused before it fills the memory', () => {
+  test.each([
+    ['an item of more than 8 MB', '{"items":["', 'x'.repeat(1024 * 1024), 9],
+    ['more around the items than anybody would send', '{"a":"', 'x'.repeat(1024), 65],
+    ['nested to exhaustion', '{"items":[', '[', 200],
+    ['of many values in little text', '{"items":[[', '[],'.repeat(1000), 1000],
+    ['of many brackets that could each begin the items', '{', '"a":[],'.repeat(1000), 10],
+    ['with its items twice', '{"items":[{}]', ',"items":[{}]', 1],
+  ])('a list is refused before it costs anything: %s', (_name, start, piece, count) => {
     const parser = new ListParser();
-    parser.push(encoder.encode('{"items":["'));
-    const piece = encoder.encode('x'.repeat(1024 * 1024));
+    parser.push(encoder.encode(start));
+    const bytes = encoder.encode(piece);
     expect(() => {
-      for (let count = 0; count < 40; count++) parser.push(piece);
-    }).toThrow('more than');
+      for (let index = 0; index < count; index++) parser.push(bytes);
+    }).toThrow(/^.*(more than|twice).*$/);
   });
 });
 
@@ -141,7 +149,82 @@ describe('LineParser', () => {
     },
   );
 
-  test('a line that is not JSON is an error', () => {
-    expect(() => readLines([encoder.encode('<html>\n')])).toThrow(JsonStreamError);
+  test.each([
+    ['of more than 8 MB', '"', 'x'.repeat(1024 * 1024), 9],
+    ['nested to exhaustion', '', '[', 201],
+    ['of many values in little text', '[', '{},'.repeat(1000), 1000],
+  ])('a line is refused before it costs anything: %s', (_name, start, piece, count) => {
+    const parser = new LineParser();
+    parser.push(encoder.encode(start));
+    const bytes = encoder.encode(piece);
+    expect(() => {
+      for (let index = 0; index < count; index++) parser.push(bytes);
+    }).toThrow('more than');
   });
+
+  test('depth and cost count anew in each line', () => {
+    const line = encoder.encode(`${'['.repeat(150)}${']'.repeat(150)}\n`);
+    const parser = new LineParser();
+    for (let count = 0; count < 5000; count++) expect(parser.push(line)).toHaveLength(1);
+    const many = encoder.encode(`[${'[],'.repeat(100_000)}0]\n`);
+    for (let count = 0; count < 6; count++) expect(parser.push(many)).toHaveLength(1);
+  });
+
+  test('a line that is not JSON is an error', () => {
+    expect(() => readLines([encoder.encode('<html>\n')])).toThrow(JsonError);
+  });
+});
+
+/** What stands around each object of the API, and Services and slices as large as etcd stores them. */
+const large = {
+  'a Service of 20,000 ports': {
+    spec: {
+      ports: Array.from({ length: 20_000 }, (_, index) => ({
+        name: `port-${index}`,
+        protocol: 'TCP',
+        port: index + 1,
+        targetPort: index + 1,
+        nodePort: 30_000,
+      })),
+    },
+  },
+  'a slice of 1,000 endpoints': {
+    endpoints: Array.from({ length: 1000 }, (_, index) => ({
+      addresses: [`10.0.${index >> 8}.${index & 255}`],
+      conditions: { ready: true, serving: true, terminating: false },
+      targetRef: { kind: 'Pod', namespace: 'shop', name: `cart-${index}`, uid: `uid-${index}` },
+      nodeName: `node-${index}`,
+      zone: 'zone-a',
+      hints: { forZones: [{ name: 'zone-a' }] },
+    })),
+  },
+  'a Service with 1.5 MB of annotations that JSON writes out': {
+    metadata: { annotations: { note: '<\u0001>'.repeat(500_000) } },
+  },
+};
+
+describe.each(Object.entries(large))('%s', (_name, object) => {
+  test('is read from a list and from a watch', () => {
+    expect(readList(chunks(JSON.stringify({ items: [object, object] }), [])).items).toEqual([
+      object,
+      object,
+    ]);
+    expect(readLines(chunks(`${JSON.stringify(object)}\n`, [7, 70_000]))).toEqual([object]);
+  });
+});
+
+test('bytes that come one by one cost no more memory than all at once', () => {
+  const list = new ListParser();
+  const line = new LineParser();
+  list.push(encoder.encode('{"items":["'));
+  line.push(encoder.encode('"'));
+  const source = encoder.encode('x'.repeat(4096));
+  const used = () => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
+  const before = used();
+  for (let count = 0; count < 2_000_000; count++) {
+    const piece = source.subarray(count % 4096, (count % 4096) + 1);
+    list.push(piece);
+    line.push(piece);
+  }
+  expect(used() - before).toBeLessThan(100_000_000);
 });

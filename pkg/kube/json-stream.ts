@@ -1,25 +1,20 @@
-/** The largest object, in bytes, that is read; the API server itself stores no more than a few megabytes. */
-const objectLimit = 32 * 1024 * 1024;
+import { ByteBuffer } from './byte-buffer.ts';
+import { JsonError, JsonScanner, parseJson } from './json-scanner.ts';
 
-const quote = 0x22;
-const backslash = 0x5c;
+/** The largest object, in bytes, that is read: etcd stores at most 1.5 MB, which are at most three times as many in JSON. */
+export const objectLimit = 8 * 1024 * 1024;
+/** How much may stand around the items of a list: its kind, its version. */
+const skeletonLimit = 64 * 1024;
+/** How many items one list may have: each object is remembered by its name. */
+const itemLimit = 1_000_000;
+/** How many bytes one list may have, however small its items. */
+const listLimit = 4 * 1024 * 1024 * 1024;
+
+const lineFeed = 0x0a;
 const comma = 0x2c;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
-
-/** JSON that breaks off, is malformed, or is larger than anybody would send. */
-export class JsonStreamError extends Error {
-  /** How many bytes of the stream came before. */
-  readonly offset: number;
-
-  constructor(reason: string, { offset, cause }: { offset: number; cause?: unknown }) {
-    super(`JSON stream, before byte ${offset}: ${reason}`, { cause });
-    this.name = 'JsonStreamError';
-    this.offset = offset;
-  }
-}
+const closeBrace = 0x7d;
 
 /**
  * Reads a Kubernetes list (`{"metadata":{…},"items":[…]}`) as it arrives: an item is given as soon as its last byte
@@ -29,14 +24,13 @@ export class JsonStreamError extends Error {
  *     └── skeleton ────────────────────────────────────────────────────┘ item    item └┘ skeleton
  */
 export class ListParser {
-  readonly #skeleton: Segments = new Segments();
-  readonly #item: Segments = new Segments();
-  #depth = 0;
-  #inString = false;
-  #isEscaped = false;
+  readonly #scanner = new JsonScanner();
+  readonly #skeleton = new ByteBuffer();
+  readonly #item = new ByteBuffer();
   #inItems = false;
+  #hadItems = false;
   #itemCount = 0;
-  #offset = 0;
+  #length = 0;
   readonly #onHead: (head: unknown) => void;
 
   /** @param onHead hears what stands before the items, before any of them is given; it may throw */
@@ -44,173 +38,146 @@ export class ListParser {
     this.#onHead = onHead;
   }
 
-  /** Takes the next bytes and gives the items that are complete with them. */
+  /** Takes the next bytes and gives the items that are complete with them; a JsonError for what can be no list. */
   push(chunk: Uint8Array): unknown[] {
     const items: unknown[] = [];
     let start = 0;
-    for (let at = 0; at < chunk.length; at++) {
+    this.#length += chunk.length;
+    if (this.#length > listLimit) throw new JsonError(`a list of more than ${listLimit} bytes`);
+    for (let at = this.#scanner.next(chunk, 0); at >= 0; at = this.#scanner.next(chunk, at + 1)) {
       const byte = chunk[at];
-      if (this.#inString) {
-        if (this.#isEscaped) this.#isEscaped = false;
-        else if (byte === backslash) this.#isEscaped = true;
-        else if (byte === quote) this.#inString = false;
-      } else if (byte === quote) this.#inString = true;
-      else if (byte === comma) {
-        if (!this.#inItems || this.#depth !== 2) continue;
-        this.#endItem(chunk.subarray(start, at), items);
+      const { depth } = this.#scanner;
+      if (!this.#inItems) {
+        if (byte !== openBracket || depth !== 2) continue;
+        this.#keep(chunk.subarray(start, at + 1));
         start = at + 1;
-      } else if (byte === openBrace || byte === openBracket) {
-        this.#depth++;
-        if (this.#inItems || this.#depth !== 2 || byte !== openBracket) continue;
-        if (!this.#isAfterItemsKey(chunk.subarray(start, at))) continue;
-        this.#keep(this.#skeleton, chunk.subarray(start, at + 1));
-        this.#onHead(this.#parse(`${this.#skeleton.text()}]}`));
-        this.#inItems = true;
+        if (this.#isAfterItemsKey()) this.#startItems();
+      } else if (byte === comma && depth === 2) {
+        items.push(this.#endItem(chunk.subarray(start, at)));
         start = at + 1;
-      } else if (byte === closeBrace || byte === closeBracket) {
-        this.#depth--;
-        if (!this.#inItems || this.#depth !== 1) continue;
-        this.#endItems(chunk.subarray(start, at), items);
+      } else if ((byte === closeBracket || byte === closeBrace) && depth === 1) {
+        items.push(...this.#endItems(chunk.subarray(start, at)));
         start = at;
       }
     }
-    this.#keep(this.#inItems ? this.#item : this.#skeleton, chunk.subarray(start));
-    this.#offset += chunk.length;
+    this.#keep(chunk.subarray(start));
     return items;
   }
 
   /** Ends the list and gives what stood around its items. */
   finish(): unknown {
-    if (this.#depth !== 0 || this.#inString)
-      throw new JsonStreamError('the list breaks off', { offset: this.#offset });
-    return this.#parse(this.#skeleton.take());
+    if (!this.#scanner.isComplete) throw new JsonError('the list breaks off');
+    return parseJson(this.#skeleton.take());
   }
 
-  #endItem(last: Uint8Array, items: unknown[]): void {
-    this.#keep(this.#item, last);
-    items.push(this.#parse(this.#item.take()));
+  #startItems(): void {
+    if (this.#hadItems) throw new JsonError('a list that has its items twice');
+    this.#onHead(parseJson(`${this.#skeleton.text()}]}`));
+    this.#hadItems = true;
+    this.#inItems = true;
+    this.#scanner.startValue();
+  }
+
+  #endItem(last: Uint8Array): unknown {
     this.#itemCount++;
+    if (this.#itemCount > itemLimit) throw new JsonError(`a list of more than ${itemLimit} items`);
+    this.#scanner.startValue();
+    return parseJson(this.#itemText(last));
   }
 
-  #endItems(last: Uint8Array, items: unknown[]): void {
-    const isEmpty = this.#itemCount === 0 && this.#item.isBlank() && new Segments(last).isBlank();
-    if (!isEmpty) this.#endItem(last, items);
-    this.#item.take();
+  #endItems(last: Uint8Array): unknown[] {
+    const text = this.#itemText(last);
     this.#inItems = false;
-    this.#itemCount = 0;
+    return this.#itemCount === 0 && text.trim() === '' ? [] : [parseJson(text)];
   }
 
-  #isAfterItemsKey(bytes: Uint8Array): boolean {
-    this.#keep(this.#skeleton, bytes);
-    const isKey = /[{,]\s*"items"\s*:\s*$/.test(this.#skeleton.tail(200));
-    this.#skeleton.drop(bytes.length);
-    return isKey;
+  /** The text of the item that these bytes complete. Most lie in one chunk, and need no copy. */
+  #itemText(last: Uint8Array): string {
+    if (this.#item.length === 0) return textOf(last);
+    this.#keep(last);
+    return this.#item.take();
   }
 
-  #keep(segments: Segments, bytes: Uint8Array): void {
-    segments.add(bytes);
-    if (segments.length > objectLimit) {
-      throw new JsonStreamError(`an object of more than ${objectLimit} bytes`, {
-        offset: this.#offset,
-      });
+  #isAfterItemsKey(): boolean {
+    return /[{,]\s*"items"\s*:\s*\[$/.test(this.#skeleton.tail(200));
+  }
+
+  #keep(bytes: Uint8Array): void {
+    const [buffer, limit] = this.#inItems
+      ? [this.#item, objectLimit]
+      : [this.#skeleton, skeletonLimit];
+    if (buffer.length + bytes.length > limit) {
+      const what = this.#inItems ? 'an item' : 'a list with, besides its items,';
+      throw new JsonError(`${what} of more than ${limit} bytes`);
     }
-  }
-
-  #parse(text: string): unknown {
-    return parse(text, this.#offset);
+    buffer.append(bytes);
   }
 }
 
 /** Reads JSON values that stand one a line, as a watch sends them, as they arrive. */
 export class LineParser {
-  readonly #line = new Segments();
-  #offset = 0;
+  readonly #scanner = new JsonScanner();
+  readonly #line = new ByteBuffer();
 
   /** Takes the next bytes and gives the values whose lines are complete with them; blank lines mean nothing. */
   push(chunk: Uint8Array): unknown[] {
     const values: unknown[] = [];
     let start = 0;
-    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
-      this.#line.add(chunk.subarray(start, end));
-      const text = this.#line.take();
-      if (text.trim() !== '') values.push(parse(text, this.#offset + end));
+    for (let end = chunk.indexOf(lineFeed); end >= 0; end = chunk.indexOf(lineFeed, start)) {
+      const text = this.#endLine(chunk.subarray(start, end));
+      if (text.trim() !== '') values.push(parseJson(text));
       start = end + 1;
     }
-    this.#line.add(chunk.subarray(start));
-    this.#offset += chunk.length;
-    if (this.#line.length > objectLimit) {
-      throw new JsonStreamError(`a line of more than ${objectLimit} bytes`, {
-        offset: this.#offset,
-      });
-    }
+    this.#keep(chunk.subarray(start));
     return values;
   }
 
   /** Ends the stream, which must not be in the middle of a line. */
   finish(): void {
-    const text = this.#line.take();
-    if (text.trim() !== '')
-      throw new JsonStreamError('the stream breaks off in a line', { offset: this.#offset });
+    if (this.#line.take().trim() !== '') throw new JsonError('the stream breaks off in a line');
+  }
+
+  /** The text of the line that these bytes complete. Most lie in one chunk, and need no copy. */
+  #endLine(last: Uint8Array): string {
+    const isWhole = this.#line.length === 0;
+    if (isWhole) this.#scanner.scan(last);
+    else this.#keep(last);
+    this.#scanner.reset();
+    return isWhole ? textOf(last) : this.#line.take();
+  }
+
+  #keep(bytes: Uint8Array): void {
+    if (this.#line.length + bytes.length > objectLimit)
+      throw new JsonError(`a line of more than ${objectLimit} bytes`);
+    this.#scanner.scan(bytes);
+    this.#line.append(bytes);
   }
 }
 
-/** Bytes in pieces, made into text only when they are complete: a character may lie across two pieces. */
-class Segments {
-  #pieces: Uint8Array[];
-  length: number;
+/** Reads one JSON value that arrives in pieces, and refuses more than a number of bytes. */
+export class ValueParser {
+  readonly #scanner = new JsonScanner();
+  readonly #text = new ByteBuffer();
+  readonly #limit: number;
 
-  constructor(...pieces: Uint8Array[]) {
-    this.#pieces = pieces;
-    this.length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  constructor(limit: number) {
+    this.#limit = limit;
   }
 
-  add(piece: Uint8Array): void {
-    if (piece.length === 0) return;
-    this.#pieces.push(piece);
-    this.length += piece.length;
+  /** Takes the next bytes. */
+  push(chunk: Uint8Array): void {
+    if (this.#text.length + chunk.length > this.#limit)
+      throw new JsonError(`an answer of more than ${this.#limit} bytes`);
+    this.#scanner.scan(chunk);
+    this.#text.append(chunk);
   }
 
-  /** Takes back the last piece that was added, if it has this length. */
-  drop(length: number): void {
-    if (length === 0) return;
-    this.length -= this.#pieces.pop()?.length ?? 0;
-  }
-
-  text(): string {
-    return this.#bytes().toString('utf8');
-  }
-
-  /** The text, and empties itself. */
-  take(): string {
-    const text = this.text();
-    this.#pieces = [];
-    this.length = 0;
-    return text;
-  }
-
-  /** The last bytes as text. */
-  tail(length: number): string {
-    return this.#bytes().subarray(-length).toString('latin1');
-  }
-
-  isBlank(): boolean {
-    return this.#bytes().toString('latin1').trim() === '';
-  }
-
-  #bytes(): Buffer {
-    const [only] = this.#pieces;
-    if (this.#pieces.length !== 1 || only === undefined) return Buffer.concat(this.#pieces);
-    return Buffer.from(only.buffer, only.byteOffset, only.byteLength);
+  /** The value. */
+  finish(): unknown {
+    return parseJson(this.#text.take());
   }
 }
 
-function parse(text: string, offset: number): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (cause) {
-    throw new JsonStreamError(cause instanceof Error ? cause.message : 'not JSON', {
-      offset,
-      cause,
-    });
-  }
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }

@@ -19,8 +19,8 @@ export interface Exchange {
   readonly body: string | undefined;
   /** Whether it gets a connection of its own, which ends with it. */
   readonly isLong: boolean;
-  /** Without a byte for this many milliseconds the connection counts as dead. */
-  readonly idleTimeout: number;
+  /** Without a byte for `idle` milliseconds the connection counts as dead; after `total` it is given up, whatever comes. */
+  readonly timeouts: { readonly idle: number; readonly total: number };
   readonly signal: AbortSignal | undefined;
 }
 
@@ -51,7 +51,7 @@ export class Transport {
 
   /** Sends a request; ends with the head of the answer, or a ConnectionError. */
   async send(exchange: Exchange): Promise<Answer> {
-    const watchdog = new Watchdog(this.#clock, Math.min(connectTimeout, exchange.idleTimeout));
+    const watchdog = new Watchdog(this.#clock, exchange.timeouts.total);
     try {
       const response = await this.#open(exchange, watchdog);
       return {
@@ -75,6 +75,7 @@ export class Transport {
 
   #open(exchange: Exchange, watchdog: Watchdog): Promise<http.IncomingMessage> {
     const { method, url, credentials, body, isLong, signal } = exchange;
+    const { idle } = exchange.timeouts;
     const isSecure = url.protocol === 'https:';
     const agents = this.#agents[isSecure ? 'https:' : 'http:'];
     const agent = credentials.agent ?? (isLong ? agents.long : agents.short);
@@ -91,13 +92,11 @@ export class Transport {
       signal?.addEventListener('abort', abort);
       request.on('close', () => signal?.removeEventListener('abort', abort));
       if (signal?.aborted === true) abort();
-      watchdog.start(() => request.destroy(new Error('cannot connect in time')));
+      const destroy = (error: Error) => request.destroy(error);
+      watchdog.guard(connectTimeout, { reason: 'cannot connect in time', destroy });
       request.on('socket', (socket) => {
         socket.setKeepAlive(true, keepAliveDelay);
-        const connected = () =>
-          watchdog.restart(exchange.idleTimeout, () =>
-            request.destroy(silence(exchange.idleTimeout)),
-          );
+        const connected = () => watchdog.guard(idle, { reason: silence(idle), destroy });
         if (request.reusedSocket) connected();
         else socket.once(isSecure ? 'secureConnect' : 'connect', connected);
       });
@@ -130,11 +129,12 @@ async function* read(
   response: http.IncomingMessage,
   { exchange, watchdog }: { exchange: Exchange; watchdog: Watchdog },
 ): AsyncGenerator<Uint8Array> {
-  const { method, url, idleTimeout, signal } = exchange;
-  watchdog.restart(idleTimeout, () => response.destroy(silence(idleTimeout)));
+  const { method, url, timeouts, signal } = exchange;
+  const destroy = (error: Error) => void response.destroy(error);
+  watchdog.guard(timeouts.idle, { reason: silence(timeouts.idle), destroy });
   try {
     for await (const chunk of response) {
-      watchdog.restart(idleTimeout);
+      watchdog.feed();
       yield chunk as Uint8Array;
     }
   } catch (cause) {
@@ -148,50 +148,61 @@ async function* read(
   }
 }
 
-/** Bites when nothing came for some time; every sign of life moves that moment without a timer of its own. */
+/** What a watchdog does when nothing came for too long. */
+interface Bite {
+  readonly reason: string;
+  readonly destroy: (error: Error) => void;
+}
+
+/** Bites when nothing came for some time, and at the end of all time; a sign of life moves that moment without a timer of its own. */
 class Watchdog {
   readonly #clock: Clock;
-  #deadline: number;
-  #span: number;
-  #bite: () => void = () => {};
-  #cancel: (() => void) | undefined;
+  readonly #total: number;
+  readonly #end: number;
+  #deadline = 0;
+  #span = 0;
+  #bite: Bite | undefined;
+  #cancel: () => void = () => {};
 
-  constructor(clock: Clock, span: number) {
+  constructor(clock: Clock, total: number) {
     this.#clock = clock;
-    this.#span = span;
-    this.#deadline = clock.now() + span;
+    this.#total = total;
+    this.#end = clock.now() + total;
   }
 
-  start(bite: () => void): void {
+  /** From now on, bites in this way after so many milliseconds without a sign of life. */
+  guard(span: number, bite: Bite): void {
+    this.#span = span;
     this.#bite = bite;
+    this.feed();
     this.#arm();
   }
 
-  restart(span: number, bite: () => void = this.#bite): void {
-    this.#deadline = this.#clock.now() + span;
-    this.#bite = bite;
-    if (span === this.#span && this.#cancel !== undefined) return;
-    this.#span = span;
-    this.#arm();
+  /** A sign of life. */
+  feed(): void {
+    this.#deadline = Math.min(this.#clock.now() + this.#span, this.#end);
   }
 
   stop(): void {
-    this.#cancel?.();
-    this.#cancel = undefined;
+    this.#cancel();
   }
 
   #arm(): void {
     this.stop();
     this.#cancel = this.#clock.after(Math.max(0, this.#deadline - this.#clock.now()), () => {
-      this.#cancel = undefined;
-      if (this.#clock.now() >= this.#deadline) this.#bite();
-      else this.#arm();
+      if (this.#clock.now() < this.#deadline) this.#arm();
+      else this.#bite?.destroy(new Error(this.#reason(this.#bite)));
     });
+  }
+
+  #reason({ reason }: Bite): string {
+    if (this.#clock.now() < this.#end) return reason;
+    return `not complete after ${Math.round(this.#total / 1000)} s`;
   }
 }
 
-function silence(milliseconds: number): Error {
-  return new Error(`not a byte for ${Math.round(milliseconds / 1000)} s`);
+function silence(milliseconds: number): string {
+  return `not a byte for ${Math.round(milliseconds / 1000)} s`;
 }
 
 function reasonOf(error: unknown): string {

@@ -1,0 +1,63 @@
+/** The size of one block; what a buffer holds is at most this much larger than what was appended. */
+const blockSize = 64 * 1024;
+
+/**
+ * Bytes that arrive in pieces and are made into text when they are complete, for a character may lie across two pieces.
+ * They are copied into blocks of one size, so that memory follows their number and not that of the pieces: a piece that
+ * is kept costs a hundred bytes of its own and everything that arrived with it.
+ */
+export class ByteBuffer {
+  readonly #blocks: Buffer[] = [];
+  #length = 0;
+
+  /** How many bytes there are. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Copies bytes to the end. */
+  append(piece: Uint8Array): void {
+    for (let at = 0; at < piece.length; ) {
+      const used = this.#length % blockSize;
+      const block = this.#block(Math.floor(this.#length / blockSize));
+      const part = piece.subarray(at, at + blockSize - used);
+      block.set(part, used);
+      this.#length += part.length;
+      at += part.length;
+    }
+  }
+
+  /** The last bytes, at most this many, one character each. */
+  tail(length: number): string {
+    return this.#slice(Math.max(0, this.#length - length)).toString('latin1');
+  }
+
+  /** Everything as text. */
+  text(): string {
+    return this.#slice(0).toString('utf8');
+  }
+
+  /** Everything as text; the buffer is empty then, and keeps one block for what comes next. */
+  take(): string {
+    const text = this.text();
+    this.#blocks.length = Math.min(this.#blocks.length, 1);
+    this.#length = 0;
+    return text;
+  }
+
+  #block(index: number): Buffer {
+    let block = this.#blocks[index];
+    if (block === undefined) this.#blocks.push((block = Buffer.allocUnsafeSlow(blockSize)));
+    return block;
+  }
+
+  #slice(start: number): Buffer {
+    const first = Math.floor(start / blockSize);
+    const blocks = this.#blocks.slice(first);
+    const [only] = blocks;
+    const from = start - first * blockSize;
+    const to = this.#length - first * blockSize;
+    if (only !== undefined && blocks.length === 1) return only.subarray(from, to);
+    return Buffer.concat(blocks, to).subarray(from);
+  }
+}
