@@ -139,21 +139,29 @@ async function servedFamilies(
   { config, log }: Shared,
   firewall: Firewall,
 ): Promise<readonly Family[]> {
-  const served: Family[] = [];
-  for (const family of families) {
-    try {
-      if (family === 'IPv6' && !existsSync('/proc/net/if_inet6'))
-        throw new Error('the kernel has no IPv6');
-      const { description } = await firewall.capabilities(family);
-      log.info('serving', { family, iptables: description });
-      served.push(family);
-    } catch (error) {
-      if (family === familyOf(config.bindAddress))
-        throw new Error('no support for primary IP family', { cause: error });
-      log.warn('not served', { family, reason: errorText(error) });
-    }
-  }
-  return served;
+  // Both at once: it takes programs to find out.
+  const served = await Promise.all(
+    families.map(async (family) => {
+      try {
+        const iptables = await iptablesOf(family, firewall);
+        log.info('serving', { family, iptables });
+        return [family];
+      } catch (error) {
+        if (family === familyOf(config.bindAddress))
+          throw new Error('no support for primary IP family', { cause: error });
+        log.warn('not served', { family, reason: errorText(error) });
+        return [];
+      }
+    }),
+  );
+  return served.flat();
+}
+
+/** What a family's iptables says of itself; throws if the family cannot be served. */
+async function iptablesOf(family: Family, firewall: Firewall): Promise<string> {
+  if (family === 'IPv6' && !existsSync('/proc/net/if_inet6'))
+    throw new Error('the kernel has no IPv6');
+  return (await firewall.capabilities(family)).description;
 }
 
 /** The proxier over the kernel. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { families } from '../ip/address.ts';
 import { isLockHeld, type Ruleset } from './firewall.ts';
 import type { ProcessResult } from './process.ts';
 import { RestoreFirewall } from './restore.ts';
@@ -29,12 +30,15 @@ const saved = `*nat
 COMMIT
 `;
 
-/** An nft iptables of which saving prints `state.saved` and restoring ends as told, once each. */
+/**
+ * An nft iptables of which saving prints `state.saved` and restoring ends as told, once each. With `legacy` programs besides, the
+ * one in use has to be searched for.
+ */
 function scripted(
   ends: readonly Partial<ProcessResult>[] = [],
-  { version = 'iptables v1.8.9 (nf_tables)' } = {},
+  { version = 'iptables v1.8.9 (nf_tables)', hasLegacy = false } = {},
 ) {
-  const state = { saved, generation: 1 };
+  const state = { saved, generation: 1, saving: Promise.resolve() };
   const ran: string[] = [];
   const inputs: string[] = [];
   const pauses: number[] = [];
@@ -47,25 +51,95 @@ function scripted(
         ran.push([command, ...parameters].join(' '));
         const done = { status: 0, stdout: '', stderr: '' };
         if (parameters.includes('--version')) return { ...done, stdout: version };
-        if (command.endsWith('-save')) return { ...done, stdout: state.saved };
+        if (command.endsWith('-save')) {
+          await state.saving;
+          return { ...done, stdout: state.saved };
+        }
         inputs.push(input ?? '');
-        return { ...done, ...remaining.shift() };
+        const end = { ...done, ...remaining.shift() };
+        if (end.status === 0) state.generation++;
+        return end;
       },
-      hasProgram: async (name) => name.includes('-nft'),
+      hasProgram: async (name) => name.includes('-nft') || (hasLegacy && name.includes('-legacy')),
       legacyTables: async () => [],
     },
   });
   return { firewall, state, ran, inputs, pauses };
 }
 
-test('one restore, that waits for the lock, between two saves', async () => {
+/** The programs that ran, without what they were told. */
+function names(ran: readonly string[]): string[] {
+  return ran.map((line) => line.split(' ')[0] ?? '');
+}
+
+test('one restore, that waits for the lock, between two saves, the last of which nobody waits for', async () => {
   const { firewall, ran } = scripted();
   await firewall.apply('IPv4', ruleset);
+  await firewall.check('IPv4', ruleset);
   expect(ran).toEqual([
     'iptables-nft --version',
     'iptables-nft-save',
     'iptables-nft-restore --noflush -w 1',
     'iptables-nft-save',
+  ]);
+});
+
+test('both families at a start: the first rules wait for one program each', async () => {
+  const { firewall, state, ran } = scripted([], { hasLegacy: true });
+  await Promise.all(families.map((family) => firewall.capabilities(family)));
+  expect(names(ran).sort()).toEqual([
+    ...['ip6tables-nft', 'ip6tables-nft-save', 'iptables-nft', 'iptables-nft-save'],
+  ]);
+  ran.length = 0;
+  await Promise.all(families.map((family) => firewall.apply(family, ruleset)));
+  const restores = ['iptables-nft-restore', 'ip6tables-nft-restore'];
+  expect(names(ran).filter((name) => name.endsWith('-restore'))).toEqual(restores);
+  await Promise.all(families.map((family) => firewall.check(family, ruleset)));
+  expect(names(ran)).toEqual([...restores, 'iptables-nft-save', 'ip6tables-nft-save']);
+  expect(state.generation).toBe(3);
+});
+
+test('what the search read is read again if something has changed since', async () => {
+  const { firewall, state, ran } = scripted([], { hasLegacy: true });
+  await firewall.capabilities('IPv4');
+  ran.length = 0;
+  state.generation++;
+  await firewall.apply('IPv4', ruleset);
+  expect(names(ran).slice(0, 2)).toEqual(['iptables-nft-save', 'iptables-nft-restore']);
+});
+
+test('rules are written without waiting for how they are printed back; a check waits', async () => {
+  const { firewall, state, ran } = scripted([], { hasLegacy: true });
+  await firewall.capabilities('IPv4');
+  ran.length = 0;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  state.saving = promise;
+  await firewall.apply('IPv4', ruleset);
+  const checked = firewall.check('IPv4', ruleset);
+  resolve();
+  expect(await checked).toBe('same');
+  expect(names(ran)).toEqual(['iptables-nft-restore', 'iptables-nft-save']);
+});
+
+test('rules that cannot be read back are unknown, whatever can be read later', async () => {
+  const { firewall, state } = scripted([], { hasLegacy: true });
+  await firewall.capabilities('IPv4');
+  state.saving = Promise.reject(new Error('no memory'));
+  await firewall.apply('IPv4', ruleset);
+  await expect(firewall.check('IPv4', ruleset)).resolves.toBe('unknown');
+  state.saving = Promise.resolve();
+  await expect(firewall.check('IPv4', ruleset)).resolves.toBe('unknown');
+  await firewall.apply('IPv4', ruleset);
+  await expect(firewall.check('IPv4', ruleset)).resolves.toBe('same');
+});
+
+test('rules that are written again at once are read back once', async () => {
+  const { firewall, ran } = scripted();
+  await Promise.all([firewall.apply('IPv4', ruleset), firewall.apply('IPv4', ruleset)]);
+  expect(await firewall.check('IPv4', ruleset)).toBe('same');
+  expect(names(ran).slice(1)).toEqual([
+    ...['iptables-nft-save', 'iptables-nft-restore'],
+    ...['iptables-nft-save', 'iptables-nft-restore', 'iptables-nft-save'],
   ]);
 });
 
@@ -86,6 +160,7 @@ test('jumps are part of the same input, and only those that are missing', async 
 test('while the generation stands still nothing is run to check', async () => {
   const { firewall, state, ran } = scripted();
   await firewall.apply('IPv4', ruleset);
+  await firewall.check('IPv4', ruleset);
   ran.splice(0);
   expect(await firewall.check('IPv4', ruleset)).toBe('same');
   expect(ran).toEqual([]);
@@ -99,18 +174,18 @@ test('while the generation stands still nothing is run to check', async () => {
 test('while the generation stands still jumps are not looked for again', async () => {
   const { firewall, ran } = scripted();
   await firewall.apply('IPv4', ruleset);
+  await firewall.check('IPv4', ruleset);
   ran.splice(0);
   await firewall.apply('IPv4', ruleset);
-  expect(ran.map((line) => line.split(' ')[0])).toEqual([
-    'iptables-nft-restore',
-    'iptables-nft-save',
-  ]);
+  await firewall.check('IPv4', ruleset);
+  expect(names(ran)).toEqual(['iptables-nft-restore', 'iptables-nft-save']);
 });
 
 test('a generation that moved while the rules were read is not trusted', async () => {
   const { firewall, state, ran } = scripted();
   Object.defineProperty(state, 'saved', { get: () => (state.generation++, saved) });
   await firewall.apply('IPv4', ruleset);
+  await firewall.check('IPv4', ruleset);
   ran.splice(0);
   expect(await firewall.check('IPv4', ruleset)).toBe('same');
   expect(ran).toEqual(['iptables-nft-save']);

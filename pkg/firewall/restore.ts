@@ -1,13 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KernelError } from '../errno/errno.ts';
-import type { Family } from '../ip/address.ts';
+import { type Family, families } from '../ip/address.ts';
 import { isTransient, restoreError } from './errors.ts';
 import type { Firewall, FirewallCapabilities, Jump, Ruleset } from './firewall.ts';
 import {
   baseName,
   findIptables,
-  hasProgram,
   type Iptables,
   isAtLeast,
   type Machine,
@@ -15,7 +12,8 @@ import {
   processTimeout,
   type Version,
 } from './iptables.ts';
-import { runProcess } from './process.ts';
+import { thisMachine } from './machine.ts';
+import type { ProcessResult } from './process.ts';
 import { deleteInput, emptyInput, type RestoreInput, restoreInput } from './render.ts';
 import { deletableChains, ourPart, parseSaved, type Saved, savedJump } from './saved.ts';
 
@@ -38,11 +36,23 @@ interface Programs {
   readonly restore: string;
 }
 
-/** What stood in the kernel right after our own last write. */
+/** What a program printed, and the generation that it is of: `undefined` if that moved meanwhile. */
+interface Reading {
+  readonly result: ProcessResult;
+  readonly generation: number | undefined;
+}
+
+/** Our own last write of a family. */
 interface Held {
-  /** What was written, so that another ruleset is told from it. */
+  readonly ruleset: Ruleset;
+  /** As text, so that another ruleset is told from it. */
   readonly input: string;
-  /** Our part of what iptables-save printed then. */
+  /** What stood in the kernel right after it; `undefined` until it is read back. */
+  readonly standing: Standing | undefined;
+}
+
+interface Standing {
+  /** Our part of what iptables-save printed. */
   readonly ours: string;
   readonly isComplete: boolean;
   readonly generation: number | undefined;
@@ -61,6 +71,11 @@ export class RestoreFirewall implements Firewall {
   readonly #pause: (milliseconds: number) => Promise<void>;
   readonly #programs = new Map<Family, Programs>();
   readonly #held = new Map<Family, Held>();
+  #search: Promise<Iptables> | undefined;
+  /** What the search for iptables read, by program. */
+  readonly #found = new Map<string, Reading>();
+  /** The iptables-restore of each family that runs now. */
+  readonly #restoring = new Map<Family, Promise<unknown>>();
   /** The last call of each family that was begun, over when it is settled. */
   readonly #last = new Map<Family, Promise<unknown>>();
 
@@ -101,21 +116,37 @@ export class RestoreFirewall implements Firewall {
     const missing = await this.#missingJumps(family, ruleset);
     this.#held.delete(family);
     await this.#restore(`apply ${family} rules`, { family, input: restoreInput(ruleset, missing) });
-    const { saved, generation } = await this.#save(family);
-    const { text, isComplete } = ourPart(saved, { family, ruleset });
-    const input = restoreInput(ruleset, []).text;
-    this.#held.set(family, { input, ours: text, isComplete, generation });
+    const held = { ruleset, input: restoreInput(ruleset, []).text, standing: undefined };
+    this.#held.set(family, held);
+    // The caller need not wait for that. If it fails, the next check says that nothing is known.
+    this.#afterOthers(family, async () => {
+      if (this.#held.get(family) === held) await this.#readBack(family, held);
+    }).catch(() => undefined);
   }
 
   async #check(family: Family, ruleset: Ruleset): Promise<'same' | 'different' | 'unknown'> {
     const held = this.#held.get(family);
     if (held === undefined) return 'unknown';
-    if (!held.isComplete || held.input !== restoreInput(ruleset, []).text) return 'different';
-    if (await this.#isUnchanged(family, held)) return 'same';
+    const standing = held.standing ?? (await this.#readBack(family, held));
+    const { text } = restoreInput(ruleset, []);
+    if (!standing.isComplete || held.input !== text) return 'different';
+    if (await this.#isUnchanged(family, standing)) return 'same';
     const { saved, generation } = await this.#save(family);
-    if (ourPart(saved, { family, ruleset }).text !== held.ours) return 'different';
-    this.#held.set(family, { ...held, generation });
+    if (ourPart(saved, { family, ruleset }).text !== standing.ours) return 'different';
+    this.#held.set(family, { ...held, standing: { ...standing, generation } });
     return 'same';
+  }
+
+  /** Notes what stands in the kernel after our own write; if that cannot be read, nothing is known any more. */
+  async #readBack(family: Family, { ruleset, input }: Held): Promise<Standing> {
+    this.#held.delete(family);
+    // Another family's write that is under way would move the generation meanwhile.
+    await Promise.allSettled(this.#restoring.values());
+    const { saved, generation } = await this.#save(family);
+    const { text, isComplete } = ourPart(saved, { family, ruleset });
+    const standing = { ours: text, isComplete, generation };
+    this.#held.set(family, { ruleset, input, standing });
+    return standing;
   }
 
   async #remove(family: Family, ruleset: Ruleset): Promise<void> {
@@ -134,15 +165,18 @@ export class RestoreFirewall implements Firewall {
   }
 
   /** Nothing at all changed in the kernel since our own write. */
-  async #isUnchanged(family: Family, held: Held): Promise<boolean> {
+  async #isUnchanged(
+    family: Family,
+    { generation }: { generation: number | undefined },
+  ): Promise<boolean> {
     const { iptables } = await this.#find(family);
-    if (iptables.flavour !== 'nft' || held.generation === undefined) return false;
-    return this.#generation() === held.generation;
+    if (iptables.flavour !== 'nft' || generation === undefined) return false;
+    return this.#generation() === generation;
   }
 
   async #missingJumps(family: Family, { jumps }: Ruleset): Promise<readonly Jump[]> {
-    const held = this.#held.get(family);
-    if (held?.isComplete && (await this.#isUnchanged(family, held))) return [];
+    const standing = this.#held.get(family)?.standing;
+    if (standing?.isComplete && (await this.#isUnchanged(family, standing))) return [];
     const { saved } = await this.#save(family);
     return jumps.filter((jump) => {
       const rules = saved.get(jump.table)?.rules;
@@ -150,17 +184,30 @@ export class RestoreFirewall implements Firewall {
     });
   }
 
-  /** All rules, and the generation they are of; `undefined` if they changed in the meantime. */
+  /** All rules, and the generation that they are of. */
   async #save(family: Family): Promise<{ saved: Saved; generation: number | undefined }> {
     const { save } = await this.#find(family);
-    const before = this.#generation();
-    const result = await this.#machine.run(save, [], { timeout: processTimeout });
-    const after = this.#generation();
+    const { result, generation } = (await this.#takeFound(family)) ?? (await this.#read(save, []));
     if (result.status !== 0) {
       throw restoreError(`read ${family} rules`, { text: '', lines: [] }, result);
     }
-    const generation = before === after ? after : undefined;
     return { saved: parseSaved(result.stdout), generation };
+  }
+
+  /** What the search for iptables read, once, if nothing has changed since. */
+  async #takeFound(family: Family): Promise<Reading | undefined> {
+    const { save } = await this.#find(family);
+    const found = this.#found.get(save);
+    this.#found.delete(save);
+    return found !== undefined && (await this.#isUnchanged(family, found)) ? found : undefined;
+  }
+
+  /** Runs a program that changes nothing. */
+  async #read(command: string, parameters: readonly string[]): Promise<Reading> {
+    const before = this.#generation();
+    const result = await this.#machine.run(command, parameters, { timeout: processTimeout });
+    const after = this.#generation();
+    return { result, generation: before === after ? after : undefined };
   }
 
   async #restore(
@@ -172,7 +219,9 @@ export class RestoreFirewall implements Firewall {
     const wait = lockWords(version);
     for (let attempt = 0; ; attempt++) {
       const options = { input: input.text, timeout: processTimeout };
-      const result = await this.#machine.run(restore, ['--noflush', ...wait], options);
+      const running = this.#machine.run(restore, ['--noflush', ...wait], options);
+      this.#restoring.set(family, running);
+      const result = await running.finally(() => this.#restoring.delete(family));
       if (result.status === 0) return;
       const pause = pauses[attempt];
       if (pause === undefined || !isTransient(result)) {
@@ -186,13 +235,39 @@ export class RestoreFirewall implements Firewall {
   async #find(family: Family): Promise<Programs> {
     const known = this.#programs.get(family);
     if (known !== undefined) return known;
-    const other = [...this.#programs.values()][0];
-    const iptables = other?.iptables ?? (await findIptables(this.#machine));
+    const [other] = this.#programs.values();
+    const iptables = other?.iptables ?? (await this.#searchOnce());
     const version = await probeVersion(this.#machine, { family, infix: iptables.infix });
     const base = `${baseName(family)}${iptables.infix}`;
     const found = { iptables, version, save: `${base}-save`, restore: `${base}-restore` };
     this.#programs.set(family, found);
     return found;
+  }
+
+  /** Families that ask at once share one search. */
+  #searchOnce(): Promise<Iptables> {
+    this.#search ??= this.#findIptables().finally(() => {
+      this.#search = undefined;
+    });
+    return this.#search;
+  }
+
+  async #findIptables(): Promise<Iptables> {
+    const readings: [string, Reading][] = [];
+    const iptables = await findIptables({
+      ...this.#machine,
+      run: async (command, parameters) => {
+        const reading = await this.#read(command, parameters);
+        readings.push([command, reading]);
+        return reading.result;
+      },
+    });
+    for (const family of families) {
+      const save = `${baseName(family)}${iptables.infix}-save`;
+      const reading = readings.find(([command]) => command === save)?.[1];
+      if (reading?.result.status === 0) this.#found.set(save, reading);
+    }
+    return iptables;
   }
 }
 
@@ -202,19 +277,3 @@ function lockWords(version: Version): readonly string[] {
   const seconds = ['-w', String(lockWait)];
   return isAtLeast(version, [1, 8, 8]) ? seconds : [...seconds, '-W', '100000'];
 }
-
-const thisMachine: Machine = {
-  run: runProcess,
-  hasProgram,
-  async legacyTables(family) {
-    const names = family === 'IPv4' ? 'ip_tables_names' : 'ip6_tables_names';
-    try {
-      const text = await readFile(`/proc/net/${names}`, 'utf8');
-      return text.split('\n').filter((name) => name !== '');
-    } catch (cause) {
-      // Without the module there is no file, and so there are no tables.
-      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return [];
-      throw new KernelError(`read /proc/net/${names}`, 'EIO', { cause });
-    }
-  },
-};

@@ -193,6 +193,7 @@ describe.skipIf(!hasFlavour('nft'))('nft', () => {
       jumps: [],
     } as const;
     await firewall.apply('IPv4', ruleset);
+    expect(await firewall.check('IPv4', ruleset)).toBe('same');
     ran.length = 0;
     expect(await firewall.check('IPv4', ruleset)).toBe('same');
     expect(ran).toEqual([]);
