@@ -193,8 +193,8 @@ test('owners of Services hear of conflicts, of cut connections and of annotation
   const address = '10.0.0.1' as never;
   const server = { address, protocol: 'TCP', port: 80 } as const;
   const conflict = { server: 'key', winner: 'shop/old', loser: 'shop/web' };
-  reporter.conflict(conflict, { server, loser: service });
-  reporter.conflict(conflict, { server, loser: undefined });
+  reporter.conflict(conflict, { server, loser: service, others: 2 });
+  reporter.conflict(conflict, { server, loser: undefined, others: 0 });
   const drain = { server, backend: { address, port: 80 } as never, podUid: '', age: 1 } as const;
   reporter.drainEnded({ ...drain, end: 'deadline', cutConnections: 1 }, service);
   reporter.drainEnded({ ...drain, end: 'deadline', cutConnections: 1 }, undefined);

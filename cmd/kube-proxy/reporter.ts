@@ -37,8 +37,8 @@ export function createReporter(listeners: Listeners): Reporter {
     },
     repaired: (kind) => metrics.repairs.inc({ kind }),
     // Counted by `state`, and logged by the proxier.
-    conflict({ winner }, { server, loser }) {
-      if (loser !== undefined) record(conflictEvent(loser, { server, winner }));
+    conflict({ winner }, { server, loser, others }) {
+      if (loser !== undefined) record(conflictEvent(loser, { server, winner, others }));
     },
     drainEnded(drain, service) {
       const { end, age, cutConnections } = drain;

@@ -19,13 +19,16 @@ function drain(over: Partial<EndedDrain>): EndedDrain {
   return { server, backend, podUid: '', end: 'deadline', age: 1, cutConnections: 1, ...over };
 }
 
-test('a lost virtual server is told to the loser', () => {
-  expect(conflictEvent(service, { server, winner: 'shop/old' })).toEqual({
+test.each([
+  [0, '172.30.0.1:80/TCP is served for Service shop/old, which comes first'],
+  [7, '172.30.0.1:80/TCP and 7 more is served for Service shop/old, which comes first'],
+])('a lost virtual server, and %i others, are told to the loser', (others, note) => {
+  expect(conflictEvent(service, { server, winner: 'shop/old', others })).toEqual({
     regarding,
     type: 'Warning',
     reason: 'VirtualServerConflict',
     action: 'SyncService',
-    note: '172.30.0.1:80/TCP is served for Service shop/old, which was there before',
+    note,
   });
 });
 

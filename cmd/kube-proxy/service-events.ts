@@ -7,15 +7,16 @@ import type { ServiceIdentity } from '../../pkg/proxy/reporter.ts';
 /** The API refuses longer notes. */
 const longestNote = 1_000;
 
-/** A Service does not get a virtual server that it wants: an older one has it. */
+/** A Service does not get a virtual server that it wants, nor so many others: another one comes first (`docs/conflicts.md`). */
 export function conflictEvent(
   loser: ServiceIdentity,
-  { server, winner }: { server: VirtualServerId; winner: string },
+  { server, winner, others }: { server: VirtualServerId; winner: string; others: number },
 ): KubeEvent {
+  const more = others === 0 ? '' : ` and ${others} more`;
   return warning(loser, {
     reason: 'VirtualServerConflict',
     action: 'SyncService',
-    note: `${printVirtualServer(server)} is served for Service ${winner}, which was there before`,
+    note: `${printVirtualServer(server)}${more} is served for Service ${winner}, which comes first`,
   });
 }
 

@@ -1,20 +1,23 @@
 import type { Problem, Service } from '../kube/types.ts';
+import { errorText } from '../log/error-text.ts';
 import type { Logger } from '../log/log.ts';
 import type { Clock } from '../runner/clock.ts';
 import { Breather } from '../runner/lane.ts';
+import type { ServiceSettings } from './backends.ts';
 import type { UdpFrontEnd } from './flow-notes.ts';
-import { footprint, type NodeContext } from './footprint.ts';
+import { footprintsByPort, type NodeContext } from './footprint.ts';
 import { Keys } from './keys.ts';
-import type { Ledger, Owner } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
 import type { Reporter } from './reporter.ts';
+import { portKey } from './service.ts';
+import { ServiceQueue } from './service-queue.ts';
+import { ServiceReports } from './service-reports.ts';
 import type { Store } from './store.ts';
 import type { Trigger } from './triggers.ts';
 import { UdpChanges } from './udp-changes.ts';
 
 /** What a Service asks for by annotations. */
-export interface ServiceWishes {
-  /** How long its real servers may drain, in milliseconds; 0 for no limit, `undefined` if it does not say. */
-  readonly drainTimeout: number | undefined;
+export interface ServiceWishes extends ServiceSettings {
   /** What could not be understood, and counts as not said. */
   readonly problems: readonly Problem[];
 }
@@ -33,33 +36,63 @@ export interface BookkeeperOptions {
 export interface Entered {
   readonly keys: Keys;
   readonly triggers: readonly Trigger[];
+  /** When there is more to enter, in milliseconds: now for Services that are entered in part, later for those that failed. */
+  readonly next: number | undefined;
 }
 
-/** Brings the ledger up to date with the store: the footprints of the Services that changed, and of no others. */
+/** How long one Service is worked on until the next one gets its turn, in milliseconds. */
+const share = 10;
+/** How long Services that take longer are worked on until what is entered so far is carried out, in milliseconds. */
+const longest = 200;
+
+/** A Service that is being entered, step by step. */
+interface Task {
+  readonly service: string;
+  readonly steps: Iterator<undefined>;
+}
+
+/**
+ * Brings the ledger up to date with the store: the footprints of the Services that changed, and of no others. Small ones are entered
+ * at once. A big one is entered port by port, over several calls, and what is entered of it is carried out meanwhile. An
+ * exception concerns its own Service only, which is tried again.
+ */
 export class Bookkeeper {
   readonly #options: BookkeeperOptions;
-  readonly #owners = new Map<string, Owner>();
-  readonly #reportedConflicts = new Set<string>();
-  /** What was said of a Service's annotations last, by its key. */
-  readonly #complaints = new Map<string, string>();
+  readonly #queue = new ServiceQueue();
+  readonly #reports: ServiceReports;
   readonly #udpChanges = new UdpChanges();
+  /** Services that are entered in part. */
+  readonly #tasks = new Map<string, Task>();
+  #touched = new Keys();
 
   constructor(options: BookkeeperOptions) {
     this.#options = options;
+    this.#reports = new ServiceReports(options);
   }
 
-  /** Enters everything that changed since the last time. */
-  async enter(node: NodeContext): Promise<Entered> {
-    const { store, clock } = this.#options;
+  /** How many Services could not be entered as they are now. */
+  get failedServices(): number {
+    return this.#queue.failedCount;
+  }
+
+  /** Enters what changed since the last time, all of it if that is asked for, and else as much as does not keep others waiting. */
+  async enter(node: NodeContext, { isComplete = false } = {}): Promise<Entered> {
+    const { store, ledger, clock } = this.#options;
     store.expire();
     const { services, triggers } = store.takeDirty();
-    const keys = new Keys();
+    this.#queue.add(services);
     const breather = new Breather(() => clock.now());
-    for (const key of services) {
-      this.#enter(key, { node, touched: keys });
-      await breather.breathe();
-    }
-    return { keys, triggers };
+    const began = clock.now();
+    do {
+      for (const service of this.#queue.takeDue(clock.now(), (key) => this.#tasks.has(key)))
+        await this.#run({ service, steps: this.#steps(service, node) }, breather);
+      for (const task of [...this.#tasks.values()]) await this.#run(task, breather);
+    } while (this.#hasMore && (isComplete || clock.now() - began < longest));
+    this.#reports.conflicts(ledger.takeConflicts(), { ledger, store });
+    const keys = this.#touched;
+    this.#touched = new Keys();
+    const next = this.#hasMore ? clock.now() : this.#queue.nextRetry;
+    return { keys, triggers, next };
   }
 
   /** UDP front ends whose endpoints changed since the last call. */
@@ -67,50 +100,79 @@ export class Bookkeeper {
     return this.#udpChanges.take();
   }
 
-  #enter(key: string, { node, touched }: { node: NodeContext; touched: Keys }): void {
+  get #hasMore(): boolean {
+    return this.#tasks.size > 0 || this.#queue.hasChanged;
+  }
+
+  /** Works on a Service for its share of time, and keeps it if there is more to do. */
+  async #run(task: Task, breather: Breather): Promise<void> {
+    const { clock } = this.#options;
+    const { service, steps } = task;
+    const end = clock.now() + share;
+    try {
+      while (steps.next().done !== true) {
+        await breather.breathe();
+        if (clock.now() < end) continue;
+        this.#tasks.set(service, task);
+        return;
+      }
+      this.#queue.succeeded(service);
+    } catch (error) {
+      this.#fail(service, error);
+    }
+    this.#tasks.delete(service);
+  }
+
+  #fail(service: string, error: unknown): void {
+    const { clock, log } = this.#options;
+    const isNews = this.#queue.failed(service, { message: errorText(error), now: clock.now() });
+    if (isNews) log.error('could not work out what a Service wants', error, { service });
+  }
+
+  /** The steps of entering one Service as it is now. */
+  *#steps(key: string, node: NodeContext): Generator<undefined> {
     const { store, ledger } = this.#options;
     const objects = store.objects(key);
-    const owner =
-      objects === undefined ? this.#owners.get(key) : { key, created: objects.service.created };
-    if (owner === undefined) return;
-    if (objects === undefined) this.#owners.delete(key);
-    else this.#owners.set(key, owner);
-    const drainTimeout = this.#drainTimeout(key, objects?.service);
-    const wanted =
-      objects === undefined ? undefined : footprint({ ...objects, drainTimeout }, node);
-    ledger.set(owner, wanted, { touched });
-    this.#udpChanges.note(key, wanted?.udpFrontEnds ?? []);
-    this.#reportConflicts(owner);
+    const owner = { key, created: objects?.service.created ?? 0 };
+    const settings = this.#settingsOf(key, objects?.service);
+    const entered = new Set<string>();
+    for (const step of objects === undefined
+      ? []
+      : footprintsByPort({ ...objects, ...settings }, node)) {
+      yield undefined;
+      if (step === undefined) continue;
+      const part = portKey(step.port);
+      entered.add(part);
+      ledger.set(owner, step.footprint, { part, touched: this.#touched });
+      this.#udpChanges.note(`${key} ${part}`, step.footprint.udpFrontEnds);
+    }
+    for (const part of ledger.parts(key)) {
+      if (entered.has(part)) continue;
+      yield undefined;
+      ledger.set(owner, undefined, { part, touched: this.#touched });
+      this.#udpChanges.note(`${key} ${part}`, []);
+    }
   }
 
-  /** How long a Service wants its real servers to drain; says what it says wrong, once. */
-  #drainTimeout(key: string, service: Service | undefined): number | undefined {
-    const { wishesOf, log, reporter } = this.#options;
-    if (wishesOf === undefined) return undefined;
-    const wishes = service && wishesOf(service);
-    const problems = wishes?.problems ?? [];
-    const complaint = problems.map(({ field, message }) => `${field}: ${message}`).join('; ');
-    if (complaint === (this.#complaints.get(key) ?? '')) return wishes?.drainTimeout;
-    if (complaint === '') this.#complaints.delete(key);
-    else this.#complaints.set(key, complaint);
-    if (complaint !== '' && service !== undefined) {
-      log.error('invalid annotation', undefined, { service: key, problems: complaint });
-      reporter.invalidAnnotations(service, problems);
-    }
-    return wishes?.drainTimeout;
+  /** What a Service asks for by annotations; says what it says wrong. */
+  #settingsOf(key: string, service: Service | undefined): ServiceSettings {
+    const { wishesOf } = this.#options;
+    if (wishesOf === undefined) return {};
+    const { problems = [], ...settings } =
+      service === undefined ? {} : readWishes(service, wishesOf);
+    this.#reports.problems(key, { service, problems });
+    return settings;
   }
+}
 
-  /** Says of each claim that is lost, by this Service or against it, once who holds it. */
-  #reportConflicts(owner: Owner): void {
-    const { ledger, log, reporter, store } = this.#options;
-    for (const conflict of ledger.conflictsOf(owner)) {
-      const id = `${conflict.loser} ${conflict.server} ${conflict.winner}`;
-      if (this.#reportedConflicts.has(id)) continue;
-      this.#reportedConflicts.add(id);
-      log.error('two Services want one virtual server', undefined, { ...conflict });
-      const server = ledger.claim(conflict.server)?.frontEnd.server;
-      const loser = store.service(conflict.loser);
-      if (server !== undefined) reporter.conflict(conflict, { server, loser });
-    }
+/** A Service whose annotations cannot even be read is served without them. */
+function readWishes(
+  service: Service,
+  wishesOf: (service: Service) => ServiceWishes,
+): Partial<ServiceWishes> {
+  try {
+    return wishesOf(service);
+  } catch (error) {
+    return { problems: [{ field: 'metadata.annotations', message: errorText(error) }] };
   }
 }

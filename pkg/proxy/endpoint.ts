@@ -1,9 +1,12 @@
-import { type Family, type IpAddress, printHostPort } from '../ip/address.ts';
+import type { Family, IpAddress } from '../ip/address.ts';
 import type { Protocol } from '../ip/protocol.ts';
+import { realServerKey } from '../ipvs/ipvs.ts';
 import type { EndpointSlice, Endpoint as SliceEndpoint } from '../kube/types.ts';
 
 /** One address and port that serves a service port. */
 export interface Endpoint {
+  /** Of the real server that it becomes. */
+  readonly key: string;
   readonly address: IpAddress;
   readonly port: number;
   /** On this node. */
@@ -22,54 +25,91 @@ export interface EndpointQuery {
   readonly family: Family;
   readonly portName: string;
   readonly protocol: Protocol;
-  readonly nodeName: string;
 }
 
-/** A map key for an endpoint: `address:port`. */
-export function endpointKey({
-  address,
-  port,
-}: {
-  readonly address: IpAddress;
+/** A slice that names a port, and the number that it gives to it. */
+interface NumberedSlice {
+  readonly slice: EndpointSlice;
   readonly port: number;
-}): string {
-  return printHostPort(address, port);
 }
 
-/**
- * The endpoints that some slices give to one service port: one for each address and port, in the order
- * of that text. Of two, the first wins, unless it is the only one of them that terminates.
- */
-export function endpointsOf(
-  slices: Iterable<EndpointSlice>,
-  query: EndpointQuery,
-): readonly Endpoint[] {
-  const found = new Map<string, Endpoint>();
-  for (const slice of slices) {
-    if (slice.family !== query.family) continue;
-    for (const { name, protocol, port } of slice.ports) {
-      if (name !== query.portName || protocol !== query.protocol) continue;
-      for (const endpoint of slice.endpoints)
-        collect(found, fromSlice(endpoint, { port, nodeName: query.nodeName }));
-    }
+/** After so many endpoints, or ports of slices, others get a turn. */
+const stepSize = 500;
+
+/** The endpoints of a Service by port: each of its slices is looked at for the ports that it names, and for no others. */
+export class EndpointIndex {
+  readonly #nodeName: string;
+  readonly #slicesByPort = new Map<string, NumberedSlice[]>();
+
+  constructor({ nodeName }: { readonly nodeName: string }) {
+    this.#nodeName = nodeName;
   }
-  return [...found]
-    .sort(([one], [other]) => (one < other ? -1 : 1))
-    .map(([, endpoint]) => endpoint);
+
+  /** Takes slices in. Yields between steps. */
+  *add(slices: Iterable<EndpointSlice>): Generator<undefined, this> {
+    let count = 0;
+    for (const slice of slices) {
+      for (const { name: portName, protocol, port } of slice.ports) {
+        const key = queryKey({ family: slice.family, portName, protocol });
+        const numbered = this.#slicesByPort.get(key);
+        if (numbered === undefined) this.#slicesByPort.set(key, [{ slice, port }]);
+        else numbered.push({ slice, port });
+        if (++count % stepSize === 0) yield undefined;
+      }
+    }
+    return this;
+  }
+
+  /** How many endpoints the slices name for a port, duplicates included. */
+  count(query: EndpointQuery): number {
+    const slices = this.#slicesByPort.get(queryKey(query)) ?? [];
+    return slices.reduce((sum, { slice }) => sum + slice.endpoints.length, 0);
+  }
+
+  /**
+   * The endpoints of one port: one for each address and port, of several the one that is most fit to serve, in whichever order
+   * they come. Yields between steps.
+   */
+  *endpointsOf(query: EndpointQuery): Generator<undefined, readonly Endpoint[]> {
+    const found = new Map<string, Endpoint>();
+    let count = 0;
+    for (const { slice, port } of this.#slicesByPort.get(queryKey(query)) ?? []) {
+      for (const some of slice.endpoints) {
+        const endpoint = toEndpoint(some, { port, nodeName: this.#nodeName });
+        const present = found.get(endpoint.key);
+        if (present === undefined || isFitter(endpoint, present)) found.set(endpoint.key, endpoint);
+        if (++count % stepSize === 0) yield undefined;
+      }
+    }
+    return [...found.values()];
+  }
 }
 
-function collect(found: Map<string, Endpoint>, endpoint: Endpoint): void {
-  const key = endpointKey(endpoint);
-  const present = found.get(key);
-  if (present === undefined || (present.terminating && !endpoint.terminating))
-    found.set(key, endpoint);
+function queryKey({ family, portName, protocol }: EndpointQuery): string {
+  return `${family} ${protocol} ${portName}`;
 }
 
-function fromSlice(
+/** Whether an endpoint, of two with one address and port, is the one that counts. Of equals the uid decides, so that order does not. */
+function isFitter(endpoint: Endpoint, present: Endpoint): boolean {
+  const difference = fitness(endpoint) - fitness(present);
+  if (difference !== 0) return difference > 0;
+  if (endpoint.podUid === present.podUid) return endpoint.isLocal && !present.isLocal;
+  if (endpoint.podUid === '' || present.podUid === '') return present.podUid === '';
+  return endpoint.podUid < present.podUid;
+}
+
+function fitness({ ready, serving, terminating }: Endpoint): number {
+  if (ready) return terminating ? 3 : 4;
+  if (serving && terminating) return 2;
+  return terminating ? 0 : 1;
+}
+
+function toEndpoint(
   endpoint: SliceEndpoint,
   { port, nodeName }: { port: number; nodeName: string },
 ): Endpoint {
   const { address, ready, serving, terminating, zoneHints, nodeHints, podUid } = endpoint;
+  const key = realServerKey({ address, port });
   const isLocal = nodeName !== '' && endpoint.nodeName === nodeName;
-  return { address, port, isLocal, ready, serving, terminating, zoneHints, nodeHints, podUid };
+  return { key, address, port, isLocal, ready, serving, terminating, zoneHints, nodeHints, podUid };
 }

@@ -16,7 +16,7 @@ function dns(...endpoints: readonly string[]): UdpFrontEnd {
   return {
     addresses: [vip],
     port: 53,
-    endpoints: endpoints.map((text) => ({ address: ip(text), port: 5353 })),
+    endpoints: new Set(endpoints.map((text) => `${text} 5353`)),
   };
 }
 
@@ -64,7 +64,7 @@ describe('a new virtual server', () => {
 
 describe('a changed UDP front end', () => {
   const answered = translatedFlow('10.0.0.8');
-  const otherPort = { ...dns(), endpoints: [{ address: ip('10.0.0.8'), port: 53 }] };
+  const otherPort = { ...dns(), endpoints: new Set(['10.0.0.8 53']) };
 
   test.each([
     ['a flow that another address answers', answered, dns('10.0.0.9')],

@@ -1,20 +1,15 @@
 import { type Flow, isUntranslated } from '../conntrack/conntrack.ts';
 import type { IpAddress } from '../ip/address.ts';
 import type { Protocol } from '../ip/protocol.ts';
-import {
-  type RealServerId,
-  realServerKey,
-  type VirtualServerId,
-  virtualServerKey,
-} from '../ipvs/ipvs.ts';
+import { realServerKey, type VirtualServerId, virtualServerKey } from '../ipvs/ipvs.ts';
 import { endsOf } from './flow-ends.ts';
 
 /** A UDP front end and who may answer for it: an address of a Service, or a node port on the node's addresses. */
 export interface UdpFrontEnd {
   readonly addresses: readonly IpAddress[];
   readonly port: number;
-  /** The serving endpoints. With none, the front end's flows are left alone: nobody better could answer. */
-  readonly endpoints: readonly RealServerId[];
+  /** The serving endpoints, by {@link realServerKey}. With none, the front end's flows are left alone: nobody better could answer. */
+  readonly endpoints: ReadonlySet<string>;
 }
 
 /** Which flows are to go, as it was asked for since the last dump of a family. */
@@ -49,7 +44,7 @@ export class FlowNotes {
   /** Flows to a UDP front end that anybody else answers are to go. */
   noteEndpoints(address: IpAddress, { port, endpoints }: UdpFrontEnd): void {
     const key = virtualServerKey({ address, protocol: 'UDP', port });
-    this.#endpoints.set(key, new Set(endpoints.map(realServerKey)));
+    this.#endpoints.set(key, endpoints);
   }
 
   /** Whether a flow is to go. */

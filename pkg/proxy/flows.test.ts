@@ -44,7 +44,7 @@ function insert(...flows: readonly ReturnType<typeof plainFlow>[]): void {
 }
 
 function endpoints(...addresses: readonly string[]) {
-  return addresses.map((address) => ({ address: ip(address), port: 5353 }));
+  return new Set(addresses.map((address) => `${address} 5353`));
 }
 
 describe('requests', () => {
@@ -88,7 +88,7 @@ describe('requests', () => {
 
   test('for nothing dump nothing', async () => {
     forgetter.forgetUntranslated([]);
-    forgetter.reconcileUdp([{ addresses: [server.address], port: 53, endpoints: [] }]);
+    forgetter.reconcileUdp([{ addresses: [server.address], port: 53, endpoints: endpoints() }]);
     await clock.advance(5000);
     expect(conntrack.calls.dump).toBe(0);
   });

@@ -4,16 +4,15 @@ import {
   IP_VS_SVC_F_PERSISTENT,
   IP_VS_SVC_F_SCHED1,
   IP_VS_SVC_F_SCHED2,
-  type RealServerId,
-  realServerKey,
   type VirtualServer,
 } from '../ipvs/ipvs.ts';
 import type { EndpointSlice, Service } from '../kube/types.ts';
-import { type Endpoint, endpointsOf } from './endpoint.ts';
+import { Backends, type ServiceSettings, type WantedRealServer } from './backends.ts';
+import { type Endpoint, EndpointIndex } from './endpoint.ts';
 import type { UdpFrontEnd } from './flow-notes.ts';
 import { type ServicePort, servicePorts } from './service.ts';
 import type { SetId } from './sets.ts';
-import { chooseEndpoints, type EndpointChoice, type NodeTopology } from './topology.ts';
+import type { NodeTopology } from './topology.ts';
 
 /** What a Service's state in the kernel depends on besides the Service itself. */
 export interface NodeContext extends NodeTopology {
@@ -22,14 +21,12 @@ export interface NodeContext extends NodeTopology {
   readonly scheduler: string;
 }
 
-/** The API objects of one Service. */
-export interface ServiceObjects {
+/** The API objects of one Service, and what it asks for. */
+export interface ServiceObjects extends ServiceSettings {
   readonly service: Service;
   readonly slices: Iterable<EndpointSlice>;
   /** Slices made of endpoints that vanished a moment ago and may come back: they lose new connections only. */
   readonly vanished: Iterable<EndpointSlice>;
-  /** How long this Service's real servers may drain, in milliseconds, if it says so itself; 0 for no limit. */
-  readonly drainTimeout?: number | undefined;
 }
 
 /** An entry of one of our sets, each of which there is once for each family. */
@@ -39,16 +36,13 @@ export interface SetEntry {
   readonly entry: Entry;
 }
 
-/** A real server that should be there. One with weight 0 is kept if it is there, and not made. */
-export interface WantedRealServer extends RealServerId {
-  readonly weight: 0 | 1;
-  /** '' if unknown. */
-  readonly podUid: string;
-}
+/** Where a virtual server's address and port come from: the API allocated them, or they were written into the Service. */
+export type AddressKind = 'allocated' | 'loadBalancer' | 'external';
 
 /** One virtual server with everything that stands and falls with it. */
 export interface FrontEnd {
   readonly server: VirtualServer;
+  readonly addressKind: AddressKind;
   /** Whether its address goes onto the dummy device. */
   readonly isBound: boolean;
   /** Whether clients come to it from outside the cluster. */
@@ -60,7 +54,7 @@ export interface FrontEnd {
   readonly entries: readonly SetEntry[];
 }
 
-/** Everything that one Service wants in the kernel. */
+/** Everything that one Service, or one port of it, wants in the kernel. */
 export interface Footprint {
   readonly frontEnds: readonly FrontEnd[];
   /** Entries that belong to no front end: what endpoints of this node reach themselves through. */
@@ -74,32 +68,83 @@ export interface Footprint {
 /** A traffic policy that asks for local endpoints, and the family in which there are none. */
 export type LocalLack = `${'internal' | 'external'} ${Family}`;
 
-/** What one Service wants in the kernel. The only place where Kubernetes' words turn into LVS's. */
+/** What one Service wants in the kernel. */
 export function footprint(objects: ServiceObjects, node: NodeContext): Footprint {
-  const frontEnds: FrontEnd[] = [];
-  const hairpins: SetEntry[] = [];
-  const udpFrontEnds: UdpFrontEnd[] = [];
-  const withoutLocalEndpoints = new Set<LocalLack>();
+  const parts: Footprint[] = [];
+  for (const part of footprintsByPort(objects, node))
+    if (part !== undefined) parts.push(part.footprint);
+  return {
+    frontEnds: parts.flatMap(({ frontEnds }) => frontEnds),
+    hairpins: parts.flatMap(({ hairpins }) => hairpins),
+    udpFrontEnds: parts.flatMap(({ udpFrontEnds }) => udpFrontEnds),
+    withoutLocalEndpoints: new Set(
+      parts.flatMap(({ withoutLocalEndpoints }) => [...withoutLocalEndpoints]),
+    ),
+  };
+}
+
+/** What one port of a Service wants. */
+export interface PortFootprint {
+  readonly port: ServicePort;
+  readonly footprint: Footprint;
+}
+
+/**
+ * What one Service wants in the kernel, port by port, and nothing at all between steps none of which is long, however many ports
+ * and endpoints there are.
+ * The only place where Kubernetes' words turn into LVS's.
+ */
+export function* footprintsByPort(
+  objects: ServiceObjects,
+  node: NodeContext,
+): Generator<PortFootprint | undefined> {
+  const present = yield* new EndpointIndex(node).add(objects.slices);
+  const vanished = yield* new EndpointIndex(node).add(objects.vanished);
   for (const port of servicePorts(objects.service)) {
-    const query = {
-      family: port.family,
-      portName: port.name,
-      protocol: port.protocol,
-      nodeName: node.nodeName,
-    };
-    const endpoints = endpointsOf(objects.slices, query);
-    const vanished = endpointsOf(objects.vanished, query);
-    const backends = new Backends(port, { node, endpoints, vanished });
-    const circumstances = { node, backends, drainTimeout: objects.drainTimeout };
-    frontEnds.push(clusterFrontEnd(port, circumstances), ...nodePortFrontEnds(port, circumstances));
-    for (const endpoint of [...endpoints, ...vanished])
-      if (endpoint.isLocal) hairpins.push(hairpin(endpoint, port));
-    if (port.protocol === 'UDP') udpFrontEnds.push(...udpFrontEndsOf(port, { node, endpoints }));
-    if (!backends.lacksLocal) continue;
-    if (port.isInternalPolicyLocal) withoutLocalEndpoints.add(`internal ${port.family}`);
-    if (port.isExternalPolicyLocal) withoutLocalEndpoints.add(`external ${port.family}`);
+    const context = { present, vanished, node, settings: objects };
+    yield { port, footprint: yield* makeFootprint(port, context) };
   }
-  return { frontEnds, hairpins, udpFrontEnds, withoutLocalEndpoints };
+}
+
+interface Making {
+  readonly present: EndpointIndex;
+  readonly vanished: EndpointIndex;
+  readonly node: NodeContext;
+  readonly settings: ServiceSettings;
+}
+
+/** Yields between steps, and gives back what a port wants. */
+function* makeFootprint(
+  port: ServicePort,
+  { present, vanished, node, settings }: Making,
+): Generator<undefined, Footprint> {
+  const { family, name: portName, protocol } = port;
+  const query = { family, portName, protocol };
+  const endpoints = yield* present.endpointsOf(query);
+  const gone = yield* vanished.endpointsOf(query);
+  const backends = new Backends(port, { node, endpoints, vanished: gone, settings });
+  const circumstances = { node, backends, drainTimeout: settings.drainTimeout };
+  const frontEnds = [
+    clusterFrontEnd(port, circumstances),
+    ...nodePortFrontEnds(port, circumstances),
+  ];
+  yield undefined;
+  const local = [...endpoints, ...gone].filter(({ isLocal }) => isLocal);
+  return {
+    frontEnds,
+    hairpins: local.map((endpoint) => hairpin(endpoint, port)),
+    udpFrontEnds: protocol === 'UDP' ? udpFrontEndsOf(port, { node, endpoints }) : [],
+    withoutLocalEndpoints: backends.lacksLocal ? localLacks(port) : none,
+  };
+}
+
+const none: ReadonlySet<never> = new Set();
+
+function localLacks(port: ServicePort): ReadonlySet<LocalLack> {
+  const lacks = new Set<LocalLack>();
+  if (port.isInternalPolicyLocal) lacks.add(`internal ${port.family}`);
+  if (port.isExternalPolicyLocal) lacks.add(`external ${port.family}`);
+  return lacks;
 }
 
 interface Circumstances {
@@ -115,6 +160,7 @@ function clusterFrontEnd(
   const { clusterIP: ip, protocol, family } = port;
   return {
     server: virtualServer(port, { address: ip, port: port.port, scheduler: node.scheduler }),
+    addressKind: 'allocated',
     isBound: true,
     isExposed: false,
     drainTimeout,
@@ -134,6 +180,7 @@ function nodePortFrontEnds(
   const addresses = node.nodePortAddresses.filter((address) => familyOf(address) === port.family);
   return addresses.map((address) => ({
     server: virtualServer(port, { address, port: port.nodePort, scheduler: node.scheduler }),
+    addressKind: 'allocated',
     isBound: false,
     isExposed: true,
     drainTimeout,
@@ -172,9 +219,8 @@ function udpFrontEndsOf(
   port: ServicePort,
   { node, endpoints }: { node: NodeContext; endpoints: readonly Endpoint[] },
 ): readonly UdpFrontEnd[] {
-  const serving = endpoints
-    .filter((endpoint) => endpoint.serving)
-    .map(({ address, port: number }) => ({ address, port: number }));
+  const serving = new Set<string>();
+  for (const endpoint of endpoints) if (endpoint.serving) serving.add(endpoint.key);
   const nodePortAddresses = node.nodePortAddresses.filter(
     (address) => familyOf(address) === port.family,
   );
@@ -207,71 +253,4 @@ function virtualServer(
     prefixLength,
     persistenceEngine: '',
   };
-}
-
-/** The real servers of one service port, made once for each policy and shared by its front ends. */
-class Backends {
-  readonly #now: EndpointChoice;
-  readonly #before: EndpointChoice;
-  readonly #made = new Map<string, ReadonlyMap<string, WantedRealServer>>();
-
-  constructor(
-    port: ServicePort,
-    {
-      node,
-      endpoints,
-      vanished,
-    }: { node: NodeTopology; endpoints: readonly Endpoint[]; vanished: readonly Endpoint[] },
-  ) {
-    this.#now = chooseEndpoints(endpoints, { port, node });
-    const isBack = new Set(vanished.length === 0 ? [] : endpoints.map(realServerKey));
-    const gone = vanished.filter((endpoint) => !isBack.has(realServerKey(endpoint)));
-    this.#before =
-      gone.length === 0 ? this.#now : chooseEndpoints([...endpoints, ...gone], { port, node });
-  }
-
-  /** Endpoints exist, but none of them is on this node. */
-  get lacksLocal(): boolean {
-    return this.#now.hasAny && this.#now.local?.length === 0;
-  }
-
-  cluster(): ReadonlyMap<string, WantedRealServer> {
-    return this.#once('cluster', ({ cluster }) => cluster ?? []);
-  }
-
-  localOnly(): ReadonlyMap<string, WantedRealServer> {
-    return this.#once('localOnly', ({ local }) => local ?? []);
-  }
-
-  /** The local ones; without any, all of them, so that pods of this node still get an answer. */
-  localFirst(): ReadonlyMap<string, WantedRealServer> {
-    return this.#once('localFirst', ({ cluster, local }) =>
-      local?.length ? local : (cluster ?? []),
-    );
-  }
-
-  #once(
-    name: string,
-    choose: (choice: EndpointChoice) => readonly Endpoint[],
-  ): ReadonlyMap<string, WantedRealServer> {
-    const made = this.#made.get(name) ?? weigh(choose(this.#now), choose(this.#before));
-    this.#made.set(name, made);
-    return made;
-  }
-}
-
-/** Those chosen now at weight 1; those that only vanished a moment ago at 0, or at 1 if there is nobody else. */
-function weigh(
-  now: readonly Endpoint[],
-  before: readonly Endpoint[],
-): ReadonlyMap<string, WantedRealServer> {
-  const wanted = new Map<string, WantedRealServer>();
-  const want = (endpoint: Endpoint, weight: 0 | 1) => {
-    const { address, port, podUid } = endpoint;
-    const key = realServerKey(endpoint);
-    if (!wanted.has(key)) wanted.set(key, { address, port, podUid, weight });
-  };
-  for (const endpoint of now) want(endpoint, 1);
-  if (now !== before) for (const endpoint of before) want(endpoint, now.length > 0 ? 0 : 1);
-  return wanted;
 }

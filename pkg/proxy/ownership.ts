@@ -78,6 +78,7 @@ export function isOurs(
 export function foundFrontEnd(server: VirtualServer, mirror: Mirror): FrontEnd {
   return {
     server,
+    addressKind: 'allocated',
     isBound: mirror.bound.has(server.address),
     isExposed: !mirror.bound.has(server.address),
     drainTimeout: undefined,

@@ -5,7 +5,7 @@ import {
   type VirtualServer,
   type VirtualServerId,
 } from '../ipvs/ipvs.ts';
-import type { WantedRealServer } from './footprint.ts';
+import type { WantedRealServer } from './backends.ts';
 import type { Keys } from './keys.ts';
 import { type Claim, isSamePod, type Ledger } from './ledger.ts';
 import type { HeldRealServer, HeldServer, Mirror } from './mirror.ts';

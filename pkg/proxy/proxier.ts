@@ -5,8 +5,10 @@ import { Breather } from '../runner/lane.ts';
 import { Runner } from '../runner/runner.ts';
 import { deviceName } from './apply.ts';
 import { audit, readAddresses } from './audit.ts';
+import type { Entered } from './bookkeeper.ts';
 import type { NodeContext } from './footprint.ts';
 import type { GracefulTerminationManager } from './graceful.ts';
+import { guarded } from './guarded-reporter.ts';
 import { Keys } from './keys.ts';
 import { buildParts, type Parts, type ProxierOptions } from './parts.ts';
 import type { Trigger } from './triggers.ts';
@@ -26,8 +28,9 @@ export class Proxier {
   readonly #audits: Runner;
   #hasSynced = false;
 
-  constructor(options: ProxierOptions) {
-    const { clock, log, minSyncPeriod, syncPeriod } = options;
+  constructor(unguarded: ProxierOptions) {
+    const { clock, log, minSyncPeriod, syncPeriod } = unguarded;
+    const options = { ...unguarded, reporter: guarded(unguarded.reporter, log) };
     this.#options = options;
     this.#parts = buildParts(options, { onDirty: () => this.#syncs.request() });
     const { lane } = this.#parts;
@@ -103,7 +106,7 @@ export class Proxier {
     const started = clock.now();
     await readAddresses(this.#parts.auditContext);
     this.#parts.store.markDirty(() => true);
-    const { triggers } = await this.#parts.books.enter(this.#nodeContext());
+    const { triggers } = await this.#enter({ isComplete: true });
     const keys = new Keys();
     const breather = new Breather(() => clock.now());
     for await (const step of audit(this.#parts.auditContext)) {
@@ -126,11 +129,19 @@ export class Proxier {
   async #sync(): Promise<void> {
     if (!this.#hasSynced) return;
     const started = this.#options.clock.now();
-    const { keys, triggers } = await this.#parts.books.enter(this.#nodeContext());
+    const { keys, triggers } = await this.#enter();
     keys.add(await this.#parts.retries.due(this.#parts.auditContext));
     const isSuccess = await this.#settle(keys);
     const families = this.#options.families.filter((family) => keys.families.has(family));
     this.#report(started, { isSuccess, triggers, families });
+  }
+
+  /** Brings the ledger up to date, and asks for another sync if there is more to enter. */
+  async #enter({ isComplete = false } = {}): Promise<Entered> {
+    const entered = await this.#parts.books.enter(this.#nodeContext(), { isComplete });
+    if (entered.next !== undefined)
+      this.#syncs.retryAfter(Math.max(0, entered.next - this.#options.clock.now()));
+    return entered;
   }
 
   /** A sync that was broken off loses nothing: what it had taken in is in the ledger, with which the audit compares all. */
@@ -220,7 +231,7 @@ export class Proxier {
     const triggers = report.triggers.filter(({ family }) => families.includes(family));
     reporter.synced({ ...report, triggers, milliseconds: clock.now() - started });
     reporter.state({
-      failedServices: this.#parts.retries.failedServices,
+      failedServices: this.#parts.retries.failedServices + this.#parts.books.failedServices,
       conflicts: this.#parts.ledger.conflictCount(),
       draining: this.graceful.size,
       withoutLocalEndpoints: this.#parts.ledger.withoutLocalEndpoints(),

@@ -1,9 +1,9 @@
 import type { Family } from '../ip/address.ts';
 import type { VirtualServerId } from '../ipvs/ipvs.ts';
 import type { Kind, Problem, Service } from '../kube/types.ts';
+import type { Conflict } from './claims.ts';
 import type { EndedDrain } from './drain-list.ts';
 import type { LocalLack } from './footprint.ts';
-import type { Conflict } from './ledger.ts';
 import type { Operation } from './operation.ts';
 import type { Trigger } from './triggers.ts';
 
@@ -44,10 +44,10 @@ export interface Reporter {
   operations(kind: Operation['kind'], counts: { done: number; failed: number }): void;
   /** The audit found a difference and planned this. */
   repaired(kind: Operation['kind']): void;
-  /** Two Services want one virtual server; the one that lost, unless it is gone by now. */
+  /** Two Services want one virtual server, and so many others; the one that lost, unless it is gone by now. Said each time that it begins. */
   conflict(
     conflict: Conflict,
-    about: { server: VirtualServerId; loser: ServiceIdentity | undefined },
+    about: { server: VirtualServerId; loser: ServiceIdentity | undefined; others: number },
   ): void;
   /** A drain ended; the Service that has the virtual server, or had it until it was no longer wanted, if it is still there. */
   drainEnded(drain: EndedDrain, service: ServiceIdentity | undefined): void;

@@ -29,13 +29,18 @@ export function objectKey({ namespace, name }: ObjectName): string {
   return `${namespace}/${name}`;
 }
 
-/** The ports of a Service in both families; none for a headless Service and for an ExternalName. */
-export function servicePorts(service: Service): readonly ServicePort[] {
-  if (service.type === 'ExternalName') return [];
-  return families.flatMap((family) => {
+/** A map key for a port among those of its Service. */
+export function portKey({ family, protocol, name }: ServicePort): string {
+  return `${family} ${protocol} ${name}`;
+}
+
+/** The ports of a Service in both families, each made when it is asked for; none for a headless Service and for an ExternalName. */
+export function* servicePorts(service: Service): Generator<ServicePort> {
+  if (service.type === 'ExternalName') return;
+  for (const family of families) {
     const clusterIP = service.clusterIPs.find((address) => familyOf(address) === family);
-    return clusterIP === undefined ? [] : portsOfFamily(service, clusterIP);
-  });
+    if (clusterIP !== undefined) yield* portsOfFamily(service, clusterIP);
+  }
 }
 
 /** Whether clients outside the cluster can reach it. */
@@ -43,7 +48,7 @@ export function isExternallyAccessible(port: ServicePort): boolean {
   return port.nodePort !== 0 || port.loadBalancerIPs.length > 0 || port.externalIPs.length > 0;
 }
 
-function portsOfFamily(service: Service, clusterIP: IpAddress): readonly ServicePort[] {
+function* portsOfFamily(service: Service, clusterIP: IpAddress): Generator<ServicePort> {
   const family = familyOf(clusterIP);
   const ofFamily = (addresses: readonly IpAddress[]) =>
     addresses.filter((address) => familyOf(address) === family);
@@ -59,11 +64,6 @@ function portsOfFamily(service: Service, clusterIP: IpAddress): readonly Service
     isExternalPolicyLocal: isExposed && service.externalTrafficPolicy === 'Local',
     isInternalPolicyLocal: service.internalTrafficPolicy === 'Local',
   };
-  return service.ports.map(({ name, protocol, port, nodePort }) => ({
-    ...shared,
-    name,
-    protocol,
-    port,
-    nodePort,
-  }));
+  for (const { name, protocol, port, nodePort } of service.ports)
+    yield { ...shared, name, protocol, port, nodePort };
 }

@@ -140,6 +140,7 @@ describe('a Service is told', () => {
       {
         server: expect.objectContaining(web),
         loser: expect.objectContaining({ namespace: 'shop', name: 'late', uid: 'late-uid' }),
+        others: 0,
       },
     ]);
   });

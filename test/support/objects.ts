@@ -86,6 +86,7 @@ export function node(over: Partial<Node> = {}): Node {
 export function proxyEndpoint(address: string, over: Partial<ProxyEndpoint> = {}): ProxyEndpoint {
   const { ready, serving, terminating, zoneHints, nodeHints, podUid } = endpoint(address);
   return {
+    key: `${address} 8080`,
     address: ip(address),
     port: 8080,
     isLocal: false,
