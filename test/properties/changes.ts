@@ -6,7 +6,8 @@ import { remove, setService, setSlice } from '../support/proxier.ts';
 
 // A small world, so that changes meet: four Services on three addresses, six addresses of pods, which three pods have in turn.
 
-const names = ['a', 'b', 'c', 'd'] as const;
+/** The Services that there may be. */
+export const names = ['a', 'b', 'c', 'd'] as const;
 const name = fc.constantFrom(...names);
 const protocol = fc.constantFrom('TCP', 'UDP', 'SCTP');
 
@@ -79,6 +80,23 @@ const aDeletion = fc.oneof(
     .tuple(name, fc.constantFrom(1, 2))
     .map(([some, number]) => remove('EndpointSlice', `${some}-${number}`)),
 );
+
+/** A Service with a slice of endpoints that match it. */
+export const aWholeService: fc.Arbitrary<readonly Change[]> = fc
+  .tuple(aService, aSlice)
+  .map(([itsService, itsSlice]) => {
+    if (itsService.type !== 'set' || itsService.kind !== 'Service') return [itsService];
+    if (itsSlice.type !== 'set' || itsSlice.kind !== 'EndpointSlice') return [itsService];
+    const { name: serviceName, ports } = itsService.object;
+    return [
+      itsService,
+      setSlice({
+        ...itsSlice.object,
+        ...{ serviceName, name: `${serviceName}-1` },
+        ports: ports.map(({ protocol: proto }) => ({ name: '', protocol: proto, port: 8080 })),
+      }),
+    ];
+  });
 
 /** A change of a Service or a slice of it. */
 export const aChange: fc.Arbitrary<Change> = fc.oneof(

@@ -85,6 +85,33 @@ test.fails('nothing is said of the same object for the same cause twice within a
   );
 });
 
+test('the stories come to every call that the proxier makes', { timeout }, async () => {
+  const asked = new Set<string>();
+  for (const story of fc.sample(aStory, { seed: 1, numRuns: 20 })) {
+    // Nothing strikes: what is asked for comes far.
+    const troubled = new TroubledNode({ ...story, percent: 0 });
+    await troubled.live(story);
+    for (const call of troubled.callsMet) asked.add(call);
+    await troubled.node.kill();
+  }
+  expect(calls.filter((call) => !asked.has(call))).toEqual([]);
+});
+
+const calls = [
+  ...['add', 'update', 'delete'].flatMap((how) => [
+    `ipvs.write ${how}VirtualServer`,
+    `ipvs.write ${how}RealServer`,
+  ]),
+  ...['ipsets.write addEntry', 'ipsets.write deleteEntry'],
+  ...['links.write bindAddress', 'links.write unbindAddress'],
+  ...['ipvs.write', 'ipsets.write', 'links.write'],
+  ...['ipvs.virtualServers', 'ipvs.virtualServer', 'ipvs.realServers'],
+  ...['ipsets.create', 'ipsets.sets', 'ipsets.entries'],
+  ...['links.hasLink', 'links.addresses', 'links.ensureDummy'],
+  ...['firewall.apply', 'firewall.check', 'conntrack.dump', 'conntrack.delete'],
+  ...['reach.canReach', 'resetter.challenge'],
+];
+
 /** What a node holds that was never in trouble and got these objects. */
 async function untroubled(objects: readonly Change[]): Promise<string> {
   const kernel = sharedKernel();

@@ -3,6 +3,7 @@ import { ClientFarewell } from '../../../pkg/proxy/farewell.ts';
 import { FlowForgetter } from '../../../pkg/proxy/flows.ts';
 import type { Reporter } from '../../../pkg/proxy/reporter.ts';
 import { FakeResetter } from '../../../pkg/reset/fake.ts';
+import { seconds } from '../../../pkg/runner/clock.ts';
 import { manualClock } from '../../../pkg/runner/manual-clock.ts';
 import { FakeSysctl } from '../../../pkg/sysctl/fake.ts';
 import { FakeKernel, recordingReporter, Stand } from '../proxier.ts';
@@ -85,6 +86,8 @@ export class FaultyNode {
           log.error('could not delete stale conntrack flows', error, { family }),
       }),
       reporter: this.#reporter(),
+      // Short, so that drains come to their ends between faults.
+      drains: { mode: 'pod', timeout: seconds(30) },
       wishesOf: () => {
         this.#mayThrow('what a Service asks for');
         return { drainTimeout: undefined, problems: [] };
