@@ -11,6 +11,9 @@ export interface ServiceSettings {
   readonly keepsSessionsByAddress?: boolean | undefined;
 }
 
+/** Of a Service that asks for nothing. */
+export const noSettings: ServiceSettings = {};
+
 /** A real server that should be there. One with weight 0 is kept if it is there, and not made. */
 export interface WantedRealServer extends RealServerId {
   readonly weight: 0 | 1;

@@ -3,7 +3,7 @@ import { errorText } from '../log/error-text.ts';
 import type { Logger } from '../log/log.ts';
 import type { Clock } from '../runner/clock.ts';
 import { Breather } from '../runner/lane.ts';
-import type { ServiceSettings } from './backends.ts';
+import { noSettings, type ServiceSettings } from './backends.ts';
 import type { UdpFrontEnd } from './flow-notes.ts';
 import { footprintsByPort, type NodeContext } from './footprint.ts';
 import { Keys } from './keys.ts';
@@ -133,23 +133,24 @@ export class Bookkeeper {
   *#steps(key: string, node: NodeContext): Generator<undefined> {
     const { store, ledger } = this.#options;
     const objects = store.objects(key);
-    const owner = { key, created: objects?.service.created ?? 0 };
     const settings = this.#settingsOf(key, objects?.service);
     const entered = new Set<string>();
-    for (const step of objects === undefined
-      ? []
-      : footprintsByPort({ ...objects, ...settings }, node)) {
-      yield undefined;
-      if (step === undefined) continue;
-      const part = portKey(step.port);
-      entered.add(part);
-      ledger.set(owner, step.footprint, { part, touched: this.#touched });
-      this.#udpChanges.note(`${key} ${part}`, step.footprint.udpFrontEnds);
+    if (objects !== undefined) {
+      const { namespace, name, created } = objects.service;
+      const owner = { key, namespace, name, created };
+      for (const step of footprintsByPort({ ...objects, settings }, node)) {
+        yield undefined;
+        if (step === undefined) continue;
+        const part = portKey(step.port);
+        entered.add(part);
+        ledger.set(owner, step.footprint, { part, touched: this.#touched });
+        this.#udpChanges.note(`${key} ${part}`, step.footprint.udpFrontEnds);
+      }
     }
     for (const part of ledger.parts(key)) {
       if (entered.has(part)) continue;
       yield undefined;
-      ledger.set(owner, undefined, { part, touched: this.#touched });
+      ledger.remove(key, { part, touched: this.#touched });
       this.#udpChanges.note(`${key} ${part}`, []);
     }
   }
@@ -157,7 +158,7 @@ export class Bookkeeper {
   /** What a Service asks for by annotations; says what it says wrong. */
   #settingsOf(key: string, service: Service | undefined): ServiceSettings {
     const { wishesOf } = this.#options;
-    if (wishesOf === undefined) return {};
+    if (wishesOf === undefined) return noSettings;
     const { problems = [], ...settings } =
       service === undefined ? {} : readWishes(service, wishesOf);
     this.#reports.problems(key, { service, problems });

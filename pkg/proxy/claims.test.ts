@@ -1,28 +1,25 @@
 import { describe, expect, test } from 'vitest';
+import { owner } from '../../test/support/objects.ts';
 import { Claims, type OwnedClaim, type Owner } from './claims.ts';
 import type { AddressKind, FrontEnd } from './footprint.ts';
 
 const server = 'TCP 172.30.0.1 80';
 
 /** Only who wants it and what kind of address it has is looked at. */
-function claim(owner: Owner, addressKind: AddressKind = 'allocated'): OwnedClaim {
-  return { owner, frontEnd: { addressKind } as FrontEnd };
+function claim(by: Owner, addressKind: AddressKind = 'allocated'): OwnedClaim {
+  return { owner: by, frontEnd: { addressKind } as FrontEnd };
 }
 
-const old = { key: 'shop/old', created: 1 };
-const young = { key: 'shop/young', created: 2 };
-const unknown = { key: 'a/unknown', created: 0 };
+const old = owner('shop/old', 1);
+const young = owner('shop/young', 2);
+const unknown = owner('a/unknown', 0);
 
 describe('who gets a virtual server', () => {
   test.each<[string, OwnedClaim, OwnedClaim]>([
     ['the older', claim(old), claim(young)],
     ['one whose age is known', claim(young), claim(unknown)],
-    [
-      'of equally old ones the name that sorts first',
-      claim({ key: 'a/x', created: 1 }),
-      claim(old),
-    ],
-    ['of two unknown ones as well', claim(unknown), claim({ key: 'b/unknown', created: 0 })],
+    ['of equally old ones the name that sorts first', claim(owner('a/x', 1)), claim(old)],
+    ['of two unknown ones as well', claim(unknown), claim(owner('b/unknown', 0))],
     [
       'an allocated address before a load-balancer address, whatever the age',
       claim(young),
@@ -57,7 +54,7 @@ describe('who gets a virtual server', () => {
   test('of a thousand is found whoever leaves', () => {
     const claims = new Claims();
     const all = Array.from({ length: 1_000 }, (_, index) =>
-      claim({ key: `n/${index}`, created: ((index * 7919) % 1_000) + 1 }),
+      claim(owner(`n/${index}`, ((index * 7919) % 1_000) + 1)),
     );
     for (const some of all) claims.enter(server, some);
     const byAge = all.toSorted((one, other) => one.owner.created - other.owner.created);

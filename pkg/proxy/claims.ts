@@ -1,7 +1,8 @@
+import type { ObjectName } from '../kube/types.ts';
 import type { AddressKind, FrontEnd } from './footprint.ts';
 
 /** A Service as an owner. */
-export interface Owner {
+export interface Owner extends ObjectName {
   /** `namespace/name`. */
   readonly key: string;
   /** Milliseconds since 1970, 0 if unknown. */

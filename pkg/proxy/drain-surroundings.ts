@@ -1,9 +1,11 @@
 import { virtualServerKey } from '../ipvs/ipvs.ts';
+import { noSettings } from './backends.ts';
 import type { DrainCause } from './drain.ts';
 import type { DrainRequest } from './drain-list.ts';
 import type { DrainSurroundings } from './graceful.ts';
 import type { Ledger } from './ledger.ts';
 import type { Mirror } from './mirror.ts';
+import type { PodState } from './namespace-pods.ts';
 import type { Pods } from './pods.ts';
 
 /** Where the answers come from, and what is configured; the timeout in milliseconds, 0 for none. */
@@ -23,13 +25,20 @@ export function surroundingsOf(
   { ledger, mirror, pods, areSlicesCurrent, scheduler, timeout }: SurroundingsContext,
 ): DrainSurroundings {
   const { server, backend, podUid } = request;
-  const pod = podUid === undefined ? 'left' : pods.state(backend.address, podUid);
-  const claim = ledger.claim(virtualServerKey(server));
-  const { isBound = false, isExposed = true, drainTimeout } = claim?.frontEnd ?? {};
+  const key = virtualServerKey(server);
+  const { isBound = false, isExposed = true, settings } = ledger.claim(key)?.frontEnd ?? {};
+  const { drainTimeout, keepsSessionsByAddress = false } = settings ?? noSettings;
+  const stateOf = (): PodState => {
+    const { address } = backend;
+    const state = pods.state(ledger.lastOwner(key)?.namespace, { address, podUid: podUid ?? '' });
+    // A slice that names it may be on its way; so may the pod that takes its sessions over.
+    const mayCome =
+      (state === 'unseen' && !areSlicesCurrent()) || (state === 'gone' && keepsSessionsByAddress);
+    return mayCome ? 'left' : state;
+  };
   return {
     cause: causeOf(request, ledger),
-    // A slice that names it may be on its way.
-    pod: pod === 'unseen' && !areSlicesCurrent() ? 'left' : pod,
+    pod: podUid === undefined ? 'left' : stateOf(),
     timeout: drainTimeout ?? timeout,
     isExposed,
     isAddressGone: !isBound && !mirror.nodeAddresses.includes(server.address),

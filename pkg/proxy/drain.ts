@@ -1,6 +1,6 @@
 import type { Protocol } from '../ip/protocol.ts';
 import { minutes, seconds } from '../runner/clock.ts';
-import type { PodState } from './pods.ts';
+import type { PodState } from './namespace-pods.ts';
 
 /** Whose rules end a drain: `pod`, ours (`docs/graceful-termination.md`), or `connections`, upstream's. */
 export type DrainMode = 'pod' | 'connections';
@@ -68,7 +68,6 @@ export function allowance(circumstances: DrainCircumstances): Allowance {
   if (mode === 'connections')
     return protocol === 'TCP' && cause === 'endpoint' ? unlimited : immediately;
   const timeout = circumstances.timeout === 0 ? Number.POSITIVE_INFINITY : circumstances.timeout;
-  if (pod === 'succeeded') return succeeded;
   if (pod === 'gone') return { ...immediately, end: 'podGone' };
   const isUnreachable = cause === 'virtualServer' && circumstances.isAddressGone;
   if (isUnreachable || scheduler === 'dh') return immediately;

@@ -7,7 +7,7 @@ import {
   type VirtualServer,
 } from '../ipvs/ipvs.ts';
 import type { EndpointSlice, Service } from '../kube/types.ts';
-import { Backends, type ServiceSettings, type WantedRealServer } from './backends.ts';
+import { Backends, noSettings, type ServiceSettings, type WantedRealServer } from './backends.ts';
 import { type Endpoint, EndpointIndex } from './endpoint.ts';
 import type { UdpFrontEnd } from './flow-notes.ts';
 import { type ServicePort, servicePorts } from './service.ts';
@@ -21,12 +21,13 @@ export interface NodeContext extends NodeTopology {
   readonly scheduler: string;
 }
 
-/** The API objects of one Service, and what it asks for. */
-export interface ServiceObjects extends ServiceSettings {
+/** The API objects of one Service, and what it asks for by annotations. */
+export interface ServiceObjects {
   readonly service: Service;
   readonly slices: Iterable<EndpointSlice>;
   /** Slices made of endpoints that vanished a moment ago and may come back: they lose new connections only. */
   readonly vanished: Iterable<EndpointSlice>;
+  readonly settings?: ServiceSettings;
 }
 
 /** An entry of one of our sets, each of which there is once for each family. */
@@ -47,8 +48,8 @@ export interface FrontEnd {
   readonly isBound: boolean;
   /** Whether clients come to it from outside the cluster. */
   readonly isExposed: boolean;
-  /** How long its real servers may drain, in milliseconds, if the Service says so itself. */
-  readonly drainTimeout: number | undefined;
+  /** What its Service asks for by annotations. */
+  readonly settings: ServiceSettings;
   /** By {@link realServerKey}; one map for all front ends that have the same. */
   readonly realServers: ReadonlyMap<string, WantedRealServer>;
   readonly entries: readonly SetEntry[];
@@ -101,7 +102,7 @@ export function* footprintsByPort(
   const present = yield* new EndpointIndex(node).add(objects.slices);
   const vanished = yield* new EndpointIndex(node).add(objects.vanished);
   for (const port of servicePorts(objects.service)) {
-    const context = { present, vanished, node, settings: objects };
+    const context = { present, vanished, node, settings: objects.settings ?? noSettings };
     yield { port, footprint: yield* makeFootprint(port, context) };
   }
 }
@@ -123,7 +124,7 @@ function* makeFootprint(
   const endpoints = yield* present.endpointsOf(query);
   const gone = yield* vanished.endpointsOf(query);
   const backends = new Backends(port, { node, endpoints, vanished: gone, settings });
-  const circumstances = { node, backends, drainTimeout: settings.drainTimeout };
+  const circumstances = { node, backends, settings };
   const frontEnds = [
     clusterFrontEnd(port, circumstances),
     ...nodePortFrontEnds(port, circumstances),
@@ -148,22 +149,19 @@ function localLacks(port: ServicePort): ReadonlySet<LocalLack> {
 }
 
 interface Circumstances {
-  readonly drainTimeout: number | undefined;
+  readonly settings: ServiceSettings;
   readonly node: NodeContext;
   readonly backends: Backends;
 }
 
-function clusterFrontEnd(
-  port: ServicePort,
-  { node, backends, drainTimeout }: Circumstances,
-): FrontEnd {
+function clusterFrontEnd(port: ServicePort, { node, backends, settings }: Circumstances): FrontEnd {
   const { clusterIP: ip, protocol, family } = port;
   return {
     server: virtualServer(port, { address: ip, port: port.port, scheduler: node.scheduler }),
     addressKind: 'allocated',
     isBound: true,
     isExposed: false,
-    drainTimeout,
+    settings,
     realServers: port.isInternalPolicyLocal ? backends.localOnly() : backends.cluster(),
     entries: [
       { set: 'clusterIp', family, entry: { type: 'hash:ip,port', ip, protocol, port: port.port } },
@@ -174,7 +172,7 @@ function clusterFrontEnd(
 
 function nodePortFrontEnds(
   port: ServicePort,
-  { node, backends, drainTimeout }: Circumstances,
+  { node, backends, settings }: Circumstances,
 ): readonly FrontEnd[] {
   if (port.nodePort === 0) return [];
   const addresses = node.nodePortAddresses.filter((address) => familyOf(address) === port.family);
@@ -183,7 +181,7 @@ function nodePortFrontEnds(
     addressKind: 'allocated',
     isBound: false,
     isExposed: true,
-    drainTimeout,
+    settings,
     realServers: port.isExternalPolicyLocal ? backends.localFirst() : backends.cluster(),
     entries: nodePortEntries(port, address),
   }));

@@ -136,9 +136,9 @@ export class GracefulTerminationManager {
     this.#schedule();
   }
 
-  /** Something became known of the pods on an address: their drains are judged anew. */
-  podChanged(address: IpAddress): void {
-    const groups = this.#list.groupsOf(address);
+  /** Something became known of the pods on an address: the drains of virtual servers that it concerns are judged anew. */
+  podChanged(address: IpAddress, concerns: (server: VirtualServerId) => boolean): void {
+    const groups = this.#list.groupsOf(address).filter(({ server }) => concerns(server));
     for (const group of groups) group.due = this.#options.clock.now();
     if (groups.length > 0) this.#checks.request();
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ip } from '../../test/support/addresses.ts';
-import { endpoint, service, servicePort, slice } from '../../test/support/objects.ts';
+import { endpoint, owner, service, servicePort, slice } from '../../test/support/objects.ts';
 import { realServerKey, virtualServerKey } from '../ipvs/ipvs.ts';
 import type { Service } from '../kube/types.ts';
 import { footprint } from './footprint.ts';
@@ -16,8 +16,8 @@ function want(over: Partial<Service> = {}, backend = '10.0.0.1') {
   );
 }
 
-const old = { key: 'shop/web', created: 1 };
-const young = { key: 'shop/rival', created: 2 };
+const old = owner('shop/web', 1);
+const young = owner('shop/rival', 2);
 
 describe('the ledger', () => {
   test('of two Services with one virtual server the older holds it, and the other takes over when it leaves', () => {
@@ -29,7 +29,7 @@ describe('the ledger', () => {
     const conflict = { server: web, winner: 'shop/web', loser: 'shop/rival' };
     expect(ledger.takeConflicts()).toEqual([conflict]);
     expect(ledger.takeConflicts()).toEqual([]);
-    const touched = ledger.set(old, undefined);
+    const touched = ledger.remove(old.key);
     expect([...touched.servers]).toEqual([web]);
     expect(ledger.claim(web)?.owner).toEqual(young);
     expect(ledger.conflictCount()).toBe(0);
@@ -38,8 +38,8 @@ describe('the ledger', () => {
 
   test('of equally old ones the name decides', () => {
     const ledger = new Ledger();
-    ledger.set({ key: 'b/x', created: 1 }, want());
-    ledger.set({ key: 'a/x', created: 1 }, want());
+    ledger.set(owner('b/x', 1), want());
+    ledger.set(owner('a/x', 1), want());
     expect(ledger.claim(web)?.owner?.key).toBe('a/x');
   });
 
@@ -47,7 +47,7 @@ describe('the ledger', () => {
     const ledger = new Ledger();
     ledger.set(old, want());
     ledger.set(young, want({ ports: [servicePort({ port: 81 })] }));
-    ledger.set(old, undefined);
+    ledger.remove(old.key);
     ledger.release(web);
     expect(ledger.wantsAddress(ip('172.30.0.1'))).toBe(true);
     expect(ledger.wantsEntry('KUBE-CLUSTER-IP', '172.30.0.1,tcp:80')).toBe(false);
@@ -57,7 +57,7 @@ describe('the ledger', () => {
   test('a front end that nobody wants any more stays without real servers until it is released', () => {
     const ledger = new Ledger();
     ledger.set(old, want());
-    ledger.set(old, undefined);
+    ledger.remove(old.key);
     expect(ledger.claim(web)).toMatchObject({
       owner: undefined,
       frontEnd: { realServers: new Map(), isBound: true },
@@ -79,7 +79,7 @@ describe('the ledger', () => {
   test('a Service that comes back takes a retired front end over', () => {
     const ledger = new Ledger();
     ledger.set(old, want());
-    ledger.set(old, undefined);
+    ledger.remove(old.key);
     ledger.set(young, want());
     expect(ledger.claim(web)?.owner).toEqual(young);
     expect(ledger.retired().size).toBe(0);
@@ -90,7 +90,7 @@ describe('the ledger', () => {
   test('a Service that comes back while its virtual server is being deleted keeps what was kept of it', () => {
     const ledger = new Ledger();
     ledger.set(old, want());
-    ledger.set(old, undefined);
+    ledger.remove(old.key);
     ledger.release(web);
     ledger.set(young, want());
     expect(ledger.leaving().size).toBe(0);
@@ -102,7 +102,7 @@ describe('the ledger', () => {
   test('setting the same footprint again and taking it away leaves nothing', () => {
     const ledger = new Ledger();
     for (let round = 0; round < 3; round++) ledger.set(old, want());
-    ledger.set(old, undefined);
+    ledger.remove(old.key);
     ledger.release(web);
     ledger.forget(web);
     expect([...ledger.servers(), ...ledger.addresses()]).toEqual([]);
@@ -113,7 +113,7 @@ describe('the ledger', () => {
     const ledger = new Ledger();
     ledger.set(old, want({ ports: [servicePort(), servicePort({ name: 'again' })] }));
     expect(ledger.conflictCount()).toBe(0);
-    ledger.set(old, undefined);
+    ledger.remove(old.key);
     ledger.release(web);
     ledger.forget(web);
     expect([...ledger.servers(), ...ledger.addresses()]).toEqual([]);

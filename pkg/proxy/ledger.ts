@@ -45,26 +45,35 @@ export class Ledger {
   readonly #counted = new CountedObjects();
   readonly #withoutLocal = new LocalLacks();
 
-  /**
-   * Puts what a part of a Service wants in the place of what it wanted last, or takes it away; a Service is entered part by part if it
-   * is big. What that touches, added to `touched`.
-   */
+  /** Puts what a part of a Service wants in the place of what it wanted last. What that touches, added to `touched`. */
   set(
     owner: Owner,
-    footprint: Footprint | undefined,
+    footprint: Footprint,
     { part = '', touched = new Keys() }: { part?: string; touched?: Keys } = {},
   ): Keys {
     const parts = this.#parts.get(owner.key) ?? new Map<string, Part>();
     const last = parts.get(part);
-    if (footprint === undefined) parts.delete(part);
-    else parts.set(part, { owner, footprint });
-    if (parts.size > 0) this.#parts.set(owner.key, parts);
-    else this.#parts.delete(owner.key);
+    this.#parts.set(owner.key, parts.set(part, { owner, footprint }));
     this.#withoutLocal.count(owner.key, { footprint, last: last?.footprint });
-    for (const frontEnd of footprint?.frontEnds ?? []) this.#enter(owner, { frontEnd, touched });
+    for (const frontEnd of footprint.frontEnds) this.#enter(owner, { frontEnd, touched });
     const counting = { by: 1, owner: owner.key, touched } as const;
-    for (const entry of footprint?.hairpins ?? []) this.#counted.countEntry(entry, counting);
+    for (const entry of footprint.hairpins) this.#counted.countEntry(entry, counting);
     if (last !== undefined) this.#withdraw(last, touched);
+    return touched;
+  }
+
+  /** Takes away what a part of a Service, by its key, wanted. What that touches, added to `touched`. */
+  remove(
+    service: string,
+    { part = '', touched = new Keys() }: { part?: string; touched?: Keys } = {},
+  ): Keys {
+    const parts = this.#parts.get(service);
+    const last = parts?.get(part);
+    if (last === undefined) return touched;
+    parts?.delete(part);
+    if (parts?.size === 0) this.#parts.delete(service);
+    this.#withoutLocal.count(service, { footprint: undefined, last: last.footprint });
+    this.#withdraw(last, touched);
     return touched;
   }
 

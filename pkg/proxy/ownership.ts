@@ -2,6 +2,7 @@ import { familyOf } from '../ip/address.ts';
 import { contains, type Prefix } from '../ip/prefix.ts';
 import { type Entry, entryKey } from '../ipset/ipset.ts';
 import { type RealServer, type VirtualServer, type VirtualServerId } from '../ipvs/ipvs.ts';
+import { noSettings } from './backends.ts';
 import type { FrontEnd, SetEntry } from './footprint.ts';
 import type { Mirror } from './mirror.ts';
 import { type SetId, setName } from './sets.ts';
@@ -81,7 +82,7 @@ export function foundFrontEnd(server: VirtualServer, mirror: Mirror): FrontEnd {
     addressKind: 'allocated',
     isBound: mirror.bound.has(server.address),
     isExposed: !mirror.bound.has(server.address),
-    drainTimeout: undefined,
+    settings: noSettings,
     realServers: new Map(),
     entries: entriesOf(server, mirror),
   };

@@ -1,8 +1,8 @@
 import type { Firewall } from '../firewall/firewall.ts';
-import type { Family } from '../ip/address.ts';
+import type { Family, IpAddress } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import type { IpSets } from '../ipset/ipset.ts';
-import { type Ipvs, virtualServerKey } from '../ipvs/ipvs.ts';
+import { type Ipvs, type VirtualServerId, virtualServerKey } from '../ipvs/ipvs.ts';
 import type { Service } from '../kube/types.ts';
 import type { Links } from '../links/links.ts';
 import type { Logger } from '../log/log.ts';
@@ -84,7 +84,7 @@ export function buildParts(options: ProxierOptions, { onDirty }: { onDirty: () =
   const { clock, log, reporter, firewall, families, ipvs, ipsets, links, flows } = options;
   const [lane, ledger, mirror] = [new Lane(), new Ledger(), new Mirror()];
   const now = () => clock.now();
-  const pods = new Pods(now, (address) => graceful.podChanged(address));
+  const { pods, podOn } = buildPods(now, { ledger, graceful: () => graceful });
   const store = new Store(now, { pods, startTime: clock.wallClock() });
   const intake = new Intake({ store, clock, log, reporter, onDirty });
   const books = new Bookkeeper({ store, ledger, clock, log, reporter, wishesOf: options.wishesOf });
@@ -117,7 +117,6 @@ export function buildParts(options: ProxierOptions, { onDirty }: { onDirty: () =
   };
   const common = { ledger, families, mirror };
   const looked = { graceful, retries, replacements };
-  const podOn = pods.uidOn.bind(pods);
   const settler = new Settler({ ...common, ...looked, podOn, applyContext, reporter, log });
   const auditContext = { ...kernel, ...common, excluded: options.excluded };
   return {
@@ -132,6 +131,25 @@ export function buildParts(options: ProxierOptions, { onDirty }: { onDirty: () =
     settler,
     auditContext,
   };
+}
+
+/** The index of pods, and who has an address behind a virtual server, given by its key, as far as its Service's slices say it. */
+function buildPods(
+  now: () => number,
+  { ledger, graceful }: { ledger: Ledger; graceful: () => GracefulTerminationManager },
+) {
+  const concerns = (namespace: string) => (server: VirtualServerId) => {
+    const owner = ledger.lastOwner(virtualServerKey(server));
+    return owner === undefined || owner.namespace === namespace;
+  };
+  const pods = new Pods(now, (address, namespace) =>
+    graceful().podChanged(address, concerns(namespace)),
+  );
+  const podOn = (server: string, address: IpAddress) => {
+    const owner = ledger.lastOwner(server);
+    return owner === undefined ? '' : pods.uidOn(owner, address);
+  };
+  return { pods, podOn };
 }
 
 interface GracefulParts {

@@ -20,8 +20,8 @@ export interface SettlerOptions {
   readonly graceful: GracefulTerminationManager;
   readonly retries: Retries;
   readonly replacements: Replacements;
-  /** The uid of the pod that has an address, '' if that is not known. */
-  readonly podOn: (address: IpAddress) => string;
+  /** The uid of the pod that has an address behind a virtual server, by its key; '' if that is not known. */
+  readonly podOn: (server: string, address: IpAddress) => string;
   readonly applyContext: ApplyContext;
   readonly families: readonly Family[];
   readonly reporter: Reporter;
@@ -152,7 +152,7 @@ export class Settler {
       const held = mirror.servers.get(key)?.realServers;
       for (const [id, backend] of held ?? []) {
         if (backend.podUid !== '') continue;
-        const podUid = ledger.wantedRealServer(key, id)?.podUid ?? podOn(backend.address);
+        const podUid = ledger.wantedRealServer(key, id)?.podUid ?? podOn(key, backend.address);
         if (podUid !== '') held?.set(id, { ...backend, podUid });
       }
     }

@@ -1,24 +1,18 @@
-import type {
-  Change,
-  Endpoint,
-  EndpointSlice,
-  Kind,
-  Node,
-  ObjectName,
-  Service,
-} from '../kube/types.ts';
+import type { IpAddress } from '../ip/address.ts';
+import type { Change, EndpointSlice, Kind, Node, ObjectName, Service } from '../kube/types.ts';
+import { ExpiryQueue } from './expiry-queue.ts';
 import type { ServiceObjects } from './footprint.ts';
-import type { Pods } from './pods.ts';
+import { Pods } from './pods.ts';
 import { objectKey } from './service.ts';
 import { type Trigger, Triggers } from './triggers.ts';
 
 /** How long an endpoint that is in no slice any more counts as moving to another one, in milliseconds. */
 const vanishTime = 500;
 
-/** Endpoints that left a slice, and until when they may come back. */
+/** Endpoints that left a slice of a Service and may come back. */
 interface Vanished {
+  readonly service: string;
   readonly slice: EndpointSlice;
-  readonly until: number;
 }
 
 /** What changed since the last time it was asked. */
@@ -34,9 +28,10 @@ export class Store {
   /** Slices by Service, then by slice name. */
   readonly #slices = new Map<string, Map<string, EndpointSlice>>();
   readonly #serviceOfSlice = new Map<string, string>();
-  readonly #vanished = new Map<string, Vanished[]>();
+  readonly #vanished = new Map<string, Set<Vanished>>();
+  readonly #vanishing = new ExpiryQueue<Vanished>();
   readonly #now: () => number;
-  readonly #pods: Pods | undefined;
+  readonly #pods: Pods;
   readonly #triggers: Triggers;
   #dirty = new Set<string>();
   #node: Node | undefined;
@@ -50,7 +45,7 @@ export class Store {
     { pods, startTime = 0 }: { pods?: Pods; startTime?: number } = {},
   ) {
     this.#now = now;
-    this.#pods = pods;
+    this.#pods = pods ?? new Pods(now, () => undefined);
     this.#triggers = new Triggers(startTime);
   }
 
@@ -79,7 +74,7 @@ export class Store {
     const service = this.#services.get(key);
     if (service === undefined) return undefined;
     const slices = this.#slices.get(key)?.values() ?? [];
-    const vanished = (this.#vanished.get(key) ?? []).map(({ slice }) => slice);
+    const vanished = [...(this.#vanished.get(key) ?? [])].map(({ slice }) => slice);
     return { service, slices: [...slices], vanished };
   }
 
@@ -101,23 +96,21 @@ export class Store {
 
   /** When the next vanished endpoints are given up, or `undefined` if none wait. */
   get nextExpiry(): number | undefined {
-    let next = this.#pods?.nextExpiry;
-    for (const vanished of this.#vanished.values()) {
-      for (const { until } of vanished) next = Math.min(next ?? until, until);
-    }
-    return next;
+    const next = Math.min(
+      this.#pods.nextExpiry ?? Number.POSITIVE_INFINITY,
+      this.#vanishing.next ?? Number.POSITIVE_INFINITY,
+    );
+    return next === Number.POSITIVE_INFINITY ? undefined : next;
   }
 
   /** Gives up endpoints that did not come back in time, and marks their Services. */
   expire(): void {
-    this.#pods?.expire();
-    const now = this.#now();
-    for (const [key, vanished] of this.#vanished) {
-      if (vanished.every(({ until }) => until > now)) continue;
-      const waiting = vanished.filter(({ until }) => until > now);
-      this.#dirty.add(key);
-      if (waiting.length > 0) this.#vanished.set(key, waiting);
-      else this.#vanished.delete(key);
+    this.#pods.expire();
+    for (const due of this.#vanishing.take(this.#now())) {
+      const waiting = this.#vanished.get(due.service);
+      waiting?.delete(due);
+      if (waiting?.size === 0) this.#vanished.delete(due.service);
+      this.#dirty.add(due.service);
     }
   }
 
@@ -141,7 +134,7 @@ export class Store {
         if (this.#services.delete(objectKey(name))) this.#dirty.add(objectKey(name));
         return;
       case 'EndpointSlice':
-        this.#pods?.delete(name);
+        this.#pods.delete(name);
         this.#removeSlice(name);
         return;
       case 'Node':
@@ -150,9 +143,8 @@ export class Store {
   }
 
   #setSlice(slice: EndpointSlice): void {
-    this.#pods?.set(slice);
-    this.#giveUpSucceeded(slice);
-    const service = objectKey({ namespace: slice.namespace, name: slice.serviceName });
+    this.#pods.set(slice);
+    const service = objectKey(serviceOf(slice));
     const before = this.#serviceOfSlice.get(objectKey(slice));
     if (before !== undefined && before !== service) this.#removeSlice(slice);
     const slices = this.#slices.get(service) ?? new Map<string, EndpointSlice>();
@@ -161,7 +153,7 @@ export class Store {
     this.#serviceOfSlice.set(objectKey(slice), service);
     this.#dirty.add(service);
     this.#triggers.note(slice, last);
-    if (last !== undefined) this.#rememberVanished(service, last);
+    if (last !== undefined) this.#rememberVanished(serviceOf(last), last);
   }
 
   #removeSlice(name: ObjectName): void {
@@ -173,45 +165,25 @@ export class Store {
     slices?.delete(name.name);
     if (slices?.size === 0) this.#slices.delete(service);
     this.#dirty.add(service);
-    if (last !== undefined) this.#rememberVanished(service, last);
+    if (last !== undefined) this.#rememberVanished(serviceOf(last), last);
   }
 
-  /** Remembers the endpoints of a slice that is gone or replaced and that no slice of the Service has any more. */
-  #rememberVanished(service: string, last: EndpointSlice): void {
-    const present = new Set<string>();
-    for (const slice of this.#slices.get(service)?.values() ?? []) {
-      for (const { address } of slice.endpoints) present.add(address);
+  /** Remembers the endpoints of a slice that is gone or replaced and whose addresses no slice of the Service has any more. */
+  #rememberVanished(service: ObjectName, last: EndpointSlice): void {
+    const isPresent = new Map<IpAddress, boolean>();
+    for (const { address } of last.endpoints) {
+      if (!isPresent.has(address)) isPresent.set(address, this.#pods.isIn(service, address));
     }
-    const endpoints = last.endpoints.filter(
-      (endpoint) => !present.has(endpoint.address) && !this.#isGone(endpoint),
-    );
+    const endpoints = last.endpoints.filter(({ address }) => isPresent.get(address) === false);
     if (endpoints.length === 0) return;
-    const vanished = this.#vanished.get(service) ?? [];
-    this.#vanished.set(service, [
-      ...vanished,
-      { slice: { ...last, endpoints }, until: this.#now() + vanishTime },
-    ]);
+    const key = objectKey(service);
+    const vanished = { service: key, slice: { ...last, endpoints } };
+    this.#vanished.set(key, (this.#vanished.get(key) ?? new Set()).add(vanished));
+    this.#vanishing.add(vanished, this.#now() + vanishTime);
   }
+}
 
-  /** Endpoints that vanished, and whose addresses a slice gives to other pods, do not come back. */
-  #giveUpSucceeded(slice: EndpointSlice): void {
-    if (this.#vanished.size === 0) return;
-    const addresses = new Set(slice.endpoints.map(({ address }) => address));
-    for (const [key, vanished] of this.#vanished) {
-      const isLost = (endpoint: Endpoint) =>
-        addresses.has(endpoint.address) && this.#isGone(endpoint);
-      if (!vanished.some((some) => some.slice.endpoints.some(isLost))) continue;
-      this.#dirty.add(key);
-      const left = vanished.map(({ slice: last, until }) => {
-        return { until, slice: { ...last, endpoints: last.endpoints.filter((e) => !isLost(e)) } };
-      });
-      this.#vanished.set(key, left);
-    }
-  }
-
-  #isGone({ address, podUid }: Endpoint): boolean {
-    if (podUid === '') return false;
-    const state = this.#pods?.state(address, podUid);
-    return state === 'gone' || state === 'succeeded';
-  }
+/** The Service that a slice belongs to. */
+function serviceOf({ namespace, serviceName }: EndpointSlice): ObjectName {
+  return { namespace, name: serviceName };
 }

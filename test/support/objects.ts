@@ -6,6 +6,7 @@ import type {
   Service,
   ServicePortSpec,
 } from '../../pkg/kube/types.ts';
+import type { Owner } from '../../pkg/proxy/claims.ts';
 import type { Endpoint as ProxyEndpoint } from '../../pkg/proxy/endpoint.ts';
 import { ip } from './addresses.ts';
 
@@ -34,6 +35,12 @@ export function service(over: Partial<Service> = {}): Service {
     annotations: {},
     ...over,
   };
+}
+
+/** A Service as an owner of virtual servers. */
+export function owner(key: string, created: number): Owner {
+  const [namespace = '', name = ''] = key.split('/');
+  return { key, namespace, name, created };
 }
 
 /** A ready endpoint on another node; its pod's uid is made of its address. */
