@@ -5,8 +5,8 @@ import { startApiServer } from '../support/apiserver/apiserver.ts';
 import { realApiServer } from '../support/kube/real-apiserver.ts';
 import { type KubeClientHarness, kubeClientContract } from './kube-client.ts';
 
-kubeClientContract('the test API server', async (): Promise<KubeClientHarness> => {
-  const server = await startApiServer();
+kubeClientContract('the test API server', async (stack): Promise<KubeClientHarness> => {
+  const server = stack.use(await startApiServer());
   const url = new URL(server.url);
   return {
     address: { host: url.hostname, port: Number(url.port) },
@@ -16,12 +16,11 @@ kubeClientContract('the test API server', async (): Promise<KubeClientHarness> =
       if (server.get(object) !== undefined) server.delete(object);
     },
     objects: async (kind) => server.objects(kind),
-    [Symbol.asyncDispose]: () => server.close(),
   };
 });
 
 const assets = process.env['KUBEBUILDER_ASSETS'] ?? '';
 if (existsSync(join(assets, 'kube-apiserver')))
-  kubeClientContract('a real kube-apiserver', () => realApiServer(assets));
+  kubeClientContract('a real kube-apiserver', (stack) => realApiServer(assets, stack));
 else
   test.skip('a real kube-apiserver: skipped, KUBEBUILDER_ASSETS names no folder with kube-apiserver and etcd', () => {});

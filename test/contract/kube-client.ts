@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isForeign, Reducer } from '../../pkg/kube/reduce.ts';
 import type { Kind } from '../../pkg/kube/types.ts';
 import { FlakyProxy } from '../support/kube/flaky-proxy.ts';
@@ -6,7 +6,7 @@ import { Follower, type State } from '../support/kube/follower.ts';
 import { type ApiObject, node, service, slice } from '../support/kube/objects.ts';
 
 /** An API server, its own or a real one, with a way to write objects that is not ours. */
-export interface KubeClientHarness extends AsyncDisposable {
+export interface KubeClientHarness {
   readonly address: { readonly host: string; readonly port: number };
   /** A kubeconfig for somebody who may do everything, with this address in place of the server's own. */
   kubeconfig(address: string): string;
@@ -18,17 +18,29 @@ export interface KubeClientHarness extends AsyncDisposable {
   objects(kind: Kind): Promise<unknown[]>;
 }
 
-const timeout = 30_000;
+/** Makes an API server; what it starts is on the stack, and ends with the test even if that was given up. */
+type Make = (stack: AsyncDisposableStack) => Promise<KubeClientHarness>;
+
+const timeout = 60_000; // ms: only a test that hangs ends so
 
 /** What following an API server is, whichever it is and whatever lies in between. */
-export function kubeClientContract(name: string, make: () => Promise<KubeClientHarness>): void {
+export function kubeClientContract(name: string, make: Make): void {
   describe(name, { timeout }, () => {
+    let stack: AsyncDisposableStack;
+    let stand: Stand;
+
+    beforeEach(async () => {
+      stack = new AsyncDisposableStack();
+      stand = await Stand.start(make, stack);
+    }, timeout);
+
+    afterEach(() => stack.disposeAsync());
+
     test('everything there is comes before synced, and every change afterwards', async () => {
-      await using stand = await Stand.start(make);
       const { server } = stand;
       for (const object of [service('a'), slice('a'), node('n1'), node('n2')])
         await server.apply(object);
-      await using follower = await stand.follow();
+      const follower = await stand.follow();
       await follower.untilSynced();
       const order = follower.changes.map((change) => `${change.type} ${change.kind}`);
       for (const kind of ['Service', 'EndpointSlice', 'Node']) {
@@ -45,12 +57,11 @@ export function kubeClientContract(name: string, make: () => Promise<KubeClientH
     });
 
     test('objects that get a label of another proxy leave, and come back without it', async () => {
-      await using stand = await Stand.start(make);
       const { server } = stand;
       const label = { 'service.kubernetes.io/service-proxy-name': 'other' };
       await server.apply(service('a'));
       await server.apply(service('hidden', 80, label));
-      await using follower = await stand.follow();
+      const follower = await stand.follow();
       await follower.untilKnown('Service default/a');
       await server.apply(service('a', 80, label));
       await follower.untilKnown('Service default/a', false);
@@ -61,11 +72,10 @@ export function kubeClientContract(name: string, make: () => Promise<KubeClientH
     });
 
     test('a server that is away for a while costs nothing but time', async () => {
-      await using stand = await Stand.start(make);
       const { server, proxy } = stand;
       for (const object of [service('stays'), service('goes'), slice('stays'), node('n1')])
         await server.apply(object);
-      await using follower = await stand.follow();
+      const follower = await stand.follow();
       await stand.untilCurrent(follower);
       const objects = () =>
         follower.changes.filter(({ type }) => type !== 'stale' && type !== 'current');
@@ -85,20 +95,18 @@ export function kubeClientContract(name: string, make: () => Promise<KubeClientH
     });
 
     test('a server that is away at the start is waited for', async () => {
-      await using stand = await Stand.start(make);
       await stand.server.apply(service('a'));
       await stand.proxy.stop();
-      await using follower = await stand.follow();
+      const follower = await stand.follow();
       await follower.until(({ log }) => log.length > 0);
       await stand.proxy.start();
       await stand.untilCurrent(follower);
     });
 
     test('connections that are cut anywhere lose no event', async () => {
-      await using stand = await Stand.start(make);
       const { server, proxy } = stand;
       await server.apply(node('n1'));
-      await using follower = await stand.follow();
+      const follower = await stand.follow();
       await follower.untilSynced();
       for (let step = 0; step < 25; step++) {
         proxy.cutAfter(step * 97);
@@ -111,9 +119,8 @@ export function kubeClientContract(name: string, make: () => Promise<KubeClientH
     });
 
     test('connections that fall silent are noticed', async () => {
-      await using stand = await Stand.start(make);
       await stand.server.apply(service('a'));
-      await using follower = await stand.follow({ hurry: 200 });
+      const follower = await stand.follow({ hurry: 200 });
       await follower.untilSynced();
       stand.proxy.freeze();
       await stand.server.apply(service('b'));
@@ -122,8 +129,7 @@ export function kubeClientContract(name: string, make: () => Promise<KubeClientH
     });
 
     test('every watch has a connection of its own, and the next one another', async () => {
-      await using stand = await Stand.start(make);
-      await using follower = await stand.follow();
+      const follower = await stand.follow();
       await follower.untilSynced();
       const before = stand.proxy.count;
       expect(stand.proxy.open).toBeGreaterThanOrEqual(3);
@@ -136,42 +142,34 @@ export function kubeClientContract(name: string, make: () => Promise<KubeClientH
 }
 
 /** A server, a proxy before it, and those who follow through it. */
-class Stand implements AsyncDisposable {
+class Stand {
   readonly server: KubeClientHarness;
   readonly proxy: FlakyProxy;
-  readonly #followers: Follower[] = [];
+  readonly #stack: AsyncDisposableStack;
 
-  private constructor(server: KubeClientHarness) {
+  private constructor(server: KubeClientHarness, stack: AsyncDisposableStack) {
     this.server = server;
-    this.proxy = new FlakyProxy(server.address);
+    this.proxy = stack.use(new FlakyProxy(server.address));
+    this.#stack = stack;
+    // Those who followed are gone by then: they must have left nothing open.
+    stack.defer(() => this.proxy.idle());
   }
 
-  static async start(make: () => Promise<KubeClientHarness>): Promise<Stand> {
-    const stand = new Stand(await make());
+  static async start(make: Make, stack: AsyncDisposableStack): Promise<Stand> {
+    const stand = new Stand(await make(stack), stack);
     await stand.proxy.start();
     return stand;
   }
 
   async follow(options: { hurry?: number } = {}): Promise<Follower> {
     const follower = await Follower.start(this.server.kubeconfig(this.proxy.address), options);
-    this.#followers.push(follower);
-    return follower;
+    this.#stack.defer(() => expect(follower.timers).toBe(0));
+    return this.#stack.use(follower);
   }
 
   /** Until a follower knows what the server has, and nothing else. */
   async untilCurrent(follower: Follower): Promise<void> {
-    const expected = JSON.stringify(await this.#state());
-    await follower.until(
-      ({ state, synced }) => synced.size === 3 && JSON.stringify(state) === expected,
-    );
-  }
-
-  /** Followers are gone by now: they must have left nothing open. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    expect(this.#followers.map(({ timers }) => timers)).toEqual(this.#followers.map(() => 0));
-    await this.proxy.idle();
-    await this.proxy[Symbol.asyncDispose]();
-    await this.server[Symbol.asyncDispose]();
+    await follower.untilCurrent(() => this.#state());
   }
 
   async #state(): Promise<State> {

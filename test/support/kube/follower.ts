@@ -99,6 +99,20 @@ export class Follower implements AsyncDisposable {
     await this.until(() => this.#state.has(key) === isKnown);
   }
 
+  /**
+   * Until it knows what a server holds and nothing else. That is read again after each change: a server makes objects by itself,
+   * at any time.
+   */
+  async untilCurrent(read: () => Promise<State>): Promise<void> {
+    for (;;) {
+      const count = this.changes.length;
+      const expected = JSON.stringify(await read());
+      const isCurrent = () => this.synced.size === 3 && JSON.stringify(this.state) === expected;
+      await this.until(() => isCurrent() || this.changes.length > count);
+      if (isCurrent()) return;
+    }
+  }
+
   /** How many timers wait. */
   get timers(): number {
     return this.#clock.pending();

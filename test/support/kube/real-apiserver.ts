@@ -22,15 +22,23 @@ const collections: Readonly<Record<Kind, string>> = {
   Node: '/api/v1/nodes',
 };
 
-/** Starts etcd and kube-apiserver from a folder of binaries (envtest's convention), in a folder of their own. */
-export async function realApiServer(assets: string): Promise<KubeClientHarness> {
+/**
+ * Starts etcd and kube-apiserver from a folder of binaries (envtest's convention), in a folder of their own. Resolves when the
+ * server has made what it makes by itself. What was started ends with the stack, also if that is before, and with this process.
+ */
+export async function realApiServer(
+  assets: string,
+  stack: AsyncDisposableStack,
+): Promise<KubeClientHarness> {
   const folder = mkdtempSync(join(tmpdir(), 'apiserver-'));
+  stack.defer(() => rmSync(folder, { recursive: true }));
   const authority = new CertificateAuthority({ commonName: 'authority' });
   const [client, peer, port] = await Promise.all([freePort(), freePort(), freePort()]);
   const children = [
     start(join(assets, 'etcd'), etcdFlags(folder, { client, peer })),
     start(join(assets, 'kube-apiserver'), serverFlags(folder, { authority, etcd: client, port })),
   ];
+  for (const child of children) stack.defer(() => end(child));
   const server = new URL(`https://127.0.0.1:${port}`);
   const credentials = {
     headers: { authorization: `Bearer ${token}` },
@@ -44,17 +52,8 @@ export async function realApiServer(assets: string): Promise<KubeClientHarness> 
     metrics: noMetrics,
     userAgent: 'test',
   });
-  const close = async () => {
-    api.close();
-    await Promise.all(children.map(end));
-    rmSync(folder, { recursive: true });
-  };
-  try {
-    await ready(api);
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  stack.defer(() => api.close());
+  await ready(api, children);
   return {
     address: { host: '127.0.0.1', port },
     kubeconfig: (address) =>
@@ -62,7 +61,6 @@ export async function realApiServer(assets: string): Promise<KubeClientHarness> 
     apply: (object) => apply(api, object),
     remove: async (object) => write(server, { method: 'DELETE', path: pathOf(object), authority }),
     objects: (kind) => objects(api, kind),
-    [Symbol.asyncDispose]: close,
   };
 }
 
@@ -149,23 +147,37 @@ function serverFlags(
   ];
 }
 
+/** The kernel ends it when the thread ends that started it, however that comes. */
 function start(binary: string, flags: readonly string[]): ChildProcess {
-  return spawn(binary, flags, { stdio: process.env['DEBUG'] === undefined ? 'ignore' : 'inherit' });
+  return spawn('setpriv', ['--pdeathsig', 'KILL', binary, ...flags], {
+    stdio: process.env['DEBUG'] === undefined ? 'ignore' : 'inherit',
+  });
 }
 
 async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (hasEnded(child)) return;
   child.kill('SIGKILL');
   await once(child, 'exit');
 }
 
-async function ready(api: HttpClient): Promise<void> {
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
+
+/** What a server makes by itself some time after it has begun to answer. */
+const ownObjects = (['Service', 'EndpointSlice'] as const).map(
+  (kind) => `${collections[kind]}/kubernetes`,
+);
+
+async function ready(api: HttpClient, children: readonly ChildProcess[]): Promise<void> {
   const deadline = Date.now() + startTimeout;
   for (;;) {
     try {
-      await api.get('/api/v1/namespaces/default');
+      for (const path of ownObjects) await api.get(path);
       return;
     } catch (error) {
+      if (children.some(hasEnded))
+        throw new Error('kube-apiserver or etcd ended', { cause: error });
       if (Date.now() > deadline)
         throw new Error('kube-apiserver did not start in time', { cause: error });
       await new Promise((resolve) => setTimeout(resolve, 200));
