@@ -11,7 +11,7 @@ import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
 import { HttpServer, type Routes } from '../../pkg/health/http.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { healthRoutes, metricsRoutes } from '../../pkg/health/routes.ts';
-import { type Family, families, familyOf } from '../../pkg/ip/address.ts';
+import { type Family, families, familyOf, type IpAddress } from '../../pkg/ip/address.ts';
 import type { IpSets } from '../../pkg/ipset/ipset.ts';
 import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
 import type { Ipvs } from '../../pkg/ipvs/ipvs.ts';
@@ -64,6 +64,7 @@ interface Shared {
 /** What makes the kernel follow the objects. */
 interface Follower {
   onChange(change: Change): void;
+  isNodeAddress(address: IpAddress): boolean;
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -85,7 +86,7 @@ export async function assemble(config: ProxyConfig, log: Logger): Promise<Progra
     proxier.onChange(change);
   };
   const parts: readonly Part[] = [
-    ...createServers(shared),
+    ...createServers(shared, (address) => proxier.isNodeAddress(address)),
     ...objects.parts,
     (signal) => objects.source.run(onChange, signal),
     (signal) => proxier.run(signal),
@@ -210,6 +211,7 @@ async function createProxier(shared: Shared): Promise<Follower> {
   });
   return {
     onChange: (change) => proxier.onChange(change),
+    isNodeAddress: (address) => reach.isLocal(address),
     async run(signal) {
       await Promise.all([proxier.run(signal), farewell?.run(signal)]);
       kernel.close();
@@ -246,22 +248,20 @@ function toDetectLocal(detectLocal: ProxyConfig['detectLocal']): RuleSettings['d
   }
 }
 
-function createServers(shared: Shared): readonly Part[] {
-  const { config, health, metrics } = shared;
+function createServers(
+  shared: Shared,
+  isNodeAddress: (address: IpAddress) => boolean,
+): readonly Part[] {
+  const { config, health, metrics, clock, log } = shared;
   const toHealth = healthRoutes(health, metrics);
   const toMetrics = metricsRoutes(metrics, () => configz(config));
+  const server = (name: string, where: ListenAddress | undefined, routes: Routes): Part[] => {
+    if (where === undefined) return [];
+    const made = new HttpServer({ name, ...where, routes, isNodeAddress, clock, log });
+    return [(signal) => made.run(signal)];
+  };
   return [
-    ...createServer(shared, { name: 'health server', where: config.healthz, routes: toHealth }),
-    ...createServer(shared, { name: 'metrics server', where: config.metrics, routes: toMetrics }),
+    ...server('health server', config.healthz, toHealth),
+    ...server('metrics server', config.metrics, toMetrics),
   ];
-}
-
-/** One server, or none where no address is given. */
-function createServer(
-  { clock, log }: Shared,
-  { name, where, routes }: { name: string; where: ListenAddress | undefined; routes: Routes },
-): readonly Part[] {
-  if (where === undefined) return [];
-  const server = new HttpServer({ name, ...where, routes, clock, log });
-  return [(signal) => server.run(signal)];
 }

@@ -1,7 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { type IpAddress, printHostPort } from '../ip/address.ts';
-import { type Clock, seconds, sleep } from '../runner/clock.ts';
+import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
+import { Connection } from './connection.ts';
+import { type Client, ConnectionTable, type Excess, sourceOf } from './connection-table.ts';
 
 /** What is sent back. */
 export interface Reply {
@@ -27,12 +29,20 @@ export interface HttpServerOptions {
     info(message: string, details: Readonly<Record<string, unknown>>): void;
     error(message: string, error: unknown, details: Readonly<Record<string, unknown>>): void;
   };
+  /** Whether an address is one of this node's; its own connections do not compete with those of others. */
+  readonly isNodeAddress?: (address: IpAddress) => boolean;
   /** Told the port whenever the server begins to listen. */
   readonly onListening?: (port: number) => void;
 }
 
 /** How long to wait before listening is tried again. */
 const retryPause = seconds(5);
+
+/** How often closed connections are logged at most. */
+const excessPause = minutes(1);
+
+/** Bytes of a request's header, and of its body. */
+const largest = { header: 8 * 1024, body: 4 * 1024 } as const;
 
 /** Text that browsers must not take for anything else. */
 export function textReply(status: number, body: string): Reply {
@@ -49,12 +59,23 @@ export function jsonReply(status: number, body: string): Reply {
   return { status, headers, body };
 }
 
-/** One plain HTTP server that answers a few paths, and keeps trying to listen until it can. */
+/**
+ * One plain HTTP server that answers a few paths, and keeps trying to listen until it can. Anybody may connect: a client has one
+ * request answered at a time, and what all of them can hold of memory is bounded ({@link ConnectionTable}).
+ */
 export class HttpServer {
   readonly #options: HttpServerOptions;
+  readonly #connections: ConnectionTable;
+  /** Reads requests and writes answers; it listens nowhere, and is given connections. */
+  readonly #http = createHttp({ maxHeaderSize: largest.header, keepAliveTimeout: seconds(10) });
+  readonly #clients = new WeakMap<Connection, Client>();
+  /** When closed connections were logged last, and how many were closed since. */
+  #excess = { loggedAt: -Infinity, count: 0 };
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
+    this.#connections = new ConnectionTable(options.clock, (...what) => this.#logExcess(...what));
+    this.#http.on('request', (request, response) => void this.#answer(request, response));
   }
 
   /** Serves until the signal aborts; then every connection is cut. */
@@ -75,7 +96,9 @@ export class HttpServer {
   async #serve(signal: AbortSignal): Promise<NodeJS.ErrnoException | undefined> {
     let failure: NodeJS.ErrnoException | undefined;
     for (const host of hosts(this.#options.address)) {
-      const server = createServer((request, response) => void this.#answer(request, response));
+      const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+        this.#accept(socket),
+      );
       failure = await listen(server, { host, port: this.#options.port });
       if (failure === undefined) return await this.#untilAborted(server, signal);
       if (!hasNoFamily(failure)) break;
@@ -89,21 +112,53 @@ export class HttpServer {
     log.info(`${name} listens`, { address: printHostPort(address as IpAddress, port) }); // the kernel's text
     onListening?.(port);
     await new Promise<void>((resolve) => {
-      function close(): void {
+      const close = () => {
         server.close(() => resolve());
-        server.closeAllConnections();
-      }
+        this.#connections.closeAll();
+      };
       if (signal.aborted) close();
       else signal.addEventListener('abort', close, { once: true });
     });
     return undefined;
   }
 
+  #accept(socket: Socket): void {
+    const source = sourceOf(socket, this.#options.isNodeAddress ?? (() => false));
+    const connection = new Connection(socket);
+    if (source === undefined) {
+      connection.destroy();
+      return;
+    }
+    const client = { ...source, close: () => void connection.destroy() };
+    this.#clients.set(connection, client);
+    this.#connections.enter(client);
+    connection.once('close', () => this.#connections.leave(client));
+    this.#http.emit('connection', connection);
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const [path = ''] = (request.url ?? '').split('?', 1);
-    const { status, headers, body } = await this.#reply(path);
-    const length = { 'Content-Length': String(Buffer.byteLength(body)) };
-    response.writeHead(status, { ...headers, ...length }).end(body);
+    const connection = request.socket;
+    if (!(connection instanceof Connection) || !connection.beginAnswer()) return;
+    const client = this.#clients.get(connection);
+    if (client === undefined) return;
+    response.once('finish', () => {
+      this.#connections.sent(client);
+      connection.endAnswer();
+    });
+    this.#connections.requested(client);
+    const { status, headers, body } = await this.#replyTo(request);
+    const length = Buffer.byteLength(body);
+    this.#connections.sending(client, length);
+    response.writeHead(status, { ...headers, 'Content-Length': String(length) }).end(body);
+  }
+
+  async #replyTo({ url = '', headers }: IncomingMessage): Promise<Reply> {
+    if (Number(headers['content-length'] ?? 0) > largest.body) {
+      const { status, headers: plain, body } = textReply(413, 'request body too large\n');
+      return { status, headers: { ...plain, Connection: 'close' }, body };
+    }
+    const [path = ''] = url.split('?', 1);
+    return await this.#reply(path);
   }
 
   async #reply(path: string): Promise<Reply> {
@@ -115,6 +170,15 @@ export class HttpServer {
       this.#options.log.error(`${this.#options.name} cannot answer`, error, { path });
       return textReply(500, 'internal error\n');
     }
+  }
+
+  #logExcess(excess: Excess, { source }: Client): void {
+    const { name, clock, log } = this.#options;
+    this.#excess.count++;
+    if (clock.now() - this.#excess.loggedAt < excessPause) return;
+    const details = { source, closed: this.#excess.count };
+    log.error(`${name} closes connections: ${excess}`, undefined, details);
+    this.#excess = { loggedAt: clock.now(), count: 0 };
   }
 }
 

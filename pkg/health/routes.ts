@@ -17,8 +17,8 @@ export function healthRoutes(
 /** What the metrics server answers; `configz` gives the configuration in force, to be printed as JSON. */
 export function metricsRoutes(metrics: Metrics, configz: () => unknown): Routes {
   return new Map<string, () => Reply | Promise<Reply>>([
-    ['/metrics', () => scrape(metrics.exposition)],
-    ['/metrics/slis', () => scrape(metrics.indicators)],
+    ['/metrics', shared(() => scrape(metrics.exposition))],
+    ['/metrics/slis', shared(() => scrape(metrics.indicators))],
     ['/proxyMode', () => textReply(200, 'ipvs')],
     ['/healthz', () => ping(metrics)],
     ['/configz', () => jsonReply(200, JSON.stringify(configz()))],
@@ -38,6 +38,20 @@ function counted(answer: HealthAnswer, counter: Metrics['healthz']): Reply {
 async function scrape(exposition: Metrics['exposition']): Promise<Reply> {
   const headers = { 'Content-Type': exposition.contentType };
   return { status: 200, headers, body: await exposition.text() };
+}
+
+/** Makes an answer once at a time: whoever asks while one is made gets the next one, together with all others who do. */
+function shared(make: () => Promise<Reply>): () => Promise<Reply> {
+  let last: Promise<unknown> = Promise.resolve();
+  let next: Promise<Reply> | undefined;
+  return () => {
+    next ??= last.then(() => {
+      next = undefined;
+      return make();
+    });
+    last = next.catch(() => undefined);
+    return next;
+  };
 }
 
 /** Says that the process answers, and nothing about what it proxies. */

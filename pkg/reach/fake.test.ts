@@ -10,6 +10,7 @@ describe('the fake keeps the contract', () => {
   reachContract(() => {
     const reach = new FakeReach();
     reach.unreachable.add(nowhere);
+    reach.local.add(own);
     return {
       ...{ reach, neighbour, beyond, absent, nowhere, own },
       send(address) {

@@ -7,6 +7,7 @@ export class FakeReach implements Reach {
   /** What was asked, in order. */
   readonly asked: IpAddress[] = [];
   readonly unreachable = new Set<IpAddress>();
+  readonly local = new Set<IpAddress>();
   /** Fails a question with the code it returns. */
   failWith: (address: IpAddress) => ErrnoCode | undefined = () => undefined;
 
@@ -15,5 +16,9 @@ export class FakeReach implements Reach {
     const code = this.failWith(address);
     if (code !== undefined) throw new KernelError(`find the route to ${address}`, code);
     return !this.unreachable.has(address);
+  }
+
+  isLocal(address: IpAddress): boolean {
+    return this.local.has(address);
   }
 }

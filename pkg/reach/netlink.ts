@@ -3,7 +3,7 @@ import { addressBits, familyOf, type IpAddress } from '../ip/address.ts';
 import { addressFamily } from '../netlink/addresses.ts';
 import type { Connection } from '../netlink/connection.ts';
 import type { Reach } from './reach.ts';
-import { getNeighbour, getRoute, NUD_FAILED, NUD_INCOMPLETE } from './schema.ts';
+import { getNeighbour, getRoute, NUD_FAILED, NUD_INCOMPLETE, RTN_LOCAL } from './schema.ts';
 
 /** Where a packet goes next: over which device, to which router or to its destination itself. */
 interface Hop {
@@ -31,7 +31,22 @@ export class NetlinkReach implements Reach {
     return hop === 'unknown' || !isSilent(this.#neighbourState(hop));
   }
 
+  isLocal(address: IpAddress): boolean {
+    const route = this.#route(address);
+    return route !== 'none' && route?.type === RTN_LOCAL;
+  }
+
   #nextHop(address: IpAddress): Hop | 'none' | 'unknown' {
+    const route = this.#route(address);
+    if (route === 'none') return 'none';
+    const { device, gateway, via } = route?.attributes ?? {};
+    // Routes over several devices, for example, name none.
+    return device === undefined
+      ? 'unknown'
+      : { device, address: gateway ?? via?.address ?? address };
+  }
+
+  #route(address: IpAddress) {
     const value = {
       ...anyRoute,
       family: addressFamily(address),
@@ -39,12 +54,7 @@ export class NetlinkReach implements Reach {
       attributes: { destination: address },
     };
     try {
-      const [found] = this.#connection.request(getRoute, value, `find the route to ${address}`);
-      const { device, gateway, via } = found?.attributes ?? {};
-      // Routes over several devices, for example, name none.
-      return device === undefined
-        ? 'unknown'
-        : { device, address: gateway ?? via?.address ?? address };
+      return this.#connection.request(getRoute, value, `find the route to ${address}`)[0];
     } catch (error) {
       const code = errnoOf(error);
       if (code === 'ENETUNREACH' || code === 'EHOSTUNREACH') return 'none';

@@ -10,4 +10,6 @@ export interface Reach {
    * node) answers neither ARP nor neighbour discovery. True otherwise, whatever is behind the next hop. Throws KernelError.
    */
   canReach(address: IpAddress): boolean;
+  /** True if a packet to the address goes to this node itself. Throws KernelError. */
+  isLocal(address: IpAddress): boolean;
 }

@@ -3,6 +3,8 @@ import { attributes, optional } from '../wire/attributes.ts';
 import { padding, s32, u8, u16, u32 } from '../wire/codec.ts';
 import { struct } from '../wire/struct.ts';
 
+/** Of linux/rtnetlink.h: a route to this node itself. */
+export const RTN_LOCAL = 2;
 /** Of linux/neighbour.h: asked, without an answer yet. */
 export const NUD_INCOMPLETE = 0x01;
 /** Of linux/neighbour.h: asked in vain. */

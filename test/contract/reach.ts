@@ -59,6 +59,13 @@ function suite(family: Family, make: () => ReachSubject): void {
     expect(subject.reach.canReach(subject.nowhere)).toBe(false);
   });
 
+  test(`${family}: only an address of this node is local`, () => {
+    const { reach, own, neighbour, beyond, absent, nowhere } = subject;
+    expect(reach.isLocal(own)).toBe(true);
+    for (const address of [neighbour, beyond, absent, nowhere])
+      expect(reach.isLocal(address)).toBe(false);
+  });
+
   test(`${family}: a lost router takes what is behind it along, until it is back`, async () => {
     const { reach, neighbour, beyond, send, loseNeighbour, returnNeighbour } = subject;
     loseNeighbour();
