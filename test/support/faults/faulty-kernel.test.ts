@@ -195,6 +195,7 @@ const calls: Readonly<Record<string, (kernel: KernelInterfaces) => unknown>> = {
   'conntrack.delete': ({ conntrack }) => conntrack.delete([{ ...flow(1), id: 1 }]),
   'conntrack.add': ({ conntrack }) => conntrack.add([flow(1)], { seconds: 1 }),
   'reach.canReach': ({ reach }) => reach.canReach(ip('10.0.0.1')),
+  'reach.isLocal': ({ reach }) => reach.isLocal(ip('10.0.0.1')),
   'resetter.challenge': ({ resetter }) =>
     resetter.challenge({
       ...{ server: ip('172.30.0.1'), serverPort: 80 },
