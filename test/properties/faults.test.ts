@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Change } from '../../pkg/kube/types.ts';
 import { minutes, seconds } from '../../pkg/runner/clock.ts';
 import { Stand } from '../support/proxier.ts';
-import { aStory, sharedKernel, TroubledNode } from './troubles.ts';
+import { aStory } from './stories.ts';
+import { sharedKernel, TroubledNode } from './troubled-node.ts';
 
 // The whole proxier on a kernel that fails, with other hands in it, with changes all the while, killed now and then; the reporter,
 // the log and the making of footprints throw. When that is over, it must be as if nothing had been.
@@ -53,7 +53,7 @@ test.fails('whatever fails, the kernel ends at the wanted state', { timeout }, a
       const troubled = new TroubledNode(story);
       await troubled.live(story);
       await troubled.calm();
-      const expected = await untroubled(troubled.objects);
+      const expected = await untroubled(troubled);
       const { node } = troubled;
       for (let waited = 0; waited < patience; waited += seconds(10)) {
         await troubled.calm();
@@ -112,9 +112,9 @@ const calls = [
   ...['reach.canReach', 'resetter.challenge'],
 ];
 
-/** What a node holds that was never in trouble and got these objects. */
-async function untroubled(objects: readonly Change[]): Promise<string> {
-  const kernel = sharedKernel();
+/** What a node holds that was never in trouble and has the same objects and addresses. */
+async function untroubled({ objects, hasOtherAddress }: TroubledNode): Promise<string> {
+  const kernel = sharedKernel({ hasOtherAddress });
   const stand = new Stand({ kernel });
   stand.tell(...objects);
   await stand.sync();
