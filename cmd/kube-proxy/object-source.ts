@@ -42,7 +42,7 @@ export async function openObjects({
     return { source: manifests, record() {}, parts: [], close() {} };
   }
   const metrics = createKubeMetrics(allMetrics);
-  const connection = await loadConnection(source);
+  const connection = await loadConnection({ ...source, clock });
   const userAgent = `kube-proxy/${version}`;
   const client = new HttpClient({ connection, clock, metrics, userAgent });
   const common = { client, clock, metrics, log, nodeName };

@@ -57,8 +57,8 @@ const owners: Readonly<Record<string, string>> = {
   koffi: '^pkg/netlink/libc[.]ts$',
   pino: folder('log'),
   'prom-client': folder('metrics'),
-  '@kubernetes/client-node': '^pkg/kube/config[.]ts$',
-  yaml: '^pkg/(kube/(kubeconfig|manifest-file)[.]ts$|config/)',
+  '@kubernetes/client-node': '^pkg/kube/library[.]ts$',
+  yaml: '^pkg/(kube/yaml[.]ts$|config/)',
 };
 
 type Layer = { readonly name: string; readonly from: string; readonly may: readonly string[] };

@@ -1,11 +1,13 @@
 import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
 import { TokenBucket } from '../runner/token-bucket.ts';
 import { ByteBuffer } from './byte-buffer.ts';
+import { isCertificateError } from './certificate.ts';
 import type { Connection } from './connection.ts';
 import { type ApiError, ConnectionError, errorFromStatus } from './error.ts';
 import { JsonError } from './json-scanner.ts';
 import { LineParser, ListParser, objectLimit, ValueParser } from './json-stream.ts';
 import type { KubeMetrics } from './metrics.ts';
+import { Secrets } from './secrets.ts';
 import { type Answer, Transport } from './transport.ts';
 
 /** In milliseconds: how long without a byte (whoever follows a watch gives it up sooner, and knows how to go on), and in all. */
@@ -80,6 +82,7 @@ export class HttpClient implements Client {
   readonly #options: ClientOptions;
   readonly #transport: Transport;
   readonly #requests: TokenBucket;
+  readonly #secrets = new Secrets();
 
   constructor(options: ClientOptions) {
     const { clock } = options;
@@ -89,40 +92,57 @@ export class HttpClient implements Client {
   }
 
   async get(path: string, options: RequestOptions = {}): Promise<unknown> {
-    return this.#json({ ...options, method: 'GET', path, purpose: 'request' }, objectLimit);
+    const call: Call = { ...options, method: 'GET', path, purpose: 'request' };
+    return this.#hiding(this.#json(call, objectLimit));
   }
 
   async post(path: string, body: unknown, options: RequestOptions = {}): Promise<unknown> {
     const call: Call = { ...options, method: 'POST', path, body, purpose: 'request' };
-    return this.#json(call, writtenLimit);
+    return this.#hiding(this.#json(call, writtenLimit));
   }
 
   async patch(path: string, body: unknown, options: RequestOptions = {}): Promise<unknown> {
     const call: Call = { ...options, method: 'PATCH', path, body, purpose: 'request' };
-    return this.#json(call, writtenLimit);
+    return this.#hiding(this.#json(call, writtenLimit));
   }
 
   async list(path: string, options: ListOptions): Promise<unknown> {
     const call: Call = { ...options, method: 'GET', path, purpose: 'list' };
-    const { body } = await this.#call(call);
-    const parser = new ListParser(options.onHead);
-    for await (const chunk of this.#parsed(call, body, parser)) options.onItems(chunk);
-    return this.#guard(call, () => parser.finish());
+    return this.#hiding(this.#list(call, options));
   }
 
   async watch(path: string, options: WatchOptions): Promise<void> {
     const common = { method: 'GET', path, purpose: 'watch', ownConnection: true } as const;
-    const call: Call = { ...options, ...common };
-    const { body } = await this.#call(call);
-    options.onOpen?.();
-    const parser = new LineParser();
-    for await (const chunk of this.#parsed(call, body, parser)) options.onEvents(chunk);
-    this.#guard(call, () => parser.finish());
+    return this.#hiding(this.#watch({ ...options, ...common }, options));
   }
 
   /** Closes the connections that are kept for later requests. */
   close(): void {
     this.#transport.close();
+  }
+
+  async #list(call: Call, { onHead, onItems }: ListOptions): Promise<unknown> {
+    const { body } = await this.#call(call);
+    const parser = new ListParser(onHead);
+    for await (const chunk of this.#parsed(call, body, parser)) onItems(chunk);
+    return this.#guard(call, () => parser.finish());
+  }
+
+  async #watch(call: Call, { onOpen, onEvents }: WatchOptions): Promise<void> {
+    const { body } = await this.#call(call);
+    onOpen?.();
+    const parser = new LineParser();
+    for await (const chunk of this.#parsed(call, body, parser)) onEvents(chunk);
+    this.#guard(call, () => parser.finish());
+  }
+
+  /** Errors, those that readers draw from what they are given included, without what servers echo of our credentials. */
+  async #hiding<Result>(work: Promise<Result>): Promise<Result> {
+    try {
+      return await work;
+    } catch (error) {
+      throw this.#secrets.hideIn(error);
+    }
   }
 
   async *#parsed(
@@ -153,11 +173,14 @@ export class HttpClient implements Client {
     return this.#guard(call, () => parser.finish());
   }
 
-  /** Answers other than success are errors; a refused token is read again once. */
+  /** Answers other than success are errors. Where credentials are refused, or certificates, all is read anew once. */
   async #call(call: Call): Promise<Answer> {
-    const answer = await this.#send(call, { fresh: false });
-    if (answer.status !== 401) return this.#succeeded(call, answer);
-    await textOf(answer.body, errorBodyLimit);
+    const answer = await this.#send(call, { fresh: false }).catch((error: unknown) => {
+      const isRefused = error instanceof ConnectionError && isCertificateError(error.cause);
+      if (!isRefused || call.signal?.aborted === true) throw error;
+    });
+    if (answer?.status === 401) await textOf(answer.body, errorBodyLimit);
+    else if (answer !== undefined) return this.#succeeded(call, answer);
     return this.#succeeded(call, await this.#send(call, { fresh: true }));
   }
 
@@ -165,7 +188,9 @@ export class HttpClient implements Client {
     const { connection, clock, metrics, userAgent } = this.#options;
     await this.#turn(call.signal);
     const start = clock.now();
-    const url = this.#url(call);
+    const credentials = await connection.credentials({ fresh });
+    const url = this.#url(call); // Fresh credentials may name another server.
+    this.#secrets.note(credentials, url);
     const type = call.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
     const count = (code: string) =>
       metrics.requested({
@@ -178,7 +203,7 @@ export class HttpClient implements Client {
       const answer = await this.#transport.send({
         method: call.method,
         url,
-        credentials: await connection.credentials({ fresh }),
+        credentials,
         headers: {
           accept: 'application/json',
           'user-agent': userAgent,

@@ -1,8 +1,9 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CertificateAuthority } from '../../test/support/apiserver/certificates.ts';
+import { errorText } from '../log/error-text.ts';
 import { loadConnection } from './config.ts';
 
 let folder: string;
@@ -32,6 +33,10 @@ function config({ cluster = {}, user = {} }: { cluster?: object; user?: object }
   });
 }
 
+const garbageAuthority = config({
+  cluster: { 'certificate-authority-data': base64('garbage') },
+});
+
 const load = (kubeconfig: string, master = '') => loadConnection({ kubeconfig, master });
 
 describe('a kubeconfig', () => {
@@ -45,6 +50,7 @@ describe('a kubeconfig', () => {
     expect(await connection.credentials({ fresh: false })).toEqual({
       headers: { authorization: 'Bearer secret' },
       tls: { ca: Buffer.from(authority.certificate), servername: 'kubernetes' },
+      places: { authority: `certificate-authority-data of kubeconfig ${folder}/token` },
       agent: undefined,
     });
   });
@@ -85,37 +91,68 @@ describe('a kubeconfig', () => {
     });
   });
 
-  test('with a plug-in asks it when credentials are needed, and anew when they were refused', async () => {
-    const plugin = file(
-      'plugin.sh',
-      `#!/bin/sh
-echo x >> ${folder}/asked
-echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"t'$(wc -l < ${folder}/asked | tr -d ' ')'"}}'
-`,
-    );
-    chmodSync(plugin, 0o755);
-    const exec = {
-      apiVersion: 'client.authentication.k8s.io/v1',
-      command: plugin,
-      interactiveMode: 'Never',
-    };
-    const connection = await load(file('exec', config({ user: { exec } })));
-    const token = async (fresh: boolean) =>
-      (await connection.credentials({ fresh })).headers['authorization'];
-    expect(await token(false)).toBe('Bearer t1');
-    expect(await token(false)).toBe('Bearer t1');
-    expect(await token(true)).toBe('Bearer t2');
-  });
-
   test('is read anew when its credentials were refused', async () => {
     const path = file('rotated', config({ user: { token: 'one' } }));
     const connection = await load(path);
-    file('rotated', config({ user: { token: 'two' } }));
+    const cluster = { server: 'https://192.168.0.2:6443' };
+    file('rotated', config({ cluster, user: { token: 'two' } }));
     expect((await connection.credentials({ fresh: false })).headers).toEqual({
       authorization: 'Bearer one',
     });
+    expect(connection.server.host).toBe('192.168.0.1:6443');
     expect((await connection.credentials({ fresh: true })).headers).toEqual({
       authorization: 'Bearer two',
+    });
+    expect(connection.server.host).toBe('192.168.0.2:6443');
+  });
+
+  test.each([
+    ['is gone', undefined, 'no such file'],
+    ['is broken', 'a: [', /is no YAML/],
+    ['has a garbage authority', garbageAuthority, /certificate-authority-data cannot be used/],
+    ['has no server', config({ cluster: { server: '' } }), 'the cluster has no server'],
+  ])('that %s when it is read anew stays in force as it was', async (name, text, reason) => {
+    const path = file(`later ${name}`, config({ user: { token: 'one' } }));
+    const connection = await load(path);
+    if (text === undefined) rmSync(path);
+    else writeFileSync(path, text);
+    await expect(connection.credentials({ fresh: true })).rejects.toThrow(reason);
+    expect(connection.server.host).toBe('192.168.0.1:6443');
+    expect((await connection.credentials({ fresh: false })).headers).toEqual({
+      authorization: 'Bearer one',
+    });
+  });
+
+  test.each([
+    ['token', 'is empty'],
+    ['ca.crt', 'is empty'],
+    ['client.key', 'is empty'],
+  ])('whose %s is emptied is an error until it is there again', async (name, reason) => {
+    const names = { token: 'one', 'ca.crt': authority.certificate, 'client.key': pair.key };
+    const restore = () => {
+      for (const [each, text] of Object.entries(names)) file(each, text);
+    };
+    restore();
+    file('client.crt', pair.certificate);
+    const path = file(
+      'emptied',
+      config({
+        cluster: { 'certificate-authority': 'ca.crt' },
+        user: {
+          tokenFile: 'token',
+          'client-certificate': 'client.crt',
+          'client-key': 'client.key',
+        },
+      }),
+    );
+    const connection = await load(path);
+    file(name, name === 'token' ? ' \n' : '');
+    await expect(connection.credentials({ fresh: false })).rejects.toThrow(
+      `kubeconfig ${path}: ${folder}/${name} ${reason}`,
+    );
+    restore();
+    expect((await connection.credentials({ fresh: false })).headers).toEqual({
+      authorization: 'Bearer one',
     });
   });
 
@@ -196,7 +233,16 @@ describe('in a pod', () => {
 describe('a bad kubeconfig is one line that names the file and the reason', () => {
   const garbage = base64('garbage');
   test.each<[string, string, string | RegExp]>([
-    ['broken YAML', 'a: [', /at line 1, column \d+$/],
+    ['broken YAML', 'a: [', /is no YAML \(\w+\) at line 1, column \d+$/],
+    ['several documents', 'a: b\n---\na: b', 'holds several documents'],
+    ['aliases beyond number', `a: &x 1\nb: [${'*x,'.repeat(101)}]`, /^\S+ \S.*: more than 100/],
+    [
+      'a YAML bomb',
+      `a: &a [x, x, x]\nb: &b [${'*a,'.repeat(9)}]\nc: &c [${'*b,'.repeat(9)}]\nd: [${'*c,'.repeat(9)}]`,
+      'Excessive alias count indicates a resource exhaustion attack',
+    ],
+    ['deep YAML', '['.repeat(1_000), /collections more than 128 deep at line 1, column \d+$/],
+    ['a file without end', ' '.repeat(5_000_000), 'is larger than 4194304 bytes'],
     ['empty', '', 'is no kubeconfig: it holds no mapping'],
     ['text', 'hello', 'is no kubeconfig: it holds no mapping'],
     ['no context', '{}', 'current-context is not set'],
@@ -220,16 +266,38 @@ describe('a bad kubeconfig is one line that names the file and the reason', () =
       config({ cluster: { 'certificate-authority': 'nowhere.crt' } }),
       /nowhere\.crt: no such file$/,
     ],
-    [
-      'garbage authority',
-      config({ cluster: { 'certificate-authority-data': garbage } }),
-      'a certificate or key cannot be used: ',
-    ],
+    ['garbage authority', garbageAuthority, ': certificate-authority-data cannot be used: '],
     [
       'garbage certificate',
       config({ user: { 'client-certificate-data': garbage, 'client-key-data': garbage } }),
-      'a certificate or key cannot be used: ',
+      ': client-certificate-data cannot be used: ',
     ],
+    [
+      'a certificate without its key',
+      config({ user: { 'client-certificate-data': base64(pair.certificate) } }),
+      'the user has a client-certificate without client-key',
+    ],
+    [
+      'a key without its certificate',
+      config({ user: { 'client-key-data': base64(pair.key) } }),
+      'the user has a client-key without client-certificate',
+    ],
+    [
+      'proxy that is none',
+      config({ cluster: { 'proxy-url': 'ftp://user:hush@x' } }),
+      'proxy-url is no URL of a proxy ("ftp:")',
+    ],
+    [
+      'token that no header can carry',
+      config({ user: { token: 'hush\nX-Header: 1' } }),
+      "the user's token holds characters that stand in no token",
+    ],
+    [
+      'password in a bad server',
+      config({ cluster: { server: 'ftp://user:hush@x' } }),
+      '"ftp://…@x" is no http or https URL',
+    ],
+    ['secret in broken YAML', 'a: b\n}hush: [', /is no YAML \(\w+\) at line 2, column \d+$/],
     [
       'missing token file',
       config({ user: { tokenFile: 'nowhere.token' } }),
@@ -248,27 +316,23 @@ describe('a bad kubeconfig is one line that names the file and the reason', () =
     );
     expect(error.message.startsWith(`kubeconfig ${path}: `)).toBe(true);
     expect(error.message).not.toContain('\n');
+    expect(error.message).not.toContain('hush');
     expect(error.message).toMatch(reason);
   });
 
-  test('a file that is not there', async () => {
-    await expect(load(`${folder}/nowhere`)).rejects.toThrow(
-      `kubeconfig ${folder}/nowhere: no such file`,
-    );
+  test('a file that is not there is named once', async () => {
+    const error = await load(`${folder}/nowhere`).catch((reason: unknown) => reason);
+    expect(errorText(error)).toBe(`kubeconfig ${folder}/nowhere: no such file`);
+  });
+
+  test('so is a folder', async () => {
+    const error = await load(folder).catch((reason: unknown) => reason);
+    expect(errorText(error)).toBe(`kubeconfig ${folder}: read failed: EISDIR`);
   });
 
   test('a master that is no URL', async () => {
     await expect(load('', 'ftp://x')).rejects.toThrow(
       '--master: "ftp://x" is no http or https URL',
-    );
-  });
-
-  test('a plug-in that fails says so when it is asked', async () => {
-    const connection = await load(
-      file('failing', config({ user: { exec: { command: '/bin/false' } } })),
-    );
-    await expect(connection.credentials({ fresh: false })).rejects.toThrow(
-      /^kubeconfig .*failing: no credentials: /,
     );
   });
 });

@@ -1,19 +1,25 @@
-import type { Agent, RequestOptions } from 'node:https';
-import type { KubeConfig } from '@kubernetes/client-node';
-import type { Connection, Credentials, TlsOptions } from './connection.ts';
-import { isObject } from './fields.ts';
+import type { Agent } from 'node:http';
+import { type Clock, systemClock } from '../runner/clock.ts';
+import type { Connection, Credentials } from './connection.ts';
+import { ExecPlugin } from './exec-plugin.ts';
+import { quoted } from './fields.ts';
 import {
   type ClusterOptions,
   type Config,
   ConfigError,
   type ConfigSource,
-  firstLine,
   fromFile,
   inCluster,
-  messageOf,
   serverUrl,
 } from './kubeconfig.ts';
-import { checkCertificates, staticCredentials } from './static-credentials.ts';
+import { AuthProvider, proxyAgent } from './library.ts';
+import {
+  bearer,
+  checkCertificates,
+  isSameTls,
+  type StaticCredentials,
+  staticCredentials,
+} from './static-credentials.ts';
 
 /** Where to look for the way to the API server. */
 export interface ConfigOptions extends ClusterOptions {
@@ -21,6 +27,8 @@ export interface ConfigOptions extends ClusterOptions {
   readonly kubeconfig: string;
   /** URL of the API server, in place of the one in the kubeconfig; '' for none. */
   readonly master: string;
+  /** For the deadlines of plug-ins. */
+  readonly clock?: Clock;
 }
 
 /**
@@ -28,12 +36,10 @@ export interface ConfigOptions extends ClusterOptions {
  * All that can be checked without asking anybody is checked now: ConfigError.
  */
 export async function loadConnection(options: ConfigOptions): Promise<Connection> {
-  const { kubeconfig, master } = options;
+  const { kubeconfig, master, clock = systemClock } = options;
   if (kubeconfig === '' && master !== '') return bare(serverUrl(master, '--master'));
   const source = kubeconfig === '' ? inCluster(options) : fromFile(kubeconfig);
-  const connection = new ConfiguredConnection(source, master);
-  connection.check();
-  return connection;
+  return new ConfiguredConnection(source, { master, clock });
 }
 
 /** Without credentials, as upstream treats a master alone. */
@@ -41,106 +47,106 @@ function bare(server: URL): Connection {
   return { server, credentials: async () => ({ headers: {}, tls: {}, agent: undefined }) };
 }
 
+/** What a kubeconfig said when it was last read, and what was found out by it. */
+interface Known {
+  readonly config: Config;
+  readonly server: URL;
+  readonly plugin: ExecPlugin | undefined;
+  readonly provider: AuthProvider | undefined;
+  /** The proxy's URL, '' for none. */
+  readonly proxy: string;
+}
+
 class ConfiguredConnection implements Connection {
   readonly #source: ConfigSource;
-  readonly #master: string;
-  readonly server: URL;
-  /** The library's object, kept because it remembers what plug-ins answered. */
-  #library: KubeConfig | undefined;
-  #config: Config;
+  readonly #options: { readonly master: string; readonly clock: Clock };
+  #known: Known;
+  /** The last that were found to be usable. */
+  #checked: StaticCredentials | undefined;
+  #agent: { readonly key: string; readonly agent: Promise<Agent> } | undefined;
 
-  constructor(source: ConfigSource, master: string) {
+  /** ConfigError in one line if what the files hold is of no use; plug-ins are asked only when they are needed. */
+  constructor(source: ConfigSource, options: { master: string; clock: Clock }) {
     this.#source = source;
-    this.#master = master;
-    this.#config = source.read();
-    this.server = this.#serverOf(this.#config);
+    this.#options = options;
+    this.#known = this.#read();
   }
 
-  /** Fails with one line if what the files hold is of no use; plug-ins are asked only when they are needed. */
-  check(): void {
-    const { exec } = this.#config.user;
-    if (isPresent(exec) && (!isObject(exec) || typeof exec['command'] !== 'string')) {
-      throw new ConfigError(this.#source.place, { reason: "the user's exec names no command" });
-    }
-    checkCertificates(this.#source, staticCredentials(this.#source, this.#config).tls);
+  get server(): URL {
+    return this.#known.server;
   }
 
   async credentials({ fresh }: { readonly fresh: boolean }): Promise<Credentials> {
-    if (fresh) {
-      this.#config = this.#source.read();
-      this.#library = undefined;
-    }
-    const own = staticCredentials(this.#source, this.#config);
-    const { cluster, user } = this.#config;
-    const hasPlugin = isPresent(user['exec']) || isPresent(user['auth-provider']);
-    if (!hasPlugin && !isPresent(cluster['proxy-url'])) return { ...own, agent: undefined };
-    const { headers, cert, key, agent } = await this.#ask();
+    if (fresh) this.#known = this.#read();
+    const { config, plugin, provider } = this.#known;
+    const own = this.#static(config);
+    const agent = await this.#proxyAgent();
+    if (plugin === undefined)
+      return { ...own, headers: { ...own.headers, ...(await provider?.headers()) }, agent };
+    const { token, certificate } = await plugin.credentials();
+    const place = 'the exec plug-in';
+    const header = token === undefined ? {} : bearer(token, { source: this.#source, place });
     return {
-      headers: { ...own.headers, ...(hasPlugin && lowerCase(headers)) },
-      tls: { ...own.tls, ...(cert !== undefined && { cert, key }) } as TlsOptions,
-      agent: isPresent(cluster['proxy-url']) ? (agent as Agent) : undefined,
+      headers: { ...own.headers, ...header },
+      tls: { ...own.tls, ...certificate },
+      places: { ...own.places, ...(certificate !== undefined && { clientCertificate: place }) },
+      agent,
     };
   }
 
-  /** What plug-ins answer, and the way through a proxy. */
-  async #ask(): Promise<RequestOptions> {
-    this.#library ??= await this.#load();
-    const options: RequestOptions = {};
-    try {
-      await this.#library.applyToHTTPSOptions(options);
-    } catch (cause) {
-      const reason = `no credentials: ${firstLine(messageOf(cause))}`;
-      throw new ConfigError(this.#source.place, { reason, cause });
-    }
-    return options;
+  /** Reads the configuration anew; what is known stays if that fails. */
+  #read(): Known {
+    const source = this.#source;
+    const { clock } = this.#options;
+    const config = source.read();
+    const { ca } = this.#static(config).tls;
+    const { cluster, user } = config;
+    const known = { config, server: this.#serverOf(config), proxy: this.#proxyOf(cluster) };
+    const plugin = isPresent(user['exec'])
+      ? new ExecPlugin(source, { config, ca, clock })
+      : undefined;
+    const provider = isPresent(user['auth-provider'])
+      ? new AuthProvider(source, { config, clock })
+      : undefined;
+    return { ...known, plugin, provider };
   }
 
-  /** Loads the library only where it is needed: it takes as much memory as all the rest. */
-  async #load(): Promise<KubeConfig> {
-    const { KubeConfig } = await import('@kubernetes/client-node');
-    const { cluster, user } = this.#config;
-    const server = this.#serverOf(this.#config);
-    const library = new KubeConfig();
-    const text = JSON.stringify({
-      clusters: [
-        {
-          name: 'cluster',
-          // The library refuses plain HTTP unless told that nothing is to be verified.
-          cluster: {
-            ...cluster,
-            server: server.href,
-            ...(server.protocol === 'http:' && { 'insecure-skip-tls-verify': true }),
-          },
-        },
-      ],
-      users: [{ name: 'user', user }],
-      contexts: [{ name: 'context', context: { cluster: 'cluster', user: 'user' } }],
-      'current-context': 'context',
-    });
-    try {
-      library.loadFromString(text);
-      library.makePathsAbsolute(this.#source.folder);
-    } catch (cause) {
-      throw new ConfigError(this.#source.place, { reason: messageOf(cause), cause });
-    }
-    return library;
+  /** What stands in the configuration and in the files that it names, and can be used. */
+  #static(config: Config): StaticCredentials {
+    const own = staticCredentials(this.#source, config);
+    if (this.#checked === undefined || !isSameTls(own.tls, this.#checked.tls))
+      checkCertificates(this.#source, own);
+    this.#checked = own;
+    return own;
+  }
+
+  /** The way through the proxy, if there is one. */
+  async #proxyAgent(): Promise<Agent | undefined> {
+    const { proxy, server } = this.#known;
+    if (proxy === '') return undefined;
+    const key = `${server.protocol} ${proxy}`;
+    if (this.#agent?.key !== key)
+      this.#agent = { key, agent: proxyAgent(this.#source, { server, proxy }) };
+    return this.#agent.agent;
   }
 
   #serverOf({ cluster }: Config): URL {
-    if (this.#master !== '') return serverUrl(this.#master, '--master');
+    const { master } = this.#options;
+    if (master !== '') return serverUrl(master, '--master');
     const server = cluster['server'];
     if (typeof server !== 'string' || server === '')
       throw new ConfigError(this.#source.place, { reason: 'the cluster has no server' });
     return serverUrl(server, this.#source.place);
   }
-}
 
-function lowerCase(headers: RequestOptions['headers'] = {}): Record<string, string> {
-  const entries = Object.entries(headers).map(([name, value]) => [
-    name.toLowerCase(),
-    String(value),
-  ]);
-  return Object.fromEntries(entries) as Record<string, string>;
+  #proxyOf(cluster: Config['cluster']): string {
+    const proxy = cluster['proxy-url'];
+    if (!isPresent(proxy)) return '';
+    const protocol = typeof proxy === 'string' ? (URL.parse(proxy)?.protocol ?? '') : '';
+    if (typeof proxy === 'string' && /^(https?|socks[45][ah]?):$/.test(protocol)) return proxy;
+    const reason = `proxy-url is no URL of a proxy (${quoted(protocol)})`;
+    throw new ConfigError(this.#source.place, { reason });
+  }
 }
 
 /** Whether a field of a kubeconfig says anything. */

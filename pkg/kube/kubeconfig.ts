@@ -1,10 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { dirname, resolve } from 'node:path';
-import { parseDocument } from 'yaml';
-import { isObject } from './fields.ts';
+import { isObject, quoted } from './fields.ts';
+import { YamlError, yamlDocuments } from './yaml.ts';
 
 const serviceAccount = '/var/run/secrets/kubernetes.io/serviceaccount';
+/** How many bytes a kubeconfig may have, or a file that it names. */
+const sizeLimit = 4 * 1024 * 1024;
 
 /** A kubeconfig, or in-cluster credentials, with which no API server can be reached. One line that names the file. */
 export class ConfigError extends Error {
@@ -69,14 +71,24 @@ export function fromFile(path: string): ConfigSource {
 }
 
 function parseFile(path: string, place: string): Readonly<Record<string, unknown>> {
-  const document = parseDocument(readText(path, place), { prettyErrors: true });
-  const [error] = document.errors;
-  if (error !== undefined)
-    throw new ConfigError(place, { reason: firstLine(error.message), cause: error });
-  const value: unknown = document.toJS();
+  const [value, ...others] = documents(readText(path, place), place);
+  if (others.length > 0) throw new ConfigError(place, { reason: 'holds several documents' });
   if (!isObject(value))
     throw new ConfigError(place, { reason: 'is no kubeconfig: it holds no mapping' });
   return value;
+}
+
+function documents(text: string, place: string): readonly unknown[] {
+  try {
+    return [...yamlDocuments(text)];
+  } catch (error) {
+    if (!(error instanceof YamlError)) throw error;
+    // The library's own words quote the text, and secrets stand there.
+    const { code, message, position } = error;
+    const what = code === 'REFUSED' ? message : `is no YAML (${code})`;
+    const where = position && ` at line ${position.line}, column ${position.column}`;
+    throw new ConfigError(place, { reason: `${what}${where ?? ''}` });
+  }
 }
 
 function currentContext(config: Readonly<Record<string, unknown>>, place: string): Config {
@@ -87,7 +99,7 @@ function currentContext(config: Readonly<Record<string, unknown>>, place: string
   const cluster = context['cluster'];
   const user = context['user'];
   if (typeof cluster !== 'string' || cluster === '') {
-    throw new ConfigError(place, { reason: `context ${JSON.stringify(wanted)} names no cluster` });
+    throw new ConfigError(place, { reason: `context ${quoted(wanted)} names no cluster` });
   }
   const hasUser = typeof user === 'string' && user !== '';
   return {
@@ -104,10 +116,10 @@ function entry(
   const entries = Array.isArray(config[list]) ? (config[list] as unknown[]) : [];
   const found = entries.find((candidate) => isObject(candidate) && candidate['name'] === name);
   if (!isObject(found))
-    throw new ConfigError(place, { reason: `there is no ${field} ${JSON.stringify(name)}` });
+    throw new ConfigError(place, { reason: `there is no ${field} ${quoted(name)}` });
   const value = found[field] ?? {};
   if (!isObject(value))
-    throw new ConfigError(place, { reason: `${field} ${JSON.stringify(name)} is no mapping` });
+    throw new ConfigError(place, { reason: `${field} ${quoted(name)} is no mapping` });
   return value;
 }
 
@@ -115,36 +127,29 @@ function entry(
 export function serverUrl(text: string, place: string): URL {
   const url = URL.parse(text.includes('://') ? text : `http://${text}`);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new ConfigError(place, { reason: `${JSON.stringify(text)} is no http or https URL` });
+    const shown = quoted(text.replace(/\/\/[^/]*@/, '//…@')); // a password may stand there
+    throw new ConfigError(place, { reason: `${shown} is no http or https URL` });
   }
   return url;
 }
 
 /** The text of a file; ConfigError with the place that names it. */
 export function readText(path: string, place: string): string {
+  const fail = (reason: string) =>
+    new ConfigError(place, { reason: place.endsWith(path) ? reason : `${path}: ${reason}` });
   try {
+    if (statSync(path).size > sizeLimit) throw fail(`is larger than ${sizeLimit} bytes`);
     return readFileSync(path, 'utf8');
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const reason =
-      code === 'ENOENT'
-        ? 'no such file'
-        : code === 'EACCES'
-          ? 'permission denied'
-          : messageOf(cause);
-    throw new ConfigError(place, {
-      reason: place.endsWith(path) ? reason : `${path}: ${reason}`,
-      cause,
-    });
+    if (cause instanceof ConfigError) throw cause;
+    const { code, syscall } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw fail('no such file');
+    if (code === 'EACCES') throw fail('permission denied');
+    throw fail(syscall === undefined ? messageOf(cause) : `${syscall} failed: ${code}`);
   }
 }
 
 /** What an error says. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** An error in several lines, cut to its first. */
-export function firstLine(text: string): string {
-  return text.split('\n', 1)[0]?.replace(/:$/, '') ?? '';
 }

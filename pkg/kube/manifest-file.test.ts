@@ -129,6 +129,23 @@ describe('a file of which nothing can be read says where', () => {
     ],
     ['text', 'hello', 'x.yaml: document 1: is no object'],
     [
+      'a YAML bomb',
+      `a: &a [x, x, x]\nb: &b [${'*a,'.repeat(9)}]\nc: &c [${'*b,'.repeat(9)}]\nd: [${'*c,'.repeat(9)}]`,
+      /^x\.yaml: Excessive alias count/,
+    ],
+    ['aliases beyond number', `a: &x 1\nb: [${'*x,'.repeat(101)}]`, /^x\.yaml:2:\d+: more than/],
+    ['deep YAML', '['.repeat(1_000), /^x\.yaml:1:\d+: collections more than 128 deep/],
+    [
+      'a list that holds itself',
+      '&l {apiVersion: v1, kind: List, items: [*l]}',
+      /^x\.yaml: document 1: items\[0\].*: lists stand too deep in each other/,
+    ],
+    [
+      'lists in lists without end',
+      `${'{"apiVersion":"v1","kind":"List","items":['.repeat(50_000)}${']}'.repeat(50_000)}`,
+      /^x\.yaml: document 1: items\[0\].*: lists stand too deep in each other/,
+    ],
+    [
       'text after objects, as of a file that was overwritten in part',
       `${service('a')}\n---\nhello`,
       'x.yaml: document 2: is no object',

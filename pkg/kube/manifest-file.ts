@@ -1,7 +1,7 @@
-import { LineCounter, parseAllDocuments } from 'yaml';
 import { isObject } from './fields.ts';
 import { isForeign, nameOf } from './reduce.ts';
 import type { Kind, ObjectName } from './types.ts';
+import { YamlError, yamlDocuments } from './yaml.ts';
 
 /** A file or an object that says nothing we can read, and where: `web.yaml:3:7: bad indentation`. */
 export class ManifestError extends Error {
@@ -26,6 +26,9 @@ export interface ManifestFile {
   /** Objects that cannot be read, with their places. */
   readonly refused: readonly ManifestError[];
 }
+
+/** How deep lists may stand in each other. */
+const deepestList = 8;
 
 const versions: Readonly<Record<Kind, string>> = {
   Service: 'v1',
@@ -72,18 +75,24 @@ function documents(text: string, file: string): unknown[] {
       // It may be several, or YAML that begins with a brace; if it is broken, the error comes with its place.
     }
   }
-  const lines = new LineCounter();
-  const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
-  return [...parsed].map((document) => {
-    const [error] = document.errors;
-    if (error === undefined) return document.toJS({ maxAliasCount: 10_000 }) as unknown;
-    const { line, col } = lines.linePos(error.pos[0]);
-    throw new ManifestError(`${file}:${line}:${col}`, { reason: error.message, cause: error });
-  });
+  try {
+    return [...yamlDocuments(text)];
+  } catch (error) {
+    if (!(error instanceof YamlError)) throw error;
+    const { position, message } = error;
+    const where = position === undefined ? '' : `:${position.line}:${position.column}`;
+    throw new ManifestError(`${file}${where}`, { reason: message });
+  }
 }
 
 /** A value, or what it holds if it is a list, with the place of each; nothing for nothing. */
-function* unpack(value: unknown, place: string): Generator<{ value: unknown; place: string }> {
+function* unpack(
+  value: unknown,
+  place: string,
+  depth = 0,
+): Generator<{ value: unknown; place: string }> {
+  if (depth > deepestList)
+    throw new ManifestError(place, { reason: 'lists stand too deep in each other' });
   if (value === null || value === undefined) return;
   const list = isObject(value) ? value : {};
   const { items, kind } = list;
@@ -93,7 +102,8 @@ function* unpack(value: unknown, place: string): Generator<{ value: unknown; pla
     // A ServiceList need not repeat in each item what it is.
     const defaults =
       kind === 'List' ? {} : { kind: kind.slice(0, -4), apiVersion: list['apiVersion'] };
-    yield* unpack(isObject(item) ? { ...defaults, ...item } : item, `${place}: items[${index}]`);
+    const itemPlace = `${place}: items[${index}]`;
+    yield* unpack(isObject(item) ? { ...defaults, ...item } : item, itemPlace, depth + 1);
   }
 }
 

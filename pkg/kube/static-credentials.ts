@@ -1,25 +1,42 @@
 import { X509Certificate } from 'node:crypto';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import type { TlsOptions } from './connection.ts';
+import type { CertificatePlaces, TlsOptions } from './connection.ts';
 import { type Config, ConfigError, type ConfigSource, messageOf, readText } from './kubeconfig.ts';
 
 /** What a kubeconfig says outright. */
 export interface StaticCredentials {
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: TlsOptions;
+  readonly places: CertificatePlaces;
+}
+
+/** Bytes, and where they stand, for people. */
+interface Found {
+  readonly bytes: Buffer;
+  readonly place: string;
 }
 
 /**
  * The credentials that stand in a kubeconfig, or in files that it names; those are read now, so that what was
- * rotated is picked up. ConfigError where a file cannot be read.
+ * rotated is picked up. ConfigError where a file cannot be read or holds nothing.
  */
 export function staticCredentials(source: ConfigSource, config: Config): StaticCredentials {
-  const { cluster } = config;
+  const { cluster, user } = config;
+  const authority = fileOrData(source, { fields: cluster, name: 'certificate-authority' });
+  const certificate = fileOrData(source, { fields: user, name: 'client-certificate' });
+  const key = fileOrData(source, { fields: user, name: 'client-key' });
+  if ((certificate === undefined) !== (key === undefined)) {
+    const lacking =
+      key === undefined
+        ? 'client-certificate without client-key'
+        : 'client-key without client-certificate';
+    throw new ConfigError(source.place, { reason: `the user has a ${lacking}` });
+  }
   const tls: Record<string, unknown> = {
-    ca: fileOrData(source, cluster, 'certificate-authority'),
-    cert: fileOrData(source, config.user, 'client-certificate'),
-    key: fileOrData(source, config.user, 'client-key'),
+    ca: authority?.bytes,
+    cert: certificate?.bytes,
+    key: key?.bytes,
     servername: text(cluster['tls-server-name']),
     rejectUnauthorized: cluster['insecure-skip-tls-verify'] === true ? false : undefined,
   };
@@ -28,51 +45,86 @@ export function staticCredentials(source: ConfigSource, config: Config): StaticC
   return {
     headers: headers(source, config),
     tls: Object.fromEntries(Object.entries(tls).filter(isSet)),
+    places: {
+      ...(authority !== undefined && { authority: authority.place }),
+      ...(certificate !== undefined && { clientCertificate: certificate.place }),
+    },
   };
 }
 
 /** ConfigError unless certificates and keys are what they should be. */
-export function checkCertificates({ place }: ConfigSource, { ca, cert, key }: TlsOptions): void {
-  try {
-    // Node takes an authority that it cannot read for none.
-    if (ca !== undefined) void new X509Certificate(ca);
-    createSecureContext({ cert, key });
-  } catch (cause) {
-    const reason = `a certificate or key cannot be used: ${messageOf(cause)}`;
-    throw new ConfigError(place, { reason, cause });
-  }
+export function checkCertificates(
+  { place }: ConfigSource,
+  { tls, places }: StaticCredentials,
+): void {
+  const { ca, cert, key } = tls;
+  const check = (name: string, use: () => unknown) => {
+    try {
+      use();
+    } catch (cause) {
+      const reason = `${name.replace(` of ${place}`, '')} cannot be used: ${messageOf(cause)}`;
+      throw new ConfigError(place, { reason });
+    }
+  };
+  // Node takes an authority that it cannot read for none.
+  if (ca !== undefined) check(places.authority ?? '', () => new X509Certificate(ca));
+  check(places.clientCertificate ?? '', () => createSecureContext({ cert, key }));
+}
+
+/** Whether two are the same, so that they need not be checked again. */
+export function isSameTls(one: TlsOptions, other: TlsOptions): boolean {
+  return (['ca', 'cert', 'key'] as const).every((name) => {
+    const [first, second] = [one[name], other[name]];
+    if (first === undefined || second === undefined) return first === second;
+    return Buffer.from(first).equals(Buffer.from(second));
+  });
+}
+
+/** The header of a token. ConfigError for one that no header can carry; what it holds is not told. */
+export function bearer(token: string, { source, place }: { source: ConfigSource; place: string }) {
+  if (/^[\x21-\x7e]+$/.test(token)) return { authorization: `Bearer ${token}` };
+  const reason = token === '' ? 'is empty' : 'holds characters that stand in no token';
+  throw new ConfigError(source.place, { reason: `${place} ${reason}` });
 }
 
 function headers(source: ConfigSource, { user }: Config): Record<string, string> {
   const username = text(user['username']);
   const impersonated = text(user['as']);
-  // Of token and file the file counts, as for kubectl.
-  const tokenFile = text(user['tokenFile']);
-  const token = tokenFile === undefined ? text(user['token']) : read(source, tokenFile).trim();
   const basic = `${username}:${text(user['password']) ?? ''}`;
   return {
     ...(username !== undefined && {
       authorization: `Basic ${Buffer.from(basic).toString('base64')}`,
     }),
-    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...tokenHeader(source, user),
     ...(impersonated !== undefined && { 'impersonate-user': impersonated }),
   };
 }
 
-function fileOrData(
-  source: ConfigSource,
-  fields: Readonly<Record<string, unknown>>,
-  name: string,
-): Buffer | undefined {
-  const file = text(fields[name]);
-  const data = text(fields[`${name}-data`]);
-  // Of file and data the data counts, as for kubectl.
-  if (data !== undefined) return Buffer.from(data, 'base64');
-  return file === undefined ? undefined : Buffer.from(read(source, file));
+/** Of token and file the file counts, as for kubectl. An empty file is no way to go without a token. */
+function tokenHeader(source: ConfigSource, user: Config['user']): Record<string, string> {
+  const tokenFile = text(user['tokenFile']);
+  if (tokenFile !== undefined) {
+    const path = resolve(source.folder, tokenFile);
+    return bearer(readText(path, source.place).trim(), { source, place: path });
+  }
+  const token = text(user['token']);
+  return token === undefined ? {} : bearer(token, { source, place: "the user's token" });
 }
 
-function read({ folder, place }: ConfigSource, file: string): string {
-  return readText(resolve(folder, file), place);
+/** Of file and data the data counts, as for kubectl. */
+function fileOrData(
+  { folder, place }: ConfigSource,
+  { fields, name }: { fields: Readonly<Record<string, unknown>>; name: string },
+): Found | undefined {
+  const file = text(fields[name]);
+  const data = text(fields[`${name}-data`]);
+  if (data !== undefined)
+    return { bytes: Buffer.from(data, 'base64'), place: `${name}-data of ${place}` };
+  if (file === undefined) return undefined;
+  const path = resolve(folder, file);
+  const bytes = Buffer.from(readText(path, place));
+  if (bytes.length === 0) throw new ConfigError(place, { reason: `${path} is empty` });
+  return { bytes, place: path };
 }
 
 function text(value: unknown): string | undefined {

@@ -1,7 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { type Clock, seconds } from '../runner/clock.ts';
-import { describeCertificate } from './certificate.ts';
+import { explainCertificate } from './certificate.ts';
 import type { Credentials } from './connection.ts';
 import { ConnectionError } from './error.ts';
 
@@ -115,12 +115,9 @@ export class Transport {
     { method, url, credentials, signal }: Exchange,
   ): Promise<unknown> {
     if (signal?.aborted === true) return signal.reason;
-    const certificate = await describeCertificate(error, {
-      server: url,
-      tls: credentials.tls,
-      clock: this.#clock,
-    });
-    const reason = certificate === '' ? reasonOf(error) : `${reasonOf(error)} (${certificate})`;
+    const reason =
+      (await explainCertificate(error, { server: url, credentials, clock: this.#clock })) ??
+      reasonOf(error);
     return new ConnectionError(`${method} ${url.origin}${url.pathname}`, { reason, cause: error });
   }
 }

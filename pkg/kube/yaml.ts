@@ -1,0 +1,111 @@
+import { Composer, CST, type Document, isScalar, Lexer, LineCounter, Parser, visit } from 'yaml';
+
+/** How deep collections may stand in each other; objects of Kubernetes have a dozen levels. */
+const deepest = 128;
+/** How many anchors and aliases a text may have together: each alias stands for all that its anchor holds. */
+const aliasLimit = 100;
+
+/** How many characters a text may have: a megabyte takes the library half a second. */
+const longestText = 32 * 1024 * 1024;
+
+/** Where something stands in a text, counted from 1. */
+export interface YamlPosition {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** A text that is no YAML, or that is refused because reading it would cost too much. */
+export class YamlError extends Error {
+  /** One word: `BAD_INDENT`. */
+  readonly code: string;
+  /** `undefined` if it is about the whole text. */
+  readonly position: YamlPosition | undefined;
+
+  constructor(
+    code: string,
+    { message, position }: { message: string; position?: YamlPosition | undefined },
+  ) {
+    super(message);
+    this.name = 'YamlError';
+    this.code = code;
+    this.position = position;
+  }
+}
+
+/**
+ * The documents of a text, one after the other. The time that it takes is in proportion to the text, whatever it holds:
+ * deep nesting and aliases of aliases are refused before they are read. Throws YamlError alone.
+ */
+export function* yamlDocuments(text: string): Generator<unknown> {
+  if (text.length > longestText) {
+    const message = `more than ${longestText} characters; as JSON it would be read faster`;
+    throw new YamlError('REFUSED', { message });
+  }
+  const lines = new LineCounter();
+  try {
+    // The library's own look for keys that come twice compares each with each.
+    const composer = new Composer({ uniqueKeys: false, logLevel: 'error' });
+    for (const document of composer.compose(tokens(text, lines)))
+      yield valueOf(document as Document, lines);
+  } catch (error) {
+    if (error instanceof YamlError) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new YamlError('REFUSED', { message });
+  }
+}
+
+/** What the parser makes of the text, as long as it stays within the limits. */
+function* tokens(text: string, lines: LineCounter): Generator<CST.Token> {
+  const parser = new Parser(lines.addNewLine);
+  lines.addNewLine(0);
+  let aliases = 0;
+  let isContent = false;
+  for (const lexeme of new Lexer().lex(text)) {
+    if (!isContent && /^[&*]/.test(lexeme) && ++aliases > aliasLimit)
+      throw refusal(`more than ${aliasLimit} anchors and aliases`, { parser, lines });
+    isContent = lexeme === CST.SCALAR;
+    yield* parser.next(lexeme);
+    if (parser.stack.length > deepest)
+      throw refusal(`collections more than ${deepest} deep`, { parser, lines });
+  }
+  yield* parser.end();
+}
+
+function valueOf(document: Document, lines: LineCounter): unknown {
+  const [error] = document.errors;
+  if (error !== undefined) {
+    const position = positionAt(error.pos[0], lines);
+    throw new YamlError(error.code, { message: error.message, position });
+  }
+  refuseDuplicates(document, lines);
+  return document.toJS();
+}
+
+/** A key that stands twice in a map is a slip of the pen, of which one half would be lost. */
+function refuseDuplicates(document: Document, lines: LineCounter): void {
+  visit(document, {
+    Map(_key, map) {
+      const known = new Set<unknown>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        if (known.has(key.value)) {
+          const position = positionAt(key.range?.[0] ?? 0, lines);
+          throw new YamlError('DUPLICATE_KEY', { message: 'map keys must be unique', position });
+        }
+        known.add(key.value);
+      }
+    },
+  });
+}
+
+function refusal(
+  message: string,
+  { parser, lines }: { parser: Parser; lines: LineCounter },
+): YamlError {
+  return new YamlError('REFUSED', { message, position: positionAt(parser.offset, lines) });
+}
+
+function positionAt(offset: number, lines: LineCounter): YamlPosition {
+  const { line, col } = lines.linePos(offset);
+  return { line, column: col };
+}
