@@ -70,8 +70,8 @@ describe.concurrent('what cannot work is said in one line, with status 1', () =>
         '--ipvs-exclude-cidrs: KubeProxyConfiguration.ipvs.excludeCIDRs[0]: Invalid value: "10.0.0.0/33": must be a valid CIDR\n',
     ],
     [['--master=ftp://x'], '--master: "ftp://x" is no http or https URL'],
-    [['--kubeconfig=/nonexistent'], 'kubeconfig /nonexistent: no such file'],
-    [[`--kubeconfig=${folder}`], `kubeconfig ${folder}: EISDIR`],
+    [['--kubeconfig=/nonexistent'], 'kubeconfig /nonexistent: no such file\n'],
+    [[`--kubeconfig=${folder}`], `kubeconfig ${folder}: is a folder\n`],
     [[`--kubeconfig=${broken}`], `kubeconfig ${broken}: `],
     [[], 'in-cluster credentials: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set'],
   ] as const)('%j', async ([argv, reason], { expect: expectHere }) => {

@@ -5,6 +5,7 @@ import { type Clock, seconds } from '../runner/clock.ts';
 import type { Credentials } from './connection.ts';
 
 const notOurs = "the server's certificate is not signed by an authority that we trust";
+const otherNames = "the server's certificate is for other names";
 const unusable = "the server's certificate, or that of an authority, is of no use here";
 
 /** What Node calls the ways in which a server's certificate can be wrong, and what it means. */
@@ -13,11 +14,11 @@ const meanings: Readonly<Record<string, string>> = {
   CERT_NOT_YET_VALID: "the server's certificate, or that of an authority, is not valid yet",
   CERT_REVOKED: "the server's certificate is revoked",
   CERT_SIGNATURE_FAILURE:
-    "the server's certificate is signed by another authority than ours of that name",
+    "the server's certificate is signed by another authority than ours of the same name",
   CERT_UNTRUSTED: notOurs,
   DEPTH_ZERO_SELF_SIGNED_CERT: notOurs,
-  ERR_TLS_CERT_ALTNAME_INVALID: "the server's certificate is for other names",
-  HOSTNAME_MISMATCH: "the server's certificate is for other names",
+  ERR_TLS_CERT_ALTNAME_INVALID: otherNames,
+  HOSTNAME_MISMATCH: otherNames,
   INVALID_CA: unusable,
   INVALID_PURPOSE: unusable,
   SELF_SIGNED_CERT_IN_CHAIN: notOurs,
@@ -31,7 +32,7 @@ const lookTimeout = seconds(5);
 /** How many authorities of a file are named. */
 const namedAuthorities = 3;
 /** How much of one field of a certificate is told: names of a server's certificate come from outside. */
-const longestField = 200;
+const longestField = 100;
 
 /** Whether a TLS connection failed because a certificate was refused, the server's by us or ours by the server. */
 export function isCertificateError(error: unknown): boolean {
@@ -51,7 +52,8 @@ export async function explainCertificate(
   if (meaning !== undefined) {
     const shown = await shownCertificate(server, { credentials, clock });
     const certificate = shown === undefined ? '' : `; it shows ${peerInWords(shown)}`;
-    return `${meaning}${certificate}; ${authorityInWords(credentials)}`;
+    const name = meaning === otherNames ? `, not ${brief(tls.servername ?? server.hostname)}` : '';
+    return `${meaning}${name}; ${authorityInWords(credentials)}${certificate}`;
   }
   if (!isAlert(error) || tls.cert === undefined) return undefined;
   const place = places?.clientCertificate ?? 'the credentials';
@@ -77,7 +79,9 @@ async function shownCertificate(
   const { cert: _cert, key: _key, ...tls } = credentials.tls;
   const agent = credentials.agent ?? new https.Agent({ keepAlive: false });
   // It is never ended, so that not a byte of it is sent.
-  const request = https.request(server, { agent, ...tls, rejectUnauthorized: false });
+  // A session that is resumed shows no certificate.
+  const options = { agent, ...tls, rejectUnauthorized: false, session: undefined };
+  const request = https.request(server, options);
   const { promise, resolve } = Promise.withResolvers<PeerCertificate | undefined>();
   const cancel = clock.after(lookTimeout, () => resolve(undefined));
   request.on('error', () => resolve(undefined));
@@ -101,12 +105,13 @@ function authorityInWords({ tls, places }: Credentials): string {
   const blocks = String(tls.ca).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
   const authorities = (blocks ?? []).slice(0, namedAuthorities).map(nameOfAuthority);
   const more = (blocks?.length ?? 0) - authorities.length;
-  return `we trust ${authorities.join(' and ')}${more > 0 ? ` and ${more} more` : ''} from ${place}`;
+  return `we trust ${place}: ${authorities.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function nameOfAuthority(pem: string): string {
   try {
-    return inWords(new X509Certificate(pem));
+    const { subject, validTo } = new X509Certificate(pem);
+    return `${brief(subject)} (until ${validTo})`;
   } catch {
     return '(a certificate that cannot be read)';
   }

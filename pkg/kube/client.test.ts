@@ -152,6 +152,24 @@ describe('an ordinary request', () => {
     expect(codes).toHaveLength(4);
   });
 
+  test('whose credentials the server echoes does not pass them on', async () => {
+    token = 'abcdefghijklmnopqrstuvwxyz';
+    const echo = `denied: Bearer ${token}`;
+    const bodies = [
+      { status: 403, body: { kind: 'Status', message: echo } },
+      { status: 500, body: echo },
+    ];
+    for (const answer of bodies) {
+      handler = (_request, response) => json(response, answer);
+      await expect(client.get('/x')).rejects.toThrow('denied: Bearer (hidden)');
+    }
+    handler = (_request, response) => response.end(`{"type":"ERROR"}\n`);
+    const onEvents = () => {
+      throw new Error(echo); // As whoever makes an error of such an event does.
+    };
+    await expect(client.watch('/x', { onEvents })).rejects.toThrow('denied: Bearer (hidden)');
+  });
+
   test.each([
     ['no JSON', (response: ServerResponse) => response.end('<html>')],
     [

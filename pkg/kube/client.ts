@@ -175,12 +175,16 @@ export class HttpClient implements Client {
 
   /** Answers other than success are errors. Where credentials are refused, or certificates, all is read anew once. */
   async #call(call: Call): Promise<Answer> {
-    const answer = await this.#send(call, { fresh: false }).catch((error: unknown) => {
+    const answer = await this.#send(call, { fresh: false }).catch(async (error: unknown) => {
       const isRefused = error instanceof ConnectionError && isCertificateError(error.cause);
       if (!isRefused || call.signal?.aborted === true) throw error;
+      return this.#send(call, { fresh: true }).catch((again: unknown) => {
+        // What is wrong with a certificate says more than that nothing new can be read.
+        throw again instanceof ConnectionError ? again : error;
+      });
     });
-    if (answer?.status === 401) await textOf(answer.body, errorBodyLimit);
-    else if (answer !== undefined) return this.#succeeded(call, answer);
+    if (answer.status !== 401) return this.#succeeded(call, answer);
+    await textOf(answer.body, errorBodyLimit);
     return this.#succeeded(call, await this.#send(call, { fresh: true }));
   }
 

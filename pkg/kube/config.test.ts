@@ -327,7 +327,7 @@ describe('a bad kubeconfig is one line that names the file and the reason', () =
 
   test('so is a folder', async () => {
     const error = await load(folder).catch((reason: unknown) => reason);
-    expect(errorText(error)).toBe(`kubeconfig ${folder}: read failed: EISDIR`);
+    expect(errorText(error)).toBe(`kubeconfig ${folder}: is a folder`);
   });
 
   test('a master that is no URL', async () => {

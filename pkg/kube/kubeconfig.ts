@@ -142,10 +142,11 @@ export function readText(path: string, place: string): string {
     return readFileSync(path, 'utf8');
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
-    const { code, syscall } = cause as NodeJS.ErrnoException;
+    const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') throw fail('no such file');
     if (code === 'EACCES') throw fail('permission denied');
-    throw fail(syscall === undefined ? messageOf(cause) : `${syscall} failed: ${code}`);
+    if (code === 'EISDIR') throw fail('is a folder');
+    throw fail(messageOf(cause));
   }
 }
 

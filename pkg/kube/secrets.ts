@@ -38,8 +38,10 @@ export class Secrets {
   hideIn(error: unknown): unknown {
     let cause = error;
     for (let depth = 0; depth < deepestCause && cause instanceof Error; depth++) {
-      cause.message = this.hide(cause.message);
-      if (cause.stack !== undefined) cause.stack = this.hide(cause.stack);
+      for (const name of ['message', 'stack'] as const) {
+        const [before, after] = [cause[name] ?? '', this.hide(cause[name] ?? '')];
+        if (after !== before) Reflect.set(cause, name, after);
+      }
       cause = cause.cause;
     }
     return error;
