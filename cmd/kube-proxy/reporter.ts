@@ -68,6 +68,7 @@ export function createKubeMetrics(metrics: Metrics): KubeMetrics {
     },
     listed: (kind, how) => metrics.lists.inc({ kind, how }),
     failed: (kind, reason) => metrics.watchFailures.inc({ kind, reason }),
+    unconfirmed: (kind, count) => metrics.unconfirmedDeletions.set({ kind }, count),
     eventsDropped: (count) => metrics.eventsDropped.inc({}, count),
   };
 }

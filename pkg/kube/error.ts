@@ -57,6 +57,14 @@ export class ConnectionError extends Error {
   }
 }
 
+/** Something other than what the API sends, whatever its HTTP status: no list of the kind, no event of it. */
+export class MalformedError extends Error {
+  constructor(what: string) {
+    super(`the server sent ${what}`);
+    this.name = 'MalformedError';
+  }
+}
+
 /** The error that a `Status` object stands for, whether it came as a body or inside an ERROR event. */
 export function errorFromStatus(
   request: string,
@@ -89,7 +97,7 @@ export function errorFromStatus(
 }
 
 /** Whether a version is too old to go on from. */
-export function isExpired(error: unknown): boolean {
+function isExpired(error: unknown): boolean {
   return (
     error instanceof ApiError &&
     (error.status === 410 || error.reason === 'Expired' || error.reason === 'Gone')
@@ -97,12 +105,17 @@ export function isExpired(error: unknown): boolean {
 }
 
 /** Whether a server has not come to a version yet: it lags behind, or its history was restored. */
-export function isTooLargeVersion(error: unknown): boolean {
+function isTooLargeVersion(error: unknown): boolean {
   if (!(error instanceof ApiError)) return false;
   return (
     error.causes.includes('ResourceVersionTooLarge') ||
     (error.status === 504 && /too large resource version/i.test(error.message))
   );
+}
+
+/** Whether the server cannot give the state of our version, or from it on. */
+export function isVersionError(error: unknown): boolean {
+  return isExpired(error) || isTooLargeVersion(error);
 }
 
 /** Whether the server does not take the request as it is: another form of it may work. */
@@ -113,6 +126,7 @@ export function isRefused(error: unknown): boolean {
 /** The error as a label of a metric: a status, or what kind of failure it was. */
 export function failureLabel(error: unknown): string {
   if (error instanceof ApiError) return `${error.status}`;
+  if (error instanceof MalformedError) return 'malformed';
   return error instanceof ConnectionError ? 'connection' : 'other';
 }
 

@@ -1,16 +1,22 @@
-import type { Client, RequestOptions } from './client.ts';
+import type { Client, ListOptions, RequestOptions, WatchOptions } from './client.ts';
 
 /** One list or watch that a test answers. */
 export interface FakeCall {
   readonly type: 'list' | 'watch';
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
+  /** Whether it was asked for on a connection of its own. */
+  readonly ownConnection: boolean;
   /** Whether the caller has given it up. */
   isAborted(): boolean;
+  /** Accepts a watch; whatever is sent does so too. */
+  open(): void;
   /** Sends items of a list, or events of a watch. */
   send(...values: unknown[]): void;
   /** Ends it as a server does; a list with its metadata. */
   end(metadata?: unknown): void;
+  /** Ends a list with something else than a list of its kind. */
+  answer(body: unknown): void;
   /** Ends it with an error. */
   fail(error: Error): void;
 }
@@ -22,7 +28,15 @@ export interface FakeWrite {
   readonly body: unknown;
 }
 
-type Sink = (values: readonly unknown[]) => void;
+/** A list or a watch that was asked for. */
+interface Started extends RequestOptions {
+  readonly type: FakeCall['type'];
+  readonly ownConnection: boolean;
+  /** What stands before the items of a list. */
+  readonly head: object;
+  readonly start: () => void;
+  readonly sink: (values: readonly unknown[]) => void;
+}
 
 /** An API whose answers a test gives, call by call. */
 export class FakeClient implements Client {
@@ -62,21 +76,23 @@ export class FakeClient implements Client {
     return this.onWrite(body);
   }
 
-  async list(path: string, options: RequestOptions & { onItems: Sink }): Promise<unknown> {
-    return this.#start('list', path, { ...options, sink: options.onItems });
+  async list(path: string, options: ListOptions): Promise<unknown> {
+    const head = { kind: listKind(path) };
+    const { onHead = () => {}, onItems: sink, ownConnection = false } = options;
+    const start = () => onHead(head);
+    return this.#start(path, { ...options, type: 'list', head, start, sink, ownConnection });
   }
 
-  async watch(path: string, options: RequestOptions & { onEvents: Sink }): Promise<void> {
-    await this.#start('watch', path, { ...options, sink: options.onEvents });
+  async watch(path: string, options: WatchOptions): Promise<void> {
+    const { onOpen: start = () => {}, onEvents: sink } = options;
+    const rest = { type: 'watch', head: {}, start, sink, ownConnection: true } as const;
+    await this.#start(path, { ...options, ...rest });
   }
 
-  #start(
-    type: FakeCall['type'],
-    path: string,
-    { signal, sink, query = {} }: RequestOptions & { sink: Sink },
-  ): Promise<unknown> {
+  #start(path: string, { signal, query = {}, type, ownConnection, ...started }: Started) {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    let isOpen = true;
+    const { head, start, sink } = started;
+    let [isOpen, hasStarted] = [true, false];
     this.#open++;
     const close = (finish: () => void) => {
       if (!isOpen) return;
@@ -84,22 +100,27 @@ export class FakeClient implements Client {
       this.#open--;
       finish();
     };
-    const send = (...values: unknown[]) => {
+    const heard = (hear: () => void) => {
       try {
-        if (isOpen) sink(values);
+        if (isOpen && !hasStarted) {
+          hasStarted = true;
+          start();
+        }
+        if (isOpen) hear();
       } catch (error) {
         close(() => reject(error as Error));
       }
     };
+    const end = (value: unknown) => heard(() => close(() => resolve(value)));
     const onAbort = () => close(() => reject(signal?.reason as Error));
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#give({
-      type,
-      path,
-      query,
-      send,
+      ...{ type, path, query, ownConnection },
+      open: () => heard(() => {}),
+      send: (...values) => heard(() => sink(values)),
       isAborted: () => signal?.aborted === true,
-      end: (metadata) => close(() => resolve({ metadata })),
+      end: (metadata) => end({ ...head, items: [], metadata }),
+      answer: (body) => close(() => resolve(body)),
       fail: (error) => close(() => reject(error)),
     });
     return promise;
@@ -110,4 +131,9 @@ export class FakeClient implements Client {
     if (taker === undefined) this.#calls.push(call);
     else taker(call);
   }
+}
+
+function listKind(path: string): string {
+  if (path.endsWith('/endpointslices')) return 'EndpointSliceList';
+  return path.endsWith('/nodes') ? 'NodeList' : 'ServiceList';
 }

@@ -55,9 +55,8 @@ function start(path = folder, time: Clock = clock): Promise<void> {
 }
 
 function print(change: Change): string {
-  if (change.type === 'synced' || change.type === 'stale' || change.type === 'current')
-    return `${change.type} ${change.kind}`;
-  if (change.type !== 'set') return `${change.type} ${change.kind} ${change.name.name}`;
+  if ('name' in change) return `${change.type} ${change.kind} ${change.name.name}`;
+  if (change.type !== 'set') return `${change.type} ${change.kind}`;
   return `set ${change.object.name}${change.kind === 'Service' ? ` ${change.object.ports[0]?.port ?? '-'}` : ''}`;
 }
 

@@ -11,8 +11,10 @@ export interface KubeMetrics {
   }): void;
   /** All objects of a kind were read: in a streaming watch or as a list. */
   listed(kind: Kind, how: 'stream' | 'list'): void;
-  /** A list or a watch failed: an HTTP status, `connection` or `other`. */
+  /** A list or a watch failed: an HTTP status, `connection`, `malformed` or `other`. */
   failed(kind: Kind, reason: string): void;
+  /** How many objects of a kind a complete read left out and a second one has yet to decide about. */
+  unconfirmed(kind: Kind, count: number): void;
   /** Kubernetes Events that were given up because the API was away or too many came. */
   eventsDropped(count: number): void;
 }
@@ -22,6 +24,7 @@ export const noMetrics: KubeMetrics = {
   requested() {},
   listed() {},
   failed() {},
+  unconfirmed() {},
   eventsDropped() {},
 };
 

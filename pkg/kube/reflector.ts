@@ -1,43 +1,26 @@
-import { Backoff } from '../runner/backoff.ts';
-import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
+import { type Clock, seconds, sleep } from '../runner/clock.ts';
 import type { Client } from './client.ts';
-import {
-  ApiError,
-  askedPause,
-  failureLabel,
-  isExpired,
-  isRefused,
-  isTooLargeVersion,
-} from './error.ts';
+import { ApiError, failureLabel, isRefused, isVersionError } from './error.ts';
+import { FailureLog } from './failure-log.ts';
+import { KindClient, type Selection } from './kind-client.ts';
 import type { KubeLog, KubeMetrics } from './metrics.ts';
-import { versionOf } from './reduce.ts';
+import { Pace } from './pace.ts';
+import { SecondRead } from './second-read.ts';
 import type { StreamingSupport } from './streaming.ts';
 import { ObjectTracker, type TrackerHandler } from './tracker.ts';
-import type { Kind } from './types.ts';
+import { type EndedWatch, liveWatch } from './watch.ts';
 
-/** A watch that ends sooner than this without an event did not end normally. */
+/** A watch that ends sooner than this did not end normally, whatever came in it. */
 const shortestWatch = seconds(1);
-/** A watch that lived this long was healthy, whatever ended it. */
-const healthyWatch = seconds(10);
-/** A live watch sends a bookmark about once a minute: after so many without any, and longer than that, all is read again. */
-const barrenLimit = { count: 2, length: seconds(100) };
+/** After so long without an event a watch is opened anew: a server sends bookmarks while its version moves, and may be silent otherwise. */
+const watchPatience = seconds(120);
+/** After so many silent watches in a row the server is asked whether it has our version at all. */
+const silentLimit = 2;
 /** How long a streaming list may be without an event before a plain list is tried. */
 const streamPatience = seconds(10);
-/** After how long a failure that goes on is told again. */
-const reminderInterval = minutes(5);
-
-/** The longest that the first pause after a failure can be; those that follow double, up to half a minute. */
-const firstPause = seconds(0.4);
 
 /** What a reflector watches, and with what. */
-export interface ReflectorOptions {
-  readonly kind: Kind;
-  /** `/api/v1/services`. */
-  readonly path: string;
-  readonly labelSelector?: string;
-  readonly fieldSelector?: string;
-  /** Whether the field selector only saves work, so that a server that does not know it is asked without. */
-  readonly isFieldSelectorOptional?: boolean;
+export interface ReflectorOptions extends Selection {
   readonly client: Client;
   readonly clock: Clock;
   /** From 0 up to 1, as Math.random. */
@@ -45,7 +28,7 @@ export interface ReflectorOptions {
   readonly streaming: StreamingSupport;
   readonly metrics: KubeMetrics;
   readonly log: KubeLog;
-  readonly handler: TrackerHandler;
+  readonly handler: Omit<TrackerHandler, 'unconfirmed'>;
   /** What was told may be out of date from now on, or is not any more. */
   readonly onCurrent: (isCurrent: boolean) => void;
 }
@@ -59,27 +42,47 @@ export interface ReflectorOptions {
  *      └─(410)─ watch from the last version ◄── ended or failed: again, from the last version
  *
  * What was told stays in force while nothing can be read. Reading all anew tells only what it finds, and in
- * the end what has vanished.
+ * the end what has vanished. Where too much has vanished to be believed, a second read decides, beside the watch.
  */
 export class Reflector {
   readonly #options: ReflectorOptions;
-  readonly #backoff: Backoff;
+  readonly #client: KindClient;
+  readonly #pace: Pace;
   readonly #tracker: ObjectTracker;
+  readonly #failures: FailureLog;
+  readonly #secondRead: SecondRead;
   /** The state is of no use to go on from: all is read again. */
   #mustReadAll = true;
   /** The server does not have our version, or not yet: reading all takes whatever there is. */
   #isVersionRefused = false;
-  /** Watches in a row that were long and told nothing: the server may not know our version. */
-  #barrenWatches = 0;
-  #usesFieldSelector: boolean;
+  #silentWatches = 0;
+  /** Something failed, and no watch has lived since. */
+  #isFailing = false;
+  #isWatchAlive = false;
   #isCurrent = true;
-  #lastFailure: { readonly message: string; readonly time: number } | undefined;
+  #unconfirmedCount = 0;
 
   constructor(options: ReflectorOptions) {
+    const { clock, random, log, kind } = options;
     this.#options = options;
-    this.#backoff = new Backoff({ random: options.random, first: firstPause });
-    this.#tracker = new ObjectTracker(options.handler);
-    this.#usesFieldSelector = options.fieldSelector !== undefined;
+    this.#client = new KindClient(options, options);
+    this.#pace = new Pace(random);
+    this.#tracker = new ObjectTracker(kind, {
+      ...options.handler,
+      unconfirmed: (omitted, known) => this.#keepUnconfirmed(omitted, known),
+    });
+    this.#failures = new FailureLog({
+      clock,
+      log,
+      message: `cannot follow every ${kind}, keeping what is known and trying again`,
+      overMessage: `following every ${kind} again`,
+    });
+    this.#secondRead = new SecondRead({
+      ...options,
+      client: this.#client,
+      tracker: this.#tracker,
+      onDone: () => this.#tellState(),
+    });
   }
 
   /** Follows until the signal aborts; never fails. */
@@ -87,21 +90,27 @@ export class Reflector {
     while (!signal.aborted) {
       try {
         if (this.#mustReadAll) await this.#readAll(signal);
+        else if (this.#silentWatches >= silentLimit) await this.#checkVersion(signal);
         else await this.#watch(signal);
       } catch (error) {
-        if (signal.aborted) return;
-        if (this.#dropsFieldSelector(error)) continue;
-        await sleep(this.#options.clock, this.#failed(error), signal);
+        if (signal.aborted) break;
+        if (this.#client.canDropFieldSelector(error)) this.#client.dropFieldSelector();
+        else await sleep(this.#options.clock, this.#failed(error), signal);
       }
     }
+    await this.#secondRead.stop();
+  }
+
+  /** Reads everything once more, 10 to 20 s from now and on a new connection, tells what was not known, and then that it is confirmed. */
+  confirm(): void {
+    if (!this.#secondRead.isRequested) this.#secondRead.request();
   }
 
   async #readAll(signal: AbortSignal): Promise<void> {
     const { streaming, log, kind, metrics } = this.#options;
     if (!streaming.isExpected()) return this.#list(signal);
     const obstacle = await this.#stream(signal);
-    if (obstacle === undefined) return;
-    if (signal.aborted) return;
+    if (obstacle === undefined || signal.aborted) return;
     metrics.failed(kind, failureLabel(obstacle));
     log.info(`cannot read every ${kind} as a stream, reading a list`, { reason: obstacle.message });
     if (isRefused(obstacle)) streaming.avoid();
@@ -112,79 +121,76 @@ export class Reflector {
 
   /** Reads all as the beginning of a watch, and goes on watching; gives the reason why only a list can help. */
   async #stream(signal: AbortSignal): Promise<Error | undefined> {
-    const { clock } = this.#options;
-    const patience = new AbortController();
-    const giveUp = () => patience.abort(new Error(`no event for ${streamPatience / 1000} s`));
-    let cancel = clock.after(streamPatience, giveUp);
     let hasAnswer = false;
     this.#tracker.startPass();
     try {
-      await this.#open(AbortSignal.any([signal, patience.signal]), {
+      const end = await this.#open(signal, {
         query: {
           ...this.#versionQuery(),
           sendInitialEvents: 'true',
           resourceVersionMatch: 'NotOlderThan',
         },
+        patience: () => (this.#tracker.isComplete ? watchPatience : streamPatience),
         onEvents: (events) => {
-          cancel();
           hasAnswer = true;
           for (const event of events) this.#tracker.event(event);
-          if (!this.#tracker.isComplete) cancel = clock.after(streamPatience, giveUp);
-          else if (this.#mustReadAll) this.#complete('stream');
+          if (this.#tracker.isComplete && this.#mustReadAll) this.#complete('stream');
         },
       });
+      if (this.#tracker.isComplete) {
+        this.#ended(end);
+        return undefined;
+      }
+      return new Error(
+        end.isSilent
+          ? `no event for ${streamPatience / 1000} s`
+          : 'the stream ended before it was complete',
+      );
     } catch (error) {
       if (signal.aborted || this.#tracker.isComplete || isVersionError(error)) throw error;
-      const isObstacle = patience.signal.aborted || hasAnswer || isRefused(error);
-      if (!isObstacle || !(error instanceof Error) || this.#canDropFieldSelector(error))
+      const isObstacle = hasAnswer || isRefused(error);
+      if (!isObstacle || !(error instanceof Error) || this.#client.canDropFieldSelector(error))
         throw error;
       return error;
-    } finally {
-      cancel();
     }
-    return this.#tracker.isComplete
-      ? undefined
-      : new Error('the stream ended before it was complete');
   }
 
   async #list(signal: AbortSignal): Promise<void> {
-    const { client, path } = this.#options;
     const isFirst = this.#tracker.version === '' && !this.#isVersionRefused;
     this.#tracker.startPass();
-    const list = await client.list(path, {
-      query: {
-        ...this.#selectors(),
-        ...(isFirst ? { resourceVersion: '0' } : this.#versionQuery()),
-      },
+    const version = await this.#client.list({
+      query: isFirst ? { resourceVersion: '0' } : this.#versionQuery(),
       signal,
-      onItems: (items) => {
-        for (const item of items) this.#tracker.item(item);
-      },
+      onItem: (item) => this.#tracker.item(item),
     });
-    this.#tracker.endPass(versionOf(list));
+    this.#tracker.endPass(version);
     this.#complete('list');
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    const start = clock.now();
-    let hasEvents = false;
-    try {
-      await this.#open(signal, {
-        query: { resourceVersion: this.#tracker.version },
-        onEvents: (events) => {
-          hasEvents = true;
-          for (const event of events) this.#tracker.event(event);
-          this.#works();
-        },
-      });
-    } finally {
-      if (hasEvents) this.#barrenWatches = 0;
-      else if (clock.now() - start > barrenLimit.length) this.#barrenWatches++;
-    }
-    // Opening the next at once would be a storm.
-    if (!hasEvents && clock.now() - start < shortestWatch)
-      throw new Error('the watch ended as soon as it began');
+    const end = await this.#open(signal, {
+      query: { resourceVersion: this.#tracker.version },
+      patience: () => watchPatience,
+      onEvents: (events) => {
+        for (const event of events) this.#tracker.event(event);
+      },
+    });
+    this.#ended(end);
+  }
+
+  /** A watch that ended without failing is followed by the next at once, unless that would be a storm. */
+  #ended({ isSilent, lifetime = 0 }: EndedWatch): void {
+    if (isSilent && lifetime === 0) throw new Error(`no answer for ${watchPatience / 1000} s`);
+    if (lifetime < shortestWatch) throw new Error('the watch ended as soon as it began');
+    if (isSilent) this.#silentWatches++;
+  }
+
+  /** Silence may mean that nothing changes, or that the server was restored from a backup and has yet to catch up with us. */
+  async #checkVersion(signal: AbortSignal): Promise<void> {
+    const { version } = this.#tracker;
+    const query = { limit: '1', resourceVersion: version, resourceVersionMatch: 'NotOlderThan' };
+    this.#tracker.goOnFrom(await this.#client.list({ query, signal }));
+    this.#silentWatches = 0;
   }
 
   /** One watch from beginning to end. */
@@ -192,21 +198,40 @@ export class Reflector {
     signal: AbortSignal,
     {
       query,
+      patience,
       onEvents,
-    }: { query: Readonly<Record<string, string>>; onEvents: (events: readonly unknown[]) => void },
-  ): Promise<void> {
-    const { client, path, clock, random } = this.#options;
-    const start = clock.now();
+    }: {
+      query: Readonly<Record<string, string>>;
+      patience: () => number;
+      onEvents: (events: readonly unknown[]) => void;
+    },
+  ): Promise<EndedWatch> {
+    const { clock, random } = this.#options;
     const timeoutSeconds = `${300 + Math.floor(random() * 301)}`;
-    const options = { watch: 'true', allowWatchBookmarks: 'true', timeoutSeconds };
     try {
-      await client.watch(path, {
-        query: { ...this.#selectors(), ...options, ...query },
+      return await liveWatch({
+        clock,
         signal,
-        onEvents,
+        patience,
+        open: ({ onHeard, ...hooks }) =>
+          this.#client.watch({
+            ...hooks,
+            query: { ...query, timeoutSeconds },
+            onEvents: (events) => {
+              onHeard();
+              this.#silentWatches = 0;
+              onEvents(events);
+              this.#tellState();
+            },
+          }),
+        onAlive: () => {
+          this.#isWatchAlive = true;
+          this.#works();
+        },
+        onHealthy: () => this.#pace.reset(),
       });
     } finally {
-      if (clock.now() - start >= healthyWatch) this.#backoff.reset();
+      this.#isWatchAlive = false;
     }
   }
 
@@ -217,83 +242,55 @@ export class Reflector {
     this.#works();
   }
 
+  #keepUnconfirmed(omitted: number, known: number): void {
+    const { log, kind } = this.#options;
+    const message = `not believing that so much is gone at once: keeping every ${kind} until a second read leaves it out too`;
+    log.error(message, { omitted, known });
+    this.#secondRead.request();
+    this.#tellState();
+  }
+
   /** Draws the conclusions of a failure, and gives how long to wait. */
   #failed(error: unknown): number {
     const { kind, metrics } = this.#options;
     metrics.failed(kind, failureLabel(error));
-    this.#tell(error);
-    this.#setCurrent(false);
+    this.#failures.failed(error);
+    this.#isFailing = true;
+    this.#tellState();
     const isBadRequest =
       error instanceof ApiError && (error.status === 400 || error.status === 422);
     if (this.#mustReadAll) this.#isVersionRefused ||= isVersionError(error);
     else {
-      this.#mustReadAll =
-        isVersionError(error) || isBadRequest || this.#barrenWatches >= barrenLimit.count;
-      if (this.#mustReadAll) this.#barrenWatches = 0;
+      this.#mustReadAll = isVersionError(error) || isBadRequest;
+      if (this.#mustReadAll) this.#silentWatches = 0;
       this.#isVersionRefused = isBadRequest;
     }
-    return this.#backoff.next(askedPause(error));
+    return this.#pace.pauseAfter(error);
   }
 
-  #tell(error: unknown): void {
-    const { kind, log, clock } = this.#options;
-    const message = error instanceof Error ? error.message : String(error);
-    const isKnown =
-      this.#lastFailure?.message === message &&
-      clock.now() - this.#lastFailure.time < reminderInterval;
-    if (isKnown) return;
-    this.#lastFailure = { message, time: clock.now() };
-    log.error(`cannot follow every ${kind}, keeping what is known and trying again`, {
-      error: message,
-    });
-  }
-
+  /** It works if everything was read and a watch has lived for a while. */
   #works(): void {
-    this.#setCurrent(true);
-    if (this.#lastFailure === undefined) return;
-    this.#lastFailure = undefined;
-    this.#options.log.info(`following every ${this.#options.kind} again`);
+    if (this.#mustReadAll || !this.#isWatchAlive) return;
+    this.#isFailing = false;
+    this.#failures.over();
+    this.#tellState();
   }
 
-  #setCurrent(isCurrent: boolean): void {
+  #tellState(): void {
+    const { metrics, kind, onCurrent } = this.#options;
+    const { unconfirmedCount } = this.#tracker;
+    if (unconfirmedCount !== this.#unconfirmedCount) {
+      this.#unconfirmedCount = unconfirmedCount;
+      metrics.unconfirmed(kind, unconfirmedCount);
+    }
+    const isCurrent = !this.#isFailing && unconfirmedCount === 0;
     if (isCurrent === this.#isCurrent) return;
     this.#isCurrent = isCurrent;
-    this.#options.onCurrent(isCurrent);
+    onCurrent(isCurrent);
   }
 
   #versionQuery(): { resourceVersion?: string } {
     const { version } = this.#tracker;
     return version === '' || this.#isVersionRefused ? {} : { resourceVersion: version };
   }
-
-  #selectors(): Record<string, string> {
-    const { labelSelector, fieldSelector } = this.#options;
-    return {
-      ...(labelSelector !== undefined && { labelSelector }),
-      ...(fieldSelector !== undefined && this.#usesFieldSelector && { fieldSelector }),
-    };
-  }
-
-  #canDropFieldSelector(error: unknown): boolean {
-    return (
-      this.#usesFieldSelector &&
-      this.#options.isFieldSelectorOptional === true &&
-      error instanceof ApiError &&
-      error.status === 400
-    );
-  }
-
-  #dropsFieldSelector(error: unknown): boolean {
-    if (!this.#canDropFieldSelector(error)) return false;
-    this.#usesFieldSelector = false;
-    this.#options.log.info(
-      `the server does not know ${this.#options.fieldSelector}, asking for every ${this.#options.kind}`,
-    );
-    return true;
-  }
-}
-
-/** Whether the server cannot give the state of our version, or from it on. */
-function isVersionError(error: unknown): boolean {
-  return isExpired(error) || isTooLargeVersion(error);
 }

@@ -6,12 +6,13 @@ import { ApiSource } from './source.ts';
 import type { Change } from './types.ts';
 
 const quiet = { info() {}, error() {} };
-const end = {
+const end = (kind: string) => ({
   type: 'BOOKMARK',
   object: {
+    kind,
     metadata: { resourceVersion: '5', annotations: { 'k8s.io/initial-events-end': 'true' } },
   },
-};
+});
 
 test('follows Services, EndpointSlices and our Node, and tells them reduced', async () => {
   const client = new FakeClient();
@@ -46,12 +47,14 @@ test('follows Services, EndpointSlices and our Node, and tells them reduced', as
   calls
     .get('/api/v1/services')
     ?.send(
-      { type: 'ADDED', object: { metadata, spec } },
-      { type: 'ADDED', object: { metadata } },
-      end,
+      { type: 'ADDED', object: { kind: 'Service', metadata, spec } },
+      { type: 'ADDED', object: { kind: 'Service', metadata } },
+      end('Service'),
     );
-  calls.get('/api/v1/services')?.send({ type: 'DELETED', object: { metadata } });
-  calls.get('/api/v1/nodes')?.send({ type: 'ADDED', object: { metadata: { name: 'n1' } } }, end);
+  calls.get('/api/v1/services')?.send({ type: 'DELETED', object: { kind: 'Service', metadata } });
+  calls
+    .get('/api/v1/nodes')
+    ?.send({ type: 'ADDED', object: { kind: 'Node', metadata: { name: 'n1' } } }, end('Node'));
   expect(changes).toMatchObject([
     {
       type: 'set',

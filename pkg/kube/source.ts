@@ -1,10 +1,11 @@
 import type { Clock } from '../runner/clock.ts';
 import type { Client } from './client.ts';
+import type { Selection } from './kind-client.ts';
 import type { KubeLog, KubeMetrics } from './metrics.ts';
 import { foreignLabels, Reducer } from './reduce.ts';
-import { Reflector, type ReflectorOptions } from './reflector.ts';
+import { Reflector } from './reflector.ts';
 import { StreamingSupport } from './streaming.ts';
-import type { Change, Source } from './types.ts';
+import type { Change, Kind, Source } from './types.ts';
 
 /** What the API source needs to work. */
 export interface ApiSourceOptions {
@@ -18,16 +19,12 @@ export interface ApiSourceOptions {
   readonly random?: () => number;
 }
 
-type Watched = Pick<
-  ReflectorOptions,
-  'kind' | 'path' | 'labelSelector' | 'fieldSelector' | 'isFieldSelectorOptional'
->;
-
 const labelSelector = foreignLabels.map((label) => `!${label}`).join(',');
 
 /** The objects of the API server: Services and EndpointSlices that are ours, and our Node. */
 export class ApiSource implements Source {
   readonly #options: ApiSourceOptions;
+  readonly #reflectors = new Map<Kind, Reflector>();
 
   constructor(options: ApiSourceOptions) {
     this.#options = options;
@@ -37,14 +34,18 @@ export class ApiSource implements Source {
     const { clock, nodeName } = this.#options;
     const streaming = new StreamingSupport(clock);
     const reducer = new Reducer();
-    const reflectors = watched(nodeName).map((what) =>
-      this.#reflector(what, { streaming, reducer, onChange }),
-    );
-    await Promise.all(reflectors.map((reflector) => reflector.run(signal)));
+    const parts = { streaming, reducer, onChange };
+    for (const what of watched(nodeName))
+      this.#reflectors.set(what.kind, this.#reflector(what, parts));
+    await Promise.all([...this.#reflectors.values()].map((reflector) => reflector.run(signal)));
+  }
+
+  confirm(kind: Kind): void {
+    this.#reflectors.get(kind)?.confirm();
   }
 
   #reflector(
-    what: Watched,
+    what: Selection,
     {
       streaming,
       reducer,
@@ -66,13 +67,13 @@ export class ApiSource implements Source {
         set: (raw) => onChange(reducer.change(kind, raw)),
         delete: (name) => onChange({ type: 'delete', kind, name }),
         synced: () => onChange({ type: 'synced', kind }),
-        malformed: (message) => log.error(`the API sent ${message} while following every ${kind}`),
+        confirmed: () => onChange({ type: 'confirmed', kind }),
       },
     });
   }
 }
 
-function watched(nodeName: string): Watched[] {
+function watched(nodeName: string): Selection[] {
   return [
     {
       kind: 'Service',

@@ -1,11 +1,9 @@
 import { ApiError, errorFromStatus } from './error.ts';
-import { isObject } from './fields.ts';
 import { KnownNames } from './known-names.ts';
-import { nameOf, versionOf } from './reduce.ts';
-import type { ObjectName } from './types.ts';
-
-/** The annotation of the bookmark after which a streaming list is complete. */
-const initialEventsEnd = 'k8s.io/initial-events-end';
+import { isDoubtful } from './omission.ts';
+import { versionOf } from './reduce.ts';
+import { listItem, type NamedObject, type WatchEvent, watchEvent } from './shape.ts';
+import type { Kind, ObjectName } from './types.ts';
 
 /** Who hears what a tracker makes out. */
 export interface TrackerHandler {
@@ -15,25 +13,41 @@ export interface TrackerHandler {
   delete(name: ObjectName): void;
   /** Every object was told; comes once. */
   synced(): void;
-  /** Something came that is no object and no event. */
-  malformed(what: string): void;
+  /** A complete read left out so much of what was known that a second read decides whether it is gone. */
+  unconfirmed(omitted: number, known: number): void;
+  /** A second read was told. */
+  confirmed(): void;
+}
+
+/** A complete read under way: what it has shown, and what it has shown and said to be deleted since. */
+interface Pass {
+  readonly seen: KnownNames;
+  readonly deleted: KnownNames;
 }
 
 /**
- * What was told of one kind: turns the items of lists and the events of watches into sets and deletes. A pass
- * over all objects tells what it sees at once, and what has vanished only when it is complete.
+ * What was told of one kind: turns the items of lists and the events of watches into sets and deletes. A pass over all
+ * objects tells what it sees at once, and what has vanished only when it is complete; where that is doubtful, only
+ * when a second read has left it out too. What is no object and no event of the kind is an error.
  */
 export class ObjectTracker {
+  readonly #kind: Kind;
   readonly #handler: TrackerHandler;
   /** Every object that was told and not told as deleted. */
   readonly #known = new KnownNames();
-  /** What the pass over all objects has seen so far; `undefined` outside of one. */
-  #seen: KnownNames | undefined;
+  /** Those of them that a doubtful pass left out. */
+  readonly #unconfirmed = new KnownNames();
+  #pass: Pass | undefined;
+  /** What events said to be deleted since the second read began; `undefined` while there is none. */
+  #deletedMeanwhile: KnownNames | undefined;
   #version = '';
   #isComplete = false;
+  /** How many objects there were when what was told was complete last: what a pass brings does not outweigh what it leaves out. */
+  #knownBefore = 0;
   #isSynced = false;
 
-  constructor(handler: TrackerHandler) {
+  constructor(kind: Kind, handler: TrackerHandler) {
+    this.#kind = kind;
     this.#handler = handler;
   }
 
@@ -47,82 +61,114 @@ export class ObjectTracker {
     return this.#isComplete;
   }
 
+  /** How many objects stay until a second read decides. */
+  get unconfirmedCount(): number {
+    return this.#unconfirmed.size;
+  }
+
   /** From here on nothing is known to be complete, until a pass ends. What was told stays told. */
   startPass(): void {
+    if (this.#isComplete) this.#knownBefore = this.#known.size;
     this.#isComplete = false;
-    this.#seen = new KnownNames();
+    this.#pass = { seen: new KnownNames(), deleted: new KnownNames() };
   }
 
   /** An item of a list. */
   item(raw: unknown): void {
-    this.#set(raw);
+    this.#set(listItem(this.#kind, raw));
   }
 
   /** An event of a watch; an error for one that says that the watch is over. */
   event(raw: unknown): void {
-    const { type, object } = isObject(raw) ? raw : {};
-    switch (type) {
-      case 'ADDED':
-      case 'MODIFIED':
-        return this.#set(object);
-      case 'DELETED':
-        return this.#delete(object);
-      case 'BOOKMARK':
-        return this.#bookmark(object);
-      case 'ERROR':
-        throw errorFromStatus('watch', { status: 0, body: object });
-      default:
-        this.#handler.malformed(`an event of type ${JSON.stringify(type)}`);
+    const event = watchEvent(this.#kind, raw);
+    switch (event.type) {
+      case 'set':
+        return this.#set(event);
+      case 'delete':
+        return this.#delete(event);
+      case 'bookmark':
+        return this.#bookmark(event);
+      case 'error':
+        throw errorFromStatus('watch', { status: 0, body: event.status });
     }
   }
 
-  /** The pass saw everything there is at a version: what it did not see is gone. */
+  /** The pass saw everything there is at a version: what it did not see is gone, or unconfirmed. */
   endPass(version: string): void {
-    const seen = this.#seen;
-    if (seen === undefined) return;
-    for (const name of this.#known) {
-      if (seen.has(name)) continue;
-      this.#known.delete(name);
-      this.#handler.delete(name);
-    }
-    this.#seen = undefined;
+    const pass = this.#pass;
+    if (pass === undefined) return;
+    this.#pass = undefined;
+    for (const name of pass.deleted) this.#tellDeleted(name);
+    const known = this.#knownBefore;
+    const omitted = [...this.#known].filter((name) => !pass.seen.has(name));
+    const isUnconfirmed = isDoubtful(this.#kind, { omitted, known });
+    const isNew = isUnconfirmed && omitted.some((name) => !this.#unconfirmed.has(name));
+    for (const name of omitted)
+      if (isUnconfirmed) this.#unconfirmed.add(name);
+      else this.#tellDeleted(name);
     this.#isComplete = true;
-    if (version !== '') this.#version = version;
+    this.#version = version;
+    if (isNew) this.#handler.unconfirmed(omitted.length, known);
     if (this.#isSynced) return;
     this.#isSynced = true;
     this.#handler.synced();
   }
 
-  #set(raw: unknown): void {
-    const name = nameOf(raw);
-    if (name === undefined) return this.#handler.malformed('an object without a name');
+  /** A second read begins; it decides about what is unconfirmed, and about nothing else. */
+  startSecondRead(): void {
+    this.#deletedMeanwhile = new KnownNames();
+  }
+
+  /** An item of the second read. It is told if it was unconfirmed or not known; what the watch has told is newer. */
+  secondItem(raw: unknown): void {
+    const { name } = listItem(this.#kind, raw);
+    const isNews = !this.#known.has(name) && this.#deletedMeanwhile?.has(name) === false;
+    if (!this.#unconfirmed.delete(name) && !isNews) return;
     this.#known.add(name);
-    this.#seen?.add(name);
+    this.#pass?.seen.add(name);
+    // The version stays: there may be events between it and this object's that the watch has yet to bring.
+    this.#handler.set(raw);
+  }
+
+  /** The second read saw everything there is: what it left out and is still unconfirmed is gone. */
+  endSecondRead(): void {
+    this.#deletedMeanwhile = undefined;
+    for (const name of [...this.#unconfirmed]) this.#tellDeleted(name);
+    this.#handler.confirmed();
+  }
+
+  #set({ name, raw }: NamedObject): void {
+    this.#known.add(name);
+    this.#unconfirmed.delete(name);
+    this.#pass?.seen.add(name);
+    this.#pass?.deleted.delete(name);
     this.#handler.set(raw);
     this.#advance(versionOf(raw));
   }
 
-  #delete(raw: unknown): void {
-    const name = nameOf(raw);
-    if (name === undefined) return this.#handler.malformed('an object without a name');
+  #delete({ name, raw }: NamedObject): void {
+    this.#deletedMeanwhile?.add(name);
     // In a pass the end of the pass deletes it: until then the pass may yet turn out to be of no use.
-    if (this.#seen !== undefined) this.#seen.delete(name);
-    else if (this.#known.delete(name)) this.#handler.delete(name);
+    this.#pass?.seen.delete(name);
+    if (this.#pass === undefined) this.#tellDeleted(name);
+    else this.#pass.deleted.add(name);
     this.#advance(versionOf(raw));
   }
 
-  #bookmark(raw: unknown): void {
-    const metadata = isObject(raw) ? raw['metadata'] : undefined;
-    const annotations = isObject(metadata) ? metadata['annotations'] : undefined;
-    const isEnd = isObject(annotations) && annotations[initialEventsEnd] === 'true';
-    if (this.#seen === undefined) return this.#goOnFrom(versionOf(raw));
-    // A server that knows nothing of initial events sends ordinary bookmarks, and would never come to an end.
-    if (!isEnd) throw new Error('the server does not say where the initial events end');
-    this.endPass(versionOf(raw));
+  #tellDeleted(name: ObjectName): void {
+    this.#unconfirmed.delete(name);
+    if (this.#known.delete(name)) this.#handler.delete(name);
   }
 
-  /** A server whose history was restored from a backup knows less than we do, and would tell nothing until it has caught up. */
-  #goOnFrom(version: string): void {
+  #bookmark({ version, isInitialEnd }: Extract<WatchEvent, { type: 'bookmark' }>): void {
+    if (this.#pass === undefined) return this.goOnFrom(version);
+    // A server that knows nothing of initial events sends ordinary bookmarks, and would never come to an end.
+    if (!isInitialEnd) throw new Error('the server does not say where the initial events end');
+    this.endPass(version);
+  }
+
+  /** The server says that it is at a version. One whose history was restored from a backup knows less than we do: an error. */
+  goOnFrom(version: string): void {
     if (version !== this.#version && !isNewer(version, this.#version)) {
       throw new ApiError('watch', {
         status: 410,

@@ -135,13 +135,20 @@ export type Change =
 export type Tidings =
   /** Every object that there is has been told. Comes once, the first time. */
   | { readonly type: 'synced'; readonly kind: Kind }
-  /** Nothing can be read any more: what was told may be out of date. */
+  /** Nothing can be read any more, or what was read is doubtful: what was told may be out of date. */
   | { readonly type: 'stale'; readonly kind: Kind }
   /** That is over, and what was missed has been told. */
-  | { readonly type: 'current'; readonly kind: Kind };
+  | { readonly type: 'current'; readonly kind: Kind }
+  /** All objects of the kind were read a second time, and what was not known has been told. */
+  | { readonly type: 'confirmed'; readonly kind: Kind };
 
 /** Where objects come from: the API server, or files. */
 export interface Source {
+  /**
+   * Reads all objects of a kind once more, after a while and by another way, tells what was not known, and then `confirmed`;
+   * repeated until it succeeds. Absent where the first word is the last, as in files.
+   */
+  confirm?(kind: Kind): void;
   /** Tells every change, in order, until the signal aborts; waits out every failure, and throws only what no waiting can mend. */
   run(onChange: (change: Change) => void, signal: AbortSignal): Promise<void>;
 }

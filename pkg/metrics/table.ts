@@ -245,6 +245,12 @@ const ours = {
     help: 'Failed lists and watches, by kind and reason',
     labels: ['kind', 'reason'],
   },
+  unconfirmedDeletions: {
+    type: 'gauge',
+    name: 'kubeproxy_ipvs_unconfirmed_deletions',
+    help: 'What a complete read of the API left out and is kept until a second read leaves it out too, by kind',
+    labels: ['kind'],
+  },
   eventsDropped: {
     type: 'counter',
     name: 'kubeproxy_ipvs_events_dropped_total',

@@ -21,6 +21,7 @@ export class Intake {
   readonly #options: IntakeOptions;
   readonly #synced = new Set<Kind>();
   readonly #stale = new Set<Kind>();
+  readonly #confirmed = new Set<Kind>();
   readonly #invalid: Readonly<Record<Kind, Map<string, string>>> = {
     Service: new Map(),
     EndpointSlice: new Map(),
@@ -37,6 +38,7 @@ export class Intake {
     if (change.type === 'synced') this.#synced.add(change.kind);
     else if (change.type === 'stale') this.#stale.add(change.kind);
     else if (change.type === 'current') this.#stale.delete(change.kind);
+    else if (change.type === 'confirmed') this.#confirmed.add(change.kind);
     else this.#takeObject(change);
     for (const wake of this.#waiting) wake();
   }
@@ -44,6 +46,11 @@ export class Intake {
   /** Whether all objects of some kinds have been told. */
   hasSynced(...kinds: readonly Kind[]): boolean {
     return kinds.every((kind) => this.#synced.has(kind));
+  }
+
+  /** Whether all objects of some kinds have been read a second time. */
+  isConfirmed(...kinds: readonly Kind[]): boolean {
+    return kinds.every((kind) => this.#confirmed.has(kind));
   }
 
   /** Whether what was told of a kind is as the source has it, as far as it can be read. */

@@ -1,0 +1,115 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type ApiServer, startApiServer } from '../support/apiserver/apiserver.ts';
+import type { RequestMatch } from '../support/apiserver/request.ts';
+import { Follower } from '../support/kube/follower.ts';
+import { node, service, slice } from '../support/kube/objects.ts';
+
+const names = Array.from({ length: 50 }, (_, index) => `s${index}`);
+const services = { resource: 'services' };
+
+let server: ApiServer;
+
+beforeEach(async () => {
+  server = await startApiServer({ bookmarkInterval: 50 });
+  for (const name of names) server.create(service(name));
+  for (const object of [slice('s1'), node('n1')]) server.create(object);
+});
+
+afterEach(async () => {
+  await server.close();
+});
+
+/** What something between the server and us answers in its place, with 200. */
+function answerWith(body: string, { match = {}, times }: { match?: RequestMatch; times?: number }) {
+  const effect = { kind: 'body', code: 200, contentType: 'application/json', body } as const;
+  server.faults.inject({ effect, match, ...(times !== undefined && { times }) });
+}
+
+/** Every watch of Services ends with a 410, so that all is read again. */
+function expire(): void {
+  server.faults.inject({
+    effect: { kind: 'error event', afterEvents: 0, code: 410, reason: 'Expired', message: 'old' },
+    match: { verb: 'watch', ...services },
+    times: 1,
+  });
+  server.faults.breakWatches({ how: 'end' });
+}
+
+const deleted = ({ changes }: Follower) => changes.filter(({ type }) => type === 'delete').length;
+const known = ({ state }: Follower) =>
+  Object.keys(state).filter((key) => key.startsWith('Service')).length;
+
+test.each([
+  ['a Status', '{"kind":"Status","apiVersion":"v1","status":"Failure","code":503}\n'],
+  ['an empty object', '{}\n'],
+  ["a gateway's error", '{"error":"no healthy upstream"}\n'],
+  ['nothing', 'null\n'],
+  ['an array', '[]\n'],
+  ['a list of another kind', '{"kind":"PodList","metadata":{"resourceVersion":"99"},"items":[]}\n'],
+  ['a list without items', '{"kind":"ServiceList","metadata":{"resourceVersion":"99"}}\n'],
+  ['a list without a version', '{"kind":"ServiceList","metadata":{},"items":[]}\n'],
+])(
+  'where every answer is %s with status 200, nothing is told as complete, and nothing as deleted',
+  { timeout: 20_000 },
+  async (_name, body) => {
+    answerWith(body, {});
+    await using follower = await Follower.start(server.kubeconfig(), { hurry: 40 });
+    await server.requests.until((log) => log.all({ verb: 'list', ...services }).length >= 3);
+    expect(follower.changes.filter(({ type }) => type !== 'stale')).toEqual([]);
+    server.faults.clear();
+    await follower.untilSynced();
+
+    answerWith(body, { match: { verb: 'list' } });
+    server.faults.hasInitialEvents = false;
+    const before = server.requests.all({ verb: 'list', ...services }).length;
+    expire();
+    await server.requests.until(
+      (log) => log.all({ verb: 'list', ...services }).length > before + 2,
+    );
+    expect({ known: known(follower), deleted: deleted(follower) }).toEqual({
+      known: 50,
+      deleted: 0,
+    });
+    server.faults.clear();
+    server.create(service('later'));
+    await follower.untilKnown('Service default/later');
+    expect(deleted(follower)).toBe(0);
+  },
+);
+
+test('a list that is empty for once deletes nothing', { timeout: 20_000 }, async () => {
+  await using follower = await Follower.start(server.kubeconfig(), { hurry: 40 });
+  await follower.untilSynced();
+  server.faults.hasInitialEvents = false;
+  const metadata = { resourceVersion: `${server.revision}` };
+  answerWith(`${JSON.stringify({ kind: 'ServiceList', metadata, items: [] })}\n`, {
+    match: { verb: 'list', ...services },
+    times: 1,
+  });
+  expire();
+  await follower.until(({ log }) => log.some((line) => line.includes('not believing')));
+  server.create(service('meanwhile'));
+  server.delete(service('s0'));
+  await follower.untilKnown('Service default/meanwhile');
+  await follower.untilKnown('Service default/s0', false);
+  await follower.until(({ changes }) => changes.some(({ type }) => type === 'confirmed'));
+  expect({ known: known(follower), deleted: deleted(follower) }).toEqual({ known: 50, deleted: 1 });
+});
+
+test('what went while nobody looked goes, however much, with the second read', {
+  timeout: 20_000,
+}, async () => {
+  await using follower = await Follower.start(server.kubeconfig(), { hurry: 40 });
+  await follower.untilSynced();
+  await server.stop();
+  for (const name of names.slice(5)) server.delete(service(name));
+  server.create(service('new'));
+  server.compact();
+  await server.listen();
+  await follower.untilKnown('Service default/new');
+  expect(deleted(follower)).toBe(0);
+  await follower.untilKnown('Service default/s49', false);
+  expect({ known: known(follower), deleted: deleted(follower) }).toEqual({ known: 6, deleted: 45 });
+  const reads = server.requests.all({ verb: 'list', ...services });
+  expect(reads.at(-1)?.query.get('resourceVersion')).not.toBe('0');
+});

@@ -1,0 +1,153 @@
+import { expect } from 'vitest';
+import { ApiError, ConnectionError } from '../../../pkg/kube/error.ts';
+import { type FakeCall, FakeClient } from '../../../pkg/kube/fake-client.ts';
+import { Reflector, type ReflectorOptions } from '../../../pkg/kube/reflector.ts';
+import { StreamingSupport } from '../../../pkg/kube/streaming.ts';
+import { seconds } from '../../../pkg/runner/clock.ts';
+import { manualClock } from '../../../pkg/runner/manual-clock.ts';
+
+/** A reflector of Services over a client whose answers a test gives, and what it told. */
+export class ReflectorStand {
+  readonly clock = manualClock();
+  readonly client = new FakeClient();
+  readonly streaming = new StreamingSupport(this.clock);
+  readonly told: string[] = [];
+  readonly log: string[] = [];
+  /** How all was read, and why something failed. */
+  readonly counted: string[] = [];
+  /** Whether what was told was current, each time that this changed. */
+  readonly currency: boolean[] = [];
+  /** How many deletions wait for a second read, each time that this changed. */
+  readonly unconfirmed: number[] = [];
+  readonly #stop = new AbortController();
+  #reflector: Reflector | undefined;
+  #running: Promise<void> | undefined;
+
+  start(options: Partial<ReflectorOptions> = {}): void {
+    const say = (message: string) => this.log.push(message);
+    this.#reflector = new Reflector({
+      kind: 'Service',
+      path: '/api/v1/services',
+      client: this.client,
+      clock: this.clock,
+      random: () => 0.5,
+      streaming: this.streaming,
+      log: { info: say, error: say },
+      metrics: {
+        requested() {},
+        listed: (_kind, how) => this.counted.push(how),
+        failed: (_kind, reason) => this.counted.push(reason),
+        unconfirmed: (_kind, count) => this.unconfirmed.push(count),
+        eventsDropped() {},
+      },
+      onCurrent: (isCurrent) => this.currency.push(isCurrent),
+      handler: {
+        set: (raw) => this.told.push(`+${(raw as { metadata: { name: string } }).metadata.name}`),
+        delete: ({ namespace, name }) => this.told.push(`-${namespace}/${name}`),
+        synced: () => this.told.push('synced'),
+        confirmed: () => this.told.push('confirmed'),
+      },
+      ...options,
+    });
+    this.#running = this.#reflector.run(this.#stop.signal);
+  }
+
+  confirm(): void {
+    this.#reflector?.confirm();
+  }
+
+  /** A reflector that has read `a` and `b` at version 10 and watches. */
+  async watching(options: Partial<ReflectorOptions> = {}): Promise<FakeCall> {
+    this.start(options);
+    const call = await this.client.call();
+    call.send(added('a', 7), added('b', 9), initialEnd(10));
+    expect(this.told.splice(0)).toEqual(['+a', '+b', 'synced']);
+    await this.clock.advance(seconds(11));
+    return call;
+  }
+
+  /** Tells that the server cannot stream, so that lists are used; the first list. */
+  async listing(options: Partial<ReflectorOptions> = {}): Promise<FakeCall> {
+    this.streaming.avoid();
+    this.start(options);
+    return this.client.call();
+  }
+
+  /** The next call, after as much time as it takes; how long that was. */
+  async callWithin(limit: number): Promise<{ call: FakeCall; waited: number }> {
+    const { clock } = this;
+    let call: FakeCall | undefined;
+    void this.client.call().then((value) => (call = value));
+    const begin = clock.now();
+    await clock.advance(0);
+    while (call === undefined && clock.now() - begin < limit) await clock.advance(10);
+    if (call === undefined) throw new Error(`no call within ${limit} ms`);
+    return { call, waited: clock.now() - begin };
+  }
+
+  /** Stops following. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** Stops, and proves that nothing is left open. */
+  async end(): Promise<void> {
+    this.stop();
+    await this.#running;
+    const { client, clock } = this;
+    const left = { open: client.open, timers: clock.pending(), waiting: client.waiting };
+    expect(left).toEqual({ open: 0, timers: 0, waiting: 0 });
+  }
+}
+
+/** An object of the API with nothing in it. */
+export function object(name: string, version: number, kind = 'Service'): object {
+  const [namespace, own = ''] = name.includes('/') ? name.split('/') : ['ns', name];
+  return { kind, metadata: { namespace, name: own, resourceVersion: `${version}` } };
+}
+
+/** An event of an object that is new. */
+export function added(name: string, version: number): object {
+  return { type: 'ADDED', object: object(name, version) };
+}
+
+/** An event of an object that changed. */
+export function modified(name: string, version: number): object {
+  return { type: 'MODIFIED', object: object(name, version) };
+}
+
+/** An event of an object that is gone. */
+export function deleted(name: string, version: number): object {
+  return { type: 'DELETED', object: object(name, version) };
+}
+
+/** An ordinary bookmark. */
+export function bookmark(version: number): object {
+  const metadata = { resourceVersion: `${version}` };
+  return { type: 'BOOKMARK', object: { kind: 'Service', metadata } };
+}
+
+/** The bookmark that ends the initial events. */
+export function initialEnd(version: number): object {
+  const annotations = { 'k8s.io/initial-events-end': 'true' };
+  const metadata = { resourceVersion: `${version}`, annotations };
+  return { type: 'BOOKMARK', object: { kind: 'Service', metadata } };
+}
+
+/** The event with which the server ends a watch. */
+export function errorEvent(code: number, reason = ''): object {
+  return { type: 'ERROR', object: { kind: 'Status', code, reason } };
+}
+
+/** An answer of the server that is no success. */
+export function api(
+  status: number,
+  more: { reason?: string; retryAfter?: number; causes?: string[] } = {},
+): ApiError {
+  return new ApiError('GET x', { status, ...more });
+}
+
+/** A connection that was lost. */
+export function cut(): ConnectionError {
+  return new ConnectionError('GET x', { reason: 'cut' });
+}
