@@ -1,5 +1,4 @@
 import { isNotFound } from '../errno/errno.ts';
-import type { Firewall, Ruleset } from '../firewall/firewall.ts';
 import {
   type Family,
   familyOf,
@@ -8,7 +7,7 @@ import {
   isLoopback,
 } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
-import { type Entry, entryKey, type IpSets } from '../ipset/ipset.ts';
+import type { Entry, IpSets } from '../ipset/ipset.ts';
 import {
   type Ipvs,
   type VirtualServer,
@@ -16,25 +15,23 @@ import {
   virtualServerKey,
 } from '../ipvs/ipvs.ts';
 import type { Links } from '../links/links.ts';
-import { deviceName } from './apply.ts';
+import { deviceName } from './apply/applier.ts';
 import { Keys } from './keys.ts';
 import type { Ledger } from './ledger.ts';
 import type { Mirror } from './mirror.ts';
 import { foundFrontEnd, isOurs } from './ownership.ts';
-import { type SetId, setIds, setName } from './sets.ts';
+import { setIds, setName } from './sets.ts';
 
 /** What the kernel is read with, and what is needed to tell what is ours. */
 export interface AuditContext {
   readonly ipvs: Ipvs;
   readonly ipsets: IpSets;
   readonly links: Links;
-  readonly firewall: Firewall;
   readonly mirror: Mirror;
   readonly ledger: Ledger;
   readonly families: readonly Family[];
   /** Networks whose virtual servers are somebody else's unless a Service wants them. */
   readonly excluded: readonly Prefix[];
-  readonly rules: (family: Family, nonEmpty: ReadonlySet<SetId>) => Promise<Ruleset>;
   readonly now: () => number;
 }
 
@@ -48,7 +45,6 @@ const stepTime = 8;
 export async function* audit(context: AuditContext): AsyncGenerator<Keys, void, void> {
   yield await readAddresses(context);
   yield* readSets(context);
-  yield await readRules(context);
   yield* readServers(context);
 }
 
@@ -57,15 +53,16 @@ export async function readAddresses({ links, mirror, ledger }: AuditContext): Pr
   const keys = new Keys();
   for (const address of mirror.bound) keys.addresses.add(address);
   mirror.hasDevice = links.hasLink(deviceName);
-  mirror.bound.clear();
+  const bound = new Set<IpAddress>();
   const elsewhere = new Set<IpAddress>();
   for (const { link, address } of await links.addresses()) {
     if (link !== deviceName && !isLoopback(address) && !isIPv6LinkLocal(address))
       elsewhere.add(address);
     if (link !== deviceName || isIPv6LinkLocal(address)) continue;
-    mirror.bound.add(address);
+    bound.add(address);
     keys.addresses.add(address);
   }
+  mirror.recordAddresses(bound);
   mirror.nodeAddresses = [...elsewhere];
   for (const address of ledger.addresses()) keys.addresses.add(address);
   return keys;
@@ -78,8 +75,7 @@ async function* readSets({ ipsets, mirror, ledger, families }: AuditContext): As
       const name = setName(id, family);
       const keys = new Keys();
       const entries = present.has(name) ? await entriesOf(name, ipsets) : undefined;
-      if (entries === undefined) mirror.sets.delete(name);
-      else mirror.sets.set(name, new Map(entries.map((entry) => [entryKey(entry), entry])));
+      mirror.recordSet(name, entries);
       for (const entry of entries ?? []) keys.addEntry(name, entry);
       for (const entry of ledger.entries(name)) keys.addEntry(name, entry);
       yield keys;
@@ -97,25 +93,6 @@ async function entriesOf(name: string, ipsets: IpSets): Promise<readonly Entry[]
   }
 }
 
-async function readRules({ firewall, mirror, families, rules }: AuditContext): Promise<Keys> {
-  for (const family of families) {
-    const written = mirror.rules.get(family);
-    if (written === undefined) continue;
-    const ruleset = await rules(family, written);
-    if (!(await isSame(() => firewall.check(family, ruleset)))) mirror.rules.delete(family);
-  }
-  return new Keys();
-}
-
-/** Rules that cannot be read are written anew: if that fails as well it says why, and the rest of the audit goes on. */
-async function isSame(check: () => ReturnType<Firewall['check']>): Promise<boolean> {
-  try {
-    return (await check()) === 'same';
-  } catch {
-    return false;
-  }
-}
-
 async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
   const { ipvs, mirror, ledger, families, now } = context;
   const candidates = new Map<string, VirtualServerId>();
@@ -129,7 +106,7 @@ async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
   for (const key of ledger.servers()) if (!candidates.has(key)) keys.servers.add(key);
   let since = now();
   for (const [key, server] of candidates) {
-    await readServer(key, { server, context });
+    await readOrDoubt(key, { server, context });
     keys.servers.add(key);
     if (now() - since < stepTime) continue;
     yield keys;
@@ -137,6 +114,18 @@ async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
     since = now();
   }
   yield keys;
+}
+
+/** One that cannot be read is unknown from then on, and is read before it is planned: the others do not wait for it. */
+async function readOrDoubt(
+  key: string,
+  { server, context }: { server: VirtualServerId; context: AuditContext },
+): Promise<void> {
+  try {
+    await readServer(key, { server, context });
+  } catch {
+    context.mirror.unknownServers.set(key, server);
+  }
 }
 
 /** Reads one virtual server by its key, so that one of ours which a dump passed over is not taken for missing. */

@@ -10,9 +10,8 @@ import { FakeReach } from '../reach/fake.ts';
 import { minutes, seconds } from '../runner/clock.ts';
 import { Lane } from '../runner/lane.ts';
 import { manualClock } from '../runner/manual-clock.ts';
+import { plainApply } from './apply/server-operations.ts';
 import { GracefulTerminationManager } from './graceful.ts';
-import { Mirror } from './mirror.ts';
-import { ServerWriter } from './server-writer.ts';
 
 afterEach(stopStands);
 
@@ -50,7 +49,7 @@ describe('what it costs', () => {
       ...{ ipvs, clock, log, lane, farewell: undefined, mode: 'pod' },
       handover: { pass: () => undefined },
       reach: new FakeReach(),
-      writer: new ServerWriter({ ipvs, mirror: new Mirror() }),
+      apply: plainApply(ipvs),
       isWanted: () => false,
       surroundings: () => ({
         ...{ cause: 'endpoint', pod: 'alive', timeout: 0, scheduler: 'rr' },

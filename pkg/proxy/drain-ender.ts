@@ -1,6 +1,7 @@
 import type { Logger } from '../log/log.ts';
 import type { Clock } from '../runner/clock.ts';
 import type { Lane } from '../runner/lane.ts';
+import type { FailedOperation, ServerOperation } from './apply/failed-operation.ts';
 import type { DrainEnd } from './drain.ts';
 import { cutsClients, type Over } from './drain-check.ts';
 import {
@@ -11,13 +12,13 @@ import {
   nameOf,
 } from './drain-list.ts';
 import type { Farewell } from './farewell.ts';
-import type { ServerWriter } from './server-writer.ts';
 import type { UdpHandover } from './udp-handover.ts';
 
 /** What a {@link DrainEnder} works with. */
 export interface DrainEnderOptions {
   readonly list: DrainList;
-  readonly writer: ServerWriter;
+  /** Carries out operations on real servers before it returns; the failed ones. */
+  readonly apply: (operations: readonly ServerOperation[]) => readonly FailedOperation[];
   /** Whether a Service wants the real server now, and for the same pod as far as both are known. */
   readonly isWanted: (
     server: DrainRequest['server'],
@@ -126,20 +127,16 @@ export class DrainEnder {
 
   /** Deletes real servers that are still unwanted at this moment. Those that went. */
   #delete(over: readonly Over[]): readonly DrainRequest[] {
-    const { writer, log } = this.#options;
     const due = over.filter(({ drain }) => !this.endIfWanted(drain));
-    const writes = due.map(({ drain }) => {
+    const operations = due.map(({ drain, end }) => {
       const { server, backend } = drain.request;
-      return { write: { kind: 'deleteRealServer', server, backend } as const };
+      return { kind: 'deleteRealServer', server, backend, reason: end } as const;
     });
-    const failed = writer.write(writes);
-    const failures = new Map(failed.map(({ index, error }) => [index, error]));
+    const failed = this.#options.apply(operations);
+    const failures = new Set(failed.map(({ operation }) => operation));
     return due.flatMap(({ drain, end }, index) => {
-      const error = failures.get(index);
-      if (error !== undefined) {
-        log.error('could not delete a drained real server', error, { realServer: nameOf(drain) });
-        return [];
-      }
+      const operation = operations[index];
+      if (operation !== undefined && failures.has(operation)) return [];
       this.end(drain, end);
       return [drain.request];
     });

@@ -58,7 +58,8 @@ export interface DrainGroup {
 /** Everything that drains, by virtual server. */
 export class DrainList {
   readonly #groups = new Map<string, DrainGroup>();
-  readonly #groupsByAddress = new Map<IpAddress, Set<string>>();
+  /** The virtual servers with drains of an address, and how many each has. */
+  readonly #groupsByAddress = new Map<IpAddress, Map<string, number>>();
   #size = 0;
 
   /** How many real servers drain. */
@@ -76,7 +77,10 @@ export class DrainList {
       due: now,
     };
     const present = group.drains.get(realServerKey(request.backend));
-    if (present === undefined) this.#size++;
+    if (present === undefined) {
+      this.#size++;
+      this.#count(request.backend.address, { key, by: 1 });
+    }
     const podUid = request.podUid === '' ? present?.request.podUid : request.podUid;
     const progress = present?.progress ?? beginning(now);
     const drain = {
@@ -88,8 +92,6 @@ export class DrainList {
     group.since = now;
     group.due = now;
     this.#groups.set(key, group);
-    const keys = this.#groupsByAddress.get(request.backend.address) ?? new Set();
-    this.#groupsByAddress.set(request.backend.address, keys.add(key));
     return group;
   }
 
@@ -110,14 +112,15 @@ export class DrainList {
     if (group?.drains.delete(realServerKey(backend)) !== true) return false;
     this.#size--;
     if (group.drains.size === 0) this.#groups.delete(key);
-    const isElsewhere = [...group.drains.values()].some(
-      ({ request }) => request.backend.address === backend.address,
-    );
-    if (isElsewhere) return true;
-    const keys = this.#groupsByAddress.get(backend.address);
-    keys?.delete(key);
-    if (keys?.size === 0) this.#groupsByAddress.delete(backend.address);
+    this.#count(backend.address, { key, by: -1 });
     return true;
+  }
+
+  #count(address: IpAddress, { key, by }: { key: string; by: 1 | -1 }): void {
+    const counts = this.#groupsByAddress.get(address) ?? new Map<string, number>();
+    const count = (counts.get(key) ?? 0) + by;
+    if (count > 0) this.#groupsByAddress.set(address, counts.set(key, count));
+    else if (counts.delete(key) && counts.size === 0) this.#groupsByAddress.delete(address);
   }
 
   /** Every drain. */
@@ -127,7 +130,7 @@ export class DrainList {
 
   /** The groups with drains of an address. */
   groupsOf(address: IpAddress): readonly DrainGroup[] {
-    const keys = this.#groupsByAddress.get(address) ?? [];
+    const keys = this.#groupsByAddress.get(address)?.keys() ?? [];
     return [...keys].flatMap((key) => this.#groups.get(key) ?? []);
   }
 

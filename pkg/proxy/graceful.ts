@@ -12,6 +12,8 @@ import {
 import type { Reach } from '../reach/reach.ts';
 import { seconds } from '../runner/clock.ts';
 import { Runner } from '../runner/runner.ts';
+import type { ServerOperation } from './apply/failed-operation.ts';
+import { limitedLog, ObjectLog } from './apply/object-log.ts';
 import {
   type Allowance,
   allowance,
@@ -53,17 +55,21 @@ export class GracefulTerminationManager {
   readonly #options: GracefulOptions;
   readonly #list = new DrainList();
   readonly #ender: DrainEnder;
+  readonly #failures: ObjectLog;
   readonly #checks: Runner;
 
   constructor(options: GracefulOptions) {
     const { clock, log } = options;
     this.#options = options;
+    this.#failures = new ObjectLog({ log, clock });
     this.#ender = new DrainEnder({
       ...options,
       list: this.#list,
       onFailed: (drain) => this.#lookAgain(drain),
     });
-    this.#checks = new Runner({ clock, log, minInterval: pause, run: () => this.#checkDue() });
+    const limited = limitedLog('drains', { log, clock });
+    const run = () => this.#checkDue();
+    this.#checks = new Runner({ clock, log: limited, minInterval: pause, run });
   }
 
   /** How many real servers drain. */
@@ -82,10 +88,8 @@ export class GracefulTerminationManager {
   ): Promise<void> {
     await this.#options.lane.run(async () => {
       const drained = { ...backend, weight: 0 };
-      const write = { kind: 'updateRealServer', server, backend: drained } as const;
       const podUid = cause?.podUid;
-      const [failure] = this.#options.writer.write([{ write, podUid: podUid ?? '' }]);
-      if (failure !== undefined) throw failure.error;
+      this.#weigh({ kind: 'drainRealServer', server, backend: drained, podUid: podUid ?? '' });
       await this.begin([{ server, backend: drained, podUid }]);
     });
   }
@@ -110,10 +114,14 @@ export class GracefulTerminationManager {
     const drain = this.#list.findByName(unique);
     if (drain === undefined) throw new Error(`${unique} does not drain`);
     const { server, backend, podUid } = drain.request;
-    const write = { kind: 'updateRealServer', server, backend: { ...backend, weight: 1 } } as const;
-    const [failure] = this.#options.writer.write([{ write, podUid: podUid ?? '' }]);
-    if (failure !== undefined) throw failure.error;
+    const weighed = { ...backend, weight: 1 };
+    this.#weigh({ kind: 'weighRealServer', server, backend: weighed, podUid: podUid ?? '' });
     this.#ender.end(drain, 'wanted');
+  }
+
+  #weigh(operation: ServerOperation): void {
+    const [failed] = this.#options.apply([operation]);
+    if (failed !== undefined) throw failed.error;
   }
 
   /** Takes a real server off the list that was given its weight back. */
@@ -178,7 +186,7 @@ export class GracefulTerminationManager {
    * {@link DrainEnder.finishNow}.
    */
   async #check(group: DrainGroup): Promise<readonly Over[]> {
-    const { clock, mode, log, unansweredAfter } = this.#options;
+    const { clock, mode, unansweredAfter } = this.#options;
     const judged = [...group.drains.values()]
       .filter((drain) => !this.#ender.endIfWanted(drain))
       .map((drain) => ({ drain, allowed: this.#allowance(drain) }))
@@ -192,8 +200,12 @@ export class GracefulTerminationManager {
       planNextLook(group, { judged, now, mode });
       return urgent;
     } catch (error) {
-      log.error('could not look at draining real servers', error, {
-        virtualServer: printVirtualServer(group.server),
+      const virtualServer = printVirtualServer(group.server);
+      this.#failures.report({
+        object: virtualServer,
+        message: 'could not look at draining real servers',
+        error,
+        fields: { virtualServer },
       });
       group.due = clock.now() + nextInterval(clock.now() - group.since, { mode, isClosing: true });
       return [];
@@ -211,11 +223,16 @@ export class GracefulTerminationManager {
 
   /** Where nobody knows, what seems to come from a server is taken for its answer. */
   readonly #canReach = (address: IpAddress): boolean => {
-    const { reach, log } = this.#options;
+    const { reach } = this.#options;
     try {
       return reach.canReach(address);
     } catch (error) {
-      log.error('could not look for the way to a draining real server', error, { address });
+      this.#failures.report({
+        object: address,
+        message: 'could not look for the way to a draining real server',
+        error,
+        fields: { address },
+      });
       return true;
     }
   };

@@ -47,7 +47,7 @@ const lost = [
 ] as const;
 
 describe('a virtual server that was made, and the answer lost', () => {
-  test.fails.each(lost)('goes with its Service: %s, %s', async (code, type) => {
+  test.each(lost)('goes with its Service: %s, %s', async (code, type) => {
     const { node, faults, empty } = await start();
     faults.next = onWrite('addVirtualServer', { code, isDone: true });
     node.stand.tell(...web(type));
@@ -58,7 +58,7 @@ describe('a virtual server that was made, and the answer lost', () => {
     expect(node.kernel.dump()).toBe(empty);
   });
 
-  test.fails.each(lost)('is known after a restart: %s, %s', async (code, type) => {
+  test.each(lost)('is known after a restart: %s, %s', async (code, type) => {
     const { node, faults, empty } = await start();
     faults.next = onWrite('addVirtualServer', { code, isDone: true });
     node.stand.tell(...web(type));
@@ -89,7 +89,7 @@ test.each(lost)(
   },
 );
 
-test.fails.each(['ClusterIP', 'NodePort'] as const)(
+test.each(['ClusterIP', 'NodePort'] as const)(
   'a virtual server does not stand without what tells it as ours: %s',
   async (type) => {
     const { node, faults, empty } = await start();
@@ -145,7 +145,7 @@ async function leftBy(isDone: boolean, isKilled: boolean): Promise<readonly numb
 }
 
 describe('one write that fails while a Service comes and goes leaves nothing', () => {
-  test.fails('if its answer is lost', async () => {
+  test('if its answer is lost', async () => {
     expect(await leftBy(true, false)).toEqual([]);
   });
 
@@ -153,7 +153,7 @@ describe('one write that fails while a Service comes and goes leaves nothing', (
     expect(await leftBy(false, false)).toEqual([]);
   });
 
-  test.fails('if its answer is lost and the program is killed', async () => {
+  test('if its answer is lost and the program is killed', async () => {
     expect(await leftBy(true, true)).toEqual([]);
   });
 

@@ -5,6 +5,7 @@ import {
   type RealServer,
   realServerKey,
   type VirtualServer,
+  type VirtualServerId,
   virtualServerKey,
 } from '../ipvs/ipvs.ts';
 import type { SetId } from './sets.ts';
@@ -21,9 +22,20 @@ export interface HeldServer {
   readonly realServers: Map<string, HeldRealServer>;
 }
 
+/** What is known of a family's rules. */
+export interface RuleStatus {
+  /** The sets with entries for which the rules in the kernel were made; `undefined` if that is not known. */
+  readonly written: ReadonlySet<SetId> | undefined;
+  /** Those for which they are being made; `undefined` if nothing is to be written. */
+  readonly requested: ReadonlySet<SetId> | undefined;
+  /** The last attempt failed: nothing waits for the rules. */
+  readonly isFailing: boolean;
+}
+
 /**
  * What the kernel holds of what is ours, as far as we know: every write that succeeded is recorded here, and the
- * audit puts it right. Whoever writes to the kernel records it; nobody else changes it.
+ * audit puts it right. Of what a failed write has done nothing is known: its object is *unknown* until it is read back
+ * (virtual servers) or written again (entries and addresses, whose writes may be repeated).
  */
 export class Mirror {
   hasDevice = false;
@@ -31,11 +43,15 @@ export class Mirror {
   nodeAddresses: readonly IpAddress[] = [];
   /** Addresses on the dummy device. */
   readonly bound = new Set<IpAddress>();
+  readonly unknownAddresses = new Set<IpAddress>();
   readonly servers = new Map<string, HeldServer>();
+  /** Virtual servers, by key, of which a write failed since they were last read. */
+  readonly unknownServers = new Map<string, VirtualServerId>();
   /** Sets that exist, by name, with their entries by key. */
   readonly sets = new Map<string, Map<string, Entry>>();
-  /** For which non-empty sets a family's rules were last written; absent if the rules are not known to be right. */
-  readonly rules = new Map<Family, ReadonlySet<SetId>>();
+  readonly #unknownEntries = new Map<string, Set<string>>();
+  /** Written by the one who writes rules. */
+  readonly rules = new Map<Family, RuleStatus>();
 
   /** Records a write to IPVS that the kernel took. */
   recordWrite(write: IpvsWrite, podUid = ''): void {
@@ -60,10 +76,57 @@ export class Mirror {
     }
   }
 
+  /** Records that a write to IPVS failed, or that its answer was lost. */
+  recordFailedWrite({ server }: IpvsWrite): void {
+    const { address, protocol, port } = server;
+    this.unknownServers.set(virtualServerKey(server), { address, protocol, port });
+  }
+
+  /** Records that an address is bound, or no longer is. */
+  recordAddress(address: IpAddress, { isBound }: { isBound: boolean }): void {
+    this.unknownAddresses.delete(address);
+    if (isBound) this.bound.add(address);
+    else this.bound.delete(address);
+  }
+
+  /** Records all addresses of the dummy device, as dumped. */
+  recordAddresses(addresses: Iterable<IpAddress>): void {
+    this.unknownAddresses.clear();
+    this.bound.clear();
+    for (const address of addresses) this.bound.add(address);
+  }
+
   /** Records that an entry is in a set, or no longer is. */
   recordEntry(set: string, { entry, isPresent }: { entry: Entry; isPresent: boolean }): void {
-    if (isPresent) this.sets.get(set)?.set(entryKey(entry), entry);
-    else this.sets.get(set)?.delete(entryKey(entry));
+    const key = entryKey(entry);
+    this.#unknownEntries.get(set)?.delete(key);
+    if (isPresent) this.sets.get(set)?.set(key, entry);
+    else this.sets.get(set)?.delete(key);
+  }
+
+  /** Records that a write of an entry failed, or that its answer was lost. */
+  recordFailedEntry(set: string, entry: Entry): void {
+    const unknown = this.#unknownEntries.get(set);
+    if (unknown === undefined) this.#unknownEntries.set(set, new Set([entryKey(entry)]));
+    else unknown.add(entryKey(entry));
+  }
+
+  /** Records what a set holds, as dumped; `undefined` if there is no such set. */
+  recordSet(name: string, entries: readonly Entry[] | undefined): void {
+    this.#unknownEntries.delete(name);
+    if (entries === undefined) this.sets.delete(name);
+    else this.sets.set(name, new Map(entries.map((entry) => [entryKey(entry), entry])));
+  }
+
+  /** Whether a set has an entry; `undefined` if that is unknown. */
+  hasEntry(set: string, key: string): boolean | undefined {
+    if (this.#unknownEntries.get(set)?.has(key) === true) return undefined;
+    return this.sets.get(set)?.has(key) ?? false;
+  }
+
+  /** Whether an address is bound; `undefined` if that is unknown. */
+  hasAddress(address: IpAddress): boolean | undefined {
+    return this.unknownAddresses.has(address) ? undefined : this.bound.has(address);
   }
 
   /** Records what a dump said of one virtual server; `undefined` if it is not there. Pods known before stay known. */
@@ -71,6 +134,7 @@ export class Mirror {
     key: string,
     found: { server: VirtualServer; realServers: readonly RealServer[] } | undefined,
   ): void {
+    this.unknownServers.delete(key);
     if (found === undefined) {
       this.servers.delete(key);
       return;

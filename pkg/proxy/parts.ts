@@ -9,6 +9,12 @@ import type { Logger } from '../log/log.ts';
 import type { Reach } from '../reach/reach.ts';
 import type { Clock } from '../runner/clock.ts';
 import { Lane } from '../runner/lane.ts';
+import { Applier } from './apply/applier.ts';
+import type { FailedOperation, ServerOperation } from './apply/failed-operation.ts';
+import { Reconciler } from './apply/reconciler.ts';
+import { Retries } from './apply/retries.ts';
+import { type RuleSettings, RuleSource } from './apply/rule-source.ts';
+import { RuleWriter } from './apply/rule-writer.ts';
 import type { AuditContext } from './audit.ts';
 import { Bookkeeper, type ServiceWishes } from './bookkeeper.ts';
 import type { DrainMode } from './drain.ts';
@@ -23,10 +29,6 @@ import { Pods } from './pods.ts';
 import { Replacements } from './replacements.ts';
 import type { Reporter } from './reporter.ts';
 import { Retirement } from './retirement.ts';
-import { Retries } from './retries.ts';
-import { type RuleSettings, RuleSource } from './rule-source.ts';
-import { ServerWriter } from './server-writer.ts';
-import { Settler } from './settler.ts';
 import { Store } from './store.ts';
 
 /** What the proxier is made of and told. */
@@ -70,67 +72,66 @@ export interface Parts {
   readonly store: Store;
   readonly intake: Intake;
   readonly books: Bookkeeper;
-  readonly rules: RuleSource;
+  readonly rules: RuleWriter;
   readonly retirement: Retirement;
   readonly retries: Retries;
   readonly replacements: Replacements;
   readonly graceful: GracefulTerminationManager;
-  readonly settler: Settler;
+  readonly reconciler: Reconciler;
   readonly auditContext: AuditContext;
 }
 
-/** Builds the parts and tells each what it needs of the others. `onDirty` is called when there is something to carry out. */
-export function buildParts(options: ProxierOptions, { onDirty }: { onDirty: () => void }): Parts {
+/** What the parts ask of whoever runs them. */
+export interface PartsCallbacks {
+  /** There is something to carry out. */
+  readonly onDirty: () => void;
+  /** There will be, in some milliseconds. */
+  readonly wake: (milliseconds: number) => void;
+  /** An attempt to write a family's rules ended. */
+  readonly onRules: (family: Family, outcome: { isSuccess: boolean }) => void;
+}
+
+/** Builds the parts and tells each what it needs of the others. */
+export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): Parts {
   const { clock, log, reporter, firewall, families, ipvs, ipsets, links, flows } = options;
+  const { onDirty, wake, onRules } = callbacks;
   const [lane, ledger, mirror] = [new Lane(), new Ledger(), new Mirror()];
   const now = () => clock.now();
   const { pods, podOn } = buildPods(now, { ledger, graceful: () => graceful });
   const store = new Store(now, { pods, startTime: clock.wallClock() });
   const intake = new Intake({ store, clock, log, reporter, onDirty });
   const books = new Bookkeeper({ store, ledger, clock, log, reporter, wishesOf: options.wishesOf });
-  const retries = new Retries({ clock, log, ledger });
+  const retries = new Retries({ clock, log, ledger, wake });
   const retirement = new Retirement({ ledger, mirror });
   const source = new RuleSource({
     settings: options.ruleSettings,
     firewall,
     node: () => store.node,
   });
-  const writer = new ServerWriter({ ipvs, mirror });
-  const replacements = new Replacements({
-    ipvs,
-    writer,
-    now,
-    log,
-    onRevived: () => reporter.revived(),
-  });
-  const areSlicesCurrent = () => intake.isCurrent('EndpointSlice');
-  const shared = { writer, lane, ledger, mirror, pods, areSlicesCurrent, store, replacements };
-  const graceful = buildGraceful(options, { ...shared, onDirty });
-  const rules = source.ruleset.bind(source);
-  const kernel = { ipvs, ipsets, links, firewall, mirror, rules, now };
-  const applyContext = {
-    ...kernel,
-    servers: writer,
-    drain: graceful.begin.bind(graceful),
-    forgetFlows: flows.forgetUntranslated.bind(flows),
-    onProgress: () => reporter.progressed(),
-  };
   const common = { ledger, families, mirror };
-  const looked = { graceful, retries, replacements };
-  const settler = new Settler({ ...common, ...looked, podOn, applyContext, reporter, log });
-  const auditContext = { ...kernel, ...common, excluded: options.excluded };
-  return {
-    lane,
-    ...common,
-    store,
-    intake,
-    books,
-    rules: source,
-    retirement,
-    ...looked,
-    settler,
-    auditContext,
+  const rules = new RuleWriter({ ...common, firewall, source, clock, log, onAttempt: onRules });
+  const applier = new Applier({
+    ...{ ipvs, ipsets, links, mirror, reporter, log, clock },
+    requestRules: (family, nonEmpty) => rules.request(family, nonEmpty),
+    drain: (requests) => graceful.begin(requests),
+    forgetFlows: (servers) => flows.forgetUntranslated(servers),
+  });
+  const applyNow = (operations: readonly ServerOperation[]): readonly FailedOperation[] => {
+    const failed = applier.applyNow(operations);
+    retries.fail(failed);
+    return failed;
   };
+  const onRevived = () => reporter.revived();
+  const replacements = new Replacements({ ipvs, apply: applyNow, now, log, onRevived });
+  const areSlicesCurrent = () => intake.isCurrent('EndpointSlice');
+  const shared = { applyNow, lane, ledger, mirror, pods, areSlicesCurrent, store, replacements };
+  const graceful = buildGraceful(options, { ...shared, onDirty });
+  const looked = { graceful, retries, replacements };
+  const reading = { ipvs, mirror, ledger, excluded: options.excluded };
+  const reconciler = new Reconciler({ ...common, ...looked, podOn, applier, reading, log, now });
+  const auditContext = { ...common, ...reading, ipsets, links, now };
+  const kept = { lane, store, intake, books, rules, retirement, reconciler, auditContext };
+  return { ...common, ...looked, ...kept };
 }
 
 /** The index of pods, and who has an address behind a virtual server, given by its key, as far as its Service's slices say it. */
@@ -153,7 +154,7 @@ function buildPods(
 }
 
 interface GracefulParts {
-  readonly writer: ServerWriter;
+  readonly applyNow: (operations: readonly ServerOperation[]) => readonly FailedOperation[];
   readonly lane: Lane;
   readonly ledger: Ledger;
   readonly mirror: Mirror;
@@ -166,24 +167,15 @@ interface GracefulParts {
 
 function buildGraceful(
   { ipvs, reach, flows, clock, log, reporter, farewell, drains, scheduler }: ProxierOptions,
-  {
-    writer,
-    lane,
-    ledger,
-    mirror,
-    pods,
-    areSlicesCurrent,
-    store,
-    replacements,
-    onDirty,
-  }: GracefulParts,
+  parts: GracefulParts,
 ): GracefulTerminationManager {
+  const { applyNow, lane, ledger, mirror, pods, areSlicesCurrent, store, replacements } = parts;
   const context = {
     ...{ ledger, mirror, pods, areSlicesCurrent, scheduler },
     timeout: drains.timeout,
   };
   return new GracefulTerminationManager({
-    ...{ ipvs, reach, writer, lane, clock, log, farewell },
+    ...{ ipvs, reach, apply: applyNow, lane, clock, log, farewell },
     handover: flows.handover,
     mode: drains.mode,
     unansweredAfter: drains.unansweredAfter,
@@ -197,7 +189,7 @@ function buildGraceful(
       const service = owner && store.service(owner.key);
       // Another one may have its name by now.
       reporter.drainEnded(drain, service?.created === owner?.created ? service : undefined);
-      onDirty();
+      parts.onDirty();
     },
   });
 }

@@ -59,26 +59,23 @@ function isPassing(code: ErrnoCode): boolean {
 }
 
 describe('a Service that can never succeed', () => {
-  test.fails.each(kinds)(
-    'does not delay the retry of another one: %s is %s',
-    async (kind, code) => {
-      const { node, faults, refuse } = await poisoned(kind, code);
-      let isFirst = true;
-      faults.next = (call) => {
-        const isVictims = writeKind(call) === 'addVirtualServer' && concerns(call, 77);
-        if (!isVictims || !isFirst) return refuse(call);
-        isFirst = false;
-        return { code: 'EBUSY', isDone: false };
-      };
-      tell(node, { name: 'victim', last: 77 });
-      await node.stand.settle();
-      expect(isFirst).toBe(false);
-      await node.stand.settle(200);
-      expect(node.kernel.ipvs.dump()).toContain('-a -t 172.30.0.77:80 -r 10.0.0.77:8080');
-    },
-  );
+  test.each(kinds)('does not delay the retry of another one: %s is %s', async (kind, code) => {
+    const { node, faults, refuse } = await poisoned(kind, code);
+    let isFirst = true;
+    faults.next = (call) => {
+      const isVictims = writeKind(call) === 'addVirtualServer' && concerns(call, 77);
+      if (!isVictims || !isFirst) return refuse(call);
+      isFirst = false;
+      return { code: 'EBUSY', isDone: false };
+    };
+    tell(node, { name: 'victim', last: 77 });
+    await node.stand.settle();
+    expect(isFirst).toBe(false);
+    await node.stand.settle(200);
+    expect(node.kernel.ipvs.dump()).toContain('-a -t 172.30.0.77:80 -r 10.0.0.77:8080');
+  });
 
-  test.fails.each(kinds)('is said once a minute, if so often: %s is %s', async (kind, code) => {
+  test.each(kinds)('is said once a minute, if so often: %s is %s', async (kind, code) => {
     const { node } = await poisoned(kind, code);
     await node.stand.settle(minutes(10));
     expect(node.watch.repetitions).toEqual([]);
@@ -102,7 +99,7 @@ describe('a Service that can never succeed', () => {
     expect(node.kernel.links.dump()).toContain('172.30.0.9');
   });
 
-  test.fails('with another failing at the same time each keeps its own pace', async () => {
+  test('with another failing at the same time each keeps its own pace', async () => {
     const { node, faults, refuse } = await poisoned('addRealServer', 'EINVAL');
     const times: number[] = [];
     faults.next = (call) => {
@@ -116,6 +113,8 @@ describe('a Service that can never succeed', () => {
     const pauses = times.slice(1).map((time, index) => time - (times[index] ?? 0));
     expect(pauses.length).toBeGreaterThanOrEqual(4);
     expect(pauses[0]).toBeLessThanOrEqual(200);
-    expect(pauses.every((pause, index) => pause >= (pauses[index - 1] ?? 0))).toBe(true);
+    // An audit may try in between.
+    expect(Math.max(...pauses)).toBeGreaterThanOrEqual(1600);
+    expect(pauses.length).toBeLessThanOrEqual(8);
   });
 });

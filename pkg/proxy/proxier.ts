@@ -1,24 +1,32 @@
 import { type Family, familyOf } from '../ip/address.ts';
 import type { Change } from '../kube/types.ts';
-import { minutes, seconds, sleep } from '../runner/clock.ts';
+import { Backoff } from '../runner/backoff.ts';
+import { seconds, sleep } from '../runner/clock.ts';
 import { Breather } from '../runner/lane.ts';
 import { Runner } from '../runner/runner.ts';
-import { deviceName } from './apply.ts';
+import { deviceName } from './apply/applier.ts';
+import { limitedLog } from './apply/object-log.ts';
 import { audit, readAddresses } from './audit.ts';
 import type { Entered } from './bookkeeper.ts';
 import type { NodeContext } from './footprint.ts';
 import type { GracefulTerminationManager } from './graceful.ts';
 import { guarded } from './guarded-reporter.ts';
+import { waitForObjects } from './initial-objects.ts';
 import { Keys } from './keys.ts';
 import { buildParts, type Parts, type ProxierOptions } from './parts.ts';
 import type { Trigger } from './triggers.ts';
 
-/** How long to wait for the Node, and for its pod networks where the rules need them. */
-const nodePatience = seconds(30);
-const podNetworkPatience = minutes(5);
-
 /** How long audits that failures asked for keep apart, in milliseconds. */
 const auditPause = seconds(1);
+
+/** How long changes wait at most while a long work goes on, in milliseconds. */
+const longestWait = 100;
+
+/** What a sync carried out. */
+interface Synced {
+  readonly isSuccess: boolean;
+  readonly triggers: readonly Trigger[];
+}
 
 /** From changes of the API to the kernel: one sync, end to end (`design.md` section 2). */
 export class Proxier {
@@ -26,26 +34,38 @@ export class Proxier {
   readonly #parts: Parts;
   readonly #syncs: Runner;
   readonly #audits: Runner;
+  readonly #auditBackoff = new Backoff({ first: seconds(0.2), last: seconds(30) });
+  readonly #stop = new AbortController();
   #hasSynced = false;
+  /** A failure asked for an audit that has not begun. */
+  #isAuditDue = false;
+  #lastSync = 0;
 
-  constructor(unguarded: ProxierOptions) {
-    const { clock, log, minSyncPeriod, syncPeriod } = unguarded;
-    const options = { ...unguarded, reporter: guarded(unguarded.reporter, log) };
-    this.#options = options;
-    this.#parts = buildParts(options, { onDirty: () => this.#syncs.request() });
+  constructor(options: ProxierOptions) {
+    const { clock, log, minSyncPeriod, syncPeriod } = options;
+    const reporter = guarded(options.reporter, log);
+    this.#options = { ...options, reporter };
+    this.#parts = buildParts(this.#options, {
+      onDirty: () => this.#syncs.request(),
+      wake: (milliseconds) => this.#syncs.retryAfter(milliseconds),
+      onRules: (family, { isSuccess }) => {
+        if (!isSuccess) reporter.rulesFailed(family);
+        (this.#hasSynced ? this.#syncs : this.#audits).request();
+      },
+    });
     const { lane } = this.#parts;
     this.#syncs = new Runner({
       clock,
-      log,
+      log: limitedLog('sync', { log, clock }),
       minInterval: minSyncPeriod,
       run: () => lane.run(() => this.#syncOrAudit()),
     });
     this.#audits = new Runner({
       clock,
-      log,
+      log: limitedLog('audit', { log, clock }),
       minInterval: auditPause,
       maxInterval: syncPeriod,
-      run: () => (this.#hasSynced ? this.#audit() : lane.run(() => this.#firstSync())),
+      run: () => (this.#hasSynced ? this.#audit() : this.#firstSync()),
     });
   }
 
@@ -64,13 +84,15 @@ export class Proxier {
    * Throws if the Node has no pod networks in time and the rules need them.
    */
   async run(signal: AbortSignal): Promise<void> {
-    await this.#waitForObjects(signal);
+    signal.addEventListener('abort', () => this.#stop.abort(), { once: true });
+    await waitForObjects(this.#parts, { ...this.#options, signal });
     if (signal.aborted) return;
     this.#audits.request();
     const onChange = () => void this.#parts.lane.run(() => this.#readAddresses());
     await Promise.all([
       this.#audits.run(signal),
       this.#syncs.run(signal),
+      this.#parts.rules.run(signal),
       this.graceful.run(signal),
       this.#options.flows.run(signal),
       this.#options.links.watch(onChange, { except: deviceName, signal }),
@@ -79,31 +101,41 @@ export class Proxier {
 
   /** Ends when every change taken in so far is in the kernel. */
   async idle(): Promise<void> {
-    do await this.#parts.lane.run(() => sleep(this.#options.clock, 0));
-    while (this.#parts.store.isDirty);
+    const { lane, rules, store, reconciler } = this.#parts;
+    do {
+      await lane.run(() => sleep(this.#options.clock, 0));
+      await rules.attempted(this.#stop.signal);
+    } while (store.isDirty || reconciler.isWaiting);
     // A sync that took the last changes in may still be at work: what is asked for now ends after it.
-    await this.#parts.lane.run(() => undefined);
+    await lane.run(() => undefined);
   }
 
-  async #waitForObjects(signal: AbortSignal): Promise<void> {
-    const { clock, log, nodeName } = this.#options;
-    const [intake, rules] = [this.#parts.intake, this.#parts.rules];
-    await intake.until(() => intake.hasSynced('Service', 'EndpointSlice'), { signal });
-    const [hasNode, hasRules] = [() => intake.hasSynced('Node'), () => rules.isReady];
-    if (!(await intake.until(hasNode, { signal, patience: nodePatience })))
-      log.error('the Node was not told in time, going on without', undefined, { node: nodeName });
-    if (!(await intake.until(hasRules, { signal, patience: podNetworkPatience }))) {
-      throw new Error(
-        `node ${nodeName} has no spec.podCIDRs after ${podNetworkPatience / 1000} s, and detect-local-mode NodeCIDR needs them`,
-      );
-    }
-    await sleep(clock, 0, signal);
-  }
-
-  /** Everything that the API says, against everything that the kernel holds. */
+  /** Everything that the API says, against everything that the kernel holds; what needs rules waits for them, and nothing else. */
   async #firstSync(): Promise<void> {
     const { clock, log, families, reporter } = this.#options;
+    const { lane, rules, reconciler, store } = this.#parts;
     const started = clock.now();
+    this.#isAuditDue = false;
+    const { isSuccess, triggers } = await lane.run(() => this.#syncAll());
+    let isWhole = isSuccess;
+    do {
+      await rules.attempted(this.#stop.signal);
+      if (this.#stop.signal.aborted) return;
+      isWhole = (await lane.run(() => this.#settle(reconciler.takeWaiting()))) && isWhole;
+    } while (reconciler.isWaiting);
+    this.#report(started, { isSuccess: isWhole, triggers, families });
+    if (!isWhole) return;
+    this.#hasSynced = true;
+    reporter.firstSyncDone();
+    log.info('first sync done', {
+      services: store.serviceCount,
+      milliseconds: Math.round(clock.now() - started),
+    });
+    if (store.isDirty) this.#syncs.request();
+  }
+
+  async #syncAll(): Promise<Synced> {
+    const { clock, reporter } = this.#options;
     await readAddresses(this.#parts.auditContext);
     this.#parts.store.markDirty(() => true);
     const { triggers } = await this.#enter({ isComplete: true });
@@ -114,25 +146,19 @@ export class Proxier {
       reporter.progressed();
       await breather.breathe();
     }
-    const isSuccess = await this.#settle(keys);
-    this.#report(started, { isSuccess, triggers, families });
-    if (!isSuccess) return;
-    this.#hasSynced = true;
-    reporter.firstSyncDone();
-    log.info('first sync done', {
-      services: this.#parts.store.serviceCount,
-      milliseconds: Math.round(clock.now() - started),
-    });
+    return { isSuccess: await this.#settle(keys), triggers };
   }
 
   /** Carries out what changed, and what is due. */
   async #sync(): Promise<void> {
     if (!this.#hasSynced) return;
+    const { retries, reconciler } = this.#parts;
     const started = this.#options.clock.now();
     const { keys, triggers } = await this.#enter();
-    keys.add(await this.#parts.retries.due(this.#parts.auditContext));
-    const isSuccess = await this.#settle(keys);
     const families = this.#options.families.filter((family) => keys.families.has(family));
+    keys.add(retries.due());
+    keys.add(reconciler.takeWaiting());
+    const isSuccess = await this.#settle(keys);
     this.#report(started, { isSuccess, triggers, families });
   }
 
@@ -154,14 +180,32 @@ export class Proxier {
     }
   }
 
+  /** Changes that come during a long work are carried out between two parts of it. */
+  async #syncBetween(): Promise<void> {
+    const { store, reconciler } = this.#parts;
+    const started = this.#options.clock.now();
+    if (!store.isDirty || started - this.#lastSync < longestWait) return;
+    this.#lastSync = started;
+    const { keys, triggers } = await this.#enter();
+    const families = this.#options.families.filter((family) => keys.families.has(family));
+    const { isSuccess, needsAudit } = await reconciler.reconcile(keys);
+    if (needsAudit) this.#postponeAudit();
+    this.#report(started, { isSuccess, triggers, families });
+  }
+
   /** Compares the kernel with the ledger, step by step, and repairs the difference; changes are carried out in between. */
   async #audit(): Promise<void> {
-    const started = this.#options.clock.now();
-    const steps = audit(this.#parts.auditContext);
-    const breather = new Breather(() => this.#options.clock.now());
+    const { clock, reporter, families } = this.#options;
+    const { lane, rules, auditContext } = this.#parts;
+    const started = clock.now();
+    const steps = audit(auditContext);
+    const breather = new Breather(() => clock.now());
+    // Beside the lane: it starts programs, which may wait for a lock.
+    const checking = rules.check();
+    this.#isAuditDue = false;
     let isSuccess = true;
     for (let isOver = false; !isOver; ) {
-      await this.#parts.lane.run(async () => {
+      await lane.run(async () => {
         await this.#sync();
         const step = await steps.next();
         isOver = step.done === true;
@@ -170,7 +214,9 @@ export class Proxier {
       });
       await breather.breathe();
     }
-    this.#report(started, { isSuccess, triggers: [], families: this.#options.families });
+    for (const _ of await checking) reporter.repaired('setRules');
+    if (isSuccess && !this.#isAuditDue) this.#auditBackoff.reset();
+    this.#report(started, { isSuccess, triggers: [], families });
   }
 
   async #readAddresses(): Promise<void> {
@@ -196,45 +242,51 @@ export class Proxier {
 
   /** Makes the kernel right for some keys, and for retired front ends whose time has come. False if something shared failed. */
   async #settle(keys: Keys, { isRepair = false } = {}): Promise<boolean> {
-    this.#parts.rules.refresh(this.#parts.mirror);
-    const first = await this.#parts.settler.settle(keys, { isRepair });
+    const { rules, reconciler, ledger, graceful, retirement, replacements } = this.#parts;
     const now = this.#options.clock.now();
-    for (const key of this.#parts.ledger.retired().keys())
-      if (keys.servers.has(key)) this.graceful.virtualServerRetired(key);
-    const { keys: released, next } = this.#parts.retirement.release(now);
-    const { keys: rested, next: nextRested } = this.#parts.replacements.due();
-    released.add(rested);
-    const second = released.isEmpty ? first : await this.#parts.settler.settle(released);
-    const gone = this.#parts.retirement.forget();
-    const third = gone.isEmpty ? second : await this.#parts.settler.settle(gone);
-    for (const time of [
-      next,
-      nextRested,
-      first.retryAt,
-      third.retryAt,
-      this.#parts.store.nextExpiry,
-    ]) {
-      if (time !== undefined) this.#syncs.retryAfter(Math.max(0, time - now));
-    }
+    this.#lastSync = now;
+    rules.refresh();
+    const between = () => this.#syncBetween();
+    const outcomes = [await reconciler.reconcile(keys, { isRepair, between })];
+    const retired = ledger.retired();
+    for (const key of keys.servers) if (retired.has(key)) graceful.virtualServerRetired(key);
+    const released = retirement.release(now);
+    const rested = replacements.due();
+    released.keys.add(rested.keys);
+    outcomes.push(await reconciler.reconcile(released.keys));
+    outcomes.push(await reconciler.reconcile(retirement.forget()));
+    this.#schedule([released.next, rested.next]);
     this.#options.flows.reconcileUdp(this.#parts.books.takeUdpChanges());
-    const all = [first, second, third];
-    if (all.some(({ isAstray }) => isAstray))
-      this.#audits.retryAfter(Math.max(0, (third.retryAt ?? now) - now));
-    return all.every(({ isSuccess }) => isSuccess);
+    if (outcomes.some(({ needsAudit }) => needsAudit)) this.#postponeAudit();
+    return outcomes.every(({ isSuccess }) => isSuccess);
   }
 
-  #report(
-    started: number,
-    report: { families: readonly Family[]; isSuccess: boolean; triggers: readonly Trigger[] },
-  ): void {
+  /** Asks for an audit, later each time that one does not help. */
+  #postponeAudit(): void {
+    if (this.#isAuditDue) return;
+    this.#isAuditDue = true;
+    this.#audits.retryAfter(this.#auditBackoff.next());
+  }
+
+  /** Asks for the next sync at the soonest of some times, and of those at which something is due by itself. */
+  #schedule(times: readonly (number | undefined)[]): void {
+    const { retries, store } = this.#parts;
+    const now = this.#options.clock.now();
+    for (const time of [...times, retries.nextDue, store.nextExpiry])
+      if (time !== undefined) this.#syncs.retryAfter(Math.max(0, time - now));
+  }
+
+  #report(started: number, report: Synced & { readonly families: readonly Family[] }): void {
     const { clock, reporter, families } = this.#options;
+    const { retries, books, ledger, rules } = this.#parts;
     const triggers = report.triggers.filter(({ family }) => families.includes(family));
-    reporter.synced({ ...report, triggers, milliseconds: clock.now() - started });
+    const isSuccess = report.isSuccess && !rules.isFailing;
+    reporter.synced({ ...report, isSuccess, triggers, milliseconds: clock.now() - started });
     reporter.state({
-      failedServices: this.#parts.retries.failedServices + this.#parts.books.failedServices,
-      conflicts: this.#parts.ledger.conflictCount(),
+      failedServices: retries.failedServices + books.failedServices,
+      conflicts: ledger.conflictCount(),
       draining: this.graceful.size,
-      withoutLocalEndpoints: this.#parts.ledger.withoutLocalEndpoints(),
+      withoutLocalEndpoints: ledger.withoutLocalEndpoints(),
     });
   }
 }

@@ -7,11 +7,12 @@ import {
 } from '../ipvs/ipvs.ts';
 import type { Logger } from '../log/log.ts';
 import { seconds } from '../runner/clock.ts';
+import type { FailedOperation, ServerOperation } from './apply/failed-operation.ts';
 import { uniqueRS } from './drain-list.ts';
 import { endsKey } from './flow-ends.ts';
 import { Keys } from './keys.ts';
 import { isSamePod } from './ledger.ts';
-import type { ServerWriter } from './server-writer.ts';
+import { masqueraded } from './plan/operation.ts';
 
 /**
  * How long a deleted real server stays away before one is added at its place, in milliseconds. The kernel keeps deleted servers for a
@@ -39,7 +40,8 @@ interface Replacement {
 /** What the replacements work with. */
 export interface ReplacementOptions {
   readonly ipvs: Ipvs;
-  readonly writer: ServerWriter;
+  /** Carries out operations on real servers before it returns; the failed ones. */
+  readonly apply: (operations: readonly ServerOperation[]) => readonly FailedOperation[];
   readonly now: () => number;
   readonly log: Logger;
   /** A server came back with old connections twice, and is kept. */
@@ -85,8 +87,13 @@ export class Replacements {
     let next: number | undefined;
     for (const replacement of this.#all.values()) {
       const { server, until, isAdded } = replacement;
-      if (isAdded) continue;
-      replacement.isOffered = until <= this.#options.now();
+      const now = this.#options.now();
+      if (isAdded) {
+        // It could not be read; see verify.
+        next = Math.min(next ?? Number.POSITIVE_INFINITY, now + longRest);
+        continue;
+      }
+      replacement.isOffered = until <= now;
       if (replacement.isOffered) keys.servers.add(virtualServerKey(server));
       else next = Math.min(next ?? until, until);
     }
@@ -110,17 +117,26 @@ export class Replacements {
         if (replacement.isOffered) this.#all.delete(key);
         continue;
       }
-      const { server, backend } = replacement;
-      const status = (await this.#options.ipvs.realServers(server)).find(
-        (some) => realServerKey(some) === realServerKey(backend),
-      );
-      const isRevived =
-        status !== undefined && status.activeConnections + status.inactiveConnections > 0;
+      const isRevived = await this.#isRevived(replacement);
+      // What cannot be read is looked at again.
+      if (isRevived === undefined) continue;
       if (isRevived && replacement.attempt === 1) this.#repeat(replacement);
       else {
         this.#all.delete(key);
-        if (isRevived) this.#options.onRevived(server, backend);
+        if (isRevived) this.#options.onRevived(replacement.server, replacement.backend);
       }
+    }
+  }
+
+  /** Whether a real server has connections; `undefined` if that cannot be told now. */
+  async #isRevived({ server, backend }: Replacement): Promise<boolean | undefined> {
+    try {
+      const statuses = await this.#options.ipvs.realServers(server);
+      const status = statuses.find((some) => realServerKey(some) === realServerKey(backend));
+      if (status === undefined) return false;
+      return status.activeConnections + status.inactiveConnections > 0;
+    } catch {
+      return undefined;
     }
   }
 
@@ -129,11 +145,11 @@ export class Replacements {
     this.#options.log.info('a real server came back with old connections', {
       realServer: uniqueRS(server, backend),
     });
-    const [failure] = this.#options.writer.write([
-      { write: { kind: 'deleteRealServer', server, backend } },
+    const { address, port } = backend;
+    const deleted = masqueraded({ address, port, weight: 0 });
+    this.#options.apply([
+      { kind: 'deleteRealServer', server, backend: deleted, reason: 'revived' },
     ]);
-    if (failure !== undefined)
-      this.#options.log.error('could not delete a revived real server', failure.error);
     replacement.until = this.#options.now() + longRest;
     replacement.attempt = 2;
     replacement.isOffered = false;

@@ -4,7 +4,7 @@ import type { Kind, Problem, Service } from '../kube/types.ts';
 import type { Conflict } from './claims.ts';
 import type { EndedDrain } from './drain-list.ts';
 import type { LocalLack } from './footprint.ts';
-import type { Operation } from './operation.ts';
+import type { Operation } from './plan/operation.ts';
 import type { Trigger } from './triggers.ts';
 
 /** How one sync went. */

@@ -40,15 +40,17 @@ export class Retirement {
   forget(): Keys {
     const keys = new Keys();
     for (const key of this.#ledger.leaving().keys())
-      if (!this.#mirror.servers.has(key)) keys.add(this.#ledger.forget(key));
+      if (!this.#mirror.servers.has(key) && !this.#mirror.unknownServers.has(key))
+        keys.add(this.#ledger.forget(key));
     return keys;
   }
 
-  /** When a front end may go; `undefined` while it has real servers. */
+  /** When a front end may go; `undefined` while it has real servers, or while nobody knows. */
   #dueTime(
     key: string,
     { frontEnd: { server, isBound }, now }: { frontEnd: FrontEnd; now: number },
   ): number | undefined {
+    if (this.#mirror.unknownServers.has(key)) return undefined;
     const held = this.#mirror.servers.get(key);
     if (held === undefined) return now;
     if (held.realServers.size > 0) {

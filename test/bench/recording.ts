@@ -16,7 +16,7 @@ import { Connection, type ConnectionOptions } from '../../pkg/netlink/connection
 import { GenericFamily, NETLINK_GENERIC } from '../../pkg/netlink/generic.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import { type DatagramSocket, NetlinkSocket } from '../../pkg/netlink/socket.ts';
-import { deviceName } from '../../pkg/proxy/apply.ts';
+import { deviceName } from '../../pkg/proxy/apply/applier.ts';
 import { setHeader, setIds, setName } from '../../pkg/proxy/sets.ts';
 import { podsOf, service, slice } from './objects.ts';
 

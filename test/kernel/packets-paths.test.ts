@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { RuleSettings } from '../../pkg/proxy/rule-source.ts';
+import type { RuleSettings } from '../../pkg/proxy/apply/rule-source.ts';
 import { ip, net } from '../support/addresses.ts';
 import { expectGolden } from '../support/golden.ts';
 import { type Host, Network, nodeAddresses } from '../support/network/network.ts';

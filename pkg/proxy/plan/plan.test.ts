@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { ip } from '../../test/support/addresses.ts';
-import { endpoint, service, servicePort, slice } from '../../test/support/objects.ts';
-import { Stand, setService, setSlice } from '../../test/support/proxier.ts';
-import type { Service } from '../kube/types.ts';
+import { ip } from '../../../test/support/addresses.ts';
+import { endpoint, service, servicePort, slice } from '../../../test/support/objects.ts';
+import { Stand, setService, setSlice } from '../../../test/support/proxier.ts';
+import type { Service } from '../../kube/types.ts';
 
 /** What a first sync does with servers and addresses, in its order: `+vs 172.30.0.1:80/TCP`, `+address 172.30.0.1`. */
 async function firstSync(services: readonly Service[]): Promise<readonly string[]> {

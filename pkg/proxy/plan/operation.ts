@@ -1,5 +1,5 @@
-import type { Family, IpAddress } from '../ip/address.ts';
-import { type Entry, entryKey, type SetHeader } from '../ipset/ipset.ts';
+import type { Family, IpAddress } from '../../ip/address.ts';
+import { type Entry, entryKey, type SetHeader } from '../../ipset/ipset.ts';
 import {
   printRealServer,
   printVirtualServer,
@@ -7,15 +7,19 @@ import {
   type RealServerId,
   type VirtualServer,
   type VirtualServerId,
-} from '../ipvs/ipvs.ts';
-import type { SetId } from './sets.ts';
+} from '../../ipvs/ipvs.ts';
+import type { DrainEnd } from '../drain.ts';
+import type { SetId } from '../sets.ts';
 
 /** One step of a plan. Each may be repeated safely. */
 export type Operation =
   | { readonly kind: 'makeDevice' }
   | { readonly kind: 'createSet'; readonly header: SetHeader }
   | { readonly kind: 'addEntry' | 'deleteEntry'; readonly set: string; readonly entry: Entry }
-  /** Makes a family's rules those for the sets that are named, which are the ones that have entries. */
+  /**
+   * Makes a family's rules those for the sets that are named, which are the ones that have entries. Done when it is asked for:
+   * programs write them, which may wait for a lock, and what depends on them is planned when they stand.
+   */
   | { readonly kind: 'setRules'; readonly family: Family; readonly nonEmpty: ReadonlySet<SetId> }
   | { readonly kind: 'addVirtualServer' | 'updateVirtualServer'; readonly server: VirtualServer }
   | { readonly kind: 'deleteVirtualServer'; readonly server: VirtualServerId }
@@ -50,6 +54,13 @@ export type Operation =
       /** Whose it was. */
       readonly podUid: string;
     }
+  /** A drain is over. Connections that are left are cut. */
+  | {
+      readonly kind: 'deleteRealServer';
+      readonly server: VirtualServerId;
+      readonly backend: RealServer;
+      readonly reason: DrainEnd | 'revived';
+    }
   | { readonly kind: 'bindAddress' | 'unbindAddress'; readonly address: IpAddress }
   /** Deletes conntrack flows to servers that did not exist when the flows began. */
   | { readonly kind: 'forgetFlows'; readonly servers: readonly VirtualServerId[] };
@@ -81,6 +92,8 @@ export function printOperation(operation: Operation): string {
       return `~rs ${printPair(operation)}`;
     case 'replaceRealServer':
       return `!rs ${printPair(operation)}`;
+    case 'deleteRealServer':
+      return `-rs ${printPair(operation)} ${operation.reason}`;
     case 'bindAddress':
       return `+address ${operation.address}`;
     case 'unbindAddress':
@@ -105,4 +118,13 @@ function printParameters(server: VirtualServer): string {
   const flags = server.flags === 0 ? '' : ` flags 0x${server.flags.toString(16)}`;
   const timeout = server.timeout === 0 ? '' : ` timeout ${server.timeout}`;
   return `${printVirtualServer(server)} ${server.scheduler}${flags}${timeout}`;
+}
+
+/** A real server as all of ours are: its packets are masqueraded, and no threshold skips it. */
+export function masqueraded({
+  address,
+  port,
+  weight,
+}: RealServerId & { readonly weight: number }): RealServer {
+  return { address, port, weight, forwarding: 'masquerade', upperThreshold: 0, lowerThreshold: 0 };
 }

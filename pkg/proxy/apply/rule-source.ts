@@ -1,10 +1,9 @@
-import type { Firewall, Ruleset } from '../firewall/firewall.ts';
-import type { Family } from '../ip/address.ts';
-import { type Prefix, prefixFamily } from '../ip/prefix.ts';
-import type { Node } from '../kube/types.ts';
-import { type LocalDetector, rules } from './chains.ts';
-import type { Mirror } from './mirror.ts';
-import type { SetId } from './sets.ts';
+import type { Firewall, Ruleset } from '../../firewall/firewall.ts';
+import type { Family } from '../../ip/address.ts';
+import { type Prefix, prefixFamily } from '../../ip/prefix.ts';
+import type { Node } from '../../kube/types.ts';
+import { type LocalDetector, rules } from '../chains.ts';
+import type { SetId } from '../sets.ts';
 
 /** How traffic of this cluster's pods is told from others' (`--detect-local-mode`). */
 export type DetectLocal =
@@ -52,12 +51,13 @@ export class RuleSource {
     return rules(family, { nonEmpty, masqueradeMark, masqueradeAll, localDetector, randomFully });
   }
 
-  /** Forgets that rules were written if what they depend on has changed since. */
-  refresh(mirror: Mirror): void {
-    if (this.#settings.detectLocal.mode !== 'NodeCIDR') return;
+  /** Whether what the rules depend on besides the sets has changed since the last call, and they can be made. */
+  takeChange(): boolean {
+    if (this.#settings.detectLocal.mode !== 'NodeCIDR') return false;
     const podNetworks = JSON.stringify(this.#node()?.podCIDRs ?? []);
-    if (podNetworks !== this.#podNetworks && this.isReady) mirror.rules.clear();
+    const isChange = podNetworks !== this.#podNetworks && this.isReady;
     this.#podNetworks = podNetworks;
+    return isChange;
   }
 
   #detector(family: Family): LocalDetector | undefined {

@@ -1,0 +1,216 @@
+import type { Failure } from '../../errno/errno.ts';
+import type { Family } from '../../ip/address.ts';
+import type { EntryWrite, IpSets } from '../../ipset/ipset.ts';
+import type { Ipvs, IpvsWrite, VirtualServerId } from '../../ipvs/ipvs.ts';
+import type { AddressWrite, Links } from '../../links/links.ts';
+import type { Logger } from '../../log/log.ts';
+import type { Clock } from '../../runner/clock.ts';
+import { Breather } from '../../runner/lane.ts';
+import type { DrainRequest } from '../drain-list.ts';
+import type { Mirror } from '../mirror.ts';
+import { type Operation, printOperation } from '../plan/operation.ts';
+import type { Reporter } from '../reporter.ts';
+import type { SetId } from '../sets.ts';
+import { batches, interfaceOf } from './batches.ts';
+import {
+  type AddressOperation,
+  attempt,
+  type EntryOperation,
+  type FailedOperation,
+  type OtherOperation,
+  type ServerOperation,
+  toFailed,
+} from './failed-operation.ts';
+import { ObjectLog } from './object-log.ts';
+import { isDone, podOf, toIpvsWrite } from './server-operations.ts';
+
+/** The device that carries the addresses of Services. */
+export const deviceName = 'kube-ipvs0';
+
+export interface ApplierOptions {
+  readonly ipvs: Ipvs;
+  readonly ipsets: IpSets;
+  readonly links: Links;
+  readonly mirror: Mirror;
+  readonly reporter: Reporter;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Has a family's rules written for the sets that have entries; the mirror says when they are. */
+  readonly requestRules: (family: Family, nonEmpty: ReadonlySet<SetId>) => void;
+  /** Begins to drain real servers whose weight is 0 now. */
+  readonly drain: (requests: readonly DrainRequest[]) => Promise<void>;
+  /** Has flows deleted that began before their virtual server stood. */
+  readonly forgetFlows: (servers: readonly VirtualServerId[]) => void;
+}
+
+/**
+ * The only way to change virtual servers, real servers, set entries, addresses and rules. Decides nothing: records in the mirror
+ * what the kernel took and what is unknown, logs and counts each operation, and gives back what failed.
+ */
+export class Applier {
+  readonly #options: ApplierOptions;
+  readonly #repairs: ObjectLog;
+
+  constructor(options: ApplierOptions) {
+    this.#options = options;
+    this.#repairs = new ObjectLog(options);
+  }
+
+  /** Carries out a plan: neighbouring operations of a kind go to the kernel in batches. Tries every one, whatever failed before. */
+  async apply(
+    operations: readonly Operation[],
+    { isRepair = false } = {},
+  ): Promise<readonly FailedOperation[]> {
+    const { reporter, clock, drain } = this.#options;
+    const failed: FailedOperation[] = [];
+    const breather = new Breather(() => clock.now());
+    for (const batch of batches(operations)) {
+      failed.push(...this.#applyBatch(batch));
+      reporter.progressed();
+      await breather.breathe();
+    }
+    this.#account(operations, { failed, isRepair });
+    const drains = succeeded(operations, failed).filter(beginsDrain);
+    if (drains.length > 0) await drain(drains);
+    return failed;
+  }
+
+  /** Carries out operations on virtual and real servers before it returns. Drains do not begin by it. */
+  applyNow(operations: readonly ServerOperation[]): readonly FailedOperation[] {
+    if (operations.length === 0) return [];
+    const failed = this.#applyBatch(operations);
+    this.#account(operations, { failed, isRepair: false });
+    return failed;
+  }
+
+  #applyBatch(batch: readonly Operation[]): readonly FailedOperation[] {
+    const [first] = batch;
+    if (first === undefined) return [];
+    // The casts hold because a batch is of one kind throughout.
+    switch (interfaceOf(first)) {
+      case 'server':
+        return this.#writeServers(batch as readonly ServerOperation[]);
+      case 'entry':
+        return this.#writeEntries(batch as readonly EntryOperation[]);
+      case 'address':
+        return this.#writeAddresses(batch as readonly AddressOperation[]);
+      case 'other':
+        return toFailed(
+          batch,
+          attempt(batch, () => this.#applyOther(first as OtherOperation)),
+        );
+    }
+  }
+
+  #writeServers(batch: readonly ServerOperation[]): readonly FailedOperation[] {
+    const { ipvs, mirror } = this.#options;
+    const writes = batch.map(toIpvsWrite);
+    const failures = attempt(batch, () => ipvs.write(writes)).filter(
+      ({ index, error }) => !isDone(writes[index], error) || !this.#isGone(writes[index]),
+    );
+    const failed = new Set(failures.map(({ index }) => index));
+    for (const [index, write] of writes.entries()) {
+      if (failed.has(index)) mirror.recordFailedWrite(write);
+      else mirror.recordWrite(write, podOf(batch[index]));
+    }
+    return toFailed(batch, failures);
+  }
+
+  /** What tells a virtual server as ours goes after it: so it is looked for once more. */
+  #isGone(write: IpvsWrite | undefined): boolean {
+    if (write?.kind !== 'deleteVirtualServer') return true;
+    try {
+      return this.#options.ipvs.virtualServer(write.server) === undefined;
+    } catch {
+      return false;
+    }
+  }
+
+  #writeEntries(batch: readonly EntryOperation[]): readonly FailedOperation[] {
+    const { ipsets, mirror } = this.#options;
+    const failures = attempt(batch, () => ipsets.write(batch satisfies readonly EntryWrite[]));
+    const failed = new Set(failures.map(({ index }) => index));
+    for (const [index, { kind, set, entry }] of batch.entries()) {
+      if (failed.has(index)) mirror.recordFailedEntry(set, entry);
+      else mirror.recordEntry(set, { entry, isPresent: kind === 'addEntry' });
+    }
+    return toFailed(batch, failures);
+  }
+
+  #writeAddresses(batch: readonly AddressOperation[]): readonly FailedOperation[] {
+    const { links, mirror } = this.#options;
+    const writes = batch.map(
+      ({ kind, address }): AddressWrite => ({ kind, link: deviceName, address }),
+    );
+    const failures = attempt(batch, () => links.write(writes));
+    const failed = new Set(failures.map(({ index }) => index));
+    for (const [index, { kind, address }] of batch.entries()) {
+      if (failed.has(index)) mirror.unknownAddresses.add(address);
+      else mirror.recordAddress(address, { isBound: kind === 'bindAddress' });
+    }
+    return toFailed(batch, failures);
+  }
+
+  #applyOther(operation: OtherOperation): readonly Failure[] {
+    const { ipsets, links, mirror, requestRules, forgetFlows } = this.#options;
+    switch (operation.kind) {
+      case 'makeDevice':
+        links.ensureDummy(deviceName);
+        mirror.hasDevice = true;
+        return [];
+      case 'createSet':
+        ipsets.create(operation.header);
+        mirror.recordSet(operation.header.name, []);
+        return [];
+      case 'setRules':
+        requestRules(operation.family, operation.nonEmpty);
+        return [];
+      case 'forgetFlows':
+        forgetFlows(operation.servers);
+        return [];
+    }
+  }
+
+  #reportRepair(operation: Operation): void {
+    this.#options.reporter.repaired(operation.kind);
+    const printed = printOperation(operation);
+    this.#repairs.report({ object: printed, message: 'repaired', fields: { operation: printed } });
+  }
+
+  #account(
+    operations: readonly Operation[],
+    { failed, isRepair }: { failed: readonly FailedOperation[]; isRepair: boolean },
+  ): void {
+    const { log, reporter } = this.#options;
+    const failures = new Set(failed.map(({ operation }) => operation));
+    const counts = new Map<Operation['kind'], { done: number; failed: number }>();
+    const detail = log.v(4);
+    for (const operation of operations) {
+      const count = counts.get(operation.kind) ?? { done: 0, failed: 0 };
+      counts.set(operation.kind, count);
+      if (failures.has(operation)) {
+        count.failed++;
+        continue;
+      }
+      count.done++;
+      // Forgetting flows mends nothing by itself: it follows from what was added.
+      if (isRepair && operation.kind !== 'forgetFlows') this.#reportRepair(operation);
+      else detail?.info('applied', { operation: printOperation(operation) });
+    }
+    for (const [kind, count] of counts) reporter.operations(kind, count);
+  }
+}
+
+function succeeded(
+  operations: readonly Operation[],
+  failed: readonly FailedOperation[],
+): readonly Operation[] {
+  const failures = new Set(failed.map(({ operation }) => operation));
+  return operations.filter((operation) => !failures.has(operation));
+}
+
+function beginsDrain(
+  operation: Operation,
+): operation is Extract<Operation, { kind: 'drainRealServer' | 'replaceRealServer' }> {
+  return operation.kind === 'drainRealServer' || operation.kind === 'replaceRealServer';
+}

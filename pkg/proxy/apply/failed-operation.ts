@@ -1,0 +1,44 @@
+import type { Failure } from '../../errno/errno.ts';
+import type { Operation } from '../plan/operation.ts';
+
+/** An operation that failed, and why. */
+export interface FailedOperation {
+  readonly operation: Operation;
+  readonly error: Error;
+}
+
+/** An operation on a virtual server or its real servers. */
+export type ServerOperation = Extract<Operation, { server: unknown }>;
+/** An operation on a set entry. */
+export type EntryOperation = Extract<Operation, { kind: 'addEntry' | 'deleteEntry' }>;
+/** An operation on an address of the dummy device. */
+export type AddressOperation = Extract<Operation, { address: unknown }>;
+/** An operation that is carried out by itself. */
+export type OtherOperation = Exclude<
+  Operation,
+  ServerOperation | EntryOperation | AddressOperation
+>;
+
+/** The failures of a batch; a call that throws is a failure of all of it. */
+export function attempt(
+  batch: readonly Operation[],
+  write: () => readonly Failure[],
+): readonly Failure[] {
+  try {
+    return write();
+  } catch (cause) {
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    return batch.map((_, index) => ({ index, error }));
+  }
+}
+
+/** The operations of a batch that failed. */
+export function toFailed(
+  batch: readonly Operation[],
+  failures: readonly Failure[],
+): readonly FailedOperation[] {
+  return failures.flatMap(({ index, error }) => {
+    const operation = batch[index];
+    return operation === undefined ? [] : [{ operation, error }];
+  });
+}

@@ -1,0 +1,158 @@
+import type { IpAddress } from '../../ip/address.ts';
+import type { Breather } from '../../runner/lane.ts';
+import { Keys } from '../keys.ts';
+import type { Ledger } from '../ledger.ts';
+import type { Mirror } from '../mirror.ts';
+import { urgency } from '../plan/plan.ts';
+
+/** How many virtual servers are planned at once: a batch of addresses follows them, and then the event loop may turn. */
+const planSize = 64;
+/** How many real servers they may have together, wanted or held. */
+const realServerLimit = 2000;
+/** How many entries are planned at once. */
+const entryLimit = 2048;
+
+/**
+ * Keys in parts that are small enough to be planned in one stretch: entries that are wanted first, then virtual servers by urgency,
+ * an address with the last of its servers, then what is left of addresses and entries.
+ */
+export async function* planParts(
+  keys: Keys,
+  { ledger, mirror, breather }: { ledger: Ledger; mirror: Mirror; breather: Breather },
+): AsyncGenerator<Keys> {
+  const weightOf = (key: string) =>
+    (ledger.claim(key)?.frontEnd.realServers.size ?? 0) +
+    (mirror.servers.get(key)?.realServers.size ?? 0);
+  if (isSmall(keys, weightOf)) {
+    yield keys;
+    return;
+  }
+  const unwanted = new Keys();
+  yield* wantedEntries(keys, { ledger, unwanted });
+  yield* serverParts(keys, { ledger, weightOf, breather });
+  yield* entryParts(unwanted);
+}
+
+/** Each virtual server of some keys by itself, after all else that the keys name. */
+export function* singleParts(keys: Keys): Generator<Keys> {
+  const rest = new Keys();
+  for (const [set, entries] of keys.entries) rest.entries.set(set, entries);
+  if (!rest.isEmpty) yield rest;
+  for (const key of keys.servers) {
+    const part = new Keys();
+    part.servers.add(key);
+    yield part;
+  }
+  const addresses = new Keys();
+  for (const address of keys.addresses) addresses.addresses.add(address);
+  if (!addresses.isEmpty) yield addresses;
+}
+
+function isSmall(keys: Keys, weightOf: (key: string) => number): boolean {
+  if (keys.servers.size > planSize || keys.addresses.size > planSize) return false;
+  let entries = 0;
+  for (const some of keys.entries.values()) entries += some.size;
+  if (entries > entryLimit) return false;
+  let weight = 0;
+  for (const key of keys.servers) weight += weightOf(key);
+  return weight <= realServerLimit || keys.servers.size === 1;
+}
+
+function* wantedEntries(
+  keys: Keys,
+  { ledger, unwanted }: { ledger: Ledger; unwanted: Keys },
+): Generator<Keys> {
+  let part = new Keys();
+  let size = 0;
+  for (const [set, entries] of keys.entries) {
+    for (const [key, entry] of entries) {
+      if (!ledger.wantsEntry(set, key)) {
+        unwanted.addEntry(set, entry);
+        continue;
+      }
+      part.addEntry(set, entry);
+      if (++size < entryLimit) continue;
+      yield part;
+      part = new Keys();
+      size = 0;
+    }
+  }
+  if (size > 0) yield part;
+}
+
+function* entryParts({ entries }: Keys): Generator<Keys> {
+  for (const [set, some] of entries) {
+    let part = new Keys();
+    let size = 0;
+    for (const entry of some.values()) {
+      part.addEntry(set, entry);
+      if (++size < entryLimit) continue;
+      yield part;
+      part = new Keys();
+      size = 0;
+    }
+    if (size > 0) yield part;
+  }
+}
+
+interface ServerPartsContext {
+  readonly ledger: Ledger;
+  readonly weightOf: (key: string) => number;
+  readonly breather: Breather;
+}
+
+async function* serverParts(
+  keys: Keys,
+  { ledger, weightOf, breather }: ServerPartsContext,
+): AsyncGenerator<Keys> {
+  const servers = await byUrgency(keys.servers, { ledger, breather });
+  const addressOf = (key: string) => ledger.claim(key)?.frontEnd.server.address;
+  const lastServers = new Map<IpAddress | undefined, string>();
+  for (const key of servers) {
+    lastServers.set(addressOf(key), key);
+    await breather.breathe();
+  }
+  let part = new Keys();
+  let weight = 0;
+  for (const key of servers) {
+    part.servers.add(key);
+    const address = addressOf(key);
+    if (address !== undefined && lastServers.get(address) === key && keys.addresses.has(address))
+      part.addresses.add(address);
+    weight += weightOf(key);
+    if (part.servers.size < planSize && weight < realServerLimit) continue;
+    yield part;
+    part = new Keys();
+    weight = 0;
+  }
+  if (!part.isEmpty) yield part;
+  yield* addressParts(keys, (address) => !lastServers.has(address));
+}
+
+function* addressParts(
+  { addresses }: Keys,
+  isLeft: (address: IpAddress) => boolean,
+): Generator<Keys> {
+  let part = new Keys();
+  for (const address of addresses) {
+    if (!isLeft(address)) continue;
+    part.addresses.add(address);
+    if (part.addresses.size < planSize) continue;
+    yield part;
+    part = new Keys();
+  }
+  if (!part.isEmpty) yield part;
+}
+
+/** In one pass that yields: sorting tens of thousands would hold the event loop for long. */
+async function byUrgency(
+  servers: Iterable<string>,
+  { ledger, breather }: { ledger: Ledger; breather: Breather },
+): Promise<readonly string[]> {
+  const classes: string[][] = [[], [], []];
+  for (const key of servers) {
+    classes[urgency(ledger.claim(key))]?.push(key);
+    await breather.breathe();
+  }
+  return classes.flat();
+}

@@ -1,0 +1,216 @@
+import { isNotFound } from '../../errno/errno.ts';
+import type { Family, IpAddress } from '../../ip/address.ts';
+import { virtualServerKey } from '../../ipvs/ipvs.ts';
+import type { Logger } from '../../log/log.ts';
+import { Breather } from '../../runner/lane.ts';
+import { type AuditContext, readServer } from '../audit.ts';
+import type { GracefulTerminationManager } from '../graceful.ts';
+import { Keys } from '../keys.ts';
+import type { Ledger } from '../ledger.ts';
+import type { Mirror } from '../mirror.ts';
+import type { Operation } from '../plan/operation.ts';
+import { plan } from '../plan/plan.ts';
+import type { Replacements } from '../replacements.ts';
+import type { Applier } from './applier.ts';
+import type { FailedOperation } from './failed-operation.ts';
+import { planParts, singleParts } from './key-parts.ts';
+import type { Retries } from './retries.ts';
+
+export interface ReconcilerOptions {
+  readonly ledger: Ledger;
+  readonly mirror: Mirror;
+  readonly graceful: GracefulTerminationManager;
+  readonly retries: Retries;
+  readonly replacements: Replacements;
+  readonly applier: Applier;
+  readonly reading: Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'>;
+  /** The uid of the pod that has an address behind a virtual server, by its key; '' if that is not known. */
+  readonly podOn: (server: string, address: IpAddress) => string;
+  readonly families: readonly Family[];
+  readonly log: Logger;
+  readonly now: () => number;
+}
+
+/** What came of reconciling some keys. */
+export interface Outcome {
+  /** Nothing failed that all Services share. */
+  readonly isSuccess: boolean;
+  /** Something is not in the kernel that should be: the mirror is wrong, read it all again. */
+  readonly needsAudit: boolean;
+}
+
+export interface ReconcileOptions {
+  /** The keys are a difference that an audit found. */
+  readonly isRepair?: boolean;
+  /** Called between two parts of a long work: what came meanwhile need not wait for its end. */
+  readonly between?: () => Promise<void>;
+}
+
+/** Plans for some keys, carries the plan out, and accounts for what happened. */
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  /** What is to be planned when rules are written. */
+  #waiting = new Keys();
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+  }
+
+  /** Whether new virtual servers or addresses wait for rules. */
+  get isWaiting(): boolean {
+    return !this.#waiting.isEmpty;
+  }
+
+  /** Takes what waited for rules, to be planned now. */
+  takeWaiting(): Keys {
+    const waiting = this.#waiting;
+    this.#waiting = new Keys();
+    return waiting;
+  }
+
+  /** Makes the kernel right for some keys. Inside the lane only. */
+  async reconcile(
+    keys: Keys,
+    { isRepair = false, between }: ReconcileOptions = {},
+  ): Promise<Outcome> {
+    const { ledger, mirror, replacements, now } = this.#options;
+    const outcomes: Outcome[] = [];
+    const breather = new Breather(now);
+    for await (const part of planParts(keys, { ledger, mirror, breather })) {
+      outcomes.push(await this.#reconcilePart(part, { isRepair }));
+      await breather.breathe();
+      await between?.();
+    }
+    await replacements.verify();
+    return {
+      isSuccess: outcomes.every(({ isSuccess }) => isSuccess),
+      needsAudit: outcomes.some(({ needsAudit }) => needsAudit),
+    };
+  }
+
+  /** Where planning a part throws, its virtual servers are planned one by one: one of them stops no other. */
+  async #reconcilePart(part: Keys, { isRepair }: { isRepair: boolean }): Promise<Outcome> {
+    const { retries, log } = this.#options;
+    try {
+      return await this.#attempt(part, { isRepair });
+    } catch (cause) {
+      const error = cause instanceof Error ? cause : new Error(String(cause));
+      const [first, ...others] = part.servers;
+      if (first === undefined) throw error;
+      if (others.length === 0 && part.entries.size + part.addresses.size === 0) {
+        retries.failServer(first, error);
+        return { isSuccess: true, needsAudit: false };
+      }
+      log.v(2)?.info('planning one by one', { reason: error.message });
+    }
+    const outcomes: Outcome[] = [];
+    for (const single of singleParts(part))
+      outcomes.push(await this.#reconcilePart(single, { isRepair }));
+    return {
+      isSuccess: outcomes.every(({ isSuccess }) => isSuccess),
+      needsAudit: outcomes.some(({ needsAudit }) => needsAudit),
+    };
+  }
+
+  async #attempt(part: Keys, { isRepair }: { isRepair: boolean }): Promise<Outcome> {
+    const { retries } = this.#options;
+    const keys = await this.#readBack(part);
+    this.#learnPods(keys);
+    const first = await this.#planAndApply(keys, { isRepair });
+    if (first.unmarked.isEmpty) return outcomeOf(first.failed);
+    const second = await this.#planAndApply(first.unmarked, { isRepair });
+    for (const key of second.unmarked.servers) retries.failServer(key, new Error(unmarked));
+    return outcomeOf([...first.failed, ...second.failed]);
+  }
+
+  async #planAndApply(
+    keys: Keys,
+    { isRepair }: { isRepair: boolean },
+  ): Promise<{ failed: readonly FailedOperation[]; unmarked: Keys }> {
+    const { ledger, mirror, graceful, replacements, applier, families, retries } = this.#options;
+    const planned = plan({
+      wanted: ledger,
+      held: mirror,
+      keys,
+      isDraining: graceful.isDraining.bind(graceful),
+      isEndingNow: graceful.isEndingNow.bind(graceful),
+      isResting: replacements.isResting.bind(replacements),
+      families,
+    });
+    this.#waiting.add(planned.waiting);
+    const failed = await applier.apply(planned.operations, { isRepair });
+    retries.record(keys, { failed, undecided: planned.unmarked });
+    this.#follow(planned.operations, failed);
+    return { failed, unmarked: planned.unmarked };
+  }
+
+  /** Reads virtual servers whose state is unknown. The keys without those that cannot be read, which are tried again later. */
+  async #readBack(keys: Keys): Promise<Keys> {
+    const { mirror, reading, retries } = this.#options;
+    if (mirror.unknownServers.size === 0) return keys;
+    const known = new Keys();
+    known.add(keys);
+    for (const key of keys.servers) {
+      const server = mirror.unknownServers.get(key);
+      if (server === undefined) continue;
+      try {
+        await readServer(key, { server, context: reading });
+      } catch (cause) {
+        known.servers.delete(key);
+        retries.failServer(key, cause instanceof Error ? cause : new Error(String(cause)));
+      }
+    }
+    return known;
+  }
+
+  /** Tells those that look after real servers what was done about one. */
+  #follow(operations: readonly Operation[], failed: readonly FailedOperation[]): void {
+    const { graceful, replacements } = this.#options;
+    const failures = new Set(failed.map(({ operation }) => operation));
+    for (const operation of operations) {
+      if (failures.has(operation)) continue;
+      if (operation.kind === 'weighRealServer' && operation.backend.weight > 0)
+        graceful.forget(operation.server, operation.backend);
+      else if (operation.kind === 'addRealServer')
+        replacements.added(operation.server, { ...operation.backend, podUid: operation.podUid });
+    }
+  }
+
+  /** Real servers that were found in the kernel are taken for the pods that they are wanted for, or that have their address now. */
+  #learnPods({ servers }: Keys): void {
+    const { ledger, mirror, podOn } = this.#options;
+    for (const key of servers) {
+      const held = mirror.servers.get(key)?.realServers;
+      for (const [id, backend] of held ?? []) {
+        if (backend.podUid !== '') continue;
+        const podUid = ledger.wantedRealServer(key, id)?.podUid ?? podOn(key, backend.address);
+        if (podUid !== '') held?.set(id, { ...backend, podUid });
+      }
+    }
+  }
+}
+
+/** Why a virtual server is not made. */
+const unmarked = 'none of its set entries could be written';
+
+function outcomeOf(failed: readonly FailedOperation[]): Outcome {
+  const isSharedFailed = failed.some(({ operation }) => isShared(operation));
+  return { isSuccess: !isSharedFailed, needsAudit: isSharedFailed || missesSomething(failed) };
+}
+
+/** Whether every Service depends on it. */
+function isShared({ kind }: Operation): boolean {
+  return kind === 'makeDevice' || kind === 'createSet';
+}
+
+/** Whether failures say that something is missing which the mirror has: a scheduler without a module is none of it. */
+function missesSomething(failed: readonly FailedOperation[]): boolean {
+  const notAdded = new Set<string>();
+  for (const { operation } of failed)
+    if (operation.kind === 'addVirtualServer') notAdded.add(virtualServerKey(operation.server));
+  return failed.some(
+    ({ operation, error }) =>
+      isNotFound(error) &&
+      !('server' in operation && notAdded.has(virtualServerKey(operation.server))),
+  );
+}

@@ -1,0 +1,209 @@
+import { errnoOf } from '../../errno/errno.ts';
+import type { Firewall } from '../../firewall/firewall.ts';
+import type { Family } from '../../ip/address.ts';
+import type { Logger } from '../../log/log.ts';
+import { Backoff } from '../../runner/backoff.ts';
+import { type Clock, minutes, seconds } from '../../runner/clock.ts';
+import { Runner } from '../../runner/runner.ts';
+import type { Mirror, RuleStatus } from '../mirror.ts';
+import type { SetId } from '../sets.ts';
+import { ObjectLog } from './object-log.ts';
+import type { RuleSource } from './rule-source.ts';
+
+export interface RuleWriterOptions {
+  readonly firewall: Firewall;
+  readonly source: RuleSource;
+  readonly mirror: Mirror;
+  readonly families: readonly Family[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** An attempt ended: what waited for it can be planned. */
+  readonly onAttempt: (family: Family, outcome: { isSuccess: boolean }) => void;
+}
+
+/** How long a lock that another program holds is waited for before its holder counts as stuck, in milliseconds. */
+const lockPatience = minutes(1);
+/** How soon the lock is tried again, in milliseconds. */
+const lockPause = seconds(0.5);
+
+/**
+ * Writes the rules, beside everything else: programs do it, which wait for a lock that other programs may hold for long. One
+ * write at a time and family; of what is asked for meanwhile the last counts, and what fails is tried again with growing pauses.
+ */
+export class RuleWriter {
+  readonly #options: RuleWriterOptions;
+  readonly #writers = new Map<Family, FamilyWriter>();
+
+  constructor(options: RuleWriterOptions) {
+    this.#options = options;
+    const failures = new ObjectLog(options);
+    for (const family of options.families)
+      this.#writers.set(family, new FamilyWriter(family, { ...options, failures }));
+  }
+
+  /** Whether the rules can be made: with NodeCIDR not before the Node has pod networks. */
+  get isReady(): boolean {
+    return this.#options.source.isReady;
+  }
+
+  /** Whether the last attempt of any family failed. */
+  get isFailing(): boolean {
+    return [...this.#options.mirror.rules.values()].some(({ isFailing }) => isFailing);
+  }
+
+  /** Makes a family's rules those for some sets, soon. */
+  request(family: Family, nonEmpty: ReadonlySet<SetId>): void {
+    this.#writers.get(family)?.request(nonEmpty);
+  }
+
+  /** Writes the rules again if what they depend on besides the sets has changed. */
+  refresh(): void {
+    if (!this.#options.source.takeChange()) return;
+    for (const writer of this.#writers.values()) writer.rewrite();
+  }
+
+  /** Compares the rules with what was written, and has those that differ written again. True for a family that differs. */
+  async check(): Promise<ReadonlySet<Family>> {
+    const different = new Set<Family>();
+    for (const [family, writer] of this.#writers)
+      if (!(await writer.check())) different.add(family);
+    return different;
+  }
+
+  /** Ends when every request was tried, or the signal aborts. */
+  async attempted(signal: AbortSignal): Promise<void> {
+    await Promise.all([...this.#writers.values()].map((writer) => writer.attempted(signal)));
+  }
+
+  /** Does what is asked for until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([...this.#writers.values()].map((writer) => writer.run(signal)));
+  }
+}
+
+interface FamilyWriterOptions extends RuleWriterOptions {
+  readonly failures: ObjectLog;
+}
+
+/** The rules of one family. */
+class FamilyWriter {
+  readonly #family: Family;
+  readonly #options: FamilyWriterOptions;
+  readonly #runner: Runner;
+  readonly #backoff = new Backoff({ first: 200, last: seconds(30) });
+  #lockHeldSince: number | undefined;
+  #wakeWaiting: () => void = () => undefined;
+  #attempt: Promise<void> = new Promise(() => undefined);
+
+  constructor(family: Family, options: FamilyWriterOptions) {
+    const { clock, log } = options;
+    this.#family = family;
+    this.#options = options;
+    this.#runner = new Runner({ clock, log, minInterval: 0, run: () => this.#write() });
+    this.#renewAttempt();
+  }
+
+  request(nonEmpty: ReadonlySet<SetId>): void {
+    this.#update({ requested: nonEmpty });
+    // A failing attempt has its own time.
+    if (!this.#status.isFailing) this.#runner.request();
+  }
+
+  rewrite(): void {
+    const { written, requested } = this.#status;
+    const wanted = requested ?? written;
+    this.#update({ written: undefined });
+    if (wanted !== undefined) this.request(wanted);
+  }
+
+  async check(): Promise<boolean> {
+    const { written, requested } = this.#status;
+    if (written === undefined || requested !== undefined) return true;
+    const isSame = await this.#isSame(written);
+    if (isSame || this.#status.requested !== undefined) return true;
+    this.rewrite();
+    return false;
+  }
+
+  /** Rules that cannot be read are written anew: if that fails as well it says why. */
+  async #isSame(written: ReadonlySet<SetId>): Promise<boolean> {
+    const { firewall, source } = this.#options;
+    try {
+      const ruleset = await source.ruleset(this.#family, written);
+      return (await firewall.check(this.#family, ruleset)) === 'same';
+    } catch {
+      return false;
+    }
+  }
+
+  async attempted(signal: AbortSignal): Promise<void> {
+    const aborted = new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    while (!signal.aborted && this.#status.requested !== undefined && !this.#status.isFailing)
+      await Promise.race([this.#attempt, aborted]);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#runner.run(signal);
+  }
+
+  get #status(): RuleStatus {
+    return this.#options.mirror.rules.get(this.#family) ?? untouched;
+  }
+
+  #update(change: Partial<RuleStatus>): void {
+    this.#options.mirror.rules.set(this.#family, { ...this.#status, ...change });
+  }
+
+  async #write(): Promise<void> {
+    const { firewall, source } = this.#options;
+    const { requested } = this.#status;
+    if (requested === undefined) return;
+    try {
+      await firewall.apply(this.#family, await source.ruleset(this.#family, requested));
+      this.#succeed(requested);
+    } catch (cause) {
+      this.#fail(cause instanceof Error ? cause : new Error(String(cause)));
+    }
+    this.#wakeWaiting();
+    this.#renewAttempt();
+  }
+
+  #succeed(written: ReadonlySet<SetId>): void {
+    this.#lockHeldSince = undefined;
+    this.#backoff.reset();
+    const isLast = this.#status.requested === written;
+    this.#update({ written, isFailing: false, ...(isLast && { requested: undefined }) });
+    if (!isLast) this.#runner.request();
+    this.#options.onAttempt(this.#family, { isSuccess: true });
+  }
+
+  /** As long as a lock is held nothing is known to be wrong: those who wait go on waiting, for a while. */
+  #fail(error: Error): void {
+    const { clock, failures, onAttempt } = this.#options;
+    const now = clock.now();
+    this.#lockHeldSince = isLockHeld(error) ? (this.#lockHeldSince ?? now) : undefined;
+    const isWaiting = this.#lockHeldSince !== undefined && now - this.#lockHeldSince < lockPatience;
+    this.#runner.retryAfter(isWaiting ? lockPause : this.#backoff.next());
+    const message = isWaiting ? 'the rules wait for a lock' : 'could not write the rules';
+    const fields = { family: this.#family };
+    failures.report({ object: this.#family, message, error, fields });
+    if (isWaiting) return;
+    this.#update({ isFailing: true });
+    onAttempt(this.#family, { isSuccess: false });
+  }
+
+  #renewAttempt(): void {
+    this.#attempt = new Promise((resolve) => {
+      this.#wakeWaiting = resolve;
+    });
+  }
+}
+
+const untouched: RuleStatus = { written: undefined, requested: undefined, isFailing: false };
+
+/** Another program holds the lock of iptables. */
+function isLockHeld(error: Error): boolean {
+  return errnoOf(error) === 'EAGAIN';
+}

@@ -1,0 +1,24 @@
+import type { Family } from '../../ip/address.ts';
+import type { RealServerId, VirtualServerId } from '../../ipvs/ipvs.ts';
+import type { Keys } from '../keys.ts';
+import type { Ledger } from '../ledger.ts';
+import type { Mirror } from '../mirror.ts';
+
+/** What a plan is made from. It reads and changes nothing. */
+export interface PlanInput {
+  readonly wanted: Ledger;
+  readonly held: Mirror;
+  /** What may differ; everything else is taken as right. */
+  readonly keys: Keys;
+  /** Real servers that the graceful termination manager looks after already. */
+  readonly isDraining: (server: VirtualServerId, backend: RealServerId) => boolean;
+  /** Those of them that go as soon as may be already. */
+  readonly isEndingNow: (server: VirtualServerId, backend: RealServerId) => boolean;
+  /** Real servers that must not be added yet: another pod had their address a moment ago. */
+  readonly isResting: (
+    server: VirtualServerId,
+    backend: RealServerId & { readonly podUid: string },
+  ) => boolean;
+  /** The families that are served. */
+  readonly families: readonly Family[];
+}
