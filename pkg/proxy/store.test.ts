@@ -22,7 +22,9 @@ function stand() {
     store.expire();
     return store.nextExpiry;
   };
-  return { store, set, setSlice, remove, dirty, vanished, pass };
+  /** Time passes, and nobody asks the store for anything. */
+  const wait = (milliseconds: number) => (now += milliseconds);
+  return { store, set, setSlice, remove, dirty, vanished, pass, wait };
 }
 
 describe('the store', () => {
@@ -76,6 +78,16 @@ describe('the store', () => {
     setSlice(slice([endpoint('10.0.0.1')]));
     remove('EndpointSlice', 'web-1');
     expect(vanished()).toEqual(['10.0.0.1']);
+  });
+
+  test('endpoints that left do not pile up while nobody asks for what changed', () => {
+    const { set, setSlice, vanished, wait } = stand();
+    set(service());
+    for (let pod = 1; pod <= 100; pod++) {
+      setSlice(slice([endpoint(`10.0.0.${pod}`)]));
+      wait(200);
+    }
+    expect(vanished()).toEqual(['10.0.0.97', '10.0.0.98', '10.0.0.99']);
   });
 
   test('one that stands in another slice already never vanished', () => {

@@ -60,6 +60,8 @@ export class Store {
 
   /** Takes a change in; `set` and `delete` only, the others say nothing about objects. */
   apply(change: Change): void {
+    // While nothing is synced yet nobody else lets what vanished expire, and it would pile up.
+    this.expire();
     if (change.type === 'delete') this.#delete(change.kind, change.name);
     else if (change.type === 'set') this.#set(change);
   }
