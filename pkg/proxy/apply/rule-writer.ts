@@ -1,5 +1,4 @@
-import { errnoOf } from '../../errno/errno.ts';
-import type { Firewall } from '../../firewall/firewall.ts';
+import { type Firewall, isLockHeld } from '../../firewall/firewall.ts';
 import type { Family } from '../../ip/address.ts';
 import type { Logger } from '../../log/log.ts';
 import { Backoff } from '../../runner/backoff.ts';
@@ -202,8 +201,3 @@ class FamilyWriter {
 }
 
 const untouched: RuleStatus = { written: undefined, requested: undefined, isFailing: false };
-
-/** Another program holds the lock of iptables. */
-function isLockHeld(error: Error): boolean {
-  return errnoOf(error) === 'EAGAIN';
-}
