@@ -23,7 +23,7 @@ import type { Links } from '../../pkg/links/links.ts';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
 import { errorText } from '../../pkg/log/error-text.ts';
-import type { Logger } from '../../pkg/log/log.ts';
+import type { Logger, ProgramLog } from '../../pkg/log/log.ts';
 import { createMetrics, type Metrics } from '../../pkg/metrics/metrics.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
@@ -41,6 +41,7 @@ import type { Resetter } from '../../pkg/reset/reset.ts';
 import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 import { watchEligibility } from './eligibility.ts';
+import { logReadings } from './log-readings.ts';
 import { openObjects } from './object-source.ts';
 import { createReporter } from './reporter.ts';
 import { type Part, together } from './together.ts';
@@ -69,9 +70,9 @@ interface Follower {
 }
 
 /** Builds the program. Throws if the way to the API server is not known. */
-export async function assemble(config: ProxyConfig, log: Logger): Promise<Program> {
+export async function assemble(config: ProxyConfig, log: ProgramLog): Promise<Program> {
   const clock = systemClock;
-  const metrics = createMetrics();
+  const metrics = createMetrics(logReadings(log));
   metrics.buildInfo.set(buildInfo, 1);
   const health = new ProxyHealth({ clock, syncPeriod: config.syncPeriod });
   const objects = await openObjects({ config, log, clock, metrics });

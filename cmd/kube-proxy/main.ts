@@ -5,16 +5,20 @@ import type { Configuration } from '../../pkg/config/types.ts';
 import { printViolation, type Violation, validate } from '../../pkg/config/validate.ts';
 import { buildInfo, version } from '../../pkg/config/version.ts';
 import { errorText } from '../../pkg/log/error-text.ts';
-import { createLogger, type Logger } from '../../pkg/log/log.ts';
+import { createLogger } from '../../pkg/log/log.ts';
 import { unsupportedRuntime } from './runtime.ts';
 
 /** How long the parts may take to end, in milliseconds. The kernel is right whenever the program is cut off. */
 const stopPatience = 900;
 
+// The one way to standard error: whoever else writes there waits for its reader.
+const log = createLogger({ format: 'text', verbosity: 0 });
 const unsupported = unsupportedRuntime(process.versions.node);
 if (unsupported !== undefined) fail(unsupported);
 process.on('uncaughtException', (error) => fail(`unexpected error: ${errorText(error)}`));
 process.on('unhandledRejection', (error) => fail(`unexpected error: ${errorText(error)}`));
+process.removeAllListeners('warning');
+process.on('warning', ({ name, message }) => log.warn('Node warns', { name, message }));
 
 const command = readCommandLine(process.argv.slice(2));
 switch (command.action) {
@@ -38,8 +42,8 @@ switch (command.action) {
 async function run(configuration: Configuration): Promise<void> {
   const violations = validate(configuration);
   if (violations.length > 0) fail(violations.map(describe).join('; '));
-  const log = createLogger({ format: 'text', verbosity: configuration.logging.verbosity });
-  const signal = stopSignal(log);
+  log.setVerbosity(configuration.logging.verbosity);
+  const signal = stopSignal();
   try {
     const config = effective(configuration, hostname());
     // Loaded here: questions are answered without it, and a library that does not load is told in one line.
@@ -52,18 +56,18 @@ async function run(configuration: Configuration): Promise<void> {
   } catch (error) {
     fail(errorText(error));
   }
-  process.exit(0);
+  exit(0);
 }
 
 /** Aborts at the first SIGTERM or SIGINT; at the second one, and when patience ends, the process ends. */
-function stopSignal(log: Logger): AbortSignal {
+function stopSignal(): AbortSignal {
   const controller = new AbortController();
   const stop = (name: NodeJS.Signals) => {
     if (controller.signal.aborted) fail(`${name} once more: not waiting`);
     log.info('stopping; the kernel keeps its state', { signal: name });
     setTimeout(() => {
       log.warn('not everything has ended in time');
-      process.exit(0);
+      exit(0);
     }, stopPatience).unref();
     controller.abort();
   };
@@ -80,6 +84,11 @@ function describe(violation: Violation): string {
 
 /** Says in one line why the program cannot go on, and ends it. */
 function fail(reason: string): never {
-  process.stderr.write(`kube-proxy: ${reason.replace(/\s*\n\s*/g, ' ')}\n`);
-  process.exit(1);
+  exit(1, `kube-proxy: ${reason.replace(/\s*\n\s*/g, ' ')}`);
+}
+
+/** Ends the program, after its last words. */
+function exit(status: number, line?: string): never {
+  log.end(line);
+  process.exit(status);
 }

@@ -29,6 +29,23 @@ test.each([
   expect(errorText(error)).toBe(expected);
 });
 
+const round = new AggregateError([], 'round');
+round.errors.push(round);
+
+test.each([
+  ['a long message', new Error('x'.repeat(1_000_000))],
+  ['many errors', new AggregateError(Array.from({ length: 1_000_000 }, () => inner))],
+  ['several errors that are among themselves', round],
+  ['a large object', Object.fromEntries(Array.from({ length: 100_000 }, (_, key) => [key, {}]))],
+])('%s is cut', (_name, error) => {
+  expect(errorText(error).length).toBeLessThanOrEqual(2000);
+});
+
+test('of many errors it is said how many there are', () => {
+  const errors = Array.from({ length: 12 }, (_, index) => new Error(`${index}`));
+  expect(errorText(new AggregateError(errors, 'all'))).toBe('all: 0; 1; 2; 3; 4; and 7 more');
+});
+
 test('an error in our code says where', () => {
   expect(errorText(new TypeError('x is not a function'))).toMatch(
     /^TypeError: x is not a function \(at .*error-text\.test\.ts:\d+:\d+\)?\)$/,

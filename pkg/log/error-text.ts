@@ -1,33 +1,67 @@
 import { inspect } from 'node:util';
+import { shorten } from './shorten.ts';
 
 const deepestCause = 8;
+/** How many of several errors are said. */
+const mostErrors = 5;
+/** How many members of a value are shown. */
+const mostMembers = 20;
+/** The longest text of an error, in UTF-16 units: programs, servers and files can say any number of words. */
+const longestText = 2000;
 
 /**
  * An error and its causes in one sentence, outermost first: `sync failed: add real server 10.0.0.7:80: ENOENT`.
- * An error of ours in the code (a TypeError and its kin) says where it happened, for nobody expected it.
+ * An error of ours in the code (a TypeError and its kin) says where it happened, for nobody expected it. What is long is
+ * cut.
  */
 export function errorText(error: unknown): string {
+  return textOf(error, deepestCause);
+}
+
+function textOf(error: unknown, depth: number): string {
   const parts: string[] = [];
   let cause = error;
-  for (let depth = 0; depth < deepestCause && cause !== undefined; depth++) {
-    const part = ownText(cause);
+  for (let left = depth; left > 0 && cause !== undefined; left--) {
+    const part = shorten(ownText(cause, left), longestText);
     // Some wrap an error by repeating its words: said once is enough.
     if (!parts.some((earlier) => earlier.includes(part))) parts.push(part);
     cause = cause instanceof Error ? cause.cause : undefined;
   }
-  return parts.join(': ');
+  return shorten(parts.join(': '), longestText);
 }
 
-function ownText(error: unknown): string {
-  if (error instanceof AggregateError) {
-    const all = error.errors.map(errorText).join('; ');
-    return error.message === '' ? all : `${error.message}: ${all}`;
-  }
-  if (isBug(error)) return `${error.name}: ${error.message}${place(error)}`;
+function ownText(error: unknown, depth: number): string {
+  if (error instanceof AggregateError) return severalTexts(error, depth);
+  if (isBug(error)) return `${error.name}: ${shorten(error.message, longestText)}${place(error)}`;
   if (error instanceof Error) return error.message === '' ? error.name : error.message;
-  return typeof error === 'string'
-    ? error
-    : inspect(error, { breakLength: Number.POSITIVE_INFINITY });
+  return typeof error === 'string' ? error : inspectBriefly(error);
+}
+
+function severalTexts({ message, errors }: AggregateError, depth: number): string {
+  const texts = errors.slice(0, mostErrors).map((error) => textOf(error, depth - 1));
+  if (errors.length > mostErrors) texts.push(`and ${errors.length - mostErrors} more`);
+  const all = texts.filter((text) => text !== '').join('; ');
+  return message === '' ? all : `${message}: ${all}`;
+}
+
+/** A value on one line, its beginning only where it is large: what is inside of what is inside is not shown. */
+export function inspectBriefly(value: unknown): string {
+  const options = { depth: 0, maxArrayLength: mostMembers, maxStringLength: 200 };
+  const line = { breakLength: Number.POSITIVE_INFINITY, compact: true };
+  return inspect(isPlain(value) ? firstMembers(value) : value, { ...options, ...line });
+}
+
+function isPlain(value: unknown): value is object {
+  return (
+    typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  );
+}
+
+/** The object, or one with the first of its members: `inspect` has a limit for arrays only. */
+function firstMembers(value: object): object {
+  const members = Object.entries(value);
+  if (members.length <= mostMembers) return value;
+  return Object.fromEntries(members.slice(0, mostMembers));
 }
 
 function isBug(error: unknown): error is Error {

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { loggerTo } from './log.ts';
+import { type Logger, loggerTo } from './log.ts';
 import { recordingLogger, silentLogger } from './memory.ts';
 import { jsonSink, textSink } from './sink.ts';
 
@@ -79,6 +79,42 @@ describe('json', () => {
     const { log, lines } = written('json');
     log.error('no', new Error('outer', { cause: new Error('inner') }));
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ level: 'error', err: 'outer: inner' });
+  });
+});
+
+describe('a line is short, whatever it holds', () => {
+  const long = 'x'.repeat(10_000_000);
+  const many = Array.from({ length: 100_000 }, (_, index) => [`key${index}`, { long }] as const);
+  const several = Array.from({ length: 10_000 }, () => new Error(long.slice(0, 1000)));
+  const cases: readonly (readonly [string, (log: Logger) => void])[] = [
+    ['a message', (log) => log.info(long)],
+    ['an error', (log) => log.error('m', new Error(long, { cause: new Error(`${long}y`) }))],
+    ['many errors', (log) => log.error('m', new AggregateError(several))],
+    ['something thrown', (log) => log.error('m', { long, many })],
+    ['a field', (log) => log.info('m', { long })],
+    ['a field that is an error', (log) => log.info('m', { error: new Error(long) })],
+    ['a large array', (log) => log.info('m', { array: many.map(() => long) })],
+    ['a large object', (log) => log.info('m', { object: Object.fromEntries(many) })],
+    ['many fields', (log) => log.info('m', Object.fromEntries(many.slice(0, 10_000)))],
+    [
+      'characters that are escaped',
+      (log) => log.error('\u0001'.repeat(9999), '\u0001'.repeat(9999)),
+    ],
+    ['characters of several bytes', (log) => log.error('é😀'.repeat(9999), '語'.repeat(9999))],
+  ];
+
+  test.each(cases)('in text: %s', (_name, say) => {
+    const { log, lines } = written('text');
+    say(log);
+    expect(Buffer.byteLength(lines.join(''))).toBeLessThanOrEqual(4096);
+    expect(lines.join('')).toMatch(/^[IE]\d{4} .*\n$/);
+  });
+
+  test.each(cases)('in JSON, which it remains: %s', (_name, say) => {
+    const { log, lines } = written('json');
+    say(log);
+    expect(Buffer.byteLength(lines.join(''))).toBeLessThanOrEqual(4096);
+    expect(JSON.parse(lines.join(''))).toMatchObject({ ts: time });
   });
 });
 

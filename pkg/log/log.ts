@@ -1,5 +1,13 @@
+import { type Clock, systemClock } from '../runner/clock.ts';
+import { LineBuffer, type WriteBytes } from './line-buffer.ts';
+import { RateLimit } from './rate-limit.ts';
 import type { LogRecord, LogSink } from './record.ts';
 import { jsonSink, textSink } from './sink.ts';
+import { openStandardError } from './standard-error.ts';
+import { wholeLine } from './text-line.ts';
+
+/** How long the end waits for a reader: so often, so many milliseconds. */
+const [lastTries, lastPause] = [20, 10];
 
 /** What a message speaks of: short values under names, `{ service: 'shop/cart', count: 3 }`. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -27,14 +35,64 @@ export interface RootLogger extends Logger {
   setVerbosity(level: number): void;
 }
 
+/** The log of the program. */
+export interface ProgramLog extends RootLogger {
+  /** How many lines nobody got to read: too many of one kind came, or the reader was too slow. */
+  lost(): { readonly leftOut: number; readonly dropped: number };
+  /** Writes one last line, and waits a moment for a reader that is slow. */
+  end(line?: string): void;
+}
+
 /** `--logging-format`: klog's text, or one JSON object a line. */
 export type LogFormat = 'text' | 'json';
 
-/** Makes the program's logger: it writes to standard error, and a line is out when the call returns. */
-export function createLogger(options: { format: LogFormat; verbosity: number }): RootLogger {
-  const sink = options.format === 'json' ? jsonSink() : textSink();
-  return loggerTo(sink, { verbosity: options.verbosity });
+/**
+ * Makes the program's logger. It writes to standard error, at once where the reader takes it, and never waits for
+ * a reader; lines have a limit, and so has their rate.
+ */
+export function createLogger(options: {
+  readonly format: LogFormat;
+  readonly verbosity: number;
+  /** Where lines go; standard error if absent. */
+  readonly write?: WriteBytes;
+  readonly clock?: Clock;
+}): ProgramLog {
+  const { format, verbosity, write = openStandardError(), clock = backgroundClock } = options;
+  const onMissed = (count: number) => logger.warn('dropped log lines that nobody read', { count });
+  const lines = new LineBuffer({ write, clock, onMissed });
+  const sink = format === 'json' ? jsonSink(lines) : textSink(lines);
+  const rateLimit = new RateLimit(sink, clock);
+  const logger = loggerTo((record) => rateLimit.write(record), {
+    verbosity,
+    now: () => clock.wallClock(),
+  });
+  return Object.assign(logger, {
+    lost: () => ({ leftOut: rateLimit.leftOut, dropped: lines.dropped }),
+    end(line?: string) {
+      waitForReader(lines);
+      if (line === undefined) return;
+      lines.write(wholeLine(line));
+      waitForReader(lines);
+    },
+  });
 }
+
+/** Stops everything for as long as a reader is slow, but not for longer than a moment. */
+function waitForReader(lines: LineBuffer): void {
+  for (let tries = 0; tries < lastTries && !lines.isEmpty; tries++) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lastPause);
+    lines.flush();
+  }
+}
+
+/** The machine's clock; what waits keeps nobody from ending. */
+const backgroundClock: Clock = {
+  ...systemClock,
+  after(milliseconds, callback) {
+    const timer = setTimeout(callback, milliseconds).unref();
+    return () => clearTimeout(timer);
+  },
+};
 
 /** Makes a logger that hands its records to a sink. */
 export function loggerTo(

@@ -1,20 +1,38 @@
-import { inspect } from 'node:util';
-import { errorText } from './error-text.ts';
+import { errorText, inspectBriefly } from './error-text.ts';
 import type { LogRecord } from './record.ts';
+import { shorten } from './shorten.ts';
+
+/**
+ * The longest line in bytes. A pipe takes one of this length (PIPE_BUF) whole or not at all, so lines of several writers are never mixed.
+ */
+export const longestLine = 4096;
+/** How much of a message and of each value is shown, in UTF-16 units. */
+const longestText = 2000;
 
 const letters = { info: 'I', warning: 'W', error: 'E' } as const;
 
 /**
  * A record as klog prints it, so that what reads kube-proxy's log reads ours:
- * `I1121 12:00:00.000000       1 kube-proxy] "first sync done" services=3`.
+ * `I1121 12:00:00.000000       1 kube-proxy] "first sync done" services=3`. What is too long is cut, and ends in ….
  */
-export function textLine({ severity, time, message, error, fields }: LogRecord): string {
-  let line = `${letters[severity]}${timestamp(time)} ${String(process.pid).padStart(7)} kube-proxy] ${quote(message)}`;
-  if (error !== undefined) line += ` err=${quote(errorText(error))}`;
+export function textLine(record: LogRecord): string {
+  const head = `${letters[record.severity]}${timestamp(record.time)} ${String(process.pid).padStart(7)} kube-proxy]`;
+  return wholeLine(`${head} ${recordText(record)}`);
+}
+
+/** A text as a line with its end, cut where it is too long. */
+export function wholeLine(text: string): string {
+  return `${firstBytes(text, longestLine - 1)}\n`;
+}
+
+/** What a record says, without when and who; the same for two records that say the same. */
+export function recordText({ message, error, fields }: LogRecord): string {
+  let text = quote(message);
+  if (error !== undefined) text += ` err=${quote(errorText(error))}`;
   for (const [name, value] of Object.entries(fields)) {
-    if (value !== undefined) line += ` ${name}=${valueText(value)}`;
+    if (value !== undefined) text += ` ${name}=${valueText(value)}`;
   }
-  return `${line}\n`;
+  return text;
 }
 
 /** Month, day and local time, to the microsecond in form; the clock gives milliseconds. */
@@ -32,12 +50,12 @@ function two(number: number): string {
 function valueText(value: unknown): string {
   if (typeof value === 'string') return quote(value);
   if (value instanceof Error) return quote(errorText(value));
-  return escapeControls(inspect(value, { breakLength: Number.POSITIVE_INFINITY, compact: true }));
+  return escapeControls(shorten(inspectBriefly(value), longestText));
 }
 
 /** In quotes and on one line, whatever it holds: names and messages come from strangers. */
 function quote(text: string): string {
-  return escapeControls(JSON.stringify(text));
+  return escapeControls(JSON.stringify(shorten(text, longestText)));
 }
 
 /** JSON leaves these as they are, a terminal does not. */
@@ -46,4 +64,14 @@ function escapeControls(json: string): string {
     /[\u007f-\u009f\u2028\u2029]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+}
+
+function firstBytes(text: string, limit: number): string {
+  if (text.length <= limit / 3 || Buffer.byteLength(text) <= limit) return text;
+  // A character that is cut in half is left out.
+  const { read } = new TextEncoder().encodeInto(
+    text,
+    new Uint8Array(limit - Buffer.byteLength('…')),
+  );
+  return `${text.slice(0, read)}…`;
 }

@@ -49,10 +49,13 @@ export type Metrics = { readonly [Name in keyof Table]: MetricOf<Table[Name]> } 
   readonly indicators: Exposition;
 };
 
-/** The metrics of one program, in a registry of their own. Until somebody scrapes, a count costs an addition. */
-export function createMetrics(): Metrics {
+/**
+ * The metrics of one program, in a registry of their own. Until somebody scrapes, a count costs an addition; readings
+ * are numbers that others count.
+ */
+export function createMetrics(readings: readonly Reading[] = []): Metrics {
   const [main, few] = [new Registry(), new Registry()];
-  for (const reading of processReadings) register(reading, main);
+  for (const reading of [...processReadings, ...readings]) register(reading, main);
   const metrics = [...createAll(table, main), ...createAll(indicators, few)];
   return {
     ...(Object.fromEntries(metrics) as Omit<Metrics, 'exposition' | 'indicators'>), // as the tables' types say

@@ -19,9 +19,14 @@ export class TokenBucket {
     this.#options = options;
   }
 
+  /** Whether there is no token now. */
+  get isEmpty(): boolean {
+    return this.#delay() > 0;
+  }
+
   /** Takes a token if there is one. */
   take(): boolean {
-    if (this.#delay() > 0) return false;
+    if (this.isEmpty) return false;
     this.reserve();
     return true;
   }
