@@ -3,6 +3,8 @@ import { configz } from '../../pkg/config/configz.ts';
 import { serviceWishes } from '../../pkg/config/service-annotations.ts';
 import type { ListenAddress, ProxyConfig } from '../../pkg/config/types.ts';
 import { buildInfo } from '../../pkg/config/version.ts';
+import type { IpvsConnections } from '../../pkg/connections/connections.ts';
+import { ProcIpvsConnections } from '../../pkg/connections/proc.ts';
 import type { Conntrack } from '../../pkg/conntrack/conntrack.ts';
 import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
 import type { Firewall } from '../../pkg/firewall/firewall.ts';
@@ -31,7 +33,7 @@ import { printTraceEvent, type TraceEvent } from '../../pkg/netlink/trace.ts';
 import type { RuleSettings } from '../../pkg/proxy/apply/rule-source.ts';
 import { ClientFarewell } from '../../pkg/proxy/farewell.ts';
 import { FlowForgetter } from '../../pkg/proxy/flows.ts';
-import { applyKernelSettings } from '../../pkg/proxy/kernel-settings.ts';
+import { KernelSettings } from '../../pkg/proxy/kernel-settings.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter } from '../../pkg/proxy/reporter.ts';
 import { NetlinkReach } from '../../pkg/reach/netlink.ts';
@@ -102,13 +104,16 @@ interface Kernel {
   readonly links: Links;
   readonly firewall: Firewall;
   readonly conntrack: Conntrack;
+  readonly connections: IpvsConnections;
   readonly reach: Reach;
   readonly resetter: Resetter;
+  readonly settings: KernelSettings;
   close(): void;
 }
 
 /** Opens every way to the kernel, sees that it can do what is needed, and sets what IPVS mode needs set. */
-async function openKernel({ config, log }: Shared): Promise<Kernel> {
+async function openKernel(shared: Shared): Promise<Kernel> {
+  const { config, log } = shared;
   const trace = log.v(9) && ((event: TraceEvent) => log.v(9)?.info(printTraceEvent(event)));
   const options = trace === undefined ? {} : { trace };
   const ipvs = openIpvs({ ...options, loadModule });
@@ -118,22 +123,33 @@ async function openKernel({ config, log }: Shared): Promise<Kernel> {
   const ipsets = new NetlinkIpSets(netfilter);
   const firewall = new RestoreFirewall({ generation: nftGeneration(netfilter) });
   await probeIpvs(ipvs, { scheduler: config.scheduler, ipsetProtocol: () => ipsets.protocol() });
-  const { changed, warnings } = applyKernelSettings(new ProcSysctl(), { strictArp: false });
-  for (const { path, before, value } of changed)
-    log.info('set a kernel setting', { path, before, value });
-  for (const warning of warnings) log.warn(warning);
+  const settings = createSettings(shared);
+  settings.apply();
   return {
     ipvs,
     ipsets,
     links: new NetlinkLinks(route),
     firewall,
     conntrack: new NetlinkConntrack(netfilter),
+    connections: new ProcIpvsConnections(),
     reach: new NetlinkReach(route),
     resetter,
+    settings,
     close: () => {
       for (const opened of [ipvs, netfilter, route, resetter]) opened.close();
     },
   };
+}
+
+function createSettings({ config, log, metrics }: Shared): KernelSettings {
+  return new KernelSettings({
+    sysctl: new ProcSysctl(),
+    log,
+    strictArp: false,
+    isRestoring: config.restoreSysctls,
+    onRestored: () => metrics.repairs.inc({ kind: 'setSysctl' }),
+    onLooked: (wrong) => metrics.wrongSysctls.set({}, wrong),
+  });
 }
 
 /** The families that this node's iptables and kernel serve; throws if the primary one is not among them. */
@@ -170,10 +186,11 @@ async function iptablesOf(family: Family, firewall: Firewall): Promise<string> {
 async function createProxier(shared: Shared): Promise<Follower> {
   const { config, log, clock, reporter, metrics } = shared;
   const kernel = await openKernel(shared);
-  const { ipvs, ipsets, links, firewall, conntrack, reach } = kernel;
+  const { ipvs, ipsets, links, firewall, conntrack, reach, settings } = kernel;
   const flows = new FlowForgetter({
     log,
     conntrack,
+    settings,
     clock,
     onReconciled({ family, milliseconds, deleted }) {
       metrics.conntrackDuration.observe({ ip_family: family }, milliseconds / 1000);
@@ -195,6 +212,7 @@ async function createProxier(shared: Shared): Promise<Follower> {
     links,
     firewall,
     reach,
+    settings,
     flows,
     reporter,
     clock,
@@ -223,16 +241,19 @@ async function createProxier(shared: Shared): Promise<Follower> {
 /** What tells clients that only wait, if they are to be told. */
 function createFarewell(
   { config, clock, log, metrics }: Shared,
-  { conntrack, resetter }: Kernel,
+  { conntrack, connections, resetter, settings }: Kernel,
 ): ClientFarewell | undefined {
   if (!config.resetWaitingClients) return undefined;
   return new ClientFarewell({
     conntrack,
+    connections,
     resetter,
+    settings,
     clock,
     log,
     onTold: (count) => metrics.toldClients.inc({ result: 'told' }, count),
     onUntold: (count) => metrics.toldClients.inc({ result: 'untold' }, count),
+    onSkipped: (count) => metrics.toldClients.inc({ result: 'skipped' }, count),
   });
 }
 

@@ -9,7 +9,7 @@ import { cruise, type ICruiseResult, type IForbiddenRuleType } from 'dependency-
 
 /** Folders of `pkg/` whose face (the file named after the folder) speaks of one part of the kernel. */
 const kernelFolders = [
-  ...['conntrack', 'firewall', 'ipset', 'ipvs'],
+  ...['connections', 'conntrack', 'firewall', 'ipset', 'ipvs'],
   ...['links', 'reach', 'reset', 'sysctl'],
 ];
 const faces = kernelFolders.map((folder) => `^pkg/${folder}/${folder}[.]ts$`);

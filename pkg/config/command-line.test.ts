@@ -36,6 +36,7 @@ describe('each flag sets its field', () => {
     ['--ipvs-graceful-termination=connections', (c) => c.ipvs.gracefulTermination, 'connections'],
     ['--ipvs-drain-timeout=1h', (c) => c.ipvs.drainTimeout, 3_600_000],
     ['--ipvs-reset-waiting-clients=false', (c) => c.ipvs.resetWaitingClients, false],
+    ['--ipvs-restore-sysctls=false', (c) => c.ipvs.restoreSysctls, false],
     ['--ipvs-service-annotations', (c) => c.ipvs.serviceAnnotations, true],
     ['--detect-local-mode=NodeCIDR', (c) => c.detectLocalMode, 'NodeCIDR'],
     ['--cluster-cidr=10.0.0.0/8', (c) => c.clusterCIDR, '10.0.0.0/8'],

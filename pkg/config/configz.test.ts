@@ -33,6 +33,7 @@ test('the configuration in force has the names that upstream gives it', () => {
         GracefulTermination: 'pod',
         DrainTimeout: '1m30s',
         ResetWaitingClients: true,
+        RestoreSysctls: true,
         ServiceAnnotations: false,
       },
       Linux: { MasqueradeAll: false },

@@ -23,6 +23,7 @@ export function configz(config: ProxyConfig): Readonly<Record<string, unknown>> 
       GracefulTermination: config.drainMode,
       DrainTimeout: printDuration(config.drainTimeout),
       ResetWaitingClients: config.resetWaitingClients,
+      RestoreSysctls: config.restoreSysctls,
       ServiceAnnotations: config.serviceAnnotations,
     },
     Linux: { MasqueradeAll: config.masqueradeAll },

@@ -30,6 +30,7 @@ export function effective(configuration: Configuration, hostname: string): Proxy
     drainMode: drainModes.find((mode) => mode === ipvs.gracefulTermination) ?? 'pod',
     drainTimeout: ipvs.drainTimeout,
     resetWaitingClients: ipvs.resetWaitingClients,
+    restoreSysctls: ipvs.restoreSysctls,
     serviceAnnotations: ipvs.serviceAnnotations,
     masqueradeAll: iptables.masqueradeAll,
     masqueradeBit: iptables.masqueradeBit,

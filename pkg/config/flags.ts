@@ -81,6 +81,11 @@ export const flags: readonly Flag[] = [
     help: 'Tell clients that only wait when their server is taken away.',
   },
   {
+    ...field('ipvs-restore-sysctls', 'bool', 'ipvs.restoreSysctls'),
+    group: 'IPVS',
+    help: 'Set kernel settings that IPVS mode needs again when another program has changed them.',
+  },
+  {
     ...field('ipvs-service-annotations', 'bool', 'ipvs.serviceAnnotations'),
     group: 'IPVS',
     help: 'Let Services say with annotations under ipvs.kube-proxy.io/ what is to hold for them.',

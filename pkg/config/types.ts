@@ -24,6 +24,7 @@ export interface Configuration {
     readonly gracefulTermination: string;
     readonly drainTimeout: number;
     readonly resetWaitingClients: boolean;
+    readonly restoreSysctls: boolean;
     readonly serviceAnnotations: boolean;
   };
   readonly detectLocalMode: string;
@@ -54,6 +55,7 @@ export const defaults: Configuration = {
     gracefulTermination: 'pod',
     drainTimeout: 900_000,
     resetWaitingClients: true,
+    restoreSysctls: true,
     serviceAnnotations: false,
   },
   detectLocalMode: '',
@@ -108,6 +110,8 @@ export interface ProxyConfig {
   /** 0: no limit. */
   readonly drainTimeout: number;
   readonly resetWaitingClients: boolean;
+  /** Kernel settings that another program changes are set again. */
+  readonly restoreSysctls: boolean;
   /** Annotations of Services count. */
   readonly serviceAnnotations: boolean;
   readonly masqueradeAll: boolean;

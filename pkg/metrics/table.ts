@@ -196,6 +196,12 @@ const ours = {
     help: 'Differences that an audit found in the kernel and repaired, by kind of change',
     labels: ['kind'],
   },
+  wrongSysctls: {
+    type: 'gauge',
+    name: 'kubeproxy_ipvs_wrong_sysctls',
+    help: 'Kernel settings that are not as IPVS mode needs them and could not be, or were not to be, restored',
+    labels: [],
+  },
   drainingRealServers: {
     type: 'gauge',
     name: 'kubeproxy_ipvs_draining_real_servers',
@@ -224,7 +230,7 @@ const ours = {
   toldClients: {
     type: 'counter',
     name: 'kubeproxy_ipvs_told_clients_total',
-    help: 'Clients with connections to a real server that was deleted, by whether they were told (told, untold)',
+    help: 'Clients with connections to a real server that was deleted, by whether they were told (told), could not be (untold), or could not be found (skipped)',
     labels: ['result'],
   },
   revivedRealServers: {

@@ -3,6 +3,7 @@ import { isExists } from '../errno/errno.ts';
 import type { Logger } from '../log/log.ts';
 import type { ClientConnection, Resetter } from '../reset/reset.ts';
 import { type Clock, seconds, sleep } from '../runner/clock.ts';
+import type { WaitingClient } from './client-search.ts';
 
 /** What telling clients takes. */
 export interface ClientTellerOptions {
@@ -27,9 +28,9 @@ const forgetTime = seconds(0.1);
 /** After this time the reset has followed the SYN, if it ever will. */
 const tidyTime = seconds(0.2);
 
-/** Something to do for a flow at some time. */
-interface Due {
-  readonly flow: Flow;
+/** Something to do at some time. */
+interface Due<T> {
+  readonly what: T;
   readonly time: number;
 }
 
@@ -39,8 +40,8 @@ interface Due {
  */
 export class ClientTeller {
   readonly #options: ClientTellerOptions;
-  #untold: Due[] = [];
-  #untidied: Due[] = [];
+  #untold: Due<WaitingClient>[] = [];
+  #untidied: Due<Flow>[] = [];
   #wake: () => void = () => undefined;
 
   constructor(options: ClientTellerOptions) {
@@ -52,10 +53,10 @@ export class ClientTeller {
     return this.#untold.length;
   }
 
-  /** Tells the clients of flows whose real server was deleted just now. */
-  tell(flows: readonly Flow[]): void {
+  /** Tells clients whose real server was deleted just now. */
+  tell(clients: readonly WaitingClient[]): void {
     const time = this.#options.clock.now() + forgetTime;
-    for (const flow of flows) this.#untold.push({ flow, time });
+    for (const what of clients) this.#untold.push({ what, time });
     this.#wake();
   }
 
@@ -82,13 +83,14 @@ export class ClientTeller {
     return !signal.aborted;
   }
 
-  #tell(untold: Due[], now: number): void {
-    const flows = take(untold.slice(0, tickSize), now);
-    untold.splice(0, flows.length);
-    this.#delete(flows);
+  #tell(untold: Due<WaitingClient>[], now: number): void {
+    const clients = take(untold.slice(0, tickSize), now);
+    untold.splice(0, clients.length);
+    // What conntrack did not know then, and knows now, is a new connection.
+    this.#delete(clients.filter(({ isTracked }) => isTracked).map(({ flow }) => flow));
     let failure: unknown;
     let told = 0;
-    const waiting = this.#expect(flows);
+    const waiting = this.#expect(clients.map(({ flow }) => flow));
     for (const flow of waiting) {
       try {
         this.#options.resetter.challenge(connectionOf(flow));
@@ -96,7 +98,7 @@ export class ClientTeller {
       } catch (error) {
         failure ??= error;
       }
-      this.#untidied.push({ flow: challengeFlow(flow), time: now + tidyTime });
+      this.#untidied.push({ what: challengeFlow(flow), time: now + tidyTime });
     }
     this.#report(told, { untold: waiting.length - told, failure });
   }
@@ -123,7 +125,7 @@ export class ClientTeller {
     log.error('could not tell clients that their server is gone', failure, { clients: untold });
   }
 
-  #tidy(untidied: Due[], now: number): void {
+  #tidy(untidied: Due<Flow>[], now: number): void {
     const flows = take(untidied, now);
     untidied.splice(0, flows.length);
     this.#delete(flows);
@@ -139,10 +141,10 @@ export class ClientTeller {
   }
 }
 
-/** The flows at the beginning that are due. */
-function take(dues: readonly Due[], now: number): readonly Flow[] {
+/** What is due at the beginning. */
+function take<T>(dues: readonly Due<T>[], now: number): readonly T[] {
   const end = dues.findIndex(({ time }) => time > now);
-  return (end < 0 ? dues : dues.slice(0, end)).map(({ flow }) => flow);
+  return (end < 0 ? dues : dues.slice(0, end)).map(({ what }) => what);
 }
 
 /** The connection as its client knows it. */

@@ -2,6 +2,7 @@ import type { Logger } from '../log/log.ts';
 import type { Clock } from '../runner/clock.ts';
 import type { Lane } from '../runner/lane.ts';
 import type { FailedOperation, ServerOperation } from './apply/failed-operation.ts';
+import type { Leaving } from './client-search.ts';
 import type { DrainEnd } from './drain.ts';
 import { cutsClients, type Over } from './drain-check.ts';
 import {
@@ -58,7 +59,7 @@ export class DrainEnder {
     for (const { drain, isUrgent } of told) drain.ending = isUrgent ? 'now' : 'soon';
     const patient = told.filter(({ isUrgent }) => !isUrgent);
     if (patient.length > 0)
-      farewell?.part(patient.map(requestOf), () => lane.run(() => this.#cut(patient)));
+      farewell?.part(patient.map(leavingOf), () => lane.run(() => this.#cut(patient)));
     return told.filter(({ isUrgent }) => isUrgent);
   }
 
@@ -79,10 +80,7 @@ export class DrainEnder {
   /** Deletes those that are urgent; of all virtual servers together, as one lookup serves them. Inside the lane only. */
   async finishNow(urgent: readonly Over[]): Promise<void> {
     if (urgent.length === 0) return;
-    const leaving = urgent.map(({ drain: { request, progress } }) => {
-      return { ...request, connections: progress.reading?.activeConnections ?? 0 };
-    });
-    await this.#options.farewell?.partNow(leaving, () => this.#cut(urgent));
+    await this.#options.farewell?.partNow(urgent.map(leavingOf), () => this.#cut(urgent));
   }
 
   /** Ends a drain whose real server a Service wants; false if none does. */
@@ -145,6 +143,10 @@ export class DrainEnder {
 
 function requestOf({ drain }: Over): DrainRequest {
   return drain.request;
+}
+
+function leavingOf({ drain: { request, progress } }: Over): Leaving {
+  return { ...request, connections: progress.reading?.activeConnections };
 }
 
 /** Whether a server has answered its datagrams until now. */

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ip } from '../../test/support/addresses.ts';
+import type { IpvsConnection } from '../connections/connections.ts';
+import { FakeIpvsConnections } from '../connections/fake.ts';
 import type { Flow, TcpState } from '../conntrack/conntrack.ts';
 import { FakeConntrack } from '../conntrack/fake.ts';
 import type { IpAddress } from '../ip/address.ts';
@@ -16,10 +18,13 @@ const client = ip('10.0.1.1');
 
 let clock: ManualClock;
 let conntrack: FakeConntrack;
+let connections: FakeIpvsConnections;
 let resetter: FakeResetter;
 let farewell: ClientFarewell;
 /** What happened, in order, with its time. */
 let events: string[];
+/** When the settings of the kernel were looked at. */
+let restored: number[];
 const log = recordingLogger();
 let abort: AbortController;
 let ended: Promise<void>;
@@ -27,15 +32,21 @@ let ended: Promise<void>;
 beforeEach(() => {
   clock = manualClock();
   conntrack = new FakeConntrack();
+  connections = new FakeIpvsConnections();
   resetter = new FakeResetter();
   events = [];
+  restored = [];
+  const settings = { restore: () => void restored.push(clock.now()) };
   farewell = new ClientFarewell({
     conntrack,
+    connections,
+    settings,
     resetter,
     clock,
     log,
     onTold: (count) => events.push(`${clock.now()} told ${count}`),
     onUntold: (count) => events.push(`${clock.now()} untold ${count}`),
+    onSkipped: (count) => events.push(`${clock.now()} skipped ${count}`),
   });
   abort = new AbortController();
   ended = farewell.run(abort.signal);
@@ -94,7 +105,19 @@ function request({
 
 /** Asks for a farewell; the cut deletes everything unless told otherwise. */
 function part(requests: readonly DrainRequest[], deleted = requests): void {
-  farewell.part(requests, async () => {
+  partCounted(requests, { connections: 0, deleted });
+}
+
+/** The same of servers of which IPVS counts some active connections. */
+function partCounted(
+  requests: readonly DrainRequest[],
+  {
+    connections: count,
+    deleted = requests,
+  }: { connections: number | undefined; deleted?: readonly DrainRequest[] },
+): void {
+  const leaving = requests.map((some) => ({ ...some, connections: count }));
+  farewell.part(leaving, async () => {
     events.push(`${clock.now()} cut`);
     return deleted;
   });
@@ -174,6 +197,96 @@ describe('clients', () => {
     expect(log.lines().at(-1)).toBe(
       'error could not tell clients that their server is gone: send SYN 172.30.0.1:80 > 10.0.1.1:1: ENETUNREACH {"clients":1}',
     );
+  });
+});
+
+describe('clients that conntrack has forgotten', () => {
+  /** What IPVS knows of a connection through the virtual server to the one that goes. */
+  function balance(over: Partial<IpvsConnection> = {}): void {
+    connections.insert({
+      ...{ protocol: 'TCP', client, clientPort: 2048, address: vip, port: 80 },
+      ...{ realAddress: gone, realPort: 8080, state: 'ESTABLISHED' },
+      ...over,
+    });
+  }
+
+  test('are found in the table of IPVS, and told beside the others', async () => {
+    connect();
+    balance({ clientPort: 1024 });
+    balance({ client: ip('203.0.113.7') });
+    partCounted([request()], { connections: 2 });
+    await clock.advance(1_000);
+    expect(events).toEqual(['50 cut', '150 told 2']);
+    expect(challenged()).toEqual([
+      '172.30.0.1:80 > 10.0.1.1:1024',
+      '172.30.0.1:80 > 203.0.113.7:2048',
+    ]);
+  });
+
+  test('are not looked for where conntrack knows as many as IPVS counts', async () => {
+    connect();
+    connect({ sourcePort: 1025, tcpState: 'SYN_RECV' });
+    partCounted([request()], { connections: 2 });
+    await clock.advance(1_000);
+    expect([events, connections.dumps]).toEqual([['50 cut', '150 told 1'], 0]);
+  });
+
+  test('are looked for where nobody has counted, and nobody is missing', async () => {
+    balance();
+    partCounted([request()], { connections: undefined });
+    await clock.advance(1_000);
+    expect(events).toEqual(['50 cut', '150 told 1']);
+  });
+
+  test('are counted if nobody knows them', async () => {
+    connect();
+    balance();
+    partCounted([request()], { connections: 5 });
+    await clock.advance(1_000);
+    expect(events).toEqual(['50 cut', '50 skipped 3', '150 told 2']);
+  });
+
+  test('are not looked for beyond 20,000 entries, and counted', async () => {
+    for (let clientPort = 1; clientPort <= 20_000; clientPort++)
+      balance({ clientPort, client: ip('203.0.113.7'), realAddress: well });
+    balance();
+    partCounted([request()], { connections: 1 });
+    await clock.advance(1_000);
+    expect([events, challenged()]).toEqual([['50 cut', '50 skipped 1'], []]);
+  });
+
+  test('are counted if the table cannot be read, and the servers are deleted', async () => {
+    connections.failWith = () => 'EACCES';
+    partCounted([request()], { connections: 2 });
+    await clock.advance(1_000);
+    expect(events).toEqual(['50 cut', '50 skipped 2']);
+    expect(log.lines().at(-1)).toBe(
+      'error could not look up the connections of real servers that go: read the connections of IPVS: EACCES',
+    );
+  });
+
+  test('are left alone if they have another connection from the same port by now', async () => {
+    balance();
+    partCounted([request()], { connections: 1 });
+    await clock.advance(50);
+    connect({ sourcePort: 2048, backend: well });
+    await clock.advance(1_000);
+    expect([events, challenged()]).toEqual([['50 cut'], []]);
+    expect(conntrack.print()).toContain(`src=${well}`);
+  });
+
+  test('leave nothing in conntrack', async () => {
+    balance();
+    partCounted([request()], { connections: 1 });
+    await clock.advance(1_000);
+    expect([challenged().length, conntrack.print()]).toEqual([1, '']);
+  });
+
+  test('of a server that bears no delay are told as well', async () => {
+    balance();
+    await farewell.partNow([{ ...request(), connections: 3 }], () => [request()]);
+    await clock.advance(1_000);
+    expect(events).toEqual(['0 skipped 2', '100 told 1']);
   });
 });
 
@@ -260,7 +373,9 @@ describe('requests', () => {
 
   test('that fail harm no others', async () => {
     connect();
-    farewell.part([request({ port: 81 })], () => Promise.reject(new Error('no')));
+    farewell.part([{ ...request({ port: 81 }), connections: 0 }], () =>
+      Promise.reject(new Error('no')),
+    );
     part([request()]);
     await clock.advance(1_000);
     expect(events).toEqual(['50 cut', '150 told 1']);
@@ -277,9 +392,9 @@ describe('requests', () => {
 });
 
 describe('requests that bear no delay', () => {
-  const partNow = (requests: readonly DrainRequest[]) =>
+  const partNow = (requests: readonly DrainRequest[], counted = 0) =>
     farewell.partNow(
-      requests.map((some) => ({ ...some, connections: 7 })),
+      requests.map((some) => ({ ...some, connections: counted })),
       () => {
         events.push(`${clock.now()} cut`);
         return requests;
@@ -298,7 +413,7 @@ describe('requests that bear no delay', () => {
     connect();
     part([request({ port: 81 })]);
     await clock.advance(1_049);
-    await partNow([request()]);
+    await partNow([request()], 7);
     await partNow([request({ address: ip('fd00:172:30::1'), backend: ip('fd00:10::1') })]);
     expect([events, conntrack.calls.dump]).toEqual([
       ['50 cut', '1049 cut', '1049 untold 7', '1049 cut'],
@@ -317,6 +432,7 @@ describe('requests that bear no delay', () => {
     expect([events, conntrack.calls.dump]).toEqual([['0 cut'], 1]);
     await clock.advance(1);
     expect([events, conntrack.calls.dump]).toEqual([['0 cut', '1000 cut'], 2]);
+    expect(restored).toEqual([0, 1000]);
   });
 });
 

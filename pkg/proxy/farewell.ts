@@ -1,27 +1,33 @@
+import type { IpvsConnections } from '../connections/connections.ts';
 import { type Family, families, familyOf } from '../ip/address.ts';
 import { printVirtualServer } from '../ipvs/ipvs.ts';
 import { seconds, sleep } from '../runner/clock.ts';
 import { Inbox } from '../runner/inbox.ts';
-import { ClientSearch } from './client-search.ts';
+import { ClientSearch, type Leaving } from './client-search.ts';
 import { ClientTeller, type ClientTellerOptions } from './client-teller.ts';
 import { type DrainRequest, familiesOf } from './drain-list.ts';
+import type { KernelSettings } from './kernel-settings.ts';
 
-/** A real server that goes, and how many connections it has, as far as is known. */
-export interface Leaving extends DrainRequest {
-  readonly connections: number;
+/** What it takes to find the clients of real servers that go, and to tell them. */
+export interface FarewellOptions extends ClientTellerOptions {
+  readonly connections: IpvsConnections;
+  /** What a client meets whose server was deleted rests on them. */
+  readonly settings: Pick<KernelSettings, 'restore'>;
+  /** IPVS counted so many active connections whose clients could not be found. */
+  readonly onSkipped: (count: number) => void;
 }
 
 /** Deletes real servers in such a way that clients which only wait are told. */
 export interface Farewell {
   /** Finds out who is connected to the servers, has them deleted by `cut`, and tells the clients of those that it deleted. */
-  part(requests: readonly DrainRequest[], cut: () => Promise<readonly DrainRequest[]>): void;
+  part(leaving: readonly Leaving[], cut: () => Promise<readonly DrainRequest[]>): void;
   /** The same without any delay, and ends when it is done: clients that may not be looked up at this moment are not told. */
   partNow(leaving: readonly Leaving[], cut: () => readonly DrainRequest[]): Promise<void>;
 }
 
 /** Real servers that are over, and who deletes them. */
 interface Parting {
-  readonly requests: readonly DrainRequest[];
+  readonly leaving: readonly Leaving[];
   readonly cut: () => Promise<readonly DrainRequest[]>;
 }
 
@@ -31,36 +37,38 @@ const gathering = seconds(0.05);
 const interval = seconds(1);
 /** So many clients wait to be told at most: at this rate, those in front have waited for 20 s. */
 const limit = 20_000;
+/** IPVS's own table is not read beyond so many entries. */
+const entryLimit = 20_000;
 
 /**
  * Tells the clients of deleted real servers, as far as they have connections that are established: they are looked up in
  * conntrack before the deletion, which takes its entries away, and told after it. One round serves all that wait.
  */
 export class ClientFarewell implements Farewell {
-  readonly #options: ClientTellerOptions;
+  readonly #options: FarewellOptions;
   readonly #teller: ClientTeller;
   readonly #inbox = new Inbox<Parting>();
   /** When clients were last looked up. */
   readonly #lookUps = new Map<Family, number>();
 
-  constructor(options: ClientTellerOptions) {
+  constructor(options: FarewellOptions) {
     this.#options = options;
     this.#teller = new ClientTeller(options);
   }
 
-  part(requests: readonly DrainRequest[], cut: Parting['cut']): void {
-    this.#inbox.put({ requests, cut });
+  part(leaving: readonly Leaving[], cut: Parting['cut']): void {
+    this.#inbox.put({ leaving, cut });
   }
 
   async partNow(leaving: readonly Leaving[], cut: () => readonly DrainRequest[]): Promise<void> {
     const { clock, onUntold } = this.#options;
-    const search = this.#searchFor(leaving);
     const isAllowed = (family: Family) => this.#nextLookUp([family]) <= clock.now();
-    const lookedUp = familiesOf(leaving).filter(isAllowed);
-    await this.#lookUp(lookedUp, search);
+    const lookedUp = new Set(familiesOf(leaving).filter(isAllowed));
+    const isLookedUp = ({ server }: Leaving) => lookedUp.has(familyOf(server.address));
+    const search = await this.#search(leaving.filter(isLookedUp));
     for (const request of cut()) this.#tellClients(request, search);
-    const untold = leaving.filter(({ server }) => !lookedUp.includes(familyOf(server.address)));
-    const count = untold.reduce((sum, { connections }) => sum + connections, 0);
+    const untold = leaving.filter((some) => !isLookedUp(some));
+    const count = untold.reduce((sum, { connections = 0 }) => sum + connections, 0);
     if (count > 0) onUntold(count);
   }
 
@@ -85,24 +93,19 @@ export class ClientFarewell implements Farewell {
   }
 
   async #round(partings: readonly Parting[]): Promise<void> {
-    const requests = partings.flatMap((parting) => parting.requests);
-    const search = this.#searchFor(requests);
-    await this.#lookUp(familiesOf(requests), search);
+    const search = await this.#search(partings.flatMap(({ leaving }) => leaving));
     for (const { cut } of partings) {
       for (const request of await this.#cut(cut)) this.#tellClients(request, search);
     }
   }
 
-  #searchFor(requests: readonly DrainRequest[]): ClientSearch {
-    return new ClientSearch(requests, { limit: limit - this.#teller.backlog });
-  }
-
   #tellClients(request: DrainRequest, search: ClientSearch): void {
-    const { log, onUntold } = this.#options;
-    const { count, flows } = search.clientsOf(request);
-    this.#teller.tell(flows);
-    if (flows.length === count) return;
-    onUntold(count - flows.length);
+    const { log, onUntold, onSkipped } = this.#options;
+    const { count, waiting, missing } = search.clientsOf(request);
+    this.#teller.tell(waiting);
+    if (missing > 0) onSkipped(missing);
+    if (waiting.length === count) return;
+    onUntold(count - waiting.length);
     log.warn('too many clients to tell them that their server is gone', {
       virtualServer: printVirtualServer(request.server),
       clients: count,
@@ -110,15 +113,33 @@ export class ClientFarewell implements Farewell {
   }
 
   /** Whoever cannot be found finds out at the next packet; nobody's end waits for that. */
-  async #lookUp(some: readonly Family[], search: ClientSearch): Promise<void> {
+  async #search(leaving: readonly Leaving[]): Promise<ClientSearch> {
     const { conntrack, clock, log } = this.#options;
-    for (const family of some) {
+    this.#options.settings.restore();
+    const search = new ClientSearch(leaving, { limit: limit - this.#teller.backlog });
+    for (const family of familiesOf(leaving)) {
       this.#lookUps.set(family, clock.now());
       try {
         await conntrack.dump({ family, protocol: 'TCP' }, (flow) => search.see(flow));
       } catch (error) {
         log.error('could not look up the clients of real servers that go', error, { family });
       }
+    }
+    if (search.isIncomplete) await this.#searchConnections(search);
+    return search;
+  }
+
+  /** Looks for those whom conntrack does not know, among so many of IPVS's entries as are read in a short time. */
+  async #searchConnections(search: ClientSearch): Promise<void> {
+    const { connections, log } = this.#options;
+    try {
+      const { isWhole, unreadable } = await connections.dump({ limit: entryLimit }, (connection) =>
+        search.seeConnection(connection),
+      );
+      if (!isWhole || unreadable > 0)
+        log.v(2)?.info('not all connections of IPVS were read', { isWhole, unreadable });
+    } catch (error) {
+      log.error('could not look up the connections of real servers that go', error);
     }
   }
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { plainFlow, translatedFlow } from '../../test/contract/conntrack.ts';
 import { ip } from '../../test/support/addresses.ts';
+import { keptSettings } from '../../test/support/settings.ts';
 import { FakeConntrack } from '../conntrack/fake.ts';
 import { errnoOf } from '../errno/errno.ts';
 import { recordingLogger } from '../log/memory.ts';
@@ -24,6 +25,7 @@ beforeEach(() => {
   forgetter = new FlowForgetter({
     log: recordingLogger(),
     conntrack,
+    settings: keptSettings,
     clock,
     onReconciled: ({ family, deleted }) => log.push(`${clock.now()} ${family} -${deleted}`),
     onFailed: ({ family, error, isLast }) =>
@@ -97,6 +99,7 @@ describe('requests', () => {
     const late = new FlowForgetter({
       log: recordingLogger(),
       conntrack,
+      settings: keptSettings,
       clock,
       onReconciled: () => log.push('late'),
       onFailed: () => undefined,

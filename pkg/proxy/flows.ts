@@ -1,11 +1,10 @@
-import type { Conntrack, Flow, FlowFilter } from '../conntrack/conntrack.ts';
+import type { Flow, FlowFilter } from '../conntrack/conntrack.ts';
 import { type Family, families, familyOf } from '../ip/address.ts';
 import type { VirtualServerId } from '../ipvs/ipvs.ts';
-import type { Logger } from '../log/log.ts';
-import { type Clock, seconds, sleep } from '../runner/clock.ts';
+import { seconds, sleep } from '../runner/clock.ts';
 import { Breather } from '../runner/lane.ts';
 import { FlowNotes, type UdpFrontEnd } from './flow-notes.ts';
-import { UdpHandover } from './udp-handover.ts';
+import { UdpHandover, type UdpHandoverOptions } from './udp-handover.ts';
 
 /** One dump and what was deleted after it. */
 export interface Reconciliation {
@@ -23,10 +22,7 @@ export interface FailedReconciliation {
 }
 
 /** What a {@link FlowForgetter} works with. */
-export interface FlowForgetterOptions {
-  readonly conntrack: Conntrack;
-  readonly clock: Clock;
-  readonly log: Logger;
+export interface FlowForgetterOptions extends UdpHandoverOptions {
   readonly onReconciled: (reconciliation: Reconciliation) => void;
   readonly onFailed: (failure: FailedReconciliation) => void;
 }

@@ -2,6 +2,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { ip } from '../../test/support/addresses.ts';
 import { endpoint, service, slice } from '../../test/support/objects.ts';
 import { FakeKernel, Stand, setService, setSlice } from '../../test/support/proxier.ts';
+import { keptSettings } from '../../test/support/settings.ts';
+import { FakeIpvsConnections } from '../connections/fake.ts';
 import type { Logger } from '../log/log.ts';
 import { silentLogger } from '../log/memory.ts';
 import { FakeResetter } from '../reset/fake.ts';
@@ -30,10 +32,15 @@ async function start({
   mode?: DrainMode;
 } = {}) {
   const [kernel, clock, resetter] = [new FakeKernel(), manualClock(), new FakeResetter()];
+  const connections = new FakeIpvsConnections();
+  const skipped: number[] = [];
   const { conntrack, ipvs } = kernel;
   const nothing = () => undefined;
-  const options = { conntrack, resetter, clock, log, onTold: nothing, onUntold: nothing };
-  const farewell = new ClientFarewell(options);
+  const farewell = new ClientFarewell({
+    ...{ conntrack, connections, resetter, settings: keptSettings, clock, log },
+    ...{ onTold: nothing, onUntold: nothing },
+    onSkipped: (count) => skipped.push(count),
+  });
   const abort = new AbortController();
   const ended = farewell.run(abort.signal);
   const stand = new Stand({ kernel, clock, farewell, drains: { mode, timeout: 0 } });
@@ -56,7 +63,8 @@ async function start({
     ...{ zone: 0, mark: 0, status: 0, tcpState: 'ESTABLISHED' },
   });
   ipvs.setCounters(web, { address: two.address, port: 8080 }, { activeConnections: 1 });
-  return { stand, conntrack, ipvs, told: () => resetter.challenged.map(printChallenge) };
+  const told = () => resetter.challenged.map(printChallenge);
+  return { stand, conntrack, connections, ipvs, skipped, told };
 }
 
 async function weight({ kernel }: Stand): Promise<number | undefined> {
@@ -92,6 +100,21 @@ describe('a server whose pod is gone', () => {
     expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
     await stand.settle(seconds(1));
     expect(told()).toEqual([]);
+  });
+
+  test('is deleted, and a client told that conntrack has forgotten', async () => {
+    const { stand, connections, ipvs, skipped, told } = await start();
+    connections.insert({
+      ...{ protocol: 'TCP', client: ip('203.0.113.7'), clientPort: 2048, state: 'ESTABLISHED' },
+      ...{ address: web.address, port: 80, realAddress: two.address, realPort: 8080 },
+    });
+    const backend = { address: two.address, port: 8080 };
+    ipvs.setCounters(web, backend, { activeConnections: 5 });
+    await lose(stand);
+    await stand.settle(seconds(1));
+    expect(await isThere(stand)).toBe(false);
+    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024', '172.30.0.1:80 > 203.0.113.7:2048']);
+    expect(skipped).toEqual([3]);
   });
 
   test('that cannot be deleted is tried again, and its client told when it is', async () => {

@@ -1,3 +1,5 @@
+import { errorText } from '../log/error-text.ts';
+import type { Logger } from '../log/log.ts';
 import type { Sysctl } from '../sysctl/sysctl.ts';
 
 /** A kernel setting that was not as IPVS mode needs it, and is now. */
@@ -8,46 +10,127 @@ export interface ChangedSetting {
   readonly value: string;
 }
 
-/** What became of the settings. */
-export interface KernelSettings {
-  readonly changed: readonly ChangedSetting[];
-  /** Sentences for the log about what this kernel cannot do. */
-  readonly warnings: readonly string[];
+/** What {@link KernelSettings} work with. */
+export interface KernelSettingsOptions {
+  readonly sysctl: Sysctl;
+  readonly log: Logger;
+  /** The node does not answer ARP for VIPs on another device. */
+  readonly strictArp: boolean;
+  /** Settings that others change are set again; otherwise that is only said. */
+  readonly isRestoring: boolean;
+  /** A setting that somebody had changed was set again. */
+  readonly onRestored: (setting: ChangedSetting) => void;
+  /** How many settings are not as IPVS mode needs them, after each look. */
+  readonly onLooked: (wrong: number) => void;
 }
 
-/**
- * Sets what IPVS mode needs of the kernel; what is right already is not written, so that a read-only /proc/sys does
- * no harm on a prepared node. Throws `can't set sysctl <path> to <value>: …` at the first one that cannot be set.
- */
-export function applyKernelSettings(
-  sysctl: Sysctl,
-  { strictArp }: { strictArp: boolean },
-): KernelSettings {
-  const reuse = connectionReuse(sysctl.kernelRelease());
-  const wanted: readonly Setting[] = [
-    // Without it, connections through IPVS have no conntrack entry and are never masqueraded.
-    ['net/ipv4/vs/conntrack', '1'],
-    ...reuse.settings,
-    ['net/ipv4/vs/expire_nodest_conn', '1'],
-    ['net/ipv4/vs/expire_quiescent_template', '1'],
-    ['net/ipv4/ip_forward', '1'],
-    ...(strictArp ? strictArpSettings : []),
-  ];
-  const changed = wanted.flatMap(([path, value]) => ensure(sysctl, { path, value }));
-  return { changed, warnings: reuse.warnings };
+/** One setting that IPVS mode needs. */
+interface Setting {
+  readonly path: string;
+  readonly value: string;
+  /** Other values that will do. */
+  readonly accepts?: RegExp;
+  /** The program starts without it. */
+  readonly isOptional?: true;
 }
 
-type Setting = readonly [path: string, value: string];
+/** What IPVS mode needs of the kernel, set at the start and kept so. */
+export class KernelSettings {
+  readonly #options: KernelSettingsOptions;
+  readonly #wanted: readonly Setting[];
+  readonly #warnings: readonly string[];
+  /** What was said of settings that are wrong, by path: it is said once until it changes. */
+  readonly #complaints = new Map<string, string>();
+
+  constructor(options: KernelSettingsOptions) {
+    const reuse = connectionReuse(options.sysctl.kernelRelease());
+    this.#options = options;
+    this.#warnings = reuse.warnings;
+    this.#wanted = [
+      // Without it, connections through IPVS have no conntrack entry and are never masqueraded.
+      { path: 'net/ipv4/vs/conntrack', value: '1' },
+      ...reuse.settings,
+      { path: expireNodest, value: '1' },
+      { path: 'net/ipv4/vs/expire_quiescent_template', value: '1' },
+      { path: 'net/ipv4/ip_forward', value: '1' },
+      ...(options.strictArp ? strictArpSettings : []),
+    ];
+  }
+
+  /**
+   * Sets what is not as it should be; what is right already is not written, so that a read-only /proc/sys does no harm on a
+   * prepared node. Throws `can't set sysctl <path> to <value>: …` at the first one that cannot be set and must be.
+   */
+  apply(): void {
+    const { log } = this.#options;
+    for (const warning of this.#warnings) log.warn(warning);
+    for (const setting of this.#wanted) {
+      const { path, value } = setting;
+      const found = this.#read(setting);
+      if (found.isRight) continue;
+      try {
+        this.#options.sysctl.write(path, value);
+        log.info('set a kernel setting', { path, before: found.value, value });
+      } catch (cause) {
+        const sentence = `can't set sysctl ${path} to ${value}: ${errorText(cause)}`;
+        if (setting.isOptional !== true) throw new Error(sentence, { cause });
+        this.#complaints.set(path, sentence);
+        log.warn(sentence);
+      }
+    }
+  }
+
+  /** Looks at all settings and sets those again that somebody changed; what cannot be set, or is not to be, is said once. */
+  restore(): void {
+    let wrong = 0;
+    for (const setting of this.#wanted) if (!this.#restore(setting)) wrong++;
+    this.#options.onLooked(wrong);
+  }
+
+  /** False if the setting is wrong and stays so. */
+  #restore(setting: Setting): boolean {
+    const { sysctl, log, isRestoring, onRestored } = this.#options;
+    const { path, value } = setting;
+    const { isRight, value: before } = this.#read(setting);
+    try {
+      if (!isRight) {
+        if (!isRestoring) return this.#complain(setting, `${path} is ${before}, not ${value}`);
+        sysctl.write(path, value);
+        onRestored({ path, before, value });
+        log.info('restored a kernel setting', { path, before, value });
+      }
+    } catch (error) {
+      return this.#complain(setting, `can't set sysctl ${path} to ${value}: ${errorText(error)}`);
+    }
+    this.#complaints.delete(path);
+    return true;
+  }
+
+  #complain({ path }: Setting, sentence: string): false {
+    if (this.#complaints.get(path) === sentence) return false;
+    this.#complaints.set(path, sentence);
+    this.#options.log.error(`a kernel setting is not as IPVS mode needs it: ${sentence}`);
+    return false;
+  }
+
+  /** A setting that cannot be read counts as wrong: writing it tells why. */
+  #read({ path, value, accepts }: Setting): { value: string | undefined; isRight: boolean } {
+    const found = readable(this.#options.sysctl, path);
+    return { value: found, isRight: found === value || accepts?.test(found ?? '') === true };
+  }
+}
+
+const expireNodest = 'net/ipv4/vs/expire_nodest_conn';
 
 /** The VIPs stand on a device of the node: it must not answer ARP for them on another one. */
 const strictArpSettings: readonly Setting[] = [
-  ['net/ipv4/conf/all/arp_ignore', '1'],
-  ['net/ipv4/conf/all/arp_announce', '2'],
+  { path: 'net/ipv4/conf/all/arp_ignore', value: '1' },
+  { path: 'net/ipv4/conf/all/arp_announce', value: '2' },
 ];
 
 /**
  * conn_reuse_mode came with 4.1. Until 5.9 its default, 1, delayed by a second every connection that reuses a
- * source port; since then it costs nothing and is left alone.
+ * source port. Since then it costs nothing, and until 5.16 it is all that keeps such a connection from a server of weight 0.
  */
 function connectionReuse(release: string): { settings: readonly Setting[]; warnings: string[] } {
   const version = parseRelease(release);
@@ -58,26 +141,13 @@ function connectionReuse(release: string): { settings: readonly Setting[]; warni
     const warning = `kernel ${release} is older than 4.1: connections that reuse a port may be lost`;
     return { settings: [], warnings: [warning] };
   }
-  const hasDelay = isBefore(version, [5, 9]);
-  return { settings: hasDelay ? [['net/ipv4/vs/conn_reuse_mode', '0']] : [], warnings: [] };
+  const path = 'net/ipv4/vs/conn_reuse_mode';
+  const setting: Setting = isBefore(version, [5, 9])
+    ? { path, value: '0' }
+    : { path, value: '1', accepts: /^[1-9]\d*$/, isOptional: true };
+  return { settings: [setting], warnings: [] };
 }
 
-function ensure(
-  sysctl: Sysctl,
-  { path, value }: { path: string; value: string },
-): ChangedSetting[] {
-  const before = readable(sysctl, path);
-  if (before === value) return [];
-  try {
-    sysctl.write(path, value);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`can't set sysctl ${path} to ${value}: ${reason}`, { cause });
-  }
-  return [{ path, before, value }];
-}
-
-/** A setting that cannot be read counts as different: writing it tells why. */
 function readable(sysctl: Sysctl, path: string): string | undefined {
   try {
     return sysctl.read(path);

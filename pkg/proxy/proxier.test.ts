@@ -3,6 +3,7 @@ import { ip } from '../../test/support/addresses.ts';
 import { endpoint, service, servicePort, slice } from '../../test/support/objects.ts';
 import { FakeKernel, remove, Stand, setService, setSlice } from '../../test/support/proxier.ts';
 import type { VirtualServerId } from '../ipvs/ipvs.ts';
+import { manualClock } from '../runner/manual-clock.ts';
 
 const web: VirtualServerId = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 };
 const [one, two] = [endpoint('10.0.0.1'), endpoint('10.0.0.2')];
@@ -188,6 +189,15 @@ describe('the proxier', () => {
 });
 
 describe('the audit', () => {
+  test('looks at the settings of the kernel', async () => {
+    const looks: number[] = [];
+    const clock = manualClock();
+    await started({ clock, settings: { restore: () => void looks.push(clock.now()) } });
+    const before = looks.length;
+    await clock.advance(90_000);
+    expect(looks.length - before).toBe(3);
+  });
+
   const hands: readonly (readonly [string, (kernel: FakeKernel) => void])[] = [
     [
       'a deleted virtual server',

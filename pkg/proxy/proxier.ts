@@ -195,9 +195,10 @@ export class Proxier {
 
   /** Compares the kernel with the ledger, step by step, and repairs the difference; changes are carried out in between. */
   async #audit(): Promise<void> {
-    const { clock, reporter, families } = this.#options;
+    const { clock, reporter, families, settings } = this.#options;
     const { lane, rules, auditContext } = this.#parts;
     const started = clock.now();
+    settings.restore();
     const steps = audit(auditContext);
     const breather = new Breather(() => clock.now());
     // Beside the lane: it starts programs, which may wait for a lock.

@@ -27,6 +27,8 @@ let handover: UdpHandover;
 /** What happened, in order, with its time. */
 let events: string[];
 const log = recordingLogger();
+/** When the settings of the kernel were looked at. */
+let restored: number[];
 let abort: AbortController;
 let ended: Promise<void>;
 
@@ -34,12 +36,14 @@ beforeEach(() => {
   clock = manualClock();
   conntrack = new FakeConntrack();
   events = [];
+  restored = [];
+  const settings = { restore: () => void restored.push(clock.now()) };
   conntrack.failWith = (call) => {
     if (call.call === 'dump') events.push(`${clock.now()} dump`);
     if (call.call === 'delete') events.push(`${clock.now()} forget ${printFlow(call.flow)}`);
     return undefined;
   };
-  handover = new UdpHandover({ conntrack, clock, log });
+  handover = new UdpHandover({ conntrack, settings, clock, log });
   abort = new AbortController();
   ended = handover.run(abort.signal);
 });
@@ -112,6 +116,8 @@ test('one dump serves all that come together, and those that come later wait a q
   handover.pass([request], cut);
   await clock.advance(500);
   expect(events).toEqual(['20 dump', '20 cut', '20 cut', '270 dump', '270 cut']);
+  // The kernel's settings decide where a datagram goes whose server is deleted.
+  expect(restored).toEqual([20, 270]);
 });
 
 test('servers go although their flows cannot be found or deleted', async () => {

@@ -4,10 +4,13 @@ import { type Clock, seconds, sleep } from '../runner/clock.ts';
 import { Inbox } from '../runner/inbox.ts';
 import { type DrainRequest, familiesOf } from './drain-list.ts';
 import { endsKey, endsOf } from './flow-ends.ts';
+import type { KernelSettings } from './kernel-settings.ts';
 
 /** What a {@link UdpHandover} works with. */
 export interface UdpHandoverOptions {
   readonly conntrack: Conntrack;
+  /** Where a datagram goes whose server was deleted rests on them. */
+  readonly settings: Pick<KernelSettings, 'restore'>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -57,6 +60,7 @@ export class UdpHandover {
       if (signal.aborted) return;
       next = clock.now() + interval;
       const waiting = this.#inbox.takeAll();
+      this.#options.settings.restore();
       const flows = await this.#lookUp(waiting.flatMap(({ requests }) => requests));
       for (const { cut } of waiting) await this.#cut(cut, flows);
     }

@@ -17,6 +17,7 @@ import { Proxier } from '../../pkg/proxy/proxier.ts';
 import { minutes, systemClock } from '../../pkg/runner/clock.ts';
 import { net } from '../support/addresses.ts';
 import { FakeKernel } from '../support/proxier.ts';
+import { keptSettings } from '../support/settings.ts';
 import { acceptingSocket } from './accepting-socket.ts';
 import { podsOf, service, slice } from './objects.ts';
 import { printTime } from './run.ts';
@@ -77,11 +78,11 @@ function createProxier(onFirstSync: () => void): Proxier {
   const { ipsets, links, firewall, conntrack, reach } = new FakeKernel();
   const health = new ProxyHealth({ clock, syncPeriod: minutes(60) });
   return new Proxier({
-    ...{ ipsets, links, firewall, reach, clock, log },
+    ...{ ipsets, links, firewall, reach, clock, log, settings: keptSettings },
     ipvs: new NetlinkIpvs(connection, new SomeFamily(connection, 'IPVS')),
     flows: new FlowForgetter({
       log,
-      ...{ conntrack, clock },
+      ...{ conntrack, clock, settings: keptSettings },
       onReconciled: () => undefined,
       onFailed: ({ error }) => console.error(error),
     }),

@@ -16,13 +16,12 @@ import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import type { Trace } from '../../pkg/netlink/trace.ts';
 import { FlowForgetter } from '../../pkg/proxy/flows.ts';
-import { applyKernelSettings } from '../../pkg/proxy/kernel-settings.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
 import { NetlinkReach } from '../../pkg/reach/netlink.ts';
 import { minutes, systemClock } from '../../pkg/runner/clock.ts';
-import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 import { net } from '../support/addresses.ts';
+import { kernelSettings } from '../support/settings.ts';
 import { type Pod, podsOf, service, slice } from './objects.ts';
 import { Stopwatch } from './stopwatch.ts';
 
@@ -62,7 +61,8 @@ export class Node {
     this.#close = () => {
       for (const connection of [ipvs, netfilter, route]) connection.close();
     };
-    applyKernelSettings(new ProcSysctl(), { strictArp: false });
+    const settings = kernelSettings();
+    settings.apply();
     const firewall = new RestoreFirewall({
       generation: nftGeneration(netfilter),
       machine: this.#machine(),
@@ -88,10 +88,12 @@ export class Node {
       }),
       firewall: stopwatch.time(firewall, { part: 'rules', reads: ['check'], writes: ['apply'] }),
       reach: new NetlinkReach(route),
+      settings,
       flows: new FlowForgetter({
         log,
         clock,
         conntrack: new NetlinkConntrack(netfilter),
+        settings,
         onReconciled: () => undefined,
         onFailed: ({ error }) => log.error('flows', error),
       }),

@@ -22,15 +22,18 @@ network.addBridge('cni0', [
 ]);
 const bridged = network.addBridgedPod('bridged', [ip('10.0.3.1'), ip('fd00:10:0:3::1')], 'cni0');
 const other = network.addBridgedPod('other', [ip('10.0.3.2'), ip('fd00:10:0:3::2')], 'cni0');
+const unplugged = network.addPod('unplugged', [ip('10.0.1.2'), ip('fd00:10:0:1::2')]);
 const lost = [
-  { pod: routed, shop: new ShopService('routed', 1) },
-  { pod: bridged, shop: new ShopService('bridged', 2) },
-];
+  { pod: routed, shop: new ShopService('routed', 1), side: 'host' },
+  { pod: bridged, shop: new ShopService('bridged', 2), side: 'host' },
+  // The kernel forgets the masqueraded flows of its device: IPVS's own table tells who must be told.
+  { pod: unplugged, shop: new ShopService('unplugged', 3), side: 'node' },
+] as const;
 const servers: Server[] = [];
 let proxy: NodeProxy;
 
 beforeAll(async () => {
-  servers.push(...[routed, bridged, other].flatMap((host) => serveAll(host)));
+  servers.push(...[routed, bridged, unplugged, other].flatMap((host) => serveAll(host)));
   proxy = new NodeProxy(network.node.namespace, {
     drains: { mode: 'pod', timeout: 900_000, unansweredAfter: 5_000 },
   });
@@ -59,12 +62,12 @@ function connections({ vip, nodePort }: { vip: Target; nodePort: Target }): Prom
   );
 }
 
-describe.each(lost)('a pod that is lost: $pod.name', ({ pod, shop }) => {
+describe.each(lost)('a pod that is lost: $pod.name', ({ pod, shop, side }) => {
   test('counts as dead when its packets went unanswered, and its clients are told', async () => {
     const [talking, waiting] = [await connections(shop), await connections(shop)];
     for (const connection of [...talking, ...waiting])
       expect(await connection.ask()).toMatchObject({ kind: 'answer', server: pod.name });
-    network.cut(pod);
+    network.cut(pod, { side });
     const answers: Promise<Answer>[] = talking.map((connection) => connection.ask());
     const endings = waiting.map((connection) => connection.ended(40_000));
     const before = proxy.reports.drains.length;

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ip } from '../support/addresses.ts';
-import { ask } from '../support/network/client.ts';
+import { ask, open } from '../support/network/client.ts';
 import { Network } from '../support/network/network.ts';
 import type { Server } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
@@ -29,7 +29,8 @@ beforeAll(async () => {
     'net.ipv4.vs.expire_quiescent_template=0',
     'net.ipv4.vs.conntrack=0',
   );
-  proxy = new NodeProxy(namespace);
+  // What each setting does is only seen while nobody sets it again.
+  proxy = new NodeProxy(namespace, {}, { isRestoring: false });
   proxy.tell(shop.service(), sticky.service({ affinitySeconds: 600 }));
   await proxy.settled();
 });
@@ -98,3 +99,46 @@ test.each([
     expect(await asked(sticky.vip)).toBe(`${server} saw 10.0.1.11`);
   },
 );
+
+describe('what another program changes is set again', () => {
+  const restored: string[] = [];
+  const isRestored = () => restored.includes('expire_nodest_conn');
+
+  async function restart(syncPeriod: number): Promise<void> {
+    await proxy.stop();
+    const onRestored = ({ path }: { path: string }) => restored.push(path.replace(/.*\//, ''));
+    proxy = new NodeProxy(namespace, { syncPeriod }, { onRestored });
+    proxy.tell(shop.service(), ...shop.slices(web1));
+    await proxy.settled();
+    await expect.poll(() => weights(network.node, web2), { timeout: 20_000 }).toEqual([]);
+  }
+
+  test('by the next audit, after which a port that is used again finds a server', async () => {
+    await restart(1_000);
+    expect(await asked(shop.vip, 7_000)).toBe('web1 saw 10.0.1.11');
+    set('conn_reuse_mode=0', 'expire_nodest_conn=0');
+    await expect
+      .poll(() => [...restored].sort())
+      .toEqual(['conn_reuse_mode', 'expire_nodest_conn']);
+    await drain(shop);
+    expect(await asked(shop.vip, 7_000)).toBe('web2 saw 10.0.1.11');
+  });
+
+  test('before a real server is deleted whose clients must hear of it', async () => {
+    await restart(3_600_000);
+    const { addresses, port } = shop.vip;
+    const made = await open(caller, { protocol: 'TCP', address: addresses.IPv4, port });
+    if ('kind' in made) throw new Error(made.kind);
+    expect(await made.ask()).toMatchObject({ kind: 'answer', server: 'web1' });
+    restored.length = 0;
+    set('expire_nodest_conn=0');
+    const ended = made.ended(20_000);
+    proxy.tell(...shop.slices({ host: web1, ready: false, serving: false }, web2));
+    await proxy.settled();
+    expect(isRestored()).toBe(false);
+    proxy.tell(...shop.slices(web2));
+    expect(await ended).toBe('reset');
+    expect(isRestored()).toBe(true);
+    made.close();
+  });
+});

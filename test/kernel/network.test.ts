@@ -51,4 +51,12 @@ describe('the test network', () => {
       await ask(client, { protocol: 'TCP', address: ip('10.0.1.1'), port: 80, patience: 300 }),
     ).toEqual({ kind: 'timeout' });
   });
+
+  test("a pod that is cut off at the node's end has no route any more", async () => {
+    const unplugged = network.addPod('unplugged', [ip('10.0.1.9')]);
+    network.cut(unplugged, { side: 'node' });
+    expect(await ask(client, { protocol: 'TCP', address: ip('10.0.1.9'), port: 80 })).toEqual({
+      kind: 'unreachable',
+    });
+  });
 });

@@ -1,3 +1,4 @@
+import { ProcIpvsConnections } from '../../pkg/connections/proc.ts';
 import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
 import { nftGeneration } from '../../pkg/firewall/generation.ts';
 import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
@@ -11,31 +12,35 @@ import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import { ClientFarewell } from '../../pkg/proxy/farewell.ts';
 import { FlowForgetter } from '../../pkg/proxy/flows.ts';
-import { applyKernelSettings } from '../../pkg/proxy/kernel-settings.ts';
+import type { KernelSettingsOptions } from '../../pkg/proxy/kernel-settings.ts';
 import type { ProxierOptions } from '../../pkg/proxy/parts.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
 import { NetlinkReach } from '../../pkg/reach/netlink.ts';
 import { RawResetter } from '../../pkg/reset/raw.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
-import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 import { net } from './addresses.ts';
 import type { Namespace } from './namespace.ts';
 import { type Reports, recordingReporter } from './proxier.ts';
+import { kernelSettings } from './settings.ts';
 
 /** A proxier on the real kernel of a node's namespace, inside the test's own process, which is in that namespace meanwhile. */
 export class NodeProxy {
   readonly log = recordingLogger({ verbosity: 4 });
   readonly reports: Reports = recordingReporter();
   readonly proxier: Proxier;
-  /** How many clients of deleted servers were told, and how many were not. */
-  readonly clients = { told: 0, untold: 0 };
+  /** How many clients of deleted servers were told, how many could not be, and how many not be found. */
+  readonly clients = { told: 0, untold: 0, skipped: 0 };
   readonly resetter = new RawResetter();
   readonly #stop = new AbortController();
   readonly #run: Promise<unknown>;
   readonly #leave: () => void;
   readonly #close: () => void;
 
-  constructor(namespace: Namespace, over: Partial<ProxierOptions> = {}) {
+  constructor(
+    namespace: Namespace,
+    over: Partial<ProxierOptions> = {},
+    settingsOver: Partial<KernelSettingsOptions> = {},
+  ) {
     this.#leave = namespace.enter();
     const ipvs = openIpvs({});
     const netfilter = openConnection(NETLINK_NETFILTER, { echo: true });
@@ -44,15 +49,18 @@ export class NodeProxy {
       for (const opened of [ipvs, netfilter, route, this.resetter]) opened.close();
     };
     const [clock, log] = [systemClock, this.log];
-    applyKernelSettings(new ProcSysctl(), { strictArp: false });
+    const settings = kernelSettings({ log, ...settingsOver });
+    settings.apply();
     const conntrack = new NetlinkConntrack(netfilter);
-    const count = (kind: 'told' | 'untold') => (clients: number) => {
+    const count = (kind: keyof NodeProxy['clients']) => (clients: number) => {
       this.clients[kind] += clients;
     };
     const farewell = new ClientFarewell({
-      ...{ conntrack, resetter: this.resetter, clock, log },
+      ...{ conntrack, connections: new ProcIpvsConnections(), resetter: this.resetter },
+      ...{ settings, clock, log },
       onTold: count('told'),
       onUntold: count('untold'),
+      onSkipped: count('skipped'),
     });
     this.proxier = new Proxier({
       ipvs,
@@ -61,10 +69,12 @@ export class NodeProxy {
       ipsets: new NetlinkIpSets(netfilter),
       links: new NetlinkLinks(route),
       reach: new NetlinkReach(route),
+      settings,
       firewall: new RestoreFirewall({ generation: nftGeneration(netfilter) }),
       flows: new FlowForgetter({
         log,
         conntrack,
+        settings,
         clock,
         onReconciled: () => undefined,
         onFailed: ({ error }) => log.error('flows', error),

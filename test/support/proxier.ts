@@ -13,6 +13,7 @@ import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
 import { FakeReach } from '../../pkg/reach/fake.ts';
 import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
 import { ip, net } from './addresses.ts';
+import { keptSettings } from './settings.ts';
 
 /** A kernel in memory, as one node has it: it outlives the proxiers that work on it. */
 export class FakeKernel {
@@ -128,12 +129,14 @@ export class Stand {
       links,
       firewall,
       reach,
+      settings: keptSettings,
       clock,
       log,
       families,
       flows: new FlowForgetter({
         log,
         conntrack,
+        settings: keptSettings,
         clock,
         onReconciled: () => undefined,
         onFailed: ({ error }) => log.error('flows', error),

@@ -95,9 +95,14 @@ export class Network {
     return this.#addHost({ name, addresses, device: isFirst ? 'eth0' : `x-${name}` });
   }
 
-  /** Takes a host away as a machine that is lost: its link goes down, nobody hears of it. */
-  cut(host: Host): void {
-    host.namespace.run('ip', 'link', 'set', 'eth0', 'down');
+  /**
+   * Takes a host away as a machine that is lost: its link goes down at its end, and nobody hears of it. At the node's end, as when
+   * the runtime takes a pod's device away, the node loses its route too, and the kernel forgets flows masqueraded over the device.
+   */
+  cut({ name, namespace }: Host, { side = 'host' }: { side?: 'host' | 'node' } = {}): void {
+    const down = (device: string) => ['link', 'set', device, 'down'];
+    if (side === 'host') namespace.run('ip', ...down('eth0'));
+    else this.node.namespace.run('ip', ...down(`v-${name}`));
   }
 
   /** Takes a pod away for good, so that another one may have its addresses. */

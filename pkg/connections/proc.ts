@@ -1,0 +1,73 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { type ErrnoCode, KernelError } from '../errno/errno.ts';
+import type { ConnectionDump, IpvsConnection, IpvsConnections } from './connections.ts';
+import { isHeading, parseConnection } from './parse.ts';
+
+/** One read never holds the event loop for long: the kernel gives a page at a time, some 50 entries. */
+const chunkSize = 16 * 1024; // bytes
+/** No line of the kernel's is as long, whatever a persistence engine adds to it. */
+const longestLine = 1024; // characters
+const operation = 'read the connections of IPVS';
+
+/** /proc/net/ip_vs_conn of the calling thread's network namespace, or another file that looks like it. */
+export class ProcIpvsConnections implements IpvsConnections {
+  readonly #file: string;
+
+  constructor({ file = '/proc/thread-self/net/ip_vs_conn' }: { file?: string } = {}) {
+    this.#file = file;
+  }
+
+  async dump(
+    { limit }: { readonly limit: number },
+    onConnection: (connection: IpvsConnection) => void,
+  ): Promise<ConnectionDump> {
+    let [entries, unreadable] = [0, 0];
+    for await (const lines of this.#chunks()) {
+      for (const line of lines) {
+        if (entries++ === limit) return { isWhole: false, unreadable };
+        const connection = parseConnection(line);
+        if (connection === undefined) unreadable++;
+        else if (connection !== 'other') onConnection(connection);
+      }
+    }
+    return { isWhole: true, unreadable };
+  }
+
+  /** The lines below the heading, as they are read. */
+  async *#chunks(): AsyncGenerator<readonly string[]> {
+    // Opened and read on this thread: another one may be in another namespace.
+    const fd = attempt(() => openSync(this.#file, 'r'));
+    try {
+      const buffer = Buffer.alloc(chunkSize);
+      let [rest, hasHeading] = ['', false];
+      for (;;) {
+        const length = attempt(() => readSync(fd, buffer));
+        const lines = (rest + buffer.toString('latin1', 0, length)).split('\n');
+        rest = lines.pop() ?? '';
+        if (rest.length > longestLine)
+          throw new KernelError(operation, 'EINVAL', { detail: 'a line without end' });
+        if (!hasHeading && lines.length > 0) {
+          hasHeading = isHeading(lines.shift() ?? '');
+          if (!hasHeading)
+            throw new KernelError(operation, 'EINVAL', { detail: 'unknown heading' });
+        }
+        yield lines;
+        if (length === 0) return;
+        await setImmediate();
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+function attempt<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    const { code = '' } = cause as NodeJS.ErrnoException;
+    const errno = code.startsWith('E') ? (code as ErrnoCode) : 'EIO';
+    throw new KernelError(operation, errno, { cause });
+  }
+}
