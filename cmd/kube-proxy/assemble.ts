@@ -141,9 +141,10 @@ async function openKernel(shared: Shared): Promise<Kernel> {
   };
 }
 
-function createSettings({ config, log, metrics }: Shared): KernelSettings {
+function createSettings({ config, clock, log, metrics }: Shared): KernelSettings {
   return new KernelSettings({
     sysctl: new ProcSysctl(),
+    clock,
     log,
     strictArp: false,
     isRestoring: config.restoreSysctls,

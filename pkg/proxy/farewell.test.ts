@@ -368,7 +368,7 @@ describe('requests', () => {
     part([request()]);
     await clock.advance(1_000);
     expect([events, challenged()]).toEqual([['50 cut'], []]);
-    expect(log.lines().at(-1)).toContain('could not look up the clients');
+    expect(log.lines().at(-1)).toContain('could not look up the IPv4 clients');
   });
 
   test('that fail harm no others', async () => {

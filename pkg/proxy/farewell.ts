@@ -1,8 +1,11 @@
-import type { IpvsConnections } from '../connections/connections.ts';
+import type { IpvsConnection, IpvsConnections } from '../connections/connections.ts';
+import type { Flow } from '../conntrack/conntrack.ts';
 import { type Family, families, familyOf } from '../ip/address.ts';
 import { printVirtualServer } from '../ipvs/ipvs.ts';
-import { seconds, sleep } from '../runner/clock.ts';
+import { errorText } from '../log/error-text.ts';
+import { minutes, seconds, sleep } from '../runner/clock.ts';
 import { Inbox } from '../runner/inbox.ts';
+import { Throttle } from '../runner/throttle.ts';
 import { ClientSearch, type Leaving } from './client-search.ts';
 import { ClientTeller, type ClientTellerOptions } from './client-teller.ts';
 import { type DrainRequest, familiesOf } from './drain-list.ts';
@@ -47,6 +50,7 @@ const entryLimit = 20_000;
 export class ClientFarewell implements Farewell {
   readonly #options: FarewellOptions;
   readonly #teller: ClientTeller;
+  readonly #throttle: Throttle;
   readonly #inbox = new Inbox<Parting>();
   /** When clients were last looked up. */
   readonly #lookUps = new Map<Family, number>();
@@ -54,6 +58,7 @@ export class ClientFarewell implements Farewell {
   constructor(options: FarewellOptions) {
     this.#options = options;
     this.#teller = new ClientTeller(options);
+    this.#throttle = new Throttle(options.clock, { interval: minutes(1) });
   }
 
   part(leaving: readonly Leaving[], cut: Parting['cut']): void {
@@ -95,7 +100,9 @@ export class ClientFarewell implements Farewell {
   async #round(partings: readonly Parting[]): Promise<void> {
     const search = await this.#search(partings.flatMap(({ leaving }) => leaving));
     for (const { cut } of partings) {
-      for (const request of await this.#cut(cut)) this.#tellClients(request, search);
+      await this.#attempt('could not delete drained real servers', async () => {
+        for (const request of await cut()) this.#tellClients(request, search);
+      });
     }
   }
 
@@ -114,16 +121,16 @@ export class ClientFarewell implements Farewell {
 
   /** Whoever cannot be found finds out at the next packet; nobody's end waits for that. */
   async #search(leaving: readonly Leaving[]): Promise<ClientSearch> {
-    const { conntrack, clock, log } = this.#options;
-    this.#options.settings.restore();
+    const { conntrack, clock, settings } = this.#options;
     const search = new ClientSearch(leaving, { limit: limit - this.#teller.backlog });
+    await this.#attempt('could not look at the settings of the kernel', () => settings.restore());
     for (const family of familiesOf(leaving)) {
       this.#lookUps.set(family, clock.now());
-      try {
-        await conntrack.dump({ family, protocol: 'TCP' }, (flow) => search.see(flow));
-      } catch (error) {
-        log.error('could not look up the clients of real servers that go', error, { family });
-      }
+      const see = (flow: Flow) => search.see(flow);
+      await this.#attempt(
+        `could not look up the ${family} clients of real servers that go`,
+        async () => await conntrack.dump({ family, protocol: 'TCP' }, see),
+      );
     }
     if (search.isIncomplete) await this.#searchConnections(search);
     return search;
@@ -132,23 +139,21 @@ export class ClientFarewell implements Farewell {
   /** Looks for those whom conntrack does not know, among so many of IPVS's entries as are read in a short time. */
   async #searchConnections(search: ClientSearch): Promise<void> {
     const { connections, log } = this.#options;
-    try {
-      const { isWhole, unreadable } = await connections.dump({ limit: entryLimit }, (connection) =>
-        search.seeConnection(connection),
-      );
+    const see = (connection: IpvsConnection) => search.seeConnection(connection);
+    await this.#attempt('could not look up the connections of real servers that go', async () => {
+      const { isWhole, unreadable } = await connections.dump({ limit: entryLimit }, see);
       if (!isWhole || unreadable > 0)
         log.v(2)?.info('not all connections of IPVS were read', { isWhole, unreadable });
-    } catch (error) {
-      log.error('could not look up the connections of real servers that go', error);
-    }
+    });
   }
 
-  async #cut(cut: Parting['cut']): Promise<readonly DrainRequest[]> {
+  /** Does something that may fail; the same failure is said once a minute. */
+  async #attempt(message: string, action: () => void | Promise<void>): Promise<void> {
     try {
-      return await cut();
+      await action();
     } catch (error) {
-      this.#options.log.error('could not delete drained real servers', error);
-      return [];
+      if (this.#throttle.allows(`${message}: ${errorText(error)}`))
+        this.#options.log.error(message, error);
     }
   }
 }

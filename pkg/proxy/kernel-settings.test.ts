@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { preparedSettings } from '../../test/support/settings.ts';
 import { recordingLogger } from '../log/memory.ts';
+import { manualClock } from '../runner/manual-clock.ts';
 import { FakeSysctl } from '../sysctl/fake.ts';
 import type { Sysctl } from '../sysctl/sysctl.ts';
 import { type ChangedSetting, KernelSettings } from './kernel-settings.ts';
@@ -16,22 +18,19 @@ const untouched = {
   'net/ipv4/conf/all/arp_ignore': '0',
   'net/ipv4/conf/all/arp_announce': '0',
 };
-const prepared = {
-  ...{ [conntrack]: '1', [reuse]: '1', [nodest]: '1', [quiescent]: '1', [forward]: '1' },
-};
 const always = [`${conntrack}=1`, `${nodest}=1`, `${quiescent}=1`, `${forward}=1`];
 const withoutDelay = [always[0], `${reuse}=0`, ...always.slice(1)];
 
 function make(sysctl: Sysctl, { strictArp = false, isRestoring = true } = {}) {
-  const log = recordingLogger();
+  const [log, clock] = [recordingLogger(), manualClock()];
   const restored: ChangedSetting[] = [];
   const wrong: number[] = [];
   const settings = new KernelSettings({
-    ...{ sysctl, log, strictArp, isRestoring },
+    ...{ sysctl, clock, log, strictArp, isRestoring },
     onRestored: (setting) => restored.push(setting),
     onLooked: (count) => wrong.push(count),
   });
-  return { settings, restored, wrong, lines: () => log.lines() };
+  return { clock, settings, restored, wrong, lines: () => log.lines() };
 }
 
 describe('at the start', () => {
@@ -118,7 +117,7 @@ describe('at the start', () => {
 
 describe('later', () => {
   test('nothing is written or said while nobody changes anything', () => {
-    const sysctl = new FakeSysctl({ values: prepared });
+    const sysctl = new FakeSysctl({ values: preparedSettings });
     const { settings, restored, wrong, lines } = make(sysctl);
     settings.apply();
     settings.restore();
@@ -132,7 +131,7 @@ describe('later', () => {
     [quiescent, '0', '1'],
     [forward, '0', '1'],
   ])('%s, set to %s by somebody else, is restored, counted and said', (path, before, value) => {
-    const sysctl = new FakeSysctl({ values: prepared });
+    const sysctl = new FakeSysctl({ values: preparedSettings });
     const { settings, restored, wrong, lines } = make(sysctl);
     settings.apply();
     sysctl.write(path, before);
@@ -145,7 +144,10 @@ describe('later', () => {
   });
 
   test('kernels before 5.9 get their conn_reuse_mode back', () => {
-    const sysctl = new FakeSysctl({ values: { ...prepared, [reuse]: '0' }, release: '4.18.0' });
+    const sysctl = new FakeSysctl({
+      values: { ...preparedSettings, [reuse]: '0' },
+      release: '4.18.0',
+    });
     const { settings, restored } = make(sysctl);
     settings.apply();
     sysctl.write(reuse, '1');
@@ -154,7 +156,7 @@ describe('later', () => {
   });
 
   test('what cannot be restored is said once, counted at each look, and hinders no other', () => {
-    const sysctl = new FakeSysctl({ values: prepared });
+    const sysctl = new FakeSysctl({ values: preparedSettings });
     const { settings, restored, wrong, lines } = make(sysctl);
     settings.apply();
     for (const path of [nodest, quiescent]) sysctl.write(path, '0');
@@ -167,19 +169,38 @@ describe('later', () => {
     ]);
   });
 
-  test('it is said again once it was right in between', () => {
-    const sysctl = new FakeSysctl({ values: prepared });
-    const { settings, wrong, lines } = make(sysctl, { isRestoring: false });
-    for (const value of ['0', '1', '0']) {
-      sysctl.write(nodest, value);
-      settings.restore();
-    }
-    expect(wrong).toEqual([1, 0, 1]);
-    expect(lines()).toHaveLength(2);
+  test.each([true, false])(
+    'it is said again, at most once a minute, if it was right in between (restored: %s)',
+    async (isRestoring) => {
+      const sysctl = new FakeSysctl({ values: preparedSettings });
+      const { clock, settings, lines } = make(sysctl, { isRestoring });
+      for (let second = 0; second < 121; second++) {
+        sysctl.write(nodest, second % 2 === 0 ? '0' : '1');
+        settings.restore();
+        await clock.advance(1_000);
+      }
+      expect(lines()).toHaveLength(3);
+    },
+  );
+
+  test('one that cannot be read is not written, and said', () => {
+    const sysctl = new FakeSysctl({ values: preparedSettings });
+    const unreadable: Sysctl = {
+      read: (path) => {
+        if (path === nodest) throw new Error('no');
+        return sysctl.read(path);
+      },
+      write: (path, value) => sysctl.write(path, value),
+      kernelRelease: () => '6.1.0',
+    };
+    const { settings, restored, wrong, lines } = make(unreadable);
+    settings.restore();
+    expect([sysctl.writes, restored, wrong]).toEqual([[], [], [1]]);
+    expect(lines()).toHaveLength(1);
   });
 
   test('what others change stays changed if so configured, and is said', () => {
-    const sysctl = new FakeSysctl({ values: prepared });
+    const sysctl = new FakeSysctl({ values: preparedSettings });
     const { settings, restored, wrong, lines } = make(sysctl, { isRestoring: false });
     settings.apply();
     sysctl.write(nodest, '0');

@@ -1,5 +1,7 @@
 import { errorText } from '../log/error-text.ts';
 import type { Logger } from '../log/log.ts';
+import { type Clock, minutes } from '../runner/clock.ts';
+import { Throttle } from '../runner/throttle.ts';
 import type { Sysctl } from '../sysctl/sysctl.ts';
 
 /** A kernel setting that was not as IPVS mode needs it, and is now. */
@@ -13,6 +15,7 @@ export interface ChangedSetting {
 /** What {@link KernelSettings} work with. */
 export interface KernelSettingsOptions {
   readonly sysctl: Sysctl;
+  readonly clock: Clock;
   readonly log: Logger;
   /** The node does not answer ARP for VIPs on another device. */
   readonly strictArp: boolean;
@@ -29,7 +32,7 @@ interface Setting {
   readonly path: string;
   readonly value: string;
   /** Other values that will do. */
-  readonly accepts?: RegExp;
+  readonly accepts?: RegExp | undefined;
   /** The program starts without it. */
   readonly isOptional?: true;
 }
@@ -39,12 +42,15 @@ export class KernelSettings {
   readonly #options: KernelSettingsOptions;
   readonly #wanted: readonly Setting[];
   readonly #warnings: readonly string[];
-  /** What was said of settings that are wrong, by path: it is said once until it changes. */
+  /** What was said of settings that are wrong, by path. */
   readonly #complaints = new Map<string, string>();
+  /** Whoever changes a setting how often, it is spoken of once a minute. */
+  readonly #throttle: Throttle;
 
   constructor(options: KernelSettingsOptions) {
     const reuse = connectionReuse(options.sysctl.kernelRelease());
     this.#options = options;
+    this.#throttle = new Throttle(options.clock, { interval: minutes(1) });
     this.#warnings = reuse.warnings;
     this.#wanted = [
       // Without it, connections through IPVS have no conntrack entry and are never masqueraded.
@@ -66,11 +72,11 @@ export class KernelSettings {
     for (const warning of this.#warnings) log.warn(warning);
     for (const setting of this.#wanted) {
       const { path, value } = setting;
-      const found = this.#read(setting);
-      if (found.isRight) continue;
+      const before = readable(this.#options.sysctl, path);
+      if (isRight(before, setting)) continue;
       try {
         this.#options.sysctl.write(path, value);
-        log.info('set a kernel setting', { path, before: found.value, value });
+        log.info('set a kernel setting', { path, before, value });
       } catch (cause) {
         const sentence = `can't set sysctl ${path} to ${value}: ${errorText(cause)}`;
         if (setting.isOptional !== true) throw new Error(sentence, { cause });
@@ -88,35 +94,30 @@ export class KernelSettings {
   }
 
   /** False if the setting is wrong and stays so. */
-  #restore(setting: Setting): boolean {
+  #restore({ path, value, accepts }: Setting): boolean {
     const { sysctl, log, isRestoring, onRestored } = this.#options;
-    const { path, value } = setting;
-    const { isRight, value: before } = this.#read(setting);
     try {
-      if (!isRight) {
-        if (!isRestoring) return this.#complain(setting, `${path} is ${before}, not ${value}`);
+      const before = sysctl.read(path);
+      if (!isRight(before, { value, accepts })) {
+        if (!isRestoring) return this.#complain(path, `${path} is ${before}, not ${value}`);
         sysctl.write(path, value);
         onRestored({ path, before, value });
-        log.info('restored a kernel setting', { path, before, value });
+        if (this.#throttle.allows(path))
+          log.info('restored a kernel setting', { path, before, value });
       }
     } catch (error) {
-      return this.#complain(setting, `can't set sysctl ${path} to ${value}: ${errorText(error)}`);
+      return this.#complain(path, `can't set sysctl ${path} to ${value}: ${errorText(error)}`);
     }
     this.#complaints.delete(path);
     return true;
   }
 
-  #complain({ path }: Setting, sentence: string): false {
-    if (this.#complaints.get(path) === sentence) return false;
+  /** Says what is wrong with a setting, once until it is right again or something else is wrong with it. */
+  #complain(path: string, sentence: string): false {
+    if (this.#complaints.get(path) === sentence || !this.#throttle.allows(path)) return false;
     this.#complaints.set(path, sentence);
     this.#options.log.error(`a kernel setting is not as IPVS mode needs it: ${sentence}`);
     return false;
-  }
-
-  /** A setting that cannot be read counts as wrong: writing it tells why. */
-  #read({ path, value, accepts }: Setting): { value: string | undefined; isRight: boolean } {
-    const found = readable(this.#options.sysctl, path);
-    return { value: found, isRight: found === value || accepts?.test(found ?? '') === true };
   }
 }
 
@@ -148,6 +149,14 @@ function connectionReuse(release: string): { settings: readonly Setting[]; warni
   return { settings: [setting], warnings: [] };
 }
 
+function isRight(
+  found: string | undefined,
+  { value, accepts }: Pick<Setting, 'value' | 'accepts'>,
+): boolean {
+  return found === value || accepts?.test(found ?? '') === true;
+}
+
+/** A setting that cannot be read counts as wrong: writing it tells why. */
 function readable(sysctl: Sysctl, path: string): string | undefined {
   try {
     return sysctl.read(path);

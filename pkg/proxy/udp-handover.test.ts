@@ -130,7 +130,7 @@ test('servers go although their flows cannot be found or deleted', async () => {
   await clock.advance(1_000);
   expect(events.filter((event) => event.endsWith('cut'))).toHaveLength(2);
   expect(log.lines().join('\n')).toMatch(
-    /could not look up the flows[^]*could not delete the flows/,
+    /could not look up the IPv4 flows[^]*could not delete the flows/,
   );
 });
 

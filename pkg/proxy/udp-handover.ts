@@ -1,7 +1,9 @@
 import type { Conntrack, Flow } from '../conntrack/conntrack.ts';
+import { errorText } from '../log/error-text.ts';
 import type { Logger } from '../log/log.ts';
-import { type Clock, seconds, sleep } from '../runner/clock.ts';
+import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
 import { Inbox } from '../runner/inbox.ts';
+import { Throttle } from '../runner/throttle.ts';
 import { type DrainRequest, familiesOf } from './drain-list.ts';
 import { endsKey, endsOf } from './flow-ends.ts';
 import type { KernelSettings } from './kernel-settings.ts';
@@ -37,6 +39,7 @@ const interval = seconds(0.25);
  */
 export class UdpHandover {
   readonly #options: UdpHandoverOptions;
+  readonly #throttle: Throttle;
   readonly #inbox = new Inbox<{
     readonly requests: readonly DrainRequest[];
     readonly cut: CutDatagrams;
@@ -44,6 +47,7 @@ export class UdpHandover {
 
   constructor(options: UdpHandoverOptions) {
     this.#options = options;
+    this.#throttle = new Throttle(options.clock, { interval: minutes(1) });
   }
 
   /** Looks up the flows of real servers, and has the servers deleted by `cut` soon. */
@@ -60,7 +64,6 @@ export class UdpHandover {
       if (signal.aborted) return;
       next = clock.now() + interval;
       const waiting = this.#inbox.takeAll();
-      this.#options.settings.restore();
       const flows = await this.#lookUp(waiting.flatMap(({ requests }) => requests));
       for (const { cut } of waiting) await this.#cut(cut, flows);
     }
@@ -68,39 +71,51 @@ export class UdpHandover {
 
   /** The flows of real servers, by {@link endsKey}. Where they cannot be found, datagrams may be lost, and the servers go all the same. */
   async #lookUp(requests: readonly DrainRequest[]): Promise<ReadonlyMap<string, readonly Flow[]>> {
-    const { conntrack, log } = this.#options;
+    const { conntrack, settings } = this.#options;
     const flows = new Map<string, Flow[]>(requests.map((request) => [endsKey(request), []]));
+    await this.#attempt('could not look at the settings of the kernel', () => settings.restore());
     for (const family of familiesOf(requests)) {
-      try {
-        await conntrack.dump({ family, protocol: 'UDP' }, (flow) => {
-          flows.get(endsKey(endsOf(flow)))?.push(flow);
-        });
-      } catch (error) {
-        log.error('could not look up the flows of real servers that go', error, { family });
-      }
+      const see = (flow: Flow) => void flows.get(endsKey(endsOf(flow)))?.push(flow);
+      await this.#attempt(
+        `could not look up the ${family} flows of real servers that go`,
+        async () => await conntrack.dump({ family, protocol: 'UDP' }, see),
+      );
     }
     return flows;
   }
 
   async #cut(cut: CutDatagrams, flows: ReadonlyMap<string, readonly Flow[]>): Promise<void> {
-    try {
+    await this.#attempt('could not delete drained real servers', async () => {
       await cut({
         before: (requests) => this.#forget(flowsOf(requests, flows).filter(isUnmasqueraded)),
         after: (requests) => this.#forget(flowsOf(requests, flows)),
       });
-    } catch (error) {
-      this.#options.log.error('could not delete drained real servers', error);
-    }
+    });
   }
 
   #forget(flows: readonly Flow[]): void {
-    const { conntrack, log } = this.#options;
+    const { conntrack } = this.#options;
     try {
       // Made anew, a flow has another id.
       if (flows.length > 0) conntrack.delete(flows.map((flow) => ({ ...flow, id: undefined })));
     } catch (error) {
-      log.error('could not delete the flows of real servers that go', error);
+      this.#complain('could not delete the flows of real servers that go', error);
     }
+  }
+
+  /** Does something that may fail. */
+  async #attempt(message: string, action: () => void | Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      this.#complain(message, error);
+    }
+  }
+
+  /** Says what failed, the same once a minute. */
+  #complain(message: string, error: unknown): void {
+    if (this.#throttle.allows(`${message}: ${errorText(error)}`))
+      this.#options.log.error(message, error);
   }
 }
 

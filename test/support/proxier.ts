@@ -1,3 +1,4 @@
+import { FakeIpvsConnections } from '../../pkg/connections/fake.ts';
 import { FakeConntrack } from '../../pkg/conntrack/fake.ts';
 import { FakeFirewall } from '../../pkg/firewall/fake.ts';
 import type { Family } from '../../pkg/ip/address.ts';
@@ -23,6 +24,7 @@ export class FakeKernel {
   readonly firewall = new FakeFirewall();
   readonly conntrack = new FakeConntrack();
   readonly reach = new FakeReach();
+  readonly connections = new FakeIpvsConnections();
 
   constructor(options: FakeIpvsOptions = {}) {
     this.ipvs = new FakeIpvs(options);

@@ -1,5 +1,6 @@
 import { silentLogger } from '../../pkg/log/memory.ts';
 import { KernelSettings, type KernelSettingsOptions } from '../../pkg/proxy/kernel-settings.ts';
+import { systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 
 /** Settings that nobody changes. */
@@ -9,6 +10,7 @@ export const keptSettings: Pick<KernelSettings, 'restore'> = { restore: () => un
 export function kernelSettings(over: Partial<KernelSettingsOptions> = {}): KernelSettings {
   return new KernelSettings({
     sysctl: new ProcSysctl(),
+    clock: systemClock,
     log: silentLogger,
     strictArp: false,
     isRestoring: true,
@@ -17,3 +19,12 @@ export function kernelSettings(over: Partial<KernelSettingsOptions> = {}): Kerne
     ...over,
   });
 }
+
+/** Settings as IPVS mode needs them. */
+export const preparedSettings = {
+  'net/ipv4/vs/conntrack': '1',
+  'net/ipv4/vs/conn_reuse_mode': '1',
+  'net/ipv4/vs/expire_nodest_conn': '1',
+  'net/ipv4/vs/expire_quiescent_template': '1',
+  'net/ipv4/ip_forward': '1',
+};

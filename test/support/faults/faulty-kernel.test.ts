@@ -13,8 +13,11 @@ function start(faults: FaultSource) {
   const kernel = new FakeKernel();
   const conntrack = new FakeConntrack();
   const fakes = { resetter: new FakeResetter(), conntrack, sysctl: someSysctl() };
-  const { ipvs, ipsets, links, firewall, reach } = kernel;
-  const faulty = faultyKernel({ ipvs, ipsets, links, firewall, reach, ...fakes }, faults);
+  const { ipvs, connections, ipsets, links, firewall, reach } = kernel;
+  const faulty = faultyKernel(
+    { ipvs, connections, ipsets, links, firewall, reach, ...fakes },
+    faults,
+  );
   return { kernel, faulty, ...fakes };
 }
 
@@ -191,6 +194,7 @@ const calls: Readonly<Record<string, (kernel: KernelInterfaces) => unknown>> = {
   'firewall.apply': ({ firewall }) => firewall.apply('IPv4', ruleset),
   'firewall.check': ({ firewall }) => firewall.check('IPv4', ruleset),
   'firewall.remove': ({ firewall }) => firewall.remove('IPv4', ruleset),
+  'connections.dump': ({ connections }) => connections.dump({ limit: 1 }, () => undefined),
   'conntrack.dump': ({ conntrack }) => conntrack.dump({ family: 'IPv4' }, () => undefined),
   'conntrack.delete': ({ conntrack }) => conntrack.delete([{ ...flow(1), id: 1 }]),
   'conntrack.add': ({ conntrack }) => conntrack.add([flow(1)], { seconds: 1 }),

@@ -1,3 +1,4 @@
+import type { IpvsConnections } from '../../../pkg/connections/connections.ts';
 import type { Conntrack, Flow } from '../../../pkg/conntrack/conntrack.ts';
 import { type Failure, KernelError } from '../../../pkg/errno/errno.ts';
 import type { Firewall } from '../../../pkg/firewall/firewall.ts';
@@ -12,6 +13,7 @@ import type { Fault, FaultSource } from './fault.ts';
 /** The kernel as the program sees it. */
 export interface KernelInterfaces {
   readonly ipvs: Ipvs;
+  readonly connections: IpvsConnections;
   readonly ipsets: IpSets;
   readonly links: Links;
   readonly firewall: Firewall;
@@ -42,6 +44,7 @@ const methods: { readonly [Name in keyof KernelInterfaces]: Modes<KernelInterfac
     timeouts: 'throws',
     setTimeouts: 'throws',
   },
+  connections: { dump: 'rejects' },
   ipsets: {
     protocol: 'throws',
     create: 'throws',
@@ -73,6 +76,7 @@ export function faultyKernel(kernel: KernelInterfaces, faults: FaultSource): Ker
     faulty(kernel[name], { name, modes: methods[name], faults });
   return {
     ipvs: wrap('ipvs'),
+    connections: wrap('connections'),
     ipsets: wrap('ipsets'),
     links: wrap('links'),
     firewall: wrap('firewall'),

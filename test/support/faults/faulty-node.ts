@@ -7,6 +7,7 @@ import { seconds } from '../../../pkg/runner/clock.ts';
 import { manualClock } from '../../../pkg/runner/manual-clock.ts';
 import { FakeSysctl } from '../../../pkg/sysctl/fake.ts';
 import { FakeKernel, recordingReporter, Stand } from '../proxier.ts';
+import { kernelSettings, preparedSettings } from '../settings.ts';
 import type { FaultSource } from './fault.ts';
 import { faultyKernel, type KernelInterfaces } from './faulty-kernel.ts';
 import { LogWatch } from './log-watch.ts';
@@ -26,7 +27,7 @@ export class FaultyNode {
   readonly watch: LogWatch;
   readonly #faults: NodeFaults;
   readonly #resetter = new FakeResetter();
-  readonly #sysctl = new FakeSysctl();
+  readonly #sysctl = new FakeSysctl({ values: preparedSettings });
   #life: Life;
 
   constructor(faults: NodeFaults, kernel = new FakeKernel({ remembersDeleted: true })) {
@@ -70,17 +71,18 @@ export class FaultyNode {
       life.isDead ? { code: 'EIO', isDone: false } : draw(call),
     );
     const [{ clock, kernel }, { log }] = [this, this.watch];
-    const { conntrack, resetter } = interfaces;
+    const { conntrack, connections, resetter, sysctl } = interfaces;
+    const settings = kernelSettings({ sysctl, clock, log });
     const nothing = () => undefined;
     const farewell = new ClientFarewell({
-      ...{ conntrack, resetter, clock, log },
-      ...{ onTold: nothing, onUntold: nothing },
+      ...{ conntrack, connections, resetter, settings, clock, log },
+      ...{ onTold: nothing, onUntold: nothing, onSkipped: nothing },
     });
     const stand = new Stand({
       ...interfaces,
-      ...{ kernel, clock, log, farewell },
+      ...{ kernel, clock, log, settings, farewell },
       flows: new FlowForgetter({
-        ...{ conntrack, clock, log },
+        ...{ conntrack, settings, clock, log },
         onReconciled: nothing,
         onFailed: ({ family, error }) =>
           log.error('could not delete stale conntrack flows', error, { family }),
@@ -97,10 +99,10 @@ export class FaultyNode {
   }
 
   #interfaces(faults: FaultSource): KernelInterfaces {
-    const { ipvs, ipsets, links, firewall, conntrack, reach } = this.kernel;
+    const { ipvs, connections, ipsets, links, firewall, conntrack, reach } = this.kernel;
     const [resetter, sysctl] = [this.#resetter, this.#sysctl];
     return faultyKernel(
-      { ipvs, ipsets, links, firewall, conntrack, reach, resetter, sysctl },
+      { ipvs, connections, ipsets, links, firewall, conntrack, reach, resetter, sysctl },
       faults,
     );
   }
