@@ -1,7 +1,8 @@
 import type { IpvsConnection } from '../connections/connections.ts';
 import type { Flow } from '../conntrack/conntrack.ts';
+import type { ClientConnection } from '../reset/reset.ts';
 import type { DrainRequest } from './drain-list.ts';
-import { endsKey, endsOf } from './flow-ends.ts';
+import { connectionOf, endsKey, endsOf } from './flow-ends.ts';
 
 /** A real server that goes, and how many active connections IPVS counted of it; `undefined` if nobody has looked. */
 export interface Leaving extends DrainRequest {
@@ -32,6 +33,8 @@ interface Search {
   count: number;
   /** By client, for a dump may tell one twice. */
   readonly waiting: Map<string, WaitingClient>;
+  /** What is to be closed: the connections that IPVS has, whatever their state. */
+  readonly entries: ClientConnection[];
   /** IPVS counts those that are not established yet as active: how many each source told of. They wait for nobody. */
   readonly opening: { tracked: number; untracked: number };
 }
@@ -55,7 +58,8 @@ export class ClientSearch {
     this.#limit = limit;
     for (const { connections, ...request } of leaving) {
       const opening = { tracked: 0, untracked: 0 };
-      this.#searches.set(endsKey(request), { connections, count: 0, waiting: new Map(), opening });
+      const found = { count: 0, waiting: new Map(), entries: [], opening };
+      this.#searches.set(endsKey(request), { connections, ...found });
     }
   }
 
@@ -81,6 +85,8 @@ export class ClientSearch {
     const flow = flowOf(connection);
     const search = this.#searches.get(endsKey(endsOf(flow)));
     if (search === undefined) return;
+    if (connection.clientPort !== 0 && connection.state !== 'CLOSE')
+      search.entries.push(connectionOf(flow));
     if (openingConnection.has(connection.state)) search.opening.untracked++;
     if (connection.state === 'ESTABLISHED') this.#add(search, { flow, isTracked: false });
   }
@@ -90,6 +96,11 @@ export class ClientSearch {
     const search = this.#searches.get(endsKey(request));
     if (search === undefined) return { count: 0, waiting: [], missing: 0 };
     return { count: search.count, waiting: [...search.waiting.values()], missing: missing(search) };
+  }
+
+  /** The connections of one of the real servers in IPVS's table, as far as it was read. Those that are closed are left out. */
+  entriesOf(request: DrainRequest): readonly ClientConnection[] {
+    return this.#searches.get(endsKey(request))?.entries ?? [];
   }
 
   #add(search: Search, client: WaitingClient): void {

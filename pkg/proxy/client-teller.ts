@@ -1,9 +1,10 @@
 import { type Conntrack, type Flow, reversed } from '../conntrack/conntrack.ts';
 import { isExists } from '../errno/errno.ts';
 import type { Logger } from '../log/log.ts';
-import type { ClientConnection, Resetter } from '../reset/reset.ts';
+import type { Resetter } from '../reset/reset.ts';
 import { type Clock, seconds, sleep } from '../runner/clock.ts';
 import type { WaitingClient } from './client-search.ts';
+import { connectionOf } from './flow-ends.ts';
 
 /** What telling clients takes. */
 export interface ClientTellerOptions {
@@ -25,6 +26,8 @@ const tickSize = 50;
  * real server was deleted.
  */
 const forgetTime = seconds(0.1);
+/** IPVS keeps a connection that was reset for 10 s. */
+const closedTime = seconds(10.5);
 /** After this time the reset has followed the SYN, if it ever will. */
 const tidyTime = seconds(0.2);
 
@@ -53,9 +56,9 @@ export class ClientTeller {
     return this.#untold.length;
   }
 
-  /** Tells clients whose real server was deleted just now. */
-  tell(clients: readonly WaitingClient[]): void {
-    const time = this.#options.clock.now() + forgetTime;
+  /** Tells clients whose real server was deleted just now; their connections were closed before where IPVS forgets them no sooner. */
+  tell(clients: readonly WaitingClient[], { areClosed = false } = {}): void {
+    const time = this.#options.clock.now() + (areClosed ? closedTime : forgetTime);
     for (const what of clients) this.#untold.push({ what, time });
     this.#wake();
   }
@@ -145,16 +148,6 @@ export class ClientTeller {
 function take<T>(dues: readonly Due<T>[], now: number): readonly T[] {
   const end = dues.findIndex(({ time }) => time > now);
   return (end < 0 ? dues : dues.slice(0, end)).map(({ what }) => what);
-}
-
-/** The connection as its client knows it. */
-function connectionOf({ original }: Flow): ClientConnection {
-  return {
-    server: original.destination,
-    serverPort: original.destinationPort,
-    client: original.source,
-    clientPort: original.sourcePort,
-  };
 }
 
 /** How conntrack knows the SYN that the client of a flow gets. */

@@ -98,8 +98,17 @@ export function planNextLook(
   );
 }
 
-/** Whether clients may be connected to a server that is over, and would not hear of it if they only wait. */
-export function cutsClients({ drain: { request, progress }, end }: Over): boolean {
+/**
+ * Whether clients may be connected to a server that is over, and would not hear of it if they only wait; those whose connections are
+ * closing only if they would meet them again.
+ */
+export function cutsClients(
+  { drain: { request, progress }, end }: Over,
+  { cutsClosing }: { cutsClosing: boolean },
+): boolean {
   if (request.server.protocol !== 'TCP' || end === 'vanished' || end === 'empty') return false;
-  return (progress.reading?.activeConnections ?? 1) > 0;
+  const { activeConnections, inactiveConnections } = progress.reading ?? one;
+  return activeConnections + (cutsClosing ? inactiveConnections : 0) > 0;
 }
+
+const one = { activeConnections: 1, inactiveConnections: 0 };

@@ -51,7 +51,8 @@ export class DrainEnder {
    */
   finish(over: readonly Over[]): readonly Over[] {
     const { farewell, lane } = this.#options;
-    const isTold = (some: Over) => farewell !== undefined && cutsClients(some);
+    const isTold = (some: Over) =>
+      farewell !== undefined && cutsClients(some, { cutsClosing: !farewell.expiresConnections });
     const told = over.filter(isTold);
     const handedOver = over.filter(isAnswering);
     this.#delete(over.filter((some) => !isTold(some) && !isAnswering(some)));
@@ -59,7 +60,9 @@ export class DrainEnder {
     for (const { drain, isUrgent } of told) drain.ending = isUrgent ? 'now' : 'soon';
     const patient = told.filter(({ isUrgent }) => !isUrgent);
     if (patient.length > 0)
-      farewell?.part(patient.map(leavingOf), () => lane.run(() => this.#cut(patient)));
+      farewell?.part(patient.map(leavingOf), (before) =>
+        lane.run(() => this.#cutAfter(patient, before)),
+      );
     return told.filter(({ isUrgent }) => isUrgent);
   }
 
@@ -80,7 +83,9 @@ export class DrainEnder {
   /** Deletes those that are urgent; of all virtual servers together, as one lookup serves them. Inside the lane only. */
   async finishNow(urgent: readonly Over[]): Promise<void> {
     if (urgent.length === 0) return;
-    await this.#options.farewell?.partNow(urgent.map(leavingOf), () => this.#cut(urgent));
+    await this.#options.farewell?.partNow(urgent.map(leavingOf), (before) =>
+      this.#cutAfter(urgent, before),
+    );
   }
 
   /** Ends a drain whose real server a Service wants; false if none does. */
@@ -104,6 +109,16 @@ export class DrainEnder {
       cutConnections,
     });
     onEnd?.({ ...drain.request, end, age, cutConnections });
+  }
+
+  /** The same after something was done for those that go. Inside the lane only. */
+  async #cutAfter(
+    told: readonly Over[],
+    before: (requests: readonly DrainRequest[]) => Promise<void>,
+  ): Promise<readonly DrainRequest[]> {
+    const due = told.filter((some) => this.#isOnList(some) && !this.endIfWanted(some.drain));
+    await before(due.map(requestOf));
+    return this.#cut(due);
   }
 
   /** Deletes what was over when its clients began to be looked up. Those that went. */

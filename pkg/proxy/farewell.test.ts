@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ip } from '../../test/support/addresses.ts';
+import { keptSettings } from '../../test/support/settings.ts';
 import type { IpvsConnection } from '../connections/connections.ts';
 import { FakeIpvsConnections } from '../connections/fake.ts';
 import type { Flow, TcpState } from '../conntrack/conntrack.ts';
@@ -36,7 +37,7 @@ beforeEach(() => {
   resetter = new FakeResetter();
   events = [];
   restored = [];
-  const settings = { restore: () => void restored.push(clock.now()) };
+  const settings = { ...keptSettings, restore: () => void restored.push(clock.now()) };
   farewell = new ClientFarewell({
     conntrack,
     connections,
@@ -284,7 +285,7 @@ describe('clients that conntrack has forgotten', () => {
 
   test('of a server that bears no delay are told as well', async () => {
     balance();
-    await farewell.partNow([{ ...request(), connections: 3 }], () => [request()]);
+    await farewell.partNow([{ ...request(), connections: 3 }], async () => [request()]);
     await clock.advance(1_000);
     expect(events).toEqual(['0 skipped 2', '100 told 1']);
   });
@@ -395,7 +396,7 @@ describe('requests that bear no delay', () => {
   const partNow = (requests: readonly DrainRequest[], counted = 0) =>
     farewell.partNow(
       requests.map((some) => ({ ...some, connections: counted })),
-      () => {
+      async () => {
         events.push(`${clock.now()} cut`);
         return requests;
       },

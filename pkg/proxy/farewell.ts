@@ -3,35 +3,47 @@ import type { Flow } from '../conntrack/conntrack.ts';
 import { type Family, families, familyOf } from '../ip/address.ts';
 import { printVirtualServer } from '../ipvs/ipvs.ts';
 import { errorText } from '../log/error-text.ts';
+import type { ClientConnection } from '../reset/reset.ts';
 import { minutes, seconds, sleep } from '../runner/clock.ts';
 import { Inbox } from '../runner/inbox.ts';
+import { Breather } from '../runner/lane.ts';
 import { Throttle } from '../runner/throttle.ts';
 import { ClientSearch, type Leaving } from './client-search.ts';
 import { ClientTeller, type ClientTellerOptions } from './client-teller.ts';
 import { type DrainRequest, familiesOf } from './drain-list.ts';
-import type { KernelSettings } from './kernel-settings.ts';
+import type { KeptSettings } from './kernel-settings.ts';
 
 /** What it takes to find the clients of real servers that go, and to tell them. */
 export interface FarewellOptions extends ClientTellerOptions {
   readonly connections: IpvsConnections;
   /** What a client meets whose server was deleted rests on them. */
-  readonly settings: Pick<KernelSettings, 'restore'>;
+  readonly settings: KeptSettings;
   /** IPVS counted so many active connections whose clients could not be found. */
   readonly onSkipped: (count: number) => void;
 }
 
+/**
+ * Deletes real servers, as far as they are still to go, after what is to be done right before: for those that go, and no others. Those
+ * that went.
+ */
+export type DeleteServers = (
+  before: (requests: readonly DrainRequest[]) => Promise<void>,
+) => Promise<readonly DrainRequest[]>;
+
 /** Deletes real servers in such a way that clients which only wait are told. */
 export interface Farewell {
+  /** False where IPVS keeps what clients left behind: connections that are closing must be ended too. */
+  readonly expiresConnections: boolean;
   /** Finds out who is connected to the servers, has them deleted by `cut`, and tells the clients of those that it deleted. */
-  part(leaving: readonly Leaving[], cut: () => Promise<readonly DrainRequest[]>): void;
+  part(leaving: readonly Leaving[], cut: DeleteServers): void;
   /** The same without any delay, and ends when it is done: clients that may not be looked up at this moment are not told. */
-  partNow(leaving: readonly Leaving[], cut: () => readonly DrainRequest[]): Promise<void>;
+  partNow(leaving: readonly Leaving[], cut: DeleteServers): Promise<void>;
 }
 
 /** Real servers that are over, and who deletes them. */
 interface Parting {
   readonly leaving: readonly Leaving[];
-  readonly cut: () => Promise<readonly DrainRequest[]>;
+  readonly cut: DeleteServers;
 }
 
 /** A pod stands behind many virtual servers: their partings come one after the other, and one round is to serve them. */
@@ -61,17 +73,21 @@ export class ClientFarewell implements Farewell {
     this.#throttle = new Throttle(options.clock, { interval: minutes(1) });
   }
 
-  part(leaving: readonly Leaving[], cut: Parting['cut']): void {
+  get expiresConnections(): boolean {
+    return this.#options.settings.expiresConnections;
+  }
+
+  part(leaving: readonly Leaving[], cut: DeleteServers): void {
     this.#inbox.put({ leaving, cut });
   }
 
-  async partNow(leaving: readonly Leaving[], cut: () => readonly DrainRequest[]): Promise<void> {
+  async partNow(leaving: readonly Leaving[], cut: DeleteServers): Promise<void> {
     const { clock, onUntold } = this.#options;
     const isAllowed = (family: Family) => this.#nextLookUp([family]) <= clock.now();
     const lookedUp = new Set(familiesOf(leaving).filter(isAllowed));
     const isLookedUp = ({ server }: Leaving) => lookedUp.has(familyOf(server.address));
     const search = await this.#search(leaving.filter(isLookedUp));
-    for (const request of cut()) this.#tellClients(request, search);
+    await this.#cut(cut, search);
     const untold = leaving.filter((some) => !isLookedUp(some));
     const count = untold.reduce((sum, { connections = 0 }) => sum + connections, 0);
     if (count > 0) onUntold(count);
@@ -101,15 +117,38 @@ export class ClientFarewell implements Farewell {
     const search = await this.#search(partings.flatMap(({ leaving }) => leaving));
     for (const { cut } of partings) {
       await this.#attempt('could not delete drained real servers', async () => {
-        for (const request of await cut()) this.#tellClients(request, search);
+        await this.#cut(cut, search);
       });
     }
   }
 
-  #tellClients(request: DrainRequest, search: ClientSearch): void {
+  async #cut(cut: DeleteServers, search: ClientSearch): Promise<void> {
+    const areClosed = !this.expiresConnections;
+    const close = (requests: readonly DrainRequest[]) =>
+      this.#close(requests.flatMap((request) => search.entriesOf(request)));
+    const gone = await cut(async (requests) => await (areClosed ? close(requests) : undefined));
+    for (const request of gone) this.#tellClients(request, { search, areClosed });
+  }
+
+  /** IPVS would keep these connections after their server is deleted, and drop what comes from their clients, new connections included. */
+  async #close(entries: readonly ClientConnection[]): Promise<void> {
+    const { clock, resetter } = this.#options;
+    const breather = new Breather(() => clock.now());
+    for (const entry of entries) {
+      await this.#attempt('could not close a connection of a real server that goes', () =>
+        resetter.abort(entry),
+      );
+      await breather.breathe();
+    }
+  }
+
+  #tellClients(
+    request: DrainRequest,
+    { search, areClosed }: { search: ClientSearch; areClosed: boolean },
+  ): void {
     const { log, onUntold, onSkipped } = this.#options;
     const { count, waiting, missing } = search.clientsOf(request);
-    this.#teller.tell(waiting);
+    this.#teller.tell(waiting, { areClosed });
     if (missing > 0) onSkipped(missing);
     if (waiting.length === count) return;
     onUntold(count - waiting.length);
@@ -132,7 +171,7 @@ export class ClientFarewell implements Farewell {
         async () => await conntrack.dump({ family, protocol: 'TCP' }, see),
       );
     }
-    if (search.isIncomplete) await this.#searchConnections(search);
+    if (search.isIncomplete || !settings.expiresConnections) await this.#searchConnections(search);
     return search;
   }
 

@@ -5,6 +5,7 @@ import {
   type VirtualServerId,
   virtualServerKey,
 } from '../ipvs/ipvs.ts';
+import type { ClientConnection } from '../reset/reset.ts';
 
 /** A real server and the virtual server that it stands behind. */
 export interface FlowEnds {
@@ -23,4 +24,14 @@ export function endsOf({ protocol, original, reply }: Flow): FlowEnds {
 /** Names a real server across all virtual servers. */
 export function endsKey({ server, backend }: FlowEnds): string {
   return `${virtualServerKey(server)} ${realServerKey(backend)}`;
+}
+
+/** The connection as its client knows it. */
+export function connectionOf({ original }: Flow): ClientConnection {
+  return {
+    server: original.destination,
+    serverPort: original.destinationPort,
+    client: original.source,
+    clientPort: original.sourcePort,
+  };
 }

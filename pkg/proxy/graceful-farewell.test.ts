@@ -3,6 +3,7 @@ import { ip } from '../../test/support/addresses.ts';
 import { endpoint, service, slice } from '../../test/support/objects.ts';
 import { FakeKernel, Stand, setService, setSlice } from '../../test/support/proxier.ts';
 import { keptSettings } from '../../test/support/settings.ts';
+import type { IpvsConnection } from '../connections/connections.ts';
 import { FakeIpvsConnections } from '../connections/fake.ts';
 import type { Logger } from '../log/log.ts';
 import { silentLogger } from '../log/memory.ts';
@@ -27,17 +28,20 @@ afterEach(async () => {
 async function start({
   log = silentLogger,
   mode = 'pod',
+  expiresConnections = true,
 }: {
   log?: Logger;
   mode?: DrainMode;
+  expiresConnections?: boolean;
 } = {}) {
   const [kernel, clock, resetter] = [new FakeKernel(), manualClock(), new FakeResetter()];
   const connections = new FakeIpvsConnections();
   const skipped: number[] = [];
   const { conntrack, ipvs } = kernel;
+  const settings = { ...keptSettings, expiresConnections };
   const nothing = () => undefined;
   const farewell = new ClientFarewell({
-    ...{ conntrack, connections, resetter, settings: keptSettings, clock, log },
+    ...{ conntrack, connections, resetter, settings, clock, log },
     ...{ onTold: nothing, onUntold: nothing },
     onSkipped: (count) => skipped.push(count),
   });
@@ -64,7 +68,7 @@ async function start({
   });
   ipvs.setCounters(web, { address: two.address, port: 8080 }, { activeConnections: 1 });
   const told = () => resetter.challenged.map(printChallenge);
-  return { stand, conntrack, connections, ipvs, skipped, told };
+  return { stand, conntrack, connections, ipvs, resetter, skipped, told };
 }
 
 async function weight({ kernel }: Stand): Promise<number | undefined> {
@@ -238,5 +242,95 @@ describe('a server whose address another pod has', () => {
     await stand.settle(seconds(7));
     expect([await weight(stand), stand.reports.drains]).toEqual([1, ['podGone']]);
     expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+  });
+});
+
+describe('where IPVS keeps the connections of a deleted server', () => {
+  const entry: IpvsConnection = {
+    ...{ protocol: 'TCP', client: ip('10.0.1.1'), clientPort: 1024, state: 'ESTABLISHED' },
+    ...{ address: web.address, port: 80, realAddress: two.address, realPort: 8080 },
+  };
+  const backend = { address: two.address, port: 8080 };
+
+  /** Two connections, one that is over but for its last packets, one that is closed, and a persistence template. */
+  async function startWithEntries() {
+    const started = await start({ expiresConnections: false });
+    const { connections, ipvs, resetter, stand } = started;
+    connections.insert(entry);
+    connections.insert({ ...entry, clientPort: 1025, state: 'TIME_WAIT' });
+    connections.insert({ ...entry, clientPort: 1026, state: 'CLOSE' });
+    connections.insert({ ...entry, clientPort: 0, state: 'NONE' });
+    connections.insert({ ...entry, clientPort: 1027, realAddress: one.address });
+    ipvs.setCounters(web, backend, { activeConnections: 1, inactiveConnections: 2 });
+    const before: (boolean | string)[] = [];
+    let wasThere: Promise<boolean>[] = [];
+    resetter.failWith = ({ clientPort }) => {
+      before.push(`${clientPort}`);
+      wasThere = [...wasThere, isThere(stand)];
+      return undefined;
+    };
+    return { ...started, before, wereThere: () => Promise.all(wasThere) };
+  }
+
+  test('they are closed right before it is deleted, and clients told when they are forgotten', async () => {
+    const { stand, resetter, told, wereThere } = await startWithEntries();
+    await lose(stand);
+    await stand.settle(100);
+    expect(resetter.aborted.map(({ clientPort }) => clientPort)).toEqual([1024, 1025]);
+    expect([await wereThere(), await isThere(stand)]).toEqual([[true, true], false]);
+    await stand.settle(seconds(10));
+    expect(told()).toEqual([]);
+    await stand.settle(seconds(1));
+    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+  });
+
+  test('those of one that is wanted again meanwhile are left alone', async () => {
+    const { stand, conntrack, resetter } = await startWithEntries();
+    const dump = conntrack.dump.bind(conntrack);
+    conntrack.dump = async (filter, onFlow) => {
+      await dump(filter, onFlow);
+      stand.tell(setSlice(slice([one, two])));
+      await new Promise((resolve) => setImmediate(resolve));
+      await stand.clock.advance(0);
+    };
+    await lose(stand);
+    await stand.settle(seconds(5));
+    expect([await isThere(stand), stand.reports.drains, resetter.aborted]).toEqual([
+      true,
+      ['wanted'],
+      [],
+    ]);
+  });
+
+  test('one with nothing but closing connections has them closed, too', async () => {
+    const { stand, ipvs, resetter } = await startWithEntries();
+    ipvs.setCounters(web, backend, { activeConnections: 0, inactiveConnections: 1 });
+    await lose(stand);
+    await stand.settle(100);
+    expect(resetter.aborted.map(({ clientPort }) => clientPort)).toEqual([1024, 1025]);
+    expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
+  });
+
+  test('one whose address another pod has is deleted at once all the same', async () => {
+    const { stand, resetter } = await startWithEntries();
+    stand.tell(setSlice(slice([one, { ...two, podUid: 'another' }])));
+    await stand.settle(0);
+    expect(resetter.aborted.map(({ clientPort }) => clientPort)).toEqual([1024, 1025]);
+    expect(await isThere(stand)).toBe(false);
+  });
+
+  test('it is deleted although they cannot be closed', async () => {
+    const { stand, resetter } = await startWithEntries();
+    resetter.failWith = () => 'ENOBUFS';
+    await lose(stand);
+    await stand.settle(100);
+    expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
+  });
+
+  test('where IPVS forgets them, nothing is closed', async () => {
+    const { stand, resetter, told } = await start();
+    await lose(stand);
+    await stand.settle(seconds(1));
+    expect([resetter.aborted, told().length]).toEqual([[], 1]);
   });
 });

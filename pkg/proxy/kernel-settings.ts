@@ -12,6 +12,17 @@ export interface ChangedSetting {
   readonly value: string;
 }
 
+/** The settings as those see them whose work rests on them. */
+export interface KeptSettings {
+  /** Looks at all settings and sets those again that somebody changed; what cannot be set, or is not to be, is said once. */
+  restore(): void;
+  /**
+   * Whether IPVS forgets the connections of a deleted real server, as far as the last look told (expire_nodest_conn). Otherwise it
+   * drops what their clients send until they time out, which takes 15 minutes.
+   */
+  readonly expiresConnections: boolean;
+}
+
 /** What {@link KernelSettings} work with. */
 export interface KernelSettingsOptions {
   readonly sysctl: Sysctl;
@@ -38,12 +49,14 @@ interface Setting {
 }
 
 /** What IPVS mode needs of the kernel, set at the start and kept so. */
-export class KernelSettings {
+export class KernelSettings implements KeptSettings {
   readonly #options: KernelSettingsOptions;
   readonly #wanted: readonly Setting[];
   readonly #warnings: readonly string[];
   /** What was said of settings that are wrong, by path. */
   readonly #complaints = new Map<string, string>();
+  /** What was wrong at the last look, by path. */
+  readonly #wrong = new Set<string>();
   /** Whoever changes a setting how often, it is spoken of once a minute. */
   readonly #throttle: Throttle;
 
@@ -86,11 +99,16 @@ export class KernelSettings {
     }
   }
 
-  /** Looks at all settings and sets those again that somebody changed; what cannot be set, or is not to be, is said once. */
+  get expiresConnections(): boolean {
+    return !this.#wrong.has(expireNodest);
+  }
+
   restore(): void {
-    let wrong = 0;
-    for (const setting of this.#wanted) if (!this.#restore(setting)) wrong++;
-    this.#options.onLooked(wrong);
+    for (const setting of this.#wanted) {
+      if (this.#restore(setting)) this.#wrong.delete(setting.path);
+      else this.#wrong.add(setting.path);
+    }
+    this.#options.onLooked(this.#wrong.size);
   }
 
   /** False if the setting is wrong and stays so. */

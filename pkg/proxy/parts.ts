@@ -23,7 +23,7 @@ import type { Farewell } from './farewell.ts';
 import type { FlowForgetter } from './flows.ts';
 import { GracefulTerminationManager } from './graceful.ts';
 import { Intake } from './intake.ts';
-import type { KernelSettings } from './kernel-settings.ts';
+import type { KeptSettings } from './kernel-settings.ts';
 import { Ledger } from './ledger.ts';
 import { Mirror } from './mirror.ts';
 import { Pods } from './pods.ts';
@@ -39,7 +39,7 @@ export interface ProxierOptions {
   readonly links: Links;
   readonly firewall: Firewall;
   readonly reach: Reach;
-  readonly settings: Pick<KernelSettings, 'restore'>;
+  readonly settings: KeptSettings;
   readonly flows: FlowForgetter;
   readonly reporter: Reporter;
   readonly clock: Clock;

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { ip } from '../../test/support/addresses.ts';
 import { endpoint, service, servicePort, slice } from '../../test/support/objects.ts';
 import { FakeKernel, remove, Stand, setService, setSlice } from '../../test/support/proxier.ts';
+import { keptSettings } from '../../test/support/settings.ts';
 import type { VirtualServerId } from '../ipvs/ipvs.ts';
 import { manualClock } from '../runner/manual-clock.ts';
 
@@ -192,7 +193,10 @@ describe('the audit', () => {
   test('looks at the settings of the kernel', async () => {
     const looks: number[] = [];
     const clock = manualClock();
-    await started({ clock, settings: { restore: () => void looks.push(clock.now()) } });
+    await started({
+      clock,
+      settings: { ...keptSettings, restore: () => void looks.push(clock.now()) },
+    });
     const before = looks.length;
     await clock.advance(90_000);
     expect(looks.length - before).toBe(3);

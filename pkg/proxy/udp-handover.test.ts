@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { translatedFlow } from '../../test/contract/conntrack.ts';
 import { ip } from '../../test/support/addresses.ts';
+import { keptSettings } from '../../test/support/settings.ts';
 import { printFlow } from '../conntrack/conntrack.ts';
 import { FakeConntrack } from '../conntrack/fake.ts';
 import { recordingLogger } from '../log/memory.ts';
@@ -37,7 +38,7 @@ beforeEach(() => {
   conntrack = new FakeConntrack();
   events = [];
   restored = [];
-  const settings = { restore: () => void restored.push(clock.now()) };
+  const settings = { ...keptSettings, restore: () => void restored.push(clock.now()) };
   conntrack.failWith = (call) => {
     if (call.call === 'dump') events.push(`${clock.now()} dump`);
     if (call.call === 'delete') events.push(`${clock.now()} forget ${printFlow(call.flow)}`);

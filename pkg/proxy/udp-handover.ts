@@ -6,13 +6,13 @@ import { Inbox } from '../runner/inbox.ts';
 import { Throttle } from '../runner/throttle.ts';
 import { type DrainRequest, familiesOf } from './drain-list.ts';
 import { endsKey, endsOf } from './flow-ends.ts';
-import type { KernelSettings } from './kernel-settings.ts';
+import type { KeptSettings } from './kernel-settings.ts';
 
 /** What a {@link UdpHandover} works with. */
 export interface UdpHandoverOptions {
   readonly conntrack: Conntrack;
   /** Where a datagram goes whose server was deleted rests on them. */
-  readonly settings: Pick<KernelSettings, 'restore'>;
+  readonly settings: KeptSettings;
   readonly clock: Clock;
   readonly log: Logger;
 }

@@ -12,7 +12,8 @@ describe('the fake keeps the contract', () => {
       client: ip('203.0.113.99'),
       clientPort: 1,
     };
-    resetter.failWith = ({ client }) => (client === unreachable.client ? 'ENETUNREACH' : undefined);
+    resetter.failWith = ({ server, client }) =>
+      [server, client].includes(unreachable.client) ? 'ENETUNREACH' : undefined;
     return {
       resetter,
       unreachable,

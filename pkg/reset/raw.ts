@@ -5,8 +5,8 @@ import { codeOf, errnoNumber } from '../netlink/codes.ts';
 import * as libc from '../netlink/libc.ts';
 import { encode, octets, padding, u16 } from '../wire/codec.ts';
 import { struct } from '../wire/struct.ts';
-import { type ClientConnection, printChallenge, type Resetter } from './reset.ts';
-import { synPacket } from './syn.ts';
+import { rstPacket, synPacket } from './packet.ts';
+import { type ClientConnection, printAbort, printChallenge, type Resetter } from './reset.ts';
 
 const SOCK_RAW = 3;
 const SOCK_NONBLOCK = 0x800;
@@ -35,9 +35,17 @@ export class RawResetter implements Resetter {
 
   challenge(connection: ClientConnection): void {
     const operation = `send SYN ${printChallenge(connection)}`;
-    const fd = this.#socket(familyOf(connection.client), operation);
-    const packet = synPacket(connection, Math.floor(Math.random() * 2 ** 32));
-    const name = socketName(connection.client);
+    this.#send(operation, { packet: synPacket(connection, anyNumber()), to: connection.client });
+  }
+
+  abort(connection: ClientConnection): void {
+    const operation = `send RST ${printAbort(connection)}`;
+    this.#send(operation, { packet: rstPacket(connection, anyNumber()), to: connection.server });
+  }
+
+  #send(operation: string, { packet, to }: { packet: Uint8Array; to: IpAddress }): void {
+    const fd = this.#socket(familyOf(to), operation);
+    const name = socketName(to);
     while (libc.sendto(fd, packet, packet.length, 0, name, name.length) < 0) {
       const errno = libc.errno();
       if (errno !== EINTR) throw new KernelError(operation, codeOf(errno));
@@ -61,6 +69,10 @@ export class RawResetter implements Resetter {
     this.#sockets.set(family, fd);
     return fd;
   }
+}
+
+function anyNumber(): number {
+  return Math.floor(Math.random() * 2 ** 32);
 }
 
 function socketName(address: IpAddress): Uint8Array {

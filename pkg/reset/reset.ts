@@ -23,6 +23,12 @@ export interface ClientConnection {
 export interface Resetter {
   /** Sends one SYN to a client, both ends of one family. Throws KernelError. */
   challenge(connection: ClientConnection): void;
+  /**
+   * Sends one RST to a virtual server of this node, as if from the client. IPVS does not look at sequence numbers: the connection is
+   * closed to it, which it forgets 10 s after its last packet. To a live server the RST means nothing, for its number is arbitrary.
+   * Throws KernelError.
+   */
+  abort(connection: ClientConnection): void;
 }
 
 /** `172.30.0.1:80 > 10.0.1.1:1024`: how errors call the SYN of a connection. */
@@ -33,4 +39,9 @@ export function printChallenge({
   clientPort,
 }: ClientConnection): string {
   return `${printHostPort(server, serverPort)} > ${printHostPort(client, clientPort)}`;
+}
+
+/** `10.0.1.1:1024 > 172.30.0.1:80`: how errors call the RST of a connection. */
+export function printAbort({ server, serverPort, client, clientPort }: ClientConnection): string {
+  return `${printHostPort(client, clientPort)} > ${printHostPort(server, serverPort)}`;
 }

@@ -42,4 +42,21 @@ export function resetterContract(make: () => ResetterSubject | Promise<ResetterS
     for (const connection of connections.slice(0, 1)) resetter.challenge(connection);
     expect(await received(1)).toHaveLength(1);
   });
+
+  test('says which server a RST cannot reach', () => {
+    const { resetter, unreachable } = subject;
+    const { server, serverPort, client, clientPort } = unreachable;
+    const turned = {
+      server: client,
+      serverPort: clientPort,
+      client: server,
+      clientPort: serverPort,
+    };
+    expect(() => resetter.abort(turned)).toThrow(
+      expect.objectContaining({
+        code: 'ENETUNREACH',
+        message: expect.stringMatching(/^send RST .*:\d+ > .*:\d+: ENETUNREACH$/) as string,
+      }),
+    );
+  });
 }

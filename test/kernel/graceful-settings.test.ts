@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Family, families } from '../../pkg/ip/address.ts';
+import { silentLogger } from '../../pkg/log/memory.ts';
 import { ip } from '../support/addresses.ts';
-import { ask, open } from '../support/network/client.ts';
-import { Network } from '../support/network/network.ts';
+import { ask, type Connection, open, type Request } from '../support/network/client.ts';
+import { type Host, Network } from '../support/network/network.ts';
 import type { Server } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
 import { printAnswer, ShopService, serveAll, type Target } from '../support/traffic.ts';
@@ -10,13 +12,19 @@ import { weights } from '../support/weights.ts';
 // What the kernel's settings are for: with each of them, and with what older kernels have in its place.
 
 const network = new Network();
-network.addClient('client', [ip('203.0.113.7'), ip('2001:db8:203:113::7')]);
+const client = network.addClient('client', [ip('203.0.113.7'), ip('2001:db8:203:113::7')]);
 const web1 = network.addPod('web1', [ip('10.0.1.1'), ip('fd00:10:0:1::1')]);
 const web2 = network.addPod('web2', [ip('10.0.1.2'), ip('fd00:10:0:1::2')]);
 const caller = network.addPod('caller', [ip('10.0.1.11'), ip('fd00:10:0:1::11')]);
 const shop = new ShopService('web', 1);
 const sticky = new ShopService('sticky', 2);
 const { namespace } = network.node;
+
+/** Where a connection goes. */
+type Standing = Pick<Request, 'address' | 'port' | 'sourcePort' | 'patience'> & {
+  readonly family: Family;
+};
+
 const servers: Server[] = [];
 let proxy: NodeProxy;
 
@@ -30,7 +38,7 @@ beforeAll(async () => {
     'net.ipv4.vs.conntrack=0',
   );
   // What each setting does is only seen while nobody sets it again.
-  proxy = new NodeProxy(namespace, {}, { isRestoring: false });
+  proxy = new NodeProxy(namespace, {}, { isRestoring: false, log: silentLogger });
   proxy.tell(shop.service(), sticky.service({ affinitySeconds: 600 }));
   await proxy.settled();
 });
@@ -140,5 +148,61 @@ describe('what another program changes is set again', () => {
     expect(await ended).toBe('reset');
     expect(isRestored()).toBe(true);
     made.close();
+  });
+});
+
+/** As in a container whose /proc/sys is read-only: somebody changes a setting, and it stays so. */
+describe.each([1, 0])('what cannot be set again, with conn_reuse_mode=%i', (reuse) => {
+  const dead = 8_000 + reuse;
+  const waiting: Connection[] = [];
+
+  beforeAll(async () => {
+    await proxy.stop();
+    proxy = new NodeProxy(namespace, {}, { isRestoring: false, log: silentLogger });
+    proxy.tell(shop.service(), ...shop.slices(web1));
+    await proxy.settled();
+    await expect.poll(() => weights(network.node, web2), { timeout: 20_000 }).toEqual([]);
+    set(`conn_reuse_mode=${reuse}`, 'expire_nodest_conn=0');
+  });
+
+  afterAll(() => {
+    for (const connection of waiting) connection.close();
+    set('conn_reuse_mode=1', 'expire_nodest_conn=1');
+  });
+
+  async function connect(from: Host, { family, ...to }: Standing): Promise<Connection> {
+    const made = await open(from, { protocol: 'TCP', patience: 15_000, ...to });
+    if ('kind' in made) throw new Error(`${from.name}, ${family}: ${made.kind}`);
+    expect(await made.ask()).toMatchObject({ kind: 'answer' });
+    return made;
+  }
+
+  test('a deleted server holds clients and their ports for 10 s, not for 15 minutes', async () => {
+    const ways = families.flatMap((family) => [
+      { from: caller, family, address: shop.vip.addresses[family], port: shop.vip.port },
+      { from: client, family, address: shop.nodePort.addresses[family], port: shop.nodePort.port },
+    ]);
+    for (const { from, ...to } of ways) {
+      waiting.push(await connect(from, to));
+      // Its client is gone without a word, and another one will have its port.
+      (await connect(from, { ...to, sourcePort: dead })).abandon();
+    }
+    proxy.tell(...shop.slices({ host: web1, ready: false, serving: false }, web2));
+    await proxy.settled();
+    const ends = Promise.all(waiting.map((connection) => connection.ended(60_000)));
+    proxy.tell(...shop.slices(web2));
+    await expect.poll(() => weights(network.node, web1), { timeout: 20_000 }).toEqual([]);
+    const deleted = performance.now();
+    const again = ways.map(async ({ from, ...to }) => {
+      const made = await connect(from, { ...to, sourcePort: dead, patience: 60_000 });
+      made.close();
+    });
+    await Promise.all(again);
+    const reused = Math.round(performance.now() - deleted);
+    expect(await ends).toEqual(waiting.map(() => 'reset'));
+    const told = Math.round(performance.now() - deleted);
+    console.log(`ports are free after ${reused} ms, clients told within ${told} ms`);
+    // A client whose SYN met the old entry sends the next ones 1, 2, 4, 8 and 16 s later.
+    expect(Math.max(reused, told)).toBeLessThan(45_000);
   });
 });

@@ -1,10 +1,14 @@
 import { silentLogger } from '../../pkg/log/memory.ts';
-import { KernelSettings, type KernelSettingsOptions } from '../../pkg/proxy/kernel-settings.ts';
+import {
+  type KeptSettings,
+  KernelSettings,
+  type KernelSettingsOptions,
+} from '../../pkg/proxy/kernel-settings.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 
 /** Settings that nobody changes. */
-export const keptSettings: Pick<KernelSettings, 'restore'> = { restore: () => undefined };
+export const keptSettings: KeptSettings = { restore: () => undefined, expiresConnections: true };
 
 /** The settings of the namespace that this thread is in, as the program keeps them unless said otherwise. */
 export function kernelSettings(over: Partial<KernelSettingsOptions> = {}): KernelSettings {

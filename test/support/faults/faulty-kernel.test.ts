@@ -167,6 +167,10 @@ async function outcome(faulty: KernelInterfaces, name: string): Promise<boolean>
 
 const header = { name: 'KUBE-X', type: 'bitmap:port', firstPort: 0, lastPort: 9 } as const;
 const ruleset = { chains: [], jumps: [] };
+const someConnection = {
+  ...{ server: ip('172.30.0.1'), serverPort: 80 },
+  ...{ client: ip('10.0.1.1'), clientPort: 1024 },
+};
 const sysctlPath = 'net/ipv4/ip_forward';
 
 const calls: Readonly<Record<string, (kernel: KernelInterfaces) => unknown>> = {
@@ -200,11 +204,8 @@ const calls: Readonly<Record<string, (kernel: KernelInterfaces) => unknown>> = {
   'conntrack.add': ({ conntrack }) => conntrack.add([flow(1)], { seconds: 1 }),
   'reach.canReach': ({ reach }) => reach.canReach(ip('10.0.0.1')),
   'reach.isLocal': ({ reach }) => reach.isLocal(ip('10.0.0.1')),
-  'resetter.challenge': ({ resetter }) =>
-    resetter.challenge({
-      ...{ server: ip('172.30.0.1'), serverPort: 80 },
-      ...{ client: ip('10.0.1.1'), clientPort: 1024 },
-    }),
+  'resetter.challenge': ({ resetter }) => resetter.challenge(someConnection),
+  'resetter.abort': ({ resetter }) => resetter.abort(someConnection),
   'sysctl.read': ({ sysctl }) => sysctl.read(sysctlPath),
   'sysctl.write': ({ sysctl }) => sysctl.write(sysctlPath, '1'),
 };

@@ -64,7 +64,7 @@ const methods: { readonly [Name in keyof KernelInterfaces]: Modes<KernelInterfac
   firewall: { capabilities: 'rejects', apply: 'rejects', check: 'rejects', remove: 'rejects' },
   conntrack: { dump: 'rejects', delete: 'flows', add: 'batch' },
   reach: { canReach: 'throws', isLocal: 'throws' },
-  resetter: { challenge: 'throws' },
+  resetter: { challenge: 'throws', abort: 'throws' },
   sysctl: { read: 'throws', write: 'throws', kernelRelease: 'never' },
 };
 

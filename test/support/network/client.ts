@@ -12,6 +12,7 @@ import {
   receiveText,
   resetOnClose,
   sendText,
+  silenceOnClose,
   socketError,
 } from './sockets.ts';
 
@@ -40,6 +41,8 @@ export interface Connection {
   /** Waits, sending nothing, until the connection ends by itself. */
   ended(patience: number): Promise<'reset' | 'closed' | 'open'>;
   close(): void;
+  /** Ends it as a client does that is lost: nobody hears of it, and its port is free. */
+  abandon(): void;
 }
 
 /** One request on a connection of its own. */
@@ -102,6 +105,10 @@ function connectionOn(
     },
     close() {
       if (isOpen && protocol !== 'UDP') resetOnClose(fd);
+      close();
+    },
+    abandon() {
+      if (isOpen && protocol === 'TCP') silenceOnClose(fd);
       close();
     },
   };

@@ -57,6 +57,8 @@ const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const SO_ERROR = 4;
 const SO_LINGER = 13;
+const IPPROTO_TCP = 6;
+const TCP_REPAIR = 19;
 const MSG_NOSIGNAL = 0x4000;
 /** Nothing to read or no room to write now; from asm-generic/errno-base.h. */
 export const EAGAIN = 11;
@@ -117,6 +119,11 @@ export function socketError(fd: number): number {
 /** Closing this socket shall send a reset. */
 export function resetOnClose(fd: number): void {
   setsockopt(fd, SOL_SOCKET, SO_LINGER, words(1, 0), 8);
+}
+
+/** Closing this socket of TCP shall send nothing at all. Takes CAP_NET_ADMIN. */
+export function silenceOnClose(fd: number): void {
+  setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, words(1), 4);
 }
 
 /** Sends text on a connected socket; 0 or an errno. */

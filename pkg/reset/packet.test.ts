@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ip } from '../../test/support/addresses.ts';
-import { synPacket } from './syn.ts';
+import { rstPacket, synPacket } from './packet.ts';
 
 test('an IPv4 packet', () => {
   const connection = {
@@ -31,6 +31,23 @@ test('an IPv6 packet', () => {
       '60000000 0014 06 40',
       'fd000172003000000000000000000001 fd000010000000010000000000000001',
       '01bb 0400 ffffffff 00000000 5002 ffff ae71 0000',
+    ]
+      .join('')
+      .replaceAll(' ', ''),
+  );
+});
+
+test('a RST goes the other way', () => {
+  const connection = {
+    server: ip('172.30.0.1'),
+    serverPort: 80,
+    client: ip('10.0.1.1'),
+    clientPort: 40_000,
+  };
+  expect(Buffer.from(rstPacket(connection, 0x0102_0304)).toString('hex')).toBe(
+    [
+      '45000028 00004000 40060000 0a000101 ac1e0001',
+      '9c40 0050 01020304 00000000 5004 ffff 582a 0000',
     ]
       .join('')
       .replaceAll(' ', ''),
