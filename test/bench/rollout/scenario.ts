@@ -14,13 +14,25 @@ import { nodePort, ports } from './pod.ts';
 
 // A rolling update under load, once for each scheduler and each way to end drains; see docs/graceful-termination.md.
 
-/** The ways to end drains, and the kernel settings that they run with. */
+/** What kernels before 5.9 had. */
+const oldSettings = ['net.ipv4.vs.conn_reuse_mode=0', 'net.ipv4.vs.expire_nodest_conn=0'];
+
+/** The ways to end drains, and the kernel settings that somebody makes once the program runs. */
 export const modes = {
   pod: { flags: [], sysctls: [] },
+  'pod: settings changed': { flags: [], sysctls: oldSettings },
+  'pod: settings not restored': {
+    flags: ['--ipvs-restore-sysctls=false'],
+    sysctls: oldSettings,
+  },
+  'pod: expire_nodest_conn=0': {
+    flags: ['--ipvs-restore-sysctls=false'],
+    sysctls: ['net.ipv4.vs.expire_nodest_conn=0'],
+  },
   connections: { flags: ['--ipvs-graceful-termination=connections'], sysctls: [] },
   'old kernel': {
-    flags: ['--ipvs-graceful-termination=connections'],
-    sysctls: ['net.ipv4.vs.conn_reuse_mode=0', 'net.ipv4.vs.expire_nodest_conn=0'],
+    flags: ['--ipvs-graceful-termination=connections', '--ipvs-restore-sysctls=false'],
+    sysctls: oldSettings,
   },
 } as const;
 
