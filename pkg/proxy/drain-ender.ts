@@ -111,25 +111,34 @@ export class DrainEnder {
     onEnd?.({ ...drain.request, end, age, cutConnections });
   }
 
-  /** The same after something was done for those that go. Inside the lane only. */
+  /** Deletes what was over when its clients began to be looked up, after what is to be done for those that go. Those that went. */
   async #cutAfter(
     told: readonly Over[],
     before: (requests: readonly DrainRequest[]) => Promise<void>,
   ): Promise<readonly DrainRequest[]> {
-    const due = told.filter((some) => this.#isOnList(some) && !this.endIfWanted(some.drain));
-    await before(due.map(requestOf));
-    return this.#cut(due);
+    try {
+      const due = told.filter((some) => this.#isOnList(some) && !this.endIfWanted(some.drain));
+      await before(due.map(requestOf));
+      return this.#delete(due.filter((some) => this.#isOnList(some)));
+    } finally {
+      this.#lookAgain(told);
+    }
   }
 
-  /** Deletes what was over when its clients began to be looked up. Those that went. */
+  /** The same with nothing before. */
   #cut(told: readonly Over[]): readonly DrainRequest[] {
     try {
       return this.#delete(told.filter((some) => this.#isOnList(some)));
     } finally {
-      for (const { drain } of told.filter((some) => this.#isOnList(some))) {
-        drain.ending = undefined;
-        this.#options.onFailed(drain);
-      }
+      this.#lookAgain(told);
+    }
+  }
+
+  /** Whatever is still on the list was not deleted. */
+  #lookAgain(told: readonly Over[]): void {
+    for (const { drain } of told.filter((some) => this.#isOnList(some))) {
+      drain.ending = undefined;
+      this.#options.onFailed(drain);
     }
   }
 
