@@ -7,7 +7,7 @@ import {
   isLoopback,
 } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
-import type { Entry, IpSets } from '../ipset/ipset.ts';
+import { type Entry, entryKey, type IpSets } from '../ipset/ipset.ts';
 import {
   type Ipvs,
   type VirtualServer,
@@ -15,6 +15,7 @@ import {
   virtualServerKey,
 } from '../ipvs/ipvs.ts';
 import type { Links } from '../links/links.ts';
+import { Breather } from '../runner/lane.ts';
 import { deviceName } from './apply/applier.ts';
 import { Keys } from './keys.ts';
 import type { Ledger } from './ledger.ts';
@@ -68,29 +69,51 @@ export async function readAddresses({ links, mirror, ledger }: AuditContext): Pr
   return keys;
 }
 
-async function* readSets({ ipsets, mirror, ledger, families }: AuditContext): AsyncGenerator<Keys> {
-  const present = new Set((await ipsets.sets()).map(({ header }) => header.name));
-  for (const family of families) {
+async function* readSets(context: AuditContext): AsyncGenerator<Keys> {
+  const present = new Set((await context.ipsets.sets()).map(({ header }) => header.name));
+  for (const family of context.families) {
     for (const id of setIds) {
       const name = setName(id, family);
-      const keys = new Keys();
-      const entries = present.has(name) ? await entriesOf(name, ipsets) : undefined;
-      mirror.recordSet(name, entries);
-      for (const entry of entries ?? []) keys.addEntry(name, entry);
-      for (const entry of ledger.entries(name)) keys.addEntry(name, entry);
-      yield keys;
+      if (present.has(name)) yield await readSet(name, context);
+      else yield missingSet(name, context);
     }
   }
 }
 
-/** What is in a set, `undefined` if somebody has just destroyed it. */
-async function entriesOf(name: string, ipsets: IpSets): Promise<readonly Entry[] | undefined> {
+/** A set may have tens of thousands of entries: the event loop turns while they are taken in. */
+async function readSet(name: string, { ipsets, mirror, ledger, now }: AuditContext): Promise<Keys> {
+  const keys = new Keys();
+  const held = new Map<string, Entry>();
+  const breather = new Breather(now);
   try {
-    return await ipsets.entries(name);
+    for (const entry of await ipsets.entries(name)) {
+      const key = entryKey(entry);
+      held.set(key, entry);
+      keys.addEntry(name, { key, entry });
+      await breather.breathe();
+    }
   } catch (error) {
-    if (isNotFound(error)) return undefined;
+    // Somebody has just destroyed it.
+    if (isNotFound(error)) return missingSet(name, { mirror, ledger });
     throw error;
   }
+  mirror.recordSet(name, held);
+  for (const entry of ledger.entries(name)) {
+    const key = entryKey(entry);
+    if (!held.has(key)) keys.addEntry(name, { key, entry });
+    await breather.breathe();
+  }
+  return keys;
+}
+
+function missingSet(
+  name: string,
+  { mirror, ledger }: Pick<AuditContext, 'mirror' | 'ledger'>,
+): Keys {
+  const keys = new Keys();
+  mirror.recordSet(name, undefined);
+  for (const entry of ledger.entries(name)) keys.addEntry(name, { key: entryKey(entry), entry });
+  return keys;
 }
 
 async function* readServers(context: AuditContext): AsyncGenerator<Keys> {

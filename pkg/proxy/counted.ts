@@ -104,9 +104,9 @@ export class CountedObjects {
 
   countEntry({ set: id, family, entry }: SetEntry, counting: Counting): void {
     const set = setName(id, family);
-    counting.touched.addEntry(set, entry);
-    counting.touched.families.add(family);
     const key = entryKey(entry);
+    counting.touched.addEntry(set, { key, entry });
+    counting.touched.families.add(family);
     const entries = this.#entries.get(set) ?? new Map<string, WantedEntry>();
     const wanted = entries.get(key) ?? { entry, owners: new Owners() };
     wanted.owners.add(counting.owner, counting.by);

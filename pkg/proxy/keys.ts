@@ -1,5 +1,5 @@
 import type { Family, IpAddress } from '../ip/address.ts';
-import { type Entry, entryKey } from '../ipset/ipset.ts';
+import type { Entry } from '../ipset/ipset.ts';
 
 /**
  * The objects in the kernel that a change touches, or that an audit has just read: what has to be planned.
@@ -16,10 +16,11 @@ export class Keys {
     return this.servers.size === 0 && this.addresses.size === 0 && this.entries.size === 0;
   }
 
-  addEntry(set: string, entry: Entry): void {
+  /** Adds an entry of a set by its {@link entryKey}. */
+  addEntry(set: string, { key, entry }: { key: string; entry: Entry }): void {
     const entries = this.entries.get(set);
-    if (entries === undefined) this.entries.set(set, new Map([[entryKey(entry), entry]]));
-    else entries.set(entryKey(entry), entry);
+    if (entries === undefined) this.entries.set(set, new Map([[key, entry]]));
+    else entries.set(key, entry);
   }
 
   /** Takes over everything that another one has. */

@@ -111,11 +111,11 @@ export class Mirror {
     else unknown.add(entryKey(entry));
   }
 
-  /** Records what a set holds, as dumped; `undefined` if there is no such set. */
-  recordSet(name: string, entries: readonly Entry[] | undefined): void {
+  /** Records what a set holds, by {@link entryKey}, as dumped; `undefined` if there is no such set. */
+  recordSet(name: string, entries: Map<string, Entry> | undefined): void {
     this.#unknownEntries.delete(name);
     if (entries === undefined) this.sets.delete(name);
-    else this.sets.set(name, new Map(entries.map((entry) => [entryKey(entry), entry])));
+    else this.sets.set(name, entries);
   }
 
   /** Whether a set has an entry; `undefined` if that is unknown. */

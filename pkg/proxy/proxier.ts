@@ -254,8 +254,9 @@ export class Proxier {
     const released = retirement.release(now);
     const rested = replacements.due();
     released.keys.add(rested.keys);
-    outcomes.push(await reconciler.reconcile(released.keys));
-    outcomes.push(await reconciler.reconcile(retirement.forget()));
+    if (!released.keys.isEmpty) outcomes.push(await reconciler.reconcile(released.keys));
+    const gone = retirement.forget();
+    if (!gone.isEmpty) outcomes.push(await reconciler.reconcile(gone));
     this.#schedule([released.next, rested.next]);
     this.#options.flows.reconcileUdp(this.#parts.books.takeUdpChanges());
     if (outcomes.some(({ needsAudit }) => needsAudit)) this.#postponeAudit();

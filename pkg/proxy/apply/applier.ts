@@ -160,7 +160,7 @@ export class Applier {
         return [];
       case 'createSet':
         ipsets.create(operation.header);
-        mirror.recordSet(operation.header.name, []);
+        mirror.recordSet(operation.header.name, new Map());
         return [];
       case 'setRules':
         requestRules(operation.family, operation.nonEmpty);

@@ -67,10 +67,10 @@ function* wantedEntries(
   for (const [set, entries] of keys.entries) {
     for (const [key, entry] of entries) {
       if (!ledger.wantsEntry(set, key)) {
-        unwanted.addEntry(set, entry);
+        unwanted.addEntry(set, { key, entry });
         continue;
       }
-      part.addEntry(set, entry);
+      part.addEntry(set, { key, entry });
       if (++size < entryLimit) continue;
       yield part;
       part = new Keys();
@@ -84,8 +84,8 @@ function* entryParts({ entries }: Keys): Generator<Keys> {
   for (const [set, some] of entries) {
     let part = new Keys();
     let size = 0;
-    for (const entry of some.values()) {
-      part.addEntry(set, entry);
+    for (const [key, entry] of some) {
+      part.addEntry(set, { key, entry });
       if (++size < entryLimit) continue;
       yield part;
       part = new Keys();

@@ -190,8 +190,10 @@ function keysOf(operation: Operation): Keys {
   const keys = new Keys();
   if (!isAboutObject(operation)) return keys;
   if ('server' in operation) keys.servers.add(virtualServerKey(operation.server));
-  else if ('entry' in operation) keys.addEntry(operation.set, operation.entry);
-  else keys.addresses.add(operation.address);
+  else if ('entry' in operation) {
+    const { set, entry } = operation;
+    keys.addEntry(set, { key: entryKey(entry), entry });
+  } else keys.addresses.add(operation.address);
   return keys;
 }
 
