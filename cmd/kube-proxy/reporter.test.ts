@@ -208,6 +208,20 @@ test('owners of Services hear of conflicts, of cut connections and of annotation
   ]);
 });
 
+test('statuses that HTTP does not know are counted by their first digit', async () => {
+  const { metrics } = await listening();
+  const counts = createKubeMetrics(metrics);
+  for (let status = 100; status < 1_000; status++) {
+    counts.requested({ method: 'GET', host: 'api:6443', code: `${status}`, duration: 0.5 });
+    counts.failed('Node', `${status}`);
+  }
+  const text = await metrics.exposition.text();
+  for (const code of ['"418"', '"5xx"', '"9xx"']) expect(text).toContain(`_total{code=${code},`);
+  expect(text).toContain('watch_failures_total{kind="Node",reason="4xx"}');
+  expect(text).not.toContain('(other)');
+  expect(text).not.toContain('"499"');
+});
+
 test('requests to the API are counted', async () => {
   const { metrics } = await listening();
   const counts = createKubeMetrics(metrics);

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import type { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { families } from '../../pkg/ip/address.ts';
 import type { KubeEvent } from '../../pkg/kube/events.ts';
@@ -63,14 +64,20 @@ export function createReporter(listeners: Listeners): Reporter {
 export function createKubeMetrics(metrics: Metrics): KubeMetrics {
   return {
     requested({ method, host, code, duration }) {
-      metrics.requests.inc({ code, method, host });
+      metrics.requests.inc({ code: knownStatus(code), method, host });
       metrics.requestDuration.observe({ verb: method, host }, duration);
     },
     listed: (kind, how) => metrics.lists.inc({ kind, how }),
-    failed: (kind, reason) => metrics.watchFailures.inc({ kind, reason }),
+    failed: (kind, reason) => metrics.watchFailures.inc({ kind, reason: knownStatus(reason) }),
     unconfirmed: (kind, count) => metrics.unconfirmedDeletions.set({ kind }, count),
     eventsDropped: (count) => metrics.eventsDropped.inc({}, count),
   };
+}
+
+/** A status as HTTP knows it, or `4xx`: a server could make a time series of every number. */
+function knownStatus(label: string): string {
+  if (!/^\d+$/.test(label) || Object.hasOwn(STATUS_CODES, label)) return label;
+  return `${label.slice(0, 1)}xx`;
 }
 
 /** The logger as the API's side speaks to it: its errors are texts already. */

@@ -84,6 +84,43 @@ describe('what is told is scraped', () => {
   });
 });
 
+describe('a label whose values others choose', () => {
+  test.each<[string, (metrics: Metrics, value: string) => void, string]>([
+    [
+      'of a counter',
+      (metrics, host) => metrics.requests.inc({ code: '200', method: 'GET', host }),
+      'rest_client_requests_total',
+    ],
+    [
+      'of a gauge',
+      (metrics, kind) => metrics.invalidObjects.set({ kind }, 7),
+      'kubeproxy_ipvs_invalid_objects',
+    ],
+    [
+      'of a histogram',
+      (metrics, host) => metrics.requestDuration.observe({ verb: 'GET', host }, 1),
+      'rest_client_request_duration_seconds_count',
+    ],
+  ])('%s makes so many series and no more', async (_name, tell, name) => {
+    const metrics = createMetrics();
+    for (let index = 0; index < 300; index++) tell(metrics, `value${index}`);
+    for (let index = 0; index < 3; index++) tell(metrics, 'value7');
+    tell(metrics, 'x'.repeat(1_000));
+    const found = await lines(metrics, `${name}{`);
+    expect(found).toHaveLength(101);
+    expect(found.at(-1)).toContain('"(other)"');
+    expect(found.some((line) => line.includes('"value7"'))).toBe(true);
+  });
+
+  test('is one thing, how long a value may be another', async () => {
+    const metrics = createMetrics();
+    metrics.invalidObjects.set({ kind: 'x'.repeat(1_000) }, 1);
+    expect(await lines(metrics, 'kubeproxy_ipvs_invalid_objects')).toEqual([
+      'kubeproxy_ipvs_invalid_objects{kind="(other)"} 1',
+    ]);
+  });
+});
+
 test('indicators are scraped apart', async () => {
   const metrics = createMetrics();
   metrics.healthcheck.set({ name: 'ping', type: 'healthz' }, 1);

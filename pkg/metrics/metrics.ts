@@ -4,6 +4,7 @@ import {
   Histogram as PromHistogram,
   Registry,
 } from 'prom-client';
+import { BoundedLabels } from './bounded-labels.ts';
 import { processReadings, type Reading } from './process.ts';
 import { type Definition, indicators, table } from './table.ts';
 
@@ -75,16 +76,31 @@ function expositionOf(registry: Registry): Exposition {
   return { contentType: registry.contentType, text: () => registry.metrics() };
 }
 
-function create(row: Definition, registry: Registry): unknown {
+/** A metric whose labels are bounded, whatever is told to it: all values come past here. */
+function create(
+  row: Definition,
+  registry: Registry,
+): Counter<string> | Gauge<string> | Histogram<string> {
   const { name, help, labels, buckets = [] } = row;
   const options = { name, help, labelNames: labels, registers: [registry] };
+  const bounded = new BoundedLabels<string>();
   switch (row.type) {
-    case 'counter':
-      return new PromCounter(options);
-    case 'gauge':
-      return new PromGauge(options);
-    case 'histogram':
-      return new PromHistogram({ ...options, buckets: [...buckets] });
+    case 'counter': {
+      const counter = new PromCounter(options);
+      return { inc: (given, count) => counter.inc(bounded.of(given), count) };
+    }
+    case 'gauge': {
+      const gauge = new PromGauge(options);
+      return {
+        set: (given, value) => gauge.set(bounded.of(given), value),
+        inc: (given, count) => gauge.inc(bounded.of(given), count),
+        dec: (given, count) => gauge.dec(bounded.of(given), count),
+      };
+    }
+    case 'histogram': {
+      const histogram = new PromHistogram({ ...options, buckets: [...buckets] });
+      return { observe: (given, value) => histogram.observe(bounded.of(given), value) };
+    }
   }
 }
 
