@@ -2,6 +2,7 @@ import { type Family, families, familyOf } from '../ip/address.ts';
 import type { Change, Kind, ObjectName, Problem, Tidings } from '../kube/types.ts';
 import type { Logger } from '../log/log.ts';
 import type { Clock } from '../runner/clock.ts';
+import { NodePresence } from './node-presence.ts';
 import type { Reporter } from './reporter.ts';
 import { objectKey } from './service.ts';
 import type { Store } from './store.ts';
@@ -12,6 +13,7 @@ export interface IntakeOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly reporter: Reporter;
+  readonly nodeName: string;
   /** Called after a change that has to be carried out. */
   readonly onDirty: () => void;
 }
@@ -28,9 +30,11 @@ export class Intake {
     Node: new Map(),
   };
   readonly #waiting = new Set<() => void>();
+  readonly #nodePresence: NodePresence;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#nodePresence = new NodePresence(options);
   }
 
   /** Takes one change in. */
@@ -40,6 +44,8 @@ export class Intake {
     else if (change.type === 'current') this.#stale.delete(change.kind);
     else if (change.type === 'confirmed') this.#confirmed.add(change.kind);
     else this.#takeObject(change);
+    if (change.kind === 'Node' && this.hasSynced('Node'))
+      this.#nodePresence.check(this.#options.store.node !== undefined);
     for (const wake of this.#waiting) wake();
   }
 

@@ -101,7 +101,10 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   const now = () => clock.now();
   const { pods, podOn } = buildPods(now, { ledger, graceful: () => graceful });
   const store = new Store(now, { pods, startTime: clock.wallClock() });
-  const intake = new Intake({ store, clock, log, reporter, onDirty });
+  const intake = new Intake({
+    ...{ store, clock, log, reporter, onDirty },
+    nodeName: options.nodeName,
+  });
   const books = new Bookkeeper({ store, ledger, clock, log, reporter, wishesOf: options.wishesOf });
   const retries = new Retries({ clock, log, ledger, wake });
   const retirement = new Retirement({ ledger, mirror });
