@@ -90,7 +90,7 @@ async function readSet(name: string, { ipsets, mirror, ledger, now }: AuditConte
       const key = entryKey(entry);
       held.set(key, entry);
       keys.addEntry(name, { key, entry });
-      await breather.breathe();
+      if (breather.isDue) await breather.breathe();
     }
   } catch (error) {
     // Somebody has just destroyed it.
@@ -101,7 +101,7 @@ async function readSet(name: string, { ipsets, mirror, ledger, now }: AuditConte
   for (const entry of ledger.entries(name)) {
     const key = entryKey(entry);
     if (!held.has(key)) keys.addEntry(name, { key, entry });
-    await breather.breathe();
+    if (breather.isDue) await breather.breathe();
   }
   return keys;
 }

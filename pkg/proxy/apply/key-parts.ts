@@ -110,7 +110,7 @@ async function* serverParts(
   const lastServers = new Map<IpAddress | undefined, string>();
   for (const key of servers) {
     lastServers.set(addressOf(key), key);
-    await breather.breathe();
+    if (breather.isDue) await breather.breathe();
   }
   let part = new Keys();
   let weight = 0;
@@ -152,7 +152,7 @@ async function byUrgency(
   const classes: string[][] = [[], [], []];
   for (const key of servers) {
     classes[urgency(ledger.claim(key))]?.push(key);
-    await breather.breathe();
+    if (breather.isDue) await breather.breathe();
   }
   return classes.flat();
 }

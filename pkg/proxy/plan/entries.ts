@@ -1,6 +1,5 @@
 import { entryKey } from '../../ipset/ipset.ts';
 import type { FrontEnd } from '../footprint.ts';
-import type { Mirror } from '../mirror.ts';
 import { isDenying, setHeader, setIds, setName } from '../sets.ts';
 import type { PlanInput } from './input.ts';
 import type { Phases } from './phases.ts';
@@ -34,28 +33,22 @@ export function planEntries(input: PlanInput, phases: Phases): void {
       else phases.add(deleting, { kind: 'deleteEntry', set, entry });
     }
   }
-  for (const server of keys.servers) planEntriesOf(server, { input, phases });
-}
-
-/** What a new virtual server needs stands before it, even where its entries are not among the keys. */
-function planEntriesOf(
-  server: string,
-  { input: { keys, wanted, held }, phases }: { input: PlanInput; phases: Phases },
-): void {
-  if (held.servers.has(server)) return;
-  for (const { set: id, family, entry } of wanted.claim(server)?.frontEnd.entries ?? []) {
-    const [set, key] = [setName(id, family), entryKey(entry)];
-    if (keys.entries.get(set)?.has(key) === true || held.hasEntry(set, key) === true) continue;
-    phases.add(denyingSets.has(set) ? 'deny' : 'allow', { kind: 'addEntry', set, entry });
-  }
 }
 
 /**
- * Whether an entry of our sets tells a virtual server as ours. One that stands without could not be told from somebody else's
- * after a restart.
+ * Plans the entries that a new virtual server lacks and that are not among the keys. True if an entry that the kernel holds tells it as
+ * ours: one that stands without could not be told from somebody else's after a restart.
  */
-export function isMarked({ entries }: FrontEnd, held: Mirror): boolean {
-  return entries.some(
-    ({ set, family, entry }) => held.hasEntry(setName(set, family), entryKey(entry)) === true,
-  );
+export function planMarks(
+  { entries }: FrontEnd,
+  { input: { keys, held }, phases }: { input: PlanInput; phases: Phases },
+): boolean {
+  let isMarked = false;
+  for (const { set: id, family, entry } of entries) {
+    const [set, key] = [setName(id, family), entryKey(entry)];
+    if (held.hasEntry(set, key) === true) isMarked = true;
+    else if (keys.entries.get(set)?.has(key) !== true)
+      phases.add(denyingSets.has(set) ? 'deny' : 'allow', { kind: 'addEntry', set, entry });
+  }
+  return isMarked;
 }

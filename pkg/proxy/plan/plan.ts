@@ -3,7 +3,7 @@ import type { VirtualServerId } from '../../ipvs/ipvs.ts';
 import { Keys } from '../keys.ts';
 import type { Claim } from '../ledger.ts';
 import type { HeldServer, Mirror } from '../mirror.ts';
-import { isMarked, planEntries, planShared } from './entries.ts';
+import { planEntries, planMarks, planShared } from './entries.ts';
 import type { PlanInput } from './input.ts';
 import type { Operation } from './operation.ts';
 import { Phases } from './phases.ts';
@@ -55,11 +55,10 @@ function planServers(input: PlanInput, planned: Planned): void {
     const present = held.servers.get(key);
     if (claim === undefined) {
       if (present !== undefined) planDeletion(present, { held, phases });
-    } else if (present === undefined && !isMarked(claim.frontEnd, held))
-      put(unmarked, { key, claim });
-    else if (present === undefined && waitsForRules(claim.frontEnd, held))
-      put(waiting, { key, claim });
-    else claims.push([key, claim]);
+    } else if (present !== undefined) claims.push([key, claim]);
+    else if (waitsForRules(claim.frontEnd, held)) put(waiting, { key, claim });
+    else if (planMarks(claim.frontEnd, { input, phases })) claims.push([key, claim]);
+    else put(unmarked, { key, claim });
   }
   const added = planStanding(input, { claims: claims.sort(byUrgency), planned });
   if (added.length > 0) phases.add('forget', { kind: 'forgetFlows', servers: added });
