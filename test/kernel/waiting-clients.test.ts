@@ -149,7 +149,7 @@ async function unplug(gone: Host): Promise<void> {
     flows().filter((flow) => gone.addresses.some((address) => flow.includes(` src=${address} `)));
   expect(answered()).toHaveLength(everyPath.length);
   network.cut(gone, { side: 'node' });
-  await expect.poll(() => answered().length).toBeLessThan(everyPath.length);
+  await expect.poll(() => answered().length, { timeout: 30_000 }).toBeLessThan(everyPath.length);
   await end(gone);
 }
 
