@@ -5,8 +5,12 @@ import { YamlError, yamlDocuments } from './yaml.ts';
 
 /** A file or an object that says nothing we can read, and where: `web.yaml:3:7: bad indentation`. */
 export class ManifestError extends Error {
-  constructor(place: string, { reason, cause }: { reason: string; cause?: unknown }) {
-    super(`${place}: ${reason}`, { cause });
+  /** What the file system said: `ENOENT`. */
+  readonly code: string | undefined;
+
+  constructor(place: string, { reason, code }: { reason: string; code?: string | undefined }) {
+    super(`${place}: ${reason}`);
+    this.code = code;
     this.name = 'ManifestError';
   }
 }

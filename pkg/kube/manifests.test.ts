@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { errorText } from '../log/error-text.ts';
 import { type Clock, seconds, systemClock } from '../runner/clock.ts';
 import { type ManualClock, manualClock } from '../runner/manual-clock.ts';
 import { ManifestSource } from './manifests.ts';
@@ -243,8 +244,13 @@ describe('a single file', () => {
   });
 
   test('that cannot be read at the start is an error in one line', async () => {
-    await expect(start(join(folder, 'none'))).rejects.toThrow(
-      `${folder}/none: no such file or folder`,
+    const error = await start(join(folder, 'none')).catch((reason: unknown) => reason);
+    expect(errorText(error)).toBe(`${folder}/none: no such file or folder`);
+    running = Promise.resolve();
+    await write('sparse.yaml', '');
+    await truncate(join(folder, 'sparse.yaml'), 300 * 1024 * 1024);
+    await expect(start(join(folder, 'sparse.yaml'))).rejects.toThrow(
+      `${folder}/sparse.yaml: is larger than 268435456 bytes`,
     );
     running = Promise.resolve();
     await write('bad.yaml', 'a: b\nc: [\n');

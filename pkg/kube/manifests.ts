@@ -13,6 +13,9 @@ const settleTime = 100; // ms
 /** How often the files are looked at although nobody said that they changed: some file systems do not say. */
 const scanInterval = seconds(5);
 
+/** How many bytes a file may have. */
+const sizeLimit = 256 * 1024 * 1024;
+
 /** What the source of manifests needs to work. */
 export interface ManifestSourceOptions {
   /** A file, or a folder of which every .yaml, .yml and .json file counts. */
@@ -160,7 +163,7 @@ export class ManifestSource implements Source {
     // Before the content: if that changes in between, the next look will see it.
     const signature = await signatureOf(path);
     const { manifests, ignoredKinds, refused } = parseManifests(
-      await named(path, readFile(path, 'utf8')),
+      await named(path, readManifest(path)),
       path,
     );
     for (const { message } of refused)
@@ -225,6 +228,14 @@ export class ManifestSource implements Source {
   }
 }
 
+/** The text of a file. One that is too large is refused before it is in memory. */
+async function readManifest(path: string): Promise<string> {
+  const { size } = await stat(path);
+  if (size > sizeLimit)
+    throw new ManifestError(path, { reason: `is larger than ${sizeLimit} bytes` });
+  return readFile(path, 'utf8');
+}
+
 async function signatureOf(path: string): Promise<string> {
   const { ino, size, mtimeNs, ctimeNs } = await named(path, stat(path, { bigint: true }));
   return [ino, size, mtimeNs, ctimeNs].join(' ');
@@ -235,6 +246,7 @@ async function named<Result>(path: string, work: Promise<Result>): Promise<Resul
   try {
     return await work;
   } catch (cause) {
+    if (cause instanceof ManifestError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     const reason =
       code === 'ENOENT'
@@ -242,7 +254,7 @@ async function named<Result>(path: string, work: Promise<Result>): Promise<Resul
         : code === 'EACCES'
           ? 'permission denied'
           : messageOf(cause);
-    throw new ManifestError(path, { reason, cause });
+    throw new ManifestError(path, { reason, code });
   }
 }
 
@@ -257,10 +269,7 @@ async function manifestPaths(folder: string): Promise<string[]> {
 }
 
 function isNotFound(error: unknown): boolean {
-  return (
-    error instanceof ManifestError &&
-    (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
-  );
+  return error instanceof ManifestError && error.code === 'ENOENT';
 }
 
 function messageOf(error: unknown): string {
