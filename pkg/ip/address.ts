@@ -9,7 +9,8 @@ declare const brand: unique symbol;
 /**
  * An IP address: its canonical text (dotted decimal, or RFC 5952), so that two addresses are equal when
  * `===` says so and an address is a map key as it stands. Made by {@link parseAddress} and
- * {@link addressFromBytes} only; an IPv4-mapped IPv6 address is its IPv4 address, as in Go's net.IP.
+ * {@link addressFromBytes} only. A text that is an IPv4-mapped IPv6 address means its IPv4 address, as in Go's
+ * net.IP; in the kernel it is an IPv6 address like others, `::ffff:10.0.0.7`.
  */
 export type IpAddress = string & { readonly [brand]: 'IpAddress' };
 
@@ -19,7 +20,8 @@ export type IpAddress = string & { readonly [brand]: 'IpAddress' };
  */
 export function parseAddress(text: string): IpAddress | undefined {
   const bytes = text.includes(':') ? parseIPv6(text) : parseIPv4(text);
-  return bytes === undefined ? undefined : addressFromBytes(bytes);
+  if (bytes === undefined) return undefined;
+  return addressFromBytes(isMapped(bytes) ? bytes.subarray(12) : bytes);
 }
 
 /** The family of an address. */
@@ -39,12 +41,12 @@ export function addressBytes(address: IpAddress): Uint8Array {
   return bytes;
 }
 
-/** The address of 4 or 16 bytes in network order; RangeError for any other length. */
+/** The address of 4 or 16 bytes in network order: the length is the family. RangeError for any other length. */
 export function addressFromBytes(bytes: Uint8Array): IpAddress {
   if (bytes.length === 4) return bytes.join('.') as IpAddress;
   if (bytes.length !== 16)
     throw new RangeError(`an address has 4 or 16 bytes, not ${bytes.length}`);
-  if (isMapped(bytes)) return bytes.subarray(12).join('.') as IpAddress;
+  if (isMapped(bytes)) return `::ffff:${bytes.subarray(12).join('.')}` as IpAddress;
   return printIPv6(bytes) as IpAddress;
 }
 
@@ -122,6 +124,7 @@ function groupsOf(text: string, isEnd: boolean): number[] | undefined {
   return groups;
 }
 
+/** ::ffff:0:0/96. */
 function isMapped(bytes: Uint8Array): boolean {
   return (
     bytes[10] === 0xff && bytes[11] === 0xff && bytes.subarray(0, 10).every((byte) => byte === 0)

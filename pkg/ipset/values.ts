@@ -3,6 +3,7 @@ import { prefix } from '../ip/prefix.ts';
 import { protocolFromNumber, protocolNumber } from '../ip/protocol.ts';
 import { AF_INET, AF_INET6 } from '../netlink/addresses.ts';
 import type { ValueOf } from '../wire/codec.ts';
+import { DecodeError } from '../wire/reader.ts';
 import type { Entry, HashType, SetHeader, SetStatus } from './ipset.ts';
 import { type entryData, type headerData, IPSET_FLAG_NOMATCH, type listReply } from './schema.ts';
 
@@ -30,7 +31,7 @@ export function toEntryData(entry: Entry): EntryData {
   }
 }
 
-/** The entry that attributes mean, or `undefined` for one that {@link Entry} cannot say. */
+/** The entry that attributes mean, or `undefined` for one that {@link Entry} cannot say. DecodeError for what no kernel says. */
 export function fromEntryData(type: SetHeader['type'], data: EntryData): Entry | undefined {
   const { ip, port, ip2 } = data;
   const protocol = protocolFromNumber(data.protocol ?? 0);
@@ -42,7 +43,9 @@ export function fromEntryData(type: SetHeader['type'], data: EntryData): Entry |
   if (type === 'hash:ip,port') return { type, ip, protocol, port };
   if (ip2 === undefined) return undefined;
   if (type === 'hash:ip,port,ip') return { type, ip, protocol, port, ip2 };
-  const length = data.prefixLength2 ?? addressBits(familyOf(ip2));
+  const bits = addressBits(familyOf(ip2));
+  const length = data.prefixLength2 ?? bits;
+  if (length > bits) throw new DecodeError(`no prefix length: ${length}`);
   return { type, ip, protocol, port, net: prefix(ip2, length) };
 }
 

@@ -22,6 +22,9 @@ export const IP_VS_SVC_F_SCHED2 = 0x10;
 /** See {@link IP_VS_SVC_F_SCHED1}. */
 export const IP_VS_SVC_F_SCHED3 = 0x20;
 
+/** The prefix length of a virtual server that somebody gave an IPv4 mask which is no prefix. */
+export const noPrefix = -1;
+
 /** A virtual server as it is asked for. */
 export interface VirtualServer extends VirtualServerId {
   /** `rr`, `lc`, `sh`, …: a module `ip_vs_<name>`. */

@@ -7,6 +7,7 @@ import {
   type GenericSink,
   NETLINK_GENERIC,
 } from '../netlink/generic.ts';
+import { DecodeError } from '../wire/reader.ts';
 import * as commands from './commands.ts';
 import {
   type Ipvs,
@@ -101,17 +102,18 @@ export class NetlinkIpvs implements Ipvs {
   }
 
   virtualServer(id: VirtualServerId): VirtualServerStatus | undefined {
+    const operation = `read virtual server ${printVirtualServer(id)}`;
     try {
-      const operation = `read virtual server ${printVirtualServer(id)}`;
       const [reply] = this.#family.request(
         commands.getService,
         { service: serviceIdOf(id) },
         operation,
       );
       return reply === undefined ? undefined : virtualServerOf(reply.service);
-    } catch (error) {
-      if (errnoOf(error) === 'ESRCH') return undefined;
-      throw error;
+    } catch (cause) {
+      if (errnoOf(cause) === 'ESRCH') return undefined;
+      if (!(cause instanceof DecodeError)) throw cause;
+      throw new KernelError(operation, 'EBADMSG', { detail: cause.message, cause });
     }
   }
 

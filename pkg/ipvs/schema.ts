@@ -1,5 +1,5 @@
 import { attributes, optional, required } from '../wire/attributes.ts';
-import { bytes, bytesOf, cstring, u16, u16be, u32, u64, type ValueOf } from '../wire/codec.ts';
+import { bytesOf, cstring, u16, u16be, u32, u64, type ValueOf } from '../wire/codec.ts';
 import { struct } from '../wire/struct.ts';
 
 // Tables of linux/ip_vs.h. The kernel says service and dest for what is called virtual server and real server elsewhere.
@@ -40,7 +40,7 @@ export const service = attributes('IPVS_SVC_ATTR', { ...serviceKey, ...serviceSe
 export const serviceStatus = attributes('IPVS_SVC_ATTR', {
   family: required(1, u16), // AF
   protocol: optional(2, u16),
-  address: optional(3, bytes), // ADDR
+  address: optional(3, bytesOf(16)), // ADDR
   port: optional(4, u16be),
   ...serviceSettings,
   statistics: required(12, statistics), // STATS64

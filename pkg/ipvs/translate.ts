@@ -8,11 +8,13 @@ import {
 } from '../ip/address.ts';
 import { prefix } from '../ip/prefix.ts';
 import { type Protocol, protocolFromNumber, protocolNumber } from '../ip/protocol.ts';
-import { AF_INET, addressFamily } from '../netlink/addresses.ts';
+import { AF_INET, AF_INET6, addressFamily } from '../netlink/addresses.ts';
 import { decode, encode, u32 } from '../wire/codec.ts';
+import { DecodeError } from '../wire/reader.ts';
 import {
   type Forwarding,
   IP_VS_SVC_F_HASHED,
+  noPrefix,
   type RealServer,
   type RealServerId,
   type RealServerStatus,
@@ -66,7 +68,10 @@ export function destOf(backend: RealServer): Dest {
   };
 }
 
-/** A virtual server as the kernel reports it; `undefined` for a firewall mark and for a protocol that no Service has. */
+/**
+ * A virtual server as the kernel reports it; `undefined` for a firewall mark and for a protocol that no Service has.
+ * DecodeError for what no kernel says.
+ */
 export function virtualServerOf(status: ServiceStatus): VirtualServerStatus | undefined {
   const { family, address, port } = status;
   const protocol: Protocol | undefined = protocolFromNumber(status.protocol ?? 0);
@@ -84,13 +89,13 @@ export function virtualServerOf(status: ServiceStatus): VirtualServerStatus | un
   };
 }
 
-/** A real server as the kernel reports it. `serviceFamily` is its own where the kernel does not tell. */
+/** A real server as the kernel reports it, or DecodeError. `serviceFamily` is its own where the kernel does not tell. */
 export function realServerOf(status: DestStatus, serviceFamily: number): RealServerStatus {
   return {
     address: addressOf(status.address, status.family ?? serviceFamily),
     port: status.port,
     weight: status.weight,
-    forwarding: forwardings[status.forwarding & forwardingMask] ?? 'masquerade',
+    forwarding: forwardingOf(status.forwarding),
     upperThreshold: status.upperThreshold,
     lowerThreshold: status.lowerThreshold,
     activeConnections: status.activeConnections,
@@ -115,7 +120,15 @@ function wireAddress(address: IpAddress): Uint8Array {
 }
 
 function addressOf(bytes: Uint8Array, family: number): IpAddress {
+  if (family !== AF_INET && family !== AF_INET6)
+    throw new DecodeError(`no address family: ${family}`);
   return addressFromBytes(family === AF_INET ? bytes.subarray(0, 4) : bytes);
+}
+
+function forwardingOf(flags: number): Forwarding {
+  const found = forwardings[flags & forwardingMask];
+  if (found === undefined) throw new DecodeError(`no forwarding method: ${flags}`);
+  return found;
 }
 
 const allOnes = parseAddress('255.255.255.255') as IpAddress; // a literal that parses
@@ -125,14 +138,18 @@ function wireNetmask({ address, prefixLength }: VirtualServer): Uint8Array {
   return addressBytes(prefix(allOnes, Math.min(prefixLength, addressBits('IPv4'))).address);
 }
 
+/** The kernel takes any IPv4 mask from anybody: {@link noPrefix} for one that is no prefix, which differs from whatever is wanted. */
 function prefixLengthOf(netmask: Uint8Array, family: number): number {
-  if (family !== AF_INET) return decode(u32, netmask);
-  return netmask.reduce((sum, byte) => sum + bitCount(byte), 0);
+  if (family === AF_INET) return prefixLengths.get(addressFromBytes(netmask)) ?? noPrefix;
+  const length = decode(u32, netmask);
+  if (length > addressBits('IPv6')) throw new DecodeError(`no prefix length: ${length}`);
+  return length;
 }
 
-/** How many bits are set: the length of a mask, if it is one. */
-function bitCount(byte: number): number {
-  let count = 0;
-  for (let rest = byte; rest !== 0; rest &= rest - 1) count++;
-  return count;
-}
+/** The lengths of all IPv4 masks. */
+const prefixLengths: ReadonlyMap<IpAddress, number> = new Map(
+  Array.from({ length: addressBits('IPv4') + 1 }, (_, length) => [
+    prefix(allOnes, length).address,
+    length,
+  ]),
+);

@@ -131,6 +131,13 @@ test.each<[string, (writer: Writer) => void, string]>([
   expect(Buffer.from(writer.written()).toString('hex')).toBe(`ee${text}`);
 });
 
+test('a reader never goes back, whatever length it is told', () => {
+  const reader = new Reader(new Uint8Array(8), 4);
+  for (const read of [() => reader.take(-2), () => reader.skip(-2), () => reader.narrow(-2)])
+    expect(read).toThrow('needs -2 bytes, has 4');
+  expect(reader.offset).toBe(4);
+});
+
 test('a reader does not leave the part it was narrowed to', () => {
   const reader = new Reader(Uint8Array.of(1, 2, 3, 4));
   const end = reader.narrow(2);

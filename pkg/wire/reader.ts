@@ -46,7 +46,7 @@ export class Reader {
   /** Ends the readable part `length` bytes from here and returns the former end, to be restored by the caller. */
   narrow(length: number): number {
     const end = this.end;
-    if (length > end - this.offset) throw short(length, end - this.offset);
+    if (length < 0 || length > end - this.offset) throw short(length, end - this.offset);
     this.end = this.offset + length;
     return end;
   }
@@ -121,7 +121,7 @@ export class Reader {
 
   #advance(length: number): number {
     const start = this.offset;
-    if (length > this.end - start) throw short(length, this.end - start);
+    if (length < 0 || length > this.end - start) throw short(length, this.end - start);
     this.offset = start + length;
     return start;
   }
