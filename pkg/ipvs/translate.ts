@@ -122,6 +122,7 @@ function wireAddress(address: IpAddress): Uint8Array {
 function addressOf(bytes: Uint8Array, family: number): IpAddress {
   if (family !== AF_INET && family !== AF_INET6)
     throw new DecodeError(`no address family: ${family}`);
+  if (bytes.length !== 16) throw new DecodeError(`${bytes.length} bytes of address, not 16`);
   return addressFromBytes(family === AF_INET ? bytes.subarray(0, 4) : bytes);
 }
 
