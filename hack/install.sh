@@ -10,7 +10,7 @@ checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 cache=$checkout/.cache
 
 # What the kernel tests, the demo and the bench call inside the machine (or natively, in a namespace).
-kernel_tools=(conntrack ipset iproute2 iptables ipvsadm kmod procps tcpdump util-linux)
+kernel_tools=(conntrack ipset iproute2 iptables ipvsadm kmod nftables procps tcpdump util-linux)
 
 say() { printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2; }
 

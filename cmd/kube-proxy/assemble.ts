@@ -7,6 +7,7 @@ import type { IpvsConnections } from '../../pkg/connections/connections.ts';
 import { ProcIpvsConnections } from '../../pkg/connections/proc.ts';
 import type { Conntrack } from '../../pkg/conntrack/conntrack.ts';
 import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
+import { isNotFound, isUnsupported, KernelError } from '../../pkg/errno/errno.ts';
 import type { Firewall } from '../../pkg/firewall/firewall.ts';
 import { nftGeneration } from '../../pkg/firewall/generation.ts';
 import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
@@ -121,7 +122,7 @@ async function openKernel(shared: Shared): Promise<Kernel> {
   const route = openConnection(NETLINK_ROUTE, options);
   const resetter = new RawResetter();
   const ipsets = new NetlinkIpSets(netfilter);
-  const firewall = new RestoreFirewall({ generation: nftGeneration(netfilter) });
+  const firewall = new RestoreFirewall({ generation: nftGeneration(netfilter), log });
   await probeIpvs(ipvs, { scheduler: config.scheduler, ipsetProtocol: () => ipsets.protocol() });
   const settings = createSettings(shared);
   settings.apply();
@@ -168,6 +169,8 @@ async function servedFamilies(
       } catch (error) {
         if (family === familyOf(config.bindAddress))
           throw new Error('no support for primary IP family', { cause: error });
+        // What fails today may work tomorrow; only what is not there is done without until the next start.
+        if (!isNotFound(error) && !isUnsupported(error)) throw error;
         log.warn('not served', { family, reason: errorText(error) });
         return [];
       }
@@ -179,7 +182,7 @@ async function servedFamilies(
 /** What a family's iptables says of itself; throws if the family cannot be served. */
 async function iptablesOf(family: Family, firewall: Firewall): Promise<string> {
   if (family === 'IPv6' && !existsSync('/proc/net/if_inet6'))
-    throw new Error('the kernel has no IPv6');
+    throw new KernelError('look for IPv6', 'EAFNOSUPPORT', { detail: 'the kernel has no IPv6' });
   return (await firewall.capabilities(family)).description;
 }
 

@@ -5,19 +5,25 @@ import { findIptables, isAtLeast, type Machine, probeVersion } from './iptables.
 interface Situation {
   /** Programs that are installed, by the end of their names: `-nft`, `-legacy`, or '' for plain ones. */
   readonly infixes: readonly string[];
-  /** What `<program>` prints; a program that is not named here fails. */
+  /** What `<program>` prints; the kernel lacks what a program is for that is not named here. */
   readonly prints?: Readonly<Record<string, string>>;
+  /** What `<program>` says when it fails, so often, before it prints. */
+  readonly fails?: Readonly<Record<string, readonly string[]>>;
   readonly legacyTables?: Partial<Record<Family, readonly string[]>>;
 }
 
 /** A machine that notes what was run on it. */
-function machine({ infixes, prints = {}, legacyTables = {} }: Situation) {
+function machine({ infixes, prints = {}, fails = {}, legacyTables = {} }: Situation) {
   const ran: string[] = [];
   const made: Machine = {
-    async run(command) {
+    async run(command, parameters) {
+      const tries = ran.filter((program) => program === command).length;
       ran.push(command);
-      const stdout = prints[command];
-      return { status: stdout === undefined ? 1 : 0, stdout: stdout ?? '', stderr: '' };
+      const failure = fails[command]?.[tries];
+      if (failure !== undefined) return { status: 4, stdout: '', stderr: failure };
+      const stdout = prints[[command, ...parameters].join(' ')] ?? prints[command];
+      if (stdout !== undefined) return { status: 0, stdout, stderr: '' };
+      return { status: 1, stdout: '', stderr: 'Failed to initialize nft: Protocol not supported' };
     },
     hasProgram: async (name) =>
       infixes.some((infix) => new RegExp(`^ip6?tables${infix}-(restore|save)$`).test(name)),
@@ -123,6 +129,75 @@ test('a legacy table that is not in use is not looked at', async () => {
   const unused = machine({ infixes: both, prints: { 'iptables-nft-save': '' } });
   await findIptables(unused);
   expect(unused.ran.filter((program) => program.includes('legacy'))).toEqual([]);
+});
+
+const busy = 'iptables-nft-save: Resource temporarily unavailable';
+
+/** The search in a situation, with the pauses that it made. */
+async function searched(situation: Situation) {
+  const pauses: number[] = [];
+  const pause = async (milliseconds: number) => void pauses.push(milliseconds);
+  const [found] = await Promise.allSettled([findIptables(machine(situation), { pause })]);
+  return { found, pauses };
+}
+
+test.each([
+  ['iptables-nft-save', 'IPv4', 'nft'],
+  ['ip6tables-nft-save', 'IPv6', 'nft'],
+  ['iptables-legacy-save', 'IPv4', 'legacy'],
+])(
+  'a failure of %s decides nothing: it is run again, and then the search fails',
+  async (program, family, flavour) => {
+    const situation = {
+      infixes: both,
+      prints: {
+        'iptables-nft-save': mangle('KUBE-IPTABLES-HINT'),
+        'ip6tables-nft-save': '',
+        'iptables-legacy-save': filter,
+      },
+      legacyTables: inUse,
+    };
+    const twice = await searched({ ...situation, fails: { [program]: [busy, busy] } });
+    expect(twice.found).toMatchObject({ value: { flavour: 'nft' } });
+    expect(twice.pauses).toEqual([100, 1000]);
+    const always = await searched({ ...situation, fails: { [program]: [busy, busy, busy] } });
+    expect(String(always.found.status === 'rejected' && always.found.reason)).toBe(
+      `KernelError: read ${family} rules of ${flavour}: EBUSY (${busy})`,
+    );
+  },
+);
+
+test('a kernel that lacks nf_tables in other words is not asked again', async () => {
+  const lacks = 'Could not fetch rule set generation id: Invalid argument';
+  const fails = { 'iptables-nft-save': [lacks], 'ip6tables-nft-save': [lacks] };
+  const { found, pauses } = await searched({ infixes: both, fails });
+  expect([found, pauses]).toMatchObject([{ value: { flavour: 'legacy' } }, []]);
+});
+
+test("kubelet's canary counts in a mangle table that iptables cannot print", async () => {
+  const { found } = await searched({
+    infixes: both,
+    prints: {
+      'iptables-nft-save': "# Table `mangle' is incompatible, use 'nft' tool.\n",
+      'iptables-nft -t mangle -S KUBE-KUBELET-CANARY': '-N KUBE-KUBELET-CANARY\n',
+      'iptables-legacy-save': filter,
+    },
+    legacyTables: inUse,
+  });
+  expect(found).toMatchObject({ value: { flavour: 'nft' } });
+});
+
+test('a version that cannot be asked for is no old version', async () => {
+  const pause = async () => undefined;
+  const situation = { infixes: [''], prints: { iptables: 'iptables v1.8.9 (nf_tables)\n' } };
+  const once = machine({ ...situation, fails: { iptables: [busy] } });
+  const where = { family: 'IPv4', infix: '', pause } as const;
+  expect((await probeVersion(once, where)).numbers).toEqual([1, 8, 9]);
+  const never = machine({ ...situation, fails: { iptables: [busy, busy, busy] } });
+  await expect(probeVersion(never, where)).rejects.toThrow('look for IPv4 iptables: EBUSY');
+  await expect(
+    findIptables(machine({ ...situation, fails: { iptables: [busy, busy, busy] } }), { pause }),
+  ).rejects.toThrow('look for IPv4 iptables: EBUSY');
 });
 
 test('without iptables the error says what to install', async () => {

@@ -1,8 +1,11 @@
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { KernelError } from '../errno/errno.ts';
 import { type Family, families } from '../ip/address.ts';
-import { type RunProcess, searchPath } from './process.ts';
+import { restoreError } from './errors.ts';
+import { opaqueTables } from './opaque-table.ts';
+import { type ProcessResult, type RunProcess, searchPath } from './process.ts';
 
 /** Which of the kernel's two packet filters iptables programs: both can hold rules at once. */
 export type Flavour = 'nft' | 'legacy';
@@ -31,59 +34,116 @@ export function baseName(family: Family): 'iptables' | 'ip6tables' {
   return family === 'IPv4' ? 'iptables' : 'ip6tables';
 }
 
+/** What a search may take. */
+export interface SearchOptions {
+  readonly pause?: (milliseconds: number) => Promise<void>;
+}
+
 /**
  * Finds what the rest of the node uses: the flavour in which kubelet left its hint or canary, else the one that
- * holds more rules, else nft. Where the flavours have no programs of their own, plain `iptables` it is.
+ * holds more rules, else nft. Where the flavours have no programs of their own, plain `iptables` it is. Throws KernelError if a
+ * flavour cannot be read: the choice is made once, and what is not known must not decide it.
  */
-export async function findIptables(machine: Machine): Promise<Iptables> {
+export async function findIptables(
+  machine: Machine,
+  { pause = sleep }: SearchOptions = {},
+): Promise<Iptables> {
   const [hasNft, hasLegacy] = await Promise.all([
     machine.hasProgram('iptables-nft-restore'),
     machine.hasProgram('iptables-legacy-restore'),
   ]);
   if (hasNft && hasLegacy) {
-    const flavour = await usedFlavour(machine);
+    const flavour = await usedFlavour(machine, pause);
     return { flavour, infix: `-${flavour}` };
   }
   if (hasNft) return { flavour: 'nft', infix: '-nft' };
   if (hasLegacy) return { flavour: 'legacy', infix: '-legacy' };
-  const { stdout } = await version(machine, { family: 'IPv4', infix: '' });
+  const { stdout } = await version(machine, { family: 'IPv4', infix: '', pause });
   return { flavour: stdout.includes('nf_tables') ? 'nft' : 'legacy', infix: '' };
 }
 
-async function usedFlavour(machine: Machine): Promise<Flavour> {
+type Pause = (milliseconds: number) => Promise<void>;
+
+async function usedFlavour(machine: Machine, pause: Pause): Promise<Flavour> {
   const [nft, legacy] = await Promise.all([
-    savedTexts(machine, 'nft'),
-    savedTexts(machine, 'legacy'),
+    savedTexts(machine, { flavour: 'nft', pause }),
+    savedTexts(machine, { flavour: 'legacy', pause }),
   ]);
-  if (nft === undefined) return 'legacy';
-  if (nft.some(hasHint)) return 'nft';
-  if (legacy === undefined) return 'nft';
+  if (nft.length === 0) return 'legacy';
+  if (nft.some(hasHint) || (await hasOpaqueHint(machine, nft))) return 'nft';
   if (legacy.some(hasHint)) return 'legacy';
   return countRules(legacy) > countRules(nft) ? 'legacy' : 'nft';
 }
 
-/** Everything that a flavour holds, or `undefined` if the kernel does not have it. */
+/** Everything that a flavour holds, by family; nothing of families that the kernel does not have in it. */
 async function savedTexts(
   machine: Machine,
-  flavour: Flavour,
-): Promise<readonly string[] | undefined> {
-  const results = await Promise.all(
+  { flavour, pause }: { flavour: Flavour; pause: Pause },
+): Promise<readonly string[]> {
+  const texts = await Promise.all(
     families.map(async (family) => {
-      if (flavour === 'legacy' && (await machine.legacyTables(family)).length === 0) return '';
+      if (flavour === 'legacy' && (await machine.legacyTables(family)).length === 0) return [];
       const program = `${baseName(family)}-${flavour}-save`;
-      if (!(await machine.hasProgram(program))) return '';
-      const { status, stdout } = await machine.run(program, [], { timeout: processTimeout });
-      return status === 0 ? stdout : undefined;
+      if (!(await machine.hasProgram(program))) return [];
+      const result = await patiently(() => runReading(machine, [program]), {
+        pause,
+        isDone: ({ status, stderr }) => status === 0 || lacksFlavour(stderr),
+      });
+      if (result.status === 0) return [result.stdout];
+      if (lacksFlavour(result.stderr)) return [];
+      throw restoreError(`read ${family} rules of ${flavour}`, { text: '', lines: [] }, result);
     }),
   );
-  const texts = results.filter((text) => text !== undefined);
-  return texts.length === 0 ? undefined : texts;
+  return texts.flat();
 }
+
+function runReading(machine: Machine, [program, ...parameters]: readonly [string, ...string[]]) {
+  return machine.run(program, parameters, { timeout: processTimeout });
+}
+
+/** The kernel was not built with nf_tables, or not with this family of it. */
+function lacksFlavour(stderr: string): boolean {
+  return (
+    /not supported/i.test(stderr) || /(generation id|initialize nft): Invalid arg/.test(stderr)
+  );
+}
+
+/** Milliseconds before each further attempt to run a program that only reads. */
+const readPauses: readonly number[] = [100, 1000];
+
+/** Runs a program until it is done, with growing pauses; the last result. */
+async function patiently(
+  run: () => Promise<ProcessResult>,
+  { pause, isDone }: { pause: Pause; isDone: (result: ProcessResult) => boolean },
+): Promise<ProcessResult> {
+  let result = await run();
+  for (const milliseconds of readPauses) {
+    if (isDone(result)) break;
+    await pause(milliseconds);
+    result = await run();
+  }
+  return result;
+}
+
+/** kubelet's chains in a mangle table that cannot be printed. */
+async function hasOpaqueHint(machine: Machine, texts: readonly string[]): Promise<boolean> {
+  if (!texts.some((text) => opaqueTables(text).includes('mangle'))) return false;
+  const found = families.flatMap((family) =>
+    hintChains.map(async (chain) => {
+      const program = `${baseName(family)}-nft`;
+      const { status } = await runReading(machine, [program, '-t', 'mangle', '-S', chain]);
+      return status === 0;
+    }),
+  );
+  return (await Promise.all(found)).includes(true);
+}
+
+const hintChains = ['KUBE-IPTABLES-HINT', 'KUBE-KUBELET-CANARY'];
 
 /** kubelet's mark for others to find; it stands in the mangle table. */
 function hasHint(saved: string): boolean {
   const mangle = saved.split('\n*').find((table) => /^\*?mangle\n/.test(table));
-  return mangle !== undefined && /^:(KUBE-IPTABLES-HINT|KUBE-KUBELET-CANARY) /m.test(mangle);
+  return hintChains.some((chain) => mangle?.includes(`\n:${chain} `));
 }
 
 function countRules(texts: readonly string[]): number {
@@ -99,7 +159,7 @@ export interface Version {
 /** Asks a family's iptables for its version; ENOENT if there is none. */
 export async function probeVersion(
   machine: Machine,
-  where: { family: Family; infix: string },
+  where: { family: Family; infix: string } & SearchOptions,
 ): Promise<Version> {
   const { stdout } = await version(machine, where);
   const numbers = /v(\d+(?:\.\d+)+)/.exec(stdout)?.[1]?.split('.').map(Number);
@@ -108,15 +168,21 @@ export async function probeVersion(
 
 async function version(
   machine: Machine,
-  { family, infix }: { family: Family; infix: string },
+  { family, infix, pause = sleep }: { family: Family; infix: string } & SearchOptions,
 ): Promise<{ stdout: string }> {
   const program = `${baseName(family)}${infix}`;
+  const operation = `look for ${family} iptables`;
   if (!(await machine.hasProgram(`${program}-restore`))) {
-    throw new KernelError(`look for ${family} iptables`, 'ENOENT', {
+    throw new KernelError(operation, 'ENOENT', {
       detail: `no ${program}-restore in PATH: install the package iptables`,
     });
   }
-  return machine.run(program, ['--version'], { timeout: processTimeout });
+  const isDone = ({ status }: ProcessResult) => status === 0;
+  const result = await patiently(() => runReading(machine, [program, '--version']), {
+    ...{ pause, isDone },
+  });
+  if (!isDone(result)) throw restoreError(operation, { text: '', lines: [] }, result);
+  return result;
 }
 
 /** Whether a version is at least 1.6.2, say. */

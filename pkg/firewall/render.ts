@@ -55,15 +55,23 @@ function sections(linesOf: (table: Table) => readonly string[]): RestoreInput {
 
 /** A rule as it follows `-A`: its chain, matches and target. */
 export function ruleText(chain: string, rule: Rule): string {
-  return [chain, ...rule.matches.flatMap(matchWords), ...targetWords(rule.target)]
-    .map(quoted)
-    .join(' ');
+  return ruleWords(chain, rule).map(quoted).join(' ');
+}
+
+/** A rule as iptables' arguments: its chain, matches and target. */
+function ruleWords(chain: string, rule: Rule): readonly string[] {
+  return [chain, ...rule.matches.flatMap(matchWords), ...targetWords(rule.target)];
+}
+
+/** A jump as iptables' arguments after `-I`, `-C` or `-D`. */
+export function jumpWords({ from, comment, to }: Jump): readonly string[] {
+  const target: Target = { target: 'jump', chain: to };
+  return ruleWords(from, { matches: [{ match: 'comment', text: comment }], target });
 }
 
 /** A jump as it follows `-I`, `-C` or `-D`. */
-export function jumpText({ from, comment, to }: Jump): string {
-  const target: Target = { target: 'jump', chain: to };
-  return ruleText(from, { matches: [{ match: 'comment', text: comment }], target });
+export function jumpText(jump: Jump): string {
+  return jumpWords(jump).map(quoted).join(' ');
 }
 
 /** In the order in which they are written. */

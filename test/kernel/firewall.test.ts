@@ -206,6 +206,49 @@ describe.skipIf(!hasFlavour('nft'))('nft', () => {
   });
 });
 
+const hasNft = hasFlavour('nft') && (await hasProgram('nft'));
+
+describe.skipIf(!hasNft)(hasNft ? 'rules that only nft can print' : 'nft is missing here', () => {
+  afterEach(() => void sh('nft flush ruleset'));
+
+  test.each(families)(
+    'stand beside ours, which are written, checked and removed as ever, %s',
+    async (family) => {
+      const errors: string[] = [];
+      const firewall = new RestoreFirewall({
+        generation: nftGeneration(connection),
+        machine: machineOf('nft'),
+        log: { error: (message) => void errors.push(message) },
+      });
+      const version = family === 'IPv4' ? 'ip' : 'ip6';
+      const foreign = 'ct state vmap { established : accept, related : accept }';
+      sh(
+        `${base(family)}-nft -P INPUT ACCEPT && nft add rule ${version} filter INPUT '${foreign}'`,
+      );
+      const rule = { matches: [], target: { target: 'DROP' } } as const;
+      const ruleset = {
+        chains: [{ table: 'filter', name: 'KUBE-TEST', rules: [rule] }],
+        jumps: [{ table: 'filter', from: 'INPUT', comment: 'a test', to: 'KUBE-TEST' }],
+      } as const;
+      const printed = () => sh(`nft list table ${version} filter`);
+      for (let round = 0; round < 3; round++) {
+        await firewall.apply(family, ruleset);
+        expect(await firewall.check(family, ruleset)).toBe('same');
+        sh(`${base(family)}-nft -N SOMEBODY && ${base(family)}-nft -X SOMEBODY`);
+        expect(await firewall.check(family, ruleset)).toBe('same');
+      }
+      expect(printed().match(/jump KUBE-TEST/g)).toHaveLength(1);
+      sh(`nft flush chain ${version} filter KUBE-TEST`);
+      expect(await firewall.check(family, ruleset)).toBe('different');
+      sh(`${base(family)}-nft -I INPUT -m comment --comment 'a test' -j KUBE-TEST`);
+      await firewall.remove(family, ruleset);
+      expect(printed()).not.toContain('KUBE-TEST');
+      expect(printed()).toContain('vmap');
+      expect(errors).toEqual(['iptables cannot print a table']);
+    },
+  );
+});
+
 describe.skipIf(!flavours.every(hasFlavour))('with both flavours', () => {
   afterEach(() => {
     for (const flavour of flavours) clear(flavour);
