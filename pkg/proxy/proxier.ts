@@ -13,6 +13,7 @@ import type { GracefulTerminationManager } from './graceful.ts';
 import { guarded } from './guarded-reporter.ts';
 import { waitForObjects } from './initial-objects.ts';
 import { Keys } from './keys.ts';
+import { NodeAddresses } from './node-addresses.ts';
 import { buildParts, type Parts, type ProxierOptions } from './parts.ts';
 import type { Trigger } from './triggers.ts';
 
@@ -36,6 +37,8 @@ export class Proxier {
   readonly #audits: Runner;
   readonly #auditBackoff = new Backoff({ first: seconds(0.2), last: seconds(30) });
   readonly #stop = new AbortController();
+  readonly #nodeAddresses: NodeAddresses;
+  readonly #addressLog: ReturnType<typeof limitedLog>;
   #hasSynced = false;
   /** A failure asked for an audit that has not begun. */
   #isAuditDue = false;
@@ -53,6 +56,8 @@ export class Proxier {
         (this.#hasSynced ? this.#syncs : this.#audits).request();
       },
     });
+    this.#nodeAddresses = new NodeAddresses(this.#parts);
+    this.#addressLog = limitedLog('addresses', { log, clock });
     const { lane } = this.#parts;
     this.#syncs = new Runner({
       clock,
@@ -164,6 +169,7 @@ export class Proxier {
 
   /** Brings the ledger up to date, and asks for another sync if there is more to enter. */
   async #enter({ isComplete = false } = {}): Promise<Entered> {
+    this.#nodeAddresses.markServices();
     const entered = await this.#parts.books.enter(this.#nodeContext(), { isComplete });
     if (entered.next !== undefined)
       this.#syncs.retryAfter(Math.max(0, entered.next - this.#options.clock.now()));
@@ -221,16 +227,13 @@ export class Proxier {
   }
 
   async #readAddresses(): Promise<void> {
-    const before = this.#parts.mirror.nodeAddresses;
     try {
       await readAddresses(this.#parts.auditContext);
+      if (this.#nodeAddresses.haveChanged) this.#syncs.request();
     } catch (error) {
-      this.#options.log.error('could not read addresses', error);
+      this.#addressLog.error('could not read addresses', error);
       this.#audits.request();
     }
-    if (isSameSet(before, this.#parts.mirror.nodeAddresses)) return;
-    this.#parts.store.markDirty(({ ports }) => ports.some(({ nodePort }) => nodePort !== 0));
-    this.#syncs.request();
   }
 
   #nodeContext(): NodeContext {
@@ -291,8 +294,4 @@ export class Proxier {
       withoutLocalEndpoints: ledger.withoutLocalEndpoints(),
     });
   }
-}
-
-function isSameSet<T>(one: readonly T[], other: readonly T[]): boolean {
-  return one.length === other.length && one.every((value) => other.includes(value));
 }
