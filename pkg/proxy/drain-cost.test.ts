@@ -90,6 +90,26 @@ describe('what it costs', () => {
     stop.abort();
     await run;
   }, 20_000);
+  test('of one virtual server with thousands of drains that are over, a bounded number is deleted at once', async () => {
+    const pods = Array.from({ length: 2000 }, (_, index) =>
+      endpoint(`10.0.${1 + (index >> 8)}.${index & 255}`),
+    );
+    const stand = await start({ syncPeriod: minutes(600) });
+    stand.tell(setSlice(slice([one, ...pods])));
+    await stand.settle(seconds(1));
+    const { ipvs } = stand.kernel;
+    const write = ipvs.write.bind(ipvs);
+    const deletions: number[] = [];
+    ipvs.write = (batch) => {
+      deletions.push(batch.filter(({ kind }) => kind === 'deleteRealServer').length);
+      return write(batch);
+    };
+    stand.tell(setSlice(slice([one])));
+    await stand.settle(seconds(5));
+    expect(Math.max(...deletions)).toBeLessThanOrEqual(500);
+    expect(deletions.reduce((sum, count) => sum + count)).toBe(2000);
+    expect(stand.proxier.graceful.size).toBe(0);
+  });
 });
 
 const idleServer: Omit<RealServer, 'address'> = {

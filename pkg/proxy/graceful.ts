@@ -11,6 +11,7 @@ import {
 } from '../ipvs/ipvs.ts';
 import type { Reach } from '../reach/reach.ts';
 import { seconds } from '../runner/clock.ts';
+import { Breather } from '../runner/lane.ts';
 import { Runner } from '../runner/runner.ts';
 import type { ServerOperation } from './apply/failed-operation.ts';
 import { limitedLog, ObjectLog } from './apply/object-log.ts';
@@ -22,7 +23,14 @@ import {
   nextInterval,
   withCause,
 } from './drain.ts';
-import { isUndecided, judge, needsReading, type Over, planNextLook } from './drain-check.ts';
+import {
+  isUndecided,
+  type Judged,
+  judge,
+  needsReading,
+  type Over,
+  planNextLook,
+} from './drain-check.ts';
 import { DrainEnder, type DrainEnderOptions } from './drain-ender.ts';
 import { type Drain, type DrainGroup, DrainList, type DrainRequest } from './drain-list.ts';
 
@@ -45,6 +53,8 @@ export interface GracefulOptions extends Omit<DrainEnderOptions, 'list' | 'onFai
 /** At most so many virtual servers are looked at, one dump each, before others get this much time. */
 const checksAtOnce = 50;
 const pause = seconds(0.1);
+/** Of one virtual server so many drains end at once; the next ones follow after the pause. */
+const endsAtOnce = 500;
 
 /**
  * Real servers that are no longer wanted, on their way out: they keep their connections and get no new ones, until
@@ -187,17 +197,15 @@ export class GracefulTerminationManager {
    */
   async #check(group: DrainGroup): Promise<readonly Over[]> {
     const { clock, mode, unansweredAfter } = this.#options;
-    const judged = [...group.drains.values()]
-      .filter((drain) => !this.#ender.endIfWanted(drain))
-      .map((drain) => ({ drain, allowed: this.#allowance(drain) }))
-      .filter(isUndecided);
     try {
+      const judged = await this.#undecided(group);
       const found = judged.some(needsReading) ? await this.#read(group.server) : undefined;
       const now = clock.now();
-      const urgent = this.#ender.finish(
-        judge(judged, { found, now, mode, unansweredAfter, canReach: this.#canReach }),
-      );
+      const look = { found, now, mode, unansweredAfter, canReach: this.#canReach };
+      const over = judge(judged, look);
+      const urgent = this.#ender.finish(over.slice(0, endsAtOnce));
       planNextLook(group, { judged, now, mode });
+      if (over.length > endsAtOnce) group.due = now;
       return urgent;
     } catch (error) {
       const virtualServer = printVirtualServer(group.server);
@@ -210,6 +218,20 @@ export class GracefulTerminationManager {
       group.due = clock.now() + nextInterval(clock.now() - group.since, { mode, isClosing: true });
       return [];
     }
+  }
+
+  /** The drains of a virtual server whose end is not decided; the event loop turns while there are many. */
+  async #undecided(group: DrainGroup): Promise<readonly Judged[]> {
+    const { clock } = this.#options;
+    const breather = new Breather(() => clock.now());
+    const found: Judged[] = [];
+    for (const drain of [...group.drains.values()]) {
+      if (breather.isDue) await breather.breathe();
+      if (this.#ender.endIfWanted(drain)) continue;
+      const judged = { drain, allowed: this.#allowance(drain) };
+      if (isUndecided(judged)) found.push(judged);
+    }
+    return found;
   }
 
   /** A real server that could not be deleted is judged anew. */
