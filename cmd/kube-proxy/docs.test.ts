@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readCommandLine } from '../../pkg/config/command-line.ts';
@@ -7,7 +8,8 @@ import { logReadings } from './log-readings.ts';
 
 const top = new URL('../../', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, top), 'utf8');
-const pages = ['README.md', ...readdirSync(new URL('docs/', top)).map((name) => `docs/${name}`)];
+const find = (pattern: string) => globSync(pattern, { cwd: fileURLToPath(top) });
+const pages = [...find('*.md'), ...find('docs/**/*.md')];
 
 describe('the documentation', () => {
   test('has a manifest whose arguments the program takes', () => {
@@ -28,6 +30,18 @@ describe('the documentation', () => {
     const exposed = await createMetrics(logReadings(lost)).exposition.text();
     expect(named.length).toBeGreaterThan(5);
     expect(named.filter((name) => !exposed.includes(`# TYPE ${name} `))).toEqual([]);
+  });
+
+  test('has every section of the design that a comment names', () => {
+    const headings = [...read('docs/design.md').matchAll(/^## (\d+)[.]/gm)];
+    const sections = new Set(headings.map(([, number]) => number));
+    const unresolved = find('{cmd,pkg,test,hack}/**/*.ts').flatMap((file) => {
+      const text = read(file).replaceAll(/\n\s*(?:[*]|[/][/]) ?/g, ' ');
+      return [...text.matchAll(/design[.]md`? section (\d+)/g)]
+        .filter(([, number]) => !sections.has(number))
+        .map(([reference]) => `${file}: ${reference}`);
+    });
+    expect([sections.size, unresolved]).toEqual([8, []]);
   });
 
   test.each(pages)('%s links to files that are there', (page) => {
