@@ -21,7 +21,7 @@ import type { Ipvs } from '../../pkg/ipvs/ipvs.ts';
 import { loadModule } from '../../pkg/ipvs/module.ts';
 import { openIpvs } from '../../pkg/ipvs/netlink.ts';
 import { probeIpvs } from '../../pkg/ipvs/probe.ts';
-import type { Change } from '../../pkg/kube/types.ts';
+import type { Change, Source } from '../../pkg/kube/types.ts';
 import type { Links } from '../../pkg/links/links.ts';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
@@ -82,7 +82,8 @@ export async function assemble(config: ProxyConfig, log: ProgramLog): Promise<Pr
   const reporter = createReporter({ metrics, health, clock, record: objects.record });
   const shared: Shared = { config, log, clock, metrics, health, reporter };
 
-  const proxier = await createProxier(shared);
+  const confirm = objects.source.confirm?.bind(objects.source);
+  const proxier = await createProxier(shared, confirm);
   const withoutNode = config.source.type === 'manifests' ? 'eligible' : 'unknown';
   const onNode = watchEligibility(health, { withoutNode });
   const onChange = (change: Change) => {
@@ -187,7 +188,7 @@ async function iptablesOf(family: Family, firewall: Firewall): Promise<string> {
 }
 
 /** The proxier over the kernel. */
-async function createProxier(shared: Shared): Promise<Follower> {
+async function createProxier(shared: Shared, confirm: Source['confirm']): Promise<Follower> {
   const { config, log, clock, reporter, metrics } = shared;
   const kernel = await openKernel(shared);
   const { ipvs, ipsets, links, firewall, conntrack, reach, settings } = kernel;
@@ -229,6 +230,7 @@ async function createProxier(shared: Shared): Promise<Follower> {
     minSyncPeriod,
     drains: { mode: config.drainMode, timeout: config.drainTimeout },
     farewell,
+    confirm,
     ...(config.serviceAnnotations && { wishesOf: (service) => serviceWishes(service.annotations) }),
     families: await servedFamilies(shared, firewall),
   });

@@ -152,7 +152,14 @@ test('the state and what happened are counted', async () => {
     'internal IPv6': 6,
     'external IPv6': 7,
   };
-  reporter.state({ failedServices: 1, conflicts: 2, draining: 3, withoutLocalEndpoints });
+  const undecided = { virtualServers: 8, realServers: 9 };
+  reporter.state({
+    failedServices: 1,
+    conflicts: 2,
+    draining: 3,
+    withoutLocalEndpoints,
+    undecided,
+  });
   reporter.invalidObjects('Service', 6);
   reporter.operations('addVirtualServer', { done: 1, failed: 1 });
   reporter.repaired('bindAddress');
@@ -175,6 +182,8 @@ test('the state and what happened are counted', async () => {
     'drains_total{reason="empty"} 1',
     'cut_connections_total{reason="empty"} 5',
     'revived_real_servers_total 0',
+    'unconfirmed_deletions{kind="VirtualServer"} 8',
+    'unconfirmed_deletions{kind="RealServer"} 9',
     'events_dropped_total 0',
   ]);
   expect(await scraped('sync_proxy_rules_no_local_endpoints_total')).toEqual([

@@ -124,6 +124,8 @@ function tellState(metrics: Metrics, state: ProxierState): void {
   metrics.failedServices.set({}, state.failedServices);
   metrics.conflicts.set({}, state.conflicts);
   metrics.drainingRealServers.set({}, state.draining);
+  metrics.unconfirmedDeletions.set({ kind: 'VirtualServer' }, state.undecided.virtualServers);
+  metrics.unconfirmedDeletions.set({ kind: 'RealServer' }, state.undecided.realServers);
   for (const family of families) {
     for (const policy of ['internal', 'external'] as const) {
       const labels = { ip_family: family, traffic_policy: policy };

@@ -40,7 +40,7 @@ const layers: readonly Layer[] = [
     from: folder('proxy'),
     may: [
       ...faces,
-      '^pkg/kube/types[.]ts$',
+      '^pkg/kube/(types|omission)[.]ts$',
       folder('runner'),
       folder('metrics'),
       folder('log'),

@@ -19,7 +19,7 @@ export function isDoubtful(kind: Kind, { omitted, known }: Omission): boolean {
 }
 
 /** Whether so many of so many are too many to be taken away at one word. */
-function isMassOmission(omitted: number, known: number): boolean {
+export function isMassOmission(omitted: number, known: number): boolean {
   return omitted > usualOmissions && omitted > known / 2;
 }
 

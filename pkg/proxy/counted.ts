@@ -93,13 +93,19 @@ export class CountedObjects {
   /** Counts everything that a front end needs. */
   countFrontEnd({ server, isBound, entries }: FrontEnd, counting: Counting): void {
     for (const entry of entries) this.countEntry(entry, counting);
-    if (!isBound) return;
-    const { address } = server;
-    counting.touched.addresses.add(address);
-    const owners = this.#addresses.get(address) ?? new Owners();
-    owners.add(counting.owner, counting.by);
-    if (owners.isEmpty) this.#addresses.delete(address);
-    else this.#addresses.set(address, owners);
+    if (isBound) this.#countAddress(server.address, counting);
+  }
+
+  /** Counts entries and addresses that belong to no front end. */
+  countAll(
+    {
+      entries,
+      addresses,
+    }: { readonly entries: readonly SetEntry[]; readonly addresses: readonly IpAddress[] },
+    counting: Counting,
+  ): void {
+    for (const entry of entries) this.countEntry(entry, counting);
+    for (const address of addresses) this.#countAddress(address, counting);
   }
 
   countEntry({ set: id, family, entry }: SetEntry, counting: Counting): void {
@@ -113,6 +119,14 @@ export class CountedObjects {
     if (wanted.owners.isEmpty) entries.delete(key);
     else entries.set(key, wanted);
     this.#noteSize(set, { entries, family });
+  }
+
+  #countAddress(address: IpAddress, counting: Counting): void {
+    counting.touched.addresses.add(address);
+    const owners = this.#addresses.get(address) ?? new Owners();
+    owners.add(counting.owner, counting.by);
+    if (owners.isEmpty) this.#addresses.delete(address);
+    else this.#addresses.set(address, owners);
   }
 
   #noteSize(

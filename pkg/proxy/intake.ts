@@ -42,7 +42,7 @@ export class Intake {
     if (change.type === 'synced') this.#synced.add(change.kind);
     else if (change.type === 'stale') this.#stale.add(change.kind);
     else if (change.type === 'current') this.#stale.delete(change.kind);
-    else if (change.type === 'confirmed') this.#confirmed.add(change.kind);
+    else if (change.type === 'confirmed') this.#takeConfirmation(change.kind);
     else this.#takeObject(change);
     if (change.kind === 'Node' && this.hasSynced('Node'))
       this.#nodePresence.check(this.#options.store.node !== undefined);
@@ -59,9 +59,9 @@ export class Intake {
     return kinds.every((kind) => this.#confirmed.has(kind));
   }
 
-  /** Whether what was told of a kind is as the source has it, as far as it can be read. */
-  isCurrent(kind: Kind): boolean {
-    return !this.#stale.has(kind);
+  /** Whether what was told of some kinds is as the source has it, as far as it can be read. */
+  isCurrent(...kinds: readonly Kind[]): boolean {
+    return !kinds.some((kind) => this.#stale.has(kind));
   }
 
   /**
@@ -88,6 +88,11 @@ export class Intake {
       signal.addEventListener('abort', end);
     });
     return condition() || signal.aborted;
+  }
+
+  #takeConfirmation(kind: Kind): void {
+    this.#confirmed.add(kind);
+    this.#options.onDirty();
   }
 
   #takeObject(change: Exclude<Change, Tidings>): void {

@@ -13,6 +13,7 @@ import type { Footprint, FrontEnd, LocalLack, SetEntry } from './footprint.ts';
 import { Keys } from './keys.ts';
 import { LocalLacks } from './local-lacks.ts';
 import { isDenying, type SetId } from './sets.ts';
+import { Undecided, type Unexplained } from './undecided.ts';
 
 /** A virtual server that is wanted, and by whom; `undefined` for one on its way out, which keeps no real servers. */
 export interface Claim {
@@ -43,6 +44,7 @@ export class Ledger {
   /** Who had a retired front end last; none that was found in the kernel. */
   readonly #lastOwners = new Map<string, Owner>();
   readonly #counted = new CountedObjects();
+  readonly #undecided = new Undecided();
   readonly #withoutLocal = new LocalLacks();
 
   /** Puts what a part of a Service wants in the place of what it wanted last. What that touches, added to `touched`. */
@@ -118,12 +120,34 @@ export class Ledger {
     return touched;
   }
 
+  /** Counts as wanted what a start found in the kernel and no object explains, until {@link decide}. */
+  keep(unexplained: Unexplained): void {
+    this.#undecided.keep(unexplained);
+    this.#counted.countAll(unexplained, { by: 1, owner: nobody, touched: new Keys() });
+  }
+
+  /** Gives up what was kept so. What that touches. */
+  decide(): Keys {
+    const touched = new Keys();
+    const unexplained = this.#undecided.clear();
+    for (const key of unexplained.servers.keys()) touched.servers.add(key);
+    this.#counted.countAll(unexplained, { by: -1, owner: nobody, touched });
+    return touched;
+  }
+
+  /** Whether something of a virtual server is kept until {@link decide}. */
+  isUndecided(key: string): boolean {
+    return this.#undecided.has(key);
+  }
+
   /** Who holds a virtual server, or `undefined` if nobody wants it, not even as retired. */
   claim(key: string): Claim | undefined {
     const holder = this.#claims.holder(key);
-    if (holder !== undefined) return holder;
-    const frontEnd = this.#retired.get(key);
-    return frontEnd === undefined ? undefined : { owner: undefined, frontEnd };
+    const frontEnd = holder?.frontEnd ?? this.#retired.get(key);
+    if (frontEnd === undefined) return undefined;
+    const completed = this.#undecided.completed(key, frontEnd);
+    if (holder !== undefined && completed === frontEnd) return holder;
+    return { owner: holder?.owner, frontEnd: completed };
   }
 
   /** Who holds a virtual server or, if it is retired, held it last; `undefined` if that is not known. */
@@ -222,6 +246,7 @@ export class Ledger {
   #enter(owner: Owner, { frontEnd, touched }: { frontEnd: FrontEnd; touched: Keys }): void {
     const key = virtualServerKey(frontEnd.server);
     this.#claims.enter(key, { owner, frontEnd });
+    this.#undecided.explained(key, frontEnd);
     this.#countFrontEnd(frontEnd, { by: 1, owner: owner.key, touched });
     this.release(key, { touched });
     this.forget(key, { touched });

@@ -3,7 +3,7 @@ import type { Family, IpAddress } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import type { IpSets } from '../ipset/ipset.ts';
 import { type Ipvs, type VirtualServerId, virtualServerKey } from '../ipvs/ipvs.ts';
-import type { Service } from '../kube/types.ts';
+import type { Kind, Service } from '../kube/types.ts';
 import type { Links } from '../links/links.ts';
 import type { Logger } from '../log/log.ts';
 import type { Reach } from '../reach/reach.ts';
@@ -30,6 +30,7 @@ import { Pods } from './pods.ts';
 import { Replacements } from './replacements.ts';
 import type { Reporter } from './reporter.ts';
 import { Retirement } from './retirement.ts';
+import { StartGuard } from './start-guard.ts';
 import { Store } from './store.ts';
 
 /** What the proxier is made of and told. */
@@ -60,6 +61,8 @@ export interface ProxierOptions {
   readonly wishesOf?: (service: Service) => ServiceWishes;
   /** What tells clients that only wait; `undefined` leaves them to find out by themselves. */
   readonly farewell: Farewell | undefined;
+  /** Asks the source for a second read of a kind, see `Source.confirm`; without it, what it says first is believed. */
+  readonly confirm?: ((kind: Kind) => void) | undefined;
   /** Milliseconds between two audits. */
   readonly syncPeriod: number;
   /** Milliseconds in which changes are gathered after a sync; 0 for none. */
@@ -80,6 +83,7 @@ export interface Parts {
   readonly replacements: Replacements;
   readonly graceful: GracefulTerminationManager;
   readonly reconciler: Reconciler;
+  readonly guard: StartGuard;
   readonly auditContext: AuditContext;
 }
 
@@ -128,14 +132,15 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   };
   const onRevived = () => reporter.revived();
   const replacements = new Replacements({ ipvs, apply: applyNow, now, log, onRevived });
-  const areSlicesCurrent = () => intake.isCurrent('EndpointSlice');
+  const guard = new StartGuard({ ...common, store, intake, log, confirm: options.confirm });
+  const areSlicesCurrent = () => intake.isCurrent('Service', 'EndpointSlice') && !guard.isWaiting;
   const shared = { applyNow, lane, ledger, mirror, pods, areSlicesCurrent, store, replacements };
   const graceful = buildGraceful(options, { ...shared, onDirty });
   const looked = { graceful, retries, replacements };
   const reading = { ipvs, mirror, ledger, excluded: options.excluded };
   const reconciler = new Reconciler({ ...common, ...looked, podOn, applier, reading, log, now });
   const auditContext = { ...common, ...reading, ipsets, links, now };
-  const kept = { lane, store, intake, books, rules, retirement, reconciler, auditContext };
+  const kept = { lane, store, intake, books, rules, retirement, reconciler, guard, auditContext };
   return { ...common, ...looked, ...kept };
 }
 

@@ -118,7 +118,7 @@ export class Proxier {
   /** Everything that the API says, against everything that the kernel holds; what needs rules waits for them, and nothing else. */
   async #firstSync(): Promise<void> {
     const { clock, log, families, reporter } = this.#options;
-    const { lane, rules, reconciler, store } = this.#parts;
+    const { lane, rules, reconciler, store, guard } = this.#parts;
     const started = clock.now();
     this.#isAuditDue = false;
     const { isSuccess, triggers } = await lane.run(() => this.#syncAll());
@@ -132,11 +132,9 @@ export class Proxier {
     if (!isWhole) return;
     this.#hasSynced = true;
     reporter.firstSyncDone();
-    log.info('first sync done', {
-      services: store.serviceCount,
-      milliseconds: Math.round(clock.now() - started),
-    });
-    if (store.isDirty) this.#syncs.request();
+    const milliseconds = Math.round(clock.now() - started);
+    log.info('first sync done', { services: store.serviceCount, milliseconds });
+    if (store.isDirty || guard.isWaiting) this.#syncs.request();
   }
 
   async #syncAll(): Promise<Synced> {
@@ -151,6 +149,7 @@ export class Proxier {
       reporter.progressed();
       await breather.breathe();
     }
+    this.#parts.guard.inspect();
     return { isSuccess: await this.#settle(keys), triggers };
   }
 
@@ -171,8 +170,10 @@ export class Proxier {
   async #enter({ isComplete = false } = {}): Promise<Entered> {
     this.#nodeAddresses.markServices();
     const entered = await this.#parts.books.enter(this.#nodeContext(), { isComplete });
-    if (entered.next !== undefined)
-      this.#syncs.retryAfter(Math.max(0, entered.next - this.#options.clock.now()));
+    const wait = (entered.next ?? Number.POSITIVE_INFINITY) - this.#options.clock.now();
+    if (entered.next !== undefined) this.#syncs.retryAfter(Math.max(0, wait));
+    // Only when all that was told is in the ledger: it may explain what is kept.
+    if (this.#hasSynced && wait > 0) entered.keys.add(this.#parts.guard.decide());
     return entered;
   }
 
@@ -283,7 +284,7 @@ export class Proxier {
 
   #report(started: number, report: Synced & { readonly families: readonly Family[] }): void {
     const { clock, reporter, families } = this.#options;
-    const { retries, books, ledger, rules } = this.#parts;
+    const { retries, books, ledger, rules, guard } = this.#parts;
     const triggers = report.triggers.filter(({ family }) => families.includes(family));
     const isSuccess = report.isSuccess && !rules.isFailing;
     reporter.synced({ ...report, isSuccess, triggers, milliseconds: clock.now() - started });
@@ -292,6 +293,7 @@ export class Proxier {
       conflicts: ledger.conflictCount(),
       draining: this.graceful.size,
       withoutLocalEndpoints: ledger.withoutLocalEndpoints(),
+      undecided: guard.undecided,
     });
   }
 }

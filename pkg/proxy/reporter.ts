@@ -18,6 +18,12 @@ export interface SyncReport {
   readonly triggers: readonly Trigger[];
 }
 
+/** So much is taken away, or would be. */
+export interface Removals {
+  readonly virtualServers: number;
+  readonly realServers: number;
+}
+
 /** The state after a sync, as far as others want to know it. */
 export interface ProxierState {
   readonly failedServices: number;
@@ -25,6 +31,8 @@ export interface ProxierState {
   readonly draining: number;
   /** Services without a local endpoint for a traffic policy that asks for one. */
   readonly withoutLocalEndpoints: Readonly<Record<LocalLack, number>>;
+  /** What the kernel held at the start and is kept until a second read of the API decides. */
+  readonly undecided: Removals;
 }
 
 /** A Service that something is said of. */

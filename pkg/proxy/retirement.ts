@@ -45,12 +45,12 @@ export class Retirement {
     return keys;
   }
 
-  /** When a front end may go; `undefined` while it has real servers, or while nobody knows. */
+  /** When a front end may go; `undefined` while it has real servers, or while nobody knows or has decided. */
   #dueTime(
     key: string,
     { frontEnd: { server, isBound }, now }: { frontEnd: FrontEnd; now: number },
   ): number | undefined {
-    if (this.#mirror.unknownServers.has(key)) return undefined;
+    if (this.#mirror.unknownServers.has(key) || this.#ledger.isUndecided(key)) return undefined;
     const held = this.#mirror.servers.get(key);
     if (held === undefined) return now;
     if (held.realServers.size > 0) {

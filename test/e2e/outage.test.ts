@@ -96,6 +96,10 @@ const outages: readonly Outage[] = [
   { name: 'that says 429', ...answering({ kind: 'status', code: 429, retryAfter: 1 }) },
   { name: 'that says 500', ...answering({ kind: 'status', code: 500 }) },
   { name: 'that says nothing', ...answering({ kind: 'hang' }) },
+  ...['{"kind":"Status","apiVersion":"v1","code":503}\n', '{}\n', 'null\n'].map((body) => ({
+    name: `in whose place something answers ${body.trim()} with 200`,
+    ...answering({ kind: 'body', code: 200, contentType: 'application/json', body }),
+  })),
   {
     name: 'that does not know the token any more, until there is a new one',
     begin() {

@@ -10,7 +10,7 @@ import { recordingLogger } from '../../pkg/log/memory.ts';
 import { FlowForgetter } from '../../pkg/proxy/flows.ts';
 import type { ProxierOptions } from '../../pkg/proxy/parts.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
-import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
+import type { Removals, Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
 import { FakeReach } from '../../pkg/reach/fake.ts';
 import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
 import { ip, net } from './addresses.ts';
@@ -59,6 +59,8 @@ export interface Reports extends Reporter {
   /** Ends of drains that cut connections: `deadline 2 of web`. */
   readonly cuts: string[];
   readonly annotations: string[];
+  /** What is kept until a second read, as last told. */
+  undecided: Removals | undefined;
   isFirstSyncDone: boolean;
 }
 
@@ -72,12 +74,13 @@ export function recordingReporter(): Reports {
     drains: [],
     cuts: [],
     annotations: [],
+    undecided: undefined,
     isFirstSyncDone: false,
     changeReceived: nothing,
     invalidObjects: nothing,
     queued: nothing,
     synced: (report) => void reports.syncs.push(report),
-    state: nothing,
+    state: ({ undecided }) => void (reports.undecided = undecided),
     operations: nothing,
     repaired: (kind) => void reports.repairs.push(kind),
     conflict: ({ winner, loser, server }) =>

@@ -1,14 +1,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createReporter, kubeLog } from '../../../cmd/kube-proxy/reporter.ts';
+import { watchEligibility } from '../../../cmd/kube-proxy/eligibility.ts';
+import { createKubeMetrics, createReporter, kubeLog } from '../../../cmd/kube-proxy/reporter.ts';
 import { ProxyHealth } from '../../../pkg/health/proxy-health.ts';
 import { HttpClient } from '../../../pkg/kube/client.ts';
 import { loadConnection } from '../../../pkg/kube/config.ts';
 import { ManifestSource } from '../../../pkg/kube/manifests.ts';
-import { type KubeLog, noMetrics } from '../../../pkg/kube/metrics.ts';
+import { type KubeLog, type KubeMetrics, noMetrics } from '../../../pkg/kube/metrics.ts';
 import { ApiSource } from '../../../pkg/kube/source.ts';
-import type { Source } from '../../../pkg/kube/types.ts';
+import type { Change, Kind, Source } from '../../../pkg/kube/types.ts';
 import { createMetrics } from '../../../pkg/metrics/metrics.ts';
 import { FakeKernel, Stand } from '../proxier.ts';
 import { type HurriedClock, hurriedClock } from './hurried-clock.ts';
@@ -18,13 +19,20 @@ export interface FollowerOptions {
   /** How many times as fast as the machine's its clock runs. */
   readonly hurry?: number;
   readonly random?: () => number;
+  /** As an earlier follower left it; an empty one if it is not given. */
+  readonly kernel?: FakeKernel;
 }
 
-type SourceMaker = (parts: { readonly clock: HurriedClock; readonly log: KubeLog }) => Source;
+type SourceMaker = (parts: {
+  readonly clock: HurriedClock;
+  readonly log: KubeLog;
+  readonly metrics: KubeMetrics;
+}) => Source;
 
 /** The way from objects to a kernel in memory as the program has it, source and metrics included, in hurried time. */
 export class KernelFollower implements AsyncDisposable {
-  readonly kernel = new FakeKernel();
+  readonly kernel: FakeKernel;
+  readonly health: ProxyHealth;
   readonly #metrics = createMetrics();
   readonly #stand: Stand;
   readonly #stop = new AbortController();
@@ -33,18 +41,27 @@ export class KernelFollower implements AsyncDisposable {
 
   private constructor(
     make: SourceMaker,
-    { hurry = 20, close }: FollowerOptions & { close: () => void },
+    { hurry = 20, kernel = new FakeKernel(), close }: FollowerOptions & { close: () => void },
   ) {
+    this.kernel = kernel;
     const hurried = hurriedClock(hurry);
     // Time goes on by itself here: moving it on is waiting.
     const advance = (milliseconds: number) => pause(milliseconds / hurry);
     const clock = { ...hurried, advance };
     const health = new ProxyHealth({ clock, syncPeriod: 30_000 });
+    this.health = health;
     const reporter = createReporter({ metrics: this.#metrics, health, clock });
-    this.#stand = new Stand({ kernel: this.kernel, clock, reporter });
+    const confirm = (kind: Kind) => source.confirm?.(kind);
+    this.#stand = new Stand({ kernel, clock, reporter, confirm });
     this.#close = close;
-    const source = make({ clock: hurried, log: kubeLog(this.#stand.log) });
-    this.#running = source.run((change) => this.#stand.tell(change), this.#stop.signal);
+    const metrics = createKubeMetrics(this.#metrics);
+    const source = make({ clock: hurried, log: kubeLog(this.#stand.log), metrics });
+    const onNode = watchEligibility(health, { withoutNode: 'unknown' });
+    const onChange = (change: Change) => {
+      onNode(change);
+      this.#stand.tell(change);
+    };
+    this.#running = source.run(onChange, this.#stop.signal);
   }
 
   /** Follows the API server of a kubeconfig. */
@@ -57,9 +74,9 @@ export class KernelFollower implements AsyncDisposable {
     const { hurry = 20, random = Math.random } = options;
     const common = { metrics: noMetrics, clock: hurriedClock(hurry) };
     const client = new HttpClient({ ...common, connection, userAgent: 'kube-proxy/test' });
-    const make: SourceMaker = ({ clock, log }) =>
-      new ApiSource({ client, clock, log, random, metrics: noMetrics, nodeName: 'here' });
-    return new KernelFollower(make, { hurry, close: () => client.close() });
+    const make: SourceMaker = (parts) =>
+      new ApiSource({ ...parts, client, random, nodeName: 'here' });
+    return new KernelFollower(make, { ...options, hurry, close: () => client.close() });
   }
 
   /** Follows a file or a folder. */
