@@ -107,3 +107,19 @@ test.each([
   for (let count = 0; count < 1000; count++) log.v(level)?.info('drain ended', { count });
   expect(told()).toHaveLength(expected);
 });
+
+test('a sink that throws ends nothing when it is told what was left out', async () => {
+  let isBroken = false;
+  limit = new RateLimit((record) => {
+    if (isBroken) throw new Error('no space left');
+    records.push(record);
+  }, clock);
+  const record = { severity: 'error', time: 0, level: 0, message: 'a', fields: {} } as const;
+  for (let count = 0; count < 2; count++) limit.write(record);
+  isBroken = true;
+  await clock.advance(minutes(1));
+  isBroken = false;
+  for (let count = 0; count < 2; count++) limit.write(record);
+  await clock.advance(minutes(1));
+  expect(told()).toHaveLength(3);
+});

@@ -124,7 +124,11 @@ export class RateLimit {
     this.#willTell = true;
     this.#clock.after(window, () => {
       this.#willTell = false;
-      this.#tell();
+      try {
+        this.#tell();
+      } catch {
+        // As for every line that cannot be written: there is nowhere left to say it, and this is nobody's call.
+      }
     });
   }
 

@@ -1,5 +1,5 @@
 import { type Conntrack, type Flow, reversed } from '../conntrack/conntrack.ts';
-import { isExists } from '../errno/errno.ts';
+import { type Failure, isExists } from '../errno/errno.ts';
 import type { Logger } from '../log/log.ts';
 import type { Resetter } from '../reset/reset.ts';
 import { type Clock, seconds, sleep } from '../runner/clock.ts';
@@ -113,11 +113,23 @@ export class ClientTeller {
    */
   #expect(flows: readonly Flow[]): readonly Flow[] {
     if (flows.length === 0) return [];
-    const failures = this.#options.conntrack.add(flows.map(challengeFlow), { seconds: 10 });
     const taken = new Set(
-      failures.filter(({ error }) => isExists(error)).map(({ index }) => index),
+      this.#add(flows.map(challengeFlow))
+        .filter(({ error }) => isExists(error))
+        .map(({ index }) => index),
     );
     return flows.filter((_, index) => !taken.has(index));
+  }
+
+  /** The flows that could not be added; none if it is not known which. */
+  #add(flows: readonly Flow[]): readonly Failure[] {
+    const { conntrack, log } = this.#options;
+    try {
+      return conntrack.add(flows, { seconds: 10 });
+    } catch (error) {
+      log.error('could not add flows of clients that are told', error);
+      return [];
+    }
   }
 
   #report(told: number, { untold, failure }: { untold: number; failure: unknown }): void {

@@ -61,7 +61,10 @@ export class TroubledNode {
     this.#faults = new RandomFaults({ seed, percent: beginsCalm ? 0 : percent });
     this.#dice = new Dice(seed + 1);
     const { draw } = this.#faults;
-    this.node = new FaultyNode({ draw, strikes: () => this.#strikes() }, sharedKernel());
+    this.node = new FaultyNode(
+      { draw, strikes: () => this.#strikes() },
+      { kernel: sharedKernel(), isLogLimited: true },
+    );
   }
 
   /** Every call that was made and might have failed, and every kind of write in a batch. */

@@ -30,10 +30,16 @@ export class FaultyNode {
   readonly #sysctl = new FakeSysctl({ values: preparedSettings });
   #life: Life;
 
-  constructor(faults: NodeFaults, kernel = new FakeKernel({ remembersDeleted: true })) {
+  constructor(
+    faults: NodeFaults,
+    {
+      kernel = new FakeKernel({ remembersDeleted: true }),
+      isLogLimited = false,
+    }: { kernel?: FakeKernel; isLogLimited?: boolean } = {},
+  ) {
     this.kernel = kernel;
     this.#faults = faults;
-    this.watch = new LogWatch(this.clock, { breaks: faults.strikes });
+    this.watch = new LogWatch(this.clock, { breaks: faults.strikes, isLimited: isLogLimited });
     this.#life = this.#start();
   }
 

@@ -1,6 +1,7 @@
 import { errorText } from '../../../pkg/log/error-text.ts';
 import { loggerTo, type RootLogger } from '../../../pkg/log/log.ts';
-import type { LogRecord } from '../../../pkg/log/record.ts';
+import { RateLimit } from '../../../pkg/log/rate-limit.ts';
+import type { LogRecord, LogSink } from '../../../pkg/log/record.ts';
 import { type Clock, minutes } from '../../../pkg/runner/clock.ts';
 
 /** Something that was said twice within a minute. */
@@ -8,6 +9,14 @@ export interface Repetition {
   readonly line: string;
   /** Milliseconds between the two. */
   readonly after: number;
+}
+
+/** How a log behaves. */
+export interface WatchOptions {
+  /** Asked at each line: the sink throws if it says so. */
+  readonly breaks?: () => boolean;
+  /** What the program's own log leaves out is left out. */
+  readonly isLimited?: boolean;
 }
 
 /** A log that counts how often the same is said of the same object for the same cause. It keeps no more than one line of each. */
@@ -21,13 +30,12 @@ export class LogWatch {
   readonly #clock: Clock;
   readonly #last = new Map<string, number>();
 
-  /** @param breaks asked at each line: the sink throws if it says so */
-  constructor(clock: Clock, { breaks = () => false }: { breaks?: () => boolean } = {}) {
+  constructor(clock: Clock, { breaks = () => false, isLimited = false }: WatchOptions = {}) {
     this.#clock = clock;
-    this.log = loggerTo((record) => this.#take(record, breaks), {
-      verbosity: 4,
-      now: () => clock.now(),
-    });
+    const take: LogSink = (record) => this.#take(record, breaks);
+    const limit = new RateLimit(take, clock);
+    const sink: LogSink = isLimited ? (record) => limit.write(record) : take;
+    this.log = loggerTo(sink, { verbosity: 4, now: () => clock.now() });
   }
 
   /** Another program begins: what it says for the first time is no repetition. */
