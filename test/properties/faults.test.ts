@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { minutes, seconds } from '../../pkg/runner/clock.ts';
+import { FakeSysctl } from '../../pkg/sysctl/fake.ts';
 import { Stand } from '../support/proxier.ts';
+import { preparedSettings } from '../support/settings.ts';
 import { aStory } from './stories.ts';
 import { sharedKernel, TroubledNode } from './troubled-node.ts';
 
@@ -26,6 +28,9 @@ const parameters: fc.Parameters<unknown> = {
   ...(path === undefined ? { endOnFailure: true } : { path }),
 };
 const timeout = isHunt || path !== undefined ? minutes(60) : minutes(2);
+
+/** How the settings of the kernel must be. */
+const settings = new FakeSysctl({ values: preparedSettings }).dump();
 
 /** Rejections that nobody handles would end the program. */
 const unhandled: unknown[] = [];
@@ -58,18 +63,19 @@ test('whatever fails, the kernel ends at the wanted state', { timeout }, async (
       await troubled.calm();
       const expected = await untroubled(troubled);
       const { node } = troubled;
+      const isAsItShould = () => node.kernel.dump() === expected && node.sysctl.dump() === settings;
       for (let waited = 0; waited < patience; waited += seconds(10)) {
         await troubled.calm();
         await node.stand.settle(seconds(10));
-        const { proxier, reports } = node.stand;
-        const isDone = proxier.graceful.size === 0 && reports.isFirstSyncDone;
-        if (isDone && node.kernel.dump() === expected) break;
+        const isDone = node.hasSynced && node.stand.proxier.graceful.size === 0;
+        if (isDone && isAsItShould()) break;
       }
-      expect(stateOf(troubled)).toEqual({ kernel: expected, draining: 0, unhandled: [] });
+      const wanted = { kernel: expected, settings, draining: 0, unhandled: [] };
+      expect(stateOf(troubled)).toEqual(wanted);
       // What failed at last may still be tried once more.
       await node.stand.settle(minutes(2));
       expect(await restlessness(troubled)).toEqual({ writes: 0, lines: 0 });
-      expect(stateOf(troubled)).toEqual({ kernel: expected, draining: 0, unhandled: [] });
+      expect(stateOf(troubled)).toEqual(wanted);
       await node.stop();
     }),
     parameters,
@@ -133,6 +139,7 @@ async function untroubled({ objects, hasOtherAddress }: TroubledNode): Promise<s
 function stateOf({ node }: TroubledNode) {
   return {
     kernel: node.kernel.dump(),
+    settings: node.sysctl.dump(),
     draining: node.stand.proxier.graceful.size,
     unhandled: [...unhandled],
   };

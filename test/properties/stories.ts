@@ -11,6 +11,8 @@ export type Trouble = { readonly pause: number } & (
   | { readonly type: 'traffic'; readonly connections: readonly number[] }
   /** The node gets another address, or loses it. */
   | { readonly type: 'address' }
+  /** Another program changes a setting of the kernel. */
+  | { readonly type: 'setting' }
   | { readonly type: 'restart' }
 );
 
@@ -44,6 +46,7 @@ const aTraffic = fc.record({
   pause,
 });
 const anAddress = fc.record({ type: fc.constant('address' as const), pause });
+const aSetting = fc.record({ type: fc.constant('setting' as const), pause });
 const aRestart = fc.record({ type: fc.constant('restart' as const), pause });
 
 function changing(change: Change, milliseconds: number): Trouble {
@@ -154,7 +157,7 @@ export const aStory: fc.Arbitrary<Story> = fc.record({
   hasExceptions: fc.boolean(),
   beginsCalm: fc.constantFrom(true, true, true, false),
   troubles: fc.oneof(
-    troublesWith(fc.oneof(aTraffic, anAddress, deedOf(foreignDeeds))),
-    troublesWith(fc.oneof(aTraffic, anAddress, deedOf(openDeeds), aRestart)),
+    troublesWith(fc.oneof(aTraffic, anAddress, aSetting, deedOf(foreignDeeds))),
+    troublesWith(fc.oneof(aTraffic, anAddress, aSetting, deedOf(openDeeds), aRestart)),
   ),
 });

@@ -119,6 +119,9 @@ export class TroubledNode {
         if (this.#hasOtherAddress) kernel.links.addAddress(otherAddress);
         else kernel.links.removeAddress(otherAddress);
         return;
+      case 'setting':
+        this.node.sysctl.write('net/ipv4/vs/expire_nodest_conn', '0');
+        return;
       case 'restart':
         await this.node.restart(this.objects);
     }

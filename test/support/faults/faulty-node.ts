@@ -6,7 +6,7 @@ import { FakeResetter } from '../../../pkg/reset/fake.ts';
 import { seconds } from '../../../pkg/runner/clock.ts';
 import { manualClock } from '../../../pkg/runner/manual-clock.ts';
 import { FakeSysctl } from '../../../pkg/sysctl/fake.ts';
-import { FakeKernel, recordingReporter, Stand } from '../proxier.ts';
+import { FakeKernel, type Reports, recordingReporter, Stand } from '../proxier.ts';
 import { kernelSettings, preparedSettings } from '../settings.ts';
 import type { FaultSource } from './fault.ts';
 import { faultyKernel, type KernelInterfaces } from './faulty-kernel.ts';
@@ -25,9 +25,10 @@ export class FaultyNode {
   readonly clock = manualClock();
   readonly kernel: FakeKernel;
   readonly watch: LogWatch;
+  /** As IPVS mode needs them, until somebody changes them. */
+  readonly sysctl = new FakeSysctl({ values: preparedSettings });
   readonly #faults: NodeFaults;
   readonly #resetter = new FakeResetter();
-  readonly #sysctl = new FakeSysctl({ values: preparedSettings });
   #life: Life;
 
   constructor(
@@ -46,6 +47,11 @@ export class FaultyNode {
   /** The proxier that runs now. */
   get stand(): Stand {
     return this.#life.stand;
+  }
+
+  /** Whether the proxier that runs now has ended its first sync. */
+  get hasSynced(): boolean {
+    return this.#life.reports.isFirstSyncDone;
   }
 
   /** Nothing that the program does reaches the kernel any more, and another program starts, which is told these objects. */
@@ -80,6 +86,7 @@ export class FaultyNode {
     const { conntrack, connections, resetter, sysctl } = interfaces;
     const settings = kernelSettings({ sysctl, clock, log });
     const nothing = () => undefined;
+    const reports = recordingReporter();
     const farewell = new ClientFarewell({
       ...{ conntrack, connections, resetter, settings, clock, log },
       ...{ onTold: nothing, onUntold: nothing, onSkipped: nothing },
@@ -93,7 +100,7 @@ export class FaultyNode {
         onFailed: ({ family, error }) =>
           log.error('could not delete stale conntrack flows', error, { family }),
       }),
-      reporter: this.#reporter(),
+      reporter: this.#reporter(reports),
       // Short, so that drains come to their ends between faults.
       drains: { mode: 'pod', timeout: seconds(30) },
       wishesOf: () => {
@@ -101,27 +108,27 @@ export class FaultyNode {
         return { drainTimeout: undefined, problems: [] };
       },
     });
-    return Object.assign(life, { end, stand, ended: farewell.run(end.signal) });
+    return Object.assign(life, { end, stand, reports, ended: farewell.run(end.signal) });
   }
 
   #interfaces(faults: FaultSource): KernelInterfaces {
     const { ipvs, connections, ipsets, links, firewall, conntrack, reach } = this.kernel;
-    const [resetter, sysctl] = [this.#resetter, this.#sysctl];
+    const [resetter, sysctl] = [this.#resetter, this.sysctl];
     return faultyKernel(
       { ipvs, connections, ipsets, links, firewall, conntrack, reach, resetter, sysctl },
       faults,
     );
   }
 
-  /** A reporter each of whose methods may throw. */
-  #reporter(): Reporter {
-    return new Proxy(recordingReporter(), {
-      get: (reports, name) => {
+  /** A reporter each of whose methods may throw, after it has kept what it was told. */
+  #reporter(reports: Reports): Reporter {
+    return new Proxy(reports, {
+      get: (_, name) => {
         const value: unknown = Reflect.get(reports, name, reports);
         if (typeof value !== 'function') return value;
         return (...values: readonly unknown[]) => {
+          Reflect.apply(value, reports, values);
           this.#mayThrow(`the reporter's ${String(name)}`);
-          return Reflect.apply(value, reports, values);
         };
       },
     });
@@ -136,6 +143,7 @@ export class FaultyNode {
 interface Life {
   isDead: boolean;
   readonly stand: Stand;
+  readonly reports: Reports;
   readonly end: AbortController;
   readonly ended: Promise<void>;
 }
