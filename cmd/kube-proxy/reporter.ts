@@ -8,7 +8,7 @@ import type { Logger } from '../../pkg/log/log.ts';
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import type { ProxierState, Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
 import type { Clock } from '../../pkg/runner/clock.ts';
-import { annotationEvent, conflictEvent, cutEvent } from './service-events.ts';
+import { annotationEvent, conflictEvent, cutEvent, invalidObjectEvent } from './service-events.ts';
 
 /** Who hears what the proxier tells. */
 export interface Listeners {
@@ -25,6 +25,7 @@ export function createReporter(listeners: Listeners): Reporter {
   return {
     changeReceived: (kind) => countChange(metrics, kind),
     invalidObjects: (kind, count) => metrics.invalidObjects.set({ kind }, count),
+    invalidObject: (object, problems) => record(invalidObjectEvent(object, problems)),
     queued(families) {
       const seconds = clock.wallClock() / 1000;
       for (const family of families) metrics.lastQueued.set({ ip_family: family }, seconds);

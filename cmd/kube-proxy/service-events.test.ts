@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { EndedDrain } from '../../pkg/proxy/drain-list.ts';
 import { ip } from '../../test/support/addresses.ts';
-import { annotationEvent, conflictEvent, cutEvent } from './service-events.ts';
+import { annotationEvent, conflictEvent, cutEvent, invalidObjectEvent } from './service-events.ts';
 
 const service = { namespace: 'shop', name: 'web', uid: 'u-1' };
 const regarding = { kind: 'Service', apiVersion: 'v1', ...service };
@@ -74,4 +74,19 @@ test('every problem of annotations is told, as far as the API takes it', () => {
   });
   expect(note).toMatch(/^a: is wrong; b: xxx/);
   expect(note).toHaveLength(1_000);
+});
+
+test.each([
+  ['Service', 'InvalidService', 'f: is wrong'],
+  ['EndpointSlice', 'InvalidEndpointSlice', 'EndpointSlice web-1: f: is wrong'],
+] as const)('what is wrong with a %s is told to its Service', (kind, reason, note) => {
+  const problems = [{ field: 'f', message: 'is wrong' }];
+  const object = { namespace: 'shop', name: 'web-1', kind, service };
+  expect(invalidObjectEvent(object, problems)).toEqual({
+    regarding,
+    type: 'Warning',
+    reason,
+    action: 'SyncService',
+    note,
+  });
 });

@@ -1,6 +1,6 @@
 import { printRealServer, printVirtualServer, type VirtualServerId } from '../../pkg/ipvs/ipvs.ts';
 import type { KubeEvent } from '../../pkg/kube/events.ts';
-import type { Problem } from '../../pkg/kube/types.ts';
+import type { Kind, ObjectName, Problem } from '../../pkg/kube/types.ts';
 import type { EndedDrain } from '../../pkg/proxy/drain-list.ts';
 import type { ServiceIdentity } from '../../pkg/proxy/reporter.ts';
 
@@ -41,6 +41,19 @@ export function annotationEvent(service: ServiceIdentity, problems: readonly Pro
     reason: 'InvalidAnnotation',
     action: 'SyncService',
     note: problems.map(({ field, message }) => `${field}: ${message}`).join('; '),
+  });
+}
+
+/** A Service, or a slice of it, has fields that cannot be served. */
+export function invalidObjectEvent(
+  { kind, name, service }: ObjectName & { kind: Kind; service: ServiceIdentity },
+  problems: readonly Problem[],
+): KubeEvent {
+  const object = kind === 'Service' ? '' : `${kind} ${name}: `;
+  return warning(service, {
+    reason: `Invalid${kind}`,
+    action: 'SyncService',
+    note: object + problems.map(({ field, message }) => `${field}: ${message}`).join('; '),
   });
 }
 

@@ -8,15 +8,19 @@ describe('the drain timeout of a Service', () => {
     ['0', 0],
     ['0s', 0],
   ])('%s', (text, drainTimeout) => {
-    expect(serviceWishes({ 'drain-timeout': text })).toEqual({ drainTimeout, problems: [] });
+    expect(serviceWishes({ 'drain-timeout': text })).toMatchObject({ drainTimeout, problems: [] });
   });
 
   test('is not known without the annotation', () => {
-    expect(serviceWishes({ other: 'x' })).toEqual({ drainTimeout: undefined, problems: [] });
+    expect(serviceWishes({ other: 'x' })).toEqual({
+      drainTimeout: undefined,
+      keepsSessionsByAddress: false,
+      problems: [],
+    });
   });
 
   test.each(['', '30', '-1s', 'soon', ' 30s'])('is not "%s", and its problem says why', (text) => {
-    expect(serviceWishes({ 'drain-timeout': text })).toEqual({
+    expect(serviceWishes({ 'drain-timeout': text })).toMatchObject({
       drainTimeout: undefined,
       problems: [
         {
@@ -30,5 +34,30 @@ describe('the drain timeout of a Service', () => {
   test('that is far too long a text is not repeated whole', () => {
     const [problem] = serviceWishes({ 'drain-timeout': 'x'.repeat(10_000) }).problems;
     expect(problem?.message.length).toBeLessThan(200);
+  });
+});
+
+describe('by what a Service knows its pods', () => {
+  test.each([
+    ['address', true],
+    ['uid', false],
+  ])('%s', (text, keepsSessionsByAddress) => {
+    expect(serviceWishes({ 'pod-identity': text })).toEqual({
+      drainTimeout: undefined,
+      keepsSessionsByAddress,
+      problems: [],
+    });
+  });
+
+  test('is one of these words, and each problem is told', () => {
+    const { keepsSessionsByAddress, problems } = serviceWishes({
+      'pod-identity': 'Address',
+      'drain-timeout': 'soon',
+    });
+    expect(keepsSessionsByAddress).toBe(false);
+    expect(problems.map(({ field, message }) => `${field}: ${message}`)).toEqual([
+      expect.stringContaining('drain-timeout'),
+      'metadata.annotations[ipvs.kube-proxy.io/pod-identity]: "Address" is not uid or address',
+    ]);
   });
 });

@@ -1,8 +1,10 @@
-import { type Family, families, familyOf, type IpAddress, parseAddress } from '../ip/address.ts';
+import { type Family, families, type IpAddress } from '../ip/address.ts';
 import { type Prefix, parsePrefix } from '../ip/prefix.ts';
 import { type Fields, type Item, quoted } from './fields.ts';
 import { compact } from './pool.ts';
 import { portProtocol } from './reduce-slice.ts';
+import { serviceAddress } from './service-address.ts';
+import { parseTime } from './time.ts';
 import type { ObjectName, Service, ServicePortSpec } from './types.ts';
 
 const annotationPrefix = 'ipvs.kube-proxy.io/';
@@ -41,11 +43,17 @@ export function reduceService(
   };
 }
 
+/** Before it there was no Kubernetes, and so no Service. */
+const firstCommit = Date.UTC(2014, 5, 6);
+
+/** An impossible time is as good as none: whoever writes it must not become the oldest. */
 function creationTime(metadata: Fields | undefined): number {
   const text = metadata?.string('creationTimestamp') ?? '';
-  const time = Date.parse(text);
-  if (!Number.isNaN(time)) return time;
-  if (text !== '') metadata?.problem('creationTimestamp', `${quoted(text)} is not a time`);
+  if (text === '') return 0;
+  const time = parseTime(text);
+  if (time !== undefined && time >= firstCommit) return time;
+  const why = time === undefined ? 'is not a time' : 'is before there was Kubernetes';
+  metadata?.problem('creationTimestamp', `${quoted(text)} ${why}`);
   return 0;
 }
 
@@ -77,9 +85,9 @@ function addressPerFamily(
       spec.problem(field, `${quoted(word)} is none of ${families.join(', ')}`);
     else if (chosen.has(family)) spec.problem(field, `${family} stands there twice`);
     else if (text !== '') {
-      const address = parseAddress(text);
-      if (address !== undefined && familyOf(address) === family) chosen.set(family, address);
-      else spec.problem(`clusterIPs[${index}]`, `${quoted(text)} is not an ${family} address`);
+      const { address, problem } = serviceAddress(text, family);
+      if (address !== undefined) chosen.set(family, address);
+      else spec.problem(`clusterIPs[${index}]`, problem);
     }
   }
   return [...chosen.values()];
@@ -88,30 +96,32 @@ function addressPerFamily(
 function addresses(spec: Fields, items: readonly Item[]): IpAddress[] {
   const result = new Set<IpAddress>();
   for (const { value, path } of items) {
-    const address = parseAddress(value);
+    const { address, problem } = serviceAddress(value);
     if (address !== undefined) result.add(address);
-    else if (value !== '') spec.problemAt(path, `${quoted(value)} is not an IP address`);
+    else if (value !== '') spec.problemAt(path, problem);
   }
   return [...result];
 }
 
 /** Ports that are wrong, or that another port of the Service already stands for, are left out. */
 function ports(spec: Fields): ServicePortSpec[] {
-  const taken = new Map<string, string>();
+  const byName = new Map<string, Fields>();
+  const byNumber = new Map<string, Fields>();
   return spec.objects('ports').flatMap((port) => {
     const reduced = servicePort(port);
     if (reduced === undefined) return [];
-    const keys = [
-      `name ${quoted(reduced.name)}/${reduced.protocol}`,
-      `port ${reduced.port}/${reduced.protocol}`,
-    ];
-    for (const key of keys) {
-      const owner = taken.get(key);
-      if (owner === undefined) continue;
-      port.problem('', `${key} is already that of ${owner}`);
+    const { name, port: number, protocol } = reduced;
+    const [nameKey, numberKey] = [`${name}/${protocol}`, `${number}/${protocol}`];
+    const [sameName, sameNumber] = [byName.get(nameKey), byNumber.get(numberKey)];
+    const owner = sameName ?? sameNumber;
+    if (owner !== undefined) {
+      const what =
+        sameName === undefined ? `port ${numberKey}` : `name ${quoted(name)}/${protocol}`;
+      port.problem('', `${what} is already that of ${owner.path()}`);
       return [];
     }
-    for (const key of keys) taken.set(key, port.path());
+    byName.set(nameKey, port);
+    byNumber.set(numberKey, port);
     return [reduced];
   });
 }
@@ -141,9 +151,9 @@ function loadBalancerIPs(fields: Fields): IpAddress[] {
   for (const ingress of fields.object('status')?.object('loadBalancer')?.objects('ingress') ?? []) {
     const text = ingress.string('ip');
     if (text === '' || ingress.word('ipMode', ['VIP', 'Proxy']) === 'Proxy') continue;
-    const address = parseAddress(text);
+    const { address, problem } = serviceAddress(text);
     if (address !== undefined) result.add(address);
-    else ingress.problem('ip', `${quoted(text)} is not an IP address`);
+    else ingress.problem('ip', problem);
   }
   return [...result];
 }

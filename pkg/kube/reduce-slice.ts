@@ -1,7 +1,9 @@
-import { type Family, familyOf, type IpAddress, parseAddress } from '../ip/address.ts';
+import type { Family, IpAddress } from '../ip/address.ts';
 import { type Protocol, protocols } from '../ip/protocol.ts';
 import { type Fields, quoted } from './fields.ts';
 import { compact, type Pool } from './pool.ts';
+import { serviceAddress } from './service-address.ts';
+import { parseTime } from './time.ts';
 import type { Endpoint, EndpointPort, EndpointSlice, ObjectName } from './types.ts';
 
 const serviceLabel = 'kubernetes.io/service-name';
@@ -86,10 +88,9 @@ function endpointAddress(entry: Fields, family: Family): IpAddress | undefined {
     entry.problem('addresses', 'holds no address');
     return undefined;
   }
-  const address = parseAddress(text);
-  if (address !== undefined && familyOf(address) === family) return address;
-  entry.problem('addresses[0]', `${quoted(text)} is not an ${family} address`);
-  return undefined;
+  const { address, problem } = serviceAddress(text, family);
+  if (problem !== undefined) entry.problem('addresses[0]', problem);
+  return address;
 }
 
 function hintNames(
@@ -104,8 +105,8 @@ function triggerTime(metadata: Fields | undefined): number {
   const annotations = metadata?.object('annotations');
   const text = annotations?.string(triggerAnnotation) ?? '';
   if (text === '') return 0;
-  const time = Date.parse(text);
-  if (!Number.isNaN(time)) return time;
+  const time = parseTime(text);
+  if (time !== undefined) return time;
   annotations?.problem(triggerAnnotation, `${quoted(text)} is not a time`);
   return 0;
 }

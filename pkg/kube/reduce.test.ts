@@ -310,3 +310,88 @@ test.each([
 ])('labels %j make an object foreign: %s', (labels, expected) => {
   expect(isForeign({ metadata: { labels } })).toBe(expected);
 });
+
+describe('an address that no packet is routed to is refused', () => {
+  const refused = [
+    ['127.0.0.1', 'a loopback address'],
+    ['0.0.0.0', 'the unspecified address'],
+    ['169.254.169.254', 'a link-local address'],
+    ['224.0.0.1', 'a multicast address'],
+    ['255.255.255.255', 'the broadcast address'],
+    ['::ffff:127.0.0.1', 'a loopback address'],
+  ] as const;
+
+  test.each(refused)('%s wherever a Service names it', (address, what) => {
+    const change = reducer.change('Service', {
+      metadata: { name: 'a', namespace: 'b' },
+      spec: {
+        type: 'LoadBalancer',
+        clusterIP: address,
+        clusterIPs: [address],
+        ipFamilies: ['IPv4'],
+        externalIPs: [address, '192.168.0.1'],
+        ports: [{ port: 80 }],
+      },
+      status: { loadBalancer: { ingress: [{ ip: address }] } },
+    });
+    expect(change).toMatchObject({
+      type: 'set',
+      object: { clusterIPs: [], externalIPs: ['192.168.0.1'], loadBalancerIPs: [] },
+    });
+    const problem = `"${address}" is refused: ${what} cannot be served`;
+    expect(change.type === 'set' ? change.problems.map(print).toSorted() : []).toEqual([
+      `spec.clusterIPs[0]: ${problem}`,
+      `spec.externalIPs[0]: ${problem}`,
+      `status.loadBalancer.ingress[0].ip: ${problem}`,
+    ]);
+  });
+
+  test.each(refused)('%s as an endpoint', (address, what) => {
+    const change = reducer.change('EndpointSlice', {
+      metadata: {
+        name: 'a',
+        namespace: 'b',
+        labels: { 'kubernetes.io/service-name': 'web' },
+      },
+      addressType: 'IPv4',
+      ports: [],
+      endpoints: [{ addresses: [address] }, { addresses: ['192.168.0.1'] }],
+    });
+    expect(change).toMatchObject({ object: { endpoints: [{ address: '192.168.0.1' }] } });
+    expect(change.type === 'set' ? change.problems.map(print) : []).toEqual([
+      `endpoints[0].addresses[0]: "${address}" is refused: ${what} cannot be served`,
+    ]);
+  });
+});
+
+test.each([
+  ['2019-01-01T00:00:00Z', Date.UTC(2019, 0, 1)],
+  ['2019-01-01T00:00:00.5+01:00', Date.UTC(2018, 11, 31, 23, 0, 0, 500)],
+  ['1970-01-01T00:00:01Z', 0],
+  ['-000001-01-01T00:00:00Z', 0],
+  ['2019-01-01', 0],
+  ['2019-01-01 00:00', 0],
+  ['x', 0],
+])('a Service created at %s, which is impossible if it is 0', (creationTimestamp, created) => {
+  const change = reducer.change('Service', {
+    metadata: { name: 'a', namespace: 'b', creationTimestamp },
+    spec: {},
+  });
+  expect(change).toMatchObject({ object: { created } });
+  expect(change.type === 'set' ? change.problems.length : -1).toBe(created === 0 ? 1 : 0);
+});
+
+test('an object that nobody can read is unusable, and nothing is thrown', () => {
+  const raw = {
+    metadata: { name: 'a', namespace: 'b' },
+    get spec(): unknown {
+      throw new Error('what is this?');
+    },
+  };
+  expect(reducer.change('Service', raw)).toEqual({
+    type: 'unusable',
+    kind: 'Service',
+    name: { namespace: 'b', name: 'a' },
+    problems: [{ field: '', message: 'could not be read: what is this?' }],
+  });
+});

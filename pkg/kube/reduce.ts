@@ -11,6 +11,8 @@ export const foreignLabels = [
   'service.kubernetes.io/headless',
 ] as const;
 
+const longestMessage = 200;
+
 /**
  * Turns an object as it came from the API, or from a file, into what is told about it. It never throws:
  * fields that are wrong are left out and come as problems, with their path. An object that is none of our
@@ -22,6 +24,18 @@ export class Reducer {
 
   /** What to tell about an object. */
   change(kind: Kind, raw: unknown): Change {
+    try {
+      return this.#change(kind, raw);
+    } catch (error) {
+      // Nobody knows how; the object's last good state stays in force.
+      const { namespace = '', name = '' } = nameOf(raw) ?? {};
+      const message = `could not be read: ${error instanceof Error ? error.message : 'for no reason given'}`;
+      const problems = [{ field: '', message: message.slice(0, longestMessage) }];
+      return { type: 'unusable', kind, name: { namespace, name }, problems };
+    }
+  }
+
+  #change(kind: Kind, raw: unknown): Change {
     const problems = new Problems();
     const fields = Fields.of(raw, problems);
     const named = nameOf(raw);

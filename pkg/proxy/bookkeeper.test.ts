@@ -13,7 +13,13 @@ import { guarded } from './guarded-reporter.ts';
 import { Ledger } from './ledger.ts';
 import { Store } from './store.ts';
 
-const node = { nodeName: 'here', zone: '', scheduler: 'rr', nodePortAddresses: [] };
+const node = {
+  nodeName: 'here',
+  zone: '',
+  scheduler: 'rr',
+  nodePortAddresses: [],
+  nodeAddresses: new Set<never>(),
+};
 
 /** Throws for one Service as long as it is told to. */
 class FaultyStore extends Store {

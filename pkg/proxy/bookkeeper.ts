@@ -135,6 +135,7 @@ export class Bookkeeper {
     const objects = store.objects(key);
     const settings = this.#settingsOf(key, objects?.service);
     const entered = new Set<string>();
+    let cutOff = 0;
     if (objects !== undefined) {
       const { namespace, name, created } = objects.service;
       const owner = { key, namespace, name, created };
@@ -143,10 +144,12 @@ export class Bookkeeper {
         if (step === undefined) continue;
         const part = portKey(step.port);
         entered.add(part);
+        if (step.isCutOff) cutOff++;
         ledger.set(owner, step.footprint, { part, touched: this.#touched });
         this.#udpChanges.note(`${key} ${part}`, step.footprint.udpFrontEnds);
       }
     }
+    this.#reports.cutOff(key, { service: objects?.service, ports: cutOff });
     for (const part of ledger.parts(key)) {
       if (entered.has(part)) continue;
       yield undefined;

@@ -3,7 +3,15 @@ import { ip } from '../../test/support/addresses.ts';
 import { endpoint, service, servicePort, slice } from '../../test/support/objects.ts';
 import { entryKey } from '../ipset/ipset.ts';
 import { printRealServer, printVirtualServer } from '../ipvs/ipvs.ts';
-import { type Footprint, footprint, type NodeContext, type ServiceObjects } from './footprint.ts';
+import {
+  type Footprint,
+  footprint,
+  footprintsByPort,
+  isBound,
+  type NodeContext,
+  realServerLimit,
+  type ServiceObjects,
+} from './footprint.ts';
 import { setName } from './sets.ts';
 
 const node: NodeContext = {
@@ -11,6 +19,7 @@ const node: NodeContext = {
   zone: '',
   scheduler: 'rr',
   nodePortAddresses: [ip('192.168.0.10'), ip('2001:db8::10')],
+  nodeAddresses: new Set([ip('192.168.0.10'), ip('2001:db8::10')]),
 };
 
 function of(objects: Partial<ServiceObjects>, over: Partial<NodeContext> = {}): Footprint {
@@ -159,4 +168,44 @@ describe('what one Service wants in the kernel', () => {
   ])('%s wants nothing', (_, over) => {
     expect(of({ service: service(over) }).frontEnds).toEqual([]);
   });
+});
+
+test.each([
+  ['allocated', '192.168.0.10', true],
+  ['allocated', '172.30.0.1', true],
+  ['external', '203.0.113.1', true],
+  ['external', '192.168.0.10', false],
+  ['loadBalancer', '203.0.113.1', true],
+  ['loadBalancer', '2001:db8::10', false],
+] as const)(
+  'an address that is %s, %s, goes onto the dummy device: %s',
+  (kind, address, expected) => {
+    expect(isBound(kind, { address: ip(address), node })).toBe(expected);
+  },
+);
+
+test("an endpoint on the node's own address is served", () => {
+  const slices = [slice([endpoint('192.168.0.10', { nodeName: 'here' })])];
+  const [frontEnd] = footprint({ service: service(), slices, vanished: [] }, node).frontEnds;
+  expect([...(frontEnd?.realServers.keys() ?? [])]).toEqual(['192.168.0.10 8080']);
+});
+
+test('a Service has a limit of real servers, beyond which its ports have none', () => {
+  const ports = Array.from({ length: 300 }, (_, index) =>
+    servicePort({ name: `p${index}`, port: index + 1 }),
+  );
+  const slices = [
+    slice(
+      Array.from({ length: 1_000 }, (_, index) => endpoint(`10.0.${index >> 8}.${index & 255}`)),
+      { ports: ports.map(({ name, protocol, port }) => ({ name, protocol, port })) },
+    ),
+  ];
+  const objects = { service: service({ ports }), slices, vanished: [] };
+  let [frontEnds, realServers, cutOff] = [0, 0, 0];
+  for (const step of footprintsByPort(objects, node)) {
+    frontEnds += step?.footprint.frontEnds.length ?? 0;
+    realServers += step?.footprint.frontEnds[0]?.realServers.size ?? 0;
+    if (step?.isCutOff === true) cutOff++;
+  }
+  expect([frontEnds, realServers, cutOff]).toEqual([300, realServerLimit, 100]);
 });

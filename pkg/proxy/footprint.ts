@@ -8,7 +8,7 @@ import {
 } from '../ipvs/ipvs.ts';
 import type { EndpointSlice, Service } from '../kube/types.ts';
 import { Backends, noSettings, type ServiceSettings, type WantedRealServer } from './backends.ts';
-import { type Endpoint, EndpointIndex } from './endpoint.ts';
+import { type Endpoint, EndpointIndex, type EndpointQuery } from './endpoint.ts';
 import type { UdpFrontEnd } from './flow-notes.ts';
 import { type ServicePort, servicePorts } from './service.ts';
 import type { SetId } from './sets.ts';
@@ -18,6 +18,8 @@ import type { NodeTopology } from './topology.ts';
 export interface NodeContext extends NodeTopology {
   /** Where node ports are served. */
   readonly nodePortAddresses: readonly IpAddress[];
+  /** What the node has on devices of its own. */
+  readonly nodeAddresses: ReadonlySet<IpAddress>;
   readonly scheduler: string;
 }
 
@@ -88,7 +90,15 @@ export function footprint(objects: ServiceObjects, node: NodeContext): Footprint
 export interface PortFootprint {
   readonly port: ServicePort;
   readonly footprint: Footprint;
+  /** The Service has too many real servers by now: this port gets none. */
+  readonly isCutOff: boolean;
 }
+
+/**
+ * How many real servers the front ends of one Service may have together: two objects of a megabyte each could ask for twenty
+ * millions, on every node.
+ */
+export const realServerLimit = 200_000;
 
 /**
  * What one Service wants in the kernel, port by port, and nothing at all between steps none of which is long, however many ports
@@ -101,9 +111,15 @@ export function* footprintsByPort(
 ): Generator<PortFootprint | undefined> {
   const present = yield* new EndpointIndex(node).add(objects.slices);
   const vanished = yield* new EndpointIndex(node).add(objects.vanished);
+  const settings = objects.settings ?? noSettings;
+  const [none, context] = [new EndpointIndex(node), { node, settings }];
+  let left = realServerLimit;
   for (const port of servicePorts(objects.service)) {
-    const context = { present, vanished, node, settings: objects.settings ?? noSettings };
-    yield { port, footprint: yield* makeFootprint(port, context) };
+    const size = present.count(queryOf(port)) * (1 + nodePortAddresses(port, node).length);
+    const isCutOff = size > left;
+    if (!isCutOff) left -= size;
+    const endpoints = isCutOff ? { present: none, vanished: none } : { present, vanished };
+    yield { port, isCutOff, footprint: yield* makeFootprint(port, { ...endpoints, ...context }) };
   }
 }
 
@@ -119,8 +135,7 @@ function* makeFootprint(
   port: ServicePort,
   { present, vanished, node, settings }: Making,
 ): Generator<undefined, Footprint> {
-  const { family, name: portName, protocol } = port;
-  const query = { family, portName, protocol };
+  const query = queryOf(port);
   const endpoints = yield* present.endpointsOf(query);
   const gone = yield* vanished.endpointsOf(query);
   const backends = new Backends(port, { node, endpoints, vanished: gone, settings });
@@ -134,12 +149,22 @@ function* makeFootprint(
   return {
     frontEnds,
     hairpins: local.map((endpoint) => hairpin(endpoint, port)),
-    udpFrontEnds: protocol === 'UDP' ? udpFrontEndsOf(port, { node, endpoints }) : [],
-    withoutLocalEndpoints: backends.lacksLocal ? localLacks(port) : none,
+    udpFrontEnds: port.protocol === 'UDP' ? udpFrontEndsOf(port, { node, endpoints }) : [],
+    withoutLocalEndpoints: backends.lacksLocal ? localLacks(port) : noLacks,
   };
 }
 
-const none: ReadonlySet<never> = new Set();
+function queryOf({ family, name: portName, protocol }: ServicePort): EndpointQuery {
+  return { family, portName, protocol };
+}
+
+/** The addresses on which a port has a node port. */
+function nodePortAddresses(port: ServicePort, node: NodeContext): readonly IpAddress[] {
+  if (port.nodePort === 0) return [];
+  return node.nodePortAddresses.filter((address) => familyOf(address) === port.family);
+}
+
+const noLacks: ReadonlySet<never> = new Set();
 
 function localLacks(port: ServicePort): ReadonlySet<LocalLack> {
   const lacks = new Set<LocalLack>();
@@ -159,7 +184,7 @@ function clusterFrontEnd(port: ServicePort, { node, backends, settings }: Circum
   return {
     server: virtualServer(port, { address: ip, port: port.port, scheduler: node.scheduler }),
     addressKind: 'allocated',
-    isBound: true,
+    isBound: isBound('allocated', { address: ip, node }),
     isExposed: false,
     settings,
     realServers: port.isInternalPolicyLocal ? backends.localOnly() : backends.cluster(),
@@ -170,13 +195,22 @@ function clusterFrontEnd(port: ServicePort, { node, backends, settings }: Circum
   };
 }
 
+/**
+ * Whether the address of a virtual server other than a node port goes onto the dummy device. An external or load-balancer address
+ * that the node has itself is served where it is: bound a second time, it would go from the node with the Service.
+ */
+export function isBound(
+  kind: AddressKind,
+  { address, node }: { address: IpAddress; node: Pick<NodeContext, 'nodeAddresses'> },
+): boolean {
+  return kind === 'allocated' || !node.nodeAddresses.has(address);
+}
+
 function nodePortFrontEnds(
   port: ServicePort,
   { node, backends, settings }: Circumstances,
 ): readonly FrontEnd[] {
-  if (port.nodePort === 0) return [];
-  const addresses = node.nodePortAddresses.filter((address) => familyOf(address) === port.family);
-  return addresses.map((address) => ({
+  return nodePortAddresses(port, node).map((address) => ({
     server: virtualServer(port, { address, port: port.nodePort, scheduler: node.scheduler }),
     addressKind: 'allocated',
     isBound: false,
@@ -219,13 +253,13 @@ function udpFrontEndsOf(
 ): readonly UdpFrontEnd[] {
   const serving = new Set<string>();
   for (const endpoint of endpoints) if (endpoint.serving) serving.add(endpoint.key);
-  const nodePortAddresses = node.nodePortAddresses.filter(
-    (address) => familyOf(address) === port.family,
-  );
   const cluster = { addresses: [port.clusterIP], port: port.port, endpoints: serving };
   return port.nodePort === 0
     ? [cluster]
-    : [cluster, { addresses: nodePortAddresses, port: port.nodePort, endpoints: serving }];
+    : [
+        cluster,
+        { addresses: nodePortAddresses(port, node), port: port.nodePort, endpoints: serving },
+      ];
 }
 
 /** What `sh` and `mh` need so that new clients pass over draining servers (`sh-fallback`, `mh-fallback`), and `mh` to spread one client's connections. */

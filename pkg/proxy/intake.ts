@@ -1,7 +1,7 @@
 import { type Family, families, familyOf } from '../ip/address.ts';
-import type { Change, Kind, ObjectName, Problem, Tidings } from '../kube/types.ts';
+import type { Change, Kind, ObjectName, Problem, Service, Tidings } from '../kube/types.ts';
 import type { Logger } from '../log/log.ts';
-import type { Clock } from '../runner/clock.ts';
+import { type Clock, seconds } from '../runner/clock.ts';
 import { NodePresence } from './node-presence.ts';
 import type { Reporter } from './reporter.ts';
 import { objectKey } from './service.ts';
@@ -18,6 +18,11 @@ export interface IntakeOptions {
   readonly onDirty: () => void;
 }
 
+/** After how long a change that threw is tried again, in milliseconds. */
+const retryPause = seconds(1);
+
+type ObjectChange = Exclude<Change, Tidings>;
+
 /** Takes changes from a source into the store: says what is wrong with objects, and when everything has been told. */
 export class Intake {
   readonly #options: IntakeOptions;
@@ -31,6 +36,8 @@ export class Intake {
   };
   readonly #waiting = new Set<() => void>();
   readonly #nodePresence: NodePresence;
+  /** Changes that threw, by kind and name of their object. */
+  readonly #failed = new Map<string, ObjectChange>();
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -95,41 +102,76 @@ export class Intake {
     this.#options.onDirty();
   }
 
-  #takeObject(change: Exclude<Change, Tidings>): void {
+  #takeObject(change: ObjectChange): void {
     const { store, reporter, onDirty } = this.#options;
     const name = change.type === 'set' ? { namespace: '', ...change.object } : change.name;
-    this.#noteProblems(change.kind, {
-      name,
-      problems: change.type === 'delete' ? [] : change.problems,
-    });
+    const problems = change.type === 'delete' ? [] : change.problems;
+    const isNews = this.#noteProblems(change.kind, { name, problems });
     if (change.type === 'unusable') return;
     const zone = store.node?.zone;
-    store.apply(change);
+    if (!this.#apply(change, name)) return;
+    const service = change.type === 'set' ? this.#serviceOf(change) : undefined;
+    if (isNews && service !== undefined)
+      reporter.invalidObject(
+        { namespace: name.namespace, name: name.name, kind: change.kind, service },
+        problems,
+      );
     reporter.changeReceived(change.kind);
     if (change.kind === 'Node' && store.node?.zone !== zone) store.markDirty(() => true);
     reporter.queued(concerned(change));
     onDirty();
   }
 
-  /** Says what is wrong with an object, once for each different complaint. */
+  /** Takes a change into the store. One that throws is tried again unless a later one of its object comes before; false for it. */
+  #apply(change: ObjectChange, name: ObjectName): boolean {
+    const { store, clock, log } = this.#options;
+    const key = `${change.kind} ${objectKey(name)}`;
+    try {
+      store.apply(change);
+      this.#failed.delete(key);
+      return true;
+    } catch (error) {
+      if (!this.#failed.has(key))
+        log.error('could not take a change in', error, {
+          kind: change.kind,
+          object: objectKey(name),
+        });
+      this.#failed.set(key, change);
+      clock.after(retryPause, () => {
+        if (this.#failed.get(key) === change) this.take(change);
+      });
+      return false;
+    }
+  }
+
+  /** The Service that an object is, or belongs to. */
+  #serviceOf(change: Extract<Change, { type: 'set' }>): Service | undefined {
+    if (change.kind === 'Service') return change.object;
+    if (change.kind === 'Node') return undefined;
+    const { namespace, serviceName } = change.object;
+    return this.#options.store.service(objectKey({ namespace, name: serviceName }));
+  }
+
+  /** Says what is wrong with an object, once for each different complaint. Whether it had to be said. */
   #noteProblems(
     kind: Kind,
     { name, problems }: { name: ObjectName; problems: readonly Problem[] },
-  ): void {
+  ): boolean {
     const invalid = this.#invalid[kind];
     const key = objectKey(name);
     const text = problems.map(({ field, message }) => `${field}: ${message}`).join('; ');
-    if (text === (invalid.get(key) ?? '')) return;
+    if (text === (invalid.get(key) ?? '')) return false;
     if (text === '') invalid.delete(key);
     else invalid.set(key, text);
     if (text !== '')
       this.#options.log.error(`invalid ${kind}`, undefined, { object: key, problems: text });
     this.#options.reporter.invalidObjects(kind, invalid.size);
+    return text !== '';
   }
 }
 
 /** The families that a change is about; both where that cannot be told. */
-function concerned(change: Exclude<Change, Tidings>): readonly Family[] {
+function concerned(change: ObjectChange): readonly Family[] {
   if (change.type !== 'set') return families;
   if (change.kind === 'EndpointSlice') return [change.object.family];
   if (change.kind === 'Service') return change.object.clusterIPs.map(familyOf);

@@ -6,7 +6,13 @@ import type { Service } from '../kube/types.ts';
 import { footprint } from './footprint.ts';
 import { Ledger } from './ledger.ts';
 
-const node = { nodeName: 'here', zone: '', scheduler: 'rr', nodePortAddresses: [] };
+const node = {
+  nodeName: 'here',
+  zone: '',
+  scheduler: 'rr',
+  nodePortAddresses: [],
+  nodeAddresses: new Set<never>(),
+};
 const web = virtualServerKey({ address: ip('172.30.0.1'), protocol: 'TCP', port: 80 });
 
 function want(over: Partial<Service> = {}, backend = '10.0.0.1') {

@@ -1,8 +1,10 @@
-import type { IpAddress } from '../ip/address.ts';
+import { type Family, familyOf, type IpAddress } from '../ip/address.ts';
+import type { NodeContext } from './footprint.ts';
 import type { Mirror } from './mirror.ts';
+import { dependsOnNodeAddresses } from './service.ts';
 import type { Store } from './store.ts';
 
-/** The addresses that the node had when Services with node ports were entered last, whoever reads them. */
+/** The addresses that the node had when the Services that depend on them were entered last, whoever reads them. */
 export class NodeAddresses {
   readonly #mirror: Mirror;
   readonly #store: Store;
@@ -21,10 +23,20 @@ export class NodeAddresses {
     return !isSame;
   }
 
-  /** Has Services with node ports entered anew if it has. */
+  /** What footprints depend on of them; node ports are served in some families. */
+  served(families: readonly Family[]): Pick<NodeContext, 'nodePortAddresses' | 'nodeAddresses'> {
+    const { nodeAddresses } = this.#mirror;
+    const isServed = (address: IpAddress) => families.includes(familyOf(address));
+    return {
+      nodePortAddresses: nodeAddresses.filter(isServed),
+      nodeAddresses: new Set(nodeAddresses),
+    };
+  }
+
+  /** Has the Services that depend on them entered anew if it has. */
   markServices(): void {
     if (!this.haveChanged) return;
     this.#entered = this.#mirror.nodeAddresses;
-    this.#store.markDirty(({ ports }) => ports.some(({ nodePort }) => nodePort !== 0));
+    this.#store.markDirty(dependsOnNodeAddresses);
   }
 }

@@ -1,4 +1,4 @@
-import { type Family, familyOf } from '../ip/address.ts';
+import type { Family } from '../ip/address.ts';
 import type { Change } from '../kube/types.ts';
 import { Backoff } from '../runner/backoff.ts';
 import { seconds, sleep } from '../runner/clock.ts';
@@ -239,10 +239,8 @@ export class Proxier {
 
   #nodeContext(): NodeContext {
     const { nodeName, scheduler, families } = this.#options;
-    const nodePortAddresses = this.#parts.mirror.nodeAddresses.filter((address) =>
-      families.includes(familyOf(address)),
-    );
-    return { nodeName, scheduler, zone: this.#parts.store.node?.zone ?? '', nodePortAddresses };
+    const zone = this.#parts.store.node?.zone ?? '';
+    return { nodeName, scheduler, zone, ...this.#nodeAddresses.served(families) };
   }
 
   /** Makes the kernel right for some keys, and for retired front ends whose time has come. False if something shared failed. */

@@ -1,6 +1,6 @@
 import type { Family } from '../ip/address.ts';
 import type { VirtualServerId } from '../ipvs/ipvs.ts';
-import type { Kind, Problem, Service } from '../kube/types.ts';
+import type { Kind, ObjectName, Problem, Service } from '../kube/types.ts';
 import type { Conflict } from './claims.ts';
 import type { EndedDrain } from './drain-list.ts';
 import type { LocalLack } from './footprint.ts';
@@ -44,6 +44,11 @@ export interface Reporter {
   changeReceived(kind: Kind): void;
   /** How many objects of a kind have problems now. */
   invalidObjects(kind: Kind, count: number): void;
+  /** What is wrong with a Service, or with a slice of it, given by its kind and name; said once for each different complaint. */
+  invalidObject(
+    object: ObjectName & { readonly kind: Kind; readonly service: ServiceIdentity },
+    problems: readonly Problem[],
+  ): void;
   /** A sync was asked for. */
   queued(families: readonly Family[]): void;
   synced(report: SyncReport): void;

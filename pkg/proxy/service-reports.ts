@@ -1,6 +1,7 @@
 import type { Problem, Service } from '../kube/types.ts';
 import type { Logger } from '../log/log.ts';
 import type { Conflict } from './claims.ts';
+import { realServerLimit } from './footprint.ts';
 import type { Ledger } from './ledger.ts';
 import type { Reporter } from './reporter.ts';
 import type { Store } from './store.ts';
@@ -14,6 +15,8 @@ export class ServiceReports {
   readonly #reporter: Reporter;
   /** What was said last about a Service, by its key. */
   readonly #said = new Map<string, string>();
+  /** How many ports of a Service get no real servers. */
+  readonly #cutOff = new Map<string, number>();
 
   constructor({ log, reporter }: { log: Logger; reporter: Reporter }) {
     this.#log = log;
@@ -32,6 +35,22 @@ export class ServiceReports {
     if (text === '' || service === undefined) return;
     this.#log.error('invalid annotation', undefined, { service: key, problems: text });
     this.#reporter.invalidAnnotations(service, problems);
+  }
+
+  /** Says that some ports of a Service, given by its key, get no real servers because all together are too many. */
+  cutOff(key: string, { service, ports }: { service: Service | undefined; ports: number }): void {
+    const last = this.#cutOff.get(key) ?? 0;
+    if (ports === 0) this.#cutOff.delete(key);
+    else this.#cutOff.set(key, ports);
+    if (ports === last || ports === 0 || service === undefined) return;
+    const message = `${ports} of them have no endpoints here: a Service can have ${realServerLimit} real servers`;
+    const { namespace, name } = service;
+    const problems = [{ field: 'spec.ports', message }];
+    this.#log.error('invalid Service', undefined, {
+      object: key,
+      problems: `spec.ports: ${message}`,
+    });
+    this.#reporter.invalidObject({ namespace, name, kind: 'Service', service }, problems);
   }
 
   /** Reports conflicts that began: to each Service that lost one sentence for each that it lost against, however many ports they share. */

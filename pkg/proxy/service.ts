@@ -43,6 +43,12 @@ export function* servicePorts(service: Service): Generator<ServicePort> {
   }
 }
 
+/** Whether what a Service wants depends on the node's own addresses: node ports are on them, other addresses may be among them. */
+export function dependsOnNodeAddresses({ ports, externalIPs, loadBalancerIPs }: Service): boolean {
+  if (externalIPs.length > 0 || loadBalancerIPs.length > 0) return true;
+  return ports.some(({ nodePort }) => nodePort !== 0);
+}
+
 /** Whether clients outside the cluster can reach it. */
 export function isExternallyAccessible(port: ServicePort): boolean {
   return port.nodePort !== 0 || port.loadBalancerIPs.length > 0 || port.externalIPs.length > 0;

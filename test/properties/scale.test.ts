@@ -1,11 +1,17 @@
 import { afterAll, expect, test } from 'vitest';
 import type { Change } from '../../pkg/kube/types.ts';
 import { ip } from '../support/addresses.ts';
-import { ExecutionCounter, type Executions, growth } from '../support/executions.ts';
+import {
+  ExecutionCounter,
+  type Executions,
+  growth,
+  superlinearGrowth,
+} from '../support/executions.ts';
 import { endpoint, service, servicePort, slice } from '../support/objects.ts';
 import type { Stand } from '../support/proxier.ts';
 
-// What one change costs may depend on its own Service, never on how many others there are.
+// What one change costs may depend on its own Service, never on how many others there are; and on a big Service in proportion to its
+// size at most, as on many changes at once.
 
 const counter = await ExecutionCounter.start();
 const { remove, Stand: ProxierStand, setService, setSlice } = await import('../support/proxier.ts');
@@ -108,6 +114,119 @@ test('growth is noticed', async () => {
   expect(growth(await walk(sizes[0]), await walk(sizes[1])).length).toBeGreaterThan(100);
 });
 
+/** Something that grows: what there is at a size, and what changes then. */
+interface Axis {
+  readonly name: string;
+  readonly before: (size: number) => readonly Change[];
+  readonly change: (size: number) => readonly Change[];
+  /** Each change is carried out before the next one is told. */
+  readonly isOneByOne?: true;
+}
+
+const axes: readonly Axis[] = [
+  {
+    name: 'a Service with many ports is added',
+    before: () => [],
+    change: (size) => [setService(manyPorts(size))],
+  },
+  {
+    name: 'a Service with many ports changes',
+    before: (size) => [setService(manyPorts(size))],
+    change: (size) => [setService({ ...manyPorts(size), affinitySeconds: 60 })],
+  },
+  {
+    name: 'a Service with many ports gets endpoints',
+    before: (size) => [setService(manyPorts(size))],
+    change: (size) => [
+      setSlice(
+        slice([endpoint('10.0.0.1')], { name: 'big-1', serviceName: 'big', ports: numbered(size) }),
+      ),
+    ],
+  },
+  {
+    name: 'a Service with many ports is deleted',
+    before: (size) => [setService(manyPorts(size))],
+    change: () => [remove('Service', 'big')],
+  },
+  {
+    name: 'one of many endpoints is no longer ready',
+    before: (size) => [setService(big()), ...slices(size)],
+    change: () => slices(20, (pod) => (pod === 7 ? { ready: false } : {})),
+  },
+  {
+    name: 'one of many endpoints vanishes',
+    before: (size) => [setService(big()), ...slices(size)],
+    change: () => slices(19),
+  },
+  {
+    name: 'one of many endpoints without a uid is no longer ready',
+    before: (size) => [setService(big()), ...slices(size, () => ({ podUid: '' }))],
+    change: () => slices(20, (pod) => ({ podUid: '', ready: pod !== 7 })),
+  },
+  {
+    name: 'many endpoints are told',
+    before: () => [setService(big())],
+    change: (size) => slices(size),
+  },
+  {
+    name: 'many pods share one address',
+    before: () => [setService(big())],
+    change: (size) => slices(size, (pod) => ({ address: ip('10.0.0.1'), podUid: `pod-${pod}` })),
+  },
+  {
+    name: 'many pods that share one address leave',
+    before: (size) => [
+      setService(big()),
+      ...slices(size, (pod) => ({ address: ip('10.0.0.1'), podUid: `pod-${pod}` })),
+    ],
+    change: (size) =>
+      Array.from({ length: size / 20 }, (_, index) => remove('EndpointSlice', `big-${index}`)),
+  },
+  {
+    name: 'many Services lose an endpoint one after the other',
+    isOneByOne: true,
+    before: (size) => several(size, (index) => [setService(web(index)), pods(index, endpoints)]),
+    change: (size) => several(size, (index) => [pods(index, endpoints - 1)]),
+  },
+  {
+    name: 'many Services want one address',
+    isOneByOne: true,
+    before: () => [],
+    change: (size) => several(size, (index) => [setService(rival(index))]),
+  },
+  {
+    name: 'many Services give one address up, the one that holds it first',
+    isOneByOne: true,
+    before: (size) => several(size, (index) => [setService(rival(index))]),
+    change: (size) => several(size, (index) => [remove('Service', `rival${index}`)]),
+  },
+];
+
+test.each(axes)(
+  '$name: no step of it grows faster than that',
+  async ({ before, change, isOneByOne = false }) => {
+    const factor = 4;
+    // Plans are made for 64 virtual servers at once: both sizes are above that.
+    const base = 200;
+    const executed = async (size: number) => {
+      const stand = new ProxierStand({ syncPeriod: 1_000_000 });
+      stand.tell(...before(size));
+      await stand.sync();
+      const executions = await counter.count(async () => {
+        for (const some of change(size)) {
+          stand.tell(some);
+          if (isOneByOne) await stand.clock.advance(1);
+        }
+        await stand.settle(10_000);
+      });
+      await stand.stop();
+      return executions;
+    };
+    const [small, large] = [await executed(base), await executed(base * factor)];
+    expect(superlinearGrowth(small, { after: large, factor })).toEqual([]);
+  },
+);
+
 /** What one change executes in a cluster of a size; the same change of another Service came before, so that nothing is new. */
 async function executed(
   size: number,
@@ -165,4 +284,39 @@ function pods(index: number, count: number, last: Parameters<typeof endpoint>[1]
       { name: `s${index}-1`, serviceName: `s${index}`, ports },
     ),
   );
+}
+
+function several(size: number, make: (index: number) => readonly Change[]): readonly Change[] {
+  return Array.from({ length: size }, (_, index) => make(index)).flat();
+}
+
+/** A Service with a port of which all else is asked. */
+function big() {
+  return service({ name: 'big', clusterIPs: [ip('172.30.8.1')] });
+}
+
+function numbered(size: number) {
+  return Array.from({ length: size }, (_, index) =>
+    servicePort({ name: `p${index}`, port: index + 1 }),
+  );
+}
+
+function manyPorts(size: number) {
+  return { ...big(), ports: numbered(size) };
+}
+
+/** The endpoints of {@link big}, 20 in a slice. */
+function slices(size: number, over: (pod: number) => Parameters<typeof endpoint>[1] = () => ({})) {
+  return Array.from({ length: Math.ceil(size / 20) }, (_, index) => {
+    const count = Math.min(20, size - index * 20);
+    const some = Array.from({ length: count }, (__, pod) =>
+      endpoint(`10.9.${index}.${pod}`, over(index * 20 + pod)),
+    );
+    return setSlice(slice(some, { name: `big-${index}`, serviceName: 'big' }));
+  });
+}
+
+/** One of many that want an address; the first is the oldest. */
+function rival(index: number) {
+  return { ...big(), name: `rival${index}`, created: index + 1 };
 }

@@ -21,7 +21,7 @@ export class ExecutionCounter {
   /** Begins to count; nothing runs fast from now on, until {@link stop}. */
   static async start(): Promise<ExecutionCounter> {
     setFlagsFromString('--no-maglev'); // what it compiles does not count
-    setFlagsFromString('--no-turbo-inlining'); // nor do calls that were inlined
+    setFlagsFromString('--no-turbofan'); // nor all of what the next one does
     const counter = new ExecutionCounter();
     counter.#session.connect();
     await counter.#session.post('Profiler.enable');
@@ -43,7 +43,7 @@ export class ExecutionCounter {
     await this.#session.post('Profiler.stopPreciseCoverage');
     this.#session.disconnect();
     setFlagsFromString('--maglev');
-    setFlagsFromString('--turbo-inlining');
+    setFlagsFromString('--turbofan');
   }
 
   /** What ran since the last time. */
@@ -70,6 +70,22 @@ export function growth(before: Executions, after: Executions): readonly string[]
     return count > last + slack ? [`${name}: ${last} → ${count}`] : [];
   });
 }
+
+/** What was executed more often than in proportion to a size that grew by a factor, as `file function: 20 → 400`. */
+export function superlinearGrowth(
+  before: Executions,
+  { after, factor }: { after: Executions; factor: number },
+): readonly string[] {
+  return [...after].flatMap(([name, count]) => {
+    const last = before.get(name) ?? 0;
+    return count > last * factor * tolerance + slack * factor
+      ? [`${name}: ${last} → ${count}`]
+      : [];
+  });
+}
+
+/** Sorting takes a little more than its share, and what is done in parts at once begins at a size. Squares would be the factor. */
+const tolerance = 2;
 
 /** V8 misses a few calls of functions that it forgets and compiles again. */
 const slack = 20;

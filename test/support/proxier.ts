@@ -61,6 +61,8 @@ export interface Reports extends Reporter {
   readonly annotations: string[];
   /** What is kept until a second read, as last told. */
   undecided: Removals | undefined;
+  /** Of which Service which object is wrong, and how. */
+  readonly invalid: string[];
   isFirstSyncDone: boolean;
 }
 
@@ -75,9 +77,14 @@ export function recordingReporter(): Reports {
     cuts: [],
     annotations: [],
     undecided: undefined,
+    invalid: [],
     isFirstSyncDone: false,
     changeReceived: nothing,
     invalidObjects: nothing,
+    invalidObject: ({ kind, name, service: about }, problems) =>
+      void reports.invalid.push(
+        `${about.name}: ${kind} ${name}: ${problems.map(({ message }) => message).join('; ')}`,
+      ),
     queued: nothing,
     synced: (report) => void reports.syncs.push(report),
     state: ({ undecided }) => void (reports.undecided = undecided),
