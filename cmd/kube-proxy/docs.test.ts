@@ -44,6 +44,20 @@ describe('the documentation', () => {
     expect([sections.size, unresolved]).toEqual([8, []]);
   });
 
+  test('has every page that a comment names', () => {
+    const missing = find('{cmd,pkg,test,hack}/**/*.ts').flatMap((file) =>
+      missingFiles(read(file).matchAll(/`(docs\/[\w/-]+[.]md)`/g)).map(
+        (page) => `${file}: ${page}`,
+      ),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  test.each(pages)('%s names files that are there', (page) => {
+    const path = /`((?:cmd|docs|hack|pkg|test)\/[\w/.-]+[.](?:c|json|md|sh|ts|txt))`/g;
+    expect(missingFiles(read(page).matchAll(path))).toEqual([]);
+  });
+
   test.each(pages)('%s links to files that are there', (page) => {
     const links = [...read(page).matchAll(/\]\(([^)#]+)/g)]
       .map(([, link = '']) => link)
@@ -51,6 +65,11 @@ describe('the documentation', () => {
     expect(links.filter((link) => !exists(new URL(link, new URL(page, top))))).toEqual([]);
   });
 });
+
+/** Those of the named files that are not there. */
+function missingFiles(names: Iterable<RegExpExecArray>): readonly string[] {
+  return [...names].flatMap(([, name = '']) => (exists(new URL(name, top)) ? [] : [name]));
+}
 
 function exists(url: URL): boolean {
   try {
