@@ -27,6 +27,11 @@ export class KnownNames {
     return true;
   }
 
+  clear(): void {
+    this.#namesByNamespace.clear();
+    this.#size = 0;
+  }
+
   has({ namespace, name }: ObjectName): boolean {
     return this.#namesByNamespace.get(namespace)?.has(name) === true;
   }

@@ -118,7 +118,7 @@ describe('watching', () => {
     call.send(added('b', 20), added('c', 21));
     expect(stand.told).toEqual(['+b', '+c']);
     call.send(initialEnd(22), modified('c', 23));
-    expect(stand.told).toEqual(['+b', '+c', '-ns/a', '+c']);
+    expect(stand.told).toEqual(['+b', '+c', '+c', '-ns/a']);
   });
 
   test.each([

@@ -2,6 +2,7 @@ import { type Clock, seconds, sleep } from '../runner/clock.ts';
 import type { Client } from './client.ts';
 import { ApiError, failureLabel, isRefused, isVersionError } from './error.ts';
 import { FailureLog } from './failure-log.ts';
+import { GoneTeller } from './gone-teller.ts';
 import { KindClient, type Selection } from './kind-client.ts';
 import type { KubeLog, KubeMetrics } from './metrics.ts';
 import { Pace } from './pace.ts';
@@ -51,6 +52,7 @@ export class Reflector {
   readonly #tracker: ObjectTracker;
   readonly #failures: FailureLog;
   readonly #secondRead: SecondRead;
+  readonly #gone: GoneTeller;
   /** The state is of no use to go on from: all is read again. */
   #mustReadAll = true;
   /** The server does not have our version, or not yet: reading all takes whatever there is. */
@@ -63,7 +65,7 @@ export class Reflector {
   #unconfirmedCount = 0;
 
   constructor(options: ReflectorOptions) {
-    const { clock, random, log, kind } = options;
+    const { random, kind } = options;
     this.#options = options;
     this.#client = new KindClient(options, options);
     this.#pace = new Pace(random);
@@ -71,18 +73,16 @@ export class Reflector {
       ...options.handler,
       unconfirmed: (omitted, known) => this.#keepUnconfirmed(omitted, known),
     });
-    this.#failures = new FailureLog({
-      clock,
-      log,
-      message: `cannot follow every ${kind}, keeping what is known and trying again`,
-      overMessage: `following every ${kind} again`,
-    });
+    const message = `cannot follow every ${kind}, keeping what is known and trying again`;
+    const overMessage = `following every ${kind} again`;
+    this.#failures = new FailureLog({ ...options, message, overMessage });
     this.#secondRead = new SecondRead({
       ...options,
       client: this.#client,
       tracker: this.#tracker,
-      onDone: () => this.#tellState(),
+      onDone: () => this.#caughtUp(),
     });
+    this.#gone = new GoneTeller(this.#tracker, (error) => this.#failures.failed(error));
   }
 
   /** Follows until the signal aborts; never fails. */
@@ -98,7 +98,7 @@ export class Reflector {
         else await sleep(this.#options.clock, this.#failed(error), signal);
       }
     }
-    await this.#secondRead.stop();
+    await Promise.all([this.#secondRead.stop(), this.#gone.stop()]);
   }
 
   /** Reads everything once more, 10 to 20 s from now and on a new connection, tells what was not known, and then that it is confirmed. */
@@ -141,11 +141,8 @@ export class Reflector {
         this.#ended(end);
         return undefined;
       }
-      return new Error(
-        end.isSilent
-          ? `no event for ${streamPatience / 1000} s`
-          : 'the stream ended before it was complete',
-      );
+      const silence = `no event for ${streamPatience / 1000} s`;
+      return new Error(end.isSilent ? silence : 'the stream ended before it was complete');
     } catch (error) {
       if (signal.aborted || this.#tracker.isComplete || isVersionError(error)) throw error;
       const isObstacle = hasAnswer || isRefused(error);
@@ -221,7 +218,7 @@ export class Reflector {
               onHeard();
               this.#silentWatches = 0;
               onEvents(events);
-              this.#tellState();
+              this.#caughtUp();
             },
           }),
         onAlive: () => {
@@ -235,10 +232,17 @@ export class Reflector {
     }
   }
 
+  /** What came was taken in: what follows from it is told. */
+  #caughtUp(): void {
+    this.#gone.start();
+    this.#tellState();
+  }
+
   #complete(how: 'stream' | 'list'): void {
     this.#mustReadAll = false;
     this.#isVersionRefused = false;
     this.#options.metrics.listed(this.#options.kind, how);
+    this.#caughtUp();
     this.#works();
   }
 

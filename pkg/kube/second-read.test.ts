@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
+  added,
   api,
   cut,
   deleted,
@@ -257,3 +258,26 @@ async function relistedAnew(): Promise<void> {
   await stand.client.call();
   stand.told.length = 0;
 }
+
+test('much that is gone is told a stretch at a time, and then that the second read is over', async () => {
+  await relisted(await following(...some(1200)));
+  answer(await secondRead(), []);
+  await stand.clock.advance(0);
+  const first = deletions();
+  expect(first).toBeGreaterThan(0);
+  expect(first).toBeLessThan(1200);
+  for (let turn = 0; turn < 5; turn++) await stand.clock.advance(0);
+  expect(deletions()).toBe(1200);
+  expect(stand.told.at(-1)).toBe('confirmed');
+});
+
+test('what comes again before its deletion is told is not deleted', async () => {
+  const watch = await relisted(await following(...some(1200)));
+  const second = await secondRead();
+  answer(second, []);
+  await Promise.resolve();
+  watch.send(added('a1199', 30));
+  for (let turn = 0; turn < 5; turn++) await stand.clock.advance(0);
+  expect(stand.told.filter((text) => text.endsWith('a1199'))).toEqual(['+a1199']);
+  expect(deletions()).toBe(1199);
+});

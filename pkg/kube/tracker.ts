@@ -37,6 +37,8 @@ export class ObjectTracker {
   readonly #known = new KnownNames();
   /** Those of them that a doubtful pass left out. */
   readonly #unconfirmed = new KnownNames();
+  /** Those of them that are gone, and not told as deleted yet. */
+  readonly #gone = new KnownNames();
   #pass: Pass | undefined;
   /** What events said to be deleted since the second read began; `undefined` while there is none. */
   #deletedMeanwhile: KnownNames | undefined;
@@ -45,6 +47,7 @@ export class ObjectTracker {
   /** How many objects there were when what was told was complete last: what a pass brings does not outweigh what it leaves out. */
   #knownBefore = 0;
   #isSynced = false;
+  #hasSecondRead = false;
 
   constructor(kind: Kind, handler: TrackerHandler) {
     this.#kind = kind;
@@ -93,25 +96,22 @@ export class ObjectTracker {
     }
   }
 
-  /** The pass saw everything there is at a version: what it did not see is gone, or unconfirmed. */
+  /** The pass saw everything there is at a version: what it did not see is gone, which {@link tellGone} tells, or unconfirmed. */
   endPass(version: string): void {
     const pass = this.#pass;
     if (pass === undefined) return;
     this.#pass = undefined;
-    for (const name of pass.deleted) this.#tellDeleted(name);
+    for (const name of pass.deleted) this.#gone.add(name);
     const known = this.#knownBefore;
-    const omitted = [...this.#known].filter((name) => !pass.seen.has(name));
+    const omitted: ObjectName[] = [];
+    for (const name of this.#known)
+      if (!pass.seen.has(name) && !this.#gone.has(name)) omitted.push(name);
     const isUnconfirmed = isDoubtful(this.#kind, { omitted, known });
     const isNew = isUnconfirmed && omitted.some((name) => !this.#unconfirmed.has(name));
-    for (const name of omitted)
-      if (isUnconfirmed) this.#unconfirmed.add(name);
-      else this.#tellDeleted(name);
+    for (const name of omitted) (isUnconfirmed ? this.#unconfirmed : this.#gone).add(name);
     this.#isComplete = true;
     this.#version = version;
     if (isNew) this.#handler.unconfirmed(omitted.length, known);
-    if (this.#isSynced) return;
-    this.#isSynced = true;
-    this.#handler.synced();
   }
 
   /** A second read begins; it decides about what is unconfirmed, and about nothing else. */
@@ -130,16 +130,40 @@ export class ObjectTracker {
     this.#handler.set(raw);
   }
 
-  /** The second read saw everything there is: what it left out and is still unconfirmed is gone. */
+  /** The second read saw everything there is: what it left out and is still unconfirmed is gone, which {@link tellGone} tells. */
   endSecondRead(): void {
     this.#deletedMeanwhile = undefined;
-    for (const name of [...this.#unconfirmed]) this.#tellDeleted(name);
+    for (const name of this.#unconfirmed) this.#gone.add(name);
+    this.#unconfirmed.clear();
+    this.#hasSecondRead = true;
+  }
+
+  /** Tells that some objects are deleted, no more than a number of them; whether there are more. */
+  tellGone(count: number): boolean {
+    let left = count;
+    for (const name of this.#gone) {
+      if (left-- === 0) return true;
+      this.#tellDeleted(name);
+    }
+    this.#tellEnds();
+    return false;
+  }
+
+  /** Everything was told that there is to tell of a pass, and of a second read. */
+  #tellEnds(): void {
+    if (this.#isComplete && !this.#isSynced) {
+      this.#isSynced = true;
+      this.#handler.synced();
+    }
+    if (!this.#hasSecondRead) return;
+    this.#hasSecondRead = false;
     this.#handler.confirmed();
   }
 
   #set({ name, raw }: NamedObject): void {
     this.#known.add(name);
     this.#unconfirmed.delete(name);
+    this.#gone.delete(name);
     this.#pass?.seen.add(name);
     this.#pass?.deleted.delete(name);
     this.#handler.set(raw);
@@ -156,8 +180,9 @@ export class ObjectTracker {
   }
 
   #tellDeleted(name: ObjectName): void {
-    this.#unconfirmed.delete(name);
-    if (this.#known.delete(name)) this.#handler.delete(name);
+    if (this.#known.has(name)) this.#handler.delete(name);
+    // What could not be told is not forgotten.
+    for (const names of [this.#known, this.#unconfirmed, this.#gone]) names.delete(name);
   }
 
   #bookmark({ version, isInitialEnd }: Extract<WatchEvent, { type: 'bookmark' }>): void {
