@@ -220,7 +220,7 @@ test('of a folder, files that cannot be read are named with the place, and all o
   const said = follower.log.filter((line) => line.startsWith('error'));
   expect(said.map((line) => line.replaceAll(`${folder}/`, ''))).toEqual([
     expect.stringContaining('{"error":"half.json:1:27: '),
-    expect.stringContaining('{"error":"keys.yaml:3:1: Map keys must be unique'),
+    expect.stringContaining('{"error":"keys.yaml:3:1: map keys must be unique'),
     expect.stringContaining('{"error":"nameless.json: document 1: a Service without metadata.name'),
   ]);
 });
