@@ -1,5 +1,30 @@
+import { JsonError } from './json-scanner.ts';
+
 /** The size of one block; what a buffer holds is at most this much larger than what was appended. */
 const blockSize = 64 * 1024;
+/** How many bytes all buffers of one pool may hold: two of the largest objects. */
+const poolLimit = 24 * 1024 * 1024;
+
+/** The memory of many buffers, which take blocks from it and give them back; none is left to be collected. */
+export class BlockPool {
+  readonly #free: Buffer[] = [];
+  #count = 0;
+
+  /** A block of any content; a JsonError where the buffers hold too much already. */
+  take(): Buffer {
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    if (this.#count * blockSize >= poolLimit)
+      throw new JsonError(`more than ${poolLimit} bytes of objects that are not complete`);
+    this.#count++;
+    return Buffer.allocUnsafeSlow(blockSize);
+  }
+
+  /** Takes blocks back, which nobody uses any more. */
+  give(blocks: readonly Buffer[]): void {
+    this.#free.push(...blocks);
+  }
+}
 
 /**
  * Bytes that arrive in pieces and are made into text when they are complete, for a character may lie across two pieces.
@@ -7,8 +32,13 @@ const blockSize = 64 * 1024;
  * is kept costs a hundred bytes of its own and everything that arrived with it.
  */
 export class ByteBuffer {
-  readonly #blocks: Buffer[] = [];
+  readonly #pool: BlockPool;
+  #blocks: Buffer[] = [];
   #length = 0;
+
+  constructor(pool = new BlockPool()) {
+    this.#pool = pool;
+  }
 
   /** How many bytes there are. */
   get length(): number {
@@ -37,17 +67,23 @@ export class ByteBuffer {
     return this.#slice(0).toString('utf8');
   }
 
-  /** Everything as text; the buffer is empty then, and keeps one block for what comes next. */
+  /** Everything as text; the buffer is empty then. */
   take(): string {
     const text = this.text();
-    this.#blocks.length = Math.min(this.#blocks.length, 1);
-    this.#length = 0;
+    this.clear();
     return text;
+  }
+
+  /** Forgets everything, and gives its memory back. */
+  clear(): void {
+    this.#pool.give(this.#blocks);
+    this.#blocks = [];
+    this.#length = 0;
   }
 
   #block(index: number): Buffer {
     let block = this.#blocks[index];
-    if (block === undefined) this.#blocks.push((block = Buffer.allocUnsafeSlow(blockSize)));
+    if (block === undefined) this.#blocks.push((block = this.#pool.take()));
     return block;
   }
 

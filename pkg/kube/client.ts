@@ -1,6 +1,6 @@
 import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
 import { TokenBucket } from '../runner/token-bucket.ts';
-import { ByteBuffer } from './byte-buffer.ts';
+import { BlockPool, ByteBuffer } from './byte-buffer.ts';
 import { isCertificateError } from './certificate.ts';
 import type { Connection } from './connection.ts';
 import { type ApiError, ConnectionError, errorFromStatus } from './error.ts';
@@ -77,11 +77,16 @@ interface Call extends RequestOptions {
   readonly ownConnection?: boolean;
 }
 
+type Parser = Pick<ListParser, 'push' | 'finish' | 'close'>;
+type Listener = (values: readonly unknown[]) => void;
+
 /** The API over HTTP, always in JSON. */
 export class HttpClient implements Client {
   readonly #options: ClientOptions;
   readonly #transport: Transport;
   readonly #requests: TokenBucket;
+  /** Of all objects that are not complete yet. */
+  readonly #memory = new BlockPool();
   readonly #secrets = new Secrets();
 
   constructor(options: ClientOptions) {
@@ -122,18 +127,16 @@ export class HttpClient implements Client {
   }
 
   async #list(call: Call, { onHead, onItems }: ListOptions): Promise<unknown> {
-    const { body } = await this.#call(call);
-    const parser = new ListParser(onHead);
-    for await (const chunk of this.#parsed(call, body, parser)) onItems(chunk);
-    return this.#guard(call, () => parser.finish());
+    const answer = await this.#call(call);
+    const parser = new ListParser(this.#memory, onHead);
+    return this.#read(answer, { call, parser, onValues: onItems });
   }
 
   async #watch(call: Call, { onOpen, onEvents }: WatchOptions): Promise<void> {
-    const { body } = await this.#call(call);
+    const answer = await this.#call(call);
     onOpen?.();
-    const parser = new LineParser();
-    for await (const chunk of this.#parsed(call, body, parser)) onEvents(chunk);
-    this.#guard(call, () => parser.finish());
+    const parser = new LineParser(this.#memory);
+    await this.#read(answer, { call, parser, onValues: onEvents });
   }
 
   /** Errors, those that readers draw from what they are given included, without what servers echo of our credentials. */
@@ -145,14 +148,19 @@ export class HttpClient implements Client {
     }
   }
 
-  async *#parsed(
-    call: Call,
-    body: AsyncIterable<Uint8Array>,
-    parser: { push(chunk: Uint8Array): unknown[] },
-  ): AsyncGenerator<readonly unknown[]> {
-    for await (const bytes of body) {
-      const values = this.#guard(call, () => parser.push(bytes));
-      if (values.length > 0) yield values;
+  async #read(
+    answer: Answer,
+    { call, parser, onValues }: { call: Call; parser: Parser; onValues: Listener },
+  ): Promise<unknown> {
+    try {
+      await answer.read((bytes) => {
+        const values = this.#guard(call, () => parser.push(bytes));
+        if (values.length > 0) onValues(values);
+        return true;
+      });
+      return this.#guard(call, () => parser.finish());
+    } finally {
+      parser.close();
     }
   }
 
@@ -167,9 +175,12 @@ export class HttpClient implements Client {
   }
 
   async #json(call: Call, limit: number): Promise<unknown> {
-    const { body } = await this.#call(call);
+    const answer = await this.#call(call);
     const parser = new ValueParser(limit);
-    for await (const bytes of body) this.#guard(call, () => parser.push(bytes));
+    await answer.read((bytes) => {
+      this.#guard(call, () => parser.push(bytes));
+      return true;
+    });
     return this.#guard(call, () => parser.finish());
   }
 
@@ -184,7 +195,7 @@ export class HttpClient implements Client {
       });
     });
     if (answer.status !== 401) return this.#succeeded(call, answer);
-    await textOf(answer.body, errorBodyLimit);
+    await textOf(answer, errorBodyLimit);
     return this.#succeeded(call, await this.#send(call, { fresh: true }));
   }
 
@@ -238,8 +249,9 @@ export class HttpClient implements Client {
     throw await this.#error(call, answer);
   }
 
-  async #error(call: Call, { status, headers, body }: Answer): Promise<ApiError> {
-    const text = await textOf(body, errorBodyLimit).catch(() => '');
+  async #error(call: Call, answer: Answer): Promise<ApiError> {
+    const { status, headers } = answer;
+    const text = await textOf(answer, errorBodyLimit).catch(() => '');
     const retryAfter = Number(headers['retry-after']);
     return errorFromStatus(this.#name(call), {
       status,
@@ -261,12 +273,12 @@ export class HttpClient implements Client {
 }
 
 /** The text of a body; beyond the limit it is cut, and the connection with it. */
-async function textOf(body: AsyncIterable<Uint8Array>, limit: number): Promise<string> {
+async function textOf({ read }: Answer, limit: number): Promise<string> {
   const text = new ByteBuffer();
-  for await (const piece of body) {
-    text.append(piece.subarray(0, limit - text.length));
-    if (text.length === limit) break;
-  }
+  await read((bytes) => {
+    text.append(bytes.subarray(0, limit - text.length));
+    return text.length < limit;
+  });
   return text.take();
 }
 

@@ -1,10 +1,14 @@
 /** How deep values may be nested; objects of the API reach about twenty. */
 const depthLimit = 200;
-/** How much memory, in bytes, one value may need when it is parsed; ports of a Service, in 1.5 MB of text, need less than half of it. */
-const valueLimit = 24 * 1024 * 1024;
+/**
+ * How much memory, in bytes, one value may need when it is parsed. It must be more than any object needs that etcd stores
+ * (1.5 MB): whoever may write one could else keep everybody's objects from being read. Owner references of one
+ * letter need most, 30 MB by this count.
+ */
+const valueLimit = 32 * 1024 * 1024;
 
 /** About what V8 allocates for each part of a value, in bytes: `[[],[],[]]` needs twenty times as much as its text. */
-const cost = { collection: 64, member: 32, element: 16, string: 24 };
+const cost = { collection: 48, member: 8, element: 8, string: 24 };
 
 const quote = 0x22;
 const comma = 0x2c;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { BlockPool } from './byte-buffer.ts';
 import { JsonError } from './json-scanner.ts';
 import { LineParser, ListParser } from './json-stream.ts';
 
@@ -110,7 +111,7 @@ describe('ListParser', () => {
   });
 
   test.each([
-    ['an item of more than 8 MB', '{"items":["', 'x'.repeat(1024 * 1024), 9],
+    ['an item of more than 12 MB', '{"items":["', 'x'.repeat(1024 * 1024), 13],
     ['more around the items than anybody would send', '{"a":"', 'x'.repeat(1024), 65],
     ['nested to exhaustion', '{"items":[', '[', 200],
     ['of many values in little text', '{"items":[[', '[],'.repeat(1000), 1000],
@@ -150,7 +151,7 @@ describe('LineParser', () => {
   );
 
   test.each([
-    ['of more than 8 MB', '"', 'x'.repeat(1024 * 1024), 9],
+    ['of more than 12 MB', '"', 'x'.repeat(1024 * 1024), 13],
     ['nested to exhaustion', '', '[', 201],
     ['of many values in little text', '[', '{},'.repeat(1000), 1000],
   ])('a line is refused before it costs anything: %s', (_name, start, piece, count) => {
@@ -160,6 +161,21 @@ describe('LineParser', () => {
     expect(() => {
       for (let index = 0; index < count; index++) parser.push(bytes);
     }).toThrow('more than');
+  });
+
+  test('what all streams of one client keep is limited, and given back', () => {
+    const pool = new BlockPool();
+    const parsers = [new LineParser(pool), new LineParser(pool), new ListParser(pool)];
+    const megabyte = encoder.encode('x'.repeat(1024 * 1024));
+    const fill = (parser: LineParser | ListParser | undefined) => {
+      parser?.push(encoder.encode(parser instanceof ListParser ? '{"items":["' : '"'));
+      for (let count = 0; count < 11; count++) parser?.push(megabyte);
+    };
+    fill(parsers[0]);
+    fill(parsers[1]);
+    expect(() => fill(parsers[2])).toThrow('not complete');
+    for (const parser of parsers) parser.close();
+    expect(() => fill(new LineParser(pool))).not.toThrow();
   });
 
   test('depth and cost count anew in each line', () => {
@@ -198,8 +214,39 @@ const large = {
       hints: { forZones: [{ name: 'zone-a' }] },
     })),
   },
-  'a Service with 1.5 MB of annotations that JSON writes out': {
-    metadata: { annotations: { note: '<\u0001>'.repeat(500_000) } },
+  'a Service of 60,000 ports': {
+    spec: {
+      ports: Array.from({ length: 60_000 }, (_, index) => ({
+        name: `p${index}`,
+        protocol: 'TCP',
+        port: index + 1,
+        targetPort: index + 1,
+      })),
+    },
+  },
+  'a Service with 1.5 MB of names that JSON writes out, six bytes for one': {
+    metadata: { ownerReferences: [{ name: '\u0001'.repeat(1_572_864) }] },
+  },
+  'a Service with 1.5 MB of owners, 16 bytes each for etcd': {
+    metadata: {
+      ownerReferences: Array.from({ length: 98_304 }, () => ({
+        apiVersion: 'a',
+        kind: 'b',
+        name: 'c',
+        uid: 'd',
+      })),
+    },
+  },
+  'a Service with 1.5 MB of managed fields': {
+    metadata: {
+      managedFields: [
+        {
+          fieldsV1: Object.fromEntries(
+            Array.from({ length: 150_000 }, (_, index) => [`f:${index.toString(36)}`, {}]),
+          ),
+        },
+      ],
+    },
   },
 };
 

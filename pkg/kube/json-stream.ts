@@ -1,8 +1,8 @@
-import { ByteBuffer } from './byte-buffer.ts';
+import { BlockPool, ByteBuffer } from './byte-buffer.ts';
 import { JsonError, JsonScanner, parseJson } from './json-scanner.ts';
 
-/** The largest object, in bytes, that is read: etcd stores at most 1.5 MB, which are at most three times as many in JSON. */
-export const objectLimit = 8 * 1024 * 1024;
+/** The largest object, in bytes, that is read: etcd stores at most 1.5 MB, and JSON writes one byte in six (`\u003c`) at worst. */
+export const objectLimit = 12 * 1024 * 1024;
 /** How much may stand around the items of a list: its kind, its version. */
 const skeletonLimit = 64 * 1024;
 /** How many items one list may have: each object is remembered by its name. */
@@ -25,17 +25,22 @@ const closeBrace = 0x7d;
  */
 export class ListParser {
   readonly #scanner = new JsonScanner();
-  readonly #skeleton = new ByteBuffer();
-  readonly #item = new ByteBuffer();
+  readonly #skeleton: ByteBuffer;
+  readonly #item: ByteBuffer;
   #inItems = false;
   #hadItems = false;
   #itemCount = 0;
   #length = 0;
   readonly #onHead: (head: unknown) => void;
 
-  /** @param onHead hears what stands before the items, before any of them is given; it may throw */
-  constructor(onHead: (head: unknown) => void = () => {}) {
+  /**
+   * @param pool where it takes its memory from, until it is closed
+   * @param onHead hears what stands before the items, before any of them is given; it may throw
+   */
+  constructor(pool = new BlockPool(), onHead: (head: unknown) => void = () => {}) {
     this.#onHead = onHead;
+    this.#skeleton = new ByteBuffer(pool);
+    this.#item = new ByteBuffer(pool);
   }
 
   /** Takes the next bytes and gives the items that are complete with them; a JsonError for what can be no list. */
@@ -68,6 +73,12 @@ export class ListParser {
   finish(): unknown {
     if (!this.#scanner.isComplete) throw new JsonError('the list breaks off');
     return parseJson(this.#skeleton.take());
+  }
+
+  /** Gives its memory back. */
+  close(): void {
+    this.#skeleton.clear();
+    this.#item.clear();
   }
 
   #startItems(): void {
@@ -117,7 +128,12 @@ export class ListParser {
 /** Reads JSON values that stand one a line, as a watch sends them, as they arrive. */
 export class LineParser {
   readonly #scanner = new JsonScanner();
-  readonly #line = new ByteBuffer();
+  readonly #line: ByteBuffer;
+
+  /** @param pool where it takes its memory from, until it is closed */
+  constructor(pool = new BlockPool()) {
+    this.#line = new ByteBuffer(pool);
+  }
 
   /** Takes the next bytes and gives the values whose lines are complete with them; blank lines mean nothing. */
   push(chunk: Uint8Array): unknown[] {
@@ -133,8 +149,13 @@ export class LineParser {
   }
 
   /** Ends the stream, which must not be in the middle of a line. */
-  finish(): void {
+  finish(): undefined {
     if (this.#line.take().trim() !== '') throw new JsonError('the stream breaks off in a line');
+  }
+
+  /** Gives its memory back. */
+  close(): void {
+    this.#line.clear();
   }
 
   /** The text of the line that these bytes complete. Most lie in one chunk, and need no copy. */

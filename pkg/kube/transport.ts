@@ -1,5 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
+import { finished } from 'node:stream/promises';
 import { type Clock, seconds } from '../runner/clock.ts';
 import { explainCertificate } from './certificate.ts';
 import type { Credentials } from './connection.ts';
@@ -9,6 +10,9 @@ import { ConnectionError } from './error.ts';
 const connectTimeout = seconds(15);
 /** After how much silence TCP asks whether the other side is still there; the kernel then asks each second, ten times. */
 const keepAliveDelay = seconds(10);
+
+/** After how many bytes of a body others get their turn. */
+const turnLength = 256 * 1024;
 
 /** One HTTP request, ready to be sent. */
 export interface Exchange {
@@ -24,11 +28,14 @@ export interface Exchange {
   readonly signal: AbortSignal | undefined;
 }
 
-/** The head of an answer, and its body as it comes; reading it to its end, or leaving the loop, frees the connection. */
+/** Takes a piece of a body, whose bytes are gone when it returns, and says whether it wants more; it may throw. */
+export type Take = (bytes: Uint8Array) => boolean;
+
+/** The head of an answer, and its body; reading that to its end, or until it is enough, frees the connection. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<http.IncomingHttpHeaders>;
-  readonly body: AsyncIterable<Uint8Array>;
+  readonly read: (take: Take) => Promise<void>;
 }
 
 /** Sends requests over node:http and node:https, and notices connections that are dead. */
@@ -57,7 +64,7 @@ export class Transport {
       return {
         status: response.statusCode ?? 0,
         headers: response.headers,
-        body: read(response, { exchange, watchdog }),
+        read: (take) => read(response, { take, exchange, watchdog }),
       };
     } catch (error) {
       watchdog.stop();
@@ -81,12 +88,8 @@ export class Transport {
     const agent = credentials.agent ?? (isLong ? agents.long : agents.short);
     const headers = { ...credentials.headers, ...exchange.headers };
     return new Promise((resolve, reject) => {
-      const request = (isSecure ? https : http).request(url, {
-        method,
-        headers,
-        agent,
-        ...credentials.tls,
-      });
+      const options = { method, headers, agent, ...credentials.tls };
+      const request = (isSecure ? https : http).request(url, options);
       // Node's own `signal` option strikes after the end, too, and then a socket in the pool, whose error nobody hears.
       const abort = () => request.destroy();
       signal?.addEventListener('abort', abort);
@@ -122,27 +125,56 @@ export class Transport {
   }
 }
 
-async function* read(
+/**
+ * Reads a body to its end, or until nobody wants more. Pieces are handed on as they come and not kept: an iterator
+ * would gather them, and one of one byte costs two hundred.
+ */
+async function read(
   response: http.IncomingMessage,
-  { exchange, watchdog }: { exchange: Exchange; watchdog: Watchdog },
-): AsyncGenerator<Uint8Array> {
+  { take, exchange, watchdog }: { take: Take; exchange: Exchange; watchdog: Watchdog },
+): Promise<void> {
   const { method, url, timeouts, signal } = exchange;
   const destroy = (error: Error) => void response.destroy(error);
   watchdog.guard(timeouts.idle, { reason: silence(timeouts.idle), destroy });
-  try {
-    for await (const chunk of response) {
-      watchdog.feed();
-      yield chunk as Uint8Array;
+  let stop: { readonly error?: unknown } | undefined;
+  let length = 0;
+  response.on('data', (piece: Buffer) => {
+    if (stop !== undefined) return;
+    watchdog.feed();
+    stop = taken(piece, take);
+    if (stop !== undefined) response.destroy();
+    else if ((length += piece.length) >= turnLength) {
+      length = 0;
+      response.pause();
+      setImmediate(() => response.resume());
     }
-  } catch (cause) {
-    if (signal?.aborted === true) throw signal.reason;
-    throw new ConnectionError(`${method} ${url.origin}${url.pathname}`, {
-      reason: reasonOf(cause),
-      cause,
-    });
-  } finally {
-    watchdog.stop();
+    free(piece);
+  });
+  const lost = await finished(response).catch((cause: unknown) => ({ cause }));
+  watchdog.stop();
+  if (stop !== undefined && 'error' in stop) throw stop.error;
+  if (stop !== undefined || lost === undefined) return;
+  if (signal?.aborted === true) throw signal.reason;
+  const { cause } = lost;
+  const reason = reasonOf(cause);
+  throw new ConnectionError(`${method} ${url.origin}${url.pathname}`, { reason, cause });
+}
+
+/** Hands on a piece; what comes back, if anything, ends the reading. */
+function taken(piece: Uint8Array, take: Take): { readonly error?: unknown } | undefined {
+  try {
+    return take(piece) ? undefined : {};
+  } catch (error) {
+    return { error };
   }
+}
+
+/**
+ * Frees the memory of bytes that were read. Node allocates each piece anew, outside of V8's heap, where 64 MB gather
+ * before V8 looks for what can be freed.
+ */
+function free({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }
 
 /** What a watchdog does when nothing came for too long. */
