@@ -87,11 +87,11 @@ export class Bookkeeper {
       for (const service of this.#queue.takeDue(clock.now(), (key) => this.#tasks.has(key)))
         await this.#run({ service, steps: this.#steps(service, node) }, breather);
       for (const task of [...this.#tasks.values()]) await this.#run(task, breather);
-    } while (this.#hasMore && (isComplete || clock.now() - began < longest));
+    } while (this.hasMore && (isComplete || clock.now() - began < longest));
     this.#reports.conflicts(ledger.takeConflicts(), { ledger, store });
     const keys = this.#touched;
     this.#touched = new Keys();
-    const next = this.#hasMore ? clock.now() : this.#queue.nextRetry;
+    const next = this.hasMore ? clock.now() : this.#queue.nextRetry;
     return { keys, triggers, next };
   }
 
@@ -100,7 +100,8 @@ export class Bookkeeper {
     return this.#udpChanges.take();
   }
 
-  get #hasMore(): boolean {
+  /** Whether Services that changed are entered in part or not at all; those that failed and wait for their time are not counted. */
+  get hasMore(): boolean {
     return this.#tasks.size > 0 || this.#queue.hasChanged;
   }
 

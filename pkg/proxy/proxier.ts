@@ -106,13 +106,13 @@ export class Proxier {
 
   /** Ends when every change taken in so far is in the kernel. */
   async idle(): Promise<void> {
-    const { lane, rules, store, reconciler } = this.#parts;
+    const { lane, rules, store, books, reconciler } = this.#parts;
     do {
       await lane.run(() => sleep(this.#options.clock, 0));
       await rules.attempted(this.#stop.signal);
-    } while (store.isDirty || reconciler.isWaiting);
-    // A sync that took the last changes in may still be at work: what is asked for now ends after it.
-    await lane.run(() => undefined);
+      // A sync that took the last changes in may still be at work: what is asked for now ends after it.
+      await lane.run(() => undefined);
+    } while (store.isDirty || books.hasMore || reconciler.isWaiting || rules.isPending);
   }
 
   /** Everything that the API says, against everything that the kernel holds; what needs rules waits for them, and nothing else. */

@@ -50,6 +50,13 @@ export class RuleWriter {
     return [...this.#options.mirror.rules.values()].some(({ isFailing }) => isFailing);
   }
 
+  /** Whether rules were asked for that no attempt was made for yet. */
+  get isPending(): boolean {
+    return [...this.#options.mirror.rules.values()].some(
+      ({ requested, isFailing }) => requested !== undefined && !isFailing,
+    );
+  }
+
   /** Makes a family's rules those for some sets, soon. */
   request(family: Family, nonEmpty: ReadonlySet<SetId>): void {
     this.#writers.get(family)?.request(nonEmpty);
