@@ -105,6 +105,7 @@ describe('the fake', () => {
       protocol: 0,
       create: 1,
       destroy: 0,
+      swap: 0,
       write: 1,
       sets: 1,
       entries: 1,

@@ -6,6 +6,7 @@ import {
   type EntryWrite,
   entryKey,
   type IpSets,
+  isSetLike,
   printEntryWrite,
   printSetHeader,
   type SetHeader,
@@ -18,11 +19,13 @@ export type IpSetCall =
   | { readonly call: 'protocol' | 'sets' }
   | { readonly call: 'create'; readonly header: SetHeader }
   | { readonly call: 'destroy' | 'entries'; readonly name: string }
+  | { readonly call: 'swap'; readonly names: readonly [string, string] }
   | { readonly call: 'write'; readonly write: EntryWrite };
 
 interface HeldSet {
-  readonly header: SetHeader;
-  readonly entries: Map<string, Entry>;
+  header: SetHeader;
+  hasExtensions: boolean;
+  entries: Map<string, Entry>;
   references: number;
 }
 
@@ -34,11 +37,13 @@ interface Refusal {
 /** IP sets in memory, which refuse what the kernel refuses. */
 export class FakeIpSets implements IpSets {
   /** How often each call was made; `write` counts batches. */
-  readonly calls = { protocol: 0, create: 0, destroy: 0, write: 0, sets: 0, entries: 0 };
+  readonly calls = { protocol: 0, create: 0, destroy: 0, swap: 0, write: 0, sets: 0, entries: 0 };
   /** How many writes were tried, in all batches together. */
   writes = 0;
   /** Fails a call, or a single write of a batch, with the code it returns. */
   failWith: (call: IpSetCall) => ErrnoCode | undefined = () => undefined;
+  /** How many rules match on a set, besides those of {@link refer}. */
+  rulesOn: (name: string) => number = () => 0;
   readonly #sets = new Map<string, HeldSet>();
 
   protocol(): number {
@@ -54,20 +59,46 @@ export class FakeIpSets implements IpSets {
     const problem = setNameProblem(header.name);
     if (problem !== undefined) throw new KernelError(operation, 'EINVAL', { detail: problem });
     const wanted = kernelHeader(header);
-    const held = this.#sets.get(header.name)?.header;
-    if (held === undefined)
-      this.#sets.set(header.name, { header: wanted, entries: new Map(), references: 0 });
-    else if (!isSameSet(held, wanted))
-      throw new KernelError(operation, 'EEXIST', { detail: `it is ${printSetHeader(held)}` });
+    const held = this.#sets.get(header.name);
+    if (held === undefined) this.#make(wanted, { hasExtensions: false });
+    else if (!isSetLike({ ...held, entryCount: 0 }, wanted))
+      throw new KernelError(operation, 'EEXIST', {
+        detail: `it is ${printSetHeader(held.header)}`,
+      });
+  }
+
+  /** A foreign hand: makes a set with extensions, as `ipset create … timeout 60` does. */
+  createWithExtensions(header: SetHeader): void {
+    this.#make(kernelHeader(header), { hasExtensions: true });
+  }
+
+  #make(header: SetHeader, { hasExtensions }: { hasExtensions: boolean }): void {
+    this.#sets.set(header.name, { header, hasExtensions, entries: new Map(), references: 0 });
   }
 
   destroy(name: string): void {
     const operation = `destroy set ${name}`;
     this.calls.destroy++;
     this.#inject(operation, { call: 'destroy', name });
-    if (this.#held(operation, name).references > 0)
+    if (this.#held(operation, name).references + this.rulesOn(name) > 0)
       throw new KernelError(operation, 'EBUSY', { detail: 'set is in use' });
     this.#sets.delete(name);
+  }
+
+  swap(one: string, other: string): void {
+    const operation = `swap sets ${one} and ${other}`;
+    this.calls.swap++;
+    this.#inject(operation, { call: 'swap', names: [one, other] });
+    const [first, second] = [this.#held(operation, one), this.#held(operation, other)];
+    if (contentOf(first.header) !== contentOf(second.header))
+      throw new KernelError(operation, 'EINVAL', { detail: 'the sets differ in type' });
+    const { header, hasExtensions, entries } = first;
+    first.header = { ...second.header, name: one };
+    first.hasExtensions = second.hasExtensions;
+    first.entries = second.entries;
+    second.header = { ...header, name: other };
+    second.hasExtensions = hasExtensions;
+    second.entries = entries;
   }
 
   write(batch: readonly EntryWrite[]): readonly Failure[] {
@@ -87,9 +118,10 @@ export class FakeIpSets implements IpSets {
   async sets(): Promise<readonly SetStatus[]> {
     this.calls.sets++;
     this.#inject('list sets', { call: 'sets' });
-    return [...this.#sets.values()].map(({ header, entries, references }) => ({
+    return [...this.#sets.values()].map(({ header, hasExtensions, entries, references }) => ({
       header,
-      references,
+      hasExtensions,
+      references: references + this.rulesOn(header.name),
       entryCount: entries.size,
     }));
   }
@@ -159,12 +191,9 @@ function kernelHeader(header: SetHeader): SetHeader {
   return { ...header, firstPort: firstPort ?? 0, lastPort: lastPort ?? 0 };
 }
 
-function isSameSet(one: SetHeader, other: SetHeader): boolean {
-  if (one.type === 'bitmap:port' || other.type === 'bitmap:port')
-    return printSetHeader(one) === printSetHeader(other);
-  return (
-    one.type === other.type && one.family === other.family && one.maxElements === other.maxElements
-  );
+/** What the kernel compares before a swap: what an entry consists of, and the family. */
+function contentOf(header: SetHeader): string {
+  return header.type === 'bitmap:port' ? header.type : `${header.type} ${header.family}`;
 }
 
 function isFull({ header, entries }: HeldSet): boolean {

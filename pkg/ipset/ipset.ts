@@ -28,9 +28,19 @@ export type SetHeader =
       readonly lastPort: number;
     };
 
+/** A set of a type that is not known here. */
+export interface OtherSetHeader {
+  readonly name: string;
+  readonly type: 'other';
+  /** As ipset calls it: `hash:net`. */
+  readonly typeName: string;
+}
+
 /** A set as the kernel reports it. */
 export interface SetStatus {
-  readonly header: SetHeader;
+  readonly header: SetHeader | OtherSetHeader;
+  /** It has timeouts, counters, comments or a netmask: an entry there is not what it is without them. */
+  readonly hasExtensions: boolean;
   /** How many rules and sets refer to it. */
   readonly references: number;
   readonly entryCount: number;
@@ -80,13 +90,18 @@ export interface IpSets {
   /** EBUSY while rules refer to it; ENOENT if there is none. */
   destroy(name: string): void;
   /**
+   * Exchanges the names of two sets: rules that match on a name see the other's entries from then on, with nothing in between.
+   * ENOENT if one is missing, EINVAL if they differ in family or in what their entries consist of, EBUSY while somebody lists one.
+   */
+  swap(one: string, other: string): void;
+  /**
    * Tries every write, order kept within a set; the failed ones by index, in that order. ENOENT: no such set. ENOSPC: the
    * set is full. ERANGE: no port, or one outside a bitmap's range. EINVAL: the entry is of another family than the set, or the
    * type cannot hold it: a network of length 0 (see {@link canonicalEntries}), the unspecified address in `hash:ip`.
    * An entry's type must be its set's: the kernel does not always notice.
    */
   write(batch: readonly EntryWrite[]): readonly Failure[];
-  /** Every set of a type known here, ours or not; sets of other types are left out. */
+  /** Every set, ours or not. */
   sets(): Promise<readonly SetStatus[]>;
   /**
    * The entries of a set; throws ENOENT if there is none. Left out is what is no {@link Entry}: other protocols, and
@@ -119,8 +134,21 @@ export function setNameProblem(name: string): string | undefined {
   return name.includes('\0') ? 'a name has no zero byte' : undefined;
 }
 
+/** Whether a set is what `create` with this header would find: the same type, family and sizes but hashSize, and no extensions. */
+export function isSetLike({ header, hasExtensions }: SetStatus, wanted: SetHeader): boolean {
+  if (hasExtensions) return false;
+  if (header.type === 'bitmap:port' || wanted.type === 'bitmap:port')
+    return printSetHeader(header) === printSetHeader(wanted);
+  return (
+    header.type === wanted.type &&
+    header.family === wanted.family &&
+    header.maxElements === wanted.maxElements
+  );
+}
+
 /** `hash:ip family inet hashsize 1024 maxelem 65536`: what follows the name in `ipset create`. */
-export function printSetHeader(header: SetHeader): string {
+export function printSetHeader(header: SetHeader | OtherSetHeader): string {
+  if (header.type === 'other') return header.typeName;
   if (header.type === 'bitmap:port')
     return `bitmap:port range ${header.firstPort}-${header.lastPort}`;
   const family = header.family === 'IPv4' ? 'inet' : 'inet6';

@@ -78,6 +78,18 @@ export class NetlinkIpSets implements IpSets {
     }
   }
 
+  swap(one: string, other: string): void {
+    const operation = `swap sets ${one} and ${other}`;
+    try {
+      this.#connection.request(commands.swap, message({ protocol, name: one, other }), operation);
+    } catch (error) {
+      const clearer = clear(error, 'hash:ip'); // no error of a swap depends on the type
+      // The kernel's word for the second set that is missing.
+      if (errnoOf(clearer) !== 'EEXIST') throw clearer;
+      throw new KernelError(operation, 'ENOENT', { detail: `no set ${other}`, cause: error });
+    }
+  }
+
   write(batch: readonly EntryWrite[]): readonly Failure[] {
     return writeEntries(this.#connection, { batch, protocol });
   }

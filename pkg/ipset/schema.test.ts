@@ -31,6 +31,7 @@ test('what the kernel listed is read as what was created', () => {
     const status = fromListReply(reply);
     if (status === undefined) throw new Error('a set of a type that is not known');
     const { header, entryCount, references } = status;
+    if (header.type === 'other') throw new Error(`a set of type ${header.typeName}`);
     const entries = (reply.list?.entries ?? []).map((data) => fromEntryData(header.type, data));
     const keys = entries.map((entry) => (entry === undefined ? '?' : entryKey(entry)));
     return [header.name, printSetHeader(header), entryCount, references, ...keys];

@@ -3,7 +3,7 @@ import { ipv4Address, ipv6Address } from '../netlink/addresses.ts';
 import { NLM_F_CREATE, NLM_F_EXCL } from '../netlink/message.ts';
 import { NFNL_SUBSYS_IPSET, netfilterCommand } from '../netlink/netfilter.ts';
 import { attributes, optional, repeated, required } from '../wire/attributes.ts';
-import { cstring, u8, u16be, u32, u32be } from '../wire/codec.ts';
+import { bytes, cstring, u8, u16be, u32, u32be } from '../wire/codec.ts';
 import { DecodeError } from '../wire/reader.ts';
 import { mapped } from '../wire/struct.ts';
 
@@ -53,6 +53,10 @@ const entryList = attributes('IPSET_ATTR_ADT', {
 export const headerData = attributes('IPSET_ATTR', {
   firstPort: optional(4, u16be, netByteOrder), // PORT_FROM
   lastPort: optional(5, u16be, netByteOrder), // PORT_TO
+  timeout: optional(6, u32be, netByteOrder), // TIMEOUT
+  flags: optional(8, u32be, netByteOrder), // CADT_FLAGS: counters, comments and the like
+  bitmask: optional(12, bytes), // BITMASK
+  netmask: optional(20, u8), // NETMASK
   hashSize: optional(18, u32be, netByteOrder), // HASHSIZE
   maxElements: optional(19, u32be, netByteOrder), // MAXELEM
   elements: optional(24, u32be, netByteOrder), // ELEMENTS
@@ -66,6 +70,12 @@ const protocolMessage = attributes('IPSET_ATTR', { protocol });
 const nameMessage = attributes('IPSET_ATTR', {
   protocol,
   name: required(2, cstring), // SETNAME
+});
+
+const swapRequest = attributes('IPSET_ATTR', {
+  protocol,
+  name: required(2, cstring), // SETNAME
+  other: required(3, cstring), // SETNAME2, the number of TYPENAME
 });
 
 const typeRequest = attributes('IPSET_ATTR', {
@@ -155,6 +165,13 @@ export const commands = {
     command: 3,
     flags: NLM_F_EXCL, // without it newer kernels take a missing set for destroyed
     request: nameMessage,
+    reply: nothing,
+  }),
+  swap: netfilterCommand({
+    name: 'IPSET_CMD_SWAP',
+    subsystem,
+    command: 6,
+    request: swapRequest,
     reply: nothing,
   }),
   list: netfilterCommand({

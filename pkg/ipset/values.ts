@@ -59,13 +59,26 @@ export function toHeaderData(header: SetHeader): { family: number; data: HeaderD
   return { family: family === 'IPv4' ? AF_INET : AF_INET6, data: { hashSize, maxElements } };
 }
 
-/** The set that a list reply is about, or `undefined` if it is of a type not known here. */
+/** The set that a list reply is about, or `undefined` if it has no header: it is the next part of one. */
 export function fromListReply(reply: ValueOf<typeof listReply>): SetStatus | undefined {
-  const type = setType(reply.type);
-  const data = reply.header;
-  if (type === undefined || data === undefined) return undefined;
-  const header = headerOf(type, reply.name, { data, family: reply.family ?? 0 });
-  return { header, references: data.references ?? 0, entryCount: data.elements ?? 0 };
+  const { name, type: typeName, header: data } = reply;
+  if (typeName === undefined || data === undefined) return undefined;
+  const type = setType(typeName);
+  const header: SetStatus['header'] =
+    type === undefined
+      ? { name, type: 'other', typeName }
+      : headerOf(type, name, { data, family: reply.family ?? 0 });
+  return {
+    header,
+    hasExtensions: hasExtensions(data),
+    references: data.references ?? 0,
+    entryCount: data.elements ?? 0,
+  };
+}
+
+/** The kernel tells of each only where a set has it. */
+function hasExtensions({ timeout, flags, bitmask, netmask }: HeaderData): boolean {
+  return [timeout, flags, bitmask, netmask].some((value) => value !== undefined);
 }
 
 /** The type that a name means, if it is known here. */

@@ -19,6 +19,7 @@ import { Breather } from '../runner/lane.ts';
 import { deviceName } from './apply/applier.ts';
 import { Keys } from './keys.ts';
 import type { Ledger } from './ledger.ts';
+import type { LeftoverSets } from './leftover-sets.ts';
 import type { Mirror } from './mirror.ts';
 import { foundFrontEnd, isOurs } from './ownership.ts';
 import { setIds, setName } from './sets.ts';
@@ -30,6 +31,7 @@ export interface AuditContext {
   readonly links: Links;
   readonly mirror: Mirror;
   readonly ledger: Ledger;
+  readonly leftovers: LeftoverSets;
   readonly families: readonly Family[];
   /** Networks whose virtual servers are somebody else's unless a Service wants them. */
   readonly excluded: readonly Prefix[];
@@ -70,7 +72,9 @@ export async function readAddresses({ links, mirror, ledger }: AuditContext): Pr
 }
 
 async function* readSets(context: AuditContext): AsyncGenerator<Keys> {
-  const present = new Set((await context.ipsets.sets()).map(({ header }) => header.name));
+  const all = await context.ipsets.sets();
+  const present = new Set(all.map(({ header }) => header.name));
+  for (const wrong of await context.leftovers.repair(all)) present.delete(wrong);
   for (const family of context.families) {
     for (const id of setIds) {
       const name = setName(id, family);

@@ -25,6 +25,7 @@ import { GracefulTerminationManager } from './graceful.ts';
 import { Intake } from './intake.ts';
 import type { KeptSettings } from './kernel-settings.ts';
 import { Ledger } from './ledger.ts';
+import { LeftoverSets } from './leftover-sets.ts';
 import { Mirror } from './mirror.ts';
 import { Pods } from './pods.ts';
 import { Replacements } from './replacements.ts';
@@ -139,7 +140,13 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   const looked = { graceful, retries, replacements };
   const reading = { ipvs, mirror, ledger, excluded: options.excluded };
   const reconciler = new Reconciler({ ...common, ...looked, podOn, applier, reading, log, now });
-  const auditContext = { ...common, ...reading, ipsets, links, now };
+  const leftovers = new LeftoverSets({
+    ...{ ipsets, families, log, now },
+    wantedEntries: (set) => ledger.entries(set),
+    withdrawRules: (family) => rules.withdraw(family),
+    requestRules: (family) => rules.request(family, ledger.nonEmptySets(family)),
+  });
+  const auditContext = { ...common, ...reading, ipsets, links, leftovers, now };
   const kept = { lane, store, intake, books, rules, retirement, reconciler, guard, auditContext };
   return { ...common, ...looked, ...kept };
 }

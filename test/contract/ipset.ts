@@ -14,8 +14,8 @@ import { bitmap, hash, kinds, name, service, source } from './ipset-samples.ts';
 /** What the suite needs of an implementation, made anew for each test. */
 export interface IpSetsSubject {
   readonly ipsets: IpSets;
-  /** Makes a rule refer to a set; the returned function takes it away. */
-  refer(name: string): () => void;
+  /** Makes a rule refer to a set, as `ip,port` or by other parts of a packet; the returned function takes it away. */
+  refer(name: string, directions?: string): () => void;
   /** Leaves no set behind. */
   dispose(): void;
 }
@@ -64,7 +64,9 @@ export function ipSetsContract(make: () => IpSetsSubject | Promise<IpSetsSubject
       '$header.type $header.family comes back as it was created',
       async ({ header }) => {
         ipsets.create(header);
-        expect(await ipsets.sets()).toEqual([{ header, references: 0, entryCount: 0 }]);
+        expect(await ipsets.sets()).toEqual([
+          { header, hasExtensions: false, references: 0, entryCount: 0 },
+        ]);
       },
     );
 
@@ -143,6 +145,47 @@ export function ipSetsContract(make: () => IpSetsSubject | Promise<IpSetsSubject
       release();
       ipsets.destroy(name);
       expect(await ipsets.sets()).toEqual([]);
+    });
+  });
+
+  describe('a swap', () => {
+    const other = 'KUBE-OTHER';
+
+    test('exchanges entries and sizes, whoever refers to them', async () => {
+      ipsets.create(bitmap(30_000, 32_767));
+      ipsets.create({ ...bitmap(), name: other });
+      const ports = [30_080, 30_081].map((port) => ({ type: 'bitmap:port', port }) as const);
+      ipsets.write([
+        ...ports.slice(0, 1).map((port) => add(port)),
+        ...ports.map((port) => add(port, other)),
+      ]);
+      const release = subject.refer(name, 'dst');
+      ipsets.swap(other, name);
+      expect([await keys(), await keys(other)]).toEqual([['30080', '30081'], ['30080']]);
+      expect(await headers()).toEqual(
+        [`${name} bitmap:port range 0-65535`, `${other} bitmap:port range 30000-32767`].sort(),
+      );
+      expect(errnoOf(caught(() => ipsets.destroy(name)))).toBe('EBUSY');
+      ipsets.destroy(other);
+      release();
+    });
+
+    test.each([
+      ['another type', hash('hash:ip', { name: other })],
+      ['another family', hash('hash:ip,port', { name: other, family: 'IPv6' })],
+      ['a bitmap', { ...bitmap(), name: other }],
+    ])('is refused with %s: EINVAL', async (_, header) => {
+      ipsets.create(hash('hash:ip,port'));
+      ipsets.create(header);
+      const before = await headers();
+      expect(errnoOf(caught(() => ipsets.swap(name, other)))).toBe('EINVAL');
+      expect(await headers()).toEqual(before);
+    });
+
+    test('needs both: ENOENT', () => {
+      ipsets.create(hash('hash:ip,port'));
+      expect(errnoOf(caught(() => ipsets.swap(name, other)))).toBe('ENOENT');
+      expect(errnoOf(caught(() => ipsets.swap(other, name)))).toBe('ENOENT');
     });
   });
 

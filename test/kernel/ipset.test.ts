@@ -44,8 +44,8 @@ describe('the kernel keeps the contract', () => {
   ipSetsContract(
     (): IpSetsSubject => ({
       ipsets,
-      refer(name) {
-        const rule = ['INPUT', '-m', 'set', '--match-set', name, 'dst,dst'];
+      refer(name, directions = 'dst,dst') {
+        const rule = ['INPUT', '-m', 'set', '--match-set', name, directions];
         node.run('iptables', '-A', ...rule);
         return () => void node.run('iptables', '-D', ...rule);
       },
@@ -153,10 +153,13 @@ describe('beside the ipset tool', () => {
     expect(saved().at(0)).toBe('add KUBE-SOURCES 172.30.0.1,tcp:443,203.0.113.0/24');
   });
 
-  test('sets of other types are left out, and in the way', async () => {
+  test('sets of other types are named, and in the way', async () => {
     ipset('create', 'KUBE-NODE-PORT-SCTP', 'hash:net');
     ipset('create', 'KUBE-OTHER', 'list:set');
-    expect(await ipsets.sets()).toEqual([]);
+    expect((await ipsets.sets()).map(({ header }) => header)).toEqual([
+      { name: 'KUBE-NODE-PORT-SCTP', type: 'other', typeName: 'hash:net' },
+      { name: 'KUBE-OTHER', type: 'other', typeName: 'list:set' },
+    ]);
     const header = {
       name: 'KUBE-NODE-PORT-SCTP',
       type: 'bitmap:port',
@@ -166,6 +169,28 @@ describe('beside the ipset tool', () => {
     expect(() => ipsets.create(header)).toThrow(
       'create set KUBE-NODE-PORT-SCTP: EEXIST (it is hash:net)',
     );
+  });
+
+  test.each([
+    ['timeout', '60'],
+    ['counters'],
+    ['comment'],
+    ['skbinfo'],
+    ['netmask', '24'],
+    ['forceadd'],
+  ])('a set with %s is told from one without', async (...extension) => {
+    ipset('create', 'KUBE-IPVS-IPS', 'hash:ip', ...extension);
+    expect(await ipsets.sets()).toMatchObject([{ hasExtensions: true }]);
+  });
+
+  test('a set of another type is swapped in if its entries consist of the same', async () => {
+    ipset('create', 'KUBE-IPVS-IPS', 'bitmap:ip', 'range', '172.30.0.0/24');
+    ipsets.create({ name: 'KUBE-NEW', type: 'hash:ip', family: 'IPv4', ...sizes });
+    ipsets.swap('KUBE-NEW', 'KUBE-IPVS-IPS');
+    expect((await ipsets.sets()).map(({ header }) => header.type).sort()).toEqual([
+      'hash:ip',
+      'other',
+    ]);
   });
 
   test('a set with extensions is in the way', () => {

@@ -5,7 +5,7 @@ import { Backoff } from '../../runner/backoff.ts';
 import { type Clock, minutes, seconds } from '../../runner/clock.ts';
 import { Runner } from '../../runner/runner.ts';
 import type { Mirror, RuleStatus } from '../mirror.ts';
-import type { SetId } from '../sets.ts';
+import { type SetId, setIds } from '../sets.ts';
 import { ObjectLog } from './object-log.ts';
 import type { RuleSource } from './rule-source.ts';
 
@@ -60,6 +60,11 @@ export class RuleWriter {
   /** Makes a family's rules those for some sets, soon. */
   request(family: Family, nonEmpty: ReadonlySet<SetId>): void {
     this.#writers.get(family)?.request(nonEmpty);
+  }
+
+  /** Takes all rules of a family out; they are written again when they are requested. Throws what the firewall throws. */
+  async withdraw(family: Family): Promise<void> {
+    await this.#writers.get(family)?.withdraw();
   }
 
   /** Writes the rules again if what they depend on besides the sets has changed. */
@@ -120,6 +125,12 @@ class FamilyWriter {
     const wanted = requested ?? written;
     this.#update({ written: undefined });
     if (wanted !== undefined) this.request(wanted);
+  }
+
+  async withdraw(): Promise<void> {
+    const { firewall, source } = this.#options;
+    this.#update({ written: undefined });
+    await firewall.remove(this.#family, await source.ruleset(this.#family, new Set(setIds)));
   }
 
   async check(): Promise<boolean> {

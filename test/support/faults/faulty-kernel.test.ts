@@ -183,6 +183,7 @@ const calls: Readonly<Record<string, (kernel: KernelInterfaces) => unknown>> = {
   'ipvs.setTimeouts': ({ ipvs }) => ipvs.setTimeouts({ tcp: 1, tcpFin: 1, udp: 1 }),
   'ipsets.protocol': ({ ipsets }) => ipsets.protocol(),
   'ipsets.create': ({ ipsets }) => ipsets.create(header),
+  'ipsets.swap': ({ ipsets }) => ipsets.swap('KUBE-X', 'KUBE-X'),
   'ipsets.destroy': ({ ipsets }) => ipsets.destroy('KUBE-X'),
   'ipsets.write': ({ ipsets }) =>
     ipsets.write([{ kind: 'addEntry', set: 'KUBE-X', entry: { type: 'bitmap:port', port: 1 } }]),

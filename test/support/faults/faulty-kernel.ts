@@ -49,6 +49,7 @@ const methods: { readonly [Name in keyof KernelInterfaces]: Modes<KernelInterfac
     protocol: 'throws',
     create: 'throws',
     destroy: 'throws',
+    swap: 'throws',
     write: 'batch',
     sets: 'rejects',
     entries: 'rejects',
