@@ -305,6 +305,30 @@ describe('a list', () => {
     expect(await ended).toContain('not complete after 600 s');
   });
 
+  test('is freed as it is read: what V8 has not collected yet is no memory', async () => {
+    const item = `{"a":"${'a'.repeat(60_000)}"},`;
+    const count = 4000;
+    handler = (_request, response) => {
+      response.write('{"items":[');
+      let sent = 0;
+      const send = () => {
+        while (sent++ < count) if (!response.write(item)) return void response.once('drain', send);
+        response.end('{}]}');
+      };
+      send();
+    };
+    const used = () => process.memoryUsage().arrayBuffers;
+    const before = used();
+    let [items, most] = [0, 0];
+    const onItems = (some: readonly unknown[]) => {
+      items += some.length;
+      most = Math.max(most, used() - before);
+    };
+    await client.list('/x', { onItems });
+    expect(items).toBe(count + 1);
+    expect(most).toBeLessThan(1_500_000);
+  });
+
   test('that is malformed is a lost connection, and the connection is closed', async () => {
     handler = (_request, response) => void response.write('{"items":[{}{}]}');
     await expect(client.list('/x', { onItems: () => {} })).rejects.toMatchObject({
@@ -362,6 +386,17 @@ describe('a watch', () => {
   test('that ends in mid-event fails', async () => {
     handler = (_request, response) => void response.end('{"type":"A"}\n{"type"');
     await expect(client.watch('/x', { onEvents: () => {} })).rejects.toThrow('breaks off');
+  });
+
+  test('that comes byte by byte is a lost connection', async () => {
+    handler = (request, response) => {
+      response.on('error', () => {});
+      request.socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+      request.socket.write('1\r\n \r\n'.repeat(10_000));
+    };
+    await expect(client.watch('/x', { onEvents: () => {} })).rejects.toThrow(
+      /: the answer comes in pieces of a few bytes$/,
+    );
   });
 
   test('is dead after 180 s without a byte', async () => {

@@ -13,6 +13,8 @@ const keepAliveDelay = seconds(10);
 
 /** After how many bytes of a body others get their turn. */
 const turnLength = 256 * 1024;
+/** After so many pieces of a body, they must have had so many bytes each: one of one byte costs Node a thousand, and as much time. */
+const leastPieces = { count: 4096, length: 16 };
 
 /** One HTTP request, ready to be sent. */
 export interface Exchange {
@@ -100,6 +102,9 @@ export class Transport {
       request.on('socket', (socket) => {
         socket.setKeepAlive(true, keepAliveDelay);
         const connected = () => watchdog.guard(idle, { reason: silence(idle), destroy });
+        // Behind the listener of the request, which has copied what it needs when this one is called.
+        socket.on('data', free);
+        request.on('close', () => socket.off('data', free));
         if (request.reusedSocket) connected();
         else socket.once(isSecure ? 'secureConnect' : 'connect', connected);
       });
@@ -138,9 +143,13 @@ async function read(
   watchdog.guard(timeouts.idle, { reason: silence(timeouts.idle), destroy });
   let stop: { readonly error?: unknown } | undefined;
   let length = 0;
+  const seen = { count: 0, length: 0 };
   response.on('data', (piece: Buffer) => {
     if (stop !== undefined) return;
     watchdog.feed();
+    seen.count++;
+    seen.length += piece.length;
+    if (isCrumbs(seen)) return destroy(new Error('the answer comes in pieces of a few bytes'));
     stop = taken(piece, take);
     if (stop !== undefined) response.destroy();
     else if ((length += piece.length) >= turnLength) {
@@ -158,6 +167,10 @@ async function read(
   const { cause } = lost;
   const reason = reasonOf(cause);
   throw new ConnectionError(`${method} ${url.origin}${url.pathname}`, { reason, cause });
+}
+
+function isCrumbs({ count, length }: { count: number; length: number }): boolean {
+  return count > leastPieces.count && length < count * leastPieces.length;
 }
 
 /** Hands on a piece; what comes back, if anything, ends the reading. */
