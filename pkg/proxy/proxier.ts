@@ -40,6 +40,8 @@ export class Proxier {
   readonly #nodeAddresses: NodeAddresses;
   readonly #addressLog: ReturnType<typeof limitedLog>;
   #hasSynced = false;
+  /** The mirror is what the kernel holds: changes can be carried out, also while the first sync waits for its rules. */
+  #hasRead = false;
   /** A failure asked for an audit that has not begun. */
   #isAuditDue = false;
   #lastSync = 0;
@@ -122,6 +124,7 @@ export class Proxier {
     const started = clock.now();
     this.#isAuditDue = false;
     const { isSuccess, triggers } = await lane.run(() => this.#syncAll());
+    this.#hasRead = true;
     let isWhole = isSuccess;
     do {
       await rules.attempted(this.#stop.signal);
@@ -155,7 +158,7 @@ export class Proxier {
 
   /** Carries out what changed, and what is due. */
   async #sync(): Promise<void> {
-    if (!this.#hasSynced) return;
+    if (!this.#hasRead) return;
     const { retries, reconciler } = this.#parts;
     const started = this.#options.clock.now();
     const { keys, triggers } = await this.#enter();

@@ -86,6 +86,10 @@ describe('while the lock of iptables is held', () => {
     expect(stand.kernel.ipvs.dump()).toContain('-r 10.0.0.3:8080');
     expect(isServed(stand, '172.30.0.2')).toEqual([false, false]);
     expect(stand.reports.isFirstSyncDone).toBe(false);
+    stand.tell(setSlice(slice([one, two])));
+    await stand.settle(seconds(1));
+    expect(stand.kernel.ipvs.dump()).toContain('-r 10.0.0.2:8080');
+    expect(stand.reports.isFirstSyncDone).toBe(false);
     stand.kernel.firewall.isLocked = false;
     await stand.settle(seconds(1));
     expect(isServed(stand, '172.30.0.2')).toEqual([true, true]);
