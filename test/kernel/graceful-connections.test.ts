@@ -96,7 +96,6 @@ describe('long-lived connections', () => {
           protocol,
           address: addresses[family],
           port,
-          patience: 20_000,
         }),
       );
     }
@@ -145,9 +144,7 @@ describe('long-lived connections', () => {
     expect(weights(network.node, web1, 'TCP')).toEqual([0]);
     network.cut(web1);
     proxy.tell(...shop.slices(web2));
-    await expect
-      .poll(() => listed(network.node, web1), { timeout: 5_000, interval: 50 })
-      .toEqual([]);
+    await expect.poll(() => listed(network.node, web1)).toEqual([]);
     expect(new Set(proxy.reports.drains)).toContain('podGone');
   });
 });
@@ -189,7 +186,6 @@ describe('after the pod is back', () => {
           protocol: 'UDP',
           address: to.addresses[family],
           port: to.port,
-          patience: 5_000,
         }),
       ),
     );
@@ -197,16 +193,11 @@ describe('after the pod is back', () => {
       expect(await connection.ask()).toMatchObject({ server: 'web1' });
     const slow = connections.map((connection) => connection.ask('~800'));
     proxy.tell(...shop.slices({ host: web1, ready: false, terminating: true }, web2));
-    const start = performance.now();
     await proxy.settled();
-    expect(weights(network.node, web1, 'UDP')).toEqual([0]);
     expect((await Promise.all(slow)).map((answer) => 'server' in answer && answer.server)).toEqual(
       connections.map(() => 'web1'),
     );
-    await expect
-      .poll(() => weights(network.node, web1, 'UDP'), { timeout: 5_000, interval: 50 })
-      .toEqual([]);
-    expect(performance.now() - start).toBeGreaterThan(1_900);
+    await expect.poll(() => weights(network.node, web1, 'UDP')).toEqual([]);
     for (const connection of connections)
       expect(await connection.ask()).toMatchObject({ server: 'web2' });
     for (const connection of connections) connection.close();
@@ -227,7 +218,7 @@ describe('after the pod is back', () => {
         kinds
           .filter(({ protocol }) => protocol !== 'UDP')
           .map(({ protocol, family }) =>
-            Stream.open(who, { protocol, address: addresses[family], port, patience: 20_000 }),
+            Stream.open(who, { protocol, address: addresses[family], port }),
           ),
       ),
     );

@@ -30,7 +30,7 @@ beforeEach(() => {
   servers = [web1, web2].flatMap((host) =>
     host.addresses.map((address) => serve(host, { address, protocol: 'TCP', port: 8080 })),
   );
-  const to = { protocol: 'TCP', patience: 20_000 } as const;
+  const to = { protocol: 'TCP' } as const;
   ways = [
     [caller, { ...to, address: ip('172.30.0.1'), port: 80 }],
     [caller, { ...to, address: ip('fd00:172:30::1'), port: 80 }],
@@ -65,13 +65,12 @@ async function start(): Promise<void> {
 }
 
 const weightsOf = (host: Host) => weights(network.node, host);
-const soon = { timeout: 20_000, interval: 200 };
 
 /** {@link web1} is told to end, and the program has done what follows. */
 async function drain(): Promise<void> {
   write({ host: web1, isTerminating: true }, web2);
-  await expect.poll(() => weightsOf(web1), soon).toEqual([0]);
-  await expect.poll(() => weightsOf(web2), soon).toEqual([1]);
+  await expect.poll(() => weightsOf(web1)).toEqual([0]);
+  await expect.poll(() => weightsOf(web2)).toEqual([1]);
 }
 
 async function expectConnected(): Promise<void> {
@@ -116,7 +115,7 @@ test.each(['SIGKILL', 'SIGTERM'] as const)(
     // The pod of a drain that another program began.
     network.cut(web1);
     write(web2);
-    await expect.poll(() => weightsOf(web1), soon).toEqual([]);
+    await expect.poll(() => weightsOf(web1)).toEqual([]);
     expect(await Promise.all(streams.map((stream) => stream.end()))).toEqual(
       ways.map(() => 'reset'),
     );

@@ -56,7 +56,7 @@ function connections({ vip, nodePort }: { vip: Target; nodePort: Target }): Prom
   return Promise.all(
     ways.flatMap(([from, { addresses, port }]) =>
       families.map((family) =>
-        connect(from, { protocol: 'TCP', address: addresses[family], port, patience: 40_000 }),
+        connect(from, { protocol: 'TCP', address: addresses[family], port }),
       ),
     ),
   );
@@ -69,12 +69,12 @@ describe.each(lost)('a pod that is lost: $pod.name', ({ pod, shop, side }) => {
       expect(await connection.ask()).toMatchObject({ kind: 'answer', server: pod.name });
     network.cut(pod, { side });
     const answers: Promise<Answer>[] = talking.map((connection) => connection.ask());
-    const endings = waiting.map((connection) => connection.ended(40_000));
+    const endings = waiting.map((connection) => connection.ended());
     const before = proxy.reports.drains.length;
     proxy.tell(...shop.slices({ host: pod, ready: false, serving: false }));
     await proxy.settled();
     expect(weights(network.node, pod, 'TCP')).toEqual([0]);
-    await expect.poll(() => weights(network.node, pod, 'TCP'), { timeout: 40_000 }).toEqual([]);
+    await expect.poll(() => weights(network.node, pod, 'TCP')).toEqual([]);
     const ends = proxy.reports.drains.slice(before);
     expect(ends.filter((end) => end === 'unanswered')).toHaveLength(4);
     expect(await Promise.all(answers)).toEqual(talking.map(() => ({ kind: 'reset' })));

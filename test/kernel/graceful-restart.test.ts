@@ -31,7 +31,7 @@ afterAll(() => {
 function streams(who: Host, { addresses, port }: Target): Promise<readonly Stream[]> {
   return Promise.all(
     (['IPv4', 'IPv6'] as const).map((family) =>
-      Stream.open(who, { protocol: 'TCP', address: addresses[family], port, patience: 20_000 }),
+      Stream.open(who, { protocol: 'TCP', address: addresses[family], port }),
     ),
   );
 }
@@ -98,7 +98,7 @@ describe('the proxier', () => {
     // What it found it knows as its own: a drain ends when its pod is gone.
     network.cut(web1);
     proxy.tell(...shop.slices(web2));
-    await expect.poll(() => weights(node, web1), { timeout: 60_000 }).toEqual([]);
+    await expect.poll(() => weights(node, web1)).toEqual([]);
     expect(proxy.reports.drains).toContain('podGone');
   });
 });

@@ -129,7 +129,7 @@ describe('what another program changes is set again', () => {
     expect(await asked(shop.vip, 7_000)).toBe('web1 saw 10.0.1.11');
     set('conn_reuse_mode=0', 'expire_nodest_conn=0');
     await expect
-      .poll(() => [...restored].sort(), { timeout: 30_000 })
+      .poll(() => [...restored].sort())
       .toEqual(['conn_reuse_mode', 'expire_nodest_conn']);
     await drain(shop);
     expect(await asked(shop.vip, 7_000)).toBe('web2 saw 10.0.1.11');
@@ -143,7 +143,7 @@ describe('what another program changes is set again', () => {
     expect(await made.ask()).toMatchObject({ kind: 'answer', server: 'web1' });
     restored.length = 0;
     set('expire_nodest_conn=0');
-    const ended = made.ended(20_000);
+    const ended = made.ended();
     proxy.tell(...shop.slices({ host: web1, ready: false, serving: false }, web2));
     await proxy.settled();
     expect(isRestored()).toBe(false);
@@ -173,7 +173,7 @@ describe.each([1, 0])('what cannot be set again, with conn_reuse_mode=%i', (reus
   });
 
   async function connect(from: Host, { family, ...to }: Standing): Promise<Connection> {
-    const made = await open(from, { protocol: 'TCP', patience: 15_000, ...to });
+    const made = await open(from, { protocol: 'TCP', ...to });
     if ('kind' in made) throw new Error(`${from.name}, ${family}: ${made.kind}`);
     expect(await made.ask()).toMatchObject({ kind: 'answer' });
     return made;
@@ -191,20 +191,15 @@ describe.each([1, 0])('what cannot be set again, with conn_reuse_mode=%i', (reus
     }
     proxy.tell(...shop.slices({ host: web1, ready: false, serving: false }, web2));
     await proxy.settled();
-    const ends = Promise.all(waiting.map((connection) => connection.ended(60_000)));
+    const ends = Promise.all(waiting.map((connection) => connection.ended()));
     proxy.tell(...shop.slices(web2));
-    await expect.poll(() => weights(network.node, web1), { timeout: 60_000 }).toEqual([]);
-    const deleted = performance.now();
+    await expect.poll(() => weights(network.node, web1)).toEqual([]);
     const again = ways.map(async ({ from, ...to }) => {
-      const made = await connect(from, { ...to, sourcePort: dead, patience: 60_000 });
+      const made = await connect(from, { ...to, sourcePort: dead });
       made.close();
     });
+    // Neither is waited for as long as that.
     await Promise.all(again);
-    const reused = Math.round(performance.now() - deleted);
     expect(await ends).toEqual(waiting.map(() => 'reset'));
-    const told = Math.round(performance.now() - deleted);
-    console.log(`ports are free after ${reused} ms, clients told within ${told} ms`);
-    // A client whose SYN met the old entry sends the next ones 1, 2, 4, 8 and 16 s later.
-    expect(Math.max(reused, told)).toBeLessThan(45_000);
   });
 });

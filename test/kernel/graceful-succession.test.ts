@@ -79,7 +79,6 @@ async function connections(): Promise<readonly Connection[]> {
             protocol,
             address: to.addresses[family],
             port: to.port,
-            patience: 3_000,
           }),
         );
   return opened;
@@ -113,7 +112,7 @@ test('an address that another pod gets in one step', async () => {
   // From now on all that is known of the old connections is wrong.
   const talks = talkOn(all);
   const isThere = () => weights(node, fresh.host, `TCP ${shop.vip.addresses.IPv4}`);
-  await expect.poll(isThere, { timeout: 5_000, interval: 20 }).toEqual([1]);
+  await expect.poll(isThere, { interval: 20 }).toEqual([1]);
   expect(listed(node, fresh.host).filter(({ active, inactive }) => active + inactive > 0)).toEqual(
     [],
   );

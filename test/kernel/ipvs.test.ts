@@ -7,7 +7,8 @@ import { probeIpvs } from '../../pkg/ipvs/probe.ts';
 import { printTraceEvent } from '../../pkg/netlink/trace.ts';
 import { ipvsContract } from '../contract/ipvs.ts';
 import { ip } from '../support/addresses.ts';
-import { createNamespace, type Namespace, run } from '../support/namespace.ts';
+import { unloadModule } from '../support/modules.ts';
+import { createNamespace, type Namespace } from '../support/namespace.ts';
 
 ipvsContract("the kernel's IPVS", () => {
   const namespace = createNamespace();
@@ -75,10 +76,10 @@ describe('on a kernel', () => {
   // Elsewhere somebody else may need the module.
   test.runIf(process.env['KERNEL_WHERE'] === 'vm')(
     'a module that was unloaded is missed, and found again under its new number',
-    () => {
+    async () => {
       expect(ipvs.write([{ kind: 'addVirtualServer', server: web }])).toEqual([]);
       expect(ipvs.write([{ kind: 'deleteVirtualServer', server: web }])).toEqual([]);
-      unloadIpvs();
+      await unloadModule('ip_vs');
       const autoload = readFileSync(helper, 'utf8');
       writeFileSync(helper, '/bin/false');
       const [failure] = ipvs.write([{ kind: 'addVirtualServer', server: web }]);
@@ -96,9 +97,3 @@ describe('on a kernel', () => {
 
 /** Who loads modules for the kernel; asking for a family by its name makes it try. */
 const helper = '/proc/sys/kernel/modprobe';
-
-/** Schedulers first, then what they stand on. */
-function unloadIpvs(): void {
-  const loaded = readFileSync('/proc/modules', 'utf8').match(/^(ip_vs_\w+|xt_ipvs)/gm) ?? [];
-  for (const name of [...loaded, 'ip_vs']) run('modprobe', '-r', name);
-}

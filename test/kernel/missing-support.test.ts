@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ManifestFile } from '../support/manifests.ts';
+import { unloadModule } from '../support/modules.ts';
 import { createNamespace, type Namespace, run } from '../support/namespace.ts';
 import { Program } from '../support/program.ts';
 
@@ -124,7 +124,7 @@ describe.runIf(process.env['KERNEL_WHERE'] === 'vm')('a module that is not there
   ];
 
   test.each(modules)('$module', async ({ module, says }) => {
-    await unload(module);
+    await unloadModule(module);
     const flags = module.startsWith('ip_vs_') ? [`--ipvs-scheduler=${module.slice(6)}`] : [];
     await expectRefusal({ flags, before: withoutModuleFiles }, says);
     // What it says helps.
@@ -134,23 +134,10 @@ describe.runIf(process.env['KERNEL_WHERE'] === 'vm')('a module that is not there
   });
 
   test('dummy: it is said, and the program goes on once it is there', async () => {
-    await unload('dummy');
+    await unloadModule('dummy');
     const started = await start({ before: withoutModuleFiles });
     await started.said('kernel module dummy is missing: modprobe dummy');
     run('modprobe', 'dummy', 'numdummies=0');
     await started.said('first sync done');
   });
 });
-
-/** Unloads a module and all that stand on it. Namespaces that were removed hold on to some for a moment. */
-async function unload(module: string): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      run('modprobe', '-r', '--remove-holders', module);
-      return;
-    } catch (error) {
-      if (tries === 100) throw error;
-      await sleep(200);
-    }
-  }
-}

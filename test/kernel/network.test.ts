@@ -4,6 +4,7 @@ import { ip } from '../support/addresses.ts';
 import { ask } from '../support/network/client.ts';
 import { Network, nodeAddresses } from '../support/network/network.ts';
 import { type Server, serve } from '../support/network/server.ts';
+import { silence } from '../support/patience.ts';
 
 // The test network itself, without any proxy: who reaches whom, and what is seen when nobody answers.
 
@@ -48,7 +49,7 @@ describe('the test network', () => {
     });
     network.cut(pod);
     expect(
-      await ask(client, { protocol: 'TCP', address: ip('10.0.1.1'), port: 80, patience: 300 }),
+      await ask(client, { protocol: 'TCP', address: ip('10.0.1.1'), port: 80, patience: silence }),
     ).toEqual({ kind: 'timeout' });
   });
 

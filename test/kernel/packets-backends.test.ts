@@ -6,6 +6,7 @@ import { expectGolden } from '../support/golden.ts';
 import { type Host, Network, nodeAddresses } from '../support/network/network.ts';
 import { type Server, serve } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
+import { silence } from '../support/patience.ts';
 import {
   addressOf,
   askAll,
@@ -123,17 +124,17 @@ describe('a port that the node listens on, and no Service has', () => {
     ['the node itself', network.node],
   ])('is never answered on a cluster IP to %s', async (_, who) => {
     const target = { addresses: plain.vip.addresses, port };
-    expect(await askAll(who, target, { patience: 400 })).toEqual(unanswered);
+    expect(await askAll(who, target, { patience: silence })).toEqual(unanswered);
   });
 
   test('nor is a node port on a cluster IP', async () => {
     const target = { addresses: plain.vip.addresses, port: plain.nodePort.port };
-    expect(await askAll(client, target, { patience: 400 })).toEqual(unanswered);
+    expect(await askAll(client, target, { patience: silence })).toEqual(unanswered);
   });
 
   test('nor a Service’s port on the node’s addresses', async () => {
     const target = { addresses: nodeAddresses, port: plain.vip.port };
-    expect(await askAll(client, target, { patience: 400 })).toEqual(unanswered);
+    expect(await askAll(client, target, { patience: silence })).toEqual(unanswered);
   });
 });
 
@@ -196,7 +197,7 @@ describe('internal traffic policy Local', () => {
   });
 
   test('without a server on this node, the cluster IP is never answered, the node port is', async () => {
-    expect(await askAll(caller, internalFar.vip, { patience: 400 })).toEqual(unanswered);
+    expect(await askAll(caller, internalFar.vip, { patience: silence })).toEqual(unanswered);
     expect(await countAll(client, internalFar.nodePort, { rounds: 1 })).toEqual(
       evenly([distant], { times: 1, seen: asNode }),
     );

@@ -7,6 +7,7 @@ import { type Connection, open } from '../support/network/client.ts';
 import { type Host, Network } from '../support/network/network.ts';
 import type { Server } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
+import { silence } from '../support/patience.ts';
 import { remove } from '../support/proxier.ts';
 import {
   addressOf,
@@ -55,21 +56,21 @@ function saw(server: Host, who: Host) {
 describe('a Service that is created while clients call its address', () => {
   test('is silent, then answers for good, masqueraded where it should be', async () => {
     // From one source port each, as patient clients do: what conntrack keeps of the first attempt decides over the later ones.
-    const start = (who: Host) => new Hammer(who, { ...shop.vip, sourcePort: 5_000, patience: 250 });
+    const start = (who: Host) =>
+      new Hammer(who, { ...shop.vip, sourcePort: 5_000, patience: silence });
     const hammers = [start(client), start(caller)] as const;
     for (const hammer of hammers)
       expect(Object.values(await hammer.next(2)).flat()).not.toContainEqual(/saw/);
-    const once = { sourcePort: 5_001, patience: 250 };
-    expect(await askAll(client, shop.vip, once)).toEqual(table(() => 'timeout'));
+    const early = await askAll(client, shop.vip, { sourcePort: 5_001, patience: silence });
+    expect(early).toEqual(table(() => 'timeout'));
 
     proxy.tell(shop.service(), ...shop.slices(web1));
     const [outside, inside] = hammers;
-    await expect
-      .poll(() => outside.lastAnswer(), { timeout: 20_000 })
-      .toEqual(saw(web1, network.node));
-    await expect.poll(() => inside.lastAnswer(), { timeout: 20_000 }).toEqual(saw(web1, caller));
-    await expect.poll(() => flowsFrom(5_001), { timeout: 10_000 }).toEqual([]);
-    expect(await askAll(client, shop.vip, once)).toEqual(saw(web1, network.node));
+    await expect.poll(() => outside.lastAnswer()).toEqual(saw(web1, network.node));
+    await expect.poll(() => inside.lastAnswer()).toEqual(saw(web1, caller));
+    await expect.poll(() => flowsFrom(5_001)).toEqual([]);
+    const late = await askAll(client, shop.vip, { sourcePort: 5_001 });
+    expect(late).toEqual(saw(web1, network.node));
 
     for (const hammer of hammers) {
       await hammer.stop();
@@ -102,7 +103,7 @@ describe('endpoints that come and go while clients connect', () => {
   /** Waits until new connections of each kind are answered by all of these servers and nobody else. */
   async function answeredBy(...hosts: readonly Host[]): Promise<void> {
     const names = new Set(hosts.map(({ name }) => name));
-    await expect.poll(nextServers, { timeout: 20_000 }).toEqual(table(() => names));
+    await expect.poll(nextServers).toEqual(table(() => names));
   }
 
   async function nextServers(): Promise<Table<Set<string>>> {
@@ -132,7 +133,7 @@ describe('endpoints that come and go while clients connect', () => {
   test('one that vanished gets no new connections; those of TCP that it has carry on', async () => {
     proxy.tell(...shop.slices(web2));
     await answeredBy(web2);
-    await expect.poll(() => held(web1), { timeout: 10_000 }).not.toContainEqual(/^u|1$/);
+    await expect.poll(() => held(web1)).not.toContainEqual(/^u|1$/);
     expect(held(web1)).toContain('t 0');
     expect(printAnswer(await connection.ask())).toBe('web1 saw 10.0.1.11');
   });
@@ -155,7 +156,7 @@ describe('endpoints that come and go while clients connect', () => {
     await answeredBy(web1);
     proxy.tell(...shop.slices(web1, web2));
     await answeredBy(web1, web2);
-    await expectGolden(network.node.namespace, 'changes', { patience: 60_000 });
+    await expectGolden(network.node.namespace, 'changes');
   });
 });
 
@@ -170,11 +171,11 @@ describe('a Service that is deleted', () => {
     for (const family of families)
       proxy.tell(remove('EndpointSlice', `gone-${family.toLowerCase()}`));
     await proxy.settled();
-    expect(await askAll(caller, gone.vip, { patience: 400 })).toEqual(unanswered);
+    expect(await askAll(caller, gone.vip, { patience: silence })).toEqual(unanswered);
     expect(printAnswer(await connection.ask())).toBe('web1 saw 10.0.1.11');
     connection.close();
     // What was reset counts as a connection for 10 s, and the last clients are told for another 5.
-    await expectGolden(network.node.namespace, 'changes', { patience: 60_000 });
+    await expectGolden(network.node.namespace, 'changes');
   });
 });
 

@@ -7,6 +7,7 @@ import { capture } from '../support/network/capture.ts';
 import { type Connection, open } from '../support/network/client.ts';
 import { Network } from '../support/network/network.ts';
 import { type Server, serve } from '../support/network/server.ts';
+import { silence } from '../support/patience.ts';
 
 // The SYN on the wire, and what it does to a client, without IPVS: the server is a process of the node on the VIP itself.
 
@@ -99,7 +100,7 @@ describe.each(families)('a client over %s', (family) => {
       client: pods[family],
       clientPort: 41_000,
     });
-    expect(await connection.ended(300)).toBe('open');
+    expect(await connection.ended(silence)).toBe('open');
     expect(counter('TCPSYNChallenge')).toBe(before + 1);
     expect(await connection.ask()).toMatchObject({ kind: 'answer', server: 'node' });
     connection.close();
@@ -108,14 +109,14 @@ describe.each(families)('a client over %s', (family) => {
   test('whose server has forgotten it is reset, though it only waits', async () => {
     const connection = await connected(family, 42_000);
     forgetSilently(family, 42_000);
-    expect(await connection.ended(300)).toBe('open');
+    expect(await connection.ended(silence)).toBe('open');
     resetter.challenge({
       server: vips[family],
       serverPort: 80,
       client: pods[family],
       clientPort: 42_000,
     });
-    expect(await connection.ended(1_000)).toBe('reset');
+    expect(await connection.ended()).toBe('reset');
     connection.close();
   });
 });

@@ -68,8 +68,6 @@ describe.each([...stories])('upstream example %s', (_, steps) => {
     const expected = modern(
       readFileSync(new URL(name.replace('.in.json', '.out.txt'), folder), 'utf8'),
     ).trim();
-    await expect
-      .poll(() => readState(node).trim(), { timeout: 20_000, interval: 1_000 })
-      .toBe(expected);
+    await expect.poll(() => readState(node).trim(), { interval: 1_000 }).toBe(expected);
   });
 });

@@ -5,6 +5,7 @@ import { type Connection, open } from '../support/network/client.ts';
 import { type Host, Network } from '../support/network/network.ts';
 import { type Server, serve } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
+import { silence } from '../support/patience.ts';
 import { addressOf, ShopService, type Target } from '../support/traffic.ts';
 
 // Clients that only wait when their server goes, on every path to it: they must be told, and nobody else disturbed.
@@ -22,8 +23,6 @@ const { node } = network;
 const shop = new ShopService('shop', 1);
 const servers: Server[] = [];
 let proxy: NodeProxy;
-/** When the last drain ended, by `performance.now()`. */
-let deletedAt = 0;
 
 function addPod(name: string, number: number): Host {
   return network.addPod(name, [ip(`10.0.1.${number}`), ip(`fd00:10:0:1::${number}`)]);
@@ -35,11 +34,6 @@ beforeAll(async () => {
       servers.push(serve(host, { protocol: 'TCP', port: 8080, address: addressOf(host, family) }));
   }
   proxy = new NodeProxy(node.namespace);
-  const { drainEnded } = proxy.reports;
-  proxy.reports.drainEnded = (...what) => {
-    deletedAt = performance.now();
-    drainEnded(...what);
-  };
   proxy.tell(shop.service(), ...shop.slices(web1, web3));
   await proxy.settled();
 });
@@ -100,27 +94,17 @@ async function connect(
   return { server: answer.server, connection };
 }
 
-/** Connects, within some tries: for 200 ms what a SYN left behind can catch whoever uses its port again. */
-async function connectSoon(
-  host: Host,
-  to: { target: Target; family: Family; sourcePort: number },
-): Promise<{ server: string; connection: Connection }> {
-  for (let tries = 0; tries < 10; tries++) {
-    const made = await connect(host, to).catch(() => undefined);
-    if (made !== undefined) return made;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  return await connect(host, to);
-}
-
-/** How and when each connection ended, seen from now on. */
+/** How each connection ended, seen from now on. */
 function watch(standing: readonly Standing[]) {
   return Promise.all(
-    standing.map(async ({ path, connection }) => {
-      const how = await connection.ended(8_000);
-      return { path, how, time: performance.now() };
-    }),
+    standing.map(async ({ path, connection }) => [path, await connection.ended()] as const),
   );
+}
+
+/** Conntrack's flows whose first packet went to where one of these clients is: only a SYN of ours makes one. */
+function flowsOfSyns(standing: readonly Standing[]): readonly string[] {
+  const ports = new Set(standing.map(({ sourcePort }) => `${sourcePort}`));
+  return flows().filter((flow) => ports.has(/ dport=(\d+)/.exec(flow)?.[1] ?? ''));
 }
 
 const everyPath = paths.flatMap(([name]) => families.map((family) => `${name}, ${family}`));
@@ -149,7 +133,7 @@ async function unplug(gone: Host): Promise<void> {
     flows().filter((flow) => gone.addresses.some((address) => flow.includes(` src=${address} `)));
   expect(answered()).toHaveLength(everyPath.length);
   network.cut(gone, { side: 'node' });
-  await expect.poll(() => answered().length, { timeout: 30_000 }).toBeLessThan(everyPath.length);
+  await expect.poll(() => answered().length).toBeLessThan(everyPath.length);
   await end(gone);
 }
 
@@ -181,37 +165,26 @@ describe.each([
     for (const { connection } of standing) connection.close();
   });
 
-  test('clients that only wait are told within a second of the deletion, on every path', async () => {
+  test('clients that only wait are told, on every path', async () => {
     const told = proxy.clients.told;
     const ends = watch(of(gone));
     await lose(gone);
-    const ended = await ends;
-    expect(ended.map(({ path, how }) => [path, how])).toEqual(
-      everyPath.map((path) => [path, 'reset']),
-    );
-    const delays = ended.map(({ time }) => Math.round(time - deletedAt));
-    console.log('told after', Math.min(...delays), '–', Math.max(...delays), 'ms');
-    // A second is what is promised; an emulated machine that is busy is given more.
-    expect(Math.max(...delays)).toBeLessThan(5_000);
-    expect(proxy.clients).toEqual({ told: told + everyPath.length, untold: 0, skipped: 0 });
+    expect(await ends).toEqual(everyPath.map((path) => [path, 'reset']));
+    await expect
+      .poll(() => proxy.clients)
+      .toEqual({ told: told + everyPath.length, untold: 0, skipped: 0 });
   });
 
-  test('their ports can be used again as soon as nothing is left of the SYNs', async () => {
+  test('nothing is left of the SYNs, and then their ports can be used again', async () => {
+    // Until then it can catch whoever uses the port.
+    await expect.poll(() => flowsOfSyns(of(gone))).toEqual([]);
     for (const { host, target, family, sourcePort, connection } of of(gone)) {
       connection.close();
-      const again = await connectSoon(host, { target, family, sourcePort });
+      const again = await connect(host, { target, family, sourcePort });
       expect(again.server).toBe('web3');
       expect(await again.connection.ended(50)).toBe('open');
       again.connection.close();
     }
-  });
-
-  test('nothing is left of the SYNs', async () => {
-    await new Promise((resolve) => setTimeout(resolve, 400));
-    // Only a SYN makes a flow whose first packet goes to where a client is.
-    const clients = new Set(of(gone).map(({ sourcePort }) => `${sourcePort}`));
-    const fromServers = flows().filter((flow) => clients.has(/ dport=(\d+)/.exec(flow)?.[1] ?? ''));
-    expect(fromServers).toEqual([]);
   });
 
   test('clients of other servers carry on', async () => {
@@ -229,7 +202,7 @@ describe.each([
       const ends = { server, serverPort: target.port, client: own, clientPort: sourcePort };
       proxy.resetter.challenge(ends);
     }
-    const ends = await Promise.all(of(web3).map(({ connection }) => connection.ended(500)));
+    const ends = await Promise.all(of(web3).map(({ connection }) => connection.ended(silence)));
     expect(new Set(ends)).toEqual(new Set(['open']));
     for (const { path, connection } of of(web3))
       expect([path, await connection.ask()]).toEqual([

@@ -8,20 +8,14 @@ import type { Namespace } from './namespace.ts';
 
 const folder = new URL('../kernel/golden/', import.meta.url);
 
-/** Compares a node's whole state with `test/kernel/golden/<name>.txt`, waiting some time for it. A missing file is a failure. */
-export async function expectGolden(
-  namespace: Namespace,
-  name: string,
-  { patience = 60_000 } = {},
-): Promise<void> {
+/** Compares a node's whole state with `test/kernel/golden/<name>.txt`, waiting for it. A missing file is a failure. */
+export async function expectGolden(namespace: Namespace, name: string): Promise<void> {
   if (process.env['TEST_WRITE_GOLDEN']) {
     writeGolden(name, await lastingState(namespace));
     return;
   }
   const golden = readFileSync(new URL(`${name}.txt`, folder), 'utf8');
-  await expect
-    .poll(() => `${readState(namespace)}\n`, { timeout: patience, interval: 500 })
-    .toBe(golden);
+  await expect.poll(() => `${readState(namespace)}\n`, { interval: 500 }).toBe(golden);
 }
 
 /** The state once it has been the same for 3 seconds: drains and farewells are over. */

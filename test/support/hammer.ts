@@ -33,9 +33,7 @@ export class Hammer {
     const before = this.#each((answers) => answers.length);
     const more = () => this.#each((answers, name) => answers.slice(before[name]));
     await expect
-      .poll(() => Math.min(...Object.values(more()).map(({ length }) => length)), {
-        timeout: 20_000,
-      })
+      .poll(() => Math.min(...Object.values(more()).map(({ length }) => length)))
       .toBeGreaterThanOrEqual(count);
     return more();
   }

@@ -20,6 +20,7 @@ import { RawResetter } from '../../pkg/reset/raw.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { net } from './addresses.ts';
 import type { Namespace } from './namespace.ts';
+import { patience } from './patience.ts';
 import { type Reports, recordingReporter } from './proxier.ts';
 import { kernelSettings } from './settings.ts';
 
@@ -117,10 +118,11 @@ export class NodeProxy {
     if (errors.length > 0) throw new Error(errors.join('\n'));
   }
 
-  /** Waits, at most 30 s, until a condition holds. */
+  /** Waits until a condition holds. */
   async until(condition: () => boolean): Promise<void> {
-    for (let tries = 0; !condition(); tries++) {
-      if (tries === 1_500)
+    const deadline = performance.now() + patience;
+    while (!condition()) {
+      if (performance.now() > deadline)
         throw new Error(`gave up waiting:\n${this.log.lines().slice(-30).join('\n')}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

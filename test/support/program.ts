@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bundle, copyKoffi } from '../../hack/bundle.ts';
 import type { Namespace } from './namespace.ts';
+import { patience } from './patience.ts';
 
 /** What a program is started with. */
 export interface ProgramOptions {
@@ -54,12 +55,12 @@ export class Program {
     return this.#output;
   }
 
-  /** Waits until a condition holds; throws if the program ends before, or after a minute. */
+  /** Waits until a condition holds; throws if the program ends before, or if it takes too long. */
   async until(condition: () => boolean): Promise<void> {
-    const deadline = Date.now() + 60_000;
+    const deadline = performance.now() + patience;
     while (!condition()) {
       const hasEnded = this.#child.exitCode !== null || this.#child.signalCode !== null;
-      if (hasEnded || Date.now() > deadline)
+      if (hasEnded || performance.now() > deadline)
         throw new Error(`${hasEnded ? 'it ended' : 'gave up waiting'}:\n${this.#output}`);
       await sleep(2);
     }
@@ -70,21 +71,19 @@ export class Program {
     await this.until(() => this.#output.includes(text));
   }
 
-  /** Waits for its end; throws if it goes on for a minute. */
+  /** Waits for its end; throws if it goes on for too long. */
   async ended(): Promise<Ending> {
     const over = new AbortController();
-    const late = sleep(60_000, undefined, over).then(() => {
+    const late = sleep(patience, undefined, over).then(() => {
       throw new Error(`it goes on:\n${this.#output}`);
     });
     return await Promise.race([this.#ended, late]).finally(() => over.abort());
   }
 
-  /** Sends a signal and waits for the end. How many milliseconds that took comes with it. */
-  async end(signal: NodeJS.Signals): Promise<Ending & { readonly milliseconds: number }> {
-    const begun = performance.now();
+  /** Sends a signal and waits for the end. */
+  async end(signal: NodeJS.Signals): Promise<Ending> {
     this.#child.kill(signal);
-    const ending = await this.#ended;
-    return { ...ending, milliseconds: performance.now() - begun };
+    return await this.ended();
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Connection, open, type Request } from './network/client.ts';
 import type { Host } from './network/network.ts';
+import { patience } from './patience.ts';
 
 /**
  * A long-lived connection on which numbered bytes go to and fro without pause: each message is sent back by the server and
@@ -45,9 +46,9 @@ export class Stream {
     return this.#count;
   }
 
-  /** Waits, half a minute at most, until a condition holds. */
+  /** Waits until a condition holds. */
   async #until(condition: () => boolean): Promise<void> {
-    const deadline = performance.now() + 30_000;
+    const deadline = performance.now() + patience;
     while (!condition() && performance.now() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 5));
     if (!condition()) this.failure ??= `nothing happened after ${this.#count} exchanges`;

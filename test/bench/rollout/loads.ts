@@ -59,7 +59,13 @@ export async function shortConnections(
 ): Promise<void> {
   for (let turn = 0; !signal.aborted; turn++) {
     const sourcePort = narrowRange.first + (turn % narrowRange.count);
-    const connection = await open(host, { protocol: 'TCP', address, port, sourcePort });
+    const connection = await open(host, {
+      protocol: 'TCP',
+      address,
+      port,
+      sourcePort,
+      patience: 2_000,
+    });
     if ('kind' in connection) tally.count(connection, gone);
     else {
       tally.count(await connection.ask('GET\n'), gone);
@@ -78,7 +84,7 @@ export async function keepAlive(
   let connection: Connection | undefined;
   while (!signal.aborted) {
     if (connection === undefined) {
-      const opened = await open(host, { protocol: 'TCP', address, port });
+      const opened = await open(host, { protocol: 'TCP', address, port, patience: 2_000 });
       if ('kind' in opened) tally.count(opened, gone);
       else connection = opened;
     }
@@ -190,7 +196,7 @@ export async function queries(
   tally: Tally,
   { host, address, port, gone, signal }: Target,
 ): Promise<void> {
-  const connection = await open(host, { protocol: 'UDP', address, port });
+  const connection = await open(host, { protocol: 'UDP', address, port, patience: 2_000 });
   if ('kind' in connection) {
     tally.count(connection, gone);
     return;

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { patience } from '../patience.ts';
 import type { Host } from './network.ts';
 
 /** What tcpdump sees of a host's incoming TCP, from when it listens. */
 export interface Capture {
   /** Every segment so far: `172.30.0.1:80 > 10.0.1.1:1024 S correct`, the last word about its checksum. */
   readonly segments: readonly string[];
-  /** Waits, at most 5 s, for so many segments; gives all there are. */
+  /** Waits for so many segments; gives all there are. */
   seen(count: number): Promise<readonly string[]>;
   close(): Promise<void>;
 }
@@ -38,7 +39,8 @@ export async function capture({ namespace }: Host): Promise<Capture> {
   return {
     segments,
     async seen(count) {
-      for (let tries = 0; segments.length < count && tries < 250; tries++)
+      const deadline = performance.now() + patience;
+      while (segments.length < count && performance.now() < deadline)
         await new Promise((resolve) => setTimeout(resolve, 20));
       return segments;
     },

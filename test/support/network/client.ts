@@ -1,6 +1,7 @@
 import koffi from 'koffi';
 import { familyOf, type IpAddress, unspecified } from '../../../pkg/ip/address.ts';
 import type { Protocol } from '../../../pkg/ip/protocol.ts';
+import { patience } from '../patience.ts';
 import type { Host } from './network.ts';
 import {
   bindSocket,
@@ -25,7 +26,7 @@ export interface Request {
   readonly sourcePort?: number;
   /** One of the host's addresses; by default the kernel chooses. */
   readonly source?: IpAddress;
-  /** Milliseconds to wait for each step; 2 s by default. */
+  /** Milliseconds to wait for each step. By default an answer must come: give {@link silence} where none should. */
   readonly patience?: number;
 }
 
@@ -38,8 +39,8 @@ export type Answer =
 export interface Connection {
   /** Sends a message and waits for its answer. */
   ask(text?: string): Promise<Answer>;
-  /** Waits, sending nothing, until the connection ends by itself. */
-  ended(patience: number): Promise<'reset' | 'closed' | 'open'>;
+  /** Waits, sending nothing, until the connection ends by itself, or for some milliseconds. */
+  ended(limit?: number): Promise<'reset' | 'closed' | 'open'>;
   close(): void;
   /** Ends it as a client does that is lost: nobody hears of it, and its port is free. */
   abandon(): void;
@@ -56,15 +57,15 @@ export async function ask(host: Host, request: Request): Promise<Answer> {
 
 /** Connects; what the client saw if it could not. */
 export async function open(host: Host, request: Request): Promise<Connection | Answer> {
-  const patience = request.patience ?? 2_000;
+  const limit = request.patience ?? patience;
   const fd = openIn(host, request);
   const failure = connectSocket(fd, request);
   if (failure === EINPROGRESS) {
-    const isReady = await ready(fd, { event: 'writable', patience });
+    const isReady = await ready(fd, { event: 'writable', limit });
     const error = isReady ? socketError(fd) : -1;
     if (error !== 0) return fail(fd, error);
   } else if (failure !== 0) return fail(fd, failure);
-  return connectionOn(fd, { patience, protocol: request.protocol });
+  return connectionOn(fd, { limit, protocol: request.protocol });
 }
 
 function openIn(host: Host, { address, protocol, source, sourcePort }: Request): number {
@@ -82,7 +83,7 @@ function openIn(host: Host, { address, protocol, source, sourcePort }: Request):
 
 function connectionOn(
   fd: number,
-  { patience, protocol }: { patience: number; protocol: Protocol },
+  { limit, protocol }: { limit: number; protocol: Protocol },
 ): Connection {
   let isOpen = true;
   const close = () => {
@@ -93,14 +94,14 @@ function connectionOn(
     async ask(text = 'hello') {
       const failure = sendText(fd, text);
       if (failure !== 0) return { kind: meaning(failure) };
-      if (!(await ready(fd, { event: 'readable', patience }))) return { kind: 'timeout' };
+      if (!(await ready(fd, { event: 'readable', limit }))) return { kind: 'timeout' };
       const got = receiveText(fd);
       if (typeof got === 'number') return { kind: meaning(got) };
       const [server = '', peer = ''] = got.split(' ');
       return got === '' ? { kind: 'reset' } : { kind: 'answer', server, peer };
     },
-    async ended(limit) {
-      if (!(await ready(fd, { event: 'readable', patience: limit }))) return 'open';
+    async ended(milliseconds = patience) {
+      if (!(await ready(fd, { event: 'readable', limit: milliseconds }))) return 'open';
       return receiveText(fd) === '' ? 'closed' : 'reset';
     },
     close() {
@@ -132,7 +133,7 @@ function meaning(error: number): 'refused' | 'reset' | 'timeout' | 'unreachable'
 /** Waits for a descriptor; false if nothing happened in time. */
 async function ready(
   fd: number,
-  { event, patience }: { event: 'readable' | 'writable'; patience: number },
+  { event, limit }: { event: 'readable' | 'writable'; limit: number },
 ): Promise<boolean> {
   return await new Promise((resolve) => {
     const watch = koffi.node.poll as unknown as (
@@ -149,7 +150,7 @@ async function ready(
       resolve(isReady);
     };
     // Where the process was busy for longer, what came meanwhile counts: it is told before immediates are run.
-    const timer = setTimeout(() => setImmediate(() => done(false)), patience);
+    const timer = setTimeout(() => setImmediate(() => done(false)), limit);
     const handle = watch(fd, { [event]: true }, () => done(true));
   });
 }
