@@ -117,9 +117,9 @@ async function end(gone: Host): Promise<void> {
   proxy.tell(...shop.slices(web3));
 }
 
-/** Its slice says that another pod has its address. */
+/** Its slice says that another pod has its address, and is wanted in its place. */
 function succeed(gone: Host): void {
-  proxy.tell(...shop.slices({ host: gone, podUid: 'another', ready: false }, web3));
+  proxy.tell(...shop.slices({ host: gone, podUid: 'another' }, web3));
 }
 
 async function cutOff(gone: Host): Promise<void> {
@@ -170,6 +170,9 @@ describe.each([
     const ends = watch(of(gone));
     await lose(gone);
     expect(await ends).toEqual(everyPath.map((path) => [path, 'reset']));
+    // Whoever came in its place leaves too: new clients go elsewhere.
+    proxy.tell(...shop.slices(web3));
+    await proxy.settled();
     await expect
       .poll(() => proxy.clients)
       .toEqual({ told: told + everyPath.length, untold: 0, skipped: 0 });
