@@ -91,7 +91,8 @@ test('nothing is said of the same object for the same cause twice within a minut
       await troubled.live(story);
       await troubled.calm();
       await troubled.node.stand.settle(minutes(5));
-      expect(troubled.node.watch.repetitions.slice(0, 5)).toEqual([]);
+      const repetitions = troubled.node.watch.repetitions.filter(({ line }) => !isNews(line));
+      expect(repetitions.slice(0, 5)).toEqual([]);
       await troubled.node.stop();
     }),
     parameters,
@@ -124,6 +125,11 @@ const calls = [
   ...['firewall.apply', 'firewall.check', 'conntrack.dump', 'conntrack.delete'],
   ...['reach.canReach', 'resetter.challenge'],
 ];
+
+/** A conflict is said each time that it begins, and each time about as many virtual servers as there are. */
+function isNews(line: string): boolean {
+  return line.startsWith('error two Services want one virtual server');
+}
 
 /** What a node holds that was never in trouble and has the same objects and addresses. */
 async function untroubled({ objects, hasOtherAddress }: TroubledNode): Promise<string> {
