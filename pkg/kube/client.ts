@@ -20,6 +20,8 @@ const timeouts = {
 const requestRate = { burst: 10, interval: seconds(0.1) };
 /** The largest answer, in bytes, to something that was written: an Event with what the server adds. */
 const writtenLimit = 256 * 1024;
+/** How many bytes are parsed before the values in them are told: objects that die young cost V8 less memory. */
+const portion = 8 * 1024;
 /** How much of the body of an error is read. */
 const errorBodyLimit = 64 * 1024;
 
@@ -154,8 +156,10 @@ export class HttpClient implements Client {
   ): Promise<unknown> {
     try {
       await answer.read((bytes) => {
-        const values = this.#guard(call, () => parser.push(bytes));
-        if (values.length > 0) onValues(values);
+        for (let at = 0; at < bytes.length; at += portion) {
+          const values = this.#guard(call, () => parser.push(bytes.subarray(at, at + portion)));
+          if (values.length > 0) onValues(values);
+        }
         return true;
       });
       return this.#guard(call, () => parser.finish());
