@@ -2,12 +2,10 @@ import type { IpvsConnection, IpvsConnections } from '../connections/connections
 import type { Flow } from '../conntrack/conntrack.ts';
 import { type Family, families, familyOf } from '../ip/address.ts';
 import { printVirtualServer } from '../ipvs/ipvs.ts';
-import { errorText } from '../log/error-text.ts';
 import type { ClientConnection } from '../reset/reset.ts';
-import { minutes, seconds, sleep } from '../runner/clock.ts';
+import { seconds, sleep } from '../runner/clock.ts';
 import { Inbox } from '../runner/inbox.ts';
 import { Breather } from '../runner/lane.ts';
-import { Throttle } from '../runner/throttle.ts';
 import { ClientSearch, type Leaving } from './client-search.ts';
 import { ClientTeller, type ClientTellerOptions } from './client-teller.ts';
 import { type DrainRequest, familiesOf } from './drain-list.ts';
@@ -62,7 +60,6 @@ const entryLimit = 20_000;
 export class ClientFarewell implements Farewell {
   readonly #options: FarewellOptions;
   readonly #teller: ClientTeller;
-  readonly #throttle: Throttle;
   readonly #inbox = new Inbox<Parting>();
   /** When clients were last looked up. */
   readonly #lookUps = new Map<Family, number>();
@@ -70,7 +67,6 @@ export class ClientFarewell implements Farewell {
   constructor(options: FarewellOptions) {
     this.#options = options;
     this.#teller = new ClientTeller(options);
-    this.#throttle = new Throttle(options.clock, { interval: minutes(1) });
   }
 
   get expiresConnections(): boolean {
@@ -191,8 +187,7 @@ export class ClientFarewell implements Farewell {
     try {
       await action();
     } catch (error) {
-      if (this.#throttle.allows(`${message}: ${errorText(error)}`))
-        this.#options.log.error(message, error);
+      this.#options.log.error(message, error);
     }
   }
 }

@@ -14,7 +14,6 @@ import { seconds } from '../runner/clock.ts';
 import { Breather } from '../runner/lane.ts';
 import { Runner } from '../runner/runner.ts';
 import type { ServerOperation } from './apply/failed-operation.ts';
-import { limitedLog, ObjectLog } from './apply/object-log.ts';
 import {
   type Allowance,
   allowance,
@@ -65,21 +64,18 @@ export class GracefulTerminationManager {
   readonly #options: GracefulOptions;
   readonly #list = new DrainList();
   readonly #ender: DrainEnder;
-  readonly #failures: ObjectLog;
   readonly #checks: Runner;
 
   constructor(options: GracefulOptions) {
     const { clock, log } = options;
     this.#options = options;
-    this.#failures = new ObjectLog({ log, clock });
     this.#ender = new DrainEnder({
       ...options,
       list: this.#list,
       onFailed: (drain) => this.#lookAgain(drain),
     });
-    const limited = limitedLog('drains', { log, clock });
     const run = () => this.#checkDue();
-    this.#checks = new Runner({ clock, log: limited, minInterval: pause, run });
+    this.#checks = new Runner({ clock, log, minInterval: pause, run });
   }
 
   /** How many real servers drain. */
@@ -209,12 +205,7 @@ export class GracefulTerminationManager {
       return urgent;
     } catch (error) {
       const virtualServer = printVirtualServer(group.server);
-      this.#failures.report({
-        object: virtualServer,
-        message: 'could not look at draining real servers',
-        error,
-        fields: { virtualServer },
-      });
+      this.#options.log.error('could not look at draining real servers', error, { virtualServer });
       group.due = clock.now() + nextInterval(clock.now() - group.since, { mode, isClosing: true });
       return [];
     }
@@ -249,11 +240,8 @@ export class GracefulTerminationManager {
     try {
       return reach.canReach(address);
     } catch (error) {
-      this.#failures.report({
-        object: address,
-        message: 'could not look for the way to a draining real server',
-        error,
-        fields: { address },
+      this.#options.log.error('could not look for the way to a draining real server', error, {
+        address,
       });
       return true;
     }

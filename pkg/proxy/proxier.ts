@@ -5,7 +5,6 @@ import { seconds, sleep } from '../runner/clock.ts';
 import { Breather } from '../runner/lane.ts';
 import { Runner } from '../runner/runner.ts';
 import { deviceName } from './apply/applier.ts';
-import { limitedLog } from './apply/object-log.ts';
 import { audit, readAddresses } from './audit.ts';
 import type { Entered } from './bookkeeper.ts';
 import type { NodeContext } from './footprint.ts';
@@ -38,7 +37,6 @@ export class Proxier {
   readonly #auditBackoff = new Backoff({ first: seconds(0.2), last: seconds(30) });
   readonly #stop = new AbortController();
   readonly #nodeAddresses: NodeAddresses;
-  readonly #addressLog: ReturnType<typeof limitedLog>;
   #hasSynced = false;
   /** The mirror is what the kernel holds: changes can be carried out, also while the first sync waits for its rules. */
   #hasRead = false;
@@ -59,17 +57,16 @@ export class Proxier {
       },
     });
     this.#nodeAddresses = new NodeAddresses(this.#parts);
-    this.#addressLog = limitedLog('addresses', { log, clock });
     const { lane } = this.#parts;
     this.#syncs = new Runner({
       clock,
-      log: limitedLog('sync', { log, clock }),
+      log,
       minInterval: minSyncPeriod,
       run: () => lane.run(() => this.#syncOrAudit()),
     });
     this.#audits = new Runner({
       clock,
-      log: limitedLog('audit', { log, clock }),
+      log,
       minInterval: auditPause,
       maxInterval: syncPeriod,
       run: () => (this.#hasSynced ? this.#audit() : this.#firstSync()),
@@ -235,7 +232,7 @@ export class Proxier {
       await readAddresses(this.#parts.auditContext);
       if (this.#nodeAddresses.haveChanged) this.#syncs.request();
     } catch (error) {
-      this.#addressLog.error('could not read addresses', error);
+      this.#options.log.error('could not read addresses', error);
       this.#audits.request();
     }
   }

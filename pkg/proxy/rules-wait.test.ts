@@ -106,13 +106,6 @@ describe('while the lock of iptables is held', () => {
     await stand.settle(minutes(1));
     expect(stand.reports.syncs.at(-1)?.isSuccess).toBe(true);
   });
-
-  test('it is said once a minute', async () => {
-    const stand = await locked();
-    const lines = () => stand.log.lines().filter((line) => line.includes('wait for a lock'));
-    await stand.settle(seconds(20));
-    expect(lines()).toHaveLength(1);
-  });
 });
 
 test('a program that never ends holds up nothing but what needs its rules', async () => {

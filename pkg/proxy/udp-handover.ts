@@ -1,9 +1,7 @@
 import type { Conntrack, Flow } from '../conntrack/conntrack.ts';
-import { errorText } from '../log/error-text.ts';
 import type { Logger } from '../log/log.ts';
-import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
+import { type Clock, seconds, sleep } from '../runner/clock.ts';
 import { Inbox } from '../runner/inbox.ts';
-import { Throttle } from '../runner/throttle.ts';
 import { type DrainRequest, familiesOf } from './drain-list.ts';
 import { endsKey, endsOf } from './flow-ends.ts';
 import type { KeptSettings } from './kernel-settings.ts';
@@ -39,7 +37,6 @@ const interval = seconds(0.25);
  */
 export class UdpHandover {
   readonly #options: UdpHandoverOptions;
-  readonly #throttle: Throttle;
   readonly #inbox = new Inbox<{
     readonly requests: readonly DrainRequest[];
     readonly cut: CutDatagrams;
@@ -47,7 +44,6 @@ export class UdpHandover {
 
   constructor(options: UdpHandoverOptions) {
     this.#options = options;
-    this.#throttle = new Throttle(options.clock, { interval: minutes(1) });
   }
 
   /** Looks up the flows of real servers, and has the servers deleted by `cut` soon. */
@@ -99,7 +95,7 @@ export class UdpHandover {
       // Made anew, a flow has another id.
       if (flows.length > 0) conntrack.delete(flows.map((flow) => ({ ...flow, id: undefined })));
     } catch (error) {
-      this.#complain('could not delete the flows of real servers that go', error);
+      this.#options.log.error('could not delete the flows of real servers that go', error);
     }
   }
 
@@ -108,14 +104,8 @@ export class UdpHandover {
     try {
       await action();
     } catch (error) {
-      this.#complain(message, error);
-    }
-  }
-
-  /** Says what failed, the same once a minute. */
-  #complain(message: string, error: unknown): void {
-    if (this.#throttle.allows(`${message}: ${errorText(error)}`))
       this.#options.log.error(message, error);
+    }
   }
 }
 

@@ -63,7 +63,7 @@ export class TroubledNode {
     const { draw } = this.#faults;
     this.node = new FaultyNode(
       { draw, strikes: () => this.#strikes() },
-      { kernel: sharedKernel(), isLogLimited: true },
+      { kernel: sharedKernel() },
     );
   }
 

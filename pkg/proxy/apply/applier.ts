@@ -21,7 +21,6 @@ import {
   type ServerOperation,
   toFailed,
 } from './failed-operation.ts';
-import { ObjectLog } from './object-log.ts';
 import { isDone, podOf, toIpvsWrite } from './server-operations.ts';
 
 /** The device that carries the addresses of Services. */
@@ -49,11 +48,9 @@ export interface ApplierOptions {
  */
 export class Applier {
   readonly #options: ApplierOptions;
-  readonly #repairs: ObjectLog;
 
   constructor(options: ApplierOptions) {
     this.#options = options;
-    this.#repairs = new ObjectLog(options);
   }
 
   /** Carries out a plan: neighbouring operations of a kind go to the kernel in batches. Tries every one, whatever failed before. */
@@ -171,12 +168,6 @@ export class Applier {
     }
   }
 
-  #reportRepair(operation: Operation): void {
-    this.#options.reporter.repaired(operation.kind);
-    const printed = printOperation(operation);
-    this.#repairs.report({ object: printed, message: 'repaired', fields: { operation: printed } });
-  }
-
   #account(
     operations: readonly Operation[],
     { failed, isRepair }: { failed: readonly FailedOperation[]; isRepair: boolean },
@@ -194,8 +185,10 @@ export class Applier {
       }
       count.done++;
       // Forgetting flows mends nothing by itself: it follows from what was added.
-      if (isRepair && operation.kind !== 'forgetFlows') this.#reportRepair(operation);
-      else detail?.info('applied', { operation: printOperation(operation) });
+      if (isRepair && operation.kind !== 'forgetFlows') {
+        reporter.repaired(operation.kind);
+        log.info('repaired', { operation: printOperation(operation) });
+      } else detail?.info('applied', { operation: printOperation(operation) });
     }
     for (const [kind, count] of counts) reporter.operations(kind, count);
   }

@@ -90,7 +90,7 @@ export class Reconciler {
 
   /** Where planning a part throws, its virtual servers are planned one by one: one of them stops no other. */
   async #reconcilePart(part: Keys, { isRepair }: { isRepair: boolean }): Promise<Outcome> {
-    const { retries, log } = this.#options;
+    const { log } = this.#options;
     try {
       return await this.#attempt(part, { isRepair });
     } catch (cause) {
@@ -98,7 +98,7 @@ export class Reconciler {
       const [first, ...others] = part.servers;
       if (first === undefined) throw error;
       if (others.length === 0 && part.entries.size + part.addresses.size === 0) {
-        retries.failServer(first, error);
+        this.#fail(first, error);
         return { isSuccess: true, needsAudit: false };
       }
       log.v(2)?.info('planning one by one', { reason: error.message });
@@ -119,6 +119,7 @@ export class Reconciler {
     const first = await this.#planAndApply(keys, { isRepair });
     if (first.unmarked.isEmpty) return outcomeOf(first.failed);
     const second = await this.#planAndApply(first.unmarked, { isRepair });
+    // Why its entries could not be written is logged already.
     for (const key of second.unmarked.servers) retries.failServer(key, new Error(unmarked));
     return outcomeOf([...first.failed, ...second.failed]);
   }
@@ -146,7 +147,7 @@ export class Reconciler {
 
   /** Reads virtual servers whose state is unknown. The keys without those that cannot be read, which are tried again later. */
   async #readBack(keys: Keys): Promise<Keys> {
-    const { mirror, reading, retries } = this.#options;
+    const { mirror, reading } = this.#options;
     if (mirror.unknownServers.size === 0) return keys;
     const known = new Keys();
     known.add(keys);
@@ -157,10 +158,16 @@ export class Reconciler {
         await readServer(key, { server, context: reading });
       } catch (cause) {
         known.servers.delete(key);
-        retries.failServer(key, cause instanceof Error ? cause : new Error(String(cause)));
+        this.#fail(key, cause instanceof Error ? cause : new Error(String(cause)));
       }
     }
     return known;
+  }
+
+  #fail(key: string, error: Error): void {
+    const { log, retries } = this.#options;
+    log.error('could not reconcile a virtual server', error, { virtualServer: key });
+    retries.failServer(key, error);
   }
 
   /** Tells those that look after real servers what was done about one. */

@@ -8,7 +8,6 @@ import { Keys } from '../keys.ts';
 import type { Ledger } from '../ledger.ts';
 import { type Operation, printOperation } from '../plan/operation.ts';
 import type { FailedOperation } from './failed-operation.ts';
-import { ObjectLog } from './object-log.ts';
 
 /** How long an object waits after its first failure, and at most, in milliseconds: the pause doubles with each. */
 const shortest = 100;
@@ -39,7 +38,6 @@ export interface RetriesOptions {
  */
 export class Retries {
   readonly #options: RetriesOptions;
-  readonly #failures: ObjectLog;
   readonly #objects = new Map<string, FailedObject>();
   /** The same by pause: as all in a class wait equally long, the first is due first. */
   readonly #classes = Array.from({ length: lastClass + 1 }, () => new Map<string, FailedObject>());
@@ -48,7 +46,6 @@ export class Retries {
 
   constructor(options: RetriesOptions) {
     this.#options = options;
-    this.#failures = new ObjectLog(options);
   }
 
   /** How many Services are not as they should be in the kernel. */
@@ -77,22 +74,18 @@ export class Retries {
     for (const { operation, error } of failed) {
       const name = nameOf(operation);
       const fields = { operation: printOperation(operation) };
-      const object = name ?? operation.kind;
-      this.#failures.report({ object, message: 'operation failed', error, fields });
+      this.#options.log.error('operation failed', error, fields);
       if (name === undefined || seen.has(name)) continue;
       seen.add(name);
       this.#postpone(name, { keys: keysOf(operation), error });
     }
   }
 
-  /** Records that a virtual server could not be read or planned. */
+  /** Records that a virtual server could not be read or planned, which is logged by the caller. */
   failServer(key: string, error: Error): void {
     const keys = new Keys();
     keys.servers.add(key);
-    const name = serverName(key);
-    const message = 'could not reconcile a virtual server';
-    this.#failures.report({ object: name, message, error, fields: { virtualServer: key } });
-    this.#postpone(name, { keys, error });
+    this.#postpone(serverName(key), { keys, error });
   }
 
   /** What is to be tried now. It stays here until {@link record} says how it went. */

@@ -6,7 +6,6 @@ import { type Clock, minutes, seconds } from '../../runner/clock.ts';
 import { Runner } from '../../runner/runner.ts';
 import type { Mirror, RuleStatus } from '../mirror.ts';
 import { type SetId, setIds } from '../sets.ts';
-import { ObjectLog } from './object-log.ts';
 import type { RuleSource } from './rule-source.ts';
 
 export interface RuleWriterOptions {
@@ -35,9 +34,8 @@ export class RuleWriter {
 
   constructor(options: RuleWriterOptions) {
     this.#options = options;
-    const failures = new ObjectLog(options);
     for (const family of options.families)
-      this.#writers.set(family, new FamilyWriter(family, { ...options, failures }));
+      this.#writers.set(family, new FamilyWriter(family, options));
   }
 
   /** Whether the rules can be made: with NodeCIDR not before the Node has pod networks. */
@@ -92,21 +90,17 @@ export class RuleWriter {
   }
 }
 
-interface FamilyWriterOptions extends RuleWriterOptions {
-  readonly failures: ObjectLog;
-}
-
 /** The rules of one family. */
 class FamilyWriter {
   readonly #family: Family;
-  readonly #options: FamilyWriterOptions;
+  readonly #options: RuleWriterOptions;
   readonly #runner: Runner;
   readonly #backoff = new Backoff({ first: 200, last: seconds(30) });
   #lockHeldSince: number | undefined;
   #wakeWaiting: () => void = () => undefined;
   #attempt: Promise<void> = new Promise(() => undefined);
 
-  constructor(family: Family, options: FamilyWriterOptions) {
+  constructor(family: Family, options: RuleWriterOptions) {
     const { clock, log } = options;
     this.#family = family;
     this.#options = options;
@@ -198,14 +192,14 @@ class FamilyWriter {
 
   /** As long as a lock is held nothing is known to be wrong: those who wait go on waiting, for a while. */
   #fail(error: Error): void {
-    const { clock, failures, onAttempt } = this.#options;
+    const { clock, log, onAttempt } = this.#options;
     const now = clock.now();
     this.#lockHeldSince = isLockHeld(error) ? (this.#lockHeldSince ?? now) : undefined;
     const isWaiting = this.#lockHeldSince !== undefined && now - this.#lockHeldSince < lockPatience;
     this.#runner.retryAfter(isWaiting ? lockPause : this.#backoff.next());
     const message = isWaiting ? 'the rules wait for a lock' : 'could not write the rules';
     const fields = { family: this.#family };
-    failures.report({ object: this.#family, message, error, fields });
+    log.error(message, error, fields);
     if (isWaiting) return;
     this.#update({ isFailing: true });
     onAttempt(this.#family, { isSuccess: false });

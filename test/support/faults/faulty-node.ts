@@ -35,7 +35,7 @@ export class FaultyNode {
     faults: NodeFaults,
     {
       kernel = new FakeKernel({ remembersDeleted: true }),
-      isLogLimited = false,
+      isLogLimited = true,
     }: { kernel?: FakeKernel; isLogLimited?: boolean } = {},
   ) {
     this.kernel = kernel;
