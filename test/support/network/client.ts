@@ -86,22 +86,27 @@ function connectionOn(
   { limit, protocol }: { limit: number; protocol: Protocol },
 ): Connection {
   let isOpen = true;
+  const closing = new AbortController();
   const close = () => {
+    // Whoever still waits for the descriptor lets go of it first: its number is soon another socket's.
+    closing.abort();
     if (isOpen) closeSocket(fd);
     isOpen = false;
   };
+  const readable = (milliseconds: number) =>
+    ready(fd, { event: 'readable', limit: milliseconds, signal: closing.signal });
   return {
     async ask(text = 'hello') {
       const failure = sendText(fd, text);
       if (failure !== 0) return { kind: meaning(failure) };
-      if (!(await ready(fd, { event: 'readable', limit }))) return { kind: 'timeout' };
+      if (!(await readable(limit))) return { kind: 'timeout' };
       const got = receiveText(fd);
       if (typeof got === 'number') return { kind: meaning(got) };
       const [server = '', peer = ''] = got.split(' ');
       return got === '' ? { kind: 'reset' } : { kind: 'answer', server, peer };
     },
     async ended(milliseconds = patience) {
-      if (!(await ready(fd, { event: 'readable', limit: milliseconds }))) return 'open';
+      if (!(await readable(milliseconds))) return 'open';
       return receiveText(fd) === '' ? 'closed' : 'reset';
     },
     close() {
@@ -130,11 +135,12 @@ function meaning(error: number): 'refused' | 'reset' | 'timeout' | 'unreachable'
       : 'timeout';
 }
 
-/** Waits for a descriptor; false if nothing happened in time. */
+/** Waits for a descriptor; false if nothing happened in time, or before the signal aborted. */
 async function ready(
   fd: number,
-  { event, limit }: { event: 'readable' | 'writable'; limit: number },
+  { event, limit, signal }: { event: 'readable' | 'writable'; limit: number; signal?: AbortSignal },
 ): Promise<boolean> {
+  if (signal?.aborted) return false;
   return await new Promise((resolve) => {
     const watch = koffi.node.poll as unknown as (
       fd: number,
@@ -147,8 +153,11 @@ async function ready(
       isDone = true;
       clearTimeout(timer);
       handle.close();
+      signal?.removeEventListener('abort', abort);
       resolve(isReady);
     };
+    const abort = () => done(false);
+    signal?.addEventListener('abort', abort, { once: true });
     // Where the process was busy for longer, what came meanwhile counts: it is told before immediates are run.
     const timer = setTimeout(() => setImmediate(() => done(false)), limit);
     const handle = watch(fd, { [event]: true }, () => done(true));
