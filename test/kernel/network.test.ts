@@ -5,6 +5,7 @@ import { ask } from '../support/network/client.ts';
 import { Network, nodeAddresses } from '../support/network/network.ts';
 import { type Server, serve } from '../support/network/server.ts';
 import { silence } from '../support/patience.ts';
+import { connect } from '../support/stream.ts';
 
 // The test network itself, without any proxy: who reaches whom, and what is seen when nobody answers.
 
@@ -42,6 +43,17 @@ describe('the test network', () => {
       });
     },
   );
+
+  test('a connection that is closed is waited on no longer, and its descriptor is free', async () => {
+    servers.push(serve(pod, { protocol: 'TCP', port: 81, address: ip('10.0.1.1') }));
+    const request = { protocol: 'TCP', address: ip('10.0.1.1'), port: 81 } as const;
+    for (let round = 0; round < 2; round++) {
+      const connection = await connect(client, request);
+      const ended = connection.ended();
+      connection.close();
+      expect(await ended).toBe('open');
+    }
+  });
 
   test('a closed port is refused, an absent address is not answered', async () => {
     expect(await ask(client, { protocol: 'TCP', address: nodeAddresses.IPv4, port: 81 })).toEqual({
