@@ -1,9 +1,10 @@
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { parseAddress, printHostPort } from '../../../pkg/ip/address.ts';
 import { parsePrefix } from '../../../pkg/ip/prefix.ts';
 import { type Clock, minutes, systemClock } from '../../../pkg/runner/clock.ts';
+import { listenRestartably } from '../restartable-port.ts';
 import { Allocator, type Ranges } from './allocation.ts';
 import { CertificateAuthority } from './certificates.ts';
 import { Credentials } from './credentials.ts';
@@ -214,14 +215,16 @@ export class ApiServer implements AsyncDisposable {
   /** Listens, on the same port as before if there was one. */
   async listen(): Promise<void> {
     if (this.#server.listening) return;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host: this.#host, port: this.#port }, () => {
-        this.#server.removeListener('error', reject);
-        resolve();
+    const listen = (port: number) =>
+      new Promise<void>((resolve, reject) => {
+        this.#server.once('error', reject);
+        this.#server.listen({ host: this.#host, port }, () => {
+          this.#server.removeListener('error', reject);
+          resolve();
+        });
       });
-    });
-    this.#port = (this.#server.address() as AddressInfo).port; // it listens on TCP
+    if (this.#port === 0) this.#port = await listenRestartably(listen);
+    else await listen(this.#port);
   }
 
   /** Stops listening and cuts every connection; state stays, {@link listen} brings it back. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { listenRestartably } from '../restartable-port.ts';
 
 /**
  * A TCP proxy that fails on demand, so that the same faults strike any server, encrypted or not: connections are
@@ -42,9 +43,12 @@ export class FlakyProxy implements AsyncDisposable {
 
   /** Accepts connections, at the same address as before. */
   async start(): Promise<void> {
-    this.#server.listen(this.#port, '127.0.0.1');
-    await once(this.#server, 'listening');
-    this.#port = (this.#server.address() as AddressInfo).port; // it listens on TCP
+    const listen = async (port: number) => {
+      this.#server.listen(port, '127.0.0.1');
+      await once(this.#server, 'listening');
+    };
+    if (this.#port === 0) this.#port = await listenRestartably(listen);
+    else await listen(this.#port);
   }
 
   /** Cuts every connection and refuses new ones. */
