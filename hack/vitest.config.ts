@@ -42,10 +42,6 @@ export default defineConfig({
             'test/{support,properties,contract,demo}/**/*.test.ts',
           ],
           pool: 'threads',
-          // By itself vitest leaves one of two processors to somebody else.
-          maxWorkers: 2,
-          // No module has a state of its own, so files may share what they import: a third of all time goes without.
-          isolate: false,
           // Only a test that hangs ends so: machines may be slow.
           testTimeout: 30_000,
         },
