@@ -67,6 +67,8 @@ async function audited(proxy: NodeProxy): Promise<void> {
   const ended = () => proxy.reports.syncs.filter(({ families }) => families.length === 2).length;
   const before = ended();
   await proxy.until(() => ended() >= before + 2);
+  // Rules are written beside the audit that asks for them.
+  await proxy.settled();
 }
 
 interface Hand {
