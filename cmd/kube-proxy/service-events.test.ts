@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { EndedDrain } from '../../pkg/proxy/drain-list.ts';
+import type { EndedDrain } from '../../pkg/proxy/graceful/list.ts';
 import { ip } from '../../test/support/addresses.ts';
 import { annotationEvent, conflictEvent, cutEvent, invalidObjectEvent } from './service-events.ts';
 

@@ -5,16 +5,16 @@ import { seconds, sleep } from '../runner/clock.ts';
 import { Breather } from '../runner/lane.ts';
 import { Runner } from '../runner/runner.ts';
 import { deviceName } from './apply/applier.ts';
-import { audit, readAddresses } from './audit.ts';
-import type { Entered } from './bookkeeper.ts';
-import type { NodeContext } from './footprint.ts';
-import type { GracefulTerminationManager } from './graceful.ts';
+import { audit, readAddresses } from './observed/kernel-reader.ts';
+import type { Entered } from './changes/ledger-updater.ts';
+import type { NodeContext } from './desired/footprint.ts';
+import type { GracefulTerminationManager } from './graceful/manager.ts';
 import { guarded } from './guarded-reporter.ts';
-import { waitForObjects } from './initial-objects.ts';
-import { Keys } from './keys.ts';
-import { NodeAddresses } from './node-addresses.ts';
-import { buildParts, type Parts, type ProxierOptions } from './parts.ts';
-import type { Trigger } from './triggers.ts';
+import { waitForObjects } from './changes/initial-objects.ts';
+import { Keys } from './desired/keys.ts';
+import { NodeAddresses } from './changes/node-addresses.ts';
+import { buildParts, type Parts, type ProxierOptions } from './create.ts';
+import type { Trigger } from './changes/triggers.ts';
 
 /** How long audits that failures asked for keep apart, in milliseconds. */
 const auditPause = seconds(1);

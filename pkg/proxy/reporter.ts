@@ -1,11 +1,11 @@
 import type { Family } from '../ip/address.ts';
 import type { VirtualServerId } from '../ipvs/ipvs.ts';
 import type { Kind, ObjectName, Problem, Service } from '../kube/types.ts';
-import type { Conflict } from './claims.ts';
-import type { EndedDrain } from './drain-list.ts';
-import type { LocalLack } from './footprint.ts';
+import type { Conflict } from './desired/claims.ts';
+import type { EndedDrain } from './graceful/list.ts';
+import type { LocalLack } from './desired/footprint.ts';
 import type { Operation } from './plan/operation.ts';
-import type { Trigger } from './triggers.ts';
+import type { Trigger } from './changes/triggers.ts';
 
 /** How one sync went. */
 export interface SyncReport {

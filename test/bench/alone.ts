@@ -12,7 +12,7 @@ import { silentLogger } from '../../pkg/log/memory.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
 import { Connection } from '../../pkg/netlink/connection.ts';
 import { GenericFamily } from '../../pkg/netlink/generic.ts';
-import { FlowForgetter } from '../../pkg/proxy/flows.ts';
+import { FlowForgetter } from '../../pkg/proxy/flows/stale-flows.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
 import { minutes, systemClock } from '../../pkg/runner/clock.ts';
 import { net } from '../support/addresses.ts';

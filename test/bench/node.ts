@@ -15,7 +15,7 @@ import { createMetrics } from '../../pkg/metrics/metrics.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import type { Trace } from '../../pkg/netlink/trace.ts';
-import { FlowForgetter } from '../../pkg/proxy/flows.ts';
+import { FlowForgetter } from '../../pkg/proxy/flows/stale-flows.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
 import { NetlinkReach } from '../../pkg/reach/netlink.ts';

@@ -17,7 +17,7 @@ import { GenericFamily, NETLINK_GENERIC } from '../../pkg/netlink/generic.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import { type DatagramSocket, NetlinkSocket } from '../../pkg/netlink/socket.ts';
 import { deviceName } from '../../pkg/proxy/apply/applier.ts';
-import { setHeader, setIds, setName } from '../../pkg/proxy/sets.ts';
+import { setHeader, setIds, setName } from '../../pkg/proxy/desired/sets.ts';
 import { podsOf, service, slice } from './objects.ts';
 
 /** The files that {@link record} writes: sets, servers, addresses, and a look at all of them. */

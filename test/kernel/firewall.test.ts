@@ -13,8 +13,8 @@ import { savedRule } from '../../pkg/firewall/saved.ts';
 import { type Family, families } from '../../pkg/ip/address.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
-import { rules } from '../../pkg/proxy/chains.ts';
-import { type SetId, setHeader, setIds } from '../../pkg/proxy/sets.ts';
+import { rules } from '../../pkg/proxy/desired/chains.ts';
+import { type SetId, setHeader, setIds } from '../../pkg/proxy/desired/sets.ts';
 import {
   firewallContract,
   firewallLockContract,

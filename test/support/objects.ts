@@ -6,8 +6,8 @@ import type {
   Service,
   ServicePortSpec,
 } from '../../pkg/kube/types.ts';
-import type { Owner } from '../../pkg/proxy/claims.ts';
-import type { Endpoint as ProxyEndpoint } from '../../pkg/proxy/endpoint.ts';
+import type { Owner } from '../../pkg/proxy/desired/claims.ts';
+import type { Endpoint as ProxyEndpoint } from '../../pkg/proxy/desired/endpoint.ts';
 import { ip } from './addresses.ts';
 
 /** A port of a Service: TCP 80 unless said otherwise. */

@@ -3,7 +3,7 @@ import {
   type KeptSettings,
   KernelSettings,
   type KernelSettingsOptions,
-} from '../../pkg/proxy/kernel-settings.ts';
+} from '../../pkg/proxy/settings/kernel-settings.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 

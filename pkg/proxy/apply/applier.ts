@@ -6,11 +6,11 @@ import type { AddressWrite, Links } from '../../links/links.ts';
 import type { Logger } from '../../log/log.ts';
 import type { Clock } from '../../runner/clock.ts';
 import { Breather } from '../../runner/lane.ts';
-import type { DrainRequest } from '../drain-list.ts';
-import type { Mirror } from '../mirror.ts';
+import type { DrainRequest } from '../graceful/list.ts';
+import type { Mirror } from '../observed/mirror.ts';
 import { type Operation, printOperation } from '../plan/operation.ts';
 import type { Reporter } from '../reporter.ts';
-import type { SetId } from '../sets.ts';
+import type { SetId } from '../desired/sets.ts';
 import { batches, interfaceOf } from './batches.ts';
 import {
   type AddressOperation,

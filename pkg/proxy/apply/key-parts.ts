@@ -1,8 +1,8 @@
 import type { IpAddress } from '../../ip/address.ts';
 import type { Breather } from '../../runner/lane.ts';
-import { Keys } from '../keys.ts';
-import type { Ledger } from '../ledger.ts';
-import type { Mirror } from '../mirror.ts';
+import { Keys } from '../desired/keys.ts';
+import type { Ledger } from '../desired/ledger.ts';
+import type { Mirror } from '../observed/mirror.ts';
 import { urgency } from '../plan/plan.ts';
 
 /** How many virtual servers are planned at once: a batch of addresses follows them, and then the event loop may turn. */

@@ -4,8 +4,8 @@ import { type Entry, entryKey } from '../../ipset/ipset.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { Logger } from '../../log/log.ts';
 import { type Clock, seconds } from '../../runner/clock.ts';
-import { Keys } from '../keys.ts';
-import type { Ledger } from '../ledger.ts';
+import { Keys } from '../desired/keys.ts';
+import type { Ledger } from '../desired/ledger.ts';
 import { type Operation, printOperation } from '../plan/operation.ts';
 import type { FailedOperation } from './failed-operation.ts';
 

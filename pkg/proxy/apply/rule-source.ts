@@ -2,8 +2,8 @@ import type { Firewall, Ruleset } from '../../firewall/firewall.ts';
 import type { Family } from '../../ip/address.ts';
 import { type Prefix, prefixFamily } from '../../ip/prefix.ts';
 import type { Node } from '../../kube/types.ts';
-import { type LocalDetector, rules } from '../chains.ts';
-import type { SetId } from '../sets.ts';
+import { type LocalDetector, rules } from '../desired/chains.ts';
+import type { SetId } from '../desired/sets.ts';
 
 /** How traffic of this cluster's pods is told from others' (`--detect-local-mode`). */
 export type DetectLocal =

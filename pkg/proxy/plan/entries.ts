@@ -1,6 +1,6 @@
 import { entryKey } from '../../ipset/ipset.ts';
-import type { FrontEnd } from '../footprint.ts';
-import { isDenying, setHeader, setIds, setName } from '../sets.ts';
+import type { FrontEnd } from '../desired/footprint.ts';
+import { isDenying, setHeader, setIds, setName } from '../desired/sets.ts';
 import type { PlanInput } from './input.ts';
 import type { Phases } from './phases.ts';
 

@@ -1,8 +1,8 @@
 import type { Family } from '../../ip/address.ts';
 import type { RealServerId, VirtualServerId } from '../../ipvs/ipvs.ts';
-import type { Keys } from '../keys.ts';
-import type { Ledger } from '../ledger.ts';
-import type { Mirror } from '../mirror.ts';
+import type { Keys } from '../desired/keys.ts';
+import type { Ledger } from '../desired/ledger.ts';
+import type { Mirror } from '../observed/mirror.ts';
 
 /** What a plan is made from. It reads and changes nothing. */
 export interface PlanInput {

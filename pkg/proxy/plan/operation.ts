@@ -8,8 +8,8 @@ import {
   type VirtualServer,
   type VirtualServerId,
 } from '../../ipvs/ipvs.ts';
-import type { DrainEnd } from '../drain.ts';
-import type { SetId } from '../sets.ts';
+import type { DrainEnd } from '../graceful/policy.ts';
+import type { SetId } from '../desired/sets.ts';
 
 /** One step of a plan. Each may be repeated safely. */
 export type Operation =

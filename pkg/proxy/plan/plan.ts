@@ -1,8 +1,8 @@
 import { familyOf, type IpAddress } from '../../ip/address.ts';
 import type { VirtualServerId } from '../../ipvs/ipvs.ts';
-import { Keys } from '../keys.ts';
-import type { Claim } from '../ledger.ts';
-import type { HeldServer, Mirror } from '../mirror.ts';
+import { Keys } from '../desired/keys.ts';
+import type { Claim } from '../desired/ledger.ts';
+import type { HeldServer, Mirror } from '../observed/mirror.ts';
 import { planEntries, planMarks, planShared } from './entries.ts';
 import type { PlanInput } from './input.ts';
 import type { Operation } from './operation.ts';

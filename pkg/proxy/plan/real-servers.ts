@@ -1,7 +1,7 @@
 import type { RealServer, VirtualServer } from '../../ipvs/ipvs.ts';
-import type { WantedRealServer } from '../backends.ts';
-import { type Claim, isSamePod } from '../ledger.ts';
-import type { HeldRealServer, HeldServer } from '../mirror.ts';
+import type { WantedRealServer } from '../desired/real-servers.ts';
+import { type Claim, isSamePod } from '../desired/ledger.ts';
+import type { HeldRealServer, HeldServer } from '../observed/mirror.ts';
 import type { PlanInput } from './input.ts';
 import { masqueraded } from './operation.ts';
 import type { Phases } from './phases.ts';

@@ -1,7 +1,7 @@
 import { familyOf, type IpAddress } from '../../ip/address.ts';
-import type { FrontEnd } from '../footprint.ts';
-import type { Mirror } from '../mirror.ts';
-import { type SetId, setIds } from '../sets.ts';
+import type { FrontEnd } from '../desired/footprint.ts';
+import type { Mirror } from '../observed/mirror.ts';
+import { type SetId, setIds } from '../desired/sets.ts';
 import type { PlanInput } from './input.ts';
 import type { Phases } from './phases.ts';
 

@@ -1,6 +1,6 @@
 import type { Change } from '../../../pkg/kube/types.ts';
-import { ClientFarewell } from '../../../pkg/proxy/farewell.ts';
-import { FlowForgetter } from '../../../pkg/proxy/flows.ts';
+import { ClientFarewell } from '../../../pkg/proxy/graceful/client-reset.ts';
+import { FlowForgetter } from '../../../pkg/proxy/flows/stale-flows.ts';
 import type { Reporter } from '../../../pkg/proxy/reporter.ts';
 import { FakeResetter } from '../../../pkg/reset/fake.ts';
 import { seconds } from '../../../pkg/runner/clock.ts';

@@ -1,0 +1,179 @@
+import { type Family, families, familyOf } from '../../ip/address.ts';
+import type { Change, Kind, ObjectName, Problem, Service, Tidings } from '../../kube/types.ts';
+import type { Logger } from '../../log/log.ts';
+import { type Clock, seconds } from '../../runner/clock.ts';
+import { NodePresence } from './node-presence.ts';
+import type { Reporter } from '../reporter.ts';
+import { objectKey } from '../desired/service.ts';
+import type { Store } from './store.ts';
+
+/** What the intake works with. */
+export interface IntakeOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly reporter: Reporter;
+  readonly nodeName: string;
+  /** Called after a change that has to be carried out. */
+  readonly onDirty: () => void;
+}
+
+/** After how long a change that threw is tried again, in milliseconds. */
+const retryPause = seconds(1);
+
+type ObjectChange = Exclude<Change, Tidings>;
+
+/** Takes changes from a source into the store: says what is wrong with objects, and when everything has been told. */
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #synced = new Set<Kind>();
+  readonly #stale = new Set<Kind>();
+  readonly #confirmed = new Set<Kind>();
+  readonly #invalid: Readonly<Record<Kind, Map<string, string>>> = {
+    Service: new Map(),
+    EndpointSlice: new Map(),
+    Node: new Map(),
+  };
+  readonly #waiting = new Set<() => void>();
+  readonly #nodePresence: NodePresence;
+  /** Changes that threw, by kind and name of their object. */
+  readonly #failed = new Map<string, ObjectChange>();
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#nodePresence = new NodePresence(options);
+  }
+
+  /** Takes one change in. */
+  take(change: Change): void {
+    if (change.type === 'synced') this.#synced.add(change.kind);
+    else if (change.type === 'stale') this.#stale.add(change.kind);
+    else if (change.type === 'current') this.#stale.delete(change.kind);
+    else if (change.type === 'confirmed') this.#takeConfirmation(change.kind);
+    else this.#takeObject(change);
+    if (change.kind === 'Node' && this.hasSynced('Node'))
+      this.#nodePresence.check(this.#options.store.node !== undefined);
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** Whether all objects of some kinds have been told. */
+  hasSynced(...kinds: readonly Kind[]): boolean {
+    return kinds.every((kind) => this.#synced.has(kind));
+  }
+
+  /** Whether all objects of some kinds have been read a second time. */
+  isConfirmed(...kinds: readonly Kind[]): boolean {
+    return kinds.every((kind) => this.#confirmed.has(kind));
+  }
+
+  /** Whether what was told of some kinds is as the source has it, as far as it can be read. */
+  isCurrent(...kinds: readonly Kind[]): boolean {
+    return !kinds.some((kind) => this.#stale.has(kind));
+  }
+
+  /**
+   * Ends when a condition holds, which is asked after each change, when the signal aborts, or when patience (in milliseconds)
+   * ends. False only in the last case.
+   */
+  async until(
+    condition: () => boolean,
+    { signal, patience }: { signal: AbortSignal; patience?: number },
+  ): Promise<boolean> {
+    if (condition() || signal.aborted) return true;
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        cancel?.();
+        this.#waiting.delete(check);
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const check = () => {
+        if (condition()) end();
+      };
+      const cancel = patience === undefined ? undefined : this.#options.clock.after(patience, end);
+      this.#waiting.add(check);
+      signal.addEventListener('abort', end);
+    });
+    return condition() || signal.aborted;
+  }
+
+  #takeConfirmation(kind: Kind): void {
+    this.#confirmed.add(kind);
+    this.#options.onDirty();
+  }
+
+  #takeObject(change: ObjectChange): void {
+    const { store, reporter, onDirty } = this.#options;
+    const name = change.type === 'set' ? { namespace: '', ...change.object } : change.name;
+    const problems = change.type === 'delete' ? [] : change.problems;
+    const isNews = this.#noteProblems(change.kind, { name, problems });
+    if (change.type === 'unusable') return;
+    const zone = store.node?.zone;
+    if (!this.#apply(change, name)) return;
+    const service = change.type === 'set' ? this.#serviceOf(change) : undefined;
+    if (isNews && service !== undefined)
+      reporter.invalidObject(
+        { namespace: name.namespace, name: name.name, kind: change.kind, service },
+        problems,
+      );
+    reporter.changeReceived(change.kind);
+    if (change.kind === 'Node' && store.node?.zone !== zone) store.markDirty(() => true);
+    reporter.queued(concerned(change));
+    onDirty();
+  }
+
+  /** Takes a change into the store. One that throws is tried again unless a later one of its object comes before; false for it. */
+  #apply(change: ObjectChange, name: ObjectName): boolean {
+    const { store, clock, log } = this.#options;
+    const key = `${change.kind} ${objectKey(name)}`;
+    try {
+      store.apply(change);
+      this.#failed.delete(key);
+      return true;
+    } catch (error) {
+      if (!this.#failed.has(key))
+        log.error('could not take a change in', error, {
+          kind: change.kind,
+          object: objectKey(name),
+        });
+      this.#failed.set(key, change);
+      clock.after(retryPause, () => {
+        if (this.#failed.get(key) === change) this.take(change);
+      });
+      return false;
+    }
+  }
+
+  /** The Service that an object is, or belongs to. */
+  #serviceOf(change: Extract<Change, { type: 'set' }>): Service | undefined {
+    if (change.kind === 'Service') return change.object;
+    if (change.kind === 'Node') return undefined;
+    const { namespace, serviceName } = change.object;
+    return this.#options.store.service(objectKey({ namespace, name: serviceName }));
+  }
+
+  /** Says what is wrong with an object, once for each different complaint. Whether it had to be said. */
+  #noteProblems(
+    kind: Kind,
+    { name, problems }: { name: ObjectName; problems: readonly Problem[] },
+  ): boolean {
+    const invalid = this.#invalid[kind];
+    const key = objectKey(name);
+    const text = problems.map(({ field, message }) => `${field}: ${message}`).join('; ');
+    if (text === (invalid.get(key) ?? '')) return false;
+    if (text === '') invalid.delete(key);
+    else invalid.set(key, text);
+    if (text !== '')
+      this.#options.log.error(`invalid ${kind}`, undefined, { object: key, problems: text });
+    this.#options.reporter.invalidObjects(kind, invalid.size);
+    return text !== '';
+  }
+}
+
+/** The families that a change is about; both where that cannot be told. */
+function concerned(change: ObjectChange): readonly Family[] {
+  if (change.type !== 'set') return families;
+  if (change.kind === 'EndpointSlice') return [change.object.family];
+  if (change.kind === 'Service') return change.object.clusterIPs.map(familyOf);
+  return families;
+}

@@ -1,0 +1,226 @@
+import { describe, expect, test } from 'vitest';
+import { ip } from '../../../test/support/addresses.ts';
+import { endpoint, service, servicePort, slice } from '../../../test/support/objects.ts';
+import { recordingReporter, setService, setSlice } from '../../../test/support/proxier.ts';
+import { virtualServerKey } from '../../ipvs/ipvs.ts';
+import type { Endpoint } from '../../kube/types.ts';
+import { recordingLogger } from '../../log/memory.ts';
+import type { Clock } from '../../runner/clock.ts';
+import { manualClock } from '../../runner/manual-clock.ts';
+import { Bookkeeper, type BookkeeperOptions } from './ledger-updater.ts';
+import type { ServiceObjects } from '../desired/footprint.ts';
+import { guarded } from '../guarded-reporter.ts';
+import { Ledger } from '../desired/ledger.ts';
+import { Store } from './store.ts';
+
+const node = {
+  nodeName: 'here',
+  zone: '',
+  scheduler: 'rr',
+  nodePortAddresses: [],
+  nodeAddresses: new Set<never>(),
+};
+
+/** Throws for one Service as long as it is told to. */
+class FaultyStore extends Store {
+  faulty = '';
+
+  override objects(key: string): ServiceObjects | undefined {
+    if (key === this.faulty) throw new Error('a fault in the store');
+    return super.objects(key);
+  }
+}
+
+class FaultyLedger extends Ledger {
+  faulty = '';
+
+  override set(...[owner, ...rest]: Parameters<Ledger['set']>): ReturnType<Ledger['set']> {
+    if (owner.key === this.faulty) throw new Error('a fault in the ledger');
+    return super.set(owner, ...rest);
+  }
+}
+
+function stand(over: Partial<BookkeeperOptions> & { clock?: Clock } = {}) {
+  const clock = manualClock();
+  const store = new FaultyStore(() => clock.now());
+  const ledger = new FaultyLedger();
+  const [log, reporter] = [recordingLogger(), recordingReporter()];
+  const books = new Bookkeeper({
+    ...{ store, ledger, clock, log, reporter, wishesOf: undefined },
+    ...over,
+  });
+  const tell = (...changes: readonly ReturnType<typeof setService>[]) => {
+    for (const change of changes) store.apply(change);
+  };
+  return { clock, store, ledger, log, reporter, books, tell };
+}
+
+/** A Service with an address of its own. */
+function numbered(index: number, name = `s${index}`) {
+  return service({ name, clusterIPs: [ip(`172.30.1.${index}`)] });
+}
+
+function serverOf(index: number, port = 80) {
+  return virtualServerKey({ address: ip(`172.30.1.${index}`), protocol: 'TCP', port });
+}
+
+describe('a Service that cannot be entered', () => {
+  test.each(['store', 'ledger'] as const)(
+    'because of a fault in the %s concerns nobody else, and is tried again until it can',
+    async (part) => {
+      const { books, clock, log, tell, ...parts } = stand();
+      tell(setService(numbered(1)), setService(numbered(2)), setService(numbered(3)));
+      parts[part].faulty = 'shop/s2';
+      const first = await books.enter(node);
+      expect([...first.keys.servers].sort()).toEqual([serverOf(1), serverOf(3)]);
+      expect([books.failedServices, first.next]).toEqual([1, 500]);
+      for (const pause of [500, 1_000, 2_000]) {
+        await clock.advance(pause - 1);
+        expect((await books.enter(node)).next).toBe(clock.now() + 1);
+        await clock.advance(1);
+        expect((await books.enter(node)).keys.isEmpty).toBe(true);
+      }
+      const lines = log.lines().filter((line) => line.includes('could not work out'));
+      expect(lines).toEqual([expect.stringContaining('shop/s2')]);
+      parts[part].faulty = '';
+      await clock.advance(4_000);
+      const last = await books.enter(node);
+      expect([[...last.keys.servers], last.next]).toEqual([[serverOf(2)], undefined]);
+      expect(books.failedServices).toBe(0);
+    },
+  );
+
+  test('is tried again at once when it changes', async () => {
+    const { books, store, tell } = stand();
+    store.faulty = 'shop/s1';
+    tell(setService(numbered(1)));
+    await books.enter(node);
+    store.faulty = '';
+    tell(setService(numbered(1)));
+    expect([...(await books.enter(node)).keys.servers]).toEqual([serverOf(1)]);
+    expect(books.failedServices).toBe(0);
+  });
+
+  test('is forgotten when it is deleted', async () => {
+    const { books, store, tell } = stand();
+    store.faulty = 'shop/s1';
+    tell(setService(numbered(1)));
+    await books.enter(node);
+    store.faulty = '';
+    store.apply({ type: 'delete', kind: 'Service', name: { namespace: 'shop', name: 's1' } });
+    expect([(await books.enter(node)).next, books.failedServices]).toEqual([undefined, 0]);
+  });
+});
+
+describe('a fault beside a Service', () => {
+  const fault = () => {
+    throw new Error('a fault');
+  };
+
+  test('in its annotations leaves them out, and says so', async () => {
+    const { books, ledger, reporter, tell } = stand({ wishesOf: fault });
+    tell(setService(numbered(1)));
+    await books.enter(node);
+    expect(ledger.wants(serverOf(1))).toBe(true);
+    expect(reporter.annotations).toEqual(['s1: a fault']);
+  });
+
+  test('in what hears of it is logged once, and changes nothing', async () => {
+    const log = recordingLogger();
+    const reporter = guarded({ ...recordingReporter(), conflict: fault }, log);
+    const { books, ledger, tell } = stand({ reporter });
+    tell(...[1, 2, 3].map((created) => setService({ ...numbered(1, `s${created}`), created })));
+    await books.enter(node);
+    expect([ledger.conflictCount(), books.failedServices]).toEqual([2, 0]);
+    expect(log.lines()).toEqual([expect.stringContaining('a report failed')]);
+  });
+});
+
+describe('a big Service', () => {
+  const ports = Array.from({ length: 5_000 }, (_, index) =>
+    servicePort({ name: `p${index}`, port: index + 1 }),
+  );
+  const big = { ...numbered(1, 'big'), ports };
+
+  /** Each look at this clock takes a hundredth of a millisecond. */
+  function busyClock(): Clock {
+    let now = 0;
+    return { ...manualClock(), now: () => (now += 0.01) };
+  }
+
+  test('does not keep others waiting', async () => {
+    const { books, ledger, tell } = stand({ clock: busyClock() });
+    const wanted = (port: number) => ledger.wants(serverOf(1, port));
+    tell(
+      setService({ ...big, ports: ports.slice(0, 1) }),
+      setService(big),
+      setService(numbered(2)),
+    );
+    const first = await books.enter(node);
+    expect([ledger.wants(serverOf(2)), wanted(1), wanted(5_000)]).toEqual([true, true, false]);
+    expect(first.keys.servers.size).toBeGreaterThan(100);
+    tell(setService(numbered(3)));
+    let rounds = 0;
+    for (let next = first.next; next !== undefined; rounds++) ({ next } = await books.enter(node));
+    expect([ledger.wants(serverOf(3)), wanted(5_000)]).toEqual([true, true]);
+    expect(rounds).toBeGreaterThan(0);
+  });
+
+  test('that changes while it is entered is entered anew', async () => {
+    const { books, ledger, store, tell } = stand({ clock: busyClock() });
+    tell(setService(big));
+    let { next } = await books.enter(node);
+    expect(next).toBeDefined();
+    store.apply({ type: 'delete', kind: 'Service', name: { namespace: 'shop', name: 'big' } });
+    while (next !== undefined) ({ next } = await books.enter(node));
+    expect([...ledger.parts('shop/big')]).toEqual([]);
+    expect(ledger.wants(serverOf(1, 1))).toBe(false);
+  });
+
+  test('is entered whole where that is asked for', async () => {
+    const { books, ledger, tell } = stand({ clock: busyClock() });
+    tell(setService(big));
+    expect((await books.enter(node, { isComplete: true })).next).toBeUndefined();
+    expect(ledger.wants(serverOf(1, 5_000))).toBe(true);
+  });
+
+  test.each(['ports', 'endpoints'] as const)(
+    'with many %s lets the event loop turn',
+    async (kind) => {
+      let [work, longest, since] = [0, 0, 0];
+      // What is read of the objects is the work: a hundred of them take a millisecond.
+      const counted = <T extends object>(object: T): T =>
+        new Proxy(object, {
+          get(target, name) {
+            if (name === 'address' || name === 'port') work++;
+            return Reflect.get(target, name) as unknown;
+          },
+        });
+      const { books, tell } = stand({ clock: { ...manualClock(), now: () => work / 100 } });
+      if (kind === 'ports') tell(setService({ ...big, ports: ports.map(counted) }));
+      else tell(setService(numbered(1, 'big')), ...slicesOf(20, counted));
+      work = 0;
+      let isOver = false;
+      const turns = (async () => {
+        while (!isOver) {
+          await new Promise((resolve) => setImmediate(resolve));
+          [longest, since] = [Math.max(longest, work - since), work];
+        }
+      })();
+      await books.enter(node, { isComplete: true });
+      isOver = true;
+      await turns;
+      expect(work).toBeGreaterThanOrEqual(5_000);
+      expect(longest).toBeLessThan(1_500);
+    },
+  );
+});
+
+/** Slices of the Service `big` with 250 endpoints each. */
+function slicesOf(count: number, counted: (object: Endpoint) => Endpoint) {
+  return Array.from({ length: count }, (_, index) => {
+    const pods = Array.from({ length: 250 }, (__, pod) => endpoint(`10.0.${index}.${pod}`));
+    const name = `big-${index}`;
+    return setSlice(slice(pods.map(counted), { name, serviceName: 'big', family: 'IPv4' }));
+  });
+}

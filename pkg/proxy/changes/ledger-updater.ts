@@ -1,0 +1,183 @@
+import type { Problem, Service } from '../../kube/types.ts';
+import { errorText } from '../../log/error-text.ts';
+import type { Logger } from '../../log/log.ts';
+import type { Clock } from '../../runner/clock.ts';
+import { Breather } from '../../runner/lane.ts';
+import { noSettings, type ServiceSettings } from '../desired/real-servers.ts';
+import type { UdpFrontEnd } from '../flows/flow-notes.ts';
+import { footprintsByPort, type NodeContext } from '../desired/footprint.ts';
+import { Keys } from '../desired/keys.ts';
+import type { Ledger } from '../desired/ledger.ts';
+import type { Reporter } from '../reporter.ts';
+import { portKey } from '../desired/service.ts';
+import { ServiceQueue } from './service-queue.ts';
+import { ServiceReports } from './service-reports.ts';
+import type { Store } from './store.ts';
+import type { Trigger } from './triggers.ts';
+import { UdpChanges } from './udp-changes.ts';
+
+/** What a Service asks for by annotations. */
+export interface ServiceWishes extends ServiceSettings {
+  /** What could not be understood, and counts as not said. */
+  readonly problems: readonly Problem[];
+}
+
+/** What the bookkeeper works with. */
+export interface BookkeeperOptions {
+  readonly store: Store;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly reporter: Reporter;
+  readonly wishesOf: ((service: Service) => ServiceWishes) | undefined;
+}
+
+/** What entering the changes of the store touched. */
+export interface Entered {
+  readonly keys: Keys;
+  readonly triggers: readonly Trigger[];
+  /** When there is more to enter, in milliseconds: now for Services that are entered in part, later for those that failed. */
+  readonly next: number | undefined;
+}
+
+/** How long one Service is worked on until the next one gets its turn, in milliseconds. */
+const share = 10;
+/** How long Services that take longer are worked on until what is entered so far is carried out, in milliseconds. */
+const longest = 200;
+
+/** A Service that is being entered, step by step. */
+interface Task {
+  readonly service: string;
+  readonly steps: Iterator<undefined>;
+}
+
+/**
+ * Brings the ledger up to date with the store: the footprints of the Services that changed, and of no others. Small ones are entered
+ * at once. A big one is entered port by port, over several calls, and what is entered of it is carried out meanwhile. An
+ * exception concerns its own Service only, which is tried again.
+ */
+export class Bookkeeper {
+  readonly #options: BookkeeperOptions;
+  readonly #queue = new ServiceQueue();
+  readonly #reports: ServiceReports;
+  readonly #udpChanges = new UdpChanges();
+  /** Services that are entered in part. */
+  readonly #tasks = new Map<string, Task>();
+  #touched = new Keys();
+
+  constructor(options: BookkeeperOptions) {
+    this.#options = options;
+    this.#reports = new ServiceReports(options);
+  }
+
+  /** How many Services could not be entered as they are now. */
+  get failedServices(): number {
+    return this.#queue.failedCount;
+  }
+
+  /** Enters what changed since the last time, all of it if that is asked for, and else as much as does not keep others waiting. */
+  async enter(node: NodeContext, { isComplete = false } = {}): Promise<Entered> {
+    const { store, ledger, clock } = this.#options;
+    store.expire();
+    const { services, triggers } = store.takeDirty();
+    this.#queue.add(services);
+    const breather = new Breather(() => clock.now());
+    const began = clock.now();
+    do {
+      for (const service of this.#queue.takeDue(clock.now(), (key) => this.#tasks.has(key)))
+        await this.#run({ service, steps: this.#steps(service, node) }, breather);
+      for (const task of [...this.#tasks.values()]) await this.#run(task, breather);
+    } while (this.hasMore && (isComplete || clock.now() - began < longest));
+    this.#reports.conflicts(ledger.takeConflicts(), { ledger, store });
+    const keys = this.#touched;
+    this.#touched = new Keys();
+    const next = this.hasMore ? clock.now() : this.#queue.nextRetry;
+    return { keys, triggers, next };
+  }
+
+  /** UDP front ends whose endpoints changed since the last call. */
+  takeUdpChanges(): readonly UdpFrontEnd[] {
+    return this.#udpChanges.take();
+  }
+
+  /** Whether Services that changed are entered in part or not at all; those that failed and wait for their time are not counted. */
+  get hasMore(): boolean {
+    return this.#tasks.size > 0 || this.#queue.hasChanged;
+  }
+
+  /** Works on a Service for its share of time, and keeps it if there is more to do. */
+  async #run(task: Task, breather: Breather): Promise<void> {
+    const { clock } = this.#options;
+    const { service, steps } = task;
+    const end = clock.now() + share;
+    try {
+      while (steps.next().done !== true) {
+        await breather.breathe();
+        if (clock.now() < end) continue;
+        this.#tasks.set(service, task);
+        return;
+      }
+      this.#queue.succeeded(service);
+    } catch (error) {
+      this.#fail(service, error);
+    }
+    this.#tasks.delete(service);
+  }
+
+  #fail(service: string, error: unknown): void {
+    const { clock, log } = this.#options;
+    const isNews = this.#queue.failed(service, { message: errorText(error), now: clock.now() });
+    if (isNews) log.error('could not work out what a Service wants', error, { service });
+  }
+
+  /** The steps of entering one Service as it is now. */
+  *#steps(key: string, node: NodeContext): Generator<undefined> {
+    const { store, ledger } = this.#options;
+    const objects = store.objects(key);
+    const settings = this.#settingsOf(key, objects?.service);
+    const entered = new Set<string>();
+    let cutOff = 0;
+    if (objects !== undefined) {
+      const { namespace, name, created } = objects.service;
+      const owner = { key, namespace, name, created };
+      for (const step of footprintsByPort({ ...objects, settings }, node)) {
+        yield undefined;
+        if (step === undefined) continue;
+        const part = portKey(step.port);
+        entered.add(part);
+        if (step.isCutOff) cutOff++;
+        ledger.set(owner, step.footprint, { part, touched: this.#touched });
+        this.#udpChanges.note(`${key} ${part}`, step.footprint.udpFrontEnds);
+      }
+    }
+    this.#reports.cutOff(key, { service: objects?.service, ports: cutOff });
+    for (const part of ledger.parts(key)) {
+      if (entered.has(part)) continue;
+      yield undefined;
+      ledger.remove(key, { part, touched: this.#touched });
+      this.#udpChanges.note(`${key} ${part}`, []);
+    }
+  }
+
+  /** What a Service asks for by annotations; says what it says wrong. */
+  #settingsOf(key: string, service: Service | undefined): ServiceSettings {
+    const { wishesOf } = this.#options;
+    if (wishesOf === undefined) return noSettings;
+    const { problems = [], ...settings } =
+      service === undefined ? {} : readWishes(service, wishesOf);
+    this.#reports.problems(key, { service, problems });
+    return settings;
+  }
+}
+
+/** A Service whose annotations cannot even be read is served without them. */
+function readWishes(
+  service: Service,
+  wishesOf: (service: Service) => ServiceWishes,
+): Partial<ServiceWishes> {
+  try {
+    return wishesOf(service);
+  } catch (error) {
+    return { problems: [{ field: 'metadata.annotations', message: errorText(error) }] };
+  }
+}

@@ -1,0 +1,176 @@
+import type { IpAddress } from '../../ip/address.ts';
+import type { Endpoint } from '../../kube/types.ts';
+
+/**
+ * What the slices of a namespace say of the pod behind a real server:
+ *
+ * - `alive`: in a slice, and not both terminating and out of service;
+ * - `dying`: in a slice, terminating and not serving;
+ * - `left`: in no slice any more, and well when it was last seen;
+ * - `gone`: in no slice any more, and ailing when it was last seen;
+ * - `unseen`: never in any slice since the program started.
+ */
+export type PodState = 'alive' | 'dying' | 'left' | 'gone' | 'unseen';
+
+/** A pod, by what an endpoint says of it. */
+export type PodName = Pick<Endpoint, 'address' | 'podUid'>;
+
+/** A pod on one of its addresses. */
+interface Pod {
+  readonly uid: string;
+  /** Which slices have it; mostly there is one. */
+  slices: string | Set<string>;
+  serving: boolean;
+  terminating: boolean;
+}
+
+/** A pod that is in no slice any more, and from when on that counts, in milliseconds. */
+interface DepartedPod {
+  readonly pod: Pod;
+  readonly due: number;
+}
+
+/** Which pods have an address: mostly one, on a node's network many. */
+type Occupants = Pod | Map<string, Pod>;
+
+/** Which pod has an address, and how it was last seen, as the slices of one namespace say it. */
+export class NamespacePods {
+  readonly #present = new Map<IpAddress, Occupants>();
+  /** By address, then by uid; the oldest first. */
+  readonly #departed = new Map<IpAddress, Map<string, DepartedPod>>();
+  #departedCount = 0;
+
+  /** How many pods that left are remembered. */
+  get departedCount(): number {
+    return this.#departedCount;
+  }
+
+  get isEmpty(): boolean {
+    return this.#present.size === 0 && this.#departed.size === 0;
+  }
+
+  /** Whether a slice has the address. */
+  has(address: IpAddress): boolean {
+    return this.#present.has(address);
+  }
+
+  /** The pods that have an address. */
+  on(address: IpAddress): Iterable<Pick<Pod, 'uid' | 'slices'>> {
+    return podsOf(this.#present.get(address));
+  }
+
+  /** Takes in that a slice has an endpoint. Whether that says anything new of its pod. */
+  arrive(
+    slice: string,
+    { address, podUid, serving, terminating }: Pick<Endpoint, 'serving' | 'terminating'> & PodName,
+  ): boolean {
+    const occupants = this.#present.get(address);
+    const known = find(occupants, podUid);
+    if (known === undefined) {
+      this.#return(address, podUid);
+      const pod = { uid: podUid, slices: slice, serving, terminating };
+      this.#present.set(address, withPod(occupants, pod));
+      return true;
+    }
+    known.slices = withSlice(known.slices, slice);
+    if (known.serving === serving && known.terminating === terminating) return false;
+    known.serving = serving;
+    known.terminating = terminating;
+    return true;
+  }
+
+  /** Takes in that a slice no longer has an endpoint. Whether its pod is in no slice any more, which counts from a time on. */
+  leave(slice: string, { address, podUid, due }: PodName & { readonly due: number }): boolean {
+    const occupants = this.#present.get(address);
+    const pod = find(occupants, podUid);
+    if (pod === undefined || !isInSlice(pod, slice)) return false;
+    if (pod.slices instanceof Set && pod.slices.size > 1) {
+      pod.slices.delete(slice);
+      return false;
+    }
+    if (occupants instanceof Map && occupants.size > 1) occupants.delete(podUid);
+    else this.#present.delete(address);
+    const departed = this.#departed.get(address) ?? new Map<string, DepartedPod>();
+    // Last, as the youngest.
+    this.#departed.delete(address);
+    this.#departed.set(address, departed.set(podUid, { pod, due }));
+    this.#departedCount++;
+    return true;
+  }
+
+  /** How a pod is; with an unknown uid, how whoever has its address is. */
+  state({ address, podUid }: PodName, now: number): PodState {
+    const occupants = this.#present.get(address);
+    const departed = this.#departed.get(address);
+    if (podUid === '') return stateOfAny(occupants, { departed, now });
+    const pod = find(occupants, podUid) ?? find(occupants, '');
+    if (pod !== undefined) return stateInSlice(pod);
+    const left = departed?.get(podUid) ?? departed?.get('');
+    return left === undefined ? 'left' : stateOfDeparted(left, now);
+  }
+
+  /** Forgets the older half of the pods that left. */
+  forgetDeparted(): void {
+    const wanted = Math.floor(this.#departedCount / 2);
+    for (const [address, pods] of this.#departed) {
+      if (this.#departedCount <= wanted) return;
+      this.#departedCount -= pods.size;
+      this.#departed.delete(address);
+    }
+  }
+
+  #return(address: IpAddress, podUid: string): void {
+    const departed = this.#departed.get(address);
+    if (departed?.delete(podUid) !== true) return;
+    this.#departedCount--;
+    if (departed.size === 0) this.#departed.delete(address);
+  }
+}
+
+function isInSlice({ slices }: Pick<Pod, 'slices'>, slice: string): boolean {
+  return typeof slices === 'string' ? slices === slice : slices.has(slice);
+}
+
+function withSlice(slices: string | Set<string>, slice: string): string | Set<string> {
+  if (slices instanceof Set) return slices.add(slice);
+  return slices === slice ? slices : new Set([slices, slice]);
+}
+
+function withPod(occupants: Occupants | undefined, pod: Pod): Occupants {
+  if (occupants === undefined) return pod;
+  const pods = occupants instanceof Map ? occupants : new Map([[occupants.uid, occupants]]);
+  return pods.set(pod.uid, pod);
+}
+
+function find(occupants: Occupants | undefined, podUid: string): Pod | undefined {
+  if (occupants instanceof Map) return occupants.get(podUid);
+  return occupants?.uid === podUid ? occupants : undefined;
+}
+
+function podsOf(occupants: Occupants | undefined): Iterable<Pod> {
+  if (occupants instanceof Map) return occupants.values();
+  return occupants === undefined ? [] : [occupants];
+}
+
+function stateInSlice({ serving, terminating }: Pod): PodState {
+  return terminating && !serving ? 'dying' : 'alive';
+}
+
+function stateOfDeparted({ pod, due }: DepartedPod, now: number): PodState {
+  if (due > now) return stateInSlice(pod);
+  return pod.terminating || !pod.serving ? 'gone' : 'left';
+}
+
+/** Several uids prove nothing: as long as one is alive, and as long as it is not known which of them left. */
+function stateOfAny(
+  occupants: Occupants | undefined,
+  { departed, now }: { departed: ReadonlyMap<string, DepartedPod> | undefined; now: number },
+): PodState {
+  if (occupants !== undefined) {
+    for (const pod of podsOf(occupants)) if (stateInSlice(pod) === 'alive') return 'alive';
+    return 'dying';
+  }
+  if (departed === undefined) return 'unseen';
+  const [last] = departed.values();
+  return last === undefined || departed.size > 1 ? 'left' : stateOfDeparted(last, now);
+}

@@ -1,0 +1,56 @@
+import type { Logger } from '../../log/log.ts';
+import { type Clock, minutes } from '../../runner/clock.ts';
+
+/** How often it is said that there is no Node, where one comes and goes. */
+const silence = minutes(5);
+
+const consequences =
+  'endpoints count as local only where slices name this node exactly so, and hints for zones are not followed';
+const neverThere = ', and /healthz answers 503 unless objects come from manifests';
+
+/** Says once that no Node has the name of this node, and what follows from it; and once that there is one now. */
+export class NodePresence {
+  readonly #options: { readonly log: Logger; readonly clock: Clock; readonly nodeName: string };
+  #isMissing = false;
+  #wasThere = false;
+  /** When it was said last that there is none. */
+  #saidAt = Number.NEGATIVE_INFINITY;
+  /** Whether that is what was said last. */
+  #isSaid = false;
+
+  constructor(options: { log: Logger; clock: Clock; nodeName: string }) {
+    this.#options = options;
+  }
+
+  /** To be called whenever there may be another answer, once every Node has been told. */
+  check(isThere: boolean): void {
+    this.#wasThere ||= isThere;
+    if (isThere !== this.#isMissing) return;
+    this.#isMissing = !isThere;
+    if (isThere) this.#sayFound();
+    else this.#sayMissing();
+  }
+
+  #sayFound(): void {
+    if (!this.#isSaid) return;
+    this.#isSaid = false;
+    const { log, nodeName } = this.#options;
+    log.info('there is a Node of our name now', { node: nodeName });
+  }
+
+  #sayMissing(): void {
+    const { log, clock, nodeName } = this.#options;
+    const now = clock.now();
+    if (now - this.#saidAt < silence) return;
+    [this.#saidAt, this.#isSaid] = [now, true];
+    const text = `${this.#reason()}: ${consequences}${this.#wasThere ? '' : neverThere}`;
+    log.warn(text, { node: nodeName });
+  }
+
+  #reason(): string {
+    if (this.#wasThere) return 'the Node of our name was deleted';
+    return this.#options.nodeName.includes('$')
+      ? 'the node name holds a variable that nothing has expanded, so no Node has it'
+      : 'no Node has our name (--hostname-override sets it)';
+  }
+}

@@ -1,0 +1,142 @@
+import type { IpAddress } from '../../ip/address.ts';
+import type { EndpointSlice, ObjectName } from '../../kube/types.ts';
+import { ExpiryQueue } from './expiry-queue.ts';
+import { NamespacePods, type PodName, type PodState } from './namespace-pods.ts';
+import { objectKey } from '../desired/service.ts';
+
+/** How many pods that left are remembered; beyond it the namespace with the most forgets the older half of its own. */
+const remembered = 100_000;
+/** How long a pod that is in no slice counts as moving to another one, in milliseconds. */
+const movingTime = 500;
+/** Of so many pods on one address the one of a Service is looked for. */
+const lookedThrough = 64;
+
+/**
+ * Which pod has an address, and how it was last seen. A slice speaks for the Services of its own namespace only: whoever may
+ * write slices in another one can neither end nor keep their drains.
+ */
+export class Pods {
+  readonly #now: () => number;
+  readonly #onChange: (address: IpAddress, namespace: string) => void;
+  readonly #namespaces = new Map<string, NamespacePods>();
+  readonly #slices = new Map<string, EndpointSlice>();
+  /** Departures that do not count yet. */
+  readonly #moving = new ExpiryQueue<{ address: IpAddress; namespace: string }>();
+  #departedCount = 0;
+
+  /** @param onChange called with the address and namespace of a pod whose state has changed, or may have */
+  constructor(now: () => number, onChange: (address: IpAddress, namespace: string) => void) {
+    this.#now = now;
+    this.#onChange = onChange;
+  }
+
+  /** When the next pod counts as having left, or `undefined` if none is about to. */
+  get nextExpiry(): number | undefined {
+    return this.#moving.next;
+  }
+
+  /** Lets those departures count that are old enough. */
+  expire(): void {
+    for (const { address, namespace } of this.#moving.take(this.#now()))
+      this.#onChange(address, namespace);
+  }
+
+  /** Takes in a slice in place of its last state. */
+  set(slice: EndpointSlice): void {
+    const { namespace, endpoints } = slice;
+    const key = objectKey(slice);
+    const last = this.#slices.get(key)?.endpoints ?? [];
+    this.#slices.set(key, slice);
+    const changed = new Set<IpAddress>();
+    this.#change(namespace, (pods) => {
+      const kept = new Set(endpoints.map(podKey));
+      const left = last.filter((endpoint) => !kept.has(podKey(endpoint)));
+      this.#leave(left, { slice: key, namespace, pods });
+      for (const endpoint of endpoints)
+        if (pods.arrive(key, endpoint)) changed.add(endpoint.address);
+    });
+    for (const address of changed) this.#onChange(address, namespace);
+  }
+
+  /** Forgets a slice. */
+  delete(name: ObjectName): void {
+    const { namespace } = name;
+    const key = objectKey(name);
+    const last = this.#slices.get(key)?.endpoints ?? [];
+    this.#slices.delete(key);
+    this.#change(namespace, (pods) => this.#leave(last, { slice: key, namespace, pods }));
+  }
+
+  /** How a pod is as its namespace has it. Without a namespace (nobody knows whose the server is) only whether any slice has the address. */
+  state(namespace: string | undefined, pod: PodName): PodState {
+    if (namespace !== undefined)
+      return (this.#namespaces.get(namespace) ?? unknown).state(pod, this.#now());
+    for (const pods of this.#namespaces.values()) if (pods.has(pod.address)) return 'alive';
+    return 'unseen';
+  }
+
+  /** Whether a slice of a Service has an address. */
+  isIn(service: ObjectName, address: IpAddress): boolean {
+    for (const pod of this.#namespaces.get(service.namespace)?.on(address) ?? [])
+      if (this.#isOf(service.name, pod.slices)) return true;
+    return false;
+  }
+
+  /** The uid of the pod that has an address as a Service's slices say it; '' if none has, or more than one. */
+  uidOn(service: ObjectName, address: IpAddress): string {
+    let found: string | undefined;
+    let count = 0;
+    for (const pod of this.#namespaces.get(service.namespace)?.on(address) ?? []) {
+      if (++count > lookedThrough) return '';
+      if (!this.#isOf(service.name, pod.slices)) continue;
+      if (found !== undefined) return '';
+      found = pod.uid;
+    }
+    return found ?? '';
+  }
+
+  /** Whether one of some slices of the namespace is a Service's. */
+  #isOf(service: string, slices: string | Iterable<string>): boolean {
+    for (const key of typeof slices === 'string' ? [slices] : slices)
+      if (this.#slices.get(key)?.serviceName === service) return true;
+    return false;
+  }
+
+  #leave(
+    endpoints: readonly PodName[],
+    { slice, namespace, pods }: { slice: string; namespace: string; pods: NamespacePods },
+  ): void {
+    const due = this.#now() + movingTime;
+    for (const { address, podUid } of endpoints)
+      if (pods.leave(slice, { address, podUid, due }))
+        this.#moving.add({ address, namespace }, due);
+  }
+
+  /** Changes what is known of a namespace, and lets pods that left be forgotten where they are too many. */
+  #change(namespace: string, change: (pods: NamespacePods) => void): void {
+    const pods = this.#namespaces.get(namespace) ?? new NamespacePods();
+    const before = pods.departedCount;
+    this.#namespaces.set(namespace, pods);
+    change(pods);
+    this.#departedCount += pods.departedCount - before;
+    if (pods.isEmpty) this.#namespaces.delete(namespace);
+    if (this.#departedCount > remembered) this.#forgetDeparted();
+  }
+
+  /** Who has the most loses half of them, so that one namespace cannot make the others forget theirs. */
+  #forgetDeparted(): void {
+    let most = new NamespacePods();
+    for (const pods of this.#namespaces.values())
+      if (pods.departedCount > most.departedCount) most = pods;
+    const before = most.departedCount;
+    most.forgetDeparted();
+    this.#departedCount -= before - most.departedCount;
+  }
+}
+
+/** What a namespace knows that has no slices. */
+const unknown = new NamespacePods();
+
+function podKey({ address, podUid }: PodName): string {
+  return `${address} ${podUid}`;
+}

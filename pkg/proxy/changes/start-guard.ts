@@ -1,0 +1,148 @@
+import type { Family } from '../../ip/address.ts';
+import { isMassOmission } from '../../kube/omission.ts';
+import type { Kind } from '../../kube/types.ts';
+import type { Logger } from '../../log/log.ts';
+import type { WantedRealServer } from '../desired/real-servers.ts';
+import type { SetEntry } from '../desired/footprint.ts';
+import type { Intake } from './intake.ts';
+import { Keys } from '../desired/keys.ts';
+import type { Ledger } from '../desired/ledger.ts';
+import type { HeldServer, Mirror } from '../observed/mirror.ts';
+import type { Removals } from '../reporter.ts';
+import { setIds, setName } from '../desired/sets.ts';
+import type { Store } from './store.ts';
+import type { Unexplained } from '../desired/undecided.ts';
+
+/** What the start guard works with. */
+export interface StartGuardOptions {
+  readonly ledger: Ledger;
+  readonly mirror: Mirror;
+  readonly store: Pick<Store, 'objects'>;
+  readonly intake: Pick<Intake, 'isConfirmed'>;
+  readonly families: readonly Family[];
+  readonly log: Logger;
+  /** Asks for a second read of a kind; `undefined` where the first word is the last. */
+  readonly confirm: ((kind: Kind) => void) | undefined;
+}
+
+const none: Removals = { virtualServers: 0, realServers: 0 };
+
+/** The Service of the API server itself, which every cluster has, and its port. */
+const apiServer = { key: 'default/kubernetes', protocol: 'TCP', port: 443 } as const;
+
+/**
+ * Keeps a start from emptying the node: where the first complete read of the API explains too little of what the kernel holds, what it
+ * does not explain stays as it is until a second read does not explain it either. Everything else is carried out meanwhile.
+ */
+export class StartGuard {
+  readonly #options: StartGuardOptions;
+  #state: 'unasked' | 'waiting' | 'decided' = 'unasked';
+  #undecided = none;
+
+  constructor(options: StartGuardOptions) {
+    this.#options = options;
+  }
+
+  /** How much stays until a second read. */
+  get undecided(): Removals {
+    return this.#undecided;
+  }
+
+  /** Whether a second read is waited for. */
+  get isWaiting(): boolean {
+    return this.#state === 'waiting';
+  }
+
+  /** Compares what the kernel holds with what is wanted, once: after both are known, and before anything is taken away. */
+  inspect(): void {
+    const { ledger, log, confirm } = this.#options;
+    if (this.#state !== 'unasked') return;
+    this.#state = 'decided';
+    if (confirm === undefined) return;
+    const { unexplained, removals, held } = this.#compare();
+    const isMass =
+      isMassOmission(removals.virtualServers, held.virtualServers) ||
+      isMassOmission(removals.realServers, held.realServers);
+    if (!isMass && !this.#lacksApiServer(unexplained)) return;
+    this.#state = 'waiting';
+    this.#undecided = removals;
+    ledger.keep(unexplained);
+    confirm('Service');
+    confirm('EndpointSlice');
+    log.error(
+      'not believing that so much went while nobody looked: keeping it until a second read of the API leaves it out too',
+      undefined,
+      { ...removals, of: held },
+    );
+  }
+
+  /** What is to be planned anew because a second read has decided about it; nothing before, and nothing twice. */
+  decide(): Keys {
+    const { ledger, intake, log } = this.#options;
+    if (!this.isWaiting || !intake.isConfirmed('Service', 'EndpointSlice')) return new Keys();
+    this.#state = 'decided';
+    this.#undecided = none;
+    log.info('a second read of the API decided about what was kept since the start');
+    return ledger.decide();
+  }
+
+  #compare(): { unexplained: Unexplained; removals: Removals; held: Removals } {
+    const { ledger, mirror } = this.#options;
+    const servers = new Map<string, ReadonlyMap<string, WantedRealServer>>();
+    let [virtualServers, realServers, heldRealServers] = [0, 0, 0];
+    for (const [key, held] of mirror.servers) {
+      const unwanted = this.#unwantedRealServers(key, held);
+      heldRealServers += held.realServers.size;
+      realServers += unwanted.size;
+      if (!ledger.wants(key)) virtualServers++;
+      if (unwanted.size > 0 || !ledger.wants(key)) servers.set(key, unwanted);
+    }
+    const addresses = [...mirror.bound].filter((address) => !ledger.wantsAddress(address));
+    return {
+      unexplained: { servers, addresses, entries: this.#unwantedEntries() },
+      removals: { virtualServers, realServers },
+      held: { virtualServers: mirror.servers.size, realServers: heldRealServers },
+    };
+  }
+
+  #unwantedRealServers(server: string, held: HeldServer): ReadonlyMap<string, WantedRealServer> {
+    const unwanted = new Map<string, WantedRealServer>();
+    for (const [key, { address, port, weight, podUid }] of held.realServers) {
+      if (this.#options.ledger.wantedRealServer(server, key) !== undefined) continue;
+      unwanted.set(key, { address, port, weight: weight === 0 ? 0 : 1, podUid });
+    }
+    return unwanted;
+  }
+
+  #unwantedEntries(): readonly SetEntry[] {
+    const { ledger, mirror, families } = this.#options;
+    const unwanted: SetEntry[] = [];
+    for (const family of families) {
+      for (const set of setIds) {
+        const name = setName(set, family);
+        for (const [key, entry] of mirror.sets.get(name) ?? [])
+          if (!ledger.wantsEntry(name, key)) unwanted.push({ set, family, entry });
+      }
+    }
+    return unwanted;
+  }
+
+  /** The API has no `default/kubernetes`, or no endpoint of it, and the kernel has what looks like it. */
+  #lacksApiServer({ servers }: Unexplained): boolean {
+    const { ledger, mirror, store } = this.#options;
+    const objects = store.objects(apiServer.key);
+    const hasSlices = objects !== undefined && [...objects.slices].length > 0;
+    if (hasSlices) return false;
+    for (const [key, realServers] of servers) {
+      const { protocol, port, address } = mirror.servers.get(key)?.server ?? {};
+      const isLike =
+        protocol === apiServer.protocol &&
+        port === apiServer.port &&
+        address !== undefined &&
+        mirror.bound.has(address);
+      if (objects === undefined && isLike && !ledger.wants(key)) return true;
+      if (ledger.claim(key)?.owner?.key === apiServer.key && realServers.size > 0) return true;
+    }
+    return false;
+  }
+}

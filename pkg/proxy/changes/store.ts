@@ -1,0 +1,191 @@
+import type { IpAddress } from '../../ip/address.ts';
+import type { Change, EndpointSlice, Kind, Node, ObjectName, Service } from '../../kube/types.ts';
+import { ExpiryQueue } from './expiry-queue.ts';
+import type { ServiceObjects } from '../desired/footprint.ts';
+import { Pods } from './pod-index.ts';
+import { objectKey } from '../desired/service.ts';
+import { type Trigger, Triggers } from './triggers.ts';
+
+/** How long an endpoint that is in no slice any more counts as moving to another one, in milliseconds. */
+const vanishTime = 500;
+
+/** Endpoints that left a slice of a Service and may come back. */
+interface Vanished {
+  readonly service: string;
+  readonly slice: EndpointSlice;
+}
+
+/** What changed since the last time it was asked. */
+export interface DirtyServices {
+  /** `namespace/name`; a Service that is no longer there included. */
+  readonly services: ReadonlySet<string>;
+  readonly triggers: readonly Trigger[];
+}
+
+/** What the API says, reduced, and which Services that changed. A change marks its own Service and nothing else. */
+export class Store {
+  readonly #services = new Map<string, Service>();
+  /** Slices by Service, then by slice name. */
+  readonly #slices = new Map<string, Map<string, EndpointSlice>>();
+  readonly #serviceOfSlice = new Map<string, string>();
+  readonly #vanished = new Map<string, Set<Vanished>>();
+  readonly #vanishing = new ExpiryQueue<Vanished>();
+  readonly #now: () => number;
+  readonly #pods: Pods;
+  readonly #triggers: Triggers;
+  #dirty = new Set<string>();
+  #node: Node | undefined;
+
+  /**
+   * @param now milliseconds of a clock that never goes back
+   * @param options `pods` is told of every slice as well; changes caused before `startTime`, in milliseconds since 1970, have no trigger
+   */
+  constructor(
+    now: () => number,
+    { pods, startTime = 0 }: { pods?: Pods; startTime?: number } = {},
+  ) {
+    this.#now = now;
+    this.#pods = pods ?? new Pods(now, () => undefined);
+    this.#triggers = new Triggers(startTime);
+  }
+
+  /** This node, or `undefined` if the API has not told of it. */
+  get node(): Node | undefined {
+    return this.#node;
+  }
+
+  get serviceCount(): number {
+    return this.#services.size;
+  }
+
+  /** Takes a change in; `set` and `delete` only, the others say nothing about objects. */
+  apply(change: Change): void {
+    // While nothing is synced yet nobody else lets what vanished expire, and it would pile up.
+    this.expire();
+    if (change.type === 'delete') this.#delete(change.kind, change.name);
+    else if (change.type === 'set') this.#set(change);
+  }
+
+  /** A Service by its key, or `undefined` if there is none. */
+  service(key: string): Service | undefined {
+    return this.#services.get(key);
+  }
+
+  /** The objects of one Service, or `undefined` if there is no such Service. */
+  objects(key: string): ServiceObjects | undefined {
+    const service = this.#services.get(key);
+    if (service === undefined) return undefined;
+    const slices = this.#slices.get(key)?.values() ?? [];
+    const vanished = [...(this.#vanished.get(key) ?? [])].map(({ slice }) => slice);
+    return { service, slices: [...slices], vanished };
+  }
+
+  /** What changed since the last call. */
+  takeDirty(): DirtyServices {
+    const taken = { services: this.#dirty, triggers: this.#triggers.take() };
+    this.#dirty = new Set();
+    return taken;
+  }
+
+  get isDirty(): boolean {
+    return this.#dirty.size > 0;
+  }
+
+  /** Marks Services whose footprint depends on something else that changed. */
+  markDirty(depends: (service: Service) => boolean): void {
+    for (const [key, service] of this.#services) if (depends(service)) this.#dirty.add(key);
+  }
+
+  /** When the next vanished endpoints are given up, or `undefined` if none wait. */
+  get nextExpiry(): number | undefined {
+    const next = Math.min(
+      this.#pods.nextExpiry ?? Number.POSITIVE_INFINITY,
+      this.#vanishing.next ?? Number.POSITIVE_INFINITY,
+    );
+    return next === Number.POSITIVE_INFINITY ? undefined : next;
+  }
+
+  /** Gives up endpoints that did not come back in time, and marks their Services. */
+  expire(): void {
+    this.#pods.expire();
+    for (const due of this.#vanishing.take(this.#now())) {
+      const waiting = this.#vanished.get(due.service);
+      waiting?.delete(due);
+      if (waiting?.size === 0) this.#vanished.delete(due.service);
+      this.#dirty.add(due.service);
+    }
+  }
+
+  #set(change: Extract<Change, { type: 'set' }>): void {
+    switch (change.kind) {
+      case 'Service':
+        this.#services.set(objectKey(change.object), change.object);
+        this.#dirty.add(objectKey(change.object));
+        return;
+      case 'EndpointSlice':
+        this.#setSlice(change.object);
+        return;
+      case 'Node':
+        this.#node = change.object;
+    }
+  }
+
+  #delete(kind: Kind, name: ObjectName): void {
+    switch (kind) {
+      case 'Service':
+        if (this.#services.delete(objectKey(name))) this.#dirty.add(objectKey(name));
+        return;
+      case 'EndpointSlice':
+        this.#pods.delete(name);
+        this.#removeSlice(name);
+        return;
+      case 'Node':
+        this.#node = undefined;
+    }
+  }
+
+  #setSlice(slice: EndpointSlice): void {
+    this.#pods.set(slice);
+    const service = objectKey(serviceOf(slice));
+    const before = this.#serviceOfSlice.get(objectKey(slice));
+    if (before !== undefined && before !== service) this.#removeSlice(slice);
+    const slices = this.#slices.get(service) ?? new Map<string, EndpointSlice>();
+    const last = slices.get(slice.name);
+    this.#slices.set(service, slices.set(slice.name, slice));
+    this.#serviceOfSlice.set(objectKey(slice), service);
+    this.#dirty.add(service);
+    this.#triggers.note(slice, last);
+    if (last !== undefined) this.#rememberVanished(serviceOf(last), last);
+  }
+
+  #removeSlice(name: ObjectName): void {
+    const service = this.#serviceOfSlice.get(objectKey(name));
+    if (service === undefined) return;
+    this.#serviceOfSlice.delete(objectKey(name));
+    const slices = this.#slices.get(service);
+    const last = slices?.get(name.name);
+    slices?.delete(name.name);
+    if (slices?.size === 0) this.#slices.delete(service);
+    this.#dirty.add(service);
+    if (last !== undefined) this.#rememberVanished(serviceOf(last), last);
+  }
+
+  /** Remembers the endpoints of a slice that is gone or replaced and whose addresses no slice of the Service has any more. */
+  #rememberVanished(service: ObjectName, last: EndpointSlice): void {
+    const isPresent = new Map<IpAddress, boolean>();
+    for (const { address } of last.endpoints) {
+      if (!isPresent.has(address)) isPresent.set(address, this.#pods.isIn(service, address));
+    }
+    const endpoints = last.endpoints.filter(({ address }) => isPresent.get(address) === false);
+    if (endpoints.length === 0) return;
+    const key = objectKey(service);
+    const vanished = { service: key, slice: { ...last, endpoints } };
+    this.#vanished.set(key, (this.#vanished.get(key) ?? new Set()).add(vanished));
+    this.#vanishing.add(vanished, this.#now() + vanishTime);
+  }
+}
+
+/** The Service that a slice belongs to. */
+function serviceOf({ namespace, serviceName }: EndpointSlice): ObjectName {
+  return { namespace, name: serviceName };
+}

@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest';
+import { owner } from '../../../test/support/objects.ts';
+import { Claims, type OwnedClaim, type Owner } from './claims.ts';
+import type { AddressKind, FrontEnd } from './footprint.ts';
+
+const server = 'TCP 172.30.0.1 80';
+
+/** Only who wants it and what kind of address it has is looked at. */
+function claim(by: Owner, addressKind: AddressKind = 'allocated'): OwnedClaim {
+  return { owner: by, frontEnd: { addressKind } as FrontEnd };
+}
+
+const old = owner('shop/old', 1);
+const young = owner('shop/young', 2);
+const unknown = owner('a/unknown', 0);
+
+describe('who gets a virtual server', () => {
+  test.each<[string, OwnedClaim, OwnedClaim]>([
+    ['the older', claim(old), claim(young)],
+    ['one whose age is known', claim(young), claim(unknown)],
+    ['of equally old ones the name that sorts first', claim(owner('a/x', 1)), claim(old)],
+    ['of two unknown ones as well', claim(unknown), claim(owner('b/unknown', 0))],
+    [
+      'an allocated address before a load-balancer address, whatever the age',
+      claim(young),
+      claim(old, 'loadBalancer'),
+    ],
+    [
+      'a load-balancer address before an external one',
+      claim(young, 'loadBalancer'),
+      claim(old, 'external'),
+    ],
+    [
+      'an allocated address of unknown age before an external one',
+      claim(unknown),
+      claim(old, 'external'),
+    ],
+    ['of external addresses the older', claim(old, 'external'), claim(young, 'external')],
+  ])('%s, in either order', (_, winner, loser) => {
+    for (const order of [
+      [winner, loser],
+      [loser, winner],
+    ]) {
+      const claims = new Claims();
+      for (const some of order) claims.enter(server, some);
+      expect(claims.holder(server)).toBe(winner);
+      expect(claims.conflictCount).toBe(1);
+      expect(claims.takeConflicts()).toEqual([
+        { server, winner: winner.owner.key, loser: loser.owner.key },
+      ]);
+    }
+  });
+
+  test('of a thousand is found whoever leaves', () => {
+    const claims = new Claims();
+    const all = Array.from({ length: 1_000 }, (_, index) =>
+      claim(owner(`n/${index}`, ((index * 7919) % 1_000) + 1)),
+    );
+    for (const some of all) claims.enter(server, some);
+    const byAge = all.toSorted((one, other) => one.owner.created - other.owner.created);
+    for (const [index, some] of byAge.entries()) {
+      expect([claims.holder(server), claims.conflictCount]).toEqual([some, 999 - index]);
+      claims.withdraw(server, some);
+    }
+    expect([claims.has(server), claims.conflictCount]).toEqual([false, 0]);
+  });
+});
+
+describe('a conflict', () => {
+  test('is told when it begins, and again when it begins again', () => {
+    const claims = new Claims();
+    const conflict = { server, winner: old.key, loser: young.key };
+    claims.enter(server, claim(old));
+    const lost = claim(young);
+    claims.enter(server, lost);
+    expect(claims.takeConflicts()).toEqual([conflict]);
+    claims.enter(server, claim(old));
+    const again = claim(young);
+    claims.enter(server, again);
+    expect(claims.takeConflicts()).toEqual([]);
+    claims.withdraw(server, again);
+    claims.enter(server, claim(young));
+    expect(claims.takeConflicts()).toEqual([conflict]);
+  });
+
+  test('that is over before anybody asks is not told', () => {
+    const claims = new Claims();
+    const lost = claim(young);
+    claims.enter(server, claim(old));
+    claims.enter(server, lost);
+    claims.withdraw(server, lost);
+    expect(claims.takeConflicts()).toEqual([]);
+  });
+
+  test('goes on when the winner changes, for all but the one that wins', () => {
+    const claims = new Claims();
+    const first = claim(old);
+    claims.enter(server, first);
+    claims.enter(server, claim(young));
+    claims.enter(server, claim(unknown));
+    expect(claims.takeConflicts().length).toBe(2);
+    claims.withdraw(server, first);
+    expect([claims.holder(server)?.owner, claims.takeConflicts()]).toEqual([young, []]);
+  });
+
+  test('begins for the one that loses what it held', () => {
+    const claims = new Claims();
+    claims.enter(server, claim(young));
+    claims.enter(server, claim(old));
+    expect(claims.takeConflicts()).toEqual([{ server, winner: old.key, loser: young.key }]);
+  });
+
+  test('is not had with oneself', () => {
+    const claims = new Claims();
+    claims.enter(server, claim(old, 'external'));
+    const last = claim(old);
+    claims.enter(server, last);
+    expect([claims.takeConflicts(), claims.conflictCount]).toEqual([[], 0]);
+    expect(claims.withdraw(server, last)).toBe(true);
+  });
+});

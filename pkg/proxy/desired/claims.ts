@@ -1,0 +1,141 @@
+import type { ObjectName } from '../../kube/types.ts';
+import type { AddressKind, FrontEnd } from './footprint.ts';
+
+/** A Service as an owner. */
+export interface Owner extends ObjectName {
+  /** `namespace/name`. */
+  readonly key: string;
+  /** Milliseconds since 1970, 0 if unknown. */
+  readonly created: number;
+}
+
+/** A virtual server that a Service wants. */
+export interface OwnedClaim {
+  readonly owner: Owner;
+  readonly frontEnd: FrontEnd;
+}
+
+/** Two Services want one virtual server, given by its key. */
+export interface Conflict {
+  readonly server: string;
+  readonly winner: string;
+  readonly loser: string;
+}
+
+/**
+ * Who wants which virtual server, by its key, and who gets it (`docs/conflicts.md`). The answer depends on the objects alone, never
+ * on who came first, so that all nodes, and a program that has started again, give the same.
+ */
+export class Claims {
+  /** In order of priority; the first holds the virtual server. */
+  readonly #byServer = new Map<string, OwnedClaim[]>();
+  #count = 0;
+  #begun: { readonly server: string; readonly loser: Owner }[] = [];
+
+  has(server: string): boolean {
+    return this.#byServer.has(server);
+  }
+
+  holder(server: string): OwnedClaim | undefined {
+    return this.#byServer.get(server)?.[0];
+  }
+
+  servers(): Iterable<string> {
+    return this.#byServer.keys();
+  }
+
+  /** How many claims lost against another one. */
+  get conflictCount(): number {
+    return this.#count - this.#byServer.size;
+  }
+
+  /** The conflicts that began since the last call and go on. A claim that lost stays lost when the winner changes. */
+  takeConflicts(): readonly Conflict[] {
+    const begun = this.#begun;
+    this.#begun = [];
+    return begun.flatMap(({ server, loser }) => {
+      const claims = this.#byServer.get(server) ?? [];
+      const winner = claims[0]?.owner.key ?? loser.key;
+      const goesOn = winner !== loser.key && placeOfOwner(claims, loser) !== undefined;
+      return goesOn ? [{ server, winner, loser: loser.key }] : [];
+    });
+  }
+
+  /** Enters a claim in the place of the one that the same Service may have. */
+  enter(server: string, claim: OwnedClaim): void {
+    const { owner } = claim;
+    const claims = this.#byServer.get(server);
+    if (claims === undefined) {
+      this.#byServer.set(server, [claim]);
+      this.#count++;
+      return;
+    }
+    const before = claims[0]?.owner;
+    const last = placeOfOwner(claims, owner);
+    if (last !== undefined) claims.splice(last, 1);
+    else this.#count++;
+    const place = placeOf(claims, claim);
+    claims.splice(place, 0, claim);
+    const wasLost = last !== undefined && before?.key !== owner.key;
+    const loser = place > 0 ? owner : before;
+    if (loser !== undefined && !(place > 0 && wasLost)) this.#begun.push({ server, loser });
+  }
+
+  /** Takes a claim away, if it is still there. Whether nobody wants the virtual server any more. */
+  withdraw(server: string, claim: OwnedClaim): boolean {
+    const claims = this.#byServer.get(server);
+    if (claims === undefined) return true;
+    const place = placeOf(claims, claim);
+    if (claims[place]?.frontEnd !== claim.frontEnd) return false;
+    claims.splice(place, 1);
+    this.#count--;
+    if (claims.length === 0) this.#byServer.delete(server);
+    return claims.length === 0;
+  }
+}
+
+/** What the API allocated wins over what anybody may write into an object. */
+const ranks: Readonly<Record<AddressKind, number>> = { allocated: 0, loadBalancer: 1, external: 2 };
+const addressKinds = Object.keys(ranks) as readonly AddressKind[];
+
+type Priority = Pick<OwnedClaim, 'owner'> & {
+  readonly frontEnd: Pick<FrontEnd, 'addressKind'>;
+};
+
+/** Negative if the first is to have the virtual server; 0 only for claims of one Service. */
+function byPriority(one: Priority, other: Priority): number {
+  return (
+    ranks[one.frontEnd.addressKind] - ranks[other.frontEnd.addressKind] ||
+    youngestIfUnknown(one.owner) - youngestIfUnknown(other.owner) ||
+    compareText(one.owner.key, other.owner.key)
+  );
+}
+
+function youngestIfUnknown({ created }: Owner): number {
+  return created > 0 ? created : Number.MAX_SAFE_INTEGER;
+}
+
+function compareText(one: string, other: string): number {
+  if (one === other) return 0;
+  return one < other ? -1 : 1;
+}
+
+/** Where a claim stands, or would stand, by bisection. */
+function placeOf(claims: readonly Priority[], claim: Priority): number {
+  let [low, high] = [0, claims.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const there = claims[middle];
+    if (there !== undefined && byPriority(there, claim) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function placeOfOwner(claims: readonly OwnedClaim[], owner: Owner): number | undefined {
+  for (const addressKind of addressKinds) {
+    const place = placeOf(claims, { owner, frontEnd: { addressKind } });
+    if (claims[place]?.owner.key === owner.key) return place;
+  }
+  return undefined;
+}

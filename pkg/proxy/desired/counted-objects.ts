@@ -1,0 +1,142 @@
+import type { Family, IpAddress } from '../../ip/address.ts';
+import { type Entry, entryKey } from '../../ipset/ipset.ts';
+import type { FrontEnd, SetEntry } from './footprint.ts';
+import type { Keys } from './keys.ts';
+import { type SetId, setIds, setName } from './sets.ts';
+
+/** In place of the owner of a front end that is retired. */
+export const nobody = '';
+
+/** Who begins or ceases to want something, and where to note what that touches. */
+export interface Counting {
+  readonly by: 1 | -1;
+  readonly owner: string;
+  readonly touched: Keys;
+}
+
+/** Who wants an object of the kernel, and for how many front ends; mostly there is one owner. */
+class Owners {
+  #owner = nobody;
+  #count = 0;
+  /** Present while there is a second owner; then it has them all. */
+  #counts: Map<string, number> | undefined;
+
+  get isEmpty(): boolean {
+    return this.#count === 0 && this.#counts === undefined;
+  }
+
+  *names(): Generator<string> {
+    if (this.#counts !== undefined) yield* this.#counts.keys();
+    else if (this.#count > 0) yield this.#owner;
+  }
+
+  add(owner: string, by: 1 | -1): void {
+    if (this.#counts === undefined && this.#count > 0 && owner !== this.#owner)
+      this.#counts = new Map([[this.#owner, this.#count]]);
+    if (this.#counts === undefined) {
+      this.#owner = owner;
+      this.#count += by;
+      return;
+    }
+    const count = (this.#counts.get(owner) ?? 0) + by;
+    if (count > 0) this.#counts.set(owner, count);
+    else this.#counts.delete(owner);
+    if (this.#counts.size > 1) return;
+    [[this.#owner, this.#count] = [nobody, 0]] = this.#counts;
+    this.#counts = undefined;
+  }
+}
+
+interface WantedEntry {
+  readonly entry: Entry;
+  readonly owners: Owners;
+}
+
+/** Addresses and set entries that front ends need: each is wanted as long as anybody wants it. */
+export class CountedObjects {
+  readonly #addresses = new Map<IpAddress, Owners>();
+  readonly #entries = new Map<string, Map<string, WantedEntry>>();
+  readonly #nonEmptySets: Record<Family, ReadonlySet<SetId>> = {
+    IPv4: new Set(),
+    IPv6: new Set(),
+  };
+
+  wantsEntry(set: string, key: string): boolean {
+    return this.#entries.get(set)?.has(key) ?? false;
+  }
+
+  wantsAddress(address: IpAddress): boolean {
+    return this.#addresses.has(address);
+  }
+
+  /** The sets of a family that should have entries. The same object as long as they are the same. */
+  nonEmptySets(family: Family): ReadonlySet<SetId> {
+    return this.#nonEmptySets[family];
+  }
+
+  addresses(): Iterable<IpAddress> {
+    return this.#addresses.keys();
+  }
+
+  *entries(set: string): Generator<Entry> {
+    for (const { entry } of this.#entries.get(set)?.values() ?? []) yield entry;
+  }
+
+  /** The Services that want any of some addresses and entries. */
+  *ownersOf({ addresses, entries }: Pick<Keys, 'addresses' | 'entries'>): Generator<string> {
+    for (const address of addresses) yield* this.#addresses.get(address)?.names() ?? [];
+    for (const [set, some] of entries) {
+      for (const key of some.keys()) yield* this.#entries.get(set)?.get(key)?.owners.names() ?? [];
+    }
+  }
+
+  /** Counts everything that a front end needs. */
+  countFrontEnd({ server, isBound, entries }: FrontEnd, counting: Counting): void {
+    for (const entry of entries) this.countEntry(entry, counting);
+    if (isBound) this.#countAddress(server.address, counting);
+  }
+
+  /** Counts entries and addresses that belong to no front end. */
+  countAll(
+    {
+      entries,
+      addresses,
+    }: { readonly entries: readonly SetEntry[]; readonly addresses: readonly IpAddress[] },
+    counting: Counting,
+  ): void {
+    for (const entry of entries) this.countEntry(entry, counting);
+    for (const address of addresses) this.#countAddress(address, counting);
+  }
+
+  countEntry({ set: id, family, entry }: SetEntry, counting: Counting): void {
+    const set = setName(id, family);
+    const key = entryKey(entry);
+    counting.touched.addEntry(set, { key, entry });
+    counting.touched.families.add(family);
+    const entries = this.#entries.get(set) ?? new Map<string, WantedEntry>();
+    const wanted = entries.get(key) ?? { entry, owners: new Owners() };
+    wanted.owners.add(counting.owner, counting.by);
+    if (wanted.owners.isEmpty) entries.delete(key);
+    else entries.set(key, wanted);
+    this.#noteSize(set, { entries, family });
+  }
+
+  #countAddress(address: IpAddress, counting: Counting): void {
+    counting.touched.addresses.add(address);
+    const owners = this.#addresses.get(address) ?? new Owners();
+    owners.add(counting.owner, counting.by);
+    if (owners.isEmpty) this.#addresses.delete(address);
+    else this.#addresses.set(address, owners);
+  }
+
+  #noteSize(
+    set: string,
+    { entries, family }: { entries: Map<string, WantedEntry>; family: Family },
+  ): void {
+    if (entries.size > 0 === this.#entries.has(set)) return;
+    if (entries.size > 0) this.#entries.set(set, entries);
+    else this.#entries.delete(set);
+    const isNonEmpty = (id: SetId) => this.#entries.has(setName(id, family));
+    this.#nonEmptySets[family] = new Set(setIds.filter(isNonEmpty));
+  }
+}

@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'vitest';
+import { ip } from '../../../test/support/addresses.ts';
+import { endpoint, owner, service, servicePort, slice } from '../../../test/support/objects.ts';
+import { realServerKey, virtualServerKey } from '../../ipvs/ipvs.ts';
+import type { Service } from '../../kube/types.ts';
+import { footprint } from './footprint.ts';
+import { Ledger } from './ledger.ts';
+
+const node = {
+  nodeName: 'here',
+  zone: '',
+  scheduler: 'rr',
+  nodePortAddresses: [],
+  nodeAddresses: new Set<never>(),
+};
+const web = virtualServerKey({ address: ip('172.30.0.1'), protocol: 'TCP', port: 80 });
+
+function want(over: Partial<Service> = {}, backend = '10.0.0.1') {
+  return footprint(
+    { service: service(over), slices: [slice([endpoint(backend)])], vanished: [] },
+    node,
+  );
+}
+
+const old = owner('shop/web', 1);
+const young = owner('shop/rival', 2);
+
+describe('the ledger', () => {
+  test('of two Services with one virtual server the older holds it, and the other takes over when it leaves', () => {
+    const ledger = new Ledger();
+    ledger.set(young, want({}, '10.0.0.2'));
+    ledger.set(old, want());
+    expect(ledger.claim(web)?.owner).toEqual(old);
+    expect(ledger.conflictCount()).toBe(1);
+    const conflict = { server: web, winner: 'shop/web', loser: 'shop/rival' };
+    expect(ledger.takeConflicts()).toEqual([conflict]);
+    expect(ledger.takeConflicts()).toEqual([]);
+    const touched = ledger.remove(old.key);
+    expect([...touched.servers]).toEqual([web]);
+    expect(ledger.claim(web)?.owner).toEqual(young);
+    expect(ledger.conflictCount()).toBe(0);
+    expect(ledger.retired().size).toBe(0);
+  });
+
+  test('of equally old ones the name decides', () => {
+    const ledger = new Ledger();
+    ledger.set(owner('b/x', 1), want());
+    ledger.set(owner('a/x', 1), want());
+    expect(ledger.claim(web)?.owner?.key).toBe('a/x');
+  });
+
+  test('entries and addresses stay until their last owner leaves', () => {
+    const ledger = new Ledger();
+    ledger.set(old, want());
+    ledger.set(young, want({ ports: [servicePort({ port: 81 })] }));
+    ledger.remove(old.key);
+    ledger.release(web);
+    expect(ledger.wantsAddress(ip('172.30.0.1'))).toBe(true);
+    expect(ledger.wantsEntry('KUBE-CLUSTER-IP', '172.30.0.1,tcp:80')).toBe(false);
+    expect(ledger.wantsEntry('KUBE-CLUSTER-IP', '172.30.0.1,tcp:81')).toBe(true);
+  });
+
+  test('a front end that nobody wants any more stays without real servers until it is released', () => {
+    const ledger = new Ledger();
+    ledger.set(old, want());
+    ledger.remove(old.key);
+    expect(ledger.claim(web)).toMatchObject({
+      owner: undefined,
+      frontEnd: { realServers: new Map(), isBound: true },
+    });
+    expect(ledger.wantsEntry('KUBE-CLUSTER-IP', '172.30.0.1,tcp:80')).toBe(true);
+    expect([...ledger.release(web).servers]).toEqual([web]);
+    // What tells a virtual server in the kernel as ours stays until it is gone.
+    expect(ledger.wantsEntry('KUBE-CLUSTER-IP', '172.30.0.1,tcp:80')).toBe(false);
+    expect(ledger.wantsEntry('KUBE-IPVS-IPS', '172.30.0.1')).toBe(true);
+    expect(ledger.wantsAddress(ip('172.30.0.1'))).toBe(true);
+    expect([...ledger.forget(web).addresses]).toEqual(['172.30.0.1']);
+    expect([
+      ledger.claim(web),
+      ledger.wantsAddress(ip('172.30.0.1')),
+      [...ledger.nonEmptySets('IPv4')],
+    ]).toEqual([undefined, false, []]);
+  });
+
+  test('a Service that comes back takes a retired front end over', () => {
+    const ledger = new Ledger();
+    ledger.set(old, want());
+    ledger.remove(old.key);
+    ledger.set(young, want());
+    expect(ledger.claim(web)?.owner).toEqual(young);
+    expect(ledger.retired().size).toBe(0);
+    expect([...ledger.release(web).servers]).toEqual([]);
+    expect(ledger.wantsAddress(ip('172.30.0.1'))).toBe(true);
+  });
+
+  test('a Service that comes back while its virtual server is being deleted keeps what was kept of it', () => {
+    const ledger = new Ledger();
+    ledger.set(old, want());
+    ledger.remove(old.key);
+    ledger.release(web);
+    ledger.set(young, want());
+    expect(ledger.leaving().size).toBe(0);
+    expect(ledger.forget(web).isEmpty).toBe(true);
+    expect(ledger.wantsAddress(ip('172.30.0.1'))).toBe(true);
+    expect(ledger.wantsEntry('KUBE-CLUSTER-IP', '172.30.0.1,tcp:80')).toBe(true);
+  });
+
+  test('setting the same footprint again and taking it away leaves nothing', () => {
+    const ledger = new Ledger();
+    for (let round = 0; round < 3; round++) ledger.set(old, want());
+    ledger.remove(old.key);
+    ledger.release(web);
+    ledger.forget(web);
+    expect([...ledger.servers(), ...ledger.addresses()]).toEqual([]);
+    expect([...ledger.nonEmptySets('IPv4')]).toEqual([]);
+  });
+
+  test('two ports of one Service on the same virtual server are one claim', () => {
+    const ledger = new Ledger();
+    ledger.set(old, want({ ports: [servicePort(), servicePort({ name: 'again' })] }));
+    expect(ledger.conflictCount()).toBe(0);
+    ledger.remove(old.key);
+    ledger.release(web);
+    ledger.forget(web);
+    expect([...ledger.servers(), ...ledger.addresses()]).toEqual([]);
+    expect([...ledger.nonEmptySets('IPv4')]).toEqual([]);
+  });
+
+  test('a real server is wanted for the same pod as far as both are known', () => {
+    const ledger = new Ledger();
+    ledger.set(old, want());
+    const server = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
+    const backend = { address: ip('10.0.0.1'), port: 8080 };
+    const answers = ['pod-10.0.0.1', '', 'another'].map((podUid) =>
+      ledger.wantsRealServer(server, { backend, podUid }),
+    );
+    expect(answers).toEqual([true, true, false]);
+    expect(ledger.wantedRealServer(web, realServerKey(backend))).toMatchObject({ weight: 1 });
+    expect(ledger.wantedRealServer(web, '10.0.0.2 8080')).toBeUndefined();
+  });
+});

@@ -1,0 +1,296 @@
+import { type Family, familyOf, type IpAddress } from '../../ip/address.ts';
+import type { Entry } from '../../ipset/ipset.ts';
+import {
+  type RealServerId,
+  realServerKey,
+  type VirtualServerId,
+  virtualServerKey,
+} from '../../ipvs/ipvs.ts';
+import type { WantedRealServer } from './real-servers.ts';
+import { Claims, type Conflict, type Owner } from './claims.ts';
+import { CountedObjects, type Counting, nobody } from './counted-objects.ts';
+import type { Footprint, FrontEnd, LocalLack, SetEntry } from './footprint.ts';
+import { Keys } from './keys.ts';
+import { LocalLacks } from './local-lacks.ts';
+import { isDenying, type SetId } from './sets.ts';
+import { Undecided, type Unexplained } from './undecided.ts';
+
+/** A virtual server that is wanted, and by whom; `undefined` for one on its way out, which keeps no real servers. */
+export interface Claim {
+  readonly owner: Owner | undefined;
+  readonly frontEnd: FrontEnd;
+}
+
+/** What one part of a Service, mostly one of its ports, wants. */
+interface Part {
+  readonly owner: Owner;
+  readonly footprint: Footprint;
+}
+
+/**
+ * The sum of all footprints. Addresses and set entries may have many owners and are counted; a virtual server
+ * has one. A front end that nobody wants any more stays as *retired*, with its entries and address but without real
+ * servers, until {@link release}: its clients must be told before it goes (`design.md` section 2). From then on it is
+ * *leaving*: what the kernel recognises its virtual server by stays until {@link forget}, when the kernel is known to have
+ * deleted the virtual server.
+ */
+export class Ledger {
+  /** By Service, then by part. */
+  readonly #parts = new Map<string, Map<string, Part>>();
+  readonly #claims = new Claims();
+  readonly #retired = new Map<string, FrontEnd>();
+  /** Front ends whose virtual server is being deleted, each with what of it is still counted. */
+  readonly #leaving = new Map<string, FrontEnd>();
+  /** Who had a retired front end last; none that was found in the kernel. */
+  readonly #lastOwners = new Map<string, Owner>();
+  readonly #counted = new CountedObjects();
+  readonly #undecided = new Undecided();
+  readonly #withoutLocal = new LocalLacks();
+
+  /** Puts what a part of a Service wants in the place of what it wanted last. What that touches, added to `touched`. */
+  set(
+    owner: Owner,
+    footprint: Footprint,
+    { part = '', touched = new Keys() }: { part?: string; touched?: Keys } = {},
+  ): Keys {
+    const parts = this.#parts.get(owner.key) ?? new Map<string, Part>();
+    const last = parts.get(part);
+    this.#parts.set(owner.key, parts.set(part, { owner, footprint }));
+    this.#withoutLocal.count(owner.key, { footprint, last: last?.footprint });
+    for (const frontEnd of footprint.frontEnds) this.#enter(owner, { frontEnd, touched });
+    const counting = { by: 1, owner: owner.key, touched } as const;
+    for (const entry of footprint.hairpins) this.#counted.countEntry(entry, counting);
+    if (last !== undefined) this.#withdraw(last, touched);
+    return touched;
+  }
+
+  /** Takes away what a part of a Service, by its key, wanted. What that touches, added to `touched`. */
+  remove(
+    service: string,
+    { part = '', touched = new Keys() }: { part?: string; touched?: Keys } = {},
+  ): Keys {
+    const parts = this.#parts.get(service);
+    const last = parts?.get(part);
+    if (last === undefined) return touched;
+    parts?.delete(part);
+    if (parts?.size === 0) this.#parts.delete(service);
+    this.#withoutLocal.count(service, { footprint: undefined, last: last.footprint });
+    this.#withdraw(last, touched);
+    return touched;
+  }
+
+  /** The parts of a Service that want something. */
+  parts(service: string): Iterable<string> {
+    return this.#parts.get(service)?.keys() ?? [];
+  }
+
+  /** Keeps a virtual server as retired that was found in the kernel and that nobody wants. */
+  retire(frontEnd: FrontEnd): Keys {
+    const touched = new Keys();
+    const key = virtualServerKey(frontEnd.server);
+    if (!this.wants(key) && !this.#leaving.has(key)) this.#retire(frontEnd, touched);
+    return touched;
+  }
+
+  /**
+   * Gives up a retired front end: its virtual server is to be deleted. Of a bound one the entries that allow go first; all else
+   * stays until {@link forget}. Nothing happens if it is not retired any more.
+   */
+  release(key: string, { touched = new Keys() } = {}): Keys {
+    const frontEnd = this.#retired.get(key);
+    if (frontEnd === undefined) return touched;
+    this.#retired.delete(key);
+    touched.servers.add(key);
+    touched.families.add(familyOf(frontEnd.server.address));
+    const stays = ({ set }: SetEntry) => !frontEnd.isBound || isDenying(set);
+    const counting = { by: -1, owner: nobody, touched } as const;
+    for (const entry of frontEnd.entries)
+      if (!stays(entry)) this.#counted.countEntry(entry, counting);
+    this.#leaving.set(key, { ...frontEnd, entries: frontEnd.entries.filter(stays) });
+    return touched;
+  }
+
+  /** Gives up what was kept of a leaving front end: the kernel no longer has its virtual server. */
+  forget(key: string, { touched = new Keys() } = {}): Keys {
+    const frontEnd = this.#leaving.get(key);
+    if (frontEnd === undefined) return touched;
+    this.#leaving.delete(key);
+    this.#lastOwners.delete(key);
+    this.#countFrontEnd(frontEnd, { by: -1, owner: nobody, touched });
+    return touched;
+  }
+
+  /** Counts as wanted what a start found in the kernel and no object explains, until {@link decide}. */
+  keep(unexplained: Unexplained): void {
+    this.#undecided.keep(unexplained);
+    this.#counted.countAll(unexplained, { by: 1, owner: nobody, touched: new Keys() });
+  }
+
+  /** Gives up what was kept so. What that touches. */
+  decide(): Keys {
+    const touched = new Keys();
+    const unexplained = this.#undecided.clear();
+    for (const key of unexplained.servers.keys()) touched.servers.add(key);
+    this.#counted.countAll(unexplained, { by: -1, owner: nobody, touched });
+    return touched;
+  }
+
+  /** Whether something of a virtual server is kept until {@link decide}. */
+  isUndecided(key: string): boolean {
+    return this.#undecided.has(key);
+  }
+
+  /** Who holds a virtual server, or `undefined` if nobody wants it, not even as retired. */
+  claim(key: string): Claim | undefined {
+    const holder = this.#claims.holder(key);
+    const frontEnd = holder?.frontEnd ?? this.#retired.get(key);
+    if (frontEnd === undefined) return undefined;
+    const completed = this.#undecided.completed(key, frontEnd);
+    if (holder !== undefined && completed === frontEnd) return holder;
+    return { owner: holder?.owner, frontEnd: completed };
+  }
+
+  /** Who holds a virtual server or, if it is retired, held it last; `undefined` if that is not known. */
+  lastOwner(key: string): Owner | undefined {
+    return this.claim(key)?.owner ?? this.#lastOwners.get(key);
+  }
+
+  /** Whether a Service wants a virtual server. */
+  wants(key: string): boolean {
+    return this.#claims.has(key);
+  }
+
+  /** What a virtual server should have at the place of a real server, each by its key; `undefined` for nothing. */
+  wantedRealServer(server: string, realServer: string): WantedRealServer | undefined {
+    return this.claim(server)?.frontEnd.realServers.get(realServer);
+  }
+
+  /** Whether a real server is wanted, and for the same pod as far as both are known. */
+  wantsRealServer(server: VirtualServerId, { backend, podUid }: PodsBackend): boolean {
+    const wanted = this.#wantedAt(server, backend);
+    return wanted !== undefined && isSamePod(podUid, wanted.podUid);
+  }
+
+  /** Whether another pod's real server is wanted in the place of one. */
+  wantsSuccessor(server: VirtualServerId, { backend, podUid }: PodsBackend): boolean {
+    const wanted = this.#wantedAt(server, backend);
+    return wanted !== undefined && !isSamePod(podUid, wanted.podUid);
+  }
+
+  wantsEntry(set: string, key: string): boolean {
+    return this.#counted.wantsEntry(set, key);
+  }
+
+  wantsAddress(address: IpAddress): boolean {
+    return this.#counted.wantsAddress(address);
+  }
+
+  /** The sets of a family that should have entries. */
+  nonEmptySets(family: Family): ReadonlySet<SetId> {
+    return this.#counted.nonEmptySets(family);
+  }
+
+  /** The keys of all virtual servers that are wanted, retired ones included. */
+  *servers(): Generator<string> {
+    yield* this.#claims.servers();
+    yield* this.#retired.keys();
+  }
+
+  /** All addresses that should be bound. */
+  addresses(): Iterable<IpAddress> {
+    return this.#counted.addresses();
+  }
+
+  /** All entries that a set should have. */
+  entries(set: string): Iterable<Entry> {
+    return this.#counted.entries(set);
+  }
+
+  /** The retired front ends, by key. */
+  retired(): ReadonlyMap<string, FrontEnd> {
+    return this.#retired;
+  }
+
+  /** The front ends whose virtual servers are being deleted, by key. */
+  leaving(): ReadonlyMap<string, FrontEnd> {
+    return this.#leaving;
+  }
+
+  /** The conflicts that began since the last call and go on. */
+  takeConflicts(): readonly Conflict[] {
+    return this.#claims.takeConflicts();
+  }
+
+  /** How many claims lost against another Service's. */
+  conflictCount(): number {
+    return this.#claims.conflictCount;
+  }
+
+  /** How many Services find no local endpoint for a traffic policy that asks for one. */
+  withoutLocalEndpoints(): Readonly<Record<LocalLack, number>> {
+    return this.#withoutLocal.services();
+  }
+
+  /** The Services that want any of some objects of the kernel; of a virtual server the one that holds it. */
+  ownersOf(keys: Keys): ReadonlySet<string> {
+    const owners = new Set<string>(this.#counted.ownersOf(keys));
+    for (const key of keys.servers) owners.add(this.claim(key)?.owner?.key ?? nobody);
+    owners.delete(nobody);
+    return owners;
+  }
+
+  #wantedAt(server: VirtualServerId, backend: RealServerId): WantedRealServer | undefined {
+    return this.wantedRealServer(virtualServerKey(server), realServerKey(backend));
+  }
+
+  #enter(owner: Owner, { frontEnd, touched }: { frontEnd: FrontEnd; touched: Keys }): void {
+    const key = virtualServerKey(frontEnd.server);
+    this.#claims.enter(key, { owner, frontEnd });
+    this.#undecided.explained(key, frontEnd);
+    this.#countFrontEnd(frontEnd, { by: 1, owner: owner.key, touched });
+    this.release(key, { touched });
+    this.forget(key, { touched });
+  }
+
+  #withdraw({ owner, footprint }: Part, touched: Keys): void {
+    const counting = { by: -1, owner: owner.key, touched } as const;
+    for (const frontEnd of footprint.frontEnds) {
+      const key = virtualServerKey(frontEnd.server);
+      const isUnwanted = this.#claims.withdraw(key, { owner, frontEnd });
+      if (isUnwanted && !this.#leaving.has(key)) {
+        this.#retire(frontEnd, touched);
+        this.#lastOwners.set(key, owner);
+      }
+      this.#countFrontEnd(frontEnd, counting);
+    }
+    for (const entry of footprint.hairpins) this.#counted.countEntry(entry, counting);
+  }
+
+  #retire(frontEnd: FrontEnd, touched: Keys): void {
+    const key = virtualServerKey(frontEnd.server);
+    if (this.#retired.has(key)) return;
+    const retired = { ...frontEnd, realServers: noRealServers };
+    this.#retired.set(key, retired);
+    this.#countFrontEnd(retired, { by: 1, owner: nobody, touched });
+  }
+
+  #countFrontEnd(frontEnd: FrontEnd, counting: Counting): void {
+    counting.touched.servers.add(virtualServerKey(frontEnd.server));
+    counting.touched.families.add(familyOf(frontEnd.server.address));
+    this.#counted.countFrontEnd(frontEnd, counting);
+  }
+}
+
+/** What a front end has that takes no new connections. */
+const noRealServers: ReadonlyMap<string, WantedRealServer> = new Map();
+
+/** A real server, and whose it is as far as is known. */
+interface PodsBackend {
+  readonly backend: RealServerId;
+  readonly podUid: string | undefined;
+}
+
+/** Whether two real servers on one address are the same pod's, as far as is known. */
+export function isSamePod(podUid: string | undefined, other: string): boolean {
+  return podUid === undefined || podUid === '' || other === '' || podUid === other;
+}

@@ -1,0 +1,75 @@
+import { type Family, families, familyOf, type IpAddress } from '../../ip/address.ts';
+import { type Prefix, prefixFamily } from '../../ip/prefix.ts';
+import type { Protocol } from '../../ip/protocol.ts';
+import type { ObjectName, Service } from '../../kube/types.ts';
+
+/** One port of a Service in one family: the unit that endpoints are matched with. */
+export interface ServicePort {
+  readonly service: ObjectName;
+  readonly family: Family;
+  /** '' for an unnamed port. */
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly clusterIP: IpAddress;
+  readonly port: number;
+  /** 0 for none. */
+  readonly nodePort: number;
+  readonly externalIPs: readonly IpAddress[];
+  readonly loadBalancerIPs: readonly IpAddress[];
+  readonly sourceRanges: readonly Prefix[];
+  /** 0 for no session affinity. */
+  readonly affinitySeconds: number;
+  /** `externalTrafficPolicy: Local`, which counts for the types NodePort and LoadBalancer only. */
+  readonly isExternalPolicyLocal: boolean;
+  readonly isInternalPolicyLocal: boolean;
+}
+
+/** A map key for a Service or any other namespaced object: `namespace/name`. */
+export function objectKey({ namespace, name }: ObjectName): string {
+  return `${namespace}/${name}`;
+}
+
+/** A map key for a port among those of its Service. */
+export function portKey({ family, protocol, name }: ServicePort): string {
+  return `${family} ${protocol} ${name}`;
+}
+
+/** The ports of a Service in both families, each made when it is asked for; none for a headless Service and for an ExternalName. */
+export function* servicePorts(service: Service): Generator<ServicePort> {
+  if (service.type === 'ExternalName') return;
+  for (const family of families) {
+    const clusterIP = service.clusterIPs.find((address) => familyOf(address) === family);
+    if (clusterIP !== undefined) yield* portsOfFamily(service, clusterIP);
+  }
+}
+
+/** Whether what a Service wants depends on the node's own addresses: node ports are on them, other addresses may be among them. */
+export function dependsOnNodeAddresses({ ports, externalIPs, loadBalancerIPs }: Service): boolean {
+  if (externalIPs.length > 0 || loadBalancerIPs.length > 0) return true;
+  return ports.some(({ nodePort }) => nodePort !== 0);
+}
+
+/** Whether clients outside the cluster can reach it. */
+export function isExternallyAccessible(port: ServicePort): boolean {
+  return port.nodePort !== 0 || port.loadBalancerIPs.length > 0 || port.externalIPs.length > 0;
+}
+
+function* portsOfFamily(service: Service, clusterIP: IpAddress): Generator<ServicePort> {
+  const family = familyOf(clusterIP);
+  const ofFamily = (addresses: readonly IpAddress[]) =>
+    addresses.filter((address) => familyOf(address) === family);
+  const isExposed = service.type === 'NodePort' || service.type === 'LoadBalancer';
+  const shared = {
+    service: { namespace: service.namespace, name: service.name },
+    family,
+    clusterIP,
+    externalIPs: ofFamily(service.externalIPs),
+    loadBalancerIPs: ofFamily(service.loadBalancerIPs),
+    sourceRanges: service.sourceRanges.filter((range) => prefixFamily(range) === family),
+    affinitySeconds: service.affinitySeconds,
+    isExternalPolicyLocal: isExposed && service.externalTrafficPolicy === 'Local',
+    isInternalPolicyLocal: service.internalTrafficPolicy === 'Local',
+  };
+  for (const { name, protocol, port, nodePort } of service.ports)
+    yield { ...shared, name, protocol, port, nodePort };
+}

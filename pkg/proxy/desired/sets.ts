@@ -1,0 +1,150 @@
+import type { Family } from '../../ip/address.ts';
+import type { Entry, SetHeader } from '../../ipset/ipset.ts';
+
+/**
+ * The ip sets of IPVS mode. Names, types and comments are an interface: other programs, and an upstream
+ * kube-proxy that is rolled back to, match on them. The comment stands in rules; it is not stored in the set.
+ */
+const table = {
+  /** An endpoint of this node that reaches itself through its own Service: masqueraded, or it would answer itself directly. */
+  loopBack: {
+    name: 'KUBE-LOOP-BACK',
+    type: 'hash:ip,port,ip',
+    comment: 'Kubernetes endpoints dst ip:port, source ip for solving hairpin purpose',
+  },
+  clusterIp: {
+    name: 'KUBE-CLUSTER-IP',
+    type: 'hash:ip,port',
+    comment: 'Kubernetes service cluster ip + port for masquerade purpose',
+  },
+  externalIp: {
+    name: 'KUBE-EXTERNAL-IP',
+    type: 'hash:ip,port',
+    comment: 'Kubernetes service external ip + port for masquerade and filter purpose',
+  },
+  externalIpLocal: {
+    name: 'KUBE-EXTERNAL-IP-LOCAL',
+    type: 'hash:ip,port',
+    comment: 'Kubernetes service external ip + port with externalTrafficPolicy=local',
+  },
+  loadBalancer: {
+    name: 'KUBE-LOAD-BALANCER',
+    type: 'hash:ip,port',
+    comment: 'Kubernetes service lb portal',
+  },
+  loadBalancerFw: {
+    name: 'KUBE-LOAD-BALANCER-FW',
+    type: 'hash:ip,port',
+    comment: 'Kubernetes service load balancer ip + port for load balancer with sourceRange',
+  },
+  loadBalancerLocal: {
+    name: 'KUBE-LOAD-BALANCER-LOCAL',
+    type: 'hash:ip,port',
+    comment: 'Kubernetes service load balancer ip + port with externalTrafficPolicy=local',
+  },
+  loadBalancerSourceIp: {
+    name: 'KUBE-LOAD-BALANCER-SOURCE-IP',
+    type: 'hash:ip,port,ip',
+    comment: 'Kubernetes service load balancer ip + port + source IP for packet filter purpose',
+  },
+  loadBalancerSourceCidr: {
+    name: 'KUBE-LOAD-BALANCER-SOURCE-CIDR',
+    type: 'hash:ip,port,net',
+    comment: 'Kubernetes service load balancer ip + port + source cidr for packet filter purpose',
+  },
+  nodePortTcp: {
+    name: 'KUBE-NODE-PORT-TCP',
+    type: 'bitmap:port',
+    comment: 'Kubernetes nodeport TCP port for masquerade purpose',
+  },
+  nodePortLocalTcp: {
+    name: 'KUBE-NODE-PORT-LOCAL-TCP',
+    type: 'bitmap:port',
+    comment: 'Kubernetes nodeport TCP port with externalTrafficPolicy=local',
+  },
+  nodePortUdp: {
+    name: 'KUBE-NODE-PORT-UDP',
+    type: 'bitmap:port',
+    comment: 'Kubernetes nodeport UDP port for masquerade purpose',
+  },
+  nodePortLocalUdp: {
+    name: 'KUBE-NODE-PORT-LOCAL-UDP',
+    type: 'bitmap:port',
+    comment: 'Kubernetes nodeport UDP port with externalTrafficPolicy=local',
+  },
+  /** bitmap:port cannot hold SCTP ports, so the node's addresses are spelled out. */
+  nodePortSctp: {
+    name: 'KUBE-NODE-PORT-SCTP-HASH',
+    type: 'hash:ip,port',
+    comment: "Kubernetes nodeport SCTP port for masquerade purpose with type 'hash ip:port'",
+  },
+  nodePortLocalSctp: {
+    name: 'KUBE-NODE-PORT-LOCAL-SCTP-HASH',
+    type: 'hash:ip,port',
+    comment:
+      "Kubernetes nodeport SCTP port with externalTrafficPolicy=local with type 'hash ip:port'",
+  },
+  healthCheckNodePort: {
+    name: 'KUBE-HEALTH-CHECK-NODE-PORT',
+    type: 'bitmap:port',
+    comment: 'Kubernetes health check node port',
+  },
+  /** Every address that is bound for a Service; on other ports than its own it answers nobody. */
+  ipvsIps: {
+    name: 'KUBE-IPVS-IPS',
+    type: 'hash:ip',
+    comment: 'Addresses on the ipvs interface',
+  },
+} as const satisfies Record<
+  string,
+  { readonly name: string; readonly type: Entry['type']; readonly comment: string }
+>;
+
+/** One of our ip sets, whatever the family: each stands for two sets in the kernel. */
+export type SetId = keyof typeof table;
+
+/** Every set, in the order of the table. */
+export const setIds = Object.keys(table) as readonly SetId[];
+
+/** IPSET_MAXNAMELEN of linux/netfilter/ipset/ip_set.h is 32, the final NUL included. */
+const longestName = 31;
+
+/** A set's name in the kernel; two of the IPv6 names are cut to the length it allows. */
+export function setName(id: SetId, family: Family): string {
+  const { name } = table[id];
+  const named = family === 'IPv4' ? name : name.replace(/^KUBE-/, 'KUBE-6-');
+  return named.slice(0, longestName);
+}
+
+/** What the set is for, as the rules that match on it say in their comments. */
+export function setComment(id: SetId): string {
+  return table[id].comment;
+}
+
+/** What a set is created with: upstream's header, so that its `create -exist` succeeds on ours. */
+export function setHeader(id: SetId, family: Family): SetHeader {
+  const name = setName(id, family);
+  const { type } = table[id];
+  return type === 'bitmap:port'
+    ? { name, type, firstPort: 0, lastPort: 65_535 }
+    : { name, type, family, hashSize: 1024, maxElements: 65_536 };
+}
+
+/** Whether a set's entries take something away from clients: they come after those that allow, and go after them. */
+export function isDenying(id: SetId): boolean {
+  return id === 'ipvsIps' || id === 'loadBalancerFw';
+}
+
+/** Which parts of a packet a rule compares with an entry: its destination, and in the longer types its source. */
+export function setDirections(id: SetId): readonly ('src' | 'dst')[] {
+  switch (table[id].type) {
+    case 'hash:ip':
+    case 'bitmap:port':
+      return ['dst'];
+    case 'hash:ip,port':
+      return ['dst', 'dst'];
+    case 'hash:ip,port,ip':
+    case 'hash:ip,port,net':
+      return ['dst', 'dst', 'src'];
+  }
+}

@@ -1,0 +1,135 @@
+import { describe, expect, test } from 'vitest';
+import { proxyEndpoint as endpoint, service, servicePort } from '../../../test/support/objects.ts';
+import type { Service } from '../../kube/types.ts';
+import { servicePorts } from './service.ts';
+import { chooseEndpoints } from './topology.ts';
+
+const [a, b, c, d] = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4'] as const;
+const exposed: Partial<Service> = { type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] };
+const draining = { ready: false, serving: true, terminating: true };
+const dead = { ready: false, serving: false, terminating: true };
+const unready = { ready: false, serving: true, terminating: false };
+
+function choose(
+  over: Partial<Service>,
+  endpoints: readonly ReturnType<typeof endpoint>[],
+  zone = 'zone-a',
+) {
+  const [port] = servicePorts(service(over));
+  if (port === undefined) throw new Error('the Service has no port');
+  const { cluster, local, hasAny } = chooseEndpoints(endpoints, {
+    port,
+    node: { nodeName: 'here', zone },
+  });
+  return [cluster?.map(({ address }) => address), local?.map(({ address }) => address), hasAny];
+}
+
+const hinted = (address: string, zone: string, over = {}) =>
+  endpoint(address, { zoneHints: [zone], ...over });
+
+describe('which endpoints serve which traffic', () => {
+  test.each([
+    ['without endpoints nobody serves', {}, [], [[], undefined, false]],
+    [
+      'ready ones serve, others do not',
+      {},
+      [endpoint(a), endpoint(b, unready), endpoint(c, draining)],
+      [[a], undefined, true],
+    ],
+    [
+      'an unready one that does not terminate never serves',
+      {},
+      [endpoint(a, unready)],
+      [[], undefined, false],
+    ],
+    [
+      'those that terminate serve if no other does',
+      {},
+      [endpoint(a, draining), endpoint(b, dead)],
+      [[a], undefined, true],
+    ],
+    [
+      'hints for the zone count',
+      {},
+      [hinted(a, 'zone-a'), hinted(b, 'zone-b'), hinted(d, 'zone-a')],
+      [[a, d], undefined, true],
+    ],
+    [
+      'hints fall back if nobody in the zone is ready',
+      {},
+      [hinted(a, 'zone-a', unready), hinted(b, 'zone-b')],
+      [[b], undefined, true],
+    ],
+    [
+      'one ready endpoint without a hint turns hints off',
+      {},
+      [hinted(a, 'zone-a'), endpoint(b)],
+      [[a, b], undefined, true],
+    ],
+    [
+      'hints for the node beat those for the zone',
+      {},
+      [hinted(a, 'zone-a', { nodeHints: ['here'] }), hinted(b, 'zone-a', { nodeHints: ['there'] })],
+      [[a], undefined, true],
+    ],
+    [
+      'without a hint for this node the zone is tried',
+      {},
+      [
+        hinted(a, 'zone-a', { nodeHints: ['there'] }),
+        hinted(b, 'zone-b', { nodeHints: ['there'] }),
+      ],
+      [[a], undefined, true],
+    ],
+    [
+      'internal policy Local uses local ones only',
+      { internalTrafficPolicy: 'Local' },
+      [endpoint(a, { isLocal: true }), endpoint(b)],
+      [undefined, [a], true],
+    ],
+    [
+      'internal policy Local with remote ones only has any, and none here',
+      { internalTrafficPolicy: 'Local' },
+      [endpoint(b)],
+      [undefined, [], true],
+    ],
+    [
+      'external policy Local ignores topology',
+      { ...exposed, externalTrafficPolicy: 'Local' },
+      [
+        hinted(a, 'zone-a', { isLocal: true }),
+        hinted(b, 'zone-b', { isLocal: true }),
+        hinted(c, 'zone-a'),
+        hinted(d, 'zone-b'),
+      ],
+      [[a, c], [a, b], true],
+    ],
+    [
+      'external policy Local of a Service nobody outside reaches is nothing',
+      { externalTrafficPolicy: 'Local' },
+      [endpoint(a)],
+      [[a], undefined, true],
+    ],
+    [
+      'each list falls back by itself',
+      { ...exposed, externalTrafficPolicy: 'Local' },
+      [
+        endpoint(a),
+        endpoint(b, { ...draining, isLocal: true }),
+        endpoint(c, { ...dead, isLocal: true }),
+        endpoint(d, draining),
+      ],
+      [[a], [b], true],
+    ],
+  ] as const)('%s', (_, over, endpoints, expected) => {
+    expect(choose(over, endpoints)).toEqual(expected);
+  });
+
+  test('a node without a zone uses all of them', () => {
+    expect(choose({}, [hinted(a, 'zone-a'), hinted(b, 'zone-b')], '')).toEqual([
+      [a, b],
+      undefined,
+      true,
+    ]);
+  });
+});

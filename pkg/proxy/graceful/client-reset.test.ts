@@ -1,0 +1,497 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ip } from '../../../test/support/addresses.ts';
+import { keptSettings } from '../../../test/support/settings.ts';
+import type { IpvsConnection } from '../../connections/connections.ts';
+import { FakeIpvsConnections } from '../../connections/fake.ts';
+import type { Flow, TcpState } from '../../conntrack/conntrack.ts';
+import { FakeConntrack } from '../../conntrack/fake.ts';
+import type { IpAddress } from '../../ip/address.ts';
+import { recordingLogger } from '../../log/memory.ts';
+import { FakeResetter } from '../../reset/fake.ts';
+import { printChallenge } from '../../reset/reset.ts';
+import { type ManualClock, manualClock } from '../../runner/manual-clock.ts';
+import type { DrainRequest } from './list.ts';
+import { ClientFarewell } from './client-reset.ts';
+
+const vip = ip('172.30.0.1');
+const [gone, well] = [ip('10.0.0.1'), ip('10.0.0.2')];
+const client = ip('10.0.1.1');
+
+let clock: ManualClock;
+let conntrack: FakeConntrack;
+let connections: FakeIpvsConnections;
+let resetter: FakeResetter;
+let farewell: ClientFarewell;
+/** What happened, in order, with its time. */
+let events: string[];
+/** When the settings of the kernel were looked at. */
+let restored: number[];
+const log = recordingLogger();
+let abort: AbortController;
+let ended: Promise<void>;
+
+beforeEach(() => {
+  clock = manualClock();
+  conntrack = new FakeConntrack();
+  connections = new FakeIpvsConnections();
+  resetter = new FakeResetter();
+  events = [];
+  restored = [];
+  const settings = { ...keptSettings, restore: () => void restored.push(clock.now()) };
+  farewell = new ClientFarewell({
+    conntrack,
+    connections,
+    settings,
+    resetter,
+    clock,
+    log,
+    onTold: (count) => events.push(`${clock.now()} told ${count}`),
+    onUntold: (count) => events.push(`${clock.now()} untold ${count}`),
+    onSkipped: (count) => events.push(`${clock.now()} skipped ${count}`),
+  });
+  abort = new AbortController();
+  ended = farewell.run(abort.signal);
+});
+
+afterEach(async () => {
+  abort.abort();
+  await ended;
+  if (clock.pending() > 0) throw new Error('a timer is left');
+});
+
+interface Wanted {
+  readonly from?: IpAddress;
+  readonly sourcePort?: number;
+  readonly to?: IpAddress;
+  readonly port?: number;
+  readonly backend?: IpAddress;
+  readonly masqueradedBy?: IpAddress;
+  readonly tcpState?: TcpState;
+}
+
+/** A connection of a client through a virtual server to a real one. */
+function connect(wanted: Wanted = {}): Flow {
+  const { from = client, sourcePort = 1024, to = vip, port = 80, backend = gone } = wanted;
+  return conntrack.insert({
+    protocol: 'TCP',
+    original: { source: from, destination: to, sourcePort, destinationPort: port },
+    reply: {
+      source: backend,
+      destination: wanted.masqueradedBy ?? from,
+      sourcePort: 8080,
+      destinationPort: sourcePort,
+    },
+    zone: 0,
+    mark: 0,
+    status: 0,
+    tcpState: wanted.tcpState ?? 'ESTABLISHED',
+  });
+}
+
+function request({
+  address = vip,
+  backend = gone,
+  port = 80,
+}: {
+  address?: IpAddress;
+  backend?: IpAddress;
+  port?: number;
+} = {}): DrainRequest {
+  return {
+    server: { address, protocol: 'TCP', port },
+    backend: { address: backend, port: 8080, weight: 0, forwarding: 'masquerade' } as never,
+    podUid: '',
+  };
+}
+
+/** Asks for a farewell; the cut deletes everything unless told otherwise. */
+function part(requests: readonly DrainRequest[], deleted = requests): void {
+  partCounted(requests, { connections: 0, deleted });
+}
+
+/** The same of servers of which IPVS counts some active connections. */
+function partCounted(
+  requests: readonly DrainRequest[],
+  {
+    connections: count,
+    deleted = requests,
+  }: { connections: number | undefined; deleted?: readonly DrainRequest[] },
+): void {
+  const leaving = requests.map((some) => ({ ...some, connections: count }));
+  farewell.part(leaving, async () => {
+    events.push(`${clock.now()} cut`);
+    return deleted;
+  });
+}
+
+const challenged = () => resetter.challenged.map(printChallenge);
+
+describe('clients', () => {
+  test('are told within a fifth of a second after their server was deleted', async () => {
+    connect();
+    part([request()]);
+    await clock.advance(50);
+    expect([events, challenged()]).toEqual([['50 cut'], []]);
+    await clock.advance(200);
+    expect(events).toEqual(['50 cut', '150 told 1']);
+    expect(challenged()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+  });
+
+  test.each<[string, Wanted]>([
+    ['of another server', { backend: well }],
+    ['of another virtual server', { to: ip('172.30.0.2') }],
+    ['of another port', { port: 81 }],
+    ['that have not connected yet', { tcpState: 'SYN_RECV' }],
+    ['that are done', { tcpState: 'TIME_WAIT' }],
+  ])('%s are left alone', async (_, wanted) => {
+    connect(wanted);
+    part([request()]);
+    await clock.advance(1_000);
+    expect([events, challenged()]).toEqual([['50 cut'], []]);
+  });
+
+  test('that are masqueraded are told under their own addresses', async () => {
+    connect({ from: ip('203.0.113.7'), masqueradedBy: ip('192.168.0.10') });
+    connect({ from: vip, masqueradedBy: ip('192.168.0.10') });
+    part([request()]);
+    await clock.advance(1_000);
+    expect(challenged()).toEqual([
+      '172.30.0.1:80 > 203.0.113.7:1024',
+      '172.30.0.1:80 > 172.30.0.1:1024',
+    ]);
+  });
+
+  test('of IPv6 are told', async () => {
+    const [address, backend] = [ip('fd00:172:30::1'), ip('fd00:10::1')];
+    connect({ from: ip('fd00:10:0:1::1'), to: address, backend });
+    part([request({ address, backend })]);
+    await clock.advance(1_000);
+    expect(challenged()).toEqual(['[fd00:172:30::1]:80 > [fd00:10:0:1::1]:1024']);
+  });
+
+  test('of servers that were not deleted after all are left alone', async () => {
+    connect({ sourcePort: 1 });
+    connect({ sourcePort: 2, backend: well });
+    part([request(), request({ backend: well })], [request({ backend: well })]);
+    await clock.advance(1_000);
+    expect(challenged()).toEqual(['172.30.0.1:80 > 10.0.1.1:2']);
+  });
+
+  test('are told a thousand a second', async () => {
+    for (let sourcePort = 1; sourcePort <= 2_500; sourcePort++) connect({ sourcePort });
+    part([request()]);
+    await clock.advance(150 + 999);
+    expect(challenged()).toHaveLength(1_000);
+    await clock.advance(1_000);
+    expect(challenged()).toHaveLength(2_000);
+    await clock.advance(1_000);
+    expect(new Set(challenged()).size).toBe(2_500);
+  });
+
+  test('that cannot be told are counted, and the others told', async () => {
+    connect({ sourcePort: 1 });
+    connect({ sourcePort: 2 });
+    resetter.failWith = ({ clientPort }) => (clientPort === 1 ? 'ENETUNREACH' : undefined);
+    part([request()]);
+    await clock.advance(1_000);
+    expect(events).toEqual(['50 cut', '150 told 1', '150 untold 1']);
+    expect(log.lines().at(-1)).toBe(
+      'error could not tell clients that their server is gone: send SYN 172.30.0.1:80 > 10.0.1.1:1: ENETUNREACH {"clients":1}',
+    );
+  });
+});
+
+describe('clients that conntrack has forgotten', () => {
+  /** What IPVS knows of a connection through the virtual server to the one that goes. */
+  function balance(over: Partial<IpvsConnection> = {}): void {
+    connections.insert({
+      ...{ protocol: 'TCP', client, clientPort: 2048, address: vip, port: 80 },
+      ...{ realAddress: gone, realPort: 8080, state: 'ESTABLISHED' },
+      ...over,
+    });
+  }
+
+  test('are found in the table of IPVS, and told beside the others', async () => {
+    connect();
+    balance({ clientPort: 1024 });
+    balance({ client: ip('203.0.113.7') });
+    partCounted([request()], { connections: 2 });
+    await clock.advance(1_000);
+    expect(events).toEqual(['50 cut', '150 told 2']);
+    expect(challenged()).toEqual([
+      '172.30.0.1:80 > 10.0.1.1:1024',
+      '172.30.0.1:80 > 203.0.113.7:2048',
+    ]);
+  });
+
+  test('are not looked for where conntrack knows as many as IPVS counts', async () => {
+    connect();
+    connect({ sourcePort: 1025, tcpState: 'SYN_RECV' });
+    partCounted([request()], { connections: 2 });
+    await clock.advance(1_000);
+    expect([events, connections.dumps]).toEqual([['50 cut', '150 told 1'], 0]);
+  });
+
+  test('are looked for where nobody has counted, and nobody is missing', async () => {
+    balance();
+    partCounted([request()], { connections: undefined });
+    await clock.advance(1_000);
+    expect(events).toEqual(['50 cut', '150 told 1']);
+  });
+
+  test('are counted if nobody knows them', async () => {
+    connect();
+    balance();
+    partCounted([request()], { connections: 5 });
+    await clock.advance(1_000);
+    expect(events).toEqual(['50 cut', '50 skipped 3', '150 told 2']);
+  });
+
+  test('are not looked for beyond 20,000 entries, and counted', async () => {
+    for (let clientPort = 1; clientPort <= 20_000; clientPort++)
+      balance({ clientPort, client: ip('203.0.113.7'), realAddress: well });
+    balance();
+    partCounted([request()], { connections: 1 });
+    await clock.advance(1_000);
+    expect([events, challenged()]).toEqual([['50 cut', '50 skipped 1'], []]);
+  });
+
+  test('are counted if the table cannot be read, and the servers are deleted', async () => {
+    connections.failWith = () => 'EACCES';
+    partCounted([request()], { connections: 2 });
+    await clock.advance(1_000);
+    expect(events).toEqual(['50 cut', '50 skipped 2']);
+    expect(log.lines().at(-1)).toBe(
+      'error could not look up the connections of real servers that go: read the connections of IPVS: EACCES',
+    );
+  });
+
+  test('are left alone if they have another connection from the same port by now', async () => {
+    balance();
+    partCounted([request()], { connections: 1 });
+    await clock.advance(50);
+    connect({ sourcePort: 2048, backend: well });
+    await clock.advance(1_000);
+    expect([events, challenged()]).toEqual([['50 cut'], []]);
+    expect(conntrack.print()).toContain(`src=${well}`);
+  });
+
+  test('leave nothing in conntrack', async () => {
+    balance();
+    partCounted([request()], { connections: 1 });
+    await clock.advance(1_000);
+    expect([challenged().length, conntrack.print()]).toEqual([1, '']);
+  });
+
+  test('of a server that bears no delay are told as well', async () => {
+    balance();
+    await farewell.partNow([{ ...request(), connections: 3 }], async () => [request()]);
+    await clock.advance(1_000);
+    expect(events).toEqual(['0 skipped 2', '100 told 1']);
+  });
+});
+
+describe('beyond 20,000 connections', () => {
+  function connectMany(count: number, over: Wanted = {}): void {
+    for (let index = 0; index < count; index++) {
+      const from = ip(`10.1.${Math.floor(index / 250)}.${(index % 250) + 1}`);
+      connect({ from, ...over });
+    }
+  }
+
+  test('nobody is told, all are counted, and the servers are deleted', async () => {
+    connectMany(20_001);
+    part([request()]);
+    await clock.advance(1_000);
+    expect([events, challenged()]).toEqual([['50 cut', '50 untold 20001'], []]);
+    expect(log.lines().at(-1)).toContain('too many clients');
+  });
+
+  test('those that still wait count, and are told', async () => {
+    connectMany(20_000);
+    part([request()]);
+    await clock.advance(50);
+    connect({ to: ip('172.30.0.2') });
+    part([request({ address: ip('172.30.0.2') })]);
+    await clock.advance(1_000);
+    expect(events).toContain('1050 cut');
+    await clock.advance(30_000);
+    expect(events.filter((event) => event.includes('untold'))).toEqual([]);
+    expect(challenged()).toHaveLength(20_001);
+  });
+
+  test('those that wait and new ones together', async () => {
+    connectMany(20_000);
+    part([request()]);
+    await clock.advance(50);
+    connectMany(1_000, { to: ip('172.30.0.2') });
+    part([request({ address: ip('172.30.0.2') })]);
+    await clock.advance(1_000);
+    await clock.advance(30_000);
+    expect(events.filter((event) => event.includes('untold'))).toEqual(['1050 untold 1000']);
+    expect(challenged()).toHaveLength(20_000);
+  });
+});
+
+describe('requests', () => {
+  test('that come together are served together', async () => {
+    part([request()]);
+    await clock.advance(49);
+    part([request({ port: 81 })]);
+    await clock.advance(1);
+    expect([events, conntrack.calls.dump]).toEqual([['50 cut', '50 cut'], 1]);
+  });
+
+  test('that come within a second share the next dump, each with its own cut', async () => {
+    part([request()]);
+    await clock.advance(150);
+    connect();
+    part([request()]);
+    await clock.advance(400);
+    part([request({ port: 81 })]);
+    await clock.advance(499);
+    expect([events, conntrack.calls.dump]).toEqual([['50 cut'], 1]);
+    await clock.advance(1);
+    expect([events, conntrack.calls.dump]).toEqual([['50 cut', '1050 cut', '1050 cut'], 2]);
+    await clock.advance(10_000);
+    expect(conntrack.calls.dump).toBe(2);
+  });
+
+  test('of both families take one dump of each', async () => {
+    part([request(), request({ address: ip('fd00:172:30::1'), backend: ip('fd00:10::1') })]);
+    await clock.advance(50);
+    expect(conntrack.calls.dump).toBe(2);
+  });
+
+  test('are carried out although nobody can be looked up', async () => {
+    connect();
+    conntrack.failWith = ({ call }) => (call === 'dump' ? 'EPERM' : undefined);
+    part([request()]);
+    await clock.advance(1_000);
+    expect([events, challenged()]).toEqual([['50 cut'], []]);
+    expect(log.lines().at(-1)).toContain('could not look up the IPv4 clients');
+  });
+
+  test('that fail harm no others', async () => {
+    connect();
+    farewell.part([{ ...request({ port: 81 }), connections: 0 }], () =>
+      Promise.reject(new Error('no')),
+    );
+    part([request()]);
+    await clock.advance(1_000);
+    expect(events).toEqual(['50 cut', '150 told 1']);
+  });
+
+  test('that wait when the program stops are left as they are', async () => {
+    part([request()]);
+    await clock.advance(50);
+    part([request()]);
+    abort.abort();
+    await ended;
+    expect(events).toEqual(['50 cut']);
+  });
+});
+
+describe('requests that bear no delay', () => {
+  const partNow = (requests: readonly DrainRequest[], counted = 0) =>
+    farewell.partNow(
+      requests.map((some) => ({ ...some, connections: counted })),
+      async () => {
+        events.push(`${clock.now()} cut`);
+        return requests;
+      },
+    );
+
+  test('are carried out at once, and their clients told', async () => {
+    connect();
+    await partNow([request()]);
+    expect(events).toEqual(['0 cut']);
+    await clock.advance(200);
+    expect(events).toEqual(['0 cut', '100 told 1']);
+  });
+
+  test('are carried out untold within a second after a dump of their family', async () => {
+    connect();
+    part([request({ port: 81 })]);
+    await clock.advance(1_049);
+    await partNow([request()], 7);
+    await partNow([request({ address: ip('fd00:172:30::1'), backend: ip('fd00:10::1') })]);
+    expect([events, conntrack.calls.dump]).toEqual([
+      ['50 cut', '1049 cut', '1049 untold 7', '1049 cut'],
+      2,
+    ]);
+    await clock.advance(1);
+    await partNow([request()]);
+    await clock.advance(200);
+    expect(events.slice(4)).toEqual(['1050 cut', '1150 told 1']);
+  });
+
+  test('make others wait for the next second', async () => {
+    await partNow([request()]);
+    part([request({ port: 81 })]);
+    await clock.advance(999);
+    expect([events, conntrack.calls.dump]).toEqual([['0 cut'], 1]);
+    await clock.advance(1);
+    expect([events, conntrack.calls.dump]).toEqual([['0 cut', '1000 cut'], 2]);
+    expect(restored).toEqual([0, 1000]);
+  });
+});
+
+describe('conntrack', () => {
+  test('has forgotten the old flow, and expects the SYN, before it is sent', async () => {
+    const flow = connect();
+    const held: string[] = [];
+    resetter.failWith = () => {
+      held.push(conntrack.print());
+      return undefined;
+    };
+    part([request()]);
+    await clock.advance(150);
+    expect(conntrack.delete([flow])).toBe(0);
+    expect(held).toEqual([
+      'tcp SYN_SENT src=172.30.0.1 dst=10.0.1.1 sport=80 dport=1024 src=10.0.1.1 dst=172.30.0.1 sport=1024 dport=80 mark=0',
+    ]);
+  });
+
+  test('keeps a later flow of the same client, who is not told', async () => {
+    const first = connect();
+    part([request()]);
+    await clock.advance(50);
+    conntrack.delete([first]);
+    connect({ backend: well });
+    await clock.advance(1_000);
+    expect(conntrack.print()).toContain(`src=${well}`);
+    expect([events, challenged()]).toEqual([['50 cut'], []]);
+  });
+
+  test('loses what the SYN left 200 ms later', async () => {
+    connect();
+    part([request()]);
+    await clock.advance(150 + 199);
+    expect(conntrack.print()).toContain('SYN_SENT');
+    await clock.advance(1);
+    expect(conntrack.print()).toBe('');
+    await clock.advance(0);
+    expect(clock.pending()).toBe(1);
+    await clock.advance(50);
+    expect(clock.pending()).toBe(0);
+  });
+
+  test('loses it at once when the program stops', async () => {
+    connect();
+    part([request()]);
+    await clock.advance(150);
+    expect(conntrack.print()).toContain('SYN_SENT');
+    abort.abort();
+    await ended;
+    expect(conntrack.print()).toBe('');
+  });
+
+  test('that cannot be changed is no reason not to tell', async () => {
+    connect();
+    conntrack.failWith = ({ call }) => (call === 'dump' ? undefined : 'EPERM');
+    part([request()]);
+    await clock.advance(1_000);
+    expect(events).toEqual(['50 cut', '150 told 1']);
+  });
+});

@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { ip } from '../../../test/support/addresses.ts';
+import type { Flow } from '../../conntrack/conntrack.ts';
+import { FakeConntrack } from '../../conntrack/fake.ts';
+import { KernelError } from '../../errno/errno.ts';
+import { recordingLogger } from '../../log/memory.ts';
+import { FakeResetter } from '../../reset/fake.ts';
+import { seconds } from '../../runner/clock.ts';
+import { manualClock } from '../../runner/manual-clock.ts';
+import { ClientTeller } from './client-resetter.ts';
+
+test('a conntrack that throws where it should give failures back is no reason not to tell, and ends nothing', async () => {
+  const [clock, conntrack, resetter] = [manualClock(), new FakeConntrack(), new FakeResetter()];
+  conntrack.add = () => {
+    throw new KernelError('add flows', 'ENOBUFS');
+  };
+  const log = recordingLogger();
+  const options = { conntrack, resetter, clock, log, onTold() {}, onUntold() {} };
+  const teller = new ClientTeller(options);
+  const abort = new AbortController();
+  const ended = teller.run(abort.signal);
+  for (const sourcePort of [1024, 1025]) {
+    teller.tell([{ flow: flowFrom(sourcePort), isTracked: false }]);
+    await clock.advance(seconds(1));
+  }
+  expect(resetter.challenged.map(({ clientPort }) => clientPort)).toEqual([1024, 1025]);
+  expect(log.lines()[0]).toContain('could not add flows of clients that are told');
+  abort.abort();
+  await ended;
+});
+
+function flowFrom(sourcePort: number): Flow {
+  const [client, server] = [ip('10.0.1.1'), ip('172.30.0.1')];
+  return {
+    protocol: 'TCP',
+    original: { source: client, sourcePort, destination: server, destinationPort: 80 },
+    reply: { source: server, sourcePort: 80, destination: client, destinationPort: sourcePort },
+    ...{ zone: 0, mark: 0, status: 0, id: undefined },
+    tcpState: 'ESTABLISHED',
+  };
+}

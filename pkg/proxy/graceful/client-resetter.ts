@@ -1,0 +1,169 @@
+import { type Conntrack, type Flow, reversed } from '../../conntrack/conntrack.ts';
+import { type Failure, isExists } from '../../errno/errno.ts';
+import type { Logger } from '../../log/log.ts';
+import type { Resetter } from '../../reset/reset.ts';
+import { type Clock, seconds, sleep } from '../../runner/clock.ts';
+import type { WaitingClient } from './client-search.ts';
+import { connectionOf } from '../flows/flow-ends.ts';
+
+/** What telling clients takes. */
+export interface ClientTellerOptions {
+  readonly conntrack: Conntrack;
+  readonly resetter: Resetter;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** So many clients were told. */
+  readonly onTold: (count: number) => void;
+  /** So many clients could not be told, or were too many to be told. */
+  readonly onUntold: (count: number) => void;
+}
+
+/** Every so often this many clients are told: 1,000 a second. */
+const tick = seconds(0.05);
+const tickSize = 50;
+/**
+ * What a client sends belongs to its old connection as long as IPVS and conntrack know that. They forget it some 50 ms after the
+ * real server was deleted.
+ */
+const forgetTime = seconds(0.1);
+/** IPVS keeps a connection that was reset for 10 s. */
+const closedTime = seconds(10.5);
+/** After this time the reset has followed the SYN, if it ever will. */
+const tidyTime = seconds(0.2);
+
+/** Something to do at some time. */
+interface Due<T> {
+  readonly what: T;
+  readonly time: number;
+}
+
+/**
+ * Sends waiting clients the SYNs that make them look, at a bounded rate, and removes what those leave behind: conntrack
+ * knows each as a connection from the server to the client, which would catch a client that uses its port again.
+ */
+export class ClientTeller {
+  readonly #options: ClientTellerOptions;
+  #untold: Due<WaitingClient>[] = [];
+  #untidied: Due<Flow>[] = [];
+  #wake: () => void = () => undefined;
+
+  constructor(options: ClientTellerOptions) {
+    this.#options = options;
+  }
+
+  /** How many clients wait to be told. */
+  get backlog(): number {
+    return this.#untold.length;
+  }
+
+  /** Tells clients whose real server was deleted just now; their connections were closed before where IPVS forgets them no sooner. */
+  tell(clients: readonly WaitingClient[], { areClosed = false } = {}): void {
+    const time = this.#options.clock.now() + (areClosed ? closedTime : forgetTime);
+    for (const what of clients) this.#untold.push({ what, time });
+    this.#wake();
+  }
+
+  /** Does what is asked for until the signal aborts; those who wait then are not told. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    signal.addEventListener('abort', () => this.#wake(), { once: true });
+    while (await this.#hasWork(signal)) {
+      const now = clock.now();
+      this.#tidy(this.#untidied, now);
+      this.#tell(this.#untold, now);
+      await sleep(clock, tick, signal);
+    }
+    this.#tidy(this.#untidied, Number.POSITIVE_INFINITY);
+  }
+
+  /** Waits until there is something to do; false once the signal aborts. */
+  async #hasWork(signal: AbortSignal): Promise<boolean> {
+    while (!signal.aborted && this.#untold.length + this.#untidied.length === 0) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return !signal.aborted;
+  }
+
+  #tell(untold: Due<WaitingClient>[], now: number): void {
+    const clients = take(untold.slice(0, tickSize), now);
+    untold.splice(0, clients.length);
+    // What conntrack did not know then, and knows now, is a new connection.
+    this.#delete(clients.filter(({ isTracked }) => isTracked).map(({ flow }) => flow));
+    let failure: unknown;
+    let told = 0;
+    const waiting = this.#expect(clients.map(({ flow }) => flow));
+    for (const flow of waiting) {
+      try {
+        this.#options.resetter.challenge(connectionOf(flow));
+        told++;
+      } catch (error) {
+        failure ??= error;
+      }
+      this.#untidied.push({ what: challengeFlow(flow), time: now + tidyTime });
+    }
+    this.#report(told, { untold: waiting.length - told, failure });
+  }
+
+  /**
+   * Has conntrack know the SYNs before they are sent: to the firewall they are no new connections then, which a node does not take
+   * on such ports, and they keep their source port. Those clients that still wait: an old flow was deleted, so one that is there
+   * is a new one.
+   */
+  #expect(flows: readonly Flow[]): readonly Flow[] {
+    if (flows.length === 0) return [];
+    const taken = new Set(
+      this.#add(flows.map(challengeFlow))
+        .filter(({ error }) => isExists(error))
+        .map(({ index }) => index),
+    );
+    return flows.filter((_, index) => !taken.has(index));
+  }
+
+  /** The flows that could not be added; none if it is not known which. */
+  #add(flows: readonly Flow[]): readonly Failure[] {
+    const { conntrack, log } = this.#options;
+    try {
+      return conntrack.add(flows, { seconds: 10 });
+    } catch (error) {
+      log.error('could not add flows of clients that are told', error);
+      return [];
+    }
+  }
+
+  #report(told: number, { untold, failure }: { untold: number; failure: unknown }): void {
+    const { onTold, onUntold, log } = this.#options;
+    if (told > 0) onTold(told);
+    if (untold === 0) return;
+    onUntold(untold);
+    log.error('could not tell clients that their server is gone', failure, { clients: untold });
+  }
+
+  #tidy(untidied: Due<Flow>[], now: number): void {
+    const flows = take(untidied, now);
+    untidied.splice(0, flows.length);
+    this.#delete(flows);
+  }
+
+  #delete(flows: readonly Flow[]): void {
+    if (flows.length === 0) return;
+    try {
+      this.#options.conntrack.delete(flows);
+    } catch (error) {
+      this.#options.log.error('could not delete flows of clients that are told', error);
+    }
+  }
+}
+
+/** What is due at the beginning. */
+function take<T>(dues: readonly Due<T>[], now: number): readonly T[] {
+  const end = dues.findIndex(({ time }) => time > now);
+  return (end < 0 ? dues : dues.slice(0, end)).map(({ what }) => what);
+}
+
+/** How conntrack knows the SYN that the client of a flow gets. */
+function challengeFlow(flow: Flow): Flow {
+  const ends = { original: reversed(flow.original), reply: flow.original };
+  return { ...flow, ...ends, tcpState: 'SYN_SENT', zone: 0, id: undefined };
+}

@@ -1,0 +1,179 @@
+import type { Logger } from '../../log/log.ts';
+import type { Clock } from '../../runner/clock.ts';
+import type { Lane } from '../../runner/lane.ts';
+import type { FailedOperation, ServerOperation } from '../apply/failed-operation.ts';
+import type { Leaving } from './client-search.ts';
+import type { DrainEnd } from './policy.ts';
+import { cutsClients, type Over } from './decide.ts';
+import {
+  type Drain,
+  type DrainList,
+  type DrainRequest,
+  type EndedDrain,
+  nameOf,
+} from './list.ts';
+import type { Farewell } from './client-reset.ts';
+import type { UdpHandover } from '../flows/udp-handover.ts';
+
+/** What a {@link DrainEnder} works with. */
+export interface DrainEnderOptions {
+  readonly list: DrainList;
+  /** Carries out operations on real servers before it returns; the failed ones. */
+  readonly apply: (operations: readonly ServerOperation[]) => readonly FailedOperation[];
+  /** Whether a Service wants the real server now, and for the same pod as far as both are known. */
+  readonly isWanted: (
+    server: DrainRequest['server'],
+    realServer: Pick<DrainRequest, 'backend' | 'podUid'>,
+  ) => boolean;
+  /** Without one, clients learn of a deletion at their next packet. */
+  readonly farewell: Farewell | undefined;
+  /** How UDP ends whose pod lives. */
+  readonly handover: Pick<UdpHandover, 'pass'>;
+  readonly lane: Lane;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly onEnd?: (drain: EndedDrain) => void;
+  /** A real server that was over could not be deleted, after its clients were looked up. */
+  readonly onFailed: (drain: Drain) => void;
+}
+
+/** Takes real servers away whose drains are over, by way of the farewell if they have clients that must be told. */
+export class DrainEnder {
+  readonly #options: DrainEnderOptions;
+
+  constructor(options: DrainEnderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Deletes what is over. Those whose connections are cut go as soon as their clients are looked up; the urgent ones among them
+   * are given back, for {@link finishNow}.
+   */
+  finish(over: readonly Over[]): readonly Over[] {
+    const { farewell, lane } = this.#options;
+    const isTold = (some: Over) =>
+      farewell !== undefined && cutsClients(some, { cutsClosing: !farewell.expiresConnections });
+    const told = over.filter(isTold);
+    const handedOver = over.filter(isAnswering);
+    this.#delete(over.filter((some) => !isTold(some) && !isAnswering(some)));
+    this.#handOver(handedOver);
+    for (const { drain, isUrgent } of told) drain.ending = isUrgent ? 'now' : 'soon';
+    const patient = told.filter(({ isUrgent }) => !isUrgent);
+    if (patient.length > 0)
+      farewell?.part(patient.map(leavingOf), (before) =>
+        lane.run(() => this.#cutAfter(patient, before)),
+      );
+    return told.filter(({ isUrgent }) => isUrgent);
+  }
+
+  /** Their datagrams go elsewhere from the moment of the deletion. */
+  #handOver(over: readonly Over[]): void {
+    const { handover, lane } = this.#options;
+    if (over.length === 0) return;
+    for (const { drain } of over) drain.ending = 'soon';
+    handover.pass(over.map(requestOf), (forget) =>
+      lane.run(() => {
+        const due = over.filter((some) => this.#isOnList(some) && !this.endIfWanted(some.drain));
+        forget.before(due.map(requestOf));
+        forget.after(this.#cut(due));
+      }),
+    );
+  }
+
+  /** Deletes those that are urgent; of all virtual servers together, as one lookup serves them. Inside the lane only. */
+  async finishNow(urgent: readonly Over[]): Promise<void> {
+    if (urgent.length === 0) return;
+    await this.#options.farewell?.partNow(urgent.map(leavingOf), (before) =>
+      this.#cutAfter(urgent, before),
+    );
+  }
+
+  /** Ends a drain whose real server a Service wants; false if none does. */
+  endIfWanted(drain: Drain): boolean {
+    if (!this.#options.isWanted(drain.request.server, drain.request)) return false;
+    this.end(drain, 'wanted');
+    return true;
+  }
+
+  /** Takes a drain off the list, and says so. */
+  end(drain: Drain, end: DrainEnd): void {
+    const { list, clock, log, onEnd } = this.#options;
+    if (!list.remove(drain)) return;
+    const age = clock.now() - drain.progress.started;
+    const isCut = end !== 'wanted' && end !== 'shutdown' && end !== 'vanished';
+    const cutConnections = isCut ? (drain.progress.reading?.activeConnections ?? 0) : 0;
+    log.v(2)?.info('drain ended', {
+      realServer: nameOf(drain),
+      end,
+      seconds: Math.round(age / 1000),
+      cutConnections,
+    });
+    onEnd?.({ ...drain.request, end, age, cutConnections });
+  }
+
+  /** Deletes what was over when its clients began to be looked up, after what is to be done for those that go. Those that went. */
+  async #cutAfter(
+    told: readonly Over[],
+    before: (requests: readonly DrainRequest[]) => Promise<void>,
+  ): Promise<readonly DrainRequest[]> {
+    try {
+      const due = told.filter((some) => this.#isOnList(some) && !this.endIfWanted(some.drain));
+      await before(due.map(requestOf));
+      return this.#delete(due.filter((some) => this.#isOnList(some)));
+    } finally {
+      this.#lookAgain(told);
+    }
+  }
+
+  /** The same with nothing before. */
+  #cut(told: readonly Over[]): readonly DrainRequest[] {
+    try {
+      return this.#delete(told.filter((some) => this.#isOnList(some)));
+    } finally {
+      this.#lookAgain(told);
+    }
+  }
+
+  /** Whatever is still on the list was not deleted. */
+  #lookAgain(told: readonly Over[]): void {
+    for (const { drain } of told.filter((some) => this.#isOnList(some))) {
+      drain.ending = undefined;
+      this.#options.onFailed(drain);
+    }
+  }
+
+  #isOnList({ drain }: Over): boolean {
+    const { server, backend } = drain.request;
+    return this.#options.list.find(server, backend) === drain;
+  }
+
+  /** Deletes real servers that are still unwanted at this moment. Those that went. */
+  #delete(over: readonly Over[]): readonly DrainRequest[] {
+    const due = over.filter(({ drain }) => !this.endIfWanted(drain));
+    const operations = due.map(({ drain, end }) => {
+      const { server, backend } = drain.request;
+      return { kind: 'deleteRealServer', server, backend, reason: end } as const;
+    });
+    const failed = this.#options.apply(operations);
+    const failures = new Set(failed.map(({ operation }) => operation));
+    return due.flatMap(({ drain, end }, index) => {
+      const operation = operations[index];
+      if (operation !== undefined && failures.has(operation)) return [];
+      this.end(drain, end);
+      return [drain.request];
+    });
+  }
+}
+
+function requestOf({ drain }: Over): DrainRequest {
+  return drain.request;
+}
+
+function leavingOf({ drain: { request, progress } }: Over): Leaving {
+  return { ...request, connections: progress.reading?.activeConnections };
+}
+
+/** Whether a server has answered its datagrams until now. */
+function isAnswering({ drain: { request }, end }: Over): boolean {
+  return request.server.protocol === 'UDP' && end === 'empty';
+}

@@ -1,0 +1,66 @@
+import { seconds } from '../../runner/clock.ts';
+import type { FrontEnd } from '../desired/footprint.ts';
+import { Keys } from '../desired/keys.ts';
+import type { Ledger } from '../desired/ledger.ts';
+import type { Mirror } from '../observed/mirror.ts';
+
+/**
+ * How long a virtual server without real servers still stands: its clients' next packets draw a reset for as long,
+ * and silence afterwards.
+ */
+const farewell = seconds(5);
+
+/** Releases retired front ends when their time has come: see `design.md` section 2, "Taking away a bound VIP". */
+export class Retirement {
+  readonly #ledger: Ledger;
+  readonly #mirror: Mirror;
+  readonly #emptySince = new Map<string, number>();
+
+  constructor({ ledger, mirror }: { ledger: Ledger; mirror: Mirror }) {
+    this.#ledger = ledger;
+    this.#mirror = mirror;
+  }
+
+  /** Releases what is due at a time in milliseconds. What that touches, and when to ask again, if anything waits. */
+  release(now: number): { readonly keys: Keys; readonly next: number | undefined } {
+    const keys = new Keys();
+    let next: number | undefined;
+    for (const key of this.#emptySince.keys())
+      if (!this.#ledger.retired().has(key)) this.#emptySince.delete(key);
+    for (const [key, frontEnd] of this.#ledger.retired()) {
+      const due = this.#dueTime(key, { frontEnd, now });
+      if (due === undefined) continue;
+      if (due > now) next = Math.min(next ?? due, due);
+      else keys.add(this.#ledger.release(key));
+    }
+    return { keys, next };
+  }
+
+  /** Gives up what was kept of front ends whose virtual servers the kernel has deleted. What that touches. */
+  forget(): Keys {
+    const keys = new Keys();
+    for (const key of this.#ledger.leaving().keys())
+      if (!this.#mirror.servers.has(key) && !this.#mirror.unknownServers.has(key))
+        keys.add(this.#ledger.forget(key));
+    return keys;
+  }
+
+  /** When a front end may go; `undefined` while it has real servers, or while nobody knows or has decided. */
+  #dueTime(
+    key: string,
+    { frontEnd: { server, isBound }, now }: { frontEnd: FrontEnd; now: number },
+  ): number | undefined {
+    if (this.#mirror.unknownServers.has(key) || this.#ledger.isUndecided(key)) return undefined;
+    const held = this.#mirror.servers.get(key);
+    if (held === undefined) return now;
+    if (held.realServers.size > 0) {
+      this.#emptySince.delete(key);
+      return undefined;
+    }
+    const isOnNode = isBound || this.#mirror.nodeAddresses.includes(server.address);
+    if (!isOnNode) return now;
+    const since = this.#emptySince.get(key) ?? now;
+    this.#emptySince.set(key, since);
+    return since + farewell;
+  }
+}

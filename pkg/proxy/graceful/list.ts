@@ -1,0 +1,160 @@
+import { type Family, families, familyOf, type IpAddress } from '../../ip/address.ts';
+import {
+  printRealServer,
+  printVirtualServer,
+  type RealServer,
+  type RealServerId,
+  realServerKey,
+  type VirtualServerId,
+  virtualServerKey,
+} from '../../ipvs/ipvs.ts';
+import { beginning, type DrainEnd, type Progress } from './policy.ts';
+
+/** `10.96.0.10:53/TCP/10.244.1.7:53`: the name of a real server across all virtual servers. For people; nobody parses it. */
+export function uniqueRS(server: VirtualServerId, backend: RealServerId): string {
+  return `${printVirtualServer(server)}/${printRealServer(backend)}`;
+}
+
+/** The {@link uniqueRS} of a drain. */
+export function nameOf({ request }: Drain): string {
+  return uniqueRS(request.server, request.backend);
+}
+
+/** A real server that is to go, already at weight 0. */
+export interface DrainRequest {
+  readonly server: VirtualServerId;
+  readonly backend: RealServer;
+  /** Whose it was: '' if that is unknown, `undefined` if nobody asks, as for a pod that left while it was well. */
+  readonly podUid: string | undefined;
+}
+
+/** A drain that ended. */
+export interface EndedDrain extends DrainRequest {
+  readonly end: DrainEnd;
+  /** Milliseconds since it began. */
+  readonly age: number;
+  /** How many connections were alive when it ended, as far as is known; those that were closing had ended by themselves. */
+  readonly cutConnections: number;
+}
+
+/** A real server on its way out. */
+export interface Drain {
+  readonly request: DrainRequest;
+  progress: Progress;
+  /** Its end is decided: its clients are being looked up, to be told, soon or now. */
+  ending: 'soon' | 'now' | undefined;
+}
+
+/** The drains of one virtual server, which one dump serves. */
+export interface DrainGroup {
+  readonly server: VirtualServerId;
+  readonly drains: Map<string, Drain>;
+  /** When the youngest of them began. */
+  since: number;
+  /** When to look again. */
+  due: number;
+}
+
+/** Everything that drains, by virtual server. */
+export class DrainList {
+  readonly #groups = new Map<string, DrainGroup>();
+  /** The virtual servers with drains of an address, and how many each has. */
+  readonly #groupsByAddress = new Map<IpAddress, Map<string, number>>();
+  #size = 0;
+
+  /** How many real servers drain. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Enters a drain that begins now; one that is there already goes on under its new request. Its group is looked at soon again. */
+  add(request: DrainRequest, now: number): DrainGroup {
+    const key = virtualServerKey(request.server);
+    const group = this.#groups.get(key) ?? {
+      server: request.server,
+      drains: new Map(),
+      since: now,
+      due: now,
+    };
+    const present = group.drains.get(realServerKey(request.backend));
+    if (present === undefined) {
+      this.#size++;
+      this.#count(request.backend.address, { key, by: 1 });
+    }
+    const podUid = request.podUid === '' ? present?.request.podUid : request.podUid;
+    const progress = present?.progress ?? beginning(now);
+    const drain = {
+      request: { ...request, podUid: podUid ?? request.podUid },
+      progress,
+      ending: undefined,
+    };
+    group.drains.set(realServerKey(request.backend), drain);
+    group.since = now;
+    group.due = now;
+    this.#groups.set(key, group);
+    return group;
+  }
+
+  find(server: VirtualServerId, backend: RealServerId): Drain | undefined {
+    return this.#groups.get(virtualServerKey(server))?.drains.get(realServerKey(backend));
+  }
+
+  /** A drain by its {@link uniqueRS}. */
+  findByName(unique: string): Drain | undefined {
+    for (const drain of this.drains()) if (nameOf(drain) === unique) return drain;
+    return undefined;
+  }
+
+  /** Takes a drain off; false if it is not on the list. */
+  remove({ request: { server, backend } }: Drain): boolean {
+    const key = virtualServerKey(server);
+    const group = this.#groups.get(key);
+    if (group?.drains.delete(realServerKey(backend)) !== true) return false;
+    this.#size--;
+    if (group.drains.size === 0) this.#groups.delete(key);
+    this.#count(backend.address, { key, by: -1 });
+    return true;
+  }
+
+  #count(address: IpAddress, { key, by }: { key: string; by: 1 | -1 }): void {
+    const counts = this.#groupsByAddress.get(address) ?? new Map<string, number>();
+    const count = (counts.get(key) ?? 0) + by;
+    if (count > 0) this.#groupsByAddress.set(address, counts.set(key, count));
+    else if (counts.delete(key) && counts.size === 0) this.#groupsByAddress.delete(address);
+  }
+
+  /** Every drain. */
+  *drains(): Generator<Drain> {
+    for (const { drains } of this.#groups.values()) yield* drains.values();
+  }
+
+  /** The groups with drains of an address. */
+  groupsOf(address: IpAddress): readonly DrainGroup[] {
+    const keys = this.#groupsByAddress.get(address)?.keys() ?? [];
+    return [...keys].flatMap((key) => this.#groups.get(key) ?? []);
+  }
+
+  /** The group of a virtual server, by its key. */
+  group(key: string): DrainGroup | undefined {
+    return this.#groups.get(key);
+  }
+
+  /** The groups that are due, the longest overdue first. */
+  due(now: number): readonly DrainGroup[] {
+    const due = [...this.#groups.values()].filter((group) => group.due <= now);
+    return due.sort((one, other) => one.due - other.due);
+  }
+
+  /** When the next group is due; infinite if none waits. */
+  get nextDue(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { due } of this.#groups.values()) next = Math.min(next, due);
+    return next;
+  }
+}
+
+/** The families of some real servers. */
+export function familiesOf(requests: readonly DrainRequest[]): readonly Family[] {
+  const present = new Set(requests.map(({ server }) => familyOf(server.address)));
+  return families.filter((family) => present.has(family));
+}

@@ -1,0 +1,336 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { ip } from '../../../test/support/addresses.ts';
+import { endpoint, service, slice } from '../../../test/support/objects.ts';
+import { FakeKernel, Stand, setService, setSlice } from '../../../test/support/proxier.ts';
+import { keptSettings } from '../../../test/support/settings.ts';
+import type { IpvsConnection } from '../../connections/connections.ts';
+import { FakeIpvsConnections } from '../../connections/fake.ts';
+import type { Logger } from '../../log/log.ts';
+import { silentLogger } from '../../log/memory.ts';
+import { FakeResetter } from '../../reset/fake.ts';
+import { printChallenge } from '../../reset/reset.ts';
+import { seconds } from '../../runner/clock.ts';
+import { manualClock } from '../../runner/manual-clock.ts';
+import type { DrainMode } from './policy.ts';
+import { ClientFarewell } from './client-reset.ts';
+
+// The end of a drain, by way of the farewell: who is told, and what if something fails.
+
+const web = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
+const [one, two] = [endpoint('10.0.0.1'), endpoint('10.0.0.2')];
+const dying = { ...two, ready: false, serving: false, terminating: true };
+const ends: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end();
+});
+
+async function start({
+  log = silentLogger,
+  mode = 'pod',
+  expiresConnections = true,
+}: {
+  log?: Logger;
+  mode?: DrainMode;
+  expiresConnections?: boolean;
+} = {}) {
+  const [kernel, clock, resetter] = [new FakeKernel(), manualClock(), new FakeResetter()];
+  const connections = new FakeIpvsConnections();
+  const skipped: number[] = [];
+  const { conntrack, ipvs } = kernel;
+  const settings = { ...keptSettings, expiresConnections };
+  const nothing = () => undefined;
+  const farewell = new ClientFarewell({
+    ...{ conntrack, connections, resetter, settings, clock, log },
+    ...{ onTold: nothing, onUntold: nothing },
+    onSkipped: (count) => skipped.push(count),
+  });
+  const abort = new AbortController();
+  const ended = farewell.run(abort.signal);
+  const stand = new Stand({ kernel, clock, farewell, drains: { mode, timeout: 0 } });
+  ends.push(async () => {
+    abort.abort();
+    await Promise.all([stand.stop(), ended]);
+  });
+  stand.tell(setService(service()), setSlice(slice([one, two])));
+  await stand.sync();
+  const tuple = { source: ip('10.0.1.1'), destination: web.address };
+  conntrack.insert({
+    protocol: 'TCP',
+    original: { ...tuple, sourcePort: 1024, destinationPort: 80 },
+    reply: {
+      source: two.address,
+      destination: tuple.source,
+      sourcePort: 8080,
+      destinationPort: 1024,
+    },
+    ...{ zone: 0, mark: 0, status: 0, tcpState: 'ESTABLISHED' },
+  });
+  ipvs.setCounters(web, { address: two.address, port: 8080 }, { activeConnections: 1 });
+  const told = () => resetter.challenged.map(printChallenge);
+  return { stand, conntrack, connections, ipvs, resetter, skipped, told };
+}
+
+async function weight({ kernel }: Stand): Promise<number | undefined> {
+  return (await kernel.ipvs.realServers(web)).find(({ address }) => address === two.address)
+    ?.weight;
+}
+
+async function isThere(stand: Stand): Promise<boolean> {
+  return (await weight(stand)) !== undefined;
+}
+
+/** The pod of `two` dies, and then it is gone. */
+async function lose(stand: Stand): Promise<void> {
+  stand.tell(setSlice(slice([one, dying])));
+  await stand.settle(seconds(5));
+  stand.tell(setSlice(slice([one])));
+  await stand.settle(550);
+}
+
+describe('a server whose pod is gone', () => {
+  test('is deleted, and its client told', async () => {
+    const { stand, told } = await start();
+    await lose(stand);
+    expect([await isThere(stand), stand.reports.drains, told()]).toEqual([false, ['podGone'], []]);
+    await stand.settle(150);
+    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+  });
+
+  test('is deleted when its clients cannot be found', async () => {
+    const { stand, conntrack, told } = await start();
+    conntrack.failWith = ({ call }) => (call === 'dump' ? 'EPERM' : undefined);
+    await lose(stand);
+    expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
+    await stand.settle(seconds(1));
+    expect(told()).toEqual([]);
+  });
+
+  test('is deleted, and a client told that conntrack has forgotten', async () => {
+    const { stand, connections, ipvs, skipped, told } = await start();
+    connections.insert({
+      ...{ protocol: 'TCP', client: ip('203.0.113.7'), clientPort: 2048, state: 'ESTABLISHED' },
+      ...{ address: web.address, port: 80, realAddress: two.address, realPort: 8080 },
+    });
+    const backend = { address: two.address, port: 8080 };
+    ipvs.setCounters(web, backend, { activeConnections: 5 });
+    await lose(stand);
+    await stand.settle(seconds(1));
+    expect(await isThere(stand)).toBe(false);
+    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024', '172.30.0.1:80 > 203.0.113.7:2048']);
+    expect(skipped).toEqual([3]);
+  });
+
+  test('that cannot be deleted is tried again, and its client told when it is', async () => {
+    const { stand, ipvs, told } = await start();
+    ipvs.fail = ({ kind }) => (kind === 'deleteRealServer' ? 'EBUSY' : undefined);
+    await lose(stand);
+    await stand.settle(seconds(20));
+    expect([await isThere(stand), told()]).toEqual([true, []]);
+    ipvs.fail = undefined;
+    await stand.settle(seconds(6));
+    expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
+    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+  });
+
+  test('and that comes back before it is deleted keeps its client', async () => {
+    const { stand, conntrack, told } = await start();
+    const dump = conntrack.dump.bind(conntrack);
+    conntrack.dump = async (filter, onFlow) => {
+      await dump(filter, onFlow);
+      stand.tell(setSlice(slice([one, two])));
+      await new Promise((resolve) => setImmediate(resolve));
+      await stand.clock.advance(0);
+    };
+    await lose(stand);
+    await stand.settle(seconds(5));
+    expect([await isThere(stand), stand.reports.drains, told()]).toEqual([true, ['wanted'], []]);
+  });
+
+  test('while the program stops stays, for the next start', async () => {
+    const { stand, conntrack } = await start();
+    conntrack.dump = () => stand.stop();
+    await lose(stand);
+    expect([await isThere(stand), stand.reports.drains]).toEqual([true, ['shutdown']]);
+  });
+});
+
+describe('a server whose address another pod has', () => {
+  const successor = { ...two, podUid: 'another' };
+
+  test.each(['pod', 'connections'] as const)(
+    'is deleted at once, its client told, and the other pod served (%s)',
+    async (mode) => {
+      const { stand, told } = await start({ mode });
+      stand.tell(setSlice(slice([one, successor])));
+      await stand.settle();
+      expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
+      await stand.settle(50);
+      expect(await weight(stand)).toBe(1);
+      await stand.settle(50);
+      expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+      await stand.settle(seconds(60));
+      expect([await weight(stand), stand.reports.drains]).toEqual([1, ['podGone']]);
+    },
+  );
+
+  test.each(['pod', 'connections'] as const)(
+    'is deleted at once, and its client told, while it drains (%s)',
+    async (mode) => {
+      const { stand, told } = await start({ mode });
+      stand.tell(setSlice(slice([one, { ...two, ready: false }])));
+      await stand.settle(seconds(5));
+      stand.tell(setSlice(slice([one, successor])));
+      await stand.settle();
+      expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
+      await stand.settle(100);
+      expect([await weight(stand), told()]).toEqual([1, ['172.30.0.1:80 > 10.0.1.1:1024']]);
+    },
+  );
+
+  test('is deleted at once while its clients wait to be looked up', async () => {
+    const { stand, conntrack, told } = await start();
+    stand.tell(setSlice(slice([one, dying])));
+    await stand.settle(seconds(5));
+    stand.tell(setSlice(slice([one])));
+    await stand.settle(510);
+    expect(await weight(stand)).toBe(0);
+    const dumps = conntrack.calls.dump;
+    stand.tell(setSlice(slice([one, successor])));
+    await stand.settle();
+    expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
+    await stand.settle(2_000);
+    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+    expect([await weight(stand), conntrack.calls.dump - dumps]).toEqual([1, 2]);
+  });
+
+  test('stays as it is while that one is in another Service, which proves nothing', async () => {
+    const { stand, told } = await start();
+    stand.tell(setSlice(slice([one, dying])));
+    await stand.settle(seconds(5));
+    stand.tell(setSlice(slice([successor], { name: 'db-1', serviceName: 'db' })));
+    await stand.settle(seconds(5));
+    expect([await weight(stand), stand.reports.drains, told()]).toEqual([0, [], []]);
+  });
+
+  test('is deleted at once if nobody is connected', async () => {
+    const { stand, ipvs, conntrack } = await start();
+    ipvs.setCounters(web, { address: two.address, port: 8080 }, { activeConnections: 0 });
+    const dumps = conntrack.calls.dump;
+    stand.tell(setSlice(slice([one, successor])));
+    await stand.settle(49);
+    expect([await isThere(stand), conntrack.calls.dump - dumps]).toEqual([false, 0]);
+    await stand.settle(1);
+    expect(await weight(stand)).toBe(1);
+  });
+
+  test('and that gets it back before its clients are looked up keeps them', async () => {
+    const { stand, conntrack, told } = await start();
+    conntrack.dump = async () => stand.tell(setSlice(slice([one, two])));
+    stand.tell(setSlice(slice([one, successor])));
+    await stand.settle(seconds(5));
+    expect([await weight(stand), told()]).toEqual([1, []]);
+  });
+
+  test('and that cannot be deleted is tried again, and the other pod is not served before', async () => {
+    const { stand, ipvs, told } = await start();
+    ipvs.fail = ({ kind }) => (kind === 'deleteRealServer' ? 'EBUSY' : undefined);
+    stand.tell(setSlice(slice([one, successor])));
+    await stand.settle(seconds(20));
+    expect([await weight(stand), told()]).toEqual([0, []]);
+    ipvs.fail = undefined;
+    await stand.settle(seconds(7));
+    expect([await weight(stand), stand.reports.drains]).toEqual([1, ['podGone']]);
+    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+  });
+});
+
+describe('where IPVS keeps the connections of a deleted server', () => {
+  const entry: IpvsConnection = {
+    ...{ protocol: 'TCP', client: ip('10.0.1.1'), clientPort: 1024, state: 'ESTABLISHED' },
+    ...{ address: web.address, port: 80, realAddress: two.address, realPort: 8080 },
+  };
+  const backend = { address: two.address, port: 8080 };
+
+  /** Two connections, one that is over but for its last packets, one that is closed, and a persistence template. */
+  async function startWithEntries() {
+    const started = await start({ expiresConnections: false });
+    const { connections, ipvs, resetter, stand } = started;
+    connections.insert(entry);
+    connections.insert({ ...entry, clientPort: 1025, state: 'TIME_WAIT' });
+    connections.insert({ ...entry, clientPort: 1026, state: 'CLOSE' });
+    connections.insert({ ...entry, clientPort: 0, state: 'NONE' });
+    connections.insert({ ...entry, clientPort: 1027, realAddress: one.address });
+    ipvs.setCounters(web, backend, { activeConnections: 1, inactiveConnections: 2 });
+    const before: (boolean | string)[] = [];
+    let wasThere: Promise<boolean>[] = [];
+    resetter.failWith = ({ clientPort }) => {
+      before.push(`${clientPort}`);
+      wasThere = [...wasThere, isThere(stand)];
+      return undefined;
+    };
+    return { ...started, before, wereThere: () => Promise.all(wasThere) };
+  }
+
+  test('they are closed right before it is deleted, and clients told when they are forgotten', async () => {
+    const { stand, resetter, told, wereThere } = await startWithEntries();
+    await lose(stand);
+    await stand.settle(100);
+    expect(resetter.aborted.map(({ clientPort }) => clientPort)).toEqual([1024, 1025]);
+    expect([await wereThere(), await isThere(stand)]).toEqual([[true, true], false]);
+    await stand.settle(seconds(10));
+    expect(told()).toEqual([]);
+    await stand.settle(seconds(1));
+    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+  });
+
+  test('those of one that is wanted again meanwhile are left alone', async () => {
+    const { stand, conntrack, resetter } = await startWithEntries();
+    const dump = conntrack.dump.bind(conntrack);
+    conntrack.dump = async (filter, onFlow) => {
+      await dump(filter, onFlow);
+      stand.tell(setSlice(slice([one, two])));
+      await new Promise((resolve) => setImmediate(resolve));
+      await stand.clock.advance(0);
+    };
+    await lose(stand);
+    await stand.settle(seconds(5));
+    expect([await isThere(stand), stand.reports.drains, resetter.aborted]).toEqual([
+      true,
+      ['wanted'],
+      [],
+    ]);
+  });
+
+  test('one with nothing but closing connections has them closed, too', async () => {
+    const { stand, ipvs, resetter } = await startWithEntries();
+    ipvs.setCounters(web, backend, { activeConnections: 0, inactiveConnections: 1 });
+    await lose(stand);
+    await stand.settle(100);
+    expect(resetter.aborted.map(({ clientPort }) => clientPort)).toEqual([1024, 1025]);
+    expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
+  });
+
+  test('one whose address another pod has is deleted at once all the same', async () => {
+    const { stand, resetter } = await startWithEntries();
+    stand.tell(setSlice(slice([one, { ...two, podUid: 'another' }])));
+    await stand.settle(0);
+    expect(resetter.aborted.map(({ clientPort }) => clientPort)).toEqual([1024, 1025]);
+    expect(await isThere(stand)).toBe(false);
+  });
+
+  test('it is deleted although they cannot be closed', async () => {
+    const { stand, resetter } = await startWithEntries();
+    resetter.failWith = () => 'ENOBUFS';
+    await lose(stand);
+    await stand.settle(100);
+    expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
+  });
+
+  test('where IPVS forgets them, nothing is closed', async () => {
+    const { stand, resetter, told } = await start();
+    await lose(stand);
+    await stand.settle(seconds(1));
+    expect([resetter.aborted, told().length]).toEqual([[], 1]);
+  });
+});

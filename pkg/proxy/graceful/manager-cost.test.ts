@@ -1,0 +1,129 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { dumpsByMinute } from '../../../test/support/drain-dumps.ts';
+import { one, start, stopStands, two, web } from '../../../test/support/draining.ts';
+import { endpoint, slice } from '../../../test/support/objects.ts';
+import { setSlice } from '../../../test/support/proxier.ts';
+import { FakeIpvs } from '../../ipvs/fake.ts';
+import type { RealServer, VirtualServer, VirtualServerId } from '../../ipvs/ipvs.ts';
+import { recordingLogger } from '../../log/memory.ts';
+import { FakeReach } from '../../reach/fake.ts';
+import { minutes, seconds } from '../../runner/clock.ts';
+import { Lane } from '../../runner/lane.ts';
+import { manualClock } from '../../runner/manual-clock.ts';
+import { plainApply } from '../apply/server-operations.ts';
+import { GracefulTerminationManager } from './manager.ts';
+
+afterEach(stopStands);
+
+describe('what it costs', () => {
+  test('nothing while nothing drains, and one dump of a virtual server in each interval, however many drain', async () => {
+    const pods = Array.from({ length: 50 }, (_, index) => endpoint(`10.0.1.${index + 1}`));
+    const stand = await start({ syncPeriod: minutes(600) });
+    stand.tell(setSlice(slice([one, ...pods])));
+    await stand.settle(minutes(5));
+    stand.kernel.ipvs.resetCalls();
+    await stand.settle(minutes(5));
+    expect(stand.kernel.ipvs.calls.realServers).toBe(0);
+    for (const { address } of pods)
+      stand.kernel.ipvs.setCounters(web, { address, port: 8080 }, { activeConnections: 1 });
+    stand.tell(setSlice(slice([one, ...pods.map((pod) => ({ ...pod, ready: false }))])));
+    await stand.settle(minutes(10));
+    expect(stand.proxier.graceful.size).toBe(50);
+    // 0, 1, 2, 4, 8, 16, 32, 64 s, then each minute.
+    expect(stand.kernel.ipvs.calls.realServers).toBeLessThanOrEqual(17);
+  });
+
+  test.each([
+    [{ drains: 0, servers: 10 }, [0, 0, 0]],
+    // After 0, 1, 2, 4, 8, 16 and 32 s.
+    [{ drains: 10, servers: 10 }, [70, 10, 10]],
+    [{ drains: 10, servers: 1 }, [7, 1, 1]],
+  ])('dumps in each minute with %o', async (load, dumps) => {
+    expect(await dumpsByMinute(load, 3)).toEqual(dumps);
+  });
+
+  test('a bounded number of dumps a second, with 10,000 virtual servers that drain at once', async () => {
+    const ipvs = new FakeIpvs();
+    const [clock, log, lane] = [manualClock(), recordingLogger(), new Lane()];
+    const manager = new GracefulTerminationManager({
+      ...{ ipvs, clock, log, lane, farewell: undefined, mode: 'pod' },
+      handover: { pass: () => undefined },
+      reach: new FakeReach(),
+      apply: plainApply(ipvs),
+      isWanted: () => false,
+      surroundings: () => ({
+        ...{ cause: 'endpoint', pod: 'alive', timeout: 0, scheduler: 'rr' },
+        ...{ isExposed: false, isAddressGone: false },
+      }),
+    });
+    const stop = new AbortController();
+    const run = manager.run(stop.signal);
+    const requests = Array.from({ length: 10_000 }, (_, index) => {
+      const server = { ...web, port: index + 1 };
+      const backend = { ...idleServer, address: two.address };
+      ipvs.write([
+        { kind: 'addVirtualServer', server: { ...idleVirtualServer, ...server } },
+        { kind: 'addRealServer', server, backend },
+      ]);
+      ipvs.setCounters(server, backend, { activeConnections: 1 });
+      return { server, backend, podUid: 'two' };
+    });
+    await lane.run(() => manager.begin(requests));
+    expect(manager.size).toBe(10_000);
+    const perSecond: number[] = [];
+    for (let second = 0; second < 90; second++) {
+      ipvs.resetCalls();
+      await clock.advance(seconds(1));
+      perSecond.push(ipvs.calls.realServers);
+    }
+    expect(Math.max(...perSecond)).toBeLessThanOrEqual(550);
+    // Each of them is looked at all the same, again and again.
+    const total = perSecond.reduce((sum, dumps) => sum + dumps);
+    expect(total).toBeGreaterThan(30_000);
+    for (const { server, backend } of requests)
+      ipvs.setCounters(server, backend, { activeConnections: 0 });
+    await clock.advance(seconds(80));
+    expect(manager.size).toBe(0);
+    ipvs.resetCalls();
+    await clock.advance(minutes(60));
+    expect(ipvs.calls.realServers).toBe(0);
+    stop.abort();
+    await run;
+  }, 20_000);
+  test('of one virtual server with thousands of drains that are over, a bounded number is deleted at once', async () => {
+    const pods = Array.from({ length: 2000 }, (_, index) =>
+      endpoint(`10.0.${1 + (index >> 8)}.${index & 255}`),
+    );
+    const stand = await start({ syncPeriod: minutes(600) });
+    stand.tell(setSlice(slice([one, ...pods])));
+    await stand.settle(seconds(1));
+    const { ipvs } = stand.kernel;
+    const write = ipvs.write.bind(ipvs);
+    const deletions: number[] = [];
+    ipvs.write = (batch) => {
+      deletions.push(batch.filter(({ kind }) => kind === 'deleteRealServer').length);
+      return write(batch);
+    };
+    stand.tell(setSlice(slice([one])));
+    await stand.settle(seconds(5));
+    expect(Math.max(...deletions)).toBeLessThanOrEqual(500);
+    expect(deletions.reduce((sum, count) => sum + count)).toBe(2000);
+    expect(stand.proxier.graceful.size).toBe(0);
+  });
+});
+
+const idleServer: Omit<RealServer, 'address'> = {
+  port: 8080,
+  weight: 0,
+  forwarding: 'masquerade',
+  upperThreshold: 0,
+  lowerThreshold: 0,
+};
+
+const idleVirtualServer: Omit<VirtualServer, keyof VirtualServerId> = {
+  scheduler: 'rr',
+  flags: 0,
+  timeout: 0,
+  prefixLength: 32,
+  persistenceEngine: '',
+};

@@ -1,0 +1,187 @@
+import { isNotFound } from '../../errno/errno.ts';
+import {
+  type Family,
+  familyOf,
+  type IpAddress,
+  isIPv6LinkLocal,
+  isLoopback,
+} from '../../ip/address.ts';
+import type { Prefix } from '../../ip/prefix.ts';
+import { type Entry, entryKey, type IpSets } from '../../ipset/ipset.ts';
+import {
+  type Ipvs,
+  type VirtualServer,
+  type VirtualServerId,
+  virtualServerKey,
+} from '../../ipvs/ipvs.ts';
+import type { Links } from '../../links/links.ts';
+import { Breather } from '../../runner/lane.ts';
+import { deviceName } from '../apply/applier.ts';
+import { Keys } from '../desired/keys.ts';
+import type { Ledger } from '../desired/ledger.ts';
+import type { LeftoverSets } from './leftover-sets.ts';
+import type { Mirror } from './mirror.ts';
+import { foundFrontEnd, isOurs } from './ownership.ts';
+import { setIds, setName } from '../desired/sets.ts';
+
+/** What the kernel is read with, and what is needed to tell what is ours. */
+export interface AuditContext {
+  readonly ipvs: Ipvs;
+  readonly ipsets: IpSets;
+  readonly links: Links;
+  readonly mirror: Mirror;
+  readonly ledger: Ledger;
+  readonly leftovers: LeftoverSets;
+  readonly families: readonly Family[];
+  /** Networks whose virtual servers are somebody else's unless a Service wants them. */
+  readonly excluded: readonly Prefix[];
+  readonly now: () => number;
+}
+
+/** How long one step may go on before it yields, in milliseconds. */
+const stepTime = 8;
+
+/**
+ * Reads the kernel into the mirror, step by step. After each step everything of which it yields the keys is as the
+ * kernel holds it, to be planned anew; between two steps the kernel may be written, within one it must not.
+ */
+export async function* audit(context: AuditContext): AsyncGenerator<Keys, void, void> {
+  yield await readAddresses(context);
+  yield* readSets(context);
+  yield* readServers(context);
+}
+
+/** Reads the device and every address. Node addresses leave out loopback and IPv6 link-local ones. */
+export async function readAddresses({ links, mirror, ledger }: AuditContext): Promise<Keys> {
+  const keys = new Keys();
+  for (const address of mirror.bound) keys.addresses.add(address);
+  mirror.hasDevice = links.hasLink(deviceName);
+  const bound = new Set<IpAddress>();
+  const elsewhere = new Set<IpAddress>();
+  for (const { link, address } of await links.addresses()) {
+    if (link !== deviceName && !isLoopback(address) && !isIPv6LinkLocal(address))
+      elsewhere.add(address);
+    if (link !== deviceName || isIPv6LinkLocal(address)) continue;
+    bound.add(address);
+    keys.addresses.add(address);
+  }
+  mirror.recordAddresses(bound);
+  mirror.nodeAddresses = [...elsewhere];
+  for (const address of ledger.addresses()) keys.addresses.add(address);
+  return keys;
+}
+
+async function* readSets(context: AuditContext): AsyncGenerator<Keys> {
+  const all = await context.ipsets.sets();
+  const present = new Set(all.map(({ header }) => header.name));
+  for (const wrong of await context.leftovers.repair(all)) present.delete(wrong);
+  for (const family of context.families) {
+    for (const id of setIds) {
+      const name = setName(id, family);
+      if (present.has(name)) yield await readSet(name, context);
+      else yield missingSet(name, context);
+    }
+  }
+}
+
+/** A set may have tens of thousands of entries: the event loop turns while they are taken in. */
+async function readSet(name: string, { ipsets, mirror, ledger, now }: AuditContext): Promise<Keys> {
+  const keys = new Keys();
+  const held = new Map<string, Entry>();
+  const breather = new Breather(now);
+  try {
+    for (const entry of await ipsets.entries(name)) {
+      const key = entryKey(entry);
+      held.set(key, entry);
+      keys.addEntry(name, { key, entry });
+      if (breather.isDue) await breather.breathe();
+    }
+  } catch (error) {
+    // Somebody has just destroyed it.
+    if (isNotFound(error)) return missingSet(name, { mirror, ledger });
+    throw error;
+  }
+  mirror.recordSet(name, held);
+  for (const entry of ledger.entries(name)) {
+    const key = entryKey(entry);
+    if (!held.has(key)) keys.addEntry(name, { key, entry });
+    if (breather.isDue) await breather.breathe();
+  }
+  return keys;
+}
+
+function missingSet(
+  name: string,
+  { mirror, ledger }: Pick<AuditContext, 'mirror' | 'ledger'>,
+): Keys {
+  const keys = new Keys();
+  mirror.recordSet(name, undefined);
+  for (const entry of ledger.entries(name)) keys.addEntry(name, { key: entryKey(entry), entry });
+  return keys;
+}
+
+async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
+  const { ipvs, mirror, ledger, families, now } = context;
+  const candidates = new Map<string, VirtualServerId>();
+  for (const [key, { server }] of mirror.servers) candidates.set(key, server);
+  for (const server of await ipvs.virtualServers()) {
+    if (families.includes(familyOf(server.address)))
+      candidates.set(virtualServerKey(server), server);
+  }
+  let keys = new Keys();
+  // What neither the dump nor we know of is made. If the dump passed it over, the kernel says so then, and it is read.
+  for (const key of ledger.servers()) if (!candidates.has(key)) keys.servers.add(key);
+  let since = now();
+  for (const [key, server] of candidates) {
+    await readOrDoubt(key, { server, context });
+    keys.servers.add(key);
+    if (now() - since < stepTime) continue;
+    yield keys;
+    keys = new Keys();
+    since = now();
+  }
+  yield keys;
+}
+
+/** One that cannot be read is unknown from then on, and is read before it is planned: the others do not wait for it. */
+async function readOrDoubt(
+  key: string,
+  { server, context }: { server: VirtualServerId; context: AuditContext },
+): Promise<void> {
+  try {
+    await readServer(key, { server, context });
+  } catch {
+    context.mirror.unknownServers.set(key, server);
+  }
+}
+
+/** Reads one virtual server by its key, so that one of ours which a dump passed over is not taken for missing. */
+export async function readServer(
+  key: string,
+  {
+    server,
+    context,
+  }: {
+    server: VirtualServerId;
+    context: Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'>;
+  },
+): Promise<void> {
+  const { ipvs, mirror, ledger, excluded } = context;
+  const found: VirtualServer | undefined = ipvs.virtualServer(server);
+  if (found === undefined) {
+    mirror.recordServer(key, undefined);
+    return;
+  }
+  const realServers = await ipvs.realServers(server);
+  const isKnown = ledger.claim(key) !== undefined || mirror.servers.has(key);
+  if (!isKnown && !isOurs(server, { mirror, excluded, realServers })) return;
+  mirror.recordServer(key, { server: toVirtualServer(found), realServers });
+  if (ledger.claim(key) === undefined) ledger.retire(foundFrontEnd(toVirtualServer(found), mirror));
+}
+
+/** What the kernel reports without its counters. */
+function toVirtualServer(found: VirtualServer): VirtualServer {
+  const { address, protocol, port, scheduler, flags, timeout, prefixLength, persistenceEngine } =
+    found;
+  return { address, protocol, port, scheduler, flags, timeout, prefixLength, persistenceEngine };
+}

@@ -1,0 +1,89 @@
+import { familyOf } from '../../ip/address.ts';
+import { contains, type Prefix } from '../../ip/prefix.ts';
+import { type Entry, entryKey } from '../../ipset/ipset.ts';
+import { type RealServer, type VirtualServer, type VirtualServerId } from '../../ipvs/ipvs.ts';
+import { noSettings } from '../desired/real-servers.ts';
+import type { FrontEnd, SetEntry } from '../desired/footprint.ts';
+import type { Mirror } from './mirror.ts';
+import { type SetId, setName } from '../desired/sets.ts';
+
+/** The virtual server that the start-up probe makes for a moment. */
+const probeServer: { readonly address: string; readonly port: number } = {
+  address: '198.51.100.0',
+  port: 20_000,
+};
+
+/** The sets that name virtual servers by address, protocol and port. */
+const serverSets: readonly SetId[] = [
+  'clusterIp',
+  'externalIp',
+  'externalIpLocal',
+  'loadBalancer',
+  'loadBalancerFw',
+  'loadBalancerLocal',
+  'nodePortSctp',
+  'nodePortLocalSctp',
+];
+
+/** The sets that name node ports of a protocol by number alone. */
+const portSets: Readonly<Record<VirtualServerId['protocol'], readonly SetId[]>> = {
+  TCP: ['nodePortTcp', 'nodePortLocalTcp'],
+  UDP: ['nodePortUdp', 'nodePortLocalUdp'],
+  SCTP: [],
+};
+
+/** The entries of our sets that stand for a virtual server, as far as the kernel holds them. */
+function entriesOf(server: VirtualServerId, mirror: Mirror): readonly SetEntry[] {
+  const { address: ip, protocol, port } = server;
+  const family = familyOf(ip);
+  const isHeld = ({ set, entry }: SetEntry) =>
+    mirror.sets.get(setName(set, family))?.has(entryKey(entry)) ?? false;
+  const make = (sets: readonly SetId[], entry: Entry) =>
+    sets.map((set): SetEntry => ({ set, family, entry }));
+  const candidates = [
+    ...make(serverSets, { type: 'hash:ip,port', ip, protocol, port }),
+    ...(mirror.bound.has(ip)
+      ? make(['ipvsIps'], { type: 'hash:ip', ip })
+      : make(portSets[protocol], { type: 'bitmap:port', port })),
+  ];
+  return candidates.filter(isHeld);
+}
+
+/**
+ * Whether a virtual server that nobody wants is ours to take away: only if the sets, the dummy device or the probe's
+ * address say that a kube-proxy made it, and no excluded network contains it. Everything else is somebody else's.
+ */
+export function isOurs(
+  server: VirtualServerId,
+  {
+    mirror,
+    excluded,
+    realServers,
+  }: { mirror: Mirror; excluded: readonly Prefix[]; realServers: readonly RealServer[] },
+): boolean {
+  const { address } = server;
+  if (excluded.some((network) => contains(network, address))) return false;
+  const isProbe = address === probeServer.address && server.port === probeServer.port;
+  if (isProbe || mirror.bound.has(address)) return true;
+  if (mirror.sets.get(setName('ipvsIps', familyOf(address)))?.has(address)) return true;
+  const entries = entriesOf(server, mirror);
+  if (entries.some(({ entry }) => entry.type !== 'bitmap:port')) return true;
+  const isPortOnly = entries.length > 0;
+  const isLocal = mirror.nodeAddresses.includes(address);
+  return (
+    isPortOnly && (isLocal || realServers.every(({ forwarding }) => forwarding === 'masquerade'))
+  );
+}
+
+/** A virtual server found in the kernel, as the front end it once was: what has to go along with it. */
+export function foundFrontEnd(server: VirtualServer, mirror: Mirror): FrontEnd {
+  return {
+    server,
+    addressKind: 'allocated',
+    isBound: mirror.bound.has(server.address),
+    isExposed: !mirror.bound.has(server.address),
+    settings: noSettings,
+    realServers: new Map(),
+    entries: entriesOf(server, mirror),
+  };
+}

@@ -1,0 +1,164 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { ip } from '../support/addresses.ts';
+import { endpoint, service, slice } from '../support/objects.ts';
+import {
+  recordingReporter,
+  remove,
+  Stand,
+  setService,
+  setSlice,
+} from '../support/proxier.ts';
+import type { Change, Service } from '../../pkg/kube/types.ts';
+import { minutes, seconds } from '../../pkg/runner/clock.ts';
+import type { ServiceWishes } from '../../pkg/proxy/changes/ledger-updater.ts';
+
+// What Services ask for by annotations, and what is said of a Service to its owner.
+
+const web = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
+const [one, two] = [endpoint('10.0.0.1'), endpoint('10.0.0.2')];
+const dying = { ...two, ready: false, serving: false, terminating: true };
+const stands: Stand[] = [];
+
+afterEach(async () => {
+  for (const stand of stands.splice(0)) await stand.stop();
+});
+
+/** An annotation is a number of seconds here. */
+function wishesOf({ annotations }: Service): ServiceWishes {
+  const text = annotations['drain-timeout'];
+  if (text === undefined) return { drainTimeout: undefined, problems: [] };
+  const value = Number(text);
+  if (!Number.isNaN(value)) return { drainTimeout: seconds(value), problems: [] };
+  return { drainTimeout: undefined, problems: [{ field: 'f', message: `${text} is wrong` }] };
+}
+
+async function start(over: ConstructorParameters<typeof Stand>[0] = { wishesOf }): Promise<Stand> {
+  const stand = new Stand(over);
+  stands.push(stand);
+  return stand;
+}
+
+function wishing(drainTimeout?: string): Service {
+  return service({
+    annotations: drainTimeout === undefined ? {} : { 'drain-timeout': drainTimeout },
+  });
+}
+
+/** After how many seconds the real server of a dying pod with a connection is deleted; at most 20 min. */
+async function drainSeconds(stand: Stand, object: Service): Promise<number> {
+  stand.tell(setService(object), setSlice(slice([one, two])));
+  await stand.sync();
+  const { ipvs } = stand.kernel;
+  ipvs.setCounters(web, { address: two.address, port: 8080 }, { activeConnections: 1 });
+  stand.tell(setSlice(slice([one, dying])));
+  await stand.settle();
+  for (let passed = 0; passed <= 1_200; passed += 5) {
+    if ((await ipvs.realServers(web)).length === 1) return passed;
+    await stand.settle(seconds(5));
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+describe('the drain timeout', () => {
+  test.each([
+    ['of a Service counts before that of the flag', wishing('30'), 30],
+    ['of a Service that says nothing is that of the flag', wishing(), 900],
+    ['of a Service that says something wrong is that of the flag', wishing('soon'), 900],
+    ['of 0 is none', wishing('0'), Number.POSITIVE_INFINITY],
+  ])('%s', async (_, object, expected) => {
+    expect(await drainSeconds(await start(), object)).toBe(expected);
+  });
+
+  test('of a Service does not count unless Services are asked', async () => {
+    const stand = await start({});
+    expect(await drainSeconds(stand, wishing('30'))).toBe(900);
+    expect(stand.reports.annotations).toEqual([]);
+  });
+
+  test('may change while a server drains', async () => {
+    const stand = await start();
+    stand.tell(setService(wishing()), setSlice(slice([one, two])));
+    await stand.sync();
+    const { ipvs } = stand.kernel;
+    ipvs.setCounters(web, { address: two.address, port: 8080 }, { activeConnections: 1 });
+    stand.tell(setSlice(slice([one, dying])));
+    await stand.settle(minutes(2));
+    stand.tell(setService(wishing('60')));
+    await stand.settle(minutes(1));
+    expect(stand.reports.drains).toEqual(['deadline']);
+  });
+});
+
+describe('a wrong annotation is told', () => {
+  test('once, however often its Service changes, and again when it is another', async () => {
+    const stand = await start();
+    stand.tell(setService(wishing('soon')));
+    await stand.sync();
+    stand.tell(setSlice(slice([one, two])));
+    await stand.settle();
+    stand.tell(setSlice(slice([one])));
+    await stand.settle(seconds(5));
+    expect(stand.reports.annotations).toEqual(['web: soon is wrong']);
+    stand.tell(setService(wishing('later')));
+    await stand.settle();
+    expect(stand.reports.annotations).toEqual(['web: soon is wrong', 'web: later is wrong']);
+    expect(stand.log.lines()).toContain(
+      'error invalid annotation {"service":"shop/web","problems":"f: later is wrong"}',
+    );
+  });
+
+  test('again when it was right or gone in between', async () => {
+    const stand = await start();
+    const told = async (change: Change) => {
+      stand.tell(change);
+      await stand.settle();
+      return stand.reports.annotations.length;
+    };
+    stand.tell(setService(wishing('soon')));
+    await stand.sync();
+    expect(await told(setService(wishing('30')))).toBe(1);
+    expect(await told(setService(wishing('soon')))).toBe(2);
+    expect(await told(remove('Service', 'web'))).toBe(2);
+    expect(await told(setService(wishing('soon')))).toBe(3);
+  });
+});
+
+describe('a Service is told', () => {
+  test('by its uid that another one has its virtual server', async () => {
+    const told: unknown[] = [];
+    const reporter = {
+      ...recordingReporter(),
+      conflict: (_: unknown, about: unknown) => told.push(about),
+    };
+    const stand = await start({ reporter });
+    stand.tell(
+      setService(service({ created: 1 })),
+      setService(service({ name: 'late', created: 2, uid: 'late-uid' })),
+    );
+    await stand.sync();
+    expect(told).toEqual([
+      {
+        server: expect.objectContaining(web),
+        loser: expect.objectContaining({ namespace: 'shop', name: 'late', uid: 'late-uid' }),
+        others: 0,
+      },
+    ]);
+  });
+
+  test('by its uid that a drain ended; nobody is if the Service is gone', async () => {
+    const told: unknown[] = [];
+    const reporter = {
+      ...recordingReporter(),
+      drainEnded: (_: unknown, about: unknown) => told.push(about),
+    };
+    const stand = await start({ reporter });
+    stand.tell(setService(service()), setSlice(slice([one, two])));
+    await stand.sync();
+    stand.tell(setSlice(slice([one, dying])));
+    await stand.settle();
+    expect(told).toEqual([expect.objectContaining({ name: 'web', uid: 'service-uid' })]);
+    stand.tell(remove('Service', 'web'));
+    await stand.settle();
+    expect(told.slice(1)).toEqual([undefined]);
+  });
+});
