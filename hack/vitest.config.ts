@@ -39,7 +39,7 @@ export default defineConfig({
             'pkg/**/*.test.ts',
             'cmd/**/*.test.ts',
             'hack/**/*.test.ts',
-            'test/{support,properties,contract,demo}/**/*.test.ts',
+            'test/{support,properties,contract,demo,proxier}/**/*.test.ts',
           ],
           pool: 'threads',
           // Only a test that hangs ends so: machines may be slow.

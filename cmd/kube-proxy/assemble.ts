@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { configz } from '../../pkg/config/configz.ts';
-import { serviceWishes } from '../../pkg/config/service-annotations.ts';
+import { parseServiceAnnotations } from '../../pkg/config/service-annotations.ts';
 import type { ListenAddress, ProxyConfig } from '../../pkg/config/types.ts';
 import { buildInfo } from '../../pkg/config/version.ts';
 import type { IpvsConnections } from '../../pkg/connections/connections.ts';
@@ -28,17 +28,17 @@ import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
 import { errorText } from '../../pkg/log/error-text.ts';
 import type { Logger, ProgramLog } from '../../pkg/log/log.ts';
 import { createMetrics, type Metrics } from '../../pkg/metrics/metrics.ts';
+import type { Neighbours } from '../../pkg/neighbours/neighbours.ts';
+import { NetlinkNeighbours } from '../../pkg/neighbours/netlink.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import { printTraceEvent, type TraceEvent } from '../../pkg/netlink/trace.ts';
 import type { RuleSettings } from '../../pkg/proxy/apply/rule-source.ts';
-import { ClientFarewell } from '../../pkg/proxy/graceful/client-reset.ts';
 import { FlowForgetter } from '../../pkg/proxy/flows/stale-flows.ts';
-import { KernelSettings } from '../../pkg/proxy/settings/kernel-settings.ts';
+import { ClientResets } from '../../pkg/proxy/graceful/client-reset.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter } from '../../pkg/proxy/reporter.ts';
-import { NetlinkReach } from '../../pkg/reach/netlink.ts';
-import type { Reach } from '../../pkg/reach/reach.ts';
+import { KernelSettings } from '../../pkg/proxy/settings/kernel-settings.ts';
 import { RawResetter } from '../../pkg/reset/raw.ts';
 import type { Resetter } from '../../pkg/reset/reset.ts';
 import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
@@ -47,7 +47,7 @@ import { watchEligibility } from './eligibility.ts';
 import { logReadings } from './log-readings.ts';
 import { openObjects } from './object-source.ts';
 import { createReporter } from './reporter.ts';
-import { type Part, together } from './together.ts';
+import { type Part, runAll } from './run-all.ts';
 
 /** The whole program, built and not yet started. */
 export interface Program {
@@ -96,7 +96,7 @@ export async function assemble(config: ProxyConfig, log: ProgramLog): Promise<Pr
     (signal) => objects.source.run(onChange, signal),
     (signal) => proxier.run(signal),
   ];
-  return { run: (signal) => together(parts, signal).finally(() => objects.close()) };
+  return { run: (signal) => runAll(parts, signal).finally(() => objects.close()) };
 }
 
 /** What the proxier reaches the kernel through. */
@@ -107,7 +107,7 @@ interface Kernel {
   readonly firewall: Firewall;
   readonly conntrack: Conntrack;
   readonly connections: IpvsConnections;
-  readonly reach: Reach;
+  readonly neighbours: Neighbours;
   readonly resetter: Resetter;
   readonly settings: KernelSettings;
   close(): void;
@@ -134,7 +134,7 @@ async function openKernel(shared: Shared): Promise<Kernel> {
     firewall,
     conntrack: new NetlinkConntrack(netfilter),
     connections: new ProcIpvsConnections(),
-    reach: new NetlinkReach(route),
+    neighbours: new NetlinkNeighbours(route),
     resetter,
     settings,
     close: () => {
@@ -191,7 +191,7 @@ async function iptablesOf(family: Family, firewall: Firewall): Promise<string> {
 async function createProxier(shared: Shared, confirm: Source['confirm']): Promise<Follower> {
   const { config, log, clock, reporter, metrics } = shared;
   const kernel = await openKernel(shared);
-  const { ipvs, ipsets, links, firewall, conntrack, reach, settings } = kernel;
+  const { ipvs, ipsets, links, firewall, conntrack, neighbours, settings } = kernel;
   const flows = new FlowForgetter({
     log,
     conntrack,
@@ -204,7 +204,7 @@ async function createProxier(shared: Shared, confirm: Source['confirm']): Promis
     onFailed: ({ family, error, isLast }) =>
       log.error('could not delete stale conntrack flows', error, { family, givenUp: isLast }),
   });
-  const farewell = createFarewell(shared, kernel);
+  const clientReset = createClientResets(shared, kernel);
   const { nodeName, scheduler, excludeCIDRs: excluded, syncPeriod, minSyncPeriod } = config;
   const ruleSettings = {
     masqueradeMark: 2 ** config.masqueradeBit,
@@ -216,7 +216,7 @@ async function createProxier(shared: Shared, confirm: Source['confirm']): Promis
     ipsets,
     links,
     firewall,
-    reach,
+    neighbours,
     settings,
     flows,
     reporter,
@@ -229,37 +229,39 @@ async function createProxier(shared: Shared, confirm: Source['confirm']): Promis
     syncPeriod,
     minSyncPeriod,
     drains: { mode: config.drainMode, timeout: config.drainTimeout },
-    farewell,
+    clientReset,
     confirm,
-    ...(config.serviceAnnotations && { wishesOf: (service) => serviceWishes(service.annotations) }),
+    ...(config.serviceAnnotations && {
+      serviceOptionsOf: (service) => parseServiceAnnotations(service.annotations),
+    }),
     families: await servedFamilies(shared, firewall),
   });
   return {
     onChange: (change) => proxier.onChange(change),
-    isNodeAddress: (address) => reach.isLocal(address),
+    isNodeAddress: (address) => neighbours.isLocal(address),
     async run(signal) {
-      await Promise.all([proxier.run(signal), farewell?.run(signal)]);
+      await Promise.all([proxier.run(signal), clientReset?.run(signal)]);
       kernel.close();
     },
   };
 }
 
 /** What tells clients that only wait, if they are to be told. */
-function createFarewell(
+function createClientResets(
   { config, clock, log, metrics }: Shared,
   { conntrack, connections, resetter, settings }: Kernel,
-): ClientFarewell | undefined {
+): ClientResets | undefined {
   if (!config.resetWaitingClients) return undefined;
-  return new ClientFarewell({
+  return new ClientResets({
     conntrack,
     connections,
     resetter,
     settings,
     clock,
     log,
-    onTold: (count) => metrics.toldClients.inc({ result: 'told' }, count),
-    onUntold: (count) => metrics.toldClients.inc({ result: 'untold' }, count),
-    onSkipped: (count) => metrics.toldClients.inc({ result: 'skipped' }, count),
+    onSent: (count) => metrics.clientResets.inc({ result: 'sent' }, count),
+    onFailed: (count) => metrics.clientResets.inc({ result: 'failed' }, count),
+    onSkipped: (count) => metrics.clientResets.inc({ result: 'skipped' }, count),
   });
 }
 

@@ -10,7 +10,7 @@ import type { Logger } from '../../pkg/log/log.ts';
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import type { Clock } from '../../pkg/runner/clock.ts';
 import { createKubeMetrics, kubeLog } from './reporter.ts';
-import type { Part } from './together.ts';
+import type { Part } from './run-all.ts';
 
 /** Where objects come from, and where events about them go. */
 export interface Objects {

@@ -164,8 +164,12 @@ test('the state and what happened are counted', async () => {
   reporter.operations('addVirtualServer', { done: 1, failed: 1 });
   reporter.repaired('bindAddress');
   const address = '10.0.0.1' as never;
-  const backend = { address, port: 80 } as never;
-  const drain = { server: { address, protocol: 'TCP', port: 80 }, backend, podUid: '' } as const;
+  const realServer = { address, port: 80 } as never;
+  const drain = {
+    virtualServer: { address, protocol: 'TCP', port: 80 },
+    realServer,
+    podUid: '',
+  } as const;
   reporter.drainEnded({ ...drain, end: 'empty', age: 1_000, cutConnections: 5 }, undefined);
   reporter.rulesFailed('IPv6');
   const lines = (await scraped('ipvs_')).filter((line) => !line.startsWith('drain_duration'));
@@ -181,7 +185,7 @@ test('the state and what happened are counted', async () => {
     'draining_real_servers 3',
     'drains_total{reason="empty"} 1',
     'cut_connections_total{reason="empty"} 5',
-    'revived_real_servers_total 0',
+    'reused_real_servers_total 0',
     'unconfirmed_deletions{kind="VirtualServer"} 8',
     'unconfirmed_deletions{kind="RealServer"} 9',
     'events_dropped_total 0',
@@ -201,11 +205,16 @@ test('owners of Services hear of conflicts, of cut connections and of annotation
   const { reporter, events } = await listening();
   const service = { namespace: 'shop', name: 'web', uid: 'u-1' };
   const address = '10.0.0.1' as never;
-  const server = { address, protocol: 'TCP', port: 80 } as const;
-  const conflict = { server: 'key', winner: 'shop/old', loser: 'shop/web' };
-  reporter.conflict(conflict, { server, loser: service, others: 2 });
-  reporter.conflict(conflict, { server, loser: undefined, others: 0 });
-  const drain = { server, backend: { address, port: 80 } as never, podUid: '', age: 1 } as const;
+  const virtualServer = { address, protocol: 'TCP', port: 80 } as const;
+  const conflict = { virtualServer: 'key', winner: 'shop/old', loser: 'shop/web' };
+  reporter.conflict(conflict, { virtualServer, loser: service, others: 2 });
+  reporter.conflict(conflict, { virtualServer, loser: undefined, others: 0 });
+  const drain = {
+    virtualServer,
+    realServer: { address, port: 80 } as never,
+    podUid: '',
+    age: 1,
+  } as const;
   reporter.drainEnded({ ...drain, end: 'deadline', cutConnections: 1 }, service);
   reporter.drainEnded({ ...drain, end: 'deadline', cutConnections: 1 }, undefined);
   reporter.drainEnded({ ...drain, end: 'empty', cutConnections: 0 }, service);

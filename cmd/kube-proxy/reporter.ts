@@ -39,8 +39,8 @@ export function createReporter(listeners: Listeners): Reporter {
     },
     repaired: (kind) => metrics.repairs.inc({ kind }),
     // Counted by `state`, and logged by the proxier.
-    conflict({ winner }, { server, loser, others }) {
-      if (loser !== undefined) record(conflictEvent(loser, { server, winner, others }));
+    conflict({ winner }, { virtualServer, loser, others }) {
+      if (loser !== undefined) record(conflictEvent(loser, { virtualServer, winner, others }));
     },
     drainEnded(drain, service) {
       const { end, age, cutConnections } = drain;
@@ -51,7 +51,7 @@ export function createReporter(listeners: Listeners): Reporter {
       if (event !== undefined) record(event);
     },
     invalidAnnotations: (service, problems) => record(annotationEvent(service, problems)),
-    revived: () => metrics.revivedRealServers.inc({}),
+    reused: () => metrics.reusedRealServers.inc({}),
     rulesFailed: (family) => metrics.restoreFailures.inc({ ip_family: family }),
     progressed: () => health.progressed(),
     firstSyncDone() {

@@ -5,10 +5,10 @@ import { annotationEvent, conflictEvent, cutEvent, invalidObjectEvent } from './
 
 const service = { namespace: 'shop', name: 'web', uid: 'u-1' };
 const regarding = { kind: 'Service', apiVersion: 'v1', ...service };
-const server = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
+const virtualServer = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
 
 function drain(over: Partial<EndedDrain>): EndedDrain {
-  const backend = {
+  const realServer = {
     address: ip('10.0.0.2'),
     port: 8080,
     weight: 0,
@@ -16,14 +16,22 @@ function drain(over: Partial<EndedDrain>): EndedDrain {
     upperThreshold: 0,
     lowerThreshold: 0,
   } as const;
-  return { server, backend, podUid: '', end: 'deadline', age: 1, cutConnections: 1, ...over };
+  return {
+    virtualServer,
+    realServer,
+    podUid: '',
+    end: 'deadline',
+    age: 1,
+    cutConnections: 1,
+    ...over,
+  };
 }
 
 test.each([
   [0, '172.30.0.1:80/TCP is served for Service shop/old, which comes first'],
   [7, '172.30.0.1:80/TCP and 7 more is served for Service shop/old, which comes first'],
 ])('a lost virtual server, and %i others, are told to the loser', (others, note) => {
-  expect(conflictEvent(service, { server, winner: 'shop/old', others })).toEqual({
+  expect(conflictEvent(service, { virtualServer, winner: 'shop/old', others })).toEqual({
     regarding,
     type: 'Warning',
     reason: 'VirtualServerConflict',

@@ -10,20 +10,24 @@ const longestNote = 1_000;
 /** A Service does not get a virtual server that it wants, nor so many others: another one comes first (`docs/conflicts.md`). */
 export function conflictEvent(
   loser: ServiceIdentity,
-  { server, winner, others }: { server: VirtualServerId; winner: string; others: number },
+  {
+    virtualServer,
+    winner,
+    others,
+  }: { virtualServer: VirtualServerId; winner: string; others: number },
 ): KubeEvent {
   const more = others === 0 ? '' : ` and ${others} more`;
   return warning(loser, {
     reason: 'VirtualServerConflict',
     action: 'SyncService',
-    note: `${printVirtualServer(server)}${more} is served for Service ${winner}, which comes first`,
+    note: `${printVirtualServer(virtualServer)}${more} is served for Service ${winner}, which comes first`,
   });
 }
 
 /** Connections of a Service were cut at the end of a drain, or `undefined` if this end is nothing to speak of. */
 export function cutEvent(
   service: ServiceIdentity,
-  { server, backend, end, cutConnections }: EndedDrain,
+  { virtualServer, realServer, end, cutConnections }: EndedDrain,
 ): KubeEvent | undefined {
   if (cutConnections === 0 || (end !== 'deadline' && end !== 'unanswered')) return undefined;
   const connections = cutConnections === 1 ? '1 connection' : `${cutConnections} connections`;
@@ -31,7 +35,7 @@ export function cutEvent(
   return warning(service, {
     reason: 'ConnectionsCut',
     action: 'DrainEndpoint',
-    note: `${printRealServer(backend)} was taken out of ${printVirtualServer(server)} ${why}, with ${connections} left`,
+    note: `${printRealServer(realServer)} was taken out of ${printVirtualServer(virtualServer)} ${why}, with ${connections} left`,
   });
 }
 

@@ -10,7 +10,7 @@ import { cruise, type ICruiseResult, type IForbiddenRuleType } from 'dependency-
 /** Folders of `pkg/` whose face (the file named after the folder) speaks of one part of the kernel. */
 const kernelFolders = [
   ...['connections', 'conntrack', 'firewall', 'ipset', 'ipvs'],
-  ...['links', 'reach', 'reset', 'sysctl'],
+  ...['links', 'neighbours', 'reset', 'sysctl'],
 ];
 const faces = kernelFolders.map((folder) => `^pkg/${folder}/${folder}[.]ts$`);
 const bottom = [folder('errno'), folder('ip')];
@@ -35,22 +35,39 @@ const layers: readonly Layer[] = [
     from: folder(name),
     may: [folder('log'), folder('runner'), folder('metrics'), ...bottom],
   })),
-  {
-    name: 'proxy',
-    from: folder('proxy'),
-    may: [
-      ...faces,
-      '^pkg/kube/(types|omission)[.]ts$',
-      folder('runner'),
-      folder('metrics'),
-      folder('log'),
-      ...bottom,
-    ],
-  },
+  ...proxyRooms(),
   { name: 'cmd', from: '^cmd/', may: ['^pkg/'] },
   { name: 'test', from: '^test/', may: ['^pkg/', '^cmd/', '^hack/'] },
   { name: 'hack', from: '^hack/', may: ['^cmd/'] },
 ];
+
+/** The rooms of the proxier, in the order in which a change goes through them; each may import those before it that it names. */
+function proxyRooms(): readonly Layer[] {
+  const base = [...faces, '^pkg/kube/(types|omission)[.]ts$', folder('runner'), folder('log')];
+  const reporter = '^pkg/proxy/reporter[.]ts$';
+  const rooms = {
+    settings: [],
+    desired: [],
+    observed: ['desired'],
+    plan: ['desired', 'observed'],
+    flows: ['desired', 'plan', 'settings'],
+    changes: ['desired', 'observed', 'plan'],
+    graceful: ['desired', 'observed', 'plan', 'flows', 'changes', 'settings'],
+    apply: ['desired', 'observed', 'plan', 'graceful'],
+  } as const;
+  return [
+    ...Object.entries(rooms).map(([room, others]) => ({
+      name: `proxy/${room}`,
+      from: folder(`proxy/${room}`),
+      may: [...base, ...bottom, reporter, ...others.map((other) => folder(`proxy/${other}`))],
+    })),
+    {
+      name: 'proxy',
+      from: '^pkg/proxy/[^/]+[.]ts$',
+      may: [...base, ...bottom, folder('metrics'), folder('proxy')],
+    },
+  ];
+}
 
 /** Each package has one owner, so that it can be replaced, and seen whole, in one file. */
 const owners: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { serviceWishes } from './service-annotations.ts';
+import { parseServiceAnnotations } from './service-annotations.ts';
 
 describe('the drain timeout of a Service', () => {
   test.each([
@@ -8,11 +8,14 @@ describe('the drain timeout of a Service', () => {
     ['0', 0],
     ['0s', 0],
   ])('%s', (text, drainTimeout) => {
-    expect(serviceWishes({ 'drain-timeout': text })).toMatchObject({ drainTimeout, problems: [] });
+    expect(parseServiceAnnotations({ 'drain-timeout': text })).toMatchObject({
+      drainTimeout,
+      problems: [],
+    });
   });
 
   test('is not known without the annotation', () => {
-    expect(serviceWishes({ other: 'x' })).toEqual({
+    expect(parseServiceAnnotations({ other: 'x' })).toEqual({
       drainTimeout: undefined,
       keepsSessionsByAddress: false,
       problems: [],
@@ -20,7 +23,7 @@ describe('the drain timeout of a Service', () => {
   });
 
   test.each(['', '30', '-1s', 'soon', ' 30s'])('is not "%s", and its problem says why', (text) => {
-    expect(serviceWishes({ 'drain-timeout': text })).toMatchObject({
+    expect(parseServiceAnnotations({ 'drain-timeout': text })).toMatchObject({
       drainTimeout: undefined,
       problems: [
         {
@@ -32,7 +35,7 @@ describe('the drain timeout of a Service', () => {
   });
 
   test('that is far too long a text is not repeated whole', () => {
-    const [problem] = serviceWishes({ 'drain-timeout': 'x'.repeat(10_000) }).problems;
+    const [problem] = parseServiceAnnotations({ 'drain-timeout': 'x'.repeat(10_000) }).problems;
     expect(problem?.message.length).toBeLessThan(200);
   });
 });
@@ -42,7 +45,7 @@ describe('by what a Service knows its pods', () => {
     ['address', true],
     ['uid', false],
   ])('%s', (text, keepsSessionsByAddress) => {
-    expect(serviceWishes({ 'pod-identity': text })).toEqual({
+    expect(parseServiceAnnotations({ 'pod-identity': text })).toEqual({
       drainTimeout: undefined,
       keepsSessionsByAddress,
       problems: [],
@@ -50,7 +53,7 @@ describe('by what a Service knows its pods', () => {
   });
 
   test('is one of these words, and each problem is told', () => {
-    const { keepsSessionsByAddress, problems } = serviceWishes({
+    const { keepsSessionsByAddress, problems } = parseServiceAnnotations({
       'pod-identity': 'Address',
       'drain-timeout': 'soon',
     });

@@ -1,7 +1,7 @@
 import { parseDuration } from './duration.ts';
 
 /** What the annotations of one Service ask for, as far as they can be understood. */
-export interface ServiceWishes {
+export interface ServiceOptions {
   /** How long its real servers may drain, in milliseconds; 0 for no limit, `undefined` if it does not say. */
   readonly drainTimeout: number | undefined;
   /** Whoever has an address is the same pod, whatever its uid. */
@@ -13,7 +13,9 @@ export interface ServiceWishes {
 const prefix = 'ipvs.kube-proxy.io/';
 
 /** Reads the annotations of a Service under `ipvs.kube-proxy.io/`, given without that prefix. */
-export function serviceWishes(annotations: Readonly<Record<string, string>>): ServiceWishes {
+export function parseServiceAnnotations(
+  annotations: Readonly<Record<string, string>>,
+): ServiceOptions {
   const problems: { field: string; message: string }[] = [];
   /** A text that says nothing known is a problem, and counts as not given. */
   function read<T>(

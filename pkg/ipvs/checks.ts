@@ -5,54 +5,65 @@ import type { IpvsWrite, RealServer, VirtualServer } from './ipvs.ts';
 /** What the kernel looks at when it judges a write. */
 export interface Held {
   /** The virtual server of that key, if there is one. */
-  readonly server: VirtualServer | undefined;
-  readonly hasBackend: boolean;
+  readonly virtualServer: VirtualServer | undefined;
+  readonly hasRealServer: boolean;
   /** Schedulers that are there or can be loaded. */
   readonly schedulers: ReadonlySet<string>;
 }
 
 /** The code with which the kernel refuses a write, or `undefined` if it does it; the order of the checks is the kernel's. */
 export function refusal(write: IpvsWrite, held: Held): ErrnoCode | undefined {
-  const isHeld = held.server !== undefined;
+  const isHeld = held.virtualServer !== undefined;
   switch (write.kind) {
     case 'addVirtualServer':
-      return typeRefusal(write.server) ?? (isHeld ? 'EEXIST' : settingRefusal(write.server, held));
+      return (
+        typeRefusal(write.virtualServer) ??
+        (isHeld ? 'EEXIST' : settingRefusal(write.virtualServer, held))
+      );
     case 'updateVirtualServer':
-      return typeRefusal(write.server) ?? (isHeld ? settingRefusal(write.server, held) : 'ESRCH');
+      return (
+        typeRefusal(write.virtualServer) ??
+        (isHeld ? settingRefusal(write.virtualServer, held) : 'ESRCH')
+      );
     case 'deleteVirtualServer':
       return isHeld ? undefined : 'ESRCH';
     case 'addRealServer':
       return (
-        backendRefusal(write.backend, held) ??
-        (held.hasBackend ? 'EEXIST' : hostRefusal(write.backend.address))
+        realServerRefusal(write.realServer, held) ??
+        (held.hasRealServer ? 'EEXIST' : hostRefusal(write.realServer.address))
       );
     case 'updateRealServer':
-      return backendRefusal(write.backend, held) ?? (held.hasBackend ? undefined : 'ENOENT');
+      return (
+        realServerRefusal(write.realServer, held) ?? (held.hasRealServer ? undefined : 'ENOENT')
+      );
     case 'deleteRealServer':
-      return !isHeld ? 'ESRCH' : held.hasBackend ? undefined : 'ENOENT';
+      return !isHeld ? 'ESRCH' : held.hasRealServer ? undefined : 'ENOENT';
   }
 }
 
 /** ERANGE is our own schema's, EINVAL that of the kernel's policy for names. */
-function typeRefusal(server: VirtualServer): ErrnoCode | undefined {
-  const { scheduler, persistenceEngine, port, timeout, flags } = server;
+function typeRefusal(virtualServer: VirtualServer): ErrnoCode | undefined {
+  const { scheduler, persistenceEngine, port, timeout, flags } = virtualServer;
   if (!isU16(port) || !isU32(timeout) || !isU32(flags)) return 'ERANGE';
   return scheduler.length > 15 || persistenceEngine.length > 16 ? 'EINVAL' : undefined;
 }
 
-function settingRefusal(server: VirtualServer, { schedulers }: Held): ErrnoCode | undefined {
-  if (!schedulers.has(server.scheduler)) return 'ENOENT';
-  if (server.persistenceEngine !== '' && server.persistenceEngine !== 'sip') return 'ENOENT';
-  const isIPv6 = familyOf(server.address) === 'IPv6';
-  return isIPv6 && (server.prefixLength < 1 || server.prefixLength > 128) ? 'EINVAL' : undefined;
+function settingRefusal(virtualServer: VirtualServer, { schedulers }: Held): ErrnoCode | undefined {
+  if (!schedulers.has(virtualServer.scheduler)) return 'ENOENT';
+  if (virtualServer.persistenceEngine !== '' && virtualServer.persistenceEngine !== 'sip')
+    return 'ENOENT';
+  const isIPv6 = familyOf(virtualServer.address) === 'IPv6';
+  return isIPv6 && (virtualServer.prefixLength < 1 || virtualServer.prefixLength > 128)
+    ? 'EINVAL'
+    : undefined;
 }
 
-function backendRefusal(backend: RealServer, { server }: Held): ErrnoCode | undefined {
-  const { port, weight, upperThreshold, lowerThreshold } = backend;
+function realServerRefusal(realServer: RealServer, { virtualServer }: Held): ErrnoCode | undefined {
+  const { port, weight, upperThreshold, lowerThreshold } = realServer;
   if (!isU16(port) || ![weight, upperThreshold, lowerThreshold].every(isU32)) return 'ERANGE';
-  if (server === undefined) return 'ESRCH';
-  const isMixed = familyOf(server.address) !== familyOf(backend.address);
-  if (isMixed && backend.forwarding !== 'tunnel') return 'EINVAL';
+  if (virtualServer === undefined) return 'ESRCH';
+  const isMixed = familyOf(virtualServer.address) !== familyOf(realServer.address);
+  if (isMixed && realServer.forwarding !== 'tunnel') return 'EINVAL';
   return weight > 0x7fffffff || lowerThreshold > upperThreshold ? 'ERANGE' : undefined;
 }
 

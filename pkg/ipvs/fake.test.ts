@@ -10,7 +10,7 @@ ipvsContract('IPVS in memory', () => {
   return { ipvs, readBack: () => ipvs.dump().split('\n').slice(0, -1), close() {} };
 });
 
-const server: VirtualServer = {
+const virtualServer: VirtualServer = {
   address: ip('172.30.0.1'),
   protocol: 'TCP',
   port: 80,
@@ -21,7 +21,7 @@ const server: VirtualServer = {
   persistenceEngine: '',
 };
 
-const backend: RealServer = {
+const realServer: RealServer = {
   address: ip('10.0.0.1'),
   port: 80,
   weight: 1,
@@ -33,8 +33,8 @@ const backend: RealServer = {
 function filled(fake: FakeIpvs): FakeIpvs {
   expect(
     fake.write([
-      { kind: 'addVirtualServer', server },
-      { kind: 'addRealServer', server, backend },
+      { kind: 'addVirtualServer', virtualServer },
+      { kind: 'addRealServer', virtualServer, realServer },
     ]),
   ).toEqual([]);
   return fake;
@@ -46,8 +46,8 @@ describe('what only the fake can do', () => {
       fail: ({ kind }) => (kind === 'addRealServer' ? 'ENOMEM' : undefined),
     });
     const failures = fake.write([
-      { kind: 'addVirtualServer', server },
-      { kind: 'addRealServer', server, backend },
+      { kind: 'addVirtualServer', virtualServer },
+      { kind: 'addRealServer', virtualServer, realServer },
     ]);
     expect(failures.map(({ index, error }) => [index, errnoOf(error)])).toEqual([[1, 'ENOMEM']]);
     expect(fake.dump()).toBe('-A -t 172.30.0.1:80 -s rr\n');
@@ -55,30 +55,32 @@ describe('what only the fake can do', () => {
 
   test('counters are set, survive a change of weight, and are gone after deletion', async () => {
     const fake = filled(new FakeIpvs());
-    fake.setCounters(server, backend, { activeConnections: 3 });
-    fake.write([{ kind: 'updateRealServer', server, backend: { ...backend, weight: 0 } }]);
-    expect(await fake.realServers(server)).toMatchObject([
+    fake.setCounters(virtualServer, realServer, { activeConnections: 3 });
+    fake.write([
+      { kind: 'updateRealServer', virtualServer, realServer: { ...realServer, weight: 0 } },
+    ]);
+    expect(await fake.realServers(virtualServer)).toMatchObject([
       { weight: 0, activeConnections: 3, inactiveConnections: 0 },
     ]);
     fake.write([
-      { kind: 'deleteRealServer', server, backend },
-      { kind: 'addRealServer', server, backend },
+      { kind: 'deleteRealServer', virtualServer, realServer },
+      { kind: 'addRealServer', virtualServer, realServer },
     ]);
-    expect(await fake.realServers(server)).toMatchObject([{ activeConnections: 0 }]);
+    expect(await fake.realServers(virtualServer)).toMatchObject([{ activeConnections: 0 }]);
   });
 
   test('a fake that remembers deleted servers gives them their counters back, until it forgets', async () => {
     const fake = filled(new FakeIpvs({ remembersDeleted: true }));
-    fake.setCounters(server, backend, { activeConnections: 3 });
+    fake.setCounters(virtualServer, realServer, { activeConnections: 3 });
     const again = () => {
       fake.write([
-        { kind: 'deleteRealServer', server, backend },
-        { kind: 'addRealServer', server, backend },
+        { kind: 'deleteRealServer', virtualServer, realServer },
+        { kind: 'addRealServer', virtualServer, realServer },
       ]);
-      return fake.realServers(server);
+      return fake.realServers(virtualServer);
     };
     expect(await again()).toMatchObject([{ activeConnections: 3 }]);
-    fake.write([{ kind: 'deleteRealServer', server, backend }]);
+    fake.write([{ kind: 'deleteRealServer', virtualServer, realServer }]);
     fake.forgetDeleted();
     expect(await again()).toMatchObject([{ activeConnections: 0 }]);
   });
@@ -93,7 +95,7 @@ describe('what only the fake can do', () => {
 
   test('calls are counted', async () => {
     const fake = filled(new FakeIpvs());
-    await fake.realServers(server);
+    await fake.realServers(virtualServer);
     expect(fake.calls).toMatchObject({
       write: 1,
       addVirtualServer: 1,

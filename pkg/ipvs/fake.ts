@@ -53,7 +53,7 @@ const standardSchedulers = [
 
 interface Service {
   status: VirtualServerStatus;
-  readonly backends: Map<string, RealServerStatus>;
+  readonly realServers: Map<string, RealServerStatus>;
 }
 
 /** IPVS in memory: checks what the kernel checks, fails with its codes, and moves no packet. */
@@ -97,7 +97,7 @@ export class FakeIpvs implements Ipvs {
   async realServers(id: VirtualServerId): Promise<readonly RealServerStatus[]> {
     this.calls.realServers++;
     return this.#dump(() => [
-      ...(this.#services.get(virtualServerKey(id))?.backends.values() ?? []),
+      ...(this.#services.get(virtualServerKey(id))?.realServers.values() ?? []),
     ]);
   }
 
@@ -122,11 +122,11 @@ export class FakeIpvs implements Ipvs {
   }
 
   /** Sets what traffic would; the real server must be there. */
-  setCounters(server: VirtualServerId, backend: RealServerId, counters: Counters): void {
-    const backends = this.#services.get(virtualServerKey(server))?.backends;
-    const status = backends?.get(realServerKey(backend));
-    if (status === undefined) throw new Error(`no real server ${realServerKey(backend)}`);
-    backends?.set(realServerKey(backend), { ...status, ...counters });
+  setCounters(virtualServer: VirtualServerId, realServer: RealServerId, counters: Counters): void {
+    const realServers = this.#services.get(virtualServerKey(virtualServer))?.realServers;
+    const status = realServers?.get(realServerKey(realServer));
+    if (status === undefined) throw new Error(`no real server ${realServerKey(realServer)}`);
+    realServers?.set(realServerKey(realServer), { ...status, ...counters });
   }
 
   /** Real servers deleted so far come back with counters at 0, as in the kernel after some milliseconds. */
@@ -142,9 +142,9 @@ export class FakeIpvs implements Ipvs {
   /** As `ipvsadm -Sn` prints it, in the order in which things were added. */
   dump(): string {
     return printServers(
-      [...this.#services.values()].map(({ status, backends }) => ({
-        server: status,
-        backends: [...backends.values()],
+      [...this.#services.values()].map(({ status, realServers }) => ({
+        virtualServer: status,
+        realServers: [...realServers.values()],
       })),
     );
   }
@@ -158,52 +158,53 @@ export class FakeIpvs implements Ipvs {
 
   /** Does the write, or says why not. */
   #try(write: IpvsWrite): ErrnoCode | undefined {
-    const key = virtualServerKey(write.server);
+    const key = virtualServerKey(write.virtualServer);
     const service = this.#services.get(key);
     const code = refusal(write, {
-      server: service?.status,
-      hasBackend:
-        'backend' in write && service?.backends.has(realServerKey(write.backend)) === true,
+      virtualServer: service?.status,
+      hasRealServer:
+        'realServer' in write && service?.realServers.has(realServerKey(write.realServer)) === true,
       schedulers: this.#schedulers,
     });
     if (code !== undefined) return code;
     switch (write.kind) {
       case 'addVirtualServer':
       case 'updateVirtualServer': {
-        const flags = write.server.flags & ~IP_VS_SVC_F_HASHED;
+        const flags = write.virtualServer.flags & ~IP_VS_SVC_F_HASHED;
         const status = {
-          ...write.server,
+          ...write.virtualServer,
           flags,
           statistics: noStatistics,
         };
-        if (service === undefined) this.#services.set(key, { status, backends: new Map() });
+        if (service === undefined) this.#services.set(key, { status, realServers: new Map() });
         else service.status = status;
         return undefined;
       }
       case 'deleteVirtualServer':
-        for (const backend of service?.backends.values() ?? []) this.#remember(key, backend);
+        for (const realServer of service?.realServers.values() ?? [])
+          this.#remember(key, realServer);
         this.#services.delete(key);
         return undefined;
       case 'addRealServer':
       case 'updateRealServer':
-        this.#putBackend(key, write.backend);
+        this.#putRealServer(key, write.realServer);
         return undefined;
       case 'deleteRealServer': {
-        const status = service?.backends.get(realServerKey(write.backend));
+        const status = service?.realServers.get(realServerKey(write.realServer));
         if (status !== undefined) this.#remember(key, status);
-        service?.backends.delete(realServerKey(write.backend));
+        service?.realServers.delete(realServerKey(write.realServer));
         return undefined;
       }
     }
   }
 
-  #putBackend(key: string, backend: RealServer): void {
-    const backends = this.#services.get(key)?.backends;
-    const backendKey = realServerKey(backend);
+  #putRealServer(key: string, realServer: RealServer): void {
+    const realServers = this.#services.get(key)?.realServers;
+    const realServerId = realServerKey(realServer);
     const { activeConnections, inactiveConnections, persistentConnections, statistics } =
-      backends?.get(backendKey) ?? this.#deleted.get(`${key} ${backendKey}`) ?? idle;
-    backends?.set(backendKey, {
-      ...backend,
+      realServers?.get(realServerId) ?? this.#deleted.get(`${key} ${realServerId}`) ?? idle;
+    realServers?.set(realServerId, {
+      ...realServer,
       activeConnections,
       inactiveConnections,
       persistentConnections,
@@ -211,9 +212,9 @@ export class FakeIpvs implements Ipvs {
     });
   }
 
-  #remember(key: string, backend: RealServerStatus): void {
+  #remember(key: string, realServer: RealServerStatus): void {
     if (this.#options.remembersDeleted !== true) return;
-    this.#deleted.set(`${key} ${realServerKey(backend)}`, backend);
+    this.#deleted.set(`${key} ${realServerKey(realServer)}`, realServer);
   }
 }
 

@@ -82,23 +82,23 @@ export interface RealServerStatus extends RealServer {
 
 /** One write. Order within a batch is kept by the kernel. */
 export type IpvsWrite =
-  | { readonly kind: 'addVirtualServer'; readonly server: VirtualServer }
-  | { readonly kind: 'updateVirtualServer'; readonly server: VirtualServer }
-  | { readonly kind: 'deleteVirtualServer'; readonly server: VirtualServerId }
+  | { readonly kind: 'addVirtualServer'; readonly virtualServer: VirtualServer }
+  | { readonly kind: 'updateVirtualServer'; readonly virtualServer: VirtualServer }
+  | { readonly kind: 'deleteVirtualServer'; readonly virtualServer: VirtualServerId }
   | {
       readonly kind: 'addRealServer';
-      readonly server: VirtualServerId;
-      readonly backend: RealServer;
+      readonly virtualServer: VirtualServerId;
+      readonly realServer: RealServer;
     }
   | {
       readonly kind: 'updateRealServer';
-      readonly server: VirtualServerId;
-      readonly backend: RealServer;
+      readonly virtualServer: VirtualServerId;
+      readonly realServer: RealServer;
     }
   | {
       readonly kind: 'deleteRealServer';
-      readonly server: VirtualServerId;
-      readonly backend: RealServerId;
+      readonly virtualServer: VirtualServerId;
+      readonly realServer: RealServerId;
     };
 
 /** IPVS_CMD_GET_INFO. */

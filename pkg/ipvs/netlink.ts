@@ -83,22 +83,22 @@ export class NetlinkIpvs implements Ipvs {
   }
 
   async virtualServers(): Promise<readonly VirtualServerStatus[]> {
-    const servers: VirtualServerStatus[] = [];
+    const virtualServers: VirtualServerStatus[] = [];
     await this.#family.dump(
       commands.listServices,
       {},
       {
         operation: 'list virtual servers',
         onReply({ service }) {
-          const server = virtualServerOf(service);
-          if (server !== undefined) servers.push(server);
+          const virtualServer = virtualServerOf(service);
+          if (virtualServer !== undefined) virtualServers.push(virtualServer);
         },
         onRestart() {
-          servers.length = 0;
+          virtualServers.length = 0;
         },
       },
     );
-    return servers;
+    return virtualServers;
   }
 
   virtualServer(id: VirtualServerId): VirtualServerStatus | undefined {
@@ -118,20 +118,20 @@ export class NetlinkIpvs implements Ipvs {
   }
 
   async realServers(id: VirtualServerId): Promise<readonly RealServerStatus[]> {
-    const servers: RealServerStatus[] = [];
+    const virtualServers: RealServerStatus[] = [];
     const family = addressFamily(id.address);
     await this.#family.dump(
       commands.listDests,
       { service: serviceIdOf(id) },
       {
         operation: `list real servers of ${printVirtualServer(id)}`,
-        onReply: ({ dest }) => servers.push(realServerOf(dest, family)),
+        onReply: ({ dest }) => virtualServers.push(realServerOf(dest, family)),
         onRestart() {
-          servers.length = 0;
+          virtualServers.length = 0;
         },
       },
     );
-    return servers;
+    return virtualServers;
   }
 
   info(): IpvsInfo {
@@ -162,25 +162,25 @@ export class NetlinkIpvs implements Ipvs {
 function putWrite(write: IpvsWrite, sink: GenericSink): void {
   switch (write.kind) {
     case 'addVirtualServer':
-      return sink.put(commands.newService, { service: serviceOf(write.server) });
+      return sink.put(commands.newService, { service: serviceOf(write.virtualServer) });
     case 'updateVirtualServer':
-      return sink.put(commands.setService, { service: serviceOf(write.server) });
+      return sink.put(commands.setService, { service: serviceOf(write.virtualServer) });
     case 'deleteVirtualServer':
-      return sink.put(commands.deleteService, { service: serviceIdOf(write.server) });
+      return sink.put(commands.deleteService, { service: serviceIdOf(write.virtualServer) });
     case 'addRealServer':
       return sink.put(commands.newDest, {
-        service: serviceIdOf(write.server),
-        dest: destOf(write.backend),
+        service: serviceIdOf(write.virtualServer),
+        dest: destOf(write.realServer),
       });
     case 'updateRealServer':
       return sink.put(commands.setDest, {
-        service: serviceIdOf(write.server),
-        dest: destOf(write.backend),
+        service: serviceIdOf(write.virtualServer),
+        dest: destOf(write.realServer),
       });
     case 'deleteRealServer':
       return sink.put(commands.deleteDest, {
-        service: serviceIdOf(write.server),
-        dest: destIdOf(write.backend),
+        service: serviceIdOf(write.virtualServer),
+        dest: destIdOf(write.realServer),
       });
   }
 }

@@ -14,35 +14,35 @@ import {
 
 /** What a write tries, for errors: `add real server 10.0.0.7:80 to 10.96.0.1:443/TCP`. */
 export function printWrite(write: IpvsWrite): string {
-  const server = printVirtualServer(write.server);
+  const virtualServer = printVirtualServer(write.virtualServer);
   switch (write.kind) {
     case 'addVirtualServer':
-      return `add virtual server ${server}`;
+      return `add virtual server ${virtualServer}`;
     case 'updateVirtualServer':
-      return `change virtual server ${server}`;
+      return `change virtual server ${virtualServer}`;
     case 'deleteVirtualServer':
-      return `delete virtual server ${server}`;
+      return `delete virtual server ${virtualServer}`;
     case 'addRealServer':
-      return `add real server ${printRealServer(write.backend)} to ${server}`;
+      return `add real server ${printRealServer(write.realServer)} to ${virtualServer}`;
     case 'updateRealServer':
-      return `change real server ${printRealServer(write.backend)} of ${server}`;
+      return `change real server ${printRealServer(write.realServer)} of ${virtualServer}`;
     case 'deleteRealServer':
-      return `delete real server ${printRealServer(write.backend)} of ${server}`;
+      return `delete real server ${printRealServer(write.realServer)} of ${virtualServer}`;
   }
 }
 
 /** A virtual server with its real servers. */
 export interface PrintedServer {
-  readonly server: VirtualServer;
-  readonly backends: readonly RealServer[];
+  readonly virtualServer: VirtualServer;
+  readonly realServers: readonly RealServer[];
 }
 
 /** As `ipvsadm -Sn` prints them: a line for each virtual server, then one for each of its real servers. */
-export function printServers(servers: readonly PrintedServer[]): string {
-  return servers
-    .flatMap(({ server, backends }) => [
-      printAdd(server),
-      ...backends.map((backend) => printAddReal(server, backend)),
+export function printServers(virtualServers: readonly PrintedServer[]): string {
+  return virtualServers
+    .flatMap(({ virtualServer, realServers }) => [
+      printAdd(virtualServer),
+      ...realServers.map((realServer) => printAddReal(virtualServer, realServer)),
     ])
     .map((line) => `${line}\n`)
     .join('');
@@ -58,10 +58,11 @@ const forwardingOptions = {
   bypass: '-b',
 } as const;
 
-function printAdd(server: VirtualServer): string {
-  const { flags, scheduler, timeout, persistenceEngine } = server;
-  const words = [`-A ${printKey(server)} -s ${scheduler}`];
-  if ((flags & IP_VS_SVC_F_PERSISTENT) !== 0) words.push(`-p ${timeout}`, ...printMask(server));
+function printAdd(virtualServer: VirtualServer): string {
+  const { flags, scheduler, timeout, persistenceEngine } = virtualServer;
+  const words = [`-A ${printKey(virtualServer)} -s ${scheduler}`];
+  if ((flags & IP_VS_SVC_F_PERSISTENT) !== 0)
+    words.push(`-p ${timeout}`, ...printMask(virtualServer));
   if (persistenceEngine !== '') words.push(`--pe ${persistenceEngine}`);
   if ((flags & IP_VS_SVC_F_ONEPACKET) !== 0) words.push('-o');
   const named = schedulerFlags.filter(({ bit }) => (flags & bit) !== 0);
@@ -88,10 +89,10 @@ function printMask({ address, prefixLength }: VirtualServer): string[] {
 }
 
 /** Thresholds are not among what ipvsadm saves. */
-function printAddReal(server: VirtualServer, backend: RealServer): string {
-  const { weight, forwarding } = backend;
+function printAddReal(virtualServer: VirtualServer, realServer: RealServer): string {
+  const { weight, forwarding } = realServer;
   const tunnel = forwarding === 'tunnel' ? ' --tun-type ipip' : '';
-  const key = `-a ${printKey(server)} -r ${printRealServer(backend)}`;
+  const key = `-a ${printKey(virtualServer)} -r ${printRealServer(realServer)}`;
   return `${key} ${forwardingOptions[forwarding]} -w ${weight}${tunnel}`;
 }
 

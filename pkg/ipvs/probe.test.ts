@@ -30,7 +30,7 @@ test('a virtual server with the scheduler is added and taken away again', async 
 
 test('nothing is written if a virtual server has the scheduler already', async () => {
   const ipvs = new FakeIpvs();
-  ipvs.write([{ kind: 'addVirtualServer', server: other }]);
+  ipvs.write([{ kind: 'addVirtualServer', virtualServer: other }]);
   await probe(ipvs, 'lc');
   expect(ipvs.calls.addVirtualServer).toBe(1);
 });
@@ -38,7 +38,7 @@ test('nothing is written if a virtual server has the scheduler already', async (
 test('one that an earlier probe left behind is no obstacle', async () => {
   const ipvs = new FakeIpvs();
   const left = { ...other, address: ip('198.51.100.0'), port: 20_000 };
-  ipvs.write([{ kind: 'addVirtualServer', server: left }]);
+  ipvs.write([{ kind: 'addVirtualServer', virtualServer: left }]);
   await probe(ipvs);
   expect(ipvs.dump()).toBe('');
 });

@@ -25,8 +25,8 @@ const probeId = {
 export async function probeIpvs(ipvs: Ipvs, options: ProbeOptions): Promise<void> {
   try {
     checkIpset(options.ipsetProtocol());
-    const servers = await ipvs.virtualServers();
-    if (servers.some(({ scheduler }) => scheduler === options.scheduler)) return;
+    const virtualServers = await ipvs.virtualServers();
+    if (virtualServers.some(({ scheduler }) => scheduler === options.scheduler)) return;
     await tryScheduler(ipvs, options.scheduler);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -50,7 +50,7 @@ function checkIpset(protocol: number): void {
 }
 
 async function tryScheduler(ipvs: Ipvs, scheduler: string): Promise<void> {
-  const server: VirtualServer = {
+  const virtualServer: VirtualServer = {
     ...probeId,
     scheduler,
     flags: 0,
@@ -58,10 +58,10 @@ async function tryScheduler(ipvs: Ipvs, scheduler: string): Promise<void> {
     prefixLength: 32,
     persistenceEngine: '',
   };
-  const [failure] = ipvs.write([{ kind: 'addVirtualServer', server }]);
+  const [failure] = ipvs.write([{ kind: 'addVirtualServer', virtualServer }]);
   // One that a killed process left behind, with another scheduler.
   const [again] = isExists(failure?.error)
-    ? ipvs.write([{ kind: 'updateVirtualServer', server }])
+    ? ipvs.write([{ kind: 'updateVirtualServer', virtualServer }])
     : [failure];
   if (isNotFound(again?.error)) {
     throw new Error(
@@ -73,7 +73,7 @@ async function tryScheduler(ipvs: Ipvs, scheduler: string): Promise<void> {
   }
   if (again !== undefined) throw again.error;
   const isThere = (await ipvs.virtualServers()).some(isProbe);
-  const [left] = ipvs.write([{ kind: 'deleteVirtualServer', server: probeId }]);
+  const [left] = ipvs.write([{ kind: 'deleteVirtualServer', virtualServer: probeId }]);
   if (!isThere) throw new Error('ipvs not supported');
   if (left !== undefined) throw left.error;
 }

@@ -39,14 +39,15 @@ export function serviceIdOf({ address, protocol, port }: VirtualServerId): Servi
 }
 
 /** The kernel's words for a virtual server. */
-export function serviceOf(server: VirtualServer): Service {
+export function serviceOf(virtualServer: VirtualServer): Service {
   return {
-    ...serviceIdOf(server),
-    scheduler: server.scheduler,
-    flags: { value: server.flags, mask: 0xffffffff },
-    timeout: server.timeout,
-    netmask: wireNetmask(server),
-    persistenceEngine: server.persistenceEngine === '' ? undefined : server.persistenceEngine,
+    ...serviceIdOf(virtualServer),
+    scheduler: virtualServer.scheduler,
+    flags: { value: virtualServer.flags, mask: 0xffffffff },
+    timeout: virtualServer.timeout,
+    netmask: wireNetmask(virtualServer),
+    persistenceEngine:
+      virtualServer.persistenceEngine === '' ? undefined : virtualServer.persistenceEngine,
   };
 }
 
@@ -56,15 +57,15 @@ export function destIdOf({ address, port }: RealServerId): DestId {
 }
 
 /** The kernel's words for a real server. */
-export function destOf(backend: RealServer): Dest {
+export function destOf(realServer: RealServer): Dest {
   return {
-    address: wireAddress(backend.address),
-    port: backend.port,
-    family: addressFamily(backend.address),
-    forwarding: forwardings.indexOf(backend.forwarding),
-    weight: backend.weight,
-    upperThreshold: backend.upperThreshold,
-    lowerThreshold: backend.lowerThreshold,
+    address: wireAddress(realServer.address),
+    port: realServer.port,
+    family: addressFamily(realServer.address),
+    forwarding: forwardings.indexOf(realServer.forwarding),
+    weight: realServer.weight,
+    upperThreshold: realServer.upperThreshold,
+    lowerThreshold: realServer.lowerThreshold,
   };
 }
 

@@ -1,8 +1,8 @@
 import { type Clock, seconds, sleep } from '../runner/clock.ts';
 import type { Client } from './client.ts';
+import { DeletionReporter } from './deletion-reporter.ts';
 import { ApiError, failureLabel, isRefused, isVersionError } from './error.ts';
 import { FailureLog } from './failure-log.ts';
-import { GoneTeller } from './gone-teller.ts';
 import { KindClient, type Selection } from './kind-client.ts';
 import type { KubeLog, KubeMetrics } from './metrics.ts';
 import { Pace } from './pace.ts';
@@ -52,7 +52,7 @@ export class Reflector {
   readonly #tracker: ObjectTracker;
   readonly #failures: FailureLog;
   readonly #secondRead: SecondRead;
-  readonly #gone: GoneTeller;
+  readonly #gone: DeletionReporter;
   /** The state is of no use to go on from: all is read again. */
   #mustReadAll = true;
   /** The server does not have our version, or not yet: reading all takes whatever there is. */
@@ -82,7 +82,7 @@ export class Reflector {
       tracker: this.#tracker,
       onDone: () => this.#caughtUp(),
     });
-    this.#gone = new GoneTeller(this.#tracker, (error) => this.#failures.failed(error));
+    this.#gone = new DeletionReporter(this.#tracker, (error) => this.#failures.failed(error));
   }
 
   /** Follows until the signal aborts; never fails. */

@@ -96,7 +96,7 @@ export class ObjectTracker {
     }
   }
 
-  /** The pass saw everything there is at a version: what it did not see is gone, which {@link tellGone} tells, or unconfirmed. */
+  /** The pass saw everything there is at a version: what it did not see is gone, which {@link reportGone} tells, or unconfirmed. */
   endPass(version: string): void {
     const pass = this.#pass;
     if (pass === undefined) return;
@@ -130,7 +130,7 @@ export class ObjectTracker {
     this.#handler.set(raw);
   }
 
-  /** The second read saw everything there is: what it left out and is still unconfirmed is gone, which {@link tellGone} tells. */
+  /** The second read saw everything there is: what it left out and is still unconfirmed is gone, which {@link reportGone} tells. */
   endSecondRead(): void {
     this.#deletedMeanwhile = undefined;
     for (const name of this.#unconfirmed) this.#gone.add(name);
@@ -139,7 +139,7 @@ export class ObjectTracker {
   }
 
   /** Tells that some objects are deleted, no more than a number of them; whether there are more. */
-  tellGone(count: number): boolean {
+  reportGone(count: number): boolean {
     let left = count;
     for (const name of this.#gone) {
       if (left-- === 0) return true;

@@ -129,10 +129,10 @@ export type Change =
       readonly name: ObjectName;
       readonly problems: readonly Problem[];
     }
-  | Tidings;
+  | SourceStatus;
 
 /** What is said of all objects of a kind. */
-export type Tidings =
+export type SourceStatus =
   /** Every object that there is has been told. Comes once, the first time. */
   | { readonly type: 'synced'; readonly kind: Kind }
   /** Nothing can be read any more, or what was read is doubtful: what was told may be out of date. */

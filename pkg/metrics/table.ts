@@ -227,16 +227,16 @@ const ours = {
     help: 'Connections that were alive when a drain ended, closing ones not included, by the reason of the end',
     labels: ['reason'],
   },
-  toldClients: {
+  clientResets: {
     type: 'counter',
-    name: 'kubeproxy_ipvs_told_clients_total',
-    help: 'Clients with connections to a real server that was deleted, by whether they were told (told), could not be (untold), or could not be found (skipped)',
+    name: 'kubeproxy_ipvs_client_resets_total',
+    help: 'Clients with connections to a real server that was deleted, by whether they were sent a reset (sent), could not be sent one (failed), or could not be found (skipped)',
     labels: ['result'],
   },
-  revivedRealServers: {
+  reusedRealServers: {
     type: 'counter',
-    name: 'kubeproxy_ipvs_revived_real_servers_total',
-    help: "Real servers that took another pod's place and kept its connections",
+    name: 'kubeproxy_ipvs_reused_real_servers_total',
+    help: 'Real servers whose address another pod took while the kernel still knew connections of the one before',
     labels: [],
   },
   lists: {

@@ -6,33 +6,33 @@ import { type Ipvs, type VirtualServerId, virtualServerKey } from '../ipvs/ipvs.
 import type { Kind, Service } from '../kube/types.ts';
 import type { Links } from '../links/links.ts';
 import type { Logger } from '../log/log.ts';
-import type { Reach } from '../reach/reach.ts';
+import type { Neighbours } from '../neighbours/neighbours.ts';
 import type { Clock } from '../runner/clock.ts';
-import { Lane } from '../runner/lane.ts';
+import { Mutex } from '../runner/mutex.ts';
 import { Applier } from './apply/applier.ts';
-import type { FailedOperation, ServerOperation } from './apply/failed-operation.ts';
 import { Reconciler } from './apply/reconciler.ts';
 import { Retries } from './apply/retries.ts';
 import { type RuleSettings, RuleSource } from './apply/rule-source.ts';
 import { RuleWriter } from './apply/rule-writer.ts';
-import type { AuditContext } from './observed/kernel-reader.ts';
-import { Bookkeeper, type ServiceWishes } from './changes/ledger-updater.ts';
-import type { DrainMode } from './graceful/policy.ts';
-import { surroundingsOf } from './graceful/context.ts';
-import type { Farewell } from './graceful/client-reset.ts';
-import type { FlowForgetter } from './flows/stale-flows.ts';
-import { GracefulTerminationManager } from './graceful/manager.ts';
 import { Intake } from './changes/intake.ts';
-import type { KeptSettings } from './settings/kernel-settings.ts';
-import { Ledger } from './desired/ledger.ts';
-import { LeftoverSets } from './observed/leftover-sets.ts';
-import { Mirror } from './observed/mirror.ts';
+import { LedgerUpdater, type ServiceOptions } from './changes/ledger-updater.ts';
 import { Pods } from './changes/pod-index.ts';
-import { Replacements } from './graceful/address-reuse.ts';
-import type { Reporter } from './reporter.ts';
-import { Retirement } from './graceful/linger.ts';
 import { StartGuard } from './changes/start-guard.ts';
 import { Store } from './changes/store.ts';
+import { Ledger } from './desired/ledger.ts';
+import type { FlowForgetter } from './flows/stale-flows.ts';
+import { Replacements } from './graceful/address-reuse.ts';
+import type { ClientReset } from './graceful/client-reset.ts';
+import { drainContextOf } from './graceful/context.ts';
+import { FrontEndLinger } from './graceful/linger.ts';
+import { GracefulTerminationManager } from './graceful/manager.ts';
+import type { DrainMode } from './graceful/policy.ts';
+import type { AuditContext } from './observed/kernel-reader.ts';
+import { LeftoverSets } from './observed/leftover-sets.ts';
+import { Mirror } from './observed/mirror.ts';
+import type { FailedOperation, ServerOperation } from './plan/failed-operation.ts';
+import type { Reporter } from './reporter.ts';
+import type { KeptSettings } from './settings/kernel-settings.ts';
 
 /** What the proxier is made of and told. */
 export interface ProxierOptions {
@@ -40,7 +40,7 @@ export interface ProxierOptions {
   readonly ipsets: IpSets;
   readonly links: Links;
   readonly firewall: Firewall;
-  readonly reach: Reach;
+  readonly neighbours: Neighbours;
   readonly settings: KeptSettings;
   readonly flows: FlowForgetter;
   readonly reporter: Reporter;
@@ -59,9 +59,9 @@ export interface ProxierOptions {
     readonly unansweredAfter?: number;
   };
   /** What Services ask for by annotations; without it, they are not asked. */
-  readonly wishesOf?: (service: Service) => ServiceWishes;
+  readonly serviceOptionsOf?: (service: Service) => ServiceOptions;
   /** What tells clients that only wait; `undefined` leaves them to find out by themselves. */
-  readonly farewell: Farewell | undefined;
+  readonly clientReset: ClientReset | undefined;
   /** Asks the source for a second read of a kind, see `Source.confirm`; without it, what it says first is believed. */
   readonly confirm?: ((kind: Kind) => void) | undefined;
   /** Milliseconds between two audits. */
@@ -70,16 +70,16 @@ export interface ProxierOptions {
   readonly minSyncPeriod: number;
 }
 
-/** The parts of a proxier, which share one ledger, one mirror and one lane. */
+/** The parts of a proxier, which share one ledger, one mirror and one mutex. */
 export interface Parts {
-  readonly lane: Lane;
+  readonly mutex: Mutex;
   readonly ledger: Ledger;
   readonly mirror: Mirror;
   readonly store: Store;
   readonly intake: Intake;
-  readonly books: Bookkeeper;
+  readonly ledgerUpdater: LedgerUpdater;
   readonly rules: RuleWriter;
-  readonly retirement: Retirement;
+  readonly linger: FrontEndLinger;
   readonly retries: Retries;
   readonly replacements: Replacements;
   readonly graceful: GracefulTerminationManager;
@@ -102,7 +102,7 @@ export interface PartsCallbacks {
 export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): Parts {
   const { clock, log, reporter, firewall, families, ipvs, ipsets, links, flows } = options;
   const { onDirty, wake, onRules } = callbacks;
-  const [lane, ledger, mirror] = [new Lane(), new Ledger(), new Mirror()];
+  const [mutex, ledger, mirror] = [new Mutex(), new Ledger(), new Mirror()];
   const now = () => clock.now();
   const { pods, podOn } = buildPods(now, { ledger, graceful: () => graceful });
   const store = new Store(now, { pods, startTime: clock.wallClock() });
@@ -110,9 +110,16 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
     ...{ store, clock, log, reporter, onDirty },
     nodeName: options.nodeName,
   });
-  const books = new Bookkeeper({ store, ledger, clock, log, reporter, wishesOf: options.wishesOf });
+  const ledgerUpdater = new LedgerUpdater({
+    store,
+    ledger,
+    clock,
+    log,
+    reporter,
+    serviceOptionsOf: options.serviceOptionsOf,
+  });
   const retries = new Retries({ clock, log, ledger, wake });
-  const retirement = new Retirement({ ledger, mirror });
+  const linger = new FrontEndLinger({ ledger, mirror });
   const source = new RuleSource({
     settings: options.ruleSettings,
     firewall,
@@ -124,18 +131,18 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
     ...{ ipvs, ipsets, links, mirror, reporter, log, clock },
     requestRules: (family, nonEmpty) => rules.request(family, nonEmpty),
     drain: (requests) => graceful.begin(requests),
-    forgetFlows: (servers) => flows.forgetUntranslated(servers),
+    forgetFlows: (virtualServers) => flows.forgetUntranslated(virtualServers),
   });
   const applyNow = (operations: readonly ServerOperation[]): readonly FailedOperation[] => {
     const failed = applier.applyNow(operations);
     retries.fail(failed);
     return failed;
   };
-  const onRevived = () => reporter.revived();
-  const replacements = new Replacements({ ipvs, apply: applyNow, now, log, onRevived });
+  const onReused = () => reporter.reused();
+  const replacements = new Replacements({ ipvs, apply: applyNow, now, log, onReused });
   const guard = new StartGuard({ ...common, store, intake, log, confirm: options.confirm });
   const areSlicesCurrent = () => intake.isCurrent('Service', 'EndpointSlice') && !guard.isWaiting;
-  const shared = { applyNow, lane, ledger, mirror, pods, areSlicesCurrent, store, replacements };
+  const shared = { applyNow, mutex, ledger, mirror, pods, areSlicesCurrent, store, replacements };
   const graceful = buildGraceful(options, { ...shared, onDirty });
   const looked = { graceful, retries, replacements };
   const reading = { ipvs, mirror, ledger, excluded: options.excluded };
@@ -147,8 +154,10 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
     requestRules: (family) => rules.request(family, ledger.nonEmptySets(family)),
   });
   const auditContext = { ...common, ...reading, ipsets, links, leftovers, now };
-  const kept = { lane, store, intake, books, rules, retirement, reconciler, guard, auditContext };
-  return { ...common, ...looked, ...kept };
+  return {
+    ...{ ...common, ...looked, mutex, store, intake, ledgerUpdater },
+    ...{ rules, linger, reconciler, guard, auditContext },
+  };
 }
 
 /** The index of pods, and who has an address behind a virtual server, given by its key, as far as its Service's slices say it. */
@@ -156,15 +165,15 @@ function buildPods(
   now: () => number,
   { ledger, graceful }: { ledger: Ledger; graceful: () => GracefulTerminationManager },
 ) {
-  const concerns = (namespace: string) => (server: VirtualServerId) => {
-    const owner = ledger.lastOwner(virtualServerKey(server));
+  const concerns = (namespace: string) => (virtualServer: VirtualServerId) => {
+    const owner = ledger.lastOwner(virtualServerKey(virtualServer));
     return owner === undefined || owner.namespace === namespace;
   };
   const pods = new Pods(now, (address, namespace) =>
     graceful().podChanged(address, concerns(namespace)),
   );
-  const podOn = (server: string, address: IpAddress) => {
-    const owner = ledger.lastOwner(server);
+  const podOn = (virtualServer: string, address: IpAddress) => {
+    const owner = ledger.lastOwner(virtualServer);
     return owner === undefined ? '' : pods.uidOn(owner, address);
   };
   return { pods, podOn };
@@ -172,7 +181,7 @@ function buildPods(
 
 interface GracefulParts {
   readonly applyNow: (operations: readonly ServerOperation[]) => readonly FailedOperation[];
-  readonly lane: Lane;
+  readonly mutex: Mutex;
   readonly ledger: Ledger;
   readonly mirror: Mirror;
   readonly pods: Pods;
@@ -183,26 +192,26 @@ interface GracefulParts {
 }
 
 function buildGraceful(
-  { ipvs, reach, flows, clock, log, reporter, farewell, drains, scheduler }: ProxierOptions,
+  { ipvs, neighbours, flows, clock, log, reporter, clientReset, drains, scheduler }: ProxierOptions,
   parts: GracefulParts,
 ): GracefulTerminationManager {
-  const { applyNow, lane, ledger, mirror, pods, areSlicesCurrent, store, replacements } = parts;
+  const { applyNow, mutex, ledger, mirror, pods, areSlicesCurrent, store, replacements } = parts;
   const context = {
     ...{ ledger, mirror, pods, areSlicesCurrent, scheduler },
     timeout: drains.timeout,
   };
   return new GracefulTerminationManager({
-    ...{ ipvs, reach, apply: applyNow, lane, clock, log, farewell },
+    ...{ ipvs, neighbours, apply: applyNow, mutex, clock, log, clientReset },
     handover: flows.handover,
     mode: drains.mode,
     unansweredAfter: drains.unansweredAfter,
-    isWanted: (server, realServer) => ledger.wantsRealServer(server, realServer),
-    surroundings: (request) => surroundingsOf(request, context),
+    isWanted: (virtualServer, realServer) => ledger.wantsRealServer(virtualServer, realServer),
+    contextOf: (request) => drainContextOf(request, context),
     onEnd(drain) {
-      const { server, backend, podUid = '', end } = drain;
+      const { virtualServer, realServer, podUid = '', end } = drain;
       const isDeleted = end !== 'wanted' && end !== 'shutdown';
-      if (isDeleted) replacements.begin(server, { ...backend, podUid });
-      const owner = ledger.lastOwner(virtualServerKey(drain.server));
+      if (isDeleted) replacements.begin(virtualServer, { ...realServer, podUid });
+      const owner = ledger.lastOwner(virtualServerKey(drain.virtualServer));
       const service = owner && store.service(owner.key);
       // Another one may have its name by now.
       reporter.drainEnded(drain, service?.created === owner?.created ? service : undefined);

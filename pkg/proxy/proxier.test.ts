@@ -30,11 +30,11 @@ async function started(over: ConstructorParameters<typeof Stand>[0] = {}): Promi
   return stand;
 }
 
-function weights({ kernel }: Stand, server = web): string {
+function weights({ kernel }: Stand, virtualServer = web): string {
   const lines = kernel.ipvs
     .dump()
     .split('\n')
-    .filter((line) => line.includes(`-a -t ${server.address}:${server.port} `));
+    .filter((line) => line.includes(`-a -t ${virtualServer.address}:${virtualServer.port} `));
   return lines.map((line) => line.replace(/.*-r (\S+) .*-w (\d+).*/, '$1=$2')).join(' ');
 }
 
@@ -80,13 +80,13 @@ describe('the proxier', () => {
 
   test('a real server with connections drains until they are closed', async () => {
     const stand = await started();
-    const backend = { address: two.address, port: 8080 };
-    stand.kernel.ipvs.setCounters(web, backend, { inactiveConnections: 1 });
+    const realServer = { address: two.address, port: 8080 };
+    stand.kernel.ipvs.setCounters(web, realServer, { inactiveConnections: 1 });
     stand.tell(setSlice(slice([one, { ...two, ready: false }])));
     await stand.settle(60_000);
     expect(weights(stand)).toBe('10.0.0.1:8080=1 10.0.0.2:8080=0');
     expect(stand.proxier.graceful.inTerminationList('172.30.0.1:80/TCP/10.0.0.2:8080')).toBe(true);
-    stand.kernel.ipvs.setCounters(web, backend, { inactiveConnections: 0 });
+    stand.kernel.ipvs.setCounters(web, realServer, { inactiveConnections: 0 });
     await stand.settle(60_000);
     expect(weights(stand)).toBe('10.0.0.1:8080=1');
     expect(stand.proxier.graceful.size).toBe(0);
@@ -205,7 +205,7 @@ describe('the audit', () => {
   const hands: readonly (readonly [string, (kernel: FakeKernel) => void])[] = [
     [
       'a deleted virtual server',
-      ({ ipvs }) => void ipvs.write([{ kind: 'deleteVirtualServer', server: web }]),
+      ({ ipvs }) => void ipvs.write([{ kind: 'deleteVirtualServer', virtualServer: web }]),
     ],
     [
       'a deleted real server',
@@ -213,8 +213,8 @@ describe('the audit', () => {
         void ipvs.write([
           {
             kind: 'deleteRealServer',
-            server: web,
-            backend: { address: ip('10.0.0.1'), port: 8080 },
+            virtualServer: web,
+            realServer: { address: ip('10.0.0.1'), port: 8080 },
           },
         ]),
     ],
@@ -263,8 +263,8 @@ describe('the audit', () => {
         void ipvs.write([
           {
             kind: 'updateRealServer',
-            server: web,
-            backend: {
+            virtualServer: web,
+            realServer: {
               address: ip('10.0.0.1'),
               port: 8080,
               weight: 7,
@@ -301,7 +301,7 @@ describe('the audit', () => {
     kernel.ipvs.write([
       {
         kind: 'addVirtualServer',
-        server: {
+        virtualServer: {
           ...foreign,
           scheduler: 'rr',
           flags: 0,

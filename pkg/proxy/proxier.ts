@@ -2,19 +2,19 @@ import type { Family } from '../ip/address.ts';
 import type { Change } from '../kube/types.ts';
 import { Backoff } from '../runner/backoff.ts';
 import { seconds, sleep } from '../runner/clock.ts';
-import { Breather } from '../runner/lane.ts';
 import { Runner } from '../runner/runner.ts';
-import { deviceName } from './apply/applier.ts';
-import { audit, readAddresses } from './observed/kernel-reader.ts';
+import { Yielder } from '../runner/yielder.ts';
 import type { Entered } from './changes/ledger-updater.ts';
+import { NodeAddresses } from './changes/node-addresses.ts';
+import type { Trigger } from './changes/triggers.ts';
+import { buildParts, type Parts, type ProxierOptions } from './create.ts';
+import { deviceName } from './desired/device.ts';
 import type { NodeContext } from './desired/footprint.ts';
+import { Keys } from './desired/keys.ts';
 import type { GracefulTerminationManager } from './graceful/manager.ts';
 import { guarded } from './guarded-reporter.ts';
-import { waitForObjects } from './changes/initial-objects.ts';
-import { Keys } from './desired/keys.ts';
-import { NodeAddresses } from './changes/node-addresses.ts';
-import { buildParts, type Parts, type ProxierOptions } from './create.ts';
-import type { Trigger } from './changes/triggers.ts';
+import { waitForObjects } from './initial-objects.ts';
+import { audit, readAddresses } from './observed/kernel-reader.ts';
 
 /** How long audits that failures asked for keep apart, in milliseconds. */
 const auditPause = seconds(1);
@@ -57,12 +57,12 @@ export class Proxier {
       },
     });
     this.#nodeAddresses = new NodeAddresses(this.#parts);
-    const { lane } = this.#parts;
+    const { mutex } = this.#parts;
     this.#syncs = new Runner({
       clock,
       log,
       minInterval: minSyncPeriod,
-      run: () => lane.run(() => this.#syncOrAudit()),
+      run: () => mutex.run(() => this.#syncOrAudit()),
     });
     this.#audits = new Runner({
       clock,
@@ -92,7 +92,7 @@ export class Proxier {
     await waitForObjects(this.#parts, { ...this.#options, signal });
     if (signal.aborted) return;
     this.#audits.request();
-    const onChange = () => void this.#parts.lane.run(() => this.#readAddresses());
+    const onChange = () => void this.#parts.mutex.run(() => this.#readAddresses());
     await Promise.all([
       this.#audits.run(signal),
       this.#syncs.run(signal),
@@ -105,28 +105,28 @@ export class Proxier {
 
   /** Ends when every change taken in so far is in the kernel. */
   async idle(): Promise<void> {
-    const { lane, rules, store, books, reconciler } = this.#parts;
+    const { mutex, rules, store, ledgerUpdater, reconciler } = this.#parts;
     do {
-      await lane.run(() => sleep(this.#options.clock, 0));
+      await mutex.run(() => sleep(this.#options.clock, 0));
       await rules.attempted(this.#stop.signal);
       // A sync that took the last changes in may still be at work: what is asked for now ends after it.
-      await lane.run(() => undefined);
-    } while (store.isDirty || books.hasMore || reconciler.isWaiting || rules.isPending);
+      await mutex.run(() => undefined);
+    } while (store.isDirty || ledgerUpdater.hasMore || reconciler.isWaiting || rules.isPending);
   }
 
   /** Everything that the API says, against everything that the kernel holds; what needs rules waits for them, and nothing else. */
   async #firstSync(): Promise<void> {
     const { clock, log, families, reporter } = this.#options;
-    const { lane, rules, reconciler, store, guard } = this.#parts;
+    const { mutex, rules, reconciler, store, guard } = this.#parts;
     const started = clock.now();
     this.#isAuditDue = false;
-    const { isSuccess, triggers } = await lane.run(() => this.#syncAll());
+    const { isSuccess, triggers } = await mutex.run(() => this.#syncAll());
     this.#hasRead = true;
     let isWhole = isSuccess;
     do {
       await rules.attempted(this.#stop.signal);
       if (this.#stop.signal.aborted) return;
-      isWhole = (await lane.run(() => this.#settle(reconciler.takeWaiting()))) && isWhole;
+      isWhole = (await mutex.run(() => this.#settle(reconciler.takeWaiting()))) && isWhole;
     } while (reconciler.isWaiting);
     this.#report(started, { isSuccess: isWhole, triggers, families });
     if (!isWhole) return;
@@ -143,11 +143,11 @@ export class Proxier {
     this.#parts.store.markDirty(() => true);
     const { triggers } = await this.#enter({ isComplete: true });
     const keys = new Keys();
-    const breather = new Breather(() => clock.now());
+    const yielder = new Yielder(() => clock.now());
     for await (const step of audit(this.#parts.auditContext)) {
       keys.add(step);
       reporter.progressed();
-      await breather.breathe();
+      await yielder.yieldIfDue();
     }
     this.#parts.guard.inspect();
     return { isSuccess: await this.#settle(keys), triggers };
@@ -169,7 +169,7 @@ export class Proxier {
   /** Brings the ledger up to date, and asks for another sync if there is more to enter. */
   async #enter({ isComplete = false } = {}): Promise<Entered> {
     this.#nodeAddresses.markServices();
-    const entered = await this.#parts.books.enter(this.#nodeContext(), { isComplete });
+    const entered = await this.#parts.ledgerUpdater.enter(this.#nodeContext(), { isComplete });
     const wait = (entered.next ?? Number.POSITIVE_INFINITY) - this.#options.clock.now();
     if (entered.next !== undefined) this.#syncs.retryAfter(Math.max(0, wait));
     // Only when all that was told is in the ledger: it may explain what is kept.
@@ -203,24 +203,24 @@ export class Proxier {
   /** Compares the kernel with the ledger, step by step, and repairs the difference; changes are carried out in between. */
   async #audit(): Promise<void> {
     const { clock, reporter, families, settings } = this.#options;
-    const { lane, rules, auditContext } = this.#parts;
+    const { mutex, rules, auditContext } = this.#parts;
     const started = clock.now();
     settings.restore();
     const steps = audit(auditContext);
-    const breather = new Breather(() => clock.now());
-    // Beside the lane: it starts programs, which may wait for a lock.
+    const yielder = new Yielder(() => clock.now());
+    // Beside the mutex: it starts programs, which may wait for a lock.
     const checking = rules.check();
     this.#isAuditDue = false;
     let isSuccess = true;
     for (let isOver = false; !isOver; ) {
-      await lane.run(async () => {
+      await mutex.run(async () => {
         await this.#sync();
         const step = await steps.next();
         isOver = step.done === true;
         if (step.done !== true)
           isSuccess = (await this.#settle(step.value, { isRepair: true })) && isSuccess;
       });
-      await breather.breathe();
+      await yielder.yieldIfDue();
     }
     for (const _ of await checking) reporter.repaired('setRules');
     if (isSuccess && !this.#isAuditDue) this.#auditBackoff.reset();
@@ -245,22 +245,22 @@ export class Proxier {
 
   /** Makes the kernel right for some keys, and for retired front ends whose time has come. False if something shared failed. */
   async #settle(keys: Keys, { isRepair = false } = {}): Promise<boolean> {
-    const { rules, reconciler, ledger, graceful, retirement, replacements } = this.#parts;
+    const { rules, reconciler, ledger, graceful, linger, replacements } = this.#parts;
     const now = this.#options.clock.now();
     this.#lastSync = now;
     rules.refresh();
     const between = () => this.#syncBetween();
     const outcomes = [await reconciler.reconcile(keys, { isRepair, between })];
     const retired = ledger.retired();
-    for (const key of keys.servers) if (retired.has(key)) graceful.virtualServerRetired(key);
-    const released = retirement.release(now);
+    for (const key of keys.virtualServers) if (retired.has(key)) graceful.virtualServerRetired(key);
+    const released = linger.release(now);
     const rested = replacements.due();
     released.keys.add(rested.keys);
     if (!released.keys.isEmpty) outcomes.push(await reconciler.reconcile(released.keys));
-    const gone = retirement.forget();
+    const gone = linger.forget();
     if (!gone.isEmpty) outcomes.push(await reconciler.reconcile(gone));
     this.#schedule([released.next, rested.next]);
-    this.#options.flows.reconcileUdp(this.#parts.books.takeUdpChanges());
+    this.#options.flows.reconcileUdp(this.#parts.ledgerUpdater.takeUdpChanges());
     if (outcomes.some(({ needsAudit }) => needsAudit)) this.#postponeAudit();
     return outcomes.every(({ isSuccess }) => isSuccess);
   }
@@ -282,12 +282,12 @@ export class Proxier {
 
   #report(started: number, report: Synced & { readonly families: readonly Family[] }): void {
     const { clock, reporter, families } = this.#options;
-    const { retries, books, ledger, rules, guard } = this.#parts;
+    const { retries, ledgerUpdater, ledger, rules, guard } = this.#parts;
     const triggers = report.triggers.filter(({ family }) => families.includes(family));
     const isSuccess = report.isSuccess && !rules.isFailing;
     reporter.synced({ ...report, isSuccess, triggers, milliseconds: clock.now() - started });
     reporter.state({
-      failedServices: retries.failedServices + books.failedServices,
+      failedServices: retries.failedServices + ledgerUpdater.failedServices,
       conflicts: ledger.conflictCount(),
       draining: this.graceful.size,
       withoutLocalEndpoints: ledger.withoutLocalEndpoints(),

@@ -1,11 +1,11 @@
 import type { Family } from '../ip/address.ts';
 import type { VirtualServerId } from '../ipvs/ipvs.ts';
 import type { Kind, ObjectName, Problem, Service } from '../kube/types.ts';
-import type { Conflict } from './desired/claims.ts';
-import type { EndedDrain } from './graceful/list.ts';
-import type { LocalLack } from './desired/footprint.ts';
-import type { Operation } from './plan/operation.ts';
 import type { Trigger } from './changes/triggers.ts';
+import type { Conflict } from './desired/claims.ts';
+import type { LocalLack } from './desired/footprint.ts';
+import type { EndedDrain } from './graceful/list.ts';
+import type { Operation } from './plan/operation.ts';
 
 /** How one sync went. */
 export interface SyncReport {
@@ -60,14 +60,14 @@ export interface Reporter {
   /** Two Services want one virtual server, and so many others; the one that lost, unless it is gone by now. Said each time that it begins. */
   conflict(
     conflict: Conflict,
-    about: { server: VirtualServerId; loser: ServiceIdentity | undefined; others: number },
+    about: { virtualServer: VirtualServerId; loser: ServiceIdentity | undefined; others: number },
   ): void;
   /** A drain ended; the Service that has the virtual server, or had it until it was no longer wanted, if it is still there. */
   drainEnded(drain: EndedDrain, service: ServiceIdentity | undefined): void;
   /** What a Service asks for by annotations cannot be understood; said once for each different complaint. */
   invalidAnnotations(service: ServiceIdentity, problems: readonly Problem[]): void;
   /** A real server took another pod's place and kept its connections in spite of everything. */
-  revived(): void;
+  reused(): void;
   rulesFailed(family: Family): void;
   /** A batch went through: the program lives. */
   progressed(): void;

@@ -75,10 +75,10 @@ function cpu(): () => string {
 }
 
 function createProxier(onFirstSync: () => void): Proxier {
-  const { ipsets, links, firewall, conntrack, reach } = new FakeKernel();
+  const { ipsets, links, firewall, conntrack, neighbours } = new FakeKernel();
   const health = new ProxyHealth({ clock, syncPeriod: minutes(60) });
   return new Proxier({
-    ...{ ipsets, links, firewall, reach, clock, log, settings: keptSettings },
+    ...{ ipsets, links, firewall, neighbours, clock, log, settings: keptSettings },
     ipvs: new NetlinkIpvs(connection, new SomeFamily(connection, 'IPVS')),
     flows: new FlowForgetter({
       log,
@@ -97,7 +97,7 @@ function createProxier(onFirstSync: () => void): Proxier {
       detectLocal: { mode: 'ClusterCIDR', networks: [net('10.0.0.0/8')] },
     },
     drains: { mode: 'pod', timeout: minutes(15) },
-    farewell: undefined,
+    clientReset: undefined,
     syncPeriod: minutes(60),
     minSyncPeriod: 0,
   });

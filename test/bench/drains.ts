@@ -17,18 +17,18 @@ import { setService, setSlice } from '../support/proxier.ts';
 import { connect } from '../support/stream.ts';
 
 const loads = [
-  { drains: 0, servers: 1_000 },
-  { drains: 10, servers: 10 },
-  { drains: 10, servers: 1 },
-  { drains: 1_000, servers: 1_000 },
-  { drains: 1_000, servers: 100 },
+  { drains: 0, virtualServers: 1_000 },
+  { drains: 10, virtualServers: 10 },
+  { drains: 10, virtualServers: 1 },
+  { drains: 1_000, virtualServers: 1_000 },
+  { drains: 1_000, virtualServers: 100 },
 ] as const;
 
 console.log('| drains | virtual servers | dumps in the first minute | the second | the tenth |');
 console.log('|---|---|---|---|---|');
 for (const load of loads) {
   const dumps = await dumpsByMinute(load, 10);
-  const cells = [load.drains, load.servers, dumps[0], dumps[1], dumps[9]];
+  const cells = [load.drains, load.virtualServers, dumps[0], dumps[1], dumps[9]];
   console.log(`| ${cells.map((cell) => Number(cell).toLocaleString('en')).join(' | ')} |`);
 }
 
@@ -45,7 +45,7 @@ const [pod, caller] = [
   network.addPod('caller', [ip('10.0.1.11')]),
 ];
 const proxy = new NodeProxy(network.node.namespace);
-const servers = ways.map((_, index) =>
+const virtualServers = ways.map((_, index) =>
   serve(pod, { protocol: 'TCP', port: portOf(index), address: ip('10.0.1.1') }),
 );
 const tell = (ready: boolean) =>
@@ -82,7 +82,7 @@ try {
     await sleep(20);
   }
 } finally {
-  for (const server of servers) server.close();
+  for (const virtualServer of virtualServers) virtualServer.close();
   await proxy.stop();
   network.close();
 }

@@ -12,13 +12,13 @@ import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
 import { createLogger } from '../../pkg/log/log.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
+import { NetlinkNeighbours } from '../../pkg/neighbours/netlink.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import type { Trace } from '../../pkg/netlink/trace.ts';
 import { FlowForgetter } from '../../pkg/proxy/flows/stale-flows.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
-import { NetlinkReach } from '../../pkg/reach/netlink.ts';
 import { minutes, systemClock } from '../../pkg/runner/clock.ts';
 import { net } from '../support/addresses.ts';
 import { kernelSettings } from '../support/settings.ts';
@@ -87,7 +87,7 @@ export class Node {
         writes: ['ensureDummy', 'write'],
       }),
       firewall: stopwatch.time(firewall, { part: 'rules', reads: ['check'], writes: ['apply'] }),
-      reach: new NetlinkReach(route),
+      neighbours: new NetlinkNeighbours(route),
       settings,
       flows: new FlowForgetter({
         log,
@@ -108,7 +108,7 @@ export class Node {
         detectLocal: { mode: 'ClusterCIDR', networks: [net('10.0.0.0/8'), net('fd00:10::/32')] },
       },
       drains: { mode: 'pod', timeout: minutes(15) },
-      farewell: undefined,
+      clientReset: undefined,
       minSyncPeriod: 0,
     });
     this.#run = this.proxier.run(this.#stop.signal);

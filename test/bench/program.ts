@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { link, NETLINK_ROUTE } from '../../pkg/links/schema.ts';
 import { EventSocket } from '../../pkg/netlink/events.ts';
-import { deviceName } from '../../pkg/proxy/apply/applier.ts';
+import { deviceName } from '../../pkg/proxy/desired/device.ts';
 import { createNamespace, type Namespace } from '../support/namespace.ts';
 import { list } from './objects.ts';
 import { printSize, printTime, type Size, table } from './run.ts';

@@ -16,7 +16,7 @@ import { Connection, type ConnectionOptions } from '../../pkg/netlink/connection
 import { GenericFamily, NETLINK_GENERIC } from '../../pkg/netlink/generic.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import { type DatagramSocket, NetlinkSocket } from '../../pkg/netlink/socket.ts';
-import { deviceName } from '../../pkg/proxy/apply/applier.ts';
+import { deviceName } from '../../pkg/proxy/desired/device.ts';
 import { setHeader, setIds, setName } from '../../pkg/proxy/desired/sets.ts';
 import { podsOf, service, slice } from './objects.ts';
 
@@ -33,12 +33,12 @@ export async function record(
   const ipsets = new NetlinkIpSets(tape.connect(NETLINK_NETFILTER, { echo: true }));
   const links = new NetlinkLinks(tape.connect(NETLINK_ROUTE, {}));
   tape.clear(); // looking for the family is no part of it
-  const { servers, entries, addresses } = wanted(services, endpoints);
+  const { virtualServers, entries, addresses } = wanted(services, endpoints);
   for (const family of ['IPv4', 'IPv6'] as const)
     for (const id of setIds) ipsets.create(setHeader(id, family));
   expectNone(ipsets.write(entries));
   tape.write(join(folder, 'ipset'));
-  expectNone(ipvs.write(servers));
+  expectNone(ipvs.write(virtualServers));
   tape.write(join(folder, 'ipvs'));
   links.ensureDummy(deviceName);
   const binds = addresses.map((address) => ({
@@ -52,13 +52,13 @@ export async function record(
   await ipsets.sets();
   for (const family of ['IPv4', 'IPv6'] as const)
     for (const id of setIds) await ipsets.entries(setName(id, family));
-  for (const server of await ipvs.virtualServers()) await ipvs.realServers(server);
+  for (const virtualServer of await ipvs.virtualServers()) await ipvs.realServers(virtualServer);
   tape.write(join(folder, 'audit'));
   tape.close();
 }
 
 function wanted(services: number, endpoints: number) {
-  const servers: IpvsWrite[] = [];
+  const virtualServers: IpvsWrite[] = [];
   const entries: EntryWrite[] = [];
   const addresses: IpAddress[] = [];
   for (let index = 0; index < services; index++) {
@@ -67,11 +67,11 @@ function wanted(services: number, endpoints: number) {
       endpoints: readonly { addresses: readonly string[] }[];
     };
     const ip = address(clusterIP);
-    const server = virtualServer(ip);
-    servers.push({ kind: 'addVirtualServer', server });
+    const virtualServer = virtualServerAt(ip);
+    virtualServers.push({ kind: 'addVirtualServer', virtualServer });
     for (const pod of pods) {
-      const backend = realServer(address(pod.addresses[0] ?? ''));
-      servers.push({ kind: 'addRealServer', server, backend });
+      const realServer = realServerAt(address(pod.addresses[0] ?? ''));
+      virtualServers.push({ kind: 'addRealServer', virtualServer, realServer });
     }
     addresses.push(ip);
     const entry = { type: 'hash:ip,port', ip, protocol: 'TCP', port: 80 } as const;
@@ -82,17 +82,17 @@ function wanted(services: number, endpoints: number) {
       entry: { type: 'hash:ip', ip },
     });
   }
-  return { servers, entries, addresses };
+  return { virtualServers, entries, addresses };
 }
 
-function virtualServer(ip: IpAddress): VirtualServer {
+function virtualServerAt(ip: IpAddress): VirtualServer {
   return {
     ...{ address: ip, protocol: 'TCP', port: 80, scheduler: 'rr' },
     ...{ flags: 0, timeout: 0, prefixLength: 32, persistenceEngine: '' },
   };
 }
 
-function realServer(ip: IpAddress) {
+function realServerAt(ip: IpAddress) {
   return {
     ...{ address: ip, port: 8080, weight: 1, forwarding: 'masquerade' as const },
     ...{ upperThreshold: 0, lowerThreshold: 0 },

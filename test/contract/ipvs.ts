@@ -20,7 +20,7 @@ export interface IpvsHarness {
   close(): void;
 }
 
-function server(text: string, changes: Partial<VirtualServer> = {}): VirtualServer {
+function virtualServer(text: string, changes: Partial<VirtualServer> = {}): VirtualServer {
   const address = ip(text);
   const prefixLength = text.includes(':') ? 128 : 32;
   return {
@@ -30,7 +30,7 @@ function server(text: string, changes: Partial<VirtualServer> = {}): VirtualServ
   } as VirtualServer;
 }
 
-function backend(text: string, changes: Partial<RealServer> = {}): RealServer {
+function realServer(text: string, changes: Partial<RealServer> = {}): RealServer {
   return {
     ...{ address: ip(text), port: 80, weight: 1, forwarding: 'masquerade' },
     ...{ upperThreshold: 0, lowerThreshold: 0 },
@@ -38,10 +38,10 @@ function backend(text: string, changes: Partial<RealServer> = {}): RealServer {
   } as RealServer;
 }
 
-const web = server('172.30.0.1');
-const web6 = server('fd00:172:30::1');
-const one = backend('10.0.0.1');
-const two = backend('10.0.0.2');
+const web = virtualServer('172.30.0.1');
+const web6 = virtualServer('fd00:172:30::1');
+const one = realServer('10.0.0.1');
+const two = realServer('10.0.0.2');
 const none = {
   connections: 0n,
   incomingPackets: 0n,
@@ -66,41 +66,51 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
       return ipvs.write(batch).map(({ index, error }) => `${index} ${errnoOf(error)}`);
     }
 
-    function add(added: VirtualServer, ...backends: readonly RealServer[]): void {
-      const servers = backends.map(
-        (each): IpvsWrite => ({ kind: 'addRealServer', server: added, backend: each }),
+    function add(added: VirtualServer, ...realServers: readonly RealServer[]): void {
+      const virtualServers = realServers.map(
+        (each): IpvsWrite => ({ kind: 'addRealServer', virtualServer: added, realServer: each }),
       );
-      expect(write({ kind: 'addVirtualServer', server: added }, ...servers)).toEqual([]);
+      expect(write({ kind: 'addVirtualServer', virtualServer: added }, ...virtualServers)).toEqual(
+        [],
+      );
     }
 
     describe('virtual servers', () => {
       test.each<[string, VirtualServer, string]>([
         ['a plain one', web, '-A -t 172.30.0.1:443 -s rr'],
         ['IPv6', web6, '-A -t [fd00:172:30::1]:443 -s rr'],
-        ['UDP', server('172.30.0.1', { protocol: 'UDP', port: 53 }), '-A -u 172.30.0.1:53 -s rr'],
+        [
+          'UDP',
+          virtualServer('172.30.0.1', { protocol: 'UDP', port: 53 }),
+          '-A -u 172.30.0.1:53 -s rr',
+        ],
         [
           'SCTP',
-          server('172.30.0.1', { protocol: 'SCTP' }),
+          virtualServer('172.30.0.1', { protocol: 'SCTP' }),
           '-A --sctp-service 172.30.0.1:443 -s rr',
         ],
         [
           'another scheduler',
-          server('172.30.0.1', { scheduler: 'lc' }),
+          virtualServer('172.30.0.1', { scheduler: 'lc' }),
           '-A -t 172.30.0.1:443 -s lc',
         ],
         [
           'persistence',
-          server('172.30.0.1', { flags: IP_VS_SVC_F_PERSISTENT, timeout: 10_800 }),
+          virtualServer('172.30.0.1', { flags: IP_VS_SVC_F_PERSISTENT, timeout: 10_800 }),
           '-A -t 172.30.0.1:443 -s rr -p 10800',
         ],
         [
           'persistence of client networks',
-          server('172.30.0.1', { flags: IP_VS_SVC_F_PERSISTENT, timeout: 60, prefixLength: 20 }),
+          virtualServer('172.30.0.1', {
+            flags: IP_VS_SVC_F_PERSISTENT,
+            timeout: 60,
+            prefixLength: 20,
+          }),
           '-A -t 172.30.0.1:443 -s rr -p 60 -M 255.255.240.0',
         ],
         [
           'persistence of IPv6 client networks',
-          server('fd00:172:30::1', {
+          virtualServer('fd00:172:30::1', {
             flags: IP_VS_SVC_F_PERSISTENT,
             timeout: 60,
             prefixLength: 64,
@@ -109,22 +119,25 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
         ],
         [
           'the fallback of sh',
-          server('172.30.0.1', { scheduler: 'sh', flags: IP_VS_SVC_F_SCHED1 }),
+          virtualServer('172.30.0.1', { scheduler: 'sh', flags: IP_VS_SVC_F_SCHED1 }),
           '-A -t 172.30.0.1:443 -s sh -b sh-fallback',
         ],
         [
           'both flags of mh',
-          server('172.30.0.1', { scheduler: 'mh', flags: IP_VS_SVC_F_SCHED1 | IP_VS_SVC_F_SCHED2 }),
+          virtualServer('172.30.0.1', {
+            scheduler: 'mh',
+            flags: IP_VS_SVC_F_SCHED1 | IP_VS_SVC_F_SCHED2,
+          }),
           '-A -t 172.30.0.1:443 -s mh -b mh-fallback,mh-port',
         ],
         [
           'one packet scheduling',
-          server('172.30.0.1', { protocol: 'UDP', flags: IP_VS_SVC_F_ONEPACKET }),
+          virtualServer('172.30.0.1', { protocol: 'UDP', flags: IP_VS_SVC_F_ONEPACKET }),
           '-A -u 172.30.0.1:443 -s rr -o',
         ],
         [
           'a persistence engine',
-          server('172.30.0.1', {
+          virtualServer('172.30.0.1', {
             protocol: 'UDP',
             flags: IP_VS_SVC_F_PERSISTENT,
             timeout: 60,
@@ -142,23 +155,23 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
       test('one is told from another by address, protocol and port', async () => {
         const others = [
           web,
-          server('172.30.0.2'),
-          server('172.30.0.1', { protocol: 'UDP' }),
-          server('172.30.0.1', { port: 444 }),
+          virtualServer('172.30.0.2'),
+          virtualServer('172.30.0.1', { protocol: 'UDP' }),
+          virtualServer('172.30.0.1', { port: 444 }),
           web6,
         ];
         for (const other of others) add(other);
         expect(await ipvs.virtualServers()).toHaveLength(others.length);
-        expect(write({ kind: 'deleteVirtualServer', server: others[2] as VirtualServer })).toEqual(
-          [],
-        );
+        expect(
+          write({ kind: 'deleteVirtualServer', virtualServer: others[2] as VirtualServer }),
+        ).toEqual([]);
         expect(ipvs.virtualServer(others[2] as VirtualServer)).toBeUndefined();
         expect(await ipvs.virtualServers()).toHaveLength(others.length - 1);
       });
 
       test('a change replaces everything but the real servers', async () => {
         add(
-          server('172.30.0.1', {
+          virtualServer('172.30.0.1', {
             flags: IP_VS_SVC_F_PERSISTENT,
             timeout: 60,
             persistenceEngine: 'sip',
@@ -166,12 +179,12 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
           }),
           one,
         );
-        const changed = server('172.30.0.1', {
+        const changed = virtualServer('172.30.0.1', {
           scheduler: 'sh',
           flags: IP_VS_SVC_F_SCHED1,
           protocol: 'UDP',
         });
-        expect(write({ kind: 'updateVirtualServer', server: changed })).toEqual([]);
+        expect(write({ kind: 'updateVirtualServer', virtualServer: changed })).toEqual([]);
         expect(ipvs.virtualServer(changed)).toEqual({ ...changed, statistics: none });
         expect(await ipvs.realServers(changed)).toHaveLength(1);
       });
@@ -184,7 +197,7 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
 
       test('deleting one takes its real servers along', async () => {
         add(web, one, two);
-        expect(write({ kind: 'deleteVirtualServer', server: web })).toEqual([]);
+        expect(write({ kind: 'deleteVirtualServer', virtualServer: web })).toEqual([]);
         add(web);
         expect(await ipvs.realServers(web)).toEqual([]);
       });
@@ -196,37 +209,37 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
         [
           'IPv6',
           web6,
-          backend('fd00:10::1'),
+          realServer('fd00:10::1'),
           '-a -t [fd00:172:30::1]:443 -r [fd00:10::1]:80 -m -w 1',
         ],
         [
           'weight 0',
           web,
-          backend('10.0.0.1', { weight: 0 }),
+          realServer('10.0.0.1', { weight: 0 }),
           '-a -t 172.30.0.1:443 -r 10.0.0.1:80 -m -w 0',
         ],
         [
           'the largest weight',
           web,
-          backend('10.0.0.1', { weight: 0x7fffffff }),
+          realServer('10.0.0.1', { weight: 0x7fffffff }),
           '-a -t 172.30.0.1:443 -r 10.0.0.1:80 -m -w 2147483647',
         ],
         [
           'thresholds',
           web,
-          backend('10.0.0.1', { upperThreshold: 100, lowerThreshold: 50 }),
+          realServer('10.0.0.1', { upperThreshold: 100, lowerThreshold: 50 }),
           '-a -t 172.30.0.1:443 -r 10.0.0.1:80 -m -w 1',
         ],
         [
           'direct routing',
           web,
-          backend('10.0.0.1', { forwarding: 'direct', port: 443 }),
+          realServer('10.0.0.1', { forwarding: 'direct', port: 443 }),
           '-a -t 172.30.0.1:443 -r 10.0.0.1:443 -g -w 1',
         ],
         [
           'a tunnel to the other family',
           web,
-          backend('fd00:10::1', { forwarding: 'tunnel', port: 443 }),
+          realServer('fd00:10::1', { forwarding: 'tunnel', port: 443 }),
           '-a -t 172.30.0.1:443 -r [fd00:10::1]:443 -i -w 1 --tun-type ipip',
         ],
       ])('%s comes back as it was asked for', async (_, asked, each, line) => {
@@ -242,10 +255,12 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
       });
 
       test('those of one virtual server are not those of another', async () => {
-        const other = server('172.30.0.2');
+        const other = virtualServer('172.30.0.2');
         add(web, one, two);
         add(other, one);
-        expect(write({ kind: 'deleteRealServer', server: other, backend: one })).toEqual([]);
+        expect(write({ kind: 'deleteRealServer', virtualServer: other, realServer: one })).toEqual(
+          [],
+        );
         expect(await ipvs.realServers(web)).toHaveLength(2);
         expect(await ipvs.realServers(other)).toEqual([]);
       });
@@ -253,7 +268,11 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
       test('a weight is changed in place', async () => {
         add(web, one, two);
         expect(
-          write({ kind: 'updateRealServer', server: web, backend: { ...two, weight: 0 } }),
+          write({
+            kind: 'updateRealServer',
+            virtualServer: web,
+            realServer: { ...two, weight: 0 },
+          }),
         ).toEqual([]);
         const weights = (await ipvs.realServers(web)).map(
           ({ address, weight }) => `${address} ${weight}`,
@@ -263,44 +282,47 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
     });
 
     test.each<[string, readonly IpvsWrite[], readonly string[]]>([
-      ['a second virtual server', [{ kind: 'addVirtualServer', server: web }], ['0 EEXIST']],
+      ['a second virtual server', [{ kind: 'addVirtualServer', virtualServer: web }], ['0 EEXIST']],
       [
         'a second real server',
-        [{ kind: 'addRealServer', server: web, backend: one }],
+        [{ kind: 'addRealServer', virtualServer: web, realServer: one }],
         ['0 EEXIST'],
       ],
       [
         'a change of a virtual server that is not there',
-        [{ kind: 'updateVirtualServer', server: web6 }],
+        [{ kind: 'updateVirtualServer', virtualServer: web6 }],
         ['0 ESRCH'],
       ],
       [
         'taking away a virtual server that is not there',
-        [{ kind: 'deleteVirtualServer', server: web6 }],
+        [{ kind: 'deleteVirtualServer', virtualServer: web6 }],
         ['0 ESRCH'],
       ],
       [
         'a real server of a virtual server that is not there',
         [
-          { kind: 'addRealServer', server: web6, backend: backend('fd00:10::1') },
-          { kind: 'updateRealServer', server: web6, backend: backend('fd00:10::1') },
-          { kind: 'deleteRealServer', server: web6, backend: backend('fd00:10::1') },
+          { kind: 'addRealServer', virtualServer: web6, realServer: realServer('fd00:10::1') },
+          { kind: 'updateRealServer', virtualServer: web6, realServer: realServer('fd00:10::1') },
+          { kind: 'deleteRealServer', virtualServer: web6, realServer: realServer('fd00:10::1') },
         ],
         ['0 ESRCH', '1 ESRCH', '2 ESRCH'],
       ],
       [
         'a real server that is not there',
         [
-          { kind: 'updateRealServer', server: web, backend: two },
-          { kind: 'deleteRealServer', server: web, backend: two },
+          { kind: 'updateRealServer', virtualServer: web, realServer: two },
+          { kind: 'deleteRealServer', virtualServer: web, realServer: two },
         ],
         ['0 ENOENT', '1 ENOENT'],
       ],
       [
         'an unknown scheduler',
         [
-          { kind: 'addVirtualServer', server: server('172.30.0.9', { scheduler: 'nosuch' }) },
-          { kind: 'updateVirtualServer', server: { ...web, scheduler: 'nosuch' } },
+          {
+            kind: 'addVirtualServer',
+            virtualServer: virtualServer('172.30.0.9', { scheduler: 'nosuch' }),
+          },
+          { kind: 'updateVirtualServer', virtualServer: { ...web, scheduler: 'nosuch' } },
         ],
         ['0 ENOENT', '1 ENOENT'],
       ],
@@ -309,7 +331,7 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
         [
           {
             kind: 'addVirtualServer',
-            server: server('172.30.0.9', { persistenceEngine: 'nosuch' }),
+            virtualServer: virtualServer('172.30.0.9', { persistenceEngine: 'nosuch' }),
           },
         ],
         ['0 ENOENT'],
@@ -317,10 +339,13 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
       [
         'names that are too long',
         [
-          { kind: 'addVirtualServer', server: server('172.30.0.9', { scheduler: 'x'.repeat(16) }) },
           {
             kind: 'addVirtualServer',
-            server: server('172.30.0.9', { persistenceEngine: 'x'.repeat(17) }),
+            virtualServer: virtualServer('172.30.0.9', { scheduler: 'x'.repeat(16) }),
+          },
+          {
+            kind: 'addVirtualServer',
+            virtualServer: virtualServer('172.30.0.9', { persistenceEngine: 'x'.repeat(17) }),
           },
         ],
         ['0 EINVAL', '1 EINVAL'],
@@ -328,19 +353,40 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
       [
         'an IPv6 client network of no or too many bits',
         [
-          { kind: 'addVirtualServer', server: server('fd00:172:30::9', { prefixLength: 0 }) },
-          { kind: 'addVirtualServer', server: server('fd00:172:30::9', { prefixLength: 129 }) },
+          {
+            kind: 'addVirtualServer',
+            virtualServer: virtualServer('fd00:172:30::9', { prefixLength: 0 }),
+          },
+          {
+            kind: 'addVirtualServer',
+            virtualServer: virtualServer('fd00:172:30::9', { prefixLength: 129 }),
+          },
         ],
         ['0 EINVAL', '1 EINVAL'],
       ],
       [
         'numbers that are out of range',
         [
-          { kind: 'addVirtualServer', server: server('172.30.0.9', { port: 70_000 }) },
-          { kind: 'addRealServer', server: web, backend: backend('10.0.0.3', { port: -1 }) },
-          { kind: 'addRealServer', server: web, backend: backend('10.0.0.3', { weight: -1 }) },
-          { kind: 'addRealServer', server: web, backend: backend('10.0.0.3', { weight: 2 ** 31 }) },
-          { kind: 'updateRealServer', server: web, backend: { ...one, weight: -1 } },
+          {
+            kind: 'addVirtualServer',
+            virtualServer: virtualServer('172.30.0.9', { port: 70_000 }),
+          },
+          {
+            kind: 'addRealServer',
+            virtualServer: web,
+            realServer: realServer('10.0.0.3', { port: -1 }),
+          },
+          {
+            kind: 'addRealServer',
+            virtualServer: web,
+            realServer: realServer('10.0.0.3', { weight: -1 }),
+          },
+          {
+            kind: 'addRealServer',
+            virtualServer: web,
+            realServer: realServer('10.0.0.3', { weight: 2 ** 31 }),
+          },
+          { kind: 'updateRealServer', virtualServer: web, realServer: { ...one, weight: -1 } },
         ],
         ['0 ERANGE', '1 ERANGE', '2 ERANGE', '3 ERANGE', '4 ERANGE'],
       ],
@@ -349,15 +395,15 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
         [
           {
             kind: 'addRealServer',
-            server: web,
-            backend: backend('10.0.0.3', { lowerThreshold: 2, upperThreshold: 1 }),
+            virtualServer: web,
+            realServer: realServer('10.0.0.3', { lowerThreshold: 2, upperThreshold: 1 }),
           },
         ],
         ['0 ERANGE'],
       ],
       [
         'a masqueraded real server of the other family',
-        [{ kind: 'addRealServer', server: web, backend: backend('fd00:10::1') }],
+        [{ kind: 'addRealServer', virtualServer: web, realServer: realServer('fd00:10::1') }],
         ['0 EINVAL'],
       ],
       [
@@ -365,18 +411,18 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
         ['0.0.0.0', '224.0.0.1', '255.255.255.255'].map(
           (text): IpvsWrite => ({
             kind: 'addRealServer',
-            server: web,
-            backend: backend(text),
+            virtualServer: web,
+            realServer: realServer(text),
           }),
         ),
         ['0 EINVAL', '1 EINVAL', '2 EINVAL'],
       ],
     ])('%s is refused, and what comes after it is done', async (_, batch, codes) => {
       add(web, one);
-      const after = server('172.30.0.77');
-      expect(write(...batch, { kind: 'addVirtualServer', server: after })).toEqual(codes);
-      const servers = (await ipvs.virtualServers()).map(({ address }) => address);
-      expect(servers.sort()).toEqual([web.address, after.address]);
+      const after = virtualServer('172.30.0.77');
+      expect(write(...batch, { kind: 'addVirtualServer', virtualServer: after })).toEqual(codes);
+      const virtualServers = (await ipvs.virtualServers()).map(({ address }) => address);
+      expect(virtualServers.sort()).toEqual([web.address, after.address]);
       expect(await ipvs.realServers(web)).toHaveLength(1);
     });
 
@@ -385,30 +431,32 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
       const batch = ['::', 'ff02::1', 'fe80::1'].map(
         (text): IpvsWrite => ({
           kind: 'addRealServer',
-          server: web6,
-          backend: backend(text),
+          virtualServer: web6,
+          realServer: realServer(text),
         }),
       );
       expect(write(...batch)).toEqual(['0 EINVAL', '1 EINVAL', '2 EINVAL']);
     });
 
     test('a failure says what was tried', () => {
-      const [failure] = ipvs.write([{ kind: 'addRealServer', server: web, backend: one }]);
+      const [failure] = ipvs.write([
+        { kind: 'addRealServer', virtualServer: web, realServer: one },
+      ]);
       expect(failure?.error.message).toBe(
         'add real server 10.0.0.1:80 to 172.30.0.1:443/TCP: ESRCH',
       );
     });
 
     test('a batch that is larger than one send keeps its order and its indexes', async () => {
-      const batch: IpvsWrite[] = [{ kind: 'addVirtualServer', server: web }];
+      const batch: IpvsWrite[] = [{ kind: 'addVirtualServer', virtualServer: web }];
       for (let index = 1; index <= 300; index++) {
         batch.push({
           kind: 'addRealServer',
-          server: web,
-          backend: backend(`10.0.${index >> 8}.${index & 255}`),
+          virtualServer: web,
+          realServer: realServer(`10.0.${index >> 8}.${index & 255}`),
         });
       }
-      batch[100] = { kind: 'addRealServer', server: web6, backend: one };
+      batch[100] = { kind: 'addRealServer', virtualServer: web6, realServer: one };
       batch[250] = batch[249] as IpvsWrite;
       expect(write(...batch)).toEqual(['100 ESRCH', '250 EEXIST']);
       expect(await ipvs.realServers(web)).toHaveLength(298);

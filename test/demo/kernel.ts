@@ -42,8 +42,8 @@ export function parseServers(text: string): Map<string, HeldServer> {
       const [, persistence] = / -p (\d+)/.exec(line) ?? [];
       servers.set(key, { scheduler, persistence, weights: new Map() });
     } else if (action === 'a') {
-      const [, backend = ''] = / -r (\S+)/.exec(line) ?? [];
-      servers.get(key)?.weights.set(backend, Number(/ -w (\d+)/.exec(line)?.[1] ?? 1));
+      const [, realServer = ''] = / -r (\S+)/.exec(line) ?? [];
+      servers.get(key)?.weights.set(realServer, Number(/ -w (\d+)/.exec(line)?.[1] ?? 1));
     }
   }
   return servers;

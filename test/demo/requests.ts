@@ -13,7 +13,7 @@ interface Visit {
   readonly what: string;
   readonly to: SocketAddress;
   /** How many back ends must have answered, each about equally often. */
-  readonly backends: number;
+  readonly realServers: number;
   /** Whether the back ends must see the node in place of the client. */
   readonly isMasqueraded?: boolean;
 }
@@ -56,23 +56,28 @@ function visits(stage: Stage): Visit[] {
   const fromOutside = { from: outside, who: 'a client outside', isMasqueraded: true };
   const sessions = stage.pod('sessions');
   return [
-    { ...fromPod, what: 'catalog', to: at('shop/catalog', 80), backends: 3 },
-    { ...fromNode, what: 'catalog', to: at('shop/catalog', 80), backends: 3 },
-    { ...fromPod, what: 'checkout, port metrics', to: at('shop/checkout', 9090), backends: 2 },
-    { ...fromPod, what: 'search, one pod not ready', to: at('shop/search', 9200), backends: 2 },
+    { ...fromPod, what: 'catalog', to: at('shop/catalog', 80), realServers: 3 },
+    { ...fromNode, what: 'catalog', to: at('shop/catalog', 80), realServers: 3 },
+    { ...fromPod, what: 'checkout, port metrics', to: at('shop/checkout', 9090), realServers: 2 },
+    { ...fromPod, what: 'search, one pod not ready', to: at('shop/search', 9200), realServers: 2 },
     {
       from: sessions,
       who: `pod ${sessions.name}`,
       what: 'sessions, which is itself',
       to: at('shop/sessions', 6379),
-      backends: 1,
+      realServers: 1,
       isMasqueraded: true,
     },
-    { ...fromPod, what: 'cart, session affinity', to: at('shop/cart', 80), backends: 1 },
-    { ...fromNode, what: 'payments over IPv6', to: at('shop/payments', 8000, 'IPv6'), backends: 2 },
-    { ...fromNode, what: 'reviews, IPv6 only', to: at('shop/reviews', 80, 'IPv6'), backends: 2 },
-    { ...fromOutside, what: 'storefront, node port 30080', to: nodePort('IPv4'), backends: 3 },
-    { ...fromOutside, what: 'the same over IPv6', to: nodePort('IPv6'), backends: 3 },
+    { ...fromPod, what: 'cart, session affinity', to: at('shop/cart', 80), realServers: 1 },
+    {
+      ...fromNode,
+      what: 'payments over IPv6',
+      to: at('shop/payments', 8000, 'IPv6'),
+      realServers: 2,
+    },
+    { ...fromNode, what: 'reviews, IPv6 only', to: at('shop/reviews', 80, 'IPv6'), realServers: 2 },
+    { ...fromOutside, what: 'storefront, node port 30080', to: nodePort('IPv4'), realServers: 3 },
+    { ...fromOutside, what: 'the same over IPv6', to: nodePort('IPv6'), realServers: 3 },
   ];
 }
 
@@ -106,7 +111,7 @@ export function lastPart(pod: string): string {
 async function ask({
   from,
   to,
-  backends,
+  realServers,
   isMasqueraded = false,
 }: Visit): Promise<{ text: string; seen: string; isGood: boolean }> {
   const replies: Reply[] = [];
@@ -121,7 +126,7 @@ async function ask({
   const failed = failures.length === 0 ? '' : `  ${failures.length} failed: ${failures[0]}`;
   const least = Math.min(...counts.values());
   const isSeen = ({ peer }: Reply) => isOwn(peer, from) !== isMasqueraded;
-  const isSpread = counts.size === backends && least >= requestsEach / backends / 2;
+  const isSpread = counts.size === realServers && least >= requestsEach / realServers / 2;
   return {
     text: `${printCounts(counts)}${failed}`,
     seen: [...new Set(replies.map(({ peer }) => describePeer(peer, from)))].join(', '),

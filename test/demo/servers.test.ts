@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ip } from '../support/addresses.ts';
 import type { HeldServer } from './kernel.ts';
-import { differences, printBackends } from './servers.ts';
+import { differences, printRealServers } from './servers.ts';
 import type { WantedServer } from './shop.ts';
 
 const wanted: WantedServer = {
@@ -10,7 +10,7 @@ const wanted: WantedServer = {
   protocol: 'TCP',
   address: ip('172.30.0.2'),
   port: 80,
-  backends: ['10.0.1.2:8080', '10.0.1.1:8080'],
+  realServers: ['10.0.1.2:8080', '10.0.1.1:8080'],
 };
 const key = 'TCP 172.30.0.2:80';
 
@@ -48,7 +48,7 @@ test('back ends are told by their port and the ends of their names', () => {
     ['10.0.1.1', 'cart-7nsxs'],
     ['fd00:10::1', 'cart-h57kd'],
   ]);
-  const backends = ['10.0.1.1:8080', '[fd00:10::1]:8080', '192.168.0.2:8080'];
-  expect(printBackends(backends, names)).toBe(':8080 7nsxs h57kd 192.168.0.2');
-  expect(printBackends([], names)).toBe('(none)');
+  const realServers = ['10.0.1.1:8080', '[fd00:10::1]:8080', '192.168.0.2:8080'];
+  expect(printRealServers(realServers, names)).toBe(':8080 7nsxs h57kd 192.168.0.2');
+  expect(printRealServers([], names)).toBe('(none)');
 });

@@ -22,14 +22,14 @@ export function differences(
   const surplus = [...held.keys()]
     .filter((key) => !keys.has(key))
     .map((key) => `${key} is not asked for`);
-  const lacks = [...keys].flatMap(([key, { backends }]) => {
+  const lacks = [...keys].flatMap(([key, { realServers }]) => {
     const server = held.get(key);
     if (server === undefined) return [`${key} is missing`];
     const alive = [...server.weights]
       .filter(([, weight]) => weight > 0)
-      .map(([backend]) => backend);
-    const isSame = alive.toSorted().join() === backends.toSorted().join();
-    return isSame ? [] : [`${key} has ${alive.join(' ')}, not ${backends.join(' ')}`];
+      .map(([realServer]) => realServer);
+    const isSame = alive.toSorted().join() === realServers.toSorted().join();
+    return isSame ? [] : [`${key} has ${alive.join(' ')}, not ${realServers.join(' ')}`];
   });
   return [...surplus, ...lacks];
 }
@@ -56,7 +56,7 @@ export function showServers(stage: Stage, report: Report): void {
       server.portName,
       `${protocol} ${place}`,
       `${scheduler}${persistence === undefined ? '' : `, sticks ${persistence} s`}`,
-      printBackends([...(weights?.keys() ?? [])], podNames),
+      printRealServers([...(weights?.keys() ?? [])], podNames),
     ];
   });
   report.table([['SERVICE', 'PORT', 'VIRTUAL SERVER', 'SCHEDULER', 'BACK ENDS'], ...rows]);
@@ -80,15 +80,15 @@ export function showServers(stage: Stage, report: Report): void {
 }
 
 /** `:8080 dxl8k qg5k6`: the port, and the ends of the pods' names. */
-export function printBackends(
-  backends: readonly string[],
+export function printRealServers(
+  realServers: readonly string[],
   podNames: ReadonlyMap<string, string>,
 ): string {
-  if (backends.length === 0) return '(none)';
-  const [first = ''] = backends;
+  if (realServers.length === 0) return '(none)';
+  const [first = ''] = realServers;
   const port = /:(\d+)$/.exec(first)?.[0] ?? '';
-  const names = backends.map((backend) => {
-    const address = backend.replace(/:\d+$/, '').replaceAll(/[[\]]/g, '');
+  const names = realServers.map((realServer) => {
+    const address = realServer.replace(/:\d+$/, '').replaceAll(/[[\]]/g, '');
     return lastPart(podNames.get(address) ?? address);
   });
   return `${port} ${names.join(' ')}`;

@@ -44,7 +44,7 @@ export async function keepShell(stage: Stage, report: Report): Promise<void> {
   await new Promise((done) => shell.on('exit', done).on('error', done));
 }
 
-/** What the shell reads at its start: kubectl's surroundings, `on` and `pods`. */
+/** What the shell reads at its start: kubectl's environment, `on` and `pods`. */
 export function startScript({
   kubeconfig,
   kubectl,

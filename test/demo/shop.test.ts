@@ -43,14 +43,18 @@ test('a node port is asked for on the addresses of the families that its Service
 });
 
 test('each virtual server has the ready pods of its own family and port', () => {
-  const backends = (name: string, portName: string) =>
+  const realServers = (name: string, portName: string) =>
     wanted
       .filter((one) => one.service === name && one.portName === portName)
-      .map((one) => one.backends);
-  expect(backends('shop/search', 'http')).toEqual([['10.0.1.26:9200', '10.0.1.27:9200']]);
-  expect(backends('shop/checkout', 'metrics')[0]?.every((one) => one.endsWith(':9090'))).toBe(true);
-  expect(backends('shop/payments', 'http')[1]?.every((one) => one.startsWith('[fd00:'))).toBe(true);
-  expect(backends('shop/recommend', 'http')).toEqual([[]]);
+      .map((one) => one.realServers);
+  expect(realServers('shop/search', 'http')).toEqual([['10.0.1.26:9200', '10.0.1.27:9200']]);
+  expect(realServers('shop/checkout', 'metrics')[0]?.every((one) => one.endsWith(':9090'))).toBe(
+    true,
+  );
+  expect(realServers('shop/payments', 'http')[1]?.every((one) => one.startsWith('[fd00:'))).toBe(
+    true,
+  );
+  expect(realServers('shop/recommend', 'http')).toEqual([[]]);
 });
 
 test('a pod that several slices speak of is one pod, with the addresses and ports of all', () => {

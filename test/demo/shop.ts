@@ -41,7 +41,7 @@ export interface WantedServer {
   readonly address: IpAddress;
   readonly port: number;
   /** `10.0.1.14:8080` */
-  readonly backends: readonly string[];
+  readonly realServers: readonly string[];
 }
 
 /** The objects in a folder of manifests. */
@@ -94,7 +94,7 @@ export function wantedServers(
         service: nameOf(service),
         protocol,
         address,
-        backends: backendsOf(service, { slices, portName: name, family: ipFamily(address) }),
+        realServers: realServersOf(service, { slices, portName: name, family: ipFamily(address) }),
       });
       const portName = name || String(port);
       return [
@@ -135,7 +135,7 @@ export function readyAddresses(service: string, slices: readonly Described[]): I
   );
 }
 
-function backendsOf(
+function realServersOf(
   service: Described,
   { slices, portName, family }: { slices: readonly Described[]; portName: string; family: string },
 ): string[] {

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openObjects } from '../../cmd/kube-proxy/object-source.ts';
 import { createReporter } from '../../cmd/kube-proxy/reporter.ts';
-import { together } from '../../cmd/kube-proxy/together.ts';
+import { runAll } from '../../cmd/kube-proxy/run-all.ts';
 import { effective } from '../../pkg/config/effective.ts';
-import { serviceWishes } from '../../pkg/config/service-annotations.ts';
+import { parseServiceAnnotations } from '../../pkg/config/service-annotations.ts';
 import { defaults } from '../../pkg/config/types.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { silentLogger } from '../../pkg/log/memory.ts';
@@ -37,12 +37,12 @@ beforeAll(async () => {
   const config = effective({ ...defaults, clientConnection: { kubeconfig } }, 'here');
   const objects = await openObjects({ config, log: silentLogger, clock: hurried, metrics });
   const reporter = createReporter({ metrics, health, clock, record: objects.record });
-  const wishesOf = ({ annotations }: { annotations: Readonly<Record<string, string>> }) =>
-    serviceWishes(annotations);
-  stand = new Stand({ clock, reporter, wishesOf });
+  const serviceOptionsOf = ({ annotations }: { annotations: Readonly<Record<string, string>> }) =>
+    parseServiceAnnotations(annotations);
+  stand = new Stand({ clock, reporter, serviceOptionsOf });
   const follow = (signal: AbortSignal) =>
     objects.source.run((change) => stand.tell(change), signal);
-  ended = together([...objects.parts, follow], stop.signal).finally(() => objects.close());
+  ended = runAll([...objects.parts, follow], stop.signal).finally(() => objects.close());
 });
 
 afterAll(async () => {

@@ -132,7 +132,9 @@ describe('long-lived connections', () => {
       expect(weights(network.node, web1)).toEqual([1]);
       expect(await failures(2)).toEqual([]);
     }
-    const left = listed(network.node, web1).filter(({ server }) => !server.startsWith('UDP'));
+    const left = listed(network.node, web1).filter(
+      ({ virtualServer }) => !virtualServer.startsWith('UDP'),
+    );
     expect(left.filter(({ active }) => active > 0).length).toBeGreaterThanOrEqual(8);
     expect(proxy.reports.drains.filter((end) => !['wanted', 'empty'].includes(end))).toEqual([]);
   });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ip } from '../support/addresses.ts';
 import { service } from '../support/apiserver/samples.ts';
-import { type Backend, ManifestFile, podSlices } from '../support/manifests.ts';
+import { ManifestFile, type Pod, podSlices } from '../support/manifests.ts';
 import { ask, type Request } from '../support/network/client.ts';
 import { type Host, Network } from '../support/network/network.ts';
 import { type Server, serve } from '../support/network/server.ts';
@@ -49,14 +49,14 @@ afterEach(async () => {
 });
 
 /** The Service `web` with these pods. */
-function write(...backends: readonly Backend[]): void {
+function write(...pods: readonly Pod[]): void {
   const spec = {
     type: 'NodePort',
     ipFamilies: ['IPv4', 'IPv6'],
     clusterIPs: ['172.30.0.1', 'fd00:172:30::1'],
     ports: [{ port: 80, nodePort: 30_080 }],
   };
-  manifests.write([service('web', spec), ...podSlices('web', ...backends)]);
+  manifests.write([service('web', spec), ...podSlices('web', ...pods)]);
 }
 
 async function start(): Promise<void> {

@@ -101,7 +101,7 @@ describe('with a deadline of six seconds', () => {
     expect(await askAll(caller, shop.vip, { patience: silence })).toEqual(unanswered);
     const isLeft = () =>
       listed(node, web1).filter(
-        ({ server }) => server.endsWith('.2:80') || server.endsWith(':30081'),
+        ({ virtualServer }) => virtualServer.endsWith('.2:80') || virtualServer.endsWith(':30081'),
       );
     await expect.poll(() => isLeft().length).toBe(0);
     expect(proxy.reports.drains).toContain('deadline');

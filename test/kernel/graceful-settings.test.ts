@@ -171,10 +171,10 @@ describe.each([1, 0])('what cannot be set again, with conn_reuse_mode=%i', (reus
     set('conn_reuse_mode=1', 'expire_nodest_conn=1');
   });
 
-  const isShop = ({ server }: ListedServer) =>
-    server.startsWith('TCP') &&
+  const isShop = ({ virtualServer }: ListedServer) =>
+    virtualServer.startsWith('TCP') &&
     [...Object.values(shop.vip.addresses), `:${shop.nodePort.port}`].some((part) =>
-      server.includes(part),
+      virtualServer.includes(part),
     );
 
   async function connect(from: Host, { family, ...to }: Standing): Promise<Connection> {

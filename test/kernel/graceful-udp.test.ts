@@ -56,7 +56,7 @@ test('a query that comes when the server of its socket has just gone is answered
   expect(whose(await askAll(all))).toEqual(new Set([ending.name, other.name]));
   // The kernel takes some milliseconds to clear its table: these queries are there before.
   const asked: Promise<readonly Answer[]>[] = [];
-  proxy.reports.drainEnded = ({ server: { protocol, port, address } }) => {
+  proxy.reports.drainEnded = ({ virtualServer: { protocol, port, address } }) => {
     const sockets = connections[familyOf(address)];
     if (protocol === 'UDP' && port === 80) asked.push(askAll(sockets));
   };

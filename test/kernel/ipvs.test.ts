@@ -66,7 +66,7 @@ describe('on a kernel', () => {
   });
 
   test('a trace speaks in the words of the schema', () => {
-    ipvs.write([{ kind: 'addVirtualServer', server: web }]);
+    ipvs.write([{ kind: 'addVirtualServer', virtualServer: web }]);
     expect(traced.at(-2)).toMatch(
       /^> IPVS_CMD_NEW_SERVICE #\d+ IPVS_CMD_ATTR \{service: IPVS_SVC_ATTR \{family: 2, protocol: 6, .*scheduler: "rr"/,
     );
@@ -77,19 +77,19 @@ describe('on a kernel', () => {
   test.runIf(process.env['KERNEL_WHERE'] === 'vm')(
     'a module that was unloaded is missed, and found again under its new number',
     async () => {
-      expect(ipvs.write([{ kind: 'addVirtualServer', server: web }])).toEqual([]);
-      expect(ipvs.write([{ kind: 'deleteVirtualServer', server: web }])).toEqual([]);
+      expect(ipvs.write([{ kind: 'addVirtualServer', virtualServer: web }])).toEqual([]);
+      expect(ipvs.write([{ kind: 'deleteVirtualServer', virtualServer: web }])).toEqual([]);
       await unloadModule('ip_vs');
       const autoload = readFileSync(helper, 'utf8');
       writeFileSync(helper, '/bin/false');
-      const [failure] = ipvs.write([{ kind: 'addVirtualServer', server: web }]);
+      const [failure] = ipvs.write([{ kind: 'addVirtualServer', virtualServer: web }]);
       expect(failure?.error).toSatisfy(isUnsupported);
       expect(() => openIpvs()).toThrow(
         'open IPVS: EOPNOTSUPP (the kernel has no IPVS: load the module ip_vs (modprobe ip_vs)',
       );
       writeFileSync(helper, autoload);
       loadModule('ip_vs');
-      expect(ipvs.write([{ kind: 'addVirtualServer', server: web }])).toEqual([]);
+      expect(ipvs.write([{ kind: 'addVirtualServer', virtualServer: web }])).toEqual([]);
       expect(ipvs.virtualServer(web)?.scheduler).toBe('rr');
     },
   );

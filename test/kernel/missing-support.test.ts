@@ -25,12 +25,12 @@ afterEach(async () => {
   manifests.remove();
 });
 
-interface Circumstances {
+interface Conditions {
   readonly before?: readonly string[];
   readonly flags?: readonly string[];
 }
 
-async function start({ before = [], flags = [] }: Circumstances): Promise<Program> {
+async function start({ before = [], flags = [] }: Conditions): Promise<Program> {
   program = await Program.start(namespace, { before, flags: [manifests.flag, ...flags] });
   return program;
 }
@@ -40,8 +40,8 @@ function after(line: string): readonly string[] {
   return ['unshare', '--mount', 'sh', '-ec', `${line}; exec "$@"`, 'sh'];
 }
 
-async function expectRefusal(circumstances: Circumstances, says: string): Promise<void> {
-  const started = await start(circumstances);
+async function expectRefusal(conditions: Conditions, says: string): Promise<void> {
+  const started = await start(conditions);
   expect(await started.ended()).toEqual({ status: 1, signal: null });
   const complaints = started.output.split('\n').filter((line) => !/^[IW]\d{4} |^$/.test(line));
   expect(complaints).toEqual([expect.stringContaining(says)]);
@@ -52,7 +52,7 @@ const readOnlySettings = after(
   'mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys',
 );
 
-interface Lack extends Circumstances {
+interface Lack extends Conditions {
   readonly name: string;
   readonly says: string;
 }
@@ -81,8 +81,8 @@ const lacks: readonly Lack[] = [
   },
 ];
 
-test.each(lacks)('what is missing: $name', async ({ says, ...circumstances }) => {
-  await expectRefusal(circumstances, says);
+test.each(lacks)('what is missing: $name', async ({ says, ...conditions }) => {
+  await expectRefusal(conditions, says);
 });
 
 test('where everything is set already, nobody needs a /proc/sys that can be written', async () => {

@@ -166,7 +166,7 @@ describe.each([
   });
 
   test('clients that only wait are told, on every path', async () => {
-    const told = proxy.clients.told;
+    const sent = proxy.clients.sent;
     const ends = watch(of(gone));
     await lose(gone);
     expect(await ends).toEqual(everyPath.map((path) => [path, 'reset']));
@@ -175,7 +175,7 @@ describe.each([
     await proxy.settled();
     await expect
       .poll(() => proxy.clients)
-      .toEqual({ told: told + everyPath.length, untold: 0, skipped: 0 });
+      .toEqual({ sent: sent + everyPath.length, failed: 0, skipped: 0 });
   });
 
   test('nothing is left of the SYNs, and then their ports can be used again', async () => {

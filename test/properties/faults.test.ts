@@ -123,7 +123,7 @@ const calls = [
   ...['ipsets.create', 'ipsets.sets', 'ipsets.entries'],
   ...['links.hasLink', 'links.addresses', 'links.ensureDummy'],
   ...['firewall.apply', 'firewall.check', 'conntrack.dump', 'conntrack.delete'],
-  ...['reach.canReach', 'resetter.challenge'],
+  ...['neighbours.canReach', 'resetter.challenge'],
 ];
 
 /** A conflict is said each time that it begins, and each time about as many virtual servers as there are. */

@@ -37,9 +37,9 @@ async function incrementally(
 async function setConnections({ ipvs }: FakeKernel, connections: readonly number[]): Promise<void> {
   let turn = 0;
   for (const server of await ipvs.virtualServers()) {
-    for (const backend of await ipvs.realServers(server)) {
+    for (const realServer of await ipvs.realServers(server)) {
       const activeConnections = connections[turn++ % connections.length] ?? 0;
-      ipvs.setCounters(server, backend, { activeConnections });
+      ipvs.setCounters(server, realServer, { activeConnections });
     }
   }
 }

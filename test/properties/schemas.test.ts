@@ -6,9 +6,9 @@ import * as ipset from '../../pkg/ipset/schema.ts';
 import * as ipvsCommands from '../../pkg/ipvs/commands.ts';
 import * as ipvs from '../../pkg/ipvs/schema.ts';
 import * as links from '../../pkg/links/schema.ts';
+import * as neighbours from '../../pkg/neighbours/schema.ts';
 import { extendedAck } from '../../pkg/netlink/extended-ack.ts';
 import { controlAttributes } from '../../pkg/netlink/generic.ts';
-import * as reach from '../../pkg/reach/schema.ts';
 import * as reset from '../../pkg/reset/schema.ts';
 import { type Codec, decode, encode } from '../../pkg/wire/codec.ts';
 import { DecodeError } from '../../pkg/wire/reader.ts';
@@ -23,7 +23,7 @@ const schemas: readonly (readonly [string, Codec<unknown>])[] = [
   ...codecsOf('firewall', firewall),
   ...codecsOf('links', links),
   ...codecsOf('conntrack', conntrack),
-  ...codecsOf('reach', reach),
+  ...codecsOf('neighbours', neighbours),
   ...codecsOf('reset', reset),
 ];
 

@@ -16,7 +16,7 @@ const strangers: VirtualServer = {
   ...{ address: ip('198.18.0.1'), protocol: 'TCP', port: 80, scheduler: 'wlc' },
   ...{ flags: 0, timeout: 0, prefixLength: 32, persistenceEngine: '' },
 };
-const strangersBackend: RealServer = {
+const foreignRealServer: RealServer = {
   ...{ address: ip('198.18.0.2'), port: 80, weight: 5, forwarding: 'direct' },
   ...{ upperThreshold: 0, lowerThreshold: 0 },
 };
@@ -28,8 +28,8 @@ const otherAddress: LinkAddress = { link: 'eth0', address: ip('192.168.0.11'), p
 export function sharedKernel({ hasOtherAddress = false } = {}): FakeKernel {
   const kernel = new FakeKernel({ remembersDeleted: true });
   kernel.ipvs.write([
-    { kind: 'addVirtualServer', server: strangers },
-    { kind: 'addRealServer', server: strangers, backend: strangersBackend },
+    { kind: 'addVirtualServer', virtualServer: strangers },
+    { kind: 'addRealServer', virtualServer: strangers, realServer: foreignRealServer },
   ]);
   kernel.ipsets.create({ name: 'OTHERS', type: 'bitmap:port', firstPort: 0, lastPort: 99 });
   kernel.ipsets.write([
@@ -156,12 +156,12 @@ export class TroubledNode {
   async #setTraffic(connections: readonly number[]): Promise<void> {
     const { ipvs, conntrack } = this.node.kernel;
     let turn = 0;
-    for (const server of await ipvs.virtualServers()) {
-      for (const backend of await ipvs.realServers(server)) {
+    for (const virtualServer of await ipvs.virtualServers()) {
+      for (const realServer of await ipvs.realServers(virtualServer)) {
         const activeConnections = connections[turn++ % connections.length] ?? 0;
         const statistics = this.#packets(activeConnections > 0);
-        ipvs.setCounters(server, backend, { activeConnections, statistics });
-        if (activeConnections > 0) conntrack.insert(this.#flow(server, backend));
+        ipvs.setCounters(virtualServer, realServer, { activeConnections, statistics });
+        if (activeConnections > 0) conntrack.insert(this.#flow(virtualServer, realServer));
       }
     }
   }
@@ -173,22 +173,22 @@ export class TroubledNode {
     return { ...{ incomingPackets, outgoingPackets }, ...noBytes };
   }
 
-  #flow(server: VirtualServer, backend: RealServer): Omit<Flow, 'id'> {
-    const isIPv6 = server.address.includes(':');
+  #flow(virtualServer: VirtualServer, realServer: RealServer): Omit<Flow, 'id'> {
+    const isIPv6 = virtualServer.address.includes(':');
     const client = ip(isIPv6 ? 'fd00:10::1:1' : '10.0.1.1');
     const port = 1024 + this.#clients++;
     return {
-      protocol: server.protocol,
+      protocol: virtualServer.protocol,
       original: {
         ...{ source: client, sourcePort: port },
-        ...{ destination: server.address, destinationPort: server.port },
+        ...{ destination: virtualServer.address, destinationPort: virtualServer.port },
       },
       reply: {
-        ...{ source: backend.address, sourcePort: backend.port },
+        ...{ source: realServer.address, sourcePort: realServer.port },
         ...{ destination: client, destinationPort: port },
       },
       ...{ zone: 0, mark: 0, status: 0 },
-      tcpState: server.protocol === 'TCP' ? 'ESTABLISHED' : undefined,
+      tcpState: virtualServer.protocol === 'TCP' ? 'ESTABLISHED' : undefined,
     };
   }
 }

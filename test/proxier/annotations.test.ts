@@ -1,16 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import type { Change, Service } from '../../pkg/kube/types.ts';
+import type { ServiceOptions } from '../../pkg/proxy/changes/ledger-updater.ts';
+import { minutes, seconds } from '../../pkg/runner/clock.ts';
 import { ip } from '../support/addresses.ts';
 import { endpoint, service, slice } from '../support/objects.ts';
-import {
-  recordingReporter,
-  remove,
-  Stand,
-  setService,
-  setSlice,
-} from '../support/proxier.ts';
-import type { Change, Service } from '../../pkg/kube/types.ts';
-import { minutes, seconds } from '../../pkg/runner/clock.ts';
-import type { ServiceWishes } from '../../pkg/proxy/changes/ledger-updater.ts';
+import { recordingReporter, remove, Stand, setService, setSlice } from '../support/proxier.ts';
 
 // What Services ask for by annotations, and what is said of a Service to its owner.
 
@@ -24,7 +18,7 @@ afterEach(async () => {
 });
 
 /** An annotation is a number of seconds here. */
-function wishesOf({ annotations }: Service): ServiceWishes {
+function serviceOptionsOf({ annotations }: Service): ServiceOptions {
   const text = annotations['drain-timeout'];
   if (text === undefined) return { drainTimeout: undefined, problems: [] };
   const value = Number(text);
@@ -32,13 +26,15 @@ function wishesOf({ annotations }: Service): ServiceWishes {
   return { drainTimeout: undefined, problems: [{ field: 'f', message: `${text} is wrong` }] };
 }
 
-async function start(over: ConstructorParameters<typeof Stand>[0] = { wishesOf }): Promise<Stand> {
+async function start(
+  over: ConstructorParameters<typeof Stand>[0] = { serviceOptionsOf },
+): Promise<Stand> {
   const stand = new Stand(over);
   stands.push(stand);
   return stand;
 }
 
-function wishing(drainTimeout?: string): Service {
+function annotated(drainTimeout?: string): Service {
   return service({
     annotations: drainTimeout === undefined ? {} : { 'drain-timeout': drainTimeout },
   });
@@ -61,29 +57,29 @@ async function drainSeconds(stand: Stand, object: Service): Promise<number> {
 
 describe('the drain timeout', () => {
   test.each([
-    ['of a Service counts before that of the flag', wishing('30'), 30],
-    ['of a Service that says nothing is that of the flag', wishing(), 900],
-    ['of a Service that says something wrong is that of the flag', wishing('soon'), 900],
-    ['of 0 is none', wishing('0'), Number.POSITIVE_INFINITY],
+    ['of a Service counts before that of the flag', annotated('30'), 30],
+    ['of a Service that says nothing is that of the flag', annotated(), 900],
+    ['of a Service that says something wrong is that of the flag', annotated('soon'), 900],
+    ['of 0 is none', annotated('0'), Number.POSITIVE_INFINITY],
   ])('%s', async (_, object, expected) => {
     expect(await drainSeconds(await start(), object)).toBe(expected);
   });
 
   test('of a Service does not count unless Services are asked', async () => {
     const stand = await start({});
-    expect(await drainSeconds(stand, wishing('30'))).toBe(900);
+    expect(await drainSeconds(stand, annotated('30'))).toBe(900);
     expect(stand.reports.annotations).toEqual([]);
   });
 
   test('may change while a server drains', async () => {
     const stand = await start();
-    stand.tell(setService(wishing()), setSlice(slice([one, two])));
+    stand.tell(setService(annotated()), setSlice(slice([one, two])));
     await stand.sync();
     const { ipvs } = stand.kernel;
     ipvs.setCounters(web, { address: two.address, port: 8080 }, { activeConnections: 1 });
     stand.tell(setSlice(slice([one, dying])));
     await stand.settle(minutes(2));
-    stand.tell(setService(wishing('60')));
+    stand.tell(setService(annotated('60')));
     await stand.settle(minutes(1));
     expect(stand.reports.drains).toEqual(['deadline']);
   });
@@ -92,14 +88,14 @@ describe('the drain timeout', () => {
 describe('a wrong annotation is told', () => {
   test('once, however often its Service changes, and again when it is another', async () => {
     const stand = await start();
-    stand.tell(setService(wishing('soon')));
+    stand.tell(setService(annotated('soon')));
     await stand.sync();
     stand.tell(setSlice(slice([one, two])));
     await stand.settle();
     stand.tell(setSlice(slice([one])));
     await stand.settle(seconds(5));
     expect(stand.reports.annotations).toEqual(['web: soon is wrong']);
-    stand.tell(setService(wishing('later')));
+    stand.tell(setService(annotated('later')));
     await stand.settle();
     expect(stand.reports.annotations).toEqual(['web: soon is wrong', 'web: later is wrong']);
     expect(stand.log.lines()).toContain(
@@ -114,12 +110,12 @@ describe('a wrong annotation is told', () => {
       await stand.settle();
       return stand.reports.annotations.length;
     };
-    stand.tell(setService(wishing('soon')));
+    stand.tell(setService(annotated('soon')));
     await stand.sync();
-    expect(await told(setService(wishing('30')))).toBe(1);
-    expect(await told(setService(wishing('soon')))).toBe(2);
+    expect(await told(setService(annotated('30')))).toBe(1);
+    expect(await told(setService(annotated('soon')))).toBe(2);
     expect(await told(remove('Service', 'web'))).toBe(2);
-    expect(await told(setService(wishing('soon')))).toBe(3);
+    expect(await told(setService(annotated('soon')))).toBe(3);
   });
 });
 
@@ -138,7 +134,7 @@ describe('a Service is told', () => {
     await stand.sync();
     expect(told).toEqual([
       {
-        server: expect.objectContaining(web),
+        virtualServer: expect.objectContaining(web),
         loser: expect.objectContaining({ namespace: 'shop', name: 'late', uid: 'late-uid' }),
         others: 0,
       },

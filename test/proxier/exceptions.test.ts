@@ -1,18 +1,12 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import type { Change, Service } from '../../pkg/kube/types.ts';
+import type { ProxierState, Reporter } from '../../pkg/proxy/reporter.ts';
+import { seconds } from '../../pkg/runner/clock.ts';
+import { manualClock } from '../../pkg/runner/manual-clock.ts';
 import { ip } from '../support/addresses.ts';
 import { LogWatch } from '../support/faults/log-watch.ts';
 import { endpoint, service, servicePort, slice } from '../support/objects.ts';
-import {
-  recordingReporter,
-  remove,
-  Stand,
-  setService,
-  setSlice,
-} from '../support/proxier.ts';
-import type { Change, Service } from '../../pkg/kube/types.ts';
-import { seconds } from '../../pkg/runner/clock.ts';
-import { manualClock } from '../../pkg/runner/manual-clock.ts';
-import type { ProxierState, Reporter } from '../../pkg/proxy/reporter.ts';
+import { recordingReporter, remove, Stand, setService, setSlice } from '../support/proxier.ts';
 
 // Something throws that nobody expected to: what it was about is tried again, and nothing else notices.
 
@@ -42,8 +36,10 @@ function web(name: string, last: number, over: Partial<Service> = {}): readonly 
 }
 
 function isServed({ kernel }: Stand, last: number): boolean {
-  const server = `-a -t 172.30.0.${last}:80 -r 10.0.0.${last}:8080 -m -w 1`;
-  return kernel.dump().includes(server) && kernel.links.dump().includes(`172.30.0.${last}/32`);
+  const virtualServer = `-a -t 172.30.0.${last}:80 -r 10.0.0.${last}:8080 -m -w 1`;
+  return (
+    kernel.dump().includes(virtualServer) && kernel.links.dump().includes(`172.30.0.${last}/32`)
+  );
 }
 
 /** The changes of a Service `shop/a` whose session affinity cannot be read where its footprint is made, so many times. */
@@ -150,18 +146,19 @@ async function live(stand: Stand): Promise<readonly string[]> {
   await wait(seconds(1));
   stand.tell(remove('Service', 'b'), remove('EndpointSlice', 'b-1'));
   await wait(seconds(8));
-  const [server] = await stand.kernel.ipvs.virtualServers();
-  if (server !== undefined) stand.kernel.ipvs.write([{ kind: 'deleteVirtualServer', server }]);
+  const [virtualServer] = await stand.kernel.ipvs.virtualServers();
+  if (virtualServer !== undefined)
+    stand.kernel.ipvs.write([{ kind: 'deleteVirtualServer', virtualServer }]);
   await wait(seconds(45));
   return dumps;
 }
 
 const problems = [{ field: 'drain-timeout', message: 'not a duration' }];
-const wishesOf = () => ({ drainTimeout: undefined, problems });
+const serviceOptionsOf = () => ({ drainTimeout: undefined, problems });
 
 /** What the kernel holds if nothing throws. */
 async function untroubled(): Promise<readonly string[]> {
-  return await live(begin({ wishesOf }));
+  return await live(begin({ serviceOptionsOf }));
 }
 
 describe('a reporter that throws changes nothing', () => {
@@ -173,8 +170,8 @@ describe('a reporter that throws changes nothing', () => {
         return Reflect.get(reports, name) as unknown;
       },
     });
-    await live(begin({ reporter, wishesOf }));
-    expect(methods.filter((name) => !called.has(name))).toEqual(['revived']);
+    await live(begin({ reporter, serviceOptionsOf }));
+    expect(methods.filter((name) => !called.has(name))).toEqual(['reused']);
   });
 
   async function expectNothing(broken: readonly string[]): Promise<void> {
@@ -186,7 +183,7 @@ describe('a reporter that throws changes nothing', () => {
         };
       },
     });
-    const stand = begin({ reporter, wishesOf });
+    const stand = begin({ reporter, serviceOptionsOf });
     expect(await live(stand)).toEqual(await untroubled());
     expect(stand.proxier.graceful.size).toBe(0);
     expect(stand.log.lines().filter((line) => line.includes('a run failed'))).toEqual([]);
@@ -199,8 +196,8 @@ describe('a reporter that throws changes nothing', () => {
 describe('what Services ask for', () => {
   test('may throw for one of them', async () => {
     const stand = begin({
-      wishesOf({ name }) {
-        if (name === 'a') throw new Error('no such wish');
+      serviceOptionsOf({ name }) {
+        if (name === 'a') throw new Error('no such option');
         return { drainTimeout: undefined, problems: [] };
       },
     });
@@ -215,7 +212,7 @@ describe('a log that throws', () => {
   test('changes nothing', async () => {
     const clock = manualClock();
     const { log } = new LogWatch(clock, { breaks: () => true });
-    const stand = begin({ clock, log, wishesOf });
+    const stand = begin({ clock, log, serviceOptionsOf });
     expect(await live(stand)).toEqual(await untroubled());
   });
 });

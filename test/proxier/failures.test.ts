@@ -1,15 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { ip } from '../support/addresses.ts';
-import { endpoint, service, servicePort, slice } from '../support/objects.ts';
-import {
-  FakeKernel,
-  recordingReporter,
-  Stand,
-  setService,
-  setSlice,
-} from '../support/proxier.ts';
 import { type ErrnoCode, KernelError } from '../../pkg/errno/errno.ts';
 import type { ProxierState } from '../../pkg/proxy/reporter.ts';
+import { ip } from '../support/addresses.ts';
+import { endpoint, service, servicePort, slice } from '../support/objects.ts';
+import { FakeKernel, recordingReporter, Stand, setService, setSlice } from '../support/proxier.ts';
 
 const stands: Stand[] = [];
 
@@ -100,7 +94,7 @@ describe('what fails', () => {
     kernel.ipvs.write([
       {
         kind: 'deleteVirtualServer',
-        server: { address: ip('172.30.0.2'), protocol: 'TCP', port: 80 },
+        virtualServer: { address: ip('172.30.0.2'), protocol: 'TCP', port: 80 },
       },
     ]);
     await stand.settle(30_000);

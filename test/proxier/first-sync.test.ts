@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { ip } from '../support/addresses.ts';
-import { endpoint, service, servicePort, slice } from '../support/objects.ts';
-import { Stand, setService, setSlice } from '../support/proxier.ts';
 import type { Machine } from '../../pkg/firewall/iptables.ts';
 import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
 import { families } from '../../pkg/ip/address.ts';
+import { ip } from '../support/addresses.ts';
+import { endpoint, service, servicePort, slice } from '../support/objects.ts';
+import { Stand, setService, setSlice } from '../support/proxier.ts';
 
 /** A machine with programs of both flavours, that notes what it runs. */
 function machine(): Machine & { readonly ran: string[]; generation: number } {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
 import { endpoint, service, slice } from '../support/objects.ts';
 import { Stand, setService, setSlice } from '../support/proxier.ts';
-import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
 
 /** A clock that time runs away from: each look at it finds it later. */
 function hurryingClock(step: number): ManualClock {

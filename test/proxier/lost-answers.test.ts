@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { minutes, seconds } from '../../pkg/runner/clock.ts';
 import { ip } from '../support/addresses.ts';
 import { type Fault, type KernelCall, writeKind } from '../support/faults/fault.ts';
 import type { FaultyNode } from '../support/faults/faulty-node.ts';
 import { scriptedNode } from '../support/faults/scripted-faults.ts';
 import { endpoint, service, servicePort, slice } from '../support/objects.ts';
 import { remove, setService, setSlice } from '../support/proxier.ts';
-import { minutes, seconds } from '../../pkg/runner/clock.ts';
 
 // The kernel did something and its answer was lost, or it did nothing: what is written counts as unknown until it is read back.
 

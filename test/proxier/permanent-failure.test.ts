@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import type { ErrnoCode } from '../../pkg/errno/errno.ts';
+import { minutes, seconds } from '../../pkg/runner/clock.ts';
 import { ip } from '../support/addresses.ts';
 import { type KernelCall, writeKind } from '../support/faults/fault.ts';
 import type { FaultyNode } from '../support/faults/faulty-node.ts';
 import { scriptedNode } from '../support/faults/scripted-faults.ts';
 import { endpoint, service, slice } from '../support/objects.ts';
 import { setService, setSlice } from '../support/proxier.ts';
-import type { ErrnoCode } from '../../pkg/errno/errno.ts';
-import { minutes, seconds } from '../../pkg/runner/clock.ts';
 
 // One Service that the kernel refuses for ever, beside others that it refuses once.
 

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { minutes, seconds } from '../../pkg/runner/clock.ts';
 import {
   connect,
   one,
@@ -12,7 +13,6 @@ import {
 } from '../support/draining.ts';
 import { service, slice } from '../support/objects.ts';
 import { FakeKernel, Stand, setService, setSlice } from '../support/proxier.ts';
-import { minutes, seconds } from '../../pkg/runner/clock.ts';
 
 afterEach(stopStands);
 

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { minutes, seconds } from '../../pkg/runner/clock.ts';
 import { ip } from '../support/addresses.ts';
 import { endpoint, service, slice } from '../support/objects.ts';
 import { FakeKernel, remove, Stand, setService, setSlice } from '../support/proxier.ts';
-import { minutes, seconds } from '../../pkg/runner/clock.ts';
 
 // Another program may hold the lock of iptables for half a minute and more.
 

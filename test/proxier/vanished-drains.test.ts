@@ -1,13 +1,13 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import type { Protocol } from '../../pkg/ip/protocol.ts';
+import type { VirtualServerId } from '../../pkg/ipvs/ipvs.ts';
+import { minutes, seconds } from '../../pkg/runner/clock.ts';
 import { ip } from '../support/addresses.ts';
 import { type KernelCall, writeKind } from '../support/faults/fault.ts';
 import type { FaultyNode } from '../support/faults/faulty-node.ts';
 import { scriptedNode } from '../support/faults/scripted-faults.ts';
 import { endpoint, service, servicePort, slice } from '../support/objects.ts';
 import { remove, setService, setSlice } from '../support/proxier.ts';
-import type { Protocol } from '../../pkg/ip/protocol.ts';
-import type { VirtualServerId } from '../../pkg/ipvs/ipvs.ts';
-import { minutes, seconds } from '../../pkg/runner/clock.ts';
 
 // Draining real servers that somebody else deleted, or whose deletion was done and its answer lost: their drains are over.
 
@@ -52,10 +52,10 @@ async function start({ protocol }: { protocol: Protocol }) {
     slices('10.0.0.1', '10.0.0.2'),
   );
   await node.stand.settle(seconds(1));
-  const server: VirtualServerId = { address: ip('172.30.0.1'), protocol, port: 80 };
-  for (const backend of await node.kernel.ipvs.realServers(server))
-    node.kernel.ipvs.setCounters(server, backend, { activeConnections: 3 });
-  return { node, faults, server, slices };
+  const virtualServer: VirtualServerId = { address: ip('172.30.0.1'), protocol, port: 80 };
+  for (const realServer of await node.kernel.ipvs.realServers(virtualServer))
+    node.kernel.ipvs.setCounters(virtualServer, realServer, { activeConnections: 3 });
+  return { node, faults, virtualServer, slices };
 }
 
 /** The first deletion of a real server is done, and its answer lost. */
@@ -69,7 +69,7 @@ function firstDeletionIsLost() {
 }
 
 async function drainAndVanish({ protocol, leaving, disappearance }: (typeof rows)[number]) {
-  const { node, faults, server, slices } = await start({ protocol });
+  const { node, faults, virtualServer, slices } = await start({ protocol });
   const { ipvs } = node.kernel;
   const isLost = disappearance === 'the answer to its deletion is lost';
   if (isLost) faults.next = firstDeletionIsLost();
@@ -77,14 +77,16 @@ async function drainAndVanish({ protocol, leaving, disappearance }: (typeof rows
   else node.stand.tell(remove('Service', 'web'), remove('EndpointSlice', 'web-1'));
   await node.stand.settle(700);
   if (disappearance === 'the virtual server is deleted')
-    ipvs.write([{ kind: 'deleteVirtualServer', server }]);
+    ipvs.write([{ kind: 'deleteVirtualServer', virtualServer }]);
   if (disappearance === 'the real server is deleted') {
-    const draining = (await ipvs.realServers(server)).filter(({ weight }) => weight === 0);
-    ipvs.write(draining.map((backend) => ({ kind: 'deleteRealServer', server, backend })));
+    const draining = (await ipvs.realServers(virtualServer)).filter(({ weight }) => weight === 0);
+    ipvs.write(
+      draining.map((realServer) => ({ kind: 'deleteRealServer', virtualServer, realServer })),
+    );
   }
   if (isLost)
-    for (const backend of await ipvs.realServers(server))
-      ipvs.setCounters(server, backend, { activeConnections: 0 });
+    for (const realServer of await ipvs.realServers(virtualServer))
+      ipvs.setCounters(virtualServer, realServer, { activeConnections: 0 });
   return { node };
 }
 
@@ -120,16 +122,18 @@ test('1,000 drains whose virtual servers somebody deletes end with less than one
   }
   await node.stand.settle(seconds(2));
   const { ipvs } = node.kernel;
-  const servers = await ipvs.virtualServers();
-  for (const server of servers)
-    for (const backend of await ipvs.realServers(server))
-      ipvs.setCounters(server, backend, { activeConnections: 1 });
+  const virtualServers = await ipvs.virtualServers();
+  for (const virtualServer of virtualServers)
+    for (const realServer of await ipvs.realServers(virtualServer))
+      ipvs.setCounters(virtualServer, realServer, { activeConnections: 1 });
   for (const name of names)
     node.stand.tell(remove('Service', name), remove('EndpointSlice', `${name}-1`));
   await node.stand.settle(seconds(3));
   expect(node.stand.proxier.graceful.size).toBe(1000);
   const before = node.watch.unasked;
-  ipvs.write(servers.map((server) => ({ kind: 'deleteVirtualServer', server })));
+  ipvs.write(
+    virtualServers.map((virtualServer) => ({ kind: 'deleteVirtualServer', virtualServer })),
+  );
   await node.stand.settle(minutes(2));
   expect(node.stand.proxier.graceful.size).toBe(0);
   expect(node.watch.unasked - before).toBeLessThan(names.length);

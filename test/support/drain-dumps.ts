@@ -7,7 +7,7 @@ import { Stand, setService, setSlice } from './proxier.ts';
 /** So many real servers drain, evenly behind so many virtual servers, and none of them ever comes to an end. */
 export interface DrainLoad {
   readonly drains: number;
-  readonly servers: number;
+  readonly virtualServers: number;
 }
 
 /**
@@ -15,23 +15,26 @@ export interface DrainLoad {
  * memory: the same numbers whatever the machine. With none, a cluster of the same size in which nothing happens.
  */
 export async function dumpsByMinute(
-  { drains, servers }: DrainLoad,
+  { drains, virtualServers }: DrainLoad,
   count: number,
 ): Promise<readonly number[]> {
   const stand = new Stand({ syncPeriod: minutes(10_000) });
-  const backends = Math.max(1, Math.ceil(drains / servers));
-  for (let index = 0; index < servers; index++)
-    stand.tell(setService(serviceOf(index)), setSlice(sliceOf(index, { backends, ready: true })));
+  const realServers = Math.max(1, Math.ceil(drains / virtualServers));
+  for (let index = 0; index < virtualServers; index++)
+    stand.tell(
+      setService(serviceOf(index)),
+      setSlice(sliceOf(index, { realServers, ready: true })),
+    );
   await stand.sync();
   await stand.settle(minutes(1));
   const { ipvs } = stand.kernel;
   if (drains > 0) {
-    for (let index = 0; index < servers; index++) {
-      for (let number = 0; number < backends; number++)
-        ipvs.setCounters(serverOf(index), backendOf(index, number), { activeConnections: 1 });
+    for (let index = 0; index < virtualServers; index++) {
+      for (let number = 0; number < realServers; number++)
+        ipvs.setCounters(serverOf(index), realServerOf(index, number), { activeConnections: 1 });
     }
-    for (let index = 0; index < servers; index++)
-      stand.tell(setSlice(sliceOf(index, { backends, ready: false })));
+    for (let index = 0; index < virtualServers; index++)
+      stand.tell(setSlice(sliceOf(index, { realServers, ready: false })));
   }
   ipvs.resetCalls();
   const dumps: number[] = [];
@@ -54,14 +57,14 @@ function serverOf(index: number): VirtualServerId {
   return { address: ip(`172.30.${1 + (index >> 8)}.${index & 255}`), protocol: 'TCP', port: 80 };
 }
 
-function backendOf(index: number, number: number): RealServerId {
+function realServerOf(index: number, number: number): RealServerId {
   return { address: ip(`10.${1 + number}.${index >> 8}.${index & 255}`), port: 8080 };
 }
 
 /** One that stays, and those that drain while they are not ready. */
-function sliceOf(index: number, { backends, ready }: { backends: number; ready: boolean }) {
-  const leaving = Array.from({ length: backends }, (_, number) =>
-    endpoint(backendOf(index, number).address, { ready }),
+function sliceOf(index: number, { realServers, ready }: { realServers: number; ready: boolean }) {
+  const leaving = Array.from({ length: realServers }, (_, number) =>
+    endpoint(realServerOf(index, number).address, { ready }),
   );
   const staying = endpoint(`10.0.${index >> 8}.${index & 255}`);
   return slice([staying, ...leaving], { name: `s${index}-1`, serviceName: `s${index}` });

@@ -16,7 +16,7 @@ export const nodeWeb: VirtualServerId = {
 };
 /** Its endpoints. */
 export const [one, two] = [endpoint('10.0.0.1'), endpoint('10.0.0.2')];
-const backend: RealServerId = { address: two.address, port: 8080 };
+const realServer: RealServerId = { address: two.address, port: 8080 };
 /** {@link two} in other conditions. */
 export const terminating = { ...two, ready: false, terminating: true };
 /** {@link two} in other conditions: it serves no more. */
@@ -52,10 +52,10 @@ export async function start(
 export function connect(
   { kernel }: Stand,
   counters: { active?: number; closing?: number; packets?: readonly [number, number] } = {},
-  server = web,
+  virtualServer = web,
 ): void {
   const { active = 1, closing = 0, packets = [0, 0] } = counters;
-  kernel.ipvs.setCounters(server, backend, {
+  kernel.ipvs.setCounters(virtualServer, realServer, {
     activeConnections: active,
     inactiveConnections: closing,
     statistics: {
@@ -69,7 +69,7 @@ export function connect(
 }
 
 /** What weight {@link two} has, if it is there. */
-export async function weight({ kernel }: Stand, server = web): Promise<number | undefined> {
-  const found = await kernel.ipvs.realServers(server);
+export async function weight({ kernel }: Stand, virtualServer = web): Promise<number | undefined> {
+  const found = await kernel.ipvs.realServers(virtualServer);
   return found.find(({ address }) => address === two.address)?.weight;
 }

@@ -18,7 +18,7 @@ export async function expectGolden(namespace: Namespace, name: string): Promise<
   await expect.poll(() => `${readState(namespace)}\n`, { interval: 500 }).toBe(golden);
 }
 
-/** The state once it has been the same for 3 seconds: drains and farewells are over. */
+/** The state once it has been the same for 3 seconds: drains and client resets are over. */
 async function lastingState(namespace: Namespace): Promise<string> {
   let state = readState(namespace);
   for (let unchanged = 0; unchanged < 3; ) {

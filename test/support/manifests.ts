@@ -34,10 +34,10 @@ export class ManifestFile {
 }
 
 /** A pod of this node behind a Service: ready, or as a pod that was told to end and serves on. */
-export type Backend = Host | { readonly host: Host; readonly isTerminating: true };
+export type Pod = Host | { readonly host: Host; readonly isTerminating: true };
 
 /** The slices of a Service, one for each family: these pods' port 8080 and no others. */
-export function podSlices(name: string, ...backends: readonly Backend[]): readonly KubeObject[] {
+export function podSlices(name: string, ...pods: readonly Pod[]): readonly KubeObject[] {
   return families.map((family) =>
     slice(`${name}-${family.toLowerCase()}`, [], {
       metadata: {
@@ -46,9 +46,9 @@ export function podSlices(name: string, ...backends: readonly Backend[]): readon
         labels: { 'kubernetes.io/service-name': name },
       },
       addressType: family,
-      endpoints: backends.map((backend) => {
-        const isTerminating = 'host' in backend;
-        const host = isTerminating ? backend.host : backend;
+      endpoints: pods.map((pod) => {
+        const isTerminating = 'host' in pod;
+        const host = isTerminating ? pod.host : pod;
         return {
           addresses: [addressOf(host, family)],
           conditions: { ready: !isTerminating, serving: true, terminating: isTerminating },

@@ -8,14 +8,14 @@ import type { Change } from '../../pkg/kube/types.ts';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
+import { NetlinkNeighbours } from '../../pkg/neighbours/netlink.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
-import { ClientFarewell } from '../../pkg/proxy/graceful/client-reset.ts';
-import { FlowForgetter } from '../../pkg/proxy/flows/stale-flows.ts';
-import type { KernelSettingsOptions } from '../../pkg/proxy/settings/kernel-settings.ts';
 import type { ProxierOptions } from '../../pkg/proxy/create.ts';
+import { FlowForgetter } from '../../pkg/proxy/flows/stale-flows.ts';
+import { ClientResets } from '../../pkg/proxy/graceful/client-reset.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
-import { NetlinkReach } from '../../pkg/reach/netlink.ts';
+import type { KernelSettingsOptions } from '../../pkg/proxy/settings/kernel-settings.ts';
 import { RawResetter } from '../../pkg/reset/raw.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { net } from './addresses.ts';
@@ -29,8 +29,8 @@ export class NodeProxy {
   readonly log = recordingLogger({ verbosity: 4 });
   readonly reports: Reports = recordingReporter();
   readonly proxier: Proxier;
-  /** How many clients of deleted servers were told, how many could not be, and how many not be found. */
-  readonly clients = { told: 0, untold: 0, skipped: 0 };
+  /** How many clients of deleted servers were sent a reset, for how many that failed, and how many were not found. */
+  readonly clients = { sent: 0, failed: 0, skipped: 0 };
   readonly resetter = new RawResetter();
   readonly #stop = new AbortController();
   readonly #run: Promise<unknown>;
@@ -56,11 +56,11 @@ export class NodeProxy {
     const count = (kind: keyof NodeProxy['clients']) => (clients: number) => {
       this.clients[kind] += clients;
     };
-    const farewell = new ClientFarewell({
+    const clientReset = new ClientResets({
       ...{ conntrack, connections: new ProcIpvsConnections(), resetter: this.resetter },
       ...{ settings, clock, log },
-      onTold: count('told'),
-      onUntold: count('untold'),
+      onSent: count('sent'),
+      onFailed: count('failed'),
       onSkipped: count('skipped'),
     });
     this.proxier = new Proxier({
@@ -69,7 +69,7 @@ export class NodeProxy {
       log,
       ipsets: new NetlinkIpSets(netfilter),
       links: new NetlinkLinks(route),
-      reach: new NetlinkReach(route),
+      neighbours: new NetlinkNeighbours(route),
       settings,
       firewall: new RestoreFirewall({ generation: nftGeneration(netfilter) }),
       flows: new FlowForgetter({
@@ -91,13 +91,13 @@ export class NodeProxy {
         detectLocal: { mode: 'ClusterCIDR', networks: [net('10.0.0.0/8'), net('fd00:10::/32')] },
       },
       drains: { mode: 'pod', timeout: 900_000 },
-      farewell,
+      clientReset,
       syncPeriod: 30_000,
       minSyncPeriod: 0,
       ...over,
     });
     const { signal } = this.#stop;
-    this.#run = Promise.all([this.proxier.run(signal), farewell.run(signal)]);
+    this.#run = Promise.all([this.proxier.run(signal), clientReset.run(signal)]);
     this.tell(
       { type: 'synced', kind: 'Service' },
       { type: 'synced', kind: 'EndpointSlice' },

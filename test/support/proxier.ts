@@ -7,11 +7,11 @@ import { FakeIpvs, type FakeIpvsOptions } from '../../pkg/ipvs/fake.ts';
 import type { Change, EndpointSlice, Node, Service } from '../../pkg/kube/types.ts';
 import { FakeLinks } from '../../pkg/links/fake.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
-import { FlowForgetter } from '../../pkg/proxy/flows/stale-flows.ts';
+import { FakeNeighbours } from '../../pkg/neighbours/fake.ts';
 import type { ProxierOptions } from '../../pkg/proxy/create.ts';
+import { FlowForgetter } from '../../pkg/proxy/flows/stale-flows.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Removals, Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
-import { FakeReach } from '../../pkg/reach/fake.ts';
 import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
 import { ip, net } from './addresses.ts';
 import { keptSettings } from './settings.ts';
@@ -23,7 +23,7 @@ export class FakeKernel {
   readonly links = new FakeLinks();
   readonly firewall = new FakeFirewall();
   readonly conntrack = new FakeConntrack();
-  readonly reach = new FakeReach();
+  readonly neighbours = new FakeNeighbours();
   readonly connections = new FakeIpvsConnections();
 
   constructor(options: FakeIpvsOptions = {}) {
@@ -90,8 +90,8 @@ export function recordingReporter(): Reports {
     state: ({ undecided }) => void (reports.undecided = undecided),
     operations: nothing,
     repaired: (kind) => void reports.repairs.push(kind),
-    conflict: ({ winner, loser, server }) =>
-      void reports.conflicts.push(`${winner} over ${loser}: ${server}`),
+    conflict: ({ winner, loser, virtualServer }) =>
+      void reports.conflicts.push(`${winner} over ${loser}: ${virtualServer}`),
     drainEnded({ end, cutConnections }, service) {
       reports.drains.push(end);
       if (cutConnections > 0)
@@ -101,7 +101,7 @@ export function recordingReporter(): Reports {
       void reports.annotations.push(
         `${name}: ${problems.map(({ message }) => message).join('; ')}`,
       ),
-    revived: nothing,
+    reused: nothing,
     rulesFailed: nothing,
     progressed: nothing,
     firstSyncDone() {
@@ -128,7 +128,7 @@ export class Stand {
   }: Partial<ProxierOptions> & { kernel?: FakeKernel; clock?: ManualClock } = {}) {
     this.kernel = kernel;
     this.clock = clock;
-    const { ipvs, ipsets, links, firewall, conntrack, reach } = kernel;
+    const { ipvs, ipsets, links, firewall, conntrack, neighbours } = kernel;
     const log = this.log;
     const families: readonly Family[] = ['IPv4', 'IPv6'];
     const detectLocal = {
@@ -140,7 +140,7 @@ export class Stand {
       ipsets,
       links,
       firewall,
-      reach,
+      neighbours,
       settings: keptSettings,
       clock,
       log,
@@ -159,7 +159,7 @@ export class Stand {
       excluded: [],
       ruleSettings: { masqueradeMark: 0x4000, masqueradeAll: false, detectLocal },
       drains: { mode: 'pod', timeout: 900_000 },
-      farewell: undefined,
+      clientReset: undefined,
       syncPeriod: 30_000,
       minSyncPeriod: 0,
       ...over,

@@ -3,7 +3,7 @@ import type { Host } from './network/network.ts';
 /** A real server as `ipvsadm` prints it. */
 export interface ListedServer {
   /** `TCP 172.30.0.1:80`: its virtual server. */
-  readonly server: string;
+  readonly virtualServer: string;
   readonly weight: number;
   readonly active: number;
   readonly inactive: number;
@@ -15,17 +15,17 @@ export function listed(
   { addresses }: Pick<Host, 'addresses'>,
 ): readonly ListedServer[] {
   const all: ListedServer[] = [];
-  let server = '';
+  let virtualServer = '';
   for (const line of node.namespace.run('ipvsadm', '-Ln').split('\n')) {
     const words = line.trim().split(/\s+/);
     const [first = '', second = '', , weight, active, inactive] = words;
-    if (/^(TCP|UDP|SCTP)$/.test(first)) server = `${first} ${second}`;
+    if (/^(TCP|UDP|SCTP)$/.test(first)) virtualServer = `${first} ${second}`;
     const isOf = addresses.some(
       (own) => second.startsWith(`${own}:`) || second.startsWith(`[${own}]:`),
     );
     if (first === '->' && isOf)
       all.push({
-        server,
+        virtualServer,
         weight: Number(weight),
         active: Number(active),
         inactive: Number(inactive),
@@ -36,6 +36,6 @@ export function listed(
 
 /** Their weights, each one once, for protocols and addresses that begin so: `TCP 172.30.0.1`. */
 export function weights(node: Host, host: Host, prefix = ''): readonly number[] {
-  const all = listed(node, host).filter(({ server }) => server.startsWith(prefix));
+  const all = listed(node, host).filter(({ virtualServer }) => virtualServer.startsWith(prefix));
   return [...new Set(all.map(({ weight }) => weight))].sort((one, other) => one - other);
 }

@@ -5,13 +5,11 @@ import type { Ipvs, IpvsWrite, VirtualServerId } from '../../ipvs/ipvs.ts';
 import type { AddressWrite, Links } from '../../links/links.ts';
 import type { Logger } from '../../log/log.ts';
 import type { Clock } from '../../runner/clock.ts';
-import { Breather } from '../../runner/lane.ts';
+import { Yielder } from '../../runner/yielder.ts';
+import { deviceName } from '../desired/device.ts';
+import type { SetId } from '../desired/sets.ts';
 import type { DrainRequest } from '../graceful/list.ts';
 import type { Mirror } from '../observed/mirror.ts';
-import { type Operation, printOperation } from '../plan/operation.ts';
-import type { Reporter } from '../reporter.ts';
-import type { SetId } from '../desired/sets.ts';
-import { batches, interfaceOf } from './batches.ts';
 import {
   type AddressOperation,
   attempt,
@@ -20,11 +18,11 @@ import {
   type OtherOperation,
   type ServerOperation,
   toFailed,
-} from './failed-operation.ts';
+} from '../plan/failed-operation.ts';
+import { type Operation, printOperation } from '../plan/operation.ts';
+import type { Reporter } from '../reporter.ts';
+import { batches, interfaceOf } from './batches.ts';
 import { isDone, podOf, toIpvsWrite } from './server-operations.ts';
-
-/** The device that carries the addresses of Services. */
-export const deviceName = 'kube-ipvs0';
 
 export interface ApplierOptions {
   readonly ipvs: Ipvs;
@@ -39,7 +37,7 @@ export interface ApplierOptions {
   /** Begins to drain real servers whose weight is 0 now. */
   readonly drain: (requests: readonly DrainRequest[]) => Promise<void>;
   /** Has flows deleted that began before their virtual server stood. */
-  readonly forgetFlows: (servers: readonly VirtualServerId[]) => void;
+  readonly forgetFlows: (virtualServers: readonly VirtualServerId[]) => void;
 }
 
 /**
@@ -60,11 +58,11 @@ export class Applier {
   ): Promise<readonly FailedOperation[]> {
     const { reporter, clock, drain } = this.#options;
     const failed: FailedOperation[] = [];
-    const breather = new Breather(() => clock.now());
+    const yielder = new Yielder(() => clock.now());
     for (const batch of batches(operations)) {
       failed.push(...this.#applyBatch(batch));
       reporter.progressed();
-      await breather.breathe();
+      await yielder.yieldIfDue();
     }
     this.#account(operations, { failed, isRepair });
     const drains = succeeded(operations, failed).filter(beginsDrain);
@@ -85,7 +83,7 @@ export class Applier {
     if (first === undefined) return [];
     // The casts hold because a batch is of one kind throughout.
     switch (interfaceOf(first)) {
-      case 'server':
+      case 'ipvs':
         return this.#writeServers(batch as readonly ServerOperation[]);
       case 'entry':
         return this.#writeEntries(batch as readonly EntryOperation[]);
@@ -117,7 +115,7 @@ export class Applier {
   #isGone(write: IpvsWrite | undefined): boolean {
     if (write?.kind !== 'deleteVirtualServer') return true;
     try {
-      return this.#options.ipvs.virtualServer(write.server) === undefined;
+      return this.#options.ipvs.virtualServer(write.virtualServer) === undefined;
     } catch {
       return false;
     }
@@ -163,7 +161,7 @@ export class Applier {
         requestRules(operation.family, operation.nonEmpty);
         return [];
       case 'forgetFlows':
-        forgetFlows(operation.servers);
+        forgetFlows(operation.virtualServers);
         return [];
     }
   }

@@ -1,7 +1,7 @@
 import type { Operation } from '../plan/operation.ts';
 
 /** How many operations of a kind go into one call, so that none holds the event loop for long. */
-const batchSizes = { server: 128, entry: 2048, address: 64 } as const;
+const batchSizes = { ipvs: 128, entry: 2048, address: 64 } as const;
 
 /** Which interface of the kernel carries an operation out. */
 type Interface = keyof typeof batchSizes | 'other';
@@ -23,7 +23,7 @@ export function interfaceOf({ kind }: Operation): Interface {
     case 'drainRealServer':
     case 'replaceRealServer':
     case 'deleteRealServer':
-      return 'server';
+      return 'ipvs';
     case 'makeDevice':
     case 'createSet':
     case 'setRules':

@@ -1,5 +1,5 @@
 import type { IpAddress } from '../../ip/address.ts';
-import type { Breather } from '../../runner/lane.ts';
+import type { Yielder } from '../../runner/yielder.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import type { Mirror } from '../observed/mirror.ts';
@@ -18,18 +18,18 @@ const entryLimit = 2048;
  */
 export async function* planParts(
   keys: Keys,
-  { ledger, mirror, breather }: { ledger: Ledger; mirror: Mirror; breather: Breather },
+  { ledger, mirror, yielder }: { ledger: Ledger; mirror: Mirror; yielder: Yielder },
 ): AsyncGenerator<Keys> {
   const weightOf = (key: string) =>
     (ledger.claim(key)?.frontEnd.realServers.size ?? 0) +
-    (mirror.servers.get(key)?.realServers.size ?? 0);
+    (mirror.virtualServers.get(key)?.realServers.size ?? 0);
   if (isSmall(keys, weightOf)) {
     yield keys;
     return;
   }
   const unwanted = new Keys();
   yield* wantedEntries(keys, { ledger, unwanted });
-  yield* serverParts(keys, { ledger, weightOf, breather });
+  yield* serverParts(keys, { ledger, weightOf, yielder });
   yield* entryParts(unwanted);
 }
 
@@ -38,9 +38,9 @@ export function* singleParts(keys: Keys): Generator<Keys> {
   const rest = new Keys();
   for (const [set, entries] of keys.entries) rest.entries.set(set, entries);
   if (!rest.isEmpty) yield rest;
-  for (const key of keys.servers) {
+  for (const key of keys.virtualServers) {
     const part = new Keys();
-    part.servers.add(key);
+    part.virtualServers.add(key);
     yield part;
   }
   const addresses = new Keys();
@@ -49,13 +49,13 @@ export function* singleParts(keys: Keys): Generator<Keys> {
 }
 
 function isSmall(keys: Keys, weightOf: (key: string) => number): boolean {
-  if (keys.servers.size > planSize || keys.addresses.size > planSize) return false;
+  if (keys.virtualServers.size > planSize || keys.addresses.size > planSize) return false;
   let entries = 0;
   for (const some of keys.entries.values()) entries += some.size;
   if (entries > entryLimit) return false;
   let weight = 0;
-  for (const key of keys.servers) weight += weightOf(key);
-  return weight <= realServerLimit || keys.servers.size === 1;
+  for (const key of keys.virtualServers) weight += weightOf(key);
+  return weight <= realServerLimit || keys.virtualServers.size === 1;
 }
 
 function* wantedEntries(
@@ -98,29 +98,29 @@ function* entryParts({ entries }: Keys): Generator<Keys> {
 interface ServerPartsContext {
   readonly ledger: Ledger;
   readonly weightOf: (key: string) => number;
-  readonly breather: Breather;
+  readonly yielder: Yielder;
 }
 
 async function* serverParts(
   keys: Keys,
-  { ledger, weightOf, breather }: ServerPartsContext,
+  { ledger, weightOf, yielder }: ServerPartsContext,
 ): AsyncGenerator<Keys> {
-  const servers = await byUrgency(keys.servers, { ledger, breather });
-  const addressOf = (key: string) => ledger.claim(key)?.frontEnd.server.address;
+  const virtualServers = await byUrgency(keys.virtualServers, { ledger, yielder });
+  const addressOf = (key: string) => ledger.claim(key)?.frontEnd.virtualServer.address;
   const lastServers = new Map<IpAddress | undefined, string>();
-  for (const key of servers) {
+  for (const key of virtualServers) {
     lastServers.set(addressOf(key), key);
-    if (breather.isDue) await breather.breathe();
+    if (yielder.isDue) await yielder.yieldIfDue();
   }
   let part = new Keys();
   let weight = 0;
-  for (const key of servers) {
-    part.servers.add(key);
+  for (const key of virtualServers) {
+    part.virtualServers.add(key);
     const address = addressOf(key);
     if (address !== undefined && lastServers.get(address) === key && keys.addresses.has(address))
       part.addresses.add(address);
     weight += weightOf(key);
-    if (part.servers.size < planSize && weight < realServerLimit) continue;
+    if (part.virtualServers.size < planSize && weight < realServerLimit) continue;
     yield part;
     part = new Keys();
     weight = 0;
@@ -146,13 +146,13 @@ function* addressParts(
 
 /** In one pass that yields: sorting tens of thousands would hold the event loop for long. */
 async function byUrgency(
-  servers: Iterable<string>,
-  { ledger, breather }: { ledger: Ledger; breather: Breather },
+  virtualServers: Iterable<string>,
+  { ledger, yielder }: { ledger: Ledger; yielder: Yielder },
 ): Promise<readonly string[]> {
   const classes: string[][] = [[], [], []];
-  for (const key of servers) {
+  for (const key of virtualServers) {
     classes[urgency(ledger.claim(key))]?.push(key);
-    if (breather.isDue) await breather.breathe();
+    if (yielder.isDue) await yielder.yieldIfDue();
   }
   return classes.flat();
 }

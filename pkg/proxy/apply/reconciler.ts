@@ -2,17 +2,17 @@ import { isNotFound } from '../../errno/errno.ts';
 import type { Family, IpAddress } from '../../ip/address.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { Logger } from '../../log/log.ts';
-import { Breather } from '../../runner/lane.ts';
-import { type AuditContext, readServer } from '../observed/kernel-reader.ts';
-import type { GracefulTerminationManager } from '../graceful/manager.ts';
+import { Yielder } from '../../runner/yielder.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
+import type { Replacements } from '../graceful/address-reuse.ts';
+import type { GracefulTerminationManager } from '../graceful/manager.ts';
+import { type AuditContext, readServer } from '../observed/kernel-reader.ts';
 import type { Mirror } from '../observed/mirror.ts';
+import type { FailedOperation } from '../plan/failed-operation.ts';
 import type { Operation } from '../plan/operation.ts';
 import { plan } from '../plan/plan.ts';
-import type { Replacements } from '../graceful/address-reuse.ts';
 import type { Applier } from './applier.ts';
-import type { FailedOperation } from './failed-operation.ts';
 import { planParts, singleParts } from './key-parts.ts';
 import type { Retries } from './retries.ts';
 
@@ -25,7 +25,7 @@ export interface ReconcilerOptions {
   readonly applier: Applier;
   readonly reading: Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'>;
   /** The uid of the pod that has an address behind a virtual server, by its key; '' if that is not known. */
-  readonly podOn: (server: string, address: IpAddress) => string;
+  readonly podOn: (virtualServer: string, address: IpAddress) => string;
   readonly families: readonly Family[];
   readonly log: Logger;
   readonly now: () => number;
@@ -68,17 +68,17 @@ export class Reconciler {
     return waiting;
   }
 
-  /** Makes the kernel right for some keys. Inside the lane only. */
+  /** Makes the kernel right for some keys. Inside the mutex only. */
   async reconcile(
     keys: Keys,
     { isRepair = false, between }: ReconcileOptions = {},
   ): Promise<Outcome> {
     const { ledger, mirror, replacements, now } = this.#options;
     const outcomes: Outcome[] = [];
-    const breather = new Breather(now);
-    for await (const part of planParts(keys, { ledger, mirror, breather })) {
+    const yielder = new Yielder(now);
+    for await (const part of planParts(keys, { ledger, mirror, yielder })) {
       outcomes.push(await this.#reconcilePart(part, { isRepair }));
-      await breather.breathe();
+      await yielder.yieldIfDue();
       await between?.();
     }
     await replacements.verify();
@@ -95,7 +95,7 @@ export class Reconciler {
       return await this.#attempt(part, { isRepair });
     } catch (cause) {
       const error = cause instanceof Error ? cause : new Error(String(cause));
-      const [first, ...others] = part.servers;
+      const [first, ...others] = part.virtualServers;
       if (first === undefined) throw error;
       if (others.length === 0 && part.entries.size + part.addresses.size === 0) {
         this.#fail(first, error);
@@ -120,7 +120,7 @@ export class Reconciler {
     if (first.unmarked.isEmpty) return outcomeOf(first.failed);
     const second = await this.#planAndApply(first.unmarked, { isRepair });
     // Why its entries could not be written is logged already.
-    for (const key of second.unmarked.servers) retries.failServer(key, new Error(unmarked));
+    for (const key of second.unmarked.virtualServers) retries.failServer(key, new Error(unmarked));
     return outcomeOf([...first.failed, ...second.failed]);
   }
 
@@ -148,16 +148,16 @@ export class Reconciler {
   /** Reads virtual servers whose state is unknown. The keys without those that cannot be read, which are tried again later. */
   async #readBack(keys: Keys): Promise<Keys> {
     const { mirror, reading } = this.#options;
-    if (mirror.unknownServers.size === 0) return keys;
+    if (mirror.unknownVirtualServers.size === 0) return keys;
     const known = new Keys();
     known.add(keys);
-    for (const key of keys.servers) {
-      const server = mirror.unknownServers.get(key);
-      if (server === undefined) continue;
+    for (const key of keys.virtualServers) {
+      const virtualServer = mirror.unknownVirtualServers.get(key);
+      if (virtualServer === undefined) continue;
       try {
-        await readServer(key, { server, context: reading });
+        await readServer(key, { virtualServer, context: reading });
       } catch (cause) {
-        known.servers.delete(key);
+        known.virtualServers.delete(key);
         this.#fail(key, cause instanceof Error ? cause : new Error(String(cause)));
       }
     }
@@ -176,22 +176,25 @@ export class Reconciler {
     const failures = new Set(failed.map(({ operation }) => operation));
     for (const operation of operations) {
       if (failures.has(operation)) continue;
-      if (operation.kind === 'weighRealServer' && operation.backend.weight > 0)
-        graceful.forget(operation.server, operation.backend);
+      if (operation.kind === 'weighRealServer' && operation.realServer.weight > 0)
+        graceful.forget(operation.virtualServer, operation.realServer);
       else if (operation.kind === 'addRealServer')
-        replacements.added(operation.server, { ...operation.backend, podUid: operation.podUid });
+        replacements.added(operation.virtualServer, {
+          ...operation.realServer,
+          podUid: operation.podUid,
+        });
     }
   }
 
   /** Real servers that were found in the kernel are taken for the pods that they are wanted for, or that have their address now. */
-  #learnPods({ servers }: Keys): void {
+  #learnPods({ virtualServers }: Keys): void {
     const { ledger, mirror, podOn } = this.#options;
-    for (const key of servers) {
-      const held = mirror.servers.get(key)?.realServers;
-      for (const [id, backend] of held ?? []) {
-        if (backend.podUid !== '') continue;
-        const podUid = ledger.wantedRealServer(key, id)?.podUid ?? podOn(key, backend.address);
-        if (podUid !== '') held?.set(id, { ...backend, podUid });
+    for (const key of virtualServers) {
+      const held = mirror.virtualServers.get(key)?.realServers;
+      for (const [id, realServer] of held ?? []) {
+        if (realServer.podUid !== '') continue;
+        const podUid = ledger.wantedRealServer(key, id)?.podUid ?? podOn(key, realServer.address);
+        if (podUid !== '') held?.set(id, { ...realServer, podUid });
       }
     }
   }
@@ -214,10 +217,11 @@ function isShared({ kind }: Operation): boolean {
 function missesSomething(failed: readonly FailedOperation[]): boolean {
   const notAdded = new Set<string>();
   for (const { operation } of failed)
-    if (operation.kind === 'addVirtualServer') notAdded.add(virtualServerKey(operation.server));
+    if (operation.kind === 'addVirtualServer')
+      notAdded.add(virtualServerKey(operation.virtualServer));
   return failed.some(
     ({ operation, error }) =>
       isNotFound(error) &&
-      !('server' in operation && notAdded.has(virtualServerKey(operation.server))),
+      !('virtualServer' in operation && notAdded.has(virtualServerKey(operation.virtualServer))),
   );
 }

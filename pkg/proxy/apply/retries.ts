@@ -6,8 +6,8 @@ import type { Logger } from '../../log/log.ts';
 import { type Clock, seconds } from '../../runner/clock.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
+import type { FailedOperation } from '../plan/failed-operation.ts';
 import { type Operation, printOperation } from '../plan/operation.ts';
-import type { FailedOperation } from './failed-operation.ts';
 
 /** How long an object waits after its first failure, and at most, in milliseconds: the pause doubles with each. */
 const shortest = 100;
@@ -84,7 +84,7 @@ export class Retries {
   /** Records that a virtual server could not be read or planned, which is logged by the caller. */
   failServer(key: string, error: Error): void {
     const keys = new Keys();
-    keys.servers.add(key);
+    keys.virtualServers.add(key);
     this.#postpone(serverName(key), { keys, error });
   }
 
@@ -160,21 +160,21 @@ function addressName(address: IpAddress): string {
   return `address ${address}`;
 }
 
-function* namesOf({ servers, entries, addresses }: Keys): Generator<string> {
-  for (const key of servers) yield serverName(key);
+function* namesOf({ virtualServers, entries, addresses }: Keys): Generator<string> {
+  for (const key of virtualServers) yield serverName(key);
   for (const [set, some] of entries) for (const key of some.keys()) yield entryName(set, key);
   for (const address of addresses) yield addressName(address);
 }
 
 type ObjectOperation = Extract<
   Operation,
-  { readonly server: unknown } | { readonly entry: Entry } | { readonly address: IpAddress }
+  { readonly virtualServer: unknown } | { readonly entry: Entry } | { readonly address: IpAddress }
 >;
 
 /** The object that an operation is about; `undefined` for what all Services share. */
 function nameOf(operation: Operation): string | undefined {
   if (!isAboutObject(operation)) return undefined;
-  if ('server' in operation) return serverName(virtualServerKey(operation.server));
+  if ('virtualServer' in operation) return serverName(virtualServerKey(operation.virtualServer));
   if ('entry' in operation) return entryName(operation.set, entryKey(operation.entry));
   return addressName(operation.address);
 }
@@ -182,7 +182,8 @@ function nameOf(operation: Operation): string | undefined {
 function keysOf(operation: Operation): Keys {
   const keys = new Keys();
   if (!isAboutObject(operation)) return keys;
-  if ('server' in operation) keys.servers.add(virtualServerKey(operation.server));
+  if ('virtualServer' in operation)
+    keys.virtualServers.add(virtualServerKey(operation.virtualServer));
   else if ('entry' in operation) {
     const { set, entry } = operation;
     keys.addEntry(set, { key: entryKey(entry), entry });
@@ -191,5 +192,5 @@ function keysOf(operation: Operation): Keys {
 }
 
 function isAboutObject(operation: Operation): operation is ObjectOperation {
-  return 'server' in operation || 'entry' in operation || 'address' in operation;
+  return 'virtualServer' in operation || 'entry' in operation || 'address' in operation;
 }

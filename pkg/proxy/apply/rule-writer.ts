@@ -4,8 +4,8 @@ import type { Logger } from '../../log/log.ts';
 import { Backoff } from '../../runner/backoff.ts';
 import { type Clock, minutes, seconds } from '../../runner/clock.ts';
 import { Runner } from '../../runner/runner.ts';
-import type { Mirror, RuleStatus } from '../observed/mirror.ts';
 import { type SetId, setIds } from '../desired/sets.ts';
+import type { Mirror, RuleStatus } from '../observed/mirror.ts';
 import type { RuleSource } from './rule-source.ts';
 
 export interface RuleWriterOptions {

@@ -5,7 +5,7 @@ import {
   type FailedOperation,
   type ServerOperation,
   toFailed,
-} from './failed-operation.ts';
+} from '../plan/failed-operation.ts';
 
 /** Carries out operations on virtual and real servers, and does nothing else: for a manager of drains that runs by itself. */
 export function plainApply(
@@ -23,7 +23,7 @@ export function plainApply(
 
 /** The write that carries an operation out. */
 export function toIpvsWrite(operation: ServerOperation): IpvsWrite {
-  const { server } = operation;
+  const { virtualServer } = operation;
   switch (operation.kind) {
     case 'addVirtualServer':
     case 'updateVirtualServer':
@@ -31,11 +31,11 @@ export function toIpvsWrite(operation: ServerOperation): IpvsWrite {
       return operation satisfies IpvsWrite;
     case 'addRealServer':
     case 'deleteRealServer':
-      return { kind: operation.kind, server, backend: operation.backend };
+      return { kind: operation.kind, virtualServer, realServer: operation.realServer };
     case 'weighRealServer':
     case 'drainRealServer':
     case 'replaceRealServer':
-      return { kind: 'updateRealServer', server, backend: operation.backend };
+      return { kind: 'updateRealServer', virtualServer, realServer: operation.realServer };
   }
 }
 

@@ -1,10 +1,10 @@
 import { type Family, families, familyOf } from '../../ip/address.ts';
-import type { Change, Kind, ObjectName, Problem, Service, Tidings } from '../../kube/types.ts';
+import type { Change, Kind, ObjectName, Problem, Service, SourceStatus } from '../../kube/types.ts';
 import type { Logger } from '../../log/log.ts';
 import { type Clock, seconds } from '../../runner/clock.ts';
-import { NodePresence } from './node-presence.ts';
-import type { Reporter } from '../reporter.ts';
 import { objectKey } from '../desired/service.ts';
+import type { Reporter } from '../reporter.ts';
+import { NodePresence } from './node-presence.ts';
 import type { Store } from './store.ts';
 
 /** What the intake works with. */
@@ -21,7 +21,7 @@ export interface IntakeOptions {
 /** After how long a change that threw is tried again, in milliseconds. */
 const retryPause = seconds(1);
 
-type ObjectChange = Exclude<Change, Tidings>;
+type ObjectChange = Exclude<Change, SourceStatus>;
 
 /** Takes changes from a source into the store: says what is wrong with objects, and when everything has been told. */
 export class Intake {

@@ -7,10 +7,10 @@ import type { Endpoint } from '../../kube/types.ts';
 import { recordingLogger } from '../../log/memory.ts';
 import type { Clock } from '../../runner/clock.ts';
 import { manualClock } from '../../runner/manual-clock.ts';
-import { Bookkeeper, type BookkeeperOptions } from './ledger-updater.ts';
 import type { ServiceObjects } from '../desired/footprint.ts';
-import { guarded } from '../guarded-reporter.ts';
 import { Ledger } from '../desired/ledger.ts';
+import { guarded } from '../guarded-reporter.ts';
+import { LedgerUpdater, type LedgerUpdaterOptions } from './ledger-updater.ts';
 import { Store } from './store.ts';
 
 const node = {
@@ -40,19 +40,19 @@ class FaultyLedger extends Ledger {
   }
 }
 
-function stand(over: Partial<BookkeeperOptions> & { clock?: Clock } = {}) {
+function stand(over: Partial<LedgerUpdaterOptions> & { clock?: Clock } = {}) {
   const clock = manualClock();
   const store = new FaultyStore(() => clock.now());
   const ledger = new FaultyLedger();
   const [log, reporter] = [recordingLogger(), recordingReporter()];
-  const books = new Bookkeeper({
-    ...{ store, ledger, clock, log, reporter, wishesOf: undefined },
+  const ledgerUpdater = new LedgerUpdater({
+    ...{ store, ledger, clock, log, reporter, serviceOptionsOf: undefined },
     ...over,
   });
   const tell = (...changes: readonly ReturnType<typeof setService>[]) => {
     for (const change of changes) store.apply(change);
   };
-  return { clock, store, ledger, log, reporter, books, tell };
+  return { clock, store, ledger, log, reporter, ledgerUpdater, tell };
 }
 
 /** A Service with an address of its own. */
@@ -68,47 +68,50 @@ describe('a Service that cannot be entered', () => {
   test.each(['store', 'ledger'] as const)(
     'because of a fault in the %s concerns nobody else, and is tried again until it can',
     async (part) => {
-      const { books, clock, log, tell, ...parts } = stand();
+      const { ledgerUpdater, clock, log, tell, ...parts } = stand();
       tell(setService(numbered(1)), setService(numbered(2)), setService(numbered(3)));
       parts[part].faulty = 'shop/s2';
-      const first = await books.enter(node);
-      expect([...first.keys.servers].sort()).toEqual([serverOf(1), serverOf(3)]);
-      expect([books.failedServices, first.next]).toEqual([1, 500]);
+      const first = await ledgerUpdater.enter(node);
+      expect([...first.keys.virtualServers].sort()).toEqual([serverOf(1), serverOf(3)]);
+      expect([ledgerUpdater.failedServices, first.next]).toEqual([1, 500]);
       for (const pause of [500, 1_000, 2_000]) {
         await clock.advance(pause - 1);
-        expect((await books.enter(node)).next).toBe(clock.now() + 1);
+        expect((await ledgerUpdater.enter(node)).next).toBe(clock.now() + 1);
         await clock.advance(1);
-        expect((await books.enter(node)).keys.isEmpty).toBe(true);
+        expect((await ledgerUpdater.enter(node)).keys.isEmpty).toBe(true);
       }
       const lines = log.lines().filter((line) => line.includes('could not work out'));
       expect(lines).toEqual([expect.stringContaining('shop/s2')]);
       parts[part].faulty = '';
       await clock.advance(4_000);
-      const last = await books.enter(node);
-      expect([[...last.keys.servers], last.next]).toEqual([[serverOf(2)], undefined]);
-      expect(books.failedServices).toBe(0);
+      const last = await ledgerUpdater.enter(node);
+      expect([[...last.keys.virtualServers], last.next]).toEqual([[serverOf(2)], undefined]);
+      expect(ledgerUpdater.failedServices).toBe(0);
     },
   );
 
   test('is tried again at once when it changes', async () => {
-    const { books, store, tell } = stand();
+    const { ledgerUpdater, store, tell } = stand();
     store.faulty = 'shop/s1';
     tell(setService(numbered(1)));
-    await books.enter(node);
+    await ledgerUpdater.enter(node);
     store.faulty = '';
     tell(setService(numbered(1)));
-    expect([...(await books.enter(node)).keys.servers]).toEqual([serverOf(1)]);
-    expect(books.failedServices).toBe(0);
+    expect([...(await ledgerUpdater.enter(node)).keys.virtualServers]).toEqual([serverOf(1)]);
+    expect(ledgerUpdater.failedServices).toBe(0);
   });
 
   test('is forgotten when it is deleted', async () => {
-    const { books, store, tell } = stand();
+    const { ledgerUpdater, store, tell } = stand();
     store.faulty = 'shop/s1';
     tell(setService(numbered(1)));
-    await books.enter(node);
+    await ledgerUpdater.enter(node);
     store.faulty = '';
     store.apply({ type: 'delete', kind: 'Service', name: { namespace: 'shop', name: 's1' } });
-    expect([(await books.enter(node)).next, books.failedServices]).toEqual([undefined, 0]);
+    expect([(await ledgerUpdater.enter(node)).next, ledgerUpdater.failedServices]).toEqual([
+      undefined,
+      0,
+    ]);
   });
 });
 
@@ -118,9 +121,9 @@ describe('a fault beside a Service', () => {
   };
 
   test('in its annotations leaves them out, and says so', async () => {
-    const { books, ledger, reporter, tell } = stand({ wishesOf: fault });
+    const { ledgerUpdater, ledger, reporter, tell } = stand({ serviceOptionsOf: fault });
     tell(setService(numbered(1)));
-    await books.enter(node);
+    await ledgerUpdater.enter(node);
     expect(ledger.wants(serverOf(1))).toBe(true);
     expect(reporter.annotations).toEqual(['s1: a fault']);
   });
@@ -128,10 +131,10 @@ describe('a fault beside a Service', () => {
   test('in what hears of it is logged once, and changes nothing', async () => {
     const log = recordingLogger();
     const reporter = guarded({ ...recordingReporter(), conflict: fault }, log);
-    const { books, ledger, tell } = stand({ reporter });
+    const { ledgerUpdater, ledger, tell } = stand({ reporter });
     tell(...[1, 2, 3].map((created) => setService({ ...numbered(1, `s${created}`), created })));
-    await books.enter(node);
-    expect([ledger.conflictCount(), books.failedServices]).toEqual([2, 0]);
+    await ledgerUpdater.enter(node);
+    expect([ledger.conflictCount(), ledgerUpdater.failedServices]).toEqual([2, 0]);
     expect(log.lines()).toEqual([expect.stringContaining('a report failed')]);
   });
 });
@@ -149,38 +152,39 @@ describe('a big Service', () => {
   }
 
   test('does not keep others waiting', async () => {
-    const { books, ledger, tell } = stand({ clock: busyClock() });
+    const { ledgerUpdater, ledger, tell } = stand({ clock: busyClock() });
     const wanted = (port: number) => ledger.wants(serverOf(1, port));
     tell(
       setService({ ...big, ports: ports.slice(0, 1) }),
       setService(big),
       setService(numbered(2)),
     );
-    const first = await books.enter(node);
+    const first = await ledgerUpdater.enter(node);
     expect([ledger.wants(serverOf(2)), wanted(1), wanted(5_000)]).toEqual([true, true, false]);
-    expect(first.keys.servers.size).toBeGreaterThan(100);
+    expect(first.keys.virtualServers.size).toBeGreaterThan(100);
     tell(setService(numbered(3)));
     let rounds = 0;
-    for (let next = first.next; next !== undefined; rounds++) ({ next } = await books.enter(node));
+    for (let next = first.next; next !== undefined; rounds++)
+      ({ next } = await ledgerUpdater.enter(node));
     expect([ledger.wants(serverOf(3)), wanted(5_000)]).toEqual([true, true]);
     expect(rounds).toBeGreaterThan(0);
   });
 
   test('that changes while it is entered is entered anew', async () => {
-    const { books, ledger, store, tell } = stand({ clock: busyClock() });
+    const { ledgerUpdater, ledger, store, tell } = stand({ clock: busyClock() });
     tell(setService(big));
-    let { next } = await books.enter(node);
+    let { next } = await ledgerUpdater.enter(node);
     expect(next).toBeDefined();
     store.apply({ type: 'delete', kind: 'Service', name: { namespace: 'shop', name: 'big' } });
-    while (next !== undefined) ({ next } = await books.enter(node));
+    while (next !== undefined) ({ next } = await ledgerUpdater.enter(node));
     expect([...ledger.parts('shop/big')]).toEqual([]);
     expect(ledger.wants(serverOf(1, 1))).toBe(false);
   });
 
   test('is entered whole where that is asked for', async () => {
-    const { books, ledger, tell } = stand({ clock: busyClock() });
+    const { ledgerUpdater, ledger, tell } = stand({ clock: busyClock() });
     tell(setService(big));
-    expect((await books.enter(node, { isComplete: true })).next).toBeUndefined();
+    expect((await ledgerUpdater.enter(node, { isComplete: true })).next).toBeUndefined();
     expect(ledger.wants(serverOf(1, 5_000))).toBe(true);
   });
 
@@ -196,7 +200,7 @@ describe('a big Service', () => {
             return Reflect.get(target, name) as unknown;
           },
         });
-      const { books, tell } = stand({ clock: { ...manualClock(), now: () => work / 100 } });
+      const { ledgerUpdater, tell } = stand({ clock: { ...manualClock(), now: () => work / 100 } });
       if (kind === 'ports') tell(setService({ ...big, ports: ports.map(counted) }));
       else tell(setService(numbered(1, 'big')), ...slicesOf(20, counted));
       work = 0;
@@ -207,7 +211,7 @@ describe('a big Service', () => {
           [longest, since] = [Math.max(longest, work - since), work];
         }
       })();
-      await books.enter(node, { isComplete: true });
+      await ledgerUpdater.enter(node, { isComplete: true });
       isOver = true;
       await turns;
       expect(work).toBeGreaterThanOrEqual(5_000);

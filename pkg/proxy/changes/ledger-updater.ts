@@ -2,14 +2,14 @@ import type { Problem, Service } from '../../kube/types.ts';
 import { errorText } from '../../log/error-text.ts';
 import type { Logger } from '../../log/log.ts';
 import type { Clock } from '../../runner/clock.ts';
-import { Breather } from '../../runner/lane.ts';
-import { noSettings, type ServiceSettings } from '../desired/real-servers.ts';
-import type { UdpFrontEnd } from '../flows/flow-notes.ts';
+import { Yielder } from '../../runner/yielder.ts';
 import { footprintsByPort, type NodeContext } from '../desired/footprint.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
-import type { Reporter } from '../reporter.ts';
+import { noSettings, type ServiceSettings } from '../desired/real-servers.ts';
 import { portKey } from '../desired/service.ts';
+import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
+import type { Reporter } from '../reporter.ts';
 import { ServiceQueue } from './service-queue.ts';
 import { ServiceReports } from './service-reports.ts';
 import type { Store } from './store.ts';
@@ -17,19 +17,19 @@ import type { Trigger } from './triggers.ts';
 import { UdpChanges } from './udp-changes.ts';
 
 /** What a Service asks for by annotations. */
-export interface ServiceWishes extends ServiceSettings {
+export interface ServiceOptions extends ServiceSettings {
   /** What could not be understood, and counts as not said. */
   readonly problems: readonly Problem[];
 }
 
-/** What the bookkeeper works with. */
-export interface BookkeeperOptions {
+/** What the ledger updater works with. */
+export interface LedgerUpdaterOptions {
   readonly store: Store;
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly log: Logger;
   readonly reporter: Reporter;
-  readonly wishesOf: ((service: Service) => ServiceWishes) | undefined;
+  readonly serviceOptionsOf: ((service: Service) => ServiceOptions) | undefined;
 }
 
 /** What entering the changes of the store touched. */
@@ -56,8 +56,8 @@ interface Task {
  * at once. A big one is entered port by port, over several calls, and what is entered of it is carried out meanwhile. An
  * exception concerns its own Service only, which is tried again.
  */
-export class Bookkeeper {
-  readonly #options: BookkeeperOptions;
+export class LedgerUpdater {
+  readonly #options: LedgerUpdaterOptions;
   readonly #queue = new ServiceQueue();
   readonly #reports: ServiceReports;
   readonly #udpChanges = new UdpChanges();
@@ -65,7 +65,7 @@ export class Bookkeeper {
   readonly #tasks = new Map<string, Task>();
   #touched = new Keys();
 
-  constructor(options: BookkeeperOptions) {
+  constructor(options: LedgerUpdaterOptions) {
     this.#options = options;
     this.#reports = new ServiceReports(options);
   }
@@ -81,12 +81,12 @@ export class Bookkeeper {
     store.expire();
     const { services, triggers } = store.takeDirty();
     this.#queue.add(services);
-    const breather = new Breather(() => clock.now());
+    const yielder = new Yielder(() => clock.now());
     const began = clock.now();
     do {
       for (const service of this.#queue.takeDue(clock.now(), (key) => this.#tasks.has(key)))
-        await this.#run({ service, steps: this.#steps(service, node) }, breather);
-      for (const task of [...this.#tasks.values()]) await this.#run(task, breather);
+        await this.#run({ service, steps: this.#steps(service, node) }, yielder);
+      for (const task of [...this.#tasks.values()]) await this.#run(task, yielder);
     } while (this.hasMore && (isComplete || clock.now() - began < longest));
     this.#reports.conflicts(ledger.takeConflicts(), { ledger, store });
     const keys = this.#touched;
@@ -106,13 +106,13 @@ export class Bookkeeper {
   }
 
   /** Works on a Service for its share of time, and keeps it if there is more to do. */
-  async #run(task: Task, breather: Breather): Promise<void> {
+  async #run(task: Task, yielder: Yielder): Promise<void> {
     const { clock } = this.#options;
     const { service, steps } = task;
     const end = clock.now() + share;
     try {
       while (steps.next().done !== true) {
-        await breather.breathe();
+        await yielder.yieldIfDue();
         if (clock.now() < end) continue;
         this.#tasks.set(service, task);
         return;
@@ -161,22 +161,22 @@ export class Bookkeeper {
 
   /** What a Service asks for by annotations; says what it says wrong. */
   #settingsOf(key: string, service: Service | undefined): ServiceSettings {
-    const { wishesOf } = this.#options;
-    if (wishesOf === undefined) return noSettings;
+    const { serviceOptionsOf } = this.#options;
+    if (serviceOptionsOf === undefined) return noSettings;
     const { problems = [], ...settings } =
-      service === undefined ? {} : readWishes(service, wishesOf);
+      service === undefined ? {} : readServiceOptions(service, serviceOptionsOf);
     this.#reports.problems(key, { service, problems });
     return settings;
   }
 }
 
 /** A Service whose annotations cannot even be read is served without them. */
-function readWishes(
+function readServiceOptions(
   service: Service,
-  wishesOf: (service: Service) => ServiceWishes,
-): Partial<ServiceWishes> {
+  serviceOptionsOf: (service: Service) => ServiceOptions,
+): Partial<ServiceOptions> {
   try {
-    return wishesOf(service);
+    return serviceOptionsOf(service);
   } catch (error) {
     return { problems: [{ field: 'metadata.annotations', message: errorText(error) }] };
   }

@@ -1,7 +1,7 @@
 import { type Family, familyOf, type IpAddress } from '../../ip/address.ts';
 import type { NodeContext } from '../desired/footprint.ts';
-import type { Mirror } from '../observed/mirror.ts';
 import { dependsOnNodeAddresses } from '../desired/service.ts';
+import type { Mirror } from '../observed/mirror.ts';
 import type { Store } from './store.ts';
 
 /** The addresses that the node had when the Services that depend on them were entered last, whoever reads them. */

@@ -109,15 +109,15 @@ describe('pods on the network of a node share its address, which proves nothing'
     setSlice(slice(endpoints, { name: 'db-1', serviceName: 'db', family: 'IPv4' }));
   const web = (...endpoints: readonly Endpoint[]) => setSlice(slice([one, ...endpoints]));
   const drained = (stand: Stand) => stand.kernel.ipvs.dump().includes(`${address}:8080 -m -w 0`);
-  const server = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
+  const virtualServer = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
 
   async function serving(): Promise<Stand> {
     const stand = new Stand({ syncPeriod: minutes(60) });
     stands.push(stand);
     stand.tell(setService(service()), web(mine));
     await stand.sync();
-    const backend = { address: ip(address), port: 8080 };
-    stand.kernel.ipvs.setCounters(server, backend, { activeConnections: 1 });
+    const realServer = { address: ip(address), port: 8080 };
+    stand.kernel.ipvs.setCounters(virtualServer, realServer, { activeConnections: 1 });
     return stand;
   }
 
@@ -174,7 +174,7 @@ describe('pods on the network of a node share its address, which proves nothing'
     await second.sync();
     second.tell(web(mine));
     await second.settle();
-    const [status] = (await second.kernel.ipvs.realServers(server)).filter(
+    const [status] = (await second.kernel.ipvs.realServers(virtualServer)).filter(
       (some) => some.address === address,
     );
     expect([status?.weight, status?.activeConnections]).toEqual([1, 1]);
@@ -204,19 +204,19 @@ describe('a virtual machine that moves with its address', () => {
   });
 
   test('keeps them where its Service asks for it', async () => {
-    const stand = await move({ wishesOf: () => settings });
+    const stand = await move({ serviceOptionsOf: () => settings });
     const found = await stand.kernel.ipvs.realServers({
       address: ip('172.30.0.1'),
       protocol: 'TCP',
       port: 80,
     });
-    const server = found.find(({ address }) => address === two.address);
-    expect([server?.weight, server?.activeConnections]).toEqual([1, 1]);
+    const virtualServer = found.find(({ address }) => address === two.address);
+    expect([virtualServer?.weight, virtualServer?.activeConnections]).toEqual([1, 1]);
     expect(stand.reports.drains).toEqual(['wanted']);
   });
 
   test('and never comes back drains until the deadline', async () => {
-    const stand = await start({ wishesOf: () => settings });
+    const stand = await start({ serviceOptionsOf: () => settings });
     connect(stand);
     stand.tell(setSlice(slice([one, dying])));
     await stand.settle(seconds(1));

@@ -1,8 +1,8 @@
 import type { IpAddress } from '../../ip/address.ts';
 import type { EndpointSlice, ObjectName } from '../../kube/types.ts';
+import { objectKey } from '../desired/service.ts';
 import { ExpiryQueue } from './expiry-queue.ts';
 import { NamespacePods, type PodName, type PodState } from './namespace-pods.ts';
-import { objectKey } from '../desired/service.ts';
 
 /** How many pods that left are remembered; beyond it the namespace with the most forgets the older half of its own. */
 const remembered = 100_000;

@@ -59,15 +59,15 @@ export class ServiceReports {
     let count = 0;
     for (const [first, ...others] of pairs.values()) {
       if (first === undefined) continue;
-      const server = ledger.claim(first.server)?.frontEnd.server;
+      const virtualServer = ledger.claim(first.virtualServer)?.frontEnd.virtualServer;
       if (++count <= loggedConflicts)
         this.#log.error('two Services want one virtual server', undefined, {
           ...first,
           others: others.length,
         });
       const loser = store.service(first.loser);
-      if (server !== undefined)
-        this.#reporter.conflict(first, { server, loser, others: others.length });
+      if (virtualServer !== undefined)
+        this.#reporter.conflict(first, { virtualServer, loser, others: others.length });
     }
     if (count > loggedConflicts)
       this.#log.error('more Services want virtual servers of others', undefined, {

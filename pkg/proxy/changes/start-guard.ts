@@ -2,16 +2,16 @@ import type { Family } from '../../ip/address.ts';
 import { isMassOmission } from '../../kube/omission.ts';
 import type { Kind } from '../../kube/types.ts';
 import type { Logger } from '../../log/log.ts';
-import type { WantedRealServer } from '../desired/real-servers.ts';
 import type { SetEntry } from '../desired/footprint.ts';
-import type { Intake } from './intake.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
+import type { WantedRealServer } from '../desired/real-servers.ts';
+import { setIds, setName } from '../desired/sets.ts';
+import type { Unexplained } from '../desired/undecided.ts';
 import type { HeldServer, Mirror } from '../observed/mirror.ts';
 import type { Removals } from '../reporter.ts';
-import { setIds, setName } from '../desired/sets.ts';
+import type { Intake } from './intake.ts';
 import type { Store } from './store.ts';
-import type { Unexplained } from '../desired/undecided.ts';
 
 /** What the start guard works with. */
 export interface StartGuardOptions {
@@ -88,27 +88,30 @@ export class StartGuard {
 
   #compare(): { unexplained: Unexplained; removals: Removals; held: Removals } {
     const { ledger, mirror } = this.#options;
-    const servers = new Map<string, ReadonlyMap<string, WantedRealServer>>();
+    const unexplained = new Map<string, ReadonlyMap<string, WantedRealServer>>();
     let [virtualServers, realServers, heldRealServers] = [0, 0, 0];
-    for (const [key, held] of mirror.servers) {
+    for (const [key, held] of mirror.virtualServers) {
       const unwanted = this.#unwantedRealServers(key, held);
       heldRealServers += held.realServers.size;
       realServers += unwanted.size;
       if (!ledger.wants(key)) virtualServers++;
-      if (unwanted.size > 0 || !ledger.wants(key)) servers.set(key, unwanted);
+      if (unwanted.size > 0 || !ledger.wants(key)) unexplained.set(key, unwanted);
     }
     const addresses = [...mirror.bound].filter((address) => !ledger.wantsAddress(address));
     return {
-      unexplained: { servers, addresses, entries: this.#unwantedEntries() },
+      unexplained: { virtualServers: unexplained, addresses, entries: this.#unwantedEntries() },
       removals: { virtualServers, realServers },
-      held: { virtualServers: mirror.servers.size, realServers: heldRealServers },
+      held: { virtualServers: mirror.virtualServers.size, realServers: heldRealServers },
     };
   }
 
-  #unwantedRealServers(server: string, held: HeldServer): ReadonlyMap<string, WantedRealServer> {
+  #unwantedRealServers(
+    virtualServer: string,
+    held: HeldServer,
+  ): ReadonlyMap<string, WantedRealServer> {
     const unwanted = new Map<string, WantedRealServer>();
     for (const [key, { address, port, weight, podUid }] of held.realServers) {
-      if (this.#options.ledger.wantedRealServer(server, key) !== undefined) continue;
+      if (this.#options.ledger.wantedRealServer(virtualServer, key) !== undefined) continue;
       unwanted.set(key, { address, port, weight: weight === 0 ? 0 : 1, podUid });
     }
     return unwanted;
@@ -128,13 +131,13 @@ export class StartGuard {
   }
 
   /** The API has no `default/kubernetes`, or no endpoint of it, and the kernel has what looks like it. */
-  #lacksApiServer({ servers }: Unexplained): boolean {
+  #lacksApiServer({ virtualServers }: Unexplained): boolean {
     const { ledger, mirror, store } = this.#options;
     const objects = store.objects(apiServer.key);
     const hasSlices = objects !== undefined && [...objects.slices].length > 0;
     if (hasSlices) return false;
-    for (const [key, realServers] of servers) {
-      const { protocol, port, address } = mirror.servers.get(key)?.server ?? {};
+    for (const [key, realServers] of virtualServers) {
+      const { protocol, port, address } = mirror.virtualServers.get(key)?.virtualServer ?? {};
       const isLike =
         protocol === apiServer.protocol &&
         port === apiServer.port &&

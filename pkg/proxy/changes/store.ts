@@ -1,9 +1,9 @@
 import type { IpAddress } from '../../ip/address.ts';
 import type { Change, EndpointSlice, Kind, Node, ObjectName, Service } from '../../kube/types.ts';
-import { ExpiryQueue } from './expiry-queue.ts';
 import type { ServiceObjects } from '../desired/footprint.ts';
-import { Pods } from './pod-index.ts';
 import { objectKey } from '../desired/service.ts';
+import { ExpiryQueue } from './expiry-queue.ts';
+import { Pods } from './pod-index.ts';
 import { type Trigger, Triggers } from './triggers.ts';
 
 /** How long an endpoint that is in no slice any more counts as moving to another one, in milliseconds. */

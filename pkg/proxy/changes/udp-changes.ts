@@ -1,4 +1,4 @@
-import type { UdpFrontEnd } from '../flows/flow-notes.ts';
+import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
 
 /** Which UDP front ends have other endpoints than before: their stale flows have to go once the kernel is right. */
 export class UdpChanges {

@@ -3,7 +3,7 @@ import { owner } from '../../../test/support/objects.ts';
 import { Claims, type OwnedClaim, type Owner } from './claims.ts';
 import type { AddressKind, FrontEnd } from './footprint.ts';
 
-const server = 'TCP 172.30.0.1 80';
+const virtualServer = 'TCP 172.30.0.1 80';
 
 /** Only who wants it and what kind of address it has is looked at. */
 function claim(by: Owner, addressKind: AddressKind = 'allocated'): OwnedClaim {
@@ -42,11 +42,11 @@ describe('who gets a virtual server', () => {
       [loser, winner],
     ]) {
       const claims = new Claims();
-      for (const some of order) claims.enter(server, some);
-      expect(claims.holder(server)).toBe(winner);
+      for (const some of order) claims.enter(virtualServer, some);
+      expect(claims.holder(virtualServer)).toBe(winner);
       expect(claims.conflictCount).toBe(1);
       expect(claims.takeConflicts()).toEqual([
-        { server, winner: winner.owner.key, loser: loser.owner.key },
+        { virtualServer, winner: winner.owner.key, loser: loser.owner.key },
       ]);
     }
   });
@@ -56,66 +56,66 @@ describe('who gets a virtual server', () => {
     const all = Array.from({ length: 1_000 }, (_, index) =>
       claim(owner(`n/${index}`, ((index * 7919) % 1_000) + 1)),
     );
-    for (const some of all) claims.enter(server, some);
+    for (const some of all) claims.enter(virtualServer, some);
     const byAge = all.toSorted((one, other) => one.owner.created - other.owner.created);
     for (const [index, some] of byAge.entries()) {
-      expect([claims.holder(server), claims.conflictCount]).toEqual([some, 999 - index]);
-      claims.withdraw(server, some);
+      expect([claims.holder(virtualServer), claims.conflictCount]).toEqual([some, 999 - index]);
+      claims.withdraw(virtualServer, some);
     }
-    expect([claims.has(server), claims.conflictCount]).toEqual([false, 0]);
+    expect([claims.has(virtualServer), claims.conflictCount]).toEqual([false, 0]);
   });
 });
 
 describe('a conflict', () => {
   test('is told when it begins, and again when it begins again', () => {
     const claims = new Claims();
-    const conflict = { server, winner: old.key, loser: young.key };
-    claims.enter(server, claim(old));
+    const conflict = { virtualServer, winner: old.key, loser: young.key };
+    claims.enter(virtualServer, claim(old));
     const lost = claim(young);
-    claims.enter(server, lost);
+    claims.enter(virtualServer, lost);
     expect(claims.takeConflicts()).toEqual([conflict]);
-    claims.enter(server, claim(old));
+    claims.enter(virtualServer, claim(old));
     const again = claim(young);
-    claims.enter(server, again);
+    claims.enter(virtualServer, again);
     expect(claims.takeConflicts()).toEqual([]);
-    claims.withdraw(server, again);
-    claims.enter(server, claim(young));
+    claims.withdraw(virtualServer, again);
+    claims.enter(virtualServer, claim(young));
     expect(claims.takeConflicts()).toEqual([conflict]);
   });
 
   test('that is over before anybody asks is not told', () => {
     const claims = new Claims();
     const lost = claim(young);
-    claims.enter(server, claim(old));
-    claims.enter(server, lost);
-    claims.withdraw(server, lost);
+    claims.enter(virtualServer, claim(old));
+    claims.enter(virtualServer, lost);
+    claims.withdraw(virtualServer, lost);
     expect(claims.takeConflicts()).toEqual([]);
   });
 
   test('goes on when the winner changes, for all but the one that wins', () => {
     const claims = new Claims();
     const first = claim(old);
-    claims.enter(server, first);
-    claims.enter(server, claim(young));
-    claims.enter(server, claim(unknown));
+    claims.enter(virtualServer, first);
+    claims.enter(virtualServer, claim(young));
+    claims.enter(virtualServer, claim(unknown));
     expect(claims.takeConflicts().length).toBe(2);
-    claims.withdraw(server, first);
-    expect([claims.holder(server)?.owner, claims.takeConflicts()]).toEqual([young, []]);
+    claims.withdraw(virtualServer, first);
+    expect([claims.holder(virtualServer)?.owner, claims.takeConflicts()]).toEqual([young, []]);
   });
 
   test('begins for the one that loses what it held', () => {
     const claims = new Claims();
-    claims.enter(server, claim(young));
-    claims.enter(server, claim(old));
-    expect(claims.takeConflicts()).toEqual([{ server, winner: old.key, loser: young.key }]);
+    claims.enter(virtualServer, claim(young));
+    claims.enter(virtualServer, claim(old));
+    expect(claims.takeConflicts()).toEqual([{ virtualServer, winner: old.key, loser: young.key }]);
   });
 
   test('is not had with oneself', () => {
     const claims = new Claims();
-    claims.enter(server, claim(old, 'external'));
+    claims.enter(virtualServer, claim(old, 'external'));
     const last = claim(old);
-    claims.enter(server, last);
+    claims.enter(virtualServer, last);
     expect([claims.takeConflicts(), claims.conflictCount]).toEqual([[], 0]);
-    expect(claims.withdraw(server, last)).toBe(true);
+    expect(claims.withdraw(virtualServer, last)).toBe(true);
   });
 });

@@ -17,7 +17,7 @@ export interface OwnedClaim {
 
 /** Two Services want one virtual server, given by its key. */
 export interface Conflict {
-  readonly server: string;
+  readonly virtualServer: string;
   readonly winner: string;
   readonly loser: string;
 }
@@ -30,17 +30,17 @@ export class Claims {
   /** In order of priority; the first holds the virtual server. */
   readonly #byServer = new Map<string, OwnedClaim[]>();
   #count = 0;
-  #begun: { readonly server: string; readonly loser: Owner }[] = [];
+  #begun: { readonly virtualServer: string; readonly loser: Owner }[] = [];
 
-  has(server: string): boolean {
-    return this.#byServer.has(server);
+  has(virtualServer: string): boolean {
+    return this.#byServer.has(virtualServer);
   }
 
-  holder(server: string): OwnedClaim | undefined {
-    return this.#byServer.get(server)?.[0];
+  holder(virtualServer: string): OwnedClaim | undefined {
+    return this.#byServer.get(virtualServer)?.[0];
   }
 
-  servers(): Iterable<string> {
+  virtualServers(): Iterable<string> {
     return this.#byServer.keys();
   }
 
@@ -53,20 +53,20 @@ export class Claims {
   takeConflicts(): readonly Conflict[] {
     const begun = this.#begun;
     this.#begun = [];
-    return begun.flatMap(({ server, loser }) => {
-      const claims = this.#byServer.get(server) ?? [];
+    return begun.flatMap(({ virtualServer, loser }) => {
+      const claims = this.#byServer.get(virtualServer) ?? [];
       const winner = claims[0]?.owner.key ?? loser.key;
       const goesOn = winner !== loser.key && placeOfOwner(claims, loser) !== undefined;
-      return goesOn ? [{ server, winner, loser: loser.key }] : [];
+      return goesOn ? [{ virtualServer, winner, loser: loser.key }] : [];
     });
   }
 
   /** Enters a claim in the place of the one that the same Service may have. */
-  enter(server: string, claim: OwnedClaim): void {
+  enter(virtualServer: string, claim: OwnedClaim): void {
     const { owner } = claim;
-    const claims = this.#byServer.get(server);
+    const claims = this.#byServer.get(virtualServer);
     if (claims === undefined) {
-      this.#byServer.set(server, [claim]);
+      this.#byServer.set(virtualServer, [claim]);
       this.#count++;
       return;
     }
@@ -78,18 +78,18 @@ export class Claims {
     claims.splice(place, 0, claim);
     const wasLost = last !== undefined && before?.key !== owner.key;
     const loser = place > 0 ? owner : before;
-    if (loser !== undefined && !(place > 0 && wasLost)) this.#begun.push({ server, loser });
+    if (loser !== undefined && !(place > 0 && wasLost)) this.#begun.push({ virtualServer, loser });
   }
 
   /** Takes a claim away, if it is still there. Whether nobody wants the virtual server any more. */
-  withdraw(server: string, claim: OwnedClaim): boolean {
-    const claims = this.#byServer.get(server);
+  withdraw(virtualServer: string, claim: OwnedClaim): boolean {
+    const claims = this.#byServer.get(virtualServer);
     if (claims === undefined) return true;
     const place = placeOf(claims, claim);
     if (claims[place]?.frontEnd !== claim.frontEnd) return false;
     claims.splice(place, 1);
     this.#count--;
-    if (claims.length === 0) this.#byServer.delete(server);
+    if (claims.length === 0) this.#byServer.delete(virtualServer);
     return claims.length === 0;
   }
 }

@@ -91,9 +91,9 @@ export class CountedObjects {
   }
 
   /** Counts everything that a front end needs. */
-  countFrontEnd({ server, isBound, entries }: FrontEnd, counting: Counting): void {
+  countFrontEnd({ virtualServer, isBound, entries }: FrontEnd, counting: Counting): void {
     for (const entry of entries) this.countEntry(entry, counting);
-    if (isBound) this.#countAddress(server.address, counting);
+    if (isBound) this.#countAddress(virtualServer.address, counting);
   }
 
   /** Counts entries and addresses that belong to no front end. */

@@ -39,8 +39,8 @@ function print({ frontEnds, hairpins }: Footprint): readonly string[] {
   const entry = ({ set, family, entry: element }: Footprint['hairpins'][number]) =>
     `${setName(set, family)} ${entryKey(element)}`;
   return [
-    ...frontEnds.flatMap(({ server, isBound, realServers, entries }) => [
-      `${printVirtualServer(server)}${isBound ? ' bound' : ''}`,
+    ...frontEnds.flatMap(({ virtualServer, isBound, realServers, entries }) => [
+      `${printVirtualServer(virtualServer)}${isBound ? ' bound' : ''}`,
       ...[...realServers.values()].map(
         (realServer) => `  -> ${printRealServer(realServer)} ${realServer.weight}`,
       ),
@@ -157,7 +157,7 @@ describe('what one Service wants in the kernel', () => {
     'scheduler %s with affinity %i s has flags %i',
     (scheduler, affinitySeconds, flags, timeout) => {
       expect(
-        of({ service: service({ affinitySeconds }) }, { scheduler }).frontEnds[0]?.server,
+        of({ service: service({ affinitySeconds }) }, { scheduler }).frontEnds[0]?.virtualServer,
       ).toMatchObject({ scheduler, flags, timeout, prefixLength: 32 });
     },
   );

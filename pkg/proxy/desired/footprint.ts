@@ -7,12 +7,17 @@ import {
   type VirtualServer,
 } from '../../ipvs/ipvs.ts';
 import type { EndpointSlice, Service } from '../../kube/types.ts';
-import { Backends, noSettings, type ServiceSettings, type WantedRealServer } from './real-servers.ts';
 import { type Endpoint, EndpointIndex, type EndpointQuery } from './endpoint.ts';
-import type { UdpFrontEnd } from '../flows/flow-notes.ts';
+import {
+  EndpointChoices,
+  noSettings,
+  type ServiceSettings,
+  type WantedRealServer,
+} from './real-servers.ts';
 import { type ServicePort, servicePorts } from './service.ts';
 import type { SetId } from './sets.ts';
 import type { NodeTopology } from './topology.ts';
+import type { UdpFrontEnd } from './udp-front-end.ts';
 
 /** What a Service's state in the kernel depends on besides the Service itself. */
 export interface NodeContext extends NodeTopology {
@@ -44,7 +49,7 @@ export type AddressKind = 'allocated' | 'loadBalancer' | 'external';
 
 /** One virtual server with everything that stands and falls with it. */
 export interface FrontEnd {
-  readonly server: VirtualServer;
+  readonly virtualServer: VirtualServer;
   readonly addressKind: AddressKind;
   /** Whether its address goes onto the dummy device. */
   readonly isBound: boolean;
@@ -138,19 +143,16 @@ function* makeFootprint(
   const query = queryOf(port);
   const endpoints = yield* present.endpointsOf(query);
   const gone = yield* vanished.endpointsOf(query);
-  const backends = new Backends(port, { node, endpoints, vanished: gone, settings });
-  const circumstances = { node, backends, settings };
-  const frontEnds = [
-    clusterFrontEnd(port, circumstances),
-    ...nodePortFrontEnds(port, circumstances),
-  ];
+  const choices = new EndpointChoices(port, { node, endpoints, vanished: gone, settings });
+  const conditions = { node, choices, settings };
+  const frontEnds = [clusterFrontEnd(port, conditions), ...nodePortFrontEnds(port, conditions)];
   yield undefined;
   const local = [...endpoints, ...gone].filter(({ isLocal }) => isLocal);
   return {
     frontEnds,
     hairpins: local.map((endpoint) => hairpin(endpoint, port)),
     udpFrontEnds: port.protocol === 'UDP' ? udpFrontEndsOf(port, { node, endpoints }) : [],
-    withoutLocalEndpoints: backends.lacksLocal ? localLacks(port) : noLacks,
+    withoutLocalEndpoints: choices.lacksLocal ? localLacks(port) : noLacks,
   };
 }
 
@@ -173,21 +175,21 @@ function localLacks(port: ServicePort): ReadonlySet<LocalLack> {
   return lacks;
 }
 
-interface Circumstances {
+interface Conditions {
   readonly settings: ServiceSettings;
   readonly node: NodeContext;
-  readonly backends: Backends;
+  readonly choices: EndpointChoices;
 }
 
-function clusterFrontEnd(port: ServicePort, { node, backends, settings }: Circumstances): FrontEnd {
+function clusterFrontEnd(port: ServicePort, { node, choices, settings }: Conditions): FrontEnd {
   const { clusterIP: ip, protocol, family } = port;
   return {
-    server: virtualServer(port, { address: ip, port: port.port, scheduler: node.scheduler }),
+    virtualServer: virtualServer(port, { address: ip, port: port.port, scheduler: node.scheduler }),
     addressKind: 'allocated',
     isBound: isBound('allocated', { address: ip, node }),
     isExposed: false,
     settings,
-    realServers: port.isInternalPolicyLocal ? backends.localOnly() : backends.cluster(),
+    realServers: port.isInternalPolicyLocal ? choices.localOnly() : choices.cluster(),
     entries: [
       { set: 'clusterIp', family, entry: { type: 'hash:ip,port', ip, protocol, port: port.port } },
       { set: 'ipvsIps', family, entry: { type: 'hash:ip', ip } },
@@ -208,15 +210,15 @@ export function isBound(
 
 function nodePortFrontEnds(
   port: ServicePort,
-  { node, backends, settings }: Circumstances,
+  { node, choices, settings }: Conditions,
 ): readonly FrontEnd[] {
   return nodePortAddresses(port, node).map((address) => ({
-    server: virtualServer(port, { address, port: port.nodePort, scheduler: node.scheduler }),
+    virtualServer: virtualServer(port, { address, port: port.nodePort, scheduler: node.scheduler }),
     addressKind: 'allocated',
     isBound: false,
     isExposed: true,
     settings,
-    realServers: port.isExternalPolicyLocal ? backends.localFirst() : backends.cluster(),
+    realServers: port.isExternalPolicyLocal ? choices.localFirst() : choices.cluster(),
     entries: nodePortEntries(port, address),
   }));
 }

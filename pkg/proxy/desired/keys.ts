@@ -6,14 +6,14 @@ import type { Entry } from '../../ipset/ipset.ts';
  * Virtual servers by their key, entries by set name and entry key.
  */
 export class Keys {
-  readonly servers = new Set<string>();
+  readonly virtualServers = new Set<string>();
   readonly addresses = new Set<IpAddress>();
   readonly entries = new Map<string, Map<string, Entry>>();
   /** The families that a change concerned; left empty by an audit, which concerns all. */
   readonly families = new Set<Family>();
 
   get isEmpty(): boolean {
-    return this.servers.size === 0 && this.addresses.size === 0 && this.entries.size === 0;
+    return this.virtualServers.size === 0 && this.addresses.size === 0 && this.entries.size === 0;
   }
 
   /** Adds an entry of a set by its {@link entryKey}. */
@@ -25,7 +25,7 @@ export class Keys {
 
   /** Takes over everything that another one has. */
   add(other: Keys): void {
-    for (const key of other.servers) this.servers.add(key);
+    for (const key of other.virtualServers) this.virtualServers.add(key);
     for (const address of other.addresses) this.addresses.add(address);
     for (const family of other.families) this.families.add(family);
     for (const [set, entries] of other.entries) {

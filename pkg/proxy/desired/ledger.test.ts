@@ -15,9 +15,9 @@ const node = {
 };
 const web = virtualServerKey({ address: ip('172.30.0.1'), protocol: 'TCP', port: 80 });
 
-function want(over: Partial<Service> = {}, backend = '10.0.0.1') {
+function want(over: Partial<Service> = {}, realServer = '10.0.0.1') {
   return footprint(
-    { service: service(over), slices: [slice([endpoint(backend)])], vanished: [] },
+    { service: service(over), slices: [slice([endpoint(realServer)])], vanished: [] },
     node,
   );
 }
@@ -32,11 +32,11 @@ describe('the ledger', () => {
     ledger.set(old, want());
     expect(ledger.claim(web)?.owner).toEqual(old);
     expect(ledger.conflictCount()).toBe(1);
-    const conflict = { server: web, winner: 'shop/web', loser: 'shop/rival' };
+    const conflict = { virtualServer: web, winner: 'shop/web', loser: 'shop/rival' };
     expect(ledger.takeConflicts()).toEqual([conflict]);
     expect(ledger.takeConflicts()).toEqual([]);
     const touched = ledger.remove(old.key);
-    expect([...touched.servers]).toEqual([web]);
+    expect([...touched.virtualServers]).toEqual([web]);
     expect(ledger.claim(web)?.owner).toEqual(young);
     expect(ledger.conflictCount()).toBe(0);
     expect(ledger.retired().size).toBe(0);
@@ -69,7 +69,7 @@ describe('the ledger', () => {
       frontEnd: { realServers: new Map(), isBound: true },
     });
     expect(ledger.wantsEntry('KUBE-CLUSTER-IP', '172.30.0.1,tcp:80')).toBe(true);
-    expect([...ledger.release(web).servers]).toEqual([web]);
+    expect([...ledger.release(web).virtualServers]).toEqual([web]);
     // What tells a virtual server in the kernel as ours stays until it is gone.
     expect(ledger.wantsEntry('KUBE-CLUSTER-IP', '172.30.0.1,tcp:80')).toBe(false);
     expect(ledger.wantsEntry('KUBE-IPVS-IPS', '172.30.0.1')).toBe(true);
@@ -89,7 +89,7 @@ describe('the ledger', () => {
     ledger.set(young, want());
     expect(ledger.claim(web)?.owner).toEqual(young);
     expect(ledger.retired().size).toBe(0);
-    expect([...ledger.release(web).servers]).toEqual([]);
+    expect([...ledger.release(web).virtualServers]).toEqual([]);
     expect(ledger.wantsAddress(ip('172.30.0.1'))).toBe(true);
   });
 
@@ -111,7 +111,7 @@ describe('the ledger', () => {
     ledger.remove(old.key);
     ledger.release(web);
     ledger.forget(web);
-    expect([...ledger.servers(), ...ledger.addresses()]).toEqual([]);
+    expect([...ledger.virtualServers(), ...ledger.addresses()]).toEqual([]);
     expect([...ledger.nonEmptySets('IPv4')]).toEqual([]);
   });
 
@@ -122,20 +122,20 @@ describe('the ledger', () => {
     ledger.remove(old.key);
     ledger.release(web);
     ledger.forget(web);
-    expect([...ledger.servers(), ...ledger.addresses()]).toEqual([]);
+    expect([...ledger.virtualServers(), ...ledger.addresses()]).toEqual([]);
     expect([...ledger.nonEmptySets('IPv4')]).toEqual([]);
   });
 
   test('a real server is wanted for the same pod as far as both are known', () => {
     const ledger = new Ledger();
     ledger.set(old, want());
-    const server = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
-    const backend = { address: ip('10.0.0.1'), port: 8080 };
+    const virtualServer = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
+    const realServer = { address: ip('10.0.0.1'), port: 8080 };
     const answers = ['pod-10.0.0.1', '', 'another'].map((podUid) =>
-      ledger.wantsRealServer(server, { backend, podUid }),
+      ledger.wantsRealServer(virtualServer, { realServer, podUid }),
     );
     expect(answers).toEqual([true, true, false]);
-    expect(ledger.wantedRealServer(web, realServerKey(backend))).toMatchObject({ weight: 1 });
+    expect(ledger.wantedRealServer(web, realServerKey(realServer))).toMatchObject({ weight: 1 });
     expect(ledger.wantedRealServer(web, '10.0.0.2 8080')).toBeUndefined();
   });
 });

@@ -6,12 +6,12 @@ import {
   type VirtualServerId,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
-import type { WantedRealServer } from './real-servers.ts';
 import { Claims, type Conflict, type Owner } from './claims.ts';
 import { CountedObjects, type Counting, nobody } from './counted-objects.ts';
 import type { Footprint, FrontEnd, LocalLack, SetEntry } from './footprint.ts';
 import { Keys } from './keys.ts';
 import { LocalLacks } from './local-lacks.ts';
+import type { WantedRealServer } from './real-servers.ts';
 import { isDenying, type SetId } from './sets.ts';
 import { Undecided, type Unexplained } from './undecided.ts';
 
@@ -87,7 +87,7 @@ export class Ledger {
   /** Keeps a virtual server as retired that was found in the kernel and that nobody wants. */
   retire(frontEnd: FrontEnd): Keys {
     const touched = new Keys();
-    const key = virtualServerKey(frontEnd.server);
+    const key = virtualServerKey(frontEnd.virtualServer);
     if (!this.wants(key) && !this.#leaving.has(key)) this.#retire(frontEnd, touched);
     return touched;
   }
@@ -100,8 +100,8 @@ export class Ledger {
     const frontEnd = this.#retired.get(key);
     if (frontEnd === undefined) return touched;
     this.#retired.delete(key);
-    touched.servers.add(key);
-    touched.families.add(familyOf(frontEnd.server.address));
+    touched.virtualServers.add(key);
+    touched.families.add(familyOf(frontEnd.virtualServer.address));
     const stays = ({ set }: SetEntry) => !frontEnd.isBound || isDenying(set);
     const counting = { by: -1, owner: nobody, touched } as const;
     for (const entry of frontEnd.entries)
@@ -130,7 +130,7 @@ export class Ledger {
   decide(): Keys {
     const touched = new Keys();
     const unexplained = this.#undecided.clear();
-    for (const key of unexplained.servers.keys()) touched.servers.add(key);
+    for (const key of unexplained.virtualServers.keys()) touched.virtualServers.add(key);
     this.#counted.countAll(unexplained, { by: -1, owner: nobody, touched });
     return touched;
   }
@@ -161,19 +161,19 @@ export class Ledger {
   }
 
   /** What a virtual server should have at the place of a real server, each by its key; `undefined` for nothing. */
-  wantedRealServer(server: string, realServer: string): WantedRealServer | undefined {
-    return this.claim(server)?.frontEnd.realServers.get(realServer);
+  wantedRealServer(virtualServer: string, realServer: string): WantedRealServer | undefined {
+    return this.claim(virtualServer)?.frontEnd.realServers.get(realServer);
   }
 
   /** Whether a real server is wanted, and for the same pod as far as both are known. */
-  wantsRealServer(server: VirtualServerId, { backend, podUid }: PodsBackend): boolean {
-    const wanted = this.#wantedAt(server, backend);
+  wantsRealServer(virtualServer: VirtualServerId, { realServer, podUid }: PodRealServer): boolean {
+    const wanted = this.#wantedAt(virtualServer, realServer);
     return wanted !== undefined && isSamePod(podUid, wanted.podUid);
   }
 
   /** Whether another pod's real server is wanted in the place of one. */
-  wantsSuccessor(server: VirtualServerId, { backend, podUid }: PodsBackend): boolean {
-    const wanted = this.#wantedAt(server, backend);
+  wantsSuccessor(virtualServer: VirtualServerId, { realServer, podUid }: PodRealServer): boolean {
+    const wanted = this.#wantedAt(virtualServer, realServer);
     return wanted !== undefined && !isSamePod(podUid, wanted.podUid);
   }
 
@@ -191,8 +191,8 @@ export class Ledger {
   }
 
   /** The keys of all virtual servers that are wanted, retired ones included. */
-  *servers(): Generator<string> {
-    yield* this.#claims.servers();
+  *virtualServers(): Generator<string> {
+    yield* this.#claims.virtualServers();
     yield* this.#retired.keys();
   }
 
@@ -234,17 +234,20 @@ export class Ledger {
   /** The Services that want any of some objects of the kernel; of a virtual server the one that holds it. */
   ownersOf(keys: Keys): ReadonlySet<string> {
     const owners = new Set<string>(this.#counted.ownersOf(keys));
-    for (const key of keys.servers) owners.add(this.claim(key)?.owner?.key ?? nobody);
+    for (const key of keys.virtualServers) owners.add(this.claim(key)?.owner?.key ?? nobody);
     owners.delete(nobody);
     return owners;
   }
 
-  #wantedAt(server: VirtualServerId, backend: RealServerId): WantedRealServer | undefined {
-    return this.wantedRealServer(virtualServerKey(server), realServerKey(backend));
+  #wantedAt(
+    virtualServer: VirtualServerId,
+    realServer: RealServerId,
+  ): WantedRealServer | undefined {
+    return this.wantedRealServer(virtualServerKey(virtualServer), realServerKey(realServer));
   }
 
   #enter(owner: Owner, { frontEnd, touched }: { frontEnd: FrontEnd; touched: Keys }): void {
-    const key = virtualServerKey(frontEnd.server);
+    const key = virtualServerKey(frontEnd.virtualServer);
     this.#claims.enter(key, { owner, frontEnd });
     this.#undecided.explained(key, frontEnd);
     this.#countFrontEnd(frontEnd, { by: 1, owner: owner.key, touched });
@@ -255,7 +258,7 @@ export class Ledger {
   #withdraw({ owner, footprint }: Part, touched: Keys): void {
     const counting = { by: -1, owner: owner.key, touched } as const;
     for (const frontEnd of footprint.frontEnds) {
-      const key = virtualServerKey(frontEnd.server);
+      const key = virtualServerKey(frontEnd.virtualServer);
       const isUnwanted = this.#claims.withdraw(key, { owner, frontEnd });
       if (isUnwanted && !this.#leaving.has(key)) {
         this.#retire(frontEnd, touched);
@@ -267,7 +270,7 @@ export class Ledger {
   }
 
   #retire(frontEnd: FrontEnd, touched: Keys): void {
-    const key = virtualServerKey(frontEnd.server);
+    const key = virtualServerKey(frontEnd.virtualServer);
     if (this.#retired.has(key)) return;
     const retired = { ...frontEnd, realServers: noRealServers };
     this.#retired.set(key, retired);
@@ -275,8 +278,8 @@ export class Ledger {
   }
 
   #countFrontEnd(frontEnd: FrontEnd, counting: Counting): void {
-    counting.touched.servers.add(virtualServerKey(frontEnd.server));
-    counting.touched.families.add(familyOf(frontEnd.server.address));
+    counting.touched.virtualServers.add(virtualServerKey(frontEnd.virtualServer));
+    counting.touched.families.add(familyOf(frontEnd.virtualServer.address));
     this.#counted.countFrontEnd(frontEnd, counting);
   }
 }
@@ -285,8 +288,8 @@ export class Ledger {
 const noRealServers: ReadonlyMap<string, WantedRealServer> = new Map();
 
 /** A real server, and whose it is as far as is known. */
-interface PodsBackend {
-  readonly backend: RealServerId;
+interface PodRealServer {
+  readonly realServer: RealServerId;
   readonly podUid: string | undefined;
 }
 

@@ -24,7 +24,7 @@ export interface WantedRealServer extends RealServerId {
 type RealServers = ReadonlyMap<string, WantedRealServer>;
 
 /** The real servers of one service port, made once for each policy and shared by its front ends. */
-export class Backends {
+export class EndpointChoices {
   readonly #now: EndpointChoice;
   readonly #before: EndpointChoice;
   readonly #settings: ServiceSettings;

@@ -1,4 +1,5 @@
 import type { Flow } from '../../conntrack/conntrack.ts';
+import { type Family, families, familyOf } from '../../ip/address.ts';
 import {
   type RealServerId,
   realServerKey,
@@ -9,21 +10,21 @@ import type { ClientConnection } from '../../reset/reset.ts';
 
 /** A real server and the virtual server that it stands behind. */
 export interface FlowEnds {
-  readonly server: VirtualServerId;
-  readonly backend: RealServerId;
+  readonly virtualServer: VirtualServerId;
+  readonly realServer: RealServerId;
 }
 
 /** Between whom a flow was balanced, if it was: where its client went, and who answers. */
 export function endsOf({ protocol, original, reply }: Flow): FlowEnds {
   return {
-    server: { protocol, address: original.destination, port: original.destinationPort },
-    backend: { address: reply.source, port: reply.sourcePort },
+    virtualServer: { protocol, address: original.destination, port: original.destinationPort },
+    realServer: { address: reply.source, port: reply.sourcePort },
   };
 }
 
 /** Names a real server across all virtual servers. */
-export function endsKey({ server, backend }: FlowEnds): string {
-  return `${virtualServerKey(server)} ${realServerKey(backend)}`;
+export function endsKey({ virtualServer, realServer }: FlowEnds): string {
+  return `${virtualServerKey(virtualServer)} ${realServerKey(realServer)}`;
 }
 
 /** The connection as its client knows it. */
@@ -34,4 +35,10 @@ export function connectionOf({ original }: Flow): ClientConnection {
     client: original.source,
     clientPort: original.sourcePort,
   };
+}
+
+/** The families of some real servers. */
+export function familiesOf(ends: readonly FlowEnds[]): readonly Family[] {
+  const present = new Set(ends.map(({ virtualServer }) => familyOf(virtualServer.address)));
+  return families.filter((family) => present.has(family));
 }

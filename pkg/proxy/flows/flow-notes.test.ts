@@ -4,11 +4,12 @@ import { ip } from '../../../test/support/addresses.ts';
 import type { Flow } from '../../conntrack/conntrack.ts';
 import type { Protocol } from '../../ip/protocol.ts';
 import type { VirtualServerId } from '../../ipvs/ipvs.ts';
-import { FlowNotes, type UdpFrontEnd } from './flow-notes.ts';
+import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
+import { FlowNotes } from './flow-notes.ts';
 
 const vip = ip('172.30.0.1');
 
-function server(changes: Partial<VirtualServerId> = {}): VirtualServerId {
+function virtualServer(changes: Partial<VirtualServerId> = {}): VirtualServerId {
   return { address: vip, protocol: 'UDP', port: 53, ...changes };
 }
 
@@ -45,18 +46,26 @@ describe('a new virtual server', () => {
   };
 
   test.each([
-    ['a flow that came before it', plainFlow(), server()],
-    ['one over IPv6', plainFlow({ isIPv6: true }), server({ address: ip('fd00:172:30::1') })],
+    ['a flow that came before it', plainFlow(), virtualServer()],
+    [
+      'one over IPv6',
+      plainFlow({ isIPv6: true }),
+      virtualServer({ address: ip('fd00:172:30::1') }),
+    ],
   ])('takes %s', (_, given, added) => {
     expect(takes(added, flow(given))).toBe(true);
   });
 
   test.each([
-    ['one that it translated', translatedFlow('10.0.0.8'), server()],
-    ['one to another port', plainFlow(), server({ port: 54 })],
-    ['one to another address', plainFlow(), server({ address: ip('172.30.0.2') })],
-    ['one of another protocol', plainFlow(), server({ protocol: 'TCP' })],
-    ['one whose source alone was rewritten: somebody took charge of it', masqueraded, server()],
+    ['one that it translated', translatedFlow('10.0.0.8'), virtualServer()],
+    ['one to another port', plainFlow(), virtualServer({ port: 54 })],
+    ['one to another address', plainFlow(), virtualServer({ address: ip('172.30.0.2') })],
+    ['one of another protocol', plainFlow(), virtualServer({ protocol: 'TCP' })],
+    [
+      'one whose source alone was rewritten: somebody took charge of it',
+      masqueraded,
+      virtualServer(),
+    ],
   ])('leaves %s', (_, given, added) => {
     expect(takes(added, flow(given))).toBe(false);
   });
@@ -93,9 +102,9 @@ describe('two notes together', () => {
   const answered = flow(translatedFlow('10.0.0.8'));
 
   test('say what both say', () => {
-    const both = FlowNotes.together(
+    const both = FlowNotes.merged(
       endpointNotes(dns('10.0.0.9')),
-      notesOf((notes) => notes.noteServer(server({ port: 80, protocol: 'TCP' }))),
+      notesOf((notes) => notes.noteServer(virtualServer({ port: 80, protocol: 'TCP' }))),
     );
     expect(both.condemns(answered)).toBe(true);
     expect(both.protocols).toEqual(new Set(['TCP', 'UDP']));
@@ -103,14 +112,14 @@ describe('two notes together', () => {
 
   test('take the newer word on a front end', () => {
     const [out, back] = [endpointNotes(dns('10.0.0.9')), endpointNotes(dns('10.0.0.8'))];
-    expect(FlowNotes.together(out, back).condemns(answered)).toBe(false);
-    expect(FlowNotes.together(back, out).condemns(answered)).toBe(true);
-    expect(FlowNotes.together(out, endpointNotes(dns())).condemns(answered)).toBe(false);
+    expect(FlowNotes.merged(out, back).condemns(answered)).toBe(false);
+    expect(FlowNotes.merged(back, out).condemns(answered)).toBe(true);
+    expect(FlowNotes.merged(out, endpointNotes(dns())).condemns(answered)).toBe(false);
   });
 
   test('change neither', () => {
     const older = endpointNotes(dns('10.0.0.9'));
-    FlowNotes.together(older, new FlowNotes()).noteEndpoints(vip, dns('10.0.0.8'));
+    FlowNotes.merged(older, new FlowNotes()).noteEndpoints(vip, dns('10.0.0.8'));
     expect(older.condemns(answered)).toBe(true);
   });
 });
@@ -119,7 +128,11 @@ test.each<[string, FlowNotes, readonly Protocol[]]>([
   ['nothing', new FlowNotes(), []],
   ['a front end without endpoints', endpointNotes(dns()), []],
   ['a front end', endpointNotes(dns('10.0.0.8')), ['UDP']],
-  ['an SCTP server', notesOf((notes) => notes.noteServer(server({ protocol: 'SCTP' }))), ['SCTP']],
+  [
+    'an SCTP server',
+    notesOf((notes) => notes.noteServer(virtualServer({ protocol: 'SCTP' }))),
+    ['SCTP'],
+  ],
 ])('protocols of %s', (_, notes, expected) => {
   expect([...notes.protocols]).toEqual(expected);
 });

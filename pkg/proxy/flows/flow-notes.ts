@@ -2,43 +2,37 @@ import { type Flow, isUntranslated } from '../../conntrack/conntrack.ts';
 import type { IpAddress } from '../../ip/address.ts';
 import type { Protocol } from '../../ip/protocol.ts';
 import { realServerKey, type VirtualServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
+import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
 import { endsOf } from './flow-ends.ts';
-
-/** A UDP front end and who may answer for it: an address of a Service, or a node port on the node's addresses. */
-export interface UdpFrontEnd {
-  readonly addresses: readonly IpAddress[];
-  readonly port: number;
-  /** The serving endpoints, by {@link realServerKey}. With none, the front end's flows are left alone: nobody better could answer. */
-  readonly endpoints: ReadonlySet<string>;
-}
 
 /** Which flows are to go, as it was asked for since the last dump of a family. */
 export class FlowNotes {
-  readonly #servers = new Map<string, VirtualServerId>();
+  readonly #virtualServers = new Map<string, VirtualServerId>();
   /** Who may answer, by key of the UDP virtual server; an empty set for one that is left alone. */
   readonly #endpoints = new Map<string, ReadonlySet<string>>();
 
   /** What all of them say together; the last word on a front end counts. */
-  static together(...all: readonly FlowNotes[]): FlowNotes {
-    const together = new FlowNotes();
+  static merged(...all: readonly FlowNotes[]): FlowNotes {
+    const merged = new FlowNotes();
     for (const notes of all) {
-      for (const [key, server] of notes.#servers) together.#servers.set(key, server);
-      for (const [key, endpoints] of notes.#endpoints) together.#endpoints.set(key, endpoints);
+      for (const [key, virtualServer] of notes.#virtualServers)
+        merged.#virtualServers.set(key, virtualServer);
+      for (const [key, endpoints] of notes.#endpoints) merged.#endpoints.set(key, endpoints);
     }
-    return together;
+    return merged;
   }
 
   /** The protocols of the flows that may have to go; none if nothing is to be done. */
   get protocols(): ReadonlySet<Protocol> {
     const protocols = new Set<Protocol>();
-    for (const { protocol } of this.#servers.values()) protocols.add(protocol);
+    for (const { protocol } of this.#virtualServers.values()) protocols.add(protocol);
     for (const { size } of this.#endpoints.values()) if (size > 0) protocols.add('UDP');
     return protocols;
   }
 
   /** Flows to a server that were never translated are to go. */
-  noteServer(server: VirtualServerId): void {
-    this.#servers.set(virtualServerKey(server), server);
+  noteServer(virtualServer: VirtualServerId): void {
+    this.#virtualServers.set(virtualServerKey(virtualServer), virtualServer);
   }
 
   /** Flows to a UDP front end that anybody else answers are to go. */
@@ -49,11 +43,11 @@ export class FlowNotes {
 
   /** Whether a flow is to go. */
   condemns(flow: Flow): boolean {
-    const { server, backend } = endsOf(flow);
-    const key = virtualServerKey(server);
-    if (this.#servers.has(key) && isUntranslated(flow)) return true;
+    const { virtualServer, realServer } = endsOf(flow);
+    const key = virtualServerKey(virtualServer);
+    if (this.#virtualServers.has(key) && isUntranslated(flow)) return true;
     const endpoints = this.#endpoints.get(key);
     if (endpoints === undefined || endpoints.size === 0) return false;
-    return !endpoints.has(realServerKey(backend));
+    return !endpoints.has(realServerKey(realServer));
   }
 }

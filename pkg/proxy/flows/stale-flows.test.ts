@@ -8,8 +8,8 @@ import { recordingLogger } from '../../log/memory.ts';
 import { type ManualClock, manualClock } from '../../runner/manual-clock.ts';
 import { FlowForgetter } from './stale-flows.ts';
 
-const server = { address: ip('172.30.0.1'), protocol: 'UDP', port: 53 } as const;
-const server6 = { ...server, address: ip('fd00:172:30::1') };
+const virtualServer = { address: ip('172.30.0.1'), protocol: 'UDP', port: 53 } as const;
+const server6 = { ...virtualServer, address: ip('fd00:172:30::1') };
 
 let clock: ManualClock;
 let conntrack: FakeConntrack;
@@ -52,7 +52,7 @@ function endpoints(...addresses: readonly string[]) {
 describe('requests', () => {
   test('are served at once after an idle spell', async () => {
     insert(plainFlow({ sourcePort: 1 }), translatedFlow('10.0.0.8', { sourcePort: 2 }));
-    forgetter.forgetUntranslated([server]);
+    forgetter.forgetUntranslated([virtualServer]);
     expect(conntrack.calls.dump).toBe(0);
     await clock.advance(0);
     expect(log).toEqual(['0 IPv4 -1']);
@@ -61,14 +61,14 @@ describe('requests', () => {
   });
 
   test('that come within a second share the next dump', async () => {
-    forgetter.forgetUntranslated([server]);
+    forgetter.forgetUntranslated([virtualServer]);
     await clock.advance(100);
     insert(plainFlow({ sourcePort: 1 }));
     insert(translatedFlow('10.0.0.8', { sourcePort: 2 }));
-    forgetter.forgetUntranslated([server]);
+    forgetter.forgetUntranslated([virtualServer]);
     await clock.advance(400);
     forgetter.reconcileUdp([
-      { addresses: [server.address], port: 53, endpoints: endpoints('10.0.0.9') },
+      { addresses: [virtualServer.address], port: 53, endpoints: endpoints('10.0.0.9') },
     ]);
     await clock.advance(499);
     expect(log).toEqual(['0 IPv4 -0']);
@@ -83,14 +83,16 @@ describe('requests', () => {
     forgetter.forgetUntranslated([server6]);
     await clock.advance(5000);
     expect(log).toEqual(['0 IPv6 -1']);
-    forgetter.forgetUntranslated([server, server6]);
+    forgetter.forgetUntranslated([virtualServer, server6]);
     await clock.advance(5000);
     expect(log.sort()).toEqual(['0 IPv6 -1', '5000 IPv4 -1', '5000 IPv6 -0']);
   });
 
   test('for nothing dump nothing', async () => {
     forgetter.forgetUntranslated([]);
-    forgetter.reconcileUdp([{ addresses: [server.address], port: 53, endpoints: endpoints() }]);
+    forgetter.reconcileUdp([
+      { addresses: [virtualServer.address], port: 53, endpoints: endpoints() },
+    ]);
     await clock.advance(5000);
     expect(conntrack.calls.dump).toBe(0);
   });
@@ -104,7 +106,7 @@ describe('requests', () => {
       onReconciled: () => log.push('late'),
       onFailed: () => undefined,
     });
-    late.forgetUntranslated([server]);
+    late.forgetUntranslated([virtualServer]);
     const stop = new AbortController();
     const run = late.run(stop.signal);
     await clock.advance(0);
@@ -119,16 +121,16 @@ describe('requests', () => {
       if (call.call === 'dump') filters.push(call.filter.protocol);
       return undefined;
     };
-    forgetter.forgetUntranslated([{ ...server, protocol: 'SCTP' }]);
+    forgetter.forgetUntranslated([{ ...virtualServer, protocol: 'SCTP' }]);
     await clock.advance(1000);
-    forgetter.forgetUntranslated([server, { ...server, protocol: 'TCP' }]);
+    forgetter.forgetUntranslated([virtualServer, { ...virtualServer, protocol: 'TCP' }]);
     await clock.advance(1000);
     expect(filters).toEqual(['SCTP', undefined]);
   });
 
   test('for thousands of flows delete them all', async () => {
     for (let sourcePort = 1; sourcePort <= 1000; sourcePort++) insert(plainFlow({ sourcePort }));
-    forgetter.forgetUntranslated([server]);
+    forgetter.forgetUntranslated([virtualServer]);
     await clock.advance(0);
     expect(log).toEqual(['0 IPv4 -1000']);
     expect(conntrack.print()).toBe('');
@@ -142,12 +144,12 @@ describe('requests', () => {
     conntrack.failWith = (call) => {
       const both = endpoints('10.0.0.9', '10.0.0.8');
       if (call.call === 'dump')
-        forgetter.reconcileUdp([{ addresses: [server.address], port: 53, endpoints: both }]);
+        forgetter.reconcileUdp([{ addresses: [virtualServer.address], port: 53, endpoints: both }]);
       conntrack.failWith = () => undefined;
       return undefined;
     };
     forgetter.reconcileUdp([
-      { addresses: [server.address], port: 53, endpoints: endpoints('10.0.0.9') },
+      { addresses: [virtualServer.address], port: 53, endpoints: endpoints('10.0.0.9') },
     ]);
     await clock.advance(5000);
     expect(log).toEqual(['0 IPv4 -1', '1000 IPv4 -0']);
@@ -159,12 +161,12 @@ describe('failures', () => {
   test('are told, and tried again with growing pauses, together with what came since', async () => {
     insert(plainFlow());
     conntrack.failWith = (call) => (call.call === 'dump' ? 'ENOMEM' : undefined);
-    forgetter.forgetUntranslated([server]);
+    forgetter.forgetUntranslated([virtualServer]);
     await clock.advance(4999);
     expect(log).toEqual(['0 IPv4 ENOMEM', '2000 IPv4 ENOMEM']);
     conntrack.failWith = () => undefined;
     forgetter.reconcileUdp([
-      { addresses: [server.address], port: 53, endpoints: endpoints('10.0.0.9') },
+      { addresses: [virtualServer.address], port: 53, endpoints: endpoints('10.0.0.9') },
     ]);
     await clock.advance(1000);
     expect(log.slice(2)).toEqual([]);
@@ -176,7 +178,7 @@ describe('failures', () => {
     insert(plainFlow({ sourcePort: 1 }), plainFlow({ sourcePort: 2 }));
     conntrack.failWith = (call) =>
       call.call === 'delete' && call.flow.original.sourcePort === 1 ? 'EPERM' : undefined;
-    forgetter.forgetUntranslated([server]);
+    forgetter.forgetUntranslated([virtualServer]);
     await clock.advance(0);
     conntrack.failWith = () => undefined;
     await clock.advance(5000);
@@ -186,7 +188,7 @@ describe('failures', () => {
   test('are given up after five, and the next request starts anew', async () => {
     insert(plainFlow());
     conntrack.failWith = () => 'ENOMEM';
-    forgetter.forgetUntranslated([server]);
+    forgetter.forgetUntranslated([virtualServer]);
     await clock.advance(600_000);
     expect(log).toEqual([
       '0 IPv4 ENOMEM',
@@ -196,7 +198,7 @@ describe('failures', () => {
       '30000 IPv4 ENOMEM given up',
     ]);
     conntrack.failWith = () => undefined;
-    forgetter.forgetUntranslated([server]);
+    forgetter.forgetUntranslated([virtualServer]);
     await clock.advance(0);
     expect(log.slice(5)).toEqual(['600000 IPv4 -1']);
   });
@@ -204,7 +206,7 @@ describe('failures', () => {
   test('that go on are given up each time', async () => {
     conntrack.failWith = () => 'ENOMEM';
     for (let round = 0; round < 3; round++) {
-      forgetter.forgetUntranslated([server]);
+      forgetter.forgetUntranslated([virtualServer]);
       await clock.advance(600_000);
     }
     expect(log).toHaveLength(15);
@@ -214,16 +216,16 @@ describe('failures', () => {
   test('of one family do not hold up the other', async () => {
     conntrack.failWith = (call) =>
       call.call === 'dump' && call.filter.family === 'IPv4' ? 'ENOMEM' : undefined;
-    forgetter.forgetUntranslated([server, server6]);
+    forgetter.forgetUntranslated([virtualServer, server6]);
     await clock.advance(0);
     expect(log.sort()).toEqual(['0 IPv4 ENOMEM', '0 IPv6 -0']);
   });
 });
 
 test('it ends when the signal aborts, in the middle of a pause too', async () => {
-  forgetter.forgetUntranslated([server]);
+  forgetter.forgetUntranslated([virtualServer]);
   await clock.advance(10);
-  forgetter.forgetUntranslated([server]);
+  forgetter.forgetUntranslated([virtualServer]);
   await clock.advance(10);
   expect(clock.pending()).toBe(1);
   abort.abort();

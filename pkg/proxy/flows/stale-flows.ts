@@ -2,8 +2,9 @@ import type { Flow, FlowFilter } from '../../conntrack/conntrack.ts';
 import { type Family, families, familyOf } from '../../ip/address.ts';
 import type { VirtualServerId } from '../../ipvs/ipvs.ts';
 import { seconds, sleep } from '../../runner/clock.ts';
-import { Breather } from '../../runner/lane.ts';
-import { FlowNotes, type UdpFrontEnd } from './flow-notes.ts';
+import { Yielder } from '../../runner/yielder.ts';
+import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
+import { FlowNotes } from './flow-notes.ts';
 import { UdpHandover, type UdpHandoverOptions } from './udp-handover.ts';
 
 /** One dump and what was deleted after it. */
@@ -51,9 +52,11 @@ export class FlowForgetter {
    * Virtual servers were added: flows to them that were never translated came too early, and their clients would not be
    * balanced, or not be masqueraded, for as long as they try.
    */
-  forgetUntranslated(servers: readonly VirtualServerId[]): void {
-    for (const server of servers) {
-      this.#workers[familyOf(server.address)].note((notes) => notes.noteServer(server));
+  forgetUntranslated(virtualServers: readonly VirtualServerId[]): void {
+    for (const virtualServer of virtualServers) {
+      this.#workers[familyOf(virtualServer.address)].note((notes) =>
+        notes.noteServer(virtualServer),
+      );
     }
   }
 
@@ -128,7 +131,7 @@ class Worker {
       return true;
     } catch (error) {
       const isLast = attempt === attempts;
-      if (!isLast) this.#notes = FlowNotes.together(notes, this.#notes);
+      if (!isLast) this.#notes = FlowNotes.merged(notes, this.#notes);
       onFailed({ family, error, isLast });
       return false;
     }
@@ -142,13 +145,13 @@ class Worker {
       if (notes.condemns(flow)) condemned.push(flow);
     });
     // While the dump ran, other endpoints may have come to serve: the latest word counts.
-    const latest = FlowNotes.together(notes, this.#notes);
+    const latest = FlowNotes.merged(notes, this.#notes);
     const flows = condemned.filter((flow) => latest.condemns(flow));
-    const breather = new Breather(() => clock.now());
+    const yielder = new Yielder(() => clock.now());
     let deleted = 0;
     for (let at = 0; at < flows.length; at += chunkLength) {
       deleted += conntrack.delete(flows.slice(at, at + chunkLength));
-      await breather.breathe();
+      await yielder.yieldIfDue();
     }
     return deleted;
   }

@@ -10,8 +10,8 @@ import { type ForgetFlows, UdpHandover } from './udp-handover.ts';
 
 const [old, other] = ['10.0.0.8', '10.0.0.9'];
 const request = {
-  server: { address: ip('172.30.0.1'), protocol: 'UDP', port: 53 },
-  backend: {
+  virtualServer: { address: ip('172.30.0.1'), protocol: 'UDP', port: 53 },
+  realServer: {
     address: ip(old),
     port: 5353,
     weight: 0,
@@ -62,8 +62,8 @@ async function cut({ before, after }: ForgetFlows): Promise<void> {
 }
 
 /** A flow through the virtual server. */
-function insert(backend: string, sourcePort: number, masqueradedBy?: string): void {
-  const flow = translatedFlow(backend, { sourcePort });
+function insert(realServer: string, sourcePort: number, masqueradedBy?: string): void {
+  const flow = translatedFlow(realServer, { sourcePort });
   const reply = { ...flow.reply, destination: ip(masqueradedBy ?? flow.reply.destination) };
   conntrack.insert({ ...flow, reply, status: 0 });
 }
@@ -112,7 +112,7 @@ test('the flows of a server that is wanted again by then stay', async () => {
 
 test('one dump serves all that come together, and those that come later wait a quarter of a second', async () => {
   handover.pass([request], cut);
-  handover.pass([{ ...request, server: { ...request.server, port: 54 } }], cut);
+  handover.pass([{ ...request, virtualServer: { ...request.virtualServer, port: 54 } }], cut);
   await clock.advance(50);
   handover.pass([request], cut);
   await clock.advance(500);

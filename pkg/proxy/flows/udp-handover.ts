@@ -1,10 +1,9 @@
 import type { Conntrack, Flow } from '../../conntrack/conntrack.ts';
 import type { Logger } from '../../log/log.ts';
 import { type Clock, seconds, sleep } from '../../runner/clock.ts';
-import { Inbox } from '../../runner/inbox.ts';
-import { type DrainRequest, familiesOf } from '../graceful/list.ts';
-import { endsKey, endsOf } from './flow-ends.ts';
+import { Queue } from '../../runner/queue.ts';
 import type { KeptSettings } from '../settings/kernel-settings.ts';
+import { endsKey, endsOf, type FlowEnds, familiesOf } from './flow-ends.ts';
 
 /** What a {@link UdpHandover} works with. */
 export interface UdpHandoverOptions {
@@ -17,8 +16,8 @@ export interface UdpHandoverOptions {
 
 /** What is to be done right before and right after real servers are deleted: for those that are, and no others. */
 export interface ForgetFlows {
-  before(requests: readonly DrainRequest[]): void;
-  after(requests: readonly DrainRequest[]): void;
+  before(requests: readonly FlowEnds[]): void;
+  after(requests: readonly FlowEnds[]): void;
 }
 
 /** Deletes real servers, as far as they are still to go, with nothing else between that and what is to be done around it. */
@@ -37,8 +36,8 @@ const interval = seconds(0.25);
  */
 export class UdpHandover {
   readonly #options: UdpHandoverOptions;
-  readonly #inbox = new Inbox<{
-    readonly requests: readonly DrainRequest[];
+  readonly #queue = new Queue<{
+    readonly requests: readonly FlowEnds[];
     readonly cut: CutDatagrams;
   }>();
 
@@ -47,26 +46,26 @@ export class UdpHandover {
   }
 
   /** Looks up the flows of real servers, and has the servers deleted by `cut` soon. */
-  pass(requests: readonly DrainRequest[], cut: CutDatagrams): void {
-    this.#inbox.put({ requests, cut });
+  pass(requests: readonly FlowEnds[], cut: CutDatagrams): void {
+    this.#queue.put({ requests, cut });
   }
 
   /** Does what is asked for until the signal aborts; what then waits stays as it is. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     let next = clock.now();
-    while (await this.#inbox.hasSome(signal)) {
+    while (await this.#queue.hasSome(signal)) {
       await sleep(clock, Math.max(gathering, next - clock.now()), signal);
       if (signal.aborted) return;
       next = clock.now() + interval;
-      const waiting = this.#inbox.takeAll();
+      const waiting = this.#queue.takeAll();
       const flows = await this.#lookUp(waiting.flatMap(({ requests }) => requests));
       for (const { cut } of waiting) await this.#cut(cut, flows);
     }
   }
 
   /** The flows of real servers, by {@link endsKey}. Where they cannot be found, datagrams may be lost, and the servers go all the same. */
-  async #lookUp(requests: readonly DrainRequest[]): Promise<ReadonlyMap<string, readonly Flow[]>> {
+  async #lookUp(requests: readonly FlowEnds[]): Promise<ReadonlyMap<string, readonly Flow[]>> {
     const { conntrack, settings } = this.#options;
     const flows = new Map<string, Flow[]>(requests.map((request) => [endsKey(request), []]));
     await this.#attempt('could not look at the settings of the kernel', () => settings.restore());
@@ -110,7 +109,7 @@ export class UdpHandover {
 }
 
 function flowsOf(
-  requests: readonly DrainRequest[],
+  requests: readonly FlowEnds[],
   flows: ReadonlyMap<string, readonly Flow[]>,
 ): readonly Flow[] {
   return requests.flatMap((request) => flows.get(endsKey(request)) ?? []);

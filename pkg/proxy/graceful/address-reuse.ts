@@ -7,16 +7,16 @@ import {
 } from '../../ipvs/ipvs.ts';
 import type { Logger } from '../../log/log.ts';
 import { seconds } from '../../runner/clock.ts';
-import type { FailedOperation, ServerOperation } from '../apply/failed-operation.ts';
-import { uniqueRS } from './list.ts';
-import { endsKey } from '../flows/flow-ends.ts';
 import { Keys } from '../desired/keys.ts';
 import { isSamePod } from '../desired/ledger.ts';
+import { endsKey } from '../flows/flow-ends.ts';
+import type { FailedOperation, ServerOperation } from '../plan/failed-operation.ts';
 import { masqueraded } from '../plan/operation.ts';
+import { uniqueRS } from './list.ts';
 
 /**
  * How long a deleted real server stays away before one is added at its place, in milliseconds. The kernel keeps deleted servers for a
- * while and revives one that comes back within some 10 ms, with its connections, which are another pod's.
+ * while and reuses one that comes back within some 10 ms, with its connections, which are another pod's.
  */
 const rest = 50;
 /** The same the second time, if the first was not enough. */
@@ -26,9 +26,9 @@ const longRest = seconds(1);
 type PodsServer = RealServerId & { readonly podUid: string };
 
 interface Replacement {
-  readonly server: VirtualServerId;
+  readonly virtualServer: VirtualServerId;
   /** The one that was deleted, and whose it was. */
-  readonly backend: PodsServer;
+  readonly realServer: PodsServer;
   until: number;
   attempt: number;
   /** Its time has come: who wants it may add it now, and if nobody does it is forgotten. */
@@ -45,7 +45,7 @@ export interface ReplacementOptions {
   readonly now: () => number;
   readonly log: Logger;
   /** A server came back with old connections twice, and is kept. */
-  readonly onRevived: (server: VirtualServerId, backend: RealServerId) => void;
+  readonly onReused: (virtualServer: VirtualServerId, realServer: RealServerId) => void;
 }
 
 /** Real servers that were deleted a moment ago: none is added for another pod before the kernel has forgotten the old one. */
@@ -58,11 +58,11 @@ export class Replacements {
   }
 
   /** A real server was deleted whose place another pod may take. */
-  begin(server: VirtualServerId, backend: PodsServer): void {
-    if (backend.podUid === '') return;
-    this.#all.set(endsKey({ server, backend }), {
-      server,
-      backend,
+  begin(virtualServer: VirtualServerId, realServer: PodsServer): void {
+    if (realServer.podUid === '') return;
+    this.#all.set(endsKey({ virtualServer, realServer }), {
+      virtualServer,
+      realServer,
       until: this.#options.now() + rest,
       attempt: 1,
       isOffered: false,
@@ -71,13 +71,13 @@ export class Replacements {
   }
 
   /** Whether a real server must not be added yet. The same pod's may be at any time: its connections are its own. */
-  isResting(server: VirtualServerId, backend: PodsServer): boolean {
+  isResting(virtualServer: VirtualServerId, realServer: PodsServer): boolean {
     if (this.#all.size === 0) return false;
-    const replacement = this.#all.get(endsKey({ server, backend }));
+    const replacement = this.#all.get(endsKey({ virtualServer, realServer }));
     return (
       replacement !== undefined &&
       replacement.until > this.#options.now() &&
-      !isSamePod(backend.podUid, replacement.backend.podUid)
+      !isSamePod(realServer.podUid, replacement.realServer.podUid)
     );
   }
 
@@ -86,7 +86,7 @@ export class Replacements {
     const keys = new Keys();
     let next: number | undefined;
     for (const replacement of this.#all.values()) {
-      const { server, until, isAdded } = replacement;
+      const { virtualServer, until, isAdded } = replacement;
       const now = this.#options.now();
       if (isAdded) {
         // It could not be read; see verify.
@@ -94,45 +94,45 @@ export class Replacements {
         continue;
       }
       replacement.isOffered = until <= now;
-      if (replacement.isOffered) keys.servers.add(virtualServerKey(server));
+      if (replacement.isOffered) keys.virtualServers.add(virtualServerKey(virtualServer));
       else next = Math.min(next ?? until, until);
     }
     return { keys, next };
   }
 
   /** A real server was added. */
-  added(server: VirtualServerId, backend: PodsServer): void {
+  added(virtualServer: VirtualServerId, realServer: PodsServer): void {
     if (this.#all.size === 0) return;
-    const key = endsKey({ server, backend });
+    const key = endsKey({ virtualServer, realServer });
     const replacement = this.#all.get(key);
     if (replacement === undefined) return;
-    if (isSamePod(backend.podUid, replacement.backend.podUid)) this.#all.delete(key);
+    if (isSamePod(realServer.podUid, replacement.realServer.podUid)) this.#all.delete(key);
     else replacement.isAdded = true;
   }
 
-  /** Sees whether the replaced servers that were added came without connections; one that did not is deleted once more. Inside the lane only. */
+  /** Sees whether the replaced servers that were added came without connections; one that did not is deleted once more. Inside the mutex only. */
   async verify(): Promise<void> {
     for (const [key, replacement] of this.#all) {
       if (!replacement.isAdded) {
         if (replacement.isOffered) this.#all.delete(key);
         continue;
       }
-      const isRevived = await this.#isRevived(replacement);
+      const isReused = await this.#isReused(replacement);
       // What cannot be read is looked at again.
-      if (isRevived === undefined) continue;
-      if (isRevived && replacement.attempt === 1) this.#repeat(replacement);
+      if (isReused === undefined) continue;
+      if (isReused && replacement.attempt === 1) this.#repeat(replacement);
       else {
         this.#all.delete(key);
-        if (isRevived) this.#options.onRevived(replacement.server, replacement.backend);
+        if (isReused) this.#options.onReused(replacement.virtualServer, replacement.realServer);
       }
     }
   }
 
   /** Whether a real server has connections; `undefined` if that cannot be told now. */
-  async #isRevived({ server, backend }: Replacement): Promise<boolean | undefined> {
+  async #isReused({ virtualServer, realServer }: Replacement): Promise<boolean | undefined> {
     try {
-      const statuses = await this.#options.ipvs.realServers(server);
-      const status = statuses.find((some) => realServerKey(some) === realServerKey(backend));
+      const statuses = await this.#options.ipvs.realServers(virtualServer);
+      const status = statuses.find((some) => realServerKey(some) === realServerKey(realServer));
       if (status === undefined) return false;
       return status.activeConnections + status.inactiveConnections > 0;
     } catch {
@@ -141,14 +141,14 @@ export class Replacements {
   }
 
   #repeat(replacement: Replacement): void {
-    const { server, backend } = replacement;
+    const { virtualServer, realServer } = replacement;
     this.#options.log.info('a real server came back with old connections', {
-      realServer: uniqueRS(server, backend),
+      realServer: uniqueRS(virtualServer, realServer),
     });
-    const { address, port } = backend;
+    const { address, port } = realServer;
     const deleted = masqueraded({ address, port, weight: 0 });
     this.#options.apply([
-      { kind: 'deleteRealServer', server, backend: deleted, reason: 'revived' },
+      { kind: 'deleteRealServer', virtualServer, realServer: deleted, reason: 'reused' },
     ]);
     replacement.until = this.#options.now() + longRest;
     replacement.attempt = 2;

@@ -10,8 +10,8 @@ import { recordingLogger } from '../../log/memory.ts';
 import { FakeResetter } from '../../reset/fake.ts';
 import { printChallenge } from '../../reset/reset.ts';
 import { type ManualClock, manualClock } from '../../runner/manual-clock.ts';
+import { ClientResets } from './client-reset.ts';
 import type { DrainRequest } from './list.ts';
-import { ClientFarewell } from './client-reset.ts';
 
 const vip = ip('172.30.0.1');
 const [gone, well] = [ip('10.0.0.1'), ip('10.0.0.2')];
@@ -21,7 +21,7 @@ let clock: ManualClock;
 let conntrack: FakeConntrack;
 let connections: FakeIpvsConnections;
 let resetter: FakeResetter;
-let farewell: ClientFarewell;
+let clientReset: ClientResets;
 /** What happened, in order, with its time. */
 let events: string[];
 /** When the settings of the kernel were looked at. */
@@ -38,19 +38,19 @@ beforeEach(() => {
   events = [];
   restored = [];
   const settings = { ...keptSettings, restore: () => void restored.push(clock.now()) };
-  farewell = new ClientFarewell({
+  clientReset = new ClientResets({
     conntrack,
     connections,
     settings,
     resetter,
     clock,
     log,
-    onTold: (count) => events.push(`${clock.now()} told ${count}`),
-    onUntold: (count) => events.push(`${clock.now()} untold ${count}`),
+    onSent: (count) => events.push(`${clock.now()} told ${count}`),
+    onFailed: (count) => events.push(`${clock.now()} untold ${count}`),
     onSkipped: (count) => events.push(`${clock.now()} skipped ${count}`),
   });
   abort = new AbortController();
-  ended = farewell.run(abort.signal);
+  ended = clientReset.run(abort.signal);
 });
 
 afterEach(async () => {
@@ -64,19 +64,19 @@ interface Wanted {
   readonly sourcePort?: number;
   readonly to?: IpAddress;
   readonly port?: number;
-  readonly backend?: IpAddress;
+  readonly realServer?: IpAddress;
   readonly masqueradedBy?: IpAddress;
   readonly tcpState?: TcpState;
 }
 
 /** A connection of a client through a virtual server to a real one. */
 function connect(wanted: Wanted = {}): Flow {
-  const { from = client, sourcePort = 1024, to = vip, port = 80, backend = gone } = wanted;
+  const { from = client, sourcePort = 1024, to = vip, port = 80, realServer = gone } = wanted;
   return conntrack.insert({
     protocol: 'TCP',
     original: { source: from, destination: to, sourcePort, destinationPort: port },
     reply: {
-      source: backend,
+      source: realServer,
       destination: wanted.masqueradedBy ?? from,
       sourcePort: 8080,
       destinationPort: sourcePort,
@@ -90,21 +90,21 @@ function connect(wanted: Wanted = {}): Flow {
 
 function request({
   address = vip,
-  backend = gone,
+  realServer = gone,
   port = 80,
 }: {
   address?: IpAddress;
-  backend?: IpAddress;
+  realServer?: IpAddress;
   port?: number;
 } = {}): DrainRequest {
   return {
-    server: { address, protocol: 'TCP', port },
-    backend: { address: backend, port: 8080, weight: 0, forwarding: 'masquerade' } as never,
+    virtualServer: { address, protocol: 'TCP', port },
+    realServer: { address: realServer, port: 8080, weight: 0, forwarding: 'masquerade' } as never,
     podUid: '',
   };
 }
 
-/** Asks for a farewell; the cut deletes everything unless told otherwise. */
+/** Asks for a client reset; the cut deletes everything unless told otherwise. */
 function part(requests: readonly DrainRequest[], deleted = requests): void {
   partCounted(requests, { connections: 0, deleted });
 }
@@ -118,7 +118,7 @@ function partCounted(
   }: { connections: number | undefined; deleted?: readonly DrainRequest[] },
 ): void {
   const leaving = requests.map((some) => ({ ...some, connections: count }));
-  farewell.part(leaving, async () => {
+  clientReset.part(leaving, async () => {
     events.push(`${clock.now()} cut`);
     return deleted;
   });
@@ -138,7 +138,7 @@ describe('clients', () => {
   });
 
   test.each<[string, Wanted]>([
-    ['of another server', { backend: well }],
+    ['of another server', { realServer: well }],
     ['of another virtual server', { to: ip('172.30.0.2') }],
     ['of another port', { port: 81 }],
     ['that have not connected yet', { tcpState: 'SYN_RECV' }],
@@ -162,17 +162,17 @@ describe('clients', () => {
   });
 
   test('of IPv6 are told', async () => {
-    const [address, backend] = [ip('fd00:172:30::1'), ip('fd00:10::1')];
-    connect({ from: ip('fd00:10:0:1::1'), to: address, backend });
-    part([request({ address, backend })]);
+    const [address, realServer] = [ip('fd00:172:30::1'), ip('fd00:10::1')];
+    connect({ from: ip('fd00:10:0:1::1'), to: address, realServer });
+    part([request({ address, realServer })]);
     await clock.advance(1_000);
     expect(challenged()).toEqual(['[fd00:172:30::1]:80 > [fd00:10:0:1::1]:1024']);
   });
 
   test('of servers that were not deleted after all are left alone', async () => {
     connect({ sourcePort: 1 });
-    connect({ sourcePort: 2, backend: well });
-    part([request(), request({ backend: well })], [request({ backend: well })]);
+    connect({ sourcePort: 2, realServer: well });
+    part([request(), request({ realServer: well })], [request({ realServer: well })]);
     await clock.advance(1_000);
     expect(challenged()).toEqual(['172.30.0.1:80 > 10.0.1.1:2']);
   });
@@ -270,7 +270,7 @@ describe('clients that conntrack has forgotten', () => {
     balance();
     partCounted([request()], { connections: 1 });
     await clock.advance(50);
-    connect({ sourcePort: 2048, backend: well });
+    connect({ sourcePort: 2048, realServer: well });
     await clock.advance(1_000);
     expect([events, challenged()]).toEqual([['50 cut'], []]);
     expect(conntrack.print()).toContain(`src=${well}`);
@@ -285,7 +285,7 @@ describe('clients that conntrack has forgotten', () => {
 
   test('of a server that bears no delay are told as well', async () => {
     balance();
-    await farewell.partNow([{ ...request(), connections: 3 }], async () => [request()]);
+    await clientReset.partNow([{ ...request(), connections: 3 }], async () => [request()]);
     await clock.advance(1_000);
     expect(events).toEqual(['0 skipped 2', '100 told 1']);
   });
@@ -358,7 +358,7 @@ describe('requests', () => {
   });
 
   test('of both families take one dump of each', async () => {
-    part([request(), request({ address: ip('fd00:172:30::1'), backend: ip('fd00:10::1') })]);
+    part([request(), request({ address: ip('fd00:172:30::1'), realServer: ip('fd00:10::1') })]);
     await clock.advance(50);
     expect(conntrack.calls.dump).toBe(2);
   });
@@ -374,7 +374,7 @@ describe('requests', () => {
 
   test('that fail harm no others', async () => {
     connect();
-    farewell.part([{ ...request({ port: 81 }), connections: 0 }], () =>
+    clientReset.part([{ ...request({ port: 81 }), connections: 0 }], () =>
       Promise.reject(new Error('no')),
     );
     part([request()]);
@@ -394,7 +394,7 @@ describe('requests', () => {
 
 describe('requests that bear no delay', () => {
   const partNow = (requests: readonly DrainRequest[], counted = 0) =>
-    farewell.partNow(
+    clientReset.partNow(
       requests.map((some) => ({ ...some, connections: counted })),
       async () => {
         events.push(`${clock.now()} cut`);
@@ -415,7 +415,7 @@ describe('requests that bear no delay', () => {
     part([request({ port: 81 })]);
     await clock.advance(1_049);
     await partNow([request()], 7);
-    await partNow([request({ address: ip('fd00:172:30::1'), backend: ip('fd00:10::1') })]);
+    await partNow([request({ address: ip('fd00:172:30::1'), realServer: ip('fd00:10::1') })]);
     expect([events, conntrack.calls.dump]).toEqual([
       ['50 cut', '1049 cut', '1049 untold 7', '1049 cut'],
       2,
@@ -458,7 +458,7 @@ describe('conntrack', () => {
     part([request()]);
     await clock.advance(50);
     conntrack.delete([first]);
-    connect({ backend: well });
+    connect({ realServer: well });
     await clock.advance(1_000);
     expect(conntrack.print()).toContain(`src=${well}`);
     expect([events, challenged()]).toEqual([['50 cut'], []]);

@@ -4,15 +4,16 @@ import { type Family, families, familyOf } from '../../ip/address.ts';
 import { printVirtualServer } from '../../ipvs/ipvs.ts';
 import type { ClientConnection } from '../../reset/reset.ts';
 import { seconds, sleep } from '../../runner/clock.ts';
-import { Inbox } from '../../runner/inbox.ts';
-import { Breather } from '../../runner/lane.ts';
-import { ClientSearch, type Leaving } from './client-search.ts';
-import { ClientTeller, type ClientTellerOptions } from './client-resetter.ts';
-import { type DrainRequest, familiesOf } from './list.ts';
+import { Queue } from '../../runner/queue.ts';
+import { Yielder } from '../../runner/yielder.ts';
+import { familiesOf } from '../flows/flow-ends.ts';
 import type { KeptSettings } from '../settings/kernel-settings.ts';
+import { ClientResetter, type ClientResetterOptions } from './client-resetter.ts';
+import { ClientSearch, type Leaving } from './client-search.ts';
+import type { DrainRequest } from './list.ts';
 
 /** What it takes to find the clients of real servers that go, and to tell them. */
-export interface FarewellOptions extends ClientTellerOptions {
+export interface ClientResetOptions extends ClientResetterOptions {
   readonly connections: IpvsConnections;
   /** What a client meets whose server was deleted rests on them. */
   readonly settings: KeptSettings;
@@ -29,7 +30,7 @@ export type DeleteServers = (
 ) => Promise<readonly DrainRequest[]>;
 
 /** Deletes real servers in such a way that clients which only wait are told. */
-export interface Farewell {
+export interface ClientReset {
   /** False where IPVS keeps what clients left behind: connections that are closing must be ended too. */
   readonly expiresConnections: boolean;
   /** Finds out who is connected to the servers, has them deleted by `cut`, and tells the clients of those that it deleted. */
@@ -57,16 +58,16 @@ const entryLimit = 20_000;
  * Tells the clients of deleted real servers, as far as they have connections that are established: they are looked up in
  * conntrack before the deletion, which takes its entries away, and told after it. One round serves all that wait.
  */
-export class ClientFarewell implements Farewell {
-  readonly #options: FarewellOptions;
-  readonly #teller: ClientTeller;
-  readonly #inbox = new Inbox<Parting>();
+export class ClientResets implements ClientReset {
+  readonly #options: ClientResetOptions;
+  readonly #clientResetter: ClientResetter;
+  readonly #queue = new Queue<Parting>();
   /** When clients were last looked up. */
   readonly #lookUps = new Map<Family, number>();
 
-  constructor(options: FarewellOptions) {
+  constructor(options: ClientResetOptions) {
     this.#options = options;
-    this.#teller = new ClientTeller(options);
+    this.#clientResetter = new ClientResetter(options);
   }
 
   get expiresConnections(): boolean {
@@ -74,19 +75,20 @@ export class ClientFarewell implements Farewell {
   }
 
   part(leaving: readonly Leaving[], cut: DeleteServers): void {
-    this.#inbox.put({ leaving, cut });
+    this.#queue.put({ leaving, cut });
   }
 
   async partNow(leaving: readonly Leaving[], cut: DeleteServers): Promise<void> {
-    const { clock, onUntold } = this.#options;
+    const { clock, onFailed } = this.#options;
     const isAllowed = (family: Family) => this.#nextLookUp([family]) <= clock.now();
     const lookedUp = new Set(familiesOf(leaving).filter(isAllowed));
-    const isLookedUp = ({ server }: Leaving) => lookedUp.has(familyOf(server.address));
+    const isLookedUp = ({ virtualServer }: Leaving) =>
+      lookedUp.has(familyOf(virtualServer.address));
     const search = await this.#search(leaving.filter(isLookedUp));
     await this.#cut(cut, search);
     const untold = leaving.filter((some) => !isLookedUp(some));
     const count = untold.reduce((sum, { connections = 0 }) => sum + connections, 0);
-    if (count > 0) onUntold(count);
+    if (count > 0) onFailed(count);
   }
 
   /** When clients of some families may be looked up again. */
@@ -96,16 +98,16 @@ export class ClientFarewell implements Farewell {
 
   /** Does what is asked for until the signal aborts; what then waits stays as it is. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#partAll(signal), this.#teller.run(signal)]);
+    await Promise.all([this.#partAll(signal), this.#clientResetter.run(signal)]);
   }
 
   async #partAll(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
-    while (await this.#inbox.hasSome(signal)) {
+    while (await this.#queue.hasSome(signal)) {
       const due = this.#nextLookUp(families);
       await sleep(clock, Math.max(gathering, due - clock.now()), signal);
       if (signal.aborted) return;
-      await this.#round(this.#inbox.takeAll());
+      await this.#round(this.#queue.takeAll());
     }
   }
 
@@ -129,12 +131,12 @@ export class ClientFarewell implements Farewell {
   /** IPVS would keep these connections after their server is deleted, and drop what comes from their clients, new connections included. */
   async #close(entries: readonly ClientConnection[]): Promise<void> {
     const { clock, resetter } = this.#options;
-    const breather = new Breather(() => clock.now());
+    const yielder = new Yielder(() => clock.now());
     for (const entry of entries) {
       await this.#attempt('could not close a connection of a real server that goes', () =>
         resetter.abort(entry),
       );
-      await breather.breathe();
+      await yielder.yieldIfDue();
     }
   }
 
@@ -142,14 +144,14 @@ export class ClientFarewell implements Farewell {
     request: DrainRequest,
     { search, areClosed }: { search: ClientSearch; areClosed: boolean },
   ): void {
-    const { log, onUntold, onSkipped } = this.#options;
+    const { log, onFailed, onSkipped } = this.#options;
     const { count, waiting, missing } = search.clientsOf(request);
-    this.#teller.tell(waiting, { areClosed });
+    this.#clientResetter.tell(waiting, { areClosed });
     if (missing > 0) onSkipped(missing);
     if (waiting.length === count) return;
-    onUntold(count - waiting.length);
+    onFailed(count - waiting.length);
     log.warn('too many clients to tell them that their server is gone', {
-      virtualServer: printVirtualServer(request.server),
+      virtualServer: printVirtualServer(request.virtualServer),
       clients: count,
     });
   }
@@ -157,7 +159,7 @@ export class ClientFarewell implements Farewell {
   /** Whoever cannot be found finds out at the next packet; nobody's end waits for that. */
   async #search(leaving: readonly Leaving[]): Promise<ClientSearch> {
     const { conntrack, clock, settings } = this.#options;
-    const search = new ClientSearch(leaving, { limit: limit - this.#teller.backlog });
+    const search = new ClientSearch(leaving, { limit: limit - this.#clientResetter.backlog });
     await this.#attempt('could not look at the settings of the kernel', () => settings.restore());
     for (const family of familiesOf(leaving)) {
       this.#lookUps.set(family, clock.now());

@@ -7,7 +7,7 @@ import { recordingLogger } from '../../log/memory.ts';
 import { FakeResetter } from '../../reset/fake.ts';
 import { seconds } from '../../runner/clock.ts';
 import { manualClock } from '../../runner/manual-clock.ts';
-import { ClientTeller } from './client-resetter.ts';
+import { ClientResetter } from './client-resetter.ts';
 
 test('a conntrack that throws where it should give failures back is no reason not to tell, and ends nothing', async () => {
   const [clock, conntrack, resetter] = [manualClock(), new FakeConntrack(), new FakeResetter()];
@@ -15,12 +15,12 @@ test('a conntrack that throws where it should give failures back is no reason no
     throw new KernelError('add flows', 'ENOBUFS');
   };
   const log = recordingLogger();
-  const options = { conntrack, resetter, clock, log, onTold() {}, onUntold() {} };
-  const teller = new ClientTeller(options);
+  const options = { conntrack, resetter, clock, log, onSent() {}, onFailed() {} };
+  const clientResetter = new ClientResetter(options);
   const abort = new AbortController();
-  const ended = teller.run(abort.signal);
+  const ended = clientResetter.run(abort.signal);
   for (const sourcePort of [1024, 1025]) {
-    teller.tell([{ flow: flowFrom(sourcePort), isTracked: false }]);
+    clientResetter.tell([{ flow: flowFrom(sourcePort), isTracked: false }]);
     await clock.advance(seconds(1));
   }
   expect(resetter.challenged.map(({ clientPort }) => clientPort)).toEqual([1024, 1025]);
@@ -30,11 +30,16 @@ test('a conntrack that throws where it should give failures back is no reason no
 });
 
 function flowFrom(sourcePort: number): Flow {
-  const [client, server] = [ip('10.0.1.1'), ip('172.30.0.1')];
+  const [client, virtualServer] = [ip('10.0.1.1'), ip('172.30.0.1')];
   return {
     protocol: 'TCP',
-    original: { source: client, sourcePort, destination: server, destinationPort: 80 },
-    reply: { source: server, sourcePort: 80, destination: client, destinationPort: sourcePort },
+    original: { source: client, sourcePort, destination: virtualServer, destinationPort: 80 },
+    reply: {
+      source: virtualServer,
+      sourcePort: 80,
+      destination: client,
+      destinationPort: sourcePort,
+    },
     ...{ zone: 0, mark: 0, status: 0, id: undefined },
     tcpState: 'ESTABLISHED',
   };

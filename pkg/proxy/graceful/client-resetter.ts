@@ -3,19 +3,19 @@ import { type Failure, isExists } from '../../errno/errno.ts';
 import type { Logger } from '../../log/log.ts';
 import type { Resetter } from '../../reset/reset.ts';
 import { type Clock, seconds, sleep } from '../../runner/clock.ts';
-import type { WaitingClient } from './client-search.ts';
 import { connectionOf } from '../flows/flow-ends.ts';
+import type { WaitingClient } from './client-search.ts';
 
 /** What telling clients takes. */
-export interface ClientTellerOptions {
+export interface ClientResetterOptions {
   readonly conntrack: Conntrack;
   readonly resetter: Resetter;
   readonly clock: Clock;
   readonly log: Logger;
   /** So many clients were told. */
-  readonly onTold: (count: number) => void;
+  readonly onSent: (count: number) => void;
   /** So many clients could not be told, or were too many to be told. */
-  readonly onUntold: (count: number) => void;
+  readonly onFailed: (count: number) => void;
 }
 
 /** Every so often this many clients are told: 1,000 a second. */
@@ -41,13 +41,13 @@ interface Due<T> {
  * Sends waiting clients the SYNs that make them look, at a bounded rate, and removes what those leave behind: conntrack
  * knows each as a connection from the server to the client, which would catch a client that uses its port again.
  */
-export class ClientTeller {
-  readonly #options: ClientTellerOptions;
+export class ClientResetter {
+  readonly #options: ClientResetterOptions;
   #untold: Due<WaitingClient>[] = [];
   #untidied: Due<Flow>[] = [];
   #wake: () => void = () => undefined;
 
-  constructor(options: ClientTellerOptions) {
+  constructor(options: ClientResetterOptions) {
     this.#options = options;
   }
 
@@ -133,10 +133,10 @@ export class ClientTeller {
   }
 
   #report(told: number, { untold, failure }: { untold: number; failure: unknown }): void {
-    const { onTold, onUntold, log } = this.#options;
-    if (told > 0) onTold(told);
+    const { onSent, onFailed, log } = this.#options;
+    if (told > 0) onSent(told);
     if (untold === 0) return;
-    onUntold(untold);
+    onFailed(untold);
     log.error('could not tell clients that their server is gone', failure, { clients: untold });
   }
 

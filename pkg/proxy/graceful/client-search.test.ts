@@ -8,10 +8,10 @@ const vip = ip('172.30.0.1');
 const [gone, well] = [ip('10.0.0.1'), ip('10.0.0.2')];
 
 function leaving(connections: number | undefined, address: IpAddress = gone): Leaving {
-  const backend = { address, port: 8080, weight: 0, forwarding: 'masquerade' } as const;
+  const realServer = { address, port: 8080, weight: 0, forwarding: 'masquerade' } as const;
   return {
-    ...{ server: { address: vip, protocol: 'TCP', port: 80 }, podUid: '', connections },
-    backend: { ...backend, upperThreshold: 0, lowerThreshold: 0 },
+    ...{ virtualServer: { address: vip, protocol: 'TCP', port: 80 }, podUid: '', connections },
+    realServer: { ...realServer, upperThreshold: 0, lowerThreshold: 0 },
   };
 }
 

@@ -1,8 +1,8 @@
 import type { IpvsConnection } from '../../connections/connections.ts';
 import type { Flow } from '../../conntrack/conntrack.ts';
 import type { ClientConnection } from '../../reset/reset.ts';
-import type { DrainRequest } from './list.ts';
 import { connectionOf, endsKey, endsOf } from '../flows/flow-ends.ts';
+import type { DrainRequest } from './list.ts';
 
 /** A real server that goes, and how many active connections IPVS counted of it; `undefined` if nobody has looked. */
 export interface Leaving extends DrainRequest {

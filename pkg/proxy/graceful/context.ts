@@ -1,15 +1,15 @@
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
-import { noSettings } from '../desired/real-servers.ts';
-import type { DrainCause } from './policy.ts';
-import type { DrainRequest } from './list.ts';
-import type { DrainSurroundings } from './manager.ts';
-import type { Ledger } from '../desired/ledger.ts';
-import type { Mirror } from '../observed/mirror.ts';
 import type { PodState } from '../changes/namespace-pods.ts';
 import type { Pods } from '../changes/pod-index.ts';
+import type { Ledger } from '../desired/ledger.ts';
+import { noSettings } from '../desired/real-servers.ts';
+import type { Mirror } from '../observed/mirror.ts';
+import type { DrainRequest } from './list.ts';
+import type { DrainContext } from './manager.ts';
+import type { DrainCause } from './policy.ts';
 
 /** Where the answers come from, and what is configured; the timeout in milliseconds, 0 for none. */
-export interface SurroundingsContext {
+export interface DrainContextSources {
   readonly ledger: Ledger;
   readonly mirror: Mirror;
   readonly pods: Pods;
@@ -20,16 +20,16 @@ export interface SurroundingsContext {
 }
 
 /** What the rules of a drain depend on, as things are now. */
-export function surroundingsOf(
+export function drainContextOf(
   request: DrainRequest,
-  { ledger, mirror, pods, areSlicesCurrent, scheduler, timeout }: SurroundingsContext,
-): DrainSurroundings {
-  const { server, backend, podUid } = request;
-  const key = virtualServerKey(server);
+  { ledger, mirror, pods, areSlicesCurrent, scheduler, timeout }: DrainContextSources,
+): DrainContext {
+  const { virtualServer, realServer, podUid } = request;
+  const key = virtualServerKey(virtualServer);
   const { isBound = false, isExposed = true, settings } = ledger.claim(key)?.frontEnd ?? {};
   const { drainTimeout, keepsSessionsByAddress = false } = settings ?? noSettings;
   const stateOf = (): PodState => {
-    const { address } = backend;
+    const { address } = realServer;
     const state = pods.state(ledger.lastOwner(key)?.namespace, { address, podUid: podUid ?? '' });
     // A slice that names it may be on its way; so may the pod that takes its sessions over.
     const mayCome =
@@ -41,12 +41,13 @@ export function surroundingsOf(
     pod: podUid === undefined ? 'left' : stateOf(),
     timeout: drainTimeout ?? timeout,
     isExposed,
-    isAddressGone: !isBound && !mirror.nodeAddresses.includes(server.address),
+    isAddressGone: !isBound && !mirror.nodeAddresses.includes(virtualServer.address),
     scheduler,
   };
 }
 
 function causeOf(request: DrainRequest, ledger: Ledger): DrainCause {
-  if (ledger.claim(virtualServerKey(request.server))?.owner === undefined) return 'virtualServer';
-  return ledger.wantsSuccessor(request.server, request) ? 'successor' : 'endpoint';
+  if (ledger.claim(virtualServerKey(request.virtualServer))?.owner === undefined)
+    return 'virtualServer';
+  return ledger.wantsSuccessor(request.virtualServer, request) ? 'successor' : 'endpoint';
 }

@@ -1,8 +1,9 @@
 import type { IpAddress } from '../../ip/address.ts';
 import { type RealServerStatus, realServerKey } from '../../ipvs/ipvs.ts';
+import type { DrainEnd } from '../plan/operation.ts';
+import type { Drain, DrainGroup } from './list.ts';
 import {
   type Allowance,
-  type DrainEnd,
   type DrainMode,
   deadlineOf,
   ending,
@@ -10,7 +11,6 @@ import {
   observe,
   unansweredDue,
 } from './policy.ts';
-import type { Drain, DrainGroup } from './list.ts';
 
 /** A drain and what it is allowed now. */
 export interface Judged {
@@ -44,14 +44,17 @@ export function isUndecided({ drain, allowed }: Judged): boolean {
 
 /** Counters say something only of connections, and only where the rules ask for them: UDP is over when its time is. */
 export function needsReading({ drain, allowed }: Judged): boolean {
-  return drain.request.server.protocol !== 'UDP' && (allowed.limit > 0 || allowed.end !== 'atOnce');
+  return (
+    drain.request.virtualServer.protocol !== 'UDP' &&
+    (allowed.limit > 0 || allowed.end !== 'atOnce')
+  );
 }
 
 /** Which drains are over. */
 export function judge(judged: readonly Judged[], look: Look): readonly Over[] {
   const { found, now, mode, unansweredAfter } = look;
   return judged.flatMap(({ drain, allowed }) => {
-    const status = found?.get(realServerKey(drain.request.backend));
+    const status = found?.get(realServerKey(drain.request.realServer));
     const isUrgent = allowed.isUrgent === true;
     if (found !== undefined && status === undefined)
       return [{ drain, end: 'vanished' as const, isUrgent }];
@@ -71,7 +74,7 @@ function takeReading(
   const reading = { activeConnections, inactiveConnections, incomingPackets, outgoingPackets };
   drain.progress = observe(drain.progress, {
     ...{ reading, now },
-    canReach: () => canReach(drain.request.backend.address),
+    canReach: () => canReach(drain.request.realServer.address),
   });
 }
 
@@ -82,7 +85,7 @@ export function planNextLook(
 ): void {
   const waiting = judged.filter(
     ({ drain }) =>
-      group.drains.get(realServerKey(drain.request.backend)) === drain &&
+      group.drains.get(realServerKey(drain.request.realServer)) === drain &&
       drain.ending === undefined,
   );
   const read = waiting.filter(needsReading);
@@ -106,7 +109,8 @@ export function cutsClients(
   { drain: { request, progress }, end }: Over,
   { cutsClosing }: { cutsClosing: boolean },
 ): boolean {
-  if (request.server.protocol !== 'TCP' || end === 'vanished' || end === 'empty') return false;
+  if (request.virtualServer.protocol !== 'TCP' || end === 'vanished' || end === 'empty')
+    return false;
   const { activeConnections, inactiveConnections } = progress.reading ?? one;
   return activeConnections + (cutsClosing ? inactiveConnections : 0) > 0;
 }

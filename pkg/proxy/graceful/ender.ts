@@ -1,19 +1,13 @@
 import type { Logger } from '../../log/log.ts';
 import type { Clock } from '../../runner/clock.ts';
-import type { Lane } from '../../runner/lane.ts';
-import type { FailedOperation, ServerOperation } from '../apply/failed-operation.ts';
-import type { Leaving } from './client-search.ts';
-import type { DrainEnd } from './policy.ts';
-import { cutsClients, type Over } from './decide.ts';
-import {
-  type Drain,
-  type DrainList,
-  type DrainRequest,
-  type EndedDrain,
-  nameOf,
-} from './list.ts';
-import type { Farewell } from './client-reset.ts';
+import type { Mutex } from '../../runner/mutex.ts';
 import type { UdpHandover } from '../flows/udp-handover.ts';
+import type { FailedOperation, ServerOperation } from '../plan/failed-operation.ts';
+import type { DrainEnd } from '../plan/operation.ts';
+import type { ClientReset } from './client-reset.ts';
+import type { Leaving } from './client-search.ts';
+import { cutsClients, type Over } from './decide.ts';
+import { type Drain, type DrainList, type DrainRequest, type EndedDrain, nameOf } from './list.ts';
 
 /** What a {@link DrainEnder} works with. */
 export interface DrainEnderOptions {
@@ -22,14 +16,14 @@ export interface DrainEnderOptions {
   readonly apply: (operations: readonly ServerOperation[]) => readonly FailedOperation[];
   /** Whether a Service wants the real server now, and for the same pod as far as both are known. */
   readonly isWanted: (
-    server: DrainRequest['server'],
-    realServer: Pick<DrainRequest, 'backend' | 'podUid'>,
+    virtualServer: DrainRequest['virtualServer'],
+    realServer: Pick<DrainRequest, 'realServer' | 'podUid'>,
   ) => boolean;
   /** Without one, clients learn of a deletion at their next packet. */
-  readonly farewell: Farewell | undefined;
+  readonly clientReset: ClientReset | undefined;
   /** How UDP ends whose pod lives. */
   readonly handover: Pick<UdpHandover, 'pass'>;
-  readonly lane: Lane;
+  readonly mutex: Mutex;
   readonly clock: Clock;
   readonly log: Logger;
   readonly onEnd?: (drain: EndedDrain) => void;
@@ -37,7 +31,7 @@ export interface DrainEnderOptions {
   readonly onFailed: (drain: Drain) => void;
 }
 
-/** Takes real servers away whose drains are over, by way of the farewell if they have clients that must be told. */
+/** Takes real servers away whose drains are over, by way of the client reset if they have clients that must be told. */
 export class DrainEnder {
   readonly #options: DrainEnderOptions;
 
@@ -50,9 +44,10 @@ export class DrainEnder {
    * are given back, for {@link finishNow}.
    */
   finish(over: readonly Over[]): readonly Over[] {
-    const { farewell, lane } = this.#options;
+    const { clientReset, mutex } = this.#options;
     const isTold = (some: Over) =>
-      farewell !== undefined && cutsClients(some, { cutsClosing: !farewell.expiresConnections });
+      clientReset !== undefined &&
+      cutsClients(some, { cutsClosing: !clientReset.expiresConnections });
     const told = over.filter(isTold);
     const handedOver = over.filter(isAnswering);
     this.#delete(over.filter((some) => !isTold(some) && !isAnswering(some)));
@@ -60,19 +55,19 @@ export class DrainEnder {
     for (const { drain, isUrgent } of told) drain.ending = isUrgent ? 'now' : 'soon';
     const patient = told.filter(({ isUrgent }) => !isUrgent);
     if (patient.length > 0)
-      farewell?.part(patient.map(leavingOf), (before) =>
-        lane.run(() => this.#cutAfter(patient, before)),
+      clientReset?.part(patient.map(leavingOf), (before) =>
+        mutex.run(() => this.#cutAfter(patient, before)),
       );
     return told.filter(({ isUrgent }) => isUrgent);
   }
 
   /** Their datagrams go elsewhere from the moment of the deletion. */
   #handOver(over: readonly Over[]): void {
-    const { handover, lane } = this.#options;
+    const { handover, mutex } = this.#options;
     if (over.length === 0) return;
     for (const { drain } of over) drain.ending = 'soon';
     handover.pass(over.map(requestOf), (forget) =>
-      lane.run(() => {
+      mutex.run(() => {
         const due = over.filter((some) => this.#isOnList(some) && !this.endIfWanted(some.drain));
         forget.before(due.map(requestOf));
         forget.after(this.#cut(due));
@@ -80,17 +75,17 @@ export class DrainEnder {
     );
   }
 
-  /** Deletes those that are urgent; of all virtual servers together, as one lookup serves them. Inside the lane only. */
+  /** Deletes those that are urgent; of all virtual servers together, as one lookup serves them. Inside the mutex only. */
   async finishNow(urgent: readonly Over[]): Promise<void> {
     if (urgent.length === 0) return;
-    await this.#options.farewell?.partNow(urgent.map(leavingOf), (before) =>
+    await this.#options.clientReset?.partNow(urgent.map(leavingOf), (before) =>
       this.#cutAfter(urgent, before),
     );
   }
 
   /** Ends a drain whose real server a Service wants; false if none does. */
   endIfWanted(drain: Drain): boolean {
-    if (!this.#options.isWanted(drain.request.server, drain.request)) return false;
+    if (!this.#options.isWanted(drain.request.virtualServer, drain.request)) return false;
     this.end(drain, 'wanted');
     return true;
   }
@@ -143,16 +138,16 @@ export class DrainEnder {
   }
 
   #isOnList({ drain }: Over): boolean {
-    const { server, backend } = drain.request;
-    return this.#options.list.find(server, backend) === drain;
+    const { virtualServer, realServer } = drain.request;
+    return this.#options.list.find(virtualServer, realServer) === drain;
   }
 
   /** Deletes real servers that are still unwanted at this moment. Those that went. */
   #delete(over: readonly Over[]): readonly DrainRequest[] {
     const due = over.filter(({ drain }) => !this.endIfWanted(drain));
     const operations = due.map(({ drain, end }) => {
-      const { server, backend } = drain.request;
-      return { kind: 'deleteRealServer', server, backend, reason: end } as const;
+      const { virtualServer, realServer } = drain.request;
+      return { kind: 'deleteRealServer', virtualServer, realServer, reason: end } as const;
     });
     const failed = this.#options.apply(operations);
     const failures = new Set(failed.map(({ operation }) => operation));
@@ -175,5 +170,5 @@ function leavingOf({ drain: { request, progress } }: Over): Leaving {
 
 /** Whether a server has answered its datagrams until now. */
 function isAnswering({ drain: { request }, end }: Over): boolean {
-  return request.server.protocol === 'UDP' && end === 'empty';
+  return request.virtualServer.protocol === 'UDP' && end === 'empty';
 }

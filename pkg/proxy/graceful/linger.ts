@@ -8,10 +8,10 @@ import type { Mirror } from '../observed/mirror.ts';
  * How long a virtual server without real servers still stands: its clients' next packets draw a reset for as long,
  * and silence afterwards.
  */
-const farewell = seconds(5);
+const clientReset = seconds(5);
 
 /** Releases retired front ends when their time has come: see `design.md` section 2, "Taking away a bound VIP". */
-export class Retirement {
+export class FrontEndLinger {
   readonly #ledger: Ledger;
   readonly #mirror: Mirror;
   readonly #emptySince = new Map<string, number>();
@@ -40,7 +40,7 @@ export class Retirement {
   forget(): Keys {
     const keys = new Keys();
     for (const key of this.#ledger.leaving().keys())
-      if (!this.#mirror.servers.has(key) && !this.#mirror.unknownServers.has(key))
+      if (!this.#mirror.virtualServers.has(key) && !this.#mirror.unknownVirtualServers.has(key))
         keys.add(this.#ledger.forget(key));
     return keys;
   }
@@ -48,19 +48,20 @@ export class Retirement {
   /** When a front end may go; `undefined` while it has real servers, or while nobody knows or has decided. */
   #dueTime(
     key: string,
-    { frontEnd: { server, isBound }, now }: { frontEnd: FrontEnd; now: number },
+    { frontEnd: { virtualServer, isBound }, now }: { frontEnd: FrontEnd; now: number },
   ): number | undefined {
-    if (this.#mirror.unknownServers.has(key) || this.#ledger.isUndecided(key)) return undefined;
-    const held = this.#mirror.servers.get(key);
+    if (this.#mirror.unknownVirtualServers.has(key) || this.#ledger.isUndecided(key))
+      return undefined;
+    const held = this.#mirror.virtualServers.get(key);
     if (held === undefined) return now;
     if (held.realServers.size > 0) {
       this.#emptySince.delete(key);
       return undefined;
     }
-    const isOnNode = isBound || this.#mirror.nodeAddresses.includes(server.address);
+    const isOnNode = isBound || this.#mirror.nodeAddresses.includes(virtualServer.address);
     if (!isOnNode) return now;
     const since = this.#emptySince.get(key) ?? now;
     this.#emptySince.set(key, since);
-    return since + farewell;
+    return since + clientReset;
   }
 }

@@ -1,4 +1,4 @@
-import { type Family, families, familyOf, type IpAddress } from '../../ip/address.ts';
+import type { IpAddress } from '../../ip/address.ts';
 import {
   printRealServer,
   printVirtualServer,
@@ -8,22 +8,23 @@ import {
   type VirtualServerId,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
-import { beginning, type DrainEnd, type Progress } from './policy.ts';
+import type { DrainEnd } from '../plan/operation.ts';
+import { beginning, type Progress } from './policy.ts';
 
 /** `10.96.0.10:53/TCP/10.244.1.7:53`: the name of a real server across all virtual servers. For people; nobody parses it. */
-export function uniqueRS(server: VirtualServerId, backend: RealServerId): string {
-  return `${printVirtualServer(server)}/${printRealServer(backend)}`;
+export function uniqueRS(virtualServer: VirtualServerId, realServer: RealServerId): string {
+  return `${printVirtualServer(virtualServer)}/${printRealServer(realServer)}`;
 }
 
 /** The {@link uniqueRS} of a drain. */
 export function nameOf({ request }: Drain): string {
-  return uniqueRS(request.server, request.backend);
+  return uniqueRS(request.virtualServer, request.realServer);
 }
 
 /** A real server that is to go, already at weight 0. */
 export interface DrainRequest {
-  readonly server: VirtualServerId;
-  readonly backend: RealServer;
+  readonly virtualServer: VirtualServerId;
+  readonly realServer: RealServer;
   /** Whose it was: '' if that is unknown, `undefined` if nobody asks, as for a pod that left while it was well. */
   readonly podUid: string | undefined;
 }
@@ -47,7 +48,7 @@ export interface Drain {
 
 /** The drains of one virtual server, which one dump serves. */
 export interface DrainGroup {
-  readonly server: VirtualServerId;
+  readonly virtualServer: VirtualServerId;
   readonly drains: Map<string, Drain>;
   /** When the youngest of them began. */
   since: number;
@@ -69,17 +70,17 @@ export class DrainList {
 
   /** Enters a drain that begins now; one that is there already goes on under its new request. Its group is looked at soon again. */
   add(request: DrainRequest, now: number): DrainGroup {
-    const key = virtualServerKey(request.server);
+    const key = virtualServerKey(request.virtualServer);
     const group = this.#groups.get(key) ?? {
-      server: request.server,
+      virtualServer: request.virtualServer,
       drains: new Map(),
       since: now,
       due: now,
     };
-    const present = group.drains.get(realServerKey(request.backend));
+    const present = group.drains.get(realServerKey(request.realServer));
     if (present === undefined) {
       this.#size++;
-      this.#count(request.backend.address, { key, by: 1 });
+      this.#count(request.realServer.address, { key, by: 1 });
     }
     const podUid = request.podUid === '' ? present?.request.podUid : request.podUid;
     const progress = present?.progress ?? beginning(now);
@@ -88,15 +89,15 @@ export class DrainList {
       progress,
       ending: undefined,
     };
-    group.drains.set(realServerKey(request.backend), drain);
+    group.drains.set(realServerKey(request.realServer), drain);
     group.since = now;
     group.due = now;
     this.#groups.set(key, group);
     return group;
   }
 
-  find(server: VirtualServerId, backend: RealServerId): Drain | undefined {
-    return this.#groups.get(virtualServerKey(server))?.drains.get(realServerKey(backend));
+  find(virtualServer: VirtualServerId, realServer: RealServerId): Drain | undefined {
+    return this.#groups.get(virtualServerKey(virtualServer))?.drains.get(realServerKey(realServer));
   }
 
   /** A drain by its {@link uniqueRS}. */
@@ -106,13 +107,13 @@ export class DrainList {
   }
 
   /** Takes a drain off; false if it is not on the list. */
-  remove({ request: { server, backend } }: Drain): boolean {
-    const key = virtualServerKey(server);
+  remove({ request: { virtualServer, realServer } }: Drain): boolean {
+    const key = virtualServerKey(virtualServer);
     const group = this.#groups.get(key);
-    if (group?.drains.delete(realServerKey(backend)) !== true) return false;
+    if (group?.drains.delete(realServerKey(realServer)) !== true) return false;
     this.#size--;
     if (group.drains.size === 0) this.#groups.delete(key);
-    this.#count(backend.address, { key, by: -1 });
+    this.#count(realServer.address, { key, by: -1 });
     return true;
   }
 
@@ -151,10 +152,4 @@ export class DrainList {
     for (const { due } of this.#groups.values()) next = Math.min(next, due);
     return next;
   }
-}
-
-/** The families of some real servers. */
-export function familiesOf(requests: readonly DrainRequest[]): readonly Family[] {
-  const present = new Set(requests.map(({ server }) => familyOf(server.address)));
-  return families.filter((family) => present.has(family));
 }

@@ -11,10 +11,10 @@ import { FakeResetter } from '../../reset/fake.ts';
 import { printChallenge } from '../../reset/reset.ts';
 import { seconds } from '../../runner/clock.ts';
 import { manualClock } from '../../runner/manual-clock.ts';
+import { ClientResets } from './client-reset.ts';
 import type { DrainMode } from './policy.ts';
-import { ClientFarewell } from './client-reset.ts';
 
-// The end of a drain, by way of the farewell: who is told, and what if something fails.
+// The end of a drain, by way of the client reset: who is told, and what if something fails.
 
 const web = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
 const [one, two] = [endpoint('10.0.0.1'), endpoint('10.0.0.2')];
@@ -40,14 +40,14 @@ async function start({
   const { conntrack, ipvs } = kernel;
   const settings = { ...keptSettings, expiresConnections };
   const nothing = () => undefined;
-  const farewell = new ClientFarewell({
+  const clientReset = new ClientResets({
     ...{ conntrack, connections, resetter, settings, clock, log },
-    ...{ onTold: nothing, onUntold: nothing },
+    ...{ onSent: nothing, onFailed: nothing },
     onSkipped: (count) => skipped.push(count),
   });
   const abort = new AbortController();
-  const ended = farewell.run(abort.signal);
-  const stand = new Stand({ kernel, clock, farewell, drains: { mode, timeout: 0 } });
+  const ended = clientReset.run(abort.signal);
+  const stand = new Stand({ kernel, clock, clientReset, drains: { mode, timeout: 0 } });
   ends.push(async () => {
     abort.abort();
     await Promise.all([stand.stop(), ended]);
@@ -112,8 +112,8 @@ describe('a server whose pod is gone', () => {
       ...{ protocol: 'TCP', client: ip('203.0.113.7'), clientPort: 2048, state: 'ESTABLISHED' },
       ...{ address: web.address, port: 80, realAddress: two.address, realPort: 8080 },
     });
-    const backend = { address: two.address, port: 8080 };
-    ipvs.setCounters(web, backend, { activeConnections: 5 });
+    const realServer = { address: two.address, port: 8080 };
+    ipvs.setCounters(web, realServer, { activeConnections: 5 });
     await lose(stand);
     await stand.settle(seconds(1));
     expect(await isThere(stand)).toBe(false);
@@ -250,7 +250,7 @@ describe('where IPVS keeps the connections of a deleted server', () => {
     ...{ protocol: 'TCP', client: ip('10.0.1.1'), clientPort: 1024, state: 'ESTABLISHED' },
     ...{ address: web.address, port: 80, realAddress: two.address, realPort: 8080 },
   };
-  const backend = { address: two.address, port: 8080 };
+  const realServer = { address: two.address, port: 8080 };
 
   /** Two connections, one that is over but for its last packets, one that is closed, and a persistence template. */
   async function startWithEntries() {
@@ -261,7 +261,7 @@ describe('where IPVS keeps the connections of a deleted server', () => {
     connections.insert({ ...entry, clientPort: 1026, state: 'CLOSE' });
     connections.insert({ ...entry, clientPort: 0, state: 'NONE' });
     connections.insert({ ...entry, clientPort: 1027, realAddress: one.address });
-    ipvs.setCounters(web, backend, { activeConnections: 1, inactiveConnections: 2 });
+    ipvs.setCounters(web, realServer, { activeConnections: 1, inactiveConnections: 2 });
     const before: (boolean | string)[] = [];
     let wasThere: Promise<boolean>[] = [];
     resetter.failWith = ({ clientPort }) => {
@@ -304,7 +304,7 @@ describe('where IPVS keeps the connections of a deleted server', () => {
 
   test('one with nothing but closing connections has them closed, too', async () => {
     const { stand, ipvs, resetter } = await startWithEntries();
-    ipvs.setCounters(web, backend, { activeConnections: 0, inactiveConnections: 1 });
+    ipvs.setCounters(web, realServer, { activeConnections: 0, inactiveConnections: 1 });
     await lose(stand);
     await stand.settle(100);
     expect(resetter.aborted.map(({ clientPort }) => clientPort)).toEqual([1024, 1025]);

@@ -6,10 +6,10 @@ import { setSlice } from '../../../test/support/proxier.ts';
 import { FakeIpvs } from '../../ipvs/fake.ts';
 import type { RealServer, VirtualServer, VirtualServerId } from '../../ipvs/ipvs.ts';
 import { recordingLogger } from '../../log/memory.ts';
-import { FakeReach } from '../../reach/fake.ts';
+import { FakeNeighbours } from '../../neighbours/fake.ts';
 import { minutes, seconds } from '../../runner/clock.ts';
-import { Lane } from '../../runner/lane.ts';
 import { manualClock } from '../../runner/manual-clock.ts';
+import { Mutex } from '../../runner/mutex.ts';
 import { plainApply } from '../apply/server-operations.ts';
 import { GracefulTerminationManager } from './manager.ts';
 
@@ -34,24 +34,24 @@ describe('what it costs', () => {
   });
 
   test.each([
-    [{ drains: 0, servers: 10 }, [0, 0, 0]],
+    [{ drains: 0, virtualServers: 10 }, [0, 0, 0]],
     // After 0, 1, 2, 4, 8, 16 and 32 s.
-    [{ drains: 10, servers: 10 }, [70, 10, 10]],
-    [{ drains: 10, servers: 1 }, [7, 1, 1]],
+    [{ drains: 10, virtualServers: 10 }, [70, 10, 10]],
+    [{ drains: 10, virtualServers: 1 }, [7, 1, 1]],
   ])('dumps in each minute with %o', async (load, dumps) => {
     expect(await dumpsByMinute(load, 3)).toEqual(dumps);
   });
 
   test('a bounded number of dumps a second, with 10,000 virtual servers that drain at once', async () => {
     const ipvs = new FakeIpvs();
-    const [clock, log, lane] = [manualClock(), recordingLogger(), new Lane()];
+    const [clock, log, mutex] = [manualClock(), recordingLogger(), new Mutex()];
     const manager = new GracefulTerminationManager({
-      ...{ ipvs, clock, log, lane, farewell: undefined, mode: 'pod' },
+      ...{ ipvs, clock, log, mutex, clientReset: undefined, mode: 'pod' },
       handover: { pass: () => undefined },
-      reach: new FakeReach(),
+      neighbours: new FakeNeighbours(),
       apply: plainApply(ipvs),
       isWanted: () => false,
-      surroundings: () => ({
+      contextOf: () => ({
         ...{ cause: 'endpoint', pod: 'alive', timeout: 0, scheduler: 'rr' },
         ...{ isExposed: false, isAddressGone: false },
       }),
@@ -59,16 +59,16 @@ describe('what it costs', () => {
     const stop = new AbortController();
     const run = manager.run(stop.signal);
     const requests = Array.from({ length: 10_000 }, (_, index) => {
-      const server = { ...web, port: index + 1 };
-      const backend = { ...idleServer, address: two.address };
+      const virtualServer = { ...web, port: index + 1 };
+      const realServer = { ...idleServer, address: two.address };
       ipvs.write([
-        { kind: 'addVirtualServer', server: { ...idleVirtualServer, ...server } },
-        { kind: 'addRealServer', server, backend },
+        { kind: 'addVirtualServer', virtualServer: { ...idleVirtualServer, ...virtualServer } },
+        { kind: 'addRealServer', virtualServer, realServer },
       ]);
-      ipvs.setCounters(server, backend, { activeConnections: 1 });
-      return { server, backend, podUid: 'two' };
+      ipvs.setCounters(virtualServer, realServer, { activeConnections: 1 });
+      return { virtualServer, realServer, podUid: 'two' };
     });
-    await lane.run(() => manager.begin(requests));
+    await mutex.run(() => manager.begin(requests));
     expect(manager.size).toBe(10_000);
     const perSecond: number[] = [];
     for (let second = 0; second < 90; second++) {
@@ -80,8 +80,8 @@ describe('what it costs', () => {
     // Each of them is looked at all the same, again and again.
     const total = perSecond.reduce((sum, dumps) => sum + dumps);
     expect(total).toBeGreaterThan(30_000);
-    for (const { server, backend } of requests)
-      ipvs.setCounters(server, backend, { activeConnections: 0 });
+    for (const { virtualServer, realServer } of requests)
+      ipvs.setCounters(virtualServer, realServer, { activeConnections: 0 });
     await clock.advance(seconds(80));
     expect(manager.size).toBe(0);
     ipvs.resetCalls();

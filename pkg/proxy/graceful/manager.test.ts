@@ -159,7 +159,7 @@ describe('a real server that is no longer wanted', () => {
     const stand = await start();
     connect(stand, { packets: [1, 1] });
     stand.tell(setSlice(slice([one, { ...two, ready: false, serving: false }])));
-    stand.kernel.reach.unreachable.add(two.address);
+    stand.kernel.neighbours.unreachable.add(two.address);
     for (let packets = 2; packets < 80; packets++) {
       await stand.settle(seconds(1));
       if (stand.reports.drains.length === 0) connect(stand, { packets: [packets, packets] });
@@ -172,7 +172,7 @@ describe('a real server that is no longer wanted', () => {
     const stand = await start();
     connect(stand, { packets: [1, 1] });
     stand.tell(setSlice(slice([one, { ...two, ready: false, serving: false }])));
-    stand.kernel.reach.failWith = () => 'ENOBUFS';
+    stand.kernel.neighbours.failWith = () => 'ENOBUFS';
     for (let packets = 2; packets < 120; packets++) {
       await stand.settle(seconds(1));
       connect(stand, { packets: [packets, packets] });
@@ -200,19 +200,19 @@ describe('a real server that is no longer wanted', () => {
 
   test('of UDP answers for two more seconds while its pod lives, and goes at once when it does not', async () => {
     const udp = service({ ports: [servicePort({ protocol: 'UDP' })] });
-    const server = { ...web, protocol: 'UDP' } as const;
+    const virtualServer = { ...web, protocol: 'UDP' } as const;
     const ports = [{ name: '', protocol: 'UDP', port: 8080 }] as const;
     const stand = await start({}, udp);
     stand.tell(setSlice(slice([one, terminating], { ports })));
     await stand.settle(2_019);
-    expect(await weight(stand, server)).toBe(0);
+    expect(await weight(stand, virtualServer)).toBe(0);
     await stand.settle(1);
-    expect(await weight(stand, server)).toBeUndefined();
+    expect(await weight(stand, virtualServer)).toBeUndefined();
     stand.tell(setSlice(slice([one, two], { ports })));
     await stand.settle();
     stand.tell(setSlice(slice([one, dying], { ports })));
     await stand.settle();
-    expect(await weight(stand, server)).toBeUndefined();
+    expect(await weight(stand, virtualServer)).toBeUndefined();
   });
 
   test('of UDP keeps its flows if it is wanted again while they are looked up, and loses them with its end', async () => {

@@ -9,19 +9,11 @@ import {
   type VirtualServerId,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
-import type { Reach } from '../../reach/reach.ts';
+import type { Neighbours } from '../../neighbours/neighbours.ts';
 import { seconds } from '../../runner/clock.ts';
-import { Breather } from '../../runner/lane.ts';
 import { Runner } from '../../runner/runner.ts';
-import type { ServerOperation } from '../apply/failed-operation.ts';
-import {
-  type Allowance,
-  allowance,
-  type DrainCircumstances,
-  type DrainMode,
-  nextInterval,
-  withCause,
-} from './policy.ts';
+import { Yielder } from '../../runner/yielder.ts';
+import type { ServerOperation } from '../plan/failed-operation.ts';
 import {
   isUndecided,
   type Judged,
@@ -32,10 +24,18 @@ import {
 } from './decide.ts';
 import { DrainEnder, type DrainEnderOptions } from './ender.ts';
 import { type Drain, type DrainGroup, DrainList, type DrainRequest } from './list.ts';
+import {
+  type Allowance,
+  allowance,
+  type DrainConditions,
+  type DrainMode,
+  nextInterval,
+  withCause,
+} from './policy.ts';
 
 /** What a drain's rules depend on besides the drain itself. */
-export type DrainSurroundings = Pick<
-  DrainCircumstances,
+export type DrainContext = Pick<
+  DrainConditions,
   'cause' | 'pod' | 'timeout' | 'isExposed' | 'isAddressGone' | 'scheduler'
 >;
 
@@ -45,8 +45,8 @@ export interface GracefulOptions extends Omit<DrainEnderOptions, 'list' | 'onFai
   readonly mode: DrainMode;
   /** After how many milliseconds of unanswered packets a server counts as dead; a minute unless said otherwise. */
   readonly unansweredAfter?: number | undefined;
-  readonly reach: Reach;
-  readonly surroundings: (request: DrainRequest) => DrainSurroundings;
+  readonly neighbours: Neighbours;
+  readonly contextOf: (request: DrainRequest) => DrainContext;
 }
 
 /** At most so many virtual servers are looked at, one dump each, before others get this much time. */
@@ -88,15 +88,20 @@ export class GracefulTerminationManager {
    * Without a cause its pod counts as one that left while it was well.
    */
   async gracefulDeleteRS(
-    server: VirtualServerId,
-    backend: RealServer,
+    virtualServer: VirtualServerId,
+    realServer: RealServer,
     cause?: { readonly podUid: string },
   ): Promise<void> {
-    await this.#options.lane.run(async () => {
-      const drained = { ...backend, weight: 0 };
+    await this.#options.mutex.run(async () => {
+      const drained = { ...realServer, weight: 0 };
       const podUid = cause?.podUid;
-      this.#weigh({ kind: 'drainRealServer', server, backend: drained, podUid: podUid ?? '' });
-      await this.begin([{ server, backend: drained, podUid }]);
+      this.#weigh({
+        kind: 'drainRealServer',
+        virtualServer,
+        realServer: drained,
+        podUid: podUid ?? '',
+      });
+      await this.begin([{ virtualServer, realServer: drained, podUid }]);
     });
   }
 
@@ -106,22 +111,27 @@ export class GracefulTerminationManager {
   }
 
   /** Whether a real server drains; never waits. */
-  isDraining(server: VirtualServerId, backend: RealServerId): boolean {
-    return this.#list.find(server, backend) !== undefined;
+  isDraining(virtualServer: VirtualServerId, realServer: RealServerId): boolean {
+    return this.#list.find(virtualServer, realServer) !== undefined;
   }
 
   /** Whether a real server that drains goes as soon as may be. */
-  isEndingNow(server: VirtualServerId, backend: RealServerId): boolean {
-    return this.#list.find(server, backend)?.ending === 'now';
+  isEndingNow(virtualServer: VirtualServerId, realServer: RealServerId): boolean {
+    return this.#list.find(virtualServer, realServer)?.ending === 'now';
   }
 
   /** Gives a draining real server its weight back in place: its connections carry on. Throws if it does not drain or cannot be changed. */
   moveRSOutOfGracefulDeleteList(unique: string): void {
     const drain = this.#list.findByName(unique);
     if (drain === undefined) throw new Error(`${unique} does not drain`);
-    const { server, backend, podUid } = drain.request;
-    const weighed = { ...backend, weight: 1 };
-    this.#weigh({ kind: 'weighRealServer', server, backend: weighed, podUid: podUid ?? '' });
+    const { virtualServer, realServer, podUid } = drain.request;
+    const weighed = { ...realServer, weight: 1 };
+    this.#weigh({
+      kind: 'weighRealServer',
+      virtualServer,
+      realServer: weighed,
+      podUid: podUid ?? '',
+    });
     this.#ender.end(drain, 'wanted');
   }
 
@@ -131,14 +141,14 @@ export class GracefulTerminationManager {
   }
 
   /** Takes a real server off the list that was given its weight back. */
-  forget(server: VirtualServerId, backend: RealServerId): void {
-    const drain = this.#list.find(server, backend);
+  forget(virtualServer: VirtualServerId, realServer: RealServerId): void {
+    const drain = this.#list.find(virtualServer, realServer);
     if (drain !== undefined) this.#ender.end(drain, 'wanted');
   }
 
   /**
    * Begins drains of real servers at weight 0, and ends at once those that need not wait; of many virtual servers the first,
-   * and the others as soon as may be. Inside the lane only.
+   * and the others as soon as may be. Inside the mutex only.
    */
   async begin(requests: readonly DrainRequest[]): Promise<void> {
     const groups = new Set<DrainGroup>();
@@ -151,8 +161,10 @@ export class GracefulTerminationManager {
   }
 
   /** Something became known of the pods on an address: the drains of virtual servers that it concerns are judged anew. */
-  podChanged(address: IpAddress, concerns: (server: VirtualServerId) => boolean): void {
-    const groups = this.#list.groupsOf(address).filter(({ server }) => concerns(server));
+  podChanged(address: IpAddress, concerns: (virtualServer: VirtualServerId) => boolean): void {
+    const groups = this.#list
+      .groupsOf(address)
+      .filter(({ virtualServer }) => concerns(virtualServer));
     for (const group of groups) group.due = this.#options.clock.now();
     if (groups.length > 0) this.#checks.request();
   }
@@ -172,12 +184,12 @@ export class GracefulTerminationManager {
   }
 
   async #checkDue(): Promise<void> {
-    const { lane, clock } = this.#options;
+    const { mutex, clock } = this.#options;
     const urgent: Over[] = [];
     for (const group of this.#list.due(clock.now()).slice(0, checksAtOnce)) {
-      urgent.push(...(await lane.run(() => this.#check(group))));
+      urgent.push(...(await mutex.run(() => this.#check(group))));
     }
-    await lane.run(() => this.#ender.finishNow(urgent));
+    await mutex.run(() => this.#ender.finishNow(urgent));
     this.#schedule();
   }
 
@@ -195,7 +207,7 @@ export class GracefulTerminationManager {
     const { clock, mode, unansweredAfter } = this.#options;
     try {
       const judged = await this.#undecided(group);
-      const found = judged.some(needsReading) ? await this.#read(group.server) : undefined;
+      const found = judged.some(needsReading) ? await this.#read(group.virtualServer) : undefined;
       const now = clock.now();
       const look = { found, now, mode, unansweredAfter, canReach: this.#canReach };
       const over = judge(judged, look);
@@ -204,7 +216,7 @@ export class GracefulTerminationManager {
       if (over.length > endsAtOnce) group.due = now;
       return urgent;
     } catch (error) {
-      const virtualServer = printVirtualServer(group.server);
+      const virtualServer = printVirtualServer(group.virtualServer);
       this.#options.log.error('could not look at draining real servers', error, { virtualServer });
       group.due = clock.now() + nextInterval(clock.now() - group.since, { mode, isClosing: true });
       return [];
@@ -214,10 +226,10 @@ export class GracefulTerminationManager {
   /** The drains of a virtual server whose end is not decided; the event loop turns while there are many. */
   async #undecided(group: DrainGroup): Promise<readonly Judged[]> {
     const { clock } = this.#options;
-    const breather = new Breather(() => clock.now());
+    const yielder = new Yielder(() => clock.now());
     const found: Judged[] = [];
     for (const drain of [...group.drains.values()]) {
-      if (breather.isDue) await breather.breathe();
+      if (yielder.isDue) await yielder.yieldIfDue();
       if (this.#ender.endIfWanted(drain)) continue;
       const judged = { drain, allowed: this.#allowance(drain) };
       if (isUndecided(judged)) found.push(judged);
@@ -228,7 +240,7 @@ export class GracefulTerminationManager {
   /** A real server that could not be deleted is judged anew. */
   #lookAgain({ request }: Drain): void {
     const { clock, mode } = this.#options;
-    const group = this.#list.group(virtualServerKey(request.server));
+    const group = this.#list.group(virtualServerKey(request.virtualServer));
     if (group === undefined) return;
     group.due = clock.now() + nextInterval(clock.now() - group.since, { mode, isClosing: true });
     this.#schedule();
@@ -236,9 +248,9 @@ export class GracefulTerminationManager {
 
   /** Where nobody knows, what seems to come from a server is taken for its answer. */
   readonly #canReach = (address: IpAddress): boolean => {
-    const { reach } = this.#options;
+    const { neighbours } = this.#options;
     try {
-      return reach.canReach(address);
+      return neighbours.canReach(address);
     } catch (error) {
       this.#options.log.error('could not look for the way to a draining real server', error, {
         address,
@@ -248,15 +260,15 @@ export class GracefulTerminationManager {
   };
 
   #allowance(drain: Drain): Allowance {
-    const { mode, clock, surroundings } = this.#options;
-    const { server } = drain.request;
-    const found = surroundings(drain.request);
+    const { mode, clock, contextOf } = this.#options;
+    const { virtualServer } = drain.request;
+    const found = contextOf(drain.request);
     drain.progress = withCause(drain.progress, { cause: found.cause, now: clock.now() });
-    return allowance({ mode, protocol: server.protocol, ...found });
+    return allowance({ mode, protocol: virtualServer.protocol, ...found });
   }
 
-  async #read(server: VirtualServerId): Promise<ReadonlyMap<string, RealServerStatus>> {
-    const statuses = await this.#options.ipvs.realServers(server);
+  async #read(virtualServer: VirtualServerId): Promise<ReadonlyMap<string, RealServerStatus>> {
+    const statuses = await this.#options.ipvs.realServers(virtualServer);
     return new Map(statuses.map((status) => [realServerKey(status), status]));
   }
 }

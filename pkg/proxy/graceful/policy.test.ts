@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import {
   allowance,
   beginning,
-  type DrainCircumstances,
+  type DrainConditions,
   deadlineOf,
   ending,
   nextInterval,
@@ -10,7 +10,7 @@ import {
   type Progress,
 } from './policy.ts';
 
-const usual: DrainCircumstances = {
+const usual: DrainConditions = {
   mode: 'pod',
   protocol: 'TCP',
   scheduler: 'rr',
@@ -23,7 +23,7 @@ const usual: DrainCircumstances = {
 const forever = Number.POSITIVE_INFINITY;
 
 describe('what a real server is allowed that is no longer wanted', () => {
-  test.each<[string, Partial<DrainCircumstances>, number, string]>([
+  test.each<[string, Partial<DrainConditions>, number, string]>([
     ['an endpoint that lives drains without a limit', {}, forever, 'deadline'],
     ['so does SCTP', { protocol: 'SCTP' }, forever, 'deadline'],
     ['UDP of an endpoint that lives: two seconds', { protocol: 'UDP' }, 2_000, 'empty'],

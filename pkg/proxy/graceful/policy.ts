@@ -1,6 +1,7 @@
 import type { Protocol } from '../../ip/protocol.ts';
 import { minutes, seconds } from '../../runner/clock.ts';
 import type { PodState } from '../changes/namespace-pods.ts';
+import type { DrainEnd } from '../plan/operation.ts';
 
 /** Whose rules end a drain: `pod`, ours (`docs/graceful-termination.md`), or `connections`, upstream's. */
 export type DrainMode = 'pod' | 'connections';
@@ -11,22 +12,8 @@ export type DrainMode = 'pod' | 'connections';
  */
 export type DrainCause = 'endpoint' | 'virtualServer' | 'successor';
 
-/**
- * How a drain ends: no connections are left; its pod is gone; a minute of packets went unanswered; the deadline; nothing to wait
- * for (UDP, a scheduler that cannot pass over it); wanted again; deleted by somebody else; the program stopped.
- */
-export type DrainEnd =
-  | 'empty'
-  | 'podGone'
-  | 'unanswered'
-  | 'deadline'
-  | 'atOnce'
-  | 'wanted'
-  | 'vanished'
-  | 'shutdown';
-
 /** What the rules look at. Times are milliseconds. */
-export interface DrainCircumstances {
+export interface DrainConditions {
   readonly mode: DrainMode;
   readonly protocol: Protocol;
   readonly scheduler: string;
@@ -61,15 +48,15 @@ const exposedLimit = minutes(1);
 const unseenLimit = seconds(30);
 
 /** The table of `docs/graceful-termination.md`, row by row: what a real server is allowed that is no longer wanted. */
-export function allowance(circumstances: DrainCircumstances): Allowance {
-  const { mode, protocol, scheduler, cause, pod, isExposed } = circumstances;
+export function allowance(conditions: DrainConditions): Allowance {
+  const { mode, protocol, scheduler, cause, pod, isExposed } = conditions;
   // Whatever the rules: another pod needs the address.
   if (cause === 'successor') return succeeded;
   if (mode === 'connections')
     return protocol === 'TCP' && cause === 'endpoint' ? unlimited : immediately;
-  const timeout = circumstances.timeout === 0 ? Number.POSITIVE_INFINITY : circumstances.timeout;
+  const timeout = conditions.timeout === 0 ? Number.POSITIVE_INFINITY : conditions.timeout;
   if (pod === 'gone') return { ...immediately, end: 'podGone' };
-  const isUnreachable = cause === 'virtualServer' && circumstances.isAddressGone;
+  const isUnreachable = cause === 'virtualServer' && conditions.isAddressGone;
   if (isUnreachable || scheduler === 'dh') return immediately;
   if (protocol === 'UDP') {
     const isAnswering = pod === 'alive' && cause === 'endpoint';

@@ -15,14 +15,14 @@ import {
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
 import type { Links } from '../../links/links.ts';
-import { Breather } from '../../runner/lane.ts';
-import { deviceName } from '../apply/applier.ts';
+import { Yielder } from '../../runner/yielder.ts';
+import { deviceName } from '../desired/device.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
+import { setIds, setName } from '../desired/sets.ts';
 import type { LeftoverSets } from './leftover-sets.ts';
 import type { Mirror } from './mirror.ts';
 import { foundFrontEnd, isOurs } from './ownership.ts';
-import { setIds, setName } from '../desired/sets.ts';
 
 /** What the kernel is read with, and what is needed to tell what is ours. */
 export interface AuditContext {
@@ -88,13 +88,13 @@ async function* readSets(context: AuditContext): AsyncGenerator<Keys> {
 async function readSet(name: string, { ipsets, mirror, ledger, now }: AuditContext): Promise<Keys> {
   const keys = new Keys();
   const held = new Map<string, Entry>();
-  const breather = new Breather(now);
+  const yielder = new Yielder(now);
   try {
     for (const entry of await ipsets.entries(name)) {
       const key = entryKey(entry);
       held.set(key, entry);
       keys.addEntry(name, { key, entry });
-      if (breather.isDue) await breather.breathe();
+      if (yielder.isDue) await yielder.yieldIfDue();
     }
   } catch (error) {
     // Somebody has just destroyed it.
@@ -105,7 +105,7 @@ async function readSet(name: string, { ipsets, mirror, ledger, now }: AuditConte
   for (const entry of ledger.entries(name)) {
     const key = entryKey(entry);
     if (!held.has(key)) keys.addEntry(name, { key, entry });
-    if (breather.isDue) await breather.breathe();
+    if (yielder.isDue) await yielder.yieldIfDue();
   }
   return keys;
 }
@@ -123,18 +123,18 @@ function missingSet(
 async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
   const { ipvs, mirror, ledger, families, now } = context;
   const candidates = new Map<string, VirtualServerId>();
-  for (const [key, { server }] of mirror.servers) candidates.set(key, server);
-  for (const server of await ipvs.virtualServers()) {
-    if (families.includes(familyOf(server.address)))
-      candidates.set(virtualServerKey(server), server);
+  for (const [key, { virtualServer }] of mirror.virtualServers) candidates.set(key, virtualServer);
+  for (const virtualServer of await ipvs.virtualServers()) {
+    if (families.includes(familyOf(virtualServer.address)))
+      candidates.set(virtualServerKey(virtualServer), virtualServer);
   }
   let keys = new Keys();
   // What neither the dump nor we know of is made. If the dump passed it over, the kernel says so then, and it is read.
-  for (const key of ledger.servers()) if (!candidates.has(key)) keys.servers.add(key);
+  for (const key of ledger.virtualServers()) if (!candidates.has(key)) keys.virtualServers.add(key);
   let since = now();
-  for (const [key, server] of candidates) {
-    await readOrDoubt(key, { server, context });
-    keys.servers.add(key);
+  for (const [key, virtualServer] of candidates) {
+    await readOrDoubt(key, { virtualServer, context });
+    keys.virtualServers.add(key);
     if (now() - since < stepTime) continue;
     yield keys;
     keys = new Keys();
@@ -146,12 +146,12 @@ async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
 /** One that cannot be read is unknown from then on, and is read before it is planned: the others do not wait for it. */
 async function readOrDoubt(
   key: string,
-  { server, context }: { server: VirtualServerId; context: AuditContext },
+  { virtualServer, context }: { virtualServer: VirtualServerId; context: AuditContext },
 ): Promise<void> {
   try {
-    await readServer(key, { server, context });
+    await readServer(key, { virtualServer, context });
   } catch {
-    context.mirror.unknownServers.set(key, server);
+    context.mirror.unknownVirtualServers.set(key, virtualServer);
   }
 }
 
@@ -159,23 +159,23 @@ async function readOrDoubt(
 export async function readServer(
   key: string,
   {
-    server,
+    virtualServer,
     context,
   }: {
-    server: VirtualServerId;
+    virtualServer: VirtualServerId;
     context: Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'>;
   },
 ): Promise<void> {
   const { ipvs, mirror, ledger, excluded } = context;
-  const found: VirtualServer | undefined = ipvs.virtualServer(server);
+  const found: VirtualServer | undefined = ipvs.virtualServer(virtualServer);
   if (found === undefined) {
     mirror.recordServer(key, undefined);
     return;
   }
-  const realServers = await ipvs.realServers(server);
-  const isKnown = ledger.claim(key) !== undefined || mirror.servers.has(key);
-  if (!isKnown && !isOurs(server, { mirror, excluded, realServers })) return;
-  mirror.recordServer(key, { server: toVirtualServer(found), realServers });
+  const realServers = await ipvs.realServers(virtualServer);
+  const isKnown = ledger.claim(key) !== undefined || mirror.virtualServers.has(key);
+  if (!isKnown && !isOurs(virtualServer, { mirror, excluded, realServers })) return;
+  mirror.recordServer(key, { virtualServer: toVirtualServer(found), realServers });
   if (ledger.claim(key) === undefined) ledger.retire(foundFrontEnd(toVirtualServer(found), mirror));
 }
 

@@ -9,7 +9,7 @@ import {
   type SetStatus,
 } from '../../ipset/ipset.ts';
 import type { Logger } from '../../log/log.ts';
-import { Breather } from '../../runner/lane.ts';
+import { Yielder } from '../../runner/yielder.ts';
 import { setHeader, setIds } from '../desired/sets.ts';
 
 /** The name under which a set is filled before it takes another's place. */
@@ -161,7 +161,7 @@ export class LeftoverSets {
     const isSameType = found.header.type === wanted.type;
     const before = isSameType && set === temporaryName ? await ipsets.entries(wanted.name) : [];
     const entries = [...wantedEntries(wanted.name), ...before];
-    const breather = new Breather(now);
+    const yielder = new Yielder(now);
     for (let start = 0; start < entries.length; start += batchSize) {
       // What does not fit is missing afterwards, and is planned as any entry that is missing.
       ipsets.write(
@@ -169,7 +169,7 @@ export class LeftoverSets {
           .slice(start, start + batchSize)
           .map((entry) => ({ kind: 'addEntry', set, entry }) as const),
       );
-      await breather.breathe();
+      await yielder.yieldIfDue();
     }
   }
 

@@ -18,7 +18,7 @@ export interface HeldRealServer extends RealServer {
 
 /** A virtual server that the kernel holds. */
 export interface HeldServer {
-  readonly server: VirtualServer;
+  readonly virtualServer: VirtualServer;
   readonly realServers: Map<string, HeldRealServer>;
 }
 
@@ -44,9 +44,9 @@ export class Mirror {
   /** Addresses on the dummy device. */
   readonly bound = new Set<IpAddress>();
   readonly unknownAddresses = new Set<IpAddress>();
-  readonly servers = new Map<string, HeldServer>();
+  readonly virtualServers = new Map<string, HeldServer>();
   /** Virtual servers, by key, of which a write failed since they were last read. */
-  readonly unknownServers = new Map<string, VirtualServerId>();
+  readonly unknownVirtualServers = new Map<string, VirtualServerId>();
   /** Sets that exist, by name, with their entries by key. */
   readonly sets = new Map<string, Map<string, Entry>>();
   readonly #unknownEntries = new Map<string, Set<string>>();
@@ -55,31 +55,34 @@ export class Mirror {
 
   /** Records a write to IPVS that the kernel took. */
   recordWrite(write: IpvsWrite, podUid = ''): void {
-    const held = this.servers.get(virtualServerKey(write.server));
+    const held = this.virtualServers.get(virtualServerKey(write.virtualServer));
     switch (write.kind) {
       case 'addVirtualServer':
       case 'updateVirtualServer':
-        this.servers.set(virtualServerKey(write.server), {
-          server: write.server,
+        this.virtualServers.set(virtualServerKey(write.virtualServer), {
+          virtualServer: write.virtualServer,
           realServers: held?.realServers ?? new Map(),
         });
         return;
       case 'deleteVirtualServer':
-        this.servers.delete(virtualServerKey(write.server));
+        this.virtualServers.delete(virtualServerKey(write.virtualServer));
         return;
       case 'addRealServer':
       case 'updateRealServer':
-        held?.realServers.set(realServerKey(write.backend), heldRealServer(write.backend, podUid));
+        held?.realServers.set(
+          realServerKey(write.realServer),
+          heldRealServer(write.realServer, podUid),
+        );
         return;
       case 'deleteRealServer':
-        held?.realServers.delete(realServerKey(write.backend));
+        held?.realServers.delete(realServerKey(write.realServer));
     }
   }
 
   /** Records that a write to IPVS failed, or that its answer was lost. */
-  recordFailedWrite({ server }: IpvsWrite): void {
-    const { address, protocol, port } = server;
-    this.unknownServers.set(virtualServerKey(server), { address, protocol, port });
+  recordFailedWrite({ virtualServer }: IpvsWrite): void {
+    const { address, protocol, port } = virtualServer;
+    this.unknownVirtualServers.set(virtualServerKey(virtualServer), { address, protocol, port });
   }
 
   /** Records that an address is bound, or no longer is. */
@@ -132,20 +135,20 @@ export class Mirror {
   /** Records what a dump said of one virtual server; `undefined` if it is not there. Pods known before stay known. */
   recordServer(
     key: string,
-    found: { server: VirtualServer; realServers: readonly RealServer[] } | undefined,
+    found: { virtualServer: VirtualServer; realServers: readonly RealServer[] } | undefined,
   ): void {
-    this.unknownServers.delete(key);
+    this.unknownVirtualServers.delete(key);
     if (found === undefined) {
-      this.servers.delete(key);
+      this.virtualServers.delete(key);
       return;
     }
-    const before = this.servers.get(key)?.realServers;
+    const before = this.virtualServers.get(key)?.realServers;
     const realServers = new Map<string, HeldRealServer>();
     for (const realServer of found.realServers) {
       const id = realServerKey(realServer);
       realServers.set(id, heldRealServer(realServer, before?.get(id)?.podUid ?? ''));
     }
-    this.servers.set(key, { server: found.server, realServers });
+    this.virtualServers.set(key, { virtualServer: found.virtualServer, realServers });
   }
 }
 

@@ -2,10 +2,10 @@ import { familyOf } from '../../ip/address.ts';
 import { contains, type Prefix } from '../../ip/prefix.ts';
 import { type Entry, entryKey } from '../../ipset/ipset.ts';
 import { type RealServer, type VirtualServer, type VirtualServerId } from '../../ipvs/ipvs.ts';
-import { noSettings } from '../desired/real-servers.ts';
 import type { FrontEnd, SetEntry } from '../desired/footprint.ts';
-import type { Mirror } from './mirror.ts';
+import { noSettings } from '../desired/real-servers.ts';
 import { type SetId, setName } from '../desired/sets.ts';
+import type { Mirror } from './mirror.ts';
 
 /** The virtual server that the start-up probe makes for a moment. */
 const probeServer: { readonly address: string; readonly port: number } = {
@@ -33,8 +33,8 @@ const portSets: Readonly<Record<VirtualServerId['protocol'], readonly SetId[]>> 
 };
 
 /** The entries of our sets that stand for a virtual server, as far as the kernel holds them. */
-function entriesOf(server: VirtualServerId, mirror: Mirror): readonly SetEntry[] {
-  const { address: ip, protocol, port } = server;
+function entriesOf(virtualServer: VirtualServerId, mirror: Mirror): readonly SetEntry[] {
+  const { address: ip, protocol, port } = virtualServer;
   const family = familyOf(ip);
   const isHeld = ({ set, entry }: SetEntry) =>
     mirror.sets.get(setName(set, family))?.has(entryKey(entry)) ?? false;
@@ -54,19 +54,19 @@ function entriesOf(server: VirtualServerId, mirror: Mirror): readonly SetEntry[]
  * address say that a kube-proxy made it, and no excluded network contains it. Everything else is somebody else's.
  */
 export function isOurs(
-  server: VirtualServerId,
+  virtualServer: VirtualServerId,
   {
     mirror,
     excluded,
     realServers,
   }: { mirror: Mirror; excluded: readonly Prefix[]; realServers: readonly RealServer[] },
 ): boolean {
-  const { address } = server;
+  const { address } = virtualServer;
   if (excluded.some((network) => contains(network, address))) return false;
-  const isProbe = address === probeServer.address && server.port === probeServer.port;
+  const isProbe = address === probeServer.address && virtualServer.port === probeServer.port;
   if (isProbe || mirror.bound.has(address)) return true;
   if (mirror.sets.get(setName('ipvsIps', familyOf(address)))?.has(address)) return true;
-  const entries = entriesOf(server, mirror);
+  const entries = entriesOf(virtualServer, mirror);
   if (entries.some(({ entry }) => entry.type !== 'bitmap:port')) return true;
   const isPortOnly = entries.length > 0;
   const isLocal = mirror.nodeAddresses.includes(address);
@@ -76,14 +76,14 @@ export function isOurs(
 }
 
 /** A virtual server found in the kernel, as the front end it once was: what has to go along with it. */
-export function foundFrontEnd(server: VirtualServer, mirror: Mirror): FrontEnd {
+export function foundFrontEnd(virtualServer: VirtualServer, mirror: Mirror): FrontEnd {
   return {
-    server,
+    virtualServer,
     addressKind: 'allocated',
-    isBound: mirror.bound.has(server.address),
-    isExposed: !mirror.bound.has(server.address),
+    isBound: mirror.bound.has(virtualServer.address),
+    isExposed: !mirror.bound.has(virtualServer.address),
     settings: noSettings,
     realServers: new Map(),
-    entries: entriesOf(server, mirror),
+    entries: entriesOf(virtualServer, mirror),
   };
 }

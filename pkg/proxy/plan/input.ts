@@ -11,13 +11,13 @@ export interface PlanInput {
   /** What may differ; everything else is taken as right. */
   readonly keys: Keys;
   /** Real servers that the graceful termination manager looks after already. */
-  readonly isDraining: (server: VirtualServerId, backend: RealServerId) => boolean;
+  readonly isDraining: (virtualServer: VirtualServerId, realServer: RealServerId) => boolean;
   /** Those of them that go as soon as may be already. */
-  readonly isEndingNow: (server: VirtualServerId, backend: RealServerId) => boolean;
+  readonly isEndingNow: (virtualServer: VirtualServerId, realServer: RealServerId) => boolean;
   /** Real servers that must not be added yet: another pod had their address a moment ago. */
   readonly isResting: (
-    server: VirtualServerId,
-    backend: RealServerId & { readonly podUid: string },
+    virtualServer: VirtualServerId,
+    realServer: RealServerId & { readonly podUid: string },
   ) => boolean;
   /** The families that are served. */
   readonly families: readonly Family[];

@@ -8,8 +8,21 @@ import {
   type VirtualServer,
   type VirtualServerId,
 } from '../../ipvs/ipvs.ts';
-import type { DrainEnd } from '../graceful/policy.ts';
 import type { SetId } from '../desired/sets.ts';
+
+/**
+ * How a drain ends: no connections are left; its pod is gone; a minute of packets went unanswered; the deadline; nothing to wait
+ * for (UDP, a scheduler that cannot pass over it); wanted again; deleted by somebody else; the program stopped.
+ */
+export type DrainEnd =
+  | 'empty'
+  | 'podGone'
+  | 'unanswered'
+  | 'deadline'
+  | 'atOnce'
+  | 'wanted'
+  | 'vanished'
+  | 'shutdown';
 
 /** One step of a plan. Each may be repeated safely. */
 export type Operation =
@@ -21,26 +34,29 @@ export type Operation =
    * programs write them, which may wait for a lock, and what depends on them is planned when they stand.
    */
   | { readonly kind: 'setRules'; readonly family: Family; readonly nonEmpty: ReadonlySet<SetId> }
-  | { readonly kind: 'addVirtualServer' | 'updateVirtualServer'; readonly server: VirtualServer }
-  | { readonly kind: 'deleteVirtualServer'; readonly server: VirtualServerId }
+  | {
+      readonly kind: 'addVirtualServer' | 'updateVirtualServer';
+      readonly virtualServer: VirtualServer;
+    }
+  | { readonly kind: 'deleteVirtualServer'; readonly virtualServer: VirtualServerId }
   | {
       readonly kind: 'addRealServer';
-      readonly server: VirtualServerId;
-      readonly backend: RealServer;
+      readonly virtualServer: VirtualServerId;
+      readonly realServer: RealServer;
       readonly podUid: string;
     }
   /** Changes the weight in place; connections stay. */
   | {
       readonly kind: 'weighRealServer';
-      readonly server: VirtualServerId;
-      readonly backend: RealServer;
+      readonly virtualServer: VirtualServerId;
+      readonly realServer: RealServer;
       readonly podUid: string;
     }
   /** Weight 0 now; deletion when the graceful termination manager says so. */
   | {
       readonly kind: 'drainRealServer';
-      readonly server: VirtualServerId;
-      readonly backend: RealServer;
+      readonly virtualServer: VirtualServerId;
+      readonly realServer: RealServer;
       readonly podUid: string;
     }
   /**
@@ -49,21 +65,21 @@ export type Operation =
    */
   | {
       readonly kind: 'replaceRealServer';
-      readonly server: VirtualServerId;
-      readonly backend: RealServer;
+      readonly virtualServer: VirtualServerId;
+      readonly realServer: RealServer;
       /** Whose it was. */
       readonly podUid: string;
     }
   /** A drain is over. Connections that are left are cut. */
   | {
       readonly kind: 'deleteRealServer';
-      readonly server: VirtualServerId;
-      readonly backend: RealServer;
-      readonly reason: DrainEnd | 'revived';
+      readonly virtualServer: VirtualServerId;
+      readonly realServer: RealServer;
+      readonly reason: DrainEnd | 'reused';
     }
   | { readonly kind: 'bindAddress' | 'unbindAddress'; readonly address: IpAddress }
   /** Deletes conntrack flows to servers that did not exist when the flows began. */
-  | { readonly kind: 'forgetFlows'; readonly servers: readonly VirtualServerId[] };
+  | { readonly kind: 'forgetFlows'; readonly virtualServers: readonly VirtualServerId[] };
 
 /** An operation as one line, the same in logs, golden files and reviews: `+vs 10.96.0.1:443/TCP rr`. */
 export function printOperation(operation: Operation): string {
@@ -79,15 +95,15 @@ export function printOperation(operation: Operation): string {
     case 'setRules':
       return `=rules ${operation.family} ${[...operation.nonEmpty].join(' ')}`.trimEnd();
     case 'addVirtualServer':
-      return `+vs ${printParameters(operation.server)}`;
+      return `+vs ${printParameters(operation.virtualServer)}`;
     case 'updateVirtualServer':
-      return `=vs ${printParameters(operation.server)}`;
+      return `=vs ${printParameters(operation.virtualServer)}`;
     case 'deleteVirtualServer':
-      return `-vs ${printVirtualServer(operation.server)}`;
+      return `-vs ${printVirtualServer(operation.virtualServer)}`;
     case 'addRealServer':
-      return `+rs ${printPair(operation)} weight ${operation.backend.weight}`;
+      return `+rs ${printPair(operation)} weight ${operation.realServer.weight}`;
     case 'weighRealServer':
-      return `=rs ${printPair(operation)} weight ${operation.backend.weight}`;
+      return `=rs ${printPair(operation)} weight ${operation.realServer.weight}`;
     case 'drainRealServer':
       return `~rs ${printPair(operation)}`;
     case 'replaceRealServer':
@@ -99,25 +115,25 @@ export function printOperation(operation: Operation): string {
     case 'unbindAddress':
       return `-address ${operation.address}`;
     case 'forgetFlows':
-      return `-flows ${operation.servers.map(printVirtualServer).join(' ')}`;
+      return `-flows ${operation.virtualServers.map(printVirtualServer).join(' ')}`;
   }
 }
 
 /** `10.96.0.1:443/TCP 10.0.0.7:80`. */
 function printPair({
-  server,
-  backend,
+  virtualServer,
+  realServer,
 }: {
-  server: VirtualServerId;
-  backend: RealServerId;
+  virtualServer: VirtualServerId;
+  realServer: RealServerId;
 }): string {
-  return `${printVirtualServer(server)} ${printRealServer(backend)}`;
+  return `${printVirtualServer(virtualServer)} ${printRealServer(realServer)}`;
 }
 
-function printParameters(server: VirtualServer): string {
-  const flags = server.flags === 0 ? '' : ` flags 0x${server.flags.toString(16)}`;
-  const timeout = server.timeout === 0 ? '' : ` timeout ${server.timeout}`;
-  return `${printVirtualServer(server)} ${server.scheduler}${flags}${timeout}`;
+function printParameters(virtualServer: VirtualServer): string {
+  const flags = virtualServer.flags === 0 ? '' : ` flags 0x${virtualServer.flags.toString(16)}`;
+  const timeout = virtualServer.timeout === 0 ? '' : ` timeout ${virtualServer.timeout}`;
+  return `${printVirtualServer(virtualServer)} ${virtualServer.scheduler}${flags}${timeout}`;
 }
 
 /** A real server as all of ours are: its packets are masqueraded, and no threshold skips it. */

@@ -47,12 +47,12 @@ function planServers(input: PlanInput, planned: Planned): void {
   const { phases, waiting, unmarked } = planned;
   const claims: [string, Claim][] = [];
   const put = (later: Keys, { key, claim }: { key: string; claim: Claim }) => {
-    later.servers.add(key);
-    if (claim.frontEnd.isBound) later.addresses.add(claim.frontEnd.server.address);
+    later.virtualServers.add(key);
+    if (claim.frontEnd.isBound) later.addresses.add(claim.frontEnd.virtualServer.address);
   };
-  for (const key of keys.servers) {
+  for (const key of keys.virtualServers) {
     const claim = wanted.claim(key);
-    const present = held.servers.get(key);
+    const present = held.virtualServers.get(key);
     if (claim === undefined) {
       if (present !== undefined) planDeletion(present, { held, phases });
     } else if (present !== undefined) claims.push([key, claim]);
@@ -61,16 +61,16 @@ function planServers(input: PlanInput, planned: Planned): void {
     else put(unmarked, { key, claim });
   }
   const added = planStanding(input, { claims: claims.sort(byUrgency), planned });
-  if (added.length > 0) phases.add('forget', { kind: 'forgetFlows', servers: added });
+  if (added.length > 0) phases.add('forget', { kind: 'forgetFlows', virtualServers: added });
 }
 
 function planDeletion(
-  { server }: HeldServer,
+  { virtualServer }: HeldServer,
   { held, phases }: { held: Mirror; phases: Phases },
 ): void {
-  const isBound = held.hasAddress(server.address) !== false;
+  const isBound = held.hasAddress(virtualServer.address) !== false;
   const phase = isBound ? 'deleteBound' : 'deleteUnbound';
-  phases.add(phase, { kind: 'deleteVirtualServer', server });
+  phases.add(phase, { kind: 'deleteVirtualServer', virtualServer });
 }
 
 /** The API server first, then what the node itself needs, then the rest; one Service's servers stay together. */
@@ -94,7 +94,7 @@ function planStanding(
   const unbound = addressesToBind(input, { claims, planned });
   // Of an address with several servers the least urgent one counts: it comes last.
   const urgencies = new Map(
-    claims.map(([, claim]) => [claim.frontEnd.server.address, urgency(claim)]),
+    claims.map(([, claim]) => [claim.frontEnd.virtualServer.address, urgency(claim)]),
   );
   const added: VirtualServerId[] = [];
   const bind = (isDue: (address: IpAddress) => boolean) => {
@@ -104,11 +104,11 @@ function planStanding(
   };
   let last = 0;
   for (const [key, claim] of claims) {
-    const { server } = claim.frontEnd;
+    const { virtualServer } = claim.frontEnd;
     if (urgency(claim) > last) bind((address) => (urgencies.get(address) ?? last) < urgency(claim));
     last = urgency(claim);
-    const present = held.servers.get(key);
-    if (present === undefined) added.push(server);
+    const present = held.virtualServers.get(key);
+    if (present === undefined) added.push(virtualServer);
     planServer(claim, { present, input, phases });
   }
   bind(() => true);
@@ -129,7 +129,7 @@ function addressesToBind(
   if (found.size === 0) return found;
   const judged = new Set([...waiting.addresses, ...unmarked.addresses]);
   for (const [, { frontEnd }] of claims) {
-    const { address } = frontEnd.server;
+    const { address } = frontEnd.virtualServer;
     judged.add(address);
     if (found.has(address) && waitsForRules(frontEnd, held)) waiting.addresses.add(address);
   }

@@ -1,6 +1,6 @@
 import type { RealServer, VirtualServer } from '../../ipvs/ipvs.ts';
-import type { WantedRealServer } from '../desired/real-servers.ts';
 import { type Claim, isSamePod } from '../desired/ledger.ts';
+import type { WantedRealServer } from '../desired/real-servers.ts';
 import type { HeldRealServer, HeldServer } from '../observed/mirror.ts';
 import type { PlanInput } from './input.ts';
 import { masqueraded } from './operation.ts';
@@ -11,29 +11,30 @@ export function planServer(
   { frontEnd }: Claim,
   { present, input, phases }: { present: HeldServer | undefined; input: PlanInput; phases: Phases },
 ): void {
-  const { server } = frontEnd;
-  if (present === undefined) phases.add('serve', { kind: 'addVirtualServer', server });
-  else if (differs(server, present.server))
-    phases.add('serve', { kind: 'updateVirtualServer', server });
+  const { virtualServer } = frontEnd;
+  if (present === undefined) phases.add('serve', { kind: 'addVirtualServer', virtualServer });
+  else if (differs(virtualServer, present.virtualServer))
+    phases.add('serve', { kind: 'updateVirtualServer', virtualServer });
   const wanted = frontEnd.realServers;
   for (const [key, realServer] of wanted) {
     const held = present?.realServers.get(key);
-    planRealServer(server, { wanted: realServer, present: held, input, phases });
+    planRealServer(virtualServer, { wanted: realServer, present: held, input, phases });
   }
-  for (const [key, backend] of present?.realServers ?? []) {
-    if (wanted.has(key) || (backend.weight === 0 && input.isDraining(server, backend))) continue;
-    const drained = { ...masqueraded(backend), weight: 0 };
+  for (const [key, realServer] of present?.realServers ?? []) {
+    if (wanted.has(key) || (realServer.weight === 0 && input.isDraining(virtualServer, realServer)))
+      continue;
+    const drained = { ...masqueraded(realServer), weight: 0 };
     phases.add('drain', {
       kind: 'drainRealServer',
-      server,
-      backend: drained,
-      podUid: backend.podUid,
+      virtualServer,
+      realServer: drained,
+      podUid: realServer.podUid,
     });
   }
 }
 
 function planRealServer(
-  server: VirtualServer,
+  virtualServer: VirtualServer,
   {
     wanted,
     present,
@@ -47,23 +48,23 @@ function planRealServer(
   },
 ): void {
   const { podUid } = wanted;
-  const backend = masqueraded(wanted);
+  const realServer = masqueraded(wanted);
   if (present === undefined) {
-    const isDue = backend.weight > 0 && !input.isResting(server, wanted);
-    if (isDue) phases.add('serve', { kind: 'addRealServer', server, backend, podUid });
+    const isDue = realServer.weight > 0 && !input.isResting(virtualServer, wanted);
+    if (isDue) phases.add('serve', { kind: 'addRealServer', virtualServer, realServer, podUid });
   } else if (!isSamePod(podUid, present.podUid)) {
-    if (present.weight === 0 && input.isEndingNow(server, present)) return;
+    if (present.weight === 0 && input.isEndingNow(virtualServer, present)) return;
     phases.add('serve', {
       kind: 'replaceRealServer',
-      server,
-      backend: { ...backend, weight: 0 },
+      virtualServer,
+      realServer: { ...realServer, weight: 0 },
       podUid: present.podUid,
     });
-  } else if (hasChanged(backend, present)) {
-    phases.add(backend.weight > 0 ? 'serve' : 'drain', {
+  } else if (hasChanged(realServer, present)) {
+    phases.add(realServer.weight > 0 ? 'serve' : 'drain', {
       kind: 'weighRealServer',
-      server,
-      backend,
+      virtualServer,
+      realServer,
       podUid,
     });
   }

@@ -1,7 +1,7 @@
 import { familyOf, type IpAddress } from '../../ip/address.ts';
 import type { FrontEnd } from '../desired/footprint.ts';
-import type { Mirror } from '../observed/mirror.ts';
 import { type SetId, setIds } from '../desired/sets.ts';
+import type { Mirror } from '../observed/mirror.ts';
 import type { PlanInput } from './input.ts';
 import type { Phases } from './phases.ts';
 
@@ -20,8 +20,8 @@ export function planRules({ wanted, held, families }: PlanInput, phases: Phases)
 }
 
 /** Whether rules that match on a front end's sets are still to be written. Where they cannot be, nothing waits for them. */
-export function waitsForRules({ server, entries }: FrontEnd, held: Mirror): boolean {
-  const status = held.rules.get(familyOf(server.address));
+export function waitsForRules({ virtualServer, entries }: FrontEnd, held: Mirror): boolean {
+  const status = held.rules.get(familyOf(virtualServer.address));
   if (status?.isFailing === true) return false;
   return !entries.every(({ set }) => status?.written?.has(set) === true);
 }

@@ -13,9 +13,9 @@ function start(faults: FaultSource) {
   const kernel = new FakeKernel();
   const conntrack = new FakeConntrack();
   const fakes = { resetter: new FakeResetter(), conntrack, sysctl: someSysctl() };
-  const { ipvs, connections, ipsets, links, firewall, reach } = kernel;
+  const { ipvs, connections, ipsets, links, firewall, neighbours } = kernel;
   const faulty = faultyKernel(
-    { ipvs, connections, ipsets, links, firewall, reach, ...fakes },
+    { ipvs, connections, ipsets, links, firewall, neighbours, ...fakes },
     faults,
   );
   return { kernel, faulty, ...fakes };
@@ -25,14 +25,14 @@ function someSysctl(): FakeSysctl {
   return new FakeSysctl({ values: { 'net/ipv4/ip_forward': '0' } });
 }
 
-function server(last: number): VirtualServer {
+function virtualServer(last: number): VirtualServer {
   const [address, protocol, port] = [ip(`172.30.0.${last}`), 'TCP', 80] as const;
   const rest = { flags: 0, timeout: 0, prefixLength: 32, persistenceEngine: '' };
   return { address, protocol, port, scheduler: 'rr', ...rest };
 }
 
 const three = [1, 2, 3].map(
-  (last): IpvsWrite => ({ kind: 'addVirtualServer', server: server(last) }),
+  (last): IpvsWrite => ({ kind: 'addVirtualServer', virtualServer: virtualServer(last) }),
 );
 
 /** Only the write about one virtual server is struck. */
@@ -176,8 +176,8 @@ const sysctlPath = 'net/ipv4/ip_forward';
 const calls: Readonly<Record<string, (kernel: KernelInterfaces) => unknown>> = {
   'ipvs.write': ({ ipvs }) => ipvs.write(three),
   'ipvs.virtualServers': ({ ipvs }) => ipvs.virtualServers(),
-  'ipvs.virtualServer': ({ ipvs }) => ipvs.virtualServer(server(1)),
-  'ipvs.realServers': ({ ipvs }) => ipvs.realServers(server(1)),
+  'ipvs.virtualServer': ({ ipvs }) => ipvs.virtualServer(virtualServer(1)),
+  'ipvs.realServers': ({ ipvs }) => ipvs.realServers(virtualServer(1)),
   'ipvs.info': ({ ipvs }) => ipvs.info(),
   'ipvs.timeouts': ({ ipvs }) => ipvs.timeouts(),
   'ipvs.setTimeouts': ({ ipvs }) => ipvs.setTimeouts({ tcp: 1, tcpFin: 1, udp: 1 }),
@@ -203,8 +203,8 @@ const calls: Readonly<Record<string, (kernel: KernelInterfaces) => unknown>> = {
   'conntrack.dump': ({ conntrack }) => conntrack.dump({ family: 'IPv4' }, () => undefined),
   'conntrack.delete': ({ conntrack }) => conntrack.delete([{ ...flow(1), id: 1 }]),
   'conntrack.add': ({ conntrack }) => conntrack.add([flow(1)], { seconds: 1 }),
-  'reach.canReach': ({ reach }) => reach.canReach(ip('10.0.0.1')),
-  'reach.isLocal': ({ reach }) => reach.isLocal(ip('10.0.0.1')),
+  'neighbours.canReach': ({ neighbours }) => neighbours.canReach(ip('10.0.0.1')),
+  'neighbours.isLocal': ({ neighbours }) => neighbours.isLocal(ip('10.0.0.1')),
   'resetter.challenge': ({ resetter }) => resetter.challenge(someConnection),
   'resetter.abort': ({ resetter }) => resetter.abort(someConnection),
   'sysctl.read': ({ sysctl }) => sysctl.read(sysctlPath),

@@ -5,7 +5,7 @@ import type { Firewall } from '../../../pkg/firewall/firewall.ts';
 import type { IpSets } from '../../../pkg/ipset/ipset.ts';
 import type { Ipvs } from '../../../pkg/ipvs/ipvs.ts';
 import type { Links } from '../../../pkg/links/links.ts';
-import type { Reach } from '../../../pkg/reach/reach.ts';
+import type { Neighbours } from '../../../pkg/neighbours/neighbours.ts';
 import type { Resetter } from '../../../pkg/reset/reset.ts';
 import type { Sysctl } from '../../../pkg/sysctl/sysctl.ts';
 import type { Fault, FaultSource } from './fault.ts';
@@ -18,7 +18,7 @@ export interface KernelInterfaces {
   readonly links: Links;
   readonly firewall: Firewall;
   readonly conntrack: Conntrack;
-  readonly reach: Reach;
+  readonly neighbours: Neighbours;
   readonly resetter: Resetter;
   readonly sysctl: Sysctl;
 }
@@ -64,7 +64,7 @@ const methods: { readonly [Name in keyof KernelInterfaces]: Modes<KernelInterfac
   },
   firewall: { capabilities: 'rejects', apply: 'rejects', check: 'rejects', remove: 'rejects' },
   conntrack: { dump: 'rejects', delete: 'flows', add: 'batch' },
-  reach: { canReach: 'throws', isLocal: 'throws' },
+  neighbours: { canReach: 'throws', isLocal: 'throws' },
   resetter: { challenge: 'throws', abort: 'throws' },
   sysctl: { read: 'throws', write: 'throws', kernelRelease: 'never' },
 };
@@ -82,7 +82,7 @@ export function faultyKernel(kernel: KernelInterfaces, faults: FaultSource): Ker
     links: wrap('links'),
     firewall: wrap('firewall'),
     conntrack: wrap('conntrack'),
-    reach: wrap('reach'),
+    neighbours: wrap('neighbours'),
     resetter: wrap('resetter'),
     sysctl: wrap('sysctl'),
   };

@@ -1,6 +1,6 @@
 import type { Change } from '../../../pkg/kube/types.ts';
-import { ClientFarewell } from '../../../pkg/proxy/graceful/client-reset.ts';
 import { FlowForgetter } from '../../../pkg/proxy/flows/stale-flows.ts';
+import { ClientResets } from '../../../pkg/proxy/graceful/client-reset.ts';
 import type { Reporter } from '../../../pkg/proxy/reporter.ts';
 import { FakeResetter } from '../../../pkg/reset/fake.ts';
 import { seconds } from '../../../pkg/runner/clock.ts';
@@ -87,13 +87,13 @@ export class FaultyNode {
     const settings = kernelSettings({ sysctl, clock, log });
     const nothing = () => undefined;
     const reports = recordingReporter();
-    const farewell = new ClientFarewell({
+    const clientReset = new ClientResets({
       ...{ conntrack, connections, resetter, settings, clock, log },
-      ...{ onTold: nothing, onUntold: nothing, onSkipped: nothing },
+      ...{ onSent: nothing, onFailed: nothing, onSkipped: nothing },
     });
     const stand = new Stand({
       ...interfaces,
-      ...{ kernel, clock, log, settings, farewell },
+      ...{ kernel, clock, log, settings, clientReset },
       flows: new FlowForgetter({
         ...{ conntrack, settings, clock, log },
         onReconciled: nothing,
@@ -103,19 +103,19 @@ export class FaultyNode {
       reporter: this.#reporter(reports),
       // Short, so that drains come to their ends between faults.
       drains: { mode: 'pod', timeout: seconds(30) },
-      wishesOf: () => {
+      serviceOptionsOf: () => {
         this.#mayThrow('what a Service asks for');
         return { drainTimeout: undefined, problems: [] };
       },
     });
-    return Object.assign(life, { end, stand, reports, ended: farewell.run(end.signal) });
+    return Object.assign(life, { end, stand, reports, ended: clientReset.run(end.signal) });
   }
 
   #interfaces(faults: FaultSource): KernelInterfaces {
-    const { ipvs, connections, ipsets, links, firewall, conntrack, reach } = this.kernel;
+    const { ipvs, connections, ipsets, links, firewall, conntrack, neighbours } = this.kernel;
     const [resetter, sysctl] = [this.#resetter, this.sysctl];
     return faultyKernel(
-      { ipvs, connections, ipsets, links, firewall, conntrack, reach, resetter, sysctl },
+      { ipvs, connections, ipsets, links, firewall, conntrack, neighbours, resetter, sysctl },
       faults,
     );
   }

@@ -13,8 +13,8 @@ async function drainingNode(): Promise<Stand> {
   const stand = await start({}, object);
   const { ipvs } = stand.kernel;
   for (const server of await ipvs.virtualServers())
-    for (const backend of await ipvs.realServers(server))
-      ipvs.setCounters(server, backend, { activeConnections: 1 });
+    for (const realServer of await ipvs.realServers(server))
+      ipvs.setCounters(server, realServer, { activeConnections: 1 });
   stand.tell(setSlice(slice([one, terminating])));
   await stand.settle();
   return stand;

@@ -38,53 +38,59 @@ export interface ForeignHand {
   readonly kernel: FakeKernel;
   readonly dice: Dice;
   /** Other programs' virtual servers are left alone. */
-  readonly isOurs: (server: VirtualServer) => boolean;
+  readonly isOurs: (virtualServer: VirtualServer) => boolean;
 }
 
 /** Does a deed by the fakes themselves, which fail for nobody. False where there was nothing to do it to. */
 export async function doForeignDeed(deed: ForeignDeed, hand: ForeignHand): Promise<boolean> {
   const before = hand.kernel.dump();
-  await deeds[deed]({ ...hand, servers: await serversOf(hand) });
+  await deeds[deed]({ ...hand, virtualServers: await serversOf(hand) });
   return hand.kernel.dump() !== before;
 }
 
 interface Server {
-  readonly server: VirtualServer;
-  readonly backends: readonly RealServerStatus[];
+  readonly virtualServer: VirtualServer;
+  readonly realServers: readonly RealServerStatus[];
 }
 
 interface Found extends ForeignHand {
-  readonly servers: readonly Server[];
+  readonly virtualServers: readonly Server[];
 }
 
 const device = 'kube-ipvs0';
 
 const deeds: Readonly<Record<ForeignDeed, (found: Found) => void | Promise<void>>> = {
   'deletes a virtual server': (found) =>
-    writeOne(found, ({ server }) => ({ kind: 'deleteVirtualServer', server })),
-  'deletes all virtual servers': ({ kernel, servers }) =>
+    writeOne(found, ({ virtualServer }) => ({ kind: 'deleteVirtualServer', virtualServer })),
+  'deletes all virtual servers': ({ kernel, virtualServers }) =>
     void kernel.ipvs.write(
-      servers.map(({ server }): IpvsWrite => ({ kind: 'deleteVirtualServer', server })),
+      virtualServers.map(
+        ({ virtualServer }): IpvsWrite => ({ kind: 'deleteVirtualServer', virtualServer }),
+      ),
     ),
   'deletes a real server': (found) =>
-    writeBackend(found, (server, backend) => ({ kind: 'deleteRealServer', server, backend })),
-  'deletes the draining real servers': ({ kernel, servers }) =>
-    void kernel.ipvs.write(servers.flatMap(deletionsOfDraining)),
+    writeRealServer(found, (virtualServer, realServer) => ({
+      kind: 'deleteRealServer',
+      virtualServer,
+      realServer,
+    })),
+  'deletes the draining real servers': ({ kernel, virtualServers }) =>
+    void kernel.ipvs.write(virtualServers.flatMap(deletionsOfDraining)),
   'sets a weight': (found) =>
-    writeBackend(found, (server, backend) => {
+    writeRealServer(found, (virtualServer, realServer) => {
       const weight = found.dice.pick([0, 1, 7]);
-      return { kind: 'updateRealServer', server, backend: { ...backend, weight } };
+      return { kind: 'updateRealServer', virtualServer, realServer: { ...realServer, weight } };
     }),
   'adds a real server': (found) =>
-    writeOne(found, ({ server }) => ({
+    writeOne(found, ({ virtualServer }) => ({
       kind: 'addRealServer',
-      server,
-      backend: strangerFor(server),
+      virtualServer,
+      realServer: strangerFor(virtualServer),
     })),
   'changes a virtual server': (found) =>
-    writeOne(found, ({ server }) => ({
+    writeOne(found, ({ virtualServer }) => ({
       kind: 'updateVirtualServer',
-      server: { ...server, scheduler: 'lc' },
+      virtualServer: { ...virtualServer, scheduler: 'lc' },
     })),
   'flushes a chain': ({ kernel, dice }) => {
     const family = dice.pick<Family>(['IPv4', 'IPv6']);
@@ -122,34 +128,38 @@ const deeds: Readonly<Record<ForeignDeed, (found: Found) => void | Promise<void>
   },
 };
 
-function deletionsOfDraining({ server, backends }: Server): readonly IpvsWrite[] {
-  return backends
+function deletionsOfDraining({ virtualServer, realServers }: Server): readonly IpvsWrite[] {
+  return realServers
     .filter(({ weight }) => weight === 0)
-    .map((backend) => ({ kind: 'deleteRealServer', server, backend }));
+    .map((realServer) => ({ kind: 'deleteRealServer', virtualServer, realServer }));
 }
 
-function writeOne({ kernel, dice, servers }: Found, write: (some: Server) => IpvsWrite): void {
-  const some = pickFrom(servers, dice);
+function writeOne(
+  { kernel, dice, virtualServers }: Found,
+  write: (some: Server) => IpvsWrite,
+): void {
+  const some = pickFrom(virtualServers, dice);
   if (some !== undefined) kernel.ipvs.write([write(some)]);
 }
 
-function writeBackend(
-  { kernel, dice, servers }: Found,
-  write: (server: VirtualServer, backend: RealServer) => IpvsWrite,
+function writeRealServer(
+  { kernel, dice, virtualServers }: Found,
+  write: (virtualServer: VirtualServer, realServer: RealServer) => IpvsWrite,
 ): void {
   const some = pickFrom(
-    servers.filter(({ backends }) => backends.length > 0),
+    virtualServers.filter(({ realServers }) => realServers.length > 0),
     dice,
   );
-  const backend = some && pickFrom(some.backends, dice);
-  if (some !== undefined && backend !== undefined) kernel.ipvs.write([write(some.server, backend)]);
+  const realServer = some && pickFrom(some.realServers, dice);
+  if (some !== undefined && realServer !== undefined)
+    kernel.ipvs.write([write(some.virtualServer, realServer)]);
 }
 
 async function serversOf({ kernel: { ipvs }, isOurs }: ForeignHand): Promise<readonly Server[]> {
-  const servers: Server[] = [];
-  for (const server of (await ipvs.virtualServers()).filter(isOurs))
-    servers.push({ server, backends: await ipvs.realServers(server) });
-  return servers;
+  const virtualServers: Server[] = [];
+  for (const virtualServer of (await ipvs.virtualServers()).filter(isOurs))
+    virtualServers.push({ virtualServer, realServers: await ipvs.realServers(virtualServer) });
+  return virtualServers;
 }
 
 async function someSet(

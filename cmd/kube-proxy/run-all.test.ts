@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Part, together } from './together.ts';
+import { type Part, runAll } from './run-all.ts';
 
 /** A part that works until it is told to end. */
 function patient(ended: string[], name: string): Part {
@@ -14,7 +14,7 @@ function patient(ended: string[], name: string): Part {
 test('an abort ends every part', async () => {
   const ended: string[] = [];
   const controller = new AbortController();
-  const running = together([patient(ended, 'a'), patient(ended, 'b')], controller.signal);
+  const running = runAll([patient(ended, 'a'), patient(ended, 'b')], controller.signal);
   expect(ended).toEqual([]);
   controller.abort();
   await running;
@@ -24,7 +24,7 @@ test('an abort ends every part', async () => {
 test('a part that ends by itself leaves the others alone', async () => {
   const ended: string[] = [];
   const controller = new AbortController();
-  const running = together([async () => {}, patient(ended, 'b')], controller.signal);
+  const running = runAll([async () => {}, patient(ended, 'b')], controller.signal);
   await new Promise((resolve) => setImmediate(resolve));
   expect(ended).toEqual([]);
   controller.abort();
@@ -38,7 +38,7 @@ test('a part that throws ends the others first, and the first error counts', asy
     await patient(ended, 'later')(signal);
     throw new Error('second');
   };
-  const running = together([patient(ended, 'a'), fail, failLater], new AbortController().signal);
+  const running = runAll([patient(ended, 'a'), fail, failLater], new AbortController().signal);
   await expect(running).rejects.toThrow('first');
   expect(ended).toEqual(['a', 'later']);
 });

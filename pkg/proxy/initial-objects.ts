@@ -1,7 +1,7 @@
-import type { Logger } from '../../log/log.ts';
-import { type Clock, minutes, seconds, sleep } from '../../runner/clock.ts';
-import type { RuleWriter } from '../apply/rule-writer.ts';
-import type { Intake } from './intake.ts';
+import type { Logger } from '../log/log.ts';
+import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
+import type { RuleWriter } from './apply/rule-writer.ts';
+import type { Intake } from './changes/intake.ts';
 
 /** How long to wait for the Node, and for its pod networks where the rules need them. */
 const nodePatience = seconds(30);

@@ -5,7 +5,7 @@ export type Part = (signal: AbortSignal) => Promise<void>;
  * Runs all parts until the signal aborts and all have ended. When one throws, the others are told to end, and the
  * first error is thrown once they have.
  */
-export async function together(parts: readonly Part[], signal: AbortSignal): Promise<void> {
+export async function runAll(parts: readonly Part[], signal: AbortSignal): Promise<void> {
   const failed = new AbortController();
   const either = AbortSignal.any([signal, failed.signal]);
   const errors: unknown[] = [];

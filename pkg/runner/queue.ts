@@ -1,5 +1,5 @@
 /** Things that wait to be done; whoever does them sleeps until there are some. */
-export class Inbox<T> {
+export class Queue<T> {
   #things: T[] = [];
   #wake: () => void = () => undefined;
 

@@ -2,7 +2,7 @@ import { errnoOf, isNotFound, isUnsupported } from '../errno/errno.ts';
 import { addressBits, familyOf, type IpAddress } from '../ip/address.ts';
 import { addressFamily } from '../netlink/addresses.ts';
 import type { Connection } from '../netlink/connection.ts';
-import type { Reach } from './reach.ts';
+import type { Neighbours } from './neighbours.ts';
 import { getNeighbour, getRoute, NUD_FAILED, NUD_INCOMPLETE, RTN_LOCAL } from './schema.ts';
 
 /** Where a packet goes next: over which device, to which router or to its destination itself. */
@@ -18,7 +18,7 @@ const anyRoute = {
 const anyNeighbour = { state: 0, flags: 0, type: 0 } as const;
 
 /** Routes and neighbours over rtnetlink. The connection is one of NETLINK_ROUTE; whoever opened it closes it. */
-export class NetlinkReach implements Reach {
+export class NetlinkNeighbours implements Neighbours {
   readonly #connection: Connection;
 
   constructor(connection: Connection) {

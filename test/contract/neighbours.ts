@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Family, IpAddress } from '../../pkg/ip/address.ts';
-import type { Reach } from '../../pkg/reach/reach.ts';
+import type { Neighbours } from '../../pkg/neighbours/neighbours.ts';
 
 /** What the suite needs of an implementation, made anew for each test. */
-export interface ReachSubject {
-  readonly reach: Reach;
+export interface NeighboursSubject {
+  readonly neighbours: Neighbours;
   /** A host on a link of this node that answers, one behind it, and one that is not there. */
   readonly neighbour: IpAddress;
   readonly beyond: IpAddress;
@@ -22,58 +22,58 @@ export interface ReachSubject {
 }
 
 /** What every Reach does. */
-export function reachContract(make: (family: Family) => ReachSubject): void {
+export function neighboursContract(make: (family: Family) => NeighboursSubject): void {
   const families: readonly Family[] = ['IPv4', 'IPv6'];
   for (const family of families) suite(family, () => make(family));
 }
 
-function suite(family: Family, make: () => ReachSubject): void {
-  let subject: ReachSubject;
+function suite(family: Family, make: () => NeighboursSubject): void {
+  let subject: NeighboursSubject;
   beforeEach(() => {
     subject = make();
   });
   afterEach(() => subject.dispose());
 
   test(`${family}: what nobody has sent to is taken for reachable`, () => {
-    const { reach, neighbour, beyond, absent, own } = subject;
+    const { neighbours, neighbour, beyond, absent, own } = subject;
     for (const address of [neighbour, beyond, absent, own])
-      expect(reach.canReach(address)).toBe(true);
+      expect(neighbours.canReach(address)).toBe(true);
   });
 
   test(`${family}: a host that answers, and what is behind it, can be reached`, async () => {
-    const { reach, neighbour, beyond, send } = subject;
+    const { neighbours, neighbour, beyond, send } = subject;
     await send(neighbour);
     await send(beyond);
-    expect(reach.canReach(neighbour)).toBe(true);
-    expect(reach.canReach(beyond)).toBe(true);
+    expect(neighbours.canReach(neighbour)).toBe(true);
+    expect(neighbours.canReach(beyond)).toBe(true);
   });
 
   test(`${family}: one that is not on its link cannot`, async () => {
-    const { reach, absent, neighbour, send } = subject;
+    const { neighbours, absent, neighbour, send } = subject;
     await send(absent);
-    expect(reach.canReach(absent)).toBe(false);
-    expect(reach.canReach(neighbour)).toBe(true);
+    expect(neighbours.canReach(absent)).toBe(false);
+    expect(neighbours.canReach(neighbour)).toBe(true);
   });
 
   test(`${family}: where no route leads cannot`, () => {
-    expect(subject.reach.canReach(subject.nowhere)).toBe(false);
+    expect(subject.neighbours.canReach(subject.nowhere)).toBe(false);
   });
 
   test(`${family}: only an address of this node is local`, () => {
-    const { reach, own, neighbour, beyond, absent, nowhere } = subject;
-    expect(reach.isLocal(own)).toBe(true);
+    const { neighbours, own, neighbour, beyond, absent, nowhere } = subject;
+    expect(neighbours.isLocal(own)).toBe(true);
     for (const address of [neighbour, beyond, absent, nowhere])
-      expect(reach.isLocal(address)).toBe(false);
+      expect(neighbours.isLocal(address)).toBe(false);
   });
 
   test(`${family}: a lost router takes what is behind it along, until it is back`, async () => {
-    const { reach, neighbour, beyond, send, loseNeighbour, returnNeighbour } = subject;
+    const { neighbours, neighbour, beyond, send, loseNeighbour, returnNeighbour } = subject;
     loseNeighbour();
     await send(beyond);
-    expect(reach.canReach(beyond)).toBe(false);
-    expect(reach.canReach(neighbour)).toBe(false);
+    expect(neighbours.canReach(beyond)).toBe(false);
+    expect(neighbours.canReach(neighbour)).toBe(false);
     returnNeighbour();
     await send(beyond);
-    expect(reach.canReach(beyond)).toBe(true);
+    expect(neighbours.canReach(beyond)).toBe(true);
   });
 }

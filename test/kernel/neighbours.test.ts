@@ -1,9 +1,9 @@
 import { afterAll, beforeAll } from 'vitest';
 import type { Family, IpAddress } from '../../pkg/ip/address.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
+import { NetlinkNeighbours } from '../../pkg/neighbours/netlink.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
-import { NetlinkReach } from '../../pkg/reach/netlink.ts';
-import { reachContract } from '../contract/reach.ts';
+import { neighboursContract } from '../contract/neighbours.ts';
 import { ip } from '../support/addresses.ts';
 import { createNamespace, type Namespace } from '../support/namespace.ts';
 
@@ -72,14 +72,14 @@ async function send(address: IpAddress): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-reachContract((family) => {
+neighboursContract((family) => {
   const { router: by, prefix, ...addresses } = plans[family];
   const connection = openConnection(NETLINK_ROUTE, {});
   const forget = () => node.run('ip', 'neighbour', 'flush', 'all');
   forget();
   return {
     ...addresses,
-    reach: new NetlinkReach(connection),
+    neighbours: new NetlinkNeighbours(connection),
     neighbour: by,
     send,
     loseNeighbour() {

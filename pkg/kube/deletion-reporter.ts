@@ -4,7 +4,7 @@ import type { ObjectTracker } from './tracker.ts';
 const stretch = 500;
 
 /** Tells what a tracker found gone, a stretch at once and the rest between turns of the event loop. */
-export class GoneTeller {
+export class DeletionReporter {
   readonly #tracker: ObjectTracker;
   readonly #onFailed: (error: unknown) => void;
   #rest: Promise<void> | undefined;
@@ -18,8 +18,8 @@ export class GoneTeller {
 
   /** Begins to tell, unless that is under way. Throws if something of the first stretch cannot be told. */
   start(): void {
-    if (this.#rest !== undefined || !this.#tracker.tellGone(stretch)) return;
-    this.#rest = this.#tellRest().finally(() => (this.#rest = undefined));
+    if (this.#rest !== undefined || !this.#tracker.reportGone(stretch)) return;
+    this.#rest = this.#reportRest().finally(() => (this.#rest = undefined));
   }
 
   /** Tells no more; ends when nothing is under way. */
@@ -28,10 +28,10 @@ export class GoneTeller {
     await this.#rest;
   }
 
-  async #tellRest(): Promise<void> {
+  async #reportRest(): Promise<void> {
     try {
       do await new Promise<void>((resolve) => setImmediate(resolve));
-      while (!this.#isStopped && this.#tracker.tellGone(stretch));
+      while (!this.#isStopped && this.#tracker.reportGone(stretch));
     } catch (error) {
       this.#onFailed(error);
     }

@@ -1,5 +1,5 @@
 import type { Failure } from '../../errno/errno.ts';
-import type { Operation } from '../plan/operation.ts';
+import type { Operation } from './operation.ts';
 
 /** An operation that failed, and why. */
 export interface FailedOperation {
@@ -8,7 +8,7 @@ export interface FailedOperation {
 }
 
 /** An operation on a virtual server or its real servers. */
-export type ServerOperation = Extract<Operation, { server: unknown }>;
+export type ServerOperation = Extract<Operation, { virtualServer: unknown }>;
 /** An operation on a set entry. */
 export type EntryOperation = Extract<Operation, { kind: 'addEntry' | 'deleteEntry' }>;
 /** An operation on an address of the dummy device. */

@@ -1,9 +1,9 @@
 import { type ErrnoCode, KernelError } from '../errno/errno.ts';
 import type { IpAddress } from '../ip/address.ts';
-import type { Reach } from './reach.ts';
+import type { Neighbours } from './neighbours.ts';
 
 /** A node that reaches every address but some. */
-export class FakeReach implements Reach {
+export class FakeNeighbours implements Neighbours {
   /** What was asked, in order. */
   readonly asked: IpAddress[] = [];
   readonly unreachable = new Set<IpAddress>();
