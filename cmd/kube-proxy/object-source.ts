@@ -1,10 +1,10 @@
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { version } from '../../pkg/config/version.ts';
-import { HttpClient } from '../../pkg/kube/client.ts';
-import { loadConnection } from '../../pkg/kube/config.ts';
+import { HttpClient } from '../../pkg/kube/api/client.ts';
+import { ApiSource } from '../../pkg/kube/api/source.ts';
+import { loadConnection } from '../../pkg/kube/credentials/config.ts';
 import { EventRecorder, type KubeEvent, startingEvent } from '../../pkg/kube/events.ts';
-import { ManifestSource } from '../../pkg/kube/manifests.ts';
-import { ApiSource } from '../../pkg/kube/source.ts';
+import { ManifestSource } from '../../pkg/kube/manifests/manifests.ts';
 import type { Source } from '../../pkg/kube/types.ts';
 import type { Logger } from '../../pkg/log/log.ts';
 import type { Metrics } from '../../pkg/metrics/metrics.ts';

@@ -30,16 +30,37 @@ const layers: readonly Layer[] = [
   { name: 'metrics', from: folder('metrics'), may: [folder('log'), ...bottom] },
   { name: 'config', from: folder('config'), may: [folder('log'), ...bottom] },
   { name: 'runner', from: folder('runner'), may: [folder('log'), ...bottom] },
-  ...['kube', 'health'].map((name) => ({
-    name,
-    from: folder(name),
+  {
+    name: 'health',
+    from: folder('health'),
     may: [folder('log'), folder('runner'), folder('metrics'), ...bottom],
-  })),
+  },
+  ...kubeRooms(),
   ...proxyRooms(),
   { name: 'cmd', from: '^cmd/', may: ['^pkg/'] },
   { name: 'test', from: '^test/', may: ['^pkg/', '^cmd/', '^hack/'] },
   { name: 'hack', from: '^hack/', may: ['^cmd/'] },
 ];
+
+/** The rooms of the API side: what objects mean knows nothing of where they come from. */
+function kubeRooms(): readonly Layer[] {
+  const base = [folder('log'), folder('runner'), folder('metrics'), ...bottom];
+  const common = ['^pkg/kube/(types|omission|metrics|yaml)[.]ts$'];
+  const rooms = {
+    objects: [],
+    credentials: ['objects'],
+    api: ['objects', 'credentials'],
+    manifests: ['objects'],
+  } as const;
+  return [
+    ...Object.entries(rooms).map(([room, others]) => ({
+      name: `kube/${room}`,
+      from: folder(`kube/${room}`),
+      may: [...base, ...common, ...others.map((other) => folder(`kube/${other}`))],
+    })),
+    { name: 'kube', from: '^pkg/kube/[^/]+[.]ts$', may: [...base, folder('kube')] },
+  ];
+}
 
 /** The rooms of the proxier, in the order in which a change goes through them; each may import those before it that it names. */
 function proxyRooms(): readonly Layer[] {
@@ -74,7 +95,7 @@ const owners: Readonly<Record<string, string>> = {
   koffi: '^pkg/netlink/libc[.]ts$',
   pino: folder('log'),
   'prom-client': folder('metrics'),
-  '@kubernetes/client-node': '^pkg/kube/library[.]ts$',
+  '@kubernetes/client-node': '^pkg/kube/credentials/library[.]ts$',
   yaml: '^pkg/(kube/yaml[.]ts$|config/)',
 };
 

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { minutes, seconds } from '../runner/clock.ts';
 import { type ManualClock, manualClock } from '../runner/manual-clock.ts';
-import { ApiError, ConnectionError } from './error.ts';
+import { ApiError, ConnectionError } from './api/error.ts';
+import { FakeClient } from './api/fake-client.ts';
 import { EventRecorder, type KubeEvent, startingEvent } from './events.ts';
-import { FakeClient } from './fake-client.ts';
 import { noMetrics } from './metrics.ts';
 
 let clock: ManualClock;

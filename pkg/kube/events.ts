@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { shorten } from '../log/shorten.ts';
 import { Backoff } from '../runner/backoff.ts';
 import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
-import type { Client } from './client.ts';
-import { ApiError, askedPause } from './error.ts';
+import type { Client } from './api/client.ts';
+import { ApiError, askedPause } from './api/error.ts';
 import type { KubeLog, KubeMetrics } from './metrics.ts';
 
 /** How many events wait for the API at most. */

@@ -7,7 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createReporter } from '../../cmd/kube-proxy/reporter.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { NetlinkIpvs } from '../../pkg/ipvs/netlink.ts';
-import { Reducer } from '../../pkg/kube/reduce.ts';
+import { Reducer } from '../../pkg/kube/objects/reduce.ts';
 import { silentLogger } from '../../pkg/log/memory.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
 import { Connection } from '../../pkg/netlink/connection.ts';

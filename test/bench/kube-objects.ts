@@ -2,8 +2,8 @@
  * What it costs to read a cluster's objects: time and memory to parse and reduce lists of Services and EndpointSlices that
  * arrive in pieces of 64 KB. `node --expose-gc test/bench/kube-objects.ts [services] [endpoints]`
  */
-import { ListParser } from '../../pkg/kube/json-stream.ts';
-import { Reducer } from '../../pkg/kube/reduce.ts';
+import { ListParser } from '../../pkg/kube/api/json-stream.ts';
+import { Reducer } from '../../pkg/kube/objects/reduce.ts';
 import type { Change, Kind } from '../../pkg/kube/types.ts';
 import { podsOf, service, slice } from './objects.ts';
 

@@ -7,7 +7,7 @@ import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
 import { openIpvs } from '../../pkg/ipvs/netlink.ts';
-import { Reducer } from '../../pkg/kube/reduce.ts';
+import { Reducer } from '../../pkg/kube/objects/reduce.ts';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
 import { createLogger } from '../../pkg/log/log.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { isForeign, Reducer } from '../../pkg/kube/reduce.ts';
+import { isForeign, Reducer } from '../../pkg/kube/objects/reduce.ts';
 import type { Kind } from '../../pkg/kube/types.ts';
 import { FlakyProxy } from '../support/kube/flaky-proxy.ts';
 import { Follower, type State } from '../support/kube/follower.ts';

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { nameOf, Reducer } from '../../pkg/kube/reduce.ts';
+import { nameOf, Reducer } from '../../pkg/kube/objects/reduce.ts';
 import { readState } from '../support/kernel-state.ts';
 import { createNamespace, type Namespace } from '../support/namespace.ts';
 import { NodeProxy } from '../support/node-proxy.ts';

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { HttpClient } from '../../../pkg/kube/client.ts';
-import { loadConnection } from '../../../pkg/kube/config.ts';
+import { HttpClient } from '../../../pkg/kube/api/client.ts';
+import { ApiSource } from '../../../pkg/kube/api/source.ts';
+import { loadConnection } from '../../../pkg/kube/credentials/config.ts';
 import { noMetrics } from '../../../pkg/kube/metrics.ts';
-import { ApiSource } from '../../../pkg/kube/source.ts';
 import type { Change, Kind } from '../../../pkg/kube/types.ts';
 import { type HurriedClock, hurriedClock } from './hurried-clock.ts';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { nameOf } from '../../../pkg/kube/reduce.ts';
+import { nameOf } from '../../../pkg/kube/objects/reduce.ts';
 import { service } from './objects.ts';
 import { realApiServer } from './real-apiserver.ts';
 

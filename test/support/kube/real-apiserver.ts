@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { HttpClient } from '../../../pkg/kube/client.ts';
+import { HttpClient } from '../../../pkg/kube/api/client.ts';
 import { noMetrics } from '../../../pkg/kube/metrics.ts';
 import type { Kind } from '../../../pkg/kube/types.ts';
 import { systemClock } from '../../../pkg/runner/clock.ts';

@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
-import { ApiError, ConnectionError } from '../../../pkg/kube/error.ts';
-import { type FakeCall, FakeClient } from '../../../pkg/kube/fake-client.ts';
-import { Reflector, type ReflectorOptions } from '../../../pkg/kube/reflector.ts';
-import { StreamingSupport } from '../../../pkg/kube/streaming.ts';
+import { ApiError, ConnectionError } from '../../../pkg/kube/api/error.ts';
+import { type FakeCall, FakeClient } from '../../../pkg/kube/api/fake-client.ts';
+import { Reflector, type ReflectorOptions } from '../../../pkg/kube/api/reflector.ts';
+import { StreamingSupport } from '../../../pkg/kube/api/streaming.ts';
 import { seconds } from '../../../pkg/runner/clock.ts';
 import { manualClock } from '../../../pkg/runner/manual-clock.ts';
 

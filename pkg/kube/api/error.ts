@@ -1,0 +1,139 @@
+import { shorten } from '../../log/shorten.ts';
+import { seconds } from '../../runner/clock.ts';
+import { isObject } from '../objects/fields.ts';
+
+/** The longest time that a server can make us wait with `Retry-After`. */
+const longestRetryAfter = seconds(300);
+/** How much is kept of what a server says: the words of its reasons, and its sentences. */
+const limits = { word: 64, sentence: 500, causes: 16 };
+
+/** An answer of the API server that is no success. */
+export class ApiError extends Error {
+  /** The HTTP status, or the code inside an ERROR event. */
+  readonly status: number;
+  /** The API's word for it: `Expired`, `Forbidden`; '' if it gave none. */
+  readonly reason: string;
+  /** After how many milliseconds the server wants to be asked again, `undefined` if it does not say. */
+  readonly retryAfter: number | undefined;
+  readonly causes: readonly string[];
+
+  constructor(
+    request: string,
+    {
+      status,
+      reason = '',
+      message = '',
+      retryAfter,
+      causes = [],
+    }: {
+      status: number;
+      reason?: string;
+      message?: string;
+      retryAfter?: number | undefined;
+      causes?: readonly string[];
+    },
+  ) {
+    const sentence = message === '' ? '' : `: ${shorten(message, limits.sentence)}`;
+    super(`${request}: ${`${status} ${shorten(reason, limits.word)}`.trim()}${sentence}`);
+    this.name = 'ApiError';
+    this.status = status;
+    this.reason = shorten(reason, limits.word);
+    this.retryAfter = retryAfter;
+    this.causes = causes.slice(0, limits.causes).map((cause) => shorten(cause, limits.word));
+  }
+}
+
+/** How many milliseconds the server asks us to wait after an error, as far as we follow it; 0 if it does not ask. */
+export function askedPause(error: unknown): number {
+  const asked = error instanceof ApiError ? error.retryAfter : undefined;
+  return Math.min(asked ?? 0, longestRetryAfter);
+}
+
+/** No answer at all, or one that broke off: the connection failed, was lost or fell silent. */
+export class ConnectionError extends Error {
+  constructor(request: string, { reason, cause }: { reason: string; cause?: unknown }) {
+    super(`${request}: ${shorten(reason, limits.sentence)}`, { cause });
+    this.name = 'ConnectionError';
+  }
+}
+
+/** Something other than what the API sends, whatever its HTTP status: no list of the kind, no event of it. */
+export class MalformedError extends Error {
+  constructor(what: string) {
+    super(`the server sent ${what}`);
+    this.name = 'MalformedError';
+  }
+}
+
+/** The error that a `Status` object stands for, whether it came as a body or inside an ERROR event. */
+export function errorFromStatus(
+  request: string,
+  {
+    status,
+    body,
+    retryAfter,
+  }: {
+    status: number;
+    body: unknown;
+    retryAfter?: number | undefined;
+  },
+): ApiError {
+  if (!isObject(body))
+    return new ApiError(request, {
+      status,
+      message: typeof body === 'string' ? body : '',
+      retryAfter,
+    });
+  const details = isObject(body['details']) ? body['details'] : {};
+  const asked = details['retryAfterSeconds'];
+  const causes = Array.isArray(details['causes']) ? details['causes'] : [];
+  return new ApiError(request, {
+    status: isStatus(body['code']) ? body['code'] : status,
+    reason: text(body['reason']),
+    message: text(body['message']),
+    retryAfter: retryAfter ?? (typeof asked === 'number' && asked > 0 ? seconds(asked) : undefined),
+    causes: causes.map((cause) => (isObject(cause) ? text(cause['reason']) : '')),
+  });
+}
+
+/** Whether a version is too old to go on from. */
+function isExpired(error: unknown): boolean {
+  return (
+    error instanceof ApiError &&
+    (error.status === 410 || error.reason === 'Expired' || error.reason === 'Gone')
+  );
+}
+
+/** Whether a server has not come to a version yet: it lags behind, or its history was restored. */
+function isTooLargeVersion(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return false;
+  return (
+    error.causes.includes('ResourceVersionTooLarge') ||
+    (error.status === 504 && /too large resource version/i.test(error.message))
+  );
+}
+
+/** Whether the server cannot give the state of our version, or from it on. */
+export function isVersionError(error: unknown): boolean {
+  return isExpired(error) || isTooLargeVersion(error);
+}
+
+/** Whether the server does not take the request as it is: another form of it may work. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof ApiError && [400, 403, 422].includes(error.status);
+}
+
+/** The error as a label of a metric: a status, or what kind of failure it was. */
+export function failureLabel(error: unknown): string {
+  if (error instanceof ApiError) return `${error.status}`;
+  if (error instanceof MalformedError) return 'malformed';
+  return error instanceof ConnectionError ? 'connection' : 'other';
+}
+
+function isStatus(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 100 && Number(value) <= 599;
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}

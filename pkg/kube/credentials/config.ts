@@ -1,0 +1,155 @@
+import type { Agent } from 'node:http';
+import { type Clock, systemClock } from '../../runner/clock.ts';
+import { quoted } from '../objects/fields.ts';
+import type { Connection, Credentials } from './connection.ts';
+import { ExecPlugin } from './exec-plugin.ts';
+import {
+  type ClusterOptions,
+  type Config,
+  ConfigError,
+  type ConfigSource,
+  fromFile,
+  inCluster,
+  serverUrl,
+} from './kubeconfig.ts';
+import { AuthProvider, proxyAgent } from './library.ts';
+import {
+  bearer,
+  checkCertificates,
+  isSameTls,
+  type StaticCredentials,
+  staticCredentials,
+} from './static-credentials.ts';
+
+/** Where to look for the way to the API server. */
+export interface ConfigOptions extends ClusterOptions {
+  /** Path of a kubeconfig, '' for none. */
+  readonly kubeconfig: string;
+  /** URL of the API server, in place of the one in the kubeconfig; '' for none. */
+  readonly master: string;
+  /** For the deadlines of plug-ins. */
+  readonly clock?: Clock;
+}
+
+/**
+ * The way to the API server that a kubeconfig describes, or, without kubeconfig and master, the one of a pod.
+ * All that can be checked without asking anybody is checked now: ConfigError.
+ */
+export async function loadConnection(options: ConfigOptions): Promise<Connection> {
+  const { kubeconfig, master, clock = systemClock } = options;
+  if (kubeconfig === '' && master !== '') return bare(serverUrl(master, '--master'));
+  const source = kubeconfig === '' ? inCluster(options) : fromFile(kubeconfig);
+  return new ConfiguredConnection(source, { master, clock });
+}
+
+/** Without credentials, as upstream treats a master alone. */
+function bare(server: URL): Connection {
+  return { server, credentials: async () => ({ headers: {}, tls: {}, agent: undefined }) };
+}
+
+/** What a kubeconfig said when it was last read, and what was found out by it. */
+interface Known {
+  readonly config: Config;
+  readonly server: URL;
+  readonly plugin: ExecPlugin | undefined;
+  readonly provider: AuthProvider | undefined;
+  /** The proxy's URL, '' for none. */
+  readonly proxy: string;
+}
+
+class ConfiguredConnection implements Connection {
+  readonly #source: ConfigSource;
+  readonly #options: { readonly master: string; readonly clock: Clock };
+  #known: Known;
+  /** The last that were found to be usable. */
+  #checked: StaticCredentials | undefined;
+  #agent: { readonly key: string; readonly agent: Promise<Agent> } | undefined;
+
+  /** ConfigError in one line if what the files hold is of no use; plug-ins are asked only when they are needed. */
+  constructor(source: ConfigSource, options: { master: string; clock: Clock }) {
+    this.#source = source;
+    this.#options = options;
+    this.#known = this.#read();
+  }
+
+  get server(): URL {
+    return this.#known.server;
+  }
+
+  async credentials({ fresh }: { readonly fresh: boolean }): Promise<Credentials> {
+    if (fresh) this.#known = this.#read();
+    const { config, plugin, provider } = this.#known;
+    const own = this.#static(config);
+    const agent = await this.#proxyAgent();
+    if (plugin === undefined)
+      return { ...own, headers: { ...own.headers, ...(await provider?.headers()) }, agent };
+    const { token, certificate } = await plugin.credentials();
+    const place = 'the exec plug-in';
+    const header = token === undefined ? {} : bearer(token, { source: this.#source, place });
+    return {
+      headers: { ...own.headers, ...header },
+      tls: { ...own.tls, ...certificate },
+      places: { ...own.places, ...(certificate !== undefined && { clientCertificate: place }) },
+      agent,
+    };
+  }
+
+  /** Reads the configuration anew; what is known stays if that fails. */
+  #read(): Known {
+    const source = this.#source;
+    const { clock } = this.#options;
+    const config = source.read();
+    const { ca } = this.#static(config).tls;
+    const { cluster, user } = config;
+    const known = { config, server: this.#serverOf(config), proxy: this.#proxyOf(cluster) };
+    const plugin = isPresent(user['exec'])
+      ? new ExecPlugin(source, { config, ca, clock })
+      : undefined;
+    const provider = isPresent(user['auth-provider'])
+      ? new AuthProvider(source, { config, clock })
+      : undefined;
+    return { ...known, plugin, provider };
+  }
+
+  /** What stands in the configuration and in the files that it names, and can be used. */
+  #static(config: Config): StaticCredentials {
+    const own = staticCredentials(this.#source, config);
+    if (this.#checked === undefined || !isSameTls(own.tls, this.#checked.tls))
+      checkCertificates(this.#source, own);
+    this.#checked = own;
+    return own;
+  }
+
+  /** The way through the proxy, if there is one. */
+  async #proxyAgent(): Promise<Agent | undefined> {
+    const { proxy, server } = this.#known;
+    if (proxy === '') return undefined;
+    const key = `${server.protocol} ${proxy}`;
+    if (this.#agent?.key !== key)
+      this.#agent = { key, agent: proxyAgent(this.#source, { server, proxy }) };
+    return this.#agent.agent;
+  }
+
+  #serverOf({ cluster }: Config): URL {
+    const { master } = this.#options;
+    if (master !== '') return serverUrl(master, '--master');
+    const server = cluster['server'];
+    if (typeof server !== 'string' || server === '')
+      throw new ConfigError(this.#source.place, { reason: 'the cluster has no server' });
+    return serverUrl(server, this.#source.place);
+  }
+
+  #proxyOf(cluster: Config['cluster']): string {
+    const proxy = cluster['proxy-url'];
+    if (!isPresent(proxy)) return '';
+    const protocol = typeof proxy === 'string' ? (URL.parse(proxy)?.protocol ?? '') : '';
+    if (typeof proxy === 'string' && /^(https?|socks[45][ah]?):$/.test(protocol)) return proxy;
+    const reason = `proxy-url is no URL of a proxy (${quoted(protocol)})`;
+    throw new ConfigError(this.#source.place, { reason });
+  }
+}
+
+/** Whether a field of a kubeconfig says anything. */
+function isPresent(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== '';
+}

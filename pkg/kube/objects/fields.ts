@@ -1,0 +1,186 @@
+import type { Problem } from '../types.ts';
+
+/** How many problems of one object are told; the rest is a count. */
+const problemLimit = 50;
+
+/** The problems found in one object. */
+export class Problems {
+  readonly #list: Problem[] = [];
+  #more = 0;
+
+  /** Notes what is wrong with a field. */
+  add(field: string, message: string): void {
+    if (this.#list.length < problemLimit) this.#list.push({ field, message });
+    else this.#more++;
+  }
+
+  /** All of them, in the order in which they were found; beyond a limit only how many more there are. */
+  list(): readonly Problem[] {
+    if (this.#more === 0) return this.#list;
+    return [...this.#list, { field: '', message: `and ${this.#more} more problems` }];
+  }
+}
+
+/** Text of an array, with the path of its place for a problem. */
+export interface Item {
+  readonly value: string;
+  readonly path: string;
+}
+
+/**
+ * One JSON object of which nothing is known: reads fields by name and notes a problem, with the whole path
+ * of the field, where a value has another type than the API says. Absent and null are the same.
+ */
+export class Fields {
+  readonly #values: Readonly<Record<string, unknown>>;
+  readonly #place: { readonly parent: Fields | undefined; readonly key: string };
+  readonly #problems: Problems;
+
+  private constructor(
+    values: Readonly<Record<string, unknown>>,
+    { parent, key, problems }: { parent: Fields | undefined; key: string; problems: Problems },
+  ) {
+    this.#values = values;
+    this.#place = { parent, key };
+    this.#problems = problems;
+  }
+
+  /** The fields of a whole object; none at all, with a problem, if it is no object. */
+  static of(value: unknown, problems: Problems): Fields {
+    if (!isObject(value)) problems.add('', `is ${kindOf(value)}, not an object`);
+    return new Fields(isObject(value) ? value : {}, { parent: undefined, key: '', problems });
+  }
+
+  /** The path of a field from the top: `spec.ports[1].port`; without a name that of the object itself. */
+  path(name = ''): string {
+    const { parent, key } = this.#place;
+    const own = parent === undefined ? '' : parent.path(key);
+    return own === '' || name === '' ? own + name : `${own}.${name}`;
+  }
+
+  /** Notes a problem with a field. */
+  problem(name: string, message: string): void {
+    this.#problems.add(this.path(name), message);
+  }
+
+  /** Notes a problem with an item whose path is known. */
+  problemAt(path: string, message: string): void {
+    this.#problems.add(path, message);
+  }
+
+  /** Whether the field is there and not null. */
+  has(name: string): boolean {
+    return this.#get(name) !== undefined;
+  }
+
+  /** Text, '' if absent. */
+  string(name: string): string {
+    const value = this.#get(name);
+    if (value === undefined || typeof value === 'string') return value ?? '';
+    this.problem(name, `is ${kindOf(value)}, not a string`);
+    return '';
+  }
+
+  /** One of some words, the first if absent or another. */
+  word<Word extends string>(name: string, words: readonly [Word, ...Word[]]): Word {
+    const value = this.string(name);
+    const word = words.find((candidate) => candidate === value);
+    if (word === undefined && value !== '')
+      this.problem(name, `${quoted(value)} is none of ${words.join(', ')}`);
+    return word ?? words[0];
+  }
+
+  /** A whole number within bounds, `undefined` if absent or wrong. */
+  integer(name: string, { min, max }: { min: number; max: number }): number | undefined {
+    const value = this.#get(name);
+    if (value === undefined) return undefined;
+    if (typeof value !== 'number') this.problem(name, `is ${kindOf(value)}, not a number`);
+    else if (!Number.isInteger(value)) this.problem(name, `${value} is not a whole number`);
+    else if (value < min || value > max)
+      this.problem(name, `${value} is not between ${min} and ${max}`);
+    else return value;
+    return undefined;
+  }
+
+  /** Yes or no, `absent` if absent or wrong. */
+  boolean(name: string, { absent }: { absent: boolean }): boolean {
+    const value = this.#get(name);
+    if (typeof value === 'boolean') return value;
+    if (value !== undefined) this.problem(name, `is ${kindOf(value)}, not a boolean`);
+    return absent;
+  }
+
+  /** An object inside, `undefined` if absent or wrong. */
+  object(name: string): Fields | undefined {
+    const value = this.#get(name);
+    if (value === undefined) return undefined;
+    if (isObject(value))
+      return new Fields(value, { parent: this, key: name, problems: this.#problems });
+    this.problem(name, `is ${kindOf(value)}, not an object`);
+    return undefined;
+  }
+
+  /** The objects of an array, those left out that are none. */
+  objects(name: string): Fields[] {
+    const result: Fields[] = [];
+    for (const [index, value] of this.#array(name).entries()) {
+      const key = `${name}[${index}]`;
+      if (isObject(value))
+        result.push(new Fields(value, { parent: this, key, problems: this.#problems }));
+      else this.problem(key, `is ${kindOf(value)}, not an object`);
+    }
+    return result;
+  }
+
+  /** The texts of an array, those left out that are none. */
+  strings(name: string): Item[] {
+    const result: Item[] = [];
+    for (const [index, value] of this.#array(name).entries()) {
+      const key = `${name}[${index}]`;
+      if (typeof value === 'string') result.push({ value, path: this.path(key) });
+      else this.problem(key, `is ${kindOf(value)}, not a string`);
+    }
+    return result;
+  }
+
+  /** The first text of an array, `undefined` if there is none. */
+  firstString(name: string): string | undefined {
+    const [first] = this.#array(name);
+    if (typeof first === 'string') return first;
+    if (first !== undefined) this.problem(`${name}[0]`, `is ${kindOf(first)}, not a string`);
+    return undefined;
+  }
+
+  /** The names of all fields. */
+  names(): string[] {
+    return Object.keys(this.#values);
+  }
+
+  #array(name: string): readonly unknown[] {
+    const value = this.#get(name);
+    if (value === undefined || Array.isArray(value)) return value ?? [];
+    this.problem(name, `is ${kindOf(value)}, not an array`);
+    return [];
+  }
+
+  #get(name: string): unknown {
+    return Object.hasOwn(this.#values, name) ? (this.#values[name] ?? undefined) : undefined;
+  }
+}
+
+/** A value from outside in a message: in quotes, cut where it is long. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+}
+
+/** Whether a JSON value is an object with fields. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'object') return 'an object';
+  return typeof value === 'string' ? `a string (${quoted(value)})` : `a ${typeof value}`;
+}

@@ -1,0 +1,180 @@
+import { type Family, families, type IpAddress } from '../../ip/address.ts';
+import { type Prefix, parsePrefix } from '../../ip/prefix.ts';
+import type { ObjectName, Service, ServicePortSpec } from '../types.ts';
+import { type Fields, type Item, quoted } from './fields.ts';
+import { compact } from './pool.ts';
+import { portProtocol } from './reduce-slice.ts';
+import { serviceAddress } from './service-address.ts';
+import { parseTime } from './time.ts';
+
+const annotationPrefix = 'ipvs.kube-proxy.io/';
+/** What the API fills in for `sessionAffinity: ClientIP`, in seconds. */
+const defaultAffinity = 10_800;
+const portRange = { min: 1, max: 65535 };
+
+/** The Service that a JSON object describes; `unusable` if it has no spec. */
+export function reduceService(
+  fields: Fields,
+  { namespace, name }: ObjectName,
+): Service | 'unusable' {
+  const spec = fields.object('spec');
+  if (spec === undefined) {
+    if (!fields.has('spec')) fields.problem('spec', 'is missing');
+    return 'unusable';
+  }
+  const metadata = fields.object('metadata');
+  const type = spec.word('type', ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName']);
+  return {
+    namespace,
+    name,
+    uid: metadata?.string('uid') ?? '',
+    created: creationTime(metadata),
+    type,
+    clusterIPs: compact(type === 'ExternalName' ? [] : clusterIPs(spec)),
+    ports: compact(ports(spec)),
+    affinitySeconds: affinitySeconds(spec),
+    externalIPs: compact(addresses(spec, spec.strings('externalIPs'))),
+    loadBalancerIPs: compact(loadBalancerIPs(fields)),
+    sourceRanges: compact(sourceRanges(spec)),
+    externalTrafficPolicy: spec.word('externalTrafficPolicy', ['Cluster', 'Local']),
+    internalTrafficPolicy: spec.word('internalTrafficPolicy', ['Cluster', 'Local']),
+    healthCheckNodePort: optionalPort(spec, 'healthCheckNodePort') ?? 0,
+    annotations: annotations(metadata),
+  };
+}
+
+/** Before it there was no Kubernetes, and so no Service. */
+const firstCommit = Date.UTC(2014, 5, 6);
+
+/** An impossible time is as good as none: whoever writes it must not become the oldest. */
+function creationTime(metadata: Fields | undefined): number {
+  const text = metadata?.string('creationTimestamp') ?? '';
+  if (text === '') return 0;
+  const time = parseTime(text);
+  if (time !== undefined && time >= firstCommit) return time;
+  const why = time === undefined ? 'is not a time' : 'is before there was Kubernetes';
+  metadata?.problem('creationTimestamp', `${quoted(text)} ${why}`);
+  return 0;
+}
+
+/**
+ * Without `ipFamilies` the one `clusterIP` counts, whatever its family; with them the address at the index
+ * of each family.
+ */
+function clusterIPs(spec: Fields): IpAddress[] {
+  const list = spec.strings('clusterIPs');
+  const single = spec.has('clusterIP')
+    ? { value: spec.string('clusterIP'), path: 'spec.clusterIP' }
+    : list[0];
+  if (single === undefined || single.value === '' || single.value === 'None') return [];
+  const wanted = spec.strings('ipFamilies');
+  if (wanted.length === 0) return addresses(spec, [single]);
+  return addressPerFamily(spec, { wanted, list: list.length === 0 ? [single] : list });
+}
+
+function addressPerFamily(
+  spec: Fields,
+  { wanted, list }: { wanted: readonly Item[]; list: readonly Item[] },
+): IpAddress[] {
+  const chosen = new Map<Family, IpAddress>();
+  for (const [index, { value: word }] of wanted.entries()) {
+    const field = `ipFamilies[${index}]`;
+    const family = families.find((candidate) => candidate === word);
+    const text = list[index]?.value ?? '';
+    if (family === undefined)
+      spec.problem(field, `${quoted(word)} is none of ${families.join(', ')}`);
+    else if (chosen.has(family)) spec.problem(field, `${family} stands there twice`);
+    else if (text !== '') {
+      const { address, problem } = serviceAddress(text, family);
+      if (address !== undefined) chosen.set(family, address);
+      else spec.problem(`clusterIPs[${index}]`, problem);
+    }
+  }
+  return [...chosen.values()];
+}
+
+function addresses(spec: Fields, items: readonly Item[]): IpAddress[] {
+  const result = new Set<IpAddress>();
+  for (const { value, path } of items) {
+    const { address, problem } = serviceAddress(value);
+    if (address !== undefined) result.add(address);
+    else if (value !== '') spec.problemAt(path, problem);
+  }
+  return [...result];
+}
+
+/** Ports that are wrong, or that another port of the Service already stands for, are left out. */
+function ports(spec: Fields): ServicePortSpec[] {
+  const byName = new Map<string, Fields>();
+  const byNumber = new Map<string, Fields>();
+  return spec.objects('ports').flatMap((port) => {
+    const reduced = servicePort(port);
+    if (reduced === undefined) return [];
+    const { name, port: number, protocol } = reduced;
+    const [nameKey, numberKey] = [`${name}/${protocol}`, `${number}/${protocol}`];
+    const [sameName, sameNumber] = [byName.get(nameKey), byNumber.get(numberKey)];
+    const owner = sameName ?? sameNumber;
+    if (owner !== undefined) {
+      const what =
+        sameName === undefined ? `port ${numberKey}` : `name ${quoted(name)}/${protocol}`;
+      port.problem('', `${what} is already that of ${owner.path()}`);
+      return [];
+    }
+    byName.set(nameKey, port);
+    byNumber.set(numberKey, port);
+    return [reduced];
+  });
+}
+
+function servicePort(port: Fields): ServicePortSpec | undefined {
+  const protocol = portProtocol(port);
+  const number = port.integer('port', portRange);
+  if (!port.has('port')) port.problem('port', 'is missing');
+  const nodePort = optionalPort(port, 'nodePort');
+  if (number === undefined || protocol === undefined) return undefined;
+  return { name: port.string('name'), protocol, port: number, nodePort: nodePort ?? 0 };
+}
+
+/** A port that may be absent or 0. */
+function optionalPort(fields: Fields, name: string): number | undefined {
+  return fields.integer(name, { min: 0, max: 65535 });
+}
+
+function affinitySeconds(spec: Fields): number {
+  if (spec.word('sessionAffinity', ['None', 'ClientIP']) === 'None') return 0;
+  const clientIP = spec.object('sessionAffinityConfig')?.object('clientIP');
+  return clientIP?.integer('timeoutSeconds', { min: 1, max: 86_400 }) ?? defaultAffinity;
+}
+
+function loadBalancerIPs(fields: Fields): IpAddress[] {
+  const result = new Set<IpAddress>();
+  for (const ingress of fields.object('status')?.object('loadBalancer')?.objects('ingress') ?? []) {
+    const text = ingress.string('ip');
+    if (text === '' || ingress.word('ipMode', ['VIP', 'Proxy']) === 'Proxy') continue;
+    const { address, problem } = serviceAddress(text);
+    if (address !== undefined) result.add(address);
+    else ingress.problem('ip', problem);
+  }
+  return [...result];
+}
+
+function sourceRanges(spec: Fields): Prefix[] {
+  const result = new Map<string, Prefix>();
+  for (const { value, path } of spec.strings('loadBalancerSourceRanges')) {
+    const network = parsePrefix(value.trim());
+    if (network === undefined) spec.problemAt(path, `${quoted(value)} is not a network`);
+    else result.set(`${network.address}/${network.length}`, network);
+  }
+  return [...result.values()];
+}
+
+const noAnnotations: Readonly<Record<string, string>> = Object.freeze({});
+
+function annotations(metadata: Fields | undefined): Readonly<Record<string, string>> {
+  const all = metadata?.object('annotations');
+  const ours = all?.names().filter((name) => name.startsWith(annotationPrefix)) ?? [];
+  if (all === undefined || ours.length === 0) return noAnnotations;
+  return Object.fromEntries(
+    ours.map((name) => [name.slice(annotationPrefix.length), all.string(name)]),
+  );
+}

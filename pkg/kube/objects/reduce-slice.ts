@@ -1,0 +1,112 @@
+import type { Family, IpAddress } from '../../ip/address.ts';
+import { type Protocol, protocols } from '../../ip/protocol.ts';
+import type { Endpoint, EndpointPort, EndpointSlice, ObjectName } from '../types.ts';
+import { type Fields, quoted } from './fields.ts';
+import { compact, type Pool } from './pool.ts';
+import { serviceAddress } from './service-address.ts';
+import { parseTime } from './time.ts';
+
+const serviceLabel = 'kubernetes.io/service-name';
+const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
+
+/**
+ * The EndpointSlice that a JSON object describes; `ignored` if it holds no addresses or belongs to no
+ * Service, `unusable` if it does not say what it holds.
+ */
+export function reduceSlice(
+  fields: Fields,
+  { name, pool }: { name: ObjectName; pool: Pool },
+): EndpointSlice | 'ignored' | 'unusable' {
+  const metadata = fields.object('metadata');
+  const serviceName = metadata?.object('labels')?.string(serviceLabel) ?? '';
+  const addressType = fields.string('addressType');
+  if (addressType === 'FQDN' || serviceName === '' || name.namespace === '') return 'ignored';
+  if (addressType !== 'IPv4' && addressType !== 'IPv6') {
+    fields.problem(
+      'addressType',
+      addressType === '' ? 'is missing' : `${quoted(addressType)} is none of IPv4, IPv6, FQDN`,
+    );
+    return 'unusable';
+  }
+  return {
+    namespace: name.namespace,
+    name: name.name,
+    serviceName: pool.text(serviceName),
+    family: addressType,
+    ports: compact(fields.objects('ports').flatMap((port) => endpointPort(port, pool))),
+    endpoints: compact(
+      fields
+        .objects('endpoints')
+        .flatMap((entry) => endpoint(entry, { family: addressType, pool })),
+    ),
+    triggerTime: triggerTime(metadata),
+  };
+}
+
+/** None or one; a port without a name or a number says nothing that could be used. */
+function endpointPort(port: Fields, pool: Pool): EndpointPort[] {
+  const protocol = portProtocol(port);
+  const number = port.integer('port', { min: 1, max: 65535 });
+  if (!port.has('port')) port.problem('port', 'is missing');
+  if (!port.has('name')) port.problem('name', 'is missing');
+  if (number === undefined || protocol === undefined || !port.has('name')) return [];
+  return [{ name: pool.text(port.string('name')), protocol, port: number }];
+}
+
+/** The protocol of a port, TCP if it does not say, `undefined` with a problem if it is none we know. */
+export function portProtocol(port: Fields): Protocol | undefined {
+  if (!port.has('protocol')) return 'TCP';
+  const text = port.string('protocol');
+  const protocol = protocols.find((candidate) => candidate === text);
+  if (protocol === undefined)
+    port.problem('protocol', `${quoted(text)} is none of ${protocols.join(', ')}`);
+  return protocol;
+}
+
+function endpoint(entry: Fields, { family, pool }: { family: Family; pool: Pool }): Endpoint[] {
+  const address = endpointAddress(entry, family);
+  if (address === undefined) return [];
+  const conditions = entry.object('conditions');
+  const hints = entry.object('hints');
+  return [
+    {
+      address,
+      nodeName: pool.text(entry.string('nodeName')),
+      ready: conditions?.boolean('ready', { absent: true }) ?? true,
+      serving: conditions?.boolean('serving', { absent: true }) ?? true,
+      terminating: conditions?.boolean('terminating', { absent: false }) ?? false,
+      zoneHints: hintNames(hints, { field: 'forZones', pool }),
+      nodeHints: hintNames(hints, { field: 'forNodes', pool }),
+      podUid: entry.object('targetRef')?.string('uid') ?? '',
+    },
+  ];
+}
+
+function endpointAddress(entry: Fields, family: Family): IpAddress | undefined {
+  const text = entry.firstString('addresses');
+  if (text === undefined) {
+    entry.problem('addresses', 'holds no address');
+    return undefined;
+  }
+  const { address, problem } = serviceAddress(text, family);
+  if (problem !== undefined) entry.problem('addresses[0]', problem);
+  return address;
+}
+
+function hintNames(
+  hints: Fields | undefined,
+  { field, pool }: { field: string; pool: Pool },
+): readonly string[] {
+  const names = hints?.objects(field).map((hint) => hint.string('name')) ?? [];
+  return pool.list(names.filter((name) => name !== ''));
+}
+
+function triggerTime(metadata: Fields | undefined): number {
+  const annotations = metadata?.object('annotations');
+  const text = annotations?.string(triggerAnnotation) ?? '';
+  if (text === '') return 0;
+  const time = parseTime(text);
+  if (time !== undefined) return time;
+  annotations?.problem(triggerAnnotation, `${quoted(text)} is not a time`);
+  return 0;
+}
