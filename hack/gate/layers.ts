@@ -27,8 +27,9 @@ const layers: readonly Layer[] = [
     from: folder(name),
     may: [folder('netlink'), folder('wire'), folder('log'), ...bottom],
   })),
+  { name: 'yaml', from: folder('yaml'), may: [] },
   { name: 'metrics', from: folder('metrics'), may: [folder('log'), ...bottom] },
-  { name: 'config', from: folder('config'), may: [folder('log'), ...bottom] },
+  { name: 'config', from: folder('config'), may: [folder('log'), folder('yaml'), ...bottom] },
   { name: 'runner', from: folder('runner'), may: [folder('log'), ...bottom] },
   {
     name: 'health',
@@ -39,13 +40,13 @@ const layers: readonly Layer[] = [
   ...proxyRooms(),
   { name: 'cmd', from: '^cmd/', may: ['^pkg/'] },
   { name: 'test', from: '^test/', may: ['^pkg/', '^cmd/', '^hack/'] },
-  { name: 'hack', from: '^hack/', may: ['^cmd/'] },
+  { name: 'hack', from: '^hack/', may: ['^cmd/', folder('config')] },
 ];
 
 /** The rooms of the API side: what objects mean knows nothing of where they come from. */
 function kubeRooms(): readonly Layer[] {
-  const base = [folder('log'), folder('runner'), folder('metrics'), ...bottom];
-  const common = ['^pkg/kube/(types|omission|metrics|yaml)[.]ts$'];
+  const base = [folder('log'), folder('runner'), folder('metrics'), folder('yaml'), ...bottom];
+  const common = ['^pkg/kube/(types|omission|metrics)[.]ts$'];
   const rooms = {
     objects: [],
     credentials: ['objects'],
@@ -96,7 +97,7 @@ const owners: Readonly<Record<string, string>> = {
   pino: folder('log'),
   'prom-client': folder('metrics'),
   '@kubernetes/client-node': '^pkg/kube/credentials/library[.]ts$',
-  yaml: '^pkg/(kube/yaml[.]ts$|config/)',
+  yaml: folder('yaml'),
 };
 
 type Layer = { readonly name: string; readonly from: string; readonly may: readonly string[] };

@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { dirname, resolve } from 'node:path';
+import { YamlError, yamlDocuments } from '../../yaml/yaml.ts';
 import { isObject, quoted } from '../objects/fields.ts';
-import { YamlError, yamlDocuments } from '../yaml.ts';
 
 const serviceAccount = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** How many bytes a kubeconfig may have, or a file that it names. */

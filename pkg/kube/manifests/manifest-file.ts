@@ -1,7 +1,7 @@
+import { YamlError, yamlDocuments } from '../../yaml/yaml.ts';
 import { isObject } from '../objects/fields.ts';
 import { isForeign, nameOf } from '../objects/reduce.ts';
 import type { Kind, ObjectName } from '../types.ts';
-import { YamlError, yamlDocuments } from '../yaml.ts';
 
 /** A file or an object that says nothing we can read, and where: `web.yaml:3:7: bad indentation`. */
 export class ManifestError extends Error {

@@ -1,4 +1,15 @@
-import { Composer, CST, type Document, isScalar, Lexer, LineCounter, Parser, visit } from 'yaml';
+import {
+  Composer,
+  CST,
+  type Document,
+  isPair,
+  isScalar,
+  Lexer,
+  LineCounter,
+  Parser,
+  stringify,
+  visit,
+} from 'yaml';
 
 /** How deep collections may stand in each other; objects of Kubernetes have a dozen levels. */
 const deepest = 128;
@@ -32,11 +43,17 @@ export class YamlError extends Error {
   }
 }
 
+/** How a text is read. */
+export interface YamlOptions {
+  /** Told the path of a key that stands twice in a map, as in `ipvs.scheduler`; the last one counts. Without it, that is an error. */
+  readonly onDuplicate?: (path: string) => void;
+}
+
 /**
  * The documents of a text, one after the other. The time that it takes is in proportion to the text, whatever it holds:
  * deep nesting and aliases of aliases are refused before they are read. Throws YamlError alone.
  */
-export function* yamlDocuments(text: string): Generator<unknown> {
+export function* yamlDocuments(text: string, options: YamlOptions = {}): Generator<unknown> {
   if (text.length > longestText) {
     const message = `more than ${longestText} characters; as JSON it would be read faster`;
     throw new YamlError('REFUSED', { message });
@@ -46,12 +63,17 @@ export function* yamlDocuments(text: string): Generator<unknown> {
     // The library's own look for keys that come twice compares each with each.
     const composer = new Composer({ uniqueKeys: false, logLevel: 'error' });
     for (const document of composer.compose(tokens(text, lines)))
-      yield valueOf(document as Document, lines);
+      yield valueOf(document as Document, { lines, ...options });
   } catch (error) {
     if (error instanceof YamlError) throw error;
     const message = error instanceof Error ? error.message : String(error);
     throw new YamlError('REFUSED', { message });
   }
+}
+
+/** A value as block YAML, two spaces a level, ending in a line end. */
+export function printYaml(value: unknown): string {
+  return stringify(value, { lineWidth: 0 });
 }
 
 /** What the parser makes of the text, as long as it stays within the limits. */
@@ -71,31 +93,40 @@ function* tokens(text: string, lines: LineCounter): Generator<CST.Token> {
   yield* parser.end();
 }
 
-function valueOf(document: Document, lines: LineCounter): unknown {
+function valueOf(document: Document, context: YamlContext): unknown {
   const [error] = document.errors;
   if (error !== undefined) {
-    const position = positionAt(error.pos[0], lines);
+    const position = positionAt(error.pos[0], context.lines);
     throw new YamlError(error.code, { message: error.message, position });
   }
-  refuseDuplicates(document, lines);
+  findDuplicates(document, context);
   return document.toJS();
 }
 
+/** What is known besides the document. */
+type YamlContext = YamlOptions & { readonly lines: LineCounter };
+
 /** A key that stands twice in a map is a slip of the pen, of which one half would be lost. */
-function refuseDuplicates(document: Document, lines: LineCounter): void {
+function findDuplicates(document: Document, { lines, onDuplicate }: YamlContext): void {
   visit(document, {
-    Map(_key, map) {
+    Map(_key, map, ancestors) {
       const known = new Set<unknown>();
       for (const { key } of map.items) {
         if (!isScalar(key)) continue;
         if (known.has(key.value)) {
           const position = positionAt(key.range?.[0] ?? 0, lines);
-          throw new YamlError('DUPLICATE_KEY', { message: 'map keys must be unique', position });
+          if (onDuplicate === undefined)
+            throw new YamlError('DUPLICATE_KEY', { message: 'map keys must be unique', position });
+          onDuplicate(pathOf([...ancestors.filter(isPair).map((pair) => pair.key), key]));
         }
         known.add(key.value);
       }
     },
   });
+}
+
+function pathOf(keys: readonly unknown[]): string {
+  return keys.map((key) => (isScalar(key) ? String(key.value) : '?')).join('.');
 }
 
 function refusal(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { YamlError, yamlDocuments } from './yaml.ts';
+import { printYaml, YamlError, yamlDocuments } from './yaml.ts';
 
 /** Anchors each of which holds the one before nine times. */
 function laughs(levels: number): string {
@@ -57,6 +57,19 @@ test('a key that stands twice is found, and where, among any number of keys', ()
   expect([...yamlDocuments(keys.join('\n'))]).toHaveLength(1);
   const { code, position } = failure([...keys, 'k7: 2'].join('\n'));
   expect([code, position]).toEqual(['DUPLICATE_KEY', { line: 5_001, column: 1 }]);
+});
+
+test('a key that stands twice is told with its path where that is no error, and the last one counts', () => {
+  const told: string[] = [];
+  const text = 'a: 1\nb:\n  c: {d: 1, d: 2}\na: 3\n';
+  const documents = [...yamlDocuments(text, { onDuplicate: (path) => told.push(path) })];
+  expect(documents).toEqual([{ a: 3, b: { c: { d: 2 } } }]);
+  expect(told).toEqual(['a', 'b.c.d']);
+});
+
+test('what is printed is read back', () => {
+  const value = { a: null, b: { c: ['1', true, 'yes', '::'], d: 30 }, e: '30s', f: {}, g: '' };
+  expect([...yamlDocuments(printYaml(value))]).toEqual([value]);
 });
 
 test('broken YAML is said to be broken, and where', () => {
