@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
-import { configz } from '../../pkg/config/configz.ts';
 import { parseServiceAnnotations } from '../../pkg/config/service-annotations.ts';
-import type { ListenAddress, ProxyConfig } from '../../pkg/config/types.ts';
+import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { buildInfo } from '../../pkg/config/version.ts';
 import type { IpvsConnections } from '../../pkg/connections/connections.ts';
 import { ProcIpvsConnections } from '../../pkg/connections/proc.ts';
@@ -11,9 +10,7 @@ import { isNotFound, isUnsupported, KernelError } from '../../pkg/errno/errno.ts
 import type { Firewall } from '../../pkg/firewall/firewall.ts';
 import { nftGeneration } from '../../pkg/firewall/generation.ts';
 import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
-import { HttpServer, type Routes } from '../../pkg/health/http.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
-import { healthRoutes, metricsRoutes } from '../../pkg/health/routes.ts';
 import { type Family, families, familyOf, type IpAddress } from '../../pkg/ip/address.ts';
 import type { IpSets } from '../../pkg/ipset/ipset.ts';
 import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
@@ -33,7 +30,6 @@ import { NetlinkNeighbours } from '../../pkg/neighbours/netlink.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import { printTraceEvent, type TraceEvent } from '../../pkg/netlink/trace.ts';
-import type { RuleSettings } from '../../pkg/proxy/apply/rule-source.ts';
 import { FlowForgetter } from '../../pkg/proxy/flows/stale-flows.ts';
 import { ClientResets } from '../../pkg/proxy/graceful/client-reset.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
@@ -47,7 +43,9 @@ import { watchEligibility } from './eligibility.ts';
 import { logReadings } from './log-readings.ts';
 import { openObjects } from './object-source.ts';
 import { createReporter } from './reporter.ts';
+import { ruleSettings } from './rule-settings.ts';
 import { type Part, runAll } from './run-all.ts';
+import { createServers } from './servers.ts';
 
 /** The whole program, built and not yet started. */
 export interface Program {
@@ -91,7 +89,7 @@ export async function assemble(config: ProxyConfig, log: ProgramLog): Promise<Pr
     proxier.onChange(change);
   };
   const parts: readonly Part[] = [
-    ...createServers(shared, (address) => proxier.isNodeAddress(address)),
+    ...createServers({ ...shared, isNodeAddress: (address) => proxier.isNodeAddress(address) }),
     ...objects.parts,
     (signal) => objects.source.run(onChange, signal),
     (signal) => proxier.run(signal),
@@ -206,11 +204,6 @@ async function createProxier(shared: Shared, confirm: Source['confirm']): Promis
   });
   const clientReset = createClientResets(shared, kernel);
   const { nodeName, scheduler, excludeCIDRs: excluded, syncPeriod, minSyncPeriod } = config;
-  const ruleSettings = {
-    masqueradeMark: 2 ** config.masqueradeBit,
-    masqueradeAll: config.masqueradeAll,
-    detectLocal: toDetectLocal(config.detectLocal),
-  };
   const proxier = new Proxier({
     ipvs,
     ipsets,
@@ -225,7 +218,7 @@ async function createProxier(shared: Shared, confirm: Source['confirm']): Promis
     nodeName,
     scheduler,
     excluded,
-    ruleSettings,
+    ruleSettings: ruleSettings(config),
     syncPeriod,
     minSyncPeriod,
     drains: { mode: config.drainMode, timeout: config.drainTimeout },
@@ -263,35 +256,4 @@ function createClientResets(
     onFailed: (count) => metrics.clientResets.inc({ result: 'failed' }, count),
     onSkipped: (count) => metrics.clientResets.inc({ result: 'skipped' }, count),
   });
-}
-
-function toDetectLocal(detectLocal: ProxyConfig['detectLocal']): RuleSettings['detectLocal'] {
-  switch (detectLocal.mode) {
-    case 'ClusterCIDR':
-      return { mode: 'ClusterCIDR', networks: detectLocal.cidrs };
-    case 'NodeCIDR':
-      return { mode: 'NodeCIDR' };
-    case 'BridgeInterface':
-      return { mode: 'interface', name: detectLocal.interfaceName };
-    case 'InterfaceNamePrefix':
-      return { mode: 'interface', name: `${detectLocal.prefix}+` };
-  }
-}
-
-function createServers(
-  shared: Shared,
-  isNodeAddress: (address: IpAddress) => boolean,
-): readonly Part[] {
-  const { config, health, metrics, clock, log } = shared;
-  const toHealth = healthRoutes(health, metrics);
-  const toMetrics = metricsRoutes(metrics, () => configz(config));
-  const server = (name: string, where: ListenAddress | undefined, routes: Routes): Part[] => {
-    if (where === undefined) return [];
-    const made = new HttpServer({ name, ...where, routes, isNodeAddress, clock, log });
-    return [(signal) => made.run(signal)];
-  };
-  return [
-    ...server('health server', config.healthz, toHealth),
-    ...server('metrics server', config.metrics, toMetrics),
-  ];
 }
