@@ -14,9 +14,17 @@ export interface ProcessOptions {
   readonly input?: string;
   /** Milliseconds after which it is killed. */
   readonly timeout: number;
+  /** How many bytes it may print on each of its outputs; {@link outputLimit} unless said otherwise. */
+  readonly limit?: number;
 }
 
-/** Runs a program to its end. ENOENT if there is none of that name, ETIMEDOUT if it had to be killed. */
+/** What a program may print on one output: the rules of others are the larger part, and 100,000 of them take some 20 MiB. */
+const outputLimit = 256 * 1024 * 1024;
+
+/**
+ * Runs a program to its end. ENOENT if there is none of that name, ETIMEDOUT if it had to be killed, EMSGSIZE if it printed more
+ * than the limit, after which it is killed as well.
+ */
 export type RunProcess = (
   command: string,
   parameters: readonly string[],
@@ -24,7 +32,11 @@ export type RunProcess = (
 ) => Promise<ProcessResult>;
 
 /** Runs a program of this machine, without a shell and with messages in English. */
-export const runProcess: RunProcess = (command, parameters, { input, timeout }) => {
+export const runProcess: RunProcess = (
+  command,
+  parameters,
+  { input, timeout, limit = outputLimit },
+) => {
   const operation = `run ${command}`;
   const { promise, resolve, reject } = Promise.withResolvers<ProcessResult>();
   const child = spawn(command, parameters, {
@@ -32,8 +44,13 @@ export const runProcess: RunProcess = (command, parameters, { input, timeout }) 
     timeout,
     killSignal: 'SIGKILL',
   });
-  const stdout = collected(child.stdout);
-  const stderr = collected(child.stderr);
+  const onExcess = () => {
+    child.kill('SIGKILL');
+    const detail = `it printed more than ${limit} bytes`;
+    reject(new KernelError(operation, 'EMSGSIZE', { detail }));
+  };
+  const stdout = collected(child.stdout, { limit, onExcess });
+  const stderr = collected(child.stderr, { limit, onExcess });
   child.on('error', (cause: NodeJS.ErrnoException) => {
     reject(new KernelError(operation, asErrno(cause.code), { cause }));
   });
@@ -55,9 +72,23 @@ export function searchPath(): readonly string[] {
   return [...new Set([...own, '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'])];
 }
 
-function collected(stream: NodeJS.ReadableStream): () => string {
-  const chunks: Buffer[] = [];
-  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+/** Collects what a stream says; as soon as that is more than the limit, nothing is kept of it and `onExcess` is called once. */
+function collected(
+  stream: NodeJS.ReadableStream,
+  { limit, onExcess }: { limit: number; onExcess: () => void },
+): () => string {
+  let chunks: Buffer[] = [];
+  let size = 0;
+  stream.on('data', (chunk: Buffer) => {
+    const isWithin = size <= limit;
+    size += chunk.length;
+    if (size <= limit) {
+      chunks.push(chunk);
+      return;
+    }
+    chunks = [];
+    if (isWithin) onExcess();
+  });
   return () => Buffer.concat(chunks).toString();
 }
 

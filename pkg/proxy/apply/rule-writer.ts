@@ -148,11 +148,12 @@ class FamilyWriter {
   }
 
   async attempted(signal: AbortSignal): Promise<void> {
-    const aborted = new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    const { promise: aborted, resolve: abort } = Promise.withResolvers<void>();
+    const onAbort = () => abort();
+    signal.addEventListener('abort', onAbort, { once: true });
     while (!signal.aborted && this.#status.requested !== undefined && !this.#status.isFailing)
       await Promise.race([this.#attempt, aborted]);
+    signal.removeEventListener('abort', onAbort);
   }
 
   async run(signal: AbortSignal): Promise<void> {
