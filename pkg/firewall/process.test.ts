@@ -28,11 +28,14 @@ test('a program that takes too long is killed', async () => {
   );
 });
 
-test.each(['', ' >&2'])('a program that prints more than it may is killed: yes%s', async (where) => {
-  await expect(
-    runProcess('sh', ['-c', `exec yes${where}`], { timeout, limit: 100_000 }),
-  ).rejects.toThrow('run sh: EMSGSIZE (it printed more than 100000 bytes)');
-});
+test.each(['', ' >&2'])(
+  'a program that prints more than it may is killed: yes%s',
+  async (where) => {
+    await expect(
+      runProcess('sh', ['-c', `exec yes${where}`], { timeout, limit: 100_000 }),
+    ).rejects.toThrow('run sh: EMSGSIZE (it printed more than 100000 bytes)');
+  },
+);
 
 test('a program may print as much as the limit', async () => {
   const { stdout } = await runProcess('printf', ['four'], { timeout, limit: 4 });

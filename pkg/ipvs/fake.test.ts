@@ -85,14 +85,6 @@ describe('what only the fake can do', () => {
     expect(await again()).toMatchObject([{ activeConnections: 0 }]);
   });
 
-  test('a write during a dump is a mistake of the program', async () => {
-    const fake = filled(new FakeIpvs());
-    const reading = fake.virtualServers();
-    expect(() => fake.write([])).toThrow('a write during a dump');
-    await reading;
-    expect(fake.write([])).toEqual([]);
-  });
-
   test('calls are counted', async () => {
     const fake = filled(new FakeIpvs());
     await fake.realServers(virtualServer);

@@ -119,7 +119,7 @@ export interface IpvsTimeouts {
  * The kernel's load balancer in this network namespace.
  *
  * A write is done when the call returns. A read of many objects may let the event loop turn between two
- * receives; nobody may write until it has ended, because the kernel then skips objects without saying so.
+ * receives; a write until it has ended throws, because the kernel would then skip objects without saying so.
  * Firewall-mark services are never ours: no read reports them.
  */
 export interface Ipvs {

@@ -1,6 +1,7 @@
 import { errnoOf, type Failure, isUnsupported, KernelError } from '../errno/errno.ts';
 import { addressFamily } from '../netlink/addresses.ts';
 import { type Connection, type ConnectionOptions, openConnection } from '../netlink/connection.ts';
+import type { DumpOptions } from '../netlink/dump.ts';
 import {
   type GenericCommand,
   GenericFamily,
@@ -72,6 +73,8 @@ function find(family: GenericFamily, loadModule: ((name: string) => void) | unde
 export class NetlinkIpvs implements Ipvs {
   readonly #connection: Connection;
   readonly #family: GenericFamily;
+  /** How many dumps are under way. */
+  #dumps = 0;
 
   constructor(connection: Connection, family: GenericFamily) {
     this.#connection = connection;
@@ -79,12 +82,13 @@ export class NetlinkIpvs implements Ipvs {
   }
 
   write(batch: readonly IpvsWrite[]): readonly Failure[] {
+    if (this.#dumps > 0) throw new Error('a write during a dump: the kernel would lose objects');
     return this.#family.batch(batch, { put: putWrite, describe: printWrite });
   }
 
   async virtualServers(): Promise<readonly VirtualServerStatus[]> {
     const virtualServers: VirtualServerStatus[] = [];
-    await this.#family.dump(
+    await this.#dump(
       commands.listServices,
       {},
       {
@@ -120,7 +124,7 @@ export class NetlinkIpvs implements Ipvs {
   async realServers(id: VirtualServerId): Promise<readonly RealServerStatus[]> {
     const virtualServers: RealServerStatus[] = [];
     const family = addressFamily(id.address);
-    await this.#family.dump(
+    await this.#dump(
       commands.listDests,
       { service: serviceIdOf(id) },
       {
@@ -132,6 +136,20 @@ export class NetlinkIpvs implements Ipvs {
       },
     );
     return virtualServers;
+  }
+
+  /** The kernel loses objects out of a dump during which something is written, and does not say so. */
+  async #dump<Request, Reply>(
+    command: GenericCommand<Request, Reply>,
+    value: Request,
+    options: DumpOptions<Reply>,
+  ): Promise<void> {
+    this.#dumps++;
+    try {
+      await this.#family.dump(command, value, options);
+    } finally {
+      this.#dumps--;
+    }
   }
 
   info(): IpvsInfo {

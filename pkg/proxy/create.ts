@@ -24,13 +24,13 @@ import type { FlowForgetter } from './flows/stale-flows.ts';
 import { Replacements } from './graceful/address-reuse.ts';
 import type { ClientReset } from './graceful/client-reset.ts';
 import { drainContextOf } from './graceful/context.ts';
+import type { ApplyNow } from './graceful/ender.ts';
 import { FrontEndLinger } from './graceful/linger.ts';
 import { GracefulTerminationManager } from './graceful/manager.ts';
 import type { DrainMode } from './graceful/policy.ts';
 import type { AuditContext } from './observed/kernel-reader.ts';
 import { LeftoverSets } from './observed/leftover-sets.ts';
 import { Mirror } from './observed/mirror.ts';
-import type { FailedOperation, ServerOperation } from './plan/failed-operation.ts';
 import type { Reporter } from './reporter.ts';
 import type { KeptSettings } from './settings/kernel-settings.ts';
 
@@ -130,14 +130,10 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   const applier = new Applier({
     ...{ ipvs, ipsets, links, mirror, reporter, log, clock },
     requestRules: (family, nonEmpty) => rules.request(family, nonEmpty),
-    drain: (requests) => graceful.begin(requests),
+    drain: (requests, token) => graceful.begin(requests, token),
     forgetFlows: (virtualServers) => flows.forgetUntranslated(virtualServers),
   });
-  const applyNow = (operations: readonly ServerOperation[]): readonly FailedOperation[] => {
-    const failed = applier.applyNow(operations);
-    retries.fail(failed);
-    return failed;
-  };
+  const applyNow = applyingNow(applier, retries);
   const onReused = () => reporter.reused();
   const replacements = new Replacements({ ipvs, apply: applyNow, now, log, onReused });
   const guard = new StartGuard({ ...common, store, intake, log, confirm: options.confirm });
@@ -157,6 +153,15 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   return {
     ...{ ...common, ...looked, mutex, store, intake, ledgerUpdater },
     ...{ rules, linger, reconciler, guard, auditContext },
+  };
+}
+
+/** Carries out operations on real servers; those that fail are tried again. */
+function applyingNow(applier: Applier, retries: Retries): ApplyNow {
+  return (operations, token) => {
+    const failed = applier.applyNow(operations, token);
+    retries.fail(failed);
+    return failed;
   };
 }
 
@@ -180,7 +185,7 @@ function buildPods(
 }
 
 interface GracefulParts {
-  readonly applyNow: (operations: readonly ServerOperation[]) => readonly FailedOperation[];
+  readonly applyNow: ApplyNow;
   readonly mutex: Mutex;
   readonly ledger: Ledger;
   readonly mirror: Mirror;

@@ -2,6 +2,7 @@ import type { Family } from '../ip/address.ts';
 import type { Change } from '../kube/types.ts';
 import { Backoff } from '../runner/backoff.ts';
 import { seconds, sleep } from '../runner/clock.ts';
+import type { MutexToken } from '../runner/mutex.ts';
 import { Runner } from '../runner/runner.ts';
 import { Yielder } from '../runner/yielder.ts';
 import type { Entered } from './changes/ledger-updater.ts';
@@ -14,11 +15,10 @@ import { Keys } from './desired/keys.ts';
 import type { GracefulTerminationManager } from './graceful/manager.ts';
 import { guarded } from './guarded-reporter.ts';
 import { waitForObjects } from './initial-objects.ts';
-import { audit, readAddresses } from './observed/kernel-reader.ts';
+import { Audit, readAddresses } from './observed/kernel-reader.ts';
 
 /** How long audits that failures asked for keep apart, in milliseconds. */
 const auditPause = seconds(1);
-
 /** How long changes wait at most while a long work goes on, in milliseconds. */
 const longestWait = 100;
 
@@ -62,7 +62,7 @@ export class Proxier {
       clock,
       log,
       minInterval: minSyncPeriod,
-      run: () => mutex.run(() => this.#syncOrAudit()),
+      run: () => mutex.run((token) => this.#syncOrAudit(token)),
     });
     this.#audits = new Runner({
       clock,
@@ -92,7 +92,7 @@ export class Proxier {
     await waitForObjects(this.#parts, { ...this.#options, signal });
     if (signal.aborted) return;
     this.#audits.request();
-    const onChange = () => void this.#parts.mutex.run(() => this.#readAddresses());
+    const onChange = () => void this.#parts.mutex.run((token) => this.#readAddresses(token));
     await Promise.all([
       this.#audits.run(signal),
       this.#syncs.run(signal),
@@ -120,13 +120,14 @@ export class Proxier {
     const { mutex, rules, reconciler, store, guard } = this.#parts;
     const started = clock.now();
     this.#isAuditDue = false;
-    const { isSuccess, triggers } = await mutex.run(() => this.#syncAll());
+    const { isSuccess, triggers } = await mutex.run((token) => this.#syncAll(token));
     this.#hasRead = true;
     let isWhole = isSuccess;
     do {
       await rules.attempted(this.#stop.signal);
       if (this.#stop.signal.aborted) return;
-      isWhole = (await mutex.run(() => this.#settle(reconciler.takeWaiting()))) && isWhole;
+      const settle = (token: MutexToken) => this.#settle(reconciler.takeWaiting(), token);
+      isWhole = (await mutex.run(settle)) && isWhole;
     } while (reconciler.isWaiting);
     this.#report(started, { isSuccess: isWhole, triggers, families });
     if (!isWhole) return;
@@ -137,37 +138,39 @@ export class Proxier {
     if (store.isDirty || guard.isWaiting) this.#syncs.request();
   }
 
-  async #syncAll(): Promise<Synced> {
+  async #syncAll(token: MutexToken): Promise<Synced> {
     const { clock, reporter } = this.#options;
-    await readAddresses(this.#parts.auditContext);
+    await readAddresses(this.#parts.auditContext, token);
     this.#parts.store.markDirty(() => true);
-    const { triggers } = await this.#enter({ isComplete: true });
+    const { triggers } = await this.#enter(token, { isComplete: true });
     const keys = new Keys();
     const yielder = new Yielder(() => clock.now());
-    for await (const step of audit(this.#parts.auditContext)) {
+    const audit = new Audit(this.#parts.auditContext);
+    for (let step = await audit.next(token); step; step = await audit.next(token)) {
       keys.add(step);
       reporter.progressed();
       await yielder.yieldIfDue();
     }
     this.#parts.guard.inspect();
-    return { isSuccess: await this.#settle(keys), triggers };
+    return { isSuccess: await this.#settle(keys, token), triggers };
   }
 
   /** Carries out what changed, and what is due. */
-  async #sync(): Promise<void> {
+  async #sync(token: MutexToken): Promise<void> {
     if (!this.#hasRead) return;
     const { retries, reconciler } = this.#parts;
     const started = this.#options.clock.now();
-    const { keys, triggers } = await this.#enter();
+    const { keys, triggers } = await this.#enter(token);
     const families = this.#options.families.filter((family) => keys.families.has(family));
     keys.add(retries.due());
     keys.add(reconciler.takeWaiting());
-    const isSuccess = await this.#settle(keys);
+    const isSuccess = await this.#settle(keys, token);
     this.#report(started, { isSuccess, triggers, families });
   }
 
   /** Brings the ledger up to date, and asks for another sync if there is more to enter. */
-  async #enter({ isComplete = false } = {}): Promise<Entered> {
+  async #enter(token: MutexToken, { isComplete = false } = {}): Promise<Entered> {
+    token.check();
     this.#nodeAddresses.markServices();
     const entered = await this.#parts.ledgerUpdater.enter(this.#nodeContext(), { isComplete });
     const wait = (entered.next ?? Number.POSITIVE_INFINITY) - this.#options.clock.now();
@@ -178,9 +181,9 @@ export class Proxier {
   }
 
   /** A sync that was broken off loses nothing: what it had taken in is in the ledger, with which the audit compares all. */
-  async #syncOrAudit(): Promise<void> {
+  async #syncOrAudit(token: MutexToken): Promise<void> {
     try {
-      await this.#sync();
+      await this.#sync(token);
     } catch (error) {
       this.#audits.request();
       throw error;
@@ -188,14 +191,14 @@ export class Proxier {
   }
 
   /** Changes that come during a long work are carried out between two parts of it. */
-  async #syncBetween(): Promise<void> {
+  async #syncBetween(token: MutexToken): Promise<void> {
     const { store, reconciler } = this.#parts;
     const started = this.#options.clock.now();
     if (!store.isDirty || started - this.#lastSync < longestWait) return;
     this.#lastSync = started;
-    const { keys, triggers } = await this.#enter();
+    const { keys, triggers } = await this.#enter(token);
     const families = this.#options.families.filter((family) => keys.families.has(family));
-    const { isSuccess, needsAudit } = await reconciler.reconcile(keys);
+    const { isSuccess, needsAudit } = await reconciler.reconcile(keys, token);
     if (needsAudit) this.#postponeAudit();
     this.#report(started, { isSuccess, triggers, families });
   }
@@ -206,19 +209,19 @@ export class Proxier {
     const { mutex, rules, auditContext } = this.#parts;
     const started = clock.now();
     settings.restore();
-    const steps = audit(auditContext);
+    const steps = new Audit(auditContext);
     const yielder = new Yielder(() => clock.now());
     // Beside the mutex: it starts programs, which may wait for a lock.
     const checking = rules.check();
     this.#isAuditDue = false;
     let isSuccess = true;
     for (let isOver = false; !isOver; ) {
-      await mutex.run(async () => {
-        await this.#sync();
-        const step = await steps.next();
-        isOver = step.done === true;
-        if (step.done !== true)
-          isSuccess = (await this.#settle(step.value, { isRepair: true })) && isSuccess;
+      await mutex.run(async (token) => {
+        await this.#sync(token);
+        const step = await steps.next(token);
+        isOver = step === undefined;
+        if (step !== undefined)
+          isSuccess = (await this.#settle(step, token, { isRepair: true })) && isSuccess;
       });
       await yielder.yieldIfDue();
     }
@@ -227,9 +230,9 @@ export class Proxier {
     this.#report(started, { isSuccess, triggers: [], families });
   }
 
-  async #readAddresses(): Promise<void> {
+  async #readAddresses(token: MutexToken): Promise<void> {
     try {
-      await readAddresses(this.#parts.auditContext);
+      await readAddresses(this.#parts.auditContext, token);
       if (this.#nodeAddresses.haveChanged) this.#syncs.request();
     } catch (error) {
       this.#options.log.error('could not read addresses', error);
@@ -244,21 +247,21 @@ export class Proxier {
   }
 
   /** Makes the kernel right for some keys, and for retired front ends whose time has come. False if something shared failed. */
-  async #settle(keys: Keys, { isRepair = false } = {}): Promise<boolean> {
+  async #settle(keys: Keys, token: MutexToken, { isRepair = false } = {}): Promise<boolean> {
     const { rules, reconciler, ledger, graceful, linger, replacements } = this.#parts;
     const now = this.#options.clock.now();
     this.#lastSync = now;
     rules.refresh();
-    const between = () => this.#syncBetween();
-    const outcomes = [await reconciler.reconcile(keys, { isRepair, between })];
+    const between = { isRepair, between: () => this.#syncBetween(token) };
+    const outcomes = [await reconciler.reconcile(keys, token, between)];
     const retired = ledger.retired();
     for (const key of keys.virtualServers) if (retired.has(key)) graceful.virtualServerRetired(key);
     const released = linger.release(now);
     const rested = replacements.due();
     released.keys.add(rested.keys);
-    if (!released.keys.isEmpty) outcomes.push(await reconciler.reconcile(released.keys));
+    if (!released.keys.isEmpty) outcomes.push(await reconciler.reconcile(released.keys, token));
     const gone = linger.forget();
-    if (!gone.isEmpty) outcomes.push(await reconciler.reconcile(gone));
+    if (!gone.isEmpty) outcomes.push(await reconciler.reconcile(gone, token));
     this.#schedule([released.next, rested.next]);
     this.#options.flows.reconcileUdp(this.#parts.ledgerUpdater.takeUdpChanges());
     if (outcomes.some(({ needsAudit }) => needsAudit)) this.#postponeAudit();

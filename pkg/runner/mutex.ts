@@ -1,3 +1,47 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/**
+ * Proof that its holder works inside a mutex: what may only run there takes it as a parameter, so that the compiler refuses a call
+ * from elsewhere. It is over when the work that it was given to has ended.
+ */
+class Token {
+  readonly #mutex: Mutex;
+  #isOver = false;
+
+  private constructor(mutex: Mutex) {
+    this.#mutex = mutex;
+  }
+
+  /** Only the mutex of this file can make a token: the class is exported as a type. */
+  static make(mutex: Mutex): Token {
+    return new Token(mutex);
+  }
+
+  static end(token: Token): void {
+    token.#isOver = true;
+  }
+
+  /** Throws if the work that the token was given to has ended: whoever kept it works outside the mutex. */
+  check(): void {
+    if (this.#isOver) throw new Error('a mutex token was used after its turn had ended');
+  }
+
+  /** Whether the work that the token was given to has ended. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Whether it is a token of some mutex. */
+  isOf(mutex: Mutex): boolean {
+    return this.#mutex === mutex;
+  }
+}
+
+export type MutexToken = Token;
+
+/** The tokens under which the present asynchronous call chain works. */
+const held = new AsyncLocalStorage<readonly MutexToken[]>();
+
 /**
  * One piece of work at a time, in the order asked for: what reads and writes the kernel goes through it, so that
  * nothing is written while a dump is under way.
@@ -11,15 +55,33 @@ export class Mutex {
     return this.#waiting;
   }
 
-  /** Runs the work when everything asked for before has ended, and gives back what it gives back or throws. */
-  async run<T>(work: () => Promise<T> | T): Promise<T> {
+  /**
+   * Runs the work when everything asked for before has ended, and gives back what it gives back or throws. Throws if it is called
+   * from inside the mutex, where waiting for it would never end.
+   */
+  async run<T>(work: (token: MutexToken) => Promise<T> | T): Promise<T> {
+    const outer = (held.getStore() ?? []).filter(({ isOver }) => !isOver);
+    if (outer.some((token) => token.isOf(this)))
+      throw new Error('a mutex was asked for from inside: the wait would never end');
     this.#waiting++;
-    const turn = this.#last.then(work);
+    const turn = this.#last.then(() => this.#take(work, outer));
     this.#last = turn.catch(() => undefined);
     try {
       return await turn;
     } finally {
       this.#waiting--;
+    }
+  }
+
+  async #take<T>(
+    work: (token: MutexToken) => Promise<T> | T,
+    outer: readonly MutexToken[],
+  ): Promise<T> {
+    const token = Token.make(this);
+    try {
+      return await held.run([...outer, token], () => work(token));
+    } finally {
+      Token.end(token);
     }
   }
 }

@@ -463,6 +463,16 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
       expect(harness.readBack()).toHaveLength(299);
     });
 
+    test('a write during a dump is a mistake of the program', async () => {
+      ipvs.write([{ kind: 'addVirtualServer', virtualServer: web }]);
+      for (const dump of [() => ipvs.virtualServers(), () => ipvs.realServers(web)]) {
+        const reading = dump();
+        expect(() => ipvs.write([])).toThrow('a write during a dump');
+        await reading;
+        expect(ipvs.write([])).toEqual([]);
+      }
+    });
+
     test('the version and the size of the connection table are told', () => {
       const { version, connectionTableSize } = ipvs.info();
       expect(version).toMatch(/^1\.\d+\.\d+$/);

@@ -5,6 +5,7 @@ import type { Ipvs, IpvsWrite, VirtualServerId } from '../../ipvs/ipvs.ts';
 import type { AddressWrite, Links } from '../../links/links.ts';
 import type { Logger } from '../../log/log.ts';
 import type { Clock } from '../../runner/clock.ts';
+import type { MutexToken } from '../../runner/mutex.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import { deviceName } from '../desired/device.ts';
 import type { SetId } from '../desired/sets.ts';
@@ -35,7 +36,7 @@ export interface ApplierOptions {
   /** Has a family's rules written for the sets that have entries; the mirror says when they are. */
   readonly requestRules: (family: Family, nonEmpty: ReadonlySet<SetId>) => void;
   /** Begins to drain real servers whose weight is 0 now. */
-  readonly drain: (requests: readonly DrainRequest[]) => Promise<void>;
+  readonly drain: (requests: readonly DrainRequest[], token: MutexToken) => Promise<void>;
   /** Has flows deleted that began before their virtual server stood. */
   readonly forgetFlows: (virtualServers: readonly VirtualServerId[]) => void;
 }
@@ -54,9 +55,11 @@ export class Applier {
   /** Carries out a plan: neighbouring operations of a kind go to the kernel in batches. Tries every one, whatever failed before. */
   async apply(
     operations: readonly Operation[],
+    token: MutexToken,
     { isRepair = false } = {},
   ): Promise<readonly FailedOperation[]> {
     const { reporter, clock, drain } = this.#options;
+    token.check();
     const failed: FailedOperation[] = [];
     const yielder = new Yielder(() => clock.now());
     for (const batch of batches(operations)) {
@@ -66,12 +69,13 @@ export class Applier {
     }
     this.#account(operations, { failed, isRepair });
     const drains = succeeded(operations, failed).filter(beginsDrain);
-    if (drains.length > 0) await drain(drains);
+    if (drains.length > 0) await drain(drains, token);
     return failed;
   }
 
   /** Carries out operations on virtual and real servers before it returns. Drains do not begin by it. */
-  applyNow(operations: readonly ServerOperation[]): readonly FailedOperation[] {
+  applyNow(operations: readonly ServerOperation[], token: MutexToken): readonly FailedOperation[] {
+    token.check();
     if (operations.length === 0) return [];
     const failed = this.#applyBatch(operations);
     this.#account(operations, { failed, isRepair: false });

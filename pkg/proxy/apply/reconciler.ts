@@ -2,6 +2,7 @@ import { isNotFound } from '../../errno/errno.ts';
 import type { Family, IpAddress } from '../../ip/address.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { Logger } from '../../log/log.ts';
+import type { MutexToken } from '../../runner/mutex.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
@@ -46,6 +47,12 @@ export interface ReconcileOptions {
   readonly between?: () => Promise<void>;
 }
 
+/** How a plan is carried out. */
+interface Applying {
+  readonly token: MutexToken;
+  readonly isRepair: boolean;
+}
+
 /** Plans for some keys, carries the plan out, and accounts for what happened. */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
@@ -68,20 +75,22 @@ export class Reconciler {
     return waiting;
   }
 
-  /** Makes the kernel right for some keys. Inside the mutex only. */
+  /** Makes the kernel right for some keys. */
   async reconcile(
     keys: Keys,
+    token: MutexToken,
     { isRepair = false, between }: ReconcileOptions = {},
   ): Promise<Outcome> {
     const { ledger, mirror, replacements, now } = this.#options;
+    token.check();
     const outcomes: Outcome[] = [];
     const yielder = new Yielder(now);
     for await (const part of planParts(keys, { ledger, mirror, yielder })) {
-      outcomes.push(await this.#reconcilePart(part, { isRepair }));
+      outcomes.push(await this.#reconcilePart(part, { token, isRepair }));
       await yielder.yieldIfDue();
       await between?.();
     }
-    await replacements.verify();
+    await replacements.verify(token);
     return {
       isSuccess: outcomes.every(({ isSuccess }) => isSuccess),
       needsAudit: outcomes.some(({ needsAudit }) => needsAudit),
@@ -89,10 +98,10 @@ export class Reconciler {
   }
 
   /** Where planning a part throws, its virtual servers are planned one by one: one of them stops no other. */
-  async #reconcilePart(part: Keys, { isRepair }: { isRepair: boolean }): Promise<Outcome> {
+  async #reconcilePart(part: Keys, applying: Applying): Promise<Outcome> {
     const { log } = this.#options;
     try {
-      return await this.#attempt(part, { isRepair });
+      return await this.#attempt(part, applying);
     } catch (cause) {
       const error = cause instanceof Error ? cause : new Error(String(cause));
       const [first, ...others] = part.virtualServers;
@@ -105,20 +114,20 @@ export class Reconciler {
     }
     const outcomes: Outcome[] = [];
     for (const single of singleParts(part))
-      outcomes.push(await this.#reconcilePart(single, { isRepair }));
+      outcomes.push(await this.#reconcilePart(single, applying));
     return {
       isSuccess: outcomes.every(({ isSuccess }) => isSuccess),
       needsAudit: outcomes.some(({ needsAudit }) => needsAudit),
     };
   }
 
-  async #attempt(part: Keys, { isRepair }: { isRepair: boolean }): Promise<Outcome> {
+  async #attempt(part: Keys, applying: Applying): Promise<Outcome> {
     const { retries } = this.#options;
     const keys = await this.#readBack(part);
     this.#learnPods(keys);
-    const first = await this.#planAndApply(keys, { isRepair });
+    const first = await this.#planAndApply(keys, applying);
     if (first.unmarked.isEmpty) return outcomeOf(first.failed);
-    const second = await this.#planAndApply(first.unmarked, { isRepair });
+    const second = await this.#planAndApply(first.unmarked, applying);
     // Why its entries could not be written is logged already.
     for (const key of second.unmarked.virtualServers) retries.failServer(key, new Error(unmarked));
     return outcomeOf([...first.failed, ...second.failed]);
@@ -126,7 +135,7 @@ export class Reconciler {
 
   async #planAndApply(
     keys: Keys,
-    { isRepair }: { isRepair: boolean },
+    applying: Applying,
   ): Promise<{ failed: readonly FailedOperation[]; unmarked: Keys }> {
     const { ledger, mirror, graceful, replacements, applier, families, retries } = this.#options;
     const planned = plan({
@@ -139,7 +148,7 @@ export class Reconciler {
       families,
     });
     this.#waiting.add(planned.waiting);
-    const failed = await applier.apply(planned.operations, { isRepair });
+    const failed = await applier.apply(planned.operations, applying.token, applying);
     retries.record(keys, { failed, undecided: planned.unmarked });
     this.#follow(planned.operations, failed);
     return { failed, unmarked: planned.unmarked };

@@ -7,11 +7,12 @@ import {
 } from '../../ipvs/ipvs.ts';
 import type { Logger } from '../../log/log.ts';
 import { seconds } from '../../runner/clock.ts';
+import type { MutexToken } from '../../runner/mutex.ts';
 import { Keys } from '../desired/keys.ts';
 import { isSamePod } from '../desired/ledger.ts';
 import { endsKey } from '../flows/flow-ends.ts';
-import type { FailedOperation, ServerOperation } from '../plan/failed-operation.ts';
 import { masqueraded } from '../plan/operation.ts';
+import type { ApplyNow } from './ender.ts';
 import { uniqueRS } from './list.ts';
 
 /**
@@ -41,7 +42,7 @@ interface Replacement {
 export interface ReplacementOptions {
   readonly ipvs: Ipvs;
   /** Carries out operations on real servers before it returns; the failed ones. */
-  readonly apply: (operations: readonly ServerOperation[]) => readonly FailedOperation[];
+  readonly apply: ApplyNow;
   readonly now: () => number;
   readonly log: Logger;
   /** A server came back with old connections twice, and is kept. */
@@ -110,8 +111,9 @@ export class Replacements {
     else replacement.isAdded = true;
   }
 
-  /** Sees whether the replaced servers that were added came without connections; one that did not is deleted once more. Inside the mutex only. */
-  async verify(): Promise<void> {
+  /** Sees whether the replaced servers that were added came without connections; one that did not is deleted once more. */
+  async verify(token: MutexToken): Promise<void> {
+    token.check();
     for (const [key, replacement] of this.#all) {
       if (!replacement.isAdded) {
         if (replacement.isOffered) this.#all.delete(key);
@@ -120,7 +122,7 @@ export class Replacements {
       const isReused = await this.#isReused(replacement);
       // What cannot be read is looked at again.
       if (isReused === undefined) continue;
-      if (isReused && replacement.attempt === 1) this.#repeat(replacement);
+      if (isReused && replacement.attempt === 1) this.#repeat(replacement, token);
       else {
         this.#all.delete(key);
         if (isReused) this.#options.onReused(replacement.virtualServer, replacement.realServer);
@@ -140,16 +142,17 @@ export class Replacements {
     }
   }
 
-  #repeat(replacement: Replacement): void {
+  #repeat(replacement: Replacement, token: MutexToken): void {
     const { virtualServer, realServer } = replacement;
     this.#options.log.info('a real server came back with old connections', {
       realServer: uniqueRS(virtualServer, realServer),
     });
     const { address, port } = realServer;
     const deleted = masqueraded({ address, port, weight: 0 });
-    this.#options.apply([
-      { kind: 'deleteRealServer', virtualServer, realServer: deleted, reason: 'reused' },
-    ]);
+    this.#options.apply(
+      [{ kind: 'deleteRealServer', virtualServer, realServer: deleted, reason: 'reused' }],
+      token,
+    );
     replacement.until = this.#options.now() + longRest;
     replacement.attempt = 2;
     replacement.isOffered = false;

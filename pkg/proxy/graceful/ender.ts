@@ -1,6 +1,6 @@
 import type { Logger } from '../../log/log.ts';
 import type { Clock } from '../../runner/clock.ts';
-import type { Mutex } from '../../runner/mutex.ts';
+import type { Mutex, MutexToken } from '../../runner/mutex.ts';
 import type { UdpHandover } from '../flows/udp-handover.ts';
 import type { FailedOperation, ServerOperation } from '../plan/failed-operation.ts';
 import type { DrainEnd } from '../plan/operation.ts';
@@ -9,11 +9,16 @@ import type { Leaving } from './client-search.ts';
 import { cutsClients, type Over } from './decide.ts';
 import { type Drain, type DrainList, type DrainRequest, type EndedDrain, nameOf } from './list.ts';
 
+/** Carries out operations on real servers before it returns; the failed ones. */
+export type ApplyNow = (
+  operations: readonly ServerOperation[],
+  token: MutexToken,
+) => readonly FailedOperation[];
+
 /** What a {@link DrainEnder} works with. */
 export interface DrainEnderOptions {
   readonly list: DrainList;
-  /** Carries out operations on real servers before it returns; the failed ones. */
-  readonly apply: (operations: readonly ServerOperation[]) => readonly FailedOperation[];
+  readonly apply: ApplyNow;
   /** Whether a Service wants the real server now, and for the same pod as far as both are known. */
   readonly isWanted: (
     virtualServer: DrainRequest['virtualServer'],
@@ -43,20 +48,23 @@ export class DrainEnder {
    * Deletes what is over. Those whose connections are cut go as soon as their clients are looked up; the urgent ones among them
    * are given back, for {@link finishNow}.
    */
-  finish(over: readonly Over[]): readonly Over[] {
+  finish(over: readonly Over[], token: MutexToken): readonly Over[] {
     const { clientReset, mutex } = this.#options;
     const isTold = (some: Over) =>
       clientReset !== undefined &&
       cutsClients(some, { cutsClosing: !clientReset.expiresConnections });
     const told = over.filter(isTold);
     const handedOver = over.filter(isAnswering);
-    this.#delete(over.filter((some) => !isTold(some) && !isAnswering(some)));
+    this.#delete(
+      over.filter((some) => !isTold(some) && !isAnswering(some)),
+      token,
+    );
     this.#handOver(handedOver);
     for (const { drain, isUrgent } of told) drain.ending = isUrgent ? 'now' : 'soon';
     const patient = told.filter(({ isUrgent }) => !isUrgent);
     if (patient.length > 0)
       clientReset?.part(patient.map(leavingOf), (before) =>
-        mutex.run(() => this.#cutAfter(patient, before)),
+        mutex.run((turn) => this.#cutAfter(patient, { before, token: turn })),
       );
     return told.filter(({ isUrgent }) => isUrgent);
   }
@@ -67,19 +75,19 @@ export class DrainEnder {
     if (over.length === 0) return;
     for (const { drain } of over) drain.ending = 'soon';
     handover.pass(over.map(requestOf), (forget) =>
-      mutex.run(() => {
+      mutex.run((token) => {
         const due = over.filter((some) => this.#isOnList(some) && !this.endIfWanted(some.drain));
         forget.before(due.map(requestOf));
-        forget.after(this.#cut(due));
+        forget.after(this.#cut(due, token));
       }),
     );
   }
 
-  /** Deletes those that are urgent; of all virtual servers together, as one lookup serves them. Inside the mutex only. */
-  async finishNow(urgent: readonly Over[]): Promise<void> {
+  /** Deletes those that are urgent; of all virtual servers together, as one lookup serves them. */
+  async finishNow(urgent: readonly Over[], token: MutexToken): Promise<void> {
     if (urgent.length === 0) return;
     await this.#options.clientReset?.partNow(urgent.map(leavingOf), (before) =>
-      this.#cutAfter(urgent, before),
+      this.#cutAfter(urgent, { before, token }),
     );
   }
 
@@ -109,21 +117,30 @@ export class DrainEnder {
   /** Deletes what was over when its clients began to be looked up, after what is to be done for those that go. Those that went. */
   async #cutAfter(
     told: readonly Over[],
-    before: (requests: readonly DrainRequest[]) => Promise<void>,
+    {
+      before,
+      token,
+    }: { before: (requests: readonly DrainRequest[]) => Promise<void>; token: MutexToken },
   ): Promise<readonly DrainRequest[]> {
     try {
       const due = told.filter((some) => this.#isOnList(some) && !this.endIfWanted(some.drain));
       await before(due.map(requestOf));
-      return this.#delete(due.filter((some) => this.#isOnList(some)));
+      return this.#delete(
+        due.filter((some) => this.#isOnList(some)),
+        token,
+      );
     } finally {
       this.#lookAgain(told);
     }
   }
 
   /** The same with nothing before. */
-  #cut(told: readonly Over[]): readonly DrainRequest[] {
+  #cut(told: readonly Over[], token: MutexToken): readonly DrainRequest[] {
     try {
-      return this.#delete(told.filter((some) => this.#isOnList(some)));
+      return this.#delete(
+        told.filter((some) => this.#isOnList(some)),
+        token,
+      );
     } finally {
       this.#lookAgain(told);
     }
@@ -143,13 +160,13 @@ export class DrainEnder {
   }
 
   /** Deletes real servers that are still unwanted at this moment. Those that went. */
-  #delete(over: readonly Over[]): readonly DrainRequest[] {
+  #delete(over: readonly Over[], token: MutexToken): readonly DrainRequest[] {
     const due = over.filter(({ drain }) => !this.endIfWanted(drain));
     const operations = due.map(({ drain, end }) => {
       const { virtualServer, realServer } = drain.request;
       return { kind: 'deleteRealServer', virtualServer, realServer, reason: end } as const;
     });
-    const failed = this.#options.apply(operations);
+    const failed = this.#options.apply(operations, token);
     const failures = new Set(failed.map(({ operation }) => operation));
     return due.flatMap(({ drain, end }, index) => {
       const operation = operations[index];

@@ -68,7 +68,7 @@ describe('what it costs', () => {
       ipvs.setCounters(virtualServer, realServer, { activeConnections: 1 });
       return { virtualServer, realServer, podUid: 'two' };
     });
-    await mutex.run(() => manager.begin(requests));
+    await mutex.run((token) => manager.begin(requests, token));
     expect(manager.size).toBe(10_000);
     const perSecond: number[] = [];
     for (let second = 0; second < 90; second++) {

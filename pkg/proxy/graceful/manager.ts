@@ -11,6 +11,7 @@ import {
 } from '../../ipvs/ipvs.ts';
 import type { Neighbours } from '../../neighbours/neighbours.ts';
 import { seconds } from '../../runner/clock.ts';
+import type { MutexToken } from '../../runner/mutex.ts';
 import { Runner } from '../../runner/runner.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import type { ServerOperation } from '../plan/failed-operation.ts';
@@ -92,16 +93,14 @@ export class GracefulTerminationManager {
     realServer: RealServer,
     cause?: { readonly podUid: string },
   ): Promise<void> {
-    await this.#options.mutex.run(async () => {
+    await this.#options.mutex.run(async (token) => {
       const drained = { ...realServer, weight: 0 };
       const podUid = cause?.podUid;
-      this.#weigh({
-        kind: 'drainRealServer',
-        virtualServer,
-        realServer: drained,
-        podUid: podUid ?? '',
-      });
-      await this.begin([{ virtualServer, realServer: drained, podUid }]);
+      this.#weigh(
+        { kind: 'drainRealServer', virtualServer, realServer: drained, podUid: podUid ?? '' },
+        token,
+      );
+      await this.begin([{ virtualServer, realServer: drained, podUid }], token);
     });
   }
 
@@ -121,22 +120,20 @@ export class GracefulTerminationManager {
   }
 
   /** Gives a draining real server its weight back in place: its connections carry on. Throws if it does not drain or cannot be changed. */
-  moveRSOutOfGracefulDeleteList(unique: string): void {
+  moveRSOutOfGracefulDeleteList(unique: string, token: MutexToken): void {
     const drain = this.#list.findByName(unique);
     if (drain === undefined) throw new Error(`${unique} does not drain`);
     const { virtualServer, realServer, podUid } = drain.request;
     const weighed = { ...realServer, weight: 1 };
-    this.#weigh({
-      kind: 'weighRealServer',
-      virtualServer,
-      realServer: weighed,
-      podUid: podUid ?? '',
-    });
+    this.#weigh(
+      { kind: 'weighRealServer', virtualServer, realServer: weighed, podUid: podUid ?? '' },
+      token,
+    );
     this.#ender.end(drain, 'wanted');
   }
 
-  #weigh(operation: ServerOperation): void {
-    const [failed] = this.#options.apply([operation]);
+  #weigh(operation: ServerOperation, token: MutexToken): void {
+    const [failed] = this.#options.apply([operation], token);
     if (failed !== undefined) throw failed.error;
   }
 
@@ -148,15 +145,15 @@ export class GracefulTerminationManager {
 
   /**
    * Begins drains of real servers at weight 0, and ends at once those that need not wait; of many virtual servers the first,
-   * and the others as soon as may be. Inside the mutex only.
-   */
-  async begin(requests: readonly DrainRequest[]): Promise<void> {
+   * and the others as soon as may be.   */
+  async begin(requests: readonly DrainRequest[], token: MutexToken): Promise<void> {
+    token.check();
     const groups = new Set<DrainGroup>();
     for (const request of requests) groups.add(this.#list.add(request, this.#options.clock.now()));
     const urgent: Over[] = [];
     for (const group of [...groups].slice(0, checksAtOnce))
-      urgent.push(...(await this.#check(group)));
-    await this.#ender.finishNow(urgent);
+      urgent.push(...(await this.#check(group, token)));
+    await this.#ender.finishNow(urgent, token);
     this.#schedule();
   }
 
@@ -187,9 +184,9 @@ export class GracefulTerminationManager {
     const { mutex, clock } = this.#options;
     const urgent: Over[] = [];
     for (const group of this.#list.due(clock.now()).slice(0, checksAtOnce)) {
-      urgent.push(...(await mutex.run(() => this.#check(group))));
+      urgent.push(...(await mutex.run((token) => this.#check(group, token))));
     }
-    await mutex.run(() => this.#ender.finishNow(urgent));
+    await mutex.run((token) => this.#ender.finishNow(urgent, token));
     this.#schedule();
   }
 
@@ -203,7 +200,7 @@ export class GracefulTerminationManager {
    * Looks at all drains of one virtual server: at most one dump, and the writes that follow from it. Those that are left to
    * {@link DrainEnder.finishNow}.
    */
-  async #check(group: DrainGroup): Promise<readonly Over[]> {
+  async #check(group: DrainGroup, token: MutexToken): Promise<readonly Over[]> {
     const { clock, mode, unansweredAfter } = this.#options;
     try {
       const judged = await this.#undecided(group);
@@ -211,7 +208,7 @@ export class GracefulTerminationManager {
       const now = clock.now();
       const look = { found, now, mode, unansweredAfter, canReach: this.#canReach };
       const over = judge(judged, look);
-      const urgent = this.#ender.finish(over.slice(0, endsAtOnce));
+      const urgent = this.#ender.finish(over.slice(0, endsAtOnce), token);
       planNextLook(group, { judged, now, mode });
       if (over.length > endsAtOnce) group.due = now;
       return urgent;

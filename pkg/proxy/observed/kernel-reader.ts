@@ -15,6 +15,7 @@ import {
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
 import type { Links } from '../../links/links.ts';
+import type { MutexToken } from '../../runner/mutex.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import { deviceName } from '../desired/device.ts';
 import { Keys } from '../desired/keys.ts';
@@ -42,17 +43,37 @@ export interface AuditContext {
 const stepTime = 8;
 
 /**
- * Reads the kernel into the mirror, step by step. After each step everything of which it yields the keys is as the
+ * Reads the kernel into the mirror, step by step. After each step everything of which it gives the keys is as the
  * kernel holds it, to be planned anew; between two steps the kernel may be written, within one it must not.
  */
-export async function* audit(context: AuditContext): AsyncGenerator<Keys, void, void> {
-  yield await readAddresses(context);
+export class Audit {
+  readonly #steps: AsyncGenerator<Keys, void, void>;
+
+  constructor(context: AuditContext) {
+    this.#steps = steps(context);
+  }
+
+  /** Takes the next step. The keys that it read; `undefined` after the last one. */
+  async next(token: MutexToken): Promise<Keys | undefined> {
+    token.check();
+    const { value } = await this.#steps.next();
+    return value ?? undefined;
+  }
+}
+
+async function* steps(context: AuditContext): AsyncGenerator<Keys, void, void> {
+  yield await readAll(context);
   yield* readSets(context);
   yield* readServers(context);
 }
 
 /** Reads the device and every address. Node addresses leave out loopback and IPv6 link-local ones. */
-export async function readAddresses({ links, mirror, ledger }: AuditContext): Promise<Keys> {
+export async function readAddresses(context: AuditContext, token: MutexToken): Promise<Keys> {
+  token.check();
+  return await readAll(context);
+}
+
+async function readAll({ links, mirror, ledger }: AuditContext): Promise<Keys> {
   const keys = new Keys();
   for (const address of mirror.bound) keys.addresses.add(address);
   mirror.hasDevice = links.hasLink(deviceName);
