@@ -21,7 +21,6 @@ import { Audit, readAddresses } from './observed/kernel-reader.ts';
 const auditPause = seconds(1);
 /** How long changes wait at most while a long work goes on, in milliseconds. */
 const longestWait = 100;
-
 /** What a sync carried out. */
 interface Synced {
   readonly isSuccess: boolean;
@@ -106,12 +105,13 @@ export class Proxier {
   /** Ends when every change taken in so far is in the kernel. */
   async idle(): Promise<void> {
     const { mutex, rules, store, ledgerUpdater, reconciler } = this.#parts;
+    const isBusy = () =>
+      store.isDirty || ledgerUpdater.hasMore || reconciler.isWaiting || rules.isPending;
     do {
       await mutex.run(() => sleep(this.#options.clock, 0));
       await rules.attempted(this.#stop.signal);
-      // A sync that took the last changes in may still be at work: what is asked for now ends after it.
-      await mutex.run(() => undefined);
-    } while (store.isDirty || ledgerUpdater.hasMore || reconciler.isWaiting || rules.isPending);
+      // Inside the mutex no sync is half done.
+    } while (await mutex.run(isBusy));
   }
 
   /** Everything that the API says, against everything that the kernel holds; what needs rules waits for them, and nothing else. */

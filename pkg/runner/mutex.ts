@@ -37,6 +37,7 @@ class Token {
   }
 }
 
+/** The {@link Token} that a mutex gives to what it runs. */
 export type MutexToken = Token;
 
 /** The tokens under which the present asynchronous call chain works. */
