@@ -41,6 +41,19 @@ export function addressBytes(address: IpAddress): Uint8Array {
   return bytes;
 }
 
+/** Puts the bytes of an address, 4 or 16 in network order, at the beginning of a buffer that is long enough. */
+export function putAddress(buffer: Uint8Array, address: IpAddress): void {
+  const isKnown = address.includes(':')
+    ? putBytes(buffer, parseIPv6(address))
+    : putIPv4(buffer, address);
+  if (!isKnown) throw new Error(`not an address: ${address}`);
+}
+
+function putBytes(buffer: Uint8Array, bytes: Uint8Array | undefined): boolean {
+  if (bytes !== undefined) buffer.set(bytes);
+  return bytes !== undefined;
+}
+
 /** The address of 4 or 16 bytes in network order: the length is the family. RangeError for any other length. */
 export function addressFromBytes(bytes: Uint8Array): IpAddress {
   if (bytes.length === 4) return bytes.join('.') as IpAddress;
@@ -72,22 +85,27 @@ export function printHostPort(address: IpAddress, port: number): string {
 
 function parseIPv4(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(4);
+  return putIPv4(bytes, text) ? bytes : undefined;
+}
+
+/** False if the text is no IPv4 address; what it put until then stays. */
+function putIPv4(bytes: Uint8Array, text: string): boolean {
   let index = 0;
   let value = -1;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === 46) {
-      if (value < 0 || index === 3) return undefined;
+      if (value < 0 || index === 3) return false;
       bytes[index++] = value;
       value = -1;
     } else if (code >= 48 && code <= 57) {
       value = (value < 0 ? 0 : value * 10) + code - 48;
-      if (value > 255) return undefined;
-    } else return undefined;
+      if (value > 255) return false;
+    } else return false;
   }
-  if (value < 0 || index !== 3) return undefined;
+  if (value < 0 || index !== 3) return false;
   bytes[3] = value;
-  return bytes;
+  return true;
 }
 
 function parseIPv6(text: string): Uint8Array | undefined {

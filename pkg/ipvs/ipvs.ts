@@ -134,9 +134,48 @@ export interface Ipvs {
   setTimeouts(timeouts: IpvsTimeouts): void;
 }
 
+/**
+ * A virtual server with its map key, made once: wherever this very object is passed on, {@link virtualServerKey} makes no text.
+ * The key is no property, so that a copy with another address or port does not inherit it.
+ */
+class KeyedVirtualServer implements VirtualServer {
+  readonly address: IpAddress;
+  readonly protocol: Protocol;
+  readonly port: number;
+  readonly scheduler: string;
+  readonly flags: number;
+  readonly timeout: number;
+  readonly prefixLength: number;
+  readonly persistenceEngine: string;
+  readonly #key: string;
+
+  constructor(virtualServer: VirtualServer, key: string) {
+    this.address = virtualServer.address;
+    this.protocol = virtualServer.protocol;
+    this.port = virtualServer.port;
+    this.scheduler = virtualServer.scheduler;
+    this.flags = virtualServer.flags;
+    this.timeout = virtualServer.timeout;
+    this.prefixLength = virtualServer.prefixLength;
+    this.persistenceEngine = virtualServer.persistenceEngine;
+    this.#key = key;
+  }
+
+  static keyOf(id: VirtualServerId): string | undefined {
+    return #key in id ? id.#key : undefined;
+  }
+}
+
+/** The same virtual server with its map key, and without whatever else the object has, such as counters. */
+export function keyedVirtualServer(virtualServer: VirtualServer): VirtualServer {
+  return new KeyedVirtualServer(virtualServer, virtualServerKey(virtualServer));
+}
+
 /** A map key for a virtual server. */
-export function virtualServerKey({ address, protocol, port }: VirtualServerId): string {
-  return `${protocol} ${address} ${port}`;
+export function virtualServerKey(id: VirtualServerId): string {
+  const { address, protocol, port } = id;
+  // Joined, for a text that is put together by `+` keeps its parts in memory.
+  return KeyedVirtualServer.keyOf(id) ?? [protocol, address, port].join(' ');
 }
 
 /** A map key for a real server inside its virtual server. */

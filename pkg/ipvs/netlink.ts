@@ -21,7 +21,7 @@ import {
   type VirtualServerStatus,
 } from './ipvs.ts';
 import { printWrite } from './print.ts';
-import type { EmptyMessage } from './schema.ts';
+import type { EmptyMessage, ServiceId } from './schema.ts';
 import {
   destIdOf,
   destOf,
@@ -75,6 +75,7 @@ export class NetlinkIpvs implements Ipvs {
   readonly #family: GenericFamily;
   /** How many dumps are under way. */
   #dumps = 0;
+  #last: { readonly id: VirtualServerId; readonly words: ServiceId } | undefined;
 
   constructor(connection: Connection, family: GenericFamily) {
     this.#connection = connection;
@@ -83,7 +84,7 @@ export class NetlinkIpvs implements Ipvs {
 
   write(batch: readonly IpvsWrite[]): readonly Failure[] {
     if (this.#dumps > 0) throw new Error('a write during a dump: the kernel would lose objects');
-    return this.#family.batch(batch, { put: putWrite, describe: printWrite });
+    return this.#family.batch(batch, { put: this.#put, describe: printWrite });
   }
 
   async virtualServers(): Promise<readonly VirtualServerStatus[]> {
@@ -165,6 +166,40 @@ export class NetlinkIpvs implements Ipvs {
     this.#family.request(commands.setConfig, timeouts, 'set IPVS timeouts');
   }
 
+  readonly #put = (write: IpvsWrite, sink: GenericSink): void => {
+    switch (write.kind) {
+      case 'addVirtualServer':
+        return sink.put(commands.newService, { service: serviceOf(write.virtualServer) });
+      case 'updateVirtualServer':
+        return sink.put(commands.setService, { service: serviceOf(write.virtualServer) });
+      case 'deleteVirtualServer':
+        return sink.put(commands.deleteService, {
+          service: this.#serviceIdOf(write.virtualServer),
+        });
+      case 'addRealServer':
+        return sink.put(commands.newDest, {
+          service: this.#serviceIdOf(write.virtualServer),
+          dest: destOf(write.realServer),
+        });
+      case 'updateRealServer':
+        return sink.put(commands.setDest, {
+          service: this.#serviceIdOf(write.virtualServer),
+          dest: destOf(write.realServer),
+        });
+      case 'deleteRealServer':
+        return sink.put(commands.deleteDest, {
+          service: this.#serviceIdOf(write.virtualServer),
+          dest: destIdOf(write.realServer),
+        });
+    }
+  };
+
+  /** Neighbouring writes are mostly about one virtual server: its words are kept for the next one. */
+  #serviceIdOf(id: VirtualServerId): ServiceId {
+    if (this.#last?.id !== id) this.#last = { id, words: serviceIdOf(id) };
+    return this.#last.words;
+  }
+
   /** Closes its sockets. */
   close(): void {
     this.#connection.close();
@@ -174,31 +209,5 @@ export class NetlinkIpvs implements Ipvs {
     const [reply] = this.#family.request(command, {}, operation);
     if (reply === undefined) throw new KernelError(operation, 'EBADMSG', { detail: 'no answer' });
     return reply;
-  }
-}
-
-function putWrite(write: IpvsWrite, sink: GenericSink): void {
-  switch (write.kind) {
-    case 'addVirtualServer':
-      return sink.put(commands.newService, { service: serviceOf(write.virtualServer) });
-    case 'updateVirtualServer':
-      return sink.put(commands.setService, { service: serviceOf(write.virtualServer) });
-    case 'deleteVirtualServer':
-      return sink.put(commands.deleteService, { service: serviceIdOf(write.virtualServer) });
-    case 'addRealServer':
-      return sink.put(commands.newDest, {
-        service: serviceIdOf(write.virtualServer),
-        dest: destOf(write.realServer),
-      });
-    case 'updateRealServer':
-      return sink.put(commands.setDest, {
-        service: serviceIdOf(write.virtualServer),
-        dest: destOf(write.realServer),
-      });
-    case 'deleteRealServer':
-      return sink.put(commands.deleteDest, {
-        service: serviceIdOf(write.virtualServer),
-        dest: destIdOf(write.realServer),
-      });
   }
 }

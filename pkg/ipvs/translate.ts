@@ -5,6 +5,7 @@ import {
   familyOf,
   type IpAddress,
   parseAddress,
+  putAddress,
 } from '../ip/address.ts';
 import { prefix } from '../ip/prefix.ts';
 import { type Protocol, protocolFromNumber, protocolNumber } from '../ip/protocol.ts';
@@ -113,11 +114,9 @@ export function printVersion(version: number): string {
 
 /** union nf_inet_addr. */
 function wireAddress(address: IpAddress): Uint8Array {
-  const bytes = addressBytes(address);
-  if (bytes.length === 16) return bytes;
-  const padded = new Uint8Array(16);
-  padded.set(bytes);
-  return padded;
+  const bytes = new Uint8Array(16);
+  putAddress(bytes, address);
+  return bytes;
 }
 
 function addressOf(bytes: Uint8Array, family: number): IpAddress {

@@ -4,6 +4,7 @@ import {
   IP_VS_SVC_F_PERSISTENT,
   IP_VS_SVC_F_SCHED1,
   IP_VS_SVC_F_SCHED2,
+  keyedVirtualServer,
   type VirtualServer,
 } from '../../ipvs/ipvs.ts';
 import type { EndpointSlice, Service } from '../../kube/types.ts';
@@ -277,7 +278,7 @@ function virtualServer(
   const persistent = affinitySeconds > 0 ? IP_VS_SVC_F_PERSISTENT : 0;
   const flags = persistent + (schedulerFlags[scheduler] ?? 0);
   const prefixLength = addressBits(family);
-  return {
+  return keyedVirtualServer({
     address,
     protocol,
     port,
@@ -286,5 +287,5 @@ function virtualServer(
     timeout: affinitySeconds,
     prefixLength,
     persistenceEngine: '',
-  };
+  });
 }

@@ -111,9 +111,17 @@ const longestName = 31;
 
 /** A set's name in the kernel; two of the IPv6 names are cut to the length it allows. */
 export function setName(id: SetId, family: Family): string {
-  const { name } = table[id];
-  const named = family === 'IPv4' ? name : name.replace(/^KUBE-/, 'KUBE-6-');
-  return named.slice(0, longestName);
+  return setNames[family][id];
+}
+
+const setNames: Readonly<Record<Family, Readonly<Record<SetId, string>>>> = {
+  IPv4: namesOf(({ name }) => name),
+  IPv6: namesOf(({ name }) => name.replace(/^KUBE-/, 'KUBE-6-').slice(0, longestName)),
+};
+
+function namesOf(nameOf: (row: { readonly name: string }) => string): Record<SetId, string> {
+  const names = Object.entries(table).map(([id, row]) => [id, nameOf(row)]);
+  return Object.fromEntries(names) as Record<SetId, string>; // the keys are those of the table
 }
 
 /** What the set is for, as the rules that match on it say in their comments. */

@@ -10,6 +10,7 @@ import type { Prefix } from '../../ip/prefix.ts';
 import { type Entry, entryKey, type IpSets } from '../../ipset/ipset.ts';
 import {
   type Ipvs,
+  keyedVirtualServer,
   type VirtualServer,
   type VirtualServerId,
   virtualServerKey,
@@ -196,13 +197,7 @@ export async function readServer(
   const realServers = await ipvs.realServers(virtualServer);
   const isKnown = ledger.claim(key) !== undefined || mirror.virtualServers.has(key);
   if (!isKnown && !isOurs(virtualServer, { mirror, excluded, realServers })) return;
-  mirror.recordServer(key, { virtualServer: toVirtualServer(found), realServers });
-  if (ledger.claim(key) === undefined) ledger.retire(foundFrontEnd(toVirtualServer(found), mirror));
-}
-
-/** What the kernel reports without its counters. */
-function toVirtualServer(found: VirtualServer): VirtualServer {
-  const { address, protocol, port, scheduler, flags, timeout, prefixLength, persistenceEngine } =
-    found;
-  return { address, protocol, port, scheduler, flags, timeout, prefixLength, persistenceEngine };
+  const held = keyedVirtualServer(found);
+  mirror.recordServer(key, { virtualServer: held, realServers });
+  if (ledger.claim(key) === undefined) ledger.retire(foundFrontEnd(held, mirror));
 }
