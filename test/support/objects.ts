@@ -7,7 +7,7 @@ import type {
   ServicePortSpec,
 } from '../../pkg/kube/types.ts';
 import type { Owner } from '../../pkg/proxy/desired/claims.ts';
-import type { Endpoint as ProxyEndpoint } from '../../pkg/proxy/desired/endpoint.ts';
+import type { ServingEndpoints } from '../../pkg/proxy/desired/udp-front-end.ts';
 import { ip } from './addresses.ts';
 
 /** A port of a Service: TCP 80 unless said otherwise. */
@@ -89,20 +89,12 @@ export function node(over: Partial<Node> = {}): Node {
   };
 }
 
-/** A ready endpoint as the proxier sees it, port 8080, on another node. */
-export function proxyEndpoint(address: string, over: Partial<ProxyEndpoint> = {}): ProxyEndpoint {
-  const { ready, serving, terminating, zoneHints, nodeHints, podUid } = endpoint(address);
+/** Endpoints that serve on a port, by their addresses. */
+export function serving(addresses: readonly string[], port = 5353): ServingEndpoints {
+  const ids = addresses.map((address) => ({ address: ip(address), port }));
   return {
-    key: `${address} 8080`,
-    address: ip(address),
-    port: 8080,
-    isLocal: false,
-    ready,
-    serving,
-    terminating,
-    zoneHints,
-    nodeHints,
-    podUid,
-    ...over,
+    size: ids.length,
+    has: (id) => ids.some((one) => one.address === id.address && one.port === id.port),
+    [Symbol.iterator]: () => ids.values(),
   };
 }

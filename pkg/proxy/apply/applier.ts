@@ -144,7 +144,7 @@ export class Applier {
     const failures = attempt(batch, () => links.write(writes));
     const failed = new Set(failures.map(({ index }) => index));
     for (const [index, { kind, address }] of batch.entries()) {
-      if (failed.has(index)) mirror.unknownAddresses.add(address);
+      if (failed.has(index)) mirror.recordFailedAddress(address);
       else mirror.recordAddress(address, { isBound: kind === 'bindAddress' });
     }
     return toFailed(batch, failures);
@@ -155,7 +155,7 @@ export class Applier {
     switch (operation.kind) {
       case 'makeDevice':
         links.ensureDummy(deviceName);
-        mirror.hasDevice = true;
+        mirror.recordDevice({ isPresent: true });
         return [];
       case 'createSet':
         ipsets.create(operation.header);

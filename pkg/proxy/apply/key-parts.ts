@@ -2,8 +2,8 @@ import type { IpAddress } from '../../ip/address.ts';
 import type { Yielder } from '../../runner/yielder.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
-import type { Mirror } from '../observed/mirror.ts';
-import { urgency } from '../plan/plan.ts';
+import { urgencyOf } from '../desired/urgency.ts';
+import type { MirrorView } from '../observed/mirror.ts';
 
 /** How many virtual servers are planned at once: a batch of addresses follows them, and then the event loop may turn. */
 const planSize = 64;
@@ -18,10 +18,10 @@ const entryLimit = 2048;
  */
 export async function* planParts(
   keys: Keys,
-  { ledger, mirror, yielder }: { ledger: Ledger; mirror: Mirror; yielder: Yielder },
+  { ledger, mirror, yielder }: { ledger: Ledger; mirror: MirrorView; yielder: Yielder },
 ): AsyncGenerator<Keys> {
   const weightOf = (key: string) =>
-    (ledger.claim(key)?.frontEnd.realServers.size ?? 0) +
+    (ledger.claim(key)?.frontEnd.realServers.capacity ?? 0) +
     (mirror.virtualServers.get(key)?.realServers.size ?? 0);
   if (isSmall(keys, weightOf)) {
     yield keys;
@@ -38,9 +38,9 @@ export function* singleParts(keys: Keys): Generator<Keys> {
   const rest = new Keys();
   for (const [set, entries] of keys.entries) rest.entries.set(set, entries);
   if (!rest.isEmpty) yield rest;
-  for (const key of keys.virtualServers) {
+  for (const key of keys.allVirtualServers()) {
     const part = new Keys();
-    part.virtualServers.add(key);
+    addServer(part, { key, from: keys });
     yield part;
   }
   const addresses = new Keys();
@@ -48,14 +48,23 @@ export function* singleParts(keys: Keys): Generator<Keys> {
   if (!addresses.isEmpty) yield addresses;
 }
 
+/** Adds a virtual server to a part, with as many of its real servers as the keys name. */
+function addServer(part: Keys, { key, from }: { key: string; from: Keys }): void {
+  const some = from.realServers.get(key);
+  if (from.virtualServers.has(key) || some === undefined) part.virtualServers.add(key);
+  else part.addRealServers(key, some.values());
+}
+
 function isSmall(keys: Keys, weightOf: (key: string) => number): boolean {
-  if (keys.virtualServers.size > planSize || keys.addresses.size > planSize) return false;
+  const count = keys.virtualServers.size + keys.realServers.size;
+  if (count > planSize || keys.addresses.size > planSize) return false;
   let entries = 0;
   for (const some of keys.entries.values()) entries += some.size;
   if (entries > entryLimit) return false;
   let weight = 0;
   for (const key of keys.virtualServers) weight += weightOf(key);
-  return weight <= realServerLimit || keys.virtualServers.size === 1;
+  for (const some of keys.realServers.values()) weight += some.size;
+  return weight <= realServerLimit || count === 1;
 }
 
 function* wantedEntries(
@@ -105,7 +114,9 @@ async function* serverParts(
   keys: Keys,
   { ledger, weightOf, yielder }: ServerPartsContext,
 ): AsyncGenerator<Keys> {
-  const virtualServers = await byUrgency(keys.virtualServers, { ledger, yielder });
+  const virtualServers = await byUrgency(keys.allVirtualServers(), { ledger, yielder });
+  const sizeOf = (key: string) =>
+    keys.virtualServers.has(key) ? weightOf(key) : (keys.realServers.get(key)?.size ?? 0);
   const addressOf = (key: string) => ledger.claim(key)?.frontEnd.virtualServer.address;
   const lastServers = new Map<IpAddress | undefined, string>();
   for (const key of virtualServers) {
@@ -113,16 +124,19 @@ async function* serverParts(
     if (yielder.isDue) await yielder.yieldIfDue();
   }
   let part = new Keys();
+  let count = 0;
   let weight = 0;
   for (const key of virtualServers) {
-    part.virtualServers.add(key);
+    addServer(part, { key, from: keys });
+    count++;
     const address = addressOf(key);
     if (address !== undefined && lastServers.get(address) === key && keys.addresses.has(address))
       part.addresses.add(address);
-    weight += weightOf(key);
-    if (part.virtualServers.size < planSize && weight < realServerLimit) continue;
+    weight += sizeOf(key);
+    if (count < planSize && weight < realServerLimit) continue;
     yield part;
     part = new Keys();
+    count = 0;
     weight = 0;
   }
   if (!part.isEmpty) yield part;
@@ -151,7 +165,7 @@ async function byUrgency(
 ): Promise<readonly string[]> {
   const classes: string[][] = [[], [], []];
   for (const key of virtualServers) {
-    classes[urgency(ledger.claim(key))]?.push(key);
+    classes[urgencyOf(ledger.claim(key))]?.push(key);
     if (yielder.isDue) await yielder.yieldIfDue();
   }
   return classes.flat();

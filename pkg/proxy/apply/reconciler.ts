@@ -1,11 +1,12 @@
 import { isNotFound } from '../../errno/errno.ts';
 import type { Family, IpAddress } from '../../ip/address.ts';
-import { virtualServerKey } from '../../ipvs/ipvs.ts';
+import { type RealServerId, type VirtualServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { Logger } from '../../log/log.ts';
 import type { MutexToken } from '../../runner/mutex.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
+import { isPodKnown, type PodIdentity, unknownPod } from '../desired/pod-identity.ts';
 import type { Replacements } from '../graceful/address-reuse.ts';
 import type { GracefulTerminationManager } from '../graceful/manager.ts';
 import { type AuditContext, readServer } from '../observed/kernel-reader.ts';
@@ -15,6 +16,7 @@ import type { Operation } from '../plan/operation.ts';
 import { plan } from '../plan/plan.ts';
 import type { Applier } from './applier.ts';
 import { planParts, singleParts } from './key-parts.ts';
+import { type Departures, planInputFor } from './plan-input.ts';
 import type { Retries } from './retries.ts';
 
 export interface ReconcilerOptions {
@@ -25,8 +27,8 @@ export interface ReconcilerOptions {
   readonly replacements: Replacements;
   readonly applier: Applier;
   readonly reading: Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'>;
-  /** The uid of the pod that has an address behind a virtual server, by its key; '' if that is not known. */
-  readonly podOn: (virtualServer: string, address: IpAddress) => string;
+  /** The pod that has an address behind a virtual server, by its key. */
+  readonly podOn: (virtualServer: string, address: IpAddress) => PodIdentity;
   readonly families: readonly Family[];
   readonly log: Logger;
   readonly now: () => number;
@@ -104,7 +106,7 @@ export class Reconciler {
       return await this.#attempt(part, applying);
     } catch (cause) {
       const error = cause instanceof Error ? cause : new Error(String(cause));
-      const [first, ...others] = part.virtualServers;
+      const [first, ...others] = part.allVirtualServers();
       if (first === undefined) throw error;
       if (others.length === 0 && part.entries.size + part.addresses.size === 0) {
         this.#fail(first, error);
@@ -138,15 +140,11 @@ export class Reconciler {
     applying: Applying,
   ): Promise<{ failed: readonly FailedOperation[]; unmarked: Keys }> {
     const { ledger, mirror, graceful, replacements, applier, families, retries } = this.#options;
-    const planned = plan({
-      wanted: ledger,
-      held: mirror,
-      keys,
-      isDraining: graceful.isDraining.bind(graceful),
-      isEndingNow: graceful.isEndingNow.bind(graceful),
-      isResting: replacements.isResting.bind(replacements),
-      families,
-    });
+    const departures: Departures = {
+      drainOf: (virtualServer, id) => drainOf(graceful, { virtualServer, id }),
+      isResting: (virtualServer, realServer) => replacements.isResting(virtualServer, realServer),
+    };
+    const planned = plan(planInputFor(keys, { ledger, mirror, departures, families }));
     this.#waiting.add(planned.waiting);
     const failed = await applier.apply(planned.operations, applying.token, applying);
     retries.record(keys, { failed, undecided: planned.unmarked });
@@ -160,13 +158,15 @@ export class Reconciler {
     if (mirror.unknownVirtualServers.size === 0) return keys;
     const known = new Keys();
     known.add(keys);
-    for (const key of keys.virtualServers) {
+    for (const key of keys.allVirtualServers()) {
       const virtualServer = mirror.unknownVirtualServers.get(key);
       if (virtualServer === undefined) continue;
+      known.virtualServers.add(key);
       try {
         await readServer(key, { virtualServer, context: reading });
       } catch (cause) {
         known.virtualServers.delete(key);
+        known.realServers.delete(key);
         this.#fail(key, cause instanceof Error ? cause : new Error(String(cause)));
       }
     }
@@ -196,17 +196,30 @@ export class Reconciler {
   }
 
   /** Real servers that were found in the kernel are taken for the pods that they are wanted for, or that have their address now. */
-  #learnPods({ virtualServers }: Keys): void {
-    const { ledger, mirror, podOn } = this.#options;
-    for (const key of virtualServers) {
-      const held = mirror.virtualServers.get(key)?.realServers;
-      for (const [id, realServer] of held ?? []) {
-        if (realServer.podUid !== '') continue;
-        const podUid = ledger.wantedRealServer(key, id)?.podUid ?? podOn(key, realServer.address);
-        if (podUid !== '') held?.set(id, { ...realServer, podUid });
-      }
-    }
+  #learnPods(keys: Keys): void {
+    const { mirror } = this.#options;
+    for (const key of keys.virtualServers)
+      for (const [id, { podUid }] of mirror.virtualServers.get(key)?.realServers ?? [])
+        if (podUid === unknownPod) this.#learnPod(key, id);
+    for (const [key, ids] of keys.realServers)
+      for (const id of ids.values())
+        if (mirror.virtualServers.get(key)?.realServers.get(id)?.podUid === unknownPod)
+          this.#learnPod(key, id);
   }
+
+  #learnPod(key: string, id: RealServerId): void {
+    const { ledger, mirror, podOn } = this.#options;
+    const podUid = ledger.wantedRealServer(key, id)?.podUid ?? podOn(key, id.address);
+    if (isPodKnown(podUid)) mirror.recordPod(key, { id, podUid });
+  }
+}
+
+function drainOf(
+  graceful: GracefulTerminationManager,
+  { virtualServer, id }: { virtualServer: VirtualServerId; id: RealServerId },
+): 'none' | 'draining' | 'endingNow' {
+  if (!graceful.isDraining(virtualServer, id)) return 'none';
+  return graceful.isEndingNow(virtualServer, id) ? 'endingNow' : 'draining';
 }
 
 /** Why a virtual server is not made. */

@@ -165,7 +165,7 @@ class FamilyWriter {
   }
 
   #update(change: Partial<RuleStatus>): void {
-    this.#options.mirror.rules.set(this.#family, { ...this.#status, ...change });
+    this.#options.mirror.recordRules(this.#family, { ...this.#status, ...change });
   }
 
   async #write(): Promise<void> {

@@ -140,7 +140,7 @@ describe('a fault beside a Service', () => {
 });
 
 describe('a big Service', () => {
-  const ports = Array.from({ length: 5_000 }, (_, index) =>
+  const ports = Array.from({ length: 20_000 }, (_, index) =>
     servicePort({ name: `p${index}`, port: index + 1 }),
   );
   const big = { ...numbered(1, 'big'), ports };
@@ -160,13 +160,13 @@ describe('a big Service', () => {
       setService(numbered(2)),
     );
     const first = await ledgerUpdater.enter(node);
-    expect([ledger.wants(serverOf(2)), wanted(1), wanted(5_000)]).toEqual([true, true, false]);
+    expect([ledger.wants(serverOf(2)), wanted(1), wanted(20_000)]).toEqual([true, true, false]);
     expect(first.keys.virtualServers.size).toBeGreaterThan(100);
     tell(setService(numbered(3)));
     let rounds = 0;
     for (let next = first.next; next !== undefined; rounds++)
       ({ next } = await ledgerUpdater.enter(node));
-    expect([ledger.wants(serverOf(3)), wanted(5_000)]).toEqual([true, true]);
+    expect([ledger.wants(serverOf(3)), wanted(20_000)]).toEqual([true, true]);
     expect(rounds).toBeGreaterThan(0);
   });
 

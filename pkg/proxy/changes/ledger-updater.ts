@@ -3,13 +3,17 @@ import { errorText } from '../../log/error-text.ts';
 import type { Logger } from '../../log/log.ts';
 import type { Clock } from '../../runner/clock.ts';
 import { Yielder } from '../../runner/yielder.ts';
-import { footprintsByPort, type NodeContext } from '../desired/footprint.ts';
+import { type NodeContext } from '../desired/footprint.ts';
+import { footprintsByPort, realServerLimit } from '../desired/footprints.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
+import { PortFootprint } from '../desired/port-footprint.ts';
 import { noSettings, type ServiceSettings } from '../desired/real-servers.ts';
 import { portKey } from '../desired/service.ts';
 import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
 import type { Reporter } from '../reporter.ts';
+import { endpointDifferences } from './endpoint-differences.ts';
+import type { ServiceChanges } from './service-changes.ts';
 import { ServiceQueue } from './service-queue.ts';
 import { ServiceReports } from './service-reports.ts';
 import type { Store } from './store.ts';
@@ -63,6 +67,8 @@ export class LedgerUpdater {
   readonly #udpChanges = new UdpChanges();
   /** Services that are entered in part. */
   readonly #tasks = new Map<string, Task>();
+  /** How many real servers the front ends of a Service may have together; of those that are entered entirely. */
+  readonly #sizes = new Map<string, number>();
   #touched = new Keys();
 
   constructor(options: LedgerUpdaterOptions) {
@@ -130,33 +136,78 @@ export class LedgerUpdater {
     if (isNews) log.error('could not work out what a Service wants', error, { service });
   }
 
-  /** The steps of entering one Service as it is now. */
+  /** The steps of entering one Service as it is now: the endpoints that differ if that is all, and else the whole. */
   *#steps(key: string, node: NodeContext): Generator<undefined> {
+    const { store } = this.#options;
+    const changes = store.takeChanges(key);
+    try {
+      if (changes.isWhole || !this.#enterDifferences(key, changes))
+        yield* this.#enterWhole(key, node);
+    } catch (error) {
+      store.markWhole(key);
+      throw error;
+    }
+  }
+
+  /** Enters the endpoints that differ; false if that is not possible, and the Service has to be entered as a whole. */
+  #enterDifferences(key: string, changes: ServiceChanges): boolean {
+    const { ledger, store } = this.#options;
+    const size = this.#sizes.get(key);
+    if (size === undefined || store.service(key) === undefined) return false;
+    const differences = endpointDifferences(changes);
+    if (differences === undefined) return false;
+    let grown = size;
+    for (const [part, difference] of differences) {
+      const footprint = ledger.footprint(key, part);
+      if (!(footprint instanceof PortFootprint)) continue;
+      grown -= footprint.size;
+      const change = footprint.apply(difference);
+      grown += footprint.size;
+      ledger.change(key, change, { part, touched: this.#touched });
+      if (change.changesServing) this.#udpChanges.noteChanged(footprint.udpFrontEnds);
+    }
+    this.#sizes.set(key, grown);
+    return grown <= realServerLimit;
+  }
+
+  *#enterWhole(key: string, node: NodeContext): Generator<undefined> {
     const { store, ledger } = this.#options;
     const objects = store.objects(key);
     const settings = this.#settingsOf(key, objects?.service);
     const entered = new Set<string>();
-    let cutOff = 0;
+    let [cutOff, size] = [0, 0];
+    this.#sizes.delete(key);
     if (objects !== undefined) {
       const { namespace, name, created } = objects.service;
       const owner = { key, namespace, name, created };
-      for (const step of footprintsByPort({ ...objects, settings }, node)) {
+      for (const footprint of footprintsByPort({ ...objects, settings }, node)) {
         yield undefined;
-        if (step === undefined) continue;
-        const part = portKey(step.port);
+        if (footprint === undefined) continue;
+        const part = portKey(footprint.port);
         entered.add(part);
-        if (step.isCutOff) cutOff++;
-        ledger.set(owner, step.footprint, { part, touched: this.#touched });
-        this.#udpChanges.note(`${key} ${part}`, step.footprint.udpFrontEnds);
+        if (footprint.isCutOff) cutOff++;
+        size += footprint.size;
+        this.#noteUdp(key, { part, after: footprint.udpFrontEnds });
+        ledger.set(owner, footprint, { part, touched: this.#touched });
       }
     }
     this.#reports.cutOff(key, { service: objects?.service, ports: cutOff });
-    for (const part of ledger.parts(key)) {
+    for (const part of [...ledger.parts(key)]) {
       if (entered.has(part)) continue;
       yield undefined;
+      this.#noteUdp(key, { part, after: [] });
       ledger.remove(key, { part, touched: this.#touched });
-      this.#udpChanges.note(`${key} ${part}`, []);
     }
+    // One of which not everything is entered is entered as a whole again, for what is left out may fit by then.
+    if (objects !== undefined && cutOff === 0) this.#sizes.set(key, size);
+  }
+
+  #noteUdp(
+    service: string,
+    { part, after }: { part: string; after: readonly UdpFrontEnd[] },
+  ): void {
+    const before = this.#options.ledger.footprint(service, part)?.udpFrontEnds ?? [];
+    this.#udpChanges.note({ before, after });
   }
 
   /** What a Service asks for by annotations; says what it says wrong. */

@@ -1,16 +1,16 @@
 import { type Family, familyOf, type IpAddress } from '../../ip/address.ts';
 import type { NodeContext } from '../desired/footprint.ts';
 import { dependsOnNodeAddresses } from '../desired/service.ts';
-import type { Mirror } from '../observed/mirror.ts';
+import type { MirrorView } from '../observed/mirror.ts';
 import type { Store } from './store.ts';
 
 /** The addresses that the node had when the Services that depend on them were entered last, whoever reads them. */
 export class NodeAddresses {
-  readonly #mirror: Mirror;
+  readonly #mirror: MirrorView;
   readonly #store: Store;
   #entered: readonly IpAddress[] = [];
 
-  constructor({ mirror, store }: { mirror: Mirror; store: Store }) {
+  constructor({ mirror, store }: { mirror: MirrorView; store: Store }) {
     this.#mirror = mirror;
     this.#store = store;
   }

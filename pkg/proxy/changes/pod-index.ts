@@ -1,8 +1,9 @@
 import type { IpAddress } from '../../ip/address.ts';
-import type { EndpointSlice, ObjectName } from '../../kube/types.ts';
+import type { Endpoint, EndpointSlice, ObjectName } from '../../kube/types.ts';
 import { objectKey } from '../desired/service.ts';
 import { ExpiryQueue } from './expiry-queue.ts';
 import { NamespacePods, type PodName, type PodState } from './namespace-pods.ts';
+import { recordsOnlyIn } from './slice-difference.ts';
 
 /** How many pods that left are remembered; beyond it the namespace with the most forgets the older half of its own. */
 const remembered = 100_000;
@@ -48,12 +49,10 @@ export class Pods {
     const last = this.#slices.get(key)?.endpoints ?? [];
     this.#slices.set(key, slice);
     const changed = new Set<IpAddress>();
+    const fresh = recordsOnlyIn(endpoints, last);
     this.#change(namespace, (pods) => {
-      const kept = new Set(endpoints.map(podKey));
-      const left = last.filter((endpoint) => !kept.has(podKey(endpoint)));
-      this.#leave(left, { slice: key, namespace, pods });
-      for (const endpoint of endpoints)
-        if (pods.arrive(key, endpoint)) changed.add(endpoint.address);
+      this.#leave(leftOf(last, slice), { slice: key, namespace, pods });
+      for (const endpoint of fresh) if (pods.arrive(key, endpoint)) changed.add(endpoint.address);
     });
     for (const address of changed) this.#onChange(address, namespace);
   }
@@ -137,6 +136,12 @@ export class Pods {
 /** What a namespace knows that has no slices. */
 const unknown = new NamespacePods();
 
-function podKey({ address, podUid }: PodName): string {
-  return `${address} ${podUid}`;
+/** The pods of a slice's last state that it no longer has. A pod may stand there twice. */
+function leftOf(last: readonly Endpoint[], { endpoints }: EndpointSlice): readonly PodName[] {
+  const gone = recordsOnlyIn(last, endpoints);
+  if (gone.length === 0) return gone;
+  const present = Map.groupBy(endpoints, ({ address }) => address);
+  return gone.filter(
+    ({ address, podUid }) => present.get(address)?.some((some) => some.podUid === podUid) !== true,
+  );
 }

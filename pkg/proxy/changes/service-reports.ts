@@ -1,7 +1,7 @@
 import type { Problem, Service } from '../../kube/types.ts';
 import type { Logger } from '../../log/log.ts';
 import type { Conflict } from '../desired/claims.ts';
-import { realServerLimit } from '../desired/footprint.ts';
+import { realServerLimit } from '../desired/footprints.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Store } from './store.ts';

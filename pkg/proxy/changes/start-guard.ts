@@ -8,7 +8,7 @@ import type { Ledger } from '../desired/ledger.ts';
 import type { WantedRealServer } from '../desired/real-servers.ts';
 import { setIds, setName } from '../desired/sets.ts';
 import type { Unexplained } from '../desired/undecided.ts';
-import type { HeldServer, Mirror } from '../observed/mirror.ts';
+import type { HeldServer, MirrorView } from '../observed/mirror.ts';
 import type { Removals } from '../reporter.ts';
 import type { Intake } from './intake.ts';
 import type { Store } from './store.ts';
@@ -16,7 +16,7 @@ import type { Store } from './store.ts';
 /** What the start guard works with. */
 export interface StartGuardOptions {
   readonly ledger: Ledger;
-  readonly mirror: Mirror;
+  readonly mirror: MirrorView;
   readonly store: Pick<Store, 'objects'>;
   readonly intake: Pick<Intake, 'isConfirmed'>;
   readonly families: readonly Family[];
@@ -88,14 +88,14 @@ export class StartGuard {
 
   #compare(): { unexplained: Unexplained; removals: Removals; held: Removals } {
     const { ledger, mirror } = this.#options;
-    const unexplained = new Map<string, ReadonlyMap<string, WantedRealServer>>();
+    const unexplained = new Map<string, readonly WantedRealServer[]>();
     let [virtualServers, realServers, heldRealServers] = [0, 0, 0];
     for (const [key, held] of mirror.virtualServers) {
       const unwanted = this.#unwantedRealServers(key, held);
       heldRealServers += held.realServers.size;
-      realServers += unwanted.size;
+      realServers += unwanted.length;
       if (!ledger.wants(key)) virtualServers++;
-      if (unwanted.size > 0 || !ledger.wants(key)) unexplained.set(key, unwanted);
+      if (unwanted.length > 0 || !ledger.wants(key)) unexplained.set(key, unwanted);
     }
     const addresses = [...mirror.bound].filter((address) => !ledger.wantsAddress(address));
     return {
@@ -105,14 +105,12 @@ export class StartGuard {
     };
   }
 
-  #unwantedRealServers(
-    virtualServer: string,
-    held: HeldServer,
-  ): ReadonlyMap<string, WantedRealServer> {
-    const unwanted = new Map<string, WantedRealServer>();
-    for (const [key, { address, port, weight, podUid }] of held.realServers) {
-      if (this.#options.ledger.wantedRealServer(virtualServer, key) !== undefined) continue;
-      unwanted.set(key, { address, port, weight: weight === 0 ? 0 : 1, podUid });
+  #unwantedRealServers(virtualServer: string, held: HeldServer): readonly WantedRealServer[] {
+    const unwanted: WantedRealServer[] = [];
+    for (const [{ address, port }, { state, podUid }] of held.realServers) {
+      if (this.#options.ledger.wantedRealServer(virtualServer, { address, port }) !== undefined)
+        continue;
+      unwanted.push({ address, port, weight: state.weight === 0 ? 0 : 1, podUid });
     }
     return unwanted;
   }
@@ -144,7 +142,7 @@ export class StartGuard {
         address !== undefined &&
         mirror.bound.has(address);
       if (objects === undefined && isLike && !ledger.wants(key)) return true;
-      if (ledger.claim(key)?.owner?.key === apiServer.key && realServers.size > 0) return true;
+      if (ledger.claim(key)?.owner?.key === apiServer.key && realServers.length > 0) return true;
     }
     return false;
   }

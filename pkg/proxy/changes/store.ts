@@ -1,9 +1,20 @@
 import type { IpAddress } from '../../ip/address.ts';
-import type { Change, EndpointSlice, Kind, Node, ObjectName, Service } from '../../kube/types.ts';
+import type {
+  Change,
+  Endpoint,
+  EndpointSlice,
+  Kind,
+  Node,
+  ObjectName,
+  Service,
+} from '../../kube/types.ts';
+import { CompactMap } from '../desired/compact-map.ts';
 import type { ServiceObjects } from '../desired/footprint.ts';
 import { objectKey } from '../desired/service.ts';
 import { ExpiryQueue } from './expiry-queue.ts';
 import { Pods } from './pod-index.ts';
+import { ChangeCollector, type ServiceChanges } from './service-changes.ts';
+import { recordsOnlyIn, withKnownRecords } from './slice-difference.ts';
 import { type Trigger, Triggers } from './triggers.ts';
 
 /** How long an endpoint that is in no slice any more counts as moving to another one, in milliseconds. */
@@ -26,7 +37,7 @@ export interface DirtyServices {
 export class Store {
   readonly #services = new Map<string, Service>();
   /** Slices by Service, then by slice name. */
-  readonly #slices = new Map<string, Map<string, EndpointSlice>>();
+  readonly #slices = new Map<string, CompactMap<string, EndpointSlice>>();
   readonly #serviceOfSlice = new Map<string, string>();
   readonly #vanished = new Map<string, Set<Vanished>>();
   readonly #vanishing = new ExpiryQueue<Vanished>();
@@ -34,6 +45,8 @@ export class Store {
   readonly #pods: Pods;
   readonly #triggers: Triggers;
   #dirty = new Set<string>();
+  /** What changed of each Service since it was entered last. */
+  readonly #changes = new Map<string, ChangeCollector>();
   #node: Node | undefined;
 
   /**
@@ -71,6 +84,18 @@ export class Store {
     return this.#services.get(key);
   }
 
+  /** What changed of a Service since the last call for it. The caller enters it, and says {@link markWhole} if it cannot. */
+  takeChanges(key: string): ServiceChanges {
+    const collector = this.#changes.get(key) ?? new ChangeCollector();
+    this.#changes.delete(key);
+    return collector.changes(this.#slices.get(key));
+  }
+
+  /** Has all of a Service entered the next time, whatever changed. */
+  markWhole(key: string): void {
+    this.#change(key).allChanged();
+  }
+
   /** The objects of one Service, or `undefined` if there is no such Service. */
   objects(key: string): ServiceObjects | undefined {
     const service = this.#services.get(key);
@@ -93,7 +118,11 @@ export class Store {
 
   /** Marks Services whose footprint depends on something else that changed. */
   markDirty(depends: (service: Service) => boolean): void {
-    for (const [key, service] of this.#services) if (depends(service)) this.#dirty.add(key);
+    for (const [key, service] of this.#services) {
+      if (!depends(service)) continue;
+      this.#dirty.add(key);
+      this.markWhole(key);
+    }
   }
 
   /** When the next vanished endpoints are given up, or `undefined` if none wait. */
@@ -112,15 +141,21 @@ export class Store {
       const waiting = this.#vanished.get(due.service);
       waiting?.delete(due);
       if (waiting?.size === 0) this.#vanished.delete(due.service);
+      this.#change(due.service).unvanished(due.slice);
       this.#dirty.add(due.service);
     }
+  }
+
+  #change(key: string): ChangeCollector {
+    const collector = this.#changes.get(key) ?? new ChangeCollector();
+    this.#changes.set(key, collector);
+    return collector;
   }
 
   #set(change: Extract<Change, { type: 'set' }>): void {
     switch (change.kind) {
       case 'Service':
-        this.#services.set(objectKey(change.object), change.object);
-        this.#dirty.add(objectKey(change.object));
+        this.#setService(change.object);
         return;
       case 'EndpointSlice':
         this.#setSlice(change.object);
@@ -133,7 +168,7 @@ export class Store {
   #delete(kind: Kind, name: ObjectName): void {
     switch (kind) {
       case 'Service':
-        if (this.#services.delete(objectKey(name))) this.#dirty.add(objectKey(name));
+        this.#deleteService(objectKey(name));
         return;
       case 'EndpointSlice':
         this.#pods.delete(name);
@@ -144,18 +179,35 @@ export class Store {
     }
   }
 
-  #setSlice(slice: EndpointSlice): void {
+  #setService(service: Service): void {
+    const key = objectKey(service);
+    this.#services.set(key, service);
+    this.#dirty.add(key);
+    this.markWhole(key);
+  }
+
+  #deleteService(key: string): void {
+    if (!this.#services.delete(key)) return;
+    this.#dirty.add(key);
+    this.markWhole(key);
+  }
+
+  #setSlice(told: EndpointSlice): void {
+    const key = objectKey(told);
+    const service = objectKey(serviceOf(told));
+    const before = this.#serviceOfSlice.get(key);
+    const last = before === service ? this.#slices.get(service)?.get(told.name) : undefined;
+    const slice = last === undefined ? told : withKnownRecords(told, last);
     this.#pods.set(slice);
-    const service = objectKey(serviceOf(slice));
-    const before = this.#serviceOfSlice.get(objectKey(slice));
-    if (before !== undefined && before !== service) this.#removeSlice(slice);
-    const slices = this.#slices.get(service) ?? new Map<string, EndpointSlice>();
-    const last = slices.get(slice.name);
-    this.#slices.set(service, slices.set(slice.name, slice));
-    this.#serviceOfSlice.set(objectKey(slice), service);
+    if (before !== undefined && before !== service) this.#removeSlice(told);
+    const slices = this.#slices.get(service) ?? new CompactMap<string, EndpointSlice>();
+    this.#slices.set(service, slices);
+    slices.set(slice.name, slice);
+    this.#serviceOfSlice.set(key, service);
     this.#dirty.add(service);
+    this.#change(service).sliceChanged(slice.name, last);
     this.#triggers.note(slice, last);
-    if (last !== undefined) this.#rememberVanished(serviceOf(last), last);
+    if (last !== undefined) this.#rememberVanished(last, slice.endpoints);
   }
 
   #removeSlice(name: ObjectName): void {
@@ -167,21 +219,24 @@ export class Store {
     slices?.delete(name.name);
     if (slices?.size === 0) this.#slices.delete(service);
     this.#dirty.add(service);
-    if (last !== undefined) this.#rememberVanished(serviceOf(last), last);
+    this.#change(service).sliceChanged(name.name, last);
+    if (last !== undefined) this.#rememberVanished(last, []);
   }
 
-  /** Remembers the endpoints of a slice that is gone or replaced and whose addresses no slice of the Service has any more. */
-  #rememberVanished(service: ObjectName, last: EndpointSlice): void {
+  /** Remembers the endpoints of a slice that are gone and whose addresses no slice of the Service has any more. */
+  #rememberVanished(last: EndpointSlice, present: readonly Endpoint[]): void {
+    const service = serviceOf(last);
     const isPresent = new Map<IpAddress, boolean>();
-    for (const { address } of last.endpoints) {
+    const gone = recordsOnlyIn(last.endpoints, present);
+    for (const { address } of gone)
       if (!isPresent.has(address)) isPresent.set(address, this.#pods.isIn(service, address));
-    }
-    const endpoints = last.endpoints.filter(({ address }) => isPresent.get(address) === false);
+    const endpoints = gone.filter(({ address }) => isPresent.get(address) === false);
     if (endpoints.length === 0) return;
     const key = objectKey(service);
     const vanished = { service: key, slice: { ...last, endpoints } };
     this.#vanished.set(key, (this.#vanished.get(key) ?? new Set()).add(vanished));
     this.#vanishing.add(vanished, this.#now() + vanishTime);
+    this.#change(key).vanished(vanished.slice);
   }
 }
 

@@ -1,15 +1,28 @@
 import { describe, expect, test } from 'vitest';
 import { endpoint, slice } from '../../../test/support/objects.ts';
+import { realServerKey } from '../../ipvs/ipvs.ts';
 import type { EndpointSlice } from '../../kube/types.ts';
-import { type Endpoint, EndpointIndex } from './endpoint.ts';
+import type { PortEndpoints } from './endpoint.ts';
+import { SliceIndex } from './slice-index.ts';
+import { isLocal } from './topology.ts';
 
 const query = { family: 'IPv4', portName: '', protocol: 'TCP' } as const;
 const notReady = { ready: false, serving: false };
 const terminating = { ready: false, terminating: true };
 
-function endpointsOf(slices: readonly EndpointSlice[], nodeName = 'here'): readonly Endpoint[] {
-  const index = lastOf(new EndpointIndex({ nodeName }).add(slices));
-  return lastOf(index.endpointsOf(query));
+const here = { nodeName: 'here', zone: '' };
+
+function indexOf(slices: readonly EndpointSlice[], node = here): PortEndpoints {
+  const index = lastOf(new SliceIndex().add(slices));
+  return lastOf(index.endpointsOf(query, node));
+}
+
+function endpointsOf(slices: readonly EndpointSlice[], node = here) {
+  return [...indexOf(slices, node)].map(([id, endpoint]) => ({
+    ...endpoint,
+    key: realServerKey(id),
+    isLocal: isLocal(endpoint, node),
+  }));
 }
 
 /** What steps give back at their end. */
@@ -80,6 +93,6 @@ describe('the endpoints of a service port', () => {
     ];
     const found = endpointsOf([slice([named, unnamed])]);
     expect(found.map(({ isLocal }) => isLocal)).toEqual([true, false]);
-    expect(endpointsOf([slice([unnamed])], '')[0]?.isLocal).toBe(false);
+    expect(endpointsOf([slice([unnamed])], { nodeName: '', zone: '' })[0]?.isLocal).toBe(false);
   });
 });

@@ -1,99 +1,93 @@
-import type { Family, IpAddress } from '../../ip/address.ts';
-import type { Protocol } from '../../ip/protocol.ts';
-import { realServerKey } from '../../ipvs/ipvs.ts';
-import type { EndpointSlice, Endpoint as SliceEndpoint } from '../../kube/types.ts';
+import type { RealServerId } from '../../ipvs/ipvs.ts';
+import type { Endpoint } from '../../kube/types.ts';
+import { RealServerMap } from './real-server-map.ts';
+import { isLocal, type NodeTopology } from './topology.ts';
 
-/** One address and port that serves a service port. */
-export interface Endpoint {
-  /** Of the real server that it becomes. */
-  readonly key: string;
-  readonly address: IpAddress;
-  readonly port: number;
-  /** On this node. */
-  readonly isLocal: boolean;
-  readonly ready: boolean;
-  readonly serving: boolean;
-  readonly terminating: boolean;
-  readonly zoneHints: readonly string[];
-  readonly nodeHints: readonly string[];
-  /** '' if unknown. */
-  readonly podUid: string;
-}
+/** Several endpoints with one address and port, of which the one that is most fit to serve counts. */
+class Rivals {
+  readonly all: Set<Endpoint>;
+  #best: Endpoint | undefined;
 
-/** Which endpoints of a Service are meant. */
-export interface EndpointQuery {
-  readonly family: Family;
-  readonly portName: string;
-  readonly protocol: Protocol;
-}
-
-/** A slice that names a port, and the number that it gives to it. */
-interface NumberedSlice {
-  readonly slice: EndpointSlice;
-  readonly port: number;
-}
-
-/** After so many endpoints, or ports of slices, others get a turn. */
-const stepSize = 500;
-
-/** The endpoints of a Service by port: each of its slices is looked at for the ports that it names, and for no others. */
-export class EndpointIndex {
-  readonly #nodeName: string;
-  readonly #slicesByPort = new Map<string, NumberedSlice[]>();
-
-  constructor({ nodeName }: { readonly nodeName: string }) {
-    this.#nodeName = nodeName;
+  constructor(all: Iterable<Endpoint>) {
+    this.all = new Set(all);
   }
 
-  /** Takes slices in. Yields between steps. */
-  *add(slices: Iterable<EndpointSlice>): Generator<undefined, this> {
-    let count = 0;
-    for (const slice of slices) {
-      for (const { name: portName, protocol, port } of slice.ports) {
-        const key = queryKey({ family: slice.family, portName, protocol });
-        const numbered = this.#slicesByPort.get(key);
-        if (numbered === undefined) this.#slicesByPort.set(key, [{ slice, port }]);
-        else numbered.push({ slice, port });
-        if (++count % stepSize === 0) yield undefined;
-      }
+  forgetBest(): void {
+    this.#best = undefined;
+  }
+
+  /** Found when it is asked for, so that many that leave at once cost one search. */
+  best(node: NodeTopology): Endpoint | undefined {
+    if (this.#best !== undefined) return this.#best;
+    let best: Endpoint | undefined;
+    for (const one of this.all) if (best === undefined || isFitter(one, best, node)) best = one;
+    this.#best = best;
+    return best;
+  }
+}
+
+/**
+ * The endpoints of one service port: one for each address and port, of several the one that is most fit to serve, in whichever
+ * order they come. The records themselves are the slices' own.
+ */
+export class PortEndpoints {
+  readonly #node: NodeTopology;
+  readonly #all = new RealServerMap<Endpoint | Rivals>();
+  /** How many there are, those that do not count included. */
+  size = 0;
+
+  constructor(node: NodeTopology) {
+    this.#node = node;
+  }
+
+  /** The endpoint that counts at an address and port. */
+  get(id: RealServerId): Endpoint | undefined {
+    return this.#best(this.#all.get(id));
+  }
+
+  /** Takes a record in; one that is there already is the same. */
+  add(id: RealServerId, endpoint: Endpoint): void {
+    const present = this.#all.get(id);
+    if (present === endpoint || (present instanceof Rivals && present.all.has(endpoint))) return;
+    this.size++;
+    if (present === undefined) this.#all.set(id, endpoint);
+    else if (present instanceof Rivals) {
+      present.all.add(endpoint);
+      present.forgetBest();
+    } else this.#all.set(id, new Rivals([present, endpoint]));
+  }
+
+  /** Takes this very record out, if it is there. */
+  remove(id: RealServerId, endpoint: Endpoint): void {
+    const present = this.#all.get(id);
+    if (present === endpoint) {
+      this.#all.delete(id);
+      this.size--;
+    } else if (present instanceof Rivals && present.all.delete(endpoint)) {
+      this.size--;
+      present.forgetBest();
+      if (present.all.size === 0) this.#all.delete(id);
     }
-    return this;
   }
 
-  /** How many endpoints the slices name for a port, duplicates included. */
-  count(query: EndpointQuery): number {
-    const slices = this.#slicesByPort.get(queryKey(query)) ?? [];
-    return slices.reduce((sum, { slice }) => sum + slice.endpoints.length, 0);
-  }
-
-  /**
-   * The endpoints of one port: one for each address and port, of several the one that is most fit to serve, in whichever order
-   * they come. Yields between steps.
-   */
-  *endpointsOf(query: EndpointQuery): Generator<undefined, readonly Endpoint[]> {
-    const found = new Map<string, Endpoint>();
-    let count = 0;
-    for (const { slice, port } of this.#slicesByPort.get(queryKey(query)) ?? []) {
-      for (const some of slice.endpoints) {
-        const endpoint = toEndpoint(some, { port, nodeName: this.#nodeName });
-        const present = found.get(endpoint.key);
-        if (present === undefined || isFitter(endpoint, present)) found.set(endpoint.key, endpoint);
-        if (++count % stepSize === 0) yield undefined;
-      }
+  /** The endpoints that count, with the address and port of each. */
+  *[Symbol.iterator](): Generator<[RealServerId, Endpoint]> {
+    for (const [id, some] of this.#all) {
+      const best = this.#best(some);
+      if (best !== undefined) yield [id, best];
     }
-    return [...found.values()];
   }
-}
 
-function queryKey({ family, portName, protocol }: EndpointQuery): string {
-  return `${family} ${protocol} ${portName}`;
+  #best(some: Endpoint | Rivals | undefined): Endpoint | undefined {
+    return some instanceof Rivals ? some.best(this.#node) : some;
+  }
 }
 
 /** Whether an endpoint, of two with one address and port, is the one that counts. Of equals the uid decides, so that order does not. */
-function isFitter(endpoint: Endpoint, present: Endpoint): boolean {
+function isFitter(endpoint: Endpoint, present: Endpoint, node: NodeTopology): boolean {
   const difference = fitness(endpoint) - fitness(present);
   if (difference !== 0) return difference > 0;
-  if (endpoint.podUid === present.podUid) return endpoint.isLocal && !present.isLocal;
+  if (endpoint.podUid === present.podUid) return isLocal(endpoint, node) && !isLocal(present, node);
   if (endpoint.podUid === '' || present.podUid === '') return present.podUid === '';
   return endpoint.podUid < present.podUid;
 }
@@ -102,14 +96,4 @@ function fitness({ ready, serving, terminating }: Endpoint): number {
   if (ready) return terminating ? 3 : 4;
   if (serving && terminating) return 2;
   return terminating ? 0 : 1;
-}
-
-function toEndpoint(
-  endpoint: SliceEndpoint,
-  { port, nodeName }: { port: number; nodeName: string },
-): Endpoint {
-  const { address, ready, serving, terminating, zoneHints, nodeHints, podUid } = endpoint;
-  const key = realServerKey({ address, port });
-  const isLocal = nodeName !== '' && endpoint.nodeName === nodeName;
-  return { key, address, port, isLocal, ready, serving, terminating, zoneHints, nodeHints, podUid };
 }

@@ -5,13 +5,12 @@ import { entryKey } from '../../ipset/ipset.ts';
 import { printRealServer, printVirtualServer } from '../../ipvs/ipvs.ts';
 import {
   type Footprint,
-  footprint,
-  footprintsByPort,
-  isBound,
   type NodeContext,
-  realServerLimit,
   type ServiceObjects,
+  type SetEntry,
 } from './footprint.ts';
+import { footprint, footprintsByPort, realServerLimit } from './footprints.ts';
+import { isBound } from './front-ends.ts';
 import { setName } from './sets.ts';
 
 const node: NodeContext = {
@@ -36,7 +35,7 @@ function of(objects: Partial<ServiceObjects>, over: Partial<NodeContext> = {}): 
 
 /** One line for each front end, then its real servers and entries. */
 function print({ frontEnds, hairpins }: Footprint): readonly string[] {
-  const entry = ({ set, family, entry: element }: Footprint['hairpins'][number]) =>
+  const entry = ({ set, family, entry: element }: SetEntry) =>
     `${setName(set, family)} ${entryKey(element)}`;
   return [
     ...frontEnds.flatMap(({ virtualServer, isBound, realServers, entries }) => [
@@ -46,7 +45,7 @@ function print({ frontEnds, hairpins }: Footprint): readonly string[] {
       ),
       ...entries.map((some) => `  in ${entry(some)}`),
     ]),
-    ...hairpins.map(entry),
+    ...[...hairpins].map(entry),
   ];
 }
 
@@ -143,7 +142,7 @@ describe('what one Service wants in the kernel', () => {
     ],
   ] as const)('without local endpoints %s', (_, over, count, lack) => {
     const result = of({ service: service(over) });
-    expect(result.frontEnds.at(-1)?.realServers.size).toBe(count);
+    expect([...(result.frontEnds.at(-1)?.realServers.values() ?? [])].length).toBe(count);
     expect([...result.withoutLocalEndpoints]).toEqual([lack]);
   });
 
@@ -187,7 +186,9 @@ test.each([
 test("an endpoint on the node's own address is served", () => {
   const slices = [slice([endpoint('192.168.0.10', { nodeName: 'here' })])];
   const [frontEnd] = footprint({ service: service(), slices, vanished: [] }, node).frontEnds;
-  expect([...(frontEnd?.realServers.keys() ?? [])]).toEqual(['192.168.0.10 8080']);
+  expect([...(frontEnd?.realServers.values() ?? [])].map(printRealServer)).toEqual([
+    '192.168.0.10:8080',
+  ]);
 });
 
 test('a Service has a limit of real servers, beyond which its ports have none', () => {
@@ -203,8 +204,8 @@ test('a Service has a limit of real servers, beyond which its ports have none', 
   const objects = { service: service({ ports }), slices, vanished: [] };
   let [frontEnds, realServers, cutOff] = [0, 0, 0];
   for (const step of footprintsByPort(objects, node)) {
-    frontEnds += step?.footprint.frontEnds.length ?? 0;
-    realServers += step?.footprint.frontEnds[0]?.realServers.size ?? 0;
+    frontEnds += step?.frontEnds.length ?? 0;
+    realServers += step?.frontEnds[0]?.realServers.capacity ?? 0;
     if (step?.isCutOff === true) cutOff++;
   }
   expect([frontEnds, realServers, cutOff]).toEqual([300, realServerLimit, 100]);

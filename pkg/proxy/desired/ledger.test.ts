@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
 import { endpoint, owner, service, servicePort, slice } from '../../../test/support/objects.ts';
-import { realServerKey, virtualServerKey } from '../../ipvs/ipvs.ts';
+import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { Service } from '../../kube/types.ts';
-import { footprint } from './footprint.ts';
+import { footprint } from './footprints.ts';
 import { Ledger } from './ledger.ts';
+import { noRealServers } from './real-servers.ts';
 
 const node = {
   nodeName: 'here',
@@ -66,7 +67,7 @@ describe('the ledger', () => {
     ledger.remove(old.key);
     expect(ledger.claim(web)).toMatchObject({
       owner: undefined,
-      frontEnd: { realServers: new Map(), isBound: true },
+      frontEnd: { realServers: noRealServers, isBound: true },
     });
     expect(ledger.wantsEntry('KUBE-CLUSTER-IP', '172.30.0.1,tcp:80')).toBe(true);
     expect([...ledger.release(web).virtualServers]).toEqual([web]);
@@ -135,7 +136,7 @@ describe('the ledger', () => {
       ledger.wantsRealServer(virtualServer, { realServer, podUid }),
     );
     expect(answers).toEqual([true, true, false]);
-    expect(ledger.wantedRealServer(web, realServerKey(realServer))).toMatchObject({ weight: 1 });
-    expect(ledger.wantedRealServer(web, '10.0.0.2 8080')).toBeUndefined();
+    expect(ledger.wantedRealServer(web, realServer)).toMatchObject({ weight: 1 });
+    expect(ledger.wantedRealServer(web, { address: ip('10.0.0.2'), port: 8080 })).toBeUndefined();
   });
 });

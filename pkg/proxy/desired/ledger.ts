@@ -1,30 +1,22 @@
 import { type Family, familyOf, type IpAddress } from '../../ip/address.ts';
 import type { Entry } from '../../ipset/ipset.ts';
-import {
-  type RealServerId,
-  realServerKey,
-  type VirtualServerId,
-  virtualServerKey,
-} from '../../ipvs/ipvs.ts';
+import { type RealServerId, type VirtualServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
 import { Claims, type Conflict, type Owner } from './claims.ts';
 import { CountedObjects, type Counting, nobody } from './counted-objects.ts';
-import type { Footprint, FrontEnd, LocalLack, SetEntry } from './footprint.ts';
+import type { Footprint, FootprintChange, FrontEnd, LocalLack, SetEntry } from './footprint.ts';
 import { Keys } from './keys.ts';
 import { LocalLacks } from './local-lacks.ts';
-import type { WantedRealServer } from './real-servers.ts';
+import { isSamePod, type PodRealServer } from './pod-identity.ts';
+import { noRealServers, type WantedRealServer } from './real-servers.ts';
+import { type Part, ServiceParts } from './service-parts.ts';
 import { isDenying, type SetId } from './sets.ts';
+import { touchEndpoints } from './touched.ts';
 import { Undecided, type Unexplained } from './undecided.ts';
 
 /** A virtual server that is wanted, and by whom; `undefined` for one on its way out, which keeps no real servers. */
 export interface Claim {
   readonly owner: Owner | undefined;
   readonly frontEnd: FrontEnd;
-}
-
-/** What one part of a Service, mostly one of its ports, wants. */
-interface Part {
-  readonly owner: Owner;
-  readonly footprint: Footprint;
 }
 
 /**
@@ -35,8 +27,7 @@ interface Part {
  * deleted the virtual server.
  */
 export class Ledger {
-  /** By Service, then by part. */
-  readonly #parts = new Map<string, Map<string, Part>>();
+  readonly #parts = new ServiceParts();
   readonly #claims = new Claims();
   readonly #retired = new Map<string, FrontEnd>();
   /** Front ends whose virtual server is being deleted, each with what of it is still counted. */
@@ -53,10 +44,12 @@ export class Ledger {
     footprint: Footprint,
     { part = '', touched = new Keys() }: { part?: string; touched?: Keys } = {},
   ): Keys {
-    const parts = this.#parts.get(owner.key) ?? new Map<string, Part>();
-    const last = parts.get(part);
-    this.#parts.set(owner.key, parts.set(part, { owner, footprint }));
-    this.#withoutLocal.count(owner.key, { footprint, last: last?.footprint });
+    const last = this.#parts.get(owner.key, part);
+    this.#parts.set(part, { owner, footprint });
+    this.#withoutLocal.count(owner.key, {
+      before: last?.footprint.withoutLocalEndpoints ?? [],
+      after: footprint.withoutLocalEndpoints,
+    });
     for (const frontEnd of footprint.frontEnds) this.#enter(owner, { frontEnd, touched });
     const counting = { by: 1, owner: owner.key, touched } as const;
     for (const entry of footprint.hairpins) this.#counted.countEntry(entry, counting);
@@ -64,24 +57,44 @@ export class Ledger {
     return touched;
   }
 
+  /** Takes in that the endpoints of a part, which it has, changed in place. What that touches, added to `touched`. */
+  change(
+    service: string,
+    change: FootprintChange,
+    { part, touched }: { part: string; touched: Keys },
+  ): void {
+    const entered = this.#parts.get(service, part);
+    if (entered === undefined) throw new Error(`${service} has no part ${part}`);
+    this.#withoutLocal.count(service, change.withoutLocalEndpoints);
+    for (const frontEnd of entered.footprint.frontEnds)
+      touchEndpoints(frontEnd, { change, touched, undecided: this.#undecided });
+    const { before, after } = change.hairpins;
+    const counting = { owner: service, touched };
+    for (const entry of after) this.#counted.countEntry(entry, { by: 1, ...counting });
+    for (const entry of before) this.#counted.countEntry(entry, { by: -1, ...counting });
+  }
+
+  /** What a part of a Service wants; `undefined` if it has no such part. */
+  footprint(service: string, part: string): Footprint | undefined {
+    return this.#parts.get(service, part)?.footprint;
+  }
+
   /** Takes away what a part of a Service, by its key, wanted. What that touches, added to `touched`. */
   remove(
     service: string,
     { part = '', touched = new Keys() }: { part?: string; touched?: Keys } = {},
   ): Keys {
-    const parts = this.#parts.get(service);
-    const last = parts?.get(part);
+    const last = this.#parts.get(service, part);
     if (last === undefined) return touched;
-    parts?.delete(part);
-    if (parts?.size === 0) this.#parts.delete(service);
-    this.#withoutLocal.count(service, { footprint: undefined, last: last.footprint });
+    this.#parts.delete(service, part);
+    this.#withoutLocal.count(service, { before: last.footprint.withoutLocalEndpoints });
     this.#withdraw(last, touched);
     return touched;
   }
 
   /** The parts of a Service that want something. */
   parts(service: string): Iterable<string> {
-    return this.#parts.get(service)?.keys() ?? [];
+    return this.#parts.names(service);
   }
 
   /** Keeps a virtual server as retired that was found in the kernel and that nobody wants. */
@@ -160,8 +173,8 @@ export class Ledger {
     return this.#claims.has(key);
   }
 
-  /** What a virtual server should have at the place of a real server, each by its key; `undefined` for nothing. */
-  wantedRealServer(virtualServer: string, realServer: string): WantedRealServer | undefined {
+  /** What a virtual server, by its key, should have at the place of a real server; `undefined` for nothing. */
+  wantedRealServer(virtualServer: string, realServer: RealServerId): WantedRealServer | undefined {
     return this.claim(virtualServer)?.frontEnd.realServers.get(realServer);
   }
 
@@ -234,7 +247,7 @@ export class Ledger {
   /** The Services that want any of some objects of the kernel; of a virtual server the one that holds it. */
   ownersOf(keys: Keys): ReadonlySet<string> {
     const owners = new Set<string>(this.#counted.ownersOf(keys));
-    for (const key of keys.virtualServers) owners.add(this.claim(key)?.owner?.key ?? nobody);
+    for (const key of keys.allVirtualServers()) owners.add(this.claim(key)?.owner?.key ?? nobody);
     owners.delete(nobody);
     return owners;
   }
@@ -243,7 +256,7 @@ export class Ledger {
     virtualServer: VirtualServerId,
     realServer: RealServerId,
   ): WantedRealServer | undefined {
-    return this.wantedRealServer(virtualServerKey(virtualServer), realServerKey(realServer));
+    return this.wantedRealServer(virtualServerKey(virtualServer), realServer);
   }
 
   #enter(owner: Owner, { frontEnd, touched }: { frontEnd: FrontEnd; touched: Keys }): void {
@@ -272,7 +285,7 @@ export class Ledger {
   #retire(frontEnd: FrontEnd, touched: Keys): void {
     const key = virtualServerKey(frontEnd.virtualServer);
     if (this.#retired.has(key)) return;
-    const retired = { ...frontEnd, realServers: noRealServers };
+    const retired = { ...frontEnd, policy: undefined, realServers: noRealServers };
     this.#retired.set(key, retired);
     this.#countFrontEnd(retired, { by: 1, owner: nobody, touched });
   }
@@ -282,18 +295,4 @@ export class Ledger {
     counting.touched.families.add(familyOf(frontEnd.virtualServer.address));
     this.#counted.countFrontEnd(frontEnd, counting);
   }
-}
-
-/** What a front end has that takes no new connections. */
-const noRealServers: ReadonlyMap<string, WantedRealServer> = new Map();
-
-/** A real server, and whose it is as far as is known. */
-interface PodRealServer {
-  readonly realServer: RealServerId;
-  readonly podUid: string | undefined;
-}
-
-/** Whether two real servers on one address are the same pod's, as far as is known. */
-export function isSamePod(podUid: string | undefined, other: string): boolean {
-  return podUid === undefined || podUid === '' || other === '' || podUid === other;
 }

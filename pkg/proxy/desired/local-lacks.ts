@@ -1,4 +1,4 @@
-import type { Footprint, LocalLack } from './footprint.ts';
+import type { BeforeAfter, LocalLack } from './footprint.ts';
 
 type Counts = Record<LocalLack, number>;
 
@@ -12,12 +12,9 @@ export class LocalLacks {
   }
 
   /** Counts what a part of a Service lacks in the place of what it lacked last. */
-  count(
-    service: string,
-    { footprint, last }: { footprint: Footprint | undefined; last: Footprint | undefined },
-  ): void {
-    for (const lack of footprint?.withoutLocalEndpoints ?? []) this.#add(service, { lack, by: 1 });
-    for (const lack of last?.withoutLocalEndpoints ?? []) this.#add(service, { lack, by: -1 });
+  count(service: string, { before, after }: Partial<BeforeAfter<Iterable<LocalLack>>>): void {
+    for (const lack of after ?? []) this.#add(service, { lack, by: 1 });
+    for (const lack of before ?? []) this.#add(service, { lack, by: -1 });
   }
 
   #add(service: string, { lack, by }: { lack: LocalLack; by: 1 | -1 }): void {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { proxyEndpoint as endpoint, service, servicePort } from '../../../test/support/objects.ts';
+import { endpoint, service, servicePort } from '../../../test/support/objects.ts';
 import type { Service } from '../../kube/types.ts';
 import { servicePorts } from './service.ts';
-import { chooseEndpoints } from './topology.ts';
+import { chooseEndpoints, EndpointCounts, isSelected, type Selector } from './topology.ts';
 
 const [a, b, c, d] = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4'] as const;
 const exposed: Partial<Service> = { type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] };
@@ -17,11 +17,15 @@ function choose(
 ) {
   const [port] = servicePorts(service(over));
   if (port === undefined) throw new Error('the Service has no port');
-  const { cluster, local, hasAny } = chooseEndpoints(endpoints, {
-    port,
-    node: { nodeName: 'here', zone },
-  });
-  return [cluster?.map(({ address }) => address), local?.map(({ address }) => address), hasAny];
+  const node = { nodeName: 'here', zone };
+  const counts = new EndpointCounts();
+  for (const one of endpoints) counts.add(one, { node, by: 1 });
+  const { cluster, local, hasAny } = chooseEndpoints(counts, { port, node });
+  const chosenBy = (selector: Selector | undefined) =>
+    selector === undefined
+      ? undefined
+      : endpoints.filter((one) => isSelected(selector, one, node)).map(({ address }) => address);
+  return [chosenBy(cluster), chosenBy(local), hasAny];
 }
 
 const hinted = (address: string, zone: string, over = {}) =>
@@ -84,7 +88,7 @@ describe('which endpoints serve which traffic', () => {
     [
       'internal policy Local uses local ones only',
       { internalTrafficPolicy: 'Local' },
-      [endpoint(a, { isLocal: true }), endpoint(b)],
+      [endpoint(a, { nodeName: 'here' }), endpoint(b)],
       [undefined, [a], true],
     ],
     [
@@ -97,8 +101,8 @@ describe('which endpoints serve which traffic', () => {
       'external policy Local ignores topology',
       { ...exposed, externalTrafficPolicy: 'Local' },
       [
-        hinted(a, 'zone-a', { isLocal: true }),
-        hinted(b, 'zone-b', { isLocal: true }),
+        hinted(a, 'zone-a', { nodeName: 'here' }),
+        hinted(b, 'zone-b', { nodeName: 'here' }),
         hinted(c, 'zone-a'),
         hinted(d, 'zone-b'),
       ],
@@ -115,8 +119,8 @@ describe('which endpoints serve which traffic', () => {
       { ...exposed, externalTrafficPolicy: 'Local' },
       [
         endpoint(a),
-        endpoint(b, { ...draining, isLocal: true }),
-        endpoint(c, { ...dead, isLocal: true }),
+        endpoint(b, { ...draining, nodeName: 'here' }),
+        endpoint(c, { ...dead, nodeName: 'here' }),
         endpoint(d, draining),
       ],
       [[a], [b], true],

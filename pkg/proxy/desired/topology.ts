@@ -1,4 +1,4 @@
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint } from '../../kube/types.ts';
 import { isExternallyAccessible, type ServicePort } from './service.ts';
 
 /** What topology knows of this node. */
@@ -8,57 +8,120 @@ export interface NodeTopology {
   readonly zone: string;
 }
 
+/** Which endpoints of a service port serve some traffic; `none` if no endpoint does. */
+export type Selector =
+  | 'none'
+  | 'ready'
+  | 'readyForNode'
+  | 'readyForZone'
+  | 'terminating'
+  | 'localReady'
+  | 'localTerminating';
+
 /** The endpoints of one service port by the traffic that may use them. */
 export interface EndpointChoice {
   /** For traffic with the policy Cluster; `undefined` if no traffic of this port has it. */
-  readonly cluster: readonly Endpoint[] | undefined;
+  readonly cluster: Selector | undefined;
   /** For traffic with the policy Local; `undefined` if no traffic of this port has it. */
-  readonly local: readonly Endpoint[] | undefined;
+  readonly local: Selector | undefined;
   /** Whether any endpoint anywhere could serve. */
   readonly hasAny: boolean;
 }
 
+/** Whether an endpoint is on this node. */
+export function isLocal(endpoint: Endpoint, { nodeName }: NodeTopology): boolean {
+  return nodeName !== '' && endpoint.nodeName === nodeName;
+}
+
+/** How many endpoints of a service port there are of each sort: all that decides which of them serve. */
+export class EndpointCounts {
+  ready = 0;
+  /** Ready ones with a hint for nodes, and with one for this node. */
+  readyWithNodeHints = 0;
+  readyForNode = 0;
+  /** Ready ones with a hint for zones, and with one for this node's zone. */
+  readyWithZoneHints = 0;
+  readyForZone = 0;
+  /** Those that serve while they terminate. */
+  terminating = 0;
+  localReady = 0;
+  localTerminating = 0;
+  /** Those that serve, whatever else. */
+  serving = 0;
+
+  /** Counts an endpoint in, or out with -1. */
+  add(endpoint: Endpoint, { node, by }: { node: NodeTopology; by: 1 | -1 }): void {
+    const isHere = isLocal(endpoint, node);
+    if (endpoint.serving) this.serving += by;
+    if (servesTerminating(endpoint)) {
+      this.terminating += by;
+      if (isHere) this.localTerminating += by;
+    }
+    if (!endpoint.ready) return;
+    this.ready += by;
+    if (isHere) this.localReady += by;
+    if (endpoint.nodeHints.length > 0) this.readyWithNodeHints += by;
+    if (endpoint.nodeHints.includes(node.nodeName)) this.readyForNode += by;
+    if (endpoint.zoneHints.length > 0) this.readyWithZoneHints += by;
+    if (endpoint.zoneHints.includes(node.zone)) this.readyForZone += by;
+  }
+
+  /** The same counts, to be changed on their own. */
+  copy(): EndpointCounts {
+    return Object.assign(new EndpointCounts(), this);
+  }
+}
+
 /** Chooses among the endpoints of a service port: readiness, termination, hints and traffic policies. */
 export function chooseEndpoints(
-  endpoints: readonly Endpoint[],
+  counts: EndpointCounts,
   { port, node }: { port: ServicePort; node: NodeTopology },
 ): EndpointChoice {
   const usesCluster = !port.isInternalPolicyLocal || isExternallyAccessible(port);
   const usesLocal =
     port.isInternalPolicyLocal || (port.isExternalPolicyLocal && isExternallyAccessible(port));
-  const cluster = usesCluster ? readyOrDraining(endpoints, hintsFor(endpoints, node)) : undefined;
-  const local = usesLocal ? readyOrDraining(endpoints.filter(({ isLocal }) => isLocal)) : undefined;
-  const hasAny = (cluster?.length ?? 0) > 0 || (usesLocal && endpoints.some(canServe));
-  return { cluster, local, hasAny };
+  return {
+    cluster: usesCluster ? clusterSelector(counts, node) : undefined,
+    local: usesLocal ? localSelector(counts) : undefined,
+    hasAny: counts.ready > 0 || counts.terminating > 0,
+  };
 }
 
-type Availability = (endpoint: Endpoint) => boolean;
+/** Whether an endpoint is among those that are meant. */
+export function isSelected(selector: Selector, endpoint: Endpoint, node: NodeTopology): boolean {
+  switch (selector) {
+    case 'none':
+      return false;
+    case 'ready':
+      return endpoint.ready;
+    case 'readyForNode':
+      return endpoint.ready && endpoint.nodeHints.includes(node.nodeName);
+    case 'readyForZone':
+      return endpoint.ready && endpoint.zoneHints.includes(node.zone);
+    case 'terminating':
+      return servesTerminating(endpoint);
+    case 'localReady':
+      return endpoint.ready && isLocal(endpoint, node);
+    case 'localTerminating':
+      return servesTerminating(endpoint) && isLocal(endpoint, node);
+  }
+}
 
 /** The ready ones that are available; if there are none, those that still serve while they terminate. */
-function readyOrDraining(
-  endpoints: readonly Endpoint[],
-  isAvailable: Availability = () => true,
-): readonly Endpoint[] {
-  const ready = endpoints.filter((endpoint) => endpoint.ready && isAvailable(endpoint));
-  return ready.length > 0 ? ready : endpoints.filter(servesTerminating);
+function clusterSelector(counts: EndpointCounts, { zone }: NodeTopology): Selector {
+  const { ready, readyWithNodeHints, readyForNode, readyWithZoneHints, readyForZone } = counts;
+  if (ready === 0) return counts.terminating > 0 ? 'terminating' : 'none';
+  // Hints count only if every ready endpoint has them and one of them means this node or its zone.
+  if (readyWithNodeHints === ready && readyForNode > 0) return 'readyForNode';
+  if (zone !== '' && readyWithZoneHints === ready && readyForZone > 0) return 'readyForZone';
+  return 'ready';
+}
+
+function localSelector({ localReady, localTerminating }: EndpointCounts): Selector {
+  if (localReady > 0) return 'localReady';
+  return localTerminating > 0 ? 'localTerminating' : 'none';
 }
 
 function servesTerminating({ serving, terminating }: Endpoint): boolean {
   return serving && terminating;
-}
-
-function canServe(endpoint: Endpoint): boolean {
-  return endpoint.ready || servesTerminating(endpoint);
-}
-
-/** Hints count only if every ready endpoint has them and one of them means this node or its zone. */
-function hintsFor(endpoints: readonly Endpoint[], { nodeName, zone }: NodeTopology): Availability {
-  const ready = endpoints.filter((endpoint) => endpoint.ready);
-  const all = (test: Availability) => ready.length > 0 && ready.every(test);
-  const forNode: Availability = ({ nodeHints }) => nodeHints.includes(nodeName);
-  const forZone: Availability = ({ zoneHints }) => zoneHints.includes(zone);
-  if (all(({ nodeHints }) => nodeHints.length > 0) && ready.some(forNode)) return forNode;
-  if (zone !== '' && all(({ zoneHints }) => zoneHints.length > 0) && ready.some(forZone))
-    return forZone;
-  return () => true;
 }

@@ -1,9 +1,15 @@
 import type { IpAddress } from '../../ip/address.ts';
+import type { RealServerId } from '../../ipvs/ipvs.ts';
 
 /** A UDP front end and who may answer for it: an address of a Service, or a node port on the node's addresses. */
 export interface UdpFrontEnd {
   readonly addresses: readonly IpAddress[];
   readonly port: number;
-  /** The serving endpoints, by `realServerKey`. With none, the front end's flows are left alone: nobody better could answer. */
-  readonly endpoints: ReadonlySet<string>;
+  readonly endpoints: ServingEndpoints;
+}
+
+/** The endpoints that serve, as they are whenever it is asked. With none, the front end's flows are left alone: nobody better could answer. */
+export interface ServingEndpoints extends Iterable<RealServerId> {
+  readonly size: number;
+  has(id: RealServerId): boolean;
 }

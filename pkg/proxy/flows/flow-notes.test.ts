@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { plainFlow, translatedFlow } from '../../../test/contract/conntrack.ts';
 import { ip } from '../../../test/support/addresses.ts';
+import { serving } from '../../../test/support/objects.ts';
 import type { Flow } from '../../conntrack/conntrack.ts';
 import type { Protocol } from '../../ip/protocol.ts';
 import type { VirtualServerId } from '../../ipvs/ipvs.ts';
@@ -17,7 +18,7 @@ function dns(...endpoints: readonly string[]): UdpFrontEnd {
   return {
     addresses: [vip],
     port: 53,
-    endpoints: new Set(endpoints.map((text) => `${text} 5353`)),
+    endpoints: serving(endpoints),
   };
 }
 
@@ -73,7 +74,7 @@ describe('a new virtual server', () => {
 
 describe('a changed UDP front end', () => {
   const answered = translatedFlow('10.0.0.8');
-  const otherPort = { ...dns(), endpoints: new Set(['10.0.0.8 53']) };
+  const otherPort = { ...dns(), endpoints: serving(['10.0.0.8'], 53) };
 
   test.each([
     ['a flow that another address answers', answered, dns('10.0.0.9')],

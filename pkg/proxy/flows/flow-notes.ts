@@ -1,15 +1,15 @@
 import { type Flow, isUntranslated } from '../../conntrack/conntrack.ts';
 import type { IpAddress } from '../../ip/address.ts';
 import type { Protocol } from '../../ip/protocol.ts';
-import { realServerKey, type VirtualServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
-import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
+import { type VirtualServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
+import type { ServingEndpoints, UdpFrontEnd } from '../desired/udp-front-end.ts';
 import { endsOf } from './flow-ends.ts';
 
 /** Which flows are to go, as it was asked for since the last dump of a family. */
 export class FlowNotes {
   readonly #virtualServers = new Map<string, VirtualServerId>();
-  /** Who may answer, by key of the UDP virtual server; an empty set for one that is left alone. */
-  readonly #endpoints = new Map<string, ReadonlySet<string>>();
+  /** Who may answer, by key of the UDP virtual server; nobody for one that is left alone. */
+  readonly #endpoints = new Map<string, ServingEndpoints>();
 
   /** What all of them say together; the last word on a front end counts. */
   static merged(...all: readonly FlowNotes[]): FlowNotes {
@@ -48,6 +48,6 @@ export class FlowNotes {
     if (this.#virtualServers.has(key) && isUntranslated(flow)) return true;
     const endpoints = this.#endpoints.get(key);
     if (endpoints === undefined || endpoints.size === 0) return false;
-    return !endpoints.has(realServerKey(realServer));
+    return !endpoints.has(realServer);
   }
 }

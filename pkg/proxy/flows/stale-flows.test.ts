@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { plainFlow, translatedFlow } from '../../../test/contract/conntrack.ts';
 import { ip } from '../../../test/support/addresses.ts';
+import { serving } from '../../../test/support/objects.ts';
 import { keptSettings } from '../../../test/support/settings.ts';
 import { FakeConntrack } from '../../conntrack/fake.ts';
 import { errnoOf } from '../../errno/errno.ts';
@@ -46,7 +47,7 @@ function insert(...flows: readonly ReturnType<typeof plainFlow>[]): void {
 }
 
 function endpoints(...addresses: readonly string[]) {
-  return new Set(addresses.map((address) => `${address} 5353`));
+  return serving(addresses);
 }
 
 describe('requests', () => {

@@ -9,7 +9,7 @@ import type { Logger } from '../../log/log.ts';
 import { seconds } from '../../runner/clock.ts';
 import type { MutexToken } from '../../runner/mutex.ts';
 import { Keys } from '../desired/keys.ts';
-import { isSamePod } from '../desired/ledger.ts';
+import { isPodKnown, isSamePod } from '../desired/pod-identity.ts';
 import { endsKey } from '../flows/flow-ends.ts';
 import { masqueraded } from '../plan/operation.ts';
 import type { ApplyNow } from './ender.ts';
@@ -60,7 +60,7 @@ export class Replacements {
 
   /** A real server was deleted whose place another pod may take. */
   begin(virtualServer: VirtualServerId, realServer: PodsServer): void {
-    if (realServer.podUid === '') return;
+    if (!isPodKnown(realServer.podUid)) return;
     this.#all.set(endsKey({ virtualServer, realServer }), {
       virtualServer,
       realServer,

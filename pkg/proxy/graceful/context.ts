@@ -3,7 +3,7 @@ import type { PodState } from '../changes/namespace-pods.ts';
 import type { Pods } from '../changes/pod-index.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import { noSettings } from '../desired/real-servers.ts';
-import type { Mirror } from '../observed/mirror.ts';
+import type { MirrorView } from '../observed/mirror.ts';
 import type { DrainRequest } from './list.ts';
 import type { DrainContext } from './manager.ts';
 import type { DrainCause } from './policy.ts';
@@ -11,7 +11,7 @@ import type { DrainCause } from './policy.ts';
 /** Where the answers come from, and what is configured; the timeout in milliseconds, 0 for none. */
 export interface DrainContextSources {
   readonly ledger: Ledger;
-  readonly mirror: Mirror;
+  readonly mirror: MirrorView;
   readonly pods: Pods;
   /** Whether slices are as the API server has them. */
   readonly areSlicesCurrent: () => boolean;

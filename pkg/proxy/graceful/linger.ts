@@ -2,7 +2,7 @@ import { seconds } from '../../runner/clock.ts';
 import type { FrontEnd } from '../desired/footprint.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
-import type { Mirror } from '../observed/mirror.ts';
+import type { MirrorView } from '../observed/mirror.ts';
 
 /**
  * How long a virtual server without real servers still stands: its clients' next packets draw a reset for as long,
@@ -13,10 +13,10 @@ const clientReset = seconds(5);
 /** Releases retired front ends when their time has come: see `design.md` section 2, "Taking away a bound VIP". */
 export class FrontEndLinger {
   readonly #ledger: Ledger;
-  readonly #mirror: Mirror;
+  readonly #mirror: MirrorView;
   readonly #emptySince = new Map<string, number>();
 
-  constructor({ ledger, mirror }: { ledger: Ledger; mirror: Mirror }) {
+  constructor({ ledger, mirror }: { ledger: Ledger; mirror: MirrorView }) {
     this.#ledger = ledger;
     this.#mirror = mirror;
   }

@@ -77,7 +77,7 @@ export async function readAddresses(context: AuditContext, token: MutexToken): P
 async function readAll({ links, mirror, ledger }: AuditContext): Promise<Keys> {
   const keys = new Keys();
   for (const address of mirror.bound) keys.addresses.add(address);
-  mirror.hasDevice = links.hasLink(deviceName);
+  mirror.recordDevice({ isPresent: links.hasLink(deviceName) });
   const bound = new Set<IpAddress>();
   const elsewhere = new Set<IpAddress>();
   for (const { link, address } of await links.addresses()) {
@@ -88,7 +88,7 @@ async function readAll({ links, mirror, ledger }: AuditContext): Promise<Keys> {
     keys.addresses.add(address);
   }
   mirror.recordAddresses(bound);
-  mirror.nodeAddresses = [...elsewhere];
+  mirror.recordNodeAddresses(elsewhere);
   for (const address of ledger.addresses()) keys.addresses.add(address);
   return keys;
 }
@@ -173,7 +173,7 @@ async function readOrDoubt(
   try {
     await readServer(key, { virtualServer, context });
   } catch {
-    context.mirror.unknownVirtualServers.set(key, virtualServer);
+    context.mirror.recordUnknownServer(key, virtualServer);
   }
 }
 

@@ -3,23 +3,29 @@ import { type Entry, entryKey } from '../../ipset/ipset.ts';
 import {
   type IpvsWrite,
   type RealServer,
-  realServerKey,
+  type RealServerId,
   type VirtualServer,
   type VirtualServerId,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
+import { isPodKnown, type PodIdentity, unknownPod } from '../desired/pod-identity.ts';
+import { type ReadonlyRealServerMap, RealServerMap } from '../desired/real-server-map.ts';
 import type { SetId } from '../desired/sets.ts';
 
-/** A real server that the kernel holds. */
-export interface HeldRealServer extends RealServer {
-  /** Whose it was when it was added; '' if that is unknown. */
-  readonly podUid: string;
+/** How the kernel holds a real server. */
+export type RealServerState = Omit<RealServer, keyof RealServerId>;
+
+/** A real server that the kernel holds, beside the pod that it was written for. */
+export interface HeldRealServer {
+  /** Whose it was when it was added. */
+  readonly podUid: PodIdentity;
+  readonly state: RealServerState;
 }
 
 /** A virtual server that the kernel holds. */
 export interface HeldServer {
   readonly virtualServer: VirtualServer;
-  readonly realServers: Map<string, HeldRealServer>;
+  readonly realServers: ReadonlyRealServerMap<HeldRealServer>;
 }
 
 /** What is known of a family's rules. */
@@ -32,79 +38,169 @@ export interface RuleStatus {
   readonly isFailing: boolean;
 }
 
+/** What the kernel holds of what is ours, as far as we know, for those who only read it. */
+export interface MirrorView {
+  readonly hasDevice: boolean;
+  /** Addresses of the other devices, as dumped: where node ports are served. */
+  readonly nodeAddresses: readonly IpAddress[];
+  /** Addresses on the dummy device. */
+  readonly bound: ReadonlySet<IpAddress>;
+  readonly virtualServers: ReadonlyMap<string, HeldServer>;
+  /** Virtual servers, by key, of which a write failed since they were last read. */
+  readonly unknownVirtualServers: ReadonlyMap<string, VirtualServerId>;
+  /** Sets that exist, by name, with their entries by key. */
+  readonly sets: ReadonlyMap<string, ReadonlyMap<string, Entry>>;
+  readonly rules: ReadonlyMap<Family, RuleStatus>;
+  /** Whether a set has an entry; `undefined` if that is unknown. */
+  hasEntry(set: string, key: string): boolean | undefined;
+  /** Whether an address is bound; `undefined` if that is unknown. */
+  hasAddress(address: IpAddress): boolean | undefined;
+}
+
+interface Held extends HeldServer {
+  readonly realServers: RealServerMap<HeldRealServer>;
+}
+
 /**
  * What the kernel holds of what is ours, as far as we know: every write that succeeded is recorded here, and the
  * audit puts it right. Of what a failed write has done nothing is known: its object is *unknown* until it is read back
- * (virtual servers) or written again (entries and addresses, whose writes may be repeated).
+ * (virtual servers) or written again (entries and addresses, whose writes may be repeated). Changed by its own methods alone.
  */
-export class Mirror {
-  hasDevice = false;
-  /** Addresses of the other devices, as dumped: where node ports are served. */
-  nodeAddresses: readonly IpAddress[] = [];
-  /** Addresses on the dummy device. */
-  readonly bound = new Set<IpAddress>();
-  readonly unknownAddresses = new Set<IpAddress>();
-  readonly virtualServers = new Map<string, HeldServer>();
-  /** Virtual servers, by key, of which a write failed since they were last read. */
-  readonly unknownVirtualServers = new Map<string, VirtualServerId>();
-  /** Sets that exist, by name, with their entries by key. */
-  readonly sets = new Map<string, Map<string, Entry>>();
+export class Mirror implements MirrorView {
+  #hasDevice = false;
+  #nodeAddresses: readonly IpAddress[] = [];
+  readonly #bound = new Set<IpAddress>();
+  readonly #unknownAddresses = new Set<IpAddress>();
+  readonly #virtualServers = new Map<string, Held>();
+  readonly #unknownVirtualServers = new Map<string, VirtualServerId>();
+  readonly #sets = new Map<string, Map<string, Entry>>();
   readonly #unknownEntries = new Map<string, Set<string>>();
-  /** Written by the one who writes rules. */
-  readonly rules = new Map<Family, RuleStatus>();
+  readonly #rules = new Map<Family, RuleStatus>();
 
-  /** Records a write to IPVS that the kernel took. */
-  recordWrite(write: IpvsWrite, podUid = ''): void {
-    const held = this.virtualServers.get(virtualServerKey(write.virtualServer));
+  get hasDevice(): boolean {
+    return this.#hasDevice;
+  }
+
+  get nodeAddresses(): readonly IpAddress[] {
+    return this.#nodeAddresses;
+  }
+
+  get bound(): ReadonlySet<IpAddress> {
+    return this.#bound;
+  }
+
+  get virtualServers(): ReadonlyMap<string, HeldServer> {
+    return this.#virtualServers;
+  }
+
+  get unknownVirtualServers(): ReadonlyMap<string, VirtualServerId> {
+    return this.#unknownVirtualServers;
+  }
+
+  get sets(): ReadonlyMap<string, ReadonlyMap<string, Entry>> {
+    return this.#sets;
+  }
+
+  get rules(): ReadonlyMap<Family, RuleStatus> {
+    return this.#rules;
+  }
+
+  hasEntry(set: string, key: string): boolean | undefined {
+    if (this.#unknownEntries.get(set)?.has(key) === true) return undefined;
+    return this.#sets.get(set)?.has(key) ?? false;
+  }
+
+  hasAddress(address: IpAddress): boolean | undefined {
+    return this.#unknownAddresses.has(address) ? undefined : this.#bound.has(address);
+  }
+
+  /** Records whether the dummy device is there. */
+  recordDevice({ isPresent }: { isPresent: boolean }): void {
+    this.#hasDevice = isPresent;
+  }
+
+  /** Records the addresses of the other devices, as dumped. */
+  recordNodeAddresses(addresses: Iterable<IpAddress>): void {
+    this.#nodeAddresses = [...addresses];
+  }
+
+  /** Records what is known of a family's rules. */
+  recordRules(family: Family, status: RuleStatus): void {
+    this.#rules.set(family, status);
+  }
+
+  /** Records a write to IPVS that the kernel took, and for which pod a real server was written. */
+  recordWrite(write: IpvsWrite, pod: PodIdentity = unknownPod): void {
+    const key = virtualServerKey(write.virtualServer);
+    const held = this.#virtualServers.get(key);
     switch (write.kind) {
       case 'addVirtualServer':
       case 'updateVirtualServer':
-        this.virtualServers.set(virtualServerKey(write.virtualServer), {
+        this.#virtualServers.set(key, {
           virtualServer: write.virtualServer,
-          realServers: held?.realServers ?? new Map(),
+          realServers: held?.realServers ?? new RealServerMap(),
         });
         return;
       case 'deleteVirtualServer':
-        this.virtualServers.delete(virtualServerKey(write.virtualServer));
+        this.#virtualServers.delete(key);
         return;
       case 'addRealServer':
       case 'updateRealServer':
-        held?.realServers.set(
-          realServerKey(write.realServer),
-          heldRealServer(write.realServer, podUid),
-        );
+        held?.realServers.set(write.realServer, {
+          podUid: isPodKnown(pod) ? pod : unknownPod,
+          state: stateOf(write.realServer),
+        });
         return;
       case 'deleteRealServer':
-        held?.realServers.delete(realServerKey(write.realServer));
+        held?.realServers.delete(write.realServer);
     }
   }
 
   /** Records that a write to IPVS failed, or that its answer was lost. */
   recordFailedWrite({ virtualServer }: IpvsWrite): void {
-    const { address, protocol, port } = virtualServer;
-    this.unknownVirtualServers.set(virtualServerKey(virtualServer), { address, protocol, port });
+    this.recordUnknownServer(virtualServerKey(virtualServer), virtualServer);
+  }
+
+  /** Records that nothing is known of a virtual server until it is read. */
+  recordUnknownServer(key: string, { address, protocol, port }: VirtualServerId): void {
+    this.#unknownVirtualServers.set(key, { address, protocol, port });
+  }
+
+  /** Records whose a real server is that was found in the kernel. */
+  recordPod(
+    virtualServer: string,
+    { id, podUid }: { id: RealServerId; podUid: PodIdentity },
+  ): void {
+    const realServers = this.#virtualServers.get(virtualServer)?.realServers;
+    const held = realServers?.get(id);
+    if (held !== undefined) realServers?.set(id, { podUid, state: held.state });
   }
 
   /** Records that an address is bound, or no longer is. */
   recordAddress(address: IpAddress, { isBound }: { isBound: boolean }): void {
-    this.unknownAddresses.delete(address);
-    if (isBound) this.bound.add(address);
-    else this.bound.delete(address);
+    this.#unknownAddresses.delete(address);
+    if (isBound) this.#bound.add(address);
+    else this.#bound.delete(address);
+  }
+
+  /** Records that a write of an address failed, or that its answer was lost. */
+  recordFailedAddress(address: IpAddress): void {
+    this.#unknownAddresses.add(address);
   }
 
   /** Records all addresses of the dummy device, as dumped. */
   recordAddresses(addresses: Iterable<IpAddress>): void {
-    this.unknownAddresses.clear();
-    this.bound.clear();
-    for (const address of addresses) this.bound.add(address);
+    this.#unknownAddresses.clear();
+    this.#bound.clear();
+    for (const address of addresses) this.#bound.add(address);
   }
 
   /** Records that an entry is in a set, or no longer is. */
   recordEntry(set: string, { entry, isPresent }: { entry: Entry; isPresent: boolean }): void {
     const key = entryKey(entry);
     this.#unknownEntries.get(set)?.delete(key);
-    if (isPresent) this.sets.get(set)?.set(key, entry);
-    else this.sets.get(set)?.delete(key);
+    if (isPresent) this.#sets.get(set)?.set(key, entry);
+    else this.#sets.get(set)?.delete(key);
   }
 
   /** Records that a write of an entry failed, or that its answer was lost. */
@@ -117,19 +213,8 @@ export class Mirror {
   /** Records what a set holds, by {@link entryKey}, as dumped; `undefined` if there is no such set. */
   recordSet(name: string, entries: Map<string, Entry> | undefined): void {
     this.#unknownEntries.delete(name);
-    if (entries === undefined) this.sets.delete(name);
-    else this.sets.set(name, entries);
-  }
-
-  /** Whether a set has an entry; `undefined` if that is unknown. */
-  hasEntry(set: string, key: string): boolean | undefined {
-    if (this.#unknownEntries.get(set)?.has(key) === true) return undefined;
-    return this.sets.get(set)?.has(key) ?? false;
-  }
-
-  /** Whether an address is bound; `undefined` if that is unknown. */
-  hasAddress(address: IpAddress): boolean | undefined {
-    return this.unknownAddresses.has(address) ? undefined : this.bound.has(address);
+    if (entries === undefined) this.#sets.delete(name);
+    else this.#sets.set(name, entries);
   }
 
   /** Records what a dump said of one virtual server; `undefined` if it is not there. Pods known before stay known. */
@@ -137,23 +222,32 @@ export class Mirror {
     key: string,
     found: { virtualServer: VirtualServer; realServers: readonly RealServer[] } | undefined,
   ): void {
-    this.unknownVirtualServers.delete(key);
+    this.#unknownVirtualServers.delete(key);
     if (found === undefined) {
-      this.virtualServers.delete(key);
+      this.#virtualServers.delete(key);
       return;
     }
-    const before = this.virtualServers.get(key)?.realServers;
-    const realServers = new Map<string, HeldRealServer>();
+    const before = this.#virtualServers.get(key)?.realServers;
+    const realServers = new RealServerMap<HeldRealServer>();
     for (const realServer of found.realServers) {
-      const id = realServerKey(realServer);
-      realServers.set(id, heldRealServer(realServer, before?.get(id)?.podUid ?? ''));
+      const podUid = before?.get(realServer)?.podUid ?? unknownPod;
+      realServers.set(realServer, { podUid, state: stateOf(realServer) });
     }
-    this.virtualServers.set(key, { virtualServer: found.virtualServer, realServers });
+    this.#virtualServers.set(key, { virtualServer: found.virtualServer, realServers });
   }
 }
 
-/** Named one by one, the fields take a third less memory than copied ones, and no counters come along. */
-function heldRealServer(realServer: RealServer, podUid: string): HeldRealServer {
-  const { address, port, weight, forwarding, upperThreshold, lowerThreshold } = realServer;
-  return { address, port, weight, forwarding, upperThreshold, lowerThreshold, podUid };
+/** How nearly all of ours are held: one record each for those that serve and those that drain. */
+const usual = [0, 1].map(
+  (weight): RealServerState =>
+    Object.freeze({ weight, forwarding: 'masquerade', upperThreshold: 0, lowerThreshold: 0 }),
+);
+
+function stateOf(realServer: RealServer): RealServerState {
+  const { weight, forwarding, upperThreshold, lowerThreshold } = realServer;
+  const state = usual[weight];
+  const isUsual = forwarding === 'masquerade' && upperThreshold === 0 && lowerThreshold === 0;
+  return state !== undefined && isUsual
+    ? state
+    : { weight, forwarding, upperThreshold, lowerThreshold };
 }

@@ -3,9 +3,9 @@ import { contains, type Prefix } from '../../ip/prefix.ts';
 import { type Entry, entryKey } from '../../ipset/ipset.ts';
 import { type RealServer, type VirtualServer, type VirtualServerId } from '../../ipvs/ipvs.ts';
 import type { FrontEnd, SetEntry } from '../desired/footprint.ts';
-import { noSettings } from '../desired/real-servers.ts';
+import { noRealServers, noSettings } from '../desired/real-servers.ts';
 import { type SetId, setName } from '../desired/sets.ts';
-import type { Mirror } from './mirror.ts';
+import type { MirrorView } from './mirror.ts';
 
 /** The virtual server that the start-up probe makes for a moment. */
 const probeServer: { readonly address: string; readonly port: number } = {
@@ -33,7 +33,7 @@ const portSets: Readonly<Record<VirtualServerId['protocol'], readonly SetId[]>> 
 };
 
 /** The entries of our sets that stand for a virtual server, as far as the kernel holds them. */
-function entriesOf(virtualServer: VirtualServerId, mirror: Mirror): readonly SetEntry[] {
+function entriesOf(virtualServer: VirtualServerId, mirror: MirrorView): readonly SetEntry[] {
   const { address: ip, protocol, port } = virtualServer;
   const family = familyOf(ip);
   const isHeld = ({ set, entry }: SetEntry) =>
@@ -59,7 +59,7 @@ export function isOurs(
     mirror,
     excluded,
     realServers,
-  }: { mirror: Mirror; excluded: readonly Prefix[]; realServers: readonly RealServer[] },
+  }: { mirror: MirrorView; excluded: readonly Prefix[]; realServers: readonly RealServer[] },
 ): boolean {
   const { address } = virtualServer;
   if (excluded.some((network) => contains(network, address))) return false;
@@ -76,14 +76,15 @@ export function isOurs(
 }
 
 /** A virtual server found in the kernel, as the front end it once was: what has to go along with it. */
-export function foundFrontEnd(virtualServer: VirtualServer, mirror: Mirror): FrontEnd {
+export function foundFrontEnd(virtualServer: VirtualServer, mirror: MirrorView): FrontEnd {
   return {
     virtualServer,
     addressKind: 'allocated',
     isBound: mirror.bound.has(virtualServer.address),
     isExposed: !mirror.bound.has(virtualServer.address),
     settings: noSettings,
-    realServers: new Map(),
+    policy: undefined,
+    realServers: noRealServers,
     entries: entriesOf(virtualServer, mirror),
   };
 }

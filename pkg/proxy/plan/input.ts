@@ -1,24 +1,79 @@
-import type { Family } from '../../ip/address.ts';
-import type { RealServerId, VirtualServerId } from '../../ipvs/ipvs.ts';
-import type { Keys } from '../desired/keys.ts';
-import type { Ledger } from '../desired/ledger.ts';
-import type { Mirror } from '../observed/mirror.ts';
+import type { Family, IpAddress } from '../../ip/address.ts';
+import type { Entry } from '../../ipset/ipset.ts';
+import type { RealServerId, VirtualServer } from '../../ipvs/ipvs.ts';
+import type { FrontEnd, SetEntry } from '../desired/footprint.ts';
+import type { WantedRealServer } from '../desired/real-servers.ts';
+import type { SetId } from '../desired/sets.ts';
+import type { HeldRealServer, RuleStatus } from '../observed/mirror.ts';
 
-/** What a plan is made from. It reads and changes nothing. */
+/** Whether something is so in the kernel; `undefined` if that is unknown. */
+export type Known = boolean | undefined;
+
+/** An entry of a set that may differ. */
+export interface PlannedEntry {
+  /** The set's name in the kernel. */
+  readonly set: string;
+  readonly entry: Entry;
+  readonly isWanted: boolean;
+  readonly isHeld: Known;
+}
+
+/** An address that may differ. */
+export interface PlannedAddress {
+  readonly address: IpAddress;
+  readonly isWanted: boolean;
+  readonly isHeld: Known;
+}
+
+/** An entry that a front end needs. */
+export interface PlannedMark extends SetEntry {
+  readonly isHeld: Known;
+  /** It is among the entries that are planned anyway. */
+  readonly isPlanned: boolean;
+}
+
+/** A real server that is wanted, or held, or both, and that may differ. */
+export interface PlannedRealServer extends RealServerId {
+  readonly wanted: WantedRealServer | undefined;
+  readonly held: HeldRealServer | undefined;
+  /** Whether the graceful termination manager looks after it already, and whether it goes as soon as may be. */
+  readonly drain: 'none' | 'draining' | 'endingNow';
+  /** It must not be added yet: another pod had its address a moment ago. */
+  readonly isResting: boolean;
+}
+
+/** A virtual server that may differ, or some of its real servers. */
+export interface PlannedServer {
+  readonly key: string;
+  /** How early it must stand, the lower the sooner. */
+  readonly urgency: number;
+  /** `undefined` if nobody wants it. */
+  readonly frontEnd: Pick<FrontEnd, 'virtualServer' | 'isBound' | 'entries'> | undefined;
+  readonly held: VirtualServer | undefined;
+  /** Whether its address is on the dummy device. */
+  readonly isAddressHeld: Known;
+  /** The entries of a front end whose virtual server is not held. */
+  readonly marks: readonly PlannedMark[];
+  readonly realServers: readonly PlannedRealServer[];
+}
+
+/** What the rules of a family have to match on, and what they do. */
+export interface PlannedRules {
+  readonly family: Family;
+  /** The sets that should have entries. */
+  readonly needed: ReadonlySet<SetId>;
+  readonly status: RuleStatus | undefined;
+}
+
+/** What a plan is made from: values, taken at one moment. What is not named is taken as right. */
 export interface PlanInput {
-  readonly wanted: Ledger;
-  readonly held: Mirror;
-  /** What may differ; everything else is taken as right. */
-  readonly keys: Keys;
-  /** Real servers that the graceful termination manager looks after already. */
-  readonly isDraining: (virtualServer: VirtualServerId, realServer: RealServerId) => boolean;
-  /** Those of them that go as soon as may be already. */
-  readonly isEndingNow: (virtualServer: VirtualServerId, realServer: RealServerId) => boolean;
-  /** Real servers that must not be added yet: another pod had their address a moment ago. */
-  readonly isResting: (
-    virtualServer: VirtualServerId,
-    realServer: RealServerId & { readonly podUid: string },
-  ) => boolean;
   /** The families that are served. */
   readonly families: readonly Family[];
+  readonly hasDevice: boolean;
+  /** The sets that the kernel lacks. */
+  readonly missingSets: readonly { readonly set: SetId; readonly family: Family }[];
+  readonly rules: readonly PlannedRules[];
+  readonly entries: readonly PlannedEntry[];
+  readonly addresses: readonly PlannedAddress[];
+  readonly virtualServers: readonly PlannedServer[];
 }

@@ -1,81 +1,59 @@
-import type { RealServer, VirtualServer } from '../../ipvs/ipvs.ts';
-import { type Claim, isSamePod } from '../desired/ledger.ts';
-import type { WantedRealServer } from '../desired/real-servers.ts';
-import type { HeldRealServer, HeldServer } from '../observed/mirror.ts';
-import type { PlanInput } from './input.ts';
-import { masqueraded } from './operation.ts';
+import type { VirtualServer } from '../../ipvs/ipvs.ts';
+import { isSamePod } from '../desired/pod-identity.ts';
+import type { RealServerState } from '../observed/mirror.ts';
+import type { PlannedRealServer, PlannedServer } from './input.ts';
+import { masqueraded, type Operation } from './operation.ts';
 import type { Phases } from './phases.ts';
 
-/** One virtual server and its real servers: new ones stand before old ones drain. */
+/** A virtual server that is wanted, and its real servers: new ones stand before old ones drain. */
 export function planServer(
-  { frontEnd }: Claim,
-  { present, input, phases }: { present: HeldServer | undefined; input: PlanInput; phases: Phases },
-): void {
-  const { virtualServer } = frontEnd;
-  if (present === undefined) phases.add('serve', { kind: 'addVirtualServer', virtualServer });
-  else if (differs(virtualServer, present.virtualServer))
-    phases.add('serve', { kind: 'updateVirtualServer', virtualServer });
-  const wanted = frontEnd.realServers;
-  for (const [key, realServer] of wanted) {
-    const held = present?.realServers.get(key);
-    planRealServer(virtualServer, { wanted: realServer, present: held, input, phases });
-  }
-  for (const [key, realServer] of present?.realServers ?? []) {
-    if (wanted.has(key) || (realServer.weight === 0 && input.isDraining(virtualServer, realServer)))
-      continue;
-    const drained = { ...masqueraded(realServer), weight: 0 };
-    phases.add('drain', {
-      kind: 'drainRealServer',
-      virtualServer,
-      realServer: drained,
-      podUid: realServer.podUid,
-    });
-  }
-}
-
-function planRealServer(
   virtualServer: VirtualServer,
-  {
-    wanted,
-    present,
-    input,
-    phases,
-  }: {
-    wanted: WantedRealServer;
-    present: HeldRealServer | undefined;
-    input: PlanInput;
-    phases: Phases;
-  },
+  { held, realServers }: PlannedServer,
+  phases: Phases,
 ): void {
-  const { podUid } = wanted;
-  const realServer = masqueraded(wanted);
-  if (present === undefined) {
-    const isDue = realServer.weight > 0 && !input.isResting(virtualServer, wanted);
-    if (isDue) phases.add('serve', { kind: 'addRealServer', virtualServer, realServer, podUid });
-  } else if (!isSamePod(podUid, present.podUid)) {
-    if (present.weight === 0 && input.isEndingNow(virtualServer, present)) return;
-    phases.add('serve', {
-      kind: 'replaceRealServer',
-      virtualServer,
-      realServer: { ...realServer, weight: 0 },
-      podUid: present.podUid,
-    });
-  } else if (hasChanged(realServer, present)) {
-    phases.add(realServer.weight > 0 ? 'serve' : 'drain', {
-      kind: 'weighRealServer',
-      virtualServer,
-      realServer,
-      podUid,
-    });
+  if (held === undefined) phases.add('serve', { kind: 'addVirtualServer', virtualServer });
+  else if (differs(virtualServer, held))
+    phases.add('serve', { kind: 'updateVirtualServer', virtualServer });
+  for (const realServer of realServers) {
+    const operation = operationFor(virtualServer, realServer);
+    if (operation === undefined) continue;
+    const isAway = 'realServer' in operation && operation.realServer.weight === 0;
+    phases.add(isAway && operation.kind !== 'replaceRealServer' ? 'drain' : 'serve', operation);
   }
 }
 
-function hasChanged(wanted: RealServer, held: RealServer): boolean {
+function operationFor(
+  virtualServer: VirtualServer,
+  { address, port, wanted, held, drain, isResting }: PlannedRealServer,
+): Operation | undefined {
+  if (wanted === undefined) {
+    if (held === undefined || (held.state.weight === 0 && drain !== 'none')) return undefined;
+    const realServer = masqueraded({ address, port, weight: 0 });
+    return { kind: 'drainRealServer', virtualServer, realServer, podUid: held.podUid };
+  }
+  const { weight, podUid } = wanted;
+  if (held === undefined) {
+    if (weight === 0 || isResting) return undefined;
+    const realServer = masqueraded({ address, port, weight });
+    return { kind: 'addRealServer', virtualServer, realServer, podUid };
+  }
+  if (!isSamePod(podUid, held.podUid)) {
+    if (held.state.weight === 0 && drain === 'endingNow') return undefined;
+    const realServer = masqueraded({ address, port, weight: 0 });
+    return { kind: 'replaceRealServer', virtualServer, realServer, podUid: held.podUid };
+  }
+  if (!hasChanged(held.state, weight)) return undefined;
+  const realServer = masqueraded({ address, port, weight });
+  return { kind: 'weighRealServer', virtualServer, realServer, podUid };
+}
+
+/** Whether a real server is held in another way than all of ours are wanted. */
+function hasChanged(held: RealServerState, weight: number): boolean {
   return (
-    wanted.weight !== held.weight ||
-    wanted.forwarding !== held.forwarding ||
-    wanted.upperThreshold !== held.upperThreshold ||
-    wanted.lowerThreshold !== held.lowerThreshold
+    held.weight !== weight ||
+    held.forwarding !== 'masquerade' ||
+    held.upperThreshold !== 0 ||
+    held.lowerThreshold !== 0
   );
 }
 

@@ -1,33 +1,42 @@
 import { familyOf, type IpAddress } from '../../ip/address.ts';
-import type { FrontEnd } from '../desired/footprint.ts';
-import { type SetId, setIds } from '../desired/sets.ts';
-import type { Mirror } from '../observed/mirror.ts';
-import type { PlanInput } from './input.ts';
+import { setIds } from '../desired/sets.ts';
+import type { RuleStatus } from '../observed/mirror.ts';
+import type { PlanInput, PlannedServer } from './input.ts';
 import type { Phases } from './phases.ts';
 
 /** Rules for sets that get their first entries come before the servers, those for sets that lose their last go at the end. */
-export function planRules({ wanted, held, families }: PlanInput, phases: Phases): void {
-  for (const family of families) {
-    const needed = wanted.nonEmptySets(family);
-    const status = held.rules.get(family);
+export function planRules({ rules }: PlanInput, phases: Phases): void {
+  for (const { family, needed, status } of rules) {
     const coming = status?.requested ?? status?.written;
-    const grown = new Set<SetId>(setIds.filter((id) => needed.has(id) || coming?.has(id)));
-    if (coming === undefined || grown.size > coming.size)
+    const grown = new Set(setIds.filter((id) => needed.has(id) || coming?.has(id) === true));
+    if (coming === undefined || !isSame(grown, coming))
       phases.add('growRules', { kind: 'setRules', family, nonEmpty: grown });
-    if (needed.size < grown.size)
+    if (!isSame(needed, grown))
       phases.add('shrinkRules', { kind: 'setRules', family, nonEmpty: needed });
   }
 }
 
+function isSame<T>(one: ReadonlySet<T>, other: ReadonlySet<T>): boolean {
+  if (one.size !== other.size) return false;
+  for (const item of one) if (!other.has(item)) return false;
+  return true;
+}
+
 /** Whether rules that match on a front end's sets are still to be written. Where they cannot be, nothing waits for them. */
-export function waitsForRules({ virtualServer, entries }: FrontEnd, held: Mirror): boolean {
-  const status = held.rules.get(familyOf(virtualServer.address));
+export function waitsForRules({ frontEnd }: PlannedServer, input: PlanInput): boolean {
+  if (frontEnd === undefined) return false;
+  const status = statusFor(frontEnd.virtualServer.address, input);
   if (status?.isFailing === true) return false;
-  return !entries.every(({ set }) => status?.written?.has(set) === true);
+  return !frontEnd.entries.every(({ set }) => status?.written?.has(set) === true);
 }
 
 /** Whether none of the rules for an address are known to stand, and they are on their way. */
-export function hasNoRules(address: IpAddress, held: Mirror): boolean {
-  const status = held.rules.get(familyOf(address));
+export function hasNoRules(address: IpAddress, input: PlanInput): boolean {
+  const status = statusFor(address, input);
   return status?.isFailing !== true && status?.written === undefined;
+}
+
+function statusFor(address: IpAddress, { rules }: PlanInput): RuleStatus | undefined {
+  const family = familyOf(address);
+  return rules.find((some) => some.family === family)?.status;
 }

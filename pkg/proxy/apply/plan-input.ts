@@ -1,0 +1,144 @@
+import type { Family } from '../../ip/address.ts';
+import { entryKey } from '../../ipset/ipset.ts';
+import type { RealServerId, VirtualServer } from '../../ipvs/ipvs.ts';
+import type { FrontEnd } from '../desired/footprint.ts';
+import type { Keys } from '../desired/keys.ts';
+import type { Ledger } from '../desired/ledger.ts';
+import type { WantedRealServer } from '../desired/real-servers.ts';
+import { setIds, setName } from '../desired/sets.ts';
+import { urgencyOf } from '../desired/urgency.ts';
+import type { HeldRealServer, HeldServer, MirrorView } from '../observed/mirror.ts';
+import type { PlanInput, PlannedMark, PlannedRealServer, PlannedServer } from '../plan/input.ts';
+
+/** What is known beside what is wanted and held: real servers on their way out, and places that are kept free. */
+export interface Departures {
+  /** How a real server drains. */
+  drainOf(virtualServer: VirtualServer, id: RealServerId): PlannedRealServer['drain'];
+  /** Whether a real server must not be added yet. */
+  isResting(virtualServer: VirtualServer, realServer: WantedRealServer): boolean;
+}
+
+/** Where a plan's input is taken from. */
+export interface PlanSources {
+  readonly ledger: Ledger;
+  readonly mirror: MirrorView;
+  readonly departures: Departures;
+  readonly families: readonly Family[];
+}
+
+/** What a plan for some keys is made from, as it is at this moment. */
+export function planInputFor(keys: Keys, sources: PlanSources): PlanInput {
+  const { ledger, mirror, families } = sources;
+  return {
+    families,
+    hasDevice: mirror.hasDevice,
+    missingSets: families.flatMap((family) =>
+      setIds.flatMap((set) => (mirror.sets.has(setName(set, family)) ? [] : [{ set, family }])),
+    ),
+    rules: families.map((family) => ({
+      family,
+      needed: ledger.nonEmptySets(family),
+      status: mirror.rules.get(family),
+    })),
+    entries: [...plannedEntries(keys, sources)],
+    addresses: [...keys.addresses].map((address) => ({
+      address,
+      isWanted: ledger.wantsAddress(address),
+      isHeld: mirror.hasAddress(address),
+    })),
+    virtualServers: [...keys.allVirtualServers()].map((key) =>
+      plannedServer(key, { keys, sources }),
+    ),
+  };
+}
+
+function* plannedEntries(
+  { entries }: Keys,
+  { ledger, mirror }: PlanSources,
+): Generator<PlanInput['entries'][number]> {
+  for (const [set, some] of entries) {
+    for (const [key, entry] of some) {
+      const isWanted = ledger.wantsEntry(set, key);
+      yield { set, entry, isWanted, isHeld: mirror.hasEntry(set, key) };
+    }
+  }
+}
+
+/** One of which single real servers are named is looked at as a whole if it does not stand. */
+function plannedServer(
+  key: string,
+  { keys, sources }: { keys: Keys; sources: PlanSources },
+): PlannedServer {
+  const { ledger, mirror } = sources;
+  const claim = ledger.claim(key);
+  const held = mirror.virtualServers.get(key);
+  const frontEnd = claim?.frontEnd;
+  const address = (frontEnd ?? held)?.virtualServer.address;
+  return {
+    key,
+    urgency: urgencyOf(claim),
+    frontEnd,
+    held: held?.virtualServer,
+    isAddressHeld: address === undefined ? false : mirror.hasAddress(address),
+    marks: frontEnd === undefined || held !== undefined ? [] : marksOf(frontEnd, { keys, mirror }),
+    realServers:
+      frontEnd === undefined ? [] : [...realServersOf(frontEnd, { key, keys, held, sources })],
+  };
+}
+
+function marksOf(
+  { entries }: FrontEnd,
+  { keys, mirror }: { keys: Keys; mirror: MirrorView },
+): readonly PlannedMark[] {
+  return entries.map(({ set: id, family, entry }) => {
+    const [set, key] = [setName(id, family), entryKey(entry)];
+    const isPlanned = keys.entries.get(set)?.has(key) === true;
+    return { set: id, family, entry, isHeld: mirror.hasEntry(set, key), isPlanned };
+  });
+}
+
+/** Those that are wanted, then those that are held besides. */
+function* realServersOf(
+  { virtualServer, realServers: wanted }: FrontEnd,
+  {
+    key,
+    keys,
+    held,
+    sources: { departures },
+  }: { key: string; keys: Keys; held: HeldServer | undefined; sources: PlanSources },
+): Generator<PlannedRealServer> {
+  const planned = (id: RealServerId, both: Pick<PlannedRealServer, 'wanted' | 'held'>) =>
+    plannedRealServer(virtualServer, { id, ...both, departures });
+  const some =
+    held === undefined || keys.virtualServers.has(key) ? undefined : keys.realServers.get(key);
+  if (some !== undefined) {
+    for (const id of some.values())
+      yield planned(id, { wanted: wanted.get(id), held: held?.realServers.get(id) });
+    return;
+  }
+  for (const one of wanted.values())
+    yield planned(one, { wanted: one, held: held?.realServers.get(one) });
+  for (const [id, one] of held?.realServers ?? [])
+    if (wanted.get(id) === undefined) yield planned(id, { wanted: undefined, held: one });
+}
+
+function plannedRealServer(
+  virtualServer: VirtualServer,
+  {
+    id: { address, port },
+    wanted,
+    held,
+    departures,
+  }: {
+    id: RealServerId;
+    wanted: WantedRealServer | undefined;
+    held: HeldRealServer | undefined;
+    departures: Departures;
+  },
+): PlannedRealServer {
+  const drain =
+    held?.state.weight === 0 ? departures.drainOf(virtualServer, { address, port }) : 'none';
+  const isResting =
+    held === undefined && wanted !== undefined && departures.isResting(virtualServer, wanted);
+  return { address, port, wanted, held, drain, isResting };
+}

@@ -1,0 +1,85 @@
+import type { EndpointSlice } from '../../kube/types.ts';
+import type { EndpointDifference, PortRecord } from '../desired/endpoint-difference.ts';
+import { queryKey } from '../desired/slice-index.ts';
+import type { ServiceChanges } from './service-changes.ts';
+import { recordsOnlyIn } from './slice-difference.ts';
+
+/** Above so many records a Service is entered as a whole: that is done in steps. */
+const differenceLimit = 1_000;
+
+interface Difference extends EndpointDifference {
+  readonly added: PortRecord[];
+  readonly removed: PortRecord[];
+  readonly vanished: PortRecord[];
+  readonly unvanished: PortRecord[];
+}
+
+/**
+ * The endpoints that differ, by part of the Service (`portKey`); `undefined` if they are too many to be taken in at once. Parts that
+ * a slice names and the Service does not have are among them.
+ */
+export function endpointDifferences(
+  changes: ServiceChanges,
+): ReadonlyMap<string, EndpointDifference> | undefined {
+  const differences = new Differences();
+  for (const { before, after } of changes.slices) {
+    const isSamePorts = before !== undefined && after !== undefined && haveSamePorts(before, after);
+    const [last, next] = [before?.endpoints ?? [], after?.endpoints ?? []];
+    if (before !== undefined)
+      differences.add('removed', {
+        slice: before,
+        endpoints: isSamePorts ? recordsOnlyIn(last, next) : last,
+      });
+    if (after !== undefined)
+      differences.add('added', {
+        slice: after,
+        endpoints: isSamePorts ? recordsOnlyIn(next, last) : next,
+      });
+  }
+  for (const slice of changes.vanished) differences.add('vanished', slice);
+  for (const slice of changes.unvanished) differences.add('unvanished', slice);
+  return differences.isTooMuch ? undefined : differences.byPart;
+}
+
+class Differences {
+  readonly byPart = new Map<string, Difference>();
+  #count = 0;
+
+  get isTooMuch(): boolean {
+    return this.#count > differenceLimit;
+  }
+
+  add(
+    kind: keyof EndpointDifference,
+    some: EndpointSlice | { slice: EndpointSlice; endpoints: EndpointSlice['endpoints'] },
+  ): void {
+    const { slice, endpoints } =
+      'slice' in some ? some : { slice: some, endpoints: some.endpoints };
+    this.#count += endpoints.length * slice.ports.length;
+    if (endpoints.length === 0 || this.isTooMuch) return;
+    for (const { name: portName, protocol, port } of slice.ports) {
+      const records = this.#of(queryKey({ family: slice.family, portName, protocol }))[kind];
+      for (const endpoint of endpoints) records.push({ port, endpoint });
+    }
+  }
+
+  #of(part: string): Difference {
+    const known = this.byPart.get(part);
+    if (known !== undefined) return known;
+    const made = { added: [], removed: [], vanished: [], unvanished: [] };
+    this.byPart.set(part, made);
+    return made;
+  }
+}
+
+/** Ports that come in another order count as others. */
+function haveSamePorts(one: EndpointSlice, other: EndpointSlice): boolean {
+  return (
+    one.family === other.family &&
+    one.ports.length === other.ports.length &&
+    one.ports.every(({ name, protocol, port }, index) => {
+      const there = other.ports[index];
+      return name === there?.name && protocol === there.protocol && port === there.port;
+    })
+  );
+}

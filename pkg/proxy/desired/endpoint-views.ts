@@ -1,0 +1,61 @@
+import type { RealServerId } from '../../ipvs/ipvs.ts';
+import type { PortEndpoints } from './endpoint.ts';
+import type { Policy, RealServers, WantedRealServer } from './real-servers.ts';
+import type { EndpointCounts } from './topology.ts';
+import type { ServingEndpoints } from './udp-front-end.ts';
+
+/** The endpoints of a service port, and what each policy makes of them. */
+interface Chooser {
+  readonly capacity: number;
+  ids(): Iterable<RealServerId>;
+  wanted(id: RealServerId, policy: Policy): WantedRealServer | undefined;
+}
+
+/** The real servers of a policy, as they are whenever it is asked. */
+export class ChosenRealServers implements RealServers {
+  readonly #servers: Chooser;
+  readonly #policy: Policy;
+
+  constructor(servers: Chooser, policy: Policy) {
+    this.#servers = servers;
+    this.#policy = policy;
+  }
+
+  get capacity(): number {
+    return this.#servers.capacity;
+  }
+
+  get(id: RealServerId): WantedRealServer | undefined {
+    return this.#servers.wanted(id, this.#policy);
+  }
+
+  *values(): Generator<WantedRealServer> {
+    for (const id of this.#servers.ids()) {
+      const wanted = this.#servers.wanted(id, this.#policy);
+      if (wanted !== undefined) yield wanted;
+    }
+  }
+}
+
+/** The endpoints that serve, as they are whenever it is asked. */
+export class Serving implements ServingEndpoints {
+  readonly #endpoints: PortEndpoints;
+  readonly #counts: EndpointCounts;
+
+  constructor(endpoints: PortEndpoints, counts: EndpointCounts) {
+    this.#endpoints = endpoints;
+    this.#counts = counts;
+  }
+
+  get size(): number {
+    return this.#counts.serving;
+  }
+
+  has(id: RealServerId): boolean {
+    return this.#endpoints.get(id)?.serving === true;
+  }
+
+  *[Symbol.iterator](): Generator<RealServerId> {
+    for (const [id, { serving }] of this.#endpoints) if (serving) yield id;
+  }
+}

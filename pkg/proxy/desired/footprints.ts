@@ -1,0 +1,61 @@
+import { PortEndpoints } from './endpoint.ts';
+import type { Footprint, NodeContext, ServiceObjects } from './footprint.ts';
+import { frontEndCount } from './front-ends.ts';
+import { PortFootprint } from './port-footprint.ts';
+import { PortServers } from './port-servers.ts';
+import { noSettings } from './real-servers.ts';
+import { type ServicePort, servicePorts } from './service.ts';
+import { type EndpointQuery, SliceIndex } from './slice-index.ts';
+
+/** What one Service wants in the kernel, as of now. */
+export function footprint(objects: ServiceObjects, node: NodeContext): Footprint {
+  const parts: Footprint[] = [];
+  for (const part of footprintsByPort(objects, node)) if (part !== undefined) parts.push(part);
+  return {
+    frontEnds: parts.flatMap(({ frontEnds }) => frontEnds),
+    hairpins: parts.flatMap(({ hairpins }) => [...hairpins]),
+    udpFrontEnds: parts.flatMap(({ udpFrontEnds }) => udpFrontEnds),
+    withoutLocalEndpoints: new Set(
+      parts.flatMap(({ withoutLocalEndpoints }) => [...withoutLocalEndpoints]),
+    ),
+  };
+}
+
+/**
+ * How many real servers the front ends of one Service may have together: two objects of a megabyte each could ask for twenty
+ * millions, on every node.
+ */
+export const realServerLimit = 200_000;
+
+/**
+ * What one Service wants in the kernel, port by port, and nothing at all between steps none of which is long, however many ports
+ * and endpoints there are.
+ * The only place where Kubernetes' words turn into LVS's.
+ */
+export function* footprintsByPort(
+  objects: ServiceObjects,
+  node: NodeContext,
+): Generator<PortFootprint | undefined> {
+  const present = yield* new SliceIndex().add(objects.slices);
+  const vanished = yield* new SliceIndex().add(objects.vanished);
+  const settings = objects.settings ?? noSettings;
+  let left = realServerLimit;
+  for (const port of servicePorts(objects.service)) {
+    const query = queryOf(port);
+    const size = present.count(query) * frontEndCount(port, node);
+    const isCutOff = size > left;
+    if (!isCutOff) left -= size;
+    const endpoints = isCutOff
+      ? { present: new PortEndpoints(node), vanished: new PortEndpoints(node) }
+      : {
+          present: yield* present.endpointsOf(query, node),
+          vanished: yield* vanished.endpointsOf(query, node),
+        };
+    const servers = new PortServers(port, { node, settings, ...endpoints });
+    yield new PortFootprint(port, { node, settings, servers, isCutOff });
+  }
+}
+
+function queryOf({ family, name: portName, protocol }: ServicePort): EndpointQuery {
+  return { family, portName, protocol };
+}

@@ -1,0 +1,86 @@
+import type { RealServerId } from '../../ipvs/ipvs.ts';
+import type { EndpointDifference } from './endpoint-difference.ts';
+import type {
+  Footprint,
+  FootprintChange,
+  FrontEnd,
+  LocalLack,
+  NodeContext,
+  SetEntry,
+} from './footprint.ts';
+import { frontEndCount, frontEndsOf, hairpin, udpFrontEndsOf } from './front-ends.ts';
+import type { PortServers } from './port-servers.ts';
+import type { ServiceSettings } from './real-servers.ts';
+import type { ServicePort } from './service.ts';
+import type { UdpFrontEnd } from './udp-front-end.ts';
+
+/** What one port of a Service wants: its front ends stay the same, their real servers are as its endpoints are. */
+export class PortFootprint implements Footprint {
+  readonly port: ServicePort;
+  /** The Service has too many real servers by now: this port gets none. */
+  readonly isCutOff: boolean;
+  readonly frontEnds: readonly FrontEnd[];
+  readonly udpFrontEnds: readonly UdpFrontEnd[];
+  readonly #servers: PortServers;
+  readonly #frontEndCount: number;
+
+  constructor(
+    port: ServicePort,
+    {
+      node,
+      settings,
+      servers,
+      isCutOff,
+    }: { node: NodeContext; settings: ServiceSettings; servers: PortServers; isCutOff: boolean },
+  ) {
+    this.port = port;
+    this.isCutOff = isCutOff;
+    this.#servers = servers;
+    this.#frontEndCount = frontEndCount(port, node);
+    this.frontEnds = frontEndsOf(port, { node, servers, settings });
+    this.udpFrontEnds = udpFrontEndsOf(port, { node, servers });
+  }
+
+  /** How many real servers its front ends may have together. */
+  get size(): number {
+    return this.#servers.size * this.#frontEndCount;
+  }
+
+  get hairpins(): Iterable<SetEntry> {
+    return this.#hairpinsOf(this.#servers.local());
+  }
+
+  get withoutLocalEndpoints(): ReadonlySet<LocalLack> {
+    return this.#servers.lacksLocal ? localLacks(this.port) : noLacks;
+  }
+
+  /** Takes in that some of its endpoints are others than before. */
+  apply(difference: EndpointDifference): FootprintChange {
+    const lacked = this.withoutLocalEndpoints;
+    const { ids, policies, becameLocal, ceasedLocal, changesServing } =
+      this.#servers.apply(difference);
+    return {
+      ids,
+      policies,
+      hairpins: {
+        before: this.#hairpinsOf(ceasedLocal),
+        after: this.#hairpinsOf(becameLocal),
+      },
+      withoutLocalEndpoints: { before: lacked, after: this.withoutLocalEndpoints },
+      changesServing,
+    };
+  }
+
+  *#hairpinsOf(ids: Iterable<RealServerId>): Generator<SetEntry> {
+    for (const id of ids) yield hairpin(id, this.port);
+  }
+}
+
+const noLacks: ReadonlySet<never> = new Set();
+
+function localLacks(port: ServicePort): ReadonlySet<LocalLack> {
+  const lacks = new Set<LocalLack>();
+  if (port.isInternalPolicyLocal) lacks.add(`internal ${port.family}`);
+  if (port.isExternalPolicyLocal) lacks.add(`external ${port.family}`);
+  return lacks;
+}

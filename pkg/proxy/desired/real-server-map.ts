@@ -1,0 +1,66 @@
+import type { IpAddress } from '../../ip/address.ts';
+import type { RealServerId } from '../../ipvs/ipvs.ts';
+import { CompactMap } from './compact-map.ts';
+
+/**
+ * A map from real servers of one virtual server, by address and port, without a key made of both: nearly always all of them have
+ * one port. In insertion order, except that those of the port that came first go before the others.
+ */
+export class RealServerMap<T> {
+  #port = 0;
+  readonly #first = new CompactMap<IpAddress, T>();
+  /** Those of other ports. */
+  #others: Map<number, CompactMap<IpAddress, T>> | undefined;
+
+  get size(): number {
+    let size = this.#first.size;
+    for (const some of this.#others?.values() ?? []) size += some.size;
+    return size;
+  }
+
+  get({ address, port }: RealServerId): T | undefined {
+    return this.#ofPort(port)?.get(address);
+  }
+
+  has(id: RealServerId): boolean {
+    return this.get(id) !== undefined;
+  }
+
+  set({ address, port }: RealServerId, item: T): void {
+    if (this.#first.size === 0 && this.#others === undefined) this.#port = port;
+    const some = this.#ofPort(port) ?? new CompactMap<IpAddress, T>();
+    if (some.size === 0 && port !== this.#port)
+      this.#others = (this.#others ?? new Map()).set(port, some);
+    some.set(address, item);
+  }
+
+  /** Takes one away; false if there is none. */
+  delete({ address, port }: RealServerId): boolean {
+    const some = this.#ofPort(port);
+    if (some?.delete(address) !== true) return false;
+    if (some.size === 0) this.#others?.delete(port);
+    if (this.#others?.size === 0) this.#others = undefined;
+    return true;
+  }
+
+  *values(): Generator<T> {
+    yield* this.#first.values();
+    for (const some of this.#others?.values() ?? []) yield* some.values();
+  }
+
+  *[Symbol.iterator](): Generator<[RealServerId, T]> {
+    for (const [address, item] of this.#first) yield [{ address, port: this.#port }, item];
+    for (const [port, some] of this.#others ?? [])
+      for (const [address, item] of some) yield [{ address, port }, item];
+  }
+
+  #ofPort(port: number): CompactMap<IpAddress, T> | undefined {
+    return port === this.#port ? this.#first : this.#others?.get(port);
+  }
+}
+
+/** One that is only read. */
+export type ReadonlyRealServerMap<T> = Pick<
+  RealServerMap<T>,
+  'size' | 'get' | 'has' | 'values' | typeof Symbol.iterator
+>;

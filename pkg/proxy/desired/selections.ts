@@ -1,0 +1,46 @@
+import type { Policy } from './real-servers.ts';
+import type { EndpointChoice, Selector } from './topology.ts';
+
+const policies: readonly Policy[] = ['cluster', 'localOnly', 'localFirst'];
+
+/** Who is chosen by a policy: now, and with those that vanished a moment ago. */
+export interface Selection {
+  readonly now: Selector;
+  readonly before: Selector;
+}
+
+/** The same for each policy. */
+export type Selections = Readonly<Record<Policy, Selection>>;
+
+/** Who is chosen by each policy, given who is now and who was with those that vanished a moment ago. */
+export function selectionsOf({
+  now,
+  before,
+}: {
+  now: EndpointChoice;
+  before: EndpointChoice;
+}): Selections {
+  const selection = (select: (choice: EndpointChoice) => Selector | undefined): Selection => ({
+    now: select(now) ?? 'none',
+    before: select(before) ?? 'none',
+  });
+  return {
+    cluster: selection(({ cluster }) => cluster),
+    localOnly: selection(({ local }) => local),
+    localFirst: selection(({ local, cluster }) =>
+      local === undefined || local === 'none' ? cluster : local,
+    ),
+  };
+}
+
+const noPolicies: ReadonlySet<never> = new Set();
+
+/** The policies that choose by another rule than before. */
+export function policiesThatDiffer(last: Selections, next: Selections): ReadonlySet<Policy> {
+  const changed = policies.filter((policy) => differ(last[policy], next[policy]));
+  return changed.length === 0 ? noPolicies : new Set(changed);
+}
+
+function differ(one: Selection, other: Selection): boolean {
+  return one.now !== other.now || one.before !== other.before;
+}

@@ -1,0 +1,19 @@
+import { familyOf } from '../../ip/address.ts';
+import { virtualServerKey } from '../../ipvs/ipvs.ts';
+import type { FootprintChange, FrontEnd } from './footprint.ts';
+import type { Keys } from './keys.ts';
+import type { Undecided } from './undecided.ts';
+
+/** Notes which real servers of a front end may differ: all of them if others are chosen than before. */
+export function touchEndpoints(
+  { virtualServer, policy, realServers }: FrontEnd,
+  { change, touched, undecided }: { change: FootprintChange; touched: Keys; undecided: Undecided },
+): void {
+  const { ids, policies } = change;
+  const key = virtualServerKey(virtualServer);
+  undecided.decided(key, { realServers, ids });
+  if (policy !== undefined && policies.has(policy)) touched.virtualServers.add(key);
+  else if (ids.length > 0) touched.addRealServers(key, ids);
+  else return;
+  touched.families.add(familyOf(virtualServer.address));
+}
