@@ -19,7 +19,11 @@ export type IpAddress = string & { readonly [brand]: 'IpAddress' };
  * as decimal, as the Kubernetes API has always done; zones (`%eth0`) are refused.
  */
 export function parseAddress(text: string): IpAddress | undefined {
-  const bytes = text.includes(':') ? parseIPv6(text) : parseIPv4(text);
+  if (!text.includes(':')) {
+    const word = parseIPv4(text);
+    return word < 0 ? undefined : addressFromWord(word);
+  }
+  const bytes = parseIPv6(text);
   if (bytes === undefined) return undefined;
   return addressFromBytes(isMapped(bytes) ? bytes.subarray(12) : bytes);
 }
@@ -36,22 +40,25 @@ export function addressBits(family: Family): 32 | 128 {
 
 /** The address as bytes in network order: 4 or 16 of them. */
 export function addressBytes(address: IpAddress): Uint8Array {
-  const bytes = familyOf(address) === 'IPv4' ? parseIPv4(address) : parseIPv6(address);
+  if (familyOf(address) === 'IPv4') {
+    const word = addressWord(address);
+    return Uint8Array.of(word >>> 24, word >>> 16, word >>> 8, word);
+  }
+  const bytes = parseIPv6(address);
   if (bytes === undefined) throw new Error(`not an address: ${address}`);
   return bytes;
 }
 
-/** Puts the bytes of an address, 4 or 16 in network order, at the beginning of a buffer that is long enough. */
-export function putAddress(buffer: Uint8Array, address: IpAddress): void {
-  const isKnown = address.includes(':')
-    ? putBytes(buffer, parseIPv6(address))
-    : putIPv4(buffer, address);
-  if (!isKnown) throw new Error(`not an address: ${address}`);
+/** An IPv4 address as one number, its first byte the highest: what {@link addressBytes} has, without an array. */
+export function addressWord(address: IpAddress): number {
+  const word = parseIPv4(address);
+  if (word < 0) throw new Error(`not an IPv4 address: ${address}`);
+  return word;
 }
 
-function putBytes(buffer: Uint8Array, bytes: Uint8Array | undefined): boolean {
-  if (bytes !== undefined) buffer.set(bytes);
-  return bytes !== undefined;
+/** The IPv4 address that {@link addressWord} makes this number of. */
+export function addressFromWord(word: number): IpAddress {
+  return `${word >>> 24}.${(word >>> 16) & 0xff}.${(word >>> 8) & 0xff}.${word & 0xff}` as IpAddress;
 }
 
 /** The address of 4 or 16 bytes in network order: the length is the family. RangeError for any other length. */
@@ -83,29 +90,24 @@ export function printHostPort(address: IpAddress, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-function parseIPv4(text: string): Uint8Array | undefined {
-  const bytes = new Uint8Array(4);
-  return putIPv4(bytes, text) ? bytes : undefined;
-}
-
-/** False if the text is no IPv4 address; what it put until then stays. */
-function putIPv4(bytes: Uint8Array, text: string): boolean {
-  let index = 0;
+/** The address as one number, its first byte the highest; -1 if the text is none. */
+function parseIPv4(text: string): number {
+  let word = 0;
+  let dots = 0;
   let value = -1;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === 46) {
-      if (value < 0 || index === 3) return false;
-      bytes[index++] = value;
+      if (value < 0 || dots === 3) return -1;
+      word = word * 256 + value;
+      dots++;
       value = -1;
     } else if (code >= 48 && code <= 57) {
       value = (value < 0 ? 0 : value * 10) + code - 48;
-      if (value > 255) return false;
-    } else return false;
+      if (value > 255) return -1;
+    } else return -1;
   }
-  if (value < 0 || index !== 3) return false;
-  bytes[3] = value;
-  return true;
+  return value < 0 || dots !== 3 ? -1 : word * 256 + value;
 }
 
 function parseIPv6(text: string): Uint8Array | undefined {
@@ -132,10 +134,9 @@ function groupsOf(text: string, isEnd: boolean): number[] | undefined {
   const parts = text.split(':');
   for (const [index, part] of parts.entries()) {
     if (isEnd && index === parts.length - 1 && part.includes('.')) {
-      const quad = parseIPv4(part);
-      if (quad === undefined) return undefined;
-      const [a = 0, b = 0, c = 0, d = 0] = quad;
-      groups.push(a * 256 + b, c * 256 + d);
+      const word = parseIPv4(part);
+      if (word < 0) return undefined;
+      groups.push(word >>> 16, word & 0xffff);
     } else if (/^[0-9a-fA-F]{1,4}$/.test(part)) groups.push(Number.parseInt(part, 16));
     else return undefined;
   }

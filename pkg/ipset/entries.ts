@@ -1,13 +1,16 @@
 import { type Failure, KernelError } from '../errno/errno.ts';
 import { AF_INET } from '../netlink/addresses.ts';
-import type { BatchFailure, MessageSink } from '../netlink/batch.ts';
+import type { BatchFailure } from '../netlink/batch.ts';
 import type { Connection } from '../netlink/connection.ts';
-import { decode } from '../wire/codec.ts';
+import type { Command } from '../netlink/message.ts';
+import { fillLastAttribute } from '../wire/attributes.ts';
+import { type Codec, decode, type Encoder } from '../wire/codec.ts';
 import { DecodeError } from '../wire/reader.ts';
+import type { Writer } from '../wire/writer.ts';
 import { inWords } from './errors.ts';
 import { type EntryWrite, printEntryWrite } from './ipset.ts';
 import { commands } from './schema.ts';
-import { toEntryData } from './values.ts';
+import { EntryWriter } from './templates.ts';
 
 interface NumberedWrite {
   readonly index: number;
@@ -23,14 +26,14 @@ const longestRun = 768;
  */
 export function writeEntries(
   connection: Pick<Connection, 'batch'>,
-  { batch, protocol }: { batch: readonly EntryWrite[]; protocol: number },
+  { batch, rows }: { batch: readonly EntryWrite[]; rows: EntryCommands },
 ): readonly Failure[] {
   const { queues, failures } = queuesOf(batch);
   let waiting = queues;
   while (waiting.length > 0) {
     const runs = waiting.map((queue) => queue.next());
     const refused = connection.batch(runs, {
-      put: (run, sink) => putRun(run, { sink, protocol }),
+      put: (run, sink) => sink.put(run[0]?.write.kind === 'addEntry' ? rows.add : rows.delete, run),
       describe: ([first]) => `write to set ${first?.write.set}`,
     });
     const refusals = new Map(refused.map((refusal) => [refusal.index, refusal]));
@@ -60,16 +63,43 @@ function queuesOf(batch: readonly EntryWrite[]): { queues: readonly Queue[]; fai
   return { queues: [...queues.values()], failures };
 }
 
-function putRun(
-  run: readonly NumberedWrite[],
-  { sink, protocol }: { sink: MessageSink; protocol: number },
-): void {
-  const first = run[0]?.write;
-  if (first === undefined) return;
-  const entries = run.map(({ write }, at) => ({ ...toEntryData(write.entry), line: at + 1 }));
-  const command = first.kind === 'addEntry' ? commands.add : commands.delete;
-  const body = { protocol, name: first.set, line: 0, list: { entries } };
-  sink.put(command, { family: AF_INET, body });
+/** Writes to one set, either all add or all delete, and at least one. */
+type Run = readonly NumberedWrite[];
+
+/** Writes IPSET_CMD_ADD and IPSET_CMD_DEL: the table writes an empty list, and templates fill it. */
+export class RunEncoder implements Encoder<Run> {
+  readonly table: Codec<unknown> = commands.add.request as Codec<unknown>; // that of deleting is the same
+  readonly #protocol: number;
+  readonly #entries = new EntryWriter();
+
+  constructor(protocol: number) {
+    this.#protocol = protocol;
+  }
+
+  encode(writer: Writer, run: Run): void {
+    const name = run[0]?.write.set ?? '';
+    const body = { protocol: this.#protocol, name, line: 0, list: { entries: [] } };
+    commands.add.request.encode(writer, { family: AF_INET, body });
+    fillLastAttribute(writer, () => {
+      for (let at = 0; at < run.length; at++) {
+        const { write } = run[at] as NumberedWrite; // within the list
+        this.#entries.put(writer, write.entry, { line: at + 1 });
+      }
+    });
+  }
+}
+
+/** The rows that write entries. */
+export class EntryCommands {
+  readonly add: Command<Run, unknown>;
+  readonly delete: Command<Run, unknown>;
+
+  /** `protocol`: IPSET_PROTOCOL. */
+  constructor(protocol: number) {
+    const request = new RunEncoder(protocol);
+    this.add = { ...commands.add, request };
+    this.delete = { ...commands.delete, request };
+  }
 }
 
 /** The writes of one set that are still to be done. */

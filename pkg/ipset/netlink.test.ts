@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { ip } from '../../test/support/addresses.ts';
 import { errnoOf, KernelError } from '../errno/errno.ts';
-import { encode, type ValueOf } from '../wire/codec.ts';
+import { decode, encode } from '../wire/codec.ts';
+import { Writer } from '../wire/writer.ts';
 import type { EntryWrite, SetHeader } from './ipset.ts';
 import { NetlinkIpSets, type SetsConnection } from './netlink.ts';
-import type { commands } from './schema.ts';
+import { commands } from './schema.ts';
 
 /** A kernel that answers what it is told to, by command, and keeps what it was asked. */
 class Kernel implements SetsConnection {
@@ -129,9 +130,12 @@ test('a full set is not sent the same thousands again and again', () => {
       let echo: Uint8Array = new Uint8Array(0);
       put(item, {
         put(command, value) {
-          const message = value as ValueOf<typeof commands.add.request>; // nothing else is put
-          sent += message.body.list.entries.length;
-          echo = encode(command.request, { ...value, body: { ...message.body, line: 1 } });
+          const writer = new Writer();
+          command.request.encode(writer, value);
+          const { add } = commands; // nothing else is put
+          const { family, body } = decode(add.request, writer.written());
+          sent += body.list.entries.length;
+          echo = encode(add.request, { family, body: { ...body, line: 1 } });
         },
       });
       return { index, error: new KernelError(describeItem(item), 'E4352'), echo };

@@ -3,7 +3,8 @@ import { AF_INET } from '../netlink/addresses.ts';
 import type { Connection } from '../netlink/connection.ts';
 import type { NetfilterMessage } from '../netlink/netfilter.ts';
 import type { ValueOf } from '../wire/codec.ts';
-import { writeEntries } from './entries.ts';
+import { EntryLister } from './answers.ts';
+import { EntryCommands, writeEntries } from './entries.ts';
 import { inWords } from './errors.ts';
 import {
   type Entry,
@@ -14,7 +15,7 @@ import {
   setNameProblem,
 } from './ipset.ts';
 import { commands, type createRequest, IPSET_FLAG_LIST_HEADER } from './schema.ts';
-import { fromEntryData, fromListReply, setType, toHeaderData } from './values.ts';
+import { fromListReply, toHeaderData } from './values.ts';
 
 /** What is used of a connection. */
 export type SetsConnection = Pick<Connection, 'request' | 'batch' | 'dump' | 'list'>;
@@ -32,6 +33,8 @@ export class NetlinkIpSets implements IpSets {
   readonly #connection: SetsConnection;
   /** Revisions that sets are created with, by type. */
   readonly #revisions = new Map<SetHeader['type'], number>();
+  readonly #entryCommands = new EntryCommands(protocol);
+  readonly #lister = new EntryLister();
 
   constructor(connection: SetsConnection) {
     this.#connection = connection;
@@ -91,7 +94,7 @@ export class NetlinkIpSets implements IpSets {
   }
 
   write(batch: readonly EntryWrite[]): readonly Failure[] {
-    return writeEntries(this.#connection, { batch, protocol });
+    return writeEntries(this.#connection, { batch, rows: this.#entryCommands });
   }
 
   async sets(): Promise<readonly SetStatus[]> {
@@ -102,16 +105,10 @@ export class NetlinkIpSets implements IpSets {
 
   async entries(name: string): Promise<readonly Entry[]> {
     const entries: Entry[] = [];
-    let type: SetHeader['type'] | undefined;
-    await this.#connection.dump(commands.list, message({ protocol, name }), {
+    await this.#connection.dump(this.#lister.row(), message({ protocol, name }), {
       operation: `list set ${name}`,
-      onReply({ body }) {
-        type = setType(body.type) ?? type;
-        if (type === undefined) return;
-        for (const data of body.list?.entries ?? []) {
-          const entry = fromEntryData(type, data);
-          if (entry !== undefined) entries.push(entry);
-        }
+      onReply(some) {
+        for (const entry of some) entries.push(entry);
       },
       onRestart() {
         entries.length = 0;

@@ -44,9 +44,15 @@ export const entryData = attributes('IPSET_ATTR', {
   prefixLength2: optional(21, u8), // CIDR2
 });
 
+/** An entry in a list of them. */
+export const IPSET_ATTR_DATA = 7;
+
 /** IPSET_ATTR_ADT: many entries in one message. */
-const entryList = attributes('IPSET_ATTR_ADT', {
-  entries: repeated(7, entryData), // IPSET_ATTR_DATA
+const entryList = attributes('IPSET_ATTR_ADT', { entries: repeated(IPSET_ATTR_DATA, entryData) });
+
+/** IPSET_ATTR_ADT with one entry in it. */
+export const oneEntry = attributes('IPSET_ATTR_ADT', {
+  entry: required(IPSET_ATTR_DATA, entryData),
 });
 
 /** IPSET_ATTR_DATA of a set. */
@@ -105,14 +111,21 @@ const listRequest = attributes('IPSET_ATTR', {
   flags: optional(6, u32be, netByteOrder), // FLAGS
 });
 
-/** A set, or the next part of its entries, which comes without type and header. */
-export const listReply = attributes('IPSET_ATTR', {
+const listHeader = {
   name: required(2, cstring), // SETNAME
   type: optional(3, cstring), // TYPENAME
   family: optional(5, u8), // FAMILY
   header: optional(7, headerData), // DATA
+};
+
+/** A set, or the next part of its entries, which comes without type and header. */
+export const listReply = attributes('IPSET_ATTR', {
+  ...listHeader,
   list: optional(8, entryList), // ADT
 });
+
+/** {@link listReply} whose entries are still bytes: there are hundreds of them. */
+const rawListReply = attributes('IPSET_ATTR', { ...listHeader, list: optional(8, bytes) });
 
 /** Without IPSET_ATTR_LINENO here the kernel does not tell at which entry it stopped. */
 export const entriesRequest = attributes('IPSET_ATTR', {
@@ -180,6 +193,13 @@ export const commands = {
     command: 7,
     request: listRequest,
     reply: listReply,
+  }),
+  rawList: netfilterCommand({
+    name: 'IPSET_CMD_LIST',
+    subsystem,
+    command: 7,
+    request: listRequest,
+    reply: rawListReply,
   }),
   // Both without NLM_F_EXCL: an entry that is there, or is not, is no error.
   add: netfilterCommand({

@@ -1,5 +1,4 @@
 import { errnoOf, type Failure, isUnsupported, KernelError } from '../errno/errno.ts';
-import { addressFamily } from '../netlink/addresses.ts';
 import { type Connection, type ConnectionOptions, openConnection } from '../netlink/connection.ts';
 import type { DumpOptions } from '../netlink/dump.ts';
 import {
@@ -9,6 +8,7 @@ import {
   NETLINK_GENERIC,
 } from '../netlink/generic.ts';
 import { DecodeError } from '../wire/reader.ts';
+import { RealServerRows } from './answers.ts';
 import * as commands from './commands.ts';
 import {
   type Ipvs,
@@ -21,16 +21,9 @@ import {
   type VirtualServerStatus,
 } from './ipvs.ts';
 import { printWrite } from './print.ts';
-import type { EmptyMessage, ServiceId } from './schema.ts';
-import {
-  destIdOf,
-  destOf,
-  printVersion,
-  realServerOf,
-  serviceIdOf,
-  serviceOf,
-  virtualServerOf,
-} from './translate.ts';
+import type { EmptyMessage } from './schema.ts';
+import { DestEncoder, DestIdEncoder, ServiceEncoder, templated } from './templates.ts';
+import { printVersion, serviceIdOf, virtualServerOf } from './translate.ts';
 
 /** Where and how to reach the kernel. */
 export interface NetlinkIpvsOptions extends Pick<ConnectionOptions, 'netns' | 'trace' | 'timeout'> {
@@ -75,7 +68,8 @@ export class NetlinkIpvs implements Ipvs {
   readonly #family: GenericFamily;
   /** How many dumps are under way. */
   #dumps = 0;
-  #last: { readonly id: VirtualServerId; readonly words: ServiceId } | undefined;
+  readonly #rows = hotRows();
+  readonly #realServerRows = new RealServerRows();
 
   constructor(connection: Connection, family: GenericFamily) {
     this.#connection = connection;
@@ -84,7 +78,11 @@ export class NetlinkIpvs implements Ipvs {
 
   write(batch: readonly IpvsWrite[]): readonly Failure[] {
     if (this.#dumps > 0) throw new Error('a write during a dump: the kernel would lose objects');
-    return this.#family.batch(batch, { put: this.#put, describe: printWrite });
+    const rows = this.#rows;
+    return this.#family.batch(batch, {
+      put: (write, sink) => putWrite(write, { rows, sink }),
+      describe: printWrite,
+    });
   }
 
   async virtualServers(): Promise<readonly VirtualServerStatus[]> {
@@ -123,20 +121,19 @@ export class NetlinkIpvs implements Ipvs {
   }
 
   async realServers(id: VirtualServerId): Promise<readonly RealServerStatus[]> {
-    const virtualServers: RealServerStatus[] = [];
-    const family = addressFamily(id.address);
+    const realServers: RealServerStatus[] = [];
     await this.#dump(
-      commands.listDests,
+      this.#realServerRows.of(id),
       { service: serviceIdOf(id) },
       {
         operation: `list real servers of ${printVirtualServer(id)}`,
-        onReply: ({ dest }) => virtualServers.push(realServerOf(dest, family)),
+        onReply: (realServer) => realServers.push(realServer),
         onRestart() {
-          virtualServers.length = 0;
+          realServers.length = 0;
         },
       },
     );
-    return virtualServers;
+    return realServers;
   }
 
   /** The kernel loses objects out of a dump during which something is written, and does not say so. */
@@ -166,40 +163,6 @@ export class NetlinkIpvs implements Ipvs {
     this.#family.request(commands.setConfig, timeouts, 'set IPVS timeouts');
   }
 
-  readonly #put = (write: IpvsWrite, sink: GenericSink): void => {
-    switch (write.kind) {
-      case 'addVirtualServer':
-        return sink.put(commands.newService, { service: serviceOf(write.virtualServer) });
-      case 'updateVirtualServer':
-        return sink.put(commands.setService, { service: serviceOf(write.virtualServer) });
-      case 'deleteVirtualServer':
-        return sink.put(commands.deleteService, {
-          service: this.#serviceIdOf(write.virtualServer),
-        });
-      case 'addRealServer':
-        return sink.put(commands.newDest, {
-          service: this.#serviceIdOf(write.virtualServer),
-          dest: destOf(write.realServer),
-        });
-      case 'updateRealServer':
-        return sink.put(commands.setDest, {
-          service: this.#serviceIdOf(write.virtualServer),
-          dest: destOf(write.realServer),
-        });
-      case 'deleteRealServer':
-        return sink.put(commands.deleteDest, {
-          service: this.#serviceIdOf(write.virtualServer),
-          dest: destIdOf(write.realServer),
-        });
-    }
-  };
-
-  /** Neighbouring writes are mostly about one virtual server: its words are kept for the next one. */
-  #serviceIdOf(id: VirtualServerId): ServiceId {
-    if (this.#last?.id !== id) this.#last = { id, words: serviceIdOf(id) };
-    return this.#last.words;
-  }
-
   /** Closes its sockets. */
   close(): void {
     this.#connection.close();
@@ -209,5 +172,36 @@ export class NetlinkIpvs implements Ipvs {
     const [reply] = this.#family.request(command, {}, operation);
     if (reply === undefined) throw new KernelError(operation, 'EBADMSG', { detail: 'no answer' });
     return reply;
+  }
+}
+
+/** The rows of the writes that come by the thousand. */
+function hotRows() {
+  return {
+    newService: templated(commands.newService, (table) => new ServiceEncoder(table)),
+    setService: templated(commands.setService, (table) => new ServiceEncoder(table)),
+    newDest: templated(commands.newDest, (table) => new DestEncoder(table)),
+    setDest: templated(commands.setDest, (table) => new DestEncoder(table)),
+    deleteDest: templated(commands.deleteDest, (table) => new DestIdEncoder(table)),
+  };
+}
+
+function putWrite(
+  write: IpvsWrite,
+  { rows, sink }: { rows: ReturnType<typeof hotRows>; sink: GenericSink },
+): void {
+  switch (write.kind) {
+    case 'addVirtualServer':
+      return sink.put(rows.newService, write.virtualServer);
+    case 'updateVirtualServer':
+      return sink.put(rows.setService, write.virtualServer);
+    case 'deleteVirtualServer':
+      return sink.put(commands.deleteService, { service: serviceIdOf(write.virtualServer) });
+    case 'addRealServer':
+      return sink.put(rows.newDest, write);
+    case 'updateRealServer':
+      return sink.put(rows.setDest, write);
+    case 'deleteRealServer':
+      return sink.put(rows.deleteDest, write);
   }
 }

@@ -5,7 +5,6 @@ import {
   familyOf,
   type IpAddress,
   parseAddress,
-  putAddress,
 } from '../ip/address.ts';
 import { prefix } from '../ip/prefix.ts';
 import { type Protocol, protocolFromNumber, protocolNumber } from '../ip/protocol.ts';
@@ -57,13 +56,18 @@ export function destIdOf({ address, port }: RealServerId): DestId {
   return { address: wireAddress(address), port, family: addressFamily(address) };
 }
 
+/** IP_VS_CONN_F_FWD_MASK's part of a real server's flags. */
+export function forwardingNumber(forwarding: Forwarding): number {
+  return forwardings.indexOf(forwarding);
+}
+
 /** The kernel's words for a real server. */
 export function destOf(realServer: RealServer): Dest {
   return {
     address: wireAddress(realServer.address),
     port: realServer.port,
     family: addressFamily(realServer.address),
-    forwarding: forwardings.indexOf(realServer.forwarding),
+    forwarding: forwardingNumber(realServer.forwarding),
     weight: realServer.weight,
     upperThreshold: realServer.upperThreshold,
     lowerThreshold: realServer.lowerThreshold,
@@ -114,9 +118,11 @@ export function printVersion(version: number): string {
 
 /** union nf_inet_addr. */
 function wireAddress(address: IpAddress): Uint8Array {
-  const bytes = new Uint8Array(16);
-  putAddress(bytes, address);
-  return bytes;
+  const bytes = addressBytes(address);
+  if (bytes.length === 16) return bytes;
+  const padded = new Uint8Array(16);
+  padded.set(bytes);
+  return padded;
 }
 
 function addressOf(bytes: Uint8Array, family: number): IpAddress {
@@ -126,7 +132,8 @@ function addressOf(bytes: Uint8Array, family: number): IpAddress {
   return addressFromBytes(family === AF_INET ? bytes.subarray(0, 4) : bytes);
 }
 
-function forwardingOf(flags: number): Forwarding {
+/** The forwarding method of a real server's flags; DecodeError for none that there is. */
+export function forwardingOf(flags: number): Forwarding {
   const found = forwardings[flags & forwardingMask];
   if (found === undefined) throw new DecodeError(`no forwarding method: ${flags}`);
   return found;
@@ -134,7 +141,11 @@ function forwardingOf(flags: number): Forwarding {
 
 const allOnes = parseAddress('255.255.255.255') as IpAddress; // a literal that parses
 
-function wireNetmask({ address, prefixLength }: VirtualServer): Uint8Array {
+/** IPVS_SVC_ATTR_NETMASK of a virtual server. */
+export function wireNetmask({
+  address,
+  prefixLength,
+}: Pick<VirtualServer, 'address' | 'prefixLength'>): Uint8Array {
   if (familyOf(address) === 'IPv6') return encode(u32, prefixLength);
   return addressBytes(prefix(allOnes, Math.min(prefixLength, addressBits('IPv4'))).address);
 }

@@ -1,30 +1,26 @@
 import { type Failure, isExists, isNotFound, isUnsupported, KernelError } from '../errno/errno.ts';
-import { addressBits, familyOf } from '../ip/address.ts';
-import { AF_INET, AF_INET6, addressFamily } from '../netlink/addresses.ts';
+import { AF_INET, AF_INET6 } from '../netlink/addresses.ts';
 import type { Connection } from '../netlink/connection.ts';
 import { EventSocket } from '../netlink/events.ts';
 import type { ValueOf } from '../wire/codec.ts';
+import { type FoundAddress, listAddresses } from './answers.ts';
 import { AddressChanges } from './changes.ts';
 import { type AddressWrite, type LinkAddress, type Links, printAddressWrite } from './links.ts';
 import {
   anyLink,
-  deleteAddress,
   deleteLink,
-  getAddress,
   getLink,
   type link,
-  type linkAddress,
   linkAddressHeader,
   NETLINK_ROUTE,
-  newAddress,
   newLink,
   RTEXT_FILTER_SKIP_STATS,
   RTNLGRP_IPV4_IFADDR,
   RTNLGRP_IPV6_IFADDR,
 } from './schema.ts';
+import { addressCommands } from './templates.ts';
 
 type Link = ValueOf<typeof link>;
-type AddressMessage = ValueOf<typeof linkAddress>;
 
 /** Each message holds RTNL, and adding is quadratic: short groups let others in between. */
 const groupSize = 64;
@@ -42,6 +38,8 @@ interface EventSocketOptions {
 export class NetlinkLinks implements Links {
   readonly #connection: Connection;
   readonly #events: EventSocketOptions;
+  readonly #writes = addressCommands();
+  readonly #list = listAddresses();
 
   constructor(
     connection: Connection,
@@ -82,8 +80,7 @@ export class NetlinkLinks implements Links {
     // Other families may have addresses too, of lengths that are not understood here: so one dump for each.
     const messages = [...(await this.#dump(AF_INET)), ...(await this.#dump(AF_INET6))];
     const names = await this.#namesByIndex();
-    return messages.flatMap(({ index, prefixLength, attributes }) => {
-      const address = attributes.local ?? attributes.address;
+    return messages.flatMap(({ index, prefixLength, address }) => {
       const name = names.get(index);
       // Without a name: the device went in the meantime, and so did its addresses.
       return address === undefined || name === undefined
@@ -105,9 +102,9 @@ export class NetlinkLinks implements Links {
         error: new KernelError(printAddressWrite(write), 'ENODEV'),
       }));
     const failed = this.#connection.batch(possible, {
-      put: ([, write], sink) => {
-        const command = write.kind === 'bindAddress' ? newAddress : deleteAddress;
-        sink.put(command, addressMessage(write, indexes.get(write.link) ?? 0));
+      put: ([, { kind, link: name, address }], sink) => {
+        const command = kind === 'bindAddress' ? this.#writes.new : this.#writes.delete;
+        sink.put(command, { address, index: indexes.get(name) ?? 0 });
       },
       describe: ([, write]) => printAddressWrite(write),
       groupSize,
@@ -151,9 +148,9 @@ export class NetlinkLinks implements Links {
     }
   }
 
-  #dump(family: number): Promise<readonly AddressMessage[]> {
+  #dump(family: number): Promise<readonly FoundAddress[]> {
     const value = { family, prefixLength: 0, flags: 0, scope: 0, index: 0, attributes: {} };
-    return this.#connection.list(getAddress, value, 'list addresses');
+    return this.#connection.list(this.#list, value, 'list addresses');
   }
 
   async #namesByIndex(): Promise<ReadonlyMap<number, string>> {
@@ -165,21 +162,6 @@ export class NetlinkLinks implements Links {
 
 /** A write and its place in the batch. */
 type Item = readonly [index: number, write: AddressWrite];
-
-/** What `ip address add ADDRESS/32 dev DEVICE` sends. */
-function addressMessage({ kind, address }: AddressWrite, index: number): AddressMessage {
-  const isIPv4 = familyOf(address) === 'IPv4';
-  const isBind = kind === 'bindAddress';
-  return {
-    family: addressFamily(address),
-    prefixLength: addressBits(familyOf(address)),
-    flags: 0,
-    scope: 0, // RT_SCOPE_UNIVERSE
-    index,
-    // Without IFA_ADDRESS the kernel deletes an IPv4 address whatever its prefix length is.
-    attributes: isIPv4 && !isBind ? { local: address } : { address, local: address },
-  };
-}
 
 /** The kernel says that it is as it should be: added before, or deleted before. */
 function isDone({ kind }: AddressWrite, error: KernelError): boolean {

@@ -1,5 +1,5 @@
 import { ipAddress } from '../netlink/addresses.ts';
-import { type Command, NLM_F_CREATE, NLM_F_EXCL } from '../netlink/message.ts';
+import { NLM_F_CREATE, NLM_F_EXCL, type TableCommand } from '../netlink/message.ts';
 import { attributes, optional } from '../wire/attributes.ts';
 import { bytes, cstring, padding, s32, u8, u16, u32 } from '../wire/codec.ts';
 import { struct } from '../wire/struct.ts';
@@ -56,7 +56,7 @@ export const linkAddressHeader = struct({
 /** Fields that no request here uses. */
 export const anyLink = { family: 0, type: 0, index: 0, flags: 0, change: 0 } as const;
 
-type Row = Omit<Command<unknown, unknown>, 'request' | 'reply'>;
+type Row = Omit<TableCommand<unknown, unknown>, 'request' | 'reply'>;
 
 function linkCommand(row: Row) {
   return { ...row, request: link, reply: link } as const;

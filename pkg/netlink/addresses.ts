@@ -1,6 +1,15 @@
-import { addressBytes, addressFromBytes, familyOf, type IpAddress } from '../ip/address.ts';
+import {
+  addressBytes,
+  addressFromBytes,
+  addressWord,
+  type Family,
+  familyOf,
+  type IpAddress,
+  unspecified,
+} from '../ip/address.ts';
 import { bytesOf } from '../wire/codec.ts';
 import { mapped } from '../wire/struct.ts';
+import type { Place, Template, Variable } from '../wire/template.ts';
 
 /** AF_INET and AF_INET6 of linux/socket.h, NFPROTO_IPV4 and NFPROTO_IPV6 too. */
 export const AF_INET = 2;
@@ -19,4 +28,19 @@ export const ipv6Address = mapped(bytesOf(16), { decode: addressFromBytes, encod
 /** The AF_* of an address. */
 export function addressFamily(address: IpAddress): typeof AF_INET | typeof AF_INET6 {
   return familyOf(address) === 'IPv4' ? AF_INET : AF_INET6;
+}
+
+/** An address of a family that varies in a template, for {@link setAddress}. */
+export function addressVariable(path: readonly string[], family: Family): Variable {
+  const ones = new Uint8Array(family === 'IPv4' ? 4 : 16).fill(0xff);
+  return { path, low: unspecified(family), high: addressFromBytes(ones) };
+}
+
+/**
+ * Sets an address at its place in a template: one of the family that the template was made with, which may lie in a
+ * `union nf_inet_addr` of 16 bytes, the rest of them zero for IPv4.
+ */
+export function setAddress(template: Template, place: Place, address: IpAddress): void {
+  if (familyOf(address) === 'IPv4') template.setWord(place, addressWord(address));
+  else template.setBytes(place, addressBytes(address));
 }

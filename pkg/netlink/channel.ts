@@ -1,5 +1,6 @@
 import { KernelError } from '../errno/errno.ts';
-import { DecodeError } from '../wire/reader.ts';
+import { decode } from '../wire/codec.ts';
+import { DecodeError, Reader } from '../wire/reader.ts';
 import { EncodeError, Writer } from '../wire/writer.ts';
 import { codeOf, errnoNumber } from './codes.ts';
 import {
@@ -8,6 +9,7 @@ import {
   type ErrorReply,
   NLMSG_ERROR,
   NLMSG_MIN_TYPE,
+  payloadAt,
   putMessage,
   readErrorReply,
 } from './message.ts';
@@ -51,8 +53,20 @@ export class Channel {
   ): void {
     const { value, flags, position } = message;
     const sequence = (this.#sequence + position) >>> 0;
+    const start = this.writer.length;
     putMessage(this.writer, command, { value, flags, sequence });
-    this.options.trace?.({ kind: 'request', command, sequence, value });
+    if (this.options.trace !== undefined) this.#traceRequest(command, { value, start, sequence });
+  }
+
+  #traceRequest<Request>(
+    command: Command<Request, unknown>,
+    { value, start, sequence }: { value: Request; start: number; sequence: number },
+  ): void {
+    const { table } = command.request;
+    this.options.trace?.({
+      ...{ kind: 'request', command: command as Command<unknown, unknown>, sequence },
+      value: table === undefined ? value : decode(table, payloadAt(this.writer, start)),
+    });
   }
 
   /** Sends the first `length` bytes, `count` messages of which the last starts at `last`, and hands on the answers; 0 or an errno. */
@@ -124,15 +138,11 @@ export class Channel {
 
   /** Reads the payload at the cursor as the command's reply; throws KernelError EBADMSG. */
   readReply<Reply>(command: Command<unknown, Reply>, operation: string): Reply {
-    const { reader, sequence } = this.socket.messages;
+    const { reader } = this.socket.messages;
+    const start = reader.offset;
     try {
       const value = command.reply.decode(reader);
-      this.options.trace?.({
-        kind: 'reply',
-        command: command as Command<unknown, unknown>,
-        sequence,
-        value,
-      });
+      if (this.options.trace !== undefined) this.#traceReply(command, { value, start });
       return value;
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
@@ -141,6 +151,19 @@ export class Channel {
         cause: error,
       });
     }
+  }
+
+  #traceReply<Reply>(
+    command: Command<never, Reply>,
+    { value, start }: { value: Reply; start: number },
+  ): void {
+    const { reader, sequence } = this.socket.messages;
+    const { table } = command.reply;
+    this.options.trace?.({
+      ...{ kind: 'reply', command: command as Command<unknown, unknown>, sequence },
+      value:
+        table === undefined ? value : table.decode(new Reader(reader.bytes, start, reader.end)),
+    });
   }
 
   /** The error of a request that the kernel refused. */

@@ -1,6 +1,13 @@
 import { errnoOf, isUnsupported, KernelError } from '../errno/errno.ts';
 import { attributes, optional } from '../wire/attributes.ts';
-import { type Codec, cstring, u16, type ValueOf } from '../wire/codec.ts';
+import {
+  type Codec,
+  cstring,
+  type Decoder,
+  type Encoder,
+  u16,
+  type ValueOf,
+} from '../wire/codec.ts';
 import { prefixed } from '../wire/struct.ts';
 import type { BatchFailure, BatchOptions, MessageSink } from './batch.ts';
 import type { Connection } from './connection.ts';
@@ -15,6 +22,12 @@ export interface GenericCommand<Request, Reply> {
   readonly name: string;
   /** NLM_F_*, see {@link Command}. */
   readonly flags: number;
+  readonly request: Encoder<Request>;
+  readonly reply: Decoder<Reply>;
+}
+
+/** A row whose messages are written and read by tables. */
+export interface GenericTableCommand<Request, Reply> extends GenericCommand<Request, Reply> {
   readonly request: Codec<Request>;
   readonly reply: Codec<Reply>;
 }
@@ -27,7 +40,7 @@ export function genericCommand<Request, Reply>(row: {
   readonly flags?: number;
   readonly request: Codec<Request>;
   readonly reply: Codec<Reply>;
-}): GenericCommand<Request, Reply> {
+}): GenericTableCommand<Request, Reply> {
   const header = [row.command, row.version, 0, 0];
   return {
     name: row.name,
@@ -67,6 +80,30 @@ export interface GenericSink {
 /** How the items of a batch become messages of a family, see {@link BatchOptions}. */
 export interface GenericBatchOptions<T> extends Omit<BatchOptions<T>, 'put'> {
   readonly put: (item: T, sink: GenericSink) => void;
+}
+
+/** Puts messages of a family; those of a batch are mostly of one row, or of two in turns. */
+class FamilySink implements GenericSink {
+  inner: MessageSink | undefined;
+  readonly #rowOf: <Request>(
+    command: GenericCommand<Request, unknown>,
+  ) => Command<Request, unknown>;
+  #last: GenericCommand<never, unknown> | undefined;
+  #lastRow: Command<never, unknown> | undefined;
+
+  constructor(
+    rowOf: <Request>(command: GenericCommand<Request, unknown>) => Command<Request, unknown>,
+  ) {
+    this.#rowOf = rowOf;
+  }
+
+  put<Request>(command: GenericCommand<Request, unknown>, value: Request): void {
+    if (this.#last !== command) {
+      this.#lastRow = this.#rowOf(command);
+      this.#last = command;
+    }
+    this.inner?.put(this.#lastRow as Command<Request, unknown>, value); // that of this command
+  }
 }
 
 /**
@@ -131,15 +168,13 @@ export class GenericFamily {
         echo: new Uint8Array(0),
       }));
     }
-    let current: MessageSink | undefined;
-    const sink: GenericSink = {
-      put: (command, value) => current?.put(this.#row(command), value),
-    };
+    const { put } = options;
+    const sink = new FamilySink((command) => this.#row(command));
     return this.#connection.batch(items, {
       ...options,
       put(item, inner) {
-        current = inner;
-        options.put(item, sink);
+        sink.inner = inner;
+        put(item, sink);
       },
     });
   }

@@ -1,5 +1,5 @@
-import type { Codec } from '../wire/codec.ts';
-import { DecodeError, Reader } from '../wire/reader.ts';
+import type { Codec, Decoder, Encoder } from '../wire/codec.ts';
+import { DecodeError, isLittleEndian, Reader } from '../wire/reader.ts';
 import type { Writer } from '../wire/writer.ts';
 import { extendedAck, printExtendedAck } from './extended-ack.ts';
 
@@ -38,6 +38,12 @@ export interface Command<Request, Reply> {
   readonly type: number;
   /** NLM_F_*, besides REQUEST, ACK and DUMP, which the connection adds. */
   readonly flags: number;
+  readonly request: Encoder<Request>;
+  readonly reply: Decoder<Reply>;
+}
+
+/** A row whose messages are written and read by tables. */
+export interface TableCommand<Request, Reply> extends Command<Request, Reply> {
   readonly request: Codec<Request>;
   readonly reply: Codec<Reply>;
 }
@@ -48,12 +54,12 @@ export function putMessage<Request>(
   command: Command<Request, unknown>,
   { value, flags, sequence }: { value: Request; flags: number; sequence: number },
 ): void {
-  const start = writer.length;
-  writer.u32(0);
-  writer.u16(command.type);
-  writer.u16(NLM_F_REQUEST | command.flags | flags);
-  writer.u32(sequence);
-  writer.u32(0);
+  const start = writer.reserve(headerLength);
+  const { view } = writer;
+  view.setUint16(start + 4, command.type, isLittleEndian);
+  view.setUint16(start + 6, NLM_F_REQUEST | command.flags | flags, isLittleEndian);
+  view.setUint32(start + 8, sequence, isLittleEndian);
+  view.setUint32(start + 12, 0, isLittleEndian);
   try {
     command.request.encode(writer, value);
   } catch (error) {
@@ -62,6 +68,12 @@ export function putMessage<Request>(
   }
   writer.patchU32(start, writer.length - start);
   writer.align();
+}
+
+/** The payload of the message that starts at `start` and was written last. */
+export function payloadAt(writer: Writer, start: number): Uint8Array {
+  const length = writer.view.getUint32(start, isLittleEndian);
+  return writer.bytes.subarray(start + headerLength, start + length);
 }
 
 /** Asks for an acknowledgement of the message that starts at `start`. */

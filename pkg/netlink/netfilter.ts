@@ -1,6 +1,6 @@
 import { type Codec, padding, u8 } from '../wire/codec.ts';
 import { struct } from '../wire/struct.ts';
-import type { Command } from './message.ts';
+import type { TableCommand } from './message.ts';
 
 /** NETLINK_NETFILTER of linux/netlink.h. */
 export const NETLINK_NETFILTER = 12;
@@ -29,7 +29,7 @@ export function netfilterCommand<Request, Reply>(row: {
   readonly flags?: number;
   readonly request: Codec<Request>;
   readonly reply: Codec<Reply>;
-}): Command<NetfilterMessage<Request>, NetfilterMessage<Reply>> {
+}): TableCommand<NetfilterMessage<Request>, NetfilterMessage<Reply>> {
   return {
     name: row.name,
     type: row.subsystem * 256 + row.command,

@@ -1,8 +1,8 @@
-import type { Codec } from '../wire/codec.ts';
+import type { Codec, Decoder, Encoder } from '../wire/codec.ts';
 import { codeOf } from './codes.ts';
 import type { Command, ErrorReply } from './message.ts';
 
-/** One message that went or came. */
+/** One message that went or came. Its value is that of the table, also where a template wrote or a straight reader read it. */
 export type TraceEvent =
   | {
       readonly kind: 'request';
@@ -25,14 +25,19 @@ export type Trace = (event: TraceEvent) => void;
 export function printTraceEvent(event: TraceEvent): string {
   switch (event.kind) {
     case 'request':
-      return `> ${event.command.name} #${event.sequence} ${print(event.command.request, event.value)}`;
+      return `> ${event.command.name} #${event.sequence} ${print(tableOf(event.command.request), event.value)}`;
     case 'reply':
-      return `< ${event.command.name} #${event.sequence} ${print(event.command.reply, event.value)}`;
+      return `< ${event.command.name} #${event.sequence} ${print(tableOf(event.command.reply), event.value)}`;
     case 'error': {
       const { errno, detail } = event.reply;
       return `< #${event.sequence} ${errno === 0 ? 'ok' : codeOf(errno)}${detail === '' ? '' : ` (${detail})`}`;
     }
   }
+}
+
+/** What has no table besides itself is one. */
+function tableOf(coder: Encoder<never> | Decoder<unknown>): Codec<unknown> {
+  return coder.table ?? (coder as Codec<unknown>);
 }
 
 function print(codec: Codec<unknown>, value: unknown): string {

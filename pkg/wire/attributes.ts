@@ -5,9 +5,11 @@ import { EncodeError, type Writer } from './writer.ts';
 /** NLA_F_* of linux/netlink.h: the two highest bits of an attribute's type. */
 const NLA_F_NESTED = 0x8000;
 const NLA_F_NET_BYTEORDER = 0x4000;
-const NLA_TYPE_MASK = 0x3fff;
+/** NLA_TYPE_MASK of linux/netlink.h: a type without its flag bits. */
+export const NLA_TYPE_MASK = 0x3fff;
+/** NLA_HDRLEN of linux/netlink.h: length and type, two bytes each. */
+export const NLA_HEADER_LENGTH = 4;
 
-const headerLength = 4;
 const longest = 0xffff;
 
 /** `netByteOrder`: set NLA_F_NET_BYTEORDER, which ipset insists on. The byte order itself is the codec's. */
@@ -119,6 +121,30 @@ function isNested({ shape }: Codec<unknown>): boolean {
   return shape.kind === 'mapped' ? isNested(shape.inner) : shape.kind === 'attributes';
 }
 
+/**
+ * Puts something into the attribute that was written last and has nothing in it so far. Throws {@link EncodeError} if it
+ * gets too long.
+ */
+export function fillLastAttribute(writer: Writer, fill: () => void): void {
+  const start = writer.length - NLA_HEADER_LENGTH;
+  fill();
+  closeAttribute(writer, start);
+}
+
+/** Calls back for each attribute of one type up to the reader's end, which is that of its payload meanwhile; others are skipped. */
+export function eachAttribute(reader: Reader, type: number, visit: () => void): void {
+  while (reader.remaining >= NLA_HEADER_LENGTH) {
+    const payload = reader.u16() - NLA_HEADER_LENGTH;
+    const isWanted = (reader.u16() & NLA_TYPE_MASK) === type;
+    const end = reader.narrow(payload);
+    if (isWanted) visit();
+    reader.skip(reader.remaining);
+    reader.end = end;
+    reader.skip(Math.min(-payload & 3, reader.remaining));
+  }
+  if (reader.remaining > 0) throw new DecodeError(`${reader.remaining} bytes too many`);
+}
+
 function encodeRow(writer: Writer, row: Row, value: unknown): void {
   if (row.presence === 'repeated') {
     for (const element of value as readonly unknown[]) encodeAttribute(writer, row, element);
@@ -131,6 +157,10 @@ function encodeAttribute(writer: Writer, { wireType, codec }: Row, value: unknow
   writer.u16(0);
   writer.u16(wireType);
   codec.encode(writer, value);
+  closeAttribute(writer, start);
+}
+
+function closeAttribute(writer: Writer, start: number): void {
   const length = writer.length - start;
   if (length > longest) throw new EncodeError(`${length} bytes long, at most ${longest} fit`);
   writer.patchU16(start, length);
@@ -143,13 +173,13 @@ function decodeRows(
   name: string,
 ): Record<string, unknown> {
   const value: Record<string, unknown> = {};
-  while (reader.remaining >= headerLength) {
+  while (reader.remaining >= NLA_HEADER_LENGTH) {
     const length = reader.u16();
     const row = rowByType[reader.u16() & NLA_TYPE_MASK];
-    const payload = length - headerLength;
+    const payload = length - NLA_HEADER_LENGTH;
     if (payload < 0 || payload > reader.remaining) {
       throw new DecodeError(
-        `attribute of ${length} bytes, ${reader.remaining + headerLength} left`,
+        `attribute of ${length} bytes, ${reader.remaining + NLA_HEADER_LENGTH} left`,
         [place(name, row)],
       );
     }

@@ -1,15 +1,30 @@
 import { DecodeError, Reader } from './reader.ts';
 import { EncodeError, Writer } from './writer.ts';
 
+/** One direction: writes values. */
+export interface Encoder<T> {
+  /** The table that writes the same bytes, if this is none itself. */
+  readonly table?: Codec<unknown>;
+  /** Throws {@link EncodeError} for a value that does not fit. */
+  encode(writer: Writer, value: T): void;
+}
+
+/** The other direction: reads values. */
+export interface Decoder<T> {
+  /** The table that reads the same bytes, if this is none itself. */
+  readonly table?: Codec<unknown>;
+  /** Throws {@link DecodeError}. */
+  decode(reader: Reader): T;
+}
+
 /**
  * Both directions of one wire format. A codec holds no state: the cursor is the reader's. `decode` reads as far as the
  * value goes; text, bytes and attribute sets go up to the reader's end.
  */
-export interface Codec<T> {
+export interface Codec<T> extends Encoder<T>, Decoder<T> {
   /** What the codec is made of, for those who print, generate or compile it. */
   readonly shape: Shape;
-  encode(writer: Writer, value: T): void;
-  decode(reader: Reader): T;
+  readonly table?: never;
 }
 
 /** The TypeScript type that a codec reads and writes. */

@@ -29,13 +29,14 @@ export class Reader {
   readonly bytes: Uint8Array;
   offset: number;
   end: number;
-  readonly #view: DataView;
+  /** Of all bytes, for those who look at more than the cursor's place. */
+  readonly view: DataView;
 
   constructor(bytes: Uint8Array, offset = 0, end = bytes.length) {
     this.bytes = bytes;
     this.offset = offset;
     this.end = end;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /** How many bytes are left up to `end`. */
@@ -52,42 +53,42 @@ export class Reader {
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#advance(1));
+    return this.view.getUint8(this.#advance(1));
   }
 
   /** Two bytes in this machine's order. */
   u16(): number {
-    return this.#view.getUint16(this.#advance(2), isLittleEndian);
+    return this.view.getUint16(this.#advance(2), isLittleEndian);
   }
 
   /** Two bytes in network order. */
   u16be(): number {
-    return this.#view.getUint16(this.#advance(2), false);
+    return this.view.getUint16(this.#advance(2), false);
   }
 
   /** Four bytes in this machine's order. */
   u32(): number {
-    return this.#view.getUint32(this.#advance(4), isLittleEndian);
+    return this.view.getUint32(this.#advance(4), isLittleEndian);
   }
 
   /** Four bytes in network order. */
   u32be(): number {
-    return this.#view.getUint32(this.#advance(4), false);
+    return this.view.getUint32(this.#advance(4), false);
   }
 
   /** Four bytes in this machine's order, signed. */
   s32(): number {
-    return this.#view.getInt32(this.#advance(4), isLittleEndian);
+    return this.view.getInt32(this.#advance(4), isLittleEndian);
   }
 
   /** Eight bytes in this machine's order. */
   u64(): bigint {
-    return this.#view.getBigUint64(this.#advance(8), isLittleEndian);
+    return this.view.getBigUint64(this.#advance(8), isLittleEndian);
   }
 
   /** Eight bytes in network order. */
   u64be(): bigint {
-    return this.#view.getBigUint64(this.#advance(8), false);
+    return this.view.getBigUint64(this.#advance(8), false);
   }
 
   /** A copy of the next bytes. */

@@ -25,11 +25,12 @@ export class Writer {
   /** The whole buffer; only the first `length` bytes mean anything. It is another one after it grew. */
   bytes: Uint8Array;
   length = 0;
-  #view: DataView;
+  /** Of the whole buffer; another one after it grew. */
+  view: DataView;
 
   constructor(capacity = 4096) {
     this.bytes = new Uint8Array(capacity);
-    this.#view = new DataView(this.bytes.buffer);
+    this.view = new DataView(this.bytes.buffer);
   }
 
   /** A view of what was written, good until the next write. */
@@ -49,58 +50,58 @@ export class Writer {
   }
 
   u8(value: number): void {
-    const at = this.#advance(1);
+    const at = this.reserve(1);
     this.bytes[at] = value;
   }
 
   u16(value: number): void {
-    const at = this.#advance(2);
-    this.#view.setUint16(at, value, isLittleEndian);
+    const at = this.reserve(2);
+    this.view.setUint16(at, value, isLittleEndian);
   }
 
   u16be(value: number): void {
-    const at = this.#advance(2);
-    this.#view.setUint16(at, value, false);
+    const at = this.reserve(2);
+    this.view.setUint16(at, value, false);
   }
 
   u32(value: number): void {
-    const at = this.#advance(4);
-    this.#view.setUint32(at, value, isLittleEndian);
+    const at = this.reserve(4);
+    this.view.setUint32(at, value, isLittleEndian);
   }
 
   u32be(value: number): void {
-    const at = this.#advance(4);
-    this.#view.setUint32(at, value, false);
+    const at = this.reserve(4);
+    this.view.setUint32(at, value, false);
   }
 
   s32(value: number): void {
-    const at = this.#advance(4);
-    this.#view.setInt32(at, value, isLittleEndian);
+    const at = this.reserve(4);
+    this.view.setInt32(at, value, isLittleEndian);
   }
 
   u64(value: bigint): void {
-    const at = this.#advance(8);
-    this.#view.setBigUint64(at, value, isLittleEndian);
+    const at = this.reserve(8);
+    this.view.setBigUint64(at, value, isLittleEndian);
   }
 
   u64be(value: bigint): void {
-    const at = this.#advance(8);
-    this.#view.setBigUint64(at, value, false);
+    const at = this.reserve(8);
+    this.view.setBigUint64(at, value, false);
   }
 
   put(bytes: Uint8Array): void {
-    const at = this.#advance(bytes.length);
+    const at = this.reserve(bytes.length);
     this.bytes.set(bytes, at);
   }
 
   zeros(count: number): void {
-    const at = this.#advance(count);
+    const at = this.reserve(count);
     this.bytes.fill(0, at, at + count);
   }
 
   /** The text and a zero byte behind it. */
   text(value: string): void {
-    const start = this.#advance(value.length + 1);
+    const start = this.reserve(value.length + 1);
     for (let index = 0; index < value.length; index++) {
       const code = value.charCodeAt(index);
       if (code > 0x7f) {
@@ -122,16 +123,16 @@ export class Writer {
 
   /** Overwrites two bytes at `at`, in this machine's order. */
   patchU16(at: number, value: number): void {
-    this.#view.setUint16(at, value, isLittleEndian);
+    this.view.setUint16(at, value, isLittleEndian);
   }
 
   /** Overwrites four bytes at `at`, in this machine's order. */
   patchU32(at: number, value: number): void {
-    this.#view.setUint32(at, value, isLittleEndian);
+    this.view.setUint32(at, value, isLittleEndian);
   }
 
-  /** Makes room. Ask for the buffer after it, never in the same expression before: it may be another one. */
-  #advance(count: number): number {
+  /** Makes room and returns where it starts. Ask for `bytes` and `view` after it, never before: they may be others. */
+  reserve(count: number): number {
     const at = this.length;
     const length = at + count;
     if (length > this.bytes.length) this.#grow(length);
@@ -143,6 +144,6 @@ export class Writer {
     const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2));
     grown.set(this.bytes);
     this.bytes = grown;
-    this.#view = new DataView(grown.buffer);
+    this.view = new DataView(grown.buffer);
   }
 }

@@ -1,0 +1,101 @@
+import { addressFromWord } from '../ip/address.ts';
+import type { Command } from '../netlink/message.ts';
+import type { NetfilterMessage } from '../netlink/netfilter.ts';
+import { eachAttribute } from '../wire/attributes.ts';
+import type { Codec, Decoder, ValueOf } from '../wire/codec.ts';
+import { DecodeError, Reader } from '../wire/reader.ts';
+import { StraightReader } from '../wire/straight-reader.ts';
+import type { Entry, SetHeader } from './ipset.ts';
+import { commands, entryData, IPSET_ATTR_DATA } from './schema.ts';
+import { fromEntryData, setType } from './values.ts';
+
+/** The values of an entry that are read, by the names that this file uses. */
+const paths = {
+  ip: 'ip.ipv4',
+  ipv6: 'ip.ipv6',
+  port: 'port',
+  protocol: 'protocol',
+  flags: 'flags',
+  ip2: 'ip2.ipv4',
+  prefixLength2: 'prefixLength2',
+} as const;
+
+type ListRequest = ValueOf<typeof commands.list.request>;
+
+/** Reads the entries of sets: IPv4 ones at their places, others by the table. */
+export class EntryLister {
+  /** By the type of set, whose entries look alike. */
+  readonly #readers = new Map<SetHeader['type'], StraightReader<keyof typeof paths>>();
+
+  /** The row for one dump of a set, whose first answer says of what type the entries of all are. */
+  row(): Command<ListRequest, readonly Entry[]> {
+    return { ...commands.rawList, reply: new PartDecoder(this) };
+  }
+
+  /** The entries of a list, without those that {@link Entry} cannot say. */
+  read(type: SetHeader['type'], list: Uint8Array): readonly Entry[] {
+    const reader = new Reader(list);
+    const straight = this.#readerOf(type);
+    const entries: Entry[] = [];
+    eachAttribute(reader, IPSET_ATTR_DATA, () => {
+      const entry = fromEntryData(type, dataOf(reader, straight));
+      if (entry !== undefined) entries.push(entry);
+    });
+    return entries;
+  }
+
+  #readerOf(type: SetHeader['type']): StraightReader<keyof typeof paths> {
+    const known = this.#readers.get(type);
+    if (known !== undefined) return known;
+    const straight = new StraightReader(entryData, paths);
+    this.#readers.set(type, straight);
+    return straight;
+  }
+}
+
+/** Reads the answers of one dump. */
+class PartDecoder implements Decoder<readonly Entry[]> {
+  readonly table: Codec<unknown> = commands.list.reply;
+  readonly #lister: EntryLister;
+  #type: SetHeader['type'] | undefined;
+
+  constructor(lister: EntryLister) {
+    this.#lister = lister;
+  }
+
+  decode(reader: Reader): readonly Entry[] {
+    const { body }: NetfilterMessage<{ type?: string | undefined; list?: Uint8Array | undefined }> =
+      commands.rawList.reply.decode(reader);
+    this.#type = setType(body.type) ?? this.#type;
+    if (this.#type === undefined || body.list === undefined) return [];
+    try {
+      return this.#lister.read(this.#type, body.list);
+    } catch (error) {
+      throw error instanceof DecodeError ? error.within('IPSET_ATTR_ADT.entries') : error;
+    }
+  }
+}
+
+/** What the entry at the reader says. */
+function dataOf(
+  reader: Reader,
+  straight: StraightReader<keyof typeof paths>,
+): ValueOf<typeof entryData> {
+  const { places } = straight;
+  if (!straight.matches(reader) || straight.has(straight.places.ipv6)) {
+    const { offset } = reader;
+    const data = entryData.decode(reader);
+    straight.learn(reader, offset);
+    return data;
+  }
+  const number = (place: (typeof places)[keyof typeof places]) =>
+    straight.has(place) ? straight.number(place) : undefined;
+  return {
+    ip: straight.has(places.ip) ? addressFromWord(straight.word(places.ip)) : undefined,
+    port: number(places.port),
+    protocol: number(places.protocol),
+    flags: number(places.flags),
+    ip2: straight.has(places.ip2) ? addressFromWord(straight.word(places.ip2)) : undefined,
+    prefixLength2: number(places.prefixLength2),
+  };
+}

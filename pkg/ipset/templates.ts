@@ -1,0 +1,81 @@
+import { type Family, familyOf, type IpAddress } from '../ip/address.ts';
+import { protocolNumber } from '../ip/protocol.ts';
+import { addressVariable, setAddress } from '../netlink/addresses.ts';
+import { Template, type Variable } from '../wire/template.ts';
+import type { Writer } from '../wire/writer.ts';
+import type { Entry } from './ipset.ts';
+import { oneEntry } from './schema.ts';
+import { toEntryData } from './values.ts';
+
+/** What varies between entries of one type; the line counts them within their message. */
+type Name = 'line' | 'ip' | 'port' | 'protocol' | 'ip2' | 'prefixLength2';
+
+/** An entry of one type and family. */
+interface Form {
+  readonly type: Entry['type'];
+  readonly family: Family | undefined;
+  readonly template: Template<Name>;
+}
+
+/** Writes entries into a list of them, {@link oneEntry} behind the other, each as a copy of a template of its type. */
+export class EntryWriter {
+  readonly #forms: Form[] = [];
+  #last: Form | undefined;
+
+  /** Appends an entry that has its line; throws EncodeError for values that do not fit. */
+  put(writer: Writer, entry: Entry, { line }: { line: number }): void {
+    const { template } = this.#formOf(entry);
+    template.setNumber(template.places.line, line);
+    setEntry(template, entry);
+    template.put(writer);
+  }
+
+  /** Entries of a set have one type and family, so it is mostly the last form again. */
+  #formOf(entry: Entry): Form {
+    const { type } = entry;
+    const family = type === 'bitmap:port' ? undefined : familyOf(entry.ip);
+    const last = this.#last;
+    if (last !== undefined && last.type === type && last.family === family) return last;
+    let form = this.#forms.find((known) => known.type === type && known.family === family);
+    if (form === undefined) {
+      form = { type, family, template: templateOf(entry) };
+      this.#forms.push(form);
+    }
+    this.#last = form;
+    return form;
+  }
+}
+
+/** All addresses in an entry are of one family: the kernel's sets know no other entries. */
+function templateOf(entry: Entry): Template<Name> {
+  const data = { ...toEntryData(entry), line: 0 };
+  const variables: Partial<Record<Name, Variable>> = { line: { path: ['entry', 'line'] } };
+  const address = (name: 'ip' | 'ip2', ip: IpAddress | undefined) => {
+    if (ip !== undefined) variables[name] = addressVariable(['entry', name], familyOf(ip));
+  };
+  address('ip', data.ip);
+  address('ip2', data.ip2);
+  for (const name of ['port', 'protocol', 'prefixLength2'] as const)
+    if (data[name] !== undefined) variables[name] = { path: ['entry', name] };
+  // The names that an entry's type lacks are never set.
+  return Template.of(oneEntry, { entry: data }, variables as Record<Name, Variable>);
+}
+
+function setEntry(template: Template<Name>, entry: Entry): void {
+  const { places } = template;
+  if (entry.type === 'bitmap:port') {
+    template.setNumber(places.port, entry.port);
+    return;
+  }
+  setAddress(template, places.ip, entry.ip);
+  if (entry.type === 'hash:ip') return;
+  template.setNumber(places.port, entry.port);
+  template.setNumber(places.protocol, protocolNumber(entry.protocol));
+  if (entry.type === 'hash:ip,port') return;
+  if (entry.type === 'hash:ip,port,ip') {
+    setAddress(template, places.ip2, entry.ip2);
+    return;
+  }
+  setAddress(template, places.ip2, entry.net.address);
+  template.setNumber(places.prefixLength2, entry.net.length);
+}

@@ -1,0 +1,211 @@
+import { protocolNumber } from '../ip/protocol.ts';
+import { addressFamily, setAddress } from '../netlink/addresses.ts';
+import type { GenericCommand, GenericTableCommand } from '../netlink/generic.ts';
+import type { Codec, Encoder } from '../wire/codec.ts';
+import { Template } from '../wire/template.ts';
+import type { Writer } from '../wire/writer.ts';
+import type { RealServer, RealServerId, VirtualServer, VirtualServerId } from './ipvs.ts';
+import type { Dest, DestId, Service, ServiceId } from './schema.ts';
+import {
+  destIdOf,
+  destOf,
+  forwardingNumber,
+  serviceIdOf,
+  serviceOf,
+  wireNetmask,
+} from './translate.ts';
+
+/** A real server, as it is asked for or by its key alone, and the virtual server that it belongs to. */
+export interface DestWrite<R extends RealServerId> {
+  readonly virtualServer: VirtualServerId;
+  readonly realServer: R;
+}
+
+const serviceIdPaths = {
+  protocol: { path: ['service', 'protocol'] },
+  serviceAddress: { path: ['service', 'address'] },
+  servicePort: { path: ['service', 'port'] },
+} as const;
+const destIdPaths = {
+  ...serviceIdPaths,
+  address: { path: ['dest', 'address'] },
+  port: { path: ['dest', 'port'] },
+} as const;
+const destPaths = {
+  ...destIdPaths,
+  forwarding: { path: ['dest', 'forwarding'] },
+  weight: { path: ['dest', 'weight'] },
+  upperThreshold: { path: ['dest', 'upperThreshold'] },
+  lowerThreshold: { path: ['dest', 'lowerThreshold'] },
+} as const;
+const servicePaths = {
+  ...serviceIdPaths,
+  flags: { path: ['service', 'flags', 'value'] },
+  timeout: { path: ['service', 'timeout'] },
+  netmask: { path: ['service', 'netmask'] },
+} as const;
+
+/** Schedulers come from outside: those beyond so many forms of a message are written by the table. */
+const mostForms = 32;
+
+/** The row of a command that writes its requests by templates. */
+export function templated<Table, Reply, Write>(
+  row: GenericTableCommand<Table, Reply>,
+  make: (table: Codec<Table>) => Encoder<Write>,
+): GenericCommand<Write, Reply> {
+  return { ...row, request: make(row.request) };
+}
+
+/** A message of which the virtual server, the address and the port of the real server vary. */
+interface DestForm<R> {
+  readonly template: Template<keyof typeof destIdPaths>;
+  /** Whose key the template has. */
+  virtualServer: VirtualServerId | undefined;
+  /** Whose settings the template has. */
+  realServer: R | undefined;
+}
+
+/** The forms of a message about a real server, one for each pair of families, and how keys get into them. */
+class DestForms<R extends RealServerId> {
+  readonly #forms: (DestForm<R> | undefined)[] = [];
+  readonly #make: (write: DestWrite<R>) => Template<keyof typeof destIdPaths>;
+
+  constructor(make: (write: DestWrite<R>) => Template<keyof typeof destIdPaths>) {
+    this.#make = make;
+  }
+
+  /** The form for a write, with its keys in it. */
+  filled(write: DestWrite<R>): DestForm<R> {
+    const { virtualServer, realServer } = write;
+    const { address, port } = realServer;
+    const families = addressFamily(virtualServer.address) * 16 + addressFamily(address);
+    const form = this.#forms[families] ?? this.#add(families, write);
+    const { template } = form;
+    if (form.virtualServer !== virtualServer) {
+      form.virtualServer = undefined; // until all of it is set: it may not fit
+      setServiceId(template, virtualServer);
+      form.virtualServer = virtualServer;
+    }
+    setAddress(template, template.places.address, address);
+    template.setNumber(template.places.port, port);
+    return form;
+  }
+
+  #add(families: number, write: DestWrite<R>): DestForm<R> {
+    const template = this.#make(write);
+    const form = { template, virtualServer: undefined, realServer: undefined };
+    this.#forms[families] = form;
+    return form;
+  }
+}
+
+/** Writes DEL_DEST: real servers by their keys. */
+export class DestIdEncoder implements Encoder<DestWrite<RealServerId>> {
+  readonly table: Codec<unknown>;
+  readonly #forms: DestForms<RealServerId>;
+
+  constructor(table: Codec<{ service: ServiceId; dest: DestId }>) {
+    this.table = table as Codec<unknown>;
+    this.#forms = new DestForms(({ virtualServer, realServer }) => {
+      const example = { service: serviceIdOf(virtualServer), dest: destIdOf(realServer) };
+      return Template.of(table, example, destIdPaths);
+    });
+  }
+
+  encode(writer: Writer, write: DestWrite<RealServerId>): void {
+    this.#forms.filled(write).template.put(writer);
+  }
+}
+
+/** Writes NEW_DEST and SET_DEST: real servers with their settings. */
+export class DestEncoder implements Encoder<DestWrite<RealServer>> {
+  readonly table: Codec<unknown>;
+  readonly #forms: DestForms<RealServer>;
+
+  constructor(table: Codec<{ service: ServiceId; dest: Dest }>) {
+    this.table = table as Codec<unknown>;
+    this.#forms = new DestForms(({ virtualServer, realServer }) => {
+      const example = { service: serviceIdOf(virtualServer), dest: destOf(realServer) };
+      return Template.of(table, example, destPaths);
+    });
+  }
+
+  encode(writer: Writer, write: DestWrite<RealServer>): void {
+    const form = this.#forms.filled(write);
+    const { realServer } = write;
+    const last = form.realServer;
+    // Real servers one behind the other mostly have the same settings.
+    if (
+      last === undefined ||
+      last.weight !== realServer.weight ||
+      last.forwarding !== realServer.forwarding ||
+      last.upperThreshold !== realServer.upperThreshold ||
+      last.lowerThreshold !== realServer.lowerThreshold
+    ) {
+      form.realServer = undefined; // until all are set: one may not fit
+      setSettings(form.template as Template<keyof typeof destPaths>, realServer); // as it was made above
+      form.realServer = realServer;
+    }
+    form.template.put(writer);
+  }
+}
+
+/** Writes NEW_SERVICE and SET_SERVICE. */
+export class ServiceEncoder implements Encoder<VirtualServer> {
+  readonly table: Codec<unknown>;
+  readonly #table: Codec<{ service: Service }>;
+  /** By what a message's length depends on: family, scheduler and persistence engine. */
+  readonly #templates = new Map<string, Template<keyof typeof servicePaths>>();
+
+  constructor(table: Codec<{ service: Service }>) {
+    this.table = table as Codec<unknown>;
+    this.#table = table;
+  }
+
+  encode(writer: Writer, virtualServer: VirtualServer): void {
+    const { address, scheduler, persistenceEngine } = virtualServer;
+    const form = `${addressFamily(address)}\0${scheduler}\0${persistenceEngine}`;
+    const template = this.#templates.get(form) ?? this.#add(form, virtualServer);
+    if (template === undefined) {
+      this.#table.encode(writer, { service: serviceOf(virtualServer) });
+      return;
+    }
+    setServiceId(template, virtualServer);
+    template.setNumber(template.places.flags, virtualServer.flags);
+    template.setNumber(template.places.timeout, virtualServer.timeout);
+    template.setBytes(template.places.netmask, wireNetmask(virtualServer));
+    template.put(writer);
+  }
+
+  #add(
+    form: string,
+    virtualServer: VirtualServer,
+  ): Template<keyof typeof servicePaths> | undefined {
+    if (this.#templates.size >= mostForms) return undefined;
+    const example = { service: serviceOf(virtualServer) };
+    const template = Template.of(this.#table, example, servicePaths);
+    this.#templates.set(form, template);
+    return template;
+  }
+}
+
+function setServiceId(
+  template: Template<keyof typeof serviceIdPaths>,
+  { address, protocol, port }: VirtualServerId,
+): void {
+  const { places } = template;
+  template.setNumber(places.protocol, protocolNumber(protocol));
+  setAddress(template, places.serviceAddress, address);
+  template.setNumber(places.servicePort, port);
+}
+
+function setSettings(
+  template: Template<keyof typeof destPaths>,
+  { forwarding, weight, upperThreshold, lowerThreshold }: RealServer,
+): void {
+  const { places } = template;
+  template.setNumber(places.forwarding, forwardingNumber(forwarding));
+  template.setNumber(places.weight, weight);
+  template.setNumber(places.upperThreshold, upperThreshold);
+  template.setNumber(places.lowerThreshold, lowerThreshold);
+}
