@@ -17,6 +17,7 @@ const paths = {
   protocol: 'protocol',
   flags: 'flags',
   ip2: 'ip2.ipv4',
+  ip2v6: 'ip2.ipv6',
   prefixLength2: 'prefixLength2',
 } as const;
 
@@ -82,7 +83,9 @@ function dataOf(
   straight: StraightReader<keyof typeof paths>,
 ): ValueOf<typeof entryData> {
   const { places } = straight;
-  if (!straight.matches(reader) || straight.has(straight.places.ipv6)) {
+  const isRead =
+    straight.matches(reader) && !straight.has(places.ipv6) && !straight.has(places.ip2v6);
+  if (!isRead) {
     const { offset } = reader;
     const data = entryData.decode(reader);
     straight.learn(reader, offset);

@@ -10,10 +10,11 @@ import { toEntryData } from './values.ts';
 /** What varies between entries of one type; the line counts them within their message. */
 type Name = 'line' | 'ip' | 'port' | 'protocol' | 'ip2' | 'prefixLength2';
 
-/** An entry of one type and family. */
+/** An entry of one type, and of one family for each address in it. */
 interface Form {
   readonly type: Entry['type'];
   readonly family: Family | undefined;
+  readonly family2: Family | undefined;
   readonly template: Template<Name>;
 }
 
@@ -34,11 +35,14 @@ export class EntryWriter {
   #formOf(entry: Entry): Form {
     const { type } = entry;
     const family = type === 'bitmap:port' ? undefined : familyOf(entry.ip);
+    const family2 = secondFamilyOf(entry);
+    const isLike = (known: Form) =>
+      known.type === type && known.family === family && known.family2 === family2;
     const last = this.#last;
-    if (last !== undefined && last.type === type && last.family === family) return last;
-    let form = this.#forms.find((known) => known.type === type && known.family === family);
+    if (last !== undefined && isLike(last)) return last;
+    let form = this.#forms.find(isLike);
     if (form === undefined) {
-      form = { type, family, template: templateOf(entry) };
+      form = { type, family, family2, template: templateOf(entry) };
       this.#forms.push(form);
     }
     this.#last = form;
@@ -46,7 +50,12 @@ export class EntryWriter {
   }
 }
 
-/** All addresses in an entry are of one family: the kernel's sets know no other entries. */
+/** The family of the second address: the kernel refuses another one than the first's, but it must be told. */
+function secondFamilyOf(entry: Entry): Family | undefined {
+  if (entry.type === 'hash:ip,port,ip') return familyOf(entry.ip2);
+  return entry.type === 'hash:ip,port,net' ? familyOf(entry.net.address) : undefined;
+}
+
 function templateOf(entry: Entry): Template<Name> {
   const data = { ...toEntryData(entry), line: 0 };
   const variables: Partial<Record<Name, Variable>> = { line: { path: ['entry', 'line'] } };
