@@ -38,6 +38,11 @@ const layers: readonly Layer[] = [
   },
   ...kubeRooms(),
   ...proxyRooms(),
+  {
+    name: 'trace',
+    from: folder('trace'),
+    may: [...faces, '^pkg/firewall/saved-(rule|match)[.]ts$', ...bottom],
+  },
   { name: 'cmd', from: '^cmd/', may: ['^pkg/'] },
   { name: 'test', from: '^test/', may: ['^pkg/', '^cmd/', '^hack/'] },
   { name: 'hack', from: '^hack/', may: ['^cmd/', folder('config')] },

@@ -21,7 +21,7 @@ export type Match =
   | { readonly match: 'mark'; readonly value: number; readonly mask: number; readonly not?: true }
   | {
       readonly match: 'connectionState';
-      readonly states: readonly ('NEW' | 'RELATED' | 'ESTABLISHED')[];
+      readonly states: readonly ('NEW' | 'RELATED' | 'ESTABLISHED' | 'INVALID' | 'UNTRACKED')[];
     }
   | { readonly match: 'sourceType'; readonly type: 'LOCAL'; readonly not?: true }
   | { readonly match: 'destinationType'; readonly type: 'LOCAL'; readonly not?: true }

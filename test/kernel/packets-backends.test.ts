@@ -7,19 +7,14 @@ import { type Host, Network, nodeAddresses } from '../support/network/network.ts
 import { type Server, serve } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
 import { silence } from '../support/patience.ts';
-import {
-  addressOf,
-  askAll,
-  countAll,
-  ShopService,
-  serveAll,
-  table,
-  unanswered,
-} from '../support/traffic.ts';
+import { TracedTraffic } from '../support/traced-traffic.ts';
+import { addressOf, ShopService, serveAll, table, unanswered } from '../support/traffic.ts';
 
-// Which server answers: spread, session affinity and traffic policies; and who must never answer.
+// Which server answers: spread, session affinity and traffic policies; and who must never answer. Each answer is compared with the trace of
+// the kernel's state; pkg/trace/combinations.test.ts has all combinations of policies, clients and readiness.
 
 const network = new Network();
+const traffic = new TracedTraffic(network);
 const client = network.addClient('client', [ip('203.0.113.7'), ip('2001:db8:203:113::7')]);
 /** A pod of another node. */
 const distant = network.addClient('distant', [ip('10.0.2.1'), ip('fd00:10:0:2::1')]);
@@ -90,13 +85,13 @@ test('the state is the golden one', async () => {
 
 describe('three servers', () => {
   test('share the connections to the cluster IP exactly', async () => {
-    expect(await countAll(caller, plain.vip, { rounds: 12 })).toEqual(
+    expect(await traffic.countAll(caller, plain.vip, { rounds: 12 })).toEqual(
       evenly([web1, web2, web3], { times: 4, seen: as(caller) }),
     );
   });
 
   test('share the connections to the node port exactly', async () => {
-    expect(await countAll(client, plain.nodePort, { rounds: 6 })).toEqual(
+    expect(await traffic.countAll(client, plain.nodePort, { rounds: 6 })).toEqual(
       evenly([web1, web2, web3], { times: 2, seen: asNode }),
     );
   });
@@ -113,7 +108,7 @@ describe('a port that the node listens on, and no Service has', () => {
   });
 
   test('is answered on the node’s own addresses', async () => {
-    expect(await askAll(client, { addresses: nodeAddresses, port })).toEqual(
+    expect(await traffic.askAll(client, { addresses: nodeAddresses, port })).toEqual(
       table(({ family }) => `node saw ${addressOf(client, family)}`),
     );
   });
@@ -124,17 +119,17 @@ describe('a port that the node listens on, and no Service has', () => {
     ['the node itself', network.node],
   ])('is never answered on a cluster IP to %s', async (_, who) => {
     const target = { addresses: plain.vip.addresses, port };
-    expect(await askAll(who, target, { patience: silence })).toEqual(unanswered);
+    expect(await traffic.askAll(who, target, { patience: silence })).toEqual(unanswered);
   });
 
   test('nor is a node port on a cluster IP', async () => {
     const target = { addresses: plain.vip.addresses, port: plain.nodePort.port };
-    expect(await askAll(client, target, { patience: silence })).toEqual(unanswered);
+    expect(await traffic.askAll(client, target, { patience: silence })).toEqual(unanswered);
   });
 
   test('nor a Service’s port on the node’s addresses', async () => {
     const target = { addresses: nodeAddresses, port: plain.vip.port };
-    expect(await askAll(client, target, { patience: silence })).toEqual(unanswered);
+    expect(await traffic.askAll(client, target, { patience: silence })).toEqual(unanswered);
   });
 });
 
@@ -142,7 +137,7 @@ describe('session affinity', () => {
   test('keeps each client at one server, and clients apart', async () => {
     const used = table(() => new Set<string>());
     for (const who of callers) {
-      const counts = await countAll(who, sticky.vip, { rounds: 4 });
+      const counts = await traffic.countAll(who, sticky.vip, { rounds: 4 });
       for (const [name, count] of Object.entries(counts)) {
         expect(Object.values(count), `${who.name}, ${name}`).toEqual([4]);
         for (const answer of Object.keys(count)) used[name]?.add(answer.split(' ')[0] ?? '');
@@ -152,7 +147,7 @@ describe('session affinity', () => {
   });
 
   test('keeps a client outside at one server of the node port', async () => {
-    const counts = await countAll(client, sticky.nodePort, { rounds: 4 });
+    const counts = await traffic.countAll(client, sticky.nodePort, { rounds: 4 });
     for (const [name, count] of Object.entries(counts))
       expect(Object.values(count), name).toEqual([4]);
   });
@@ -160,7 +155,8 @@ describe('session affinity', () => {
   test('is over when the Service no longer asks for it', async () => {
     proxy.tell(sticky.service());
     await proxy.settled();
-    expect(await countAll(caller, sticky.vip, { rounds: 3 })).toEqual(
+    traffic.changed();
+    expect(await traffic.countAll(caller, sticky.vip, { rounds: 3 })).toEqual(
       evenly([web1, web2, web3], { times: 1, seen: as(caller) }),
     );
   });
@@ -168,37 +164,39 @@ describe('session affinity', () => {
 
 describe('external traffic policy Local', () => {
   test('sends clients outside to this node’s server, which sees them as they are', async () => {
-    expect(await countAll(client, external.nodePort, { rounds: 3 })).toEqual(
+    expect(await traffic.countAll(client, external.nodePort, { rounds: 3 })).toEqual(
       evenly([web1], { times: 3, seen: as(client) }),
     );
   });
 
   test('lets the cluster IP use all servers', async () => {
-    expect(await countAll(caller, external.vip, { rounds: 2 })).toEqual(
+    expect(await traffic.countAll(caller, external.vip, { rounds: 2 })).toEqual(
       evenly([web1, distant], { times: 1, seen: as(caller) }),
     );
   });
 
   test('without a server on this node, its pods and the node itself still reach one', async () => {
     const answered = table(() => expect.stringMatching(/^distant saw /));
-    expect(await askAll(caller, externalFar.nodePort)).toEqual(answered);
-    expect(await askAll(network.node, externalFar.nodePort)).toEqual(answered);
+    expect(await traffic.askAll(caller, externalFar.nodePort)).toEqual(answered);
+    expect(await traffic.askAll(network.node, externalFar.nodePort)).toEqual(answered);
   });
 });
 
 describe('internal traffic policy Local', () => {
   test('lets the cluster IP use this node’s server only, and the node port all', async () => {
-    expect(await countAll(caller, internal.vip, { rounds: 2 })).toEqual(
+    expect(await traffic.countAll(caller, internal.vip, { rounds: 2 })).toEqual(
       evenly([web1], { times: 2, seen: as(caller) }),
     );
-    expect(await countAll(client, internal.nodePort, { rounds: 2 })).toEqual(
+    expect(await traffic.countAll(client, internal.nodePort, { rounds: 2 })).toEqual(
       evenly([web1, distant], { times: 1, seen: asNode }),
     );
   });
 
   test('without a server on this node, the cluster IP is never answered, the node port is', async () => {
-    expect(await askAll(caller, internalFar.vip, { patience: silence })).toEqual(unanswered);
-    expect(await countAll(client, internalFar.nodePort, { rounds: 1 })).toEqual(
+    expect(await traffic.askAll(caller, internalFar.vip, { patience: silence })).toEqual(
+      unanswered,
+    );
+    expect(await traffic.countAll(client, internalFar.nodePort, { rounds: 1 })).toEqual(
       evenly([distant], { times: 1, seen: asNode }),
     );
   });

@@ -4,7 +4,8 @@ import { expectGolden } from '../support/golden.ts';
 import { Network } from '../support/network/network.ts';
 import type { Server } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
-import { addressOf, askAll, ShopService, serveAll, table } from '../support/traffic.ts';
+import { TracedTraffic } from '../support/traced-traffic.ts';
+import { addressOf, ShopService, serveAll, table } from '../support/traffic.ts';
 
 // Pods on a bridge, detect-local mode BridgeInterface. A pod's answer to its neighbour would pass the node unseen, and be one
 // of a stranger: `br_netfilter` shows bridged packets to IPVS and iptables. It must be asked for, as any rule that
@@ -13,6 +14,7 @@ import { addressOf, askAll, ShopService, serveAll, table } from '../support/traf
 const bridge = { IPv4: ip('10.0.1.254'), IPv6: ip('fd00:10:0:1::fe') } as const;
 const shop = new ShopService('web', 1);
 const network = new Network();
+const traffic = new TracedTraffic(network);
 const client = network.addClient('client', [ip('203.0.113.7'), ip('2001:db8:203:113::7')]);
 network.addBridge('cni0', [
   { address: bridge.IPv4, length: 24 },
@@ -54,23 +56,25 @@ const seenAsNode = table(({ family }) => `web saw ${bridge[family]}`);
 
 describe('pods on a bridge', () => {
   test('a neighbour reaches the cluster IP as itself', async () => {
-    expect(await askAll(caller, shop.vip)).toEqual(
+    expect(await traffic.askAll(caller, shop.vip)).toEqual(
       table(({ family }) => `web saw ${addressOf(caller, family)}`),
     );
   });
 
   test('a pod reaches itself through its own Service, masqueraded', async () => {
-    expect(await askAll(web, shop.vip)).toEqual(seenAsNode);
+    expect(await traffic.askAll(web, shop.vip)).toEqual(seenAsNode);
   });
 
   test('the node and a client outside reach the cluster IP, masqueraded', async () => {
-    expect(await askAll(network.node, shop.vip)).toEqual(seenAsNode);
-    expect(await askAll(client, shop.vip)).toEqual(seenAsNode);
+    expect(await traffic.askAll(network.node, shop.vip)).toEqual(seenAsNode);
+    expect(await traffic.askAll(client, shop.vip)).toEqual(seenAsNode);
   });
 
   test('a client outside reaches the node port on each of the node’s addresses, masqueraded', async () => {
-    expect(await askAll(client, shop.nodePort)).toEqual(seenAsNode);
-    expect(await askAll(client, { ...shop.nodePort, addresses: bridge })).toEqual(seenAsNode);
+    expect(await traffic.askAll(client, shop.nodePort)).toEqual(seenAsNode);
+    expect(await traffic.askAll(client, { ...shop.nodePort, addresses: bridge })).toEqual(
+      seenAsNode,
+    );
   });
 
   test('the state is the golden one', async () => {

@@ -7,8 +7,8 @@ import { type Host, Network } from '../support/network/network.ts';
 import type { Server } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
 import { silence } from '../support/patience.ts';
+import { TracedTraffic } from '../support/traced-traffic.ts';
 import {
-  countAll,
   type Kind,
   kinds,
   printAnswer,
@@ -23,6 +23,7 @@ import {
 
 const numbers = [11, 12, 13, 14, 15, 16, 17, 18];
 const network = new Network();
+const traffic = new TracedTraffic(network);
 /** A client with eight addresses of each family. */
 const client = network.addClient('client', [
   ...numbers.map((number) => ip(`203.0.113.${number}`)),
@@ -50,17 +51,22 @@ afterAll(() => {
   network.close();
 });
 
-/** A suite in which a proxier uses a scheduler. */
-function withScheduler(scheduler: string, tests: () => void): void {
+/** A suite in which a proxier uses a scheduler, with `options` as ipvsadm prints those of its virtual servers. */
+function withScheduler(scheduler: string, options = '', tests: () => void = () => undefined): void {
   describe(`scheduler ${scheduler}`, () => {
     beforeAll(async () => {
       proxy = new NodeProxy(network.node.namespace, { scheduler });
       proxy.tell(shop.service(), ...shop.slices(...webs));
       await proxy.settled();
+      traffic.changed();
     });
     afterAll(() => proxy.stop());
     test('the state is the golden one', async () => {
-      await expectGolden(network.node.namespace, `scheduler-${scheduler}`);
+      await expectGolden(
+        network.node.namespace,
+        'schedulers',
+        scheduler === 'lc' ? {} : { ' -s lc\n': ` -s ${scheduler}${options}\n` },
+      );
     });
     tests();
   });
@@ -85,17 +91,6 @@ async function hold(count: number, over: Partial<Request> = {}): Promise<readonl
 
 function serverOf(answer: string): string {
   return answer.split(' ')[0] ?? '';
-}
-
-/** Which servers answered requests from a client with one address. */
-async function serversOf(rounds: number): Promise<Table<Set<string>>> {
-  const counts = await countAll(client, shop.vip, { rounds });
-  return Object.fromEntries(
-    Object.entries(counts).map(([name, count]) => [
-      name,
-      new Set(Object.keys(count).map(serverOf)),
-    ]),
-  );
 }
 
 /** Which servers answered requests from the client's eight addresses, in this order. */
@@ -123,14 +118,19 @@ async function drain(name: string): Promise<void> {
   await proxy.settled();
 }
 
-for (const scheduler of ['lc', 'wlc']) {
-  withScheduler(scheduler, () => {
-    test('gives each server as many connections as the others', async () => {
-      const names = await hold(6);
-      expect(names.toSorted()).toEqual(['web1', 'web1', 'web2', 'web2', 'web3', 'web3']);
-    });
+withScheduler('lc', '', () => {
+  test('gives each server as many connections as the others', async () => {
+    const names = await hold(6);
+    expect(names.toSorted()).toEqual(['web1', 'web1', 'web2', 'web2', 'web3', 'web3']);
   });
-}
+
+  test('whom it chooses is whom the trace says', async () => {
+    await traffic.askAll(client, shop.vip);
+  });
+});
+
+// To them no packets are sent: to a packet they are as `lc` and `fo`.
+for (const scheduler of ['wlc', 'lblc', 'lblcr']) withScheduler(scheduler);
 
 /** Without the fallback flag both hash part of the clients onto the draining server, and refuse them. */
 function testDrain(): void {
@@ -156,7 +156,7 @@ function testRemoval(): void {
   });
 }
 
-withScheduler('sh', () => {
+withScheduler('sh', ' -b sh-fallback', () => {
   test('keeps a client at one server, and spreads clients', async () => {
     const first = await serversByAddress();
     expect(await serversByAddress()).toEqual(first);
@@ -165,24 +165,29 @@ withScheduler('sh', () => {
   testDrain();
 });
 
-withScheduler('mh', () => {
+withScheduler('mh', ' -b mh-fallback,mh-port', () => {
   test('spreads the connections of one client', async () => {
-    expect(await serversOf(24)).toEqual(table(() => everybody));
+    expect(new Set(await hold(24))).toEqual(everybody);
+    expect(new Set(await hold(24, { protocol: 'UDP' }))).toEqual(everybody);
   });
   testDrain();
 });
 
-for (const scheduler of ['dh', 'lblc', 'lblcr', 'fo']) {
-  withScheduler(scheduler, () => {
-    test('gives all connections of a Service to one server', async () => {
-      for (const names of Object.values(await serversByAddress()))
-        expect(new Set(names).size).toBe(1);
-    });
-    if (scheduler === 'dh') testRemoval();
+withScheduler('dh', '', () => {
+  testOneServer();
+  testRemoval();
+});
+
+withScheduler('fo', '', testOneServer);
+
+function testOneServer(): void {
+  test('gives all connections of a Service to one server', async () => {
+    for (const names of Object.values(await serversByAddress()))
+      expect(new Set(names).size).toBe(1);
   });
 }
 
-withScheduler('ovf', () => {
+withScheduler('ovf', '', () => {
   test('fills one server after the other with two connections, and refuses any more', async () => {
     const names = await hold(6);
     const [one, , two, , three] = names;

@@ -141,19 +141,3 @@ export function printAnswer(answer: Answer | undefined): string {
   if (answer === undefined) return 'nothing';
   return answer.kind === 'answer' ? `${answer.server} saw ${answer.peer}` : answer.kind;
 }
-
-/** Several rounds of {@link askAll}, one after the other: how often each answer came, for each kind. */
-export async function countAll(
-  host: Host,
-  target: Target,
-  { rounds, ...over }: Partial<Request> & { readonly rounds: number },
-): Promise<Table<Record<string, number>>> {
-  const counts = table((): Record<string, number> => ({}));
-  for (let round = 0; round < rounds; round++) {
-    for (const [name, answer] of Object.entries(await askAll(host, target, over))) {
-      const count = counts[name] ?? {};
-      count[answer] = (count[answer] ?? 0) + 1;
-    }
-  }
-  return counts;
-}

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { familyOf, type IpAddress } from '../../../pkg/ip/address.ts';
+import type { PacketOrigin } from '../../../pkg/trace/packet.ts';
 import { ip } from '../addresses.ts';
 import { createNamespace, type Namespace } from '../namespace.ts';
 
@@ -32,6 +33,7 @@ export class Network {
   readonly node: Host;
   readonly #hosts: Host[] = [];
   readonly #bridges = new Map<string, readonly BridgeAddress[]>();
+  readonly #origins = new Map<Host, PacketOrigin>();
 
   constructor() {
     const namespace = createNamespace();
@@ -71,6 +73,7 @@ export class Network {
     const namespace = createNamespace();
     const host = { name, namespace, addresses };
     this.#hosts.push(host);
+    this.#origins.set(host, { kind: 'device', name: device, bridgePort: `v-${name}` });
     batch(this.node.namespace, [
       `link add v-${name} type veth peer name eth0 netns ${namespace.name}`,
       `link set v-${name} master ${device} up`,
@@ -93,6 +96,16 @@ export class Network {
   addClient(name: string, addresses: readonly IpAddress[]): Host {
     const isFirst = !this.#hosts.some((host) => host.name.startsWith('client'));
     return this.#addHost({ name, addresses, device: isFirst ? 'eth0' : `x-${name}` });
+  }
+
+  /** Where packets of a host enter the node's stack. */
+  originOf(host: Host): PacketOrigin {
+    return this.#origins.get(host) ?? { kind: 'node' };
+  }
+
+  /** The host that has an address. */
+  hostAt(address: IpAddress): Host | undefined {
+    return [this.node, ...this.#hosts].find(({ addresses }) => addresses.includes(address));
   }
 
   /**
@@ -129,6 +142,7 @@ export class Network {
     const namespace = createNamespace();
     const host = { name, namespace, addresses };
     this.#hosts.push(host);
+    this.#origins.set(host, { kind: 'device', name: device });
     batch(this.node.namespace, [
       `link add ${device} type veth peer name eth0 netns ${namespace.name}`,
       `link set ${device} address ${gatewayMac} up`,

@@ -1,0 +1,58 @@
+import {
+  IP_VS_SVC_F_PERSISTENT,
+  IP_VS_SVC_F_SCHED1,
+  type RealServer,
+  virtualServerKey,
+} from '../ipvs/ipvs.ts';
+import type { PacketView } from './packet.ts';
+import type { Balancing } from './result.ts';
+import type { KernelState, TracedServer } from './state.ts';
+
+/** The virtual server that a packet is for: the one of its port, else the persistent one for all ports (port 0). */
+export function virtualServerFor(
+  { servers }: KernelState,
+  { destination: address, protocol, port }: PacketView,
+): TracedServer | undefined {
+  const exact = servers.get(virtualServerKey({ address, protocol, port }));
+  if (exact !== undefined) return exact;
+  const any = servers.get(virtualServerKey({ address, protocol, port: 0 }));
+  return any !== undefined && isPersistent(any) ? any : undefined;
+}
+
+/** The real servers that a scheduler may choose for a new connection. */
+export function eligible({ virtualServer, realServers }: TracedServer): readonly RealServer[] {
+  const weighted = realServers.filter(({ weight }) => weight > 0);
+  if (virtualServer.scheduler !== 'fo') return weighted;
+  // Fail-over: all to the heaviest.
+  const heaviest = Math.max(...weighted.map(({ weight }) => weight));
+  return weighted.filter(({ weight }) => weight === heaviest);
+}
+
+/** What is the same of a virtual server whichever real server is chosen. */
+export function balancingOf(server: TracedServer): Omit<Balancing, 'choices'> {
+  const { virtualServer, realServers } = server;
+  return {
+    virtualServer,
+    draining: realServers.filter(({ weight }) => weight <= 0),
+    affinitySeconds: isPersistent(server) ? virtualServer.timeout : 0,
+    mayRefuse: refusal(server),
+  };
+}
+
+/** Schedulers that hash find a server without asking first whether it may be chosen; `ovf` counts connections. */
+function refusal({ virtualServer, realServers }: TracedServer): string | undefined {
+  const { scheduler, flags } = virtualServer;
+  const hashes = scheduler === 'dh' || scheduler === 'sh' || scheduler === 'mh';
+  const hasFallback = scheduler !== 'dh' && (flags & IP_VS_SVC_F_SCHED1) !== 0;
+  if (hashes && !hasFallback && realServers.some(({ weight }) => weight <= 0))
+    return `${scheduler} refuses clients that it hashes onto a real server of weight 0`;
+  if (scheduler === 'ovf')
+    return 'ovf refuses once each real server has more active connections than its weight';
+  if (realServers.some(({ upperThreshold }) => upperThreshold > 0))
+    return 'a real server at its upper threshold is skipped';
+  return undefined;
+}
+
+function isPersistent({ virtualServer: { flags } }: TracedServer): boolean {
+  return (flags & IP_VS_SVC_F_PERSISTENT) !== 0;
+}
