@@ -1,31 +1,101 @@
 import { describe, expect, test } from 'vitest';
-import { capturedMessages } from '../../test/support/fixture.ts';
-import { decode, encode } from '../wire/codec.ts';
-import { entryKey, printSetHeader } from './ipset.ts';
+import { ip, net } from '../../test/support/addresses.ts';
+import { capturedMessages, requestDifferences } from '../../test/support/fixture.ts';
+import { RecordingConnection } from '../../test/support/recording-connection.ts';
+import { decode } from '../wire/codec.ts';
+import { type Entry, type EntryWrite, entryKey, printSetHeader, type SetHeader } from './ipset.ts';
+import { NetlinkIpSets } from './netlink.ts';
 import { commands } from './schema.ts';
 import { fromEntryData, fromListReply } from './values.ts';
 
+// Beside what the tool `ipset` sent and was answered, when it did the same: test/fixtures/ipset.sh.
+
 const messages = capturedMessages('ipset');
 
-describe.each(Object.entries(commands))('%s', (_, command) => {
-  const requests = messages.filter(({ type, isRequest }) => isRequest && type === command.type);
+const sources: SetHeader = {
+  name: 'KUBE-SOURCES',
+  type: 'hash:ip,port,net',
+  family: 'IPv6',
+  hashSize: 1024,
+  maxElements: 65536,
+};
+const ports: SetHeader = { name: 'KUBE-PORTS', type: 'bitmap:port', firstPort: 0, lastPort: 65535 };
+const tcp: Entry = {
+  ...{ type: 'hash:ip,port,net', ip: ip('fd00:172:30::1'), protocol: 'TCP', port: 443 },
+  net: net('2001:db8::/32'),
+};
+const udp: Entry = { ...tcp, protocol: 'UDP', port: 53, net: net('2001:db8::7/128') };
 
-  test('is among the captured messages', () => {
-    expect(requests.length).toBeGreaterThan(0);
-  });
+/** IPSET_CMD_TYPE, as the kernel that was captured answered it. */
+const type = { family: 0, body: { revision: 8, oldestRevision: 0 } };
 
-  test('is encoded to the bytes that the kernel took', () => {
-    for (const { payload } of requests) {
-      // The commands of the table differ in their types, which only this test mixes.
-      const codec = command.request as Parameters<typeof encode>[0];
-      expect(encode(codec, decode(codec, payload))).toEqual(payload);
-    }
+function writes(
+  kind: EntryWrite['kind'],
+  set: string,
+  entries: readonly Entry[],
+): readonly EntryWrite[] {
+  return entries.map((entry) => ({ kind, set, entry }));
+}
+
+function portEntries(...numbers: readonly number[]): readonly Entry[] {
+  return numbers.map((port) => ({ type: 'bitmap:port', port }));
+}
+
+/** Protocol 6 is older, and understood by every kernel. */
+const older = ['ours .protocol 06', 'theirs .protocol 07'];
+/** The kernel only gives line numbers back: ours in the host's order, as it writes the line that it stopped at. */
+const lines = [
+  'ours .line 00000000',
+  'ours .list.entries.line 01000000',
+  'ours .list.entries.line 02000000',
+  ...older.slice(0, 1),
+  'theirs .line in network order',
+  'theirs .list.entries.line in network order',
+  'theirs .list.entries.line in network order',
+  ...older.slice(1),
+];
+
+describe('requests are those of the tool but for', () => {
+  test.each<[string, number, (sets: NetlinkIpSets) => unknown, readonly string[]]>([
+    ['IPSET_CMD_PROTOCOL', 0, (sets) => expect(() => sets.protocol()).toThrow(), older],
+    [
+      'IPSET_CMD_TYPE',
+      0,
+      (sets) => sets.create(sources),
+      // The kernel does not look at it for types that have both.
+      ['ours .family 0a', older[0], 'theirs .family 02', older[1]].map(String),
+    ],
+    ['IPSET_CMD_CREATE', 0, (sets) => sets.create(sources), older],
+    ['IPSET_CMD_CREATE', 2, (sets) => sets.create(ports), older],
+    ['IPSET_CMD_ADD', 0, (sets) => sets.write(writes('addEntry', sources.name, [tcp, udp])), lines],
+    [
+      'IPSET_CMD_ADD',
+      1,
+      (sets) => sets.write(writes('addEntry', ports.name, portEntries(30080, 30081))),
+      lines,
+    ],
+    [
+      'IPSET_CMD_DEL',
+      0,
+      (sets) => sets.write(writes('deleteEntry', ports.name, portEntries(30081, 30082))),
+      lines,
+    ],
+    ['IPSET_CMD_LIST', 0, (sets) => sets.sets(), older],
+    ['IPSET_CMD_LIST', 1, (sets) => sets.entries(sources.name), older],
+    ['IPSET_CMD_SWAP', 0, (sets) => sets.swap('KUBE-PORTS', 'KUBE-OTHER'), older],
+    ['IPSET_CMD_DESTROY', 0, (sets) => sets.destroy('KUBE-OTHER'), older],
+  ])('%s, captured for the %ith time', (name, number, ask, differences) => {
+    const connection = new RecordingConnection({ IPSET_CMD_TYPE: type });
+    ask(new NetlinkIpSets(connection));
+    expect(requestDifferences(connection.requests, { messages, name, number })).toEqual(
+      differences,
+    );
   });
 });
 
 test('what the kernel listed is read as what was created', () => {
   const replies = messages
-    .filter(({ type, isRequest }) => !isRequest && type === commands.list.type)
+    .filter(({ type: number, isRequest }) => !isRequest && number === commands.list.type)
     .map(({ payload }) => decode(commands.list.reply, payload).body);
   const sets = replies.map((reply) => {
     const status = fromListReply(reply);
@@ -36,17 +106,15 @@ test('what the kernel listed is read as what was created', () => {
     const keys = entries.map((entry) => (entry === undefined ? '?' : entryKey(entry)));
     return [header.name, printSetHeader(header), entryCount, references, ...keys];
   });
-  const sources = [
-    'KUBE-SOURCES',
-    'hash:ip,port,net family inet6 hashsize 1024 maxelem 65536',
-    1,
-    0,
+  const listed = [
+    ['KUBE-SOURCES', 'hash:ip,port,net family inet6 hashsize 1024 maxelem 65536', 2, 0],
+    ['KUBE-PORTS', 'bitmap:port range 0-65535', 1, 0],
   ];
-  const ports = ['KUBE-PORTS', 'bitmap:port range 0-65535', 1, 0];
-  expect(sets).toEqual([
-    sources,
-    ports,
-    [...sources, 'fd00:172:30::1,tcp:443,2001:db8::/32'],
-    [...ports, '30080'],
-  ]);
+  expect(sets.slice(0, 2)).toEqual(listed);
+  expect(sets.slice(2).map((set) => set.toSorted())).toEqual(
+    [
+      [...(listed[0] ?? []), entryKey(tcp), entryKey(udp)],
+      [...(listed[1] ?? []), '30080'],
+    ].map((set) => set.toSorted()),
+  );
 });

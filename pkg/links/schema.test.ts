@@ -1,32 +1,42 @@
 import { describe, expect, test } from 'vitest';
-import { capturedMessages } from '../../test/support/fixture.ts';
-import { decode, encode } from '../wire/codec.ts';
+import { ip } from '../../test/support/addresses.ts';
+import { capturedMessages, requestDifferences } from '../../test/support/fixture.ts';
+import { RecordingConnection } from '../../test/support/recording-connection.ts';
+import { decode } from '../wire/codec.ts';
+import type { AddressWrite } from './links.ts';
+import { NetlinkLinks } from './netlink.ts';
 import * as schema from './schema.ts';
 
+// Beside what `ip` sent and was answered, when it did the same: test/fixtures/links.sh.
+
 const messages = capturedMessages('links');
+const link = 'kube-ipvs0';
+const addresses = [ip('172.30.0.1'), ip('fd00:172:30::1')] as const;
 
-const commands = [
-  schema.newLink,
-  schema.deleteLink,
-  schema.getLink,
-  schema.newAddress,
-  schema.deleteAddress,
-  schema.getAddress,
-];
+/** The device, with the number that it had when `ip` was captured. */
+const device = { ...schema.anyLink, index: 3, attributes: { name: link, info: { kind: 'dummy' } } };
 
-describe.each(commands)('$name', ({ type, request }) => {
-  const requests = messages.filter((message) => message.isRequest && message.type === type);
+function write(kind: AddressWrite['kind'], family: 0 | 1) {
+  return (links: NetlinkLinks) => links.write([{ kind, link, address: addresses[family] }]);
+}
 
-  test('is among the captured messages', () => {
-    expect(requests.length).toBeGreaterThan(0);
-  });
-
-  test('is encoded to the bytes that the kernel took', () => {
-    for (const { payload } of requests) {
-      // The commands of the table differ in their codecs, which only this test mixes.
-      const codec = request as Parameters<typeof encode>[0];
-      expect(encode(codec, decode(codec, payload))).toEqual(payload);
-    }
+describe('requests are those of the tool but for', () => {
+  test.each<[string, number, ours: number, (links: NetlinkLinks) => unknown, readonly string[]]>([
+    ['RTM_NEWLINK', 0, 0, (links) => links.ensureDummy(link), []],
+    ['RTM_NEWADDR', 0, 0, write('bindAddress', 0), []],
+    ['RTM_NEWADDR', 1, 0, write('bindAddress', 1), []],
+    ['RTM_GETADDR', 0, 0, (links) => links.addresses(), []],
+    ['RTM_GETADDR', 1, 1, (links) => links.addresses(), []],
+    ['RTM_GETLINK', 0, 0, (links) => links.hasLink(link), []],
+    ['RTM_DELADDR', 0, 0, write('unbindAddress', 0), []],
+    ['RTM_DELADDR', 1, 0, write('unbindAddress', 1), []],
+    ['RTM_DELLINK', 0, 0, (links) => links.deleteLink(link), []],
+  ])('%s, captured for the %ith time', (name, number, ours, ask, differences) => {
+    const connection = new RecordingConnection({ RTM_GETLINK: device });
+    ask(new NetlinkLinks(connection.asConnection()));
+    expect(requestDifferences(connection.requests, { messages, name, number, ours })).toEqual(
+      differences,
+    );
   });
 });
 
@@ -39,13 +49,13 @@ function answers(type: number): readonly Uint8Array[] {
 
 test('what the kernel listed is read as what was made', () => {
   const links = answers(schema.newLink.type).map((payload) => decode(schema.link, payload));
-  const dummy = links.find(({ attributes }) => attributes.name === 'kube-ipvs0');
+  const dummy = links.find(({ attributes }) => attributes.name === link);
   expect(dummy?.attributes.info).toEqual({ kind: 'dummy' });
-  const addresses = answers(schema.newAddress.type)
+  const listed = answers(schema.newAddress.type)
     .map((payload) => decode(schema.linkAddress, payload))
     .filter(({ index }) => index === dummy?.index)
     .map(({ prefixLength, attributes: { local, address } }) => [local ?? address, prefixLength]);
-  expect(addresses).toEqual([
+  expect(listed).toEqual([
     ['172.30.0.1', 32],
     ['fd00:172:30::1', 128],
   ]);

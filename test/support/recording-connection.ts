@@ -1,0 +1,66 @@
+import type { BatchFailure, BatchOptions } from '../../pkg/netlink/batch.ts';
+import type { Connection } from '../../pkg/netlink/connection.ts';
+import type { DumpOptions } from '../../pkg/netlink/dump.ts';
+import type { Command } from '../../pkg/netlink/message.ts';
+import { type Codec, encode } from '../../pkg/wire/codec.ts';
+
+/** A request that would have been sent. */
+export interface RecordedRequest {
+  readonly name: string;
+  readonly type: number;
+  readonly codec: Codec<unknown>;
+  /** What would follow nlmsghdr. */
+  readonly payload: Uint8Array;
+}
+
+/** A connection that keeps what it should send, and answers each request with what it is told, or with nothing. */
+export class RecordingConnection
+  implements Pick<Connection, 'request' | 'batch' | 'dump' | 'list' | 'close'>
+{
+  readonly requests: RecordedRequest[] = [];
+  readonly #answers: Readonly<Record<string, unknown>>;
+
+  /** Answers by the kernel's name of the command. */
+  constructor(answers: Readonly<Record<string, unknown>> = {}) {
+    this.#answers = answers;
+  }
+
+  request<Request, Reply>(command: Command<Request, Reply>, value: Request): readonly Reply[] {
+    this.#record(command, value);
+    const answer = this.#answers[command.name];
+    return answer === undefined ? [] : [answer as Reply]; // as the test that made it says
+  }
+
+  batch<T>(items: readonly T[], { put }: BatchOptions<T>): readonly BatchFailure[] {
+    for (const item of items) put(item, { put: (command, value) => this.#record(command, value) });
+    return [];
+  }
+
+  async dump<Request, Reply>(
+    command: Command<Request, Reply>,
+    value: Request,
+    _: DumpOptions<Reply>,
+  ): Promise<void> {
+    this.#record(command, value);
+  }
+
+  async list<Request, Reply>(
+    command: Command<Request, Reply>,
+    value: Request,
+  ): Promise<readonly Reply[]> {
+    return this.request(command, value);
+  }
+
+  close(): void {}
+
+  /** For those who ask for a whole connection, though they use no more than is here. */
+  asConnection(): Connection {
+    return this as unknown as Connection;
+  }
+
+  #record<Request>({ name, type, request }: Command<Request, unknown>, value: Request): void {
+    // What it was encoded with reads it back, whatever the type.
+    const codec = request as Codec<unknown>;
+    this.requests.push({ name, type, codec, payload: encode(request, value) });
+  }
+}
