@@ -39,56 +39,60 @@ const inZone = { ...tcp, original: { ...tcp.original, source: ip('10.0.0.8') } }
 const wholeFlow = ['.2', '.24', '.3', '.7', '.8'].map((attribute) => `theirs ${attribute}`);
 const wholeTcpFlow = [...wholeFlow, 'theirs .4'].toSorted();
 
+type Row = readonly [string, number, (conntrack: NetlinkConntrack) => unknown, readonly string[]];
+
+const rows: readonly Row[] = [
+  [
+    'IPCTNL_MSG_CT_NEW',
+    0,
+    (conntrack) => conntrack.add([tcp], { seconds: 9 }),
+    // Flags of both directions: window tracking is not told to be liberal.
+    ['theirs .state.tcp.4', 'theirs .state.tcp.5'],
+  ],
+  [
+    'IPCTNL_MSG_CT_GET',
+    0,
+    (conntrack) => conntrack.dump({ family: 'IPv4', protocol: 'TCP' }, () => undefined),
+    // The tool reads everything, and looks for the protocol itself.
+    [
+      'ours .filter.original 08000000',
+      'ours .filter.reply 00000000',
+      'ours .original.transport.protocol 06',
+    ],
+  ],
+  ['IPCTNL_MSG_CT_GET', 1, (conntrack) => conntrack.dump({ family: 'IPv6' }, () => undefined), []],
+  [
+    'IPCTNL_MSG_CT_DELETE',
+    0,
+    (conntrack) => conntrack.delete([flow(tcp)]),
+    ['ours .id 000004d2', 'ours .zone 0000', ...wholeTcpFlow],
+  ],
+  [
+    'IPCTNL_MSG_CT_DELETE',
+    1,
+    (conntrack) => conntrack.delete([flow(inZone, { zone: 7 })]),
+    ['ours .id 000004d2', ...wholeTcpFlow],
+  ],
+  [
+    'IPCTNL_MSG_CT_DELETE',
+    2,
+    (conntrack) => conntrack.delete([flow(udp)]),
+    ['ours .id 000004d2', 'ours .zone 0000', ...wholeFlow],
+  ],
+];
+
 describe('requests are those of the tool but for', () => {
-  test.each<[string, number, (conntrack: NetlinkConntrack) => unknown, readonly string[]]>([
-    [
-      'IPCTNL_MSG_CT_NEW',
-      0,
-      (conntrack) => conntrack.add([tcp], { seconds: 9 }),
-      // Flags of both directions: window tracking is not told to be liberal.
-      ['theirs .state.tcp.4', 'theirs .state.tcp.5'],
-    ],
-    [
-      'IPCTNL_MSG_CT_GET',
-      0,
-      (conntrack) => conntrack.dump({ family: 'IPv4', protocol: 'TCP' }, () => undefined),
-      // The tool reads everything, and looks for the protocol itself.
-      [
-        'ours .filter.original 08000000',
-        'ours .filter.reply 00000000',
-        'ours .original.transport.protocol 06',
-      ],
-    ],
-    [
-      'IPCTNL_MSG_CT_GET',
-      1,
-      (conntrack) => conntrack.dump({ family: 'IPv6' }, () => undefined),
-      [],
-    ],
-    [
-      'IPCTNL_MSG_CT_DELETE',
-      0,
-      (conntrack) => conntrack.delete([flow(tcp)]),
-      ['ours .id 000004d2', 'ours .zone 0000', ...wholeTcpFlow],
-    ],
-    [
-      'IPCTNL_MSG_CT_DELETE',
-      1,
-      (conntrack) => conntrack.delete([flow(inZone, { zone: 7 })]),
-      ['ours .id 000004d2', ...wholeTcpFlow],
-    ],
-    [
-      'IPCTNL_MSG_CT_DELETE',
-      2,
-      (conntrack) => conntrack.delete([flow(udp)]),
-      ['ours .id 000004d2', 'ours .zone 0000', ...wholeFlow],
-    ],
-  ])('%s, captured for the %ith time', (name, number, ask, differences) => {
+  test.each(rows)('%s, captured for the %ith time', async (name, number, ask, differences) => {
     const connection = new RecordingConnection();
-    ask(new NetlinkConntrack(connection));
+    await ask(new NetlinkConntrack(connection));
     expect(requestDifferences(connection.requests, { messages, name, number })).toEqual(
       differences,
     );
+  });
+
+  test('no command is left out', () => {
+    const names = new Set(rows.map(([name]) => name));
+    expect(names).toEqual(new Set(Object.values(commands).map(({ name }) => name)));
   });
 });
 

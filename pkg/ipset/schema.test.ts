@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ip, net } from '../../test/support/addresses.ts';
 import { capturedMessages, requestDifferences } from '../../test/support/fixture.ts';
 import { RecordingConnection } from '../../test/support/recording-connection.ts';
+import { KernelError } from '../errno/errno.ts';
 import { decode } from '../wire/codec.ts';
 import { type Entry, type EntryWrite, entryKey, printSetHeader, type SetHeader } from './ipset.ts';
 import { NetlinkIpSets } from './netlink.ts';
@@ -41,6 +42,11 @@ function portEntries(...numbers: readonly number[]): readonly Entry[] {
   return numbers.map((port) => ({ type: 'bitmap:port', port }));
 }
 
+/** The kernel says that there is one of this name: which one is asked then. */
+function createAgain(sets: NetlinkIpSets): void {
+  expect(() => sets.create(sources)).toThrow('EEXIST');
+}
+
 /** Protocol 6 is older, and understood by every kernel. */
 const older = ['ours .protocol 06', 'theirs .protocol 07'];
 /** The kernel only gives line numbers back: ours in the host's order, as it writes the line that it stopped at. */
@@ -55,41 +61,54 @@ const lines = [
   ...older.slice(1),
 ];
 
+type Row = readonly [string, number, (sets: NetlinkIpSets) => unknown, readonly string[]];
+
+const rows: readonly Row[] = [
+  ['IPSET_CMD_PROTOCOL', 0, (sets) => expect(() => sets.protocol()).toThrow(), older],
+  [
+    'IPSET_CMD_TYPE',
+    0,
+    (sets) => sets.create(sources),
+    // The kernel does not look at it for types that have both.
+    ['ours .family 0a', older[0], 'theirs .family 02', older[1]].map(String),
+  ],
+  ['IPSET_CMD_CREATE', 0, (sets) => sets.create(sources), older],
+  ['IPSET_CMD_CREATE', 2, (sets) => sets.create(ports), older],
+  ['IPSET_CMD_ADD', 0, (sets) => sets.write(writes('addEntry', sources.name, [tcp, udp])), lines],
+  [
+    'IPSET_CMD_ADD',
+    1,
+    (sets) => sets.write(writes('addEntry', ports.name, portEntries(30080, 30081))),
+    lines,
+  ],
+  [
+    'IPSET_CMD_DEL',
+    0,
+    (sets) => sets.write(writes('deleteEntry', ports.name, portEntries(30081, 30082))),
+    lines,
+  ],
+  ['IPSET_CMD_LIST', 0, (sets) => sets.sets(), older],
+  ['IPSET_CMD_LIST', 1, (sets) => sets.entries(sources.name), older],
+  ['IPSET_CMD_HEADER', 0, createAgain, older],
+  ['IPSET_CMD_SWAP', 0, (sets) => sets.swap('KUBE-PORTS', 'KUBE-OTHER'), older],
+  ['IPSET_CMD_DESTROY', 0, (sets) => sets.destroy('KUBE-OTHER'), older],
+];
+
 describe('requests are those of the tool but for', () => {
-  test.each<[string, number, (sets: NetlinkIpSets) => unknown, readonly string[]]>([
-    ['IPSET_CMD_PROTOCOL', 0, (sets) => expect(() => sets.protocol()).toThrow(), older],
-    [
-      'IPSET_CMD_TYPE',
-      0,
-      (sets) => sets.create(sources),
-      // The kernel does not look at it for types that have both.
-      ['ours .family 0a', older[0], 'theirs .family 02', older[1]].map(String),
-    ],
-    ['IPSET_CMD_CREATE', 0, (sets) => sets.create(sources), older],
-    ['IPSET_CMD_CREATE', 2, (sets) => sets.create(ports), older],
-    ['IPSET_CMD_ADD', 0, (sets) => sets.write(writes('addEntry', sources.name, [tcp, udp])), lines],
-    [
-      'IPSET_CMD_ADD',
-      1,
-      (sets) => sets.write(writes('addEntry', ports.name, portEntries(30080, 30081))),
-      lines,
-    ],
-    [
-      'IPSET_CMD_DEL',
-      0,
-      (sets) => sets.write(writes('deleteEntry', ports.name, portEntries(30081, 30082))),
-      lines,
-    ],
-    ['IPSET_CMD_LIST', 0, (sets) => sets.sets(), older],
-    ['IPSET_CMD_LIST', 1, (sets) => sets.entries(sources.name), older],
-    ['IPSET_CMD_SWAP', 0, (sets) => sets.swap('KUBE-PORTS', 'KUBE-OTHER'), older],
-    ['IPSET_CMD_DESTROY', 0, (sets) => sets.destroy('KUBE-OTHER'), older],
-  ])('%s, captured for the %ith time', (name, number, ask, differences) => {
-    const connection = new RecordingConnection({ IPSET_CMD_TYPE: type });
-    ask(new NetlinkIpSets(connection));
+  test.each(rows)('%s, captured for the %ith time', async (name, number, ask, differences) => {
+    const connection = new RecordingConnection({
+      IPSET_CMD_TYPE: type,
+      ...(ask === createAgain && { IPSET_CMD_CREATE: new KernelError('create', 'EEXIST') }),
+    });
+    await ask(new NetlinkIpSets(connection));
     expect(requestDifferences(connection.requests, { messages, name, number })).toEqual(
       differences,
     );
+  });
+
+  test('no command is left out', () => {
+    const names = new Set(rows.map(([name]) => name));
+    expect(names).toEqual(new Set(Object.values(commands).map(({ name }) => name)));
   });
 });
 
@@ -104,17 +123,24 @@ test('what the kernel listed is read as what was created', () => {
     if (header.type === 'other') throw new Error(`a set of type ${header.typeName}`);
     const entries = (reply.list?.entries ?? []).map((data) => fromEntryData(header.type, data));
     const keys = entries.map((entry) => (entry === undefined ? '?' : entryKey(entry)));
-    return [header.name, printSetHeader(header), entryCount, references, ...keys];
+    return {
+      set: `${header.name} ${printSetHeader(header)}`,
+      entryCount,
+      references,
+      keys: new Set(keys),
+    };
   });
   const listed = [
-    ['KUBE-SOURCES', 'hash:ip,port,net family inet6 hashsize 1024 maxelem 65536', 2, 0],
-    ['KUBE-PORTS', 'bitmap:port range 0-65535', 1, 0],
+    {
+      ...{ set: 'KUBE-SOURCES hash:ip,port,net family inet6 hashsize 1024 maxelem 65536' },
+      ...{ entryCount: 2, references: 0 },
+    },
+    { set: 'KUBE-PORTS bitmap:port range 0-65535', entryCount: 1, references: 0 },
   ];
-  expect(sets.slice(0, 2)).toEqual(listed);
-  expect(sets.slice(2).map((set) => set.toSorted())).toEqual(
-    [
-      [...(listed[0] ?? []), entryKey(tcp), entryKey(udp)],
-      [...(listed[1] ?? []), '30080'],
-    ].map((set) => set.toSorted()),
-  );
+  const keys = [new Set([tcp, udp].map(entryKey)), new Set(['30080'])];
+  expect(sets).toEqual([
+    // First without entries, then each with its own.
+    ...listed.map((set) => ({ ...set, keys: new Set() })),
+    ...listed.map((set, index) => ({ ...set, keys: keys[index] })),
+  ]);
 });

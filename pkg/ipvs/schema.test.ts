@@ -41,76 +41,89 @@ const wholeService = ['6', '7', '8', '9'].map((attribute) => `theirs .service.${
 const tunnel = ['13', '14', '15'].map((attribute) => `theirs .dest.${attribute}`);
 const wholeDest = ['3', '4', '5', '6'].map((attribute) => `theirs .dest.${attribute}`);
 
+const commandNames = Object.values(commands).flatMap((command) =>
+  typeof command === 'object' ? command.name : [],
+);
+
+type Row = readonly [string, number, (ipvs: NetlinkIpvs) => unknown, readonly string[]];
+
+const rows: readonly Row[] = [
+  ['IPVS_CMD_SET_CONFIG', 0, (ipvs) => ipvs.setTimeouts({ tcp: 900, tcpFin: 120, udp: 300 }), []],
+  ['IPVS_CMD_GET_CONFIG', 0, (ipvs) => expect(() => ipvs.timeouts()).toThrow('no answer'), []],
+  ['IPVS_CMD_GET_INFO', 0, (ipvs) => expect(() => ipvs.info()).toThrow('no answer'), []],
+  [
+    'IPVS_CMD_NEW_SERVICE',
+    0,
+    (ipvs) => ipvs.write([{ kind: 'addVirtualServer', virtualServer: web }]),
+    [],
+  ],
+  [
+    'IPVS_CMD_NEW_SERVICE',
+    1,
+    (ipvs) => ipvs.write([{ kind: 'addVirtualServer', virtualServer: dns }]),
+    [],
+  ],
+  [
+    'IPVS_CMD_NEW_DEST',
+    0,
+    (ipvs) => ipvs.write([{ kind: 'addRealServer', virtualServer: web, realServer: pod }]),
+    [...tunnel, ...wholeService],
+  ],
+  [
+    'IPVS_CMD_NEW_DEST',
+    1,
+    (ipvs) => ipvs.write([{ kind: 'addRealServer', virtualServer: dns, realServer: pod6 }]),
+    [...tunnel, ...wholeService],
+  ],
+  ['IPVS_CMD_GET_SERVICE', 0, (ipvs) => ipvs.virtualServers(), []],
+  ['IPVS_CMD_GET_DEST', 0, (ipvs) => ipvs.realServers(web), []],
+  ['IPVS_CMD_GET_DEST', 1, (ipvs) => ipvs.realServers(dns), []],
+  ['IPVS_CMD_GET_SERVICE', 1, (ipvs) => ipvs.virtualServer(web), wholeService],
+  [
+    'IPVS_CMD_SET_SERVICE',
+    0,
+    (ipvs) =>
+      ipvs.write([
+        { kind: 'updateVirtualServer', virtualServer: { ...web, scheduler: 'rr', flags: 0 } },
+      ]),
+    [],
+  ],
+  [
+    'IPVS_CMD_SET_DEST',
+    0,
+    (ipvs) =>
+      ipvs.write([
+        { kind: 'updateRealServer', virtualServer: web, realServer: { ...pod, weight: 0 } },
+      ]),
+    [...tunnel, ...wholeService],
+  ],
+  [
+    'IPVS_CMD_DEL_DEST',
+    0,
+    (ipvs) => ipvs.write([{ kind: 'deleteRealServer', virtualServer: web, realServer: pod }]),
+    [...tunnel, ...wholeDest, ...wholeService],
+  ],
+  [
+    'IPVS_CMD_DEL_SERVICE',
+    0,
+    (ipvs) => ipvs.write([{ kind: 'deleteVirtualServer', virtualServer: web }]),
+    wholeService,
+  ],
+];
+
 describe('requests are those of ipvsadm but for', () => {
-  test.each<[string, number, (ipvs: NetlinkIpvs) => unknown, readonly string[]]>([
-    ['IPVS_CMD_SET_CONFIG', 0, (ipvs) => ipvs.setTimeouts({ tcp: 900, tcpFin: 120, udp: 300 }), []],
-    ['IPVS_CMD_GET_CONFIG', 0, (ipvs) => expect(() => ipvs.timeouts()).toThrow('no answer'), []],
-    ['IPVS_CMD_GET_INFO', 0, (ipvs) => expect(() => ipvs.info()).toThrow('no answer'), []],
-    [
-      'IPVS_CMD_NEW_SERVICE',
-      0,
-      (ipvs) => ipvs.write([{ kind: 'addVirtualServer', virtualServer: web }]),
-      [],
-    ],
-    [
-      'IPVS_CMD_NEW_SERVICE',
-      1,
-      (ipvs) => ipvs.write([{ kind: 'addVirtualServer', virtualServer: dns }]),
-      [],
-    ],
-    [
-      'IPVS_CMD_NEW_DEST',
-      0,
-      (ipvs) => ipvs.write([{ kind: 'addRealServer', virtualServer: web, realServer: pod }]),
-      [...tunnel, ...wholeService],
-    ],
-    [
-      'IPVS_CMD_NEW_DEST',
-      1,
-      (ipvs) => ipvs.write([{ kind: 'addRealServer', virtualServer: dns, realServer: pod6 }]),
-      [...tunnel, ...wholeService],
-    ],
-    ['IPVS_CMD_GET_SERVICE', 0, (ipvs) => ipvs.virtualServers(), []],
-    ['IPVS_CMD_GET_DEST', 0, (ipvs) => ipvs.realServers(web), []],
-    ['IPVS_CMD_GET_DEST', 1, (ipvs) => ipvs.realServers(dns), []],
-    ['IPVS_CMD_GET_SERVICE', 1, (ipvs) => ipvs.virtualServer(web), wholeService],
-    [
-      'IPVS_CMD_SET_SERVICE',
-      0,
-      (ipvs) =>
-        ipvs.write([
-          { kind: 'updateVirtualServer', virtualServer: { ...web, scheduler: 'rr', flags: 0 } },
-        ]),
-      [],
-    ],
-    [
-      'IPVS_CMD_SET_DEST',
-      0,
-      (ipvs) =>
-        ipvs.write([
-          { kind: 'updateRealServer', virtualServer: web, realServer: { ...pod, weight: 0 } },
-        ]),
-      [...tunnel, ...wholeService],
-    ],
-    [
-      'IPVS_CMD_DEL_DEST',
-      0,
-      (ipvs) => ipvs.write([{ kind: 'deleteRealServer', virtualServer: web, realServer: pod }]),
-      [...tunnel, ...wholeDest, ...wholeService],
-    ],
-    [
-      'IPVS_CMD_DEL_SERVICE',
-      0,
-      (ipvs) => ipvs.write([{ kind: 'deleteVirtualServer', virtualServer: web }]),
-      wholeService,
-    ],
-  ])('%s, captured for the %ith time', (name, number, ask, differences) => {
+  test.each(rows)('%s, captured for the %ith time', async (name, number, ask, differences) => {
     const connection = new RecordingConnection({ CTRL_CMD_GETFAMILY: { familyId } });
     const family = new GenericFamily(connection.asConnection(), 'IPVS');
-    ask(new NetlinkIpvs(connection.asConnection(), family));
+    await ask(new NetlinkIpvs(connection.asConnection(), family));
     expect(requestDifferences(connection.requests, { messages, name, number })).toEqual(
       differences,
     );
+  });
+
+  test('no command is left out', () => {
+    const names = new Set(rows.map(([name]) => name));
+    expect(names).toEqual(new Set(commandNames));
   });
 });
 

@@ -20,22 +20,51 @@ function write(kind: AddressWrite['kind'], family: 0 | 1) {
   return (links: NetlinkLinks) => links.write([{ kind, link, address: addresses[family] }]);
 }
 
+type Row = readonly [
+  string,
+  number,
+  ours: number,
+  (links: NetlinkLinks) => unknown,
+  readonly string[],
+];
+
+const rows: readonly Row[] = [
+  ['RTM_NEWLINK', 0, 0, (links) => links.ensureDummy(link), []],
+  ['RTM_NEWADDR', 0, 0, write('bindAddress', 0), []],
+  ['RTM_NEWADDR', 1, 0, write('bindAddress', 1), []],
+  ['RTM_GETADDR', 0, 0, (links) => links.addresses(), []],
+  ['RTM_GETADDR', 1, 1, (links) => links.addresses(), []],
+  ['RTM_GETLINK', 0, 0, (links) => links.hasLink(link), []],
+  ['RTM_DELADDR', 0, 0, write('unbindAddress', 0), []],
+  ['RTM_DELADDR', 1, 0, write('unbindAddress', 1), []],
+  ['RTM_DELLINK', 0, 0, (links) => links.deleteLink(link), []],
+];
+
 describe('requests are those of the tool but for', () => {
-  test.each<[string, number, ours: number, (links: NetlinkLinks) => unknown, readonly string[]]>([
-    ['RTM_NEWLINK', 0, 0, (links) => links.ensureDummy(link), []],
-    ['RTM_NEWADDR', 0, 0, write('bindAddress', 0), []],
-    ['RTM_NEWADDR', 1, 0, write('bindAddress', 1), []],
-    ['RTM_GETADDR', 0, 0, (links) => links.addresses(), []],
-    ['RTM_GETADDR', 1, 1, (links) => links.addresses(), []],
-    ['RTM_GETLINK', 0, 0, (links) => links.hasLink(link), []],
-    ['RTM_DELADDR', 0, 0, write('unbindAddress', 0), []],
-    ['RTM_DELADDR', 1, 0, write('unbindAddress', 1), []],
-    ['RTM_DELLINK', 0, 0, (links) => links.deleteLink(link), []],
-  ])('%s, captured for the %ith time', (name, number, ours, ask, differences) => {
-    const connection = new RecordingConnection({ RTM_GETLINK: device });
-    ask(new NetlinkLinks(connection.asConnection()));
-    expect(requestDifferences(connection.requests, { messages, name, number, ours })).toEqual(
-      differences,
+  test.each(rows)(
+    '%s, captured for the %ith time',
+    async (name, number, ours, ask, differences) => {
+      const connection = new RecordingConnection({ RTM_GETLINK: device });
+      await ask(new NetlinkLinks(connection.asConnection()));
+      expect(requestDifferences(connection.requests, { messages, name, number, ours })).toEqual(
+        differences,
+      );
+    },
+  );
+
+  test('no command is left out', () => {
+    const names = new Set(rows.map(([name]) => name));
+    expect(names).toEqual(
+      new Set(
+        Object.values([
+          schema.newLink,
+          schema.deleteLink,
+          schema.getLink,
+          schema.newAddress,
+          schema.deleteAddress,
+          schema.getAddress,
+        ]).map(({ name }) => name),
+      ),
     );
   });
 });

@@ -13,7 +13,7 @@ export interface RecordedRequest {
   readonly payload: Uint8Array;
 }
 
-/** A connection that keeps what it should send, and answers each request with what it is told, or with nothing. */
+/** A connection that keeps what it should send, and answers each request with what it is told, or with nothing; an error is thrown. */
 export class RecordingConnection
   implements Pick<Connection, 'request' | 'batch' | 'dump' | 'list' | 'close'>
 {
@@ -28,6 +28,7 @@ export class RecordingConnection
   request<Request, Reply>(command: Command<Request, Reply>, value: Request): readonly Reply[] {
     this.#record(command, value);
     const answer = this.#answers[command.name];
+    if (answer instanceof Error) throw answer;
     return answer === undefined ? [] : [answer as Reply]; // as the test that made it says
   }
 
