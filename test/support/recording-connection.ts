@@ -40,7 +40,7 @@ export class RecordingConnection
   async dump<Request, Reply>(
     command: Command<Request, Reply>,
     value: Request,
-    _: DumpOptions<Reply>,
+    _options: DumpOptions<Reply>,
   ): Promise<void> {
     this.#record(command, value);
   }
