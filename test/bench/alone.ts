@@ -1,13 +1,15 @@
 /**
  * What the program itself costs, without the kernel: a first sync whose messages to IPVS are made and then accepted by nobody.
+ * After it, what one change costs and allocates, for Services of three sizes.
  * Needs neither root nor IPVS: `hack/run node --expose-gc test/bench/alone.ts [services] [endpoints]`. Time is that of the CPU, so
- * that a busy machine does not matter; with `--cpu-prof` Node writes down where it goes.
+ * that a busy machine matters little; with `--cpu-prof` Node writes down where it goes.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createReporter } from '../../cmd/kube-proxy/reporter.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { NetlinkIpvs } from '../../pkg/ipvs/netlink.ts';
 import { Reducer } from '../../pkg/kube/objects/reduce.ts';
+import type { Change } from '../../pkg/kube/types.ts';
 import { silentLogger } from '../../pkg/log/memory.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
 import { Connection } from '../../pkg/netlink/connection.ts';
@@ -35,6 +37,7 @@ const log = silentLogger;
 const socket = acceptingSocket();
 const connection = new Connection(() => socket, { timeout: 1000 });
 const { promise: done, resolve } = Promise.withResolvers<void>();
+let onSynced: () => void = () => undefined;
 const proxier = createProxier(resolve);
 const stop = new AbortController();
 const run = proxier.run(stop.signal);
@@ -62,8 +65,68 @@ const { heapUsed, rss } = process.memoryUsage();
 console.log(
   `heap ${(heapUsed / 2 ** 20).toFixed(0)} MiB, resident ${(rss / 2 ** 20).toFixed(0)} MiB`,
 );
+for (const size of [
+  { name: 'a Service with 10 endpoints', services: 100, slices: 1, endpoints: 10 },
+  { name: 'a Service with one slice of 100', services: 100, slices: 1, endpoints: 100 },
+  { name: 'a Service with 100 slices of 100', services: 1, slices: 100, endpoints: 100 },
+])
+  await measureChanges(size);
 stop.abort();
 await run;
+
+interface ChangeSize {
+  readonly name: string;
+  readonly services: number;
+  readonly slices: number;
+  readonly endpoints: number;
+}
+
+/** What it costs that a slice has one endpoint more, from the reduced slice on. */
+async function measureChanges({ name, ...size }: ChangeSize): Promise<void> {
+  const first = services + 2 * size.endpoints + size.slices;
+  for (let index = first; index < first + size.services; index++)
+    proxier.onChange(reducer.change('Service', service(index)));
+  const tell = async (more: number) => {
+    await proxier.idle();
+    const changes = changedSlices(first, { ...size, endpoints: size.endpoints + more });
+    globalThis.gc?.();
+    const before = process.memoryUsage().heapUsed;
+    const start = process.cpuUsage();
+    for (const change of changes) {
+      const synced = new Promise<void>((resolve) => (onSynced = resolve));
+      proxier.onChange(change);
+      await synced;
+    }
+    const { user, system } = process.cpuUsage(start);
+    const bytes = process.memoryUsage().heapUsed - before;
+    return { cpu: (user + system) / 1000 / changes.length, bytes: bytes / changes.length };
+  };
+  const warmUps = 3;
+  for (let more = 0; more < warmUps; more++) await tell(more);
+  const measured = [await tell(warmUps), await tell(warmUps + 1), await tell(warmUps + 2)];
+  const cpu = Math.min(...measured.map((one) => one.cpu));
+  const bytes = Math.min(...measured.map((one) => one.bytes));
+  console.log(
+    `one change of ${name}: ${printTime(cpu)} of CPU, ${(bytes / 1024).toFixed(1)} KiB allocated`,
+  );
+}
+
+/** The slices of some Services, reduced. */
+function changedSlices(
+  first: number,
+  { services: count, slices, endpoints: pods }: Omit<ChangeSize, 'name'>,
+): readonly Change[] {
+  const numbers = Array.from({ length: count * slices }, (_, number) => number);
+  return numbers.map((number) => {
+    const index = first + Math.floor(number / slices);
+    const part = number % slices;
+    const object = slice(index, podsOf(number + 1, 200).slice(0, pods)) as {
+      metadata: { name: string };
+    };
+    object.metadata.name += `-${part}`;
+    return reducer.change('EndpointSlice', object);
+  });
+}
 
 /** How much CPU time passes from now on. */
 function cpu(): () => string {
@@ -89,6 +152,7 @@ function createProxier(onFirstSync: () => void): Proxier {
     reporter: {
       ...createReporter({ metrics: createMetrics(), health, clock }),
       firstSyncDone: onFirstSync,
+      synced: () => onSynced(),
     },
     ...{ nodeName: 'here', families: ['IPv4', 'IPv6'], scheduler: 'rr', excluded: [] },
     ruleSettings: {

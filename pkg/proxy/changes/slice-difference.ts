@@ -1,17 +1,18 @@
 import type { IpAddress } from '../../ip/address.ts';
 import type { Endpoint, EndpointSlice } from '../../kube/types.ts';
 
+/** So many searches go through a list; for more an index pays. */
+const fewSearches = 8;
+
 /**
  * A slice as it came, with the records of its last state in the place of those that say the same: from then on an endpoint that
  * did not change is the same record, and a comparison of two states costs nothing but a look at each.
  */
 export function withKnownRecords(slice: EndpointSlice, last: EndpointSlice): EndpointSlice {
-  let known: Map<IpAddress, Endpoint[]> | undefined;
+  const known = new KnownRecords(last.endpoints);
   const endpoints = slice.endpoints.map((endpoint, index) => {
     const there = last.endpoints[index];
-    if (there !== undefined && isSameRecord(endpoint, there)) return there;
-    known ??= Map.groupBy(last.endpoints, ({ address }) => address);
-    return known.get(endpoint.address)?.find((some) => isSameRecord(endpoint, some)) ?? endpoint;
+    return there !== undefined && isSameRecord(endpoint, there) ? there : known.find(endpoint);
   });
   return { ...slice, endpoints };
 }
@@ -21,13 +22,36 @@ export function recordsOnlyIn(
   some: readonly Endpoint[],
   others: readonly Endpoint[],
 ): readonly Endpoint[] {
-  if (some === others) return [];
+  if (some === others || others.length === 0) return some === others ? [] : some;
+  let searches = 0;
   let all: Set<Endpoint> | undefined;
   return some.filter((endpoint, index) => {
     if (others[index] === endpoint) return false;
+    if (++searches <= fewSearches) return !others.includes(endpoint);
     all ??= new Set(others);
     return !all.has(endpoint);
   });
+}
+
+/** Finds the records that say the same as new ones. */
+class KnownRecords {
+  readonly #records: readonly Endpoint[];
+  #byAddress: Map<IpAddress, Endpoint[]> | undefined;
+  #searches = 0;
+
+  constructor(records: readonly Endpoint[]) {
+    this.#records = records;
+  }
+
+  find(endpoint: Endpoint): Endpoint {
+    return this.#candidates(endpoint).find((some) => isSameRecord(endpoint, some)) ?? endpoint;
+  }
+
+  #candidates({ address }: Endpoint): readonly Endpoint[] {
+    if (++this.#searches <= fewSearches) return this.#records;
+    this.#byAddress ??= Map.groupBy(this.#records, (record) => record.address);
+    return this.#byAddress.get(address) ?? [];
+  }
 }
 
 function isSameRecord(one: Endpoint, other: Endpoint): boolean {
