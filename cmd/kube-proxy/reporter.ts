@@ -22,6 +22,7 @@ export interface Listeners {
 /** Passes what the proxier tells on to metrics, health and the Services' events. */
 export function createReporter(listeners: Listeners): Reporter {
   const { metrics, health, clock, record = () => undefined } = listeners;
+  let last: ProxierState | undefined;
   return {
     changeReceived: (kind) => countChange(metrics, kind),
     invalidObjects: (kind, count) => metrics.invalidObjects.set({ kind }, count),
@@ -32,7 +33,11 @@ export function createReporter(listeners: Listeners): Reporter {
       health.queued(families);
     },
     synced: (report) => tellSync(listeners, report),
-    state: (state) => tellState(metrics, state),
+    state(state) {
+      // Most syncs change nothing of it, and each label costs a few kilobytes.
+      if (last === undefined || !isSameState(state, last)) tellState(metrics, state);
+      last = state;
+    },
     operations(kind, { done, failed }) {
       if (done > 0) metrics.operations.inc({ kind, result: 'success' }, done);
       if (failed > 0) metrics.operations.inc({ kind, result: 'failure' }, failed);
@@ -133,4 +138,22 @@ function tellState(metrics: Metrics, state: ProxierState): void {
       metrics.noLocalEndpoints.set(labels, state.withoutLocalEndpoints[`${policy} ${family}`]);
     }
   }
+}
+
+function isSameState(one: ProxierState, other: ProxierState): boolean {
+  return (
+    one.failedServices === other.failedServices &&
+    one.conflicts === other.conflicts &&
+    one.draining === other.draining &&
+    isSameRecord(one.undecided, other.undecided) &&
+    isSameRecord(one.withoutLocalEndpoints, other.withoutLocalEndpoints)
+  );
+}
+
+function isSameRecord<Key extends string>(
+  one: Readonly<Record<Key, number>>,
+  other: Readonly<Record<Key, number>>,
+): boolean {
+  for (const key in one) if (one[key] !== other[key]) return false;
+  return true;
 }

@@ -4,6 +4,7 @@
  * Needs neither root nor IPVS: `hack/run node --expose-gc test/bench/alone.ts [services] [endpoints]`. Time is that of the CPU, so
  * that a busy machine matters little; with `--cpu-prof` Node writes down where it goes.
  */
+import { type HeapProfiler, Session } from 'node:inspector/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createReporter } from '../../cmd/kube-proxy/reporter.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
@@ -86,29 +87,50 @@ async function measureChanges({ name, ...size }: ChangeSize): Promise<void> {
   const first = services + 2 * size.endpoints + size.slices;
   for (let index = first; index < first + size.services; index++)
     proxier.onChange(reducer.change('Service', service(index)));
-  const tell = async (more: number) => {
-    await proxier.idle();
-    const changes = changedSlices(first, { ...size, endpoints: size.endpoints + more });
-    globalThis.gc?.();
-    const before = process.memoryUsage().heapUsed;
-    const start = process.cpuUsage();
-    for (const change of changes) {
-      const synced = new Promise<void>((resolve) => (onSynced = resolve));
-      proxier.onChange(change);
-      await synced;
-    }
-    const { user, system } = process.cpuUsage(start);
-    const bytes = process.memoryUsage().heapUsed - before;
-    return { cpu: (user + system) / 1000 / changes.length, bytes: bytes / changes.length };
-  };
+  const grown = (more: number) =>
+    changedSlices(first, { ...size, endpoints: size.endpoints + more });
   const warmUps = 3;
-  for (let more = 0; more < warmUps; more++) await tell(more);
-  const measured = [await tell(warmUps), await tell(warmUps + 1), await tell(warmUps + 2)];
-  const cpu = Math.min(...measured.map((one) => one.cpu));
-  const bytes = Math.min(...measured.map((one) => one.bytes));
+  for (let more = 0; more < warmUps; more++) await carryOut(grown(more));
+  const times: number[] = [];
+  for (let more = warmUps; more < 2 * warmUps; more++) times.push(await carryOut(grown(more)));
+  const last = grown(2 * warmUps);
+  const bytes = await allocated(() => carryOut(last));
+  const kibibytes = (bytes / last.length / 1024).toFixed(0);
   console.log(
-    `one change of ${name}: ${printTime(cpu)} of CPU, ${(bytes / 1024).toFixed(1)} KiB allocated`,
+    `one change of ${name}: ${printTime(Math.min(...times))} of CPU, ${kibibytes} KiB allocated`,
   );
+}
+
+/** Carries changes out, one after the other; milliseconds of CPU for each. */
+async function carryOut(changes: readonly Change[]): Promise<number> {
+  const start = process.cpuUsage();
+  for (const change of changes) {
+    const synced = new Promise<void>((resolve) => (onSynced = resolve));
+    proxier.onChange(change);
+    await synced;
+  }
+  const { user, system } = process.cpuUsage(start);
+  await proxier.idle();
+  return (user + system) / 1000 / changes.length;
+}
+
+/** How many bytes some work allocates, as V8 samples it; what is freed meanwhile is counted. */
+async function allocated(work: () => Promise<unknown>): Promise<number> {
+  const session = new Session();
+  session.connect();
+  await session.post('HeapProfiler.startSampling', {
+    samplingInterval: 512,
+    includeObjectsCollectedByMajorGC: true,
+    includeObjectsCollectedByMinorGC: true,
+  });
+  await work();
+  const { profile } = await session.post('HeapProfiler.stopSampling');
+  session.disconnect();
+  return bytesOf(profile.head);
+}
+
+function bytesOf({ selfSize, children }: HeapProfiler.SamplingHeapProfileNode): number {
+  return children.reduce((sum, child) => sum + bytesOf(child), selfSize);
 }
 
 /** The slices of some Services, reduced. */

@@ -36,7 +36,8 @@ export async function* planParts(
 /** Each virtual server of some keys by itself, after all else that the keys name. */
 export function* singleParts(keys: Keys): Generator<Keys> {
   const rest = new Keys();
-  for (const [set, entries] of keys.entries) rest.entries.set(set, entries);
+  for (const [set, entries] of keys.entries)
+    for (const [key, entry] of entries) rest.addEntry(set, { key, entry });
   if (!rest.isEmpty) yield rest;
   for (const key of keys.allVirtualServers()) {
     const part = new Keys();
@@ -44,14 +45,14 @@ export function* singleParts(keys: Keys): Generator<Keys> {
     yield part;
   }
   const addresses = new Keys();
-  for (const address of keys.addresses) addresses.addresses.add(address);
+  for (const address of keys.addresses) addresses.addAddress(address);
   if (!addresses.isEmpty) yield addresses;
 }
 
 /** Adds a virtual server to a part, with as many of its real servers as the keys name. */
 function addServer(part: Keys, { key, from }: { key: string; from: Keys }): void {
   const some = from.realServers.get(key);
-  if (from.virtualServers.has(key) || some === undefined) part.virtualServers.add(key);
+  if (from.virtualServers.has(key) || some === undefined) part.addVirtualServer(key);
   else part.addRealServers(key, some.values());
 }
 
@@ -131,7 +132,7 @@ async function* serverParts(
     count++;
     const address = addressOf(key);
     if (address !== undefined && lastServers.get(address) === key && keys.addresses.has(address))
-      part.addresses.add(address);
+      part.addAddress(address);
     weight += sizeOf(key);
     if (count < planSize && weight < realServerLimit) continue;
     yield part;
@@ -150,7 +151,7 @@ function* addressParts(
   let part = new Keys();
   for (const address of addresses) {
     if (!isLeft(address)) continue;
-    part.addresses.add(address);
+    part.addAddress(address);
     if (part.addresses.size < planSize) continue;
     yield part;
     part = new Keys();

@@ -32,9 +32,7 @@ export function planInputFor(keys: Keys, sources: PlanSources): PlanInput {
   return {
     families,
     hasDevice: mirror.hasDevice,
-    missingSets: families.flatMap((family) =>
-      setIds.flatMap((set) => (mirror.sets.has(setName(set, family)) ? [] : [{ set, family }])),
-    ),
+    missingSets: [...missingSets(sources)],
     rules: families.map((family) => ({
       family,
       needed: ledger.nonEmptySets(family),
@@ -50,6 +48,14 @@ export function planInputFor(keys: Keys, sources: PlanSources): PlanInput {
       plannedServer(key, { keys, sources }),
     ),
   };
+}
+
+function* missingSets({
+  mirror,
+  families,
+}: PlanSources): Generator<PlanInput['missingSets'][number]> {
+  for (const family of families)
+    for (const set of setIds) if (!mirror.sets.has(setName(set, family))) yield { set, family };
 }
 
 function* plannedEntries(

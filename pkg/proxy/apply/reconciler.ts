@@ -161,12 +161,11 @@ export class Reconciler {
     for (const key of keys.allVirtualServers()) {
       const virtualServer = mirror.unknownVirtualServers.get(key);
       if (virtualServer === undefined) continue;
-      known.virtualServers.add(key);
+      known.addVirtualServer(key);
       try {
         await readServer(key, { virtualServer, context: reading });
       } catch (cause) {
-        known.virtualServers.delete(key);
-        known.realServers.delete(key);
+        known.deleteVirtualServer(key);
         this.#fail(key, cause instanceof Error ? cause : new Error(String(cause)));
       }
     }

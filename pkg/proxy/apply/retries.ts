@@ -84,7 +84,7 @@ export class Retries {
   /** Records that a virtual server could not be read or planned, which is logged by the caller. */
   failServer(key: string, error: Error): void {
     const keys = new Keys();
-    keys.virtualServers.add(key);
+    keys.addVirtualServer(key);
     this.#postpone(serverName(key), { keys, error });
   }
 
@@ -183,11 +183,11 @@ function keysOf(operation: Operation): Keys {
   const keys = new Keys();
   if (!isAboutObject(operation)) return keys;
   if ('virtualServer' in operation)
-    keys.virtualServers.add(virtualServerKey(operation.virtualServer));
+    keys.addVirtualServer(virtualServerKey(operation.virtualServer));
   else if ('entry' in operation) {
     const { set, entry } = operation;
     keys.addEntry(set, { key: entryKey(entry), entry });
-  } else keys.addresses.add(operation.address);
+  } else keys.addAddress(operation.address);
   return keys;
 }
 

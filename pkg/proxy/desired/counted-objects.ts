@@ -112,7 +112,7 @@ export class CountedObjects {
     const set = setName(id, family);
     const key = entryKey(entry);
     counting.touched.addEntry(set, { key, entry });
-    counting.touched.families.add(family);
+    counting.touched.addFamily(family);
     const entries = this.#entries.get(set) ?? new Map<string, WantedEntry>();
     const wanted = entries.get(key) ?? { entry, owners: new Owners() };
     wanted.owners.add(counting.owner, counting.by);
@@ -122,7 +122,7 @@ export class CountedObjects {
   }
 
   #countAddress(address: IpAddress, counting: Counting): void {
-    counting.touched.addresses.add(address);
+    counting.touched.addAddress(address);
     const owners = this.#addresses.get(address) ?? new Owners();
     owners.add(counting.owner, counting.by);
     if (owners.isEmpty) this.#addresses.delete(address);

@@ -1,34 +1,73 @@
 import type { Family, IpAddress } from '../../ip/address.ts';
 import type { Entry } from '../../ipset/ipset.ts';
 import type { RealServerId } from '../../ipvs/ipvs.ts';
-import { RealServerMap } from './real-server-map.ts';
+import { type ReadonlyRealServerMap, RealServerMap } from './real-server-map.ts';
+
+type Entries = Map<string, Map<string, Entry>>;
 
 /**
  * The objects in the kernel that a change touches, or that an audit has just read: what has to be planned.
- * Virtual servers by their key, entries by set name and entry key.
+ * Virtual servers by their key, entries by set name and entry key. Most have none of most kinds, and take no memory for them.
  */
 export class Keys {
+  #virtualServers: Set<string> | undefined;
+  #realServers: Map<string, RealServerMap<RealServerId>> | undefined;
+  #addresses: Set<IpAddress> | undefined;
+  #entries: Entries | undefined;
+  #families: Set<Family> | undefined;
+
   /** Virtual servers with all their real servers. */
-  readonly virtualServers = new Set<string>();
+  get virtualServers(): ReadonlySet<string> {
+    return this.#virtualServers ?? noneOfSet;
+  }
+
   /** Single real servers of virtual servers. */
-  readonly realServers = new Map<string, RealServerMap<RealServerId>>();
-  readonly addresses = new Set<IpAddress>();
-  readonly entries = new Map<string, Map<string, Entry>>();
-  /** The families that a change concerned; left empty by an audit, which concerns all. */
-  readonly families = new Set<Family>();
+  get realServers(): ReadonlyMap<string, ReadonlyRealServerMap<RealServerId>> {
+    return this.#realServers ?? noneOfMap;
+  }
+
+  get addresses(): ReadonlySet<IpAddress> {
+    return this.#addresses ?? noneOfSet;
+  }
+
+  get entries(): ReadonlyMap<string, ReadonlyMap<string, Entry>> {
+    return this.#entries ?? noneOfMap;
+  }
+
+  /** The families that a change concerned; none for an audit, which concerns all. */
+  get families(): ReadonlySet<Family> {
+    return this.#families ?? noneOfSet;
+  }
 
   get isEmpty(): boolean {
-    return (
-      this.virtualServers.size + this.realServers.size + this.addresses.size + this.entries.size ===
-      0
-    );
+    const { virtualServers, realServers, addresses, entries } = this;
+    return virtualServers.size + realServers.size + addresses.size + entries.size === 0;
+  }
+
+  addVirtualServer(key: string): void {
+    this.#virtualServers = (this.#virtualServers ?? new Set()).add(key);
   }
 
   /** Adds single real servers of a virtual server. */
   addRealServers(virtualServer: string, ids: Iterable<RealServerId>): void {
-    const mine = this.realServers.get(virtualServer) ?? new RealServerMap<RealServerId>();
+    this.#realServers ??= new Map();
+    const mine = this.#realServers.get(virtualServer) ?? new RealServerMap<RealServerId>();
     for (const id of ids) mine.set(id, id);
-    this.realServers.set(virtualServer, mine);
+    this.#realServers.set(virtualServer, mine);
+  }
+
+  /** Takes a virtual server out, with the real servers of it that are named. */
+  deleteVirtualServer(key: string): void {
+    this.#virtualServers?.delete(key);
+    this.#realServers?.delete(key);
+  }
+
+  addAddress(address: IpAddress): void {
+    this.#addresses = (this.#addresses ?? new Set()).add(address);
+  }
+
+  addFamily(family: Family): void {
+    this.#families = (this.#families ?? new Set()).add(family);
   }
 
   /** Every virtual server of which something is named. */
@@ -39,21 +78,33 @@ export class Keys {
 
   /** Adds an entry of a set by its {@link entryKey}. */
   addEntry(set: string, { key, entry }: { key: string; entry: Entry }): void {
-    const entries = this.entries.get(set);
-    if (entries === undefined) this.entries.set(set, new Map([[key, entry]]));
+    this.#entries ??= new Map();
+    const entries = this.#entries.get(set);
+    if (entries === undefined) this.#entries.set(set, new Map([[key, entry]]));
     else entries.set(key, entry);
   }
 
   /** Takes over everything that another one has. */
   add(other: Keys): void {
-    for (const key of other.virtualServers) this.virtualServers.add(key);
-    for (const [key, ids] of other.realServers) this.addRealServers(key, ids.values());
-    for (const address of other.addresses) this.addresses.add(address);
-    for (const family of other.families) this.families.add(family);
-    for (const [set, entries] of other.entries) {
-      const mine = this.entries.get(set);
-      if (mine === undefined) this.entries.set(set, new Map(entries));
+    if (other.#virtualServers !== undefined)
+      for (const key of other.#virtualServers) this.addVirtualServer(key);
+    if (other.#realServers !== undefined)
+      for (const [key, ids] of other.#realServers) this.addRealServers(key, ids.values());
+    if (other.#addresses !== undefined)
+      for (const address of other.#addresses) this.addAddress(address);
+    if (other.#families !== undefined) for (const family of other.#families) this.addFamily(family);
+    if (other.#entries !== undefined) this.#addEntries(other.#entries);
+  }
+
+  #addEntries(others: Entries): void {
+    this.#entries ??= new Map();
+    for (const [set, entries] of others) {
+      const mine = this.#entries.get(set);
+      if (mine === undefined) this.#entries.set(set, new Map(entries));
       else for (const [key, entry] of entries) mine.set(key, entry);
     }
   }
 }
+
+const noneOfSet: ReadonlySet<never> = new Set();
+const noneOfMap: ReadonlyMap<never, never> = new Map<never, never>();

@@ -113,8 +113,8 @@ export class Ledger {
     const frontEnd = this.#retired.get(key);
     if (frontEnd === undefined) return touched;
     this.#retired.delete(key);
-    touched.virtualServers.add(key);
-    touched.families.add(familyOf(frontEnd.virtualServer.address));
+    touched.addVirtualServer(key);
+    touched.addFamily(familyOf(frontEnd.virtualServer.address));
     const stays = ({ set }: SetEntry) => !frontEnd.isBound || isDenying(set);
     const counting = { by: -1, owner: nobody, touched } as const;
     for (const entry of frontEnd.entries)
@@ -143,7 +143,7 @@ export class Ledger {
   decide(): Keys {
     const touched = new Keys();
     const unexplained = this.#undecided.clear();
-    for (const key of unexplained.virtualServers.keys()) touched.virtualServers.add(key);
+    for (const key of unexplained.virtualServers.keys()) touched.addVirtualServer(key);
     this.#counted.countAll(unexplained, { by: -1, owner: nobody, touched });
     return touched;
   }
@@ -291,8 +291,8 @@ export class Ledger {
   }
 
   #countFrontEnd(frontEnd: FrontEnd, counting: Counting): void {
-    counting.touched.virtualServers.add(virtualServerKey(frontEnd.virtualServer));
-    counting.touched.families.add(familyOf(frontEnd.virtualServer.address));
+    counting.touched.addVirtualServer(virtualServerKey(frontEnd.virtualServer));
+    counting.touched.addFamily(familyOf(frontEnd.virtualServer.address));
     this.#counted.countFrontEnd(frontEnd, counting);
   }
 }

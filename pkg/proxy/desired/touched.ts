@@ -12,8 +12,8 @@ export function touchEndpoints(
   const { ids, policies } = change;
   const key = virtualServerKey(virtualServer);
   undecided.decided(key, { realServers, ids });
-  if (policy !== undefined && policies.has(policy)) touched.virtualServers.add(key);
+  if (policy !== undefined && policies.has(policy)) touched.addVirtualServer(key);
   else if (ids.length > 0) touched.addRealServers(key, ids);
   else return;
-  touched.families.add(familyOf(virtualServer.address));
+  touched.addFamily(familyOf(virtualServer.address));
 }

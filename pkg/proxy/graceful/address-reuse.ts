@@ -95,7 +95,7 @@ export class Replacements {
         continue;
       }
       replacement.isOffered = until <= now;
-      if (replacement.isOffered) keys.virtualServers.add(virtualServerKey(virtualServer));
+      if (replacement.isOffered) keys.addVirtualServer(virtualServerKey(virtualServer));
       else next = Math.min(next ?? until, until);
     }
     return { keys, next };

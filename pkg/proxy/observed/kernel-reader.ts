@@ -76,7 +76,7 @@ export async function readAddresses(context: AuditContext, token: MutexToken): P
 
 async function readAll({ links, mirror, ledger }: AuditContext): Promise<Keys> {
   const keys = new Keys();
-  for (const address of mirror.bound) keys.addresses.add(address);
+  for (const address of mirror.bound) keys.addAddress(address);
   mirror.recordDevice({ isPresent: links.hasLink(deviceName) });
   const bound = new Set<IpAddress>();
   const elsewhere = new Set<IpAddress>();
@@ -85,11 +85,11 @@ async function readAll({ links, mirror, ledger }: AuditContext): Promise<Keys> {
       elsewhere.add(address);
     if (link !== deviceName || isIPv6LinkLocal(address)) continue;
     bound.add(address);
-    keys.addresses.add(address);
+    keys.addAddress(address);
   }
   mirror.recordAddresses(bound);
   mirror.recordNodeAddresses(elsewhere);
-  for (const address of ledger.addresses()) keys.addresses.add(address);
+  for (const address of ledger.addresses()) keys.addAddress(address);
   return keys;
 }
 
@@ -152,11 +152,11 @@ async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
   }
   let keys = new Keys();
   // What neither the dump nor we know of is made. If the dump passed it over, the kernel says so then, and it is read.
-  for (const key of ledger.virtualServers()) if (!candidates.has(key)) keys.virtualServers.add(key);
+  for (const key of ledger.virtualServers()) if (!candidates.has(key)) keys.addVirtualServer(key);
   let since = now();
   for (const [key, virtualServer] of candidates) {
     await readOrDoubt(key, { virtualServer, context });
-    keys.virtualServers.add(key);
+    keys.addVirtualServer(key);
     if (now() - since < stepTime) continue;
     yield keys;
     keys = new Keys();

@@ -21,13 +21,16 @@ type Phase = (typeof phaseNames)[number];
 
 /** Operations by phase. */
 export class Phases {
-  readonly #operations = new Map<Phase, Operation[]>(phaseNames.map((name) => [name, []]));
+  readonly #operations = new Map<Phase, Operation[]>();
 
   add(phase: Phase, operation: Operation): void {
-    this.#operations.get(phase)?.push(operation);
+    const operations = this.#operations.get(phase);
+    if (operations === undefined) this.#operations.set(phase, [operation]);
+    else operations.push(operation);
   }
 
   inOrder(): readonly Operation[] {
-    return [...this.#operations.values()].flat();
+    if (this.#operations.size === 0) return [];
+    return phaseNames.flatMap((phase) => this.#operations.get(phase) ?? []);
   }
 }

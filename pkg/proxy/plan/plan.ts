@@ -70,8 +70,8 @@ function planServers(input: PlanInput, planned: Planned): void {
 }
 
 function postpone({ key, frontEnd }: PlannedServer, later: Keys): void {
-  later.virtualServers.add(key);
-  if (frontEnd?.isBound === true) later.addresses.add(frontEnd.virtualServer.address);
+  later.addVirtualServer(key);
+  if (frontEnd?.isBound === true) later.addAddress(frontEnd.virtualServer.address);
 }
 
 /** Servers, and then their addresses together; those of the more urgent servers do not wait for the others. */
@@ -116,10 +116,10 @@ function addressesToBind(
   for (const { virtualServer, server } of standing) {
     const { address } = virtualServer;
     judged.add(address);
-    if (found.has(address) && waitsForRules(server, input)) waiting.addresses.add(address);
+    if (found.has(address) && waitsForRules(server, input)) waiting.addAddress(address);
   }
   for (const address of found)
-    if (!judged.has(address) && hasNoRules(address, input)) waiting.addresses.add(address);
+    if (!judged.has(address) && hasNoRules(address, input)) waiting.addAddress(address);
   for (const address of [...waiting.addresses, ...unmarked.addresses]) found.delete(address);
   return found;
 }

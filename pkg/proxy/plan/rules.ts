@@ -8,6 +8,7 @@ import type { Phases } from './phases.ts';
 export function planRules({ rules }: PlanInput, phases: Phases): void {
   for (const { family, needed, status } of rules) {
     const coming = status?.requested ?? status?.written;
+    if (coming !== undefined && isSame(needed, coming)) continue;
     const grown = new Set(setIds.filter((id) => needed.has(id) || coming?.has(id) === true));
     if (coming === undefined || !isSame(grown, coming))
       phases.add('growRules', { kind: 'setRules', family, nonEmpty: grown });
@@ -17,6 +18,7 @@ export function planRules({ rules }: PlanInput, phases: Phases): void {
 }
 
 function isSame<T>(one: ReadonlySet<T>, other: ReadonlySet<T>): boolean {
+  if (one === other) return true;
   if (one.size !== other.size) return false;
   for (const item of one) if (!other.has(item)) return false;
   return true;
