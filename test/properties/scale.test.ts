@@ -227,6 +227,104 @@ test.each(axes)(
   },
 );
 
+/** A change of one of many endpoints of a Service, 20 in a slice. */
+const endpointCases: readonly Case[] = [
+  {
+    name: 'one is added',
+    change: (index) => [manySlices(1, (pod) => (pod === 0 ? addedPod(index) : {}))[0] as Change],
+    milliseconds: 0,
+  },
+  {
+    name: 'one is no longer ready',
+    change: (index) => [
+      manySlices(1, (pod) => (pod === index ? { ready: false } : {}))[0] as Change,
+    ],
+    milliseconds: 0,
+  },
+  {
+    name: 'one terminates',
+    change: (index) => [
+      manySlices(1, (pod) =>
+        pod === index ? { ready: false, terminating: true } : {},
+      )[0] as Change,
+    ],
+    milliseconds: 10_000,
+  },
+  {
+    name: 'one on this node is no longer ready',
+    change: (index) => [
+      manySlices(1, (pod) =>
+        pod === index ? { nodeName: 'here', ready: false } : {},
+      )[0] as Change,
+    ],
+    milliseconds: 0,
+  },
+  {
+    name: 'one has another pod',
+    change: (index) => [
+      manySlices(1, (pod) => (pod === index ? { podUid: 'another' } : {}))[0] as Change,
+    ],
+    milliseconds: 0,
+  },
+  {
+    name: 'a slice is told again',
+    change: () => [manySlices(1)[0] as Change],
+    milliseconds: 0,
+  },
+];
+
+test.each(endpointCases)(
+  'of a Service with many endpoints, $name: no step of it grows with them',
+  async ({ change, milliseconds }) => {
+    const executedAt = async (size: number) => {
+      const stand = new ProxierStand({ syncPeriod: 1_000_000 });
+      stand.tell(setService(manyEndpoints()), ...manySlices(size / 20));
+      await stand.sync();
+      const carryOut = async (index: number) => {
+        stand.tell(...change(index));
+        await stand.settle(milliseconds);
+      };
+      await carryOut(1);
+      const executions = await counter.count(() => carryOut(2));
+      await stand.stop();
+      return executions;
+    };
+    const [small, large] = [await executedAt(20), await executedAt(2_000)];
+    expect(growth(small, large).filter((line) => !isAboutDump(line))).toEqual([]);
+  },
+);
+
+/** The kernel tells of all real servers of a virtual server or of none: what looks after drains has to look at each. */
+function isAboutDump(line: string): boolean {
+  return line.startsWith('pkg/proxy/graceful/manager.ts ') || line.startsWith('pkg/ipvs/ipvs.ts ');
+}
+
+/** A Service with a TCP port, a UDP port and node ports, of which each endpoint serves both. */
+function manyEndpoints() {
+  return { ...web(0), name: 'many', clusterIPs: [ip('172.30.8.2')] };
+}
+
+/** Its slices, 20 endpoints in each. */
+function manySlices(
+  count: number,
+  over: (pod: number) => Parameters<typeof endpoint>[1] = () => ({}),
+): readonly Change[] {
+  const ports = [
+    { name: 'http', protocol: 'TCP', port: 8080 } as const,
+    { name: 'dns', protocol: 'UDP', port: 5353 } as const,
+  ];
+  return Array.from({ length: count }, (_, index) => {
+    const some = Array.from({ length: 20 }, (__, pod) =>
+      endpoint(`10.9.${index}.${pod}`, over(pod)),
+    );
+    return setSlice(slice(some, { name: `many-${index}`, serviceName: 'many', ports }));
+  });
+}
+
+function addedPod(index: number) {
+  return { address: ip(`10.10.0.${index}`), podUid: `added-${index}` };
+}
+
 /** What one change executes in a cluster of a size; the same change of another Service came before, so that nothing is new. */
 async function executed(
   size: number,

@@ -91,6 +91,7 @@ export class Retries {
   /** What is to be tried now. It stays here until {@link record} says how it went. */
   due(): Keys {
     const keys = new Keys();
+    if (this.#objects.size === 0) return keys;
     const now = this.#options.clock.now();
     for (const objects of this.#classes) {
       for (const { due, keys: some } of objects.values()) {
@@ -103,6 +104,7 @@ export class Retries {
 
   /** When the next object is to be tried; `undefined` if none has failed. */
   get nextDue(): number | undefined {
+    if (this.#objects.size === 0) return undefined;
     let next: number | undefined;
     for (const objects of this.#classes) {
       const [first] = objects.values();

@@ -87,7 +87,7 @@ export class Replacements {
     const keys = new Keys();
     let next: number | undefined;
     for (const replacement of this.#all.values()) {
-      const { virtualServer, until, isAdded } = replacement;
+      const { virtualServer, realServer, until, isAdded } = replacement;
       const now = this.#options.now();
       if (isAdded) {
         // It could not be read; see verify.
@@ -95,7 +95,7 @@ export class Replacements {
         continue;
       }
       replacement.isOffered = until <= now;
-      if (replacement.isOffered) keys.addVirtualServer(virtualServerKey(virtualServer));
+      if (replacement.isOffered) keys.addRealServers(virtualServerKey(virtualServer), [realServer]);
       else next = Math.min(next ?? until, until);
     }
     return { keys, next };

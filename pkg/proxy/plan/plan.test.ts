@@ -1,62 +1,447 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
-import { endpoint, service, servicePort, slice } from '../../../test/support/objects.ts';
-import { Stand, setService, setSlice } from '../../../test/support/proxier.ts';
-import type { Service } from '../../kube/types.ts';
+import { keyedVirtualServer, type VirtualServer, virtualServerKey } from '../../ipvs/ipvs.ts';
+import type { SetEntry } from '../desired/footprint.ts';
+import type { SetId } from '../desired/sets.ts';
+import type { RuleStatus } from '../observed/mirror.ts';
+import type {
+  PlanInput,
+  PlannedEntry,
+  PlannedMark,
+  PlannedRealServer,
+  PlannedRules,
+  PlannedServer,
+} from './input.ts';
+import { printOperation } from './operation.ts';
+import { plan } from './plan.ts';
 
-/** What a first sync does with servers and addresses, in its order: `+vs 172.30.0.1:80/TCP`, `+address 172.30.0.1`. */
-async function firstSync(services: readonly Service[]): Promise<readonly string[]> {
-  const stand = new Stand();
-  for (const one of services) stand.tell(setService(one), setSlice(sliceOf(one)));
-  await stand.sync();
-  await stand.stop();
-  return stand.log
-    .lines()
-    .map((line) => /operation\W+(\+(?:vs|rs|address) [^\s"']+)/.exec(line)?.[1])
-    .filter((operation) => operation !== undefined);
+const needed: ReadonlySet<SetId> = new Set(['clusterIp', 'ipvsIps']);
+const written: RuleStatus = { written: needed, requested: undefined, isFailing: false };
+
+function rules(status: Partial<RuleStatus> | undefined, over: Partial<PlannedRules> = {}) {
+  const known = status === undefined ? undefined : { ...written, ...status };
+  return [{ family: 'IPv4' as const, needed, status: known, ...over }];
 }
 
-function sliceOf({ namespace, name }: Service) {
-  return slice([endpoint('10.0.0.1')], { namespace, name: `${name}-1`, serviceName: name });
+/** Nothing differs. */
+const right: PlanInput = {
+  families: ['IPv4'],
+  hasDevice: true,
+  missingSets: [],
+  rules: rules({}),
+  entries: [],
+  addresses: [],
+  virtualServers: [],
+};
+
+const [vip, otherVip] = [ip('172.30.0.1'), ip('172.30.0.2')];
+
+function virtualServer(over: Partial<VirtualServer> = {}): VirtualServer {
+  return keyedVirtualServer({
+    ...{ address: vip, protocol: 'TCP', port: 80, scheduler: 'rr', flags: 0, timeout: 0 },
+    ...{ prefixLength: 32, persistenceEngine: '', ...over },
+  });
 }
 
-test('an address comes after every server behind it', async () => {
-  const ports = [servicePort(), servicePort({ name: 'other', port: 81 })];
-  expect(await firstSync([service({ ports })])).toEqual([
-    '+vs 172.30.0.1:80/TCP',
-    '+rs 172.30.0.1:80/TCP',
-    '+vs 172.30.0.1:81/TCP',
-    '+address 172.30.0.1',
-  ]);
-});
-
-test('addresses come together, those of urgent Services without waiting for the others', async () => {
-  const at = (last: number, over: Partial<Service>) =>
-    service({ clusterIPs: [ip(`172.30.0.${last}`)], ...over });
-  const services = [
-    at(1, { name: 'a' }),
-    at(2, { name: 'b' }),
-    at(3, { name: 'dns', namespace: 'kube-system' }),
-    at(4, { name: 'kubernetes', namespace: 'default' }),
+function entriesOf({ address, protocol, port }: VirtualServer): readonly SetEntry[] {
+  return [
+    {
+      set: 'clusterIp',
+      family: 'IPv4',
+      entry: { type: 'hash:ip,port', ip: address, protocol, port },
+    },
+    { set: 'ipvsIps', family: 'IPv4', entry: { type: 'hash:ip', ip: address } },
   ];
-  const kinds = (await firstSync(services)).filter((operation) => !operation.startsWith('+rs'));
-  expect(kinds).toEqual([
-    '+vs 172.30.0.4:80/TCP',
-    '+address 172.30.0.4',
-    '+vs 172.30.0.3:80/TCP',
-    '+address 172.30.0.3',
-    '+vs 172.30.0.1:80/TCP',
-    '+vs 172.30.0.2:80/TCP',
-    '+address 172.30.0.1',
-    '+address 172.30.0.2',
-  ]);
+}
+
+/** A virtual server that is wanted, bound, and held unless it is new. */
+function server(
+  over: Partial<PlannedServer> & { readonly of?: VirtualServer; readonly isNew?: true } = {},
+): PlannedServer {
+  const { of = virtualServer(), isNew = false, ...rest } = over;
+  const entries = entriesOf(of);
+  return {
+    key: virtualServerKey(of),
+    urgency: 2,
+    frontEnd: { virtualServer: of, isBound: true, entries },
+    held: isNew ? undefined : of,
+    isAddressHeld: !isNew,
+    marks: isNew ? entries.map((entry): PlannedMark => ({ ...entry, ...standing })) : [],
+    realServers: [],
+    ...rest,
+  };
+}
+
+const standing = { isHeld: true, isPlanned: false };
+const state = {
+  weight: 1,
+  forwarding: 'masquerade',
+  upperThreshold: 0,
+  lowerThreshold: 0,
+} as const;
+const id = { address: ip('10.0.0.1'), port: 8080 };
+
+function realServer(over: {
+  readonly wanted?: { readonly weight?: 0 | 1; readonly podUid?: string };
+  readonly held?: Partial<typeof state> | { readonly weight: number; readonly podUid?: string };
+  readonly drain?: PlannedRealServer['drain'];
+  readonly isResting?: true;
+}): PlannedRealServer {
+  const { wanted, held, drain = 'none', isResting = false } = over;
+  const { podUid: heldPod = 'pod', ...heldState } = { podUid: 'pod', ...held };
+  return {
+    ...id,
+    wanted: wanted && { ...id, weight: 1, podUid: 'pod', ...wanted },
+    held: held && { podUid: heldPod, state: { ...state, ...heldState } },
+    drain,
+    isResting,
+  };
+}
+
+function withServers(...virtualServers: readonly PlannedServer[]): Partial<PlanInput> {
+  return { virtualServers };
+}
+
+function withRealServer(one: Parameters<typeof realServer>[0]): Partial<PlanInput> {
+  return withServers(server({ realServers: [realServer(one)] }));
+}
+
+function entry(set: string, over: Pick<PlannedEntry, 'isWanted' | 'isHeld'>): PlannedEntry {
+  return { set, entry: { type: 'hash:ip', ip: vip }, ...over };
+}
+
+const [allowing, denying] = ['KUBE-CLUSTER-IP', 'KUBE-IPVS-IPS'] as const;
+const [coming, going] = [
+  { isWanted: true, isHeld: false },
+  { isWanted: false, isHeld: true },
+] as const;
+const unbound = { address: vip, isWanted: true, isHeld: false };
+
+type Row = readonly [sentence: string, input: Partial<PlanInput>, operations: readonly string[]];
+
+function operationsFor(over: Partial<PlanInput>): readonly string[] {
+  return plan({ ...right, ...over }).operations.map(printOperation);
+}
+
+describe('the plan for real servers', () => {
+  const rs = '172.30.0.1:80/TCP 10.0.0.1:8080';
+  test.each<Row>([
+    ['one that is as it is wanted is left alone', withRealServer({ wanted: {}, held: {} }), []],
+    ['one that is wanted is added', withRealServer({ wanted: {} }), [`+rs ${rs} weight 1`]],
+    [
+      'one is not added while another pod had its address a moment ago',
+      withRealServer({ wanted: {}, isResting: true }),
+      [],
+    ],
+    ['one that is wanted at weight 0 is not made', withRealServer({ wanted: { weight: 0 } }), []],
+    [
+      'one that is wanted at weight 0 and held gets it',
+      withRealServer({ wanted: { weight: 0 }, held: {} }),
+      [`=rs ${rs} weight 0`],
+    ],
+    [
+      'one that drains and is wanted again gets its weight back',
+      withRealServer({ wanted: {}, held: { weight: 0 }, drain: 'draining' }),
+      [`=rs ${rs} weight 1`],
+    ],
+    [
+      'one with a threshold loses it',
+      withRealServer({ wanted: {}, held: { upperThreshold: 9 } as never }),
+      [`=rs ${rs} weight 1`],
+    ],
+    [
+      'one of another pod is replaced',
+      withRealServer({ wanted: { podUid: 'other' }, held: {} }),
+      [`!rs ${rs}`],
+    ],
+    [
+      'one of another pod that drains is replaced, as it has to go now',
+      withRealServer({ wanted: { podUid: 'other' }, held: { weight: 0 }, drain: 'draining' }),
+      [`!rs ${rs}`],
+    ],
+    [
+      'one of another pod that goes now already is left alone',
+      withRealServer({ wanted: { podUid: 'other' }, held: { weight: 0 }, drain: 'endingNow' }),
+      [],
+    ],
+    [
+      'one whose pod is not known counts as the same',
+      withRealServer({ wanted: { podUid: 'other' }, held: { weight: 1, podUid: '' } }),
+      [],
+    ],
+    [
+      'one for any pod counts as the same',
+      withRealServer({ wanted: { podUid: '*' }, held: {} }),
+      [],
+    ],
+    ['one that nobody wants drains', withRealServer({ held: {} }), [`~rs ${rs}`]],
+    [
+      'one that drains already is left alone',
+      withRealServer({ held: { weight: 0 }, drain: 'draining' }),
+      [],
+    ],
+    [
+      'one at weight 0 that nobody looks after drains',
+      withRealServer({ held: { weight: 0 } }),
+      [`~rs ${rs}`],
+    ],
+    [
+      'a new one stands before an old one drains',
+      withServers(
+        server({
+          realServers: [realServer({ held: {} }), { ...realServer({ wanted: {} }), port: 81 }],
+        }),
+      ),
+      ['+rs 172.30.0.1:80/TCP 10.0.0.1:81 weight 1', `~rs ${rs}`],
+    ],
+  ])('%s', (_, over, expected) => {
+    expect(operationsFor(over)).toEqual(expected);
+  });
 });
 
-test('of a Service with more ports than are planned at once, too, the address comes last', async () => {
-  const ports = Array.from({ length: 200 }, (_, index) =>
-    servicePort({ name: `p${index}`, port: 1000 + index }),
-  );
-  const operations = await firstSync([service({ ports })]);
-  expect(operations.length).toBe(201);
-  expect(operations.at(-1)).toBe('+address 172.30.0.1');
+describe('the plan for virtual servers and their addresses', () => {
+  const more = server({ isNew: true, of: virtualServer({ port: 81 }) });
+  const at = (address: typeof vip, urgency: number) =>
+    server({ isNew: true, urgency, of: virtualServer({ address }) });
+  const both = { addresses: [{ ...unbound, address: otherVip }, unbound] };
+
+  test.each<Row>([
+    ['nothing is done where nothing differs', {}, []],
+    [
+      'a new one is added with its real servers, and flows that came before it are forgotten',
+      withServers(server({ isNew: true, realServers: [realServer({ wanted: {} })] })),
+      [
+        '+vs 172.30.0.1:80/TCP rr',
+        '+rs 172.30.0.1:80/TCP 10.0.0.1:8080 weight 1',
+        '-flows 172.30.0.1:80/TCP',
+      ],
+    ],
+    [
+      'one that is held with other parameters is changed in place',
+      withServers(server({ held: virtualServer({ scheduler: 'lc' }) })),
+      ['=vs 172.30.0.1:80/TCP rr'],
+    ],
+    [
+      'one that nobody wants is deleted',
+      withServers(server({ frontEnd: undefined })),
+      ['-vs 172.30.0.1:80/TCP'],
+    ],
+    [
+      'one that is neither wanted nor held is nothing',
+      withServers(server({ frontEnd: undefined, held: undefined })),
+      [],
+    ],
+    [
+      'an address comes after every server behind it',
+      { ...withServers(server({ isNew: true }), more), addresses: [unbound] },
+      [
+        '+vs 172.30.0.1:80/TCP rr',
+        '+vs 172.30.0.1:81/TCP rr',
+        '+address 172.30.0.1',
+        '-flows 172.30.0.1:80/TCP 172.30.0.1:81/TCP',
+      ],
+    ],
+    [
+      'those of urgent Services do not wait for the others',
+      { ...withServers(at(vip, 2), at(otherVip, 1)), ...both },
+      [
+        '+vs 172.30.0.2:80/TCP rr',
+        '+address 172.30.0.2',
+        '+vs 172.30.0.1:80/TCP rr',
+        '+address 172.30.0.1',
+        '-flows 172.30.0.2:80/TCP 172.30.0.1:80/TCP',
+      ],
+    ],
+    [
+      'addresses of equally urgent ones come together',
+      { ...withServers(at(vip, 2), at(otherVip, 2)), ...both },
+      [
+        '+vs 172.30.0.1:80/TCP rr',
+        '+vs 172.30.0.2:80/TCP rr',
+        '+address 172.30.0.2',
+        '+address 172.30.0.1',
+        '-flows 172.30.0.1:80/TCP 172.30.0.2:80/TCP',
+      ],
+    ],
+    [
+      'an address of which nothing is known is bound again',
+      { addresses: [{ ...unbound, isHeld: undefined }] },
+      ['+address 172.30.0.1'],
+    ],
+    [
+      'an address that nobody wants goes after its virtual server',
+      {
+        ...withServers(server({ frontEnd: undefined })),
+        addresses: [{ address: vip, isWanted: false, isHeld: true }],
+      },
+      ['-vs 172.30.0.1:80/TCP', '-address 172.30.0.1'],
+    ],
+    [
+      'an address of a family that is not served is left alone',
+      { addresses: [{ address: ip('fd00::1'), isWanted: false, isHeld: true }] },
+      [],
+    ],
+  ])('%s', (_, over, expected) => {
+    expect(operationsFor(over)).toEqual(expected);
+  });
+});
+
+describe('the plan for sets and rules', () => {
+  const all = '=rules IPv4 clusterIp ipvsIps';
+  const fewer = new Set<SetId>(['clusterIp']);
+
+  test.each<Row>([
+    [
+      'the device and the sets come first',
+      {
+        hasDevice: false,
+        missingSets: [{ set: 'ipvsIps', family: 'IPv4' }],
+        entries: [entry(allowing, coming)],
+      },
+      ['+device', '+set KUBE-IPVS-IPS hash:ip', '+entry KUBE-CLUSTER-IP 172.30.0.1'],
+    ],
+    [
+      'entries that allow come before those that deny, and go after them in reverse',
+      {
+        entries: [
+          entry(denying, coming),
+          entry(allowing, coming),
+          entry(denying, going),
+          entry(allowing, going),
+        ],
+      },
+      [
+        '+entry KUBE-CLUSTER-IP 172.30.0.1',
+        '+entry KUBE-IPVS-IPS 172.30.0.1',
+        '-entry KUBE-CLUSTER-IP 172.30.0.1',
+        '-entry KUBE-IPVS-IPS 172.30.0.1',
+      ],
+    ],
+    [
+      'entries that are as they are wanted are left alone',
+      {
+        entries: [
+          entry(allowing, { isWanted: true, isHeld: true }),
+          entry(allowing, { isWanted: false, isHeld: false }),
+        ],
+      },
+      [],
+    ],
+    [
+      'an entry of which nothing is known is written again',
+      { entries: [entry(allowing, { isWanted: false, isHeld: undefined })] },
+      ['-entry KUBE-CLUSTER-IP 172.30.0.1'],
+    ],
+    ['rules of which nothing is known are written', { rules: rules(undefined) }, [all]],
+    [
+      'rules that are on their way are not asked for again',
+      {
+        rules: rules({ written: undefined, requested: needed }),
+      },
+      [],
+    ],
+    [
+      'rules for other sets of the same number are written',
+      { rules: rules({ written: new Set<SetId>(['clusterIp', 'loopBack']) }) },
+      ['=rules IPv4 loopBack clusterIp ipvsIps', all],
+    ],
+    ['rules for a set with its first entry come', { rules: rules({ written: fewer }) }, [all]],
+    [
+      'rules for a set without entries go at the end',
+      { rules: rules({}, { needed: fewer }), entries: [entry(allowing, coming)] },
+      ['+entry KUBE-CLUSTER-IP 172.30.0.1', '=rules IPv4 clusterIp'],
+    ],
+    [
+      'an unbound virtual server goes before the entries that allow, a bound one after them',
+      {
+        ...withServers(
+          server({ frontEnd: undefined }),
+          server({
+            of: virtualServer({ address: otherVip }),
+            frontEnd: undefined,
+            isAddressHeld: false,
+          }),
+        ),
+        entries: [entry(allowing, going), entry(denying, going)],
+      },
+      [
+        '-vs 172.30.0.2:80/TCP',
+        '-entry KUBE-CLUSTER-IP 172.30.0.1',
+        '-vs 172.30.0.1:80/TCP',
+        '-entry KUBE-IPVS-IPS 172.30.0.1',
+      ],
+    ],
+  ])('%s', (_, over, expected) => {
+    expect(operationsFor(over)).toEqual(expected);
+  });
+});
+
+describe('what cannot be planned yet', () => {
+  const marks = entriesOf(virtualServer());
+  const bare = marks.map((mark) => ({ ...mark, isHeld: false, isPlanned: false }));
+  const planned = marks.map((mark) => ({ ...mark, isHeld: false, isPlanned: true }));
+  const isNew = { isNew: true } as const;
+
+  interface Later {
+    readonly operations: readonly string[];
+    readonly waiting: number;
+    readonly unmarked: number;
+  }
+
+  test.each<readonly [string, Partial<PlanInput>, Later]>([
+    [
+      'a new virtual server and its address wait for rules that are on their way',
+      { ...withServers(server(isNew)), rules: rules({ written: undefined, requested: needed }) },
+      { operations: [], waiting: 2, unmarked: 0 },
+    ],
+    [
+      'where rules cannot be written nothing waits for them',
+      {
+        ...withServers(server(isNew)),
+        rules: rules({ written: undefined, requested: needed, isFailing: true }),
+      },
+      {
+        operations: ['+vs 172.30.0.1:80/TCP rr', '-flows 172.30.0.1:80/TCP'],
+        waiting: 0,
+        unmarked: 0,
+      },
+    ],
+    [
+      'one that no entry tells as ours gets its entries first',
+      withServers(server({ ...isNew, marks: bare })),
+      {
+        operations: ['+entry KUBE-CLUSTER-IP 172.30.0.1,tcp:80', '+entry KUBE-IPVS-IPS 172.30.0.1'],
+        waiting: 0,
+        unmarked: 2,
+      },
+    ],
+    [
+      'its entries are not planned twice',
+      withServers(server({ ...isNew, marks: planned })),
+      { operations: [], waiting: 0, unmarked: 2 },
+    ],
+    [
+      'an address waits for rules of its own virtual server',
+      {
+        ...withServers(server()),
+        addresses: [unbound],
+        rules: rules({ written: undefined, requested: needed }),
+      },
+      { operations: [], waiting: 1, unmarked: 0 },
+    ],
+    [
+      'an address without a virtual server waits for any rules',
+      { addresses: [unbound], rules: rules({ written: undefined, requested: needed }) },
+      { operations: [], waiting: 1, unmarked: 0 },
+    ],
+  ])('%s', (_, over, expected) => {
+    const { operations, waiting, unmarked } = plan({ ...right, ...over });
+    const count = ({ virtualServers, addresses }: typeof waiting) =>
+      virtualServers.size + addresses.size;
+    expect({
+      operations: operations.map(printOperation),
+      waiting: count(waiting),
+      unmarked: count(unmarked),
+    }).toEqual(expected);
+  });
 });
