@@ -181,6 +181,11 @@ describe('the plan for real servers', () => {
       [],
     ],
     [
+      'one that drains and got a weight from somebody else is set to 0 again',
+      withRealServer({ held: {}, drain: 'draining' }),
+      [`~rs ${rs}`],
+    ],
+    [
       'one at weight 0 that nobody looks after drains',
       withRealServer({ held: { weight: 0 } }),
       [`~rs ${rs}`],

@@ -1,0 +1,84 @@
+import { expect, test } from 'vitest';
+import { ip } from '../../../test/support/addresses.ts';
+import { endpoint, owner, service, servicePort, slice } from '../../../test/support/objects.ts';
+import { virtualServerKey } from '../../ipvs/ipvs.ts';
+import { Yielder } from '../../runner/yielder.ts';
+import { footprint } from '../desired/footprints.ts';
+import { Keys } from '../desired/keys.ts';
+import { Ledger } from '../desired/ledger.ts';
+import { Mirror } from '../observed/mirror.ts';
+import { planParts, singleParts } from './key-parts.ts';
+
+const node = {
+  nodeName: 'here',
+  zone: '',
+  scheduler: 'rr',
+  nodePortAddresses: [],
+  nodeAddresses: new Set<never>(),
+};
+
+/** What a Service with so many ports and endpoints touches. */
+function touchedBy(size: { ports: number; endpoints: number }): { ledger: Ledger; keys: Keys } {
+  const ledger = new Ledger();
+  const ports = Array.from({ length: size.ports }, (_, index) =>
+    servicePort({ name: `p${index}`, port: 1000 + index }),
+  );
+  const endpoints = Array.from({ length: size.endpoints }, (_, index) =>
+    endpoint(`10.0.0.${index}`),
+  );
+  const slices = [slice(endpoints, { ports })];
+  const objects = { service: service({ ports }), slices, vanished: [] };
+  const keys = ledger.set(owner('shop/web', 1), footprint(objects, node));
+  return { ledger, keys };
+}
+
+async function partsOf({ ledger, keys }: { ledger: Ledger; keys: Keys }): Promise<readonly Keys[]> {
+  const yielder = new Yielder(() => 0);
+  const parts: Keys[] = [];
+  for await (const part of planParts(keys, { ledger, mirror: new Mirror(), yielder }))
+    parts.push(part);
+  return parts;
+}
+
+test('what is small is one part', async () => {
+  const touched = touchedBy({ ports: 3, endpoints: 10 });
+  expect(await partsOf(touched)).toEqual([touched.keys]);
+});
+
+test('an address comes with the last of the virtual servers behind it, and each of these once', async () => {
+  const parts = await partsOf(touchedBy({ ports: 200, endpoints: 0 }));
+  expect(
+    parts.map(({ virtualServers, addresses }) => [virtualServers.size, addresses.size]),
+  ).toEqual([
+    [0, 0],
+    [64, 0],
+    [64, 0],
+    [64, 0],
+    [8, 1],
+  ]);
+});
+
+test('virtual servers with many real servers make smaller parts', async () => {
+  const parts = await partsOf(touchedBy({ ports: 50, endpoints: 200 }));
+  const sizes = parts.map(({ virtualServers }) => virtualServers.size).filter((size) => size > 0);
+  expect(sizes).toEqual([10, 10, 10, 10, 10]);
+});
+
+test('single real servers stay single where virtual servers are planned one by one', () => {
+  const keys = new Keys();
+  const id = { address: ip('10.0.0.1'), port: 8080 };
+  const [one, other] = [80, 81].map((port) =>
+    virtualServerKey({ address: ip('172.30.0.1'), protocol: 'TCP', port }),
+  ) as [string, string];
+  keys.addVirtualServer(one);
+  keys.addRealServers(other, [id]);
+  expect(
+    [...singleParts(keys)].map(({ virtualServers, realServers }) => [
+      [...virtualServers],
+      [...realServers].map(([key, ids]) => [key, [...ids.values()]]),
+    ]),
+  ).toEqual([
+    [[one], []],
+    [[], [[other, [id]]]],
+  ]);
+});
