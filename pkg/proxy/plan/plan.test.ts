@@ -88,7 +88,7 @@ function realServer(over: {
   readonly isResting?: true;
 }): PlannedRealServer {
   const { wanted, held, drain = 'none', isResting = false } = over;
-  const { podUid: heldPod = 'pod', ...heldState } = { podUid: 'pod', ...held };
+  const { podUid: heldPod, ...heldState } = { podUid: 'pod', ...held };
   return {
     ...id,
     wanted: wanted && { ...id, weight: 1, podUid: 'pod', ...wanted },
