@@ -99,7 +99,12 @@ describe('requests are those of the tool but for', () => {
 test('what the kernel dumped is read as what was inserted', () => {
   // The kernel answers a get with messages of the type that makes a flow, and so do both dumps.
   const replies = messages.filter(({ type, isRequest }) => !isRequest && type === 0x100);
-  const flows = replies.slice(0, 3).map(({ payload }) => decode(commands.get.reply, payload).body);
+  const flows = replies
+    .slice(0, 3)
+    .map(({ payload }) => decode(commands.get.reply, payload).body)
+    .toSorted(
+      (one, other) => (one.mark ?? 0) - (other.mark ?? 0) || (one.zone ?? 0) - (other.zone ?? 0),
+    );
   const ports = { protocol: 6, sourcePort: 1024, destinationPort: 443 };
   const replyPorts = { protocol: 6, sourcePort: 443, destinationPort: 1024 };
   expect(flows).toMatchObject([

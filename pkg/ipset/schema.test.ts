@@ -88,6 +88,7 @@ const rows: readonly Row[] = [
     lines,
   ],
   ['IPSET_CMD_LIST', 0, (sets) => sets.sets(), older],
+  ['IPSET_CMD_LIST', 1, (sets) => sets.entries(sources.name), older],
   ['IPSET_CMD_HEADER', 0, createAgain, older],
   ['IPSET_CMD_SWAP', 0, (sets) => sets.swap('KUBE-PORTS', 'KUBE-OTHER'), older],
   ['IPSET_CMD_DESTROY', 0, (sets) => sets.destroy('KUBE-OTHER'), older],

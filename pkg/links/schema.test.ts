@@ -29,15 +29,35 @@ type Row = readonly [
 ];
 
 const rows: readonly Row[] = [
-  ['RTM_NEWLINK', 0, 0, (links) => links.ensureDummy(link), []],
+  // The first one that it sends only finds out what the kernel knows.
+  ['RTM_NEWLINK', 1, 0, (links) => links.ensureDummy(link), []],
   ['RTM_NEWADDR', 0, 0, write('bindAddress', 0), []],
   ['RTM_NEWADDR', 1, 0, write('bindAddress', 1), []],
   ['RTM_GETADDR', 0, 0, (links) => links.addresses(), []],
   ['RTM_GETADDR', 1, 1, (links) => links.addresses(), []],
-  ['RTM_GETLINK', 0, 0, (links) => links.hasLink(link), []],
-  ['RTM_DELADDR', 0, 0, write('unbindAddress', 0), []],
+  // It also asks for virtual functions: RTEXT_FILTER_VF.
+  [
+    'RTM_GETLINK',
+    0,
+    0,
+    (links) => links.hasLink(link),
+    ['ours .filter 08000000', 'theirs .filter 09000000'],
+  ],
+  // Without it the address goes whatever its prefix length is.
+  ['RTM_DELADDR', 0, 0, write('unbindAddress', 0), ['theirs .address']],
   ['RTM_DELADDR', 1, 0, write('unbindAddress', 1), []],
-  ['RTM_DELLINK', 0, 0, (links) => links.deleteLink(link), []],
+  // It has looked for the device's number before.
+  [
+    'RTM_DELLINK',
+    0,
+    0,
+    (links) => links.deleteLink(link),
+    [
+      'ours .name 6b7562652d697076733000',
+      'ours header 00000000000000000000000000000000',
+      'theirs header 00000000030000000000000000000000',
+    ],
+  ],
 ];
 
 describe('requests are those of the tool but for', () => {

@@ -2,7 +2,8 @@ import type { BatchFailure, BatchOptions } from '../../pkg/netlink/batch.ts';
 import type { Connection } from '../../pkg/netlink/connection.ts';
 import type { DumpOptions } from '../../pkg/netlink/dump.ts';
 import type { Command } from '../../pkg/netlink/message.ts';
-import { type Codec, encode } from '../../pkg/wire/codec.ts';
+import type { Codec } from '../../pkg/wire/codec.ts';
+import { Writer } from '../../pkg/wire/writer.ts';
 
 /** A request that would have been sent. */
 export interface RecordedRequest {
@@ -60,8 +61,10 @@ export class RecordingConnection
   }
 
   #record<Request>({ name, type, request }: Command<Request, unknown>, value: Request): void {
-    // What it was encoded with reads it back, whatever the type.
-    const codec = request as Codec<unknown>;
-    this.requests.push({ name, type, codec, payload: encode(request, value) });
+    // What is no table has one that writes the same bytes.
+    const codec = request.table ?? (request as Codec<unknown>);
+    const writer = new Writer(256);
+    request.encode(writer, value);
+    this.requests.push({ name, type, codec, payload: writer.written() });
   }
 }
