@@ -41,7 +41,11 @@ export default defineConfig({
             'hack/**/*.test.ts',
             'test/{support,properties,contract,demo,proxier}/**/*.test.ts',
           ],
-          pool: 'threads',
+          // Files of one process share what they import: loading it for each file takes longer than the tests.
+          pool: 'forks',
+          isolate: false,
+          maxWorkers: 2,
+          sequence: { shuffle: { tests: true } },
           // Only a test that hangs ends so: machines may be slow.
           testTimeout: 30_000,
         },

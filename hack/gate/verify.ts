@@ -1,9 +1,12 @@
 /**
- * The gate: every check of `package.json` that needs neither root nor a kernel, two at a time. Says what passed, and prints
- * what the failed ones said. `npm run verify`, or with names: `npm run verify lint types`.
+ * The gate: every check of `package.json` that needs neither root nor a kernel, two at a time. Says what passed and how long it
+ * took, and prints what the failed ones said. `npm run verify`, or with names: `npm run verify lint types`.
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+
+/** How long all of it may take on a quiet machine with two processors, in seconds. */
+const limit = 60;
 
 /** The longest first, so that they overlap with all others. */
 const checks = ['test', 'gate:prove', 'dead', 'types', 'lint', 'layers', 'format'];
@@ -17,6 +20,10 @@ await Promise.all([work(), work()]);
 if (failures.length > 0) process.exitCode = 1;
 const outcome = failures.length > 0 ? `FAILED: ${failures.join(', ')}` : 'all passed';
 console.log(`verify: ${outcome}, ${secondsSince(started)}`);
+if (performance.now() - started > limit * 1000)
+  console.log(
+    `verify: more than ${limit} s. If the machine was quiet, make the longest check shorter.`,
+  );
 
 type Package = { readonly scripts: Readonly<Record<string, string>> };
 

@@ -2,21 +2,33 @@ import type { Clock } from './clock.ts';
 
 /** A clock that stands still until a test moves it. */
 export interface ManualClock extends Clock {
-  /** Moves time on and runs what is due, in order of its time; promises settle between two callbacks. */
+  /**
+   * Moves time on and runs what is due, in order of its time. Before the first callback and after each one, everything runs that
+   * waits for no time: promises, and each turn of the event loop that somebody asked for. Throws if that does not come to an end.
+   */
   advance(milliseconds: number): Promise<void>;
   /** How many callbacks wait. */
   pending(): number;
+}
+
+interface Timer {
+  readonly due: number;
+  readonly callback: () => void;
 }
 
 /** A manual clock at 0; the wall clock starts at 2025-01-01. */
 export function manualClock(): ManualClock {
   let now = 0;
   let sequence = 0;
-  const waiting = new Map<number, { due: number; callback: () => void }>();
-  const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
-  function nextDue(limit: number): [number, { due: number; callback: () => void }] | undefined {
-    const due = [...waiting].filter(([, timer]) => timer.due <= limit);
-    return due.sort(([a, one], [b, other]) => one.due - other.due || a - b)[0];
+  /** In the order in which they were asked for. */
+  const waiting = new Map<number, Timer>();
+  function nextDue(limit: number): [number, Timer] | undefined {
+    let next: [number, Timer] | undefined;
+    for (const entry of waiting) {
+      const { due } = entry[1];
+      if (due <= limit && (next === undefined || due < next[1].due)) next = entry;
+    }
+    return next;
   }
   return {
     now: () => now,
@@ -28,16 +40,42 @@ export function manualClock(): ManualClock {
     },
     async advance(milliseconds) {
       const end = now + milliseconds;
-      await settle();
+      await untilIdle();
       for (let next = nextDue(end); next !== undefined; next = nextDue(end)) {
         const [id, timer] = next;
         waiting.delete(id);
         now = timer.due;
         timer.callback();
-        await settle();
+        await untilIdle();
       }
       now = end;
     },
     pending: () => waiting.size,
   };
+}
+
+/** More turns than any work of a test asks for. */
+const mostTurns = 100_000;
+
+/** Turns of the event loop that {@link untilIdle} asked for itself. */
+let ownTurns = 0;
+
+/** Lets the event loop turn until nobody asks for another turn. */
+async function untilIdle(): Promise<void> {
+  for (let turn = 0; turn < mostTurns; turn++) {
+    await new Promise<void>((resolve) => {
+      ownTurns++;
+      setImmediate(() => {
+        ownTurns--;
+        resolve();
+      });
+    });
+    if (pendingTurns() <= ownTurns) return;
+  }
+  throw new Error('work that waits for no time does not come to an end');
+}
+
+/** How many turns of the event loop are asked for. */
+function pendingTurns(): number {
+  return process.getActiveResourcesInfo().filter((kind) => kind === 'Immediate').length;
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isForeign, Reducer } from '../../pkg/kube/objects/reduce.ts';
 import type { Kind } from '../../pkg/kube/types.ts';
 import { FlakyProxy } from '../support/kube/flaky-proxy.ts';
-import { Follower, type State } from '../support/kube/follower.ts';
+import { Follower, type FollowerOptions, type State } from '../support/kube/follower.ts';
 import { type ApiObject, node, service, slice } from '../support/kube/objects.ts';
 
 /** An API server, its own or a real one, with a way to write objects that is not ours. */
@@ -161,7 +161,7 @@ class Stand {
     return stand;
   }
 
-  async follow(options: { hurry?: number } = {}): Promise<Follower> {
+  async follow(options: FollowerOptions = {}): Promise<Follower> {
     const follower = await Follower.start(this.server.kubeconfig(this.proxy.address), options);
     this.#stack.defer(() => expect(follower.timers).toBe(0));
     return this.#stack.use(follower);

@@ -53,7 +53,7 @@ test.each([
   { timeout: 20_000 },
   async (_name, body) => {
     answerWith(body, {});
-    await using follower = await Follower.start(server.kubeconfig(), { hurry: 40 });
+    await using follower = await Follower.start(server.kubeconfig(), { hurry: 400 });
     await server.requests.until((log) => log.all({ verb: 'list', ...services }).length >= 3);
     expect(follower.changes.filter(({ type }) => type !== 'stale')).toEqual([]);
     server.faults.clear();
@@ -78,7 +78,7 @@ test.each([
 );
 
 test('a list that is empty for once deletes nothing', { timeout: 20_000 }, async () => {
-  await using follower = await Follower.start(server.kubeconfig(), { hurry: 40 });
+  await using follower = await Follower.start(server.kubeconfig(), { hurry: 400 });
   await follower.untilSynced();
   server.faults.hasInitialEvents = false;
   const metadata = { resourceVersion: `${server.revision}` };
@@ -99,7 +99,7 @@ test('a list that is empty for once deletes nothing', { timeout: 20_000 }, async
 test('what went while nobody looked goes, however much, with the second read', {
   timeout: 20_000,
 }, async () => {
-  await using follower = await Follower.start(server.kubeconfig(), { hurry: 40 });
+  await using follower = await Follower.start(server.kubeconfig(), { hurry: 400 });
   await follower.untilSynced();
   await server.stop();
   for (const name of names.slice(5)) server.delete(service(name));

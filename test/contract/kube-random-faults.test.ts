@@ -33,6 +33,7 @@ test.each(seeds)(
     const kubeconfig = server.kubeconfig({ tokenFile });
     await using follower = await Follower.start(kubeconfig, {
       hurry: 100,
+      hurriesDeadlines: true,
       random: () => dice.random(),
     });
     for (let step = 0; step < steps; step++) {

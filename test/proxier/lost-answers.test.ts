@@ -126,7 +126,8 @@ async function throughOneFault(
   await node.stand.settle(isKilled ? 20 : seconds(10));
   faults.end();
   if (isKilled) await node.restart([]);
-  await node.stand.settle(minutes(2));
+  for (let waited = 0; waited < minutes(2) && node.kernel.dump() !== empty; waited += seconds(10))
+    await node.stand.settle(seconds(10));
   return { hasStruck: faults.struck > 0, left: node.kernel.dump(), empty };
 }
 

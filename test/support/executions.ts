@@ -53,10 +53,12 @@ export class ExecutionCounter {
     for (const { url, functions } of result) {
       const file = ours.exec(url)?.[1];
       if (file === undefined) continue;
-      for (const { functionName, ranges } of functions) {
+      for (const { functionName, ranges, isBlockCoverage } of functions) {
         const name = `${file} ${functionName}`;
         const count = ranges.reduce((sum, range) => sum + range.count, 0);
-        if (count > 0) executions.set(name, (executions.get(name) ?? 0) + count);
+        if (count === 0) continue;
+        if (!isBlockCoverage) throw new Error(`${name} was loaded before the counter was made`);
+        executions.set(name, (executions.get(name) ?? 0) + count);
       }
     }
     return executions;

@@ -6,7 +6,20 @@ import { ApiSource } from '../../../pkg/kube/api/source.ts';
 import { loadConnection } from '../../../pkg/kube/credentials/config.ts';
 import { noMetrics } from '../../../pkg/kube/metrics.ts';
 import type { Change, Kind } from '../../../pkg/kube/types.ts';
+import { seconds } from '../../../pkg/runner/clock.ts';
 import { type HurriedClock, hurriedClock } from './hurried-clock.ts';
+
+/** The shortest deadline of a connection; what is shorter is a pause between requests. */
+const shortestDeadline = seconds(5);
+
+/** How a {@link Follower} goes about it. */
+export interface FollowerOptions {
+  /** How many times as fast as the machine's time runs. */
+  readonly hurry?: number;
+  /** Whether deadlines of connections come as much sooner: where a test waits for one. */
+  readonly hurriesDeadlines?: boolean;
+  readonly random?: () => number;
+}
 
 /** What was told, by kind, namespace and name. */
 export type State = Readonly<Record<string, unknown>>;
@@ -19,7 +32,7 @@ export class Follower implements AsyncDisposable {
   readonly changes: Change[] = [];
   readonly log: string[] = [];
   readonly client: HttpClient;
-  readonly #clock: HurriedClock;
+  readonly #clocks: readonly HurriedClock[];
   readonly #state = new Map<string, unknown>();
   readonly #stop = new AbortController();
   readonly #waiting = new Set<() => void>();
@@ -27,10 +40,14 @@ export class Follower implements AsyncDisposable {
 
   private constructor(
     client: HttpClient,
-    { clock, random }: { clock: HurriedClock; random: () => number },
+    {
+      clock,
+      clientClock,
+      random,
+    }: { clock: HurriedClock; clientClock: HurriedClock; random: () => number },
   ) {
     this.client = client;
-    this.#clock = clock;
+    this.#clocks = [clock, clientClock];
     const say = (message: string, details: object = {}) => {
       this.log.push(`${message} ${JSON.stringify(details)}`);
       this.#wake();
@@ -50,7 +67,7 @@ export class Follower implements AsyncDisposable {
   /** Starts to follow the server of a kubeconfig. */
   static async start(
     kubeconfig: string,
-    { hurry = 20, random = Math.random }: { hurry?: number; random?: () => number } = {},
+    { hurry = 20, hurriesDeadlines = false, random = Math.random }: FollowerOptions = {},
   ): Promise<Follower> {
     const folder = mkdtempSync(join(tmpdir(), 'follower-'));
     try {
@@ -58,13 +75,16 @@ export class Follower implements AsyncDisposable {
       writeFileSync(file, kubeconfig);
       const connection = await loadConnection({ kubeconfig: file, master: '' });
       const clock = hurriedClock(hurry);
+      const clientClock = hurriesDeadlines
+        ? hurriedClock(hurry)
+        : hurriedClock(hurry, { deadlinesFrom: shortestDeadline });
       const client = new HttpClient({
         connection,
-        clock,
+        clock: clientClock,
         metrics: noMetrics,
         userAgent: 'kube-proxy/test',
       });
-      return new Follower(client, { clock, random });
+      return new Follower(client, { clock, clientClock, random });
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -115,7 +135,7 @@ export class Follower implements AsyncDisposable {
 
   /** How many timers wait. */
   get timers(): number {
-    return this.#clock.pending();
+    return this.#clocks.reduce((sum, clock) => sum + clock.pending(), 0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

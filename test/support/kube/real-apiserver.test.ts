@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { nameOf } from '../../../pkg/kube/objects/reduce.ts';
 import { service } from './objects.ts';
 import { realApiServer } from './real-apiserver.ts';
@@ -12,6 +12,7 @@ import { realApiServer } from './real-apiserver.ts';
 // How a real kube-apiserver is started, waited for and ended, tried on programs that stand in for it and for etcd.
 
 vi.setConfig({ testTimeout: 60_000, expect: { poll: { timeout: 60_000 } } });
+afterAll(() => vi.resetConfig());
 
 const names = ['etcd', 'kube-apiserver'] as const;
 const forEver = 'exec sleep 1000000';
