@@ -20,7 +20,8 @@ interface Outcome {
 /** Runs the program until it ends, outside of any cluster. */
 async function kubeProxy(...argv: string[]): Promise<Outcome> {
   const child = spawn(process.execPath, [program, ...argv], { env: {} });
-  let [stdout, stderr] = ['', ''];
+  let stdout = '';
+  let stderr = '';
   child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
   child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
   const status = await new Promise<number | null>((resolve) => child.on('close', resolve));

@@ -15,11 +15,20 @@ const ends = {
 connectionsContract('the fake keeps the contract', () => {
   const connections = new FakeIpvsConnections();
   return {
-    ...{ connections, ends, port: 80, realPort: 8080 },
+    connections,
+    ends,
+    port: 80,
+    realPort: 8080,
     connect({ protocol, family, clientPort }) {
       const { client, virtual: address, real: realAddress } = ends[family];
       connections.insert({
-        ...{ protocol, client, clientPort, address, port: 80, realAddress, realPort: 8080 },
+        protocol,
+        client,
+        clientPort,
+        address,
+        port: 80,
+        realAddress,
+        realPort: 8080,
         state: protocol === 'TCP' ? 'ESTABLISHED' : protocol,
       });
     },

@@ -32,8 +32,13 @@ export function parseConnection(line: string): IpvsConnection | 'other' | undefi
   const [from, to, real] = [client, address, realAddress].map(addressOf);
   if (from === undefined || to === undefined || real === undefined) return undefined;
   return {
-    ...{ protocol, client: from, clientPort: portOf(clientPort) },
-    ...{ address: to, port: portOf(port), realAddress: real, realPort: portOf(realPort) },
+    protocol,
+    client: from,
+    clientPort: portOf(clientPort),
+    address: to,
+    port: portOf(port),
+    realAddress: real,
+    realPort: portOf(realPort),
     state: state ?? '',
   };
 }

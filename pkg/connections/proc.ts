@@ -22,7 +22,8 @@ export class ProcIpvsConnections implements IpvsConnections {
     { limit }: { readonly limit: number },
     onConnection: (connection: IpvsConnection) => void,
   ): Promise<ConnectionDump> {
-    let [entries, unreadable] = [0, 0];
+    let entries = 0;
+    let unreadable = 0;
     for await (const lines of this.#chunks()) {
       for (const line of lines) {
         if (entries++ === limit) return { isWhole: false, unreadable };
@@ -40,7 +41,8 @@ export class ProcIpvsConnections implements IpvsConnections {
     const fd = attempt(() => openSync(this.#file, 'r'));
     try {
       const buffer = Buffer.alloc(chunkSize);
-      let [rest, hasHeading] = ['', false];
+      let rest = '';
+      let hasHeading = false;
       for (;;) {
         const length = attempt(() => readSync(fd, buffer));
         const lines = (rest + buffer.toString('latin1', 0, length)).split('\n');

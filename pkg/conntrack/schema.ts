@@ -83,7 +83,6 @@ export const flowName = attributes('CTA', {
 
 /** IPS_SEEN_REPLY and IPS_CONFIRMED of linux/netfilter/nf_conntrack_common.h. */
 export const IPS_SEEN_REPLY = 0x2;
-/** See {@link IPS_SEEN_REPLY}. */
 export const IPS_CONFIRMED = 0x8;
 
 /** A flow to be made. */

@@ -179,7 +179,8 @@ async function version(
   }
   const isDone = ({ status }: ProcessResult) => status === 0;
   const result = await patiently(() => runReading(machine, [program, '--version']), {
-    ...{ pause, isDone },
+    pause,
+    isDone,
   });
   if (!isDone(result)) throw restoreError(operation, { text: '', lines: [] }, result);
   return result;

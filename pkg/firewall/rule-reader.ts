@@ -78,8 +78,11 @@ export class RuleReader {
     const version = await probeVersion(machine, { family, infix, pause });
     const single = `${baseName(family)}${infix}`;
     const found = {
-      ...{ iptables, version, single },
-      ...{ save: `${single}-save`, restore: `${single}-restore` },
+      iptables,
+      version,
+      single,
+      save: `${single}-save`,
+      restore: `${single}-restore`,
     };
     this.#programs.set(family, found);
     return found;
@@ -131,7 +134,9 @@ export class RuleReader {
       const advice =
         'somebody put rules into it that only nft can print: let them move to a table of their own (nft add table)';
       this.#options.log?.error('iptables cannot print a table', undefined, {
-        ...{ family, table, advice },
+        family,
+        table,
+        advice,
       });
     }
   }

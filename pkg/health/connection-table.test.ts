@@ -60,7 +60,8 @@ test("the node's own connections have room of their own, and are bounded as well
 
 test('each step has its deadline, and a connection that is over has none', async () => {
   const { clock, table, closed, enter } = started();
-  const [busy, over] = [enter('busy'), enter('over')];
+  const busy = enter('busy');
+  const over = enter('over');
   enter('silent');
   table.leave(over);
   await clock.advance(9_999);
@@ -78,7 +79,9 @@ test('each step has its deadline, and a connection that is over has none', async
 
 test('answers that nobody takes are given up when all of them are too large, the newest never', () => {
   const { table, closed, excesses, enter } = started();
-  const [slow, slower, third] = [enter('slow'), enter('slower'), enter('third')];
+  const slow = enter('slow');
+  const slower = enter('slower');
+  const third = enter('third');
   const half = connectionLimits.unsent / 2;
   table.sending(slow, half);
   table.sending(slower, half);

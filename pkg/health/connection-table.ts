@@ -147,7 +147,8 @@ export function sourceOf(
   { remoteAddress, localAddress }: Ends,
   isNodeAddress: (address: IpAddress) => boolean,
 ): Pick<Client, 'source' | 'isOwn'> | undefined {
-  const [remote, local] = [addressOf(remoteAddress), addressOf(localAddress)];
+  const remote = addressOf(remoteAddress);
+  const local = addressOf(localAddress);
   if (remote === undefined) return undefined;
   const source = remote.includes(':') ? printPrefix(prefix(remote, 64)) : remote;
   return { source, isOwn: remote === local || isLoopback(remote) || isAnswered(remote) };

@@ -15,7 +15,6 @@ export interface Reply {
 /** Who answers which path, whatever the method. */
 export type Routes = ReadonlyMap<string, () => Reply | Promise<Reply>>;
 
-/** What a {@link HttpServer} is made of. */
 export interface HttpServerOptions {
   /** For the log, as in "health server". */
   readonly name: string;

@@ -89,7 +89,8 @@ export class FakeIpSets implements IpSets {
     const operation = `swap sets ${one} and ${other}`;
     this.calls.swap++;
     this.#inject(operation, { call: 'swap', names: [one, other] });
-    const [first, second] = [this.#held(operation, one), this.#held(operation, other)];
+    const first = this.#held(operation, one);
+    const second = this.#held(operation, other);
     if (contentOf(first.header) !== contentOf(second.header))
       throw new KernelError(operation, 'EINVAL', { detail: 'the sets differ in type' });
     const { header, hasExtensions, entries } = first;

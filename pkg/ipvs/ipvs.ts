@@ -17,9 +17,7 @@ export const IP_VS_SVC_F_HASHED = 0x2;
 export const IP_VS_SVC_F_ONEPACKET = 0x4;
 /** What the scheduler makes of it is its own: for `sh` and `mh` SCHED1 is the fallback, SCHED2 hashes the source port too. */
 export const IP_VS_SVC_F_SCHED1 = 0x8;
-/** See {@link IP_VS_SVC_F_SCHED1}. */
 export const IP_VS_SVC_F_SCHED2 = 0x10;
-/** See {@link IP_VS_SVC_F_SCHED1}. */
 export const IP_VS_SVC_F_SCHED3 = 0x20;
 
 /** The prefix length of a virtual server that somebody gave an IPv4 mask which is no prefix. */

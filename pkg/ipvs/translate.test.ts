@@ -6,27 +6,47 @@ import { type DestStatus, type ServiceStatus, serviceStatus } from './schema.ts'
 import { realServerOf, serviceOf, virtualServerOf } from './translate.ts';
 
 const statistics = {
-  ...{ connections: 0n, incomingPackets: 0n, outgoingPackets: 0n },
-  ...{ incomingBytes: 0n, outgoingBytes: 0n },
+  connections: 0n,
+  incomingPackets: 0n,
+  outgoingPackets: 0n,
+  incomingBytes: 0n,
+  outgoingBytes: 0n,
 };
 const mapped = Uint8Array.from([...Array<number>(10).fill(0), 0xff, 0xff, 10, 96, 0, 1]);
 const ipv4 = Uint8Array.from([172, 30, 0, 1, ...Array<number>(12).fill(0)]);
 
 const service: ServiceStatus = {
-  ...{ family: 2, protocol: 6, address: ipv4, port: 443, scheduler: 'rr', timeout: 0 },
-  ...{ flags: { value: 0, mask: 0 }, netmask: Uint8Array.of(255, 255, 255, 255) },
-  ...{ persistenceEngine: undefined, statistics },
+  family: 2,
+  protocol: 6,
+  address: ipv4,
+  port: 443,
+  scheduler: 'rr',
+  timeout: 0,
+  flags: { value: 0, mask: 0 },
+  netmask: Uint8Array.of(255, 255, 255, 255),
+  persistenceEngine: undefined,
+  statistics,
 };
 const dest: DestStatus = {
-  ...{ address: ipv4, port: 80, family: 2, forwarding: 0, weight: 1 },
-  ...{ upperThreshold: 0, lowerThreshold: 0 },
-  ...{ activeConnections: 0, inactiveConnections: 0, persistentConnections: 0, statistics },
+  address: ipv4,
+  port: 80,
+  family: 2,
+  forwarding: 0,
+  weight: 1,
+  upperThreshold: 0,
+  lowerThreshold: 0,
+  activeConnections: 0,
+  inactiveConnections: 0,
+  persistentConnections: 0,
+  statistics,
 };
 
 test('an IPv4-mapped IPv6 virtual server is not that of the IPv4 address, and goes back as it came', () => {
   const found = virtualServerOf({
     ...service,
-    ...{ family: 10, address: mapped, netmask: encode(u32, 128) },
+    family: 10,
+    address: mapped,
+    netmask: encode(u32, 128),
   });
   expect(found).toMatchObject({ address: '::ffff:10.96.0.1', prefixLength: 128 });
   if (found === undefined) throw new Error('no virtual server');

@@ -43,7 +43,6 @@ export interface KubeEvent {
   readonly note: string;
 }
 
-/** What the recorder needs to work. */
 export interface EventRecorderOptions {
   readonly client: Client;
   readonly clock: Clock;

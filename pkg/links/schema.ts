@@ -9,7 +9,6 @@ export const NETLINK_ROUTE = 0;
 
 /** RTNLGRP_* of linux/rtnetlink.h. */
 export const RTNLGRP_IPV4_IFADDR = 5;
-/** See {@link RTNLGRP_IPV4_IFADDR}. */
 export const RTNLGRP_IPV6_IFADDR = 9;
 
 /** RTEXT_FILTER_SKIP_STATS of linux/rtnetlink.h: counters are most of a link's message. */

@@ -11,7 +11,6 @@ const retryInterval = seconds(0.1);
 /** Writes bytes to where they are read, and gives how many it took: 0 if the reader is slow. Throws if there is none. */
 export type WriteBytes = (bytes: Uint8Array) => number;
 
-/** What a line buffer needs to work. */
 export interface LineBufferOptions {
   readonly write: WriteBytes;
   readonly clock: Clock;

@@ -7,7 +7,8 @@ import { openStandardError } from './standard-error.ts';
 import { wholeLine } from './text-line.ts';
 
 /** How long the end waits for a reader: so often, so many milliseconds. */
-const [lastTries, lastPause] = [20, 10];
+const lastTries = 20;
+const lastPause = 10;
 
 /** What a message speaks of: short values under names, `{ service: 'shop/cart', count: 3 }`. */
 export type Fields = Readonly<Record<string, unknown>>;

@@ -34,7 +34,8 @@ describe('a scrape', () => {
     ]);
   });
   test('two programs in one process count apart', async () => {
-    const [one, other] = [createMetrics(), createMetrics()];
+    const one = createMetrics();
+    const other = createMetrics();
     one.failedServices.set({}, 3);
     expect(await lines(one, 'kubeproxy_ipvs_failed_services')).toEqual([
       'kubeproxy_ipvs_failed_services 3',

@@ -55,7 +55,8 @@ export type Metrics = { readonly [Name in keyof Table]: MetricOf<Table[Name]> } 
  * are numbers that others count.
  */
 export function createMetrics(readings: readonly Reading[] = []): Metrics {
-  const [main, few] = [new Registry(), new Registry()];
+  const main = new Registry();
+  const few = new Registry();
   for (const reading of [...processReadings, ...readings]) register(reading, main);
   const metrics = [...createAll(table, main), ...createAll(indicators, few)];
   return {

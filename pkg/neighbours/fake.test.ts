@@ -3,8 +3,11 @@ import { neighboursContract } from '../../test/contract/neighbours.ts';
 import { ip } from '../../test/support/addresses.ts';
 import { FakeNeighbours } from './fake.ts';
 
-const [neighbour, beyond, absent] = [ip('10.0.1.1'), ip('10.0.2.1'), ip('10.0.1.77')];
-const [nowhere, own] = [ip('203.0.113.1'), ip('10.0.1.10')];
+const neighbour = ip('10.0.1.1');
+const beyond = ip('10.0.2.1');
+const absent = ip('10.0.1.77');
+const nowhere = ip('203.0.113.1');
+const own = ip('10.0.1.10');
 
 describe('the fake keeps the contract', () => {
   neighboursContract(() => {
@@ -12,7 +15,12 @@ describe('the fake keeps the contract', () => {
     neighbours.unreachable.add(nowhere);
     neighbours.local.add(own);
     return {
-      ...{ neighbours, neighbour, beyond, absent, nowhere, own },
+      neighbours,
+      neighbour,
+      beyond,
+      absent,
+      nowhere,
+      own,
       send(address) {
         if (address === absent) neighbours.unreachable.add(absent);
       },

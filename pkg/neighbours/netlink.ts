@@ -13,7 +13,13 @@ interface Hop {
 
 /** Fields that no request here uses. */
 const anyRoute = {
-  ...{ sourceLength: 0, tos: 0, table: 0, protocol: 0, scope: 0, type: 0, flags: 0 },
+  sourceLength: 0,
+  tos: 0,
+  table: 0,
+  protocol: 0,
+  scope: 0,
+  type: 0,
+  flags: 0,
 } as const;
 const anyNeighbour = { state: 0, flags: 0, type: 0 } as const;
 

@@ -13,7 +13,6 @@ import type { Place, Template, Variable } from '../wire/template.ts';
 
 /** AF_INET and AF_INET6 of linux/socket.h, NFPROTO_IPV4 and NFPROTO_IPV6 too. */
 export const AF_INET = 2;
-/** See {@link AF_INET}. */
 export const AF_INET6 = 10;
 
 /** 4 or 16 bytes in network order: the length is the family. */

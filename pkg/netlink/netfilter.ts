@@ -7,9 +7,7 @@ export const NETLINK_NETFILTER = 12;
 
 /** NFNL_SUBSYS_* of linux/netfilter/nfnetlink.h. */
 export const NFNL_SUBSYS_CTNETLINK = 1;
-/** See {@link NFNL_SUBSYS_CTNETLINK}. */
 export const NFNL_SUBSYS_IPSET = 6;
-/** See {@link NFNL_SUBSYS_CTNETLINK}. */
 export const NFNL_SUBSYS_NFTABLES = 10;
 
 /** nfgenmsg before its attributes. Version and resource id are 0 in requests, and say nothing of use in answers. */

@@ -25,9 +25,12 @@ interface Segment {
 export function synPacket(connection: ClientConnection, sequence: number): Uint8Array {
   const { server, serverPort, client, clientPort } = connection;
   return packet({
-    ...{ source: server, sourcePort: serverPort },
-    ...{ destination: client, destinationPort: clientPort },
-    ...{ sequence, flags: TCP_SYN },
+    source: server,
+    sourcePort: serverPort,
+    destination: client,
+    destinationPort: clientPort,
+    sequence,
+    flags: TCP_SYN,
   });
 }
 
@@ -35,9 +38,12 @@ export function synPacket(connection: ClientConnection, sequence: number): Uint8
 export function rstPacket(connection: ClientConnection, sequence: number): Uint8Array {
   const { server, serverPort, client, clientPort } = connection;
   return packet({
-    ...{ source: client, sourcePort: clientPort },
-    ...{ destination: server, destinationPort: serverPort },
-    ...{ sequence, flags: TCP_RST },
+    source: client,
+    sourcePort: clientPort,
+    destination: server,
+    destinationPort: serverPort,
+    sequence,
+    flags: TCP_RST,
   });
 }
 

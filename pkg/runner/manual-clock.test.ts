@@ -7,7 +7,7 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 async function work(turns: number, done: () => void): Promise<void> {
   for (let count = 0; count < turns; count++) {
     await turn();
-    for (let promise = 0; promise < 10; promise++) await undefined;
+    for (let promise = 0; promise < 10; promise++) await Promise.resolve();
   }
   done();
 }

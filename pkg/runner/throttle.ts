@@ -18,7 +18,8 @@ export class Throttle {
 
   /** Whether what the key names may happen now; if so, not again within the interval. */
   allows(key: string): boolean {
-    const [now, last] = [this.#clock.now(), this.#allowed.get(key)];
+    const now = this.#clock.now();
+    const last = this.#allowed.get(key);
     if (last !== undefined && now - last < this.#interval) return false;
     this.#allowed.delete(key);
     this.#allowed.set(key, now);

@@ -30,7 +30,7 @@ export interface Codec<T> extends Encoder<T>, Decoder<T> {
 /** The TypeScript type that a codec reads and writes. */
 export type ValueOf<C> = C extends Codec<infer T> ? T : never;
 
-/** What a codec is made of. */
+/** How the bytes of a codec are laid out: what the property tests derive their values from. */
 export type Shape =
   | { readonly kind: 'integer'; readonly bits: 8 | 16 | 32; readonly isSigned: boolean }
   | { readonly kind: 'u64' }

@@ -163,11 +163,19 @@ function createProxier(onFirstSync: () => void): Proxier {
   const { ipsets, links, firewall, conntrack, neighbours } = new FakeKernel();
   const health = new ProxyHealth({ clock, syncPeriod: minutes(60) });
   return new Proxier({
-    ...{ ipsets, links, firewall, neighbours, clock, log, settings: keptSettings },
+    ipsets,
+    links,
+    firewall,
+    neighbours,
+    clock,
+    log,
+    settings: keptSettings,
     ipvs: new NetlinkIpvs(connection, new SomeFamily(connection, 'IPVS')),
     flows: new FlowForgetter({
       log,
-      ...{ conntrack, clock, settings: keptSettings },
+      conntrack,
+      clock,
+      settings: keptSettings,
       onReconciled: () => undefined,
       onFailed: ({ error }) => console.error(error),
     }),
@@ -176,7 +184,10 @@ function createProxier(onFirstSync: () => void): Proxier {
       firstSyncDone: onFirstSync,
       synced: () => onSynced(),
     },
-    ...{ nodeName: 'here', families: ['IPv4', 'IPv6'], scheduler: 'rr', excluded: [] },
+    nodeName: 'here',
+    families: ['IPv4', 'IPv6'],
+    scheduler: 'rr',
+    excluded: [],
     ruleSettings: {
       masqueradeMark: 0x4000,
       masqueradeAll: false,

@@ -16,7 +16,8 @@ export function benchChanges(sizes: readonly Size[], folder: string): void {
   const results = sizes.map((size) =>
     inNamespace((namespace) =>
       measure<Record<string, number[]>>(namespace, 'changes', {
-        ...{ folder, ...size },
+        folder,
+        ...size,
         count: Math.min(timed, size.services),
       }),
     ),

@@ -40,10 +40,8 @@ const ways = Object.entries(counts).flatMap(([way, count]) =>
 );
 
 const network = new Network();
-const [pod, caller] = [
-  network.addPod('pod', [ip('10.0.1.1')]),
-  network.addPod('caller', [ip('10.0.1.11')]),
-];
+const pod = network.addPod('pod', [ip('10.0.1.1')]);
+const caller = network.addPod('caller', [ip('10.0.1.11')]);
 const proxy = new NodeProxy(network.node.namespace);
 const virtualServers = ways.map((_, index) =>
   serve(pod, { protocol: 'TCP', port: portOf(index), address: ip('10.0.1.1') }),
@@ -58,7 +56,8 @@ const tell = (ready: boolean) =>
   );
 
 /** When the kernel said that a real server has no connection left, and when that it is there no more. */
-const [emptyAt, goneAt] = [new Map<number, number>(), new Map<number, number>()];
+const emptyAt = new Map<number, number>();
+const goneAt = new Map<number, number>();
 
 try {
   proxy.tell(...ways.map((_, index) => setService(serviceOf(index))));

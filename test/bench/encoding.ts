@@ -14,8 +14,12 @@ export function encodeDestinations(): { readonly cold: number; readonly warm: nu
   const row = { ...newDest, type: 30 };
   const server = { address: ip('172.30.0.1'), protocol: 'TCP', port: 443 } as const;
   const realServer = {
-    ...{ address: ip('10.0.0.7'), port: 8080, weight: 1, forwarding: 'masquerade' as const },
-    ...{ upperThreshold: 0, lowerThreshold: 0 },
+    address: ip('10.0.0.7'),
+    port: 8080,
+    weight: 1,
+    forwarding: 'masquerade' as const,
+    upperThreshold: 0,
+    lowerThreshold: 0,
   };
   const encode = (count: number): number => {
     const start = performance.now();

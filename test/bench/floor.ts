@@ -16,7 +16,9 @@ export function play(file: string): Played {
   const bytes = new Uint8Array(readFileSync(file));
   const view = new DataView(bytes.buffer);
   const sockets = new Map<number, NetlinkSocket>();
-  let [sends, messages, refused] = [0, 0, 0];
+  let sends = 0;
+  let messages = 0;
+  let refused = 0;
   const start = performance.now();
   for (let at = 0; at < bytes.length; sends++) {
     const protocol = view.getUint32(at, true);

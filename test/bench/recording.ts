@@ -87,15 +87,25 @@ function wanted(services: number, endpoints: number) {
 
 function virtualServerAt(ip: IpAddress): VirtualServer {
   return {
-    ...{ address: ip, protocol: 'TCP', port: 80, scheduler: 'rr' },
-    ...{ flags: 0, timeout: 0, prefixLength: 32, persistenceEngine: '' },
+    address: ip,
+    protocol: 'TCP',
+    port: 80,
+    scheduler: 'rr',
+    flags: 0,
+    timeout: 0,
+    prefixLength: 32,
+    persistenceEngine: '',
   };
 }
 
 function realServerAt(ip: IpAddress) {
   return {
-    ...{ address: ip, port: 8080, weight: 1, forwarding: 'masquerade' as const },
-    ...{ upperThreshold: 0, lowerThreshold: 0 },
+    address: ip,
+    port: 8080,
+    weight: 1,
+    forwarding: 'masquerade' as const,
+    upperThreshold: 0,
+    lowerThreshold: 0,
   };
 }
 

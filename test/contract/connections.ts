@@ -50,7 +50,8 @@ export function connectionsContract(name: string, make: () => ConnectionsSubject
       const { client, virtual, real } = ends[family];
       const both = { client, address: virtual, port, realAddress: real, realPort };
       expect(await dump()).toEqual({
-        ...{ isWhole: true, unreadable: 0 },
+        isWhole: true,
+        unreadable: 0,
         found: [
           { ...both, protocol: 'TCP', clientPort: 20_001, state: 'ESTABLISHED' },
           { ...both, protocol: 'UDP', clientPort: 20_002, state: 'UDP' },

@@ -218,7 +218,8 @@ export function ipSetsContract(make: () => IpSetsSubject | Promise<IpSetsSubject
 
     test('are written in order: the last write of an entry stands', async () => {
       ipsets.create(hash('hash:ip,port'));
-      const [one, other] = [service('172.30.0.1'), service('172.30.0.2')];
+      const one = service('172.30.0.1');
+      const other = service('172.30.0.2');
       expect(
         ipsets.write([add(one), remove(one), remove(other), add(other), add(one), remove(one)]),
       ).toEqual([]);
@@ -227,7 +228,8 @@ export function ipSetsContract(make: () => IpSetsSubject | Promise<IpSetsSubject
 
     test('keep their order behind one that fails', async () => {
       ipsets.create(hash('hash:ip,port'));
-      const [one, other] = [service('172.30.0.1'), service('172.30.0.2')];
+      const one = service('172.30.0.1');
+      const other = service('172.30.0.2');
       const bad = service('fd00:172:30::1');
       const failures = ipsets.write([add(bad), add(one), remove(bad), remove(one), add(other)]);
       expect(codes(failures)).toEqual([

@@ -24,16 +24,26 @@ function virtualServer(text: string, changes: Partial<VirtualServer> = {}): Virt
   const address = ip(text);
   const prefixLength = text.includes(':') ? 128 : 32;
   return {
-    ...{ address, protocol: 'TCP', port: 443, scheduler: 'rr', flags: 0 },
-    ...{ timeout: 0, prefixLength, persistenceEngine: '' },
+    address,
+    protocol: 'TCP',
+    port: 443,
+    scheduler: 'rr',
+    flags: 0,
+    timeout: 0,
+    prefixLength,
+    persistenceEngine: '',
     ...changes,
   } as VirtualServer;
 }
 
 function realServer(text: string, changes: Partial<RealServer> = {}): RealServer {
   return {
-    ...{ address: ip(text), port: 80, weight: 1, forwarding: 'masquerade' },
-    ...{ upperThreshold: 0, lowerThreshold: 0 },
+    address: ip(text),
+    port: 80,
+    weight: 1,
+    forwarding: 'masquerade',
+    upperThreshold: 0,
+    lowerThreshold: 0,
     ...changes,
   } as RealServer;
 }
@@ -247,7 +257,9 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
         expect(await ipvs.realServers(asked)).toEqual([
           {
             ...each,
-            ...{ activeConnections: 0, inactiveConnections: 0, persistentConnections: 0 },
+            activeConnections: 0,
+            inactiveConnections: 0,
+            persistentConnections: 0,
             statistics: none,
           },
         ]);

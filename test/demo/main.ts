@@ -35,7 +35,8 @@ const { values: options } = parseArgs({
   },
 });
 const report = new Report({ isColoured: process.env['DEMO_COLOUR'] === 'yes' });
-const [interrupted, failed] = [Promise.withResolvers<never>(), Promise.withResolvers<never>()];
+const interrupted = Promise.withResolvers<never>();
+const failed = Promise.withResolvers<never>();
 for (const { promise } of [interrupted, failed]) promise.catch(() => undefined); // it may come when nobody waits any more
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => interrupted.reject(new Interruption(signal)));

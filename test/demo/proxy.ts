@@ -36,7 +36,8 @@ export class ProxyProcess {
       detached: true, // Ctrl-C is for the demo, which ends it in its own time
     });
     closeSync(log);
-    const [ended, died] = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
+    const ended = Promise.withResolvers<string>();
+    const died = Promise.withResolvers<string>();
     this.ended = ended.promise;
     this.died = died.promise;
     const end = (how: string) => {

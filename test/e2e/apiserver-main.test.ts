@@ -23,7 +23,8 @@ function start(...flags: string[]) {
 
 describe('the test API server as a process', () => {
   it('says where it listens, serves what it loaded, and ends when told to', async () => {
-    const [manifest, kubeconfig] = [join(folder, 'all.yaml'), join(folder, 'kubeconfig')];
+    const manifest = join(folder, 'all.yaml');
+    const kubeconfig = join(folder, 'kubeconfig');
     writeFileSync(
       manifest,
       'apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n',

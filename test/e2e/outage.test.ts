@@ -138,7 +138,8 @@ describe('an API server', () => {
 
 const given = process.env['KUBE_FAULTS_SEED'];
 const seeds = given === undefined ? [1, 2, 3, 4] : given.split(',').map(Number);
-const [steps, names] = [50, 8];
+const steps = 50;
+const names = 8;
 
 test.each(seeds)(
   'after random faults the kernel is that of a run without faults (seed %d)',

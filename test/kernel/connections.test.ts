@@ -49,7 +49,10 @@ connectionsContract('the table of the kernel', () => {
   const opened: Connection[] = [];
   const leave = namespace.enter();
   return {
-    ...{ connections: new ProcIpvsConnections(), ends, port, realPort },
+    connections: new ProcIpvsConnections(),
+    ends,
+    port,
+    realPort,
     async connect(to: { protocol: Protocol; family: Family; clientPort: number }) {
       const { protocol, family, clientPort: sourcePort } = to;
       const address = ends[family].virtual;

@@ -68,11 +68,9 @@ function without(shop: ShopService, protocol: 'TCP'): Partial<Service> {
 }
 
 describe('with a deadline of six seconds', () => {
-  const [shop, talking, again] = [
-    new ShopService('web', 2),
-    new ShopService('talking', 3),
-    new ShopService('again', 4),
-  ];
+  const shop = new ShopService('web', 2);
+  const talking = new ShopService('talking', 3);
+  const again = new ShopService('again', 4);
   let proxy: NodeProxy;
 
   beforeAll(async () => {
@@ -89,7 +87,8 @@ describe('with a deadline of six seconds', () => {
   });
 
   test('a Service that is deleted refuses new clients, and cuts old ones at the deadline unless they talk', async () => {
-    const [waiting, fromOutside] = [await idle(caller, shop.vip), await idle(crowd, shop.nodePort)];
+    const waiting = await idle(caller, shop.vip);
+    const fromOutside = await idle(crowd, shop.nodePort);
     const streams = await Promise.all([
       stream(caller, talking.vip),
       stream(node, talking.vip),

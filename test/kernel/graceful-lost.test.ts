@@ -64,7 +64,8 @@ function connections({ vip, nodePort }: { vip: Target; nodePort: Target }): Prom
 
 describe.each(lost)('a pod that is lost: $pod.name', ({ pod, shop, side }) => {
   test('counts as dead when its packets went unanswered, and its clients are told', async () => {
-    const [talking, waiting] = [await connections(shop), await connections(shop)];
+    const talking = await connections(shop);
+    const waiting = await connections(shop);
     for (const connection of [...talking, ...waiting])
       expect(await connection.ask()).toMatchObject({ kind: 'answer', server: pod.name });
     network.cut(pod, { side });

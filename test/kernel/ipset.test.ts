@@ -86,7 +86,8 @@ describe('beside the ipset tool', () => {
 
   test('what is written is what the tool saves', () => {
     for (const header of headers) ipsets.create(header);
-    const [vip, vip6] = [ip('172.30.0.1'), ip('fd00:172:30::1')];
+    const vip = ip('172.30.0.1');
+    const vip6 = ip('fd00:172:30::1');
     const dns = { protocol: 'UDP', port: 53 } as const;
     const add = (set: string, entry: EntryWrite['entry']): EntryWrite => ({
       kind: 'addEntry',

@@ -39,13 +39,21 @@ const getAddress = row('RTM_GETADDR', 22);
 function loopback(index: number, ballast?: Uint8Array): AddressMessage {
   const local = ip(`10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`);
   return {
-    ...{ family: addressFamily(local), prefixLength: 32, flags: 0, scope: 0, index: lo },
+    family: addressFamily(local),
+    prefixLength: 32,
+    flags: 0,
+    scope: 0,
+    index: lo,
     attributes: { local, ballast },
   };
 }
 
 const everything: AddressMessage = {
-  ...{ family: 0, prefixLength: 0, flags: 0, scope: 0, index: 0 },
+  family: 0,
+  prefixLength: 0,
+  flags: 0,
+  scope: 0,
+  index: 0,
   attributes: {},
 };
 

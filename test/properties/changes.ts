@@ -92,7 +92,8 @@ export const aWholeService: fc.Arbitrary<readonly Change[]> = fc
       itsService,
       setSlice({
         ...itsSlice.object,
-        ...{ serviceName, name: `${serviceName}-1` },
+        serviceName,
+        name: `${serviceName}-1`,
         ports: ports.map(({ protocol: proto }) => ({ name: '', protocol: proto, port: 8080 })),
       }),
     ];

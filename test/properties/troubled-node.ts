@@ -13,12 +13,22 @@ import type { Story, Trouble } from './stories.ts';
 
 /** What somebody else has on the node. */
 const strangers: VirtualServer = {
-  ...{ address: ip('198.18.0.1'), protocol: 'TCP', port: 80, scheduler: 'wlc' },
-  ...{ flags: 0, timeout: 0, prefixLength: 32, persistenceEngine: '' },
+  address: ip('198.18.0.1'),
+  protocol: 'TCP',
+  port: 80,
+  scheduler: 'wlc',
+  flags: 0,
+  timeout: 0,
+  prefixLength: 32,
+  persistenceEngine: '',
 };
 const foreignRealServer: RealServer = {
-  ...{ address: ip('198.18.0.2'), port: 80, weight: 5, forwarding: 'direct' },
-  ...{ upperThreshold: 0, lowerThreshold: 0 },
+  address: ip('198.18.0.2'),
+  port: 80,
+  weight: 5,
+  forwarding: 'direct',
+  upperThreshold: 0,
+  lowerThreshold: 0,
 };
 
 /** An address that the node has for a while. */
@@ -107,7 +117,8 @@ export class TroubledNode {
         return;
       case 'deed':
         await doForeignDeed(trouble.deed, {
-          ...{ kernel, dice: this.#dice },
+          kernel,
+          dice: this.#dice,
           isOurs: ({ address }) => address !== strangers.address,
         });
         return;
@@ -169,8 +180,9 @@ export class TroubledNode {
   /** Counters of a server that is asked, and that answers if it has connections. */
   #packets(isAnswering: boolean): Statistics {
     const now = BigInt(++this.#clients);
-    const [incomingPackets, outgoingPackets] = [now, isAnswering ? now : 0n];
-    return { ...{ incomingPackets, outgoingPackets }, ...noBytes };
+    const incomingPackets = now;
+    const outgoingPackets = isAnswering ? now : 0n;
+    return { incomingPackets, outgoingPackets, ...noBytes };
   }
 
   #flow(virtualServer: VirtualServer, realServer: RealServer): Omit<Flow, 'id'> {
@@ -180,14 +192,20 @@ export class TroubledNode {
     return {
       protocol: virtualServer.protocol,
       original: {
-        ...{ source: client, sourcePort: port },
-        ...{ destination: virtualServer.address, destinationPort: virtualServer.port },
+        source: client,
+        sourcePort: port,
+        destination: virtualServer.address,
+        destinationPort: virtualServer.port,
       },
       reply: {
-        ...{ source: realServer.address, sourcePort: realServer.port },
-        ...{ destination: client, destinationPort: port },
+        source: realServer.address,
+        sourcePort: realServer.port,
+        destination: client,
+        destinationPort: port,
       },
-      ...{ zone: 0, mark: 0, status: 0 },
+      zone: 0,
+      mark: 0,
+      status: 0,
       tcpState: virtualServer.protocol === 'TCP' ? 'ESTABLISHED' : undefined,
     };
   }

@@ -9,7 +9,8 @@ import { recordingReporter, remove, Stand, setService, setSlice } from '../suppo
 // What Services ask for by annotations, and what is said of a Service to its owner.
 
 const web = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
-const [one, two] = [endpoint('10.0.0.1'), endpoint('10.0.0.2')];
+const one = endpoint('10.0.0.1');
+const two = endpoint('10.0.0.2');
 const dying = { ...two, ready: false, serving: false, terminating: true };
 const stands: Stand[] = [];
 

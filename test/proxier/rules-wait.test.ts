@@ -12,7 +12,9 @@ afterEach(async () => {
   for (const stand of stands.splice(0)) await stand.stop();
 });
 
-const [one, two, three] = [endpoint('10.0.0.1'), endpoint('10.0.0.2'), endpoint('10.0.0.3')];
+const one = endpoint('10.0.0.1');
+const two = endpoint('10.0.0.2');
+const three = endpoint('10.0.0.3');
 const web = [setService(service()), setSlice(slice([one, two]))];
 /** Another Service, on 172.30.0.2. */
 const db = [

@@ -15,7 +15,9 @@ export const nodeWeb: VirtualServerId = {
   port: 30_080,
 };
 /** Its endpoints. */
-export const [one, two] = [endpoint('10.0.0.1'), endpoint('10.0.0.2')];
+export const one = endpoint('10.0.0.1');
+/** An endpoint of `shop/web`, beside {@link one}. */
+export const two = endpoint('10.0.0.2');
 const realServer: RealServerId = { address: two.address, port: 8080 };
 /** {@link two} in other conditions. */
 export const terminating = { ...two, ready: false, terminating: true };

@@ -9,8 +9,8 @@ const ours = /\/(pkg\/(?!.*(fake|manual-clock|memory|[.]test)[.]ts).*[.]ts)$/;
 
 /**
  * Counts, by V8's own coverage, what work executes: loops that grow are seen, whatever time they take. What the engine does
- * by itself (copying a set, looking for a text) is not counted, nor are loops of modules that were loaded before the counter
- * was made.
+ * by itself (copying a set, looking for a text) is not counted. Loops of modules that were loaded before the counter was made would
+ * not be either: to run such a module is an error.
  */
 export class ExecutionCounter {
   readonly #session = new Session();
@@ -22,6 +22,7 @@ export class ExecutionCounter {
   static async start(): Promise<ExecutionCounter> {
     setFlagsFromString('--no-maglev'); // what it compiles does not count
     setFlagsFromString('--no-turbofan'); // nor all of what the next one does
+    setFlagsFromString('--no-compilation-cache'); // a module that is loaded again would be the one that does not count
     const counter = new ExecutionCounter();
     counter.#session.connect();
     await counter.#session.post('Profiler.enable');
@@ -44,6 +45,7 @@ export class ExecutionCounter {
     this.#session.disconnect();
     setFlagsFromString('--maglev');
     setFlagsFromString('--turbofan');
+    setFlagsFromString('--compilation-cache');
   }
 
   /** What ran since the last time. */

@@ -49,7 +49,8 @@ export class NodeProxy {
     this.#close = () => {
       for (const opened of [ipvs, netfilter, route, this.resetter]) opened.close();
     };
-    const [clock, log] = [systemClock, this.log];
+    const clock = systemClock;
+    const log = this.log;
     const settings = kernelSettings({ log, ...settingsOver });
     settings.apply();
     const conntrack = new NetlinkConntrack(netfilter);
@@ -57,8 +58,12 @@ export class NodeProxy {
       this.clients[kind] += clients;
     };
     const clientReset = new ClientResets({
-      ...{ conntrack, connections: new ProcIpvsConnections(), resetter: this.resetter },
-      ...{ settings, clock, log },
+      conntrack,
+      connections: new ProcIpvsConnections(),
+      resetter: this.resetter,
+      settings,
+      clock,
+      log,
       onSent: count('sent'),
       onFailed: count('failed'),
       onSkipped: count('skipped'),

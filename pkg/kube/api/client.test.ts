@@ -319,7 +319,8 @@ describe('a list', () => {
     };
     const used = () => process.memoryUsage().arrayBuffers;
     const before = used();
-    let [items, most] = [0, 0];
+    let items = 0;
+    let most = 0;
     const onItems = (some: readonly unknown[]) => {
       items += some.length;
       most = Math.max(most, used() - before);

@@ -62,7 +62,6 @@ export interface WatchOptions extends RequestOptions {
   readonly onEvents: (events: readonly unknown[]) => void;
 }
 
-/** What the client needs to work. */
 export interface ClientOptions {
   readonly connection: Connection;
   readonly clock: Clock;

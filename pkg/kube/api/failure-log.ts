@@ -4,7 +4,6 @@ import type { KubeLog } from '../metrics.ts';
 /** After how long a failure that goes on is told again. */
 const reminderInterval = minutes(5);
 
-/** What a failure log works with. */
 export interface FailureLogOptions {
   readonly clock: Clock;
   readonly log: KubeLog;

@@ -92,7 +92,8 @@ export class FakeClient implements Client {
   #start(path: string, { signal, query = {}, type, ownConnection, ...started }: Started) {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const { head, start, sink } = started;
-    let [isOpen, hasStarted] = [true, false];
+    let isOpen = true;
+    let hasStarted = false;
     this.#open++;
     const close = (finish: () => void) => {
       if (!isOpen) return;
@@ -115,7 +116,10 @@ export class FakeClient implements Client {
     const onAbort = () => close(() => reject(signal?.reason as Error));
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#give({
-      ...{ type, path, query, ownConnection },
+      type,
+      path,
+      query,
+      ownConnection,
       open: () => heard(() => {}),
       send: (...values) => heard(() => sink(values)),
       isAborted: () => signal?.aborted === true,

@@ -10,7 +10,6 @@ import type { ObjectTracker } from './tracker.ts';
 /** How long after it is asked for the second read begins: at least, and over what time many nodes spread. */
 const delay = { least: seconds(10), spread: seconds(10) };
 
-/** What a second read works with. */
 export interface SecondReadOptions {
   readonly kind: Kind;
   readonly client: KindClient;

@@ -1,6 +1,5 @@
 import type { Clock } from '../../runner/clock.ts';
 
-/** What a silence timer works with. */
 export interface SilenceOptions {
   readonly clock: Clock;
   /** How long silence is bearable just now, in milliseconds; asked whenever a silence may have become too long. */

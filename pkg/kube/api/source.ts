@@ -7,7 +7,6 @@ import type { Selection } from './kind-client.ts';
 import { Reflector } from './reflector.ts';
 import { StreamingSupport } from './streaming.ts';
 
-/** What the API source needs to work. */
 export interface ApiSourceOptions {
   readonly client: Client;
   readonly clock: Clock;

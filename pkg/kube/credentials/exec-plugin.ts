@@ -98,7 +98,8 @@ export class ExecPlugin {
       reject(this.#error(`did not answer within ${patience / 1000} s`)),
     );
     const chunks: Buffer[] = [];
-    let [length, hasEnded] = [0, false];
+    let length = 0;
+    let hasEnded = false;
     plugin.stdout?.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
       length += chunk.length;

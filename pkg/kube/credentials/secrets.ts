@@ -39,7 +39,8 @@ export class Secrets {
     let cause = error;
     for (let depth = 0; depth < deepestCause && cause instanceof Error; depth++) {
       for (const name of ['message', 'stack'] as const) {
-        const [before, after] = [cause[name] ?? '', this.hide(cause[name] ?? '')];
+        const before = cause[name] ?? '';
+        const after = this.hide(cause[name] ?? '');
         if (after !== before) Reflect.set(cause, name, after);
       }
       cause = cause.cause;

@@ -74,7 +74,8 @@ export function checkCertificates(
 /** Whether two are the same, so that they need not be checked again. */
 export function isSameTls(one: TlsOptions, other: TlsOptions): boolean {
   return (['ca', 'cert', 'key'] as const).every((name) => {
-    const [first, second] = [one[name], other[name]];
+    const first = one[name];
+    const second = other[name];
     if (first === undefined || second === undefined) return first === second;
     return Buffer.from(first).equals(Buffer.from(second));
   });

@@ -16,7 +16,6 @@ const scanInterval = seconds(5);
 /** How many bytes a file may have. */
 const sizeLimit = 256 * 1024 * 1024;
 
-/** What the source of manifests needs to work. */
 export interface ManifestSourceOptions {
   /** A file, or a folder of which every .yaml, .yml and .json file counts. */
   readonly path: string;

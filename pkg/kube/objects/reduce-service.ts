@@ -111,8 +111,10 @@ function ports(spec: Fields): ServicePortSpec[] {
     const reduced = servicePort(port);
     if (reduced === undefined) return [];
     const { name, port: number, protocol } = reduced;
-    const [nameKey, numberKey] = [`${name}/${protocol}`, `${number}/${protocol}`];
-    const [sameName, sameNumber] = [byName.get(nameKey), byNumber.get(numberKey)];
+    const nameKey = `${name}/${protocol}`;
+    const numberKey = `${number}/${protocol}`;
+    const sameName = byName.get(nameKey);
+    const sameNumber = byNumber.get(numberKey);
     const owner = sameName ?? sameNumber;
     if (owner !== undefined) {
       const what =

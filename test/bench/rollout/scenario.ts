@@ -148,7 +148,9 @@ async function underLoad(
     'keep-alive, outside',
     'dns, pod',
   ].map((name) => new Tally(name));
-  const [waiting, talking, flapping] = [new StreamTally(), new StreamTally(), new StreamTally()];
+  const waiting = new StreamTally();
+  const talking = new StreamTally();
+  const flapping = new StreamTally();
   const [a, b, c, d, e, f] = tallies as [Tally, Tally, Tally, Tally, Tally, Tally];
   const stream = { endedAt: (name: string) => deployment.endedAt.get(name), count: 2 };
   const loads = [
@@ -189,7 +191,10 @@ async function afterLoss(
   const lost = new StreamTally();
   const endedAt = (name: string) => deployment.endedAt.get(name);
   const to = {
-    ...{ gone, signal, endedAt, patience: 100_000 },
+    gone,
+    signal,
+    endedAt,
+    patience: 100_000,
     count: 4,
   };
   const inside = { ...to, address: vip, port: ports.stream };

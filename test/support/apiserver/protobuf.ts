@@ -150,7 +150,8 @@ function* fieldsOf(bytes: Uint8Array): Generator<Field> {
   };
   while (at < bytes.length) {
     const tag = varint();
-    const [number, wireType] = [tag >> 3, tag & 7];
+    const number = tag >> 3;
+    const wireType = tag & 7;
     if (wireType === 0) {
       yield { number, bytes: new Uint8Array(), value: varint() };
     } else if (wireType === 2) {

@@ -192,7 +192,8 @@ export function checkShape(resource: Resource, body: unknown, place: Place): Kub
     }
   }
   for (const field of ['name', 'namespace'] as const) {
-    const [given, wanted] = [metadata[field] || place[field], place[field]];
+    const given = metadata[field] || place[field];
+    const wanted = place[field];
     if (wanted !== '' && given !== wanted) {
       throw badRequest(
         `the ${field} of the object (${JSON.stringify(given)}) does not match the ${field} on the URL (${wanted})`,

@@ -107,7 +107,8 @@ export class Store {
   since(version: number): readonly StoreEvent[] {
     if (version < this.#compacted)
       throw expired(`too old resource version: ${version} (${this.#compacted})`);
-    let [low, high] = [0, this.#history.length];
+    let low = 0;
+    let high = this.#history.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       if ((this.#history[middle]?.version ?? 0) <= version) low = middle + 1;

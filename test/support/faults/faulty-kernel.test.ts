@@ -26,7 +26,9 @@ function someSysctl(): FakeSysctl {
 }
 
 function virtualServer(last: number): VirtualServer {
-  const [address, protocol, port] = [ip(`172.30.0.${last}`), 'TCP', 80] as const;
+  const address = ip(`172.30.0.${last}`);
+  const protocol = 'TCP' as const;
+  const port = 80 as const;
   const rest = { flags: 0, timeout: 0, prefixLength: 32, persistenceEngine: '' };
   return { address, protocol, port, scheduler: 'rr', ...rest };
 }
@@ -168,8 +170,10 @@ async function outcome(faulty: KernelInterfaces, name: string): Promise<boolean>
 const header = { name: 'KUBE-X', type: 'bitmap:port', firstPort: 0, lastPort: 9 } as const;
 const ruleset = { chains: [], jumps: [] };
 const someConnection = {
-  ...{ server: ip('172.30.0.1'), serverPort: 80 },
-  ...{ client: ip('10.0.1.1'), clientPort: 1024 },
+  server: ip('172.30.0.1'),
+  serverPort: 80,
+  client: ip('10.0.1.1'),
+  clientPort: 1024,
 };
 const sysctlPath = 'net/ipv4/ip_forward';
 
@@ -212,7 +216,8 @@ const calls: Readonly<Record<string, (kernel: KernelInterfaces) => unknown>> = {
 };
 
 function flow(sourcePort: number): Omit<Flow, 'id'> {
-  const [source, destination] = [ip('10.0.1.1'), ip('172.30.0.1')];
+  const source = ip('10.0.1.1');
+  const destination = ip('172.30.0.1');
   const original = { source, destination, sourcePort, destinationPort: 80 };
   const reply = {
     source: destination,

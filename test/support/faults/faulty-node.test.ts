@@ -52,7 +52,8 @@ test('a program that starts again takes over what it finds', async () => {
   const { node } = await scriptedNode();
   node.stand.tell(...web);
   await node.stand.settle();
-  const [before, first] = [node.kernel.dump(), node.stand];
+  const before = node.kernel.dump();
+  const first = node.stand;
   node.kernel.ipvs.resetCalls();
   await node.restart(web);
   expect(node.stand).not.toBe(first);

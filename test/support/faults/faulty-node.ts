@@ -82,20 +82,35 @@ export class FaultyNode {
     const interfaces = this.#interfaces((call) =>
       life.isDead ? { code: 'EIO', isDone: false } : draw(call),
     );
-    const [{ clock, kernel }, { log }] = [this, this.watch];
+    const { clock, kernel } = this;
+    const { log } = this.watch;
     const { conntrack, connections, resetter, sysctl } = interfaces;
     const settings = kernelSettings({ sysctl, clock, log });
     const nothing = () => undefined;
     const reports = recordingReporter();
     const clientReset = new ClientResets({
-      ...{ conntrack, connections, resetter, settings, clock, log },
-      ...{ onSent: nothing, onFailed: nothing, onSkipped: nothing },
+      conntrack,
+      connections,
+      resetter,
+      settings,
+      clock,
+      log,
+      onSent: nothing,
+      onFailed: nothing,
+      onSkipped: nothing,
     });
     const stand = new Stand({
       ...interfaces,
-      ...{ kernel, clock, log, settings, clientReset },
+      kernel,
+      clock,
+      log,
+      settings,
+      clientReset,
       flows: new FlowForgetter({
-        ...{ conntrack, settings, clock, log },
+        conntrack,
+        settings,
+        clock,
+        log,
         onReconciled: nothing,
         onFailed: ({ family, error }) =>
           log.error('could not delete stale conntrack flows', error, { family }),
@@ -113,7 +128,8 @@ export class FaultyNode {
 
   #interfaces(faults: FaultSource): KernelInterfaces {
     const { ipvs, connections, ipsets, links, firewall, conntrack, neighbours } = this.kernel;
-    const [resetter, sysctl] = [this.#resetter, this.sysctl];
+    const resetter = this.#resetter;
+    const sysctl = this.sysctl;
     return faultyKernel(
       { ipvs, connections, ipsets, links, firewall, conntrack, neighbours, resetter, sysctl },
       faults,

@@ -54,7 +54,8 @@ test.each(foreignDeeds)('somebody %s', async (deed) => {
   for (let tries = 0; tries < 50; tries++)
     if (await doForeignDeed(deed, { kernel, dice, isOurs: () => true })) break;
   const after = kernel.dump();
-  const [gone, come] = [difference(before, after), difference(after, before)];
+  const gone = difference(before, after);
+  const come = difference(after, before);
   const expected = changes[deed];
   expect(gone.some((line) => expected.gone?.test(line) ?? true)).toBe(expected.gone !== undefined);
   expect(come.every((line) => expected.come?.test(line))).toBe(true);

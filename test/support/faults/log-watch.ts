@@ -52,7 +52,8 @@ export class LogWatch {
   #count(record: LogRecord): void {
     this.unasked++;
     const line = subjectOf(record);
-    const [now, last] = [this.#clock.now(), this.#last.get(line)];
+    const now = this.#clock.now();
+    const last = this.#last.get(line);
     if (last !== undefined && now - last < minutes(1))
       this.repetitions.push({ line, after: now - last });
     this.#last.set(line, now);

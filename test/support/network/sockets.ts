@@ -104,7 +104,8 @@ export function connectSocket(fd: number, to: SocketAddress): number {
 export function acceptSocket(
   fd: number,
 ): { readonly fd: number; readonly peer: SocketAddress } | undefined {
-  const [name, length] = [new Uint8Array(28), words(28)];
+  const name = new Uint8Array(28);
+  const length = words(28);
   const accepted = accept4(fd, name, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
   return accepted < 0 ? undefined : { fd: accepted, peer: decode(name) };
 }
@@ -143,14 +144,17 @@ export function receiveText(fd: number): string | number {
 export function receiveFrom(
   fd: number,
 ): { readonly text: string; readonly peer: SocketAddress } | undefined {
-  const [bytes, name, length] = [Buffer.alloc(65_536), new Uint8Array(28), words(28)];
+  const bytes = Buffer.alloc(65_536);
+  const name = new Uint8Array(28);
+  const length = words(28);
   const size = Number(recvfrom(fd, bytes, bytes.length, 0, name, length));
   return size < 0 ? undefined : { text: bytes.toString('utf8', 0, size), peer: decode(name) };
 }
 
 /** Sends a datagram; 0 or an errno. */
 export function sendTo(fd: number, { text, to }: { text: string; to: SocketAddress }): number {
-  const [bytes, name] = [Buffer.from(text), encode(to)];
+  const bytes = Buffer.from(text);
+  const name = encode(to);
   return sendto(fd, bytes, bytes.length, MSG_NOSIGNAL, name, name.length) < 0 ? errno() : 0;
 }
 
