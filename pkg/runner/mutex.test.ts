@@ -42,13 +42,15 @@ test('waiting for the mutex from inside throws in place of hanging', async () =>
 });
 
 test('waiting for the mutex from inside another one that was entered from it throws as well', async () => {
-  const [mutex, other] = [new Mutex(), new Mutex()];
+  const mutex = new Mutex();
+  const other = new Mutex();
   const nested = mutex.run(() => other.run(() => mutex.run(() => undefined)));
   await expect(nested).rejects.toThrow('a mutex was asked for from inside');
 });
 
 test('what work has begun and does not wait for may ask for the mutex when the work has ended', async () => {
-  const [mutex, clock] = [new Mutex(), manualClock()];
+  const mutex = new Mutex();
+  const clock = manualClock();
   const { promise, resolve } = Promise.withResolvers<string>();
   await mutex.run(() => {
     clock.after(1, () => resolve(mutex.run(() => 'later')));

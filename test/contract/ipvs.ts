@@ -10,7 +10,7 @@ import {
   type RealServer,
   type VirtualServer,
 } from '../../pkg/ipvs/ipvs.ts';
-import { ip } from '../support/addresses.ts';
+import { none, one, realServer, two, virtualServer, web, web6 } from './ipvs-samples.ts';
 
 /** An empty IPVS, and another way to read it. */
 export interface IpvsHarness {
@@ -19,46 +19,6 @@ export interface IpvsHarness {
   readBack(): readonly string[];
   close(): void;
 }
-
-function virtualServer(text: string, changes: Partial<VirtualServer> = {}): VirtualServer {
-  const address = ip(text);
-  const prefixLength = text.includes(':') ? 128 : 32;
-  return {
-    address,
-    protocol: 'TCP',
-    port: 443,
-    scheduler: 'rr',
-    flags: 0,
-    timeout: 0,
-    prefixLength,
-    persistenceEngine: '',
-    ...changes,
-  } as VirtualServer;
-}
-
-function realServer(text: string, changes: Partial<RealServer> = {}): RealServer {
-  return {
-    address: ip(text),
-    port: 80,
-    weight: 1,
-    forwarding: 'masquerade',
-    upperThreshold: 0,
-    lowerThreshold: 0,
-    ...changes,
-  } as RealServer;
-}
-
-const web = virtualServer('172.30.0.1');
-const web6 = virtualServer('fd00:172:30::1');
-const one = realServer('10.0.0.1');
-const two = realServer('10.0.0.2');
-const none = {
-  connections: 0n,
-  incomingPackets: 0n,
-  outgoingPackets: 0n,
-  incomingBytes: 0n,
-  outgoingBytes: 0n,
-};
 
 /** What every Ipvs does. */
 export function ipvsContract(name: string, make: () => IpvsHarness): void {
