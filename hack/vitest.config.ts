@@ -47,7 +47,7 @@ export default defineConfig({
           maxWorkers: 2,
           sequence: { shuffle: { tests: true } },
           // Only a test that hangs ends so: machines may be slow.
-          testTimeout: 30_000,
+          testTimeout: 120_000,
         },
       },
       {

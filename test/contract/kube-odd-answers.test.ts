@@ -50,7 +50,6 @@ test.each([
   ['a list without a version', '{"kind":"ServiceList","metadata":{},"items":[]}\n'],
 ])(
   'where every answer is %s with status 200, nothing is told as complete, and nothing as deleted',
-  { timeout: 20_000 },
   async (_name, body) => {
     answerWith(body, {});
     await using follower = await Follower.start(server.kubeconfig(), { hurry: 400 });
@@ -77,7 +76,7 @@ test.each([
   },
 );
 
-test('a list that is empty for once deletes nothing', { timeout: 20_000 }, async () => {
+test('a list that is empty for once deletes nothing', async () => {
   await using follower = await Follower.start(server.kubeconfig(), { hurry: 400 });
   await follower.untilSynced();
   server.faults.hasInitialEvents = false;
@@ -96,9 +95,7 @@ test('a list that is empty for once deletes nothing', { timeout: 20_000 }, async
   expect({ known: known(follower), deleted: deleted(follower) }).toEqual({ known: 50, deleted: 1 });
 });
 
-test('what went while nobody looked goes, however much, with the second read', {
-  timeout: 20_000,
-}, async () => {
+test('what went while nobody looked goes, however much, with the second read', async () => {
   await using follower = await Follower.start(server.kubeconfig(), { hurry: 400 });
   await follower.untilSynced();
   await server.stop();

@@ -208,7 +208,7 @@ test.each(axes)(
   async ({ before, change, isOneByOne = false }) => {
     const factor = 4;
     // Plans are made for 64 virtual servers at once: of many at once, both sizes are well above that.
-    const base = isOneByOne ? 40 : 130;
+    const base = isOneByOne ? 70 : 130;
     const executed = async (size: number) => {
       const stand = new ProxierStand({ syncPeriod: 1_000_000 });
       stand.tell(...before(size));

@@ -9,15 +9,17 @@ import type { Change, Kind } from '../../../pkg/kube/types.ts';
 import { seconds } from '../../../pkg/runner/clock.ts';
 import { type HurriedClock, hurriedClock } from './hurried-clock.ts';
 
-/** The shortest deadline of a connection; what is shorter is a pause between requests. */
+/** The shortest deadline for an answer; what is shorter is a pause between requests. */
 const shortestDeadline = seconds(5);
+/** How long a connection that stands may be silent, at least. */
+const shortestSilence = seconds(60);
 
 /** How a {@link Follower} goes about it. */
 export interface FollowerOptions {
   /** How many times as fast as the machine's time runs. */
   readonly hurry?: number;
-  /** Whether deadlines of connections come as much sooner: where a test waits for one. */
-  readonly hurriesDeadlines?: boolean;
+  /** Whether silent connections are given up as much sooner: where a test waits for that. No other deadline is hurried. */
+  readonly hurriesSilence?: boolean;
   readonly random?: () => number;
 }
 
@@ -67,7 +69,7 @@ export class Follower implements AsyncDisposable {
   /** Starts to follow the server of a kubeconfig. */
   static async start(
     kubeconfig: string,
-    { hurry = 20, hurriesDeadlines = false, random = Math.random }: FollowerOptions = {},
+    { hurry = 20, hurriesSilence = false, random = Math.random }: FollowerOptions = {},
   ): Promise<Follower> {
     const folder = mkdtempSync(join(tmpdir(), 'follower-'));
     try {
@@ -75,9 +77,10 @@ export class Follower implements AsyncDisposable {
       writeFileSync(file, kubeconfig);
       const connection = await loadConnection({ kubeconfig: file, master: '' });
       const clock = hurriedClock(hurry);
-      const clientClock = hurriesDeadlines
-        ? hurriedClock(hurry)
-        : hurriedClock(hurry, { deadlinesFrom: shortestDeadline });
+      const clientClock = hurriedClock(hurry, {
+        from: shortestDeadline,
+        below: hurriesSilence ? shortestSilence : Number.POSITIVE_INFINITY,
+      });
       const client = new HttpClient({
         connection,
         clock: clientClock,

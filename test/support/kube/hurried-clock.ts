@@ -6,21 +6,27 @@ export interface HurriedClock extends Clock {
   pending(): number;
 }
 
+/** Which callbacks of a hurried clock come in the machine's own time, in milliseconds: all that are as far away. */
+export interface Unhurried {
+  readonly from: number;
+  readonly below: number;
+}
+
 /**
- * A clock that runs `factor` times as fast as the machine's. Callbacks that are at least `deadlinesFrom` milliseconds away come in
- * the machine's own time: a deadline for work that really takes time must not be hurried, or a busy machine misses it.
+ * A clock that runs `factor` times as fast as the machine's. A deadline for work that really takes time is better not hurried, as a
+ * busy machine would miss it.
  */
 export function hurriedClock(
   factor: number,
-  { deadlinesFrom = Number.POSITIVE_INFINITY }: { deadlinesFrom?: number } = {},
+  { from, below }: Unhurried = { from: 0, below: 0 },
 ): HurriedClock {
   const waiting = new Set<() => void>();
   return {
     now: () => systemClock.now() * factor,
     wallClock: () => systemClock.wallClock(),
     after(milliseconds, callback) {
-      const isDeadline = milliseconds >= deadlinesFrom;
-      const cancel = systemClock.after(isDeadline ? milliseconds : milliseconds / factor, () => {
+      const isUnhurried = milliseconds >= from && milliseconds < below;
+      const cancel = systemClock.after(isUnhurried ? milliseconds : milliseconds / factor, () => {
         waiting.delete(cancel);
         callback();
       });
