@@ -4,6 +4,7 @@
 FROM node:24-bookworm-slim AS build
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
+COPY test/apiserver/package.json test/apiserver/
 RUN npm ci
 COPY . .
 RUN npm run build \

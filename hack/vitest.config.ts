@@ -39,7 +39,7 @@ export default defineConfig({
             'pkg/**/*.test.ts',
             'cmd/**/*.test.ts',
             'hack/**/*.test.ts',
-            'test/{support,properties,contract,demo,proxier}/**/*.test.ts',
+            'test/{apiserver,support,properties,contract,demo,proxier}/**/*.test.ts',
           ],
           // Files of one process share what they import: loading it for each file takes longer than the tests.
           pool: 'forks',

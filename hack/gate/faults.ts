@@ -139,6 +139,19 @@ const layerFaults: readonly Omit<Fault, 'check'>[] = [
     says: /pkg\/extra\/extra\.ts is in a folder without a layer/,
   },
   {
+    name: 'a package of tests by its path',
+    files: {
+      'test/apiserver/apiserver.ts': 'export const url = 1;\n',
+      'test/kernel/path.test.ts': "export { url } from '../apiserver/apiserver.ts';\n",
+    },
+    says: /workspace by its path[^\n]*: test\/kernel\/path\.test\.ts → test\/apiserver\/apiserver\.ts/,
+  },
+  {
+    name: 'a test API server that knows the proxier',
+    files: { 'test/apiserver/proxy.ts': "export { start } from '../../pkg/proxy/proxier.ts';\n" },
+    says: /test API server may import: test\/apiserver\/proxy\.ts → pkg\/proxy\/proxier\.ts/,
+  },
+  {
     name: 'an import of nothing',
     files: importing('nothing', './absent.ts'),
     says: /unresolved: pkg\/proxy\/nothing\.ts → \.\/absent\.ts/,

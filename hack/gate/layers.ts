@@ -107,6 +107,9 @@ const owners: Readonly<Record<string, string>> = {
 
 type Layer = { readonly name: string; readonly from: string; readonly may: readonly string[] };
 
+/** A package of its own, which others know by its name and what it exports. */
+const workspace = /^test\/apiserver\//;
+
 const tests = ['[.]test[.]ts$', '^test/'];
 const implementation = '/(netlink|restore|proc|raw|fake)[.]ts$';
 
@@ -131,6 +134,14 @@ const rules: readonly IForbiddenRuleType[] = [
     name: 'test-only',
     from: { path: '^(cmd|pkg)/', pathNot: tests },
     to: { path: ['/manual-clock[.]ts$', '[.]test[.]ts$'] },
+  },
+  {
+    name: 'what the test API server may import',
+    from: { path: workspace.source },
+    to: {
+      path: '^(cmd|pkg|test|hack)/',
+      pathNot: [workspace.source, '^pkg/ip/', '^pkg/runner/(manual-)?clock[.]ts$'],
+    },
   },
   ...Object.entries(owners).map(([name, owner]) => ({
     name: `owner of ${name}`,
@@ -174,7 +185,14 @@ const result = JSON.parse(output as string) as ICruiseResult;
 const seen = new Set(result.modules.map(({ source }) => source));
 const files = globSync(roots.map((root) => `${root}/**/*.ts`));
 
+const intoWorkspace = result.modules.flatMap(({ source, dependencies }) =>
+  dependencies
+    .filter(({ resolved }) => workspace.test(resolved) && !workspace.test(source))
+    .filter(({ module }) => module.startsWith('.'))
+    .map(({ resolved }) => `workspace by its path, not by its name: ${source} → ${resolved}`),
+);
 const complaints = [
+  ...intoWorkspace,
   ...files.filter((file) => !seen.has(file)).map((file) => `${file} was not looked at`),
   ...files.filter((file) => !isKnown(file)).map((file) => `${file} is in a folder without a layer`),
   ...result.summary.violations.map(

@@ -127,7 +127,7 @@ async function startSource(
   if (source === 'manifests') return [`--ipvs-manifests=${manifests}`];
   const kubeconfig = join(folder, 'kubeconfig');
   const server = startNode(namespace, [
-    ...['test/support/apiserver/main.ts', '--listen', '127.0.0.1:6443', '--load', objects],
+    ...['test/apiserver/main.ts', '--listen', '127.0.0.1:6443', '--load', objects],
     ...['--kubeconfig-out', kubeconfig, '--service-cluster-ip-range', '172.30.0.0/16'],
   ]);
   children.push(server);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { startApiServer } from '@kube-proxy-ipvs/test-apiserver';
 import { test } from 'vitest';
-import { startApiServer } from '../support/apiserver/apiserver.ts';
 import { realApiServer } from '../support/kube/real-apiserver.ts';
 import { type KubeClientHarness, kubeClientContract } from './kube-client.ts';
 

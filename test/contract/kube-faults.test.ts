@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type ApiServer, startApiServer } from '@kube-proxy-ipvs/test-apiserver';
+import type { Break } from '@kube-proxy-ipvs/test-apiserver/faults';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type ApiServer, startApiServer } from '../support/apiserver/apiserver.ts';
-import type { Break } from '../support/apiserver/faults.ts';
 import { Follower, type FollowerOptions } from '../support/kube/follower.ts';
 import { node, service, slice } from '../support/kube/objects.ts';
 

@@ -1,6 +1,6 @@
+import { type ApiServer, startApiServer } from '@kube-proxy-ipvs/test-apiserver';
+import type { RequestMatch } from '@kube-proxy-ipvs/test-apiserver/request';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type ApiServer, startApiServer } from '../support/apiserver/apiserver.ts';
-import type { RequestMatch } from '../support/apiserver/request.ts';
 import { Follower } from '../support/kube/follower.ts';
 import { node, service, slice } from '../support/kube/objects.ts';
 

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type ApiServer, startApiServer } from '@kube-proxy-ipvs/test-apiserver';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ApiServer, startApiServer } from '../support/apiserver/apiserver.ts';
 import { Dice } from '../support/kube/dice.ts';
 import { Follower } from '../support/kube/follower.ts';
 import { misbehave, passTime } from '../support/kube/misbehave.ts';

@@ -1,6 +1,6 @@
+import { type KubeObject, recordsAt, textAt } from '@kube-proxy-ipvs/test-apiserver/objects';
 import { type IpAddress, printHostPort } from '../../pkg/ip/address.ts';
 import { ip } from '../support/addresses.ts';
-import { type KubeObject, recordsAt, textAt } from '../support/apiserver/objects.ts';
 import { get } from './http.ts';
 import { heldServers, serverKey } from './kernel.ts';
 import { Load } from './load.ts';

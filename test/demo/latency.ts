@@ -1,8 +1,8 @@
+import { type KubeObject, recordsAt } from '@kube-proxy-ipvs/test-apiserver/objects';
 import { parseAddress } from '../../pkg/ip/address.ts';
 import type { Ipvs, VirtualServerId } from '../../pkg/ipvs/ipvs.ts';
 import { openIpvs } from '../../pkg/ipvs/netlink.ts';
 import { ip } from '../support/addresses.ts';
-import { type KubeObject, recordsAt } from '../support/apiserver/objects.ts';
 import { fetchText } from './http.ts';
 import type { Report } from './report.ts';
 import { vip } from './requests.ts';

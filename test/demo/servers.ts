@@ -1,4 +1,4 @@
-import { textAt } from '../support/apiserver/objects.ts';
+import { textAt } from '@kube-proxy-ipvs/test-apiserver/objects';
 import { type HeldServer, heldServers, serverKey } from './kernel.ts';
 import type { Report } from './report.ts';
 import { lastPart } from './requests.ts';

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
+import { ApiServer } from '@kube-proxy-ipvs/test-apiserver';
+import { textAt } from '@kube-proxy-ipvs/test-apiserver/objects';
 import { expect, test } from 'vitest';
 import { ip } from '../support/addresses.ts';
-import { ApiServer } from '../support/apiserver/apiserver.ts';
-import { textAt } from '../support/apiserver/objects.ts';
 import {
   clusterAddresses,
   nameOf,

@@ -1,8 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseAllDocuments } from 'yaml';
-import { type IpAddress, parseAddress, printHostPort } from '../../pkg/ip/address.ts';
-import type { Protocol } from '../../pkg/ip/protocol.ts';
 import {
   isRecord,
   type KubeObject,
@@ -10,7 +7,10 @@ import {
   recordsAt,
   textAt,
   valueAt,
-} from '../support/apiserver/objects.ts';
+} from '@kube-proxy-ipvs/test-apiserver/objects';
+import { parseAllDocuments } from 'yaml';
+import { type IpAddress, parseAddress, printHostPort } from '../../pkg/ip/address.ts';
+import type { Protocol } from '../../pkg/ip/protocol.ts';
 
 // The shop as the API server holds it, reduced to what the demo shows. Nothing here is the program's: what the kernel should
 // hold is said once more, in the plainest words, to be compared with what it does hold.

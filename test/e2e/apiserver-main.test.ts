@@ -3,9 +3,14 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HttpClient } from '../../pkg/kube/api/client.ts';
+import { loadConnection } from '../../pkg/kube/credentials/config.ts';
+import { noMetrics } from '../../pkg/kube/metrics.ts';
+import { systemClock } from '../../pkg/runner/clock.ts';
 
-const main = join(import.meta.dirname, '../support/apiserver/main.ts');
+const main = fileURLToPath(import.meta.resolve('@kube-proxy-ipvs/test-apiserver/main'));
 
 let folder: string;
 
@@ -29,24 +34,22 @@ describe('the test API server as a process', () => {
       manifest,
       'apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n',
     );
-    const flags = [
-      '--service-cluster-ip-range',
-      '10.96.0.0/16',
-      '--token',
-      'secret',
-      '--insecure',
-      '--faults-endpoint',
-    ];
-    const child = start(...flags, '--load', manifest, '--kubeconfig-out', kubeconfig);
+    const flags = ['--service-cluster-ip-range', '10.96.0.0/16', '--load', manifest];
+    const child = start(...flags, '--kubeconfig-out', kubeconfig);
     const [line] = (await once(child.stdout, 'data')) as [Buffer];
     const url = line.toString().trim();
-    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect(url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
     expect(readFileSync(kubeconfig, 'utf8')).toContain(`server: ${url}\n`);
-    const answer = await fetch(`${url}/api/v1/services`, {
-      headers: { authorization: 'Bearer secret' },
+    const connection = await loadConnection({ kubeconfig, master: '' });
+    const client = new HttpClient({
+      connection,
+      clock: systemClock,
+      metrics: noMetrics,
+      userAgent: 'test',
     });
-    expect(await answer.json()).toMatchObject({ items: [{ spec: { clusterIP: '10.96.0.2' } }] });
-    expect((await fetch(`${url}/faults`)).status).toBe(200);
+    const service = await client.get('/api/v1/namespaces/default/services/web');
+    client.close();
+    expect(service).toMatchObject({ spec: { clusterIP: '10.96.0.2' } });
     child.kill('SIGTERM');
     expect(await once(child, 'close')).toEqual([0, null]);
   });

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startApiServer } from '@kube-proxy-ipvs/test-apiserver';
+import type { KubeObject } from '@kube-proxy-ipvs/test-apiserver/objects';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { startApiServer } from '../support/apiserver/apiserver.ts';
-import type { KubeObject } from '../support/apiserver/objects.ts';
 import { KernelFollower } from '../support/kube/kernel-follower.ts';
 
 // Objects that no API server should let in, and some that it does: each is named in the log with the field that is wrong, and

@@ -1,6 +1,6 @@
+import { type ApiServer, startApiServer } from '@kube-proxy-ipvs/test-apiserver';
+import { type KubeObject, recordsAt, textAt } from '@kube-proxy-ipvs/test-apiserver/objects';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ApiServer, startApiServer } from '../support/apiserver/apiserver.ts';
-import { type KubeObject, recordsAt, textAt } from '../support/apiserver/objects.ts';
 import { findKubectl, Kubectl } from '../support/kubectl.ts';
 
 const path = findKubectl();

@@ -1,5 +1,5 @@
+import { type ApiServer, startApiServer } from '@kube-proxy-ipvs/test-apiserver';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type ApiServer, startApiServer } from '../support/apiserver/apiserver.ts';
 import { KernelFollower } from '../support/kube/kernel-follower.ts';
 import { node, service, slice } from '../support/kube/objects.ts';
 import { FakeKernel } from '../support/proxier.ts';

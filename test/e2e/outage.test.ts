@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type ApiServer, startApiServer } from '@kube-proxy-ipvs/test-apiserver';
+import type { Effect } from '@kube-proxy-ipvs/test-apiserver/faults';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type ApiServer, startApiServer } from '../support/apiserver/apiserver.ts';
-import type { Effect } from '../support/apiserver/faults.ts';
 import { Dice } from '../support/kube/dice.ts';
 import { KernelFollower } from '../support/kube/kernel-follower.ts';
 import { misbehave, passTime } from '../support/kube/misbehave.ts';

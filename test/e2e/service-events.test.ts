@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type ApiServer, startApiServer } from '@kube-proxy-ipvs/test-apiserver';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openObjects } from '../../cmd/kube-proxy/object-source.ts';
 import { createReporter } from '../../cmd/kube-proxy/reporter.ts';
@@ -12,7 +13,6 @@ import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { silentLogger } from '../../pkg/log/memory.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
 import { ip } from '../support/addresses.ts';
-import { type ApiServer, startApiServer } from '../support/apiserver/apiserver.ts';
 import { hurriedClock } from '../support/kube/hurried-clock.ts';
 import { service, slice } from '../support/kube/objects.ts';
 import { Stand } from '../support/proxier.ts';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
+import type { KubeObject } from '@kube-proxy-ipvs/test-apiserver/objects';
+import { service, slice } from '@kube-proxy-ipvs/test-apiserver/samples';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ip } from '../support/addresses.ts';
-import type { KubeObject } from '../support/apiserver/objects.ts';
-import { service, slice } from '../support/apiserver/samples.ts';
 import { readState } from '../support/kernel-state.ts';
 import { ManifestFile, podSlices } from '../support/manifests.ts';
 import { ask, type Request } from '../support/network/client.ts';

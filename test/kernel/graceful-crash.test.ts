@@ -1,6 +1,6 @@
+import { service } from '@kube-proxy-ipvs/test-apiserver/samples';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ip } from '../support/addresses.ts';
-import { service } from '../support/apiserver/samples.ts';
 import { ManifestFile, type Pod, podSlices } from '../support/manifests.ts';
 import { ask, type Request } from '../support/network/client.ts';
 import { type Host, Network } from '../support/network/network.ts';

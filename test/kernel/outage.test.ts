@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ApiServer } from '@kube-proxy-ipvs/test-apiserver';
+import type { KubeObject } from '@kube-proxy-ipvs/test-apiserver/objects';
+import { service, slice } from '@kube-proxy-ipvs/test-apiserver/samples';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ip } from '../support/addresses.ts';
-import { ApiServer } from '../support/apiserver/apiserver.ts';
-import type { KubeObject } from '../support/apiserver/objects.ts';
-import { service, slice } from '../support/apiserver/samples.ts';
 import { readState } from '../support/kernel-state.ts';
 import { ask } from '../support/network/client.ts';
 import { type Host, Network } from '../support/network/network.ts';

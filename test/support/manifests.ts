@@ -1,9 +1,9 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { KubeObject } from '@kube-proxy-ipvs/test-apiserver/objects';
+import { slice } from '@kube-proxy-ipvs/test-apiserver/samples';
 import { families } from '../../pkg/ip/address.ts';
-import type { KubeObject } from './apiserver/objects.ts';
-import { slice } from './apiserver/samples.ts';
 import type { Host } from './network/network.ts';
 import { addressOf } from './traffic.ts';
 

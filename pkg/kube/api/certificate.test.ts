@@ -8,8 +8,8 @@ import {
   type Server as TcpServer,
 } from 'node:net';
 import { createServer, type TlsOptions } from 'node:tls';
+import { CertificateAuthority } from '@kube-proxy-ipvs/test-apiserver/certificates';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { CertificateAuthority } from '../../../test/support/apiserver/certificates.ts';
 import { seconds } from '../../runner/clock.ts';
 import { type ManualClock, manualClock } from '../../runner/manual-clock.ts';
 import type { Connection, Credentials } from '../credentials/connection.ts';

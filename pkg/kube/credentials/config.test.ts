@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CertificateAuthority } from '@kube-proxy-ipvs/test-apiserver/certificates';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CertificateAuthority } from '../../../test/support/apiserver/certificates.ts';
 import { errorText } from '../../log/error-text.ts';
 import { loadConnection } from './config.ts';
 

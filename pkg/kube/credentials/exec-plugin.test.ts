@@ -3,8 +3,8 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CertificateAuthority } from '@kube-proxy-ipvs/test-apiserver/certificates';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { CertificateAuthority } from '../../../test/support/apiserver/certificates.ts';
 import { errorText } from '../../log/error-text.ts';
 import { type ManualClock, manualClock } from '../../runner/manual-clock.ts';
 import { loadConnection } from './config.ts';

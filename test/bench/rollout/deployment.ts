@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ApiServer } from '../../support/apiserver/apiserver.ts';
-import type { KubeObject } from '../../support/apiserver/objects.ts';
+import type { ApiServer } from '@kube-proxy-ipvs/test-apiserver';
+import type { KubeObject } from '@kube-proxy-ipvs/test-apiserver/objects';
 import type { Network } from '../../support/network/network.ts';
 import { nodePort, Pod, ports } from './pod.ts';
 

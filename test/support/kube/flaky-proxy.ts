@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { listenRestartably } from '../restartable-port.ts';
+import { listenRestartably } from '@kube-proxy-ipvs/test-apiserver/restartable-port';
 
 /**
  * A TCP proxy that fails on demand, so that the same faults strike any server, encrypted or not: connections are

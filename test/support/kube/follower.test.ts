@@ -1,5 +1,5 @@
+import { startApiServer } from '@kube-proxy-ipvs/test-apiserver';
 import { expect, test } from 'vitest';
-import { startApiServer } from '../apiserver/apiserver.ts';
 import { Follower } from './follower.ts';
 import { service } from './objects.ts';
 

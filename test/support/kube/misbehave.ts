@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
-import type { ApiServer } from '../apiserver/apiserver.ts';
-import type { Effect } from '../apiserver/faults.ts';
+import type { ApiServer } from '@kube-proxy-ipvs/test-apiserver';
+import type { Effect } from '@kube-proxy-ipvs/test-apiserver/faults';
 import type { Dice } from './dice.ts';
 
 /** One fault of an API server, or the end of some; the token in a file stays a valid one. */

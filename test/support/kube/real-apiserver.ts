@@ -5,13 +5,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CertificateAuthority } from '@kube-proxy-ipvs/test-apiserver/certificates';
+import { printKubeconfig } from '@kube-proxy-ipvs/test-apiserver/kubeconfig';
 import { HttpClient } from '../../../pkg/kube/api/client.ts';
 import { noMetrics } from '../../../pkg/kube/metrics.ts';
 import type { Kind } from '../../../pkg/kube/types.ts';
 import { systemClock } from '../../../pkg/runner/clock.ts';
 import type { KubeClientHarness } from '../../contract/kube-client.ts';
-import { CertificateAuthority } from '../apiserver/certificates.ts';
-import { printKubeconfig } from '../apiserver/kubeconfig.ts';
 import type { ApiObject } from './objects.ts';
 
 const startTimeout = 60_000; // ms

@@ -6,7 +6,7 @@ import {
   randomBytes,
   sign,
 } from 'node:crypto';
-import { addressBytes, parseAddress } from '../../../pkg/ip/address.ts';
+import { addressBytes, parseAddress } from '../../pkg/ip/address.ts';
 
 /** A certificate and its key, both PEM. */
 export interface KeyPair {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ManualClock, manualClock } from '../../../pkg/runner/manual-clock.ts';
+import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
 import { type ApiServer, startApiServer } from './apiserver.ts';
 import { recordAt } from './objects.ts';
 import { service } from './samples.ts';
@@ -18,7 +18,7 @@ let client: TestClient;
 
 beforeEach(async () => {
   clock = manualClock();
-  server = await startApiServer({ tls: false, clock, faultsPath: true });
+  server = await startApiServer({ tls: false, clock });
   client = new TestClient(server);
   server.create(service('a'));
   server.create(service('b'));
@@ -238,30 +238,5 @@ describe('the log of requests', () => {
     await expect(server.requests.until(() => false, AbortSignal.abort())).rejects.toThrow(
       'did not come',
     );
-  });
-});
-
-describe('/faults', () => {
-  it('does the same for other processes', async () => {
-    const body = {
-      inject: { effect: { kind: 'status', code: 503 }, match: { verb: 'list' }, times: 1 },
-      hasBookmarks: false,
-      compact: true,
-    };
-    const told = await client.call('/faults', { method: 'POST', body });
-    expect(told.body).toMatchObject({ revision: 5, faults: { hasBookmarks: false } });
-    expect([await codeOf(), await codeOf()]).toEqual([503, 200]);
-    expect(server.faults.hasBookmarks).toBe(false);
-    await client.call('/faults', { method: 'DELETE' });
-    expect(server.faults.hasBookmarks).toBe(true);
-    expect((await client.call('/faults', { method: 'POST', body: { nonsense: 1 } })).code).toBe(
-      400,
-    );
-  });
-
-  it('is not there unless asked for', async () => {
-    await using plain = await startApiServer({ tls: false });
-    using other = new TestClient(plain);
-    expect((await other.call('/faults')).code).toBe(404);
   });
 });

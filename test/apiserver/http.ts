@@ -1,11 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { sleep } from '../../../pkg/runner/clock.ts';
+import { sleep } from '../../pkg/runner/clock.ts';
 import { answerError, answerJson, formOf } from './answer.ts';
 import type { Context } from './context.ts';
 import type { Credentials } from './credentials.ts';
 import { discover, openApiV2 } from './discovery.ts';
 import type { Effect } from './faults.ts';
-import { serveFaults } from './faults-api.ts';
 import { serveList } from './list.ts';
 import { serveObject } from './objects-api.ts';
 import { decodeProtobuf, isProtobuf } from './protobuf.ts';
@@ -21,8 +20,6 @@ const health = ['/healthz', '/livez', '/readyz'];
 export interface HandlerOptions {
   readonly context: Context;
   readonly credentials: Credentials;
-  /** Whether `/faults` is there for tests in other processes. */
-  readonly hasFaultsPath: boolean;
   /** Aborts when the server closes for good. */
   readonly signal: AbortSignal;
 }
@@ -53,8 +50,6 @@ async function handle(
   const { context, credentials, signal } = options;
   const user = credentials.userOf(message);
   const request = logRequest(context, { message, response, user: user ?? '' });
-  if (options.hasFaultsPath && request.path === '/faults')
-    return serveFaults(context, { request, body: (await readBody(message)).toString() }, response);
   const effect = context.faults.strike(request);
   if (effect?.kind === 'hang') return;
   if (effect?.kind === 'reset') return void message.socket.destroy();

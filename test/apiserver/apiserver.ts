@@ -1,10 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
-import { parseAddress, printHostPort } from '../../../pkg/ip/address.ts';
-import { parsePrefix } from '../../../pkg/ip/prefix.ts';
-import { type Clock, minutes, systemClock } from '../../../pkg/runner/clock.ts';
-import { listenRestartably } from '../restartable-port.ts';
+import { parseAddress, printHostPort } from '../../pkg/ip/address.ts';
+import { parsePrefix } from '../../pkg/ip/prefix.ts';
+import { type Clock, minutes, systemClock } from '../../pkg/runner/clock.ts';
 import { Allocator, type Ranges } from './allocation.ts';
 import { CertificateAuthority } from './certificates.ts';
 import { Credentials } from './credentials.ts';
@@ -15,6 +14,7 @@ import type { KubeObject } from './objects.ts';
 import { Registry, resourceOf } from './registry.ts';
 import { RequestLog } from './request-log.ts';
 import { resourceOfKind, storedAs } from './resources.ts';
+import { listenRestartably } from './restartable-port.ts';
 import { type Backup, objectOf, Store, type Stored } from './store.ts';
 
 /** How a test API server is set up; every field has a default that suits tests. */
@@ -33,16 +33,12 @@ export interface ApiServerOptions {
   readonly tokens?: Readonly<Record<string, string>>;
   /** One CIDR, or one of each family; 172.30.0.0/16 and fd00:172:30::/112 if not given. */
   readonly serviceClusterIpRange?: readonly string[];
-  /** 30000 to 32767 if not given. */
-  readonly nodePorts?: Ranges['nodePorts'];
   /** Starts with validation off if false. */
   readonly validate?: boolean;
   /** How many changes are remembered at least; 20,000 if not given. */
   readonly historyLimit?: number;
   /** Milliseconds between bookmarks, a minute if not given. */
   readonly bookmarkInterval?: number;
-  /** Whether `/faults` is there for tests in other processes. */
-  readonly faultsPath?: boolean;
   readonly clock?: Clock;
 }
 
@@ -101,11 +97,9 @@ export class ApiServer implements AsyncDisposable {
       bookmarkInterval,
       isValidating,
     };
-    const hasFaultsPath = options.faultsPath ?? false;
     const handler = makeHandler({
       context,
       credentials,
-      hasFaultsPath,
       signal: this.#closing.signal,
     });
     this.#authority = tls ? new CertificateAuthority({ commonName: 'test-authority' }) : undefined;
@@ -275,14 +269,13 @@ function placeOf(
 
 function rangesOf({
   serviceClusterIpRange = ['172.30.0.0/16', 'fd00:172:30::/112'],
-  nodePorts,
 }: ApiServerOptions): Ranges {
   const clusterIPs = serviceClusterIpRange.map((text) => {
     const range = parsePrefix(text);
     if (range === undefined) throw new Error(`not a CIDR: ${text}`);
     return range;
   });
-  return { clusterIPs, nodePorts: nodePorts ?? { first: 30_000, last: 32_767 } };
+  return { clusterIPs, nodePorts: { first: 30_000, last: 32_767 } };
 }
 
 function tlsSettings(authority: CertificateAuthority, options: ApiServerOptions, host: string) {

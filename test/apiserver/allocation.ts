@@ -5,8 +5,8 @@ import {
   familyOf,
   type IpAddress,
   parseAddress,
-} from '../../../pkg/ip/address.ts';
-import { type Prefix, prefixFamily } from '../../../pkg/ip/prefix.ts';
+} from '../../pkg/ip/address.ts';
+import { type Prefix, prefixFamily } from '../../pkg/ip/prefix.ts';
 import {
   isRecord,
   type Json,

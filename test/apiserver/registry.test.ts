@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parsePrefix } from '../../../pkg/ip/prefix.ts';
-import { manualClock } from '../../../pkg/runner/manual-clock.ts';
+import { parsePrefix } from '../../pkg/ip/prefix.ts';
+import { manualClock } from '../../pkg/runner/manual-clock.ts';
 import { Allocator } from './allocation.ts';
 import { type Json, type KubeObject, recordAt, recordsAt, textAt } from './objects.ts';
 import { Registry } from './registry.ts';

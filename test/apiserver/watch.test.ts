@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ManualClock, manualClock } from '../../../pkg/runner/manual-clock.ts';
+import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
 import { type ApiServer, startApiServer } from './apiserver.ts';
 import { service } from './samples.ts';
 import { TestClient, type TestWatch } from './test-client.ts';

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { minutes, seconds } from '../../../pkg/runner/clock.ts';
+import { minutes, seconds } from '../../pkg/runner/clock.ts';
 import type { Form } from './answer.ts';
 import type { Context } from './context.ts';
 import { viewText } from './event-views.ts';

@@ -1,6 +1,6 @@
-import { type Family, familyOf, parseAddress } from '../../../pkg/ip/address.ts';
-import { parsePrefix } from '../../../pkg/ip/prefix.ts';
-import { protocols } from '../../../pkg/ip/protocol.ts';
+import { type Family, familyOf, parseAddress } from '../../pkg/ip/address.ts';
+import { parsePrefix } from '../../pkg/ip/prefix.ts';
+import { protocols } from '../../pkg/ip/protocol.ts';
 import {
   isRecord,
   isSame,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../../../pkg/runner/clock.ts';
+import type { Clock } from '../../pkg/runner/clock.ts';
 import type { Allocator } from './allocation.ts';
 import { fillDefaults, firstStatus } from './defaults.ts';
 import { fromView } from './event-views.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../pkg/runner/clock.ts';
+import type { Clock } from '../../pkg/runner/clock.ts';
 import type { Faults } from './faults.ts';
 import type { Registry } from './registry.ts';
 import type { RequestLog } from './request-log.ts';
