@@ -66,7 +66,7 @@ function resourceList(root: string): Json | undefined {
 
 function describe(resource: Resource): Json {
   const { plural, singular, isNamespaced, kind, shortNames } = resource;
-  const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+  const verbs = ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'];
   const names = shortNames.length === 0 ? {} : { shortNames };
   const categories = plural === 'services' || plural === 'pods' ? { categories: ['all'] } : {};
   return {

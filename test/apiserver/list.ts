@@ -47,7 +47,7 @@ export async function serveList(
   );
 }
 
-/** The selector of a list, watch or deletecollection. */
+/** The selector of a list or watch. */
 export function selectorOf({ query, namespace, name }: ApiRequest, resource: Resource): Selector {
   const fields = [query.get('fieldSelector') ?? '', name === '' ? '' : `metadata.name=${name}`]
     .filter(Boolean)

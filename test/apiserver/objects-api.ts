@@ -2,7 +2,6 @@ import type { ServerResponse } from 'node:http';
 import { answerJson, answerPieces, answerText, type Form } from './answer.ts';
 import type { Context } from './context.ts';
 import { viewText } from './event-views.ts';
-import { selectorOf } from './list.ts';
 import { isRecord, type KubeObject } from './objects.ts';
 import { applyPatch, isApplyPatch, parseBody } from './patch.ts';
 import { checkShape, type Place, type WriteOptions } from './registry.ts';
@@ -34,7 +33,6 @@ export async function serveObject(
   )
     throw noSuchPath();
   if (request.verb === 'delete') return remove(call, response);
-  if (request.verb === 'deletecollection') return removeAll(call, response);
   const { stored, code } = run(call);
   if (form === 'objects') return answerText(response, code, `${viewText(resource, stored)}\n`);
   const metadata = { resourceVersion: String(stored.version) };
@@ -72,7 +70,6 @@ function run(call: ObjectCall): { stored: Stored; code: 200 | 201 } {
     case 'patch':
       return patch(call, place);
     case 'delete':
-    case 'deletecollection':
     case 'list':
     case 'watch':
     case 'other':
@@ -110,13 +107,6 @@ function remove(call: ObjectCall, response: ServerResponse): void {
   const deleted = context.registry.delete(resource, place);
   if (deleted.isGone) answerJson(response, 200, deletionStatus(resource, deleted.stored));
   else answerText(response, 200, viewText(resource, deleted.stored));
-}
-
-function removeAll({ context, request, resource }: ObjectCall, response: ServerResponse): void {
-  const selects = selectorOf(request, resource);
-  const doomed = context.registry.store.list(resource.storage).filter(selects);
-  for (const stored of doomed) context.registry.delete(resource, stored);
-  answerJson(response, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' });
 }
 
 function placeOf({ request, resource }: ObjectCall): Place {

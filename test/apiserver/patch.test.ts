@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { jsonPatch, mergePatch, parseBody } from './patch.ts';
+import { mergePatch, parseBody } from './patch.ts';
 import { strategicMerge } from './strategic-merge.ts';
 
 describe('mergePatch', () => {
@@ -11,29 +11,6 @@ describe('mergePatch', () => {
     ['replaces what is no object', { a: 'x' }, { a: { b: 1, c: null } }, { a: { b: 1 } }],
   ])('%s', (...[, target, patch, result]) => {
     expect(mergePatch(target, patch)).toEqual(result);
-  });
-});
-
-describe('jsonPatch', () => {
-  it.each([
-    ['adds', [{ op: 'add', path: '/b', value: 1 }], { a: [1, 2], 'x/y': 1, b: 1 }],
-    ['inserts', [{ op: 'add', path: '/a/1', value: 9 }], { a: [1, 9, 2], 'x/y': 1 }],
-    ['appends', [{ op: 'add', path: '/a/-', value: 9 }], { a: [1, 2, 9], 'x/y': 1 }],
-    ['removes an item', [{ op: 'remove', path: '/a/0' }], { a: [2], 'x/y': 1 }],
-    ['removes a field with a slash', [{ op: 'remove', path: '/x~1y' }], { a: [1, 2] }],
-    ['replaces', [{ op: 'replace', path: '/a', value: 3 }], { a: 3, 'x/y': 1 }],
-    ['moves', [{ op: 'move', from: '/a/0', path: '/b' }], { a: [2], 'x/y': 1, b: 1 }],
-    ['copies', [{ op: 'copy', from: '/a/0', path: '/b' }], { a: [1, 2], 'x/y': 1, b: 1 }],
-    ['tests', [{ op: 'test', path: '/a/0', value: 1 }], { a: [1, 2], 'x/y': 1 }],
-  ])('%s', (_, patch, result) => {
-    expect(jsonPatch({ a: [1, 2], 'x/y': 1 }, patch)).toEqual(result);
-  });
-
-  it('fails where a test fails, and where the parent is missing', () => {
-    expect(() => jsonPatch({ a: 1 }, [{ op: 'test', path: '/a', value: 2 }])).toThrow(
-      'test of /a failed',
-    );
-    expect(() => jsonPatch({}, [{ op: 'add', path: '/a/b', value: 2 }])).toThrow('does not exist');
   });
 });
 

@@ -80,8 +80,4 @@ export class RequestLog {
       signal?.addEventListener('abort', abort, { once: true });
     });
   }
-
-  clear(): void {
-    this.#requests.length = 0;
-  }
 }

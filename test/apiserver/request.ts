@@ -1,16 +1,7 @@
 import { type Resource, resources } from './resources.ts';
 
 /** What a request wants, in the words of Kubernetes' authorization; 'other' for everything that is no object. */
-export type Verb =
-  | 'get'
-  | 'list'
-  | 'watch'
-  | 'create'
-  | 'update'
-  | 'patch'
-  | 'delete'
-  | 'deletecollection'
-  | 'other';
+export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'other';
 
 /** A request, as far as its first line says what it wants. */
 export interface ApiRequest {
@@ -73,7 +64,7 @@ function verbOf(method: string, query: URLSearchParams, isNamed: boolean): Verb 
   if (method === 'POST') return 'create';
   if (method === 'PUT') return 'update';
   if (method === 'PATCH') return 'patch';
-  if (method === 'DELETE') return isNamed ? 'delete' : 'deletecollection';
+  if (method === 'DELETE' && isNamed) return 'delete';
   return 'other';
 }
 
