@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { parseServiceAnnotations } from '../../pkg/config/service-annotations.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { buildInfo } from '../../pkg/config/version.ts';
@@ -6,12 +5,11 @@ import type { IpvsConnections } from '../../pkg/connections/connections.ts';
 import { ProcIpvsConnections } from '../../pkg/connections/proc.ts';
 import type { Conntrack } from '../../pkg/conntrack/conntrack.ts';
 import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
-import { isNotFound, isUnsupported, KernelError } from '../../pkg/errno/errno.ts';
 import type { Firewall } from '../../pkg/firewall/firewall.ts';
 import { nftGeneration } from '../../pkg/firewall/generation.ts';
 import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
-import { type Family, families, familyOf, type IpAddress } from '../../pkg/ip/address.ts';
+import type { IpAddress } from '../../pkg/ip/address.ts';
 import type { IpSets } from '../../pkg/ipset/ipset.ts';
 import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
 import type { Ipvs } from '../../pkg/ipvs/ipvs.ts';
@@ -22,7 +20,6 @@ import type { Change, Source } from '../../pkg/kube/types.ts';
 import type { Links } from '../../pkg/links/links.ts';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
-import { errorText } from '../../pkg/log/error-text.ts';
 import type { Logger, ProgramLog } from '../../pkg/log/log.ts';
 import { createMetrics, type Metrics } from '../../pkg/metrics/metrics.ts';
 import type { Neighbours } from '../../pkg/neighbours/neighbours.ts';
@@ -30,6 +27,9 @@ import { NetlinkNeighbours } from '../../pkg/neighbours/netlink.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import { printTraceEvent, type TraceEvent } from '../../pkg/netlink/trace.ts';
+import { applyConntrackLimits } from '../../pkg/node/conntrack-settings.ts';
+import { applyIpvsTimeouts } from '../../pkg/node/ipvs-timeouts.ts';
+import { applyOomScore } from '../../pkg/node/oom-score.ts';
 import { FlowForgetter } from '../../pkg/proxy/flows/stale-flows.ts';
 import { ClientResets } from '../../pkg/proxy/graceful/client-reset.ts';
 import { Proxier } from '../../pkg/proxy/proxier.ts';
@@ -39,12 +39,14 @@ import { RawResetter } from '../../pkg/reset/raw.ts';
 import type { Resetter } from '../../pkg/reset/reset.ts';
 import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
+import { type ConfigFile, watchConfigFile } from './config-file.ts';
 import { watchEligibility } from './eligibility.ts';
 import { logReadings } from './log-readings.ts';
 import { openObjects } from './object-source.ts';
 import { createReporter } from './reporter.ts';
 import { ruleSettings } from './rule-settings.ts';
 import { type Part, runAll } from './run-all.ts';
+import { servedFamilies } from './served-families.ts';
 import { createServers } from './servers.ts';
 
 /** The whole program, built and not yet started. */
@@ -70,8 +72,25 @@ interface Follower {
   run(signal: AbortSignal): Promise<void>;
 }
 
+/** What the program is built from. */
+export interface ProgramOptions {
+  readonly config: ProxyConfig;
+  readonly log: ProgramLog;
+  /** Where the configuration came from, if it came from a file. */
+  readonly configFile: ConfigFile | undefined;
+}
+
+/** Does what needs a privileged container, once: kernel modules, and settings of the kernel that are not the namespace's own. */
+export async function initialise({ config, log }: ProgramOptions): Promise<void> {
+  const metrics = createMetrics(logReadings(log));
+  const shared = { config, log, clock: systemClock, metrics };
+  const kernel = await openKernel(shared);
+  await servedFamilies(shared, kernel.firewall);
+  kernel.close();
+}
+
 /** Builds the program. Throws if the way to the API server is not known. */
-export async function assemble(config: ProxyConfig, log: ProgramLog): Promise<Program> {
+export async function assemble({ config, log, configFile }: ProgramOptions): Promise<Program> {
   const clock = systemClock;
   const metrics = createMetrics(logReadings(log));
   metrics.buildInfo.set(buildInfo, 1);
@@ -89,12 +108,32 @@ export async function assemble(config: ProxyConfig, log: ProgramLog): Promise<Pr
     proxier.onChange(change);
   };
   const parts: readonly Part[] = [
-    ...createServers({ ...shared, isNodeAddress: (address) => proxier.isNodeAddress(address) }),
+    ...createServers({
+      ...shared,
+      record: objects.record,
+      isNodeAddress: (address) => proxier.isNodeAddress(address),
+    }),
+    ...watchedConfigFile(shared, configFile),
     ...objects.parts,
+    () => applyOomScore(config.oomScoreAdj, { process: ownProcess(), clock, log }),
     (signal) => objects.source.run(onChange, signal),
     (signal) => proxier.run(signal),
   ];
   return { run: (signal) => runAll(parts, signal).finally(() => objects.close()) };
+}
+
+/** What the kernel knows of this process. */
+function ownProcess(): ProcSysctl {
+  return new ProcSysctl({ root: '/proc/self' });
+}
+
+function watchedConfigFile(
+  { clock, log, metrics }: Shared,
+  file: ConfigFile | undefined,
+): readonly Part[] {
+  if (file === undefined) return [];
+  const onLooked = (isRefused: boolean) => metrics.refusedConfigFile.set({}, Number(isRefused));
+  return [(signal) => watchConfigFile({ file, clock, log, onLooked }, signal)];
 }
 
 /** What the proxier reaches the kernel through. */
@@ -111,8 +150,11 @@ interface Kernel {
   close(): void;
 }
 
-/** Opens every way to the kernel, sees that it can do what is needed, and sets what IPVS mode needs set. */
-async function openKernel(shared: Shared): Promise<Kernel> {
+/** What opening the kernel takes. */
+type KernelOptions = Pick<Shared, 'config' | 'log' | 'clock' | 'metrics'>;
+
+/** Opens every way to the kernel, sees that it can do what is needed, and sets what IPVS mode and the configuration need set. */
+async function openKernel(shared: KernelOptions): Promise<Kernel> {
   const { config, log } = shared;
   const trace = log.v(9) && ((event: TraceEvent) => log.v(9)?.info(printTraceEvent(event)));
   const options = trace === undefined ? {} : { trace };
@@ -125,6 +167,9 @@ async function openKernel(shared: Shared): Promise<Kernel> {
   await probeIpvs(ipvs, { scheduler: config.scheduler, ipsetProtocol: () => ipsets.protocol() });
   const settings = createSettings(shared);
   settings.apply();
+  const sysfs = new ProcSysctl({ root: '/sys' });
+  applyConntrackLimits(config.conntrack, { sysctl: new ProcSysctl(), sysfs, log });
+  applyIpvsTimeouts(config.ipvsTimeouts, { ipvs, log });
   return {
     ipvs,
     ipsets,
@@ -141,48 +186,16 @@ async function openKernel(shared: Shared): Promise<Kernel> {
   };
 }
 
-function createSettings({ config, clock, log, metrics }: Shared): KernelSettings {
+function createSettings({ config, clock, log, metrics }: KernelOptions): KernelSettings {
   return new KernelSettings({
     sysctl: new ProcSysctl(),
     clock,
     log,
-    strictArp: false,
+    strictArp: config.strictARP,
     isRestoring: config.restoreSysctls,
     onRestored: () => metrics.repairs.inc({ kind: 'setSysctl' }),
     onLooked: (wrong) => metrics.wrongSysctls.set({}, wrong),
   });
-}
-
-/** The families that this node's iptables and kernel serve; throws if the primary one is not among them. */
-async function servedFamilies(
-  { config, log }: Shared,
-  firewall: Firewall,
-): Promise<readonly Family[]> {
-  // Both at once: it takes programs to find out.
-  const served = await Promise.all(
-    families.map(async (family) => {
-      try {
-        const iptables = await iptablesOf(family, firewall);
-        log.info('serving', { family, iptables });
-        return [family];
-      } catch (error) {
-        if (family === familyOf(config.bindAddress))
-          throw new Error('no support for primary IP family', { cause: error });
-        // What fails today may work tomorrow; only what is not there is done without until the next start.
-        if (!isNotFound(error) && !isUnsupported(error)) throw error;
-        log.warn('not served', { family, reason: errorText(error) });
-        return [];
-      }
-    }),
-  );
-  return served.flat();
-}
-
-/** What a family's iptables says of itself; throws if the family cannot be served. */
-async function iptablesOf(family: Family, firewall: Firewall): Promise<string> {
-  if (family === 'IPv6' && !existsSync('/proc/net/if_inet6'))
-    throw new KernelError('look for IPv6', 'EAFNOSUPPORT', { detail: 'the kernel has no IPv6' });
-  return (await firewall.capabilities(family)).description;
 }
 
 /** The proxier over the kernel. */

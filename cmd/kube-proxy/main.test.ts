@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,9 @@ const program = fileURLToPath(new URL('main.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'kube-proxy-'));
 const broken = join(folder, 'broken');
 writeFileSync(broken, 'kind: [');
+const head = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
+const wrong = join(folder, 'wrong');
+writeFileSync(wrong, `${head}mode: ipvs\noomScoreAdj: 2000\n`);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 interface Outcome {
@@ -30,8 +33,8 @@ async function kubeProxy(...argv: string[]): Promise<Outcome> {
 
 describe.concurrent('questions are answered on standard output', () => {
   test.for([
-    [['--version'], /^Kubernetes v1\.36\.0\+ipvs\.1\n$/],
-    [['--version=raw'], /^\{"major":"1","minor":"36",.*\}\n$/],
+    [['--version'], /^Kubernetes v1\.37\.0\+ipvs\.1\n$/],
+    [['--version=raw'], /^\{"major":"1","minor":"37",.*\}\n$/],
     [['--help'], /^Makes the Services .*\n\n[^]*--kubeconfig string\n/],
   ] as const)('%j', async ([argv, stdout], { expect: expectHere }) => {
     const outcome = await kubeProxy(...argv);
@@ -45,11 +48,21 @@ describe.concurrent('what cannot work is said in one line, with status 1', () =>
       ['--bogus', '-v=x'],
       'unknown flag --bogus; --v: invalid value "x": must be a whole number of 32 bits',
     ],
+    [['--bogus', 'value'], 'unknown flag --bogus\n'],
     [['start'], 'unexpected argument "start"'],
+    [['--cleanup', '--proxy-mode=ipvs'], '--cleanup is not supported yet\n'],
+    [['--config=/nonexistent'], '--config /nonexistent: ENOENT: no such file or directory'],
+    [[`--config=${folder}`], `--config ${folder}: is no file\n`],
+    [[`--config=${broken}`], `--config ${broken}: is no YAML at line 1: BAD_INDENT\n`],
+    [
+      [`--config=${wrong}`, '--hostname-override= '],
+      '--hostname-override: KubeProxyConfiguration.hostnameOverride: Invalid value: " ": must not be blank; ' +
+        'KubeProxyConfiguration.oomScoreAdj: Invalid value: "2000": must be within the range [-1000, 1000]\n',
+    ],
     [
       ['--proxy-mode=iptables', '--bind-address=x'],
-      '--bind-address: KubeProxyConfiguration.bindAddress: Invalid value: "x": not a valid textual representation of an IP address; ' +
-        '--proxy-mode: KubeProxyConfiguration.mode: Invalid value: "iptables": this program knows mode ipvs only',
+      `--proxy-mode: KubeProxyConfiguration.mode: Invalid value: "iptables": this program knows ipvs only: set ipvs here, or run upstream's kube-proxy for iptables; ` +
+        '--bind-address: KubeProxyConfiguration.bindAddress: Invalid value: "x": not a valid textual representation of an IP address\n',
     ],
     [
       ['--hostname-override= '],
@@ -62,20 +75,65 @@ describe.concurrent('what cannot work is said in one line, with status 1', () =>
         '--ipvs-exclude-cidrs=10.0.0.0/33',
         '--iptables-masquerade-bit=40',
       ],
-      '--healthz-bind-address: KubeProxyConfiguration.healthzBindAddress: Invalid value: "1.2.3:x": must be a valid IP; ' +
-        '--iptables-masquerade-bit: KubeProxyConfiguration.iptables.masqueradeBit: Invalid value: "40": must be within the range [0, 31]; ' +
+      '--iptables-masquerade-bit: KubeProxyConfiguration.iptables.masqueradeBit: Invalid value: "40": must be within the range [0, 31]; ' +
+        '--ipvs-exclude-cidrs: KubeProxyConfiguration.ipvs.excludeCIDRs[0]: Invalid value: "10.0.0.0/33": must be a valid CIDR; ' +
         '--ipvs-sync-period: KubeProxyConfiguration.ipvs.syncPeriod: Invalid value: "-1s": must be greater than 0; ' +
-        '--ipvs-exclude-cidrs: KubeProxyConfiguration.ipvs.excludeCIDRs[0]: Invalid value: "10.0.0.0/33": must be a valid CIDR\n',
+        '--healthz-bind-address: KubeProxyConfiguration.healthzBindAddress: Invalid value: "1.2.3:x": must be a valid IP\n',
     ],
-    [['--master=ftp://x'], '--master: "ftp://x" is no http or https URL'],
-    [['--kubeconfig=/nonexistent'], 'kubeconfig /nonexistent: no such file\n'],
-    [[`--kubeconfig=${folder}`], `kubeconfig ${folder}: is a folder\n`],
-    [[`--kubeconfig=${broken}`], `kubeconfig ${broken}: `],
-    [[], 'in-cluster credentials: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set'],
+    [['--proxy-mode=ipvs', '--master=ftp://x'], '--master: "ftp://x" is no http or https URL'],
+    [['--proxy-mode=ipvs', '--kubeconfig=/nonexistent'], 'kubeconfig /nonexistent: no such file\n'],
+    [['--proxy-mode=ipvs', `--kubeconfig=${folder}`], `kubeconfig ${folder}: is a folder\n`],
+    [['--proxy-mode=ipvs', `--kubeconfig=${broken}`], `kubeconfig ${broken}: `],
+    [
+      ['--proxy-mode=ipvs'],
+      'in-cluster credentials: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set',
+    ],
   ] as const)('%j', async ([argv, reason], { expect: expectHere }) => {
     const { status, stdout, stderr } = await kubeProxy(...argv);
     expectHere([status, stdout]).toEqual([1, '']);
     expectHere(stderr.startsWith(`kube-proxy: ${reason}`), stderr).toBe(true);
     expectHere(stderr.match(/\n/g), stderr).toHaveLength(1);
+  });
+});
+
+describe('the configuration in force is written', () => {
+  test('from flags, and from the file that was written', async () => {
+    const [first, second] = [join(folder, 'first.yaml'), join(folder, 'second.yaml')];
+    const flags = ['--proxy-mode=ipvs', '--ipvs-scheduler=lc', '--conntrack-min=7'];
+    const outcome = await kubeProxy(...flags, '--write-config-to', first);
+    expect(outcome).toEqual({ status: 0, stdout: '', stderr: '' });
+    const text = readFileSync(first, 'utf8');
+    expect(text).toMatch(/^apiVersion: .*\nkind: .*\n[^]*\n {2}scheduler: lc\n[^]*\n {2}min: 7\n/);
+    const again = await kubeProxy(`--config=${first}`, `--write-config-to=${second}`);
+    expect(again).toEqual({ status: 0, stdout: '', stderr: '' });
+    expect(readFileSync(second, 'utf8')).toBe(text);
+  });
+
+  test('or it is said why not', async () => {
+    const outcome = await kubeProxy('--proxy-mode=ipvs', '--write-config-to=/nonexistent/file');
+    expect(outcome).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^kube-proxy: ENOENT: [^\n]*nonexistent[^\n]*\n$/),
+    });
+  });
+
+  test('what the operator should know is told in lines of the wanted format', async () => {
+    const file = join(folder, 'told');
+    writeFileSync(file, `${head}mode: ipvs\nenableProfiling: true\nudpIdleTimeout: 250ms\n`);
+    const { stderr } = await kubeProxy(
+      `--config=${file}`,
+      '--logging-format=json',
+      '--masquerade-all',
+      `--write-config-to=${join(folder, 'unused')}`,
+    );
+    const lines = stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { msg: string });
+    expect(lines.map(({ msg }) => msg)).toEqual([
+      'flags do not count beside --config',
+      'using lenient decoding: the configuration file has unknown fields',
+      'options are not supported yet and have no effect',
+    ]);
   });
 });

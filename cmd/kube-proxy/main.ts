@@ -1,18 +1,25 @@
+import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { flagOfField, helpText, readCommandLine } from '../../pkg/config/command-line.ts';
+import { flagOfField, type GivenFlags, readCommandLine } from '../../pkg/config/command-line.ts';
+import { documentOf } from '../../pkg/config/document.ts';
 import { effective } from '../../pkg/config/effective.ts';
-import type { Configuration } from '../../pkg/config/types.ts';
-import { printViolation, type Violation, validate } from '../../pkg/config/validate.ts';
+import type { Path, Settings } from '../../pkg/config/fields.ts';
+import { helpText } from '../../pkg/config/help.ts';
+import { type Loaded, load } from '../../pkg/config/load.ts';
+import { printViolation, type Violation } from '../../pkg/config/validate.ts';
 import { buildInfo, version } from '../../pkg/config/version.ts';
 import { errorText } from '../../pkg/log/error-text.ts';
-import { createLogger } from '../../pkg/log/log.ts';
+import { createLogger, type LogFormat } from '../../pkg/log/log.ts';
+import { printYaml } from '../../pkg/yaml/yaml.ts';
+import { readConfigText } from './config-file.ts';
+import { nameProcess } from './process-name.ts';
 import { unsupportedRuntime } from './runtime.ts';
 
 /** How long the parts may take to end, in milliseconds. The kernel is right whenever the program is cut off. */
 const stopPatience = 900;
 
-// The one way to standard error: whoever else writes there waits for its reader.
-const log = createLogger({ format: 'text', verbosity: 0 });
+// The one way to standard error: whoever else writes there waits for its reader. Made anew once the format is known.
+let log = createLogger({ format: 'text', verbosity: 0 });
 const unsupported = unsupportedRuntime(process.versions.node);
 if (unsupported !== undefined) fail(unsupported);
 process.on('uncaughtException', (error) => fail(`unexpected error: ${errorText(error)}`));
@@ -34,29 +41,75 @@ switch (command.action) {
     fail(command.errors.join('; '));
     break;
   case 'run':
-    await run(command.configuration);
+    await run(command.given);
     break;
 }
 
-/** Runs the proxy until a signal comes, and ends the process. */
-async function run(configuration: Configuration): Promise<void> {
-  const violations = validate(configuration);
-  if (violations.length > 0) fail(violations.map(describe).join('; '));
-  log.setVerbosity(configuration.logging.verbosity);
-  const signal = stopSignal();
+/** Does what flags and file ask for, and ends the process. */
+async function run(given: GivenFlags): Promise<void> {
+  nameProcess(process.argv.slice(2));
+  if (given.values['--cleanup'] === true) fail('--cleanup is not supported yet');
+  const loaded = await loadConfiguration(given);
+  const { settings, notices } = loaded;
+  startLog(settings);
+  for (const { severity, message, details } of notices) log[severity](message, details);
+  const target = settings['--write-config-to'];
   try {
-    const config = effective(configuration, hostname());
-    // Loaded here: questions are answered without it, and a library that does not load is told in one line.
-    const { assemble } = await import('./assemble.ts');
-    const program = await assemble(config, log);
-    const { nodeName, source, warnings } = config;
-    log.info('starting', { version, node: nodeName, objects: source.type });
-    for (const warning of warnings) log.warn(warning);
-    await program.run(signal);
+    if (target !== '') writeFileSync(target, printYaml(documentOf(settings)));
+    else await serve(loaded, given);
   } catch (error) {
     fail(errorText(error));
   }
   exit(0);
+}
+
+/** Runs the proxy until a signal comes, or, with `--init-only`, does what comes before. */
+async function serve(loaded: Loaded, given: GivenFlags): Promise<void> {
+  const { settings } = loaded;
+  const signal = stopSignal();
+  const config = effective(settings, hostname());
+  const path = settings['--config'];
+  const configFile = path === '' ? undefined : { path, given, loaded };
+  // Loaded here: questions are answered without it, and a library that does not load is told in one line.
+  const { assemble, initialise } = await import('./assemble.ts');
+  const options = { config, log, configFile };
+  if (settings['--init-only']) {
+    await initialise(options);
+    log.info('the node is prepared', { version });
+    return;
+  }
+  const program = await assemble(options);
+  log.info('starting', { version, node: config.nodeName, objects: config.source.type });
+  await program.run(signal);
+}
+
+/** Flags and file together; ends the process if something is wrong with them. */
+async function loadConfiguration(given: GivenFlags): Promise<Loaded> {
+  const path = given.values['--config'] ?? '';
+  try {
+    const loaded = load(given, path === '' ? undefined : await readConfigText(path));
+    const { violations, fromFlags } = loaded;
+    if (violations.length === 0) return loaded;
+    fail(violations.map((violation) => describe(violation, fromFlags)).join('; '));
+  } catch (error) {
+    fail(`--config ${path}: ${errorText(error)}`);
+  }
+}
+
+/** A violation, and the flag that it came by. */
+function describe(violation: Violation, fromFlags: ReadonlySet<Path>): string {
+  const [path = ''] = violation.field.split('[');
+  const isFlag = fromFlags.has(path as Path); // a path of the table, or no member of the set
+  const flag = isFlag ? flagOfField(violation.field) : undefined;
+  return `${flag === undefined ? '' : `${flag}: `}${printViolation(violation)}`;
+}
+
+/** Logs in the wanted format, and as much as is wanted. */
+function startLog(settings: Settings): void {
+  const format: LogFormat = settings['logging.format'] === 'json' ? 'json' : 'text';
+  const verbosity = settings['logging.verbosity'];
+  if (format === 'text') log.setVerbosity(verbosity);
+  else log = createLogger({ format, verbosity });
 }
 
 /** Aborts at the first SIGTERM or SIGINT; at the second one, and when patience ends, the process ends. */
@@ -74,12 +127,6 @@ function stopSignal(): AbortSignal {
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   return controller.signal;
-}
-
-/** A violation, and the flag that it came by. */
-function describe(violation: Violation): string {
-  const flag = flagOfField(violation.field);
-  return `${flag === undefined ? '' : `${flag}: `}${printViolation(violation)}`;
 }
 
 /** Says in one line why the program cannot go on, and ends it. */

@@ -175,6 +175,7 @@ test('the state and what happened are counted', async () => {
   const lines = (await scraped('ipvs_')).filter((line) => !line.startsWith('drain_duration'));
   expect(lines).toEqual([
     'first_sync_complete 0',
+    'config_file_refused 0',
     'failed_services 1',
     'conflicts 2',
     'invalid_objects{kind="Service"} 6',

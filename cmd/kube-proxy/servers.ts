@@ -1,13 +1,18 @@
 import { configz } from '../../pkg/config/configz.ts';
-import type { ListenAddress, ProxyConfig } from '../../pkg/config/types.ts';
-import { HttpServer, type Routes } from '../../pkg/health/http.ts';
+import type { ProxyConfig } from '../../pkg/config/types.ts';
+import { HttpServer } from '../../pkg/health/http.ts';
 import type { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { healthRoutes, metricsRoutes } from '../../pkg/health/routes.ts';
 import type { IpAddress } from '../../pkg/ip/address.ts';
+import { type KubeEvent, nodeEvent } from '../../pkg/kube/events.ts';
+import { errorText } from '../../pkg/log/error-text.ts';
 import type { Logger } from '../../pkg/log/log.ts';
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
-import type { Clock } from '../../pkg/runner/clock.ts';
+import { type Clock, seconds, sleep } from '../../pkg/runner/clock.ts';
 import type { Part } from './run-all.ts';
+
+/** How long the event about a server that cannot listen may take to reach the API, before the program ends. */
+const eventPatience = seconds(1);
 
 /** What the two servers work with. */
 export interface ServerOptions {
@@ -16,23 +21,48 @@ export interface ServerOptions {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Notes an event about the node. */
+  readonly record: (event: KubeEvent) => void;
   readonly isNodeAddress: (address: IpAddress) => boolean;
 }
 
 /** The health server and the metrics server, as far as they are wanted. */
 export function createServers(options: ServerOptions): readonly Part[] {
-  const { config, health, metrics, clock, log, isNodeAddress } = options;
-  const server = (name: string, where: ListenAddress | undefined, routes: Routes): Part[] => {
-    if (where === undefined) return [];
-    const made = new HttpServer({ name, ...where, routes, isNodeAddress, clock, log });
-    return [(signal) => made.run(signal)];
-  };
-  return [
-    ...server('health server', config.healthz, healthRoutes(health, metrics)),
-    ...server(
-      'metrics server',
-      config.metrics,
-      metricsRoutes(metrics, () => configz(config)),
-    ),
+  const { config, health, metrics } = options;
+  const servers = [
+    {
+      name: 'health server',
+      where: config.healthz,
+      routes: healthRoutes(health, metrics),
+      reason: 'FailedToStartProxierHealthcheck',
+    },
+    {
+      name: 'metrics server',
+      where: config.metrics,
+      routes: metricsRoutes(metrics, () => configz(config.settings)),
+      reason: 'FailedToStartMetricServer',
+    },
   ];
+  return servers.flatMap(({ where, reason, ...rest }) => {
+    if (where === undefined) return [];
+    const { isNodeAddress, clock, log } = options;
+    const hardFail = config.bindAddressHardFail;
+    const server = new HttpServer({ ...rest, ...where, hardFail, isNodeAddress, clock, log });
+    return [(signal) => orEvent(server, { reason, signal, options })];
+  });
+}
+
+/** Serves; if that fails, an event on the Node says why before the error is thrown. */
+async function orEvent(
+  server: HttpServer,
+  { reason, signal, options }: { reason: string; signal: AbortSignal; options: ServerOptions },
+): Promise<void> {
+  try {
+    await server.run(signal);
+  } catch (error) {
+    const { config, clock, record } = options;
+    record(nodeEvent(config.nodeName, { type: 'Warning', reason, note: errorText(error) }));
+    await sleep(clock, eventPatience, signal);
+    throw error;
+  }
 }

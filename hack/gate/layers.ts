@@ -32,6 +32,11 @@ const layers: readonly Layer[] = [
   { name: 'config', from: folder('config'), may: [folder('log'), folder('yaml'), ...bottom] },
   { name: 'runner', from: folder('runner'), may: [folder('log'), ...bottom] },
   {
+    name: 'node',
+    from: folder('node'),
+    may: ['^pkg/(ipvs/ipvs|sysctl/sysctl)[.]ts$', folder('log'), folder('runner'), ...bottom],
+  },
+  {
     name: 'health',
     from: folder('health'),
     may: [folder('log'), folder('runner'), folder('metrics'), ...bottom],

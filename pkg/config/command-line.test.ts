@@ -1,12 +1,14 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { flagOfField, helpText, readCommandLine } from './command-line.ts';
-import { flags } from './flags.ts';
-import { type Configuration, defaults } from './types.ts';
+import { flagOfField, type GivenFlags, readCommandLine } from './command-line.ts';
+import { removedFlags } from './fields/leftovers.ts';
+import { type AnyField, fields } from './fields.ts';
+import { helpText } from './help.ts';
 
-function configured(...argv: string[]): Configuration {
+function given(...argv: string[]): GivenFlags {
   const result = readCommandLine(argv);
   if (result.action !== 'run') throw new Error(`not a configuration: ${JSON.stringify(result)}`);
-  return result.configuration;
+  return result.given;
 }
 
 function refused(...argv: string[]): readonly string[] {
@@ -15,99 +17,82 @@ function refused(...argv: string[]): readonly string[] {
   return result.errors;
 }
 
-test('without arguments, everything has its default', () => {
-  expect(configured()).toEqual(defaults);
+/** Every flag of upstream, v1.37, and a value that it takes. */
+const upstreamFlags = [
+  '--config=/c --write-config-to=/w --cleanup --init-only --kubeconfig=/k --master=https://m',
+  '--kube-api-content-type=application/json --kube-api-burst=20 --kube-api-qps=2.5',
+  '--hostname-override=n --bind-address=:: --healthz-bind-address=127.0.0.1 --healthz-port=1',
+  '--metrics-bind-address=127.0.0.1 --metrics-port=2 --bind-address-hard-fail --profiling',
+  '--show-hidden-metrics-for-version=1.36 --feature-gates=A=true,B=false --proxy-mode=ipvs',
+  '--iptables-masquerade-bit=3 --masquerade-all --iptables-localhost-nodeports=false',
+  '--iptables-sync-period=20s --iptables-min-sync-period=2s --ipvs-sync-period=1m',
+  '--ipvs-min-sync-period=1s --ipvs-scheduler=lc --ipvs-exclude-cidrs=10.0.0.0/8',
+  '--ipvs-strict-arp --ipvs-tcp-timeout=1m --ipvs-tcpfin-timeout=2m --ipvs-udp-timeout=3m',
+  '--detect-local-mode=NodeCIDR --cluster-cidr=10.0.0.0/8 --pod-bridge-interface=br0',
+  '--pod-interface-name-prefix=cali --nodeport-addresses=primary,10.0.0.0/8',
+  '--oom-score-adj=-998 --conntrack-max-per-core=0 --conntrack-min=0',
+  '--conntrack-tcp-timeout-established=0s --conntrack-tcp-timeout-close-wait=0s',
+  '--conntrack-tcp-be-liberal --conntrack-udp-timeout=10s --conntrack-udp-timeout-stream=20s',
+  '--config-sync-period=1m --v=2 --vmodule=proxy=4,x=1 --logging-format=json',
+  '--log-flush-frequency=1s --log-text-split-stream --log-text-info-buffer-size=1Ki',
+  '--log-json-split-stream --log-json-info-buffer-size=1M --add-dir-header',
+  '--alsologtostderr=true --log-backtrace-at=a.go:7 --log-dir=/l --log_file=/var/log/x',
+  '--log-file-max-size=10 --logtostderr=false --one-output --skip-headers --skip-log-headers',
+  '--stderrthreshold=INFO --boot-id-file=/b --machine-id-file=/m',
+].flatMap((line) => line.split(' '));
+
+describe('each flag of upstream is there, and changes something', () => {
+  test.each(upstreamFlags)('%s', (argument) => {
+    const { values, removed } = given(argument);
+    const [[path, value] = []] = Object.entries(values);
+    expect([Object.keys(values).length, removed.length]).toEqual([1, 0]);
+    expect(value).not.toEqual(fields.find((row) => row.path === path)?.default);
+  });
+  test('all others are questions or ours', () => {
+    const known = new Set(upstreamFlags.map((text) => text.replace(/=.*$/, '').replace(/_/, '-')));
+    const others = fields.filter(({ flag }) => flag !== undefined && !known.has(`--${flag}`));
+    expect(others.map(({ flag }) => flag)).toEqual([
+      'version',
+      'help',
+      'ipvs-manifests',
+      'ipvs-graceful-termination',
+      'ipvs-drain-timeout',
+      'ipvs-reset-waiting-clients',
+      'ipvs-restore-sysctls',
+      'ipvs-service-annotations',
+    ]);
+  });
 });
 
-describe('each flag sets its field', () => {
-  const rows: [string, (configuration: Configuration) => unknown, unknown][] = [
-    ['--kubeconfig=/k', (c) => c.clientConnection.kubeconfig, '/k'],
-    ['--master=https://m', (c) => c.master, 'https://m'],
-    ['--hostname-override=n', (c) => c.hostnameOverride, 'n'],
-    ['--proxy-mode=ipvs', (c) => c.mode, 'ipvs'],
-    ['--masquerade-all', (c) => c.iptables.masqueradeAll, true],
-    ['--iptables-masquerade-bit=7', (c) => c.iptables.masqueradeBit, 7],
-    ['--bind-address=192.168.0.1', (c) => c.bindAddress, '192.168.0.1'],
-    ['--ipvs-scheduler=lc', (c) => c.ipvs.scheduler, 'lc'],
-    ['--ipvs-exclude-cidrs=172.30.0.0/16', (c) => c.ipvs.excludeCIDRs, ['172.30.0.0/16']],
-    ['--ipvs-sync-period=1m', (c) => c.ipvs.syncPeriod, 60_000],
-    ['--ipvs-min-sync-period=2s', (c) => c.ipvs.minSyncPeriod, 2_000],
-    ['--ipvs-manifests=/m', (c) => c.ipvs.manifests, '/m'],
-    ['--ipvs-graceful-termination=connections', (c) => c.ipvs.gracefulTermination, 'connections'],
-    ['--ipvs-drain-timeout=1h', (c) => c.ipvs.drainTimeout, 3_600_000],
-    ['--ipvs-reset-waiting-clients=false', (c) => c.ipvs.resetWaitingClients, false],
-    ['--ipvs-restore-sysctls=false', (c) => c.ipvs.restoreSysctls, false],
-    ['--ipvs-service-annotations', (c) => c.ipvs.serviceAnnotations, true],
-    ['--detect-local-mode=NodeCIDR', (c) => c.detectLocalMode, 'NodeCIDR'],
-    ['--cluster-cidr=10.0.0.0/8', (c) => c.clusterCIDR, '10.0.0.0/8'],
-    ['--pod-bridge-interface=cbr0', (c) => c.detectLocal.bridgeInterface, 'cbr0'],
-    ['--pod-interface-name-prefix=cali', (c) => c.detectLocal.interfaceNamePrefix, 'cali'],
-    ['--healthz-bind-address=[::]:1', (c) => c.healthzBindAddress, '[::]:1'],
-    ['--metrics-bind-address=', (c) => c.metricsBindAddress, ''],
-    ['--v=4', (c) => c.logging.verbosity, 4],
-  ];
-  test.each(rows)('%s', (argument, get, value) => {
-    expect(get(configured(argument))).toEqual(value);
-    expect(get(defaults)).not.toEqual(value);
-  });
-  test('and there is no other with a field', () => {
-    expect(flags.filter(({ field }) => field !== undefined)).toHaveLength(rows.length);
-  });
-});
-
-describe('the spellings of pflag', () => {
-  test.each<[string, string[], number]>([
-    ['--x=y', ['--v=2'], 2],
-    ['--x y', ['--v', '2'], 2],
-    ['-x y', ['-v', '2'], 2],
-    ['-x=y', ['-v=2'], 2],
-    ['-xy', ['-v2'], 2],
-    ['the last wins', ['-v=1', '--v', '3'], 3],
-    ['hexadecimal', ['-v=0x10'], 16],
-    ['octal', ['-v=010'], 8],
-    ['octal, explicit', ['-v=0o10'], 8],
-    ['binary', ['-v=0b101'], 5],
-    ['a sign', ['-v=+5'], 5],
-    ['a value that begins with a dash', ['-v', '-5'], -5],
-  ])('%s', (_, argv, verbosity) => expect(configured(...argv).logging.verbosity).toBe(verbosity));
-
-  test.each<[string[], boolean]>([
-    [['--masquerade-all'], true],
-    [['--masquerade-all=true'], true],
-    [['--masquerade-all=T'], true],
-    [['--masquerade-all=1'], true],
-    [['--masquerade-all=false'], false],
-    [['--masquerade-all=0'], false],
-    [['--masquerade-all', '--masquerade-all=FALSE'], false],
-    [['--masquerade_all'], true],
-  ])('boolean %j', (argv, value) => {
-    expect(configured(...argv).iptables.masqueradeAll).toBe(value);
-  });
-
-  test('_ is - in names and stays in values', () => {
-    expect(configured('--hostname_override=a_b').hostnameOverride).toBe('a_b');
-    expect(configured('--hostname_override', 'a_b').hostnameOverride).toBe('a_b');
-    expect(configured('--hostname_override', '--a_b').hostnameOverride).toBe('--a_b');
-  });
-  test('= in a value stays', () => {
-    expect(configured('--kubeconfig=a=b=').clientConnection.kubeconfig).toBe('a=b=');
-    expect(configured('--kubeconfig', '=b').clientConnection.kubeconfig).toBe('=b');
-  });
-  test('an empty value is a value', () => {
-    expect(configured('--healthz-bind-address', '').healthzBindAddress).toBe('');
-  });
-  test('a list grows by comma and by repetition', () => {
-    const argv = ['--ipvs-exclude-cidrs=a,b', '--ipvs-exclude-cidrs', 'c'];
-    expect(configured(...argv).ipvs.excludeCIDRs).toEqual(['a', 'b', 'c']);
-    expect(configured('--ipvs-exclude-cidrs=').ipvs.excludeCIDRs).toEqual([]);
-  });
-  test('-- alone is nothing', () => expect(configured('--')).toEqual(defaults));
+describe('a flag that is given again', () => {
+  test.each<[string[], unknown]>([
+    [['-v=1', '--v', '3'], { 'logging.verbosity': 3 }],
+    [['--masquerade-all', '--masquerade-all=FALSE'], { 'iptables.masqueradeAll': false }],
+    [
+      ['--ipvs-exclude-cidrs=a,b', '--ipvs-exclude-cidrs', 'c'],
+      { 'ipvs.excludeCIDRs': ['a', 'b', 'c'] },
+    ],
+    [
+      ['--feature-gates=A=true,B=true', '--feature-gates=B=false,C=1'],
+      { featureGates: { A: true, B: false, C: true } },
+    ],
+    [
+      ['--vmodule=a=1', '--vmodule=b=2'],
+      {
+        'logging.vmodule': [
+          { filePattern: 'a', verbosity: 1 },
+          { filePattern: 'b', verbosity: 2 },
+        ],
+      },
+    ],
+  ])('%j', (argv, values) => expect({ ...given(...argv).values }).toEqual(values));
 });
 
 describe('what is refused, with the name of the flag', () => {
+  const int32 = 'must be a whole number of 32 bits';
   test.each<[string[], string]>([
     [['--bogus'], 'unknown flag --bogus'],
-    [['--bogus=1'], 'unknown flag --bogus'],
+    [['--bogus', 'value'], 'unknown flag --bogus'],
     [['--constructor'], 'unknown flag --constructor'],
     [['-x'], 'unknown flag -x'],
     [['-kubeconfig=/k'], 'unknown flag -kubeconfig'],
@@ -119,22 +104,34 @@ describe('what is refused, with the name of the flag', () => {
     [['--masquerade-all', 'false'], 'unexpected argument "false"'],
     [['--masquerade-all=yes'], '--masquerade-all: invalid value "yes": must be true or false'],
     [['--masquerade-all='], '--masquerade-all: invalid value "": must be true or false'],
-    [['-v=x'], '--v: invalid value "x": must be a whole number of 32 bits'],
-    [['-v=1.5'], '--v: invalid value "1.5": must be a whole number of 32 bits'],
-    [['-v='], '--v: invalid value "": must be a whole number of 32 bits'],
-    [['--v=2147483648'], '--v: invalid value "2147483648": must be a whole number of 32 bits'],
-    [['--v=08'], '--v: invalid value "08": must be a whole number of 32 bits'],
+    [['-v=x'], `--v: invalid value "x": ${int32}`],
+    [['-v=1.5'], `--v: invalid value "1.5": ${int32}`],
+    [['--v=2147483648'], `--v: invalid value "2147483648": ${int32}`],
+    [['--v=08'], `--v: invalid value "08": ${int32}`],
+    [['--kube-api-qps=x'], '--kube-api-qps: invalid value "x": must be a number'],
     [
       ['--ipvs-sync-period=30'],
       '--ipvs-sync-period: invalid value "30": must be a duration with a unit, such as 30s or 1h30m',
+    ],
+    [
+      ['--feature-gates=A'],
+      '--feature-gates: invalid value "A": must be names with true or false, such as A=true,B=false',
+    ],
+    [
+      ['--vmodule=a=x'],
+      '--vmodule: invalid value "a=x": must be patterns with numbers, such as proxy*=4,config=2',
+    ],
+    [
+      ['--log-text-info-buffer-size=big'],
+      '--log-text-info-buffer-size: invalid value "big": must be an amount, such as 0, 512Ki or 1M',
     ],
     [['--version=v1'], '--version: invalid value "v1": must be true, false or raw'],
   ])('%j', (argv, error) => expect(refused(...argv)).toEqual([error]));
 
   test('every error at once', () => {
-    expect(refused('--a', 'b', '--v=c', '--kubeconfig')).toEqual([
+    expect(refused('--a', 'b', 'c', '--v=c', '--kubeconfig')).toEqual([
       'unknown flag --a',
-      'unexpected argument "b"',
+      'unexpected argument "c"',
       '--v: invalid value "c": must be a whole number of 32 bits',
       '--kubeconfig needs a value',
     ]);
@@ -142,17 +139,10 @@ describe('what is refused, with the name of the flag', () => {
   test('before help is given', () => expect(refused('--help', '--a')).toHaveLength(1));
 });
 
-describe('where the servers listen follows the address of the node', () => {
-  test.each<[string[], string, string]>([
-    [['--bind-address=::'], '[::]:10256', '[::1]:10249'],
-    [['--bind-address', 'fd00::1'], '[::]:10256', '[::1]:10249'],
-    [['--bind-address=::', '--bind-address=0.0.0.0'], '0.0.0.0:10256', '127.0.0.1:10249'],
-    [['--bind-address=::', '--healthz-bind-address=0.0.0.0:1'], '0.0.0.0:1', '[::1]:10249'],
-    [['--metrics-bind-address=', '--bind-address=::'], '[::]:10256', ''],
-  ])('%j', (argv, healthz, metrics) => {
-    const configuration = configured(...argv);
-    expect(configuration.healthzBindAddress).toBe(healthz);
-    expect(configuration.metricsBindAddress).toBe(metrics);
+test.each([...removedFlags])('--%s of old releases is taken and named', (name) => {
+  expect(given(`--${name}=`, '--v=1')).toEqual({
+    values: { 'logging.verbosity': 1 },
+    removed: [`--${name}`],
   });
 });
 
@@ -164,37 +154,81 @@ describe('questions', () => {
     [['--version=true'], { action: 'version', isRaw: false }],
     [['--version=raw'], { action: 'version', isRaw: true }],
     [['--version', '--help'], { action: 'help' }],
-    [['--version=false', '--help=false'], { action: 'run', configuration: defaults }],
   ])('%j', (argv, result) => expect(readCommandLine(argv)).toEqual(result));
 });
+
+test('a value that a type prints is read back from the command line', () => {
+  for (const row of fields.filter(({ flag }) => flag !== undefined)) {
+    fc.assert(
+      fc.property(valuesOf(row), (value) => {
+        const argv = [`--${row.flag}=${row.type.print(value)}`];
+        const result = readCommandLine(argv);
+        if (result.action !== 'run') return; // help and version
+        expect(result.given.values[row.path]).toEqual(value);
+      }),
+      { numRuns: 20 },
+    );
+  }
+});
+
+/** Values of an option's type, right or wrong beyond that. */
+function valuesOf({ type }: AnyField): fc.Arbitrary<unknown> {
+  const word = fc.stringMatching(/^[\w./:-]{1,12}$/);
+  const byName: Record<string, fc.Arbitrary<unknown>> = {
+    string: fc.string(),
+    bool: fc.boolean(),
+    int32: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+    float32: fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0),
+    duration: fc.integer({ min: -1e9, max: 1e9 }).map((value) => value / 1000 + 0),
+    strings: fc.array(word),
+    'name=bool,…': fc.dictionary(
+      word.filter((name) => name !== '__proto__'),
+      fc.boolean(),
+    ),
+    'pattern=N,…': fc.array(fc.record({ filePattern: word, verbosity: fc.nat(9) })),
+    quantity: fc.nat().map(String),
+    'true|false|raw': fc.constantFrom<unknown>(true, false, 'raw'),
+  };
+  return byName[type.name] ?? fc.constant(`no generator for ${type.name}`);
+}
 
 describe('the help', () => {
   test('names every flag once, under its group', () => {
     const text = helpText();
-    for (const { name, group, help } of flags) {
+    for (const { flag, group } of fields) {
+      if (flag === undefined) continue;
       const heading = text.indexOf(`\n${group}:\n`);
-      expect(heading).toBeGreaterThan(0);
-      expect(text.indexOf(help)).toBeGreaterThan(heading);
-      expect(text.match(new RegExp(`^  (-h, )?--?${name}( |$)`, 'gm'))).toHaveLength(1);
+      const [found = '', ...others] =
+        text.match(new RegExp(`^  (-h, )?--?${flag}( .*)?$`, 'gm')) ?? [];
+      expect(heading, flag).toBeGreaterThan(0);
+      expect([others, text.indexOf(found) > heading], flag).toEqual([[], true]);
     }
   });
-  test('prints types and defaults', () => {
-    expect(helpText()).toContain('  --ipvs-sync-period duration\n');
-    expect(helpText()).toContain('should be there. (default 30s)\n');
-    expect(helpText()).toContain('(default 15m0s)\n');
-    expect(helpText()).toContain('taken away. (default true)\n');
-    expect(helpText()).toContain('(default 0.0.0.0:10256)\n');
-    expect(helpText()).toContain('(default 14)\n');
-    expect(helpText()).toContain('  -v int32\n');
-    expect(helpText()).toContain('  -h, --help\n');
-    expect(helpText()).toContain('  --masquerade-all\n');
+  test('has lines for a terminal', () => {
+    const long = helpText()
+      .split('\n')
+      .filter((line) => line.length > 92);
+    expect(long).toEqual([]);
   });
+  test.each(['  --ipvs-sync-period duration', '  -v int32', '  -h, --help', '  --masquerade-all'])(
+    'has a line %j',
+    (line) => expect(helpText().split('\n')).toContain(line),
+  );
+  test.each([
+    'should be there. (default 30s) --',
+    '(default 15m0s) --',
+    '(default 0.0.0.0:10256) --',
+    'Deprecated: use --healthz-bind-address. (default 10256) --',
+    'No effect here: JSON is spoken. (default',
+    'Not supported yet: no profiles are served. --',
+  ])('says %j', (part) => expect(helpText().replaceAll(/\s+/g, ' ')).toContain(part));
 });
 
 describe('the flag of a field', () => {
   test.each([
     ['ipvs.syncPeriod', '--ipvs-sync-period'],
     ['ipvs.excludeCIDRs[12]', '--ipvs-exclude-cidrs'],
+    ['portRange', undefined],
     ['nonsense', undefined],
   ])('%s', (path, flag) => expect(flagOfField(path)).toBe(flag));
 });

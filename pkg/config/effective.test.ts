@@ -1,20 +1,25 @@
 import { describe, expect, test } from 'vitest';
 import { parsePrefix } from '../ip/prefix.ts';
 import { effective } from './effective.ts';
+import { defaults, type Settings } from './fields.ts';
 import { parseListenAddress } from './listen-address.ts';
-import { type Configuration, defaults, type ProxyConfig } from './types.ts';
+import type { ProxyConfig } from './types.ts';
 
 test('the defaults', () => {
   expect(effective(defaults, 'Node-1')).toEqual({
+    settings: defaults,
     nodeName: 'node-1',
     source: { type: 'api', kubeconfig: '', master: '' },
     bindAddress: '0.0.0.0',
     healthz: { address: '0.0.0.0', port: 10_256 },
     metrics: { address: '127.0.0.1', port: 10_249 },
+    bindAddressHardFail: false,
     scheduler: 'rr',
     excludeCIDRs: [],
+    strictARP: false,
     syncPeriod: 30_000,
     minSyncPeriod: 0,
+    ipvsTimeouts: { tcp: 0, tcpFin: 0, udp: 0 },
     drainMode: 'pod',
     drainTimeout: 900_000,
     resetWaitingClients: true,
@@ -23,34 +28,52 @@ test('the defaults', () => {
     masqueradeAll: false,
     masqueradeBit: 14,
     detectLocal: { mode: 'ClusterCIDR', cidrs: [] },
-    verbosity: 0,
-    warnings: ['no proxy mode given; using ipvs, the only one there is'],
+    conntrack: {
+      maxPerCore: 32_768,
+      min: 131_072,
+      tcpEstablishedTimeout: 86_400_000,
+      tcpCloseWaitTimeout: 3_600_000,
+      tcpBeLiberal: false,
+      udpTimeout: 0,
+      udpStreamTimeout: 0,
+    },
+    oomScoreAdj: -999,
   });
 });
 
 describe('what is made of', () => {
-  const { ipvs } = defaults;
-  const detectLocal = { bridgeInterface: 'cbr0', interfaceNamePrefix: 'cali' };
-  const rows: [string, Partial<Configuration>, Partial<ProxyConfig>][] = [
+  const interfaces = {
+    'detectLocal.bridgeInterface': 'cbr0',
+    'detectLocal.interfaceNamePrefix': 'cali',
+  };
+  const conntrack = {
+    maxPerCore: 1,
+    min: 2,
+    tcpEstablishedTimeout: 3,
+    tcpCloseWaitTimeout: 4,
+    tcpBeLiberal: true,
+    udpTimeout: 5,
+    udpStreamTimeout: 6,
+  };
+  test.each<[string, Partial<Settings>, Partial<ProxyConfig>]>([
     ['a name in capitals with blanks', { hostnameOverride: ' Worker ' }, { nodeName: 'worker' }],
-    ['mode ipvs', { mode: 'ipvs' }, { warnings: [] }],
+    ['no health server', { healthzBindAddress: '' }, { healthz: undefined }],
+    ['a scheduler', { 'ipvs.scheduler': 'sh' }, { scheduler: 'sh' }],
+    ['strict ARP', { 'ipvs.strictARP': true }, { strictARP: true }],
+    ['hard failures', { bindAddressHardFail: true }, { bindAddressHardFail: true }],
     [
-      'no servers',
-      { healthzBindAddress: '', metricsBindAddress: '' },
-      { healthz: undefined, metrics: undefined },
+      'timeouts, in whole seconds',
+      { 'ipvs.tcpTimeout': 900_999, 'ipvs.tcpFinTimeout': 999, 'ipvs.udpTimeout': 10_000 },
+      { ipvsTimeouts: { tcp: 900, tcpFin: 0, udp: 10 } },
     ],
-    ['a scheduler', { ipvs: { ...ipvs, scheduler: 'sh' } }, { scheduler: 'sh' }],
     [
       'what is said of drains',
       {
-        ipvs: {
-          ...ipvs,
-          gracefulTermination: 'connections',
-          drainTimeout: 0,
-          resetWaitingClients: false,
-          restoreSysctls: false,
-          serviceAnnotations: true,
-        },
+        'ipvs.gracefulTermination': 'connections',
+        'ipvs.drainTimeout': 0,
+        'ipvs.resetWaitingClients': false,
+        'ipvs.restoreSysctls': false,
+        'ipvs.serviceAnnotations': true,
       },
       {
         drainMode: 'connections',
@@ -62,16 +85,18 @@ describe('what is made of', () => {
     ],
     [
       'excluded networks',
-      { ipvs: { ...ipvs, excludeCIDRs: ['172.30.1.2/16'] } },
+      { 'ipvs.excludeCIDRs': ['172.30.1.2/16'] },
       { excludeCIDRs: [parsePrefix('172.30.0.0/16')!] },
     ],
     [
       'manifests beside a kubeconfig',
-      { mode: 'ipvs', master: 'https://m', ipvs: { ...ipvs, manifests: '/m' } },
-      {
-        source: { type: 'manifests', path: '/m' },
-        warnings: ['objects come from the manifests; kubeconfig and master are not used'],
-      },
+      { '--master': 'https://m', 'ipvs.manifests': '/m' },
+      { source: { type: 'manifests', path: '/m' } },
+    ],
+    [
+      'the API',
+      { '--master': 'https://m', 'clientConnection.kubeconfig': '/k' },
+      { source: { type: 'api', kubeconfig: '/k', master: 'https://m' } },
     ],
     [
       'two cluster CIDRs',
@@ -86,16 +111,22 @@ describe('what is made of', () => {
     ['NodeCIDR', { detectLocalMode: 'NodeCIDR' }, { detectLocal: { mode: 'NodeCIDR' } }],
     [
       'BridgeInterface',
-      { detectLocalMode: 'BridgeInterface', detectLocal },
+      { detectLocalMode: 'BridgeInterface', ...interfaces },
       { detectLocal: { mode: 'BridgeInterface', interfaceName: 'cbr0' } },
     ],
     [
       'InterfaceNamePrefix',
-      { detectLocalMode: 'InterfaceNamePrefix', detectLocal },
+      { detectLocalMode: 'InterfaceNamePrefix', ...interfaces },
       { detectLocal: { mode: 'InterfaceNamePrefix', prefix: 'cali' } },
     ],
-  ];
-  test.each(rows)('%s', (_, change, result) => {
+    [
+      'conntrack',
+      Object.fromEntries(
+        Object.entries(conntrack).map(([key, value]) => [`conntrack.${key}`, value]),
+      ),
+      { conntrack },
+    ],
+  ])('%s', (_, change, result) => {
     expect(effective({ ...defaults, ...change }, 'host')).toMatchObject(result);
   });
   test('a machine without a name', () => {

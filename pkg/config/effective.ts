@@ -1,42 +1,43 @@
 import { parseAddress, unspecified } from '../ip/address.ts';
 import { type Prefix, parsePrefix } from '../ip/prefix.ts';
-import { parseListenAddress } from './listen-address.ts';
-import {
-  type Configuration,
-  type DetectLocal,
-  drainModes,
-  type ListenAddress,
-  type ObjectSource,
-  type ProxyConfig,
-} from './types.ts';
-import { defaultPorts, splitCIDRs } from './validate.ts';
+import { drainModes } from './fields/ipvs.ts';
+import { defaultPorts } from './fields/servers.ts';
+import type { Settings } from './fields.ts';
+import { type ListenAddress, parseListenAddress } from './listen-address.ts';
+import type { ConntrackConfig, DetectLocal, ObjectSource, ProxyConfig } from './types.ts';
+import { splitCIDRs } from './validate.ts';
 
-/**
- * What a configuration that {@link validate} found right means on a machine of that host name. Throws if
- * the node has no name.
- */
-export function effective(configuration: Configuration, hostname: string): ProxyConfig {
-  const { iptables, ipvs, logging } = configuration;
+/** What valid settings mean on a machine of that host name. Throws if the node has no name. */
+export function effective(settings: Settings, hostname: string): ProxyConfig {
+  const drainMode = settings['ipvs.gracefulTermination'];
   return {
-    nodeName: nodeName(configuration.hostnameOverride, hostname),
-    source: objectSource(configuration),
-    bindAddress: parseAddress(configuration.bindAddress) ?? unspecified('IPv4'),
-    healthz: listenAddress(configuration.healthzBindAddress, defaultPorts.healthz),
-    metrics: listenAddress(configuration.metricsBindAddress, defaultPorts.metrics),
-    scheduler: ipvs.scheduler === '' ? 'rr' : ipvs.scheduler,
-    excludeCIDRs: networks(ipvs.excludeCIDRs),
-    syncPeriod: ipvs.syncPeriod,
-    minSyncPeriod: ipvs.minSyncPeriod,
-    drainMode: drainModes.find((mode) => mode === ipvs.gracefulTermination) ?? 'pod',
-    drainTimeout: ipvs.drainTimeout,
-    resetWaitingClients: ipvs.resetWaitingClients,
-    restoreSysctls: ipvs.restoreSysctls,
-    serviceAnnotations: ipvs.serviceAnnotations,
-    masqueradeAll: iptables.masqueradeAll,
-    masqueradeBit: iptables.masqueradeBit,
-    detectLocal: detectLocal(configuration),
-    verbosity: logging.verbosity,
-    warnings: warnings(configuration),
+    settings,
+    nodeName: nodeName(settings.hostnameOverride, hostname),
+    source: objectSource(settings),
+    bindAddress: parseAddress(settings.bindAddress) ?? unspecified('IPv4'),
+    healthz: listenAddress(settings.healthzBindAddress, defaultPorts.healthz),
+    metrics: listenAddress(settings.metricsBindAddress, defaultPorts.metrics),
+    bindAddressHardFail: settings.bindAddressHardFail,
+    scheduler: settings['ipvs.scheduler'] || 'rr',
+    excludeCIDRs: networks(settings['ipvs.excludeCIDRs']),
+    strictARP: settings['ipvs.strictARP'],
+    syncPeriod: settings['ipvs.syncPeriod'],
+    minSyncPeriod: settings['ipvs.minSyncPeriod'],
+    ipvsTimeouts: {
+      tcp: wholeSeconds(settings['ipvs.tcpTimeout']),
+      tcpFin: wholeSeconds(settings['ipvs.tcpFinTimeout']),
+      udp: wholeSeconds(settings['ipvs.udpTimeout']),
+    },
+    drainMode: drainModes.find((mode) => mode === drainMode) ?? 'pod',
+    drainTimeout: settings['ipvs.drainTimeout'],
+    resetWaitingClients: settings['ipvs.resetWaitingClients'],
+    restoreSysctls: settings['ipvs.restoreSysctls'],
+    serviceAnnotations: settings['ipvs.serviceAnnotations'],
+    masqueradeAll: settings['iptables.masqueradeAll'],
+    masqueradeBit: settings['iptables.masqueradeBit'],
+    detectLocal: detectLocal(settings),
+    conntrack: conntrack(settings),
+    oomScoreAdj: settings.oomScoreAdj,
   };
 }
 
@@ -47,9 +48,14 @@ function nodeName(override: string, hostname: string): string {
   return name;
 }
 
-function objectSource({ clientConnection, ipvs, master }: Configuration): ObjectSource {
-  if (ipvs.manifests !== '') return { type: 'manifests', path: ipvs.manifests };
-  return { type: 'api', kubeconfig: clientConnection.kubeconfig, master };
+function objectSource(settings: Settings): ObjectSource {
+  const path = settings['ipvs.manifests'];
+  if (path !== '') return { type: 'manifests', path };
+  return {
+    type: 'api',
+    kubeconfig: settings['clientConnection.kubeconfig'],
+    master: settings['--master'],
+  };
 }
 
 function listenAddress(text: string, defaultPort: number): ListenAddress | undefined {
@@ -61,26 +67,37 @@ function networks(texts: readonly string[]): readonly Prefix[] {
   return texts.map(parsePrefix).filter((network) => network !== undefined);
 }
 
-function detectLocal(configuration: Configuration): DetectLocal {
-  const { bridgeInterface, interfaceNamePrefix } = configuration.detectLocal;
-  switch (configuration.detectLocalMode) {
+function wholeSeconds(milliseconds: number): number {
+  return Math.trunc(milliseconds / 1000);
+}
+
+function conntrack(settings: Settings): ConntrackConfig {
+  return {
+    maxPerCore: settings['conntrack.maxPerCore'],
+    min: settings['conntrack.min'],
+    tcpEstablishedTimeout: settings['conntrack.tcpEstablishedTimeout'],
+    tcpCloseWaitTimeout: settings['conntrack.tcpCloseWaitTimeout'],
+    tcpBeLiberal: settings['conntrack.tcpBeLiberal'],
+    udpTimeout: settings['conntrack.udpTimeout'],
+    udpStreamTimeout: settings['conntrack.udpStreamTimeout'],
+  };
+}
+
+function detectLocal(settings: Settings): DetectLocal {
+  switch (settings.detectLocalMode) {
     case 'NodeCIDR':
       return { mode: 'NodeCIDR' };
     case 'BridgeInterface':
-      return { mode: 'BridgeInterface', interfaceName: bridgeInterface };
+      return {
+        mode: 'BridgeInterface',
+        interfaceName: settings['detectLocal.bridgeInterface'],
+      };
     case 'InterfaceNamePrefix':
-      return { mode: 'InterfaceNamePrefix', prefix: interfaceNamePrefix };
+      return {
+        mode: 'InterfaceNamePrefix',
+        prefix: settings['detectLocal.interfaceNamePrefix'],
+      };
     default:
-      return { mode: 'ClusterCIDR', cidrs: networks(splitCIDRs(configuration.clusterCIDR)) };
+      return { mode: 'ClusterCIDR', cidrs: networks(splitCIDRs(settings.clusterCIDR)) };
   }
-}
-
-function warnings({ mode, ipvs, clientConnection, master }: Configuration): readonly string[] {
-  const isApiNamed = clientConnection.kubeconfig !== '' || master !== '';
-  return [
-    ...(mode === '' ? ['no proxy mode given; using ipvs, the only one there is'] : []),
-    ...(ipvs.manifests !== '' && isApiNamed
-      ? ['objects come from the manifests; kubeconfig and master are not used']
-      : []),
-  ];
 }

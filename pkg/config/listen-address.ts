@@ -1,5 +1,10 @@
-import { parseAddress } from '../ip/address.ts';
-import type { ListenAddress } from './types.ts';
+import { type IpAddress, parseAddress } from '../ip/address.ts';
+
+/** Where a server listens. */
+export interface ListenAddress {
+  readonly address: IpAddress;
+  readonly port: number;
+}
 
 /** What a text says about where to listen, or what is wrong with it. */
 export type ListenAddressResult =

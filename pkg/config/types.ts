@@ -1,80 +1,8 @@
 import type { IpAddress } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
-
-/**
- * What an operator can say, as text and numbers: the fields of `KubeProxyConfiguration` that there are so
- * far, under their names in the file, and `master`, which only the command line has. Durations are
- * milliseconds.
- */
-export interface Configuration {
-  readonly master: string;
-  readonly clientConnection: { readonly kubeconfig: string };
-  readonly hostnameOverride: string;
-  readonly bindAddress: string;
-  readonly healthzBindAddress: string;
-  readonly metricsBindAddress: string;
-  readonly mode: string;
-  readonly iptables: { readonly masqueradeAll: boolean; readonly masqueradeBit: number };
-  readonly ipvs: {
-    readonly manifests: string;
-    readonly scheduler: string;
-    readonly excludeCIDRs: readonly string[];
-    readonly syncPeriod: number;
-    readonly minSyncPeriod: number;
-    readonly gracefulTermination: string;
-    readonly drainTimeout: number;
-    readonly resetWaitingClients: boolean;
-    readonly restoreSysctls: boolean;
-    readonly serviceAnnotations: boolean;
-  };
-  readonly detectLocalMode: string;
-  readonly detectLocal: {
-    readonly bridgeInterface: string;
-    readonly interfaceNamePrefix: string;
-  };
-  readonly clusterCIDR: string;
-  readonly logging: { readonly verbosity: number };
-}
-
-/** The configuration of somebody who says nothing. */
-export const defaults: Configuration = {
-  master: '',
-  clientConnection: { kubeconfig: '' },
-  hostnameOverride: '',
-  bindAddress: '0.0.0.0',
-  healthzBindAddress: '0.0.0.0:10256',
-  metricsBindAddress: '127.0.0.1:10249',
-  mode: '',
-  iptables: { masqueradeAll: false, masqueradeBit: 14 },
-  ipvs: {
-    manifests: '',
-    scheduler: '',
-    excludeCIDRs: [],
-    syncPeriod: 30_000,
-    minSyncPeriod: 0,
-    gracefulTermination: 'pod',
-    drainTimeout: 900_000,
-    resetWaitingClients: true,
-    restoreSysctls: true,
-    serviceAnnotations: false,
-  },
-  detectLocalMode: '',
-  detectLocal: { bridgeInterface: '', interfaceNamePrefix: '' },
-  clusterCIDR: '',
-  logging: { verbosity: 0 },
-};
-
-/** Where a server listens if nothing was said and the node's own address is an IPv6 one. */
-export const defaultsIPv6 = {
-  healthzBindAddress: '[::]:10256',
-  metricsBindAddress: '[::1]:10249',
-} as const satisfies Partial<Configuration>;
-
-/** Where a server listens. */
-export interface ListenAddress {
-  readonly address: IpAddress;
-  readonly port: number;
-}
+import type { drainModes } from './fields/ipvs.ts';
+import type { Settings } from './fields.ts';
+import type { ListenAddress } from './listen-address.ts';
 
 /** How packets of this node's pods are told from others. */
 export type DetectLocal =
@@ -83,16 +11,26 @@ export type DetectLocal =
   | { readonly mode: 'BridgeInterface'; readonly interfaceName: string }
   | { readonly mode: 'InterfaceNamePrefix'; readonly prefix: string };
 
-/** Whose rules end a drain. */
-export const drainModes = ['pod', 'connections'] as const;
-
 /** Where the API objects come from. */
 export type ObjectSource =
   | { readonly type: 'api'; readonly kubeconfig: string; readonly master: string }
   | { readonly type: 'manifests'; readonly path: string };
 
-/** What the program works by: a valid {@link Configuration}, read. Durations are milliseconds. */
+/** What conntrack is to be; times are milliseconds, and 0 or false leaves a setting as it is. */
+export interface ConntrackConfig {
+  readonly maxPerCore: number;
+  readonly min: number;
+  readonly tcpEstablishedTimeout: number;
+  readonly tcpCloseWaitTimeout: number;
+  readonly tcpBeLiberal: boolean;
+  readonly udpTimeout: number;
+  readonly udpStreamTimeout: number;
+}
+
+/** What the program works by: valid {@link Settings}, read. Durations are milliseconds unless said otherwise. */
 export interface ProxyConfig {
+  /** What `/configz` shows. */
+  readonly settings: Settings;
   readonly nodeName: string;
   readonly source: ObjectSource;
   /** Stands for the node's primary address unless it is unspecified; nothing is bound to it. */
@@ -101,11 +39,17 @@ export interface ProxyConfig {
   readonly healthz: ListenAddress | undefined;
   /** `undefined`: no such server. */
   readonly metrics: ListenAddress | undefined;
+  /** A server that cannot listen ends the program. */
+  readonly bindAddressHardFail: boolean;
   readonly scheduler: string;
   /** Virtual servers in these networks belong to somebody else. */
   readonly excludeCIDRs: readonly Prefix[];
+  /** The node answers ARP for an address on the device that has it, and on no other. */
+  readonly strictARP: boolean;
   readonly syncPeriod: number;
   readonly minSyncPeriod: number;
+  /** Whole seconds; 0 leaves one as the kernel has it. */
+  readonly ipvsTimeouts: { readonly tcp: number; readonly tcpFin: number; readonly udp: number };
   readonly drainMode: (typeof drainModes)[number];
   /** 0: no limit. */
   readonly drainTimeout: number;
@@ -118,7 +62,6 @@ export interface ProxyConfig {
   /** Which bit of the packet mark says "masquerade", 0–31. */
   readonly masqueradeBit: number;
   readonly detectLocal: DetectLocal;
-  readonly verbosity: number;
-  /** What the operator should be told once; the program runs all the same. */
-  readonly warnings: readonly string[];
+  readonly conntrack: ConntrackConfig;
+  readonly oomScoreAdj: number;
 }

@@ -1,10 +1,13 @@
-/** The version that the program reports: the Kubernetes release it stands in for, and our own count. */
-export const version = 'v1.36.0+ipvs.1';
+/** The minor version of the Kubernetes release whose kube-proxy this program stands in for. */
+export const minor = 37;
+
+/** The version that the program reports: that release, and our own count. */
+export const version = `v1.${minor}.0+ipvs.1`;
 
 /** The labels of `kubernetes_build_info`, and what `--version=raw` prints. */
 export const buildInfo = {
   major: '1',
-  minor: '36',
+  minor: String(minor),
   git_version: version,
   git_commit: '',
   git_tree_state: '',

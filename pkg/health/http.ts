@@ -30,6 +30,8 @@ export interface HttpServerOptions {
   };
   /** Whether an address is one of this node's; its own connections do not compete with those of others. */
   readonly isNodeAddress?: (address: IpAddress) => boolean;
+  /** {@link HttpServer.run} throws when the server cannot listen, in place of trying again. */
+  readonly hardFail?: boolean;
   /** Told the port whenever the server begins to listen. */
   readonly onListening?: (port: number) => void;
 }
@@ -79,12 +81,14 @@ export class HttpServer {
 
   /** Serves until the signal aborts; then every connection is cut. */
   async run(signal: AbortSignal): Promise<void> {
-    const { name, address, port, clock, log } = this.#options;
+    const { name, address, port, clock, log, hardFail = false } = this.#options;
     let lastCode: string | undefined;
     while (!signal.aborted) {
       const failure = await this.#serve(signal);
       if (failure === undefined) return;
       const details = { address: printHostPort(address, port) };
+      if (hardFail)
+        throw new Error(`${name} cannot listen on ${details.address}`, { cause: failure });
       if (failure.code !== lastCode) log.error(`${name} cannot listen, retrying`, failure, details);
       lastCode = failure.code;
       await sleep(clock, retryPause, signal);

@@ -214,8 +214,11 @@ export class EventRecorder {
   }
 }
 
-/** The event of a start: kube-proxy names a Node's uid by the Node's name. */
-export function startingEvent(nodeName: string): KubeEvent {
+/** An event about the node that the program runs on: kube-proxy names a Node's uid by the Node's name. */
+export function nodeEvent(
+  nodeName: string,
+  what: Pick<KubeEvent, 'type' | 'reason' | 'note'>,
+): KubeEvent {
   const regarding = {
     kind: 'Node',
     apiVersion: 'v1',
@@ -223,7 +226,12 @@ export function startingEvent(nodeName: string): KubeEvent {
     name: nodeName,
     uid: nodeName,
   };
-  return { regarding, type: 'Normal', reason: 'Starting', action: 'StartKubeProxy', note: '' };
+  return { regarding, action: 'StartKubeProxy', ...what };
+}
+
+/** The event of a start. */
+export function startingEvent(nodeName: string): KubeEvent {
+  return nodeEvent(nodeName, { type: 'Normal', reason: 'Starting', note: '' });
 }
 
 /** A note that the API takes: a UTF-16 unit needs at most three bytes. */

@@ -166,6 +166,12 @@ const ours = {
     help: '1 once the kernel was made right for the first time since the start',
     labels: [],
   },
+  refusedConfigFile: {
+    type: 'gauge',
+    name: 'kubeproxy_ipvs_config_file_refused',
+    help: '1 while the configuration file on the disk cannot be used and what it said before is in force',
+    labels: [],
+  },
   failedServices: {
     type: 'gauge',
     name: 'kubeproxy_ipvs_failed_services',

@@ -16,7 +16,7 @@ export class ProcSysctl implements Sysctl {
     try {
       return readFileSync(this.#file(path), 'utf8').trim();
     } catch (cause) {
-      const error = asKernelError(`read ${path}`, cause);
+      const error = this.#asKernelError(`read ${path}`, cause);
       if (error.code === 'ENOENT') return undefined;
       throw error;
     }
@@ -27,7 +27,7 @@ export class ProcSysctl implements Sysctl {
       // Opened without O_CREAT: a setting that does not exist is not made, whatever the folder is.
       writeFileSync(this.#file(path), value, { flag: 'r+' });
     } catch (cause) {
-      throw asKernelError(`write ${value} to ${path}`, cause);
+      throw this.#asKernelError(`write ${value} to ${path}`, cause);
     }
   }
 
@@ -40,14 +40,14 @@ export class ProcSysctl implements Sysctl {
     if (path.split('/').includes('..')) throw new Error(`not a setting: ${path}`);
     return join(this.#root, path);
   }
-}
 
-function asKernelError(operation: string, cause: unknown): KernelError {
-  const { code = '' } = cause as NodeJS.ErrnoException;
-  const detail =
-    code === 'EROFS' ? '/proc/sys is read-only: run privileged, or set it on the node' : '';
-  return new KernelError(operation, code.startsWith('E') ? (code as `E${string}`) : 'EIO', {
-    detail,
-    cause,
-  });
+  #asKernelError(operation: string, cause: unknown): KernelError {
+    const { code = '' } = cause as NodeJS.ErrnoException;
+    const detail =
+      code === 'EROFS' ? `${this.#root} is read-only: run privileged, or set it on the node` : '';
+    return new KernelError(operation, code.startsWith('E') ? (code as `E${string}`) : 'EIO', {
+      detail,
+      cause,
+    });
+  }
 }

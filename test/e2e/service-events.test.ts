@@ -7,8 +7,8 @@ import { openObjects } from '../../cmd/kube-proxy/object-source.ts';
 import { createReporter } from '../../cmd/kube-proxy/reporter.ts';
 import { runAll } from '../../cmd/kube-proxy/run-all.ts';
 import { effective } from '../../pkg/config/effective.ts';
+import { defaults } from '../../pkg/config/fields.ts';
 import { parseServiceAnnotations } from '../../pkg/config/service-annotations.ts';
-import { defaults } from '../../pkg/config/types.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { silentLogger } from '../../pkg/log/memory.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
@@ -34,7 +34,7 @@ beforeAll(async () => {
   const clock = { ...hurried, advance: (time: number) => pause(time / hurry) };
   const metrics = createMetrics();
   const health = new ProxyHealth({ clock, syncPeriod: 30_000 });
-  const config = effective({ ...defaults, clientConnection: { kubeconfig } }, 'here');
+  const config = effective({ ...defaults, 'clientConnection.kubeconfig': kubeconfig }, 'here');
   const objects = await openObjects({ config, log: silentLogger, clock: hurried, metrics });
   const reporter = createReporter({ metrics, health, clock, record: objects.record });
   const serviceOptionsOf = ({ annotations }: { annotations: Readonly<Record<string, string>> }) =>

@@ -91,7 +91,7 @@ const commonFlags = [
   '--hostname-override=here',
   '--proxy-mode=ipvs',
   '--cluster-cidr=10.0.0.0/8,fd00:10::/32',
-  '--metrics-bind-address=',
+  '--metrics-bind-address=127.0.0.1',
   '--healthz-bind-address=',
 ];
 

@@ -1,0 +1,90 @@
+import { readFile, stat } from 'node:fs/promises';
+import type { GivenFlags } from '../../pkg/config/command-line.ts';
+import { documentOf } from '../../pkg/config/document.ts';
+import { type Loaded, load } from '../../pkg/config/load.ts';
+import { printViolation } from '../../pkg/config/validate.ts';
+import { errorText } from '../../pkg/log/error-text.ts';
+import type { Logger } from '../../pkg/log/log.ts';
+import { type Clock, seconds, sleep } from '../../pkg/runner/clock.ts';
+
+/** How many bytes a configuration file may have. */
+const sizeLimit = 1024 * 1024;
+/** How often the file is looked at. A mounted ConfigMap follows its object within a minute anyway. */
+const lookInterval = seconds(5);
+
+/** The configuration that the program runs by, and what to read again. */
+export interface ConfigFile {
+  readonly path: string;
+  readonly given: GivenFlags;
+  /** What {@link load} made of it at the start. */
+  readonly loaded: Loaded;
+}
+
+/** What the watcher works with. */
+export interface ConfigWatchOptions {
+  readonly file: ConfigFile;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Whether the file on the disk is refused and an older one in force. */
+  readonly onLooked: (isRefused: boolean) => void;
+}
+
+/** The text of a configuration file. Throws an error whose message is one sentence. */
+export async function readConfigText(path: string): Promise<string> {
+  const status = await stat(path);
+  if (!status.isFile()) throw new Error('is no file');
+  if (status.size > sizeLimit) throw new Error(`is larger than ${sizeLimit} bytes`);
+  return await readFile(path, 'utf8');
+}
+
+/**
+ * Looks at the configuration file until the signal aborts. A change that means something else than before throws, so that whoever
+ * supervises the program starts it anew, as it does with upstream's. A file that is wrong, or gone, changes nothing and is told once.
+ */
+export async function watchConfigFile(
+  { file, clock, log, onLooked }: ConfigWatchOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const problemOf = rememberLast((text) => compare(text, file));
+  let told: string | undefined;
+  onLooked(false);
+  while (!signal.aborted) {
+    await sleep(clock, lookInterval, signal);
+    if (signal.aborted) return;
+    const text = await readConfigText(file.path).catch((error: unknown) => ({ error }));
+    const problem = typeof text === 'string' ? problemOf(text) : errorText(text.error);
+    onLooked(problem !== undefined);
+    if (problem !== undefined && problem !== told)
+      log.error('refused the changed configuration file, keeping what it said', problem, {
+        path: file.path,
+      });
+    told = problem;
+  }
+}
+
+/** What is wrong with a text, or `undefined`. Throws if it is right and means something else than what is in force. */
+function compare(text: string, { path, given, loaded: before }: ConfigFile): string | undefined {
+  let loaded: Loaded;
+  try {
+    loaded = load(given, text);
+  } catch (error) {
+    return errorText(error);
+  }
+  if (loaded.violations.length > 0) return loaded.violations.map(printViolation).join('; ');
+  if (meaningOf(loaded) === meaningOf(before)) return undefined;
+  throw new Error(`content of the proxy server's configuration file was updated: ${path}`);
+}
+
+/** The same for two files that mean the same. */
+function meaningOf({ settings }: Loaded): string {
+  return JSON.stringify(documentOf(settings));
+}
+
+/** The function, called only when its argument is another one than the last time. */
+function rememberLast<Result>(work: (text: string) => Result): (text: string) => Result {
+  let last: { readonly text: string; readonly result: Result } | undefined;
+  return (text) => {
+    if (last?.text !== text) last = { text, result: work(text) };
+    return last.result;
+  };
+}

@@ -1,0 +1,102 @@
+import { each, isPrefix, must, notNegative, positive } from '../checks.ts';
+import { field } from '../field.ts';
+import { bool, duration, strings, text } from '../value-types.ts';
+
+const group = 'IPVS';
+
+/** Whose rules end a drain. */
+export const drainModes = ['pod', 'connections'] as const;
+
+/** The mode that this program has: upstream's options, then those that only this program has. */
+export const ipvsFields = {
+  'ipvs.scheduler': field(text, {
+    flag: 'ipvs-scheduler',
+    group,
+    help: 'Any scheduler that the kernel knows. Empty means rr.',
+  }),
+  'ipvs.excludeCIDRs': field(strings, {
+    flag: 'ipvs-exclude-cidrs',
+    group,
+    help: 'Networks whose virtual servers are left alone, by comma or by repetition.',
+    check: each('must be a valid CIDR', isPrefix),
+  }),
+  'ipvs.strictARP': field(bool, {
+    flag: 'ipvs-strict-arp',
+    group,
+    help: 'Set arp_ignore to 1 and arp_announce to 2, as MetalLB in layer 2 mode needs it.',
+  }),
+  'ipvs.syncPeriod': field(duration, {
+    flag: 'ipvs-sync-period',
+    default: 30_000,
+    zeroIsDefault: true,
+    group,
+    help: 'How often the kernel is compared with what should be there.',
+    check: positive,
+  }),
+  'ipvs.minSyncPeriod': field(duration, {
+    flag: 'ipvs-min-sync-period',
+    group,
+    help: 'How long changes are gathered after a sync. A change after a quiet spell never waits.',
+    check: notNegative,
+  }),
+  'ipvs.tcpTimeout': field(duration, {
+    flag: 'ipvs-tcp-timeout',
+    group,
+    help: 'When IPVS forgets an idle TCP connection, in whole seconds. 0: as the kernel has it.',
+    check: notNegative,
+  }),
+  'ipvs.tcpFinTimeout': field(duration, {
+    flag: 'ipvs-tcpfin-timeout',
+    group,
+    help: 'When IPVS forgets a TCP connection after a FIN, in whole seconds. 0: as the kernel has it.',
+    check: notNegative,
+  }),
+  'ipvs.udpTimeout': field(duration, {
+    flag: 'ipvs-udp-timeout',
+    group,
+    help: 'When IPVS forgets a client that sends by UDP, in whole seconds. 0: as the kernel has it.',
+    check: notNegative,
+  }),
+  'ipvs.manifests': field(text, {
+    flag: 'ipvs-manifests',
+    countsBesideFile: true,
+    group,
+    help: 'File or folder of Services, EndpointSlices and Nodes to use in place of the API.',
+  }),
+  'ipvs.gracefulTermination': field(text, {
+    flag: 'ipvs-graceful-termination',
+    default: 'pod',
+    zeroIsDefault: true,
+    group,
+    help: "Whose rules end a drain: pod, this program's, or connections, those of upstream's kube-proxy.",
+    check: must(`must be ${drainModes.join(' or ')}`, isDrainMode),
+  }),
+  'ipvs.drainTimeout': field(duration, {
+    flag: 'ipvs-drain-timeout',
+    default: 900_000,
+    group,
+    help: 'How long a server whose pod is dying or has left may drain after its last sign of life. 0: no limit.',
+    check: notNegative,
+  }),
+  'ipvs.resetWaitingClients': field(bool, {
+    flag: 'ipvs-reset-waiting-clients',
+    default: true,
+    group,
+    help: 'Tell clients that only wait when their server is taken away.',
+  }),
+  'ipvs.restoreSysctls': field(bool, {
+    flag: 'ipvs-restore-sysctls',
+    default: true,
+    group,
+    help: 'Set kernel settings that IPVS mode needs again when another program has changed them.',
+  }),
+  'ipvs.serviceAnnotations': field(bool, {
+    flag: 'ipvs-service-annotations',
+    group,
+    help: 'Let Services say with annotations under ipvs.kube-proxy.io/ what is to hold for them.',
+  }),
+};
+
+function isDrainMode(value: string): boolean {
+  return drainModes.some((mode) => mode === value);
+}

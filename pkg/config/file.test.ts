@@ -1,0 +1,189 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { printYaml } from '../yaml/yaml.ts';
+import { configz } from './configz.ts';
+import { documentOf } from './document.ts';
+import { type AnyField, defaults, fields, isFileField, type Settings } from './fields.ts';
+import { ConfigFileError, readConfigFile } from './file.ts';
+import { load } from './load.ts';
+
+const head = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
+const nothing = { values: {}, removed: [] };
+
+describe('a file is told by its content', () => {
+  const yaml = `# a comment\n---\n${head}mode: ipvs\nipvs:\n  scheduler: "lc"\n`;
+  const object = {
+    apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
+    kind: 'KubeProxyConfiguration',
+    mode: 'ipvs',
+    ipvs: { scheduler: 'lc' },
+  };
+  test.each([
+    ['YAML', yaml],
+    ['YAML with Windows line ends', yaml.replaceAll('\n', '\r\n')],
+    ['JSON', JSON.stringify(object)],
+    ['JSON with tabs', `\n ${JSON.stringify(object, undefined, '\t')}`],
+    ['kind at the end', `mode: ipvs\nipvs: {scheduler: lc}\n${head}`],
+    ['a second document, which is not read', `${yaml}---\nmode: nonsense\n`],
+  ])('%s', (_, text) => {
+    const { values, unknown, violations } = readConfigFile(text);
+    expect({ ...values }).toEqual({ mode: 'ipvs', 'ipvs.scheduler': 'lc' });
+    expect([unknown, violations]).toEqual([[], []]);
+  });
+});
+
+describe('what is no configuration', () => {
+  const kinds =
+    'apiVersion and kind must be kubeproxy.config.k8s.io/v1alpha1 and KubeProxyConfiguration, not';
+  test.each([
+    ['', 'is no object'],
+    ['- a', 'is no object'],
+    ['{"a":', 'is no JSON'],
+    ['kind: [', 'is no YAML at line 1: BAD_INDENT'],
+    ['a: 1\n b: 2', 'is no YAML at line 1: BLOCK_AS_IMPLICIT_KEY'],
+    ['mode: ipvs', `${kinds} nothing and nothing`],
+    ['apiVersion: v1\nkind: ConfigMap', `${kinds} v1 and ConfigMap`],
+    [
+      head.replace('v1alpha1', 'v1'),
+      `${kinds} kubeproxy.config.k8s.io/v1 and KubeProxyConfiguration`,
+    ],
+    [' '.repeat(1024 * 1024 + 1), 'is longer than 1048576 characters'],
+    [`${'['.repeat(200)}${']'.repeat(200)}`, 'is no YAML at line 1: REFUSED'],
+  ])('%j', (text, message) => {
+    expect(() => readConfigFile(text)).toThrow(new ConfigFileError(message));
+  });
+});
+
+test('unknown and repeated fields are told with their paths', () => {
+  const text = `${head}ipvs: {masqueradeAll: true, scheduler: rr, scheduler: lc}\nno: {a: 1}\n__proto__: {x: 1}\n`;
+  const { values, unknown, repeated } = readConfigFile(text);
+  expect([unknown, repeated]).toEqual([
+    ['ipvs.masqueradeAll', 'no', '__proto__'],
+    ['ipvs.scheduler'],
+  ]);
+  expect({ ...values }).toEqual({ 'ipvs.scheduler': 'lc' });
+});
+
+describe('null means the default, and zero where upstream reads it so', () => {
+  const zeroMeansDefault = [
+    ...['clientConnection.contentType', 'clientConnection.qps', 'clientConnection.burst'],
+    ...['configSyncPeriod', 'bindAddress', 'ipvs.syncPeriod', 'ipvs.gracefulTermination'],
+    ...['healthzBindAddress', 'metricsBindAddress', 'logging.format', 'logging.flushFrequency'],
+    ...['iptables.syncPeriod', 'iptables.minSyncPeriod'],
+    ...['nftables.syncPeriod', 'nftables.minSyncPeriod'],
+  ];
+  const rows = fields.filter(isFileField).map((row) => [row.path, row] as const);
+  test.each(rows)('%s', (path, row) => {
+    const { settings: nulls } = load(nothing, textOf(path, null));
+    expect(row.type.print(nulls[path])).toBe(row.type.print(preset(row)));
+    const { settings: zeros } = load(nothing, textOf(path, row.type.encode(row.type.zero)));
+    const expected = zeroMeansDefault.includes(path) ? preset(row) : resolved(path, row.type.zero);
+    expect(row.type.print(zeros[path])).toBe(row.type.print(expected));
+  });
+
+  test('kubeadm writes the frequency of flushes as a number', () => {
+    const { settings, violations } = load(nothing, textOf('logging.flushFrequency', 0));
+    expect([settings['logging.flushFrequency'], violations]).toEqual([5_000, []]);
+    const other = load(nothing, textOf('logging.flushFrequency', 1_500_000_000));
+    expect(other.settings['logging.flushFrequency']).toBe(1_500);
+  });
+});
+
+/** What an empty value of an option is taken for. */
+function resolved(path: string, value: unknown): unknown {
+  const words: Record<string, string> = {
+    mode: 'ipvs',
+    detectLocalMode: 'ClusterCIDR',
+    'ipvs.scheduler': 'rr',
+  };
+  return value === '' ? (words[path] ?? value) : value;
+}
+
+function preset(row: AnyField): unknown {
+  return resolved(row.path, row.default);
+}
+
+/** A file with one field. */
+function textOf(path: string, value: unknown): string {
+  const nested = path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
+  return head + printYaml(nested);
+}
+
+describe('a file that is written is the same configuration', () => {
+  test('for whatever a valid file says', () => {
+    fc.assert(
+      fc.property(validFiles, (text) => {
+        const first = load(nothing, text);
+        expect(first.violations).toEqual([]);
+        const second = load(nothing, printYaml(documentOf(first.settings)));
+        expect([second.violations, second.settings]).toEqual([[], first.settings]);
+        const asJson = load(nothing, JSON.stringify(documentOf(first.settings)));
+        expect(asJson.settings).toEqual(first.settings);
+      }),
+    );
+  });
+
+  test('for the defaults, with nothing to tell of but the mode', () => {
+    const { notices } = load(nothing, printYaml(documentOf({ ...defaults, mode: 'ipvs' })));
+    expect(notices).toEqual([]);
+  });
+});
+
+/** Files in which some fields have valid values. */
+const validFiles = fc
+  .record(
+    {
+      hostnameOverride: fc.stringMatching(/^[a-z][a-z0-9.-]{0,20}$/),
+      bindAddress: fc.ipV4().filter((text) => !text.startsWith('0')),
+      healthzBindAddress: fc.constantFrom('', '::', '127.0.0.1', '[::1]:1', '0.0.0.0:10256'),
+      mode: fc.constantFrom('', 'ipvs'),
+      oomScoreAdj: fc.integer({ min: -1000, max: 1000 }),
+      clusterCIDR: fc.constantFrom('', '10.0.0.0/8', '10.0.0.0/8,fd00::/64'),
+      featureGates: fc.dictionary(fc.stringMatching(/^[A-Z]\w{0,9}$/), fc.boolean()),
+      nodePortAddresses: fc.array(fc.constantFrom('all', 'primary', '10.0.0.0/8')),
+      ipvs: fc.record(
+        {
+          syncPeriod: fc.constantFrom('0s', '30s', '1h0m0s', '1.5s', '90m'),
+          scheduler: fc.constantFrom('', 'rr', 'lc', '~', 'null', '1', 'yes'),
+          strictARP: fc.boolean(),
+          drainTimeout: fc.constantFrom('0s', '15m'),
+        },
+        { requiredKeys: [] },
+      ),
+      conntrack: fc.record(
+        { maxPerCore: fc.nat(1e6), tcpEstablishedTimeout: fc.constantFrom('0s', '1ns', '24h') },
+        { requiredKeys: [] },
+      ),
+      logging: fc.record(
+        {
+          verbosity: fc.nat(9),
+          vmodule: fc.array(
+            fc.record({ filePattern: fc.stringMatching(/^\w+$/), verbosity: fc.nat(9) }),
+          ),
+          flushFrequency: fc.constantFrom<unknown>(0, '5s', 1_000_000),
+        },
+        { requiredKeys: [] },
+      ),
+    },
+    { requiredKeys: [] },
+  )
+  .map((object) => head + (Object.keys(object).length === 0 ? '' : printYaml(object)));
+
+test('/configz shows the public names, and nothing of the command line alone', () => {
+  const settings: Settings = {
+    ...defaults,
+    '--master': 'https://m',
+    'conntrack.maxPerCore': 7,
+    'ipvs.minSyncPeriod': 1_500,
+    nodePortAddresses: ['primary'],
+  };
+  const shown = configz(settings)['kubeproxy.config.k8s.io'];
+  expect(JSON.stringify(shown)).not.toContain('https://m');
+  expect(shown).toMatchObject({
+    apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
+    kind: 'KubeProxyConfiguration',
+    conntrack: { maxPerCore: 7, tcpEstablishedTimeout: '24h0m0s' },
+    ipvs: { minSyncPeriod: '1.5s', syncPeriod: '30s', excludeCIDRs: null, drainTimeout: '15m0s' },
+    nodePortAddresses: ['primary'],
+  });
+});

@@ -1,0 +1,58 @@
+import { type AnyField, fields } from './fields.ts';
+
+/** The text that `--help` prints. */
+export function helpText(): string {
+  const groups = Map.groupBy(
+    fields.filter(({ flag }) => flag !== undefined),
+    ({ group }) => group,
+  );
+  const sections = [...groups].map(([group, rows]) => `${group}:\n\n${rows.map(helpRow).join('')}`);
+  return `${[
+    'Makes the Services of a Kubernetes cluster work on this node, through IPVS.',
+    'Usage:\n  kube-proxy [flags]',
+    ...sections.map((section) => section.trimEnd()),
+  ].join('\n\n')}\n`;
+}
+
+/** The default of an option as the command line has it, or '' where it is empty, zero or false. */
+export function printDefault({ type, default: value }: AnyField): string {
+  return value === 0 || value === false || value === '0' ? '' : type.print(value);
+}
+
+/** What an option does not do, as a sentence, or '' if it does everything. */
+export function printSupport({ support }: AnyField): string {
+  switch (support.kind) {
+    case 'full':
+      return '';
+    case 'none':
+      return `No effect here: ${support.reason}.`;
+    case 'later':
+      return `Not supported yet: ${support.reason}.`;
+  }
+}
+
+function helpRow(row: AnyField): string {
+  const { flag = '', shorthand, type, help, deprecated } = row;
+  const short = shorthand === undefined ? '' : `-${shorthand}`;
+  const long = flag === shorthand ? '' : `--${flag}`;
+  const names = [short, long].filter((name) => name !== '').join(', ');
+  const kind = type.alone === undefined ? ` ${type.name}` : '';
+  const preset = printDefault(row);
+  const sentences = [
+    help,
+    printSupport(row),
+    deprecated === undefined ? '' : `Deprecated: use ${deprecated}.`,
+    preset === '' ? '' : `(default${unbreakable}${preset})`,
+  ];
+  const text = wrapped(sentences.filter((sentence) => sentence !== '').join(' '));
+  return `  ${names}${kind}\n${text}`;
+}
+
+/** Stands for a blank at which no line ends. */
+const unbreakable = '\u00a0';
+
+/** Lines of at most 92 columns, indented by 8. */
+function wrapped(text: string): string {
+  const lines = text.match(/.{1,84}(?= |$)|\S+/g) ?? [];
+  return lines.map((line) => `        ${line.trim()}\n`.replaceAll(unbreakable, ' ')).join('');
+}

@@ -1,0 +1,110 @@
+import type { GivenFlags } from './command-line.ts';
+import { type AnyField, fields, type Path, type Settings } from './fields.ts';
+import type { FileContent } from './file.ts';
+import { gateWarnings } from './gates.ts';
+
+/** One line of the log. */
+export interface Notice {
+  readonly severity: 'info' | 'warn';
+  readonly message: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** What was said, by whom. */
+export interface Sources {
+  readonly given: GivenFlags;
+  readonly settings: Settings;
+  /** Undefined without `--config`. */
+  readonly content: FileContent | undefined;
+  /** Options that flags decided. */
+  readonly fromFlags: ReadonlySet<Path>;
+}
+
+/** What the operator should be told once of a configuration that works: a line for each subject, none if there is nothing. */
+export function notices(sources: Sources): readonly Notice[] {
+  return [
+    ...ofFlags(sources),
+    ...ofFile(sources),
+    ...ofSupport(sources),
+    ...ofValues(sources.settings),
+  ];
+}
+
+function ofFlags({ given, content, fromFlags }: Sources): readonly Notice[] {
+  const flags = fields.filter(({ path }) => path in given.values);
+  const ignored = content === undefined ? [] : flags.filter(({ path }) => !fromFlags.has(path));
+  const deprecated = flags.filter(({ path }) => fromFlags.has(path));
+  return [
+    ...listed('flags do not count beside --config', { flags: ignored.map(nameOf) }),
+    ...listed('flags that no longer exist are ignored', { flags: given.removed }),
+    ...deprecated.flatMap((row) =>
+      row.deprecated === undefined
+        ? []
+        : [warning('a flag is deprecated', { flag: nameOf(row), use: row.deprecated })],
+    ),
+  ];
+}
+
+function ofFile({ content }: Sources): readonly Notice[] {
+  if (content === undefined) return [];
+  return [
+    ...listed('using lenient decoding: the configuration file has unknown fields', {
+      fields: content.unknown,
+    }),
+    ...listed('using lenient decoding: the configuration file has fields twice, the last counts', {
+      fields: content.repeated,
+    }),
+  ];
+}
+
+/** Names what is set and does nothing. A field of a file counts as set if it differs from the default: kubeadm writes all of them. */
+function ofSupport({ settings, fromFlags }: Sources): readonly Notice[] {
+  const set = fields.filter(
+    (row) => fromFlags.has(row.path) || !isDefault(row, settings[row.path]),
+  );
+  const named = (kind: AnyField['support']['kind']) =>
+    set.filter(({ support }) => support.kind === kind).map(nameOf);
+  const missing = named('later');
+  return [
+    ...listed('options have no effect here', { options: named('none') }, 'info'),
+    ...listed('options are not supported yet and have no effect', { options: missing }),
+  ];
+}
+
+function ofValues(settings: Settings): readonly Notice[] {
+  const isApiNamed = settings['clientConnection.kubeconfig'] !== '' || settings['--master'] !== '';
+  const isApiUnused = settings['ipvs.manifests'] !== '' && isApiNamed;
+  return [
+    ...(settings.mode === ''
+      ? [warning('no proxy mode given; using ipvs, the only one there is')]
+      : []),
+    ...(isApiUnused
+      ? [warning('objects come from the manifests; kubeconfig and master are not used')]
+      : []),
+    ...gateWarnings(settings.featureGates).map((message) => warning(message)),
+  ];
+}
+
+function isDefault({ type, default: preset }: AnyField, value: unknown): boolean {
+  return type.print(value) === type.print(preset);
+}
+
+/** How an operator knows an option: by its flag, or else by its field. */
+function nameOf({ flag, path }: AnyField): string {
+  return flag === undefined ? path : `--${flag}`;
+}
+
+function warning(message: string, details?: Notice['details']): Notice {
+  return { severity: 'warn', message, ...(details && { details }) };
+}
+
+/** A line that names something, if there is something to name. */
+function listed(
+  message: string,
+  what: Readonly<Record<string, readonly string[]>>,
+  severity: Notice['severity'] = 'warn',
+): readonly Notice[] {
+  const [names] = Object.entries(what);
+  if (names === undefined || names[1].length === 0) return [];
+  return [{ severity, message, details: { [names[0]]: names[1].join(', ') } }];
+}
