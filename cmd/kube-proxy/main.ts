@@ -6,6 +6,7 @@ import { effective } from '../../pkg/config/effective.ts';
 import type { Path, Settings } from '../../pkg/config/fields.ts';
 import { helpText } from '../../pkg/config/help.ts';
 import { type Loaded, load } from '../../pkg/config/load.ts';
+import type { Notice } from '../../pkg/config/notices.ts';
 import { printViolation, type Violation } from '../../pkg/config/validate.ts';
 import { buildInfo, version } from '../../pkg/config/version.ts';
 import { errorText } from '../../pkg/log/error-text.ts';
@@ -50,13 +51,15 @@ async function run(given: GivenFlags): Promise<void> {
   nameProcess(process.argv.slice(2));
   if (given.values['--cleanup'] === true) fail('--cleanup is not supported yet');
   const loaded = await loadConfiguration(given);
-  const { settings, notices } = loaded;
+  const { settings } = loaded;
   startLog(settings);
-  for (const { severity, message, details } of notices) log[severity](message, details);
   const target = settings['--write-config-to'];
   try {
-    if (target !== '') writeFileSync(target, printYaml(documentOf(settings)));
-    else await serve(loaded, given);
+    if (target === '') await serve(loaded, given);
+    else {
+      tell(loaded.notices);
+      writeFileSync(target, printYaml(documentOf(settings)));
+    }
   } catch (error) {
     fail(errorText(error));
   }
@@ -74,12 +77,14 @@ async function serve(loaded: Loaded, given: GivenFlags): Promise<void> {
   const { assemble, initialise } = await import('./assemble.ts');
   const options = { config, log, configFile };
   if (settings['--init-only']) {
+    tell(loaded.notices);
     await initialise(options);
     log.info('the node is prepared', { version });
     return;
   }
   const program = await assemble(options);
   log.info('starting', { version, node: config.nodeName, objects: config.source.type });
+  tell(loaded.notices);
   await program.run(signal);
 }
 
@@ -102,6 +107,10 @@ function describe(violation: Violation, fromFlags: ReadonlySet<Path>): string {
   const isFlag = fromFlags.has(path as Path); // a path of the table, or no member of the set
   const flag = isFlag ? flagOfField(violation.field) : undefined;
   return `${flag === undefined ? '' : `${flag}: `}${printViolation(violation)}`;
+}
+
+function tell(notices: readonly Notice[]): void {
+  for (const { severity, message, details } of notices) log[severity](message, details);
 }
 
 /** Logs in the wanted format, and as much as is wanted. */
