@@ -34,7 +34,12 @@ const layers: readonly Layer[] = [
   {
     name: 'node',
     from: folder('node'),
-    may: ['^pkg/(ipvs/ipvs|sysctl/sysctl)[.]ts$', folder('log'), folder('runner'), ...bottom],
+    may: [
+      '^pkg/(ipvs/ipvs|sysctl/sysctl|config/types)[.]ts$',
+      folder('log'),
+      folder('runner'),
+      ...bottom,
+    ],
   },
   {
     name: 'health',

@@ -2,6 +2,7 @@ import { YamlError, yamlDocuments } from '../yaml/yaml.ts';
 import { typeMeta } from './document.ts';
 import { type AnyField, fields, isFileField, type Settings } from './fields.ts';
 import type { Violation } from './validate.ts';
+import { isObject } from './value-types.ts';
 
 /** How many characters a file may have: a ConfigMap holds a megabyte. */
 const longestFile = 1024 * 1024;
@@ -117,8 +118,4 @@ class Reader {
 function shown(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing');
   return text.length > shownValue ? `${text.slice(0, shownValue)}…` : text;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -18,7 +18,9 @@ export type ObjectSource =
 
 /** What conntrack is to be; times are milliseconds, and 0 or false leaves a setting as it is. */
 export interface ConntrackConfig {
+  /** Entries for each CPU. */
   readonly maxPerCore: number;
+  /** Entries at least, unless `maxPerCore` is 0. */
   readonly min: number;
   readonly tcpEstablishedTimeout: number;
   readonly tcpCloseWaitTimeout: number;

@@ -232,6 +232,7 @@ function recordOf(
   return read && Object.assign(Object.create(null) as object, Object.fromEntries(read));
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+/** Whether a value of a file is an object, and no list. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,13 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
+import type { ConntrackConfig } from '../config/types.ts';
 import { recordingLogger } from '../log/memory.ts';
 import { FakeSysctl } from '../sysctl/fake.ts';
-import {
-  applyConntrackLimits,
-  type ConntrackLimits,
-  conntrackMax,
-  onlineCpus,
-} from './conntrack-settings.ts';
+import { applyConntrackLimits, conntrackMax, onlineCpus } from './conntrack-settings.ts';
 
 describe('how many entries', () => {
   test.each([
@@ -54,7 +50,7 @@ const kernel = {
   [udpStream]: '120',
 };
 
-const limits: ConntrackLimits = {
+const limits: ConntrackConfig = {
   maxPerCore: 32_768,
   min: 131_072,
   tcpEstablishedTimeout: 86_400_000,
@@ -63,7 +59,7 @@ const limits: ConntrackLimits = {
   udpTimeout: 0,
   udpStreamTimeout: 0,
 };
-const nothing: ConntrackLimits = {
+const nothing: ConntrackConfig = {
   ...limits,
   maxPerCore: 0,
   tcpEstablishedTimeout: 0,
@@ -76,7 +72,7 @@ function node(values: Readonly<Record<string, string>> = kernel, hash = '16384')
     values: { 'devices/system/cpu/online': '0-1', [hashSize]: hash },
   });
   const log = recordingLogger();
-  const apply = (wanted: ConntrackLimits) => applyConntrackLimits(wanted, { sysctl, sysfs, log });
+  const apply = (wanted: ConntrackConfig) => applyConntrackLimits(wanted, { sysctl, sysfs, log });
   return { sysctl, sysfs, log, apply };
 }
 

@@ -1,21 +1,9 @@
 import { availableParallelism } from 'node:os';
+import type { ConntrackConfig } from '../config/types.ts';
 import { errnoOf, isNotPermitted } from '../errno/errno.ts';
 import { errorText } from '../log/error-text.ts';
 import type { Logger } from '../log/log.ts';
 import type { Sysctl } from '../sysctl/sysctl.ts';
-
-/** What conntrack is to be; times are milliseconds, and 0 or false leaves a setting as it is. */
-export interface ConntrackLimits {
-  /** Entries for each CPU. */
-  readonly maxPerCore: number;
-  /** Entries at least, unless `maxPerCore` is 0. */
-  readonly min: number;
-  readonly tcpEstablishedTimeout: number;
-  readonly tcpCloseWaitTimeout: number;
-  readonly tcpBeLiberal: boolean;
-  readonly udpTimeout: number;
-  readonly udpStreamTimeout: number;
-}
 
 /** Where settings are found. */
 export interface ConntrackSettingsOptions {
@@ -37,7 +25,7 @@ const hashSizePath = 'module/nf_conntrack/parameters/hashsize';
  * network namespace of its own) stays as it is and is told; any other failure is thrown.
  */
 export function applyConntrackLimits(
-  limits: ConntrackLimits,
+  limits: ConntrackConfig,
   options: ConntrackSettingsOptions,
 ): void {
   const { sysctl, sysfs } = options;
@@ -60,7 +48,7 @@ export function applyConntrackLimits(
 
 /** How many entries conntrack may have; 0 leaves it as it is. */
 export function conntrackMax(
-  { maxPerCore, min }: Pick<ConntrackLimits, 'maxPerCore' | 'min'>,
+  { maxPerCore, min }: Pick<ConntrackConfig, 'maxPerCore' | 'min'>,
   cpus: number,
 ): number {
   if (maxPerCore === 0) return 0;
@@ -88,7 +76,7 @@ function cpusInRange(text: string): number {
 
 type Setting = { readonly path: string; readonly value: number };
 
-function timeouts(limits: ConntrackLimits): readonly Setting[] {
+function timeouts(limits: ConntrackConfig): readonly Setting[] {
   const seconds = (milliseconds: number) => Math.trunc(milliseconds / 1000);
   const settings = {
     nf_conntrack_tcp_timeout_established: seconds(limits.tcpEstablishedTimeout),
