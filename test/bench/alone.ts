@@ -6,6 +6,7 @@
  */
 import { type HeapProfiler, Session } from 'node:inspector/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createReporter } from '../../cmd/kube-proxy/reporter.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { NetlinkIpvs } from '../../pkg/ipvs/netlink.ts';
@@ -87,6 +88,9 @@ async function measureChanges({ name, ...size }: ChangeSize): Promise<void> {
   const first = services + 2 * size.endpoints + size.slices;
   for (let index = first; index < first + size.services; index++)
     proxier.onChange(reducer.change('Service', service(index)));
+  // What they add asks for, such as looking for stale flows, is over.
+  await carryOut(changedSlices(first, size));
+  await sleep(1_000);
   const grown = (more: number) =>
     changedSlices(first, { ...size, endpoints: size.endpoints + more });
   const warmUps = 3;

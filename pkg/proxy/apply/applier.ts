@@ -108,10 +108,10 @@ export class Applier {
       ({ index, error }) => !isDone(writes[index], error) || !this.#isGone(writes[index]),
     );
     const failed = new Set(failures.map(({ index }) => index));
-    for (const [index, write] of writes.entries()) {
+    writes.forEach((write, index) => {
       if (failed.has(index)) mirror.recordFailedWrite(write);
       else mirror.recordWrite(write, podOf(batch[index]));
-    }
+    });
     return toFailed(batch, failures);
   }
 

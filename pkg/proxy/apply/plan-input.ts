@@ -90,7 +90,7 @@ function plannedServer(
     isAddressHeld: address === undefined ? false : mirror.hasAddress(address),
     marks: frontEnd === undefined || held !== undefined ? [] : marksOf(frontEnd, { keys, mirror }),
     realServers:
-      frontEnd === undefined ? [] : [...realServersOf(frontEnd, { key, keys, held, sources })],
+      frontEnd === undefined ? [] : realServersOf(frontEnd, { key, keys, held, sources }),
   };
 }
 
@@ -106,7 +106,7 @@ function marksOf(
 }
 
 /** Those that are wanted, then those that are held besides. */
-function* realServersOf(
+function realServersOf(
   { virtualServer, realServers: wanted }: FrontEnd,
   {
     key,
@@ -114,39 +114,33 @@ function* realServersOf(
     held,
     sources: { departures },
   }: { key: string; keys: Keys; held: HeldServer | undefined; sources: PlanSources },
-): Generator<PlannedRealServer> {
-  const planned = (id: RealServerId, both: Pick<PlannedRealServer, 'wanted' | 'held'>) =>
-    plannedRealServer(virtualServer, { id, ...both, departures });
-  const some =
-    held === undefined || keys.virtualServers.has(key) ? undefined : keys.realServers.get(key);
-  if (some !== undefined) {
-    for (const id of some.values())
-      yield planned(id, { wanted: wanted.get(id), held: held?.realServers.get(id) });
-    return;
-  }
-  for (const one of wanted.values())
-    yield planned(one, { wanted: one, held: held?.realServers.get(one) });
-  for (const [id, one] of held?.realServers ?? [])
-    if (wanted.get(id) === undefined) yield planned(id, { wanted: undefined, held: one });
+): readonly PlannedRealServer[] {
+  const planned: PlannedRealServer[] = [];
+  const add = (id: RealServerId, { one, there }: Both) => {
+    const isAway = there?.state.weight === 0;
+    planned.push({
+      address: id.address,
+      port: id.port,
+      wanted: one,
+      held: there,
+      drain: isAway ? departures.drainOf(virtualServer, id) : 'none',
+      isResting:
+        there === undefined && one !== undefined && departures.isResting(virtualServer, one),
+    });
+  };
+  const isWhole = held === undefined || keys.virtualServers.has(key);
+  const some = isWhole ? undefined : keys.realServers.get(key);
+  if (some === undefined) {
+    for (const one of wanted.values()) add(one, { one, there: held?.realServers.get(one) });
+    held?.realServers.forEach((there, id) => {
+      if (wanted.get(id) === undefined) add(id, { one: undefined, there });
+    });
+  } else some.forEach((id) => add(id, { one: wanted.get(id), there: held?.realServers.get(id) }));
+  return planned;
 }
 
-function plannedRealServer(
-  virtualServer: VirtualServer,
-  {
-    id: { address, port },
-    wanted,
-    held,
-    departures,
-  }: {
-    id: RealServerId;
-    wanted: WantedRealServer | undefined;
-    held: HeldRealServer | undefined;
-    departures: Departures;
-  },
-): PlannedRealServer {
-  const drain =
-    held?.state.weight === 0 ? departures.drainOf(virtualServer, { address, port }) : 'none';
-  const isResting =
-    held === undefined && wanted !== undefined && departures.isResting(virtualServer, wanted);
-  return { address, port, wanted, held, drain, isResting };
+/** What is wanted and what is held at one place. */
+interface Both {
+  readonly one: WantedRealServer | undefined;
+  readonly there: HeldRealServer | undefined;
 }

@@ -186,7 +186,7 @@ export class Reconciler {
       if (failures.has(operation)) continue;
       if (operation.kind === 'weighRealServer' && operation.realServer.weight > 0)
         graceful.forget(operation.virtualServer, operation.realServer);
-      else if (operation.kind === 'addRealServer')
+      else if (operation.kind === 'addRealServer' && !replacements.isEmpty)
         replacements.added(operation.virtualServer, {
           ...operation.realServer,
           podUid: operation.podUid,
@@ -198,8 +198,9 @@ export class Reconciler {
   #learnPods(keys: Keys): void {
     const { mirror } = this.#options;
     for (const key of keys.virtualServers)
-      for (const [id, { podUid }] of mirror.virtualServers.get(key)?.realServers ?? [])
+      mirror.virtualServers.get(key)?.realServers.forEach(({ podUid }, id) => {
         if (podUid === unknownPod) this.#learnPod(key, id);
+      });
     for (const [key, ids] of keys.realServers)
       for (const id of ids.values())
         if (mirror.virtualServers.get(key)?.realServers.get(id)?.podUid === unknownPod)

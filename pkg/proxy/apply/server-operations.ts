@@ -28,10 +28,9 @@ export function toIpvsWrite(operation: ServerOperation): IpvsWrite {
     case 'addVirtualServer':
     case 'updateVirtualServer':
     case 'deleteVirtualServer':
-      return operation satisfies IpvsWrite;
     case 'addRealServer':
     case 'deleteRealServer':
-      return { kind: operation.kind, virtualServer, realServer: operation.realServer };
+      return operation satisfies IpvsWrite;
     case 'weighRealServer':
     case 'drainRealServer':
     case 'replaceRealServer':

@@ -39,6 +39,16 @@ export class CompactMap<K, V> {
     return false;
   }
 
+  /** Visits each entry. Costs less than an iterator, which makes three objects for each. */
+  forEach(visit: (value: V, key: K) => void): void {
+    const entries = this.#entries;
+    if (entries instanceof Map) {
+      entries.forEach(visit);
+      return;
+    }
+    for (let at = 0; at < entries.length; at += 2) visit(entries[at + 1] as V, entries[at] as K); // keys and values by turns
+  }
+
   *keys(): Generator<K> {
     for (const [key] of this) yield key;
   }

@@ -7,7 +7,7 @@ import type { ServingEndpoints } from './udp-front-end.ts';
 /** The endpoints of a service port, and what each policy makes of them. */
 interface Chooser {
   readonly capacity: number;
-  ids(): Iterable<RealServerId>;
+  allWanted(policy: Policy): readonly WantedRealServer[];
   wanted(id: RealServerId, policy: Policy): WantedRealServer | undefined;
 }
 
@@ -29,11 +29,8 @@ export class ChosenRealServers implements RealServers {
     return this.#servers.wanted(id, this.#policy);
   }
 
-  *values(): Generator<WantedRealServer> {
-    for (const id of this.#servers.ids()) {
-      const wanted = this.#servers.wanted(id, this.#policy);
-      if (wanted !== undefined) yield wanted;
-    }
+  values(): readonly WantedRealServer[] {
+    return this.#servers.allWanted(this.#policy);
   }
 }
 

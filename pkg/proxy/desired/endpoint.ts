@@ -45,20 +45,22 @@ export class PortEndpoints {
     return this.#best(this.#all.get(id));
   }
 
-  /** Takes a record in; one that is there already is the same. */
-  add(id: RealServerId, endpoint: Endpoint): void {
-    const present = this.#all.get(id);
+  /** Takes a record in, with the port number that its slice gives; one that is there already is the same. */
+  add(port: number, endpoint: Endpoint): void {
+    const ofPort = this.#all.at(port);
+    const present = ofPort.get(endpoint.address);
     if (present === endpoint || (present instanceof Rivals && present.all.has(endpoint))) return;
     this.size++;
-    if (present === undefined) this.#all.set(id, endpoint);
+    if (present === undefined) ofPort.set(endpoint.address, endpoint);
     else if (present instanceof Rivals) {
       present.all.add(endpoint);
       present.forgetBest();
-    } else this.#all.set(id, new Rivals([present, endpoint]));
+    } else ofPort.set(endpoint.address, new Rivals([present, endpoint]));
   }
 
   /** Takes this very record out, if it is there. */
-  remove(id: RealServerId, endpoint: Endpoint): void {
+  remove(port: number, endpoint: Endpoint): void {
+    const id = { address: endpoint.address, port };
     const present = this.#all.get(id);
     if (present === endpoint) {
       this.#all.delete(id);
@@ -76,6 +78,22 @@ export class PortEndpoints {
       const best = this.#best(some);
       if (best !== undefined) yield [id, best];
     }
+  }
+
+  /** Visits each endpoint that counts. Costs less than the iterator. */
+  forEach(visit: (endpoint: Endpoint, id: RealServerId) => void): void {
+    this.#all.forEach((some, id) => {
+      const best = this.#best(some);
+      if (best !== undefined) visit(best, id);
+    });
+  }
+
+  /** Visits each endpoint that counts, without its port. */
+  forEachEndpoint(visit: (endpoint: Endpoint) => void): void {
+    this.#all.forEachItem((some) => {
+      const best = this.#best(some);
+      if (best !== undefined) visit(best);
+    });
   }
 
   #best(some: Endpoint | Rivals | undefined): Endpoint | undefined {

@@ -60,7 +60,8 @@ export class PortServers {
     this.#keepsSessionsByAddress = keepsSessionsByAddress;
     this.#present = present;
     this.#vanished = vanished;
-    for (const [, endpoint] of present) this.#counts.add(endpoint, { node, by: 1 });
+    const counting = { node, by: 1 } as const;
+    present.forEachEndpoint((endpoint) => this.#counts.add(endpoint, counting));
     if (vanished.size > 0) this.#countVanished();
     this.#selections = this.#select();
   }
@@ -78,7 +79,8 @@ export class PortServers {
 
   /** The endpoints on this node, those that vanished a moment ago included. */
   *local(): Generator<RealServerId> {
-    for (const [id, endpoint] of this.#present) if (isLocal(endpoint, this.#node)) yield id;
+    if (this.#counts.local > 0)
+      for (const [id, endpoint] of this.#present) if (isLocal(endpoint, this.#node)) yield id;
     for (const [id] of this.#vanished) if (!this.#isPresentHere(id) && this.#isHere(id)) yield id;
   }
 
@@ -98,15 +100,33 @@ export class PortServers {
     const endpoint = present ?? (this.#vanished.size > 0 ? this.#vanished.get(id) : undefined);
     if (endpoint === undefined) return undefined;
     const weight = this.#weightOf(endpoint, { isPresent: present !== undefined, policy });
-    if (weight === undefined) return undefined;
-    const podUid = this.#keepsSessionsByAddress ? anyPod : endpoint.podUid;
-    return { address: id.address, port: id.port, weight, podUid };
+    return weight === undefined ? undefined : this.#wantedAt(id, { endpoint, weight });
   }
 
-  /** The addresses and ports of all endpoints, those that vanished included. */
-  *ids(): Generator<RealServerId> {
-    for (const [id] of this.#present) yield id;
-    for (const [id] of this.#vanished) if (this.#present.get(id) === undefined) yield id;
+  #wantedAt(
+    { address, port }: RealServerId,
+    { endpoint, weight }: { endpoint: Endpoint; weight: 0 | 1 },
+  ): WantedRealServer {
+    const podUid = this.#keepsSessionsByAddress ? anyPod : endpoint.podUid;
+    return { address, port, weight, podUid };
+  }
+
+  /** What a policy wants, all of it. */
+  allWanted(policy: Policy): readonly WantedRealServer[] {
+    const all: WantedRealServer[] = [];
+    const add = (
+      endpoint: Endpoint,
+      { id, isPresent }: { id: RealServerId; isPresent: boolean },
+    ) => {
+      const weight = this.#weightOf(endpoint, { isPresent, policy });
+      if (weight !== undefined) all.push(this.#wantedAt(id, { endpoint, weight }));
+    };
+    this.#present.forEach((endpoint, id) => add(endpoint, { id, isPresent: true }));
+    if (this.#vanished.size > 0)
+      this.#vanished.forEach((endpoint, id) => {
+        if (this.#present.get(id) === undefined) add(endpoint, { id, isPresent: false });
+      });
+    return all;
   }
 
   get capacity(): number {
@@ -116,20 +136,17 @@ export class PortServers {
   /** Takes a difference in. */
   apply({ added, removed, vanished, unvanished }: EndpointDifference): EndpointChange {
     const places = new RealServerMap<Place>();
-    const visit = (
-      records: readonly PortRecord[],
-      put: (id: RealServerId, one: Endpoint) => void,
-    ) => {
+    const visit = (records: readonly PortRecord[], put: (port: number, one: Endpoint) => void) => {
       for (const { port, endpoint } of records) {
         const id = { address: endpoint.address, port };
         if (!places.has(id)) places.set(id, this.#placeOf(id));
-        put(id, endpoint);
+        put(port, endpoint);
       }
     };
-    visit(vanished, (id, one) => this.#vanished.add(id, one));
-    visit(added, (id, one) => this.#present.add(id, one));
-    visit(removed, (id, one) => this.#present.remove(id, one));
-    visit(unvanished, (id, one) => this.#vanished.remove(id, one));
+    visit(vanished, (port, one) => this.#vanished.add(port, one));
+    visit(added, (port, one) => this.#present.add(port, one));
+    visit(removed, (port, one) => this.#present.remove(port, one));
+    visit(unvanished, (port, one) => this.#vanished.remove(port, one));
     return this.#compare(places);
   }
 

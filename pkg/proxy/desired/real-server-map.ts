@@ -27,11 +27,32 @@ export class RealServerMap<T> {
   }
 
   set({ address, port }: RealServerId, item: T): void {
+    this.at(port).set(address, item);
+  }
+
+  /** Those of a port, by address; what is put there is in this map. */
+  at(port: number): CompactMap<IpAddress, T> {
     if (this.#first.size === 0 && this.#others === undefined) this.#port = port;
-    const some = this.#ofPort(port) ?? new CompactMap<IpAddress, T>();
-    if (some.size === 0 && port !== this.#port)
-      this.#others = (this.#others ?? new Map()).set(port, some);
-    some.set(address, item);
+    const known = this.#ofPort(port);
+    if (known !== undefined) return known;
+    const made = new CompactMap<IpAddress, T>();
+    this.#others = (this.#others ?? new Map()).set(port, made);
+    return made;
+  }
+
+  /** Visits each. Costs less than an iterator. */
+  forEach(visit: (item: T, id: RealServerId) => void): void {
+    const port = this.#port;
+    this.#first.forEach((item, address) => visit(item, { address, port }));
+    this.#others?.forEach((some, other) =>
+      some.forEach((item, address) => visit(item, { address, port: other })),
+    );
+  }
+
+  /** Visits each without its address and port. */
+  forEachItem(visit: (item: T) => void): void {
+    this.#first.forEach(visit);
+    this.#others?.forEach((some) => some.forEach(visit));
   }
 
   /** Takes one away; false if there is none. */
@@ -62,5 +83,5 @@ export class RealServerMap<T> {
 /** One that is only read. */
 export type ReadonlyRealServerMap<T> = Pick<
   RealServerMap<T>,
-  'size' | 'get' | 'has' | 'values' | typeof Symbol.iterator
+  'size' | 'get' | 'has' | 'values' | 'forEach' | typeof Symbol.iterator
 >;

@@ -23,7 +23,7 @@ export interface RealServers {
   /** How many there are at most. */
   readonly capacity: number;
   get(id: RealServerId): WantedRealServer | undefined;
-  values(): Iterable<WantedRealServer>;
+  values(): readonly WantedRealServer[];
 }
 
 /** Those of a front end that wants none. */

@@ -51,7 +51,7 @@ export class SliceIndex {
     let count = 0;
     for (const { slice, port } of this.#slicesByPort.get(queryKey(query)) ?? []) {
       for (const endpoint of slice.endpoints) {
-        found.add({ address: endpoint.address, port }, endpoint);
+        found.add(port, endpoint);
         if (++count % stepSize === 0) yield undefined;
       }
     }

@@ -46,13 +46,15 @@ export class EndpointCounts {
   terminating = 0;
   localReady = 0;
   localTerminating = 0;
-  /** Those that serve, whatever else. */
+  /** Those that serve, and those on this node, whatever else. */
   serving = 0;
+  local = 0;
 
   /** Counts an endpoint in, or out with -1. */
   add(endpoint: Endpoint, { node, by }: { node: NodeTopology; by: 1 | -1 }): void {
     const isHere = isLocal(endpoint, node);
     if (endpoint.serving) this.serving += by;
+    if (isHere) this.local += by;
     if (servesTerminating(endpoint)) {
       this.terminating += by;
       if (isHere) this.localTerminating += by;

@@ -93,9 +93,8 @@ class CompletedRealServers implements RealServers {
     return this.#wanted.get(id) ?? this.#staying.get(id);
   }
 
-  *values(): Generator<WantedRealServer> {
-    for (const staying of this.#staying.values())
-      if (this.#wanted.get(staying) === undefined) yield staying;
-    yield* this.#wanted.values();
+  values(): readonly WantedRealServer[] {
+    const isStaying = (one: WantedRealServer) => this.#wanted.get(one) === undefined;
+    return [...[...this.#staying.values()].filter(isStaying), ...this.#wanted.values()];
   }
 }

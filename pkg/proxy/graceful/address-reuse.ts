@@ -58,6 +58,10 @@ export class Replacements {
     this.#options = options;
   }
 
+  get isEmpty(): boolean {
+    return this.#all.size === 0;
+  }
+
   /** A real server was deleted whose place another pod may take. */
   begin(virtualServer: VirtualServerId, realServer: PodsServer): void {
     if (!isPodKnown(realServer.podUid)) return;
