@@ -20,7 +20,6 @@ export interface ConfigFile {
   readonly loaded: Loaded;
 }
 
-/** What the watcher works with. */
 export interface ConfigWatchOptions {
   readonly file: ConfigFile;
   readonly clock: Clock;

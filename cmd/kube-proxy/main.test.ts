@@ -98,7 +98,8 @@ describe.concurrent('what cannot work is said in one line, with status 1', () =>
 
 describe('the configuration in force is written', () => {
   test('from flags, and from the file that was written', async () => {
-    const [first, second] = [join(folder, 'first.yaml'), join(folder, 'second.yaml')];
+    const first = join(folder, 'first.yaml');
+    const second = join(folder, 'second.yaml');
     const flags = ['--proxy-mode=ipvs', '--ipvs-scheduler=lc', '--conntrack-min=7'];
     const outcome = await kubeProxy(...flags, '--write-config-to', first);
     expect(outcome).toEqual({ status: 0, stdout: '', stderr: '' });

@@ -14,7 +14,7 @@ import type { Part } from './run-all.ts';
 /** How long the event about a server that cannot listen may take to reach the API, before the program ends. */
 const eventPatience = seconds(1);
 
-/** What the two servers work with. */
+/** Everything that the servers answer from, and whom they tell. */
 export interface ServerOptions {
   readonly config: ProxyConfig;
   readonly health: ProxyHealth;

@@ -49,9 +49,10 @@ function flagsAndFile(given: GivenFlags, content: FileContent): Said {
     .filter(({ path, countsBesideFile }) => countsBesideFile === true && path in given.values)
     .map((row) => [row.path, given.values[row.path]] as const);
   const values = { ...content.values, ...Object.fromEntries(flags) };
-  const [first, second] = [given.values['logging.vmodule'], content.values['logging.vmodule']];
+  const first = given.values['logging.vmodule'] ?? [];
+  const second = content.values['logging.vmodule'] ?? [];
   return {
-    values: { ...values, 'logging.vmodule': [...(first ?? []), ...(second ?? [])] },
+    values: { ...values, 'logging.vmodule': [...first, ...second] },
     fromFlags: new Set(flags.map(([path]) => path)),
   };
 }

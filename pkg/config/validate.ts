@@ -40,7 +40,8 @@ type Rule = (settings: Settings) => readonly Violation[];
 const rules: readonly Rule[] = [checkPeriods, checkDetectLocal, checkModuleVerbosities];
 
 function checkPeriods(settings: Settings): readonly Violation[] {
-  const [longest, shortest] = [settings['ipvs.syncPeriod'], settings['ipvs.minSyncPeriod']];
+  const longest = settings['ipvs.syncPeriod'];
+  const shortest = settings['ipvs.minSyncPeriod'];
   return violation(shortest > Math.max(longest, 0), {
     field: 'ipvs.minSyncPeriod',
     value: printDuration(shortest),
