@@ -54,6 +54,21 @@ describe('what is no configuration', () => {
   });
 });
 
+describe('true and false', () => {
+  test.each([
+    ['true', true],
+    ['False', false],
+    ['yes', true],
+    ['Off', false],
+    ['ON', true],
+  ])('%s', (word, value) => {
+    expect(load(nothing, `${head}ipvs: {resetWaitingClients: ${word}}\n`)).toMatchObject({
+      settings: { 'ipvs.resetWaitingClients': value },
+      violations: [],
+    });
+  });
+});
+
 test('unknown and repeated fields are told with their paths', () => {
   const text = `${head}ipvs: {masqueradeAll: true, scheduler: rr, scheduler: lc}\nno: {a: 1}\n__proto__: {x: 1}\n`;
   const { values, unknown, repeated } = readConfigFile(text);

@@ -59,6 +59,11 @@ describe('where the servers listen', () => {
     [['--healthz-port=1', '--healthz-bind-address=1.1.1.1:7'], '1.1.1.1:7', '127.0.0.1:10249'],
     [['--healthz-port=0'], '', '127.0.0.1:10249'],
     [['--healthz-bind-address='], '', '127.0.0.1:10249'],
+    [
+      ['--healthz-bind-address=::', '--metrics-bind-address=1.1.1.1'],
+      '[::]:10256',
+      '1.1.1.1:10249',
+    ],
     [['--metrics-port=0'], '0.0.0.0:10256', ''],
   ])('%j', (argv, healthz, metrics) => {
     const { settings } = loaded({ argv });

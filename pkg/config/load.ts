@@ -98,10 +98,12 @@ function withPort(text: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** What an empty value of some options means, as in upstream for its own platform. */
+/** What an empty value of some options means, as in upstream for its own platform, and which port an address without one gets. */
 function resolve(settings: Settings): Settings {
   return {
     ...settings,
+    healthzBindAddress: withPort(settings.healthzBindAddress, defaultPorts.healthz),
+    metricsBindAddress: withPort(settings.metricsBindAddress, defaultPorts.metrics),
     mode: settings.mode === '' ? 'ipvs' : settings.mode,
     detectLocalMode: settings.detectLocalMode === '' ? 'ClusterCIDR' : settings.detectLocalMode,
     'ipvs.scheduler': settings['ipvs.scheduler'] === '' ? 'rr' : settings['ipvs.scheduler'],

@@ -46,10 +46,16 @@ export const bool: ValueType<boolean> = {
   zero: false,
   alone: true,
   parse: parseBool,
-  decode: (value) => (typeof value === 'boolean' ? value : undefined),
+  decode: (value) => (typeof value === 'boolean' ? value : wordsOfYaml.get(String(value))),
   encode: (value) => value,
   print: String,
 };
+
+/** What YAML 1.1, which upstream reads, takes for true and false besides; YAML 1.2 reads texts. */
+const wordsOfYaml: ReadonlyMap<string, boolean> = new Map([
+  ...['yes', 'Yes', 'YES', 'on', 'On', 'ON'].map((word) => [word, true] as const),
+  ...['no', 'No', 'NO', 'off', 'Off', 'OFF'].map((word) => [word, false] as const),
+]);
 
 /** A whole number of 32 bits with a sign. */
 export const int32: ValueType<number> = {

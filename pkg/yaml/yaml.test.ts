@@ -70,6 +70,7 @@ test('a key that stands twice is told with its path where that is no error, and 
 test('what is printed is read back', () => {
   const value = { a: null, b: { c: ['1', true, 'yes', '::'], d: 30 }, e: '30s', f: {}, g: '' };
   expect([...yamlDocuments(printYaml(value))]).toEqual([value]);
+  expect(printYaml({ a: 'yes', b: 'lc' })).toBe('a: "yes"\nb: lc\n');
 });
 
 test('broken YAML is said to be broken, and where', () => {

@@ -71,9 +71,9 @@ export function* yamlDocuments(text: string, options: YamlOptions = {}): Generat
   }
 }
 
-/** A value as block YAML, two spaces a level, ending in a line end. */
+/** A value as block YAML, two spaces a level, ending in a line end. Readers of YAML 1.1 read the same: `"yes"` is in quotes. */
 export function printYaml(value: unknown): string {
-  return stringify(value, { lineWidth: 0 });
+  return stringify(value, { lineWidth: 0, version: '1.1' });
 }
 
 /** What the parser makes of the text, as long as it stays within the limits. */
