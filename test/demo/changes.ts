@@ -1,7 +1,7 @@
 import { type KubeObject, recordsAt, textAt } from '@kube-proxy-ipvs/test-apiserver/objects';
 import { type IpAddress, printHostPort } from '../../pkg/ip/address.ts';
 import { ip } from '../support/addresses.ts';
-import { get } from './http.ts';
+import { get } from '../support/network/http.ts';
 import { heldServers, serverKey } from './kernel.ts';
 import { Load } from './load.ts';
 import type { Report } from './report.ts';

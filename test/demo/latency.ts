@@ -3,7 +3,7 @@ import { parseAddress } from '../../pkg/ip/address.ts';
 import type { Ipvs, VirtualServerId } from '../../pkg/ipvs/ipvs.ts';
 import { openIpvs } from '../../pkg/ipvs/netlink.ts';
 import { ip } from '../support/addresses.ts';
-import { fetchText } from './http.ts';
+import { fetchText } from '../support/network/http.ts';
 import type { Report } from './report.ts';
 import { vip } from './requests.ts';
 import { slicesOf } from './shop.ts';

@@ -1,6 +1,6 @@
+import { get, type Reply } from '../support/network/http.ts';
 import type { Host } from '../support/network/network.ts';
 import type { SocketAddress } from '../support/network/sockets.ts';
-import { get, type Reply } from './http.ts';
 import { pause } from './wait.ts';
 
 /** A request that was answered, and when it was made, by the clock of `performance.now()`. */

@@ -4,8 +4,8 @@
  */
 import { release } from 'node:os';
 import { parseArgs } from 'node:util';
+import { get } from '../support/network/http.ts';
 import { showChanges, showDeletion } from './changes.ts';
-import { get } from './http.ts';
 import { heldServers } from './kernel.ts';
 import { showLatency } from './latency.ts';
 import { showDns } from './names.ts';

@@ -1,9 +1,9 @@
 import { request } from 'node:https';
 import { connect } from 'node:tls';
 import type { IpAddress } from '../../pkg/ip/address.ts';
+import { resolve } from '../support/network/dns.ts';
+import { dial } from '../support/network/http.ts';
 import type { Host } from '../support/network/network.ts';
-import { resolve } from './dns.ts';
-import { dial } from './http.ts';
 import type { Report } from './report.ts';
 import { printCounts, vip } from './requests.ts';
 import type { Stage } from './stage.ts';

@@ -1,7 +1,7 @@
 import type { Family, IpAddress } from '../../pkg/ip/address.ts';
+import { get, type Reply } from '../support/network/http.ts';
 import type { Host } from '../support/network/network.ts';
 import type { SocketAddress } from '../support/network/sockets.ts';
-import { get, type Reply } from './http.ts';
 import type { Report } from './report.ts';
 import { clusterAddresses, nameOf } from './shop.ts';
 import { addressOf, type Stage } from './stage.ts';

@@ -8,9 +8,9 @@ import { textAt } from '@kube-proxy-ipvs/test-apiserver/objects';
 import { familyOf } from '../../pkg/ip/address.ts';
 import { ip } from '../support/addresses.ts';
 import { Kubectl } from '../support/kubectl.ts';
+import { type Answers, serveDns } from '../support/network/dns.ts';
+import { serveHttp } from '../support/network/http.ts';
 import { type Host, Network } from '../support/network/network.ts';
-import { type Answers, serveDns } from './dns.ts';
-import { serveHttp } from './http.ts';
 import { ProxyProcess } from './proxy.ts';
 import {
   clusterAddresses,

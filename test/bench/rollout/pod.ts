@@ -1,13 +1,11 @@
 import { watchReadable } from '../../../pkg/netlink/libc.ts';
 import { ip } from '../../support/addresses.ts';
+import { serverSocket } from '../../support/network/host-socket.ts';
 import type { Host, Network } from '../../support/network/network.ts';
 import {
   acceptSocket,
-  bindSocket,
   closeSocket,
   EAGAIN,
-  listenSocket,
-  openSocket,
   receiveFrom,
   receiveText,
   sendText,
@@ -68,15 +66,7 @@ export class Pod {
   }
 
   #open(protocol: 'TCP' | 'UDP', port: number): number {
-    const leave = this.host.namespace.enter();
-    try {
-      const fd = openSocket('IPv4', protocol);
-      bindSocket(fd, { address: ip(this.address), port });
-      if (protocol === 'TCP') listenSocket(fd);
-      return fd;
-    } finally {
-      leave();
-    }
+    return serverSocket(this.host, protocol, { address: ip(this.address), port });
   }
 
   #listen(port: number, kind: 'short' | 'keepAlive' | 'stream'): void {

@@ -2,14 +2,13 @@ import koffi from 'koffi';
 import { familyOf, type IpAddress, unspecified } from '../../../pkg/ip/address.ts';
 import type { Protocol } from '../../../pkg/ip/protocol.ts';
 import { patience } from '../patience.ts';
+import { clientSocket } from './host-socket.ts';
 import type { Host } from './network.ts';
 import {
-  bindSocket,
   closeSocket,
   connectSocket,
   EAGAIN,
   EINPROGRESS,
-  openSocket,
   receiveText,
   resetOnClose,
   sendText,
@@ -68,17 +67,13 @@ export async function open(host: Host, request: Request): Promise<Connection | A
   return connectionOn(fd, { limit, protocol: request.protocol });
 }
 
-function openIn(host: Host, { address, protocol, source, sourcePort }: Request): number {
-  const leave = host.namespace.enter();
-  try {
-    const fd = openSocket(familyOf(address), protocol);
-    if (source !== undefined || sourcePort !== undefined) {
-      bindSocket(fd, { address: source ?? unspecified(familyOf(address)), port: sourcePort ?? 0 });
-    }
-    return fd;
-  } finally {
-    leave();
-  }
+function openIn(host: Host, { address, protocol, port, source, sourcePort }: Request): number {
+  const isBound = source !== undefined || sourcePort !== undefined;
+  const from = { address: source ?? unspecified(familyOf(address)), port: sourcePort ?? 0 };
+  return clientSocket(host, protocol, {
+    to: { address, port },
+    from: isBound ? from : undefined,
+  });
 }
 
 function connectionOn(

@@ -1,14 +1,11 @@
 import type { IpAddress } from '../../../pkg/ip/address.ts';
-import { familyOf } from '../../../pkg/ip/address.ts';
 import type { Protocol } from '../../../pkg/ip/protocol.ts';
 import { watchReadable } from '../../../pkg/netlink/libc.ts';
+import { serverSocket } from './host-socket.ts';
 import type { Host } from './network.ts';
 import {
   acceptSocket,
-  bindSocket,
   closeSocket,
-  listenSocket,
-  openSocket,
   receiveFrom,
   receiveText,
   type SocketAddress,
@@ -33,14 +30,7 @@ export function serve(
   host: Host,
   { protocol, port, address }: { protocol: Protocol; port: number; address: IpAddress },
 ): Server {
-  const leave = host.namespace.enter();
-  const fd = openSocket(familyOf(address), protocol);
-  try {
-    bindSocket(fd, { address, port });
-    if (protocol !== 'UDP') listenSocket(fd);
-  } finally {
-    leave();
-  }
+  const fd = serverSocket(host, protocol, { address, port });
   return protocol === 'UDP' ? serveDatagrams(host.name, fd) : serveStreams(host.name, fd);
 }
 

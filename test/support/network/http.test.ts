@@ -2,11 +2,9 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { ip } from '../support/addresses.ts';
+import { ip } from '../addresses.ts';
 import { fetchText, get, serveHttp } from './http.ts';
-import { Load } from './load.ts';
 import { loopback } from './loopback.ts';
-import { until } from './wait.ts';
 
 const address = ip('127.0.0.1');
 const servers: Server[] = [];
@@ -39,20 +37,4 @@ test('who is refused is told so', async () => {
   const [server] = servers.splice(0);
   server?.close();
   await expect(get(loopback, { address, port })).rejects.toThrow('ECONNREFUSED');
-});
-
-test('requests are counted by when they were made, and failures are told by who asked', async () => {
-  const port = await listening(serveHttp(loopback, { address, port: 0 }));
-  const load = new Load();
-  load.add(loopback, { address, port });
-  await until('some answers', () => load.answered.length >= 3);
-  const moment = performance.now();
-  const before = load.answered.length;
-  await until('more answers', () => load.since(moment).length >= 2);
-  expect(load.since(0).length).toBeGreaterThanOrEqual(before + 2);
-  expect(load.since(moment).every(({ made }) => made > moment)).toBe(true);
-  for (const server of servers.splice(0)) server.close();
-  await until('a refusal', () => load.failures.some((text) => text.includes('ECONNREFUSED')));
-  await load.stop();
-  expect(load.failures.every((text) => text.startsWith('this-machine: '))).toBe(true);
 });

@@ -1,5 +1,5 @@
-import { ip } from '../support/addresses.ts';
-import type { Host } from '../support/network/network.ts';
+import { ip } from '../addresses.ts';
+import type { Host } from './network.ts';
 
 /** This machine, as a host on which servers and clients can be tried without rights. */
 export const loopback: Host = {

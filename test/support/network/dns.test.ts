@@ -3,7 +3,7 @@ import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { ip } from '../support/addresses.ts';
+import { ip } from '../addresses.ts';
 import { type Answers, serveDns } from './dns.ts';
 import { loopback } from './loopback.ts';
 

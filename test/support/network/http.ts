@@ -1,16 +1,8 @@
 import { createServer, request, type Server } from 'node:http';
 import { Socket } from 'node:net';
-import { familyOf } from '../../pkg/ip/address.ts';
-import type { Host } from '../support/network/network.ts';
-import {
-  bindSocket,
-  closeSocket,
-  connectSocket,
-  EINPROGRESS,
-  listenSocket,
-  openSocket,
-  type SocketAddress,
-} from '../support/network/sockets.ts';
+import { clientSocket, serverSocket } from './host-socket.ts';
+import type { Host } from './network.ts';
+import { closeSocket, connectSocket, EINPROGRESS, type SocketAddress } from './sockets.ts';
 
 // HTTP from and in any network namespace: sockets are opened there, and Node takes them over.
 
@@ -25,13 +17,7 @@ const patience = 10_000;
 
 /** A connection from a host that is being made; it fails later, as an error of the socket, if it cannot be. */
 export function dial(host: Host, to: SocketAddress): Socket {
-  const leave = host.namespace.enter();
-  let fd: number;
-  try {
-    fd = openSocket(familyOf(to.address), 'TCP');
-  } finally {
-    leave();
-  }
+  const fd = clientSocket(host, 'TCP', { to });
   const failure = connectSocket(fd, to);
   if (failure !== 0 && failure !== EINPROGRESS) {
     closeSocket(fd);
@@ -71,17 +57,9 @@ export async function fetchText(
 
 /** Serves HTTP on an address of a host: each answer is its name and the address it saw, `catalog-dxl8k 10.0.1.7`. */
 export function serveHttp(host: Host, at: SocketAddress): Server {
-  const leave = host.namespace.enter();
-  try {
-    const fd = openSocket(familyOf(at.address), 'TCP');
-    bindSocket(fd, at);
-    listenSocket(fd);
-    const server = createServer((incoming, response) => {
-      response.setHeader('connection', 'close');
-      response.end(`${host.name} ${incoming.socket.remoteAddress}\n`);
-    });
-    return server.listen({ fd });
-  } finally {
-    leave();
-  }
+  const server = createServer((incoming, response) => {
+    response.setHeader('connection', 'close');
+    response.end(`${host.name} ${incoming.socket.remoteAddress}\n`);
+  });
+  return server.listen({ fd: serverSocket(host, 'TCP', at) });
 }

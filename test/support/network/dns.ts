@@ -1,8 +1,9 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
-import { addressBytes, familyOf, type IpAddress } from '../../pkg/ip/address.ts';
-import type { Host } from '../support/network/network.ts';
-import { bindSocket, openSocket, type SocketAddress } from '../support/network/sockets.ts';
+import { addressBytes, familyOf, type IpAddress } from '../../../pkg/ip/address.ts';
+import { serverSocket } from './host-socket.ts';
+import type { Host } from './network.ts';
+import type { SocketAddress } from './sockets.ts';
 
 // The least of DNS that a cluster's DNS server needs to be one: A, AAAA and CNAME, one question a message (RFC 1035).
 
@@ -27,14 +28,7 @@ export function serveDns(
   at: SocketAddress,
   answer: (name: string) => Answers | undefined,
 ): Socket {
-  const leave = host.namespace.enter();
-  let fd: number;
-  try {
-    fd = openSocket(familyOf(at.address), 'UDP');
-    bindSocket(fd, at);
-  } finally {
-    leave();
-  }
+  const fd = serverSocket(host, 'UDP', at);
   const socket = createSocket(familyOf(at.address) === 'IPv4' ? 'udp4' : 'udp6');
   socket.on('message', (query, from) => {
     const question = readQuestion(query);
