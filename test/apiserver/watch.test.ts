@@ -1,31 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
-import { type ApiServer, startApiServer } from './apiserver.ts';
+import type { ManualClock } from '../../pkg/runner/manual-clock.ts';
+import type { ApiServer } from './apiserver.ts';
 import { service } from './samples.ts';
-import { TestClient, type TestWatch } from './test-client.ts';
+import type { TestClient, TestWatch } from './test-client.ts';
+import { startStand, stopStand, streaming } from './test-stand.ts';
 
 const path = '/api/v1/services';
-const streaming = {
-  sendInitialEvents: 'true',
-  resourceVersionMatch: 'NotOlderThan',
-  allowWatchBookmarks: 'true',
-};
-
 let clock: ManualClock;
 let server: ApiServer;
 let client: TestClient;
 
-beforeEach(async () => {
-  clock = manualClock();
-  server = await startApiServer({ tls: false, clock });
-  client = new TestClient(server);
-  server.create(service('a'));
-  server.create(service('b'));
-});
-
+beforeEach(async () => void ({ clock, server, client } = await startStand()));
 afterEach(async () => {
-  client[Symbol.dispose]();
-  await server.close();
+  await stopStand({ clock, server, client });
   if (clock.pending() !== 0) throw new Error(`${clock.pending()} timers are left`);
 });
 

@@ -1,11 +1,8 @@
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
-import { familyOf, type IpAddress } from '../../pkg/ip/address.ts';
+import type { IpAddress } from '../../pkg/ip/address.ts';
 import { namespaceOf } from '../support/namespace.ts';
-import type { Host } from '../support/network/network.ts';
-
-/** The node's end of every link. */
-const gatewayMac = 'ee:ee:ee:ee:ee:ee';
+import { gatewayMac, type Host, podLines, printHostRoute } from '../support/network/network.ts';
 
 /** A pod that is to be wired. */
 interface Plan {
@@ -42,7 +39,7 @@ export async function wirePods(
       ]),
     ),
     ...pods.flatMap(({ namespace, addresses }) =>
-      batch(['-n', namespace.name], podLines(addresses)),
+      batch(['-n', namespace.name], ['link set lo up', ...podLines(addresses)]),
     ),
   ]);
   return pods;
@@ -58,30 +55,9 @@ export async function removePods(pods: readonly Host[]): Promise<void> {
   );
 }
 
-function podLines(addresses: readonly IpAddress[]): string[] {
-  return [
-    'link set lo up',
-    'link set eth0 up',
-    ...addresses.map(
-      (address) =>
-        `addr add ${printHostRoute(address)} dev eth0${familyOf(address) === 'IPv6' ? ' nodad' : ''}`,
-    ),
-    // The gateway is nobody's address, only a name for the other end's.
-    'route add 169.254.1.1 dev eth0 scope link',
-    `neigh add 169.254.1.1 lladdr ${gatewayMac} dev eth0`,
-    `neigh add fe80::1 lladdr ${gatewayMac} dev eth0`,
-    'route add default via 169.254.1.1 dev eth0',
-    'route add default via fe80::1 dev eth0',
-  ];
-}
-
 /** Lines of a script that give lines to one `ip`. */
 function batch(options: readonly string[], lines: readonly string[]): string[] {
   return [`ip ${options.join(' ')} -batch - <<'END'`, ...lines, 'END'];
-}
-
-function printHostRoute(address: IpAddress): string {
-  return `${address}/${familyOf(address) === 'IPv4' ? 32 : 128}`;
 }
 
 async function runScript(lines: readonly string[]): Promise<void> {

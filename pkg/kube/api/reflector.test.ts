@@ -1,25 +1,19 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
-  added,
   api,
-  bookmark,
   cut,
-  deleted,
-  errorEvent,
-  initialEnd,
-  modified,
+  events,
   object,
   ReflectorStand,
 } from '../../../test/support/kube/reflector-stand.ts';
 import { seconds } from '../../runner/clock.ts';
 import type { FakeCall } from './fake-client.ts';
 
+const { added, bookmark, deleted, errorEvent, initialEnd, modified } = events;
+
 let stand: ReflectorStand;
 
-beforeEach(() => {
-  stand = new ReflectorStand();
-});
-
+beforeEach(() => void (stand = new ReflectorStand()));
 afterEach(() => stand.end());
 
 describe('watching', () => {

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
-  added,
   api,
   cut,
-  deleted,
-  modified,
+  events,
   object,
   ReflectorStand,
 } from '../../../test/support/kube/reflector-stand.ts';
 import { seconds } from '../../runner/clock.ts';
 import type { Kind } from '../types.ts';
 import type { FakeCall } from './fake-client.ts';
+
+const { added, deleted, modified } = events;
 
 let stand: ReflectorStand;
 let kind: Kind;

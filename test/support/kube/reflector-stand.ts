@@ -107,35 +107,35 @@ export function object(name: string, version: number, kind = 'Service'): object 
 }
 
 /** An event of an object that is new. */
-export function added(name: string, version: number): object {
+function added(name: string, version: number): object {
   return { type: 'ADDED', object: object(name, version) };
 }
 
 /** An event of an object that changed. */
-export function modified(name: string, version: number): object {
+function modified(name: string, version: number): object {
   return { type: 'MODIFIED', object: object(name, version) };
 }
 
 /** An event of an object that is gone. */
-export function deleted(name: string, version: number): object {
+function deleted(name: string, version: number): object {
   return { type: 'DELETED', object: object(name, version) };
 }
 
 /** An ordinary bookmark. */
-export function bookmark(version: number): object {
+function bookmark(version: number): object {
   const metadata = { resourceVersion: `${version}` };
   return { type: 'BOOKMARK', object: { kind: 'Service', metadata } };
 }
 
 /** The bookmark that ends the initial events. */
-export function initialEnd(version: number): object {
+function initialEnd(version: number): object {
   const annotations = { 'k8s.io/initial-events-end': 'true' };
   const metadata = { resourceVersion: `${version}`, annotations };
   return { type: 'BOOKMARK', object: { kind: 'Service', metadata } };
 }
 
 /** The event with which the server ends a watch. */
-export function errorEvent(code: number, reason = ''): object {
+function errorEvent(code: number, reason = ''): object {
   return { type: 'ERROR', object: { kind: 'Status', code, reason } };
 }
 
@@ -151,3 +151,6 @@ export function api(
 export function cut(): ConnectionError {
   return new ConnectionError('GET x', { reason: 'cut' });
 }
+
+/** Every kind of event of a watch. */
+export const events = { added, modified, deleted, bookmark, initialEnd, errorEvent };

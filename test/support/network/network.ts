@@ -8,7 +8,7 @@ import { createNamespace, type Namespace } from '../namespace.ts';
 export const nodeAddresses = { IPv4: ip('192.168.0.10'), IPv6: ip('fd00:192:168::10') } as const;
 
 /** The node's end of every link. */
-const gatewayMac = 'ee:ee:ee:ee:ee:ee';
+export const gatewayMac = 'ee:ee:ee:ee:ee:ee';
 
 /** An address of a bridge, and the length of the prefix of its network. */
 interface BridgeAddress {
@@ -155,24 +155,30 @@ export class Network {
         : []),
       ...addresses.map((address) => `route add ${printHostRoute(address)} dev ${device}`),
     ]);
-    batch(namespace, [
-      'link set eth0 up',
-      ...addresses.map(
-        (address) =>
-          `addr add ${printHostRoute(address)} dev eth0${familyOf(address) === 'IPv6' ? ' nodad' : ''}`,
-      ),
-      // The gateway is nobody's address, only a name for the other end's: the node's devices have no address of their own.
-      'route add 169.254.1.1 dev eth0 scope link',
-      `neigh add 169.254.1.1 lladdr ${gatewayMac} dev eth0`,
-      `neigh add fe80::1 lladdr ${gatewayMac} dev eth0`,
-      'route add default via 169.254.1.1 dev eth0',
-      'route add default via fe80::1 dev eth0',
-    ]);
+    batch(namespace, podLines(addresses));
     return host;
   }
 }
 
-function printHostRoute(address: IpAddress): string {
+/** Lines for `ip` that set a pod's own end of its device up: its addresses, and the way to everywhere. */
+export function podLines(addresses: readonly IpAddress[]): readonly string[] {
+  return [
+    'link set eth0 up',
+    ...addresses.map(
+      (address) =>
+        `addr add ${printHostRoute(address)} dev eth0${familyOf(address) === 'IPv6' ? ' nodad' : ''}`,
+    ),
+    // The gateway is nobody's address, only a name for the other end's: the node's devices have no address of their own.
+    'route add 169.254.1.1 dev eth0 scope link',
+    `neigh add 169.254.1.1 lladdr ${gatewayMac} dev eth0`,
+    `neigh add fe80::1 lladdr ${gatewayMac} dev eth0`,
+    'route add default via 169.254.1.1 dev eth0',
+    'route add default via fe80::1 dev eth0',
+  ];
+}
+
+/** `10.0.1.2/32`, or with /128: an address alone. */
+export function printHostRoute(address: IpAddress): string {
   return `${address}/${familyOf(address) === 'IPv4' ? 32 : 128}`;
 }
 
