@@ -49,6 +49,14 @@ describe.concurrent('what cannot work is said in one line, with status 1', () =>
       'unknown flag --bogus; --v: invalid value "x": must be a whole number of 32 bits',
     ],
     [['--bogus', 'value'], 'unknown flag --bogus\n'],
+    [
+      ['--bogus', '--oom-score-adj=2000', '--proxy-mode=ipvs'],
+      'unknown flag --bogus; --oom-score-adj: KubeProxyConfiguration.oomScoreAdj: Invalid value: "2000": must be within the range [-1000, 1000]\n',
+    ],
+    [
+      ['--bogus', '--config=/nonexistent'],
+      'unknown flag --bogus; --config /nonexistent: ENOENT: no such file or directory',
+    ],
     [['start'], 'unexpected argument "start"'],
     [['--cleanup', '--proxy-mode=ipvs'], '--cleanup is not supported yet\n'],
     [['--config=/nonexistent'], '--config /nonexistent: ENOENT: no such file or directory'],

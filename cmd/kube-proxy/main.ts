@@ -39,7 +39,7 @@ switch (command.action) {
     );
     break;
   case 'refuse':
-    fail(command.errors.join('; '));
+    await loadConfiguration(command.given, command.errors);
     break;
   case 'run':
     await run(command.given);
@@ -88,16 +88,20 @@ async function serve(loaded: Loaded, given: GivenFlags): Promise<void> {
   await program.run(signal);
 }
 
-/** Flags and file together; ends the process if something is wrong with them. */
-async function loadConfiguration(given: GivenFlags): Promise<Loaded> {
+/** Flags and file together; ends the process if something is wrong with them, or with the command line before. */
+async function loadConfiguration(
+  given: GivenFlags,
+  errors: readonly string[] = [],
+): Promise<Loaded> {
   const path = given.values['--config'] ?? '';
   try {
     const loaded = load(given, path === '' ? undefined : await readConfigText(path));
     const { violations, fromFlags } = loaded;
-    if (violations.length === 0) return loaded;
-    fail(violations.map((violation) => describe(violation, fromFlags)).join('; '));
+    if (violations.length === 0 && errors.length === 0) return loaded;
+    const found = violations.map((violation) => describe(violation, fromFlags));
+    fail([...errors, ...found].join('; '));
   } catch (error) {
-    fail(`--config ${path}: ${errorText(error)}`);
+    fail([...errors, `--config ${path}: ${errorText(error)}`].join('; '));
   }
 }
 

@@ -15,8 +15,8 @@ export type CommandLine =
   | { readonly action: 'run'; readonly given: GivenFlags }
   | { readonly action: 'help' }
   | { readonly action: 'version'; readonly isRaw: boolean }
-  /** Every error, each naming its flag or argument. */
-  | { readonly action: 'refuse'; readonly errors: readonly string[] };
+  /** Every error, each naming its flag or argument, and the flags that are right. */
+  | { readonly action: 'refuse'; readonly errors: readonly string[]; readonly given: GivenFlags };
 
 /** An option with a flag. */
 type FlagField = AnyField & { readonly flag: string };
@@ -52,13 +52,12 @@ export function readCommandLine(argv: readonly string[]): CommandLine {
     if ('problem' in value) errors.add(value.problem);
     else values.set(field, joined(field, { earlier: values.get(field), value: value.value }));
   }
-  if (errors.size > 0) return { action: 'refuse', errors: [...errors] };
   const entries = [...values].map(([{ path }, value]) => [path, value]);
-  // Each value was read by the option's own type.
-  return actionOf({
-    values: Object.fromEntries(entries) as Partial<Settings>,
+  const given: GivenFlags = {
+    values: Object.fromEntries(entries) as Partial<Settings>, // each was read by the option's own type
     removed: [...removed],
-  });
+  };
+  return errors.size > 0 ? { action: 'refuse', errors: [...errors], given } : actionOf(given);
 }
 
 /** Which flag sets a field, as in `--ipvs-sync-period`; an index (`[2]`) at its end is ignored. */
