@@ -1,28 +1,21 @@
 import { parseServiceAnnotations } from '../../pkg/config/service-annotations.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { buildInfo } from '../../pkg/config/version.ts';
-import type { IpvsConnections } from '../../pkg/connections/connections.ts';
 import { ProcIpvsConnections } from '../../pkg/connections/proc.ts';
-import type { Conntrack } from '../../pkg/conntrack/conntrack.ts';
 import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
-import type { Firewall } from '../../pkg/firewall/firewall.ts';
 import { nftGeneration } from '../../pkg/firewall/generation.ts';
 import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
-import type { IpAddress } from '../../pkg/ip/address.ts';
-import type { IpSets } from '../../pkg/ipset/ipset.ts';
+import type { Family, IpAddress } from '../../pkg/ip/address.ts';
 import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
-import type { Ipvs } from '../../pkg/ipvs/ipvs.ts';
 import { loadModule } from '../../pkg/ipvs/module.ts';
 import { openIpvs } from '../../pkg/ipvs/netlink.ts';
 import { probeIpvs } from '../../pkg/ipvs/probe.ts';
-import type { Change, Source } from '../../pkg/kube/types.ts';
-import type { Links } from '../../pkg/links/links.ts';
+import type { Change, Service, Source } from '../../pkg/kube/types.ts';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
 import type { Logger, ProgramLog } from '../../pkg/log/log.ts';
 import { createMetrics, type Metrics } from '../../pkg/metrics/metrics.ts';
-import type { Neighbours } from '../../pkg/neighbours/neighbours.ts';
 import { NetlinkNeighbours } from '../../pkg/neighbours/netlink.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
@@ -30,13 +23,11 @@ import { printTraceEvent, type TraceEvent } from '../../pkg/netlink/trace.ts';
 import { applyConntrackLimits } from '../../pkg/node/conntrack-settings.ts';
 import { applyIpvsTimeouts } from '../../pkg/node/ipvs-timeouts.ts';
 import { applyOomScore } from '../../pkg/node/oom-score.ts';
-import { FlowForgetter } from '../../pkg/proxy/flows/stale-flows.ts';
-import { ClientResets } from '../../pkg/proxy/graceful/client-reset.ts';
-import { Proxier } from '../../pkg/proxy/proxier.ts';
+import { createProxier } from '../../pkg/proxy/create.ts';
+import type { Kernel, ProxierSettings } from '../../pkg/proxy/options.ts';
 import type { Reporter } from '../../pkg/proxy/reporter.ts';
 import { KernelSettings } from '../../pkg/proxy/settings/kernel-settings.ts';
 import { RawResetter } from '../../pkg/reset/raw.ts';
-import type { Resetter } from '../../pkg/reset/reset.ts';
 import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 import { type ConfigFile, watchConfigFile } from './config-file.ts';
@@ -84,9 +75,9 @@ export interface ProgramOptions {
 export async function initialise({ config, log }: ProgramOptions): Promise<void> {
   const metrics = createMetrics(logReadings(log));
   const shared = { config, log, clock: systemClock, metrics };
-  const kernel = await openKernel(shared);
+  const { kernel, close } = await openKernel(shared);
   await servedFamilies(shared, kernel.firewall);
-  kernel.close();
+  close();
 }
 
 /** Builds the program. Throws if the way to the API server is not known. */
@@ -100,7 +91,7 @@ export async function assemble({ config, log, configFile }: ProgramOptions): Pro
   const shared: Shared = { config, log, clock, metrics, health, reporter };
 
   const confirm = objects.source.confirm?.bind(objects.source);
-  const proxier = await createProxier(shared, confirm);
+  const proxier = await createFollower(shared, confirm);
   const withoutNode = config.source.type === 'manifests' ? 'eligible' : 'unknown';
   const onNode = watchEligibility(health, { withoutNode });
   const onChange = (change: Change) => {
@@ -136,25 +127,17 @@ function watchedConfigFile(
   return [(signal) => watchConfigFile({ file, clock, log, onLooked }, signal)];
 }
 
-/** What the proxier reaches the kernel through. */
-interface Kernel {
-  readonly ipvs: Ipvs;
-  readonly ipsets: IpSets;
-  readonly links: Links;
-  readonly firewall: Firewall;
-  readonly conntrack: Conntrack;
-  readonly connections: IpvsConnections;
-  readonly neighbours: Neighbours;
-  readonly resetter: Resetter;
-  readonly settings: KernelSettings;
-  close(): void;
+/** Every way to the kernel, and how to close them. */
+interface OpenKernel {
+  readonly kernel: Kernel;
+  readonly close: () => void;
 }
 
 /** What opening the kernel takes. */
 type KernelOptions = Pick<Shared, 'config' | 'log' | 'clock' | 'metrics'>;
 
 /** Opens every way to the kernel, sees that it can do what is needed, and sets what IPVS mode and the configuration need set. */
-async function openKernel(shared: KernelOptions): Promise<Kernel> {
+async function openKernel(shared: KernelOptions): Promise<OpenKernel> {
   const { config, log } = shared;
   const trace = log.v(9) && ((event: TraceEvent) => log.v(9)?.info(printTraceEvent(event)));
   const options = trace === undefined ? {} : { trace };
@@ -170,7 +153,7 @@ async function openKernel(shared: KernelOptions): Promise<Kernel> {
   const sysfs = new ProcSysctl({ root: '/sys' });
   applyConntrackLimits(config.conntrack, { sysctl: new ProcSysctl(), sysfs, log });
   applyIpvsTimeouts(config.ipvsTimeouts, { ipvs, log });
-  return {
+  const kernel = {
     ipvs,
     ipsets,
     links: new NetlinkLinks(route),
@@ -180,10 +163,11 @@ async function openKernel(shared: KernelOptions): Promise<Kernel> {
     neighbours: new NetlinkNeighbours(route),
     resetter,
     settings,
-    close: () => {
-      for (const opened of [ipvs, netfilter, route, resetter]) opened.close();
-    },
   };
+  const close = () => {
+    for (const opened of [ipvs, netfilter, route, resetter]) opened.close();
+  };
+  return { kernel, close };
 }
 
 function createSettings({ config, clock, log, metrics }: KernelOptions): KernelSettings {
@@ -198,75 +182,42 @@ function createSettings({ config, clock, log, metrics }: KernelOptions): KernelS
   });
 }
 
-/** The proxier over the kernel. */
-async function createProxier(shared: Shared, confirm: Source['confirm']): Promise<Follower> {
-  const { config, log, clock, reporter, metrics } = shared;
-  const kernel = await openKernel(shared);
-  const { ipvs, ipsets, links, firewall, conntrack, neighbours, settings } = kernel;
-  const flows = new FlowForgetter({
-    log,
-    conntrack,
-    settings,
+/** What makes the kernel follow the objects. */
+async function createFollower(shared: Shared, confirm: Source['confirm']): Promise<Follower> {
+  const { config, log, clock, reporter } = shared;
+  const { kernel, close } = await openKernel(shared);
+  const settings = proxierSettings(config, await servedFamilies(shared, kernel.firewall));
+  const serviceOptionsOf = config.serviceAnnotations
+    ? (service: Service) => parseServiceAnnotations(service.annotations)
+    : undefined;
+  const proxier = createProxier(kernel, settings, {
     clock,
-    onReconciled({ family, milliseconds, deleted }) {
-      metrics.conntrackDuration.observe({ ip_family: family }, milliseconds / 1000);
-      metrics.conntrackDeleted.inc({ ip_family: family }, deleted);
-    },
-    onFailed: ({ family, error, isLast }) =>
-      log.error('could not delete stale conntrack flows', error, { family, givenUp: isLast }),
-  });
-  const clientReset = createClientResets(shared, kernel);
-  const { nodeName, scheduler, excludeCIDRs: excluded, syncPeriod, minSyncPeriod } = config;
-  const proxier = new Proxier({
-    ipvs,
-    ipsets,
-    links,
-    firewall,
-    neighbours,
-    settings,
-    flows,
+    log,
     reporter,
-    clock,
-    log,
-    nodeName,
-    scheduler,
-    excluded,
-    ruleSettings: ruleSettings(config),
-    syncPeriod,
-    minSyncPeriod,
-    drains: { mode: config.drainMode, timeout: config.drainTimeout },
-    clientReset,
+    serviceOptionsOf,
     confirm,
-    ...(config.serviceAnnotations && {
-      serviceOptionsOf: (service) => parseServiceAnnotations(service.annotations),
-    }),
-    families: await servedFamilies(shared, firewall),
   });
   return {
     onChange: (change) => proxier.onChange(change),
-    isNodeAddress: (address) => neighbours.isLocal(address),
+    isNodeAddress: (address) => kernel.neighbours.isLocal(address),
     async run(signal) {
-      await Promise.all([proxier.run(signal), clientReset?.run(signal)]);
-      kernel.close();
+      await proxier.run(signal);
+      close();
     },
   };
 }
 
-/** What tells clients that only wait, if they are to be told. */
-function createClientResets(
-  { config, clock, log, metrics }: Shared,
-  { conntrack, connections, resetter, settings }: Kernel,
-): ClientResets | undefined {
-  if (!config.resetWaitingClients) return undefined;
-  return new ClientResets({
-    conntrack,
-    connections,
-    resetter,
-    settings,
-    clock,
-    log,
-    onSent: (count) => metrics.clientResets.inc({ result: 'sent' }, count),
-    onFailed: (count) => metrics.clientResets.inc({ result: 'failed' }, count),
-    onSkipped: (count) => metrics.clientResets.inc({ result: 'skipped' }, count),
-  });
+/** What the configuration says, in the proxier's words. */
+function proxierSettings(config: ProxyConfig, families: readonly Family[]): ProxierSettings {
+  return {
+    families,
+    nodeName: config.nodeName,
+    scheduler: config.scheduler,
+    excluded: config.excludeCIDRs,
+    ruleSettings: ruleSettings(config),
+    drains: { mode: config.drainMode, timeout: config.drainTimeout },
+    resetsWaitingClients: config.resetWaitingClients,
+    syncPeriod: config.syncPeriod,
+    minSyncPeriod: config.minSyncPeriod,
+  };
 }

@@ -57,6 +57,11 @@ export function createReporter(listeners: Listeners): Reporter {
     },
     invalidAnnotations: (service, problems) => record(annotationEvent(service, problems)),
     reused: () => metrics.reusedRealServers.inc({}),
+    flowsReconciled({ family, milliseconds, deleted }) {
+      metrics.conntrackDuration.observe({ ip_family: family }, milliseconds / 1000);
+      metrics.conntrackDeleted.inc({ ip_family: family }, deleted);
+    },
+    clientResets: (result, count) => metrics.clientResets.inc({ result }, count),
     rulesFailed: (family) => metrics.restoreFailures.inc({ ip_family: family }),
     progressed: () => health.progressed(),
     firstSyncDone() {

@@ -90,7 +90,7 @@ function proxyRooms(): readonly Layer[] {
     flows: ['desired', 'plan', 'settings'],
     changes: ['desired', 'observed', 'plan'],
     graceful: ['desired', 'observed', 'plan', 'flows', 'changes', 'settings'],
-    apply: ['desired', 'observed', 'plan', 'graceful'],
+    apply: ['desired', 'observed', 'plan', 'flows', 'graceful'],
   } as const;
   return [
     ...Object.entries(rooms).map(([room, others]) => ({

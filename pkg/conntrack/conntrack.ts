@@ -53,6 +53,8 @@ export interface FlowFilter {
 
 /** The connection tracking table of this network namespace. */
 export interface Conntrack {
+  /** Whether the kernel leaves out the flows of other protocols, as far as is known; if not, a dump reads them all. */
+  readonly isFiltering: boolean;
   /**
    * Calls back for every TCP, UDP and SCTP flow, letting the event loop turn between receives. While the table changes a
    * flow may come twice or not at all.

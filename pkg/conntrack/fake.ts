@@ -22,6 +22,7 @@ export type ConntrackCall =
 
 /** A connection tracking table in memory. */
 export class FakeConntrack implements Conntrack {
+  isFiltering = true;
   /** How often each call was made; `delete` and `add` count batches. */
   readonly calls = { dump: 0, delete: 0, add: 0 };
   /** Fails a dump, or the delete or the making of one flow, with the code it returns. */

@@ -40,6 +40,10 @@ export class NetlinkConntrack implements Conntrack {
     this.#connection = connection;
   }
 
+  get isFiltering(): boolean {
+    return this.#isFiltering;
+  }
+
   async dump(filter: FlowFilter, onFlow: (flow: Flow) => void): Promise<void> {
     const { protocol } = filter;
     if (protocol === undefined || !this.#isFiltering) return await this.#dump(filter, {}, onFlow);

@@ -5,10 +5,8 @@ import { seconds, sleep } from '../runner/clock.ts';
 import type { MutexToken } from '../runner/mutex.ts';
 import { Runner } from '../runner/runner.ts';
 import { Yielder } from '../runner/yielder.ts';
-import type { Entered } from './changes/ledger-updater.ts';
 import { NodeAddresses } from './changes/node-addresses.ts';
 import type { Trigger } from './changes/triggers.ts';
-import { buildParts, type Parts, type ProxierOptions } from './create.ts';
 import { deviceName } from './desired/device.ts';
 import type { NodeContext } from './desired/footprint.ts';
 import { Keys } from './desired/keys.ts';
@@ -16,6 +14,8 @@ import type { GracefulTerminationManager } from './graceful/manager.ts';
 import { guarded } from './guarded-reporter.ts';
 import { waitForObjects } from './initial-objects.ts';
 import { Audit, readAddresses } from './observed/kernel-reader.ts';
+import type { ProxierOptions } from './options.ts';
+import { buildParts, type Parts } from './parts.ts';
 
 /** How long audits that failures asked for keep apart, in milliseconds. */
 const auditPause = seconds(1);
@@ -97,7 +97,7 @@ export class Proxier {
       this.#syncs.run(signal),
       this.#parts.rules.run(signal),
       this.graceful.run(signal),
-      this.#options.flows.run(signal),
+      this.#parts.flows.run(signal),
       this.#options.links.watch(onChange, { except: deviceName, signal }),
     ]);
   }
@@ -160,8 +160,7 @@ export class Proxier {
     if (!this.#hasRead) return;
     const { retries, reconciler } = this.#parts;
     const started = this.#options.clock.now();
-    const { keys, triggers } = await this.#enter(token);
-    const families = this.#options.families.filter((family) => keys.families.has(family));
+    const { keys, triggers, families } = await this.#enter(token);
     keys.add(retries.due());
     keys.add(reconciler.takeWaiting());
     const isSuccess = await this.#settle(keys, token);
@@ -169,7 +168,7 @@ export class Proxier {
   }
 
   /** Brings the ledger up to date, and asks for another sync if there is more to enter. */
-  async #enter(token: MutexToken, { isComplete = false } = {}): Promise<Entered> {
+  async #enter(token: MutexToken, { isComplete = false } = {}) {
     token.check();
     this.#nodeAddresses.markServices();
     const entered = await this.#parts.ledgerUpdater.enter(this.#nodeContext(), { isComplete });
@@ -177,7 +176,8 @@ export class Proxier {
     if (entered.next !== undefined) this.#syncs.retryAfter(Math.max(0, wait));
     // Only when all that was told is in the ledger: it may explain what is kept.
     if (this.#hasSynced && wait > 0) entered.keys.add(this.#parts.guard.decide());
-    return entered;
+    const isTouched = (family: Family) => entered.keys.families.has(family);
+    return { ...entered, families: this.#options.families.filter(isTouched) };
   }
 
   /** A sync that was broken off loses nothing: what it had taken in is in the ledger, with which the audit compares all. */
@@ -196,8 +196,7 @@ export class Proxier {
     const started = this.#options.clock.now();
     if (!store.isDirty || started - this.#lastSync < longestWait) return;
     this.#lastSync = started;
-    const { keys, triggers } = await this.#enter(token);
-    const families = this.#options.families.filter((family) => keys.families.has(family));
+    const { keys, triggers, families } = await this.#enter(token);
     const { isSuccess, needsAudit } = await reconciler.reconcile(keys, token);
     if (needsAudit) this.#postponeAudit();
     this.#report(started, { isSuccess, triggers, families });
@@ -257,13 +256,13 @@ export class Proxier {
     const retired = ledger.retired();
     for (const key of keys.virtualServers) if (retired.has(key)) graceful.virtualServerRetired(key);
     const released = linger.release(now);
-    const rested = replacements.due();
+    const rested = replacements.offerDue();
     released.keys.add(rested.keys);
     if (!released.keys.isEmpty) outcomes.push(await reconciler.reconcile(released.keys, token));
     const gone = linger.forget();
     if (!gone.isEmpty) outcomes.push(await reconciler.reconcile(gone, token));
     this.#schedule([released.next, rested.next]);
-    this.#options.flows.reconcileUdp(this.#parts.ledgerUpdater.takeUdpChanges());
+    this.#parts.flows.stale.reconcileUdp(this.#parts.ledgerUpdater.takeUdpChanges());
     if (outcomes.some(({ needsAudit }) => needsAudit)) this.#postponeAudit();
     return outcomes.every(({ isSuccess }) => isSuccess);
   }

@@ -4,6 +4,7 @@ import type { Kind, ObjectName, Problem, Service } from '../kube/types.ts';
 import type { Trigger } from './changes/triggers.ts';
 import type { Conflict } from './desired/claims.ts';
 import type { LocalLack } from './desired/footprint.ts';
+import type { Reconciliation } from './flows/stale-flows.ts';
 import type { EndedDrain } from './graceful/list.ts';
 import type { Operation } from './plan/operation.ts';
 
@@ -68,6 +69,10 @@ export interface Reporter {
   invalidAnnotations(service: ServiceIdentity, problems: readonly Problem[]): void;
   /** A real server took another pod's place and kept its connections in spite of everything. */
   reused(): void;
+  /** Stale conntrack flows of a family were looked for and deleted. */
+  flowsReconciled(reconciliation: Reconciliation): void;
+  /** So many clients of deleted real servers were sent a reset, could not be sent one, or were not found. */
+  clientResets(result: 'sent' | 'failed' | 'skipped', count: number): void;
   rulesFailed(family: Family): void;
   /** A batch went through: the program lives. */
   progressed(): void;

@@ -16,12 +16,12 @@ import { silentLogger } from '../../pkg/log/memory.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
 import { Connection } from '../../pkg/netlink/connection.ts';
 import { GenericFamily } from '../../pkg/netlink/generic.ts';
-import { FlowForgetter } from '../../pkg/proxy/flows/stale-flows.ts';
-import { Proxier } from '../../pkg/proxy/proxier.ts';
+import { createProxier } from '../../pkg/proxy/create.ts';
+import { kernelOf } from '../../pkg/proxy/options.ts';
+import type { Proxier } from '../../pkg/proxy/proxier.ts';
 import { minutes, systemClock } from '../../pkg/runner/clock.ts';
-import { net } from '../support/addresses.ts';
 import { FakeKernel } from '../support/proxier.ts';
-import { keptSettings } from '../support/settings.ts';
+import { proxierSettings } from '../support/proxier-settings.ts';
 import { acceptingSocket } from './accepting-socket.ts';
 import { podsOf, service, slice } from './objects.ts';
 import { printTime } from './run.ts';
@@ -40,7 +40,7 @@ const socket = acceptingSocket();
 const connection = new Connection(() => socket, { timeout: 1000 });
 const { promise: done, resolve } = Promise.withResolvers<void>();
 let onSynced: () => void = () => undefined;
-const proxier = createProxier(resolve);
+const proxier = makeProxier(resolve);
 const stop = new AbortController();
 const run = proxier.run(stop.signal);
 const reducer = new Reducer();
@@ -163,43 +163,17 @@ function cpu(): () => string {
   };
 }
 
-function createProxier(onFirstSync: () => void): Proxier {
-  const { ipsets, links, firewall, conntrack, neighbours } = new FakeKernel();
+function makeProxier(onFirstSync: () => void): Proxier {
   const health = new ProxyHealth({ clock, syncPeriod: minutes(60) });
-  return new Proxier({
-    ipsets,
-    links,
-    firewall,
-    neighbours,
-    clock,
-    log,
-    settings: keptSettings,
-    ipvs: new NetlinkIpvs(connection, new SomeFamily(connection, 'IPVS')),
-    flows: new FlowForgetter({
-      log,
-      conntrack,
+  const ipvs = new NetlinkIpvs(connection, new SomeFamily(connection, 'IPVS'));
+  const reporter = createReporter({ metrics: createMetrics(), health, clock });
+  return createProxier(
+    { ...kernelOf(new FakeKernel()), ipvs },
+    { ...proxierSettings, syncPeriod: minutes(60) },
+    {
       clock,
-      settings: keptSettings,
-      onReconciled: () => undefined,
-      onFailed: ({ error }) => console.error(error),
-    }),
-    reporter: {
-      ...createReporter({ metrics: createMetrics(), health, clock }),
-      firstSyncDone: onFirstSync,
-      synced: () => onSynced(),
+      log,
+      reporter: { ...reporter, firstSyncDone: onFirstSync, synced: () => onSynced() },
     },
-    nodeName: 'here',
-    families: ['IPv4', 'IPv6'],
-    scheduler: 'rr',
-    excluded: [],
-    ruleSettings: {
-      masqueradeMark: 0x4000,
-      masqueradeAll: false,
-      detectLocal: { mode: 'ClusterCIDR', networks: [net('10.0.0.0/8')] },
-    },
-    drains: { mode: 'pod', timeout: minutes(15) },
-    clientReset: undefined,
-    syncPeriod: minutes(60),
-    minSyncPeriod: 0,
-  });
+  );
 }

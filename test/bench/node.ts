@@ -1,4 +1,5 @@
 import { createReporter } from '../../cmd/kube-proxy/reporter.ts';
+import { FakeIpvsConnections } from '../../pkg/connections/fake.ts';
 import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
 import { nftGeneration } from '../../pkg/firewall/generation.ts';
 import { hasProgram, type Machine } from '../../pkg/firewall/iptables.ts';
@@ -16,11 +17,12 @@ import { NetlinkNeighbours } from '../../pkg/neighbours/netlink.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import type { Trace } from '../../pkg/netlink/trace.ts';
-import { FlowForgetter } from '../../pkg/proxy/flows/stale-flows.ts';
-import { Proxier } from '../../pkg/proxy/proxier.ts';
+import { createProxier } from '../../pkg/proxy/create.ts';
+import type { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
-import { minutes, systemClock } from '../../pkg/runner/clock.ts';
-import { net } from '../support/addresses.ts';
+import { FakeResetter } from '../../pkg/reset/fake.ts';
+import { systemClock } from '../../pkg/runner/clock.ts';
+import { proxierSettings } from '../support/proxier-settings.ts';
 import { kernelSettings } from '../support/settings.ts';
 import { type Pod, podsOf, service, slice } from './objects.ts';
 import { Stopwatch } from './stopwatch.ts';
@@ -67,10 +69,7 @@ export class Node {
       generation: nftGeneration(netfilter),
       machine: this.#machine(),
     });
-    this.proxier = new Proxier({
-      clock,
-      log,
-      syncPeriod,
+    const kernel = {
       ipvs: stopwatch.time(ipvs, {
         part: 'ipvs',
         reads: ['virtualServers', 'virtualServer', 'realServers'],
@@ -88,29 +87,17 @@ export class Node {
       }),
       firewall: stopwatch.time(firewall, { part: 'rules', reads: ['check'], writes: ['apply'] }),
       neighbours: new NetlinkNeighbours(route),
+      conntrack: new NetlinkConntrack(netfilter),
+      // Nobody is reset here.
+      connections: new FakeIpvsConnections(),
+      resetter: new FakeResetter(),
       settings,
-      flows: new FlowForgetter({
-        log,
-        clock,
-        conntrack: new NetlinkConntrack(netfilter),
-        settings,
-        onReconciled: () => undefined,
-        onFailed: ({ error }) => log.error('flows', error),
-      }),
-      reporter: this.#reporter(),
-      nodeName: 'here',
-      families: ['IPv4', 'IPv6'],
-      scheduler: 'rr',
-      excluded: [],
-      ruleSettings: {
-        masqueradeMark: 0x4000,
-        masqueradeAll: false,
-        detectLocal: { mode: 'ClusterCIDR', networks: [net('10.0.0.0/8'), net('fd00:10::/32')] },
-      },
-      drains: { mode: 'pod', timeout: minutes(15) },
-      clientReset: undefined,
-      minSyncPeriod: 0,
-    });
+    };
+    this.proxier = createProxier(
+      kernel,
+      { ...proxierSettings, syncPeriod },
+      { clock, log, reporter: this.#reporter() },
+    );
     this.#run = this.proxier.run(this.#stop.signal);
   }
 

@@ -124,10 +124,10 @@ test('an address that another pod gets in one step', async () => {
   const again = await askAll(caller, shop.vip);
   expect(JSON.stringify([answers, again])).toContain(fresh.host.name);
   expect(
-    proxy.proxier.graceful.isDraining(
-      { address: shop.vip.addresses.IPv4, protocol: 'TCP', port: 80 },
-      { address: ip('10.0.1.1'), port: 8080 },
-    ),
+    proxy.proxier.graceful.inTerminationList({
+      virtualServer: { address: shop.vip.addresses.IPv4, protocol: 'TCP', port: 80 },
+      realServer: { address: ip('10.0.1.1'), port: 8080 },
+    }),
   ).toBe(false);
   for (const connection of all) connection.close();
   proxy.tell(...shop.slices(other));

@@ -11,17 +11,17 @@ import { recordingLogger } from '../../pkg/log/memory.ts';
 import { NetlinkNeighbours } from '../../pkg/neighbours/netlink.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
-import type { ProxierOptions } from '../../pkg/proxy/create.ts';
-import { FlowForgetter } from '../../pkg/proxy/flows/stale-flows.ts';
-import { ClientResets } from '../../pkg/proxy/graceful/client-reset.ts';
-import { Proxier } from '../../pkg/proxy/proxier.ts';
+import { createProxier } from '../../pkg/proxy/create.ts';
+import type { Kernel, Ports, ProxierSettings } from '../../pkg/proxy/options.ts';
+import type { Proxier } from '../../pkg/proxy/proxier.ts';
+import type { Reporter } from '../../pkg/proxy/reporter.ts';
 import type { KernelSettingsOptions } from '../../pkg/proxy/settings/kernel-settings.ts';
 import { RawResetter } from '../../pkg/reset/raw.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
-import { net } from './addresses.ts';
 import type { Namespace } from './namespace.ts';
 import { patience } from './patience.ts';
 import { type Reports, recordingReporter } from './proxier.ts';
+import { proxierSettings } from './proxier-settings.ts';
 import { kernelSettings } from './settings.ts';
 
 /** A proxier on the real kernel of a node's namespace, inside the test's own process, which is in that namespace meanwhile. */
@@ -33,13 +33,13 @@ export class NodeProxy {
   readonly clients = { sent: 0, failed: 0, skipped: 0 };
   readonly resetter = new RawResetter();
   readonly #stop = new AbortController();
-  readonly #run: Promise<unknown>;
+  readonly #run: Promise<void>;
   readonly #leave: () => void;
   readonly #close: () => void;
 
   constructor(
     namespace: Namespace,
-    over: Partial<ProxierOptions> = {},
+    over: Partial<Kernel & ProxierSettings & Ports> = {},
     settingsOver: Partial<KernelSettingsOptions> = {},
   ) {
     this.#leave = namespace.enter();
@@ -53,56 +53,30 @@ export class NodeProxy {
     const log = this.log;
     const settings = kernelSettings({ log, ...settingsOver });
     settings.apply();
-    const conntrack = new NetlinkConntrack(netfilter);
-    const count = (kind: keyof NodeProxy['clients']) => (clients: number) => {
-      this.clients[kind] += clients;
-    };
-    const clientReset = new ClientResets({
-      conntrack,
-      connections: new ProcIpvsConnections(),
-      resetter: this.resetter,
-      settings,
-      clock,
-      log,
-      onSent: count('sent'),
-      onFailed: count('failed'),
-      onSkipped: count('skipped'),
-    });
-    this.proxier = new Proxier({
+    const kernel = {
       ipvs,
-      clock,
-      log,
+      settings,
+      resetter: this.resetter,
       ipsets: new NetlinkIpSets(netfilter),
       links: new NetlinkLinks(route),
       neighbours: new NetlinkNeighbours(route),
-      settings,
       firewall: new RestoreFirewall({ generation: nftGeneration(netfilter) }),
-      flows: new FlowForgetter({
-        log,
-        conntrack,
-        settings,
-        clock,
-        onReconciled: () => undefined,
-        onFailed: ({ error }) => log.error('flows', error),
-      }),
-      reporter: this.reports,
-      nodeName: 'here',
-      families: ['IPv4', 'IPv6'],
-      scheduler: 'rr',
-      excluded: [],
-      ruleSettings: {
-        masqueradeMark: 0x4000,
-        masqueradeAll: false,
-        detectLocal: { mode: 'ClusterCIDR', networks: [net('10.0.0.0/8'), net('fd00:10::/32')] },
+      conntrack: new NetlinkConntrack(netfilter),
+      connections: new ProcIpvsConnections(),
+    };
+    const reporter: Reporter = {
+      ...this.reports,
+      clientResets: (result, count) => {
+        this.clients[result] += count;
       },
-      drains: { mode: 'pod', timeout: 900_000 },
-      clientReset,
-      syncPeriod: 30_000,
-      minSyncPeriod: 0,
-      ...over,
-    });
+    };
+    this.proxier = createProxier(
+      { ...kernel, ...over },
+      { ...proxierSettings, resetsWaitingClients: true, ...over },
+      { clock, log, reporter, ...over },
+    );
     const { signal } = this.#stop;
-    this.#run = Promise.all([this.proxier.run(signal), clientReset.run(signal)]);
+    this.#run = this.proxier.run(signal);
     this.tell(
       { type: 'synced', kind: 'Service' },
       { type: 'synced', kind: 'EndpointSlice' },

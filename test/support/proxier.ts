@@ -1,19 +1,26 @@
 import { FakeIpvsConnections } from '../../pkg/connections/fake.ts';
 import { FakeConntrack } from '../../pkg/conntrack/fake.ts';
 import { FakeFirewall } from '../../pkg/firewall/fake.ts';
-import type { Family } from '../../pkg/ip/address.ts';
 import { FakeIpSets } from '../../pkg/ipset/fake.ts';
 import { FakeIpvs, type FakeIpvsOptions } from '../../pkg/ipvs/fake.ts';
 import type { Change, EndpointSlice, Node, Service } from '../../pkg/kube/types.ts';
 import { FakeLinks } from '../../pkg/links/fake.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
 import { FakeNeighbours } from '../../pkg/neighbours/fake.ts';
-import type { ProxierOptions } from '../../pkg/proxy/create.ts';
-import { FlowForgetter } from '../../pkg/proxy/flows/stale-flows.ts';
-import { Proxier } from '../../pkg/proxy/proxier.ts';
+import { createProxier } from '../../pkg/proxy/create.ts';
+import {
+  type Kernel,
+  kernelOf,
+  type Ports,
+  type ProxierSettings,
+} from '../../pkg/proxy/options.ts';
+import type { Operation } from '../../pkg/proxy/plan/operation.ts';
+import type { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Removals, Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
+import { FakeResetter } from '../../pkg/reset/fake.ts';
 import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
-import { ip, net } from './addresses.ts';
+import { ip } from './addresses.ts';
+import { proxierSettings } from './proxier-settings.ts';
 import { keptSettings } from './settings.ts';
 
 /** A kernel in memory, as one node has it: it outlives the proxiers that work on it. */
@@ -25,6 +32,8 @@ export class FakeKernel {
   readonly conntrack = new FakeConntrack();
   readonly neighbours = new FakeNeighbours();
   readonly connections = new FakeIpvsConnections();
+  readonly resetter = new FakeResetter();
+  readonly settings = keptSettings;
 
   constructor(options: FakeIpvsOptions = {}) {
     this.ipvs = new FakeIpvs(options);
@@ -59,6 +68,12 @@ export interface Reports extends Reporter {
   /** Ends of drains that cut connections: `deadline 2 of web`. */
   readonly cuts: string[];
   readonly annotations: string[];
+  /** Clients of deleted real servers: `sent 1`. */
+  readonly resets: string[];
+  /** Deleted stale flows, each time that some were looked for: `IPv4 2`. */
+  readonly flows: string[];
+  /** Operations: how many were done and failed, by kind. */
+  readonly operationCounts: Map<Operation['kind'], { done: number; failed: number }>;
   /** What is kept until a second read, as last told. */
   undecided: Removals | undefined;
   /** Of which Service which object is wrong, and how. */
@@ -76,6 +91,9 @@ export function recordingReporter(): Reports {
     drains: [],
     cuts: [],
     annotations: [],
+    resets: [],
+    flows: [],
+    operationCounts: new Map(),
     undecided: undefined,
     invalid: [],
     isFirstSyncDone: false,
@@ -88,7 +106,11 @@ export function recordingReporter(): Reports {
     queued: nothing,
     synced: (report) => void reports.syncs.push(report),
     state: ({ undecided }) => void (reports.undecided = undecided),
-    operations: nothing,
+    operations(kind, { done, failed }) {
+      const counts = reports.operationCounts.get(kind) ?? { done: 0, failed: 0 };
+      const sum = { done: counts.done + done, failed: counts.failed + failed };
+      reports.operationCounts.set(kind, sum);
+    },
     repaired: (kind) => void reports.repairs.push(kind),
     conflict: ({ winner, loser, virtualServer }) =>
       void reports.conflicts.push(`${winner} over ${loser}: ${virtualServer}`),
@@ -102,6 +124,8 @@ export function recordingReporter(): Reports {
         `${name}: ${problems.map(({ message }) => message).join('; ')}`,
       ),
     reused: nothing,
+    flowsReconciled: ({ family, deleted }) => void reports.flows.push(`${family} ${deleted}`),
+    clientResets: (result, count) => void reports.resets.push(`${result} ${count}`),
     rulesFailed: nothing,
     progressed: nothing,
     firstSyncDone() {
@@ -110,6 +134,12 @@ export function recordingReporter(): Reports {
   };
   return reports;
 }
+
+/** What a test has otherwise than the others: parts of the kernel, settings, and what hears of it all. */
+export type StandOptions = Partial<Kernel & ProxierSettings & Omit<Ports, 'clock'>> & {
+  readonly kernel?: FakeKernel;
+  readonly clock?: ManualClock;
+};
 
 /** A proxier on a kernel in memory, with time in the test's hands. */
 export class Stand {
@@ -121,49 +151,14 @@ export class Stand {
   readonly #stop = new AbortController();
   readonly #run: Promise<void>;
 
-  constructor({
-    kernel = new FakeKernel(),
-    clock = manualClock(),
-    ...over
-  }: Partial<ProxierOptions> & { kernel?: FakeKernel; clock?: ManualClock } = {}) {
+  constructor({ kernel = new FakeKernel(), clock = manualClock(), ...over }: StandOptions = {}) {
     this.kernel = kernel;
     this.clock = clock;
-    const { ipvs, ipsets, links, firewall, conntrack, neighbours } = kernel;
-    const log = this.log;
-    const families: readonly Family[] = ['IPv4', 'IPv6'];
-    const detectLocal = {
-      mode: 'ClusterCIDR',
-      networks: [net('10.0.0.0/8'), net('fd00:10::/32')],
-    } as const;
-    this.proxier = new Proxier({
-      ipvs,
-      ipsets,
-      links,
-      firewall,
-      neighbours,
-      settings: keptSettings,
-      clock,
-      log,
-      families,
-      flows: new FlowForgetter({
-        log,
-        conntrack,
-        settings: keptSettings,
-        clock,
-        onReconciled: () => undefined,
-        onFailed: ({ error }) => log.error('flows', error),
-      }),
-      reporter: this.reports,
-      nodeName: 'here',
-      scheduler: 'rr',
-      excluded: [],
-      ruleSettings: { masqueradeMark: 0x4000, masqueradeAll: false, detectLocal },
-      drains: { mode: 'pod', timeout: 900_000 },
-      clientReset: undefined,
-      syncPeriod: 30_000,
-      minSyncPeriod: 0,
-      ...over,
-    });
+    this.proxier = createProxier(
+      { ...kernelOf(kernel), ...over },
+      { ...proxierSettings, ...over },
+      { clock, log: this.log, reporter: this.reports, ...over },
+    );
     this.#run = this.proxier.run(this.#stop.signal);
   }
 

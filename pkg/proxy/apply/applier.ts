@@ -1,15 +1,14 @@
 import type { Failure } from '../../errno/errno.ts';
-import type { Family } from '../../ip/address.ts';
 import type { EntryWrite, IpSets } from '../../ipset/ipset.ts';
-import type { Ipvs, IpvsWrite, VirtualServerId } from '../../ipvs/ipvs.ts';
+import type { Ipvs, IpvsWrite } from '../../ipvs/ipvs.ts';
 import type { AddressWrite, Links } from '../../links/links.ts';
 import type { Logger } from '../../log/log.ts';
 import type { Clock } from '../../runner/clock.ts';
 import type { MutexToken } from '../../runner/mutex.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import { deviceName } from '../desired/device.ts';
-import type { SetId } from '../desired/sets.ts';
-import type { DrainRequest } from '../graceful/list.ts';
+import type { StaleFlows } from '../flows/stale-flows.ts';
+import type { Cleaner } from '../graceful/cleaner.ts';
 import type { Mirror } from '../observed/mirror.ts';
 import {
   type AddressOperation,
@@ -21,9 +20,10 @@ import {
   toFailed,
 } from '../plan/failed-operation.ts';
 import { type Operation, printOperation } from '../plan/operation.ts';
+import { isDone, podOf, toIpvsWrite } from '../plan/server-writes.ts';
 import type { Reporter } from '../reporter.ts';
 import { batches, interfaceOf } from './batches.ts';
-import { isDone, podOf, toIpvsWrite } from './server-operations.ts';
+import type { RuleWriter } from './rule-writer.ts';
 
 export interface ApplierOptions {
   readonly ipvs: Ipvs;
@@ -33,12 +33,11 @@ export interface ApplierOptions {
   readonly reporter: Reporter;
   readonly log: Logger;
   readonly clock: Clock;
-  /** Has a family's rules written for the sets that have entries; the mirror says when they are. */
-  readonly requestRules: (family: Family, nonEmpty: ReadonlySet<SetId>) => void;
-  /** Begins to drain real servers whose weight is 0 now. */
-  readonly drain: (requests: readonly DrainRequest[], token: MutexToken) => Promise<void>;
-  /** Has flows deleted that began before their virtual server stood. */
-  readonly forgetFlows: (virtualServers: readonly VirtualServerId[]) => void;
+  /** Writes rules beside everything else; the mirror says when they stand. */
+  readonly rules: Pick<RuleWriter, 'request'>;
+  readonly cleaner: Pick<Cleaner, 'close' | 'before' | 'after'>;
+  /** Deletes flows that began before their virtual server stood. */
+  readonly stale: Pick<StaleFlows, 'deleteUntranslated'>;
 }
 
 /**
@@ -58,27 +57,17 @@ export class Applier {
     token: MutexToken,
     { isRepair = false } = {},
   ): Promise<readonly FailedOperation[]> {
-    const { reporter, clock, drain } = this.#options;
+    const { reporter, clock, cleaner } = this.#options;
     token.check();
     const failed: FailedOperation[] = [];
     const yielder = new Yielder(() => clock.now());
     for (const batch of batches(operations)) {
+      await cleaner.close(batch);
       failed.push(...this.#applyBatch(batch));
       reporter.progressed();
       await yielder.yieldIfDue();
     }
     this.#account(operations, { failed, isRepair });
-    const drains = succeeded(operations, failed).filter(beginsDrain);
-    if (drains.length > 0) await drain(drains, token);
-    return failed;
-  }
-
-  /** Carries out operations on virtual and real servers before it returns. Drains do not begin by it. */
-  applyNow(operations: readonly ServerOperation[], token: MutexToken): readonly FailedOperation[] {
-    token.check();
-    if (operations.length === 0) return [];
-    const failed = this.#applyBatch(operations);
-    this.#account(operations, { failed, isRepair: false });
     return failed;
   }
 
@@ -102,8 +91,9 @@ export class Applier {
   }
 
   #writeServers(batch: readonly ServerOperation[]): readonly FailedOperation[] {
-    const { ipvs, mirror } = this.#options;
+    const { ipvs, mirror, cleaner } = this.#options;
     const writes = batch.map(toIpvsWrite);
+    cleaner.before(batch);
     const failures = attempt(batch, () => ipvs.write(writes)).filter(
       ({ index, error }) => !isDone(writes[index], error) || !this.#isGone(writes[index]),
     );
@@ -112,6 +102,7 @@ export class Applier {
       if (failed.has(index)) mirror.recordFailedWrite(write);
       else mirror.recordWrite(write, podOf(batch[index]));
     });
+    cleaner.after(batch.filter((_, index) => !failed.has(index)));
     return toFailed(batch, failures);
   }
 
@@ -151,7 +142,7 @@ export class Applier {
   }
 
   #applyOther(operation: OtherOperation): readonly Failure[] {
-    const { ipsets, links, mirror, requestRules, forgetFlows } = this.#options;
+    const { ipsets, links, mirror, rules, stale } = this.#options;
     switch (operation.kind) {
       case 'makeDevice':
         links.ensureDummy(deviceName);
@@ -162,10 +153,10 @@ export class Applier {
         mirror.recordSet(operation.header.name, new Map());
         return [];
       case 'setRules':
-        requestRules(operation.family, operation.nonEmpty);
+        rules.request(operation.family, operation.nonEmpty);
         return [];
       case 'forgetFlows':
-        forgetFlows(operation.virtualServers);
+        stale.deleteUntranslated(operation.virtualServers);
         return [];
     }
   }
@@ -194,18 +185,4 @@ export class Applier {
     }
     for (const [kind, count] of counts) reporter.operations(kind, count);
   }
-}
-
-function succeeded(
-  operations: readonly Operation[],
-  failed: readonly FailedOperation[],
-): readonly Operation[] {
-  const failures = new Set(failed.map(({ operation }) => operation));
-  return operations.filter((operation) => !failures.has(operation));
-}
-
-function beginsDrain(
-  operation: Operation,
-): operation is Extract<Operation, { kind: 'drainRealServer' | 'replaceRealServer' }> {
-  return operation.kind === 'drainRealServer' || operation.kind === 'replaceRealServer';
 }

@@ -1,6 +1,6 @@
 import { isNotFound } from '../../errno/errno.ts';
 import type { Family, IpAddress } from '../../ip/address.ts';
-import { type RealServerId, type VirtualServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
+import { type RealServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { Logger } from '../../log/log.ts';
 import type { MutexToken } from '../../runner/mutex.ts';
 import { Yielder } from '../../runner/yielder.ts';
@@ -141,14 +141,14 @@ export class Reconciler {
   ): Promise<{ failed: readonly FailedOperation[]; unmarked: Keys }> {
     const { ledger, mirror, graceful, replacements, applier, families, retries } = this.#options;
     const departures: Departures = {
-      drainOf: (virtualServer, id) => drainOf(graceful, { virtualServer, id }),
+      drainOf: (virtualServer, realServer) => graceful.drainState({ virtualServer, realServer }),
       isResting: (virtualServer, realServer) => replacements.isResting(virtualServer, realServer),
     };
     const planned = plan(planInputFor(keys, { ledger, mirror, departures, families }));
     this.#waiting.add(planned.waiting);
     const failed = await applier.apply(planned.operations, applying.token, applying);
     retries.record(keys, { failed, undecided: planned.unmarked });
-    this.#follow(planned.operations, failed);
+    await this.#follow(planned.operations, { failed, token: applying.token });
     return { failed, unmarked: planned.unmarked };
   }
 
@@ -179,13 +179,18 @@ export class Reconciler {
   }
 
   /** Tells those that look after real servers what was done about one. */
-  #follow(operations: readonly Operation[], failed: readonly FailedOperation[]): void {
+  async #follow(
+    operations: readonly Operation[],
+    { failed, token }: { failed: readonly FailedOperation[]; token: MutexToken },
+  ): Promise<void> {
     const { graceful, replacements } = this.#options;
     const failures = new Set(failed.map(({ operation }) => operation));
-    for (const operation of operations) {
-      if (failures.has(operation)) continue;
-      if (operation.kind === 'weighRealServer' && operation.realServer.weight > 0)
-        graceful.forget(operation.virtualServer, operation.realServer);
+    const done = operations.filter((operation) => !failures.has(operation));
+    const drains = done.filter(beginsDrain);
+    if (drains.length > 0) await graceful.gracefulDeleteRS(drains, token);
+    for (const operation of done) {
+      if (isWantedAgain(operation) && graceful.inTerminationList(operation))
+        await graceful.moveRSOutOfGracefulDeleteList(operation, token);
       else if (operation.kind === 'addRealServer' && !replacements.isEmpty)
         replacements.added(operation.virtualServer, {
           ...operation.realServer,
@@ -214,12 +219,18 @@ export class Reconciler {
   }
 }
 
-function drainOf(
-  graceful: GracefulTerminationManager,
-  { virtualServer, id }: { virtualServer: VirtualServerId; id: RealServerId },
-): 'none' | 'draining' | 'endingNow' {
-  if (!graceful.isDraining(virtualServer, id)) return 'none';
-  return graceful.isEndingNow(virtualServer, id) ? 'endingNow' : 'draining';
+/** Whether an operation has set the weight of a real server to 0 that is to be deleted. */
+function beginsDrain(
+  operation: Operation,
+): operation is Extract<Operation, { kind: 'drainRealServer' | 'replaceRealServer' }> {
+  return operation.kind === 'drainRealServer' || operation.kind === 'replaceRealServer';
+}
+
+/** Whether an operation has given a real server its weight back. */
+function isWantedAgain(
+  operation: Operation,
+): operation is Extract<Operation, { kind: 'weighRealServer' }> {
+  return operation.kind === 'weighRealServer' && operation.realServer.weight > 0;
 }
 
 /** Why a virtual server is not made. */

@@ -83,10 +83,7 @@ describe('a slice in another namespace', () => {
   });
 
   test('does not make others forget their pods that left', () => {
-    const pods = new Pods(
-      () => 0,
-      () => undefined,
-    );
+    const pods = new Pods(() => 0);
     const gone = { address: ip('10.0.0.2'), podUid: 'pod-10.0.0.2' };
     pods.set(slice([dying]));
     pods.set(slice([]));

@@ -18,16 +18,19 @@ const lookedThrough = 64;
  */
 export class Pods {
   readonly #now: () => number;
-  readonly #onChange: (address: IpAddress, namespace: string) => void;
+  #onChange: (address: IpAddress, namespace: string) => void = () => undefined;
   readonly #namespaces = new Map<string, NamespacePods>();
   readonly #slices = new Map<string, EndpointSlice>();
   /** Departures that do not count yet. */
   readonly #moving = new ExpiryQueue<{ address: IpAddress; namespace: string }>();
   #departedCount = 0;
 
-  /** @param onChange called with the address and namespace of a pod whose state has changed, or may have */
-  constructor(now: () => number, onChange: (address: IpAddress, namespace: string) => void) {
+  constructor(now: () => number) {
     this.#now = now;
+  }
+
+  /** Calls back with the address and namespace of each pod whose state has changed, or may have; for one who watches. */
+  watch(onChange: (address: IpAddress, namespace: string) => void): void {
     this.#onChange = onChange;
   }
 

@@ -58,7 +58,7 @@ export class Store {
     { pods, startTime = 0 }: { pods?: Pods; startTime?: number } = {},
   ) {
     this.#now = now;
-    this.#pods = pods ?? new Pods(now, () => undefined);
+    this.#pods = pods ?? new Pods(now);
     this.#triggers = new Triggers(startTime);
   }
 

@@ -1,3 +1,4 @@
+import { type RealServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { BeforeAfter } from '../desired/footprint.ts';
 import type { ServingEndpoints, UdpFrontEnd } from '../desired/udp-front-end.ts';
 
@@ -5,34 +6,78 @@ type FrontEnds = readonly UdpFrontEnd[];
 
 /** Which UDP front ends have other endpoints than before: their stale flows have to go once the kernel is right. */
 export class UdpChanges {
-  #changed: UdpFrontEnd[] = [];
+  /** The endpoints of each front end: there are several where Services are in conflict about it. */
+  readonly #endpoints = new Map<string, Set<ServingEndpoints>>();
+  /** What changed, by front end. */
+  #changed = new Map<string, UdpFrontEnd>();
 
-  /** Takes note of the UDP front ends of a Service's port as they were and as they are now. */
+  /** Takes note of the UDP front ends of a Service's port as they were and as they are now; none if there is no such port. */
   note({ before, after }: BeforeAfter<FrontEnds>): void {
-    const isSame =
-      after.length === before.length &&
-      after.every((frontEnd, index) => isSameFrontEnd(frontEnd, before[index]));
-    if (!isSame) this.noteChanged(after);
+    const [last, now] = [byKey(before), byKey(after)];
+    for (const [key, { endpoints }] of last) this.#remove(key, endpoints);
+    for (const [key, { endpoints }] of now) this.#add(key, endpoints);
+    for (const [key, frontEnd] of last) if (!now.has(key)) this.#change(key, frontEnd);
+    for (const [key, frontEnd] of now) {
+      const present = last.get(key);
+      if (present === undefined || !haveSame(present.endpoints, frontEnd.endpoints))
+        this.#change(key, frontEnd);
+    }
   }
 
   /** Takes note of UDP front ends of which others serve than before. */
   noteChanged(frontEnds: FrontEnds): void {
-    for (const frontEnd of frontEnds) this.#changed.push(frontEnd);
+    for (const [key, frontEnd] of byKey(frontEnds)) this.#change(key, frontEnd);
   }
 
-  /** Those that changed since the last call. */
+  /** Those that changed since the last call. One that nobody wants any more has no endpoints. */
   take(): FrontEnds {
     const changed = this.#changed;
-    this.#changed = [];
-    return changed;
+    this.#changed = new Map();
+    return [...changed.values()];
+  }
+
+  /** The endpoints of all Services that want a front end may answer for it. */
+  #change(key: string, frontEnd: UdpFrontEnd): void {
+    const [first = noEndpoints, ...others] = this.#endpoints.get(key) ?? [];
+    const endpoints = others.length === 0 ? first : union([first, ...others]);
+    this.#changed.set(key, { ...frontEnd, endpoints });
+  }
+
+  #add(key: string, endpoints: ServingEndpoints): void {
+    this.#endpoints.set(key, (this.#endpoints.get(key) ?? new Set()).add(endpoints));
+  }
+
+  #remove(key: string, endpoints: ServingEndpoints): void {
+    const all = this.#endpoints.get(key);
+    if (all?.delete(endpoints) === true && all.size === 0) this.#endpoints.delete(key);
   }
 }
 
-function isSameFrontEnd(one: UdpFrontEnd, other: UdpFrontEnd | undefined): boolean {
-  if (other === undefined || one.port !== other.port) return false;
-  if (one.addresses.length !== other.addresses.length) return false;
-  if (!one.addresses.every((address, index) => address === other.addresses[index])) return false;
-  return haveSame(one.endpoints, other.endpoints);
+const noEndpoints: ServingEndpoints = union([]);
+
+/** Front ends with one address each, by the key of their virtual server. */
+function byKey(frontEnds: FrontEnds): ReadonlyMap<string, UdpFrontEnd> {
+  const found = new Map<string, UdpFrontEnd>();
+  for (const frontEnd of frontEnds) {
+    for (const address of frontEnd.addresses) {
+      const key = virtualServerKey({ address, protocol: 'UDP', port: frontEnd.port });
+      found.set(key, { ...frontEnd, addresses: [address] });
+    }
+  }
+  return found;
+}
+
+/** The endpoints that serve for any of some; one that serves for two is counted twice. */
+function union(all: readonly ServingEndpoints[]): ServingEndpoints {
+  return {
+    get size() {
+      return all.reduce((sum, { size }) => sum + size, 0);
+    },
+    has: (id: RealServerId) => all.some((some) => some.has(id)),
+    *[Symbol.iterator]() {
+      for (const some of all) yield* some;
+    },
+  };
 }
 
 function haveSame(some: ServingEndpoints, others: ServingEndpoints): boolean {

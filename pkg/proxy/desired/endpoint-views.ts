@@ -34,18 +34,27 @@ export class ChosenRealServers implements RealServers {
   }
 }
 
-/** The endpoints that serve, as they are whenever it is asked. */
+/**
+ * The endpoints that serve, as they are whenever it is asked. Where none does, those that served and vanished a moment ago: an
+ * endpoint that only moves to another slice loses nothing.
+ */
 export class Serving implements ServingEndpoints {
-  readonly #endpoints: PortEndpoints;
+  readonly #present: PortEndpoints;
+  readonly #vanished: PortEndpoints;
   readonly #counts: EndpointCounts;
 
-  constructor(endpoints: PortEndpoints, counts: EndpointCounts) {
-    this.#endpoints = endpoints;
+  constructor({
+    present,
+    vanished,
+    counts,
+  }: { present: PortEndpoints; vanished: PortEndpoints; counts: EndpointCounts }) {
+    this.#present = present;
+    this.#vanished = vanished;
     this.#counts = counts;
   }
 
   get size(): number {
-    return this.#counts.serving;
+    return this.#counts.serving > 0 ? this.#counts.serving : [...this].length;
   }
 
   has(id: RealServerId): boolean {
@@ -54,5 +63,9 @@ export class Serving implements ServingEndpoints {
 
   *[Symbol.iterator](): Generator<RealServerId> {
     for (const [id, { serving }] of this.#endpoints) if (serving) yield id;
+  }
+
+  get #endpoints(): PortEndpoints {
+    return this.#counts.serving > 0 ? this.#present : this.#vanished;
   }
 }

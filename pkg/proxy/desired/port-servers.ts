@@ -86,7 +86,8 @@ export class PortServers {
 
   /** The endpoints that serve, whatever the policies. */
   get serving(): ServingEndpoints {
-    return new Serving(this.#present, this.#counts);
+    const [present, vanished, counts] = [this.#present, this.#vanished, this.#counts];
+    return new Serving({ present, vanished, counts });
   }
 
   /** The real servers of a policy, as they are whenever it is asked. */
@@ -155,17 +156,21 @@ export class PortServers {
     const ids: RealServerId[] = [];
     const [becameLocal, ceasedLocal]: [RealServerId[], RealServerId[]] = [[], []];
     let changesServing = false;
+    let changesVanished = false;
     for (const before of places.values()) {
       const after = this.#placeOf(before.id);
       if (before.present !== after.present || before.gone !== after.gone) ids.push(before.id);
       this.#recount(before, after);
       if (before.present?.serving !== after.present?.serving) changesServing = true;
+      if (before.gone?.serving !== after.gone?.serving) changesVanished = true;
       const [wasHere, isHere] = [this.#placeIsHere(before), this.#placeIsHere(after)];
       if (isHere && !wasHere) becameLocal.push(before.id);
       if (wasHere && !isHere) ceasedLocal.push(before.id);
     }
     if (this.#vanished.size === 0) this.#countsBefore = undefined;
     else if (!hadVanished) this.#countVanished();
+    // Without one that is present, those that vanished serve.
+    if (changesVanished && this.#counts.serving === 0) changesServing = true;
     const last = this.#selections;
     this.#selections = this.#select();
     const policies = policiesThatDiffer(last, this.#selections);

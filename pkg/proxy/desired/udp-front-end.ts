@@ -8,7 +8,7 @@ export interface UdpFrontEnd {
   readonly endpoints: ServingEndpoints;
 }
 
-/** The endpoints that serve, as they are whenever it is asked. With none, the front end's flows are left alone: nobody better could answer. */
+/** The endpoints that serve, as they are whenever it is asked. With none, every flow of the front end is stale. */
 export interface ServingEndpoints extends Iterable<RealServerId> {
   readonly size: number;
   has(id: RealServerId): boolean;

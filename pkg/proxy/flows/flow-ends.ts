@@ -1,5 +1,4 @@
 import type { Flow } from '../../conntrack/conntrack.ts';
-import { type Family, families, familyOf } from '../../ip/address.ts';
 import {
   type RealServerId,
   realServerKey,
@@ -35,10 +34,4 @@ export function connectionOf({ original }: Flow): ClientConnection {
     client: original.source,
     clientPort: original.sourcePort,
   };
-}
-
-/** The families of some real servers. */
-export function familiesOf(ends: readonly FlowEnds[]): readonly Family[] {
-  const present = new Set(ends.map(({ virtualServer }) => familyOf(virtualServer.address)));
-  return families.filter((family) => present.has(family));
 }

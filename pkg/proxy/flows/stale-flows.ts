@@ -1,11 +1,12 @@
-import type { Flow, FlowFilter } from '../../conntrack/conntrack.ts';
+import type { Conntrack, Flow, FlowFilter } from '../../conntrack/conntrack.ts';
 import { type Family, families, familyOf } from '../../ip/address.ts';
+import { type Protocol, protocols } from '../../ip/protocol.ts';
 import type { VirtualServerId } from '../../ipvs/ipvs.ts';
-import { seconds, sleep } from '../../runner/clock.ts';
+import { type Clock, seconds, sleep } from '../../runner/clock.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
-import { FlowNotes } from './flow-notes.ts';
-import { UdpHandover, type UdpHandoverOptions } from './udp-handover.ts';
+import type { FlowReader } from './flow-reader.ts';
+import { StaleFlowRules } from './stale-flow-rules.ts';
 
 /** One dump and what was deleted after it. */
 export interface Reconciliation {
@@ -22,95 +23,100 @@ export interface FailedReconciliation {
   readonly isLast: boolean;
 }
 
-/** What a {@link FlowForgetter} works with. */
-export interface FlowForgetterOptions extends UdpHandoverOptions {
+export interface StaleFlowsOptions {
+  readonly conntrack: Pick<Conntrack, 'delete'>;
+  readonly reader: Pick<FlowReader, 'read'>;
+  readonly clock: Clock;
   readonly onReconciled: (reconciliation: Reconciliation) => void;
   readonly onFailed: (failure: FailedReconciliation) => void;
 }
 
-/** Between the beginnings of two dumps of a family; it doubles with each failure. */
-const interval = seconds(1);
+/** The pause after a first failure, in milliseconds; it doubles with each. */
+const shortestPause = seconds(1);
 const attempts = 5;
 /** Flows deleted in one call. */
 const chunkLength = 256;
 
 /**
- * Deletes conntrack flows that would keep clients at the wrong place. Requests are notes; one dump of a family serves all
- * that wait, at most one begins within a second, and failures are told to `onFailed` and retried a few times.
+ * Deletes conntrack flows that would keep clients at the wrong place. One dump serves all that is asked for until it begins.
+ * Failures are reported to `onFailed` and tried again a few times.
  */
-export class FlowForgetter {
-  /** For the flows of real servers that are about to go. */
-  readonly handover: UdpHandover;
-  readonly #workers: Readonly<Record<Family, Worker>>;
+export class StaleFlows {
+  readonly #workers: Readonly<Record<Family, Readonly<Record<Protocol, Worker>>>>;
 
-  constructor(options: FlowForgetterOptions) {
-    this.handover = new UdpHandover(options);
-    this.#workers = { IPv4: new Worker('IPv4', options), IPv6: new Worker('IPv6', options) };
+  constructor(options: StaleFlowsOptions) {
+    const ofFamily = (family: Family) => ({
+      TCP: new Worker({ family, protocol: 'TCP' }, options),
+      UDP: new Worker({ family, protocol: 'UDP' }, options),
+      SCTP: new Worker({ family, protocol: 'SCTP' }, options),
+    });
+    this.#workers = { IPv4: ofFamily('IPv4'), IPv6: ofFamily('IPv6') };
   }
 
   /**
    * Virtual servers were added: flows to them that were never translated came too early, and their clients would not be
    * balanced, or not be masqueraded, for as long as they try.
    */
-  forgetUntranslated(virtualServers: readonly VirtualServerId[]): void {
+  deleteUntranslated(virtualServers: readonly VirtualServerId[]): void {
     for (const virtualServer of virtualServers) {
-      this.#workers[familyOf(virtualServer.address)].note((notes) =>
-        notes.noteServer(virtualServer),
+      const { address, protocol } = virtualServer;
+      this.#workers[familyOf(address)][protocol].add((rules) =>
+        rules.addVirtualServer(virtualServer),
       );
     }
   }
 
-  /** Endpoints of UDP front ends changed: flows that anybody else answers end. The latest word on a front end counts. */
+  /** Endpoints of UDP front ends changed: flows that anybody else answers are deleted. The latest word on a front end counts. */
   reconcileUdp(frontEnds: readonly UdpFrontEnd[]): void {
     for (const frontEnd of frontEnds) {
       for (const address of frontEnd.addresses) {
-        this.#workers[familyOf(address)].note((notes) => notes.noteEndpoints(address, frontEnd));
+        this.#workers[familyOf(address)].UDP.add((rules) => rules.setEndpoints(address, frontEnd));
       }
     }
   }
 
   /** Does what is asked for until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const workers = families.map((family) => this.#workers[family].run(signal));
-    await Promise.all([...workers, this.handover.run(signal)]);
+    const workers = families.flatMap((family) =>
+      protocols.map((protocol) => this.#workers[family][protocol]),
+    );
+    await Promise.all(workers.map((worker) => worker.run(signal)));
   }
 }
 
-/** One family's dumps. */
+/** The stale flows of one family and protocol. */
 class Worker {
-  readonly #family: Family;
-  readonly #options: FlowForgetterOptions;
-  #notes = new FlowNotes();
+  readonly #filter: Required<FlowFilter>;
+  readonly #options: StaleFlowsOptions;
+  #rules = new StaleFlowRules();
   #wake: () => void = () => undefined;
 
-  constructor(family: Family, options: FlowForgetterOptions) {
-    this.#family = family;
+  constructor(filter: Required<FlowFilter>, options: StaleFlowsOptions) {
+    this.#filter = filter;
     this.#options = options;
   }
 
-  note(write: (notes: FlowNotes) => void): void {
-    write(this.#notes);
+  add(write: (rules: StaleFlowRules) => void): void {
+    write(this.#rules);
     this.#wake();
   }
 
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
-    signal.addEventListener('abort', () => this.#wake(), { once: true });
-    let due = clock.now();
+    const wake = () => this.#wake();
+    signal.addEventListener('abort', wake, { once: true });
     let failures = 0;
     while (await this.#hasWork(signal)) {
-      if (due > clock.now()) await sleep(clock, due - clock.now(), signal);
-      if (signal.aborted) return;
-      due = clock.now() + interval;
-      if (await this.#try(failures + 1)) failures = 0;
-      else due += interval * (2 ** ++failures - 1);
-      failures %= attempts;
+      const isDone = await this.#try({ attempt: failures + 1, signal });
+      failures = isDone ? 0 : (failures + 1) % attempts;
+      if (failures > 0) await sleep(clock, shortestPause * 2 ** (failures - 1), signal);
     }
+    signal.removeEventListener('abort', wake);
   }
 
   /** Waits until something is asked for; false once the signal aborts. */
   async #hasWork(signal: AbortSignal): Promise<boolean> {
-    while (!signal.aborted && this.#notes.protocols.size === 0) {
+    while (!signal.aborted && this.#rules.isEmpty) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -118,35 +124,45 @@ class Worker {
     return !signal.aborted;
   }
 
-  /** One dump for all that is noted; what could not be done is noted again, unless this was the last attempt. */
-  async #try(attempt: number): Promise<boolean> {
+  /** One dump for all that is asked for; what could not be done is asked for again, unless this was the last attempt. */
+  async #try({ attempt, signal }: { attempt: number; signal: AbortSignal }): Promise<boolean> {
     const { clock, onReconciled, onFailed } = this.#options;
-    const family = this.#family;
-    const began = clock.now();
-    const notes = this.#notes;
-    this.#notes = new FlowNotes();
+    const { family } = this.#filter;
+    const taken = new StaleFlowRules();
+    let began = clock.now();
     try {
-      const deleted = await this.#reconcile(notes);
+      const deleted = await this.#reconcile(taken, () => {
+        began = clock.now();
+      });
       onReconciled({ family, milliseconds: clock.now() - began, deleted });
       return true;
     } catch (error) {
+      if (signal.aborted) return false;
       const isLast = attempt === attempts;
-      if (!isLast) this.#notes = FlowNotes.merged(notes, this.#notes);
+      if (!isLast) this.#rules = StaleFlowRules.merged(taken, this.#rules);
       onFailed({ family, error, isLast });
       return false;
     }
   }
 
-  /** How many flows were deleted. */
-  async #reconcile(notes: FlowNotes): Promise<number> {
-    const { conntrack, clock } = this.#options;
-    const condemned: Flow[] = [];
-    await conntrack.dump(filterFor(notes, this.#family), (flow) => {
-      if (notes.condemns(flow)) condemned.push(flow);
+  /** Moves the rules to `taken` when the dump begins, and deletes what they say. How many flows were deleted. */
+  async #reconcile(taken: StaleFlowRules, onBegin: () => void): Promise<number> {
+    const { reader } = this.#options;
+    const stale: Flow[] = [];
+    await reader.read(this.#filter, () => {
+      taken.take(this.#rules);
+      onBegin();
+      return (flow) => {
+        if (taken.isStale(flow)) stale.push(flow);
+      };
     });
     // While the dump ran, other endpoints may have come to serve: the latest word counts.
-    const latest = FlowNotes.merged(notes, this.#notes);
-    const flows = condemned.filter((flow) => latest.condemns(flow));
+    const latest = StaleFlowRules.merged(taken, this.#rules);
+    return await this.#delete(stale.filter((flow) => latest.isStale(flow)));
+  }
+
+  async #delete(flows: readonly Flow[]): Promise<number> {
+    const { conntrack, clock } = this.#options;
     const yielder = new Yielder(() => clock.now());
     let deleted = 0;
     for (let at = 0; at < flows.length; at += chunkLength) {
@@ -155,10 +171,4 @@ class Worker {
     }
     return deleted;
   }
-}
-
-/** The kernel can leave flows out by protocol, but knows only one at a time. */
-function filterFor(notes: FlowNotes, family: Family): FlowFilter {
-  const [protocol, ...others] = notes.protocols;
-  return protocol === undefined || others.length > 0 ? { family } : { family, protocol };
 }

@@ -10,9 +10,8 @@ import { seconds } from '../../runner/clock.ts';
 import type { MutexToken } from '../../runner/mutex.ts';
 import { Keys } from '../desired/keys.ts';
 import { isPodKnown, isSamePod } from '../desired/pod-identity.ts';
-import { endsKey } from '../flows/flow-ends.ts';
 import { masqueraded } from '../plan/operation.ts';
-import type { ApplyNow } from './ender.ts';
+import type { Apply } from './checker.ts';
 import { uniqueRS } from './list.ts';
 
 /**
@@ -32,17 +31,15 @@ interface Replacement {
   readonly realServer: PodsServer;
   until: number;
   attempt: number;
-  /** Its time has come: who wants it may add it now, and if nobody does it is forgotten. */
+  /** Its time had come when it was planned last: if nobody added it then, it is forgotten. */
   isOffered: boolean;
   /** Added again; whether it came without connections is still to be seen. */
   isAdded: boolean;
 }
 
-/** What the replacements work with. */
 export interface ReplacementOptions {
   readonly ipvs: Ipvs;
-  /** Carries out operations on real servers before it returns; the failed ones. */
-  readonly apply: ApplyNow;
+  readonly apply: Apply;
   readonly now: () => number;
   readonly log: Logger;
   /** A server came back with old connections twice, and is kept. */
@@ -52,7 +49,8 @@ export interface ReplacementOptions {
 /** Real servers that were deleted a moment ago: none is added for another pod before the kernel has forgotten the old one. */
 export class Replacements {
   readonly #options: ReplacementOptions;
-  readonly #all = new Map<string, Replacement>();
+  /** By the keys of the virtual and the real server. */
+  readonly #all = new Map<string, Map<string, Replacement>>();
 
   constructor(options: ReplacementOptions) {
     this.#options = options;
@@ -65,7 +63,10 @@ export class Replacements {
   /** A real server was deleted whose place another pod may take. */
   begin(virtualServer: VirtualServerId, realServer: PodsServer): void {
     if (!isPodKnown(realServer.podUid)) return;
-    this.#all.set(endsKey({ virtualServer, realServer }), {
+    const key = virtualServerKey(virtualServer);
+    const replacements = this.#all.get(key) ?? new Map<string, Replacement>();
+    this.#all.set(key, replacements);
+    replacements.set(realServerKey(realServer), {
       virtualServer,
       realServer,
       until: this.#options.now() + rest,
@@ -78,7 +79,9 @@ export class Replacements {
   /** Whether a real server must not be added yet. The same pod's may be at any time: its connections are its own. */
   isResting(virtualServer: VirtualServerId, realServer: PodsServer): boolean {
     if (this.#all.size === 0) return false;
-    const replacement = this.#all.get(endsKey({ virtualServer, realServer }));
+    const replacement = this.#all
+      .get(virtualServerKey(virtualServer))
+      ?.get(realServerKey(realServer));
     return (
       replacement !== undefined &&
       replacement.until > this.#options.now() &&
@@ -86,21 +89,21 @@ export class Replacements {
     );
   }
 
-  /** What may be added by now, and when to ask again, if anything still rests. */
-  due(): { readonly keys: Keys; readonly next: number | undefined } {
+  /**
+   * Offers the places whose time has come: the keys of what may be added now, to be planned, and when to ask again if anything
+   * still rests.
+   */
+  offerDue(): { readonly keys: Keys; readonly next: number | undefined } {
     const keys = new Keys();
+    const now = this.#options.now();
     let next: number | undefined;
-    for (const replacement of this.#all.values()) {
+    for (const replacement of this.#each()) {
       const { virtualServer, realServer, until, isAdded } = replacement;
-      const now = this.#options.now();
-      if (isAdded) {
-        // It could not be read; see verify.
-        next = Math.min(next ?? Number.POSITIVE_INFINITY, now + longRest);
-        continue;
-      }
-      replacement.isOffered = until <= now;
+      // One that was added and could not be read is looked at again; see verify.
+      const due = isAdded ? now + longRest : until;
+      replacement.isOffered = !isAdded && until <= now;
       if (replacement.isOffered) keys.addRealServers(virtualServerKey(virtualServer), [realServer]);
-      else next = Math.min(next ?? until, until);
+      else next = Math.min(next ?? due, due);
     }
     return { keys, next };
   }
@@ -108,27 +111,28 @@ export class Replacements {
   /** A real server was added. */
   added(virtualServer: VirtualServerId, realServer: PodsServer): void {
     if (this.#all.size === 0) return;
-    const key = endsKey({ virtualServer, realServer });
-    const replacement = this.#all.get(key);
+    const replacement = this.#all
+      .get(virtualServerKey(virtualServer))
+      ?.get(realServerKey(realServer));
     if (replacement === undefined) return;
-    if (isSamePod(realServer.podUid, replacement.realServer.podUid)) this.#all.delete(key);
+    if (isSamePod(realServer.podUid, replacement.realServer.podUid)) this.#delete(replacement);
     else replacement.isAdded = true;
   }
 
   /** Sees whether the replaced servers that were added came without connections; one that did not is deleted once more. */
   async verify(token: MutexToken): Promise<void> {
     token.check();
-    for (const [key, replacement] of this.#all) {
+    for (const replacement of [...this.#each()]) {
       if (!replacement.isAdded) {
-        if (replacement.isOffered) this.#all.delete(key);
+        if (replacement.isOffered) this.#delete(replacement);
         continue;
       }
       const isReused = await this.#isReused(replacement);
       // What cannot be read is looked at again.
       if (isReused === undefined) continue;
-      if (isReused && replacement.attempt === 1) this.#repeat(replacement, token);
+      if (isReused && replacement.attempt === 1) await this.#repeat(replacement, token);
       else {
-        this.#all.delete(key);
+        this.#delete(replacement);
         if (isReused) this.#options.onReused(replacement.virtualServer, replacement.realServer);
       }
     }
@@ -146,14 +150,14 @@ export class Replacements {
     }
   }
 
-  #repeat(replacement: Replacement, token: MutexToken): void {
+  async #repeat(replacement: Replacement, token: MutexToken): Promise<void> {
     const { virtualServer, realServer } = replacement;
     this.#options.log.info('a real server came back with old connections', {
-      realServer: uniqueRS(virtualServer, realServer),
+      realServer: uniqueRS({ virtualServer, realServer }),
     });
     const { address, port } = realServer;
     const deleted = masqueraded({ address, port, weight: 0 });
-    this.#options.apply(
+    await this.#options.apply(
       [{ kind: 'deleteRealServer', virtualServer, realServer: deleted, reason: 'reused' }],
       token,
     );
@@ -161,5 +165,16 @@ export class Replacements {
     replacement.attempt = 2;
     replacement.isOffered = false;
     replacement.isAdded = false;
+  }
+
+  *#each(): Generator<Replacement> {
+    for (const replacements of this.#all.values()) yield* replacements.values();
+  }
+
+  #delete({ virtualServer, realServer }: Replacement): void {
+    const key = virtualServerKey(virtualServer);
+    const replacements = this.#all.get(key);
+    if (replacements?.delete(realServerKey(realServer)) && replacements.size === 0)
+      this.#all.delete(key);
   }
 }

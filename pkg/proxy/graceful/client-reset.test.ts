@@ -1,63 +1,29 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
-import { keptSettings } from '../../../test/support/settings.ts';
+import { type DeletionOptions, Deletions } from '../../../test/support/deletions.ts';
 import type { IpvsConnection } from '../../connections/connections.ts';
-import { FakeIpvsConnections } from '../../connections/fake.ts';
 import type { Flow, TcpState } from '../../conntrack/conntrack.ts';
-import { FakeConntrack } from '../../conntrack/fake.ts';
 import type { IpAddress } from '../../ip/address.ts';
-import { recordingLogger } from '../../log/memory.ts';
-import { FakeResetter } from '../../reset/fake.ts';
 import { printChallenge } from '../../reset/reset.ts';
-import { type ManualClock, manualClock } from '../../runner/manual-clock.ts';
-import { ClientResets } from './client-reset.ts';
 import type { DrainRequest } from './list.ts';
 
 const vip = ip('172.30.0.1');
 const [gone, well] = [ip('10.0.0.1'), ip('10.0.0.2')];
 const client = ip('10.0.1.1');
 
-let clock: ManualClock;
-let conntrack: FakeConntrack;
-let connections: FakeIpvsConnections;
-let resetter: FakeResetter;
-let clientReset: ClientResets;
-/** What happened, in order, with its time. */
+let stand: Deletions;
+let clock: Deletions['clock'];
+let conntrack: Deletions['conntrack'];
+let connections: Deletions['connections'];
+let resetter: Deletions['resetter'];
 let events: string[];
-/** When the settings of the kernel were looked at. */
-let restored: number[];
-const log = recordingLogger();
-let abort: AbortController;
-let ended: Promise<void>;
 
 beforeEach(() => {
-  clock = manualClock();
-  conntrack = new FakeConntrack();
-  connections = new FakeIpvsConnections();
-  resetter = new FakeResetter();
-  events = [];
-  restored = [];
-  const settings = { ...keptSettings, restore: () => void restored.push(clock.now()) };
-  clientReset = new ClientResets({
-    conntrack,
-    connections,
-    settings,
-    resetter,
-    clock,
-    log,
-    onSent: (count) => events.push(`${clock.now()} told ${count}`),
-    onFailed: (count) => events.push(`${clock.now()} untold ${count}`),
-    onSkipped: (count) => events.push(`${clock.now()} skipped ${count}`),
-  });
-  abort = new AbortController();
-  ended = clientReset.run(abort.signal);
+  stand = new Deletions();
+  ({ clock, conntrack, connections, resetter, events } = stand);
 });
 
-afterEach(async () => {
-  abort.abort();
-  await ended;
-  if (clock.pending() > 0) throw new Error('a timer is left');
-});
+afterEach(async () => await stand.stop());
 
 interface Wanted {
   readonly from?: IpAddress;
@@ -104,24 +70,14 @@ function request({
   };
 }
 
-/** Asks for a client reset; the cut deletes everything unless told otherwise. */
+/** Deletes real servers of which IPVS counts no connections, all of them unless told otherwise. */
 function part(requests: readonly DrainRequest[], deleted = requests): void {
   partCounted(requests, { connections: 0, deleted });
 }
 
-/** The same of servers of which IPVS counts some active connections. */
-function partCounted(
-  requests: readonly DrainRequest[],
-  {
-    connections: count,
-    deleted = requests,
-  }: { connections: number | undefined; deleted?: readonly DrainRequest[] },
-): void {
-  const leaving = requests.map((some) => ({ ...some, connections: count }));
-  clientReset.part(leaving, async () => {
-    events.push(`${clock.now()} cut`);
-    return deleted;
-  });
+/** Deletes real servers; what ends with the program is not waited for. */
+function partCounted(requests: readonly DrainRequest[], options: DeletionOptions): void {
+  stand.delete(requests, options).catch(() => undefined);
 }
 
 const challenged = () => resetter.challenged.map(printChallenge);
@@ -133,7 +89,7 @@ describe('clients', () => {
     await clock.advance(50);
     expect([events, challenged()]).toEqual([['50 cut'], []]);
     await clock.advance(200);
-    expect(events).toEqual(['50 cut', '150 told 1']);
+    expect(events).toEqual(['50 cut', '150 sent 1']);
     expect(challenged()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
   });
 
@@ -194,9 +150,9 @@ describe('clients', () => {
     resetter.failWith = ({ clientPort }) => (clientPort === 1 ? 'ENETUNREACH' : undefined);
     part([request()]);
     await clock.advance(1_000);
-    expect(events).toEqual(['50 cut', '150 told 1', '150 untold 1']);
-    expect(log.lines().at(-1)).toBe(
-      'error could not tell clients that their server is gone: send SYN 172.30.0.1:80 > 10.0.1.1:1: ENETUNREACH {"clients":1}',
+    expect(events).toEqual(['50 cut', '150 sent 1', '150 failed 1']);
+    expect(stand.log.lines().at(-1)).toBe(
+      'error could not reset clients of a deleted real server: send SYN 172.30.0.1:80 > 10.0.1.1:1: ENETUNREACH {"clients":1}',
     );
   });
 });
@@ -217,7 +173,7 @@ describe('clients that conntrack has forgotten', () => {
     balance({ client: ip('203.0.113.7') });
     partCounted([request()], { connections: 2 });
     await clock.advance(1_000);
-    expect(events).toEqual(['50 cut', '150 told 2']);
+    expect(events).toEqual(['50 cut', '150 sent 2']);
     expect(challenged()).toEqual([
       '172.30.0.1:80 > 10.0.1.1:1024',
       '172.30.0.1:80 > 203.0.113.7:2048',
@@ -229,14 +185,14 @@ describe('clients that conntrack has forgotten', () => {
     connect({ sourcePort: 1025, tcpState: 'SYN_RECV' });
     partCounted([request()], { connections: 2 });
     await clock.advance(1_000);
-    expect([events, connections.dumps]).toEqual([['50 cut', '150 told 1'], 0]);
+    expect([events, connections.dumps]).toEqual([['50 cut', '150 sent 1'], 0]);
   });
 
   test('are looked for where nobody has counted, and nobody is missing', async () => {
     balance();
     partCounted([request()], { connections: undefined });
     await clock.advance(1_000);
-    expect(events).toEqual(['50 cut', '150 told 1']);
+    expect(events).toEqual(['50 cut', '150 sent 1']);
   });
 
   test('are counted if nobody knows them', async () => {
@@ -244,7 +200,7 @@ describe('clients that conntrack has forgotten', () => {
     balance();
     partCounted([request()], { connections: 5 });
     await clock.advance(1_000);
-    expect(events).toEqual(['50 cut', '50 skipped 3', '150 told 2']);
+    expect(events).toEqual(['50 cut', '50 skipped 3', '150 sent 2']);
   });
 
   test('are not looked for beyond 20,000 entries, and counted', async () => {
@@ -261,7 +217,7 @@ describe('clients that conntrack has forgotten', () => {
     partCounted([request()], { connections: 2 });
     await clock.advance(1_000);
     expect(events).toEqual(['50 cut', '50 skipped 2']);
-    expect(log.lines().at(-1)).toBe(
+    expect(stand.log.lines().at(-1)).toBe(
       'error could not look up the connections of real servers that go: read the connections of IPVS: EACCES',
     );
   });
@@ -285,9 +241,9 @@ describe('clients that conntrack has forgotten', () => {
 
   test('of a server that bears no delay are told as well', async () => {
     balance();
-    await clientReset.partNow([{ ...request(), connections: 3 }], async () => [request()]);
+    await stand.deleteNow([request()], 3);
     await clock.advance(1_000);
-    expect(events).toEqual(['0 skipped 2', '100 told 1']);
+    expect(events).toEqual(['0 cut', '0 skipped 2', '100 sent 1']);
   });
 });
 
@@ -303,8 +259,8 @@ describe('beyond 20,000 connections', () => {
     connectMany(20_001);
     part([request()]);
     await clock.advance(1_000);
-    expect([events, challenged()]).toEqual([['50 cut', '50 untold 20001'], []]);
-    expect(log.lines().at(-1)).toContain('too many clients');
+    expect([events, challenged()]).toEqual([['50 cut', '50 failed 20001'], []]);
+    expect(stand.log.lines().at(-1)).toContain('clients of a deleted real server are not reset');
   });
 
   test('those that still wait count, and are told', async () => {
@@ -316,7 +272,7 @@ describe('beyond 20,000 connections', () => {
     await clock.advance(1_000);
     expect(events).toContain('1050 cut');
     await clock.advance(30_000);
-    expect(events.filter((event) => event.includes('untold'))).toEqual([]);
+    expect(events.filter((event) => event.includes('failed'))).toEqual([]);
     expect(challenged()).toHaveLength(20_001);
   });
 
@@ -328,7 +284,7 @@ describe('beyond 20,000 connections', () => {
     part([request({ address: ip('172.30.0.2') })]);
     await clock.advance(1_000);
     await clock.advance(30_000);
-    expect(events.filter((event) => event.includes('untold'))).toEqual(['1050 untold 1000']);
+    expect(events.filter((event) => event.includes('failed'))).toEqual(['1050 failed 1000']);
     expect(challenged()).toHaveLength(20_000);
   });
 });
@@ -369,45 +325,28 @@ describe('requests', () => {
     part([request()]);
     await clock.advance(1_000);
     expect([events, challenged()]).toEqual([['50 cut'], []]);
-    expect(log.lines().at(-1)).toContain('could not look up the IPv4 clients');
-  });
-
-  test('that fail harm no others', async () => {
-    connect();
-    clientReset.part([{ ...request({ port: 81 }), connections: 0 }], () =>
-      Promise.reject(new Error('no')),
-    );
-    part([request()]);
-    await clock.advance(1_000);
-    expect(events).toEqual(['50 cut', '150 told 1']);
+    expect(stand.log.lines().at(-1)).toContain('could not look up the IPv4 clients');
   });
 
   test('that wait when the program stops are left as they are', async () => {
     part([request()]);
     await clock.advance(50);
     part([request()]);
-    abort.abort();
-    await ended;
+    await stand.stop();
     expect(events).toEqual(['50 cut']);
   });
 });
 
 describe('requests that bear no delay', () => {
   const partNow = (requests: readonly DrainRequest[], counted = 0) =>
-    clientReset.partNow(
-      requests.map((some) => ({ ...some, connections: counted })),
-      async () => {
-        events.push(`${clock.now()} cut`);
-        return requests;
-      },
-    );
+    stand.deleteNow(requests, counted);
 
   test('are carried out at once, and their clients told', async () => {
     connect();
     await partNow([request()]);
     expect(events).toEqual(['0 cut']);
     await clock.advance(200);
-    expect(events).toEqual(['0 cut', '100 told 1']);
+    expect(events).toEqual(['0 cut', '100 sent 1']);
   });
 
   test('are carried out untold within a second after a dump of their family', async () => {
@@ -417,13 +356,13 @@ describe('requests that bear no delay', () => {
     await partNow([request()], 7);
     await partNow([request({ address: ip('fd00:172:30::1'), realServer: ip('fd00:10::1') })]);
     expect([events, conntrack.calls.dump]).toEqual([
-      ['50 cut', '1049 cut', '1049 untold 7', '1049 cut'],
+      ['50 cut', '1049 cut', '1049 failed 7', '1049 cut'],
       2,
     ]);
     await clock.advance(1);
     await partNow([request()]);
     await clock.advance(200);
-    expect(events.slice(4)).toEqual(['1050 cut', '1150 told 1']);
+    expect(events.slice(4)).toEqual(['1050 cut', '1150 sent 1']);
   });
 
   test('make others wait for the next second', async () => {
@@ -433,7 +372,7 @@ describe('requests that bear no delay', () => {
     expect([events, conntrack.calls.dump]).toEqual([['0 cut'], 1]);
     await clock.advance(1);
     expect([events, conntrack.calls.dump]).toEqual([['0 cut', '1000 cut'], 2]);
-    expect(restored).toEqual([0, 1000]);
+    expect(stand.restored).toEqual([0, 1000]);
   });
 });
 
@@ -472,9 +411,10 @@ describe('conntrack', () => {
     await clock.advance(1);
     expect(conntrack.print()).toBe('');
     await clock.advance(0);
-    expect(clock.pending()).toBe(1);
+    // The readers of conntrack wait too, one for each family.
+    expect(clock.pending()).toBe(3);
     await clock.advance(50);
-    expect(clock.pending()).toBe(0);
+    expect(clock.pending()).toBe(2);
   });
 
   test('loses it at once when the program stops', async () => {
@@ -482,8 +422,7 @@ describe('conntrack', () => {
     part([request()]);
     await clock.advance(150);
     expect(conntrack.print()).toContain('SYN_SENT');
-    abort.abort();
-    await ended;
+    await stand.stop();
     expect(conntrack.print()).toBe('');
   });
 
@@ -492,6 +431,6 @@ describe('conntrack', () => {
     conntrack.failWith = ({ call }) => (call === 'dump' ? undefined : 'EPERM');
     part([request()]);
     await clock.advance(1_000);
-    expect(events).toEqual(['50 cut', '150 told 1']);
+    expect(events).toEqual(['50 cut', '150 sent 1']);
   });
 });

@@ -20,11 +20,11 @@ test('a conntrack that throws where it should give failures back is no reason no
   const abort = new AbortController();
   const ended = clientResetter.run(abort.signal);
   for (const sourcePort of [1024, 1025]) {
-    clientResetter.tell([{ flow: flowFrom(sourcePort), isTracked: false }]);
+    clientResetter.reset([{ flow: flowFrom(sourcePort), isTracked: false }]);
     await clock.advance(seconds(1));
   }
   expect(resetter.challenged.map(({ clientPort }) => clientPort)).toEqual([1024, 1025]);
-  expect(log.lines()[0]).toContain('could not add flows of clients that are told');
+  expect(log.lines()[0]).toContain('could not add flows of clients that are reset');
   abort.abort();
   await ended;
 });

@@ -4,21 +4,20 @@ import type { Logger } from '../../log/log.ts';
 import type { Resetter } from '../../reset/reset.ts';
 import { type Clock, seconds, sleep } from '../../runner/clock.ts';
 import { connectionOf } from '../flows/flow-ends.ts';
-import type { WaitingClient } from './client-search.ts';
+import type { WaitingClient } from '../plan/cleanup.ts';
 
-/** What telling clients takes. */
 export interface ClientResetterOptions {
   readonly conntrack: Conntrack;
   readonly resetter: Resetter;
   readonly clock: Clock;
   readonly log: Logger;
-  /** So many clients were told. */
+  /** So many clients were sent a reset. */
   readonly onSent: (count: number) => void;
-  /** So many clients could not be told, or were too many to be told. */
+  /** So many clients could not be sent one. */
   readonly onFailed: (count: number) => void;
 }
 
-/** Every so often this many clients are told: 1,000 a second. */
+/** Every so often this many clients are reset: 1,000 a second. */
 const tick = seconds(0.05);
 const tickSize = 50;
 /**
@@ -28,8 +27,8 @@ const tickSize = 50;
 const forgetTime = seconds(0.1);
 /** IPVS keeps a connection that was reset for 10 s. */
 const closedTime = seconds(10.5);
-/** After this time the reset has followed the SYN, if it ever will. */
-const tidyTime = seconds(0.2);
+/** After this time the reset has followed the SYN, if it ever will: what conntrack knows of it can be deleted. */
+const settleTime = seconds(0.2);
 
 /** Something to do at some time. */
 interface Due<T> {
@@ -43,42 +42,44 @@ interface Due<T> {
  */
 export class ClientResetter {
   readonly #options: ClientResetterOptions;
-  #untold: Due<WaitingClient>[] = [];
-  #untidied: Due<Flow>[] = [];
+  /** Clients that are still to be reset. */
+  #pending: Due<WaitingClient>[] = [];
+  /** Flows that the SYNs have left in conntrack. */
+  #leftovers: Due<Flow>[] = [];
   #wake: () => void = () => undefined;
 
   constructor(options: ClientResetterOptions) {
     this.#options = options;
   }
 
-  /** How many clients wait to be told. */
+  /** How many clients wait to be reset. */
   get backlog(): number {
-    return this.#untold.length;
+    return this.#pending.length;
   }
 
-  /** Tells clients whose real server was deleted just now; their connections were closed before where IPVS forgets them no sooner. */
-  tell(clients: readonly WaitingClient[], { areClosed = false } = {}): void {
+  /** Resets clients whose real server was deleted just now; their connections were closed before where IPVS forgets them no sooner. */
+  reset(clients: readonly WaitingClient[], { areClosed = false } = {}): void {
     const time = this.#options.clock.now() + (areClosed ? closedTime : forgetTime);
-    for (const what of clients) this.#untold.push({ what, time });
+    for (const what of clients) this.#pending.push({ what, time });
     this.#wake();
   }
 
-  /** Does what is asked for until the signal aborts; those who wait then are not told. */
+  /** Does what is asked for until the signal aborts; those who wait then are not reset. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     signal.addEventListener('abort', () => this.#wake(), { once: true });
     while (await this.#hasWork(signal)) {
       const now = clock.now();
-      this.#tidy(this.#untidied, now);
-      this.#tell(this.#untold, now);
+      this.#deleteLeftovers(now);
+      this.#challenge(now);
       await sleep(clock, tick, signal);
     }
-    this.#tidy(this.#untidied, Number.POSITIVE_INFINITY);
+    this.#deleteLeftovers(Number.POSITIVE_INFINITY);
   }
 
   /** Waits until there is something to do; false once the signal aborts. */
   async #hasWork(signal: AbortSignal): Promise<boolean> {
-    while (!signal.aborted && this.#untold.length + this.#untidied.length === 0) {
+    while (!signal.aborted && this.#pending.length + this.#leftovers.length === 0) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -86,24 +87,24 @@ export class ClientResetter {
     return !signal.aborted;
   }
 
-  #tell(untold: Due<WaitingClient>[], now: number): void {
-    const clients = take(untold.slice(0, tickSize), now);
-    untold.splice(0, clients.length);
+  #challenge(now: number): void {
+    const clients = take(this.#pending.slice(0, tickSize), now);
+    this.#pending.splice(0, clients.length);
     // What conntrack did not know then, and knows now, is a new connection.
     this.#delete(clients.filter(({ isTracked }) => isTracked).map(({ flow }) => flow));
     let failure: unknown;
-    let told = 0;
+    let sent = 0;
     const waiting = this.#expect(clients.map(({ flow }) => flow));
     for (const flow of waiting) {
       try {
         this.#options.resetter.challenge(connectionOf(flow));
-        told++;
+        sent++;
       } catch (error) {
         failure ??= error;
       }
-      this.#untidied.push({ what: challengeFlow(flow), time: now + tidyTime });
+      this.#leftovers.push({ what: challengeFlow(flow), time: now + settleTime });
     }
-    this.#report(told, { untold: waiting.length - told, failure });
+    this.#report(sent, { failed: waiting.length - sent, failure });
   }
 
   /**
@@ -127,22 +128,22 @@ export class ClientResetter {
     try {
       return conntrack.add(flows, { seconds: 10 });
     } catch (error) {
-      log.error('could not add flows of clients that are told', error);
+      log.error('could not add flows of clients that are reset', error);
       return [];
     }
   }
 
-  #report(told: number, { untold, failure }: { untold: number; failure: unknown }): void {
+  #report(sent: number, { failed, failure }: { failed: number; failure: unknown }): void {
     const { onSent, onFailed, log } = this.#options;
-    if (told > 0) onSent(told);
-    if (untold === 0) return;
-    onFailed(untold);
-    log.error('could not tell clients that their server is gone', failure, { clients: untold });
+    if (sent > 0) onSent(sent);
+    if (failed === 0) return;
+    onFailed(failed);
+    log.error('could not reset clients of a deleted real server', failure, { clients: failed });
   }
 
-  #tidy(untidied: Due<Flow>[], now: number): void {
-    const flows = take(untidied, now);
-    untidied.splice(0, flows.length);
+  #deleteLeftovers(now: number): void {
+    const flows = take(this.#leftovers, now);
+    this.#leftovers.splice(0, flows.length);
     this.#delete(flows);
   }
 
@@ -151,7 +152,7 @@ export class ClientResetter {
     try {
       this.#options.conntrack.delete(flows);
     } catch (error) {
-      this.#options.log.error('could not delete flows of clients that are told', error);
+      this.#options.log.error('could not delete flows of clients that are reset', error);
     }
   }
 }

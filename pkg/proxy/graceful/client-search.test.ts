@@ -2,16 +2,16 @@ import { expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
 import type { IpvsConnection } from '../../connections/connections.ts';
 import type { IpAddress } from '../../ip/address.ts';
+import type { FoundClients } from '../plan/cleanup.ts';
 import { ClientSearch, type Leaving } from './client-search.ts';
 
 const vip = ip('172.30.0.1');
 const [gone, well] = [ip('10.0.0.1'), ip('10.0.0.2')];
 
 function leaving(connections: number | undefined, address: IpAddress = gone): Leaving {
-  const realServer = { address, port: 8080, weight: 0, forwarding: 'masquerade' } as const;
+  const realServer = { address, port: 8080 };
   return {
-    ...{ virtualServer: { address: vip, protocol: 'TCP', port: 80 }, podUid: '', connections },
-    realServer: { ...realServer, upperThreshold: 0, lowerThreshold: 0 },
+    ...{ virtualServer: { address: vip, protocol: 'TCP', port: 80 }, realServer, connections },
   };
 }
 
@@ -23,11 +23,15 @@ function connection(over: Partial<IpvsConnection> = {}): IpvsConnection {
   };
 }
 
+function clientsOf(search: ClientSearch, some: Leaving): FoundClients {
+  return search.cleanupOf(some, { closes: false }).clients;
+}
+
 /** What a search finds in some entries of IPVS's table, the one after the other: how many clients, and how many are missing. */
 function find(connections: readonly IpvsConnection[], counted: number): [number, number] {
   const search = new ClientSearch([leaving(counted)], { limit: 100 });
   for (const one of connections) search.seeConnection(one);
-  const { count, waiting, missing } = search.clientsOf(leaving(counted));
+  const { count, waiting, missing } = clientsOf(search, leaving(counted));
   expect(waiting).toHaveLength(count);
   return [count, missing];
 }
@@ -66,12 +70,12 @@ test('it is complete when every server has as many clients as IPVS counts', () =
 test('it is never complete where nobody has counted', () => {
   const search = new ClientSearch([leaving(undefined)], { limit: 100 });
   search.seeConnection(connection());
-  expect([search.isIncomplete, search.clientsOf(leaving(undefined)).missing]).toEqual([true, 0]);
+  expect([search.isIncomplete, clientsOf(search, leaving(undefined)).missing]).toEqual([true, 0]);
 });
 
 test('with more clients than the limit it is no use to look further', () => {
   const search = new ClientSearch([leaving(9)], { limit: 1 });
   for (const clientPort of [1, 2]) search.seeConnection(connection({ clientPort }));
-  const { count, waiting, missing } = search.clientsOf(leaving(9));
+  const { count, waiting, missing } = clientsOf(search, leaving(9));
   expect([count, waiting, missing, search.isIncomplete]).toEqual([2, [], 7, false]);
 });

@@ -1,30 +1,12 @@
 import type { IpvsConnection } from '../../connections/connections.ts';
 import type { Flow } from '../../conntrack/conntrack.ts';
 import type { ClientConnection } from '../../reset/reset.ts';
-import { connectionOf, endsKey, endsOf } from '../flows/flow-ends.ts';
-import type { DrainRequest } from './list.ts';
+import { connectionOf, endsKey, endsOf, type FlowEnds } from '../flows/flow-ends.ts';
+import { type Cleanup, noCleanup, type WaitingClient } from '../plan/cleanup.ts';
 
 /** A real server that goes, and how many active connections IPVS counted of it; `undefined` if nobody has looked. */
-export interface Leaving extends DrainRequest {
+export interface Leaving extends FlowEnds {
   readonly connections: number | undefined;
-}
-
-/** A client whose connection to a real server is established. */
-export interface WaitingClient {
-  /** Its flow as conntrack knows it, or would. */
-  readonly flow: Flow;
-  /** False if conntrack knew nothing of it when it was asked: IPVS did. */
-  readonly isTracked: boolean;
-}
-
-/** What became known of a real server's clients. */
-export interface FoundClients {
-  /** How many there are. */
-  readonly count: number;
-  /** Those that can be told: all of them, or none if there are too many in all. */
-  readonly waiting: readonly WaitingClient[];
-  /** How many active connections IPVS counted beyond those that were found. */
-  readonly missing: number;
 }
 
 interface Search {
@@ -91,16 +73,16 @@ export class ClientSearch {
     if (connection.state === 'ESTABLISHED') this.#add(search, { flow, isTracked: false });
   }
 
-  /** The clients of one of the real servers. */
-  clientsOf(request: DrainRequest): FoundClients {
+  /**
+   * What has to happen around the deletion of one of the real servers; the connections in IPVS's table that are not closed, as far
+   * as it was read, are closed if that is asked for.
+   */
+  cleanupOf(request: FlowEnds, { closes }: { closes: boolean }): Cleanup {
     const search = this.#searches.get(endsKey(request));
-    if (search === undefined) return { count: 0, waiting: [], missing: 0 };
-    return { count: search.count, waiting: [...search.waiting.values()], missing: missing(search) };
-  }
-
-  /** The connections of one of the real servers in IPVS's table, as far as it was read. Those that are closed are left out. */
-  entriesOf(request: DrainRequest): readonly ClientConnection[] {
-    return this.#searches.get(endsKey(request))?.entries ?? [];
+    if (search === undefined) return noCleanup;
+    const { count, entries } = search;
+    const clients = { count, waiting: [...search.waiting.values()], missing: missing(search) };
+    return { closing: closes ? entries : undefined, clients, flows: [] };
   }
 
   #add(search: Search, client: WaitingClient): void {

@@ -4,8 +4,9 @@ import type { Pods } from '../changes/pod-index.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import { noSettings } from '../desired/real-servers.ts';
 import type { MirrorView } from '../observed/mirror.ts';
+import type { DrainContext } from './decide.ts';
 import type { DrainRequest } from './list.ts';
-import type { DrainContext } from './manager.ts';
+
 import type { DrainCause } from './policy.ts';
 
 /** Where the answers come from, and what is configured; the timeout in milliseconds, 0 for none. */
@@ -37,6 +38,7 @@ export function drainContextOf(
     return mayCome ? 'left' : state;
   };
   return {
+    isWanted: ledger.wantsRealServer(virtualServer, request),
     cause: causeOf(request, ledger),
     pod: podUid === undefined ? 'left' : stateOf(),
     timeout: drainTimeout ?? timeout,

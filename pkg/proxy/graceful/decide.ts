@@ -1,118 +1,243 @@
 import type { IpAddress } from '../../ip/address.ts';
 import { type RealServerStatus, realServerKey } from '../../ipvs/ipvs.ts';
-import type { DrainEnd } from '../plan/operation.ts';
-import type { Drain, DrainGroup } from './list.ts';
+import { endsKey } from '../flows/flow-ends.ts';
+import type { Cleanup } from '../plan/cleanup.ts';
+import type { DrainEnd, Operation } from '../plan/operation.ts';
+import type { Leaving } from './client-search.ts';
+import type { Drain } from './list.ts';
+import type { FoundCleanups } from './look-up.ts';
 import {
   type Allowance,
+  allowance,
+  type DrainConditions,
   type DrainMode,
   deadlineOf,
   ending,
   nextInterval,
   observe,
+  type Progress,
   unansweredDue,
+  withCause,
 } from './policy.ts';
 
-/** A drain and what it is allowed now. */
-export interface Judged {
-  readonly drain: Drain;
-  readonly allowed: Allowance;
+/** What a drain's rules depend on besides the drain itself. */
+export interface DrainContext
+  extends Pick<
+    DrainConditions,
+    'cause' | 'pod' | 'timeout' | 'isExposed' | 'isAddressGone' | 'scheduler'
+  > {
+  /** A Service wants the real server now, and for the same pod as far as both are known. */
+  readonly isWanted: boolean;
+}
+
+/** What is known of the kernel at this moment. */
+export interface Readings {
+  /** The real servers of the virtual server, by key; `undefined` if they were not read. */
+  readonly realServers: ReadonlyMap<string, RealServerStatus> | undefined;
+  /** Addresses to which the node's packets have nowhere to go: what seems to come from them is no answer. */
+  readonly unreachable: ReadonlySet<IpAddress>;
+  /** What has to happen around deletions, for the drains that it was looked up for. */
+  readonly cleanups: FoundCleanups | undefined;
+}
+
+export interface DecideInput {
+  readonly readings: Readings;
+  /** The drains that are decided about; others are left as they are. */
+  readonly contexts: ReadonlyMap<Drain, DrainContext>;
+  readonly now: number;
+  readonly mode: DrainMode;
+  /** After how many milliseconds of unanswered packets a server counts as dead; a minute unless said otherwise. */
+  readonly unansweredAfter?: number | undefined;
+  /** For which protocols a look-up is made before a deletion, and whether IPVS forgets connections of a deleted server. */
+  readonly lookUps: {
+    readonly TCP: boolean;
+    readonly UDP: boolean;
+    readonly expiresConnections: boolean;
+  };
 }
 
 /** A drain that is over, and why. */
-export interface Over {
+export interface FinishedDrain {
   readonly drain: Drain;
   readonly end: DrainEnd;
-  /** It goes now: see {@link Allowance}. */
+  /** It is deleted without waiting for a look-up: see {@link Allowance}. */
   readonly isUrgent: boolean;
 }
 
-/** What the kernel said of a virtual server's real servers, if it was asked, and when. */
-export interface Look {
-  readonly found: ReadonlyMap<string, RealServerStatus> | undefined;
-  readonly now: number;
-  readonly mode: DrainMode;
-  /** After how many milliseconds of unanswered packets a server counts as dead. */
-  readonly unansweredAfter?: number | undefined;
-  /** Whether the node's packets to an address have anywhere to go. */
-  readonly canReach: (address: IpAddress) => boolean;
+type Deletion = Extract<Operation, { kind: 'deleteRealServer' }>;
+
+/** What is to be done about the drains of one virtual server. */
+export interface Decision {
+  /** The operations to carry out, each with its drain, which is over if it succeeds. */
+  readonly deletions: ReadonlyMap<Deletion, FinishedDrain>;
+  /** Drains that are over without an operation: wanted again, or deleted by somebody else. */
+  readonly ended: readonly FinishedDrain[];
+  /** Drains that are over, and wait for a look-up. */
+  readonly lookUps: readonly FinishedDrain[];
+  /** What was seen of the drains by now. */
+  readonly progress: ReadonlyMap<Drain, Progress>;
+  /** When to decide again about those that go on; infinite if none does. */
+  readonly due: number;
 }
 
-/** Whether nothing is decided about a drain, or it has become urgent since. */
-export function isUndecided({ drain, allowed }: Judged): boolean {
-  return drain.ending === undefined || (drain.ending === 'soon' && allowed.isUrgent === true);
-}
+/** Of one virtual server so many drains end at once; the next ones follow when it is decided again. */
+const endsAtOnce = 500;
 
 /** Counters say something only of connections, and only where the rules ask for them: UDP is over when its time is. */
-export function needsReading({ drain, allowed }: Judged): boolean {
+export function needsReading(drain: Drain, allowed: Allowance): boolean {
   return (
     drain.request.virtualServer.protocol !== 'UDP' &&
     (allowed.limit > 0 || allowed.end !== 'atOnce')
   );
 }
 
-/** Which drains are over. */
-export function judge(judged: readonly Judged[], look: Look): readonly Over[] {
-  const { found, now, mode, unansweredAfter } = look;
-  return judged.flatMap(({ drain, allowed }) => {
-    const status = found?.get(realServerKey(drain.request.realServer));
-    const isUrgent = allowed.isUrgent === true;
-    if (found !== undefined && status === undefined)
-      return [{ drain, end: 'vanished' as const, isUrgent }];
-    if (status !== undefined && needsReading({ drain, allowed }))
-      takeReading(drain, { status, look });
-    const end = ending(drain.progress, { allowed, mode, now, unansweredAfter });
-    return end === undefined ? [] : [{ drain, end, isUrgent }];
-  });
+/** What a drain is allowed by the table. */
+export function allowanceOf(
+  drain: Drain,
+  { mode, context }: { mode: DrainMode; context: DrainContext },
+): Allowance {
+  return allowance({ mode, protocol: drain.request.virtualServer.protocol, ...context });
 }
 
-function takeReading(
-  drain: Drain,
-  { status, look: { now, canReach } }: { status: RealServerStatus; look: Look },
-): void {
+/** Whether nothing is decided about a drain, or it has become urgent since. */
+export function isUndecided({ ending: decided }: Drain, allowed: Allowance): boolean {
+  return decided === undefined || (!decided.isUrgent && allowed.isUrgent === true);
+}
+
+/**
+ * Decides about the drains of one virtual server, the youngest of which began at `since`, from what is known of them, of the
+ * kernel and of their pods. Changes nothing.
+ */
+export function decide(
+  drains: readonly Drain[],
+  input: DecideInput & { readonly since: number },
+): Decision {
+  const outcomes = drains.flatMap((drain) => outcomeOf(drain, input) ?? []);
+  const finished = outcomes.filter((one) => one.kind === 'finished');
+  const ends = finished.slice(0, endsAtOnce);
+  const lookUps = ends.filter((one) => needsLookUp(one, input.lookUps));
+  const waits = new Set(lookUps);
+  const deletions = [
+    ...outcomes.filter((one) => one.kind === 'lookedUp'),
+    ...ends.filter((one) => !waits.has(one)),
+  ];
+  return {
+    deletions: new Map(deletions.map((one) => [deletionOf(one), one])),
+    ended: outcomes.filter((one) => one.kind === 'ended'),
+    lookUps,
+    progress: new Map(outcomes.map(({ drain, progress }) => [drain, progress])),
+    due:
+      finished.length > ends.length
+        ? input.now
+        : nextDue(
+            outcomes.filter((one) => one.kind === 'goesOn'),
+            input,
+          ),
+  };
+}
+
+/** What becomes of one drain. */
+type Outcome =
+  | (FinishedDrain & { readonly kind: 'ended'; readonly progress: Progress })
+  | (FinishedDrain & { readonly kind: 'finished'; readonly progress: Progress })
+  | (FinishedDrain & {
+      readonly kind: 'lookedUp';
+      readonly progress: Progress;
+      readonly cleanup: Cleanup;
+    })
+  | GoesOn;
+
+interface GoesOn {
+  readonly kind: 'goesOn';
+  readonly drain: Drain;
+  readonly progress: Progress;
+  readonly allowed: Allowance;
+}
+
+/** `undefined` if the drain is left as it is. */
+function outcomeOf(drain: Drain, input: DecideInput): Outcome | undefined {
+  const { readings, contexts, now, mode, unansweredAfter } = input;
+  const context = contexts.get(drain);
+  if (context === undefined) return undefined;
+  const allowed = allowanceOf(drain, { mode, context });
+  const isUrgent = allowed.isUrgent === true;
+  const progress = withCause(drain.progress, { cause: context.cause, now });
+  const over = (end: DrainEnd) => ({ drain, end, isUrgent, progress });
+  if (context.isWanted) return { kind: 'ended', ...over('wanted') };
+  const cleanup = readings.cleanups?.get(endsKey(drain.request));
+  if (drain.ending !== undefined && cleanup !== undefined)
+    return { kind: 'lookedUp', ...over(drain.ending.end), cleanup };
+  if (!isUndecided(drain, allowed)) return undefined;
+  const status = readings.realServers?.get(realServerKey(drain.request.realServer));
+  if (readings.realServers !== undefined && status === undefined)
+    return { kind: 'ended', ...over('vanished') };
+  const seen =
+    status !== undefined && needsReading(drain, allowed)
+      ? withReading(progress, { status, input })
+      : progress;
+  const end = ending(seen, { allowed, mode, now, unansweredAfter });
+  if (end === undefined) return { kind: 'goesOn', drain, progress: seen, allowed };
+  return { kind: 'finished', drain, end, isUrgent, progress: seen };
+}
+
+function withReading(
+  progress: Progress,
+  { status, input: { readings, now } }: { status: RealServerStatus; input: DecideInput },
+): Progress {
   const { activeConnections, inactiveConnections, statistics } = status;
   const { incomingPackets, outgoingPackets } = statistics;
   const reading = { activeConnections, inactiveConnections, incomingPackets, outgoingPackets };
-  drain.progress = observe(drain.progress, {
-    ...{ reading, now },
-    canReach: () => canReach(drain.request.realServer.address),
-  });
+  const canReach = () => !readings.unreachable.has(status.address);
+  return observe(progress, { reading, now, canReach });
 }
 
-/** Decides when to look at a virtual server again: after the interval, or when the first of its drains reaches its limit. */
-export function planNextLook(
-  group: DrainGroup,
-  { judged, now, mode }: { judged: readonly Judged[]; now: number; mode: DrainMode },
-): void {
-  const waiting = judged.filter(
-    ({ drain }) =>
-      group.drains.get(realServerKey(drain.request.realServer)) === drain &&
-      drain.ending === undefined,
-  );
-  const read = waiting.filter(needsReading);
-  const isClosing = read.some(({ drain }) => drain.progress.reading?.activeConnections === 0);
+/** When to read again: after the interval, or when the first drain reaches its limit. */
+function nextDue(
+  goOn: readonly GoesOn[],
+  { since, now, mode }: { since: number; now: number; mode: DrainMode },
+): number {
+  const read = goOn.filter(({ drain, allowed }) => needsReading(drain, allowed));
+  const isClosing = read.some(({ progress }) => progress.reading?.activeConnections === 0);
   const limits = read.map(({ allowed: { counts, limit } }) =>
     counts === 'sinceLife' ? limit : Number.POSITIVE_INFINITY,
   );
-  const interval = nextInterval(now - group.since, { mode, isClosing, limit: Math.min(...limits) });
-  group.due = Math.min(
+  const interval = nextInterval(now - since, { mode, isClosing, limit: Math.min(...limits) });
+  return Math.min(
     read.length > 0 ? now + interval : Number.POSITIVE_INFINITY,
-    ...waiting.map(({ drain, allowed }) => deadlineOf(drain.progress, allowed)),
-    ...read.map(({ drain }) => unansweredDue(drain.progress, now)),
+    ...goOn.map(({ progress, allowed }) => deadlineOf(progress, allowed)),
+    ...read.map(({ progress }) => unansweredDue(progress, now)),
   );
 }
 
 /**
- * Whether clients may be connected to a server that is over, and would not hear of it if they only wait; those whose connections are
- * closing only if they would meet them again.
+ * Whether something is to be looked up before a deletion. Of TCP, clients that would not hear of it if they only wait; those whose
+ * connections are closing only if IPVS would keep these. Of UDP, the flows of a server that has answered until now.
  */
-export function cutsClients(
-  { drain: { request, progress }, end }: Over,
-  { cutsClosing }: { cutsClosing: boolean },
+function needsLookUp(
+  { drain: { request }, end, progress }: FinishedDrain & { readonly progress: Progress },
+  { TCP, UDP, expiresConnections }: DecideInput['lookUps'],
 ): boolean {
-  if (request.virtualServer.protocol !== 'TCP' || end === 'vanished' || end === 'empty')
-    return false;
-  const { activeConnections, inactiveConnections } = progress.reading ?? one;
-  return activeConnections + (cutsClosing ? inactiveConnections : 0) > 0;
+  const { protocol } = request.virtualServer;
+  if (protocol === 'UDP') return UDP && end === 'empty';
+  if (protocol !== 'TCP' || !TCP || end === 'empty') return false;
+  const { activeConnections, inactiveConnections } = progress.reading ?? unread;
+  return activeConnections + (expiresConnections ? 0 : inactiveConnections) > 0;
 }
 
-const one = { activeConnections: 1, inactiveConnections: 0 };
+/** Where nobody has counted, there may be connections. */
+const unread = { activeConnections: 1, inactiveConnections: 0 };
+
+function deletionOf({
+  drain: { request },
+  end: reason,
+  cleanup,
+}: FinishedDrain & { readonly cleanup?: Cleanup }): Deletion {
+  const { virtualServer, realServer } = request;
+  const deletion = { kind: 'deleteRealServer', virtualServer, realServer, reason } as const;
+  return cleanup === undefined ? deletion : { ...deletion, cleanup };
+}
+
+/** What is looked up for a drain that is over. */
+export function leavingOf({ drain: { request, progress } }: FinishedDrain): Leaving {
+  return { ...request, connections: progress.reading?.activeConnections };
+}

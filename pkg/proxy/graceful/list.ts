@@ -3,25 +3,20 @@ import {
   printRealServer,
   printVirtualServer,
   type RealServer,
-  type RealServerId,
   realServerKey,
   type VirtualServerId,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
+import type { FlowEnds } from '../flows/flow-ends.ts';
 import type { DrainEnd } from '../plan/operation.ts';
 import { beginning, type Progress } from './policy.ts';
 
 /** `10.96.0.10:53/TCP/10.244.1.7:53`: the name of a real server across all virtual servers. For people; nobody parses it. */
-export function uniqueRS(virtualServer: VirtualServerId, realServer: RealServerId): string {
+export function uniqueRS({ virtualServer, realServer }: FlowEnds): string {
   return `${printVirtualServer(virtualServer)}/${printRealServer(realServer)}`;
 }
 
-/** The {@link uniqueRS} of a drain. */
-export function nameOf({ request }: Drain): string {
-  return uniqueRS(request.virtualServer, request.realServer);
-}
-
-/** A real server that is to go, already at weight 0. */
+/** A real server that is to go. */
 export interface DrainRequest {
   readonly virtualServer: VirtualServerId;
   readonly realServer: RealServer;
@@ -42,8 +37,8 @@ export interface EndedDrain extends DrainRequest {
 export interface Drain {
   readonly request: DrainRequest;
   progress: Progress;
-  /** Its end is decided: its clients are being looked up, to be told, soon or now. */
-  ending: 'soon' | 'now' | undefined;
+  /** Its end is decided, and it waits for a look-up, or is deleted in this moment if it is urgent. */
+  ending: { readonly end: DrainEnd; readonly isUrgent: boolean } | undefined;
 }
 
 /** The drains of one virtual server, which one dump serves. */
@@ -96,14 +91,9 @@ export class DrainList {
     return group;
   }
 
-  find(virtualServer: VirtualServerId, realServer: RealServerId): Drain | undefined {
+  /** The drain of a real server, if it has one. */
+  find({ virtualServer, realServer }: FlowEnds): Drain | undefined {
     return this.#groups.get(virtualServerKey(virtualServer))?.drains.get(realServerKey(realServer));
-  }
-
-  /** A drain by its {@link uniqueRS}. */
-  findByName(unique: string): Drain | undefined {
-    for (const drain of this.drains()) if (nameOf(drain) === unique) return drain;
-    return undefined;
   }
 
   /** Takes a drain off; false if it is not on the list. */

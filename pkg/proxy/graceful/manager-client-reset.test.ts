@@ -4,14 +4,10 @@ import { endpoint, service, slice } from '../../../test/support/objects.ts';
 import { FakeKernel, Stand, setService, setSlice } from '../../../test/support/proxier.ts';
 import { keptSettings } from '../../../test/support/settings.ts';
 import type { IpvsConnection } from '../../connections/connections.ts';
-import { FakeIpvsConnections } from '../../connections/fake.ts';
 import type { Logger } from '../../log/log.ts';
 import { silentLogger } from '../../log/memory.ts';
-import { FakeResetter } from '../../reset/fake.ts';
 import { printChallenge } from '../../reset/reset.ts';
 import { seconds } from '../../runner/clock.ts';
-import { manualClock } from '../../runner/manual-clock.ts';
-import { ClientResets } from './client-reset.ts';
 import type { DrainMode } from './policy.ts';
 
 // The end of a drain, by way of the client reset: who is told, and what if something fails.
@@ -34,26 +30,18 @@ async function start({
   mode?: DrainMode;
   expiresConnections?: boolean;
 } = {}) {
-  const [kernel, clock, resetter] = [new FakeKernel(), manualClock(), new FakeResetter()];
-  const connections = new FakeIpvsConnections();
-  const skipped: number[] = [];
-  const { conntrack, ipvs } = kernel;
+  const kernel = new FakeKernel();
+  const { conntrack, connections, ipvs, resetter } = kernel;
   const settings = { ...keptSettings, expiresConnections };
-  const nothing = () => undefined;
-  const clientReset = new ClientResets({
-    ...{ conntrack, connections, resetter, settings, clock, log },
-    ...{ onSent: nothing, onFailed: nothing },
-    onSkipped: (count) => skipped.push(count),
+  const stand = new Stand({
+    ...{ kernel, log, settings, resetsWaitingClients: true, drains: { mode, timeout: 0 } },
   });
-  const abort = new AbortController();
-  const ended = clientReset.run(abort.signal);
-  const stand = new Stand({ kernel, clock, clientReset, drains: { mode, timeout: 0 } });
-  ends.push(async () => {
-    abort.abort();
-    await Promise.all([stand.stop(), ended]);
-  });
+  const skipped = () => stand.reports.resets.filter((line) => line.startsWith('skipped'));
+  ends.push(() => stand.stop());
   stand.tell(setService(service()), setSlice(slice([one, two])));
   await stand.sync();
+  // Flows that came before the virtual server are looked for: the next dump may begin a second later.
+  await stand.settle(seconds(1));
   const tuple = { source: ip('10.0.1.1'), destination: web.address };
   conntrack.insert({
     protocol: 'TCP',
@@ -118,7 +106,7 @@ describe('a server whose pod is gone', () => {
     await stand.settle(seconds(1));
     expect(await isThere(stand)).toBe(false);
     expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024', '172.30.0.1:80 > 203.0.113.7:2048']);
-    expect(skipped).toEqual([3]);
+    expect(skipped()).toEqual(['skipped 3']);
   });
 
   test('that cannot be deleted is tried again, and its client told when it is', async () => {
@@ -149,8 +137,12 @@ describe('a server whose pod is gone', () => {
 
   test('while the program stops stays, for the next start', async () => {
     const { stand, conntrack } = await start();
-    conntrack.dump = () => stand.stop();
+    let stopped: Promise<void> | undefined;
+    conntrack.dump = async () => {
+      stopped = stand.stop();
+    };
     await lose(stand);
+    await stopped;
     expect([await isThere(stand), stand.reports.drains]).toEqual([true, ['shutdown']]);
   });
 });
@@ -201,7 +193,7 @@ describe('a server whose address another pod has', () => {
     expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
     await stand.settle(2_000);
     expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
-    expect([await weight(stand), conntrack.calls.dump - dumps]).toEqual([1, 2]);
+    expect([await weight(stand), conntrack.calls.dump - dumps]).toEqual([1, 1]);
   });
 
   test('stays as it is while that one is in another Service, which proves nothing', async () => {
@@ -236,12 +228,13 @@ describe('a server whose address another pod has', () => {
     const { stand, ipvs, told } = await start();
     ipvs.fail = ({ kind }) => (kind === 'deleteRealServer' ? 'EBUSY' : undefined);
     stand.tell(setSlice(slice([one, successor])));
-    await stand.settle(seconds(20));
+    await stand.settle(seconds(18));
     expect([await weight(stand), told()]).toEqual([0, []]);
     ipvs.fail = undefined;
-    await stand.settle(seconds(7));
+    await stand.settle(seconds(8));
     expect([await weight(stand), stand.reports.drains]).toEqual([1, ['podGone']]);
-    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+    // It is counted as failed if conntrack was read less than a second before.
+    expect(stand.reports.resets).toHaveLength(1);
   });
 });
 

@@ -6,12 +6,11 @@ import { setSlice } from '../../../test/support/proxier.ts';
 import { FakeIpvs } from '../../ipvs/fake.ts';
 import type { RealServer, VirtualServer, VirtualServerId } from '../../ipvs/ipvs.ts';
 import { recordingLogger } from '../../log/memory.ts';
-import { FakeNeighbours } from '../../neighbours/fake.ts';
 import { minutes, seconds } from '../../runner/clock.ts';
 import { manualClock } from '../../runner/manual-clock.ts';
 import { Mutex } from '../../runner/mutex.ts';
-import { plainApply } from '../apply/server-operations.ts';
 import { GracefulTerminationManager } from './manager.ts';
+import { plainApply } from './plain-apply.ts';
 
 afterEach(stopStands);
 
@@ -46,13 +45,10 @@ describe('what it costs', () => {
     const ipvs = new FakeIpvs();
     const [clock, log, mutex] = [manualClock(), recordingLogger(), new Mutex()];
     const manager = new GracefulTerminationManager({
-      ...{ ipvs, clock, log, mutex, clientReset: undefined, mode: 'pod' },
-      handover: { pass: () => undefined },
-      neighbours: new FakeNeighbours(),
+      ...{ ipvs, clock, log, mutex, mode: 'pod' },
       apply: plainApply(ipvs),
-      isWanted: () => false,
       contextOf: () => ({
-        ...{ cause: 'endpoint', pod: 'alive', timeout: 0, scheduler: 'rr' },
+        ...{ isWanted: false, cause: 'endpoint', pod: 'alive', timeout: 0, scheduler: 'rr' },
         ...{ isExposed: false, isAddressGone: false },
       }),
     });
@@ -68,7 +64,7 @@ describe('what it costs', () => {
       ipvs.setCounters(virtualServer, realServer, { activeConnections: 1 });
       return { virtualServer, realServer, podUid: 'two' };
     });
-    await mutex.run((token) => manager.begin(requests, token));
+    await mutex.run((token) => manager.gracefulDeleteRS(requests, token));
     expect(manager.size).toBe(10_000);
     const perSecond: number[] = [];
     for (let second = 0; second < 90; second++) {

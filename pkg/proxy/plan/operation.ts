@@ -9,6 +9,7 @@ import {
   type VirtualServerId,
 } from '../../ipvs/ipvs.ts';
 import type { SetId } from '../desired/sets.ts';
+import type { Cleanup } from './cleanup.ts';
 
 /**
  * How a drain ends: no connections are left; its pod is gone; a minute of packets went unanswered; the deadline; nothing to wait
@@ -70,12 +71,13 @@ export type Operation =
       /** Whose it was. */
       readonly podUid: string;
     }
-  /** A drain is over. Connections that are left are cut. */
+  /** A drain is over. Connections that are left are cut, after what the cleanup says was done for their clients. */
   | {
       readonly kind: 'deleteRealServer';
       readonly virtualServer: VirtualServerId;
       readonly realServer: RealServer;
       readonly reason: DrainEnd | 'reused';
+      readonly cleanup?: Cleanup;
     }
   | { readonly kind: 'bindAddress' | 'unbindAddress'; readonly address: IpAddress }
   /** Deletes conntrack flows to servers that did not exist when the flows began. */

@@ -69,7 +69,11 @@ const methods: { readonly [Name in keyof KernelInterfaces]: Modes<KernelInterfac
   sysctl: { read: 'throws', write: 'throws', kernelRelease: 'never' },
 };
 
-type Modes<Interface> = { readonly [Method in keyof Interface]: FailureMode };
+type Modes<Interface> = {
+  readonly [Name in keyof Interface as Interface[Name] extends (...values: never[]) => unknown
+    ? Name
+    : never]: FailureMode;
+};
 
 /** A kernel whose calls fail as a source of faults says; everything else is done by the kernel that it is made of. */
 export function faultyKernel(kernel: KernelInterfaces, faults: FaultSource): KernelInterfaces {

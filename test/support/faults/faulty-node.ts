@@ -1,6 +1,4 @@
 import type { Change } from '../../../pkg/kube/types.ts';
-import { FlowForgetter } from '../../../pkg/proxy/flows/stale-flows.ts';
-import { ClientResets } from '../../../pkg/proxy/graceful/client-reset.ts';
 import type { Reporter } from '../../../pkg/proxy/reporter.ts';
 import { FakeResetter } from '../../../pkg/reset/fake.ts';
 import { seconds } from '../../../pkg/runner/clock.ts';
@@ -71,12 +69,10 @@ export class FaultyNode {
 
   /** Ends the program in good order. */
   async stop(): Promise<void> {
-    this.#life.end.abort();
-    await Promise.all([this.#life.stand.stop(), this.#life.ended]);
+    await this.#life.stand.stop();
   }
 
   #start(): Life {
-    const end = new AbortController();
     const life: { isDead: boolean } = { isDead: false };
     const { draw } = this.#faults;
     const interfaces = this.#interfaces((call) =>
@@ -84,37 +80,16 @@ export class FaultyNode {
     );
     const { clock, kernel } = this;
     const { log } = this.watch;
-    const { conntrack, connections, resetter, sysctl } = interfaces;
+    const { sysctl } = interfaces;
     const settings = kernelSettings({ sysctl, clock, log });
-    const nothing = () => undefined;
     const reports = recordingReporter();
-    const clientReset = new ClientResets({
-      conntrack,
-      connections,
-      resetter,
-      settings,
-      clock,
-      log,
-      onSent: nothing,
-      onFailed: nothing,
-      onSkipped: nothing,
-    });
     const stand = new Stand({
       ...interfaces,
       kernel,
       clock,
       log,
       settings,
-      clientReset,
-      flows: new FlowForgetter({
-        conntrack,
-        settings,
-        clock,
-        log,
-        onReconciled: nothing,
-        onFailed: ({ family, error }) =>
-          log.error('could not delete stale conntrack flows', error, { family }),
-      }),
+      resetsWaitingClients: true,
       reporter: this.#reporter(reports),
       // Short, so that drains come to their ends between faults.
       drains: { mode: 'pod', timeout: seconds(30) },
@@ -123,7 +98,7 @@ export class FaultyNode {
         return { drainTimeout: undefined, problems: [] };
       },
     });
-    return Object.assign(life, { end, stand, reports, ended: clientReset.run(end.signal) });
+    return Object.assign(life, { stand, reports });
   }
 
   #interfaces(faults: FaultSource): KernelInterfaces {
@@ -160,6 +135,4 @@ interface Life {
   isDead: boolean;
   readonly stand: Stand;
   readonly reports: Reports;
-  readonly end: AbortController;
-  readonly ended: Promise<void>;
 }

@@ -2,11 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { plainFlow, translatedFlow } from '../../../test/contract/conntrack.ts';
 import { ip } from '../../../test/support/addresses.ts';
 import { serving } from '../../../test/support/objects.ts';
-import type { Flow } from '../../conntrack/conntrack.ts';
-import type { Protocol } from '../../ip/protocol.ts';
+import { type Flow, reversed } from '../../conntrack/conntrack.ts';
 import type { VirtualServerId } from '../../ipvs/ipvs.ts';
 import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
-import { FlowNotes } from './flow-notes.ts';
+import { StaleFlowRules } from './stale-flow-rules.ts';
 
 const vip = ip('172.30.0.1');
 
@@ -26,21 +25,21 @@ function flow(wanted: ReturnType<typeof plainFlow>): Flow {
   return { ...wanted, id: 1, status: 0 };
 }
 
-function notesOf(write: (notes: FlowNotes) => void): FlowNotes {
-  const notes = new FlowNotes();
-  write(notes);
-  return notes;
+function rulesOf(write: (rules: StaleFlowRules) => void): StaleFlowRules {
+  const rules = new StaleFlowRules();
+  write(rules);
+  return rules;
 }
 
-function endpointNotes(frontEnd: UdpFrontEnd): FlowNotes {
-  return notesOf((notes) => {
-    for (const address of frontEnd.addresses) notes.noteEndpoints(address, frontEnd);
+function endpointRules(frontEnd: UdpFrontEnd): StaleFlowRules {
+  return rulesOf((rules) => {
+    for (const address of frontEnd.addresses) rules.setEndpoints(address, frontEnd);
   });
 }
 
 describe('a new virtual server', () => {
   const takes = (added: VirtualServerId, given: Flow) =>
-    notesOf((notes) => notes.noteServer(added)).condemns(given);
+    rulesOf((rules) => rules.addVirtualServer(added)).isStale(given);
   const masqueraded = {
     ...plainFlow(),
     reply: { ...plainFlow().reply, destination: ip('192.168.0.1') },
@@ -79,6 +78,7 @@ describe('a changed UDP front end', () => {
   test.each([
     ['a flow that another address answers', answered, dns('10.0.0.9')],
     ['one that was never translated', plainFlow(), dns('10.0.0.9')],
+    ['any if nobody serves', answered, dns()],
     ['one that the same address answers from another port', answered, otherPort],
     [
       'one to any of its addresses',
@@ -86,54 +86,49 @@ describe('a changed UDP front end', () => {
       { ...dns('10.0.0.9'), addresses: [ip('192.168.0.1'), vip] },
     ],
   ])('takes %s', (_, given, frontEnd) => {
-    expect(endpointNotes(frontEnd).condemns(flow(given))).toBe(true);
+    expect(endpointRules(frontEnd).isStale(flow(given))).toBe(true);
   });
 
   test.each([
     ['a flow that a serving endpoint answers', answered, dns('10.0.0.9', '10.0.0.8')],
-    ['all if nobody serves', answered, dns()],
     ['TCP', translatedFlow('10.0.0.8', { protocol: 'TCP' }), dns('10.0.0.9')],
     ['another port', answered, { ...dns('10.0.0.9'), port: 54 }],
   ])('leaves %s', (_, given, frontEnd) => {
-    expect(endpointNotes(frontEnd).condemns(flow(given))).toBe(false);
+    expect(endpointRules(frontEnd).isStale(flow(given))).toBe(false);
   });
 });
 
-describe('two notes together', () => {
+describe('two sets of rules together', () => {
   const answered = flow(translatedFlow('10.0.0.8'));
 
   test('say what both say', () => {
-    const both = FlowNotes.merged(
-      endpointNotes(dns('10.0.0.9')),
-      notesOf((notes) => notes.noteServer(virtualServer({ port: 80, protocol: 'TCP' }))),
+    const both = StaleFlowRules.merged(
+      endpointRules(dns('10.0.0.9')),
+      rulesOf((rules) => rules.addVirtualServer(virtualServer({ port: 80, protocol: 'TCP' }))),
     );
-    expect(both.condemns(answered)).toBe(true);
-    expect(both.protocols).toEqual(new Set(['TCP', 'UDP']));
+    expect(both.isStale(answered)).toBe(true);
+    const untranslated = plainFlow({ protocol: 'TCP' });
+    const original = { ...untranslated.original, destinationPort: 80 };
+    expect(both.isStale(flow({ ...untranslated, original, reply: reversed(original) }))).toBe(true);
   });
 
   test('take the newer word on a front end', () => {
-    const [out, back] = [endpointNotes(dns('10.0.0.9')), endpointNotes(dns('10.0.0.8'))];
-    expect(FlowNotes.merged(out, back).condemns(answered)).toBe(false);
-    expect(FlowNotes.merged(back, out).condemns(answered)).toBe(true);
-    expect(FlowNotes.merged(out, endpointNotes(dns())).condemns(answered)).toBe(false);
+    const [out, back] = [endpointRules(dns('10.0.0.9')), endpointRules(dns('10.0.0.8'))];
+    expect(StaleFlowRules.merged(out, back).isStale(answered)).toBe(false);
+    expect(StaleFlowRules.merged(back, out).isStale(answered)).toBe(true);
+    expect(StaleFlowRules.merged(back, endpointRules(dns())).isStale(answered)).toBe(true);
+  });
+
+  test('say nothing any more when they are taken over', () => {
+    const [rules, taken] = [endpointRules(dns('10.0.0.9')), new StaleFlowRules()];
+    taken.take(rules);
+    expect([rules.isEmpty, rules.isStale(answered)]).toEqual([true, false]);
+    expect([taken.isEmpty, taken.isStale(answered)]).toEqual([false, true]);
   });
 
   test('change neither', () => {
-    const older = endpointNotes(dns('10.0.0.9'));
-    FlowNotes.merged(older, new FlowNotes()).noteEndpoints(vip, dns('10.0.0.8'));
-    expect(older.condemns(answered)).toBe(true);
+    const older = endpointRules(dns('10.0.0.9'));
+    StaleFlowRules.merged(older, new StaleFlowRules()).setEndpoints(vip, dns('10.0.0.8'));
+    expect(older.isStale(answered)).toBe(true);
   });
-});
-
-test.each<[string, FlowNotes, readonly Protocol[]]>([
-  ['nothing', new FlowNotes(), []],
-  ['a front end without endpoints', endpointNotes(dns()), []],
-  ['a front end', endpointNotes(dns('10.0.0.8')), ['UDP']],
-  [
-    'an SCTP server',
-    notesOf((notes) => notes.noteServer(virtualServer({ protocol: 'SCTP' }))),
-    ['SCTP'],
-  ],
-])('protocols of %s', (_, notes, expected) => {
-  expect([...notes.protocols]).toEqual(expected);
 });

@@ -1,25 +1,6 @@
 import { isNotFound } from '../../errno/errno.ts';
-import type { Ipvs, IpvsWrite } from '../../ipvs/ipvs.ts';
-import {
-  attempt,
-  type FailedOperation,
-  type ServerOperation,
-  toFailed,
-} from '../plan/failed-operation.ts';
-
-/** Carries out operations on virtual and real servers, and does nothing else: for a manager of drains that runs by itself. */
-export function plainApply(
-  ipvs: Ipvs,
-): (operations: readonly ServerOperation[]) => readonly FailedOperation[] {
-  return (operations) => {
-    const writes = operations.map(toIpvsWrite);
-    const failures = attempt(operations, () => ipvs.write(writes));
-    return toFailed(
-      operations,
-      failures.filter(({ index, error }) => !isDone(writes[index], error)),
-    );
-  };
-}
+import type { IpvsWrite } from '../../ipvs/ipvs.ts';
+import type { ServerOperation } from './failed-operation.ts';
 
 /** The write that carries an operation out. */
 export function toIpvsWrite(operation: ServerOperation): IpvsWrite {

@@ -1,0 +1,101 @@
+import type { Conntrack, Flow } from '../../conntrack/conntrack.ts';
+import { printVirtualServer } from '../../ipvs/ipvs.ts';
+import type { Logger } from '../../log/log.ts';
+import type { Resetter } from '../../reset/reset.ts';
+import type { Clock } from '../../runner/clock.ts';
+import { Yielder } from '../../runner/yielder.ts';
+import type { Cleanup } from '../plan/cleanup.ts';
+import type { Operation } from '../plan/operation.ts';
+import type { ClientResetter } from './client-resetter.ts';
+
+export interface CleanerOptions {
+  readonly conntrack: Pick<Conntrack, 'delete'>;
+  readonly resetter: Pick<Resetter, 'abort'>;
+  readonly clientResetter: Pick<ClientResetter, 'reset'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** So many clients were too many to be reset, or may not have been looked up. */
+  readonly onFailed: (count: number) => void;
+  /** IPVS counted so many active connections whose clients could not be found. */
+  readonly onSkipped: (count: number) => void;
+}
+
+/** Does what deletions say has to happen around them: {@link close}, {@link before}, the deletions, {@link after}. */
+export class Cleaner {
+  readonly #options: CleanerOptions;
+
+  constructor(options: CleanerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Closes connections that IPVS would keep after their server is deleted, and drop what comes from their clients, new connections
+   * included. The event loop may turn meanwhile.
+   */
+  async close(operations: readonly Operation[]): Promise<void> {
+    const { clock, resetter, log } = this.#options;
+    const yielder = new Yielder(() => clock.now());
+    for (const { cleanup } of deletions(operations)) {
+      for (const connection of cleanup.closing ?? []) {
+        try {
+          resetter.abort(connection);
+        } catch (error) {
+          log.error('could not close a connection of a real server that goes', error);
+        }
+        if (yielder.isDue) await yielder.yieldIfDue();
+      }
+    }
+  }
+
+  /** What comes right before the deletions. */
+  before(operations: readonly Operation[]): void {
+    this.#deleteFlows(
+      deletions(operations).flatMap(({ cleanup }) => cleanup.flows.filter(isUnmasqueraded)),
+    );
+  }
+
+  /** What comes right after the deletions that succeeded. */
+  after(operations: readonly Operation[]): void {
+    const done = deletions(operations);
+    this.#deleteFlows(done.flatMap(({ cleanup }) => cleanup.flows));
+    for (const deletion of done) this.#resetClients(deletion);
+  }
+
+  #resetClients({ virtualServer, cleanup: { clients, closing } }: CleanDeletion): void {
+    const { clientResetter, log, onFailed, onSkipped } = this.#options;
+    const { count, waiting, missing } = clients;
+    clientResetter.reset(waiting, { areClosed: closing !== undefined });
+    if (missing > 0) onSkipped(missing);
+    if (waiting.length === count) return;
+    onFailed(count - waiting.length);
+    log.warn('clients of a deleted real server are not reset', {
+      virtualServer: printVirtualServer(virtualServer),
+      clients: count - waiting.length,
+    });
+  }
+
+  #deleteFlows(flows: readonly Flow[]): void {
+    if (flows.length === 0) return;
+    try {
+      // Made anew, a flow has another id.
+      this.#options.conntrack.delete(flows.map((flow) => ({ ...flow, id: undefined })));
+    } catch (error) {
+      this.#options.log.error('could not delete the flows of real servers that go', error);
+    }
+  }
+}
+
+type Deletion = Extract<Operation, { kind: 'deleteRealServer' }>;
+type CleanDeletion = Deletion & { readonly cleanup: Cleanup };
+
+function deletions(operations: readonly Operation[]): readonly CleanDeletion[] {
+  return operations.filter(
+    (operation): operation is CleanDeletion =>
+      operation.kind === 'deleteRealServer' && operation.cleanup !== undefined,
+  );
+}
+
+/** Whether the server sees the client as it is. */
+function isUnmasqueraded({ original, reply }: Flow): boolean {
+  return reply.destination === original.source;
+}

@@ -1,0 +1,185 @@
+import type { IpvsConnections } from '../../connections/connections.ts';
+import type { FlowFilter } from '../../conntrack/conntrack.ts';
+import { families, familyOf } from '../../ip/address.ts';
+import type { Logger } from '../../log/log.ts';
+import { seconds } from '../../runner/clock.ts';
+import { endsKey } from '../flows/flow-ends.ts';
+import type { FlowReader } from '../flows/flow-reader.ts';
+import { type Cleanup, noCleanup } from '../plan/cleanup.ts';
+import type { KeptSettings } from '../settings/kernel-settings.ts';
+import type { Leaving } from './client-search.ts';
+import { type Search, TcpSearch, UdpSearch } from './search.ts';
+
+export interface CleanupLookUpOptions {
+  readonly reader: Pick<FlowReader, 'read' | 'readNow' | 'isDue'>;
+  readonly connections: IpvsConnections;
+  /** What a client meets whose server was deleted rests on them. */
+  readonly settings: KeptSettings;
+  readonly log: Logger;
+  /** How many clients wait to be reset. */
+  readonly backlog: () => number;
+}
+
+/** What has to happen around the deletion of some real servers, by {@link endsKey}. */
+export type FoundCleanups = ReadonlyMap<string, Cleanup>;
+
+/** A pod stands behind many virtual servers: their drains end one after the other, and one dump is to serve them. Milliseconds. */
+const gathering = { TCP: seconds(0.05), UDP: seconds(0.02) };
+/** So many clients wait to be reset at most: at their rate, those in front have waited for 20 s. */
+const clientLimit = 20_000;
+
+/** The flows that are looked at. */
+type FlowKind = Required<FlowFilter> & { readonly protocol: 'TCP' | 'UDP' };
+
+const kinds: readonly FlowKind[] = families.flatMap((family) => [
+  { family, protocol: 'TCP' },
+  { family, protocol: 'UDP' },
+]);
+
+/**
+ * Looks up what has to happen around the deletion of real servers: of TCP the clients whose connections are established, of UDP
+ * the flows. Where that cannot be found out, it is logged, and nothing is done.
+ */
+export class CleanupLookUp {
+  readonly #options: CleanupLookUpOptions;
+  readonly #gatherers: ReadonlyMap<FlowKind, Gatherer>;
+
+  constructor(options: CleanupLookUpOptions) {
+    this.#options = options;
+    this.#gatherers = new Map(kinds.map((kind) => [kind, new Gatherer(options, kind)]));
+  }
+
+  /** Whether IPVS forgets the connections of a deleted server; otherwise those that are closing must be ended too. */
+  get expiresConnections(): boolean {
+    return this.#options.settings.expiresConnections;
+  }
+
+  /** Looks up when conntrack may be read. Throws if it will not be read any more, because the program ends. */
+  async find(leaving: readonly Leaving[]): Promise<FoundCleanups> {
+    return await this.#find(leaving, (gatherer, some) => gatherer.find(some));
+  }
+
+  /** Looks up at once. What may not be read at this moment counts as clients that could not be reset. */
+  async findNow(leaving: readonly Leaving[]): Promise<FoundCleanups> {
+    return await this.#find(leaving, (gatherer, some) => gatherer.findNow(some));
+  }
+
+  async #find(
+    leaving: readonly Leaving[],
+    find: (gatherer: Gatherer, some: readonly Leaving[]) => Promise<FoundCleanups>,
+  ): Promise<FoundCleanups> {
+    const found = [...this.#gatherers].map(async ([kind, gatherer]) => {
+      const some = leaving.filter((one) => isOf(one, kind));
+      return some.length === 0 ? [] : [...(await find(gatherer, some))];
+    });
+    return new Map((await Promise.all(found)).flat());
+  }
+}
+
+function isOf({ virtualServer: { address, protocol } }: Leaving, kind: FlowKind): boolean {
+  return protocol === kind.protocol && familyOf(address) === kind.family;
+}
+
+/** Somebody who waits for a look-up. */
+interface Waiting {
+  readonly leaving: readonly Leaving[];
+  readonly resolve: (found: FoundCleanups) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The look-ups of one family and protocol: one dump serves all who wait when it begins. */
+class Gatherer {
+  readonly #options: CleanupLookUpOptions;
+  readonly #kind: FlowKind;
+  #waiting: Waiting[] = [];
+  #isReading = false;
+
+  constructor(options: CleanupLookUpOptions, kind: FlowKind) {
+    this.#options = options;
+    this.#kind = kind;
+  }
+
+  find(leaving: readonly Leaving[]): Promise<FoundCleanups> {
+    const { promise, resolve, reject } = Promise.withResolvers<FoundCleanups>();
+    this.#waiting.push({ leaving, resolve, reject });
+    if (!this.#isReading) void this.#readAll();
+    return promise;
+  }
+
+  async findNow(leaving: readonly Leaving[]): Promise<FoundCleanups> {
+    const { reader } = this.#options;
+    if (!reader.isDue(this.#kind))
+      return new Map(leaving.map((one) => [endsKey(one), unknown(one)]));
+    const search = this.#search(leaving);
+    try {
+      await reader.readNow(this.#kind, () => (flow) => search.see(flow));
+    } catch (error) {
+      this.#logFailure(error);
+    }
+    await search.finish();
+    return cleanupsOf(leaving, search);
+  }
+
+  async #readAll(): Promise<void> {
+    this.#isReading = true;
+    while (this.#waiting.length > 0) await this.#readOnce();
+    this.#isReading = false;
+  }
+
+  async #readOnce(): Promise<void> {
+    let served: readonly Waiting[] = [];
+    const searches: Search[] = [];
+    const begin = () => {
+      served = this.#take();
+      const search = this.#search(served.flatMap(({ leaving }) => leaving));
+      searches.push(search);
+      return search.see.bind(search);
+    };
+    const options = { gathering: gathering[this.#kind.protocol] };
+    try {
+      await this.#options.reader.read(this.#kind, begin, options);
+    } catch (error) {
+      if (searches.length > 0) this.#logFailure(error);
+      else for (const { reject } of this.#take()) reject(error);
+    }
+    for (const search of searches) {
+      await search.finish();
+      for (const { leaving, resolve } of served) resolve(cleanupsOf(leaving, search));
+    }
+  }
+
+  #take(): readonly Waiting[] {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    return waiting;
+  }
+
+  #search(leaving: readonly Leaving[]): Search {
+    const { connections, settings, log, backlog } = this.#options;
+    try {
+      settings.restore();
+    } catch (error) {
+      log.error('could not look at the settings of the kernel', error);
+    }
+    if (this.#kind.protocol === 'UDP') return new UdpSearch(leaving);
+    return new TcpSearch(leaving, { connections, settings, log, limit: clientLimit - backlog() });
+  }
+
+  #logFailure(error: unknown): void {
+    const { family, protocol } = this.#kind;
+    const what = protocol === 'TCP' ? 'clients' : 'flows';
+    this.#options.log.error(
+      `could not look up the ${family} ${what} of real servers that go`,
+      error,
+    );
+  }
+}
+
+function cleanupsOf(leaving: readonly Leaving[], search: Search): FoundCleanups {
+  return new Map(leaving.map((one) => [endsKey(one), search.cleanupOf(one)]));
+}
+
+/** Nobody is known, and all that IPVS counts cannot be reset. */
+function unknown({ connections = 0 }: Leaving): Cleanup {
+  return { ...noCleanup, clients: { count: connections, waiting: [], missing: 0 } };
+}

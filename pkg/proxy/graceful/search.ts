@@ -1,0 +1,79 @@
+import type { IpvsConnection, IpvsConnections } from '../../connections/connections.ts';
+import type { Flow } from '../../conntrack/conntrack.ts';
+import type { Logger } from '../../log/log.ts';
+import { endsKey, endsOf } from '../flows/flow-ends.ts';
+import { type Cleanup, noCleanup } from '../plan/cleanup.ts';
+import type { KeptSettings } from '../settings/kernel-settings.ts';
+import { ClientSearch, type Leaving } from './client-search.ts';
+
+/** Picks out of a dump of conntrack what has to happen around the deletion of some real servers. */
+export interface Search {
+  see(flow: Flow): void;
+  /** Called after the dump, however that ended; looks elsewhere for what is still missing. */
+  finish(): Promise<void>;
+  cleanupOf(leaving: Leaving): Cleanup;
+}
+
+export interface TcpSearchOptions {
+  readonly connections: IpvsConnections;
+  readonly settings: KeptSettings;
+  readonly log: Logger;
+  /** Above so many clients, they are only counted. */
+  readonly limit: number;
+}
+
+/** IPVS's own table is not read beyond so many entries. */
+const entryLimit = 20_000;
+
+/** The clients of TCP servers: in conntrack, and in IPVS's table where that knows more, or keeps what must be closed. */
+export class TcpSearch implements Search {
+  readonly #options: TcpSearchOptions;
+  readonly #search: ClientSearch;
+
+  constructor(leaving: readonly Leaving[], options: TcpSearchOptions) {
+    this.#options = options;
+    this.#search = new ClientSearch(leaving, options);
+  }
+
+  see(flow: Flow): void {
+    this.#search.see(flow);
+  }
+
+  async finish(): Promise<void> {
+    const { connections, settings, log } = this.#options;
+    if (!this.#search.isIncomplete && settings.expiresConnections) return;
+    const see = (connection: IpvsConnection) => this.#search.seeConnection(connection);
+    try {
+      const { isWhole, unreadable } = await connections.dump({ limit: entryLimit }, see);
+      if (!isWhole || unreadable > 0)
+        log.v(2)?.info('not all connections of IPVS were read', { isWhole, unreadable });
+    } catch (error) {
+      log.error('could not look up the connections of real servers that go', error);
+    }
+  }
+
+  cleanupOf(leaving: Leaving): Cleanup {
+    return this.#search.cleanupOf(leaving, { closes: !this.#options.settings.expiresConnections });
+  }
+}
+
+/** The flows of UDP servers. */
+export class UdpSearch implements Search {
+  readonly #flows: ReadonlyMap<string, Flow[]>;
+
+  constructor(leaving: readonly Leaving[]) {
+    this.#flows = new Map(leaving.map((one) => [endsKey(one), []]));
+  }
+
+  see(flow: Flow): void {
+    this.#flows.get(endsKey(endsOf(flow)))?.push(flow);
+  }
+
+  async finish(): Promise<void> {
+    // Datagrams whose flows cannot be found may be lost, and the servers go all the same.
+  }
+
+  cleanupOf(leaving: Leaving): Cleanup {
+    return { ...noCleanup, flows: this.#flows.get(endsKey(leaving)) ?? [] };
+  }
+}

@@ -1,0 +1,42 @@
+import type { Flow } from '../../conntrack/conntrack.ts';
+import type { ClientConnection } from '../../reset/reset.ts';
+
+/** A client whose connection to a real server is established. */
+export interface WaitingClient {
+  /** Its flow as conntrack knows it, or would. */
+  readonly flow: Flow;
+  /** False if conntrack knew nothing of it when it was asked: IPVS did. */
+  readonly isTracked: boolean;
+}
+
+/** What became known of a real server's clients. */
+export interface FoundClients {
+  /** How many there are. */
+  readonly count: number;
+  /** Those that can be reset: all of them, or none if there are too many in all. */
+  readonly waiting: readonly WaitingClient[];
+  /** How many active connections IPVS counted beyond those that were found. */
+  readonly missing: number;
+}
+
+/** What has to happen around the deletion of a real server, as it was looked up before. */
+export interface Cleanup {
+  /** Connections that IPVS would keep after the deletion: they are closed before it. `undefined` where it keeps none. */
+  readonly closing: readonly ClientConnection[] | undefined;
+  /** Clients that would not hear of the deletion if they only wait: they are sent a reset after it. */
+  readonly clients: FoundClients;
+  /**
+   * UDP flows to the real server. IPVS drops datagrams of a deleted server that belong to a flow which conntrack knows, until it
+   * has deleted its own entries some milliseconds later (ip_vs_conn_uses_old_conntrack); one that conntrack does not know goes to
+   * another server at once. So the flows are deleted right before the server, and those that a datagram made anew in between
+   * right after. A masqueraded flow is needed for the answer to a query on its way, and is deleted after the server only.
+   */
+  readonly flows: readonly Flow[];
+}
+
+/** A deletion around which nothing has to happen. */
+export const noCleanup: Cleanup = {
+  closing: undefined,
+  clients: { count: 0, waiting: [], missing: 0 },
+  flows: [],
+};
