@@ -36,8 +36,8 @@ export function buildFlows(options: ProxierOptions): Flows {
   const stale = new StaleFlows({
     ...{ conntrack, reader, clock },
     onReconciled: (reconciliation) => reporter.flowsReconciled(reconciliation),
-    onFailed: ({ family, error, isLast }) =>
-      log.error('could not delete stale conntrack flows', error, { family, givenUp: isLast }),
+    onFailed: ({ family, protocol, error, isLast: givenUp }) =>
+      log.error('could not delete stale conntrack flows', error, { family, protocol, givenUp }),
   });
   const onFailed = (count: number) => reporter.clientResets('failed', count);
   const clientResetter = new ClientResetter({

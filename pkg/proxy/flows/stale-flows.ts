@@ -18,6 +18,7 @@ export interface Reconciliation {
 /** A dump or a delete that failed. */
 export interface FailedReconciliation {
   readonly family: Family;
+  readonly protocol: Protocol;
   readonly error: unknown;
   /** It was tried often enough: what was asked for is given up. */
   readonly isLast: boolean;
@@ -127,7 +128,7 @@ class Worker {
   /** One dump for all that is asked for; what could not be done is asked for again, unless this was the last attempt. */
   async #try({ attempt, signal }: { attempt: number; signal: AbortSignal }): Promise<boolean> {
     const { clock, onReconciled, onFailed } = this.#options;
-    const { family } = this.#filter;
+    const { family, protocol } = this.#filter;
     const taken = new StaleFlowRules();
     let began = clock.now();
     try {
@@ -140,7 +141,7 @@ class Worker {
       if (signal.aborted) return false;
       const isLast = attempt === attempts;
       if (!isLast) this.#rules = StaleFlowRules.merged(taken, this.#rules);
-      onFailed({ family, error, isLast });
+      onFailed({ family, protocol, error, isLast });
       return false;
     }
   }

@@ -40,6 +40,7 @@ export interface Readings {
   readonly cleanups: FoundCleanups | undefined;
 }
 
+/** What a decision is made from: values, as they are at one moment. */
 export interface DecideInput {
   readonly readings: Readings;
   /** The drains that are decided about; others are left as they are. */
