@@ -190,7 +190,7 @@ export class Reconciler {
     if (drains.length > 0) await graceful.gracefulDeleteRS(drains, token);
     for (const operation of done) {
       if (isWantedAgain(operation) && graceful.inTerminationList(operation))
-        await graceful.moveRSOutOfGracefulDeleteList(operation, token);
+        await graceful.moveRSOutOfGracefulDeleteList(operation, token, { hasWeight: true });
       else if (operation.kind === 'addRealServer' && !replacements.isEmpty)
         replacements.added(operation.virtualServer, {
           ...operation.realServer,

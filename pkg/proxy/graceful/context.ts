@@ -1,4 +1,5 @@
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
+import { minutes } from '../../runner/clock.ts';
 import type { PodState } from '../changes/namespace-pods.ts';
 import type { Pods } from '../changes/pod-index.ts';
 import type { Ledger } from '../desired/ledger.ts';
@@ -19,6 +20,17 @@ export interface DrainContextSources {
   readonly scheduler: string;
   readonly timeout: number;
 }
+
+/** The context of a real server whose pod nobody knows: it drains until it is empty, or for a quarter of an hour. */
+export const detached: DrainContext = {
+  isWanted: false,
+  cause: 'endpoint',
+  pod: 'left',
+  timeout: minutes(15),
+  isExposed: false,
+  isAddressGone: false,
+  scheduler: 'rr',
+};
 
 /** What the rules of a drain depend on, as things are now. */
 export function drainContextOf(

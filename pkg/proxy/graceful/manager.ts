@@ -1,20 +1,14 @@
 import type { IpAddress } from '../../ip/address.ts';
-import type { RealServer, RealServerId, VirtualServerId } from '../../ipvs/ipvs.ts';
+import type { VirtualServerId } from '../../ipvs/ipvs.ts';
 import { seconds } from '../../runner/clock.ts';
 import type { MutexToken } from '../../runner/mutex.ts';
 import { Runner } from '../../runner/runner.ts';
 import type { FlowEnds } from '../flows/flow-ends.ts';
-import type { FailedOperation, ServerOperation } from '../plan/failed-operation.ts';
+import type { FailedOperation } from '../plan/failed-operation.ts';
 import type { PlannedRealServer } from '../plan/input.ts';
 import { DrainChecker, type GracefulOptions } from './checker.ts';
 import type { FinishedDrain } from './decide.ts';
 import { type DrainGroup, DrainList, type DrainRequest, uniqueRS } from './list.ts';
-
-/** A real server; with its weight if it has been set already. */
-export interface WeighedRealServer {
-  readonly virtualServer: VirtualServerId;
-  readonly realServer: RealServerId & { readonly weight?: number };
-}
 
 /** At most so many virtual servers are read, one dump each, before others get this much time. */
 const checksAtOnce = 50;
@@ -87,24 +81,22 @@ export class GracefulTerminationManager {
   }
 
   /**
-   * Takes a real server off the list that is wanted again: unless it has a weight already, it gets weight 1 in place, and its
-   * connections carry on. Throws if it is not on the list, or cannot be changed.
+   * Takes a real server off the list that is wanted again: unless it has its weight back already, it gets weight 1 in place, and
+   * its connections carry on. Throws if it is not on the list, or cannot be changed.
    */
   async moveRSOutOfGracefulDeleteList(
-    { virtualServer, realServer }: WeighedRealServer,
+    ends: FlowEnds,
     token: MutexToken,
+    { hasWeight = false } = {},
   ): Promise<void> {
     token.check();
-    const drain = this.#list.find({ virtualServer, realServer });
-    if (drain === undefined)
-      throw new Error(`${uniqueRS({ virtualServer, realServer })} is not on the termination list`);
-    if (realServer.weight === undefined || realServer.weight === 0) {
-      const weighed: RealServer = { ...drain.request.realServer, weight: 1 };
-      const podUid = drain.request.podUid ?? '';
-      const operation: ServerOperation = {
-        ...{ kind: 'weighRealServer', virtualServer, realServer: weighed, podUid },
-      };
-      const [failed] = await this.#options.apply([operation], token);
+    const drain = this.#list.find(ends);
+    if (drain === undefined) throw new Error(`${uniqueRS(ends)} is not on the termination list`);
+    if (!hasWeight) {
+      const { virtualServer, realServer, podUid = '' } = drain.request;
+      const weighed = { ...realServer, weight: 1 };
+      const operation = { kind: 'weighRealServer', virtualServer, realServer: weighed } as const;
+      const [failed] = await this.#options.apply([{ ...operation, podUid }], token);
       if (failed !== undefined) throw failed.error;
     }
     this.#checker.end(drain, 'wanted');

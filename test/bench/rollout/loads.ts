@@ -102,10 +102,10 @@ export async function keepAlive(
 /** How connections ended that outlast their pod. */
 export class StreamTally {
   /** Ended by a reset while waiting, or at the next packet. */
-  told = 0;
-  /** Nobody told it: it found out by its own timeout, or did not before the load ended. */
+  reset = 0;
+  /** No reset came: it found out by its own timeout, or did not before the load ended. */
   silent = 0;
-  /** The longest time from the pod's end until a client was told, in milliseconds. */
+  /** The longest time from the pod's end until a client got a reset, in milliseconds. */
   slowest = 0;
   /** Ended although its pod was there. */
   harmed = 0;
@@ -123,7 +123,7 @@ export interface StreamOptions {
   readonly patience?: number;
 }
 
-/** Streams that talk now and then, or only wait; who ends, and how it is told, is counted. */
+/** Streams that talk now and then, or only wait; who ends, and how it learns of it, is counted. */
 export async function streams(
   tally: StreamTally,
   {
@@ -150,7 +150,7 @@ export async function streams(
         tally.openTo.set(server, (tally.openTo.get(server) ?? 0) + 1);
         const end = await watchStream(connection, { isWaiting, signal });
         connection.close();
-        // One that is still open when the load ends counts only if its pod ended and nobody told it.
+        // One that is still open when the load ends counts only if its pod ended and no reset came.
         if (end !== undefined || endedAt(server) !== undefined)
           settle(tally, { end: end ?? 'timeout', endedAt: endedAt(server) });
       }
@@ -187,7 +187,7 @@ function settle(
     tally.silent++;
     return;
   }
-  tally.told++;
+  tally.reset++;
   tally.slowest = Math.max(tally.slowest, performance.now() - endedAt);
 }
 

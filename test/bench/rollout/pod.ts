@@ -20,7 +20,7 @@ export function nodePort(port: number): number {
   return 30_000 + (port % 1_000);
 }
 
-/** A pod that behaves as a real one: it serves until it is told to end, finishes what it began, and is cut off at last. */
+/** A pod that behaves as a real one: it serves until a signal ends it, finishes what it began, and is cut off at last. */
 export class Pod {
   readonly name: string;
   readonly uid: string;
@@ -53,7 +53,7 @@ export class Pod {
     for (const stop of this.#listeners.splice(0)) stop();
   }
 
-  /** The end of the grace period: the network first, so that nobody is told by the pod itself. */
+  /** The end of the grace period: the network first, so that the pod itself resets nobody. */
   kill(): void {
     this.cut();
     for (const close of [...this.#closers]) close();

@@ -222,7 +222,7 @@ async function afterLoss(
     }),
   ];
   // The minute of unanswered packets begins with the first of them.
-  for (let second = 0; second < 90 && lost.told + lost.silent < lostAtOnce; second++)
+  for (let second = 0; second < 90 && lost.reset + lost.silent < lostAtOnce; second++)
     await sleep(1_000);
   stop.abort();
   await Promise.all([...loads, ...held]);

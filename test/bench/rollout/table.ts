@@ -17,10 +17,10 @@ const streamHead = [
   'drains',
   'scheduler',
   'streams',
-  'told',
+  'reset',
   'silent',
   'harmed',
-  'longest until told, ms',
+  'longest until reset, ms',
 ];
 const connectionHead = ['drains', 'scheduler', 'connections opened to pods that were gone'];
 
@@ -68,7 +68,7 @@ export function print(results: readonly Result[]): string {
               mode,
               scheduler,
               name,
-              tally.told,
+              tally.reset,
               tally.silent,
               tally.harmed,
               Math.round(tally.slowest),
