@@ -36,6 +36,18 @@ export class KnownNames {
     return this.#namesByNamespace.get(namespace)?.has(name) === true;
   }
 
+  /** The names that neither of two others has: looked at by namespace, as there may be tens of thousands. */
+  without(one: KnownNames, other: KnownNames): ObjectName[] {
+    const found: ObjectName[] = [];
+    for (const [namespace, names] of this.#namesByNamespace) {
+      const [ofOne, ofOther] = [one, other].map((some) => some.#namesByNamespace.get(namespace));
+      for (const name of names)
+        if (ofOne?.has(name) !== true && ofOther?.has(name) !== true)
+          found.push({ namespace, name });
+    }
+    return found;
+  }
+
   *[Symbol.iterator](): IterableIterator<ObjectName> {
     for (const [namespace, names] of this.#namesByNamespace)
       for (const name of names) yield { namespace, name };

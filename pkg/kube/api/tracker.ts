@@ -103,9 +103,7 @@ export class ObjectTracker {
     this.#pass = undefined;
     for (const name of pass.deleted) this.#gone.add(name);
     const known = this.#knownBefore;
-    const omitted: ObjectName[] = [];
-    for (const name of this.#known)
-      if (!pass.seen.has(name) && !this.#gone.has(name)) omitted.push(name);
+    const omitted = this.#known.without(pass.seen, this.#gone);
     const isUnconfirmed = isDoubtful(this.#kind, { omitted, known });
     const isNew = isUnconfirmed && omitted.some((name) => !this.#unconfirmed.has(name));
     for (const name of omitted) (isUnconfirmed ? this.#unconfirmed : this.#gone).add(name);

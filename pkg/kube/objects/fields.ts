@@ -27,22 +27,32 @@ export interface Item {
   readonly path: string;
 }
 
+/** Where the object is from. */
+interface Place {
+  readonly parent: Fields | undefined;
+  readonly key: string;
+  readonly index?: number;
+  readonly problems: Problems;
+}
+
 /**
  * One JSON object of which nothing is known: reads fields by name and notes a problem, with the whole path
  * of the field, where a value has another type than the API says. Absent and null are the same.
  */
 export class Fields {
   readonly #values: Readonly<Record<string, unknown>>;
-  readonly #place: { readonly parent: Fields | undefined; readonly key: string };
+  readonly #parent: Fields | undefined;
+  readonly #key: string;
+  /** The place in an array; -1 for none. The path is put together when a problem asks for it. */
+  readonly #index: number;
   readonly #problems: Problems;
 
-  private constructor(
-    values: Readonly<Record<string, unknown>>,
-    { parent, key, problems }: { parent: Fields | undefined; key: string; problems: Problems },
-  ) {
+  private constructor(values: Readonly<Record<string, unknown>>, place: Place) {
     this.#values = values;
-    this.#place = { parent, key };
-    this.#problems = problems;
+    this.#parent = place.parent;
+    this.#key = place.key;
+    this.#index = place.index ?? -1;
+    this.#problems = place.problems;
   }
 
   /** The fields of a whole object; none at all, with a problem, if it is no object. */
@@ -53,8 +63,8 @@ export class Fields {
 
   /** The path of a field from the top: `spec.ports[1].port`; without a name that of the object itself. */
   path(name = ''): string {
-    const { parent, key } = this.#place;
-    const own = parent === undefined ? '' : parent.path(key);
+    const key = this.#index < 0 ? this.#key : `${this.#key}[${this.#index}]`;
+    const own = this.#parent === undefined ? '' : this.#parent.path(key);
     return own === '' || name === '' ? own + name : `${own}.${name}`;
   }
 
@@ -123,12 +133,13 @@ export class Fields {
   /** The objects of an array, those left out that are none. */
   objects(name: string): Fields[] {
     const result: Fields[] = [];
-    for (const [index, value] of this.#array(name).entries()) {
-      const key = `${name}[${index}]`;
+    this.#array(name).forEach((value, index) => {
       if (isObject(value))
-        result.push(new Fields(value, { parent: this, key, problems: this.#problems }));
-      else this.problem(key, `is ${kindOf(value)}, not an object`);
-    }
+        result.push(
+          new Fields(value, { parent: this, key: name, index, problems: this.#problems }),
+        );
+      else this.problem(`${name}[${index}]`, `is ${kindOf(value)}, not an object`);
+    });
     return result;
   }
 

@@ -1,5 +1,6 @@
 import { type Family, families, type IpAddress } from '../../ip/address.ts';
 import { type Prefix, parsePrefix } from '../../ip/prefix.ts';
+import type { Protocol } from '../../ip/protocol.ts';
 import type { ObjectName, Service, ServicePortSpec } from '../types.ts';
 import { type Fields, type Item, quoted } from './fields.ts';
 import { compact } from './pool.ts';
@@ -103,29 +104,34 @@ function addresses(spec: Fields, items: readonly Item[]): IpAddress[] {
   return [...result];
 }
 
+/** The ports of a protocol that were read, by name and by number. */
+interface KnownPorts {
+  readonly byName: Map<string, Fields>;
+  readonly byNumber: Map<number, Fields>;
+}
+
 /** Ports that are wrong, or that another port of the Service already stands for, are left out. */
 function ports(spec: Fields): ServicePortSpec[] {
-  const byName = new Map<string, Fields>();
-  const byNumber = new Map<string, Fields>();
-  return spec.objects('ports').flatMap((port) => {
+  const known = new Map<Protocol, KnownPorts>();
+  const found: ServicePortSpec[] = [];
+  for (const port of spec.objects('ports')) {
     const reduced = servicePort(port);
-    if (reduced === undefined) return [];
+    if (reduced === undefined) continue;
     const { name, port: number, protocol } = reduced;
-    const nameKey = `${name}/${protocol}`;
-    const numberKey = `${number}/${protocol}`;
-    const sameName = byName.get(nameKey);
-    const sameNumber = byNumber.get(numberKey);
+    const { byName, byNumber } = known.get(protocol) ?? { byName: new Map(), byNumber: new Map() };
+    if (byName.size === 0) known.set(protocol, { byName, byNumber });
+    const [sameName, sameNumber] = [byName.get(name), byNumber.get(number)];
     const owner = sameName ?? sameNumber;
     if (owner !== undefined) {
-      const what =
-        sameName === undefined ? `port ${numberKey}` : `name ${quoted(name)}/${protocol}`;
-      port.problem('', `${what} is already that of ${owner.path()}`);
-      return [];
+      const what = sameName === undefined ? `port ${number}` : `name ${quoted(name)}`;
+      port.problem('', `${what}/${protocol} is already that of ${owner.path()}`);
+      continue;
     }
-    byName.set(nameKey, port);
-    byNumber.set(numberKey, port);
-    return [reduced];
-  });
+    byName.set(name, port);
+    byNumber.set(number, port);
+    found.push(reduced);
+  }
+  return found;
 }
 
 function servicePort(port: Fields): ServicePortSpec | undefined {

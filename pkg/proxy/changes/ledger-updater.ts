@@ -85,9 +85,10 @@ export class LedgerUpdater {
   async enter(node: NodeContext, { isComplete = false } = {}): Promise<Entered> {
     const { store, ledger, clock } = this.#options;
     store.expire();
+    const yielder = new Yielder(() => clock.now());
+    while (store.markSome()) if (yielder.isDue) await yielder.yieldIfDue();
     const { services, triggers } = store.takeDirty();
     this.#queue.add(services);
-    const yielder = new Yielder(() => clock.now());
     const began = clock.now();
     do {
       for (const service of this.#queue.takeDue(clock.now(), (key) => this.#tasks.has(key)))

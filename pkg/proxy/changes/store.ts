@@ -20,6 +20,9 @@ import { type Trigger, Triggers } from './triggers.ts';
 /** How long an endpoint that is in no slice any more counts as moving to another one, in milliseconds. */
 const vanishTime = 500;
 
+/** So many Services are looked at before others get a turn. */
+const markedAtOnce = 2_000;
+
 /** Endpoints that left a slice of a Service and may come back. */
 interface Vanished {
   readonly service: string;
@@ -47,6 +50,8 @@ export class Store {
   #dirty = new Set<string>();
   /** What changed of each Service since it was entered last. */
   readonly #changes = new Map<string, ChangeCollector>();
+  /** Services that are being marked. */
+  #marking: Iterator<undefined> | undefined;
   #node: Node | undefined;
 
   /**
@@ -107,18 +112,35 @@ export class Store {
 
   /** What changed since the last call. */
   takeDirty(): DirtyServices {
+    while (this.markSome());
     const taken = { services: this.#dirty, triggers: this.#triggers.take() };
     this.#dirty = new Set();
     return taken;
   }
 
   get isDirty(): boolean {
-    return this.#dirty.size > 0;
+    return this.#dirty.size > 0 || this.#marking !== undefined;
   }
 
-  /** Marks Services whose footprint depends on something else that changed. */
+  /** Marks Services whose footprint depends on something else that changed; which those are is found out by {@link markSome}. */
   markDirty(depends: (service: Service) => boolean): void {
+    this.#marking = this.#marks(depends, this.#marking);
+  }
+
+  /** Marks some of those that {@link markDirty} asks for, so many that others wait for milliseconds only; whether there are more. */
+  markSome(): boolean {
+    if (this.#marking?.next().done === true) this.#marking = undefined;
+    return this.#marking !== undefined;
+  }
+
+  *#marks(
+    depends: (service: Service) => boolean,
+    before: Iterator<undefined> | undefined,
+  ): Generator<undefined> {
+    while (before !== undefined && before.next().done !== true) yield undefined;
+    let count = 0;
     for (const [key, service] of this.#services) {
+      if (++count % markedAtOnce === 0) yield undefined;
       if (!depends(service)) continue;
       this.#dirty.add(key);
       this.markWhole(key);

@@ -1,0 +1,123 @@
+/**
+ * How long single stretches of work hold the event loop where a cluster is unusually big, natively and without a kernel:
+ * `hack/run node test/bench/stretches.ts`. Time is that of the thread's CPU, as the median and the longest of several runs; the first
+ * ones find a cold engine.
+ */
+import { ObjectTracker } from '../../pkg/kube/api/tracker.ts';
+import { Reducer } from '../../pkg/kube/objects/reduce.ts';
+import { Store } from '../../pkg/proxy/changes/store.ts';
+import type { NodeContext } from '../../pkg/proxy/desired/footprint.ts';
+import { footprintsByPort } from '../../pkg/proxy/desired/footprints.ts';
+import { Keys } from '../../pkg/proxy/desired/keys.ts';
+import { Ledger } from '../../pkg/proxy/desired/ledger.ts';
+import type { PortFootprint } from '../../pkg/proxy/desired/port-footprint.ts';
+import { endpoint, owner, service, servicePort, slice } from '../support/objects.ts';
+import { setService } from '../support/proxier.ts';
+import { service as rawService } from './objects.ts';
+import { printTime } from './run.ts';
+
+const node: NodeContext = {
+  nodeName: 'here',
+  zone: 'zone-1',
+  scheduler: 'rr',
+  nodePortAddresses: [],
+  nodeAddresses: new Set(),
+};
+
+const manyPorts = Array.from({ length: 20_000 }, (_, index) =>
+  servicePort({ name: `p${index}`, port: index + 1 }),
+);
+const bigSlices = Array.from({ length: 100 }, (_, index) =>
+  slice(
+    Array.from({ length: 100 }, (__, pod) =>
+      endpoint(`10.9.${index}.${pod}`, { zoneHints: [`zone-${pod % 3}`] }),
+    ),
+    { name: `web-${index}` },
+  ),
+);
+
+const rawManyPorts = {
+  ...rawService(1),
+  spec: {
+    ...(rawService(1) as { spec: object }).spec,
+    ports: manyPorts.map(({ name, port, protocol }) => ({ name, port, protocol })),
+  },
+};
+stretch('a Service of 20,000 ports is reduced', () => {
+  const reducer = new Reducer();
+  return [() => reducer.change('Service', rawManyPorts)];
+});
+
+const bigService = { service: service(), slices: bigSlices, vanished: [] };
+stretch('a step of the footprint of a port with 10,000 endpoints', () =>
+  steps(footprintsByPort(bigService, node)),
+);
+const portService = { service: service({ ports: manyPorts }), slices: [], vanished: [] };
+stretch('a step of the footprint of a Service of 20,000 ports', () =>
+  steps(footprintsByPort(portService, node)),
+);
+
+stretch('the ledger takes a port with 10,000 endpoints', () => {
+  const ledger = new Ledger();
+  const [first, second] = [bigFootprint(), bigFootprint()];
+  const enter = (some: PortFootprint) => () =>
+    ledger.set(owner('shop/web', 1), some, { part: 'http', touched: new Keys() });
+  return [enter(first), enter(second)];
+});
+
+stretch('50,000 Services are marked', () => {
+  const store = new Store(() => 0);
+  for (let index = 0; index < 50_000; index++)
+    store.apply(setService(service({ name: `s${index}` })));
+  store.takeDirty();
+  return [() => store.markDirty(() => true)];
+});
+
+stretch('the end of a list of 50,000 objects', () => {
+  const none = () => undefined;
+  const tracker = new ObjectTracker('Service', {
+    ...{ set: none, delete: none, synced: none, unconfirmed: none, confirmed: none },
+  });
+  const read = (from: number) => {
+    tracker.startPass();
+    for (let index = from; index < 50_000; index++)
+      tracker.item({
+        metadata: { namespace: 'shop', name: `s${index}`, resourceVersion: `${index + 1}` },
+        spec: {},
+      });
+  };
+  read(0);
+  tracker.endPass('50001');
+  read(20_000);
+  return [() => tracker.endPass('50002')];
+});
+
+function bigFootprint(): PortFootprint {
+  for (const step of footprintsByPort(bigService, node)) if (step !== undefined) return step;
+  throw new Error('the Service has no port');
+}
+
+/** Each step of a generator, one by one. */
+function* steps(generator: Iterator<unknown>): Generator<() => void> {
+  for (let isOver = false; !isOver; )
+    yield () => {
+      isOver = generator.next().done === true;
+    };
+}
+
+/** Prints how long the longest piece of some work takes. */
+function stretch(name: string, prepare: () => Iterable<() => unknown>): void {
+  const runs = Array.from({ length: 9 }, () => {
+    let longest = 0;
+    for (const piece of prepare()) {
+      const start = process.threadCpuUsage();
+      piece();
+      const { user, system } = process.threadCpuUsage(start);
+      longest = Math.max(longest, (user + system) / 1000);
+    }
+    return longest;
+  });
+  const sorted = runs.toSorted((one, other) => one - other);
+  const median = sorted[Math.floor(sorted.length / 2)] ?? 0;
+  console.log(`${name}: ${printTime(median)}, at most ${printTime(sorted.at(-1) ?? 0)}`);
+}
