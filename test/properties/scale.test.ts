@@ -298,7 +298,7 @@ test.each(endpointCases)(
 
 /** The kernel tells of all real servers of a virtual server or of none: what looks after drains has to look at each. */
 function isAboutDump(line: string): boolean {
-  return line.startsWith('pkg/proxy/graceful/manager.ts ') || line.startsWith('pkg/ipvs/ipvs.ts ');
+  return line.startsWith('pkg/proxy/graceful/checker.ts ') || line.startsWith('pkg/ipvs/ipvs.ts ');
 }
 
 /** A Service with a TCP port, a UDP port and node ports, of which each endpoint serves both. */

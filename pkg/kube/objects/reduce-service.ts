@@ -118,10 +118,9 @@ function ports(spec: Fields): ServicePortSpec[] {
     const reduced = servicePort(port);
     if (reduced === undefined) continue;
     const { name, port: number, protocol } = reduced;
-    const { byName, byNumber } = known.get(protocol) ?? { byName: new Map(), byNumber: new Map() };
-    if (byName.size === 0) known.set(protocol, { byName, byNumber });
-    const [sameName, sameNumber] = [byName.get(name), byNumber.get(number)];
-    const owner = sameName ?? sameNumber;
+    const { byName, byNumber } = knownOf(known, protocol);
+    const sameName = byName.get(name);
+    const owner = sameName ?? byNumber.get(number);
     if (owner !== undefined) {
       const what = sameName === undefined ? `port ${number}` : `name ${quoted(name)}`;
       port.problem('', `${what}/${protocol} is already that of ${owner.path()}`);
@@ -132,6 +131,15 @@ function ports(spec: Fields): ServicePortSpec[] {
     found.push(reduced);
   }
   return found;
+}
+
+function knownOf(known: Map<Protocol, KnownPorts>, protocol: Protocol): KnownPorts {
+  let ofProtocol = known.get(protocol);
+  if (ofProtocol === undefined) {
+    ofProtocol = { byName: new Map(), byNumber: new Map() };
+    known.set(protocol, ofProtocol);
+  }
+  return ofProtocol;
 }
 
 function servicePort(port: Fields): ServicePortSpec | undefined {
