@@ -1,16 +1,21 @@
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { protobufType } from './protobuf-encode.ts';
 import type { ApiError } from './status.ts';
 import { notAcceptable } from './status.ts';
 
-/** In which form objects are wanted. */
-export type Form = 'objects' | 'table';
+/** In which form objects are wanted: in JSON as they are or as tables, or as they are in protobuf. */
+export type Form = 'objects' | 'table' | 'protobuf';
 
 /** The first form of an Accept header that can be made; 406 if there is none. */
-export function formOf(accept: string | undefined): Form {
+export function formOf(
+  accept: string | undefined,
+  { canProtobuf }: { canProtobuf: boolean },
+): Form {
   for (const part of (accept || '*/*').split(',')) {
     const [type = '', ...parameters] = part.split(';').map((piece) => piece.trim());
+    if (type === protobufType && canProtobuf) return 'protobuf';
     if (!['application/json', 'application/*', '*/*'].includes(type)) continue;
     const as = parameters.find((parameter) => parameter.startsWith('as='));
     if (as === undefined) return 'objects';

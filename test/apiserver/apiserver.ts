@@ -39,6 +39,8 @@ export interface ApiServerOptions {
   readonly historyLimit?: number;
   /** Milliseconds between bookmarks, a minute if not given. */
   readonly bookmarkInterval?: number;
+  /** Whether lists and watches are answered in protobuf to those who ask for it; without validation never, as it cannot hold everything. */
+  readonly protobuf?: boolean;
   readonly clock?: Clock;
 }
 
@@ -96,6 +98,7 @@ export class ApiServer implements AsyncDisposable {
       clock,
       bookmarkInterval,
       isValidating,
+      hasProtobuf: () => this.isValidating && options.protobuf !== false,
     };
     const handler = makeHandler({
       context,

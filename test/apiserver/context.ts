@@ -13,4 +13,6 @@ export interface Context {
   readonly bookmarkInterval: number;
   /** Whether requests may be refused for what their objects say. */
   readonly isValidating: () => boolean;
+  /** Whether lists and watches are answered in protobuf to those who ask for it. */
+  readonly hasProtobuf: () => boolean;
 }

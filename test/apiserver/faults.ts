@@ -15,7 +15,7 @@ export type Effect =
       readonly kind: 'body';
       readonly code: number;
       readonly contentType: string;
-      readonly body: string;
+      readonly body: string | Uint8Array;
     }
   /** It waits, then goes on; milliseconds. */
   | { readonly kind: 'delay'; readonly milliseconds: number }

@@ -148,8 +148,9 @@ describe('objects', () => {
 
 describe('requests', () => {
   it.each([
-    ['application/vnd.kubernetes.protobuf', 406],
+    ['application/vnd.kubernetes.protobuf', 200],
     ['application/vnd.kubernetes.protobuf,application/json', 200],
+    ['application/cbor', 406],
     ['application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json', 200],
     ['*/*', 200],
   ])('that accept %s', async (accept, code) => {

@@ -8,6 +8,7 @@ import type { Effect } from './faults.ts';
 import { serveList } from './list.ts';
 import { serveObject } from './objects-api.ts';
 import { decodeProtobuf, isProtobuf } from './protobuf.ts';
+import { hasProtobuf } from './protobuf-encode.ts';
 import { parseRequest } from './request.ts';
 import type { LoggedRequest } from './request-log.ts';
 import { ApiError, noSuchPath, tooLarge, unauthorized, unsupportedMediaType } from './status.ts';
@@ -90,7 +91,9 @@ async function serveResource({ context }: HandlerOptions, exchange: Exchange): P
   const { request, message, response, effect } = exchange;
   const { resource } = request;
   if (resource === undefined) throw noSuchPath();
-  const form = formOf(message.headers.accept);
+  const isMany = request.verb === 'watch' || request.verb === 'list';
+  const canProtobuf = isMany && context.hasProtobuf() && hasProtobuf(resource.kind);
+  const form = formOf(message.headers.accept, { canProtobuf });
   if (request.verb === 'watch') return serveWatch(context, request, { response, form, effect });
   if (request.verb === 'list') return serveList(context, request, { response, form });
   const contentType = message.headers['content-type'] ?? 'application/json';
@@ -116,11 +119,13 @@ function logRequest(
     userAgent: message.headers['user-agent'] ?? '',
     user,
     code: 0,
+    contentType: '',
     isOver: false,
   };
   const writeHead = response.writeHead.bind(response) as (...given: unknown[]) => ServerResponse; // its overloads do not matter here
   response.writeHead = (code: number, ...rest: unknown[]) => {
     request.code = code;
+    request.contentType = contentTypeOf(rest);
     const result = writeHead(code, ...rest);
     context.log.changed();
     return result;
@@ -131,6 +136,16 @@ function logRequest(
   });
   context.log.add(request);
   return request;
+}
+
+/** What a head says; its headers come last. */
+function contentTypeOf(rest: readonly unknown[]): string {
+  const headers = rest.at(-1);
+  const type =
+    typeof headers === 'object' && headers !== null && 'content-type' in headers
+      ? headers['content-type']
+      : '';
+  return String(type);
 }
 
 async function readBody(message: IncomingMessage): Promise<Buffer> {

@@ -3,6 +3,7 @@ import { answerPieces, type Form } from './answer.ts';
 import type { Context } from './context.ts';
 import { itemText } from './event-views.ts';
 import type { Json } from './objects.ts';
+import { encodeList, protobufType } from './protobuf-encode.ts';
 import type { ApiRequest } from './request.ts';
 import { apiVersionOf, type Resource } from './resources.ts';
 import { parseSelector, type Selector } from './selectors.ts';
@@ -14,7 +15,7 @@ import {
   noSuchPath,
   tooLargeVersion,
 } from './status.ts';
-import type { Store, Stored } from './store.ts';
+import { objectOf, type Store, type Stored } from './store.ts';
 import { tablePieces } from './tables.ts';
 
 /** The state that a list shows, or the part of it that begins after a key. */
@@ -39,6 +40,12 @@ export async function serveList(
   const selects = selectorOf(request, resource);
   const page = pageOf(context, resource.storage, readOptions(query));
   const { items, metadata } = cut(page, selects, hasSelector(query));
+  if (form === 'protobuf') {
+    response.writeHead(200, { 'content-type': protobufType });
+    const kind = `${resource.kind}List`;
+    const head = { kind, apiVersion: apiVersionOf(resource), metadata };
+    return void response.end(encodeList(head, items.map(objectOf)));
+  }
   if (form === 'objects') return answerPieces(response, listPieces(resource, items, metadata));
   const include = query.get('includeObject') ?? 'Metadata';
   await answerPieces(

@@ -31,6 +31,7 @@ describe('decodeProtobuf', () => {
         ],
         publishNotReadyAddresses: false,
       },
+      status: { loadBalancer: {} },
     });
   });
 

@@ -1,15 +1,23 @@
 import type { Json } from './objects.ts';
 import { badRequest } from './status.ts';
 
-/** A message: its fields by number, each with its name in JSON and its type. `[]` is a list, `{}` a map of texts. */
-interface Message {
+/**
+ * A message: its fields by number, each with its name in JSON and its type. `[]` is a list, `{}` a map of texts. With `?` the API has
+ * a pointer, which is written where it is there and not left out where it is empty.
+ */
+export interface Message {
   readonly [number: number]: readonly [name: string, type: FieldType];
 }
 
-type FieldType =
+/** What a field holds. */
+export type FieldType =
   | 'text'
+  | 'text?'
   | 'number'
+  | 'number?'
   | 'boolean'
+  | 'boolean?'
+  | 'any'
   | 'text[]'
   | 'text{}'
   | 'time'
@@ -23,7 +31,9 @@ const metadata: Message = {
   3: ['namespace', 'text'],
   5: ['uid', 'text'],
   6: ['resourceVersion', 'text'],
+  7: ['generation', 'number'],
   8: ['creationTimestamp', 'time'],
+  9: ['deletionTimestamp', 'time'],
   11: ['labels', 'text{}'],
   12: ['annotations', 'text{}'],
   14: ['finalizers', 'text[]'],
@@ -32,10 +42,10 @@ const metadata: Message = {
 const servicePort: Message = {
   1: ['name', 'text'],
   2: ['protocol', 'text'],
-  3: ['port', 'number'],
+  3: ['port', 'number?'], // no pointer, but in JSON even if it is 0
   4: ['targetPort', 'integer or text'],
   5: ['nodePort', 'number'],
-  6: ['appProtocol', 'text'],
+  6: ['appProtocol', 'text?'],
 };
 
 const serviceSpec: Message = {
@@ -51,20 +61,89 @@ const serviceSpec: Message = {
   11: ['externalTrafficPolicy', 'text'],
   12: ['healthCheckNodePort', 'number'],
   13: ['publishNotReadyAddresses', 'boolean'],
-  14: ['sessionAffinityConfig', { 1: ['clientIP', { 1: ['timeoutSeconds', 'number'] }] }],
-  17: ['ipFamilyPolicy', 'text'],
+  14: ['sessionAffinityConfig', { 1: ['clientIP', { 1: ['timeoutSeconds', 'number?'] }] }],
+  17: ['ipFamilyPolicy', 'text?'],
   18: ['clusterIPs', 'text[]'],
   19: ['ipFamilies', 'text[]'],
-  20: ['allocateLoadBalancerNodePorts', 'boolean'],
-  21: ['loadBalancerClass', 'text'],
-  22: ['internalTrafficPolicy', 'text'],
-  23: ['trafficDistribution', 'text'],
+  20: ['allocateLoadBalancerNodePorts', 'boolean?'],
+  21: ['loadBalancerClass', 'text?'],
+  22: ['internalTrafficPolicy', 'text?'],
+  23: ['trafficDistribution', 'text?'],
 };
 
-/** The kinds that kubectl sends in protobuf whatever the server says: those of `create service` and `create namespace`. */
-const kinds: Readonly<Record<string, Message>> = {
-  Service: { 1: ['metadata', metadata], 2: ['spec', serviceSpec] },
+const endpoint: Message = {
+  1: ['addresses', 'text[]'],
+  2: [
+    'conditions',
+    { 1: ['ready', 'boolean?'], 2: ['serving', 'boolean?'], 3: ['terminating', 'boolean?'] },
+  ],
+  3: ['hostname', 'text?'],
+  4: [
+    'targetRef',
+    { 1: ['kind', 'text'], 2: ['namespace', 'text'], 3: ['name', 'text'], 4: ['uid', 'text'] },
+  ],
+  6: ['nodeName', 'text?'],
+  7: ['zone', 'text?'],
+  8: [
+    'hints',
+    { 1: ['forZones', [{ 1: ['name', 'text'] }]], 2: ['forNodes', [{ 1: ['name', 'text'] }]] },
+  ],
+};
+
+const endpointPort: Message = {
+  1: ['name', 'text?'],
+  2: ['protocol', 'text?'],
+  3: ['port', 'number?'],
+  4: ['appProtocol', 'text?'],
+};
+
+const ingress: Message = { 1: ['ip', 'text'], 2: ['hostname', 'text'], 3: ['ipMode', 'text?'] };
+
+const nodeSpec: Message = {
+  1: ['podCIDR', 'text'],
+  3: ['providerID', 'text'],
+  4: ['unschedulable', 'boolean'],
+  5: ['taints', [{ 1: ['key', 'text'], 2: ['value', 'text'], 3: ['effect', 'text'] }]],
+  7: ['podCIDRs', 'text[]'],
+};
+
+const statusDetails: Message = {
+  1: ['name', 'text'],
+  2: ['group', 'text'],
+  3: ['kind', 'text'],
+  4: ['causes', [{ 1: ['reason', 'text'], 2: ['message', 'text'], 3: ['field', 'text'] }]],
+  5: ['retryAfterSeconds', 'number'],
+};
+
+/**
+ * The kinds that kubectl sends in protobuf whatever the server says, those of `create service` and `create namespace`; and those that a
+ * proxy asks for.
+ */
+export const kinds: Readonly<Record<string, Message>> = {
+  Service: {
+    1: ['metadata', metadata],
+    2: ['spec', serviceSpec],
+    3: ['status', { 1: ['loadBalancer', { 1: ['ingress', [ingress]] }] }],
+  },
   Namespace: { 1: ['metadata', metadata] },
+  EndpointSlice: {
+    1: ['metadata', metadata],
+    2: ['endpoints', [endpoint]],
+    3: ['ports', [endpointPort]],
+    4: ['addressType', 'text'],
+  },
+  Node: {
+    1: ['metadata', metadata],
+    2: ['spec', nodeSpec],
+    3: ['status', { 5: ['addresses', [{ 1: ['type', 'text'], 2: ['address', 'text'] }]] }],
+  },
+  Status: {
+    2: ['status', 'text'],
+    3: ['message', 'text'],
+    4: ['reason', 'text'],
+    5: ['details', statusDetails],
+    6: ['code', 'number'],
+  },
 };
 
 /** Whether a content type is Kubernetes' protobuf. */
@@ -98,15 +177,23 @@ function decode(bytes: Uint8Array, message: Message): Json {
       result[name] = { ...(result[name] as Json | undefined), ...(value as Json) };
     else if (type === 'text[]' || Array.isArray(type))
       result[name] = [...((result[name] as unknown[] | undefined) ?? []), value];
-    else if (value !== '' && value !== 0 && value !== undefined) result[name] = value;
+    else if (isKept(type, value)) result[name] = value;
   }
   return result;
 }
 
+/** What is no pointer is left out of JSON where it is empty. */
+function isKept(type: FieldType, value: unknown): boolean {
+  const isPointer = typeof type === 'string' && type.endsWith('?');
+  return value !== undefined && (isPointer || (value !== '' && value !== 0));
+}
+
 function valueOf({ bytes, value }: Field, type: FieldType): unknown {
-  if (type === 'number') return value;
-  if (type === 'boolean') return value !== 0;
-  if (type === 'text' || type === 'text[]') return Buffer.from(bytes).toString();
+  if (type === 'number' || type === 'number?') return value;
+  if (type === 'boolean' || type === 'boolean?') return value !== 0;
+  if (type === 'any') return bytes;
+  if (type === 'text' || type === 'text?' || type === 'text[]')
+    return Buffer.from(bytes).toString();
   if (type === 'text{}') {
     const { key = '', value: text = '' } = decode(bytes, {
       1: ['key', 'text'],
@@ -116,7 +203,9 @@ function valueOf({ bytes, value }: Field, type: FieldType): unknown {
   }
   if (type === 'time') {
     const { seconds } = decode(bytes, { 1: ['seconds', 'number'] });
-    return seconds === undefined ? undefined : new Date(Number(seconds) * 1000).toISOString();
+    return seconds === undefined
+      ? undefined
+      : new Date(Number(seconds) * 1000).toISOString().replace('.000Z', 'Z');
   }
   if (type === 'integer or text') {
     const { integer = 0, text } = decode(bytes, { 2: ['integer', 'number'], 3: ['text', 'text'] });
@@ -126,7 +215,8 @@ function valueOf({ bytes, value }: Field, type: FieldType): unknown {
   return decode(bytes, type);
 }
 
-function isList(type: Message | readonly [Message]): type is readonly [Message] {
+/** Whether a field holds many messages. */
+export function isList(type: Message | readonly [Message]): type is readonly [Message] {
   return Array.isArray(type);
 }
 

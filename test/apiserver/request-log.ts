@@ -9,6 +9,8 @@ export interface LoggedRequest extends ApiRequest {
   readonly user: string;
   /** The answer's status; 0 as long as there is none, and for a connection that was cut before. */
   code: number;
+  /** In what it was answered. */
+  contentType: string;
   /** Whether the answer has ended; for a watch, whether it is closed. */
   isOver: boolean;
 }

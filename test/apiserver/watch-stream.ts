@@ -1,8 +1,32 @@
 import type { ServerResponse } from 'node:http';
+import type { Form } from './answer.ts';
 import type { Break, Breakable, Effect, Faults } from './faults.ts';
+import type { Json } from './objects.ts';
+import { encodeFrame, protobufType } from './protobuf-encode.ts';
 import type { ApiRequest } from './request.ts';
 
-const writeSize = 64 * 1024; // characters
+const writeSize = 64 * 1024;
+
+/** How the lines of a watch are written. */
+export interface Framing {
+  readonly contentType: string;
+  /** The bytes of a line, which is JSON with a line feed behind it. */
+  readonly bytesOf: (line: string) => Buffer;
+}
+
+/** JSON, one value a line. */
+const lines: Framing = { contentType: 'application/json', bytesOf: (line) => Buffer.from(line) };
+
+/** Protobuf, a frame for each line. */
+const frames: Framing = {
+  contentType: `${protobufType};stream=watch`,
+  bytesOf: (line) => encodeFrame(JSON.parse(line) as { type: string; object: Json }),
+};
+
+/** The framing of a form. */
+export function framingOf(form: Form): Framing {
+  return form === 'protobuf' ? frames : lines;
+}
 
 /** When and how a watch breaks by itself. */
 interface Doom {
@@ -21,7 +45,8 @@ export class WatchStream implements Breakable {
   readonly #response: ServerResponse;
   readonly #faults: Faults;
   readonly #bookmark: () => string | undefined;
-  #queue: string[] = [];
+  readonly #framing: Framing;
+  #queue: Buffer[] = [];
   #doom: Doom | undefined;
   #nextBreak: Break | undefined;
   #ending: Break | undefined;
@@ -34,17 +59,19 @@ export class WatchStream implements Breakable {
     response: ServerResponse;
     faults: Faults;
     bookmark: () => string | undefined;
+    framing: Framing;
   }) {
     this.request = parts.request;
     this.#response = parts.response;
     this.#faults = parts.faults;
     this.#bookmark = parts.bookmark;
+    this.#framing = parts.framing;
   }
 
   /** Begins the answer, with the fault that struck the request, if any. */
   start(effect: Effect | undefined): void {
     this.#response.writeHead(200, {
-      'content-type': 'application/json',
+      'content-type': this.#framing.contentType,
       'cache-control': 'no-cache, private',
     });
     this.#response.flushHeaders();
@@ -64,8 +91,9 @@ export class WatchStream implements Breakable {
   push(line: string): void {
     if (this.#ending !== undefined) return;
     if (this.#nextBreak !== undefined) return this.#breakWith(this.#nextBreak, line);
-    this.#queue.push(line);
-    if (this.#faults.hasDuplicateEvents) this.#queue.push(line);
+    const bytes = this.#framing.bytesOf(line);
+    this.#queue.push(bytes);
+    if (this.#faults.hasDuplicateEvents) this.#queue.push(bytes);
     if (this.#doom !== undefined) {
       this.#doom.left--;
       this.#meetDoom();
@@ -78,9 +106,9 @@ export class WatchStream implements Breakable {
       let count = 0;
       for (let size = 0; count < this.#queue.length && size < writeSize; count++)
         size += this.#queue[count]?.length ?? 0;
-      const text = this.#queue.slice(0, count).join('');
+      const bytes = Buffer.concat(this.#queue.slice(0, count));
       this.#queue = this.#queue.slice(count);
-      this.#isBlocked = !this.#response.write(text);
+      this.#isBlocked = !this.#response.write(bytes);
     }
     if (this.#queue.length === 0 && this.#ending !== undefined && !this.#faults.isPaused)
       this.#finish(this.#ending);
@@ -114,13 +142,17 @@ export class WatchStream implements Breakable {
 
   #meetDoom(): void {
     if (this.#doom === undefined || this.#doom.left > 0) return;
-    if (this.#doom.lastWords !== '') this.#queue.push(this.#doom.lastWords);
+    const { lastWords } = this.#doom;
+    if (lastWords !== '') this.#queue.push(this.#framing.bytesOf(lastWords));
     if (this.#doom.how === 'mid-event') this.#nextBreak = 'mid-event';
     else this.#ending = this.#doom.how;
   }
 
   #breakWith(how: Break, line: string): void {
-    if (how === 'mid-event') this.#queue.push(line.slice(0, line.length / 2));
+    if (how === 'mid-event') {
+      const bytes = this.#framing.bytesOf(line);
+      this.#queue.push(bytes.subarray(0, bytes.length / 2));
+    }
     this.#ending = how;
   }
 

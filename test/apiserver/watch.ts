@@ -11,7 +11,7 @@ import { apiVersionOf, type Resource } from './resources.ts';
 import { ApiError, expired, invalidListOptions, noSuchPath, tooLargeVersion } from './status.ts';
 import { type Stored, type StoreEvent, withVersion } from './store.ts';
 import { tablePieces } from './tables.ts';
-import { errorLine, WatchStream } from './watch-stream.ts';
+import { errorLine, framingOf, WatchStream } from './watch-stream.ts';
 
 const defaultTimeout = minutes(45);
 
@@ -42,7 +42,11 @@ export function serveWatch(
   });
   const allowsBookmarks = isTrue(query, 'allowWatchBookmarks');
   const bookmark = () => (allowsBookmarks ? lines.bookmark(store.revision) : undefined);
-  const stream = new WatchStream({ request, response, faults: context.faults, bookmark });
+  const stream = new WatchStream({
+    ...{ request, response, bookmark },
+    faults: context.faults,
+    framing: framingOf(form),
+  });
   const start = startOf(context, request, resource);
   stream.start(effect);
   if (start instanceof ApiError) {

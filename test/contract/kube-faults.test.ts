@@ -9,10 +9,10 @@ import { node, service, slice } from '../support/kube/objects.ts';
 
 let server: ApiServer;
 
-beforeEach(async () => {
-  server = await startApiServer({ bookmarkInterval: 50 });
+async function start(protobuf: boolean): Promise<void> {
+  server = await startApiServer({ bookmarkInterval: 50, protobuf });
   for (const object of [service('a'), service('b'), slice('a'), node('n1')]) server.create(object);
-});
+}
 
 afterEach(async () => {
   await server.close();
@@ -40,7 +40,14 @@ const versions = (verb: 'list' | 'watch') =>
     .all({ verb, resource: 'services' })
     .map(({ query }) => query.get('resourceVersion'));
 
-describe('following the test API server', () => {
+const forms = [
+  ['JSON', false],
+  ['protobuf', true],
+] as const;
+
+describe.each(forms)('following the test API server in %s', (_, protobuf) => {
+  beforeEach(() => start(protobuf));
+
   test('needs one watch for each kind, and opens no other unasked', async () => {
     await using follower = await follow(server.kubeconfig(), unhurried);
     await follower.untilSynced();
@@ -217,6 +224,8 @@ describe('following the test API server', () => {
 });
 
 describe('a certificate that cannot be trusted is named', () => {
+  beforeEach(() => start(true));
+
   test('one that has expired', async () => {
     await using expired = await startApiServer({ certificateEnds: Date.UTC(2024, 1, 3) });
     await using follower = await follow(expired.kubeconfig(), unhurried);

@@ -1,4 +1,9 @@
 import { type ApiServer, startApiServer } from '@kube-proxy-ipvs/test-apiserver';
+import {
+  encodeList,
+  encodeObject,
+  protobufType,
+} from '@kube-proxy-ipvs/test-apiserver/protobuf-encode';
 import type { RequestMatch } from '@kube-proxy-ipvs/test-apiserver/request';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Follower } from '../support/kube/follower.ts';
@@ -19,9 +24,13 @@ afterEach(async () => {
   await server.close();
 });
 
-/** What something between the server and us answers in its place, with 200. */
-function answerWith(body: string, { match = {}, times }: { match?: RequestMatch; times?: number }) {
-  const effect = { kind: 'body', code: 200, contentType: 'application/json', body } as const;
+/** What something between the server and us answers in its place, with 200: JSON, or bytes that say they are protobuf. */
+function answerWith(
+  body: string | Uint8Array,
+  { match = {}, times }: { match?: RequestMatch; times?: number },
+) {
+  const contentType = typeof body === 'string' ? 'application/json' : protobufType;
+  const effect = { kind: 'body', code: 200, contentType, body } as const;
   server.faults.inject({ effect, match, ...(times !== undefined && { times }) });
 }
 
@@ -33,6 +42,11 @@ function expire(): void {
     times: 1,
   });
   server.faults.breakWatches({ how: 'end' });
+}
+
+function protobufList(head: { kind?: string; metadata?: { resourceVersion?: string } }): Buffer {
+  const metadata = { resourceVersion: '99' };
+  return encodeList({ kind: 'ServiceList', apiVersion: 'v1', metadata, ...head }, []);
 }
 
 const deleted = ({ changes }: Follower) => changes.filter(({ type }) => type === 'delete').length;
@@ -73,6 +87,43 @@ test.each([
     server.create(service('later'));
     await follower.untilKnown('Service default/later');
     expect(deleted(follower)).toBe(0);
+  },
+);
+
+test.each<[string, Uint8Array]>([
+  ['nothing in protobuf', new Uint8Array(0)],
+  ['JSON that says it is protobuf', Buffer.from('{"kind":"ServiceList","items":[]}')],
+  ['a Status in protobuf', encodeObject({ kind: 'Status', apiVersion: 'v1', code: 503 })],
+  ['a list of another kind in protobuf', protobufList({ kind: 'NodeList' })],
+  ['a list of a kind that is not read in protobuf', protobufList({ kind: 'PodList' })],
+  ['a list without a version in protobuf', protobufList({ metadata: {} })],
+  ['a list without its items in protobuf', protobufList({}).subarray(0, 4 + 2 + 17)],
+  ['half a list in protobuf', protobufList({}).subarray(0, -8)],
+])(
+  'where every list of Services is %s with status 200, nothing is told as complete, and nothing as deleted',
+  async (_name, body) => {
+    server.faults.hasInitialEvents = false;
+    answerWith(body, { match: { verb: 'list', ...services } });
+    await using follower = await Follower.start(server.kubeconfig(), { hurry: 400 });
+    await server.requests.until((log) => log.all({ verb: 'list', ...services }).length >= 3);
+    const ofServices = follower.changes.filter(
+      (change) => change.type !== 'stale' && change.kind === 'Service',
+    );
+    expect(ofServices).toEqual([]);
+    server.faults.clear();
+    await follower.untilSynced();
+
+    answerWith(body, { match: { verb: 'list', ...services } });
+    server.faults.hasInitialEvents = false;
+    const before = server.requests.all({ verb: 'list', ...services }).length;
+    expire();
+    await server.requests.until(
+      (log) => log.all({ verb: 'list', ...services }).length > before + 2,
+    );
+    expect({ known: known(follower), deleted: deleted(follower) }).toEqual({
+      known: 50,
+      deleted: 0,
+    });
   },
 );
 

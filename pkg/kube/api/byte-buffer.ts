@@ -1,4 +1,4 @@
-import { JsonError } from './json-scanner.ts';
+import { BodyError } from './body-error.ts';
 
 /** The size of one block; what a buffer holds is at most this much larger than what was appended. */
 const blockSize = 64 * 1024;
@@ -10,12 +10,12 @@ export class BlockPool {
   readonly #free: Buffer[] = [];
   #count = 0;
 
-  /** A block of any content; a JsonError where the buffers hold too much already. */
+  /** A block of any content; a BodyError where the buffers hold too much already. */
   take(): Buffer {
     const free = this.#free.pop();
     if (free !== undefined) return free;
     if (this.#count * blockSize >= poolLimit)
-      throw new JsonError(`more than ${poolLimit} bytes of objects that are not complete`);
+      throw new BodyError(`more than ${poolLimit} bytes of objects that are not complete`);
     this.#count++;
     return Buffer.allocUnsafeSlow(blockSize);
   }
@@ -65,6 +65,11 @@ export class ByteBuffer {
   /** Everything as text. */
   text(): string {
     return this.#slice(0).toString('utf8');
+  }
+
+  /** Everything as bytes, good until the next append or clear. */
+  bytes(): Uint8Array {
+    return this.#slice(0);
   }
 
   /** Everything as text; the buffer is empty then. */

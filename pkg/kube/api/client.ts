@@ -3,11 +3,13 @@ import { TokenBucket } from '../../runner/token-bucket.ts';
 import type { Connection } from '../credentials/connection.ts';
 import { Secrets } from '../credentials/secrets.ts';
 import type { KubeMetrics } from '../metrics.ts';
-import { BlockPool, ByteBuffer } from './byte-buffer.ts';
+import { BodyError } from './body-error.ts';
+import { BlockPool } from './byte-buffer.ts';
 import { isCertificateError } from './certificate.ts';
 import { type ApiError, ConnectionError, errorFromStatus } from './error.ts';
-import { JsonError } from './json-scanner.ts';
 import { LineParser, ListParser, objectLimit, ValueParser } from './json-stream.ts';
+import { acceptedTypes, bytesOf, isProtobuf, statusOf } from './media-type.ts';
+import { FrameParser, ProtobufListParser } from './protobuf-stream.ts';
 import { type Answer, Transport } from './transport.ts';
 
 /** In milliseconds: how long without a byte (whoever follows a watch gives it up sooner, and knows how to go on), and in all. */
@@ -68,6 +70,11 @@ export interface ClientOptions {
   readonly metrics: KubeMetrics;
   /** `kube-proxy/v1.36.0`. */
   readonly userAgent: string;
+  /**
+   * In what lists and watches are asked for: protobuf unless something else is said. A server that has no protobuf answers in JSON,
+   * and so is it read.
+   */
+  readonly contentType?: string | undefined;
 }
 
 interface Call extends RequestOptions {
@@ -81,7 +88,7 @@ interface Call extends RequestOptions {
 type Parser = Pick<ListParser, 'push' | 'finish' | 'close'>;
 type Listener = (values: readonly unknown[]) => void;
 
-/** The API over HTTP, always in JSON. */
+/** The API over HTTP: lists and watches in protobuf where the server has it, everything else in JSON. */
 export class HttpClient implements Client {
   readonly #options: ClientOptions;
   readonly #transport: Transport;
@@ -129,14 +136,18 @@ export class HttpClient implements Client {
 
   async #list(call: Call, { onHead, onItems }: ListOptions): Promise<unknown> {
     const answer = await this.#call(call);
-    const parser = new ListParser(this.#memory, onHead);
+    const parser = isProtobuf(answer)
+      ? new ProtobufListParser(this.#memory, onHead)
+      : new ListParser(this.#memory, onHead);
     return this.#read(answer, { call, parser, onValues: onItems });
   }
 
   async #watch(call: Call, { onOpen, onEvents }: WatchOptions): Promise<void> {
     const answer = await this.#call(call);
     onOpen?.();
-    const parser = new LineParser(this.#memory);
+    const parser = isProtobuf(answer)
+      ? new FrameParser(this.#memory)
+      : new LineParser(this.#memory);
     await this.#read(answer, { call, parser, onValues: onEvents });
   }
 
@@ -167,12 +178,12 @@ export class HttpClient implements Client {
     }
   }
 
-  /** A body that is no JSON is a broken connection: a proxy in between, or an answer cut short. */
+  /** A body that cannot be read is a broken connection: a proxy in between, or an answer cut short. */
   #guard<Value>(call: Call, parse: () => Value): Value {
     try {
       return parse();
     } catch (cause) {
-      if (!(cause instanceof JsonError)) throw cause;
+      if (!(cause instanceof BodyError)) throw cause;
       throw new ConnectionError(this.#name(call), { reason: cause.message, cause });
     }
   }
@@ -198,7 +209,7 @@ export class HttpClient implements Client {
       });
     });
     if (answer.status !== 401) return this.#succeeded(call, answer);
-    await textOf(answer, errorBodyLimit);
+    await bytesOf(answer, errorBodyLimit);
     return this.#succeeded(call, await this.#send(call, { fresh: true }));
   }
 
@@ -223,7 +234,7 @@ export class HttpClient implements Client {
         url,
         credentials,
         headers: {
-          accept: 'application/json',
+          accept: acceptedTypes(call.purpose, this.#options.contentType),
           'user-agent': userAgent,
           ...(call.body !== undefined && { 'content-type': type }),
         },
@@ -254,11 +265,11 @@ export class HttpClient implements Client {
 
   async #error(call: Call, answer: Answer): Promise<ApiError> {
     const { status, headers } = answer;
-    const text = await textOf(answer, errorBodyLimit).catch(() => '');
+    const body = await bytesOf(answer, errorBodyLimit).catch(() => new Uint8Array(0));
     const retryAfter = Number(headers['retry-after']);
     return errorFromStatus(this.#name(call), {
       status,
-      body: jsonOrText(text),
+      body: statusOf(answer, body),
       retryAfter: Number.isFinite(retryAfter) && retryAfter > 0 ? seconds(retryAfter) : undefined,
     });
   }
@@ -272,23 +283,5 @@ export class HttpClient implements Client {
 
   #name({ method, path }: Call): string {
     return `${method} ${this.#options.connection.server.origin}${path}`;
-  }
-}
-
-/** The text of a body; beyond the limit it is cut, and the connection with it. */
-async function textOf({ read }: Answer, limit: number): Promise<string> {
-  const text = new ByteBuffer();
-  await read((bytes) => {
-    text.append(bytes.subarray(0, limit - text.length));
-    return text.length < limit;
-  });
-  return text.take();
-}
-
-function jsonOrText(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text.trim().slice(0, 300);
   }
 }

@@ -1,3 +1,5 @@
+import { BodyError } from './body-error.ts';
+
 /** How deep values may be nested; objects of the API reach about twenty. */
 const depthLimit = 200;
 /**
@@ -5,10 +7,10 @@ const depthLimit = 200;
  * (1.5 MB): whoever may write one could else keep everybody's objects from being read. Owner references of one
  * letter need most, 30 MB by this count.
  */
-const valueLimit = 32 * 1024 * 1024;
+export const valueLimit = 32 * 1024 * 1024;
 
 /** About what V8 allocates for each part of a value, in bytes: `[[],[],[]]` needs twenty times as much as its text. */
-const cost = { collection: 48, member: 8, element: 8, string: 24 };
+export const cost = { collection: 48, member: 8, element: 8, string: 24 };
 
 const quote = 0x22;
 const comma = 0x2c;
@@ -18,14 +20,6 @@ const backslash = 0x5c;
 const closeBracket = 0x5d;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
-
-/** JSON that breaks off, is malformed, or is larger than anybody would send. */
-export class JsonError extends Error {
-  constructor(reason: string, { cause }: { cause?: unknown } = {}) {
-    super(reason, { cause });
-    this.name = 'JsonError';
-  }
-}
 
 /**
  * Finds the structure of JSON text that arrives in pieces, and refuses, before anything is parsed, what is nested too
@@ -112,22 +106,22 @@ export class JsonScanner {
   }
 
   #open(): void {
-    if (++this.#depth > depthLimit) throw new JsonError(`more than ${depthLimit} levels deep`);
+    if (++this.#depth > depthLimit) throw new BodyError(`more than ${depthLimit} levels deep`);
     this.#charge(cost.collection);
   }
 
   #charge(bytes: number): void {
     this.#cost += bytes;
     if (this.#cost > valueLimit)
-      throw new JsonError(`a value that needs more than ${valueLimit} bytes`);
+      throw new BodyError(`a value that needs more than ${valueLimit} bytes`);
   }
 }
 
-/** Parses text; a JsonError if it is not JSON. */
+/** Parses text; a BodyError if it is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
-    throw new JsonError(cause instanceof Error ? cause.message : 'not JSON', { cause });
+    throw new BodyError(cause instanceof Error ? cause.message : 'not JSON', { cause });
   }
 }

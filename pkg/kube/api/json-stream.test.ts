@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { BodyError } from './body-error.ts';
 import { BlockPool } from './byte-buffer.ts';
-import { JsonError } from './json-scanner.ts';
 import { LineParser, ListParser } from './json-stream.ts';
 
 const encoder = new TextEncoder();
@@ -94,17 +94,17 @@ describe('ListParser', () => {
     ['is followed by something', '{"items":[]}x'],
     ['is empty', ''],
   ])('a list that %s is an error', (_name, text) => {
-    expect(() => readList([encoder.encode(text)])).toThrow(JsonError);
+    expect(() => readList([encoder.encode(text)])).toThrow(BodyError);
   });
 
-  test('any bytes give items or a JsonError, nothing else', () => {
+  test('any bytes give items or a BodyError, nothing else', () => {
     const noise = fc.array(fc.constantFrom(...Array.from('{"items":[]},\\x1 ')), { maxLength: 60 });
     fc.assert(
       fc.property(noise, (letters) => {
         try {
           readList([encoder.encode(letters.join(''))]);
         } catch (error) {
-          expect(error).toBeInstanceOf(JsonError);
+          expect(error).toBeInstanceOf(BodyError);
         }
       }),
     );
@@ -189,7 +189,7 @@ describe('LineParser', () => {
   });
 
   test('a line that is not JSON is an error', () => {
-    expect(() => readLines([encoder.encode('<html>\n')])).toThrow(JsonError);
+    expect(() => readLines([encoder.encode('<html>\n')])).toThrow(BodyError);
   });
 });
 

@@ -1,14 +1,15 @@
+import { BodyError } from './body-error.ts';
 import { BlockPool, ByteBuffer } from './byte-buffer.ts';
-import { JsonError, JsonScanner, parseJson } from './json-scanner.ts';
+import { JsonScanner, parseJson } from './json-scanner.ts';
 
 /** The largest object, in bytes, that is read: etcd stores at most 1.5 MB, and JSON writes one byte in six (`\u003c`) at worst. */
 export const objectLimit = 12 * 1024 * 1024;
 /** How much may stand around the items of a list: its kind, its version. */
-const skeletonLimit = 64 * 1024;
+export const skeletonLimit = 64 * 1024;
 /** How many items one list may have: each object is remembered by its name. */
-const itemLimit = 1_000_000;
+export const itemLimit = 1_000_000;
 /** How many bytes one list may have, however small its items. */
-const listLimit = 4 * 1024 * 1024 * 1024;
+export const listLimit = 4 * 1024 * 1024 * 1024;
 
 const lineFeed = 0x0a;
 const comma = 0x2c;
@@ -43,12 +44,12 @@ export class ListParser {
     this.#item = new ByteBuffer(pool);
   }
 
-  /** Takes the next bytes and gives the items that are complete with them; a JsonError for what can be no list. */
+  /** Takes the next bytes and gives the items that are complete with them; a BodyError for what can be no list. */
   push(chunk: Uint8Array): unknown[] {
     const items: unknown[] = [];
     let start = 0;
     this.#length += chunk.length;
-    if (this.#length > listLimit) throw new JsonError(`a list of more than ${listLimit} bytes`);
+    if (this.#length > listLimit) throw new BodyError(`a list of more than ${listLimit} bytes`);
     for (let at = this.#scanner.next(chunk, 0); at >= 0; at = this.#scanner.next(chunk, at + 1)) {
       const byte = chunk[at];
       const { depth } = this.#scanner;
@@ -71,7 +72,7 @@ export class ListParser {
 
   /** Ends the list and gives what stood around its items. */
   finish(): unknown {
-    if (!this.#scanner.isComplete) throw new JsonError('the list breaks off');
+    if (!this.#scanner.isComplete) throw new BodyError('the list breaks off');
     return parseJson(this.#skeleton.take());
   }
 
@@ -82,7 +83,7 @@ export class ListParser {
   }
 
   #startItems(): void {
-    if (this.#hadItems) throw new JsonError('a list that has its items twice');
+    if (this.#hadItems) throw new BodyError('a list that has its items twice');
     this.#onHead(parseJson(`${this.#skeleton.text()}]}`));
     this.#hadItems = true;
     this.#inItems = true;
@@ -91,7 +92,7 @@ export class ListParser {
 
   #endItem(last: Uint8Array): unknown {
     this.#itemCount++;
-    if (this.#itemCount > itemLimit) throw new JsonError(`a list of more than ${itemLimit} items`);
+    if (this.#itemCount > itemLimit) throw new BodyError(`a list of more than ${itemLimit} items`);
     this.#scanner.startValue();
     return parseJson(this.#itemText(last));
   }
@@ -119,7 +120,7 @@ export class ListParser {
       : [this.#skeleton, skeletonLimit];
     if (buffer.length + bytes.length > limit) {
       const what = this.#inItems ? 'an item' : 'a list with, besides its items,';
-      throw new JsonError(`${what} of more than ${limit} bytes`);
+      throw new BodyError(`${what} of more than ${limit} bytes`);
     }
     buffer.append(bytes);
   }
@@ -150,7 +151,7 @@ export class LineParser {
 
   /** Ends the stream, which must not be in the middle of a line. */
   finish(): undefined {
-    if (this.#line.take().trim() !== '') throw new JsonError('the stream breaks off in a line');
+    if (this.#line.take().trim() !== '') throw new BodyError('the stream breaks off in a line');
   }
 
   /** Gives its memory back. */
@@ -169,7 +170,7 @@ export class LineParser {
 
   #keep(bytes: Uint8Array): void {
     if (this.#line.length + bytes.length > objectLimit)
-      throw new JsonError(`a line of more than ${objectLimit} bytes`);
+      throw new BodyError(`a line of more than ${objectLimit} bytes`);
     this.#scanner.scan(bytes);
     this.#line.append(bytes);
   }
@@ -188,7 +189,7 @@ export class ValueParser {
   /** Takes the next bytes. */
   push(chunk: Uint8Array): void {
     if (this.#text.length + chunk.length > this.#limit)
-      throw new JsonError(`an answer of more than ${this.#limit} bytes`);
+      throw new BodyError(`an answer of more than ${this.#limit} bytes`);
     this.#scanner.scan(chunk);
     this.#text.append(chunk);
   }

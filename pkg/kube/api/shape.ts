@@ -4,7 +4,7 @@ import type { Kind, ObjectName } from '../types.ts';
 import { MalformedError } from './error.ts';
 
 /** The annotation of the bookmark after which a streaming list is complete. */
-const initialEventsEnd = 'k8s.io/initial-events-end';
+export const initialEventsEnd = 'k8s.io/initial-events-end';
 /** How much of a text from outside an error repeats, in characters. */
 const quoteLimit = 60;
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../../runner/clock.ts';
 import type { KubeLog, KubeMetrics } from '../metrics.ts';
-import { foreignLabels, Reducer } from '../objects/reduce.ts';
+import { foreignLabels } from '../objects/names.ts';
+import { Reducer } from '../objects/reduce.ts';
 import type { Change, Kind, Source } from '../types.ts';
 import type { Client } from './client.ts';
 import type { Selection } from './kind-client.ts';

@@ -2,9 +2,9 @@ import { type IpAddress, parseAddress } from '../../ip/address.ts';
 import { type Prefix, parsePrefix } from '../../ip/prefix.ts';
 import type { Node } from '../types.ts';
 import { type Fields, type Item, quoted } from './fields.ts';
+import { zoneLabel } from './names.ts';
 import type { Pool } from './pool.ts';
 
-const zoneLabel = 'topology.kubernetes.io/zone';
 const goingTaint = 'ToBeDeletedByClusterAutoscaler';
 
 /** The Node that a JSON object describes. */

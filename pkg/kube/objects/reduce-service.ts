@@ -3,12 +3,12 @@ import { type Prefix, parsePrefix } from '../../ip/prefix.ts';
 import type { Protocol } from '../../ip/protocol.ts';
 import type { ObjectName, Service, ServicePortSpec } from '../types.ts';
 import { type Fields, type Item, quoted } from './fields.ts';
+import { annotationPrefix } from './names.ts';
 import { compact } from './pool.ts';
 import { portProtocol } from './reduce-slice.ts';
 import { serviceAddress } from './service-address.ts';
 import { parseTime } from './time.ts';
 
-const annotationPrefix = 'ipvs.kube-proxy.io/';
 /** What the API fills in for `sessionAffinity: ClientIP`, in seconds. */
 const defaultAffinity = 10_800;
 const portRange = { min: 1, max: 65535 };

@@ -2,12 +2,10 @@ import type { Family, IpAddress } from '../../ip/address.ts';
 import { type Protocol, protocols } from '../../ip/protocol.ts';
 import type { Endpoint, EndpointPort, EndpointSlice, ObjectName } from '../types.ts';
 import { type Fields, quoted } from './fields.ts';
+import { serviceLabel, triggerAnnotation } from './names.ts';
 import { compact, type Pool } from './pool.ts';
 import { serviceAddress } from './service-address.ts';
 import { parseTime } from './time.ts';
-
-const serviceLabel = 'kubernetes.io/service-name';
-const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 /**
  * The EndpointSlice that a JSON object describes; `ignored` if it holds no addresses or belongs to no

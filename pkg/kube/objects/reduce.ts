@@ -1,15 +1,10 @@
 import type { Change, Kind, ObjectName } from '../types.ts';
 import { Fields, isObject, Problems } from './fields.ts';
+import { foreignLabels } from './names.ts';
 import { Pool } from './pool.ts';
 import { reduceNode } from './reduce-node.ts';
 import { reduceService } from './reduce-service.ts';
 import { reduceSlice } from './reduce-slice.ts';
-
-/** Objects with one of these labels, whatever its value, belong to another proxy or to none. */
-export const foreignLabels = [
-  'service.kubernetes.io/service-proxy-name',
-  'service.kubernetes.io/headless',
-] as const;
 
 const longestMessage = 200;
 

@@ -1,0 +1,260 @@
+import { BodyError } from './body-error.ts';
+import { cost, valueLimit } from './json-scanner.ts';
+
+/** The wire types of protobuf that Kubernetes uses: a number, or bytes behind their length. */
+export const wireNumber = 0;
+/** See {@link wireNumber}. */
+export const wireBytes = 2;
+const wireFixed64 = 1;
+const wireFixed32 = 5;
+
+/** How a field is read, and what becomes of it. */
+export type FieldType =
+  /** Text that the API leaves out of JSON where it is empty. */
+  | { readonly kind: 'text' }
+  /** Text whose presence says something; the API has a pointer there. */
+  | { readonly kind: 'optional text' }
+  /** int32 that the API leaves out of JSON where it is 0. */
+  | { readonly kind: 'integer' }
+  /** int32 that is in JSON even if it is 0. */
+  | { readonly kind: 'optional integer' }
+  /** A pointer to a boolean. */
+  | { readonly kind: 'optional boolean' }
+  /** metav1.Time, in seconds: RFC 3339 as in JSON. */
+  | { readonly kind: 'time' }
+  | { readonly kind: 'texts' }
+  /** map<string, string>, of which only wanted keys are read. */
+  | { readonly kind: 'map'; readonly isWanted: (key: string) => boolean }
+  | { readonly kind: 'message'; readonly message: Message }
+  | { readonly kind: 'messages'; readonly message: Message }
+  /** Bytes of another message: a view that is good as long as the input's bytes are. */
+  | { readonly kind: 'bytes' };
+
+/** A field: its name in JSON and its type. */
+export interface Field {
+  readonly name: string;
+  readonly type: FieldType;
+}
+
+/** A message as far as it is read: its fields by number. All others are skipped. */
+export type Message = readonly (Field | undefined)[];
+
+/** Makes the table of a message from the fields that are read, by number. */
+export function message(fields: Readonly<Record<number, Field>>): Message {
+  const table: (Field | undefined)[] = [];
+  for (const [number, field] of Object.entries(fields)) table[Number(number)] = field;
+  return table;
+}
+
+/** A value under construction. */
+type Value = Record<string, unknown>;
+
+/**
+ * The wanted fields of a message, as JSON has them; throws a BodyError for bytes that are none, and for a value that would need too
+ * much memory. Nothing is allocated by a length that the bytes do not have, and what is not wanted is never looked into.
+ */
+export function decodeMessage(bytes: Uint8Array, table: Message): Readonly<Value> {
+  const decoder = new Decoder(bytes);
+  return decoder.message(bytes.length, table, {});
+}
+
+class Decoder {
+  readonly #bytes: Buffer;
+  #at = 0;
+  #cost = 0;
+
+  constructor({ buffer, byteOffset, byteLength }: Uint8Array) {
+    this.#bytes = Buffer.from(buffer, byteOffset, byteLength);
+  }
+
+  /** Reads up to `end` into a value, which a message that comes in two parts adds to. */
+  message(end: number, table: Message, value: Value): Value {
+    this.#charge(cost.collection);
+    while (this.#at < end) {
+      const tag = this.#varint(end);
+      const wireType = tag & 7;
+      const field = tag < 2 ** 31 ? table[tag >> 3] : undefined;
+      if (field === undefined) this.#skip(end, wireType);
+      else if (wireType === wireTypeOf(field.type)) this.#field(end, field, value);
+      else throw new BodyError(`field ${field.name} has wire type ${wireType}`);
+    }
+    return value;
+  }
+
+  #field(end: number, { name, type }: Field, value: Value): void {
+    switch (type.kind) {
+      case 'integer':
+      case 'optional integer': {
+        const number = this.#varint(end) | 0; // int32: Go takes the lower half too
+        if (number !== 0 || type.kind === 'optional integer') this.#set(value, name, number);
+        return;
+      }
+      case 'optional boolean':
+        return this.#set(value, name, this.#varint(end) !== 0);
+      case 'text':
+      case 'optional text': {
+        const text = this.#text(this.#end(end));
+        if (text !== '' || type.kind === 'optional text') this.#set(value, name, text);
+        return;
+      }
+      default:
+        return this.#nested(this.#end(end), { name, type }, value);
+    }
+  }
+
+  /** A field that holds more than one value, up to `end`. */
+  #nested(end: number, { name, type }: Field, value: Value): void {
+    switch (type.kind) {
+      case 'texts':
+        return this.#push(value, name, this.#text(end));
+      case 'messages':
+        return this.#push(value, name, this.message(end, type.message, {}));
+      case 'message':
+        return this.#set(value, name, this.message(end, type.message, partOf(value, name)));
+      case 'map': {
+        const map = partOf(value, name);
+        this.#entry(end, type.isWanted, map);
+        return this.#set(value, name, map);
+      }
+      case 'time': {
+        const { seconds } = this.#time(end);
+        if (seconds !== 0) this.#set(value, name, printTime(seconds));
+        return;
+      }
+      case 'bytes':
+        this.#set(value, name, this.#bytes.subarray(this.#at, end));
+        this.#at = end;
+        return;
+      default:
+        throw new Error(`${type.kind} is no nested field`);
+    }
+  }
+
+  /** One entry of a map; the text behind a key that is not wanted is not made. */
+  #entry(end: number, isWanted: (key: string) => boolean, map: Value): void {
+    let key = '';
+    let [start, stop] = [0, 0];
+    while (this.#at < end) {
+      const tag = this.#varint(end);
+      if (tag === keyTag) key = this.#text(this.#end(end));
+      else if (tag === valueTag) {
+        stop = this.#end(end);
+        start = this.#at;
+        this.#at = stop;
+      } else this.#skip(end, tag % 8);
+    }
+    if (!isWanted(key)) return;
+    this.#charge(cost.member + cost.string);
+    map[key] = this.#bytes.toString('utf8', start, stop);
+  }
+
+  #time(end: number): { seconds: number } {
+    let seconds = 0;
+    while (this.#at < end) {
+      const tag = this.#varint(end);
+      if (tag === secondsTag) seconds = this.#varint(end);
+      else this.#skip(end, tag % 8);
+    }
+    return { seconds };
+  }
+
+  #set(value: Value, name: string, part: unknown): void {
+    this.#charge(cost.member);
+    value[name] = part;
+  }
+
+  #push(value: Value, name: string, part: unknown): void {
+    const list = value[name] as unknown[] | undefined; // a name has one type
+    this.#charge(cost.element);
+    if (list !== undefined) list.push(part);
+    else {
+      this.#charge(cost.collection);
+      this.#set(value, name, [part]);
+    }
+  }
+
+  #text(end: number): string {
+    this.#charge(cost.string);
+    const start = this.#at;
+    this.#at = end;
+    return this.#bytes.toString('utf8', start, end);
+  }
+
+  /** Where the bytes end whose length stands here. */
+  #end(end: number): number {
+    const length = this.#varint(end);
+    if (length < 0 || length > end - this.#at)
+      throw new BodyError(`${length} bytes in a message that has ${end - this.#at} left`);
+    return this.#at + length;
+  }
+
+  /** A number of up to ten bytes, seven bits each, as int64; exact up to 53 bits. Most have one byte. */
+  #varint(end: number): number {
+    const first = this.#at < end ? (this.#bytes[this.#at] ?? 0) : 0x80;
+    if (first >= 0x80) return this.#longVarint(end);
+    this.#at++;
+    return first;
+  }
+
+  #longVarint(end: number): number {
+    let low = 0;
+    let high = 0;
+    for (let shift = 0; shift < 70; shift += 7) {
+      if (this.#at >= end) throw new BodyError('a message breaks off');
+      const byte = this.#bytes[this.#at++] ?? 0;
+      const bits = byte & 0x7f;
+      if (shift < 28) low += bits * 2 ** shift;
+      else if (shift === 28) {
+        low += (bits & 0xf) * 2 ** 28;
+        high = bits >> 4;
+      } else high |= bits << (shift - 32);
+      if (byte < 0x80) return high * 2 ** 32 + low;
+    }
+    throw new BodyError('a number of more than ten bytes');
+  }
+
+  #skip(end: number, wireType: number): void {
+    switch (wireType) {
+      case wireNumber:
+        this.#varint(end);
+        return;
+      case wireBytes:
+        this.#at = this.#end(end);
+        return;
+      case wireFixed64:
+      case wireFixed32:
+        this.#at += wireType === wireFixed64 ? 8 : 4;
+        if (this.#at > end) throw new BodyError('a message breaks off');
+        return;
+      default:
+        throw new BodyError(`wire type ${wireType}`);
+    }
+  }
+
+  #charge(bytes: number): void {
+    this.#cost += bytes;
+    if (this.#cost > valueLimit)
+      throw new BodyError(`a value that needs more than ${valueLimit} bytes`);
+  }
+}
+
+const keyTag = 1 * 8 + wireBytes;
+const valueTag = 2 * 8 + wireBytes;
+const secondsTag = 1 * 8 + wireNumber;
+
+function wireTypeOf({ kind }: FieldType): number {
+  const isNumber = kind === 'integer' || kind === 'optional integer' || kind === 'optional boolean';
+  return isNumber ? wireNumber : wireBytes;
+}
+
+function partOf(value: Value, name: string): Value {
+  return (value[name] as Value | undefined) ?? {}; // a name has one type
+}
+
+/** As the API prints a time; one that no calendar has is text that no reader takes for a time. */
+function printTime(seconds: number): string {
+  const time = new Date(seconds * 1000);
+  return Number.isNaN(time.getTime())
+    ? `${seconds} seconds`
+    : time.toISOString().replace('.000Z', 'Z');
+}
