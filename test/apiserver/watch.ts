@@ -43,7 +43,9 @@ export function serveWatch(
   const allowsBookmarks = isTrue(query, 'allowWatchBookmarks');
   const bookmark = () => (allowsBookmarks ? lines.bookmark(store.revision) : undefined);
   const stream = new WatchStream({
-    ...{ request, response, bookmark },
+    request,
+    response,
+    bookmark,
     faults: context.faults,
     framing: framingOf(form),
   });

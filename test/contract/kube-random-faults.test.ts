@@ -28,7 +28,8 @@ test.each(seeds)(
   async (seed) => {
     const dice = new Dice(seed);
     await using server = await startApiServer({
-      ...{ bookmarkInterval: 20, historyLimit: 50 },
+      bookmarkInterval: 20,
+      historyLimit: 50,
       protobuf: seed % 2 === 0,
     });
     const tokenFile = join(folder, `token-${seed}`);

@@ -114,7 +114,11 @@ test.each<[string, Buffer]>([
 
 test('an error in protobuf says what its Status says', async () => {
   const status = {
-    ...{ kind: 'Status', apiVersion: 'v1', code: 504, reason: 'Timeout', message: 'too large' },
+    kind: 'Status',
+    apiVersion: 'v1',
+    code: 504,
+    reason: 'Timeout',
+    message: 'too large',
     details: { causes: [{ reason: 'ResourceVersionTooLarge' }], retryAfterSeconds: 3 },
   };
   handler = (_, response) => {
@@ -122,7 +126,10 @@ test('an error in protobuf says what its Status says', async () => {
     response.end(encodeObject(status));
   };
   await expect(list(connect())).rejects.toMatchObject({
-    ...{ name: 'ApiError', status: 504, reason: 'Timeout', retryAfter: 3_000 },
+    name: 'ApiError',
+    status: 504,
+    reason: 'Timeout',
+    retryAfter: 3_000,
     causes: ['ResourceVersionTooLarge'],
     message: expect.stringContaining('too large') as unknown,
   });

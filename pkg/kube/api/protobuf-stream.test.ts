@@ -131,7 +131,8 @@ describe('a watch', () => {
   const bookmark = {
     type: 'BOOKMARK',
     object: {
-      ...{ kind: 'Service', apiVersion: 'v1' },
+      kind: 'Service',
+      apiVersion: 'v1',
       metadata: {
         resourceVersion: '9',
         annotations: { 'k8s.io/initial-events-end': 'true', other: 'x' },

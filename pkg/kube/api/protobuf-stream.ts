@@ -155,8 +155,8 @@ export class ProtobufListParser {
     if (this.#hasList) throw new BodyError('a list that has its items twice');
     this.#hasList = true;
     this.#onHead(this.#type);
-    const kind = String(this.#type['kind'] ?? '');
-    this.#item = messages.get(kind.replace(/List$/, ''));
+    const { kind } = this.#type;
+    this.#item = typeof kind === 'string' ? messages.get(kind.replace(/List$/, '')) : undefined;
     if (this.#item === undefined) throw new BodyError('a list of a kind that is not read here');
     this.#listEnd = end;
   }

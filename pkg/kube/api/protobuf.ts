@@ -1,25 +1,28 @@
 import { BodyError } from './body-error.ts';
 import { cost, valueLimit } from './json-scanner.ts';
 
-/** The wire types of protobuf that Kubernetes uses: a number, or bytes behind their length. */
+/** The wire type of a number, seven bits in a byte. */
 export const wireNumber = 0;
-/** See {@link wireNumber}. */
+/** The wire type of bytes behind their length: text, and messages. */
 export const wireBytes = 2;
 const wireFixed64 = 1;
 const wireFixed32 = 5;
 
-/** How a field is read, and what becomes of it. */
-export type FieldType =
-  /** Text that the API leaves out of JSON where it is empty. */
-  | { readonly kind: 'text' }
-  /** Text whose presence says something; the API has a pointer there. */
-  | { readonly kind: 'optional text' }
+/** How a number is read, and what becomes of it. */
+type NumberType =
   /** int32 that the API leaves out of JSON where it is 0. */
   | { readonly kind: 'integer' }
   /** int32 that is in JSON even if it is 0. */
   | { readonly kind: 'optional integer' }
   /** A pointer to a boolean. */
-  | { readonly kind: 'optional boolean' }
+  | { readonly kind: 'optional boolean' };
+
+/** How bytes behind their length are read, and what becomes of them. */
+type BytesType =
+  /** Text that the API leaves out of JSON where it is empty. */
+  | { readonly kind: 'text' }
+  /** Text whose presence says something; the API has a pointer there. */
+  | { readonly kind: 'optional text' }
   /** metav1.Time, in seconds: RFC 3339 as in JSON. */
   | { readonly kind: 'time' }
   | { readonly kind: 'texts' }
@@ -27,8 +30,11 @@ export type FieldType =
   | { readonly kind: 'map'; readonly isWanted: (key: string) => boolean }
   | { readonly kind: 'message'; readonly message: Message }
   | { readonly kind: 'messages'; readonly message: Message }
-  /** Bytes of another message: a view that is good as long as the input's bytes are. */
+  /** Another message as it is: a view that is good as long as the input's bytes are. */
   | { readonly kind: 'bytes' };
+
+/** How a field is read, and what becomes of it. */
+export type FieldType = NumberType | BytesType;
 
 /** A field: its name in JSON and its type. */
 export interface Field {
@@ -75,36 +81,46 @@ class Decoder {
       const wireType = tag & 7;
       const field = tag < 2 ** 31 ? table[tag >> 3] : undefined;
       if (field === undefined) this.#skip(end, wireType);
-      else if (wireType === wireTypeOf(field.type)) this.#field(end, field, value);
-      else throw new BodyError(`field ${field.name} has wire type ${wireType}`);
+      else this.#field(end, field, { wireType, value });
     }
     return value;
   }
 
-  #field(end: number, { name, type }: Field, value: Value): void {
+  #field(end: number, { name, type }: Field, into: { wireType: number; value: Value }): void {
+    const { wireType, value } = into;
+    if (wireType !== (isNumber(type) ? wireNumber : wireBytes))
+      throw new BodyError(`field ${name} has wire type ${wireType}`);
+    if (isNumber(type)) this.#number(this.#varint(end), { name, type, value });
+    else this.#bytesField(this.#end(end), { name, type, value });
+  }
+
+  #number(
+    number: number,
+    { name, type, value }: { name: string; type: NumberType; value: Value },
+  ): void {
+    const integer = number | 0; // int32: Go takes the lower half too
     switch (type.kind) {
       case 'integer':
-      case 'optional integer': {
-        const number = this.#varint(end) | 0; // int32: Go takes the lower half too
-        if (number !== 0 || type.kind === 'optional integer') this.#set(value, name, number);
+        if (integer !== 0) this.#set(value, name, integer);
         return;
-      }
+      case 'optional integer':
+        return this.#set(value, name, integer);
       case 'optional boolean':
-        return this.#set(value, name, this.#varint(end) !== 0);
-      case 'text':
-      case 'optional text': {
-        const text = this.#text(this.#end(end));
-        if (text !== '' || type.kind === 'optional text') this.#set(value, name, text);
-        return;
-      }
-      default:
-        return this.#nested(this.#end(end), { name, type }, value);
+        return this.#set(value, name, number !== 0);
     }
   }
 
-  /** A field that holds more than one value, up to `end`. */
-  #nested(end: number, { name, type }: Field, value: Value): void {
+  /** A field whose bytes go up to `end`. */
+  #bytesField(
+    end: number,
+    { name, type, value }: { name: string; type: BytesType; value: Value },
+  ): void {
     switch (type.kind) {
+      case 'text':
+        if (end > this.#at) this.#set(value, name, this.#text(end));
+        return;
+      case 'optional text':
+        return this.#set(value, name, this.#text(end));
       case 'texts':
         return this.#push(value, name, this.#text(end));
       case 'messages':
@@ -117,23 +133,21 @@ class Decoder {
         return this.#set(value, name, map);
       }
       case 'time': {
-        const { seconds } = this.#time(end);
+        const seconds = this.#seconds(end);
         if (seconds !== 0) this.#set(value, name, printTime(seconds));
         return;
       }
       case 'bytes':
         this.#set(value, name, this.#bytes.subarray(this.#at, end));
         this.#at = end;
-        return;
-      default:
-        throw new Error(`${type.kind} is no nested field`);
     }
   }
 
   /** One entry of a map; the text behind a key that is not wanted is not made. */
   #entry(end: number, isWanted: (key: string) => boolean, map: Value): void {
     let key = '';
-    let [start, stop] = [0, 0];
+    let start = 0;
+    let stop = 0;
     while (this.#at < end) {
       const tag = this.#varint(end);
       if (tag === keyTag) key = this.#text(this.#end(end));
@@ -148,14 +162,14 @@ class Decoder {
     map[key] = this.#bytes.toString('utf8', start, stop);
   }
 
-  #time(end: number): { seconds: number } {
+  #seconds(end: number): number {
     let seconds = 0;
     while (this.#at < end) {
       const tag = this.#varint(end);
       if (tag === secondsTag) seconds = this.#varint(end);
       else this.#skip(end, tag % 8);
     }
-    return { seconds };
+    return seconds;
   }
 
   #set(value: Value, name: string, part: unknown): void {
@@ -242,9 +256,9 @@ const keyTag = 1 * 8 + wireBytes;
 const valueTag = 2 * 8 + wireBytes;
 const secondsTag = 1 * 8 + wireNumber;
 
-function wireTypeOf({ kind }: FieldType): number {
-  const isNumber = kind === 'integer' || kind === 'optional integer' || kind === 'optional boolean';
-  return isNumber ? wireNumber : wireBytes;
+function isNumber(type: FieldType): type is NumberType {
+  const { kind } = type;
+  return kind === 'integer' || kind === 'optional integer' || kind === 'optional boolean';
 }
 
 function partOf(value: Value, name: string): Value {
