@@ -42,9 +42,11 @@ export async function openObjects({
     return { source: manifests, record() {}, parts: [], close() {} };
   }
   const metrics = createKubeMetrics(allMetrics);
-  const connection = await loadConnection({ ...source, clock });
+  const { kubeconfig, master } = source;
+  const connection = await loadConnection({ kubeconfig, master, clock });
   const userAgent = `kube-proxy/${version}`;
-  const client = new HttpClient({ connection, clock, metrics, userAgent });
+  const { contentTypes } = source;
+  const client = new HttpClient({ connection, clock, metrics, userAgent, contentTypes });
   const common = { client, clock, metrics, log, nodeName };
   const recorder = new EventRecorder(common);
   recorder.record(startingEvent(nodeName));

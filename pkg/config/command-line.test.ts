@@ -219,7 +219,7 @@ describe('the help', () => {
     '(default 15m0s) --',
     '(default 0.0.0.0:10256) --',
     'Deprecated: use --healthz-bind-address. (default 10256) --',
-    'No effect here: JSON is spoken. (default',
+    'Requests a second. No effect here: requests have a limit of their own. (default 5) --',
     'Not supported yet: no profiles are served. --',
   ])('says %j', (part) => expect(helpText().replaceAll(/\s+/g, ' ')).toContain(part));
 });

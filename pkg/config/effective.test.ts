@@ -5,11 +5,13 @@ import { defaults, type Settings } from './fields.ts';
 import { parseListenAddress } from './listen-address.ts';
 import type { ProxyConfig } from './types.ts';
 
+const protobuf = 'application/vnd.kubernetes.protobuf';
+
 test('the defaults', () => {
   expect(effective(defaults, 'Node-1')).toEqual({
     settings: defaults,
     nodeName: 'node-1',
-    source: { type: 'api', kubeconfig: '', master: '' },
+    source: { type: 'api', kubeconfig: '', master: '', contentTypes: protobuf },
     bindAddress: '0.0.0.0',
     healthz: { address: '0.0.0.0', port: 10_256 },
     metrics: { address: '127.0.0.1', port: 10_249 },
@@ -96,7 +98,17 @@ describe('what is made of', () => {
     [
       'the API',
       { '--master': 'https://m', 'clientConnection.kubeconfig': '/k' },
-      { source: { type: 'api', kubeconfig: '/k', master: 'https://m' } },
+      { source: { type: 'api', kubeconfig: '/k', master: 'https://m', contentTypes: protobuf } },
+    ],
+    [
+      'the API in JSON',
+      { 'clientConnection.contentType': 'application/json' },
+      { source: { type: 'api', kubeconfig: '', master: '', contentTypes: 'application/json' } },
+    ],
+    [
+      'content types of answers before that of requests',
+      { 'clientConnection.acceptContentTypes': 'application/json' },
+      { source: { type: 'api', kubeconfig: '', master: '', contentTypes: 'application/json' } },
     ],
     [
       'two cluster CIDRs',

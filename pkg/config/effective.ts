@@ -55,6 +55,8 @@ function objectSource(settings: Settings): ObjectSource {
     type: 'api',
     kubeconfig: settings['clientConnection.kubeconfig'],
     master: settings['--master'],
+    contentTypes:
+      settings['clientConnection.acceptContentTypes'] || settings['clientConnection.contentType'],
   };
 }
 

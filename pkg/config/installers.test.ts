@@ -64,7 +64,10 @@ const usual = {
   bindAddress: '0.0.0.0',
 };
 const kubeadmClient = '/var/lib/kube-proxy/kubeconfig.conf';
-const api = (kubeconfig: string, master = '') => ({ source: { type: 'api', kubeconfig, master } });
+const contentTypes = 'application/vnd.kubernetes.protobuf';
+const api = (kubeconfig: string, master = '') => ({
+  source: { type: 'api', kubeconfig, master, contentTypes },
+});
 const local = (address: string, length: number) => ({
   detectLocal: { mode: 'ClusterCIDR', cidrs: [{ address, length }] },
 });

@@ -13,7 +13,13 @@ export type DetectLocal =
 
 /** Where the API objects come from. */
 export type ObjectSource =
-  | { readonly type: 'api'; readonly kubeconfig: string; readonly master: string }
+  | {
+      readonly type: 'api';
+      readonly kubeconfig: string;
+      readonly master: string;
+      /** The content types that lists and watches may have, with commas between them. */
+      readonly contentTypes: string;
+    }
   | { readonly type: 'manifests'; readonly path: string };
 
 /** What conntrack is to be; times are milliseconds, and 0 or false leaves a setting as it is. */

@@ -26,16 +26,14 @@ export const apiFields = {
   }),
   'clientConnection.acceptContentTypes': field(text, {
     group,
-    help: 'Content types that answers may have.',
-    support: noEffect('JSON is spoken'),
+    help: 'Content types that lists and watches may have. Without protobuf among them they are JSON. Empty: as the content type says.',
   }),
   'clientConnection.contentType': field(text, {
     flag: 'kube-api-content-type',
     default: 'application/vnd.kubernetes.protobuf',
     zeroIsDefault: true,
     group,
-    help: 'Content type of requests.',
-    support: noEffect('JSON is spoken'),
+    help: 'Content type of lists and watches: protobuf, or application/json. Everything else is JSON.',
   }),
   'clientConnection.qps': field(float32, {
     flag: 'kube-api-qps',

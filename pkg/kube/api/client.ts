@@ -71,10 +71,10 @@ export interface ClientOptions {
   /** `kube-proxy/v1.36.0`. */
   readonly userAgent: string;
   /**
-   * In what lists and watches are asked for: protobuf unless something else is said. A server that has no protobuf answers in JSON,
-   * and so is it read.
+   * In what lists and watches may be answered, with commas between content types; protobuf and JSON if nothing is said. A server that
+   * has no protobuf answers in JSON, and so is it read.
    */
-  readonly contentType?: string | undefined;
+  readonly contentTypes?: string | undefined;
 }
 
 interface Call extends RequestOptions {
@@ -234,7 +234,7 @@ export class HttpClient implements Client {
         url,
         credentials,
         headers: {
-          accept: acceptedTypes(call.purpose, this.#options.contentType),
+          accept: acceptedTypes(call.purpose, this.#options.contentTypes),
           'user-agent': userAgent,
           ...(call.body !== undefined && { 'content-type': type }),
         },

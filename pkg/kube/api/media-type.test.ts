@@ -28,14 +28,14 @@ afterEach(() => {
   server.close();
 });
 
-function connect(contentType?: string): HttpClient {
+function connect(contentTypes?: string): HttpClient {
   const { port } = server.address() as AddressInfo; // it listens on one
   const connection = {
     server: new URL(`http://127.0.0.1:${port}`),
     credentials: async () => ({ headers: {}, tls: {}, agent: undefined }),
   };
   const common = { connection, clock, metrics: noMetrics, userAgent: 'kube-proxy/test' };
-  const client = new HttpClient({ ...common, contentType });
+  const client = new HttpClient({ ...common, contentTypes });
   clients.push(client);
   return client;
 }
@@ -54,15 +54,17 @@ async function list(client: HttpClient): Promise<unknown[]> {
 test.each([
   ['protobuf, or JSON where there is none', undefined, both],
   ['protobuf where it is asked for', protobufType, both],
+  ['protobuf where it is among others', `application/json, ${protobufType}`, both],
   ['JSON where that is asked for', 'application/json', 'application/json'],
-])('lists and watches want %s; everything else is JSON', async (_, contentType, accept) => {
+  ['JSON where what is asked for is not known', 'application/cbor', 'application/json'],
+])('lists and watches want %s; everything else is JSON', async (_, contentTypes, accept) => {
   const accepted: unknown[] = [];
   handler = ({ headers, url }, response) => {
     accepted.push([url, headers.accept]);
     response.setHeader('content-type', 'application/json');
     response.end(url?.startsWith('/w') === true ? '' : '{"items":[]}');
   };
-  const client = connect(contentType);
+  const client = connect(contentTypes);
   await client.get('/g');
   await client.list('/l', { onItems() {} });
   await client.watch('/w', { onEvents() {} });

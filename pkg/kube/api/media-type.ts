@@ -9,19 +9,25 @@ const protobufType = 'application/vnd.kubernetes.protobuf';
 /** How much of an error that is no object is repeated, in characters. */
 const longestText = 300;
 
-/** The Accept header of a request. Only what comes by the thousand is worth protobuf, which `contentType` can forbid. */
+/** The Accept header of a request. Only what comes by the thousand is worth protobuf, which has to be among `contentTypes`. */
 export function acceptedTypes(
   purpose: 'request' | 'list' | 'watch',
-  contentType = protobufType,
+  contentTypes = protobufType,
 ): string {
-  const isProtobufWanted = purpose !== 'request' && contentType === protobufType;
+  const isAllowed = contentTypes.split(',').some((type) => mediaType(type) === protobufType);
+  const isProtobufWanted = purpose !== 'request' && isAllowed;
   return isProtobufWanted ? `${protobufType},application/json` : 'application/json';
 }
 
 /** Whether an answer says that it is protobuf. Anything else is read as JSON, whatever it says. */
 export function isProtobuf({ headers }: Pick<Answer, 'headers'>): boolean {
-  const [type = ''] = (headers['content-type'] ?? '').split(';');
-  return type.trim().toLowerCase() === protobufType;
+  return mediaType(headers['content-type'] ?? '') === protobufType;
+}
+
+/** A content type without its parameters. */
+function mediaType(text: string): string {
+  const [type = ''] = text.split(';');
+  return type.trim().toLowerCase();
 }
 
 /** The `Status` in the body of an error, or its text. */
