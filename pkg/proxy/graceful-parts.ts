@@ -36,8 +36,11 @@ export function buildFlows(options: ProxierOptions): Flows {
   const stale = new StaleFlows({
     ...{ conntrack, reader, clock },
     onReconciled: (reconciliation) => reporter.flowsReconciled(reconciliation),
-    onFailed: ({ family, protocol, error, isLast: givenUp }) =>
-      log.error('could not delete stale conntrack flows', error, { family, protocol, givenUp }),
+    onFailed: ({ family, protocol, error, isLast }) => {
+      // Another line, as the log tells the same one once a minute at most.
+      const how = isLast ? 'gave up deleting' : 'could not delete';
+      log.error(`${how} stale conntrack flows`, error, { family, protocol });
+    },
   });
   const onFailed = (count: number) => reporter.clientResets('failed', count);
   const clientResetter = new ClientResetter({
