@@ -11,6 +11,7 @@ import type { Replacements } from '../graceful/address-reuse.ts';
 import type { GracefulTerminationManager } from '../graceful/manager.ts';
 import { type AuditContext, readServer } from '../observed/kernel-reader.ts';
 import type { Mirror } from '../observed/mirror.ts';
+import { foundFrontEnd } from '../observed/ownership.ts';
 import type { FailedOperation } from '../plan/failed-operation.ts';
 import type { Operation } from '../plan/operation.ts';
 import { plan } from '../plan/plan.ts';
@@ -126,6 +127,7 @@ export class Reconciler {
   async #attempt(part: Keys, applying: Applying): Promise<Outcome> {
     const { retries } = this.#options;
     const keys = await this.#readBack(part);
+    this.#retireFound(keys);
     this.#learnPods(keys);
     const first = await this.#planAndApply(keys, applying);
     if (first.unmarked.isEmpty) return outcomeOf(first.failed);
@@ -196,6 +198,16 @@ export class Reconciler {
           ...operation.realServer,
           podUid: operation.podUid,
         });
+    }
+  }
+
+  /** Virtual servers of ours that were found in the kernel and that nobody wants are taken away as retired ones are. */
+  #retireFound({ virtualServers }: Keys): void {
+    const { ledger, mirror } = this.#options;
+    for (const key of virtualServers) {
+      const held = mirror.virtualServers.get(key);
+      if (held !== undefined && ledger.claim(key) === undefined)
+        ledger.retire(foundFrontEnd(held.virtualServer, mirror));
     }
   }
 

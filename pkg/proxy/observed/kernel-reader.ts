@@ -24,7 +24,7 @@ import type { Ledger } from '../desired/ledger.ts';
 import { setIds, setName } from '../desired/sets.ts';
 import type { LeftoverSets } from './leftover-sets.ts';
 import type { Mirror } from './mirror.ts';
-import { foundFrontEnd, isOurs } from './ownership.ts';
+import { isOurs } from './ownership.ts';
 
 /** What the kernel is read with, and what is needed to tell what is ours. */
 export interface AuditContext {
@@ -32,7 +32,8 @@ export interface AuditContext {
   readonly ipsets: IpSets;
   readonly links: Links;
   readonly mirror: Mirror;
-  readonly ledger: Ledger;
+  /** What is wanted is asked for, and not changed. */
+  readonly ledger: Pick<Ledger, 'claim' | 'addresses' | 'entries' | 'virtualServers'>;
   readonly leftovers: LeftoverSets;
   readonly families: readonly Family[];
   /** Networks whose virtual servers are somebody else's unless a Service wants them. */
@@ -197,7 +198,5 @@ export async function readServer(
   const realServers = await ipvs.realServers(virtualServer);
   const isKnown = ledger.claim(key) !== undefined || mirror.virtualServers.has(key);
   if (!isKnown && !isOurs(virtualServer, { mirror, excluded, realServers })) return;
-  const held = keyedVirtualServer(found);
-  mirror.recordServer(key, { virtualServer: held, realServers });
-  if (ledger.claim(key) === undefined) ledger.retire(foundFrontEnd(held, mirror));
+  mirror.recordServer(key, { virtualServer: keyedVirtualServer(found), realServers });
 }
