@@ -12,7 +12,7 @@ import type { Neighbours } from '../neighbours/neighbours.ts';
 import type { Resetter } from '../reset/reset.ts';
 import type { Clock } from '../runner/clock.ts';
 import type { RuleSettings } from './apply/rule-source.ts';
-import type { ServiceOptions } from './changes/ledger-updater.ts';
+import type { ServiceOptions } from './desired/service-options.ts';
 import type { DrainMode } from './graceful/policy.ts';
 import type { Reporter } from './reporter.ts';
 import type { KeptSettings } from './settings/kernel-settings.ts';

@@ -1,4 +1,4 @@
-import type { Problem, Service } from '../../kube/types.ts';
+import type { Service } from '../../kube/types.ts';
 import { errorText } from '../../log/error-text.ts';
 import type { Logger } from '../../log/log.ts';
 import type { Clock } from '../../runner/clock.ts';
@@ -8,8 +8,8 @@ import { footprintsByPort, realServerLimit } from '../desired/footprints.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import { PortFootprint } from '../desired/port-footprint.ts';
-import { noSettings, type ServiceSettings } from '../desired/real-servers.ts';
 import { portKey } from '../desired/service.ts';
+import { noOptions, type ServiceOptions } from '../desired/service-options.ts';
 import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
 import type { Reporter } from '../reporter.ts';
 import { endpointDifferences } from './endpoint-differences.ts';
@@ -19,12 +19,6 @@ import { ServiceReports } from './service-reports.ts';
 import type { Store } from './store.ts';
 import type { Trigger } from './triggers.ts';
 import { UdpChanges } from './udp-changes.ts';
-
-/** What a Service asks for by annotations. */
-export interface ServiceOptions extends ServiceSettings {
-  /** What could not be understood, and counts as not said. */
-  readonly problems: readonly Problem[];
-}
 
 /** What the ledger updater works with. */
 export interface LedgerUpdaterOptions {
@@ -174,14 +168,14 @@ export class LedgerUpdater {
   *#enterWhole(key: string, node: NodeContext): Generator<undefined> {
     const { store, ledger } = this.#options;
     const objects = store.objects(key);
-    const settings = this.#settingsOf(key, objects?.service);
+    const options = this.#optionsOf(key, objects?.service);
     const entered = new Set<string>();
     let [cutOff, size] = [0, 0];
     this.#sizes.delete(key);
     if (objects !== undefined) {
       const { namespace, name, created } = objects.service;
       const owner = { key, namespace, name, created };
-      for (const footprint of footprintsByPort({ ...objects, settings }, node)) {
+      for (const footprint of footprintsByPort({ ...objects, options }, node)) {
         yield undefined;
         if (footprint === undefined) continue;
         const part = portKey(footprint.port);
@@ -212,13 +206,13 @@ export class LedgerUpdater {
   }
 
   /** What a Service asks for by annotations; says what it says wrong. */
-  #settingsOf(key: string, service: Service | undefined): ServiceSettings {
+  #optionsOf(key: string, service: Service | undefined): ServiceOptions {
     const { serviceOptionsOf } = this.#options;
-    if (serviceOptionsOf === undefined) return noSettings;
-    const { problems = [], ...settings } =
-      service === undefined ? {} : readServiceOptions(service, serviceOptionsOf);
-    this.#reports.problems(key, { service, problems });
-    return settings;
+    if (serviceOptionsOf === undefined) return noOptions;
+    const options =
+      service === undefined ? noOptions : readServiceOptions(service, serviceOptionsOf);
+    this.#reports.problems(key, { service, problems: options.problems });
+    return options;
   }
 }
 
@@ -226,7 +220,7 @@ export class LedgerUpdater {
 function readServiceOptions(
   service: Service,
   serviceOptionsOf: (service: Service) => ServiceOptions,
-): Partial<ServiceOptions> {
+): ServiceOptions {
   try {
     return serviceOptionsOf(service);
   } catch (error) {

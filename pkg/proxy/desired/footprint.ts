@@ -3,7 +3,8 @@ import type { Entry } from '../../ipset/ipset.ts';
 import type { VirtualServer } from '../../ipvs/ipvs.ts';
 import type { EndpointSlice, Service } from '../../kube/types.ts';
 import type { EndpointChange } from './endpoint-difference.ts';
-import type { Policy, RealServers, ServiceSettings } from './real-servers.ts';
+import type { Policy, RealServers } from './real-servers.ts';
+import type { ServiceOptions } from './service-options.ts';
 import type { SetId } from './sets.ts';
 import type { NodeTopology } from './topology.ts';
 import type { UdpFrontEnd } from './udp-front-end.ts';
@@ -23,7 +24,7 @@ export interface ServiceObjects {
   readonly slices: Iterable<EndpointSlice>;
   /** Slices made of endpoints that vanished a moment ago and may come back: they lose new connections only. */
   readonly vanished: Iterable<EndpointSlice>;
-  readonly settings?: ServiceSettings;
+  readonly options?: ServiceOptions;
 }
 
 /** An entry of one of our sets, each of which there is once for each family. */
@@ -45,7 +46,7 @@ export interface FrontEnd {
   /** Whether clients come to it from outside the cluster. */
   readonly isExposed: boolean;
   /** What its Service asks for by annotations. */
-  readonly settings: ServiceSettings;
+  readonly options: ServiceOptions;
   /** Which endpoints its clients go to; `undefined` for one that no Service wants. */
   readonly policy: Policy | undefined;
   readonly realServers: RealServers;

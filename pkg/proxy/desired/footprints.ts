@@ -3,8 +3,8 @@ import type { Footprint, NodeContext, ServiceObjects } from './footprint.ts';
 import { frontEndCount } from './front-ends.ts';
 import { PortFootprint } from './port-footprint.ts';
 import { PortServers } from './port-servers.ts';
-import { noSettings } from './real-servers.ts';
 import { type ServicePort, servicePorts } from './service.ts';
+import { noOptions } from './service-options.ts';
 import { type EndpointQuery, SliceIndex } from './slice-index.ts';
 
 /** What one Service wants in the kernel, as of now. */
@@ -38,7 +38,7 @@ export function* footprintsByPort(
 ): Generator<PortFootprint | undefined> {
   const present = yield* new SliceIndex().add(objects.slices);
   const vanished = yield* new SliceIndex().add(objects.vanished);
-  const settings = objects.settings ?? noSettings;
+  const options = objects.options ?? noOptions;
   let left = realServerLimit;
   for (const port of servicePorts(objects.service)) {
     const query = queryOf(port);
@@ -51,8 +51,8 @@ export function* footprintsByPort(
           present: yield* present.endpointsOf(query, node),
           vanished: yield* vanished.endpointsOf(query, node),
         };
-    const servers = new PortServers(port, { node, settings, ...endpoints });
-    yield new PortFootprint(port, { node, settings, servers, isCutOff });
+    const servers = new PortServers(port, { node, options, ...endpoints });
+    yield new PortFootprint(port, { node, options, servers, isCutOff });
   }
 }
 

@@ -10,8 +10,8 @@ import {
 } from '../../ipvs/ipvs.ts';
 import type { AddressKind, FrontEnd, NodeContext, SetEntry } from './footprint.ts';
 import type { PortServers } from './port-servers.ts';
-import type { ServiceSettings } from './real-servers.ts';
 import type { ServicePort } from './service.ts';
+import type { ServiceOptions } from './service-options.ts';
 import type { UdpFrontEnd } from './udp-front-end.ts';
 
 /** How many front ends a port has, each with all its real servers. */
@@ -26,7 +26,7 @@ function nodePortAddresses(port: ServicePort, node: NodeContext): readonly IpAdd
 }
 
 interface Conditions {
-  readonly settings: ServiceSettings;
+  readonly options: ServiceOptions;
   readonly node: NodeContext;
   readonly servers: PortServers;
 }
@@ -38,7 +38,7 @@ export function frontEndsOf(port: ServicePort, conditions: Conditions): readonly
 
 const none: readonly never[] = Object.freeze([]);
 
-function clusterFrontEnd(port: ServicePort, { node, servers, settings }: Conditions): FrontEnd {
+function clusterFrontEnd(port: ServicePort, { node, servers, options }: Conditions): FrontEnd {
   const { clusterIP: ip, protocol, family } = port;
   const policy = port.isInternalPolicyLocal ? 'localOnly' : 'cluster';
   return {
@@ -46,7 +46,7 @@ function clusterFrontEnd(port: ServicePort, { node, servers, settings }: Conditi
     addressKind: 'allocated',
     isBound: isBound('allocated', { address: ip, node }),
     isExposed: false,
-    settings,
+    options,
     policy,
     realServers: servers.chosenBy(policy),
     entries: [
@@ -69,7 +69,7 @@ export function isBound(
 
 function nodePortFrontEnds(
   port: ServicePort,
-  { node, servers, settings }: Conditions,
+  { node, servers, options }: Conditions,
 ): readonly FrontEnd[] {
   const policy = port.isExternalPolicyLocal ? 'localFirst' : 'cluster';
   return nodePortAddresses(port, node).map((address) => ({
@@ -77,7 +77,7 @@ function nodePortFrontEnds(
     addressKind: 'allocated',
     isBound: false,
     isExposed: true,
-    settings,
+    options,
     policy,
     realServers: servers.chosenBy(policy),
     entries: nodePortEntries(port, address),

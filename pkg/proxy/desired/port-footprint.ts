@@ -10,8 +10,8 @@ import type {
 } from './footprint.ts';
 import { frontEndCount, frontEndsOf, hairpin, udpFrontEndsOf } from './front-ends.ts';
 import type { PortServers } from './port-servers.ts';
-import type { ServiceSettings } from './real-servers.ts';
 import type { ServicePort } from './service.ts';
+import type { ServiceOptions } from './service-options.ts';
 import type { UdpFrontEnd } from './udp-front-end.ts';
 
 /** What one port of a Service wants: its front ends stay the same, their real servers are as its endpoints are. */
@@ -28,16 +28,16 @@ export class PortFootprint implements Footprint {
     port: ServicePort,
     {
       node,
-      settings,
+      options,
       servers,
       isCutOff,
-    }: { node: NodeContext; settings: ServiceSettings; servers: PortServers; isCutOff: boolean },
+    }: { node: NodeContext; options: ServiceOptions; servers: PortServers; isCutOff: boolean },
   ) {
     this.port = port;
     this.isCutOff = isCutOff;
     this.#servers = servers;
     this.#frontEndCount = frontEndCount(port, node);
-    this.frontEnds = frontEndsOf(port, { node, servers, settings });
+    this.frontEnds = frontEndsOf(port, { node, servers, options });
     this.udpFrontEnds = udpFrontEndsOf(port, { node, servers });
   }
 

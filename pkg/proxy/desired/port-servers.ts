@@ -5,9 +5,10 @@ import type { EndpointChange, EndpointDifference, PortRecord } from './endpoint-
 import { ChosenRealServers, Serving } from './endpoint-views.ts';
 import { anyPod } from './pod-identity.ts';
 import { RealServerMap } from './real-server-map.ts';
-import type { Policy, RealServers, ServiceSettings, WantedRealServer } from './real-servers.ts';
+import type { Policy, RealServers, WantedRealServer } from './real-servers.ts';
 import { policiesThatDiffer, type Selections, selectionsOf } from './selections.ts';
 import type { ServicePort } from './service.ts';
+import type { ServiceOptions } from './service-options.ts';
 import {
   chooseEndpoints,
   type EndpointChoice,
@@ -47,12 +48,12 @@ export class PortServers {
       node,
       present,
       vanished,
-      settings: { keepsSessionsByAddress = false },
+      options: { keepsSessionsByAddress = false },
     }: {
       node: NodeTopology;
       present: PortEndpoints;
       vanished: PortEndpoints;
-      settings: ServiceSettings;
+      options: ServiceOptions;
     },
   ) {
     this.#port = port;

@@ -1,17 +1,6 @@
 import type { RealServerId } from '../../ipvs/ipvs.ts';
 import type { PodIdentity } from './pod-identity.ts';
 
-/** What a Service asks for by annotations. */
-export interface ServiceSettings {
-  /** How long its real servers may drain, in milliseconds; 0 for no limit, `undefined` if it does not say. */
-  readonly drainTimeout?: number | undefined;
-  /** Whoever has an address is the same pod, whatever its uid: sessions go on when a virtual machine moves with its address. */
-  readonly keepsSessionsByAddress?: boolean | undefined;
-}
-
-/** Of a Service that asks for nothing. */
-export const noSettings: ServiceSettings = {};
-
 /** A real server that should be there. One with weight 0 is kept if it is there, and not made. */
 export interface WantedRealServer extends RealServerId {
   readonly weight: 0 | 1;

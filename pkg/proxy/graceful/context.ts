@@ -3,7 +3,7 @@ import { minutes } from '../../runner/clock.ts';
 import type { PodState } from '../changes/namespace-pods.ts';
 import type { Pods } from '../changes/pod-index.ts';
 import type { Ledger } from '../desired/ledger.ts';
-import { noSettings } from '../desired/real-servers.ts';
+import { noOptions } from '../desired/service-options.ts';
 import type { MirrorView } from '../observed/mirror.ts';
 import type { DrainContext } from './decide.ts';
 import type { DrainRequest } from './list.ts';
@@ -39,8 +39,8 @@ export function drainContextOf(
 ): DrainContext {
   const { virtualServer, realServer, podUid } = request;
   const key = virtualServerKey(virtualServer);
-  const { isBound = false, isExposed = true, settings } = ledger.claim(key)?.frontEnd ?? {};
-  const { drainTimeout, keepsSessionsByAddress = false } = settings ?? noSettings;
+  const { isBound = false, isExposed = true, options } = ledger.claim(key)?.frontEnd ?? {};
+  const { drainTimeout, keepsSessionsByAddress = false } = options ?? noOptions;
   const stateOf = (): PodState => {
     const { address } = realServer;
     const state = pods.state(ledger.lastOwner(key)?.namespace, { address, podUid: podUid ?? '' });

@@ -3,7 +3,8 @@ import { contains, type Prefix } from '../../ip/prefix.ts';
 import { type Entry, entryKey } from '../../ipset/ipset.ts';
 import { type RealServer, type VirtualServer, type VirtualServerId } from '../../ipvs/ipvs.ts';
 import type { FrontEnd, SetEntry } from '../desired/footprint.ts';
-import { noRealServers, noSettings } from '../desired/real-servers.ts';
+import { noRealServers } from '../desired/real-servers.ts';
+import { noOptions } from '../desired/service-options.ts';
 import { type SetId, setName } from '../desired/sets.ts';
 import type { MirrorView } from './mirror.ts';
 
@@ -82,7 +83,7 @@ export function foundFrontEnd(virtualServer: VirtualServer, mirror: MirrorView):
     addressKind: 'allocated',
     isBound: mirror.bound.has(virtualServer.address),
     isExposed: !mirror.bound.has(virtualServer.address),
-    settings: noSettings,
+    options: noOptions,
     policy: undefined,
     realServers: noRealServers,
     entries: entriesOf(virtualServer, mirror),
