@@ -83,7 +83,7 @@ function partCounted(requests: readonly DrainRequest[], options: DeletionOptions
 const challenged = () => resetter.challenged.map(printChallenge);
 
 describe('clients', () => {
-  test('are told within a fifth of a second after their server was deleted', async () => {
+  test('are reset within a fifth of a second after their server was deleted', async () => {
     connect();
     part([request()]);
     await clock.advance(50);
@@ -106,7 +106,7 @@ describe('clients', () => {
     expect([events, challenged()]).toEqual([['50 cut'], []]);
   });
 
-  test('that are masqueraded are told under their own addresses', async () => {
+  test('that are masqueraded are reset under their own addresses', async () => {
     connect({ from: ip('203.0.113.7'), masqueradedBy: ip('192.168.0.10') });
     connect({ from: vip, masqueradedBy: ip('192.168.0.10') });
     part([request()]);
@@ -117,7 +117,7 @@ describe('clients', () => {
     ]);
   });
 
-  test('of IPv6 are told', async () => {
+  test('of IPv6 are reset', async () => {
     const [address, realServer] = [ip('fd00:172:30::1'), ip('fd00:10::1')];
     connect({ from: ip('fd00:10:0:1::1'), to: address, realServer });
     part([request({ address, realServer })]);
@@ -133,7 +133,7 @@ describe('clients', () => {
     expect(challenged()).toEqual(['172.30.0.1:80 > 10.0.1.1:2']);
   });
 
-  test('are told a thousand a second', async () => {
+  test('are reset a thousand a second', async () => {
     for (let sourcePort = 1; sourcePort <= 2_500; sourcePort++) connect({ sourcePort });
     part([request()]);
     await clock.advance(150 + 999);
@@ -144,7 +144,7 @@ describe('clients', () => {
     expect(new Set(challenged()).size).toBe(2_500);
   });
 
-  test('that cannot be told are counted, and the others told', async () => {
+  test('that cannot be reset are counted, and the others reset', async () => {
     connect({ sourcePort: 1 });
     connect({ sourcePort: 2 });
     resetter.failWith = ({ clientPort }) => (clientPort === 1 ? 'ENETUNREACH' : undefined);
@@ -167,7 +167,7 @@ describe('clients that conntrack has forgotten', () => {
     });
   }
 
-  test('are found in the table of IPVS, and told beside the others', async () => {
+  test('are found in the table of IPVS, and reset beside the others', async () => {
     connect();
     balance({ clientPort: 1024 });
     balance({ client: ip('203.0.113.7') });
@@ -239,7 +239,7 @@ describe('clients that conntrack has forgotten', () => {
     expect([challenged().length, conntrack.print()]).toEqual([1, '']);
   });
 
-  test('of a server that bears no delay are told as well', async () => {
+  test('of a server that bears no delay are reset as well', async () => {
     balance();
     await stand.deleteNow([request()], 3);
     await clock.advance(1_000);
@@ -255,7 +255,7 @@ describe('beyond 20,000 connections', () => {
     }
   }
 
-  test('nobody is told, all are counted, and the servers are deleted', async () => {
+  test('nobody is reset, all are counted, and the servers are deleted', async () => {
     connectMany(20_001);
     part([request()]);
     await clock.advance(1_000);
@@ -263,7 +263,7 @@ describe('beyond 20,000 connections', () => {
     expect(stand.log.lines().at(-1)).toContain('clients of a deleted real server are not reset');
   });
 
-  test('those that still wait count, and are told', async () => {
+  test('those that still wait count, and are reset', async () => {
     connectMany(20_000);
     part([request()]);
     await clock.advance(50);
@@ -341,7 +341,7 @@ describe('requests that bear no delay', () => {
   const partNow = (requests: readonly DrainRequest[], counted = 0) =>
     stand.deleteNow(requests, counted);
 
-  test('are carried out at once, and their clients told', async () => {
+  test('are carried out at once, and their clients reset', async () => {
     connect();
     await partNow([request()]);
     expect(events).toEqual(['0 cut']);
@@ -349,7 +349,7 @@ describe('requests that bear no delay', () => {
     expect(events).toEqual(['0 cut', '100 sent 1']);
   });
 
-  test('are carried out untold within a second after a dump of their family', async () => {
+  test('are carried out without a reset within a second after a dump of their family', async () => {
     connect();
     part([request({ port: 81 })]);
     await clock.advance(1_049);
@@ -392,7 +392,7 @@ describe('conntrack', () => {
     ]);
   });
 
-  test('keeps a later flow of the same client, who is not told', async () => {
+  test('keeps a later flow of the same client, who is not reset', async () => {
     const first = connect();
     part([request()]);
     await clock.advance(50);
@@ -426,7 +426,7 @@ describe('conntrack', () => {
     expect(conntrack.print()).toBe('');
   });
 
-  test('that cannot be changed is no reason not to tell', async () => {
+  test('that cannot be changed is no reason not to reset', async () => {
     connect();
     conntrack.failWith = ({ call }) => (call === 'dump' ? undefined : 'EPERM');
     part([request()]);

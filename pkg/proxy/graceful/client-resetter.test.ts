@@ -9,7 +9,7 @@ import { seconds } from '../../runner/clock.ts';
 import { manualClock } from '../../runner/manual-clock.ts';
 import { ClientResetter } from './client-resetter.ts';
 
-test('a conntrack that throws where it should give failures back is no reason not to tell, and ends nothing', async () => {
+test('a conntrack that throws where it should give failures back is no reason not to reset, and ends nothing', async () => {
   const [clock, conntrack, resetter] = [manualClock(), new FakeConntrack(), new FakeResetter()];
   conntrack.add = () => {
     throw new KernelError('add flows', 'ENOBUFS');

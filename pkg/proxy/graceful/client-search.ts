@@ -13,11 +13,11 @@ interface Search {
   /** How many connections there should be; `undefined` if that is unknown. */
   connections: number | undefined;
   count: number;
-  /** By client, for a dump may tell one twice. */
+  /** By client, for a dump may name one twice. */
   readonly waiting: Map<string, WaitingClient>;
   /** What is to be closed: the connections that IPVS has, whatever their state. */
   readonly entries: ClientConnection[];
-  /** IPVS counts those that are not established yet as active: how many each source told of. They wait for nobody. */
+  /** How many connections each source has that are not established yet: IPVS counts them as active, and they need no reset. */
   readonly opening: { tracked: number; untracked: number };
 }
 
@@ -45,7 +45,7 @@ export class ClientSearch {
     }
   }
 
-  /** Whether IPVS counts more connections of some server than were found, or may do so, and those could still be told. */
+  /** Whether IPVS counts more connections of some server than were found, or may do so, and these could still be reset. */
   get isIncomplete(): boolean {
     if (this.#count > this.#limit) return false;
     for (const search of this.#searches.values())
@@ -61,7 +61,7 @@ export class ClientSearch {
     if (flow.tcpState === 'ESTABLISHED') this.#add(search, { flow, isTracked: true });
   }
 
-  /** Takes an entry of IPVS's table in, once conntrack has told all that it knows. */
+  /** Takes an entry of IPVS's table in, after the whole dump of conntrack. */
   seeConnection(connection: IpvsConnection): void {
     if (connection.protocol !== 'TCP') return;
     const flow = flowOf(connection);
@@ -101,7 +101,7 @@ function missing({ connections = 0, count, opening }: Search): number {
   return Math.max(0, connections - count - Math.max(opening.tracked, opening.untracked));
 }
 
-/** How conntrack would know a connection whose client is not masqueraded; what it does not know is told by its original direction. */
+/** How conntrack would know a connection whose client is not masqueraded; the original direction names its client all the same. */
 function flowOf({ protocol, client, clientPort, address, port, ...real }: IpvsConnection): Flow {
   return {
     protocol,

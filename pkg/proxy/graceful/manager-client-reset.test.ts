@@ -10,7 +10,7 @@ import { printChallenge } from '../../reset/reset.ts';
 import { seconds } from '../../runner/clock.ts';
 import type { DrainMode } from './policy.ts';
 
-// The end of a drain, by way of the client reset: who is told, and what if something fails.
+// The end of a drain, by way of the client reset: who is challenged, and what if something fails.
 
 const web = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
 const [one, two] = [endpoint('10.0.0.1'), endpoint('10.0.0.2')];
@@ -55,8 +55,8 @@ async function start({
     ...{ zone: 0, mark: 0, status: 0, tcpState: 'ESTABLISHED' },
   });
   ipvs.setCounters(web, { address: two.address, port: 8080 }, { activeConnections: 1 });
-  const told = () => resetter.challenged.map(printChallenge);
-  return { stand, conntrack, connections, ipvs, resetter, skipped, told };
+  const challenged = () => resetter.challenged.map(printChallenge);
+  return { stand, conntrack, connections, ipvs, resetter, skipped, challenged };
 }
 
 async function weight({ kernel }: Stand): Promise<number | undefined> {
@@ -77,25 +77,29 @@ async function lose(stand: Stand): Promise<void> {
 }
 
 describe('a server whose pod is gone', () => {
-  test('is deleted, and its client told', async () => {
-    const { stand, told } = await start();
+  test('is deleted, and its client reset', async () => {
+    const { stand, challenged } = await start();
     await lose(stand);
-    expect([await isThere(stand), stand.reports.drains, told()]).toEqual([false, ['podGone'], []]);
+    expect([await isThere(stand), stand.reports.drains, challenged()]).toEqual([
+      false,
+      ['podGone'],
+      [],
+    ]);
     await stand.settle(150);
-    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+    expect(challenged()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
   });
 
   test('is deleted when its clients cannot be found', async () => {
-    const { stand, conntrack, told } = await start();
+    const { stand, conntrack, challenged } = await start();
     conntrack.failWith = ({ call }) => (call === 'dump' ? 'EPERM' : undefined);
     await lose(stand);
     expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
     await stand.settle(seconds(1));
-    expect(told()).toEqual([]);
+    expect(challenged()).toEqual([]);
   });
 
-  test('is deleted, and a client told that conntrack has forgotten', async () => {
-    const { stand, connections, ipvs, skipped, told } = await start();
+  test('is deleted, and a client reset that conntrack has forgotten', async () => {
+    const { stand, connections, ipvs, skipped, challenged } = await start();
     connections.insert({
       ...{ protocol: 'TCP', client: ip('203.0.113.7'), clientPort: 2048, state: 'ESTABLISHED' },
       ...{ address: web.address, port: 80, realAddress: two.address, realPort: 8080 },
@@ -105,24 +109,27 @@ describe('a server whose pod is gone', () => {
     await lose(stand);
     await stand.settle(seconds(1));
     expect(await isThere(stand)).toBe(false);
-    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024', '172.30.0.1:80 > 203.0.113.7:2048']);
+    expect(challenged()).toEqual([
+      '172.30.0.1:80 > 10.0.1.1:1024',
+      '172.30.0.1:80 > 203.0.113.7:2048',
+    ]);
     expect(skipped()).toEqual(['skipped 3']);
   });
 
-  test('that cannot be deleted is tried again, and its client told when it is', async () => {
-    const { stand, ipvs, told } = await start();
+  test('that cannot be deleted is tried again, and its client reset when it is', async () => {
+    const { stand, ipvs, challenged } = await start();
     ipvs.fail = ({ kind }) => (kind === 'deleteRealServer' ? 'EBUSY' : undefined);
     await lose(stand);
     await stand.settle(seconds(20));
-    expect([await isThere(stand), told()]).toEqual([true, []]);
+    expect([await isThere(stand), challenged()]).toEqual([true, []]);
     ipvs.fail = undefined;
     await stand.settle(seconds(6));
     expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
-    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+    expect(challenged()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
   });
 
   test('and that comes back before it is deleted keeps its client', async () => {
-    const { stand, conntrack, told } = await start();
+    const { stand, conntrack, challenged } = await start();
     const dump = conntrack.dump.bind(conntrack);
     conntrack.dump = async (filter, onFlow) => {
       await dump(filter, onFlow);
@@ -132,7 +139,11 @@ describe('a server whose pod is gone', () => {
     };
     await lose(stand);
     await stand.settle(seconds(5));
-    expect([await isThere(stand), stand.reports.drains, told()]).toEqual([true, ['wanted'], []]);
+    expect([await isThere(stand), stand.reports.drains, challenged()]).toEqual([
+      true,
+      ['wanted'],
+      [],
+    ]);
   });
 
   test('while the program stops stays, for the next start', async () => {
@@ -151,37 +162,37 @@ describe('a server whose address another pod has', () => {
   const successor = { ...two, podUid: 'another' };
 
   test.each(['pod', 'connections'] as const)(
-    'is deleted at once, its client told, and the other pod served (%s)',
+    'is deleted at once, its client challenged, and the other pod served (%s)',
     async (mode) => {
-      const { stand, told } = await start({ mode });
+      const { stand, challenged } = await start({ mode });
       stand.tell(setSlice(slice([one, successor])));
       await stand.settle();
       expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
       await stand.settle(50);
       expect(await weight(stand)).toBe(1);
       await stand.settle(50);
-      expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+      expect(challenged()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
       await stand.settle(seconds(60));
       expect([await weight(stand), stand.reports.drains]).toEqual([1, ['podGone']]);
     },
   );
 
   test.each(['pod', 'connections'] as const)(
-    'is deleted at once, and its client told, while it drains (%s)',
+    'is deleted at once, and its client challenged, while it drains (%s)',
     async (mode) => {
-      const { stand, told } = await start({ mode });
+      const { stand, challenged } = await start({ mode });
       stand.tell(setSlice(slice([one, { ...two, ready: false }])));
       await stand.settle(seconds(5));
       stand.tell(setSlice(slice([one, successor])));
       await stand.settle();
       expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
       await stand.settle(100);
-      expect([await weight(stand), told()]).toEqual([1, ['172.30.0.1:80 > 10.0.1.1:1024']]);
+      expect([await weight(stand), challenged()]).toEqual([1, ['172.30.0.1:80 > 10.0.1.1:1024']]);
     },
   );
 
   test('is deleted at once while its clients wait to be looked up', async () => {
-    const { stand, conntrack, told } = await start();
+    const { stand, conntrack, challenged } = await start();
     stand.tell(setSlice(slice([one, dying])));
     await stand.settle(seconds(5));
     stand.tell(setSlice(slice([one])));
@@ -192,17 +203,17 @@ describe('a server whose address another pod has', () => {
     await stand.settle();
     expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
     await stand.settle(2_000);
-    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+    expect(challenged()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
     expect([await weight(stand), conntrack.calls.dump - dumps]).toEqual([1, 1]);
   });
 
   test('stays as it is while that one is in another Service, which proves nothing', async () => {
-    const { stand, told } = await start();
+    const { stand, challenged } = await start();
     stand.tell(setSlice(slice([one, dying])));
     await stand.settle(seconds(5));
     stand.tell(setSlice(slice([successor], { name: 'db-1', serviceName: 'db' })));
     await stand.settle(seconds(5));
-    expect([await weight(stand), stand.reports.drains, told()]).toEqual([0, [], []]);
+    expect([await weight(stand), stand.reports.drains, challenged()]).toEqual([0, [], []]);
   });
 
   test('is deleted at once if nobody is connected', async () => {
@@ -217,19 +228,19 @@ describe('a server whose address another pod has', () => {
   });
 
   test('and that gets it back before its clients are looked up keeps them', async () => {
-    const { stand, conntrack, told } = await start();
+    const { stand, conntrack, challenged } = await start();
     conntrack.dump = async () => stand.tell(setSlice(slice([one, two])));
     stand.tell(setSlice(slice([one, successor])));
     await stand.settle(seconds(5));
-    expect([await weight(stand), told()]).toEqual([1, []]);
+    expect([await weight(stand), challenged()]).toEqual([1, []]);
   });
 
   test('and that cannot be deleted is tried again, and the other pod is not served before', async () => {
-    const { stand, ipvs, told } = await start();
+    const { stand, ipvs, challenged } = await start();
     ipvs.fail = ({ kind }) => (kind === 'deleteRealServer' ? 'EBUSY' : undefined);
     stand.tell(setSlice(slice([one, successor])));
     await stand.settle(seconds(18));
-    expect([await weight(stand), told()]).toEqual([0, []]);
+    expect([await weight(stand), challenged()]).toEqual([0, []]);
     ipvs.fail = undefined;
     await stand.settle(seconds(8));
     expect([await weight(stand), stand.reports.drains]).toEqual([1, ['podGone']]);
@@ -265,16 +276,16 @@ describe('where IPVS keeps the connections of a deleted server', () => {
     return { ...started, before, wereThere: () => Promise.all(wasThere) };
   }
 
-  test('they are closed right before it is deleted, and clients told when they are forgotten', async () => {
-    const { stand, resetter, told, wereThere } = await startWithEntries();
+  test('they are closed right before it is deleted, and clients reset when they are forgotten', async () => {
+    const { stand, resetter, challenged, wereThere } = await startWithEntries();
     await lose(stand);
     await stand.settle(100);
     expect(resetter.aborted.map(({ clientPort }) => clientPort)).toEqual([1024, 1025]);
     expect([await wereThere(), await isThere(stand)]).toEqual([[true, true], false]);
     await stand.settle(seconds(10));
-    expect(told()).toEqual([]);
+    expect(challenged()).toEqual([]);
     await stand.settle(seconds(1));
-    expect(told()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
+    expect(challenged()).toEqual(['172.30.0.1:80 > 10.0.1.1:1024']);
   });
 
   test('those of one that is wanted again meanwhile are left alone', async () => {
@@ -321,9 +332,9 @@ describe('where IPVS keeps the connections of a deleted server', () => {
   });
 
   test('where IPVS forgets them, nothing is closed', async () => {
-    const { stand, resetter, told } = await start();
+    const { stand, resetter, challenged } = await start();
     await lose(stand);
     await stand.settle(seconds(1));
-    expect([resetter.aborted, told().length]).toEqual([[], 1]);
+    expect([resetter.aborted, challenged().length]).toEqual([[], 1]);
   });
 });
