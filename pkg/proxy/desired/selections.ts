@@ -20,6 +20,7 @@ export function selectionsOf({
   now: EndpointChoice;
   before: EndpointChoice;
 }): Selections {
+  if (now === before && now.cluster === 'ready' && now.local === undefined) return usual;
   const selection = (select: (choice: EndpointChoice) => Selector | undefined): Selection => ({
     now: select(now) ?? 'none',
     before: select(before) ?? 'none',
@@ -44,3 +45,10 @@ export function policiesThatDiffer(last: Selections, next: Selections): Readonly
 function differ(one: Selection, other: Selection): boolean {
   return one.now !== other.now || one.before !== other.before;
 }
+
+/** What most ports have: one value for all of them. */
+const usual: Selections = {
+  cluster: { now: 'ready', before: 'ready' },
+  localOnly: { now: 'none', before: 'none' },
+  localFirst: { now: 'ready', before: 'ready' },
+};

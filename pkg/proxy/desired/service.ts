@@ -58,7 +58,7 @@ export function isExternallyAccessible(port: ServicePort): boolean {
 function* portsOfFamily(service: Service, clusterIP: IpAddress): Generator<ServicePort> {
   const family = familyOf(clusterIP);
   const ofFamily = (addresses: readonly IpAddress[]) =>
-    addresses.filter((address) => familyOf(address) === family);
+    addresses.length === 0 ? addresses : addresses.filter((one) => familyOf(one) === family);
   const isExposed = service.type === 'NodePort' || service.type === 'LoadBalancer';
   const shared = {
     service: { namespace: service.namespace, name: service.name },
@@ -66,7 +66,10 @@ function* portsOfFamily(service: Service, clusterIP: IpAddress): Generator<Servi
     clusterIP,
     externalIPs: ofFamily(service.externalIPs),
     loadBalancerIPs: ofFamily(service.loadBalancerIPs),
-    sourceRanges: service.sourceRanges.filter((range) => prefixFamily(range) === family),
+    sourceRanges:
+      service.sourceRanges.length === 0
+        ? service.sourceRanges
+        : service.sourceRanges.filter((range) => prefixFamily(range) === family),
     affinitySeconds: service.affinitySeconds,
     isExternalPolicyLocal: isExposed && service.externalTrafficPolicy === 'Local',
     isInternalPolicyLocal: service.internalTrafficPolicy === 'Local',
