@@ -73,8 +73,10 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           pool: 'forks',
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // Only what hangs ends so.
+          expect: { poll: { timeout: 60_000, interval: 20 } },
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
     ],

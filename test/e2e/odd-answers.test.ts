@@ -89,7 +89,7 @@ test.each([
     await follower.pass(120_000);
     server.delete(service('new'));
     server.delete(slice('new'));
-    await expect.poll(() => kernel.dump(), { timeout: 20_000, interval: 20 }).toBe(before);
+    await expect.poll(() => kernel.dump()).toBe(before);
     expect((await follower.scrape(gauge)).join()).toContain('kind="RealServer"} 0');
   },
 );
@@ -103,5 +103,5 @@ test('what really went while it was away goes with the second read', { timeout }
   await untilSynced(follower);
   expect(kernel.dump()).toBe(before);
   const virtualServers = () => kernel.ipvs.dump().match(/^-A /gm)?.length;
-  await expect.poll(virtualServers, { timeout: 20_000, interval: 20 }).toBe(2);
+  await expect.poll(virtualServers).toBe(2);
 });

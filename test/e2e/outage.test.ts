@@ -42,9 +42,7 @@ async function untilCaughtUp(follower: KernelFollower): Promise<void> {
   await using untroubled = await follow();
   await untroubled.until(({ kernel }) => hasReached(kernel.ipvs.dump()));
   await untroubled.until(({ log }) => log.some((line) => line.includes('first sync done')));
-  await expect
-    .poll(() => follower.dump(), { timeout: 30_000, interval: 20 })
-    .toBe(untroubled.dump());
+  await expect.poll(() => follower.dump()).toBe(untroubled.dump());
 }
 
 /** Whether `end` is there, which was told last. */

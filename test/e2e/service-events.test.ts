@@ -74,7 +74,7 @@ function events(name: string): string[] {
 
 /** The events about an object, once there is one. */
 async function eventually(name: string): Promise<string[]> {
-  await expect.poll(() => events(name).length, { timeout: 10_000 }).toBeGreaterThan(0);
+  await expect.poll(() => events(name).length).toBeGreaterThan(0);
   return events(name);
 }
 
