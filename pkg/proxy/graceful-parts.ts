@@ -94,7 +94,7 @@ export function buildGraceful(
     unansweredAfter: drains.unansweredAfter,
     contextOf: (request) => drainContextOf(request, context),
     onEnd(drain) {
-      const { virtualServer, realServer, podUid = '', end } = drain;
+      const { virtualServer, realServer, podUid, end } = drain;
       const isDeleted = end !== 'wanted' && end !== 'shutdown';
       if (isDeleted) replacements.begin(virtualServer, { ...realServer, podUid });
       reporter.drainEnded(drain, serviceOf(drain, sources));

@@ -15,12 +15,12 @@ export function isPodKnown(pod: PodIdentity): boolean {
 }
 
 /** Whether two real servers on one address are the same pod's, as far as is known. */
-export function isSamePod(one: PodIdentity | undefined, other: PodIdentity): boolean {
-  return one === undefined || !isPodKnown(one) || !isPodKnown(other) || one === other;
+export function isSamePod(one: PodIdentity, other: PodIdentity): boolean {
+  return !isPodKnown(one) || !isPodKnown(other) || one === other;
 }
 
-/** A real server, and whose it is as far as is known; `undefined` for {@link anyPod}. */
+/** A real server, and whose it is as far as is known. */
 export interface PodRealServer {
   readonly realServer: RealServerId;
-  readonly podUid: PodIdentity | undefined;
+  readonly podUid: PodIdentity;
 }

@@ -3,6 +3,7 @@ import { minutes } from '../../runner/clock.ts';
 import type { PodState } from '../changes/namespace-pods.ts';
 import type { Pods } from '../changes/pod-index.ts';
 import type { Ledger } from '../desired/ledger.ts';
+import { anyPod } from '../desired/pod-identity.ts';
 import { noOptions } from '../desired/service-options.ts';
 import type { MirrorView } from '../observed/mirror.ts';
 import type { DrainContext } from './decide.ts';
@@ -43,7 +44,7 @@ export function drainContextOf(
   const { drainTimeout, keepsSessionsByAddress = false } = options ?? noOptions;
   const stateOf = (): PodState => {
     const { address } = realServer;
-    const state = pods.state(ledger.lastOwner(key)?.namespace, { address, podUid: podUid ?? '' });
+    const state = pods.state(ledger.lastOwner(key)?.namespace, { address, podUid });
     // A slice that names it may be on its way; so may the pod that takes its sessions over.
     const mayCome =
       (state === 'unseen' && !areSlicesCurrent()) || (state === 'gone' && keepsSessionsByAddress);
@@ -52,7 +53,7 @@ export function drainContextOf(
   return {
     isWanted: ledger.wantsRealServer(virtualServer, request),
     cause: causeOf(request, ledger),
-    pod: podUid === undefined ? 'left' : stateOf(),
+    pod: podUid === anyPod ? 'left' : stateOf(),
     timeout: drainTimeout ?? timeout,
     isExposed,
     isAddressGone: !isBound && !mirror.nodeAddresses.includes(virtualServer.address),

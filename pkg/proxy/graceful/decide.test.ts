@@ -3,6 +3,7 @@ import { ip } from '../../../test/support/addresses.ts';
 import type { RealServer, RealServerStatus } from '../../ipvs/ipvs.ts';
 import { realServerKey } from '../../ipvs/ipvs.ts';
 import { minutes, seconds } from '../../runner/clock.ts';
+import { anyPod } from '../desired/pod-identity.ts';
 import { endsKey } from '../flows/flow-ends.ts';
 import { noCleanup } from '../plan/cleanup.ts';
 import { printOperation } from '../plan/operation.ts';
@@ -42,7 +43,7 @@ function drainOf({ protocol = 'TCP', progress, ending }: Row): Drain {
     request: {
       virtualServer: { address: ip('172.30.0.1'), protocol, port: 80 },
       realServer,
-      podUid: undefined,
+      podUid: anyPod,
     },
     progress: { ...beginning(0), ...progress },
     ending,

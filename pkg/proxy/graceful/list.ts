@@ -7,6 +7,7 @@ import {
   type VirtualServerId,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
+import { type PodIdentity, unknownPod } from '../desired/pod-identity.ts';
 import type { FlowEnds } from '../flows/flow-ends.ts';
 import type { DrainEnd } from '../plan/operation.ts';
 import { beginning, type Progress } from './policy.ts';
@@ -20,8 +21,8 @@ export function uniqueRS({ virtualServer, realServer }: FlowEnds): string {
 export interface DrainRequest {
   readonly virtualServer: VirtualServerId;
   readonly realServer: RealServer;
-  /** Whose it was: '' if that is unknown, `undefined` if nobody asks, as for a pod that left while it was well. */
-  readonly podUid: string | undefined;
+  /** Whose it was; any pod's if nobody asks, as for one that left while it was well. */
+  readonly podUid: PodIdentity;
 }
 
 /** A drain that ended. */
@@ -77,10 +78,11 @@ export class DrainList {
       this.#size++;
       this.#count(request.realServer.address, { key, by: 1 });
     }
-    const podUid = request.podUid === '' ? present?.request.podUid : request.podUid;
+    const isUnknown = request.podUid === unknownPod;
+    const podUid = isUnknown ? (present?.request.podUid ?? unknownPod) : request.podUid;
     const progress = present?.progress ?? beginning(now);
     const drain = {
-      request: { ...request, podUid: podUid ?? request.podUid },
+      request: { ...request, podUid },
       progress,
       ending: undefined,
     };

@@ -3,6 +3,7 @@ import type { VirtualServerId } from '../../ipvs/ipvs.ts';
 import { seconds } from '../../runner/clock.ts';
 import type { MutexToken } from '../../runner/mutex.ts';
 import { Runner } from '../../runner/runner.ts';
+import { unknownPod } from '../desired/pod-identity.ts';
 import type { FlowEnds } from '../flows/flow-ends.ts';
 import type { FailedOperation } from '../plan/failed-operation.ts';
 import type { PlannedRealServer } from '../plan/input.ts';
@@ -64,7 +65,7 @@ export class GracefulTerminationManager {
     const groups = new Set<DrainGroup>();
     for (const [index, { virtualServer, realServer }] of drains.entries()) {
       if (failures.has(drains[index])) continue;
-      const podUid = requests[index]?.podUid;
+      const podUid = requests[index]?.podUid ?? unknownPod;
       groups.add(this.#list.add({ virtualServer, realServer, podUid }, clock.now()));
     }
     const lookUps: FinishedDrain[] = [];
@@ -93,7 +94,7 @@ export class GracefulTerminationManager {
     const drain = this.#list.find(ends);
     if (drain === undefined) throw new Error(`${uniqueRS(ends)} is not on the termination list`);
     if (!hasWeight) {
-      const { virtualServer, realServer, podUid = '' } = drain.request;
+      const { virtualServer, realServer, podUid } = drain.request;
       const weighed = { ...realServer, weight: 1 };
       const operation = { kind: 'weighRealServer', virtualServer, realServer: weighed } as const;
       const [failed] = await this.#options.apply([{ ...operation, podUid }], token);
@@ -143,7 +144,7 @@ export class GracefulTerminationManager {
 }
 
 /** The operation that sets a weight of 0. */
-function toDrain({ virtualServer, realServer, podUid = '' }: DrainRequest) {
+function toDrain({ virtualServer, realServer, podUid }: DrainRequest) {
   const drained = { ...realServer, weight: 0 };
   return { kind: 'drainRealServer', virtualServer, realServer: drained, podUid } as const;
 }

@@ -7,6 +7,7 @@ import { recordingLogger } from '../../log/memory.ts';
 import { minutes } from '../../runner/clock.ts';
 import { manualClock } from '../../runner/manual-clock.ts';
 import { Mutex } from '../../runner/mutex.ts';
+import { anyPod } from '../desired/pod-identity.ts';
 import { detached } from './context.ts';
 import { uniqueRS } from './list.ts';
 import { GracefulTerminationManager } from './manager.ts';
@@ -24,7 +25,7 @@ const realServer: RealServer = {
   lowerThreshold: 0,
 };
 const ends = { virtualServer, realServer };
-const request = { ...ends, podUid: undefined };
+const request = { ...ends, podUid: anyPod };
 
 function start() {
   const ipvs = new FakeIpvs();
