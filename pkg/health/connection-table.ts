@@ -90,11 +90,6 @@ export class ConnectionTable {
     this.#entries.delete(client);
   }
 
-  /** Closes every connection. */
-  closeAll(): void {
-    for (const client of [...this.#entries.keys()]) this.#close(client);
-  }
-
   #clients(isMeant: (client: Client) => boolean): readonly Client[] {
     return [...this.#entries.keys()].filter(isMeant);
   }

@@ -3,7 +3,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { parseAddress } from '../ip/address.ts';
 import { type ManualClock, manualClock } from '../runner/manual-clock.ts';
 import { connectionLimits } from './connection-table.ts';
-import { HttpServer, type Reply, textReply } from './http.ts';
+import { HttpServer } from './http.ts';
+import { type Reply, textReply } from './reply.ts';
 
 /** A server whose answer to `/slow` the test gives, and to `/large` is larger than what a kernel takes of it. */
 async function serve() {

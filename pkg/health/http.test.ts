@@ -6,8 +6,9 @@ import { type IpAddress, parseAddress } from '../ip/address.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { type Clock, systemClock } from '../runner/clock.ts';
 import { type ManualClock, manualClock } from '../runner/manual-clock.ts';
-import { HttpServer, type Routes, textReply } from './http.ts';
+import { HttpServer, type Routes } from './http.ts';
 import { ProxyHealth } from './proxy-health.ts';
+import { textReply } from './reply.ts';
 import { healthRoutes, metricsRoutes } from './routes.ts';
 
 function address(text: string): IpAddress {

@@ -77,9 +77,14 @@ export class ProxyHealth {
     this.#isNodeEligible = isEligible;
   }
 
+  /** In step with the API, whatever becomes of the node. */
+  get isHealthy(): boolean {
+    return this.#isFirstSyncDone && this.#isInTime();
+  }
+
   /** For load balancers: in step, and the node is not on its way out. */
   healthz(): HealthAnswer {
-    const isHealthy = this.#isFirstSyncDone && this.#isInTime();
+    const { isHealthy } = this;
     const nodeEligible = this.#isNodeEligible;
     return this.#answer(isHealthy && nodeEligible, { nodeEligible, healthy: isHealthy });
   }
@@ -92,7 +97,7 @@ export class ProxyHealth {
 
   /** For whoever waits for a new pod: in step. */
   readyz(): HealthAnswer {
-    const isHealthy = this.#isFirstSyncDone && this.#isInTime();
+    const { isHealthy } = this;
     return this.#answer(isHealthy, { healthy: isHealthy });
   }
 

@@ -1,6 +1,7 @@
 import type { Metrics } from '../metrics/metrics.ts';
-import { jsonReply, type Reply, type Routes, textReply } from './http.ts';
+import { type Routes } from './http.ts';
 import type { HealthAnswer, ProxyHealth } from './proxy-health.ts';
+import { jsonReply, type Reply, textReply } from './reply.ts';
 
 /** What the health server answers. */
 export function healthRoutes(

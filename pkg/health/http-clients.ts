@@ -1,0 +1,118 @@
+import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { IpAddress } from '../ip/address.ts';
+import { type Clock, minutes, seconds } from '../runner/clock.ts';
+import { Connection } from './connection.ts';
+import { type Client, ConnectionTable, type Excess, sourceOf } from './connection-table.ts';
+import { type Reply, textReply } from './reply.ts';
+
+/** Answers a request for a path, whatever the method. */
+export type Answer = (path: string) => Reply | Promise<Reply>;
+
+export interface HttpClientsOptions {
+  /** For the log, as in "health server". */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly log: {
+    error(message: string, error: unknown, details: Readonly<Record<string, unknown>>): void;
+  };
+  /** Whether an address is one of this node's; its own connections do not compete with those of others. */
+  readonly isNodeAddress?: ((address: IpAddress) => boolean) | undefined;
+}
+
+/** How often closed connections are logged at most. */
+const excessPause = minutes(1);
+
+/** Bytes of a request's header, and of its body. */
+const largest = { header: 8 * 1024, body: 4 * 1024 } as const;
+
+export interface ConnectionOptions {
+  readonly answer: Answer;
+  /** Cuts the connection. */
+  readonly signal: AbortSignal;
+}
+
+interface Served {
+  readonly client: Client;
+  readonly answer: Answer;
+}
+
+/**
+ * The connections of one or many listening sockets. Anybody may connect: a client has one request answered at a time, and what all
+ * of them can hold of memory is bounded ({@link ConnectionTable}).
+ */
+export class HttpClients {
+  readonly #options: HttpClientsOptions;
+  readonly #connections: ConnectionTable;
+  /** Reads requests and writes answers; it listens nowhere, and is given connections. */
+  readonly #http = createHttp({ maxHeaderSize: largest.header, keepAliveTimeout: seconds(10) });
+  readonly #served = new WeakMap<Connection, Served>();
+  /** When closed connections were logged last, and how many were closed since. */
+  #excess = { loggedAt: -Infinity, count: 0 };
+
+  constructor(options: HttpClientsOptions) {
+    this.#options = options;
+    this.#connections = new ConnectionTable(options.clock, (...what) => this.#logExcess(...what));
+    this.#http.on('request', (request, response) => void this.#answer(request, response));
+  }
+
+  /** Takes over a connection that was accepted. It is closed when it stands still for too long, or when there are too many. */
+  accept(socket: Socket, { answer, signal }: ConnectionOptions): void {
+    const source = sourceOf(socket, this.#options.isNodeAddress ?? (() => false));
+    const connection = new Connection(socket);
+    if (source === undefined || signal.aborted) {
+      connection.destroy();
+      return;
+    }
+    const close = () => void connection.destroy();
+    const client = { ...source, close };
+    signal.addEventListener('abort', close, { once: true });
+    this.#served.set(connection, { client, answer });
+    this.#connections.enter(client);
+    connection.once('close', () => {
+      signal.removeEventListener('abort', close);
+      this.#connections.leave(client);
+    });
+    this.#http.emit('connection', connection);
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const connection = request.socket;
+    if (!(connection instanceof Connection) || !connection.beginAnswer()) return;
+    const served = this.#served.get(connection);
+    if (served === undefined) return;
+    const { client } = served;
+    response.once('finish', () => {
+      this.#connections.sent(client);
+      connection.endAnswer();
+    });
+    this.#connections.requested(client);
+    const { status, headers, body } = await this.#replyTo(request, served);
+    const length = Buffer.byteLength(body);
+    this.#connections.sending(client, length);
+    response.writeHead(status, { ...headers, 'Content-Length': String(length) }).end(body);
+  }
+
+  async #replyTo({ url = '', headers }: IncomingMessage, { answer }: Served): Promise<Reply> {
+    if (Number(headers['content-length'] ?? 0) > largest.body) {
+      const { status, headers: plain, body } = textReply(413, 'request body too large\n');
+      return { status, headers: { ...plain, Connection: 'close' }, body };
+    }
+    const [path = ''] = url.split('?', 1);
+    try {
+      return await answer(path);
+    } catch (error) {
+      this.#options.log.error(`${this.#options.name} cannot answer`, error, { path });
+      return textReply(500, 'internal error\n');
+    }
+  }
+
+  #logExcess(excess: Excess, { source }: Client): void {
+    const { name, clock, log } = this.#options;
+    this.#excess.count++;
+    if (clock.now() - this.#excess.loggedAt < excessPause) return;
+    const details = { source, closed: this.#excess.count };
+    log.error(`${name} closes connections: ${excess}`, undefined, details);
+    this.#excess = { loggedAt: clock.now(), count: 0 };
+  }
+}

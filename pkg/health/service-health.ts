@@ -1,0 +1,139 @@
+import type { Socket } from 'node:net';
+import { type IpAddress, printHostPort } from '../ip/address.ts';
+import { seconds, sleep } from '../runner/clock.ts';
+import { type Answer, HttpClients, type HttpClientsOptions } from './http-clients.ts';
+import { listenUntilAborted } from './listen.ts';
+import { jsonReply, type Reply } from './reply.ts';
+
+/** A Service of type LoadBalancer with `externalTrafficPolicy: Local`, as its load balancer asks for it. */
+export interface ServiceHealth {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  /** `spec.healthCheckNodePort`. */
+  readonly port: number;
+  /** How many different addresses of ready endpoints on this node it has, over all its ports and both families. */
+  readonly localEndpoints: number;
+}
+
+export interface ServiceHealthOptions extends HttpClientsOptions {
+  /** Where the ports are open; an unspecified address stands for every address of both families. */
+  readonly addresses: readonly IpAddress[];
+  /** Whether the proxy keeps the kernel in step. */
+  readonly isProxyHealthy: () => boolean;
+  /** A port cannot be listened on. Called once for each time that this begins, or that the reason changes. */
+  readonly onFailed: (service: ServiceHealth, error: NodeJS.ErrnoException) => void;
+}
+
+/** How long to wait before listening is tried again. */
+const retryPause = seconds(5);
+
+/** The server of one Service. */
+interface ServiceServer {
+  health: ServiceHealth;
+  readonly stop: AbortController;
+  /** Settles when every one of its sockets is closed. */
+  readonly ended: Promise<unknown>;
+}
+
+/**
+ * Health-check node ports: one HTTP server for each Service that has one, for both families, which tells load balancers whether this
+ * node has endpoints of it. All of them share one table of connections, so that their clients together hold no more memory than
+ * those of the health server.
+ */
+export class ServiceHealthServers {
+  readonly #options: ServiceHealthOptions;
+  readonly #clients: HttpClients;
+  readonly #servers = new Map<string, ServiceServer>();
+  /** Ports whose sockets are being closed, by port. */
+  readonly #closing = new Map<number, Promise<unknown>>();
+  #isStopped = false;
+
+  constructor(options: ServiceHealthOptions) {
+    this.#options = options;
+    this.#clients = new HttpClients(options);
+  }
+
+  /** Opens the port of a Service, given by `namespace/name`, or brings its answer up to date; `undefined` closes it. */
+  set(key: string, health: ServiceHealth | undefined): void {
+    const server = this.#servers.get(key);
+    if (server !== undefined && server.health.port === health?.port) {
+      server.health = health;
+      return;
+    }
+    if (server !== undefined) this.#close(key, server);
+    if (health !== undefined && !this.#isStopped) this.#open(key, health);
+  }
+
+  /** Waits until the signal aborts, then closes every port and connection. */
+  async run(signal: AbortSignal): Promise<void> {
+    if (!signal.aborted)
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    this.#isStopped = true;
+    for (const [key, server] of this.#servers) this.#close(key, server);
+    await Promise.all(this.#closing.values());
+  }
+
+  #open(key: string, health: ServiceHealth): void {
+    const stop = new AbortController();
+    const { addresses } = this.#options;
+    const before = this.#closing.get(health.port);
+    const ended = Promise.all(
+      addresses.map(async (address) => {
+        await before;
+        await this.#serve(address, { key, port: health.port, signal: stop.signal });
+      }),
+    );
+    this.#servers.set(key, { health, stop, ended });
+  }
+
+  #close(key: string, { health: { port }, stop, ended }: ServiceServer): void {
+    this.#servers.delete(key);
+    stop.abort();
+    const closing = Promise.all([this.#closing.get(port), ended]).then(() => {
+      if (this.#closing.get(port) === closing) this.#closing.delete(port);
+    });
+    this.#closing.set(port, closing);
+  }
+
+  /** Listens on one address until the Service no longer wants it. A port that is taken is tried again. */
+  async #serve(
+    address: IpAddress,
+    { key, port, signal }: { key: string; port: number; signal: AbortSignal },
+  ): Promise<void> {
+    const { clock, onFailed, log, name } = this.#options;
+    const onConnection = (socket: Socket) => this.#clients.accept(socket, { answer, signal });
+    const answer: Answer = () => this.#reply(key);
+    let lastCode: string | undefined;
+    while (!signal.aborted) {
+      const failure = await listenUntilAborted(
+        { address, port },
+        { signal, onConnection, onListening: () => (lastCode = undefined) },
+      );
+      if (failure === undefined) return;
+      const health = this.#servers.get(key)?.health;
+      if (failure.code !== lastCode && health !== undefined) {
+        const details = { service: key, address: printHostPort(address, port) };
+        log.error(`${name} cannot listen, retrying`, failure, details);
+        onFailed(health, failure);
+      }
+      lastCode = failure.code;
+      await sleep(clock, retryPause, signal);
+    }
+  }
+
+  #reply(key: string): Reply {
+    const health = this.#servers.get(key)?.health;
+    const { namespace = '', name = '', localEndpoints = 0 } = health ?? {};
+    const serviceProxyHealthy = this.#options.isProxyHealthy();
+    const isOk = localEndpoints > 0 && serviceProxyHealthy;
+    const body = { service: { namespace, name }, localEndpoints, serviceProxyHealthy };
+    const {
+      status,
+      headers,
+      body: text,
+    } = jsonReply(isOk ? 200 : 503, JSON.stringify(body, undefined, '\t'));
+    const weight = { 'X-Load-Balancing-Endpoint-Weight': String(localEndpoints) };
+    return { status, headers: { ...headers, ...weight }, body: text };
+  }
+}
