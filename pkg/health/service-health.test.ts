@@ -157,6 +157,20 @@ describe('a Service with a health-check node port', () => {
   });
 });
 
+test('a port that is handed on before it is open is opened once', async () => {
+  const { servers, failures } = started();
+  const where = { port: await port() };
+  for (const name of ['first', 'second', 'third']) {
+    servers.set('shop/last', undefined);
+    servers.set('shop/last', web({ ...where, name }));
+    servers.set('shop/last', undefined);
+    servers.set(`shop/${name}`, web({ ...where, name }));
+    if (name !== 'third') servers.set(`shop/${name}`, undefined);
+  }
+  await until(where, (answer) => typeof answer === 'object' && answer.body.includes('third'));
+  expect(failures).toEqual([]);
+});
+
 test('a port that is taken is reported once, and opened when it is free', async () => {
   const { servers, clock, failures, logged } = started();
   const where = { port: await port() };
