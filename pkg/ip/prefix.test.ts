@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addressBits, addressFromBytes, familyOf, parseAddress } from './address.ts';
-import { contains, parsePrefix, prefix, prefixFamily, printPrefix } from './prefix.ts';
+import { contains, parsePrefix, prefix, prefixFamily, printPrefix, splitPrefix } from './prefix.ts';
 
 function network(text: string) {
   const parsed = parsePrefix(text);
@@ -95,5 +95,18 @@ describe('contains', () => {
         expect(contains(prefix(one, length), other)).toBe(length <= flipped);
       }),
     );
+  });
+});
+
+describe('the halves of a network', () => {
+  test.each([
+    ['0.0.0.0/0', ['0.0.0.0/1', '128.0.0.0/1']],
+    ['10.1.2.0/23', ['10.1.2.0/24', '10.1.3.0/24']],
+    ['::/0', ['::/1', '8000::/1']],
+  ])('of %s', (text, halves) => {
+    expect(splitPrefix(network(text)).map(printPrefix)).toEqual(halves);
+  });
+  test('a single address has none', () => {
+    expect(() => splitPrefix(network('10.0.0.1/32'))).toThrow('10.0.0.1/32 has no halves');
   });
 });

@@ -51,3 +51,17 @@ export function contains(network: Prefix, address: IpAddress): boolean {
     prefix(address, network.length).address === network.address
   );
 }
+
+/** The two halves of a network. Throws for one that is a single address. */
+export function splitPrefix({ address, length }: Prefix): readonly [Prefix, Prefix] {
+  const bytes = addressBytes(address);
+  const at = length >> 3;
+  const byte = bytes[at];
+  if (byte === undefined) throw new RangeError(`${address}/${length} has no halves`);
+  bytes[at] = byte | (0x80 >> (length & 7));
+  const upper = addressFromBytes(bytes);
+  return [
+    { address, length: length + 1 },
+    { address: upper, length: length + 1 },
+  ];
+}

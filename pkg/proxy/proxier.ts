@@ -241,8 +241,8 @@ export class Proxier {
 
   #nodeContext(): NodeContext {
     const { nodeName, scheduler, families } = this.#options;
-    const zone = this.#parts.store.node?.zone ?? '';
-    return { nodeName, scheduler, zone, ...this.#nodeAddresses.served(families) };
+    const { zone = '', addresses: nodeIPs = [] } = this.#parts.store.node ?? {};
+    return { nodeName, scheduler, zone, nodeIPs, ...this.#nodeAddresses.served(families) };
   }
 
   /** Makes the kernel right for some keys, and for retired front ends whose time has come. False if something shared failed. */

@@ -19,6 +19,7 @@ const node = {
   scheduler: 'rr',
   nodePortAddresses: [],
   nodeAddresses: new Set<never>(),
+  nodeIPs: [],
 };
 
 /** Throws for one Service as long as it is told to. */

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { ip } from '../../../test/support/addresses.ts';
+import { ip, net } from '../../../test/support/addresses.ts';
 import { endpoint, service, servicePort, slice } from '../../../test/support/objects.ts';
 import { entryKey } from '../../ipset/ipset.ts';
 import { printRealServer, printVirtualServer } from '../../ipvs/ipvs.ts';
+import { isBound } from './external-addresses.ts';
 import {
   type Footprint,
   type NodeContext,
@@ -10,7 +11,6 @@ import {
   type SetEntry,
 } from './footprint.ts';
 import { footprint, footprintsByPort, realServerLimit } from './footprints.ts';
-import { isBound } from './front-ends.ts';
 import { setName } from './sets.ts';
 
 const node: NodeContext = {
@@ -19,6 +19,7 @@ const node: NodeContext = {
   scheduler: 'rr',
   nodePortAddresses: [ip('192.168.0.10'), ip('2001:db8::10')],
   nodeAddresses: new Set([ip('192.168.0.10'), ip('2001:db8::10')]),
+  nodeIPs: [ip('192.168.0.10'), ip('2001:db8::10')],
 };
 
 function of(objects: Partial<ServiceObjects>, over: Partial<NodeContext> = {}): Footprint {
@@ -90,6 +91,102 @@ describe('what one Service wants in the kernel', () => {
       '192.168.0.10:30081/SCTP',
       '  in KUBE-NODE-PORT-SCTP-HASH 192.168.0.10,sctp:30081',
       '  in KUBE-NODE-PORT-LOCAL-SCTP-HASH 192.168.0.10,sctp:30081',
+    ]);
+  });
+
+  test('external IPs: bound unless the node has them, in the set of their policy', () => {
+    const externalIPs = [ip('203.0.113.1'), ip('192.168.0.10'), ip('2001:db8:1::1')];
+    const policy = { type: 'NodePort', externalTrafficPolicy: 'Local' } as const;
+    expect(print(of({ service: service({ externalIPs }), slices: [] })).slice(3)).toEqual([
+      '203.0.113.1:80/TCP bound',
+      '  in KUBE-EXTERNAL-IP 203.0.113.1,tcp:80',
+      '  in KUBE-IPVS-IPS 203.0.113.1',
+      '192.168.0.10:80/TCP',
+      '  in KUBE-EXTERNAL-IP 192.168.0.10,tcp:80',
+    ]);
+    expect(
+      print(of({ service: service({ externalIPs, ...policy }), slices: [] })).slice(3, 5),
+    ).toEqual(['203.0.113.1:80/TCP bound', '  in KUBE-EXTERNAL-IP-LOCAL 203.0.113.1,tcp:80']);
+  });
+
+  test('external policy Local means nothing to external IPs of a ClusterIP Service', () => {
+    const over = { externalIPs: [ip('203.0.113.1')], externalTrafficPolicy: 'Local' } as const;
+    expect(print(of({ service: service(over) }))).toContain(
+      '  in KUBE-EXTERNAL-IP 203.0.113.1,tcp:80',
+    );
+  });
+
+  test('load-balancer addresses, in the set of their policy too', () => {
+    const over = { type: 'LoadBalancer', loadBalancerIPs: [ip('203.0.113.2')] } as const;
+    const local = { ...over, externalTrafficPolicy: 'Local' } as const;
+    expect(print(of({ service: service(over), slices: [] })).slice(3)).toEqual([
+      '203.0.113.2:80/TCP bound',
+      '  in KUBE-LOAD-BALANCER 203.0.113.2,tcp:80',
+      '  in KUBE-IPVS-IPS 203.0.113.2',
+    ]);
+    expect(print(of({ service: service(local), slices: [] })).slice(3, 6)).toEqual([
+      '203.0.113.2:80/TCP bound',
+      '  in KUBE-LOAD-BALANCER 203.0.113.2,tcp:80',
+      '  in KUBE-LOAD-BALANCER-LOCAL 203.0.113.2,tcp:80',
+    ]);
+  });
+
+  test.each([
+    [
+      'with the node inside',
+      ['192.168.0.0/24', '198.51.100.7/32'],
+      [
+        'KUBE-LOAD-BALANCER-SOURCE-CIDR 203.0.113.2,tcp:80,192.168.0.0/24',
+        'KUBE-LOAD-BALANCER-SOURCE-CIDR 203.0.113.2,tcp:80,198.51.100.7',
+        'KUBE-LOAD-BALANCER-SOURCE-IP 203.0.113.2,tcp:80,203.0.113.2',
+        'KUBE-LOAD-BALANCER-FW 203.0.113.2,tcp:80',
+      ],
+    ],
+    [
+      'with the node outside',
+      ['198.51.100.0/24'],
+      [
+        'KUBE-LOAD-BALANCER-SOURCE-CIDR 203.0.113.2,tcp:80,198.51.100.0/24',
+        'KUBE-LOAD-BALANCER-FW 203.0.113.2,tcp:80',
+      ],
+    ],
+    [
+      'of everybody',
+      ['0.0.0.0/0'],
+      [
+        'KUBE-LOAD-BALANCER-SOURCE-CIDR 203.0.113.2,tcp:80,0.0.0.0/1',
+        'KUBE-LOAD-BALANCER-SOURCE-CIDR 203.0.113.2,tcp:80,128.0.0.0/1',
+        'KUBE-LOAD-BALANCER-SOURCE-IP 203.0.113.2,tcp:80,203.0.113.2',
+        'KUBE-LOAD-BALANCER-FW 203.0.113.2,tcp:80',
+      ],
+    ],
+    ['of the other family only: open', ['2001:db8::/32'], []],
+  ])('source ranges %s', (_, ranges, expected) => {
+    const limited = service({
+      type: 'LoadBalancer',
+      loadBalancerIPs: [ip('203.0.113.2')],
+      sourceRanges: ranges.map(net),
+    });
+    const lines = print(of({ service: limited, slices: [] }));
+    const isOfRanges = (line: string) => /SOURCE|-FW/.test(line);
+    expect(lines.filter(isOfRanges)).toEqual(expected.map((line) => `  in ${line}`));
+  });
+
+  test('an address that several fields name has one virtual server, with the entries of all', () => {
+    const same = service({
+      type: 'LoadBalancer',
+      loadBalancerIPs: [ip('203.0.113.2')],
+      externalIPs: [ip('203.0.113.2'), ip('172.30.0.1')],
+    });
+    expect(print(of({ service: same, slices: [] }))).toEqual([
+      '172.30.0.1:80/TCP bound',
+      '  in KUBE-CLUSTER-IP 172.30.0.1,tcp:80',
+      '  in KUBE-IPVS-IPS 172.30.0.1',
+      '  in KUBE-EXTERNAL-IP 172.30.0.1,tcp:80',
+      '203.0.113.2:80/TCP bound',
+      '  in KUBE-LOAD-BALANCER 203.0.113.2,tcp:80',
+      '  in KUBE-IPVS-IPS 203.0.113.2',
+      '  in KUBE-EXTERNAL-IP 203.0.113.2,tcp:80',
     ]);
   });
 

@@ -15,6 +15,8 @@ export interface NodeContext extends NodeTopology {
   readonly nodePortAddresses: readonly IpAddress[];
   /** What the node has on devices of its own. */
   readonly nodeAddresses: ReadonlySet<IpAddress>;
+  /** What the Node object says of its addresses, the preferred one of each family first. */
+  readonly nodeIPs: readonly IpAddress[];
   readonly scheduler: string;
 }
 

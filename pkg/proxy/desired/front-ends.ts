@@ -1,22 +1,18 @@
-import { addressBits, familyOf, type IpAddress } from '../../ip/address.ts';
-import type { Entry } from '../../ipset/ipset.ts';
-import {
-  IP_VS_SVC_F_PERSISTENT,
-  IP_VS_SVC_F_SCHED1,
-  IP_VS_SVC_F_SCHED2,
-  keyedVirtualServer,
-  type RealServerId,
-  type VirtualServer,
-} from '../../ipvs/ipvs.ts';
-import type { AddressKind, FrontEnd, NodeContext, SetEntry } from './footprint.ts';
+import { familyOf, type IpAddress } from '../../ip/address.ts';
+import { type Entry, entryKey } from '../../ipset/ipset.ts';
+import { type RealServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
+import type { Conditions } from './conditions.ts';
+import { externalFrontEnds, loadBalancerFrontEnds } from './external-addresses.ts';
+import type { FrontEnd, NodeContext, SetEntry } from './footprint.ts';
 import type { PortServers } from './port-servers.ts';
 import type { ServicePort } from './service.ts';
-import type { ServiceOptions } from './service-options.ts';
 import type { UdpFrontEnd } from './udp-front-end.ts';
+import { virtualServerOf } from './virtual-server.ts';
 
-/** How many front ends a port has, each with all its real servers. */
+/** How many front ends a port has at most, each with all its real servers. */
 export function frontEndCount(port: ServicePort, node: NodeContext): number {
-  return 1 + nodePortAddresses(port, node).length;
+  const { externalIPs, loadBalancerIPs } = port;
+  return 1 + externalIPs.length + loadBalancerIPs.length + nodePortAddresses(port, node).length;
 }
 
 /** The addresses on which a port has a node port. */
@@ -25,15 +21,35 @@ function nodePortAddresses(port: ServicePort, node: NodeContext): readonly IpAdd
   return node.nodePortAddresses.filter((address) => familyOf(address) === port.family);
 }
 
-interface Conditions {
-  readonly options: ServiceOptions;
-  readonly node: NodeContext;
-  readonly servers: PortServers;
+/**
+ * The front ends of a port: its cluster IP, its external and load-balancer addresses, and its node port on the node's addresses.
+ * There is one for each virtual server, however many of these fields name its address.
+ */
+export function frontEndsOf(port: ServicePort, conditions: Conditions): readonly FrontEnd[] {
+  return merged([
+    clusterFrontEnd(port, conditions),
+    ...loadBalancerFrontEnds(port, conditions),
+    ...externalFrontEnds(port, conditions),
+    ...nodePortFrontEnds(port, conditions),
+  ]);
 }
 
-/** The front ends of a port: its cluster IP, and its node port on the node's addresses. */
-export function frontEndsOf(port: ServicePort, conditions: Conditions): readonly FrontEnd[] {
-  return [clusterFrontEnd(port, conditions), ...nodePortFrontEnds(port, conditions)];
+/** Of several with one virtual server the first stays, with the entries of all. */
+function merged(frontEnds: readonly FrontEnd[]): readonly FrontEnd[] {
+  const byServer = new Map<string, FrontEnd>();
+  for (const frontEnd of frontEnds) {
+    const key = virtualServerKey(frontEnd.virtualServer);
+    const first = byServer.get(key);
+    const both = first && { ...first, entries: union(first.entries, frontEnd.entries) };
+    byServer.set(key, both ?? frontEnd);
+  }
+  return [...byServer.values()];
+}
+
+function union(some: readonly SetEntry[], others: readonly SetEntry[]): readonly SetEntry[] {
+  const nameOf = ({ set, entry }: SetEntry) => `${set} ${entryKey(entry)}`;
+  const names = new Set(some.map(nameOf));
+  return [...some, ...others.filter((other) => !names.has(nameOf(other)))];
 }
 
 const none: readonly never[] = Object.freeze([]);
@@ -42,9 +58,13 @@ function clusterFrontEnd(port: ServicePort, { node, servers, options }: Conditio
   const { clusterIP: ip, protocol, family } = port;
   const policy = port.isInternalPolicyLocal ? 'localOnly' : 'cluster';
   return {
-    virtualServer: virtualServer(port, { address: ip, port: port.port, scheduler: node.scheduler }),
+    virtualServer: virtualServerOf(port, {
+      address: ip,
+      port: port.port,
+      scheduler: node.scheduler,
+    }),
     addressKind: 'allocated',
-    isBound: isBound('allocated', { address: ip, node }),
+    isBound: true,
     isExposed: false,
     options,
     policy,
@@ -56,24 +76,17 @@ function clusterFrontEnd(port: ServicePort, { node, servers, options }: Conditio
   };
 }
 
-/**
- * Whether the address of a virtual server other than a node port goes onto the dummy device. An external or load-balancer address
- * that the node has itself is served where it is: bound a second time, it would go from the node with the Service.
- */
-export function isBound(
-  kind: AddressKind,
-  { address, node }: { address: IpAddress; node: Pick<NodeContext, 'nodeAddresses'> },
-): boolean {
-  return kind === 'allocated' || !node.nodeAddresses.has(address);
-}
-
 function nodePortFrontEnds(
   port: ServicePort,
   { node, servers, options }: Conditions,
 ): readonly FrontEnd[] {
   const policy = port.isExternalPolicyLocal ? 'localFirst' : 'cluster';
   return nodePortAddresses(port, node).map((address) => ({
-    virtualServer: virtualServer(port, { address, port: port.nodePort, scheduler: node.scheduler }),
+    virtualServer: virtualServerOf(port, {
+      address,
+      port: port.nodePort,
+      scheduler: node.scheduler,
+    }),
     addressKind: 'allocated',
     isBound: false,
     isExposed: true,
@@ -121,33 +134,9 @@ export function udpFrontEndsOf(
 ): readonly UdpFrontEnd[] {
   if (port.protocol !== 'UDP') return none;
   const endpoints = servers.serving;
-  const cluster = { addresses: [port.clusterIP], port: port.port, endpoints };
+  const addresses = [port.clusterIP, ...port.externalIPs, ...port.loadBalancerIPs];
+  const cluster = { addresses, port: port.port, endpoints };
   return port.nodePort === 0
     ? [cluster]
     : [cluster, { addresses: nodePortAddresses(port, node), port: port.nodePort, endpoints }];
-}
-
-/** What `sh` and `mh` need so that new clients pass over draining servers (`sh-fallback`, `mh-fallback`), and `mh` to spread one client's connections. */
-const schedulerFlags: Readonly<Record<string, number>> = {
-  sh: IP_VS_SVC_F_SCHED1,
-  mh: IP_VS_SVC_F_SCHED1 + IP_VS_SVC_F_SCHED2,
-};
-
-function virtualServer(
-  { protocol, affinitySeconds, family }: ServicePort,
-  { address, port, scheduler }: { address: IpAddress; port: number; scheduler: string },
-): VirtualServer {
-  const persistent = affinitySeconds > 0 ? IP_VS_SVC_F_PERSISTENT : 0;
-  const flags = persistent + (schedulerFlags[scheduler] ?? 0);
-  const prefixLength = addressBits(family);
-  return keyedVirtualServer({
-    address,
-    protocol,
-    port,
-    scheduler,
-    flags,
-    timeout: affinitySeconds,
-    prefixLength,
-    persistenceEngine: '',
-  });
 }

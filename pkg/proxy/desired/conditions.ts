@@ -1,0 +1,10 @@
+import type { NodeContext } from './footprint.ts';
+import type { PortServers } from './port-servers.ts';
+import type { ServiceOptions } from './service-options.ts';
+
+/** What the front ends of a port depend on besides the port. */
+export interface Conditions {
+  readonly options: ServiceOptions;
+  readonly node: NodeContext;
+  readonly servers: PortServers;
+}

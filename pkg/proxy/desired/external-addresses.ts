@@ -1,0 +1,95 @@
+import { familyOf, type IpAddress } from '../../ip/address.ts';
+import type { Conditions } from './conditions.ts';
+import type { AddressKind, FrontEnd, NodeContext, SetEntry } from './footprint.ts';
+import type { ServicePort } from './service.ts';
+import { sourceRangeEntries } from './source-ranges.ts';
+import { virtualServerOf } from './virtual-server.ts';
+
+/** The front ends of a port on `spec.externalIPs`. */
+export function externalFrontEnds(port: ServicePort, conditions: Conditions): readonly FrontEnd[] {
+  const { family, protocol } = port;
+  const set = port.isExternalPolicyLocal ? 'externalIpLocal' : 'externalIp';
+  return port.externalIPs.map((address) =>
+    frontEnd(port, {
+      address,
+      kind: 'external',
+      conditions,
+      entries: [
+        { set, family, entry: { type: 'hash:ip,port', ip: address, protocol, port: port.port } },
+      ],
+    }),
+  );
+}
+
+/** The front ends of a port on the addresses of its load balancer. */
+export function loadBalancerFrontEnds(
+  port: ServicePort,
+  conditions: Conditions,
+): readonly FrontEnd[] {
+  const { family, protocol } = port;
+  const nodeAddress = nodeAddressOf(port, conditions.node);
+  const sets = port.isExternalPolicyLocal
+    ? (['loadBalancer', 'loadBalancerLocal'] as const)
+    : (['loadBalancer'] as const);
+  return port.loadBalancerIPs.map((address) => {
+    const entry = { type: 'hash:ip,port', ip: address, protocol, port: port.port } as const;
+    return frontEnd(port, {
+      address,
+      kind: 'loadBalancer',
+      conditions,
+      entries: [
+        ...sets.map((set) => ({ set, family, entry })),
+        ...sourceRangeEntries(port, { address, nodeAddress }),
+      ],
+    });
+  });
+}
+
+/** The node's address that source ranges are compared with. */
+export function nodeAddressOf(
+  { family }: ServicePort,
+  { nodeIPs }: Pick<NodeContext, 'nodeIPs'>,
+): IpAddress | undefined {
+  return nodeIPs.find((address) => familyOf(address) === family);
+}
+
+function frontEnd(
+  port: ServicePort,
+  {
+    address,
+    kind,
+    conditions: { node, servers, options },
+    entries,
+  }: {
+    address: IpAddress;
+    kind: AddressKind;
+    conditions: Conditions;
+    entries: readonly SetEntry[];
+  },
+): FrontEnd {
+  const { family } = port;
+  const policy = port.isExternalPolicyLocal ? 'localFirst' : 'cluster';
+  const isOnDevice = isBound(kind, { address, node });
+  const bound: SetEntry = { set: 'ipvsIps', family, entry: { type: 'hash:ip', ip: address } };
+  return {
+    virtualServer: virtualServerOf(port, { address, port: port.port, scheduler: node.scheduler }),
+    addressKind: kind,
+    isBound: isOnDevice,
+    isExposed: true,
+    options,
+    policy,
+    realServers: servers.chosenBy(policy),
+    entries: isOnDevice ? [...entries, bound] : entries,
+  };
+}
+
+/**
+ * Whether the address of a virtual server other than a node port goes onto the dummy device. An external or load-balancer address
+ * that the node has itself is served where it is: bound a second time, it would go from the node with the Service.
+ */
+export function isBound(
+  kind: AddressKind,
+  { address, node }: { address: IpAddress; node: Pick<NodeContext, 'nodeAddresses'> },
+): boolean {
+  return kind === 'allocated' || !node.nodeAddresses.has(address);
+}

@@ -1,0 +1,44 @@
+import type { IpAddress } from '../../ip/address.ts';
+import { contains, type Prefix, splitPrefix } from '../../ip/prefix.ts';
+import type { SetEntry } from './footprint.ts';
+import type { ServicePort } from './service.ts';
+
+/** Whether source ranges close the load-balancer addresses of a port to this node's own processes. */
+export function excludesNode(
+  { sourceRanges }: ServicePort,
+  nodeAddress: IpAddress | undefined,
+): boolean {
+  if (sourceRanges.length === 0) return false;
+  return nodeAddress === undefined || !sourceRanges.some((range) => contains(range, nodeAddress));
+}
+
+/**
+ * The entries that let only some networks reach a load-balancer address of a port; none for a port without source ranges of its
+ * family, which is open to everybody.
+ */
+export function sourceRangeEntries(
+  port: ServicePort,
+  { address: ip, nodeAddress }: { address: IpAddress; nodeAddress: IpAddress | undefined },
+): readonly SetEntry[] {
+  const { sourceRanges, protocol, family } = port;
+  if (sourceRanges.length === 0) return [];
+  const place = { ip, protocol, port: port.port } as const;
+  const entries: SetEntry[] = sourceRanges.flatMap(settable).map((net) => ({
+    set: 'loadBalancerSourceCidr',
+    family,
+    entry: { type: 'hash:ip,port,net', ...place, net },
+  }));
+  if (!excludesNode(port, nodeAddress))
+    entries.push({
+      set: 'loadBalancerSourceIp',
+      family,
+      entry: { type: 'hash:ip,port,ip', ...place, ip2: ip },
+    });
+  entries.push({ set: 'loadBalancerFw', family, entry: { type: 'hash:ip,port', ...place } });
+  return entries;
+}
+
+/** A set of networks refuses the one of all addresses: its two halves stand for it. */
+function settable(network: Prefix): readonly Prefix[] {
+  return network.length === 0 ? splitPrefix(network) : [network];
+}
