@@ -106,7 +106,10 @@ export class Proxier {
   async idle(): Promise<void> {
     const { mutex, rules, store, ledgerUpdater, reconciler } = this.#parts;
     const isBusy = () =>
-      store.isDirty || ledgerUpdater.hasMore || reconciler.isWaiting || rules.isPending;
+      store.isDirty ||
+      ledgerUpdater.hasMore ||
+      (reconciler.isWaiting && !rules.isFailing) ||
+      rules.isPending;
     do {
       await mutex.run(() => sleep(this.#options.clock, 0));
       await rules.attempted(this.#stop.signal);
@@ -128,7 +131,8 @@ export class Proxier {
       if (this.#stop.signal.aborted) return;
       const settle = (token: MutexToken) => this.#settle(reconciler.takeWaiting(), token);
       isWhole = (await mutex.run(settle)) && isWhole;
-    } while (reconciler.isWaiting);
+      // What must not stand without its rules waits on for those that cannot be written.
+    } while (reconciler.isWaiting && !rules.isFailing);
     this.#report(started, { isSuccess: isWhole, triggers, families });
     if (!isWhole) return;
     this.#hasSynced = true;

@@ -2,8 +2,10 @@ import type { IpAddress } from '../../ip/address.ts';
 import type { Yielder } from '../../runner/yielder.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
+import type { EntryEffect } from '../desired/sets.ts';
 import { urgencyOf } from '../desired/urgency.ts';
 import type { MirrorView } from '../observed/mirror.ts';
+import { effectOf } from '../plan/entries.ts';
 
 /** How many virtual servers are planned at once: a batch of addresses follows them, and then the event loop may turn. */
 const planSize = 64;
@@ -90,8 +92,13 @@ function* wantedEntries(
   if (size > 0) yield part;
 }
 
+/** A denial goes before what exempts from it. */
+const withdrawalOrder: readonly EntryEffect[] = ['allow', 'deny', 'exempt'];
+
 function* entryParts({ entries }: Keys): Generator<Keys> {
-  for (const [set, some] of entries) {
+  const rank = (set: string) => withdrawalOrder.indexOf(effectOf(set));
+  const inOrder = [...entries].sort(([one], [other]) => rank(one) - rank(other));
+  for (const [set, some] of inOrder) {
     let part = new Keys();
     let size = 0;
     for (const [key, entry] of some) {

@@ -1,8 +1,16 @@
 import { type Family, families, familyOf } from '../../ip/address.ts';
-import type { Change, Kind, ObjectName, Problem, Service, SourceStatus } from '../../kube/types.ts';
+import type {
+  Change,
+  Kind,
+  Node,
+  ObjectName,
+  Problem,
+  Service,
+  SourceStatus,
+} from '../../kube/types.ts';
 import type { Logger } from '../../log/log.ts';
 import { type Clock, seconds } from '../../runner/clock.ts';
-import { objectKey } from '../desired/service.ts';
+import { dependsOnNodeIPs, objectKey } from '../desired/service.ts';
 import type { Reporter } from '../reporter.ts';
 import { NodePresence } from './node-presence.ts';
 import type { Store } from './store.ts';
@@ -108,7 +116,7 @@ export class Intake {
     const problems = change.type === 'delete' ? [] : change.problems;
     const isNews = this.#noteProblems(change.kind, { name, problems });
     if (change.type === 'unusable') return;
-    const zone = store.node?.zone;
+    const before = store.node;
     if (!this.#apply(change, name)) return;
     const service = change.type === 'set' ? this.#serviceOf(change) : undefined;
     if (isNews && service !== undefined)
@@ -117,7 +125,7 @@ export class Intake {
         problems,
       );
     reporter.changeReceived(change.kind);
-    if (change.kind === 'Node' && store.node?.zone !== zone) store.markDirty(() => true);
+    if (change.kind === 'Node') markServicesOf(store, before);
     reporter.queued(concerned(change));
     onDirty();
   }
@@ -168,6 +176,13 @@ export class Intake {
     this.#options.reporter.invalidObjects(kind, invalid.size);
     return text !== '';
   }
+}
+
+/** Has the Services entered anew that depend on what changed of the Node. */
+function markServicesOf(store: Store, before: Node | undefined): void {
+  const { node } = store;
+  if (node?.zone !== before?.zone) store.markDirty(() => true);
+  else if (String(node?.addresses) !== String(before?.addresses)) store.markDirty(dependsOnNodeIPs);
 }
 
 /** The families that a change is about; both where that cannot be told. */

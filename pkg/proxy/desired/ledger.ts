@@ -9,7 +9,7 @@ import { LocalLacks } from './local-lacks.ts';
 import { isSamePod, type PodRealServer } from './pod-identity.ts';
 import { noRealServers, type WantedRealServer } from './real-servers.ts';
 import { type Part, ServiceParts } from './service-parts.ts';
-import { isDenying, type SetId } from './sets.ts';
+import { entryEffect, type SetId } from './sets.ts';
 import { touchEndpoints } from './touched.ts';
 import { Undecided, type Unexplained } from './undecided.ts';
 
@@ -115,7 +115,7 @@ export class Ledger {
     this.#retired.delete(key);
     touched.addVirtualServer(key);
     touched.addFamily(familyOf(frontEnd.virtualServer.address));
-    const stays = ({ set }: SetEntry) => !frontEnd.isBound || isDenying(set);
+    const stays = ({ set }: SetEntry) => !frontEnd.isBound || entryEffect(set) !== 'allow';
     const counting = { by: -1, owner: nobody, touched } as const;
     for (const entry of frontEnd.entries)
       if (!stays(entry)) this.#counted.countEntry(entry, counting);

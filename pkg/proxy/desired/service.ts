@@ -50,6 +50,11 @@ export function dependsOnNodeAddresses({ ports, externalIPs, loadBalancerIPs }: 
   return ports.some(({ nodePort }) => nodePort !== 0);
 }
 
+/** Whether what a Service wants depends on the addresses that the Node object has: its source ranges are compared with them. */
+export function dependsOnNodeIPs({ loadBalancerIPs, sourceRanges }: Service): boolean {
+  return loadBalancerIPs.length > 0 && sourceRanges.length > 0;
+}
+
 /** Whether clients outside the cluster can reach it. */
 export function isExternallyAccessible(port: ServicePort): boolean {
   return port.nodePort !== 0 || port.loadBalancerIPs.length > 0 || port.externalIPs.length > 0;

@@ -138,9 +138,24 @@ export function setHeader(id: SetId, family: Family): SetHeader {
     : { name, type, family, hashSize: 1024, maxElements: 65_536 };
 }
 
-/** Whether a set's entries take something away from clients: they come after those that allow, and go after them. */
-export function isDenying(id: SetId): boolean {
-  return id === 'ipvsIps' || id === 'loadBalancerFw';
+/**
+ * What entries of a set do to clients, which decides about the order in which they come and go: they allow; they deny, and come after
+ * those that allow and go after them; or they exempt from a denial: they come before it, and go after it.
+ */
+export type EntryEffect = 'allow' | 'deny' | 'exempt';
+
+/** The effect of a set's entries. */
+export function entryEffect(id: SetId): EntryEffect {
+  switch (id) {
+    case 'ipvsIps':
+    case 'loadBalancerFw':
+      return 'deny';
+    case 'loadBalancerSourceIp':
+    case 'loadBalancerSourceCidr':
+      return 'exempt';
+    default:
+      return 'allow';
+  }
 }
 
 /** Which parts of a packet a rule compares with an entry: its destination, and in the longer types its source. */

@@ -1,4 +1,5 @@
-import { isDenying, setHeader, setIds, setName } from '../desired/sets.ts';
+import { families } from '../../ip/address.ts';
+import { type EntryEffect, entryEffect, setHeader, setIds, setName } from '../desired/sets.ts';
 import type { PlanInput, PlannedServer } from './input.ts';
 import type { Phases } from './phases.ts';
 
@@ -9,17 +10,30 @@ export function planShared({ hasDevice, missingSets }: PlanInput, phases: Phases
     phases.add('create', { kind: 'createSet', header: setHeader(set, family) });
 }
 
-const denyingSets: ReadonlySet<string> = new Set(
-  setIds.filter(isDenying).flatMap((id) => [setName(id, 'IPv4'), setName(id, 'IPv6')]),
+/** By the set's name in the kernel. */
+const effects: ReadonlyMap<string, EntryEffect> = new Map(
+  setIds.flatMap((id) =>
+    families.map((family): [string, EntryEffect] => [setName(id, family), entryEffect(id)]),
+  ),
 );
 
-/** Set entries: those that allow before those that deny, and away in reverse. */
+/** The phases in which entries come and go. */
+const entryPhases = {
+  allow: ['allow', 'withdrawAllow'],
+  exempt: ['allow', 'withdrawExempt'],
+  deny: ['deny', 'withdrawDeny'],
+} as const;
+
+/** The effect of entries of a set, given by its name in the kernel. */
+export function effectOf(set: string): EntryEffect {
+  return effects.get(set) ?? 'allow';
+}
+
+/** Set entries: those that allow, or exempt from a denial, before those that deny; away in reverse. */
 export function planEntries({ entries }: PlanInput, phases: Phases): void {
   for (const { set, entry, isWanted, isHeld } of entries) {
     if (isWanted === isHeld) continue;
-    const [adding, deleting] = denyingSets.has(set)
-      ? (['deny', 'withdrawDeny'] as const)
-      : (['allow', 'withdrawAllow'] as const);
+    const [adding, deleting] = entryPhases[effectOf(set)];
     if (isWanted) phases.add(adding, { kind: 'addEntry', set, entry });
     else phases.add(deleting, { kind: 'deleteEntry', set, entry });
   }
@@ -33,7 +47,7 @@ export function planMarks({ marks }: PlannedServer, phases: Phases): boolean {
   for (const { set: id, family, entry, isHeld, isPlanned } of marks) {
     if (isHeld === true || isPlanned) continue;
     const set = setName(id, family);
-    phases.add(denyingSets.has(set) ? 'deny' : 'allow', { kind: 'addEntry', set, entry });
+    phases.add(entryPhases[entryEffect(id)][0], { kind: 'addEntry', set, entry });
   }
   return marks.some(({ isHeld }) => isHeld === true);
 }

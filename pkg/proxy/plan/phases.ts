@@ -14,6 +14,7 @@ const phaseNames = [
   'deleteBound',
   'unbind',
   'withdrawDeny',
+  'withdrawExempt',
   'shrinkRules',
 ] as const;
 

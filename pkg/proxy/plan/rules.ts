@@ -1,4 +1,5 @@
 import { familyOf, type IpAddress } from '../../ip/address.ts';
+import type { SetEntry } from '../desired/footprint.ts';
 import { setIds } from '../desired/sets.ts';
 import type { RuleStatus } from '../observed/mirror.ts';
 import type { PlanInput, PlannedServer } from './input.ts';
@@ -24,12 +25,17 @@ function isSame<T>(one: ReadonlySet<T>, other: ReadonlySet<T>): boolean {
   return true;
 }
 
-/** Whether rules that match on a front end's sets are still to be written. Where they cannot be, nothing waits for them. */
+/**
+ * Whether rules that match on a front end's sets are still to be written. Where they cannot be, nothing waits for them but what would
+ * be open to strangers without.
+ */
 export function waitsForRules({ frontEnd }: PlannedServer, input: PlanInput): boolean {
   if (frontEnd === undefined) return false;
   const status = statusFor(frontEnd.virtualServer.address, input);
-  if (status?.isFailing === true) return false;
-  return !frontEnd.entries.every(({ set }) => status?.written?.has(set) === true);
+  const isMissing = ({ set }: SetEntry) => status?.written?.has(set) !== true;
+  if (status?.isFailing === true)
+    return frontEnd.entries.some((some) => some.set === 'loadBalancerFw' && isMissing(some));
+  return frontEnd.entries.some(isMissing);
 }
 
 /** Whether none of the rules for an address are known to stand, and they are on their way. */
