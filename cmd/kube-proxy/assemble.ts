@@ -38,7 +38,7 @@ import { createReporter } from './reporter.ts';
 import { ruleSettings } from './rule-settings.ts';
 import { type Part, runAll } from './run-all.ts';
 import { servedFamilies } from './served-families.ts';
-import { createServers } from './servers.ts';
+import { createServers, createServiceHealthServers } from './servers.ts';
 
 /** The whole program, built and not yet started. */
 export interface Program {
@@ -87,7 +87,17 @@ export async function assemble({ config, log, configFile }: ProgramOptions): Pro
   metrics.buildInfo.set(buildInfo, 1);
   const health = new ProxyHealth({ clock, syncPeriod: config.syncPeriod });
   const objects = await openObjects({ config, log, clock, metrics });
-  const reporter = createReporter({ metrics, health, clock, record: objects.record });
+  const isNodeAddress = (address: IpAddress) => proxier.isNodeAddress(address);
+  const { record } = objects;
+  const services = createServiceHealthServers({
+    config,
+    clock,
+    log,
+    health,
+    record,
+    isNodeAddress,
+  });
+  const reporter = createReporter({ metrics, health, clock, record, services });
   const shared: Shared = { config, log, clock, metrics, health, reporter };
 
   const confirm = objects.source.confirm?.bind(objects.source);
@@ -99,11 +109,8 @@ export async function assemble({ config, log, configFile }: ProgramOptions): Pro
     proxier.onChange(change);
   };
   const parts: readonly Part[] = [
-    ...createServers({
-      ...shared,
-      record: objects.record,
-      isNodeAddress: (address) => proxier.isNodeAddress(address),
-    }),
+    ...createServers({ ...shared, record, isNodeAddress }),
+    (signal) => services.run(signal),
     ...watchedConfigFile(shared, configFile),
     ...objects.parts,
     () => applyOomScore(config.oomScoreAdj, { process: ownProcess(), clock, log }),

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { ProxyHealth } from '../../pkg/health/proxy-health.ts';
+import type { ServiceHealthServers } from '../../pkg/health/service-health.ts';
 import { families } from '../../pkg/ip/address.ts';
 import type { KubeEvent } from '../../pkg/kube/events.ts';
 import type { KubeLog, KubeMetrics } from '../../pkg/kube/metrics.ts';
@@ -15,13 +16,15 @@ export interface Listeners {
   readonly metrics: Metrics;
   readonly health: ProxyHealth;
   readonly clock: Clock;
+  /** Answers load balancers that ask for a Service. */
+  readonly services?: Pick<ServiceHealthServers, 'set'>;
   /** Notes an event about an object. */
   readonly record?: (event: KubeEvent) => void;
 }
 
 /** Passes what the proxier tells on to metrics, health and the Services' events. */
 export function createReporter(listeners: Listeners): Reporter {
-  const { metrics, health, clock, record = () => undefined } = listeners;
+  const { metrics, health, clock, record = () => undefined, services } = listeners;
   let last: ProxierState | undefined;
   return {
     changeReceived: (kind) => countChange(metrics, kind),
@@ -62,6 +65,7 @@ export function createReporter(listeners: Listeners): Reporter {
       metrics.conntrackDeleted.inc({ ip_family: family }, deleted);
     },
     clientResets: (result, count) => metrics.clientResets.inc({ result }, count),
+    serviceHealth: (key, serviceHealth) => services?.set(key, serviceHealth),
     rulesFailed: (family) => metrics.restoreFailures.inc({ ip_family: family }),
     progressed: () => health.progressed(),
     firstSyncDone() {

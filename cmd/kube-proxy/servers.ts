@@ -3,13 +3,37 @@ import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { HttpServer } from '../../pkg/health/http.ts';
 import type { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { healthRoutes, metricsRoutes } from '../../pkg/health/routes.ts';
-import type { IpAddress } from '../../pkg/ip/address.ts';
+import { ServiceHealthServers } from '../../pkg/health/service-health.ts';
+import { type IpAddress, unspecified } from '../../pkg/ip/address.ts';
 import { type KubeEvent, nodeEvent } from '../../pkg/kube/events.ts';
 import { errorText } from '../../pkg/log/error-text.ts';
 import type { Logger } from '../../pkg/log/log.ts';
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import { type Clock, seconds, sleep } from '../../pkg/runner/clock.ts';
 import type { Part } from './run-all.ts';
+import { healthPortEvent } from './service-events.ts';
+
+/** The health-check node ports of Services, open on every address of the node. */
+export function createServiceHealthServers({
+  config: { nodeName },
+  health,
+  clock,
+  log,
+  isNodeAddress,
+  record,
+}: Omit<ServerOptions, 'metrics'> & {
+  readonly record: (event: KubeEvent) => void;
+}): ServiceHealthServers {
+  return new ServiceHealthServers({
+    name: 'service health server',
+    addresses: [unspecified('IPv6')],
+    isProxyHealthy: () => health.isHealthy,
+    onFailed: (service, error) => record(healthPortEvent(service, { nodeName, error })),
+    isNodeAddress,
+    clock,
+    log,
+  });
+}
 
 /** How long the event about a server that cannot listen may take to reach the API, before the program ends. */
 const eventPatience = seconds(1);

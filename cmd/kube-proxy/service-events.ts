@@ -2,7 +2,7 @@ import { printRealServer, printVirtualServer, type VirtualServerId } from '../..
 import type { KubeEvent } from '../../pkg/kube/events.ts';
 import type { Kind, ObjectName, Problem } from '../../pkg/kube/types.ts';
 import type { EndedDrain } from '../../pkg/proxy/graceful/list.ts';
-import type { ServiceIdentity } from '../../pkg/proxy/reporter.ts';
+import type { ServiceHealth, ServiceIdentity } from '../../pkg/proxy/reporter.ts';
 
 /** The API refuses longer notes. */
 const longestNote = 1_000;
@@ -59,6 +59,21 @@ export function invalidObjectEvent(
     action: 'SyncService',
     note: object + problems.map(({ field, message }) => `${field}: ${message}`).join('; '),
   });
+}
+
+/** The health-check node port of a Service cannot be listened on. */
+export function healthPortEvent(
+  { namespace, name, port, uid }: ServiceHealth,
+  { nodeName, error }: { nodeName: string; error: Error },
+): KubeEvent {
+  return warning(
+    { namespace, name, uid },
+    {
+      reason: 'FailedToStartServiceHealthcheck',
+      action: 'Listen',
+      note: `node ${nodeName} failed to start healthcheck "${namespace}/${name}" on port ${port}: ${error.message}`,
+    },
+  );
 }
 
 function warning(

@@ -5,7 +5,7 @@ import { type Answer, HttpClients, type HttpClientsOptions } from './http-client
 import { listenUntilAborted } from './listen.ts';
 import { jsonReply, type Reply } from './reply.ts';
 
-/** A Service of type LoadBalancer with `externalTrafficPolicy: Local`, as its load balancer asks for it. */
+/** A Service of type LoadBalancer with `externalTrafficPolicy: Local`, and what its load balancer is told. */
 export interface ServiceHealth {
   readonly namespace: string;
   readonly name: string;

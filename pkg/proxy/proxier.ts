@@ -251,8 +251,10 @@ export class Proxier {
 
   /** Makes the kernel right for some keys, and for retired front ends whose time has come. False if something shared failed. */
   async #settle(keys: Keys, token: MutexToken, { isRepair = false } = {}): Promise<boolean> {
-    const { rules, reconciler, ledger, graceful, linger, replacements } = this.#parts;
-    const now = this.#options.clock.now();
+    const { rules, reconciler, ledger, graceful, linger, replacements, ledgerUpdater } =
+      this.#parts;
+    const { clock, reporter } = this.#options;
+    const now = clock.now();
     this.#lastSync = now;
     rules.refresh();
     const between = { isRepair, between: () => this.#syncBetween(token) };
@@ -266,7 +268,9 @@ export class Proxier {
     const gone = linger.forget();
     if (!gone.isEmpty) outcomes.push(await reconciler.reconcile(gone, token));
     this.#schedule([released.next, rested.next]);
-    this.#parts.flows.stale.reconcileUdp(this.#parts.ledgerUpdater.takeUdpChanges());
+    this.#parts.flows.stale.reconcileUdp(ledgerUpdater.takeUdpChanges());
+    for (const { key, health } of ledgerUpdater.takeHealthChanges())
+      reporter.serviceHealth(key, health);
     if (outcomes.some(({ needsAudit }) => needsAudit)) this.#postponeAudit();
     return outcomes.every(({ isSuccess }) => isSuccess);
   }

@@ -39,6 +39,14 @@ export interface ProxierState {
 /** A Service that something is said of. */
 export type ServiceIdentity = Pick<Service, 'namespace' | 'name' | 'uid'>;
 
+/** A Service of type LoadBalancer with `externalTrafficPolicy: Local`, as its load balancer asks for it. */
+export interface ServiceHealth extends ServiceIdentity {
+  /** `spec.healthCheckNodePort`. */
+  readonly port: number;
+  /** How many different addresses of ready endpoints on this node it has, over all its ports and both families. */
+  readonly localEndpoints: number;
+}
+
 /** What the proxier tells others: metrics, health and events hear it; nothing they do changes what it does. */
 export interface Reporter {
   /** A change of an object that matters was received. */
@@ -74,6 +82,8 @@ export interface Reporter {
   /** So many clients of deleted real servers were sent a reset, could not be sent one, or were not found. */
   clientResets(result: 'sent' | 'failed' | 'skipped', count: number): void;
   rulesFailed(family: Family): void;
+  /** The health of a Service, given by `namespace/name`, is another one by now; `undefined` if nobody asks for it any more. */
+  serviceHealth(key: string, health: ServiceHealth | undefined): void;
   /** A batch went through: the program lives. */
   progressed(): void;
   firstSyncDone(): void;

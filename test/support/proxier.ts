@@ -78,6 +78,8 @@ export interface Reports extends Reporter {
   undecided: Removals | undefined;
   /** Of which Service which object is wrong, and how. */
   readonly invalid: string[];
+  /** Of Services with a health-check node port: `8000: 2 endpoints`, by key. */
+  readonly health: Map<string, string>;
   isFirstSyncDone: boolean;
 }
 
@@ -96,6 +98,7 @@ export function recordingReporter(): Reports {
     operationCounts: new Map(),
     undecided: undefined,
     invalid: [],
+    health: new Map(),
     isFirstSyncDone: false,
     changeReceived: nothing,
     invalidObjects: nothing,
@@ -105,6 +108,10 @@ export function recordingReporter(): Reports {
       ),
     queued: nothing,
     synced: (report) => void reports.syncs.push(report),
+    serviceHealth(key, health) {
+      if (health === undefined) reports.health.delete(key);
+      else reports.health.set(key, `${health.port}: ${health.localEndpoints} endpoints`);
+    },
     state: ({ undecided }) => void (reports.undecided = undecided),
     operations(kind, { done, failed }) {
       const counts = reports.operationCounts.get(kind) ?? { done: 0, failed: 0 };

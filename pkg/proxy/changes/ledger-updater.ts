@@ -3,6 +3,7 @@ import { errorText } from '../../log/error-text.ts';
 import type { Logger } from '../../log/log.ts';
 import type { Clock } from '../../runner/clock.ts';
 import { Yielder } from '../../runner/yielder.ts';
+import type { EndpointDifference, PortRecord } from '../desired/endpoint-difference.ts';
 import { type NodeContext } from '../desired/footprint.ts';
 import { footprintsByPort, realServerLimit } from '../desired/footprints.ts';
 import { Keys } from '../desired/keys.ts';
@@ -14,6 +15,11 @@ import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
 import type { Reporter } from '../reporter.ts';
 import { endpointDifferences } from './endpoint-differences.ts';
 import type { ServiceChanges } from './service-changes.ts';
+import {
+  concernsHealth,
+  type ServiceHealthChange,
+  ServiceHealthChanges,
+} from './service-health.ts';
 import { ServiceQueue } from './service-queue.ts';
 import { ServiceReports } from './service-reports.ts';
 import type { Store } from './store.ts';
@@ -59,6 +65,7 @@ export class LedgerUpdater {
   readonly #queue = new ServiceQueue();
   readonly #reports: ServiceReports;
   readonly #udpChanges = new UdpChanges();
+  readonly #health = new ServiceHealthChanges();
   /** Services that are entered in part. */
   readonly #tasks = new Map<string, Task>();
   /** How many real servers the front ends of a Service may have together; of those that are entered entirely. */
@@ -101,6 +108,11 @@ export class LedgerUpdater {
     return this.#udpChanges.take();
   }
 
+  /** The Services whose health for load balancers changed since the last call. */
+  takeHealthChanges(): readonly ServiceHealthChange[] {
+    return this.#health.take();
+  }
+
   /** Whether Services that changed are entered in part or not at all; those that failed and wait for their time are not counted. */
   get hasMore(): boolean {
     return this.#tasks.size > 0 || this.#queue.hasChanged;
@@ -136,7 +148,7 @@ export class LedgerUpdater {
     const { store } = this.#options;
     const changes = store.takeChanges(key);
     try {
-      if (changes.isWhole || !this.#enterDifferences(key, changes))
+      if (changes.isWhole || !this.#enterDifferences(key, { changes, node }))
         yield* this.#enterWhole(key, node);
     } catch (error) {
       store.markWhole(key);
@@ -145,7 +157,10 @@ export class LedgerUpdater {
   }
 
   /** Enters the endpoints that differ; false if that is not possible, and the Service has to be entered as a whole. */
-  #enterDifferences(key: string, changes: ServiceChanges): boolean {
+  #enterDifferences(
+    key: string,
+    { changes, node }: { changes: ServiceChanges; node: NodeContext },
+  ): boolean {
     const { ledger, store } = this.#options;
     const size = this.#sizes.get(key);
     if (size === undefined || store.service(key) === undefined) return false;
@@ -160,6 +175,7 @@ export class LedgerUpdater {
       grown += footprint.size;
       ledger.change(key, change, { part, touched: this.#touched });
       if (change.changesServing) this.#udpChanges.noteChanged(footprint.udpFrontEnds);
+      this.#noteHealth(key, { difference, node });
     }
     this.#sizes.set(key, grown);
     return grown <= realServerLimit;
@@ -186,6 +202,7 @@ export class LedgerUpdater {
         ledger.set(owner, footprint, { part, touched: this.#touched });
       }
     }
+    this.#health.note(key, objects, node.nodeName);
     this.#reports.cutOff(key, { service: objects?.service, ports: cutOff });
     for (const part of [...ledger.parts(key)]) {
       if (entered.has(part)) continue;
@@ -195,6 +212,19 @@ export class LedgerUpdater {
     }
     // One of which not everything is entered is entered as a whole again, for what is left out may fit by then.
     if (objects !== undefined && cutOff === 0) this.#sizes.set(key, size);
+  }
+
+  /** Counts the endpoints of a Service on this node anew if some of those that differ are there. */
+  #noteHealth(
+    key: string,
+    {
+      difference: { added, removed },
+      node: { nodeName },
+    }: { difference: EndpointDifference; node: NodeContext },
+  ): void {
+    const isHere = (record: PortRecord) => concernsHealth(record, nodeName);
+    if (this.#health.has(key) && (added.some(isHere) || removed.some(isHere)))
+      this.#health.note(key, this.#options.store.objects(key), nodeName);
   }
 
   #noteUdp(

@@ -72,8 +72,15 @@ function clusterFrontEnd(port: ServicePort, { node, servers, options }: Conditio
     entries: [
       { set: 'clusterIp', family, entry: { type: 'hash:ip,port', ip, protocol, port: port.port } },
       { set: 'ipvsIps', family, entry: { type: 'hash:ip', ip } },
+      ...healthCheckEntries(port),
     ],
   };
+}
+
+/** What lets load balancers ask for the health of a Service. */
+function healthCheckEntries({ family, healthCheckNodePort: port }: ServicePort): SetEntry[] {
+  if (port === 0) return [];
+  return [{ set: 'healthCheckNodePort', family, entry: { type: 'bitmap:port', port } }];
 }
 
 function nodePortFrontEnds(

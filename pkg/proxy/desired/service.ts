@@ -22,6 +22,8 @@ export interface ServicePort {
   /** `externalTrafficPolicy: Local`, which counts for the types NodePort and LoadBalancer only. */
   readonly isExternalPolicyLocal: boolean;
   readonly isInternalPolicyLocal: boolean;
+  /** Where its load balancer asks whether this node has endpoints; 0 for nowhere. */
+  readonly healthCheckNodePort: number;
 }
 
 /** A map key for a Service or any other namespaced object: `namespace/name`. */
@@ -55,6 +57,12 @@ export function dependsOnNodeIPs({ loadBalancerIPs, sourceRanges }: Service): bo
   return loadBalancerIPs.length > 0 && sourceRanges.length > 0;
 }
 
+/** The port at which load balancers ask for a Service's health; 0 unless it is of type LoadBalancer with `externalTrafficPolicy: Local`. */
+export function healthCheckNodePort(service: Service): number {
+  const isAsked = service.type === 'LoadBalancer' && service.externalTrafficPolicy === 'Local';
+  return isAsked ? service.healthCheckNodePort : 0;
+}
+
 /** Whether clients outside the cluster can reach it. */
 export function isExternallyAccessible(port: ServicePort): boolean {
   return port.nodePort !== 0 || port.loadBalancerIPs.length > 0 || port.externalIPs.length > 0;
@@ -78,6 +86,7 @@ function* portsOfFamily(service: Service, clusterIP: IpAddress): Generator<Servi
     affinitySeconds: service.affinitySeconds,
     isExternalPolicyLocal: isExposed && service.externalTrafficPolicy === 'Local',
     isInternalPolicyLocal: service.internalTrafficPolicy === 'Local',
+    healthCheckNodePort: healthCheckNodePort(service),
   };
   for (const { name, protocol, port, nodePort } of service.ports)
     yield { ...shared, name, protocol, port, nodePort };

@@ -144,18 +144,16 @@ export function setHeader(id: SetId, family: Family): SetHeader {
  */
 export type EntryEffect = 'allow' | 'deny' | 'exempt';
 
+const effects: { readonly [Id in SetId]?: EntryEffect } = {
+  ipvsIps: 'deny',
+  loadBalancerFw: 'deny',
+  loadBalancerSourceIp: 'exempt',
+  loadBalancerSourceCidr: 'exempt',
+};
+
 /** The effect of a set's entries. */
 export function entryEffect(id: SetId): EntryEffect {
-  switch (id) {
-    case 'ipvsIps':
-    case 'loadBalancerFw':
-      return 'deny';
-    case 'loadBalancerSourceIp':
-    case 'loadBalancerSourceCidr':
-      return 'exempt';
-    default:
-      return 'allow';
-  }
+  return effects[id] ?? 'allow';
 }
 
 /** Which parts of a packet a rule compares with an entry: its destination, and in the longer types its source. */

@@ -1,0 +1,70 @@
+import type { IpAddress } from '../../ip/address.ts';
+import type { EndpointSlice, Service } from '../../kube/types.ts';
+import type { PortRecord } from '../desired/endpoint-difference.ts';
+import { healthCheckNodePort } from '../desired/service.ts';
+import type { ServiceHealth } from '../reporter.ts';
+
+/** A Service whose load balancer asks for its health, or does so no more: `undefined`. */
+export interface ServiceHealthChange {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly health: ServiceHealth | undefined;
+}
+
+/** The health of Services that have a health-check node port, as far as it changed. */
+export class ServiceHealthChanges {
+  readonly #last = new Map<string, ServiceHealth>();
+  readonly #changed = new Set<string>();
+
+  /** A Service was entered, or went. */
+  note(
+    key: string,
+    objects: { readonly service: Service; readonly slices: Iterable<EndpointSlice> } | undefined,
+    nodeName: string,
+  ): void {
+    const health = objects && healthOf(objects, nodeName);
+    const last = this.#last.get(key);
+    if (health === undefined ? last === undefined : isSame(health, last)) return;
+    if (health === undefined) this.#last.delete(key);
+    else this.#last.set(key, health);
+    this.#changed.add(key);
+  }
+
+  /** Whether a Service had a health-check node port when it was noted last. */
+  has(key: string): boolean {
+    return this.#last.has(key);
+  }
+
+  /** What changed since the last call. */
+  take(): readonly ServiceHealthChange[] {
+    const changes = [...this.#changed].map((key) => ({ key, health: this.#last.get(key) }));
+    this.#changed.clear();
+    return changes;
+  }
+}
+
+/** Whether a record of an endpoint counts for the health of its Service on a node. */
+export function concernsHealth({ endpoint: { nodeName } }: PortRecord, node: string): boolean {
+  return nodeName === node;
+}
+
+function healthOf(
+  { service, slices }: { readonly service: Service; readonly slices: Iterable<EndpointSlice> },
+  nodeName: string,
+): ServiceHealth | undefined {
+  const { namespace, name, uid } = service;
+  const port = healthCheckNodePort(service);
+  if (port === 0) return undefined;
+  const addresses = new Set<IpAddress>();
+  for (const { endpoints } of slices)
+    for (const endpoint of endpoints)
+      if (endpoint.nodeName === nodeName && endpoint.ready && !endpoint.terminating)
+        addresses.add(endpoint.address);
+  return { namespace, name, uid, port, localEndpoints: addresses.size };
+}
+
+function isSame(one: ServiceHealth, other: ServiceHealth | undefined): boolean {
+  return (
+    one.uid === other?.uid && one.port === other.port && one.localEndpoints === other.localEndpoints
+  );
+}
