@@ -269,8 +269,7 @@ export class Proxier {
     if (!gone.isEmpty) outcomes.push(await reconciler.reconcile(gone, token));
     this.#schedule([released.next, rested.next]);
     this.#parts.flows.stale.reconcileUdp(ledgerUpdater.takeUdpChanges());
-    for (const { key, health } of ledgerUpdater.takeHealthChanges())
-      reporter.serviceHealth(key, health);
+    ledgerUpdater.reportHealth(reporter);
     if (outcomes.some(({ needsAudit }) => needsAudit)) this.#postponeAudit();
     return outcomes.every(({ isSuccess }) => isSuccess);
   }

@@ -15,6 +15,7 @@ const node = {
   scheduler: 'rr',
   nodePortAddresses: [],
   nodeAddresses: new Set<never>(),
+  nodeIPs: [],
 };
 
 /** What a Service with so many ports and endpoints touches. */

@@ -15,11 +15,7 @@ import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
 import type { Reporter } from '../reporter.ts';
 import { endpointDifferences } from './endpoint-differences.ts';
 import type { ServiceChanges } from './service-changes.ts';
-import {
-  concernsHealth,
-  type ServiceHealthChange,
-  ServiceHealthChanges,
-} from './service-health.ts';
+import { concernsHealth, ServiceHealthChanges } from './service-health.ts';
 import { ServiceQueue } from './service-queue.ts';
 import { ServiceReports } from './service-reports.ts';
 import type { Store } from './store.ts';
@@ -108,9 +104,9 @@ export class LedgerUpdater {
     return this.#udpChanges.take();
   }
 
-  /** The Services whose health for load balancers changed since the last call. */
-  takeHealthChanges(): readonly ServiceHealthChange[] {
-    return this.#health.take();
+  /** Reports the health that load balancers are told of Services, as far as it changed since the last call. */
+  reportHealth(reporter: Pick<Reporter, 'serviceHealth'>): void {
+    for (const { key, health } of this.#health.take()) reporter.serviceHealth(key, health);
   }
 
   /** Whether Services that changed are entered in part or not at all; those that failed and wait for their time are not counted. */

@@ -46,7 +46,7 @@ export function loadBalancerFrontEnds(
 }
 
 /** The node's address that source ranges are compared with. */
-export function nodeAddressOf(
+function nodeAddressOf(
   { family }: ServicePort,
   { nodeIPs }: Pick<NodeContext, 'nodeIPs'>,
 ): IpAddress | undefined {

@@ -323,6 +323,21 @@ describe('the plan for sets and rules', () => {
       ],
     ],
     [
+      'entries that exempt from a denial come before it, and go after it',
+      {
+        entries: ['KUBE-LOAD-BALANCER-SOURCE-CIDR', 'KUBE-LOAD-BALANCER-FW'].flatMap((set) => [
+          entry(set, coming),
+          entry(set, going),
+        ]),
+      },
+      [
+        '+entry KUBE-LOAD-BALANCER-SOURCE-CIDR 172.30.0.1',
+        '+entry KUBE-LOAD-BALANCER-FW 172.30.0.1',
+        '-entry KUBE-LOAD-BALANCER-FW 172.30.0.1',
+        '-entry KUBE-LOAD-BALANCER-SOURCE-CIDR 172.30.0.1',
+      ],
+    ],
+    [
       'entries that are as they are wanted are left alone',
       {
         entries: [
@@ -386,6 +401,12 @@ describe('what cannot be planned yet', () => {
   const bare = marks.map((mark) => ({ ...mark, isHeld: false, isPlanned: false }));
   const planned = marks.map((mark) => ({ ...mark, isHeld: false, isPlanned: true }));
   const isNew = { isNew: true } as const;
+  const closed: SetEntry = {
+    set: 'loadBalancerFw',
+    family: 'IPv4',
+    entry: { type: 'hash:ip,port', ip: vip, protocol: 'TCP', port: 80 },
+  };
+  const limited = { virtualServer: virtualServer(), isBound: true, entries: [...marks, closed] };
 
   interface Later {
     readonly operations: readonly string[];
@@ -407,6 +428,31 @@ describe('what cannot be planned yet', () => {
       },
       {
         operations: ['+vs 172.30.0.1:80/TCP rr', '-flows 172.30.0.1:80/TCP'],
+        waiting: 0,
+        unmarked: 0,
+      },
+    ],
+    [
+      'but one that only some may reach waits, and so does its address',
+      {
+        ...withServers(server({ ...isNew, frontEnd: limited })),
+        addresses: [unbound],
+        rules: rules({ isFailing: true }),
+      },
+      { operations: [], waiting: 2, unmarked: 0 },
+    ],
+    [
+      'one that only some may reach stands when its rules are written, whatever failed since',
+      {
+        ...withServers(server({ ...isNew, frontEnd: limited })),
+        rules: rules({ isFailing: true, written: new Set([...needed, 'loadBalancerFw']) }),
+      },
+      {
+        operations: [
+          '+vs 172.30.0.1:80/TCP rr',
+          '-flows 172.30.0.1:80/TCP',
+          '=rules IPv4 clusterIp ipvsIps',
+        ],
         waiting: 0,
         unmarked: 0,
       },
