@@ -108,6 +108,6 @@ function buildLeftovers(
     now: () => clock.now(),
     wantedEntries: (set) => ledger.entries(set),
     withdrawRules: (family) => rules.withdraw(family),
-    requestRules: (family) => rules.request(family, ledger.nonEmptySets(family)),
+    requestRules: (family) => rules.request(family, ledger.ruleContent(family)),
   });
 }

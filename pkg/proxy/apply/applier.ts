@@ -153,7 +153,7 @@ export class Applier {
         mirror.recordSet(operation.header.name, new Map());
         return [];
       case 'setRules':
-        rules.request(operation.family, operation.nonEmpty);
+        rules.request(operation.family, operation.content);
         return [];
       case 'forgetFlows':
         stale.deleteUntranslated(operation.virtualServers);

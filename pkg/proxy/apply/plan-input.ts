@@ -35,7 +35,7 @@ export function planInputFor(keys: Keys, sources: PlanSources): PlanInput {
     missingSets: [...missingSets(sources)],
     rules: families.map((family) => ({
       family,
-      needed: ledger.nonEmptySets(family),
+      needed: ledger.ruleContent(family),
       status: mirror.rules.get(family),
     })),
     entries: [...plannedEntries(keys, sources)],

@@ -3,7 +3,7 @@ import type { Family } from '../../ip/address.ts';
 import { type Prefix, prefixFamily } from '../../ip/prefix.ts';
 import type { Node } from '../../kube/types.ts';
 import { type LocalDetector, rules } from '../desired/chains.ts';
-import type { SetId } from '../desired/sets.ts';
+import type { RuleContent } from '../desired/rule-content.ts';
 
 /** How traffic of this cluster's pods is told from others' (`--detect-local-mode`). */
 export type DetectLocal =
@@ -43,12 +43,16 @@ export class RuleSource {
     );
   }
 
-  /** The rules of a family, given the sets that have entries. */
-  async ruleset(family: Family, nonEmpty: ReadonlySet<SetId>): Promise<Ruleset> {
+  /** The rules of a family for some content. */
+  async ruleset(family: Family, { nonEmpty, closedToNode }: RuleContent): Promise<Ruleset> {
     const { masqueradeMark, masqueradeAll } = this.#settings;
     const localDetector = this.#detector(family);
     const { randomFully } = await this.#firewall.capabilities(family);
-    return rules(family, { nonEmpty, masqueradeMark, masqueradeAll, localDetector, randomFully });
+    const rejectedLoadBalancers = [...closedToNode.values()];
+    return rules(family, {
+      ...{ nonEmpty, rejectedLoadBalancers, masqueradeMark, masqueradeAll },
+      ...{ localDetector, randomFully },
+    });
   }
 
   /** Whether what the rules depend on besides the sets has changed since the last call, and they can be made. */

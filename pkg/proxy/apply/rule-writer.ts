@@ -4,7 +4,8 @@ import type { Logger } from '../../log/log.ts';
 import { Backoff } from '../../runner/backoff.ts';
 import { type Clock, minutes, seconds } from '../../runner/clock.ts';
 import { Runner } from '../../runner/runner.ts';
-import { type SetId, setIds } from '../desired/sets.ts';
+import { noRuleContent, type RuleContent } from '../desired/rule-content.ts';
+import { setIds } from '../desired/sets.ts';
 import type { Mirror, RuleStatus } from '../observed/mirror.ts';
 import type { RuleSource } from './rule-source.ts';
 
@@ -55,9 +56,9 @@ export class RuleWriter {
     );
   }
 
-  /** Makes a family's rules those for some sets, soon. */
-  request(family: Family, nonEmpty: ReadonlySet<SetId>): void {
-    this.#writers.get(family)?.request(nonEmpty);
+  /** Makes a family's rules those for some content, soon. */
+  request(family: Family, content: RuleContent): void {
+    this.#writers.get(family)?.request(content);
   }
 
   /** Takes all rules of a family out; they are written again when they are requested. Throws what the firewall throws. */
@@ -108,8 +109,8 @@ class FamilyWriter {
     this.#renewAttempt();
   }
 
-  request(nonEmpty: ReadonlySet<SetId>): void {
-    this.#update({ requested: nonEmpty });
+  request(content: RuleContent): void {
+    this.#update({ requested: content });
     // A failing attempt has its own time.
     if (!this.#status.isFailing) this.#runner.request();
   }
@@ -124,7 +125,10 @@ class FamilyWriter {
   async withdraw(): Promise<void> {
     const { firewall, source } = this.#options;
     this.#update({ written: undefined });
-    await firewall.remove(this.#family, await source.ruleset(this.#family, new Set(setIds)));
+    await firewall.remove(
+      this.#family,
+      await source.ruleset(this.#family, { ...noRuleContent, nonEmpty: new Set(setIds) }),
+    );
   }
 
   async check(): Promise<boolean> {
@@ -137,7 +141,7 @@ class FamilyWriter {
   }
 
   /** Rules that cannot be read are written anew: if that fails as well it says why. */
-  async #isSame(written: ReadonlySet<SetId>): Promise<boolean> {
+  async #isSame(written: RuleContent): Promise<boolean> {
     const { firewall, source } = this.#options;
     try {
       const ruleset = await source.ruleset(this.#family, written);
@@ -182,7 +186,7 @@ class FamilyWriter {
     this.#renewAttempt();
   }
 
-  #succeed(written: ReadonlySet<SetId>): void {
+  #succeed(written: RuleContent): void {
     this.#lockHeldSince = undefined;
     this.#backoff.reset();
     const isLast = this.#status.requested === written;

@@ -1,7 +1,10 @@
-import type { Family, IpAddress } from '../../ip/address.ts';
+import { type Family, familyOf, type IpAddress } from '../../ip/address.ts';
 import { type Entry, entryKey } from '../../ipset/ipset.ts';
+import { type VirtualServer, virtualServerKey } from '../../ipvs/ipvs.ts';
+import type { RejectedLoadBalancer } from './chains.ts';
 import type { FrontEnd, SetEntry } from './footprint.ts';
 import type { Keys } from './keys.ts';
+import type { RuleContent } from './rule-content.ts';
 import { type SetId, setIds, setName } from './sets.ts';
 
 /** In place of the owner of a front end that is retired. */
@@ -60,6 +63,14 @@ export class CountedObjects {
     IPv4: new Set(),
     IPv6: new Set(),
   };
+  /** Virtual servers that are closed to the node, each with the number of front ends that say so. */
+  readonly #closed: Record<Family, Map<string, { frontEnd: RejectedLoadBalancer; count: number }>> =
+    {
+      IPv4: new Map(),
+      IPv6: new Map(),
+    };
+  /** Made when it is asked for. */
+  readonly #contents = new Map<Family, RuleContent>();
 
   wantsEntry(set: string, key: string): boolean {
     return this.#entries.get(set)?.has(key) ?? false;
@@ -69,9 +80,14 @@ export class CountedObjects {
     return this.#addresses.has(address);
   }
 
-  /** The sets of a family that should have entries. The same object as long as they are the same. */
-  nonEmptySets(family: Family): ReadonlySet<SetId> {
-    return this.#nonEmptySets[family];
+  /** What the rules of a family should be for. The same object as long as it is the same. */
+  ruleContent(family: Family): RuleContent {
+    const known = this.#contents.get(family);
+    if (known !== undefined) return known;
+    const closed = [...this.#closed[family]].map(([key, { frontEnd }]) => [key, frontEnd] as const);
+    const content = { nonEmpty: this.#nonEmptySets[family], closedToNode: new Map(closed) };
+    this.#contents.set(family, content);
+    return content;
   }
 
   addresses(): Iterable<IpAddress> {
@@ -91,8 +107,12 @@ export class CountedObjects {
   }
 
   /** Counts everything that a front end needs. */
-  countFrontEnd({ virtualServer, isBound, entries }: FrontEnd, counting: Counting): void {
+  countFrontEnd(
+    { virtualServer, isBound, isClosedToNode, entries }: FrontEnd,
+    counting: Counting,
+  ): void {
     for (const entry of entries) this.countEntry(entry, counting);
+    if (isClosedToNode) this.#countClosed(virtualServer, counting);
     if (isBound) this.#countAddress(virtualServer.address, counting);
   }
 
@@ -121,6 +141,18 @@ export class CountedObjects {
     this.#noteSize(set, { entries, family });
   }
 
+  #countClosed(virtualServer: VirtualServer, { by }: Counting): void {
+    const { address, protocol, port } = virtualServer;
+    const family = familyOf(address);
+    const key = virtualServerKey(virtualServer);
+    const closed = this.#closed[family];
+    const counted = closed.get(key);
+    const count = (counted?.count ?? 0) + by;
+    if (count === 0) closed.delete(key);
+    else closed.set(key, { frontEnd: { address, protocol, port }, count });
+    if (count === 0 || counted === undefined) this.#contents.delete(family);
+  }
+
   #countAddress(address: IpAddress, counting: Counting): void {
     counting.touched.addAddress(address);
     const owners = this.#addresses.get(address) ?? new Owners();
@@ -138,5 +170,6 @@ export class CountedObjects {
     else this.#entries.delete(set);
     const isNonEmpty = (id: SetId) => this.#entries.has(setName(id, family));
     this.#nonEmptySets[family] = new Set(setIds.filter(isNonEmpty));
+    this.#contents.delete(family);
   }
 }

@@ -168,6 +168,9 @@ describe('what one Service wants in the kernel', () => {
       sourceRanges: ranges.map(net),
     });
     const lines = print(of({ service: limited, slices: [] }));
+    const isClosed = ranges.length === 1 && ranges[0]?.startsWith('198') === true;
+    const [, balanced] = of({ service: limited, slices: [] }).frontEnds;
+    expect(balanced?.isClosedToNode).toBe(isClosed);
     const isOfRanges = (line: string) => /SOURCE|-FW/.test(line);
     expect(lines.filter(isOfRanges)).toEqual(expected.map((line) => `  in ${line}`));
   });

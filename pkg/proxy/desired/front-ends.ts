@@ -40,7 +40,11 @@ function merged(frontEnds: readonly FrontEnd[]): readonly FrontEnd[] {
   for (const frontEnd of frontEnds) {
     const key = virtualServerKey(frontEnd.virtualServer);
     const first = byServer.get(key);
-    const both = first && { ...first, entries: union(first.entries, frontEnd.entries) };
+    const both = first && {
+      ...first,
+      isClosedToNode: first.isClosedToNode || frontEnd.isClosedToNode,
+      entries: union(first.entries, frontEnd.entries),
+    };
     byServer.set(key, both ?? frontEnd);
   }
   return [...byServer.values()];
@@ -65,6 +69,7 @@ function clusterFrontEnd(port: ServicePort, { node, servers, options }: Conditio
     }),
     addressKind: 'allocated',
     isBound: true,
+    isClosedToNode: false,
     isExposed: false,
     options,
     policy,
@@ -96,6 +101,7 @@ function nodePortFrontEnds(
     }),
     addressKind: 'allocated',
     isBound: false,
+    isClosedToNode: false,
     isExposed: true,
     options,
     policy,

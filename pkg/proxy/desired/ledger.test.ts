@@ -80,7 +80,7 @@ describe('the ledger', () => {
     expect([
       ledger.claim(web),
       ledger.wantsAddress(ip('172.30.0.1')),
-      [...ledger.nonEmptySets('IPv4')],
+      [...ledger.ruleContent('IPv4').nonEmpty],
     ]).toEqual([undefined, false, []]);
   });
 
@@ -114,7 +114,7 @@ describe('the ledger', () => {
     ledger.release(web);
     ledger.forget(web);
     expect([...ledger.virtualServers(), ...ledger.addresses()]).toEqual([]);
-    expect([...ledger.nonEmptySets('IPv4')]).toEqual([]);
+    expect([...ledger.ruleContent('IPv4').nonEmpty]).toEqual([]);
   });
 
   test('two ports of one Service on the same virtual server are one claim', () => {
@@ -125,7 +125,7 @@ describe('the ledger', () => {
     ledger.release(web);
     ledger.forget(web);
     expect([...ledger.virtualServers(), ...ledger.addresses()]).toEqual([]);
-    expect([...ledger.nonEmptySets('IPv4')]).toEqual([]);
+    expect([...ledger.ruleContent('IPv4').nonEmpty]).toEqual([]);
   });
 
   test('a real server is wanted for the same pod as far as both are known', () => {

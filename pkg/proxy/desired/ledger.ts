@@ -8,8 +8,9 @@ import { Keys } from './keys.ts';
 import { LocalLacks } from './local-lacks.ts';
 import { isSamePod, type PodRealServer } from './pod-identity.ts';
 import { noRealServers, type WantedRealServer } from './real-servers.ts';
+import type { RuleContent } from './rule-content.ts';
 import { type Part, ServiceParts } from './service-parts.ts';
-import { entryEffect, type SetId } from './sets.ts';
+import { entryEffect } from './sets.ts';
 import { touchEndpoints } from './touched.ts';
 import { Undecided, type Unexplained } from './undecided.ts';
 
@@ -198,9 +199,9 @@ export class Ledger {
     return this.#counted.wantsAddress(address);
   }
 
-  /** The sets of a family that should have entries. */
-  nonEmptySets(family: Family): ReadonlySet<SetId> {
-    return this.#counted.nonEmptySets(family);
+  /** What the rules of a family should be for; the same object as long as it is the same. */
+  ruleContent(family: Family): RuleContent {
+    return this.#counted.ruleContent(family);
   }
 
   /** The keys of all virtual servers that are wanted, retired ones included. */

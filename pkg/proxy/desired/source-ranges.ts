@@ -4,7 +4,10 @@ import type { SetEntry } from './footprint.ts';
 import type { ServicePort } from './service.ts';
 
 /** Whether source ranges close the load-balancer addresses of a port to this node's own processes. */
-function excludesNode({ sourceRanges }: ServicePort, nodeAddress: IpAddress | undefined): boolean {
+export function excludesNode(
+  { sourceRanges }: ServicePort,
+  nodeAddress: IpAddress | undefined,
+): boolean {
   if (sourceRanges.length === 0) return false;
   return nodeAddress === undefined || !sourceRanges.some((range) => contains(range, nodeAddress));
 }

@@ -10,7 +10,7 @@ import {
 } from '../../ipvs/ipvs.ts';
 import { isPodKnown, type PodIdentity, unknownPod } from '../desired/pod-identity.ts';
 import { type ReadonlyRealServerMap, RealServerMap } from '../desired/real-server-map.ts';
-import type { SetId } from '../desired/sets.ts';
+import type { RuleContent } from '../desired/rule-content.ts';
 
 /** How the kernel holds a real server. */
 export type RealServerState = Omit<RealServer, keyof RealServerId>;
@@ -30,10 +30,10 @@ export interface HeldServer {
 
 /** What is known of a family's rules. */
 export interface RuleStatus {
-  /** The sets with entries for which the rules in the kernel were made; `undefined` if that is not known. */
-  readonly written: ReadonlySet<SetId> | undefined;
-  /** Those for which they are being made; `undefined` if nothing is to be written. */
-  readonly requested: ReadonlySet<SetId> | undefined;
+  /** What the rules in the kernel were made for; `undefined` if that is not known. */
+  readonly written: RuleContent | undefined;
+  /** What they are being made for; `undefined` if nothing is to be written. */
+  readonly requested: RuleContent | undefined;
   /** The last attempt failed: nothing waits for the rules. */
   readonly isFailing: boolean;
 }

@@ -3,6 +3,7 @@ import type { Entry } from '../../ipset/ipset.ts';
 import type { RealServerId, VirtualServer } from '../../ipvs/ipvs.ts';
 import type { FrontEnd, SetEntry } from '../desired/footprint.ts';
 import type { WantedRealServer } from '../desired/real-servers.ts';
+import type { RuleContent } from '../desired/rule-content.ts';
 import type { SetId } from '../desired/sets.ts';
 import type { HeldRealServer, RuleStatus } from '../observed/mirror.ts';
 
@@ -48,7 +49,9 @@ export interface PlannedServer {
   /** How early it must stand, the lower the sooner. */
   readonly urgency: number;
   /** `undefined` if nobody wants it. */
-  readonly frontEnd: Pick<FrontEnd, 'virtualServer' | 'isBound' | 'entries'> | undefined;
+  readonly frontEnd:
+    | Pick<FrontEnd, 'virtualServer' | 'isBound' | 'isClosedToNode' | 'entries'>
+    | undefined;
   readonly held: VirtualServer | undefined;
   /** Whether its address is on the dummy device. */
   readonly isAddressHeld: Known;
@@ -60,8 +63,8 @@ export interface PlannedServer {
 /** What the rules of a family have to match on, and what they do. */
 export interface PlannedRules {
   readonly family: Family;
-  /** The sets that should have entries. */
-  readonly needed: ReadonlySet<SetId>;
+  /** What they should be for; the same object as long as it is the same. */
+  readonly needed: RuleContent;
   readonly status: RuleStatus | undefined;
 }
 

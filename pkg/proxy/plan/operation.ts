@@ -8,7 +8,7 @@ import {
   type VirtualServer,
   type VirtualServerId,
 } from '../../ipvs/ipvs.ts';
-import type { SetId } from '../desired/sets.ts';
+import type { RuleContent } from '../desired/rule-content.ts';
 import type { Cleanup } from './cleanup.ts';
 
 /**
@@ -31,10 +31,10 @@ export type Operation =
   | { readonly kind: 'createSet'; readonly header: SetHeader }
   | { readonly kind: 'addEntry' | 'deleteEntry'; readonly set: string; readonly entry: Entry }
   /**
-   * Makes a family's rules those for the sets that are named, which are the ones that have entries. Done when it is asked for:
+   * Makes a family's rules those for some content. Done when it is asked for:
    * programs write them, which may wait for a lock, and what depends on them is planned when they stand.
    */
-  | { readonly kind: 'setRules'; readonly family: Family; readonly nonEmpty: ReadonlySet<SetId> }
+  | { readonly kind: 'setRules'; readonly family: Family; readonly content: RuleContent }
   | {
       readonly kind: 'addVirtualServer' | 'updateVirtualServer';
       readonly virtualServer: VirtualServer;
@@ -95,7 +95,7 @@ export function printOperation(operation: Operation): string {
     case 'deleteEntry':
       return `-entry ${operation.set} ${entryKey(operation.entry)}`;
     case 'setRules':
-      return `=rules ${operation.family} ${[...operation.nonEmpty].join(' ')}`.trimEnd();
+      return printRules(operation);
     case 'addVirtualServer':
       return `+vs ${printParameters(operation.virtualServer)}`;
     case 'updateVirtualServer':
@@ -119,6 +119,17 @@ export function printOperation(operation: Operation): string {
     case 'forgetFlows':
       return `-flows ${operation.virtualServers.map(printVirtualServer).join(' ')}`;
   }
+}
+
+function printRules({
+  family,
+  content: { nonEmpty, closedToNode },
+}: {
+  family: Family;
+  content: RuleContent;
+}): string {
+  const closed = closedToNode.size === 0 ? [] : [`${closedToNode.size} closed to the node`];
+  return ['=rules', family, ...nonEmpty, ...closed].join(' ');
 }
 
 /** `10.96.0.1:443/TCP 10.0.0.7:80`. */

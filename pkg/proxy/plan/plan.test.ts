@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
+import type { IpAddress } from '../../ip/address.ts';
 import { keyedVirtualServer, type VirtualServer, virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { SetEntry } from '../desired/footprint.ts';
+import type { RuleContent } from '../desired/rule-content.ts';
 import type { SetId } from '../desired/sets.ts';
 import type { RuleStatus } from '../observed/mirror.ts';
 import type {
@@ -15,12 +17,22 @@ import type {
 import { printOperation } from './operation.ts';
 import { plan } from './plan.ts';
 
-const needed: ReadonlySet<SetId> = new Set(['clusterIp', 'ipvsIps']);
+function contentOf(...sets: readonly SetId[]): RuleContent {
+  return { nonEmpty: new Set(sets), closedToNode: new Map() };
+}
+
+const needed = contentOf('clusterIp', 'ipvsIps');
 const written: RuleStatus = { written: needed, requested: undefined, isFailing: false };
 
 function rules(status: Partial<RuleStatus> | undefined, over: Partial<PlannedRules> = {}) {
   const known = status === undefined ? undefined : { ...written, ...status };
   return [{ family: 'IPv4' as const, needed, status: known, ...over }];
+}
+
+/** Rules that keep the node away from an address. */
+function closedTo(address: IpAddress): RuleContent {
+  const frontEnd = { address, protocol: 'TCP', port: 80 } as const;
+  return { ...needed, closedToNode: new Map([[virtualServerKey(frontEnd), frontEnd]]) };
 }
 
 /** Nothing differs. */
@@ -63,7 +75,7 @@ function server(
   return {
     key: virtualServerKey(of),
     urgency: 2,
-    frontEnd: { virtualServer: of, isBound: true, entries },
+    frontEnd: { virtualServer: of, isBound: true, isClosedToNode: false, entries },
     held: isNew ? undefined : of,
     isAddressHeld: !isNew,
     marks: isNew ? entries.map((entry): PlannedMark => ({ ...entry, ...standing })) : [],
@@ -293,7 +305,7 @@ describe('the plan for virtual servers and their addresses', () => {
 
 describe('the plan for sets and rules', () => {
   const all = '=rules IPv4 clusterIp ipvsIps';
-  const fewer = new Set<SetId>(['clusterIp']);
+  const fewer = contentOf('clusterIp');
 
   test.each<Row>([
     [
@@ -362,8 +374,20 @@ describe('the plan for sets and rules', () => {
     ],
     [
       'rules for other sets of the same number are written',
-      { rules: rules({ written: new Set<SetId>(['clusterIp', 'loopBack']) }) },
+      { rules: rules({ written: contentOf('clusterIp', 'loopBack') }) },
       ['=rules IPv4 loopBack clusterIp ipvsIps', all],
+    ],
+    [
+      'rules that keep the node from another address come before, and those of one that is open again go at the end',
+      {
+        rules: rules({ written: closedTo(vip) }, { needed: closedTo(otherVip) }),
+        ...withServers(server({ held: virtualServer({ scheduler: 'lc' }) })),
+      },
+      [
+        '=rules IPv4 clusterIp ipvsIps 2 closed to the node',
+        '=vs 172.30.0.1:80/TCP rr',
+        '=rules IPv4 clusterIp ipvsIps 1 closed to the node',
+      ],
     ],
     ['rules for a set with its first entry come', { rules: rules({ written: fewer }) }, [all]],
     [
@@ -406,7 +430,10 @@ describe('what cannot be planned yet', () => {
     family: 'IPv4',
     entry: { type: 'hash:ip,port', ip: vip, protocol: 'TCP', port: 80 },
   };
-  const limited = { virtualServer: virtualServer(), isBound: true, entries: [...marks, closed] };
+  const limited = {
+    ...{ virtualServer: virtualServer(), isBound: true, isClosedToNode: false },
+    entries: [...marks, closed],
+  };
 
   interface Later {
     readonly operations: readonly string[];
@@ -445,7 +472,10 @@ describe('what cannot be planned yet', () => {
       'one that only some may reach stands when its rules are written, whatever failed since',
       {
         ...withServers(server({ ...isNew, frontEnd: limited })),
-        rules: rules({ isFailing: true, written: new Set([...needed, 'loadBalancerFw']) }),
+        rules: rules({
+          isFailing: true,
+          written: contentOf('clusterIp', 'ipvsIps', 'loadBalancerFw'),
+        }),
       },
       {
         operations: [
@@ -456,6 +486,19 @@ describe('what cannot be planned yet', () => {
         waiting: 0,
         unmarked: 0,
       },
+    ],
+    [
+      'one that is closed to the node waits for its own rule, whatever fails',
+      {
+        ...withServers(
+          server({ ...isNew, frontEnd: { ...limited, isClosedToNode: true, entries: marks } }),
+        ),
+        rules: rules(
+          { isFailing: true, written: closedTo(otherVip) },
+          { needed: closedTo(otherVip) },
+        ),
+      },
+      { operations: [], waiting: 2, unmarked: 0 },
     ],
     [
       'one that no entry tells as ours gets its entries first',

@@ -1,0 +1,39 @@
+import type { RejectedLoadBalancer } from './chains.ts';
+import { type SetId, setIds } from './sets.ts';
+
+/** What the rules of a family depend on of the Services. A value: it never changes. */
+export interface RuleContent {
+  /** The sets that have entries. */
+  readonly nonEmpty: ReadonlySet<SetId>;
+  /** Load-balancer addresses and ports that are closed to the node itself, by virtual server key. */
+  readonly closedToNode: ReadonlyMap<string, RejectedLoadBalancer>;
+}
+
+export const noRuleContent: RuleContent = { nonEmpty: new Set(), closedToNode: new Map() };
+
+/** Whether two contents make the same rules. */
+export function isSameContent(one: RuleContent, other: RuleContent): boolean {
+  return (
+    one === other ||
+    (haveSameKeys(one.nonEmpty, other.nonEmpty) &&
+      haveSameKeys(one.closedToNode, other.closedToNode))
+  );
+}
+
+/** What makes the rules of both. */
+export function bothContents(one: RuleContent, other: RuleContent): RuleContent {
+  return {
+    nonEmpty: new Set(setIds.filter((id) => one.nonEmpty.has(id) || other.nonEmpty.has(id))),
+    closedToNode: new Map([...one.closedToNode, ...other.closedToNode]),
+  };
+}
+
+type Keyed = Pick<ReadonlyMap<unknown, unknown>, 'size' | 'has' | 'keys'>;
+
+/** A key of a virtual server says all that its rule does. */
+function haveSameKeys(one: Keyed, other: Keyed): boolean {
+  if (one === other) return true;
+  if (one.size !== other.size) return false;
+  for (const key of one.keys()) if (!other.has(key)) return false;
+  return true;
+}
