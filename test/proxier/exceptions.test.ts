@@ -132,7 +132,12 @@ async function live(stand: Stand): Promise<readonly string[]> {
     dumps.push(stand.kernel.dump());
   };
   const nodePort = { type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] } as const;
-  stand.tell(...web('a', 1, nodePort), ...web('rival', 1));
+  const asked = {
+    type: 'LoadBalancer',
+    externalTrafficPolicy: 'Local',
+    healthCheckNodePort: 32_000,
+  } as const;
+  stand.tell(...web('a', 1, nodePort), ...web('rival', 1), ...web('asked', 9, asked));
   await stand.sync();
   await wait(seconds(1));
   stand.tell(setSlice(slice([], { serviceName: 'a', name: 'a-1', family: 'IPv4' })));

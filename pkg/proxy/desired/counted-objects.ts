@@ -1,6 +1,6 @@
-import { type Family, familyOf, type IpAddress } from '../../ip/address.ts';
+import type { Family, IpAddress } from '../../ip/address.ts';
 import { type Entry, entryKey } from '../../ipset/ipset.ts';
-import { type VirtualServer, virtualServerKey } from '../../ipvs/ipvs.ts';
+import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { RejectedLoadBalancer } from './chains.ts';
 import type { FrontEnd, SetEntry } from './footprint.ts';
 import type { Keys } from './keys.ts';
@@ -63,12 +63,11 @@ export class CountedObjects {
     IPv4: new Set(),
     IPv6: new Set(),
   };
-  /** Virtual servers that are closed to the node, each with the number of front ends that say so. */
-  readonly #closed: Record<Family, Map<string, { frontEnd: RejectedLoadBalancer; count: number }>> =
-    {
-      IPv4: new Map(),
-      IPv6: new Map(),
-    };
+  /** By virtual server key. */
+  readonly #closedToNode: Record<Family, Map<string, RejectedLoadBalancer>> = {
+    IPv4: new Map(),
+    IPv6: new Map(),
+  };
   /** Made when it is asked for. */
   readonly #contents = new Map<Family, RuleContent>();
 
@@ -84,8 +83,10 @@ export class CountedObjects {
   ruleContent(family: Family): RuleContent {
     const known = this.#contents.get(family);
     if (known !== undefined) return known;
-    const closed = [...this.#closed[family]].map(([key, { frontEnd }]) => [key, frontEnd] as const);
-    const content = { nonEmpty: this.#nonEmptySets[family], closedToNode: new Map(closed) };
+    const content = {
+      nonEmpty: this.#nonEmptySets[family],
+      closedToNode: new Map(this.#closedToNode[family]),
+    };
     this.#contents.set(family, content);
     return content;
   }
@@ -107,12 +108,8 @@ export class CountedObjects {
   }
 
   /** Counts everything that a front end needs. */
-  countFrontEnd(
-    { virtualServer, isBound, isClosedToNode, entries }: FrontEnd,
-    counting: Counting,
-  ): void {
+  countFrontEnd({ virtualServer, isBound, entries }: FrontEnd, counting: Counting): void {
     for (const entry of entries) this.countEntry(entry, counting);
-    if (isClosedToNode) this.#countClosed(virtualServer, counting);
     if (isBound) this.#countAddress(virtualServer.address, counting);
   }
 
@@ -139,18 +136,24 @@ export class CountedObjects {
     if (wanted.owners.isEmpty) entries.delete(key);
     else entries.set(key, wanted);
     this.#noteSize(set, { entries, family });
+    if (id === 'loadBalancerFw' || id === 'loadBalancerSourceIp') this.#noteClosed(entry, family);
   }
 
-  #countClosed(virtualServer: VirtualServer, { by }: Counting): void {
-    const { address, protocol, port } = virtualServer;
-    const family = familyOf(address);
-    const key = virtualServerKey(virtualServer);
-    const closed = this.#closed[family];
-    const counted = closed.get(key);
-    const count = (counted?.count ?? 0) + by;
-    if (count === 0) closed.delete(key);
-    else closed.set(key, { frontEnd: { address, protocol, port }, count });
-    if (count === 0 || counted === undefined) this.#contents.delete(family);
+  /** A load balancer's address is closed to the node as long as it has source ranges and no entry for the node. */
+  #noteClosed(entry: Entry, family: Family): void {
+    if (!('ip' in entry) || !('port' in entry)) return;
+    const { ip, protocol, port } = entry;
+    const place = { ip, protocol, port } as const;
+    const wants = (id: SetId, some: Entry) => this.wantsEntry(setName(id, family), entryKey(some));
+    const isClosed =
+      wants('loadBalancerFw', { type: 'hash:ip,port', ...place }) &&
+      !wants('loadBalancerSourceIp', { type: 'hash:ip,port,ip', ...place, ip2: ip });
+    const virtualServer = { address: ip, protocol, port };
+    const [key, closed] = [virtualServerKey(virtualServer), this.#closedToNode[family]];
+    if (isClosed === closed.has(key)) return;
+    if (isClosed) closed.set(key, virtualServer);
+    else closed.delete(key);
+    this.#contents.delete(family);
   }
 
   #countAddress(address: IpAddress, counting: Counting): void {

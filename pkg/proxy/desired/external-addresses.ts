@@ -2,7 +2,7 @@ import { familyOf, type IpAddress } from '../../ip/address.ts';
 import type { Conditions } from './conditions.ts';
 import type { AddressKind, FrontEnd, NodeContext, SetEntry } from './footprint.ts';
 import type { ServicePort } from './service.ts';
-import { excludesNode, sourceRangeEntries } from './source-ranges.ts';
+import { sourceRangeEntries } from './source-ranges.ts';
 import { virtualServerOf } from './virtual-server.ts';
 
 /** The front ends of a port on `spec.externalIPs`. */
@@ -37,7 +37,6 @@ export function loadBalancerFrontEnds(
       address,
       kind: 'loadBalancer',
       conditions,
-      isClosedToNode: excludesNode(port, nodeAddress),
       entries: [
         ...sets.map((set) => ({ set, family, entry })),
         ...sourceRangeEntries(port, { address, nodeAddress }),
@@ -61,13 +60,11 @@ function frontEnd(
     kind,
     conditions: { node, servers, options },
     entries,
-    isClosedToNode = false,
   }: {
     address: IpAddress;
     kind: AddressKind;
     conditions: Conditions;
     entries: readonly SetEntry[];
-    isClosedToNode?: boolean;
   },
 ): FrontEnd {
   const { family } = port;
@@ -78,7 +75,6 @@ function frontEnd(
     virtualServer: virtualServerOf(port, { address, port: port.port, scheduler: node.scheduler }),
     addressKind: kind,
     isBound: isOnDevice,
-    isClosedToNode,
     isExposed: true,
     options,
     policy,

@@ -12,6 +12,7 @@ import {
 } from './footprint.ts';
 import { footprint, footprintsByPort, realServerLimit } from './footprints.ts';
 import { setName } from './sets.ts';
+import { isClosedToNode } from './source-ranges.ts';
 
 const node: NodeContext = {
   nodeName: 'here',
@@ -170,7 +171,7 @@ describe('what one Service wants in the kernel', () => {
     const lines = print(of({ service: limited, slices: [] }));
     const isClosed = ranges.length === 1 && ranges[0]?.startsWith('198') === true;
     const [, balanced] = of({ service: limited, slices: [] }).frontEnds;
-    expect(balanced?.isClosedToNode).toBe(isClosed);
+    expect(isClosedToNode(balanced?.entries ?? [])).toBe(isClosed);
     const isOfRanges = (line: string) => /SOURCE|-FW/.test(line);
     expect(lines.filter(isOfRanges)).toEqual(expected.map((line) => `  in ${line}`));
   });

@@ -45,8 +45,6 @@ export interface FrontEnd {
   readonly addressKind: AddressKind;
   /** Whether its address goes onto the dummy device. */
   readonly isBound: boolean;
-  /** Whether source ranges leave the node itself out, so that a rule has to keep its own processes away. */
-  readonly isClosedToNode: boolean;
   /** Whether clients come to it from outside the cluster. */
   readonly isExposed: boolean;
   /** What its Service asks for by annotations. */

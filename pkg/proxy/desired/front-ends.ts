@@ -42,7 +42,6 @@ function merged(frontEnds: readonly FrontEnd[]): readonly FrontEnd[] {
     const first = byServer.get(key);
     const both = first && {
       ...first,
-      isClosedToNode: first.isClosedToNode || frontEnd.isClosedToNode,
       entries: union(first.entries, frontEnd.entries),
     };
     byServer.set(key, both ?? frontEnd);
@@ -69,7 +68,6 @@ function clusterFrontEnd(port: ServicePort, { node, servers, options }: Conditio
     }),
     addressKind: 'allocated',
     isBound: true,
-    isClosedToNode: false,
     isExposed: false,
     options,
     policy,
@@ -101,7 +99,6 @@ function nodePortFrontEnds(
     }),
     addressKind: 'allocated',
     isBound: false,
-    isClosedToNode: false,
     isExposed: true,
     options,
     policy,

@@ -2,19 +2,12 @@ import type { IpAddress } from '../../ip/address.ts';
 import { contains, type Prefix, splitPrefix } from '../../ip/prefix.ts';
 import type { SetEntry } from './footprint.ts';
 import type { ServicePort } from './service.ts';
-
-/** Whether source ranges close the load-balancer addresses of a port to this node's own processes. */
-export function excludesNode(
-  { sourceRanges }: ServicePort,
-  nodeAddress: IpAddress | undefined,
-): boolean {
-  if (sourceRanges.length === 0) return false;
-  return nodeAddress === undefined || !sourceRanges.some((range) => contains(range, nodeAddress));
-}
+import type { SetId } from './sets.ts';
 
 /**
  * The entries that let only some networks reach a load-balancer address of a port; none for a port without source ranges of its
- * family, which is open to everybody.
+ * family, which is open to everybody. The node's own processes are let in if its address lies in one of them; else they are not, by a
+ * rule of their own ({@link isClosedToNode}).
  */
 export function sourceRangeEntries(
   port: ServicePort,
@@ -28,7 +21,7 @@ export function sourceRangeEntries(
     family,
     entry: { type: 'hash:ip,port,net', ...place, net },
   }));
-  if (!excludesNode(port, nodeAddress))
+  if (nodeAddress !== undefined && sourceRanges.some((range) => contains(range, nodeAddress)))
     entries.push({
       set: 'loadBalancerSourceIp',
       family,
@@ -41,4 +34,10 @@ export function sourceRangeEntries(
 /** A set of networks refuses the one of all addresses: its two halves stand for it. */
 function settable(network: Prefix): readonly Prefix[] {
   return network.length === 0 ? splitPrefix(network) : [network];
+}
+
+/** Whether entries of a front end close it to the node's own processes: a rule has to keep them away. */
+export function isClosedToNode(entries: readonly SetEntry[]): boolean {
+  const has = (id: SetId) => entries.some(({ set }) => set === id);
+  return has('loadBalancerFw') && !has('loadBalancerSourceIp');
 }

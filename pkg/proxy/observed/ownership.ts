@@ -82,7 +82,6 @@ export function foundFrontEnd(virtualServer: VirtualServer, mirror: MirrorView):
     virtualServer,
     addressKind: 'allocated',
     isBound: mirror.bound.has(virtualServer.address),
-    isClosedToNode: false,
     isExposed: !mirror.bound.has(virtualServer.address),
     options: noOptions,
     policy: undefined,

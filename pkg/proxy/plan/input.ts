@@ -49,9 +49,7 @@ export interface PlannedServer {
   /** How early it must stand, the lower the sooner. */
   readonly urgency: number;
   /** `undefined` if nobody wants it. */
-  readonly frontEnd:
-    | Pick<FrontEnd, 'virtualServer' | 'isBound' | 'isClosedToNode' | 'entries'>
-    | undefined;
+  readonly frontEnd: Pick<FrontEnd, 'virtualServer' | 'isBound' | 'entries'> | undefined;
   readonly held: VirtualServer | undefined;
   /** Whether its address is on the dummy device. */
   readonly isAddressHeld: Known;

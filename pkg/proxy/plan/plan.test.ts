@@ -75,7 +75,7 @@ function server(
   return {
     key: virtualServerKey(of),
     urgency: 2,
-    frontEnd: { virtualServer: of, isBound: true, isClosedToNode: false, entries },
+    frontEnd: { virtualServer: of, isBound: true, entries },
     held: isNew ? undefined : of,
     isAddressHeld: !isNew,
     marks: isNew ? entries.map((entry): PlannedMark => ({ ...entry, ...standing })) : [],
@@ -430,10 +430,24 @@ describe('what cannot be planned yet', () => {
     family: 'IPv4',
     entry: { type: 'hash:ip,port', ip: vip, protocol: 'TCP', port: 80 },
   };
-  const limited = {
-    ...{ virtualServer: virtualServer(), isBound: true, isClosedToNode: false },
-    entries: [...marks, closed],
+  const openToNode: SetEntry = {
+    set: 'loadBalancerSourceIp',
+    family: 'IPv4',
+    entry: { type: 'hash:ip,port,ip', ip: vip, protocol: 'TCP', port: 80, ip2: vip },
   };
+  const limitedSets = ['clusterIp', 'ipvsIps', 'loadBalancerFw', 'loadBalancerSourceIp'] as const;
+  const sets = { nonEmpty: contentOf(...limitedSets).nonEmpty };
+  const limited = (...entries: readonly SetEntry[]) =>
+    withServers(
+      server({
+        ...isNew,
+        frontEnd: {
+          virtualServer: virtualServer(),
+          isBound: true,
+          entries: [...marks, ...entries],
+        },
+      }),
+    );
 
   interface Later {
     readonly operations: readonly string[];
@@ -462,7 +476,7 @@ describe('what cannot be planned yet', () => {
     [
       'but one that only some may reach waits, and so does its address',
       {
-        ...withServers(server({ ...isNew, frontEnd: limited })),
+        ...limited(closed, openToNode),
         addresses: [unbound],
         rules: rules({ isFailing: true }),
       },
@@ -471,10 +485,10 @@ describe('what cannot be planned yet', () => {
     [
       'one that only some may reach stands when its rules are written, whatever failed since',
       {
-        ...withServers(server({ ...isNew, frontEnd: limited })),
+        ...limited(closed, openToNode),
         rules: rules({
           isFailing: true,
-          written: contentOf('clusterIp', 'ipvsIps', 'loadBalancerFw'),
+          written: contentOf(...limitedSets),
         }),
       },
       {
@@ -490,12 +504,10 @@ describe('what cannot be planned yet', () => {
     [
       'one that is closed to the node waits for its own rule, whatever fails',
       {
-        ...withServers(
-          server({ ...isNew, frontEnd: { ...limited, isClosedToNode: true, entries: marks } }),
-        ),
+        ...limited(closed),
         rules: rules(
-          { isFailing: true, written: closedTo(otherVip) },
-          { needed: closedTo(otherVip) },
+          { isFailing: true, written: { ...closedTo(otherVip), ...sets } },
+          { needed: { ...closedTo(otherVip), ...sets } },
         ),
       },
       { operations: [], waiting: 2, unmarked: 0 },

@@ -1,6 +1,7 @@
 import { familyOf, type IpAddress } from '../../ip/address.ts';
 import type { SetEntry } from '../desired/footprint.ts';
 import { bothContents, isSameContent, noRuleContent } from '../desired/rule-content.ts';
+import { isClosedToNode } from '../desired/source-ranges.ts';
 import type { RuleStatus } from '../observed/mirror.ts';
 import type { PlanInput, PlannedServer } from './input.ts';
 import type { Phases } from './phases.ts';
@@ -24,9 +25,9 @@ export function planRules({ rules }: PlanInput, phases: Phases): void {
  */
 export function waitsForRules({ key, frontEnd }: PlannedServer, input: PlanInput): boolean {
   if (frontEnd === undefined) return false;
-  const { virtualServer, entries, isClosedToNode } = frontEnd;
+  const { virtualServer, entries } = frontEnd;
   const { written, isFailing = false } = statusFor(virtualServer.address, input) ?? {};
-  if (isClosedToNode && written?.closedToNode.has(key) !== true) return true;
+  if (isClosedToNode(entries) && written?.closedToNode.has(key) !== true) return true;
   const isMissing = ({ set }: SetEntry) => written?.nonEmpty.has(set) !== true;
   return entries.some((some) => isMissing(some) && (!isFailing || some.set === 'loadBalancerFw'));
 }
