@@ -1,25 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { nftGeneration } from '../../pkg/firewall/generation.ts';
-import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
 import { families } from '../../pkg/ip/address.ts';
-import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
-import { openIpvs } from '../../pkg/ipvs/netlink.ts';
-import { NetlinkLinks } from '../../pkg/links/netlink.ts';
-import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
-import { openConnection } from '../../pkg/netlink/connection.ts';
-import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
-import { setHeader, setIds, setName } from '../../pkg/proxy/desired/sets.ts';
+import { protocols } from '../../pkg/ip/protocol.ts';
+import type { Change } from '../../pkg/kube/types.ts';
 import { ip } from '../support/addresses.ts';
-import { frontEndState, frontEnds } from '../support/front-ends.ts';
+import { frontEnds, sourceRanges } from '../support/front-ends.ts';
 import { type Host, Network, nodeAddresses } from '../support/network/network.ts';
 import type { Server } from '../support/network/server.ts';
+import { NodeProxy } from '../support/node-proxy.ts';
+import { endpoint, node, service, servicePort, slice } from '../support/objects.ts';
 import { silence } from '../support/patience.ts';
-import { kernelSettings } from '../support/settings.ts';
+import { setNode, setService, setSlice } from '../support/proxier.ts';
 import { TracedTraffic } from '../support/traced-traffic.ts';
 import { addressOf, serveAll, table } from '../support/traffic.ts';
 
-// External addresses and those of load balancers, with the state that the compatibility contract gives them, made by hand: packets on each way
-// that no Service with a cluster IP and a node port takes. pkg/trace/front-ends.test.ts has all clients and front ends.
+// External addresses and those of load balancers: packets on each way that no Service with a cluster IP and a node port takes.
+// pkg/trace/front-ends.test.ts has all clients and front ends.
 
 const network = new Network();
 const traffic = new TracedTraffic(network);
@@ -29,45 +24,49 @@ const web = network.addPod('web', [ip('10.0.1.1'), ip('fd00:10:0:1::1')]);
 const caller = network.addPod('caller', [ip('10.0.1.2'), ip('fd00:10:0:1::2')]);
 let servers: readonly Server[] = [];
 
+/** Services with these front ends, one each, whose only endpoint is on this node. */
+function objects(): readonly Change[] {
+  const ports = protocols.map((protocol) => servicePort({ name: protocol, protocol }));
+  const targets = protocols.map((protocol) => ({ name: protocol, protocol, port: 8080 }));
+  return Object.entries(frontEnds).flatMap(
+    ([name, { kind, isLocal, ranges, addresses }], index) => {
+      const own = families.map((family) => addresses[family]);
+      const made = service({
+        name,
+        ports,
+        created: index,
+        type: kind === 'loadBalancer' ? 'LoadBalancer' : isLocal ? 'NodePort' : 'ClusterIP',
+        clusterIPs: [ip(`172.30.2.${index}`), ip(`fd00:172:30::2:${index}`)],
+        externalTrafficPolicy: isLocal ? 'Local' : 'Cluster',
+        ...(kind === 'external' ? { externalIPs: own } : { loadBalancerIPs: own }),
+        sourceRanges: sourceRanges(ranges),
+      });
+      const slices = families.map((family) =>
+        slice([endpoint(addressOf(web, family), { nodeName: 'here' })], {
+          name: `${name}-${family}`,
+          serviceName: name,
+          ports: targets,
+        }),
+      );
+      return [setService(made), ...slices.map(setSlice)];
+    },
+  );
+}
+
+let proxy: NodeProxy;
+
 beforeAll(async () => {
   servers = serveAll(web);
-  const leave = network.node.namespace.enter();
-  const ipvs = openIpvs({});
-  const netfilter = openConnection(NETLINK_NETFILTER, { echo: true });
-  const route = openConnection(NETLINK_ROUTE, {});
-  const [ipsets, links] = [new NetlinkIpSets(netfilter), new NetlinkLinks(route)];
-  const firewall = new RestoreFirewall({ generation: nftGeneration(netfilter) });
-  kernelSettings().apply();
-  links.ensureDummy('kube-ipvs0');
-  for (const family of families) {
-    const made = frontEndState(family, addressOf(web, family));
-    for (const id of setIds) ipsets.create(setHeader(id, family));
-    const failures = [
-      ipsets.write(
-        made.entries.map(({ set, entry }) => ({
-          kind: 'addEntry',
-          set: setName(set, family),
-          entry,
-        })),
-      ),
-      ipvs.write(
-        made.servers.flatMap(({ virtualServer, realServer }) => [
-          { kind: 'addVirtualServer', virtualServer } as const,
-          { kind: 'addRealServer', virtualServer, realServer } as const,
-        ]),
-      ),
-      links.write(
-        made.bound.map((address) => ({ kind: 'bindAddress', link: 'kube-ipvs0', address })),
-      ),
-    ];
-    expect(failures.flat()).toEqual([]);
-    await firewall.apply(family, made.ruleset);
-  }
-  for (const opened of [ipvs, netfilter, route]) opened.close();
-  leave();
+  proxy = new NodeProxy(network.node.namespace);
+  proxy.tell(
+    setNode(node({ name: 'here', addresses: Object.values(nodeAddresses) })),
+    ...objects(),
+  );
+  await proxy.settled();
 });
 
-afterAll(() => {
+afterAll(async () => {
+  await proxy.stop();
   for (const server of servers) server.close();
   network.close();
 });

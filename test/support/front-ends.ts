@@ -1,5 +1,6 @@
 import type { Ruleset } from '../../pkg/firewall/firewall.ts';
-import type { Family, IpAddress } from '../../pkg/ip/address.ts';
+import { type Family, families, type IpAddress } from '../../pkg/ip/address.ts';
+import type { Prefix } from '../../pkg/ip/prefix.ts';
 import { type Protocol, protocols } from '../../pkg/ip/protocol.ts';
 import type { Entry } from '../../pkg/ipset/ipset.ts';
 import type { RealServer, VirtualServer } from '../../pkg/ipvs/ipvs.ts';
@@ -51,6 +52,14 @@ const allowed = {
   IPv6: net('2001:db8:203:113::/124'),
 } as const;
 const nodes = { IPv4: net('192.168.0.0/24'), IPv6: net('fd00:192:168::/64') } as const;
+
+/** The source ranges of a Service with such front ends, of both families. */
+export function sourceRanges(ranges: FrontEnd['ranges']): readonly Prefix[] {
+  if (ranges === 'none') return [];
+  return families.flatMap((family) =>
+    ranges === 'with the node' ? [allowed[family], nodes[family]] : [allowed[family]],
+  );
+}
 
 const port = 80;
 
