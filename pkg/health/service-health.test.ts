@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
+import { listenRestartably } from '@kube-proxy-ipvs/test-apiserver/restartable-port';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { listenRestartably } from '../../test/support/restartable-port.ts';
 import { parseAddress } from '../ip/address.ts';
 import { manualClock } from '../runner/manual-clock.ts';
 import { type ServiceHealth, ServiceHealthServers } from './service-health.ts';

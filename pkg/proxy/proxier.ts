@@ -106,10 +106,7 @@ export class Proxier {
   async idle(): Promise<void> {
     const { mutex, rules, store, ledgerUpdater, reconciler } = this.#parts;
     const isBusy = () =>
-      store.isDirty ||
-      ledgerUpdater.hasMore ||
-      (reconciler.isWaiting && !rules.isFailing) ||
-      rules.isPending;
+      store.isDirty || ledgerUpdater.hasMore || reconciler.isWaiting || rules.isPending;
     do {
       await mutex.run(() => sleep(this.#options.clock, 0));
       await rules.attempted(this.#stop.signal);
@@ -131,8 +128,7 @@ export class Proxier {
       if (this.#stop.signal.aborted) return;
       const settle = (token: MutexToken) => this.#settle(reconciler.takeWaiting(), token);
       isWhole = (await mutex.run(settle)) && isWhole;
-      // What must not stand without its rules waits on for those that cannot be written.
-    } while (reconciler.isWaiting && !rules.isFailing);
+    } while (reconciler.isWaiting);
     this.#report(started, { isSuccess: isWhole, triggers, families });
     if (!isWhole) return;
     this.#hasSynced = true;
@@ -251,10 +247,8 @@ export class Proxier {
 
   /** Makes the kernel right for some keys, and for retired front ends whose time has come. False if something shared failed. */
   async #settle(keys: Keys, token: MutexToken, { isRepair = false } = {}): Promise<boolean> {
-    const { rules, reconciler, ledger, graceful, linger, replacements, ledgerUpdater } =
-      this.#parts;
-    const { clock, reporter } = this.#options;
-    const now = clock.now();
+    const { rules, reconciler, ledger, graceful, linger, replacements } = this.#parts;
+    const now = this.#options.clock.now();
     this.#lastSync = now;
     rules.refresh();
     const between = { isRepair, between: () => this.#syncBetween(token) };
@@ -268,8 +262,8 @@ export class Proxier {
     const gone = linger.forget();
     if (!gone.isEmpty) outcomes.push(await reconciler.reconcile(gone, token));
     this.#schedule([released.next, rested.next]);
-    this.#parts.flows.stale.reconcileUdp(ledgerUpdater.takeUdpChanges());
-    ledgerUpdater.reportHealth(reporter);
+    this.#parts.flows.stale.reconcileUdp(this.#parts.ledgerUpdater.takeUdpChanges());
+    this.#parts.ledgerUpdater.reportHealth(this.#options.reporter);
     if (outcomes.some(({ needsAudit }) => needsAudit)) this.#postponeAudit();
     return outcomes.every(({ isSuccess }) => isSuccess);
   }

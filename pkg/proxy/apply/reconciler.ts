@@ -66,9 +66,10 @@ export class Reconciler {
     this.#options = options;
   }
 
-  /** Whether new virtual servers or addresses wait for rules. */
+  /** Whether new virtual servers or addresses wait for rules that are being written; those that cannot be written have no end. */
   get isWaiting(): boolean {
-    return !this.#waiting.isEmpty;
+    const isFailing = [...this.#options.mirror.rules.values()].some((rules) => rules.isFailing);
+    return !this.#waiting.isEmpty && !isFailing;
   }
 
   /** Takes what waited for rules, to be planned now. */
