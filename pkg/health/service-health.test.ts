@@ -135,7 +135,8 @@ describe('a Service with a health-check node port', () => {
 
   test('whose port changes is answered for at the new one only', async () => {
     const { servers } = started();
-    const [first, second] = [{ port: await port() }, { port: await port() }];
+    const first = { port: await port() };
+    const second = { port: await port() };
     servers.set('shop/web', web(first));
     await until(first, isAnswer);
     servers.set('shop/web', web(second));

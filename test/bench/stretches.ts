@@ -22,6 +22,7 @@ const node: NodeContext = {
   scheduler: 'rr',
   nodePortAddresses: [],
   nodeAddresses: new Set(),
+  nodeIPs: [],
 };
 
 const manyPorts = Array.from({ length: 20_000 }, (_, index) =>

@@ -9,6 +9,7 @@ export interface RuleContent {
   readonly closedToNode: ReadonlyMap<string, RejectedLoadBalancer>;
 }
 
+/** The rules of a family without Services. */
 export const noRuleContent: RuleContent = { nonEmpty: new Set(), closedToNode: new Map() };
 
 /** Whether two contents make the same rules. */

@@ -1,133 +1,28 @@
 import { describe, expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
-import type { IpAddress } from '../../ip/address.ts';
-import { keyedVirtualServer, type VirtualServer, virtualServerKey } from '../../ipvs/ipvs.ts';
-import type { SetEntry } from '../desired/footprint.ts';
-import type { RuleContent } from '../desired/rule-content.ts';
-import type { SetId } from '../desired/sets.ts';
-import type { RuleStatus } from '../observed/mirror.ts';
-import type {
-  PlanInput,
-  PlannedEntry,
-  PlannedMark,
-  PlannedRealServer,
-  PlannedRules,
-  PlannedServer,
-} from './input.ts';
+import {
+  allowing,
+  closedTo,
+  coming,
+  contentOf,
+  denying,
+  entry,
+  going,
+  needed,
+  otherVip,
+  realServer,
+  right,
+  rules,
+  server,
+  unbound,
+  vip,
+  virtualServer,
+  withRealServer,
+  withServers,
+} from '../../../test/support/plan-input.ts';
+import type { PlanInput } from './input.ts';
 import { printOperation } from './operation.ts';
 import { plan } from './plan.ts';
-
-function contentOf(...sets: readonly SetId[]): RuleContent {
-  return { nonEmpty: new Set(sets), closedToNode: new Map() };
-}
-
-const needed = contentOf('clusterIp', 'ipvsIps');
-const written: RuleStatus = { written: needed, requested: undefined, isFailing: false };
-
-function rules(status: Partial<RuleStatus> | undefined, over: Partial<PlannedRules> = {}) {
-  const known = status === undefined ? undefined : { ...written, ...status };
-  return [{ family: 'IPv4' as const, needed, status: known, ...over }];
-}
-
-/** Rules that keep the node away from an address. */
-function closedTo(address: IpAddress): RuleContent {
-  const frontEnd = { address, protocol: 'TCP', port: 80 } as const;
-  return { ...needed, closedToNode: new Map([[virtualServerKey(frontEnd), frontEnd]]) };
-}
-
-/** Nothing differs. */
-const right: PlanInput = {
-  families: ['IPv4'],
-  hasDevice: true,
-  missingSets: [],
-  rules: rules({}),
-  entries: [],
-  addresses: [],
-  virtualServers: [],
-};
-
-const [vip, otherVip] = [ip('172.30.0.1'), ip('172.30.0.2')];
-
-function virtualServer(over: Partial<VirtualServer> = {}): VirtualServer {
-  return keyedVirtualServer({
-    ...{ address: vip, protocol: 'TCP', port: 80, scheduler: 'rr', flags: 0, timeout: 0 },
-    ...{ prefixLength: 32, persistenceEngine: '', ...over },
-  });
-}
-
-function entriesOf({ address, protocol, port }: VirtualServer): readonly SetEntry[] {
-  return [
-    {
-      set: 'clusterIp',
-      family: 'IPv4',
-      entry: { type: 'hash:ip,port', ip: address, protocol, port },
-    },
-    { set: 'ipvsIps', family: 'IPv4', entry: { type: 'hash:ip', ip: address } },
-  ];
-}
-
-/** A virtual server that is wanted, bound, and held unless it is new. */
-function server(
-  over: Partial<PlannedServer> & { readonly of?: VirtualServer; readonly isNew?: true } = {},
-): PlannedServer {
-  const { of = virtualServer(), isNew = false, ...rest } = over;
-  const entries = entriesOf(of);
-  return {
-    key: virtualServerKey(of),
-    urgency: 2,
-    frontEnd: { virtualServer: of, isBound: true, entries },
-    held: isNew ? undefined : of,
-    isAddressHeld: !isNew,
-    marks: isNew ? entries.map((entry): PlannedMark => ({ ...entry, ...standing })) : [],
-    realServers: [],
-    ...rest,
-  };
-}
-
-const standing = { isHeld: true, isPlanned: false };
-const state = {
-  weight: 1,
-  forwarding: 'masquerade',
-  upperThreshold: 0,
-  lowerThreshold: 0,
-} as const;
-const id = { address: ip('10.0.0.1'), port: 8080 };
-
-function realServer(over: {
-  readonly wanted?: { readonly weight?: 0 | 1; readonly podUid?: string };
-  readonly held?: Partial<typeof state> | { readonly weight: number; readonly podUid?: string };
-  readonly drain?: PlannedRealServer['drain'];
-  readonly isResting?: true;
-}): PlannedRealServer {
-  const { wanted, held, drain = 'none', isResting = false } = over;
-  const { podUid: heldPod, ...heldState } = { podUid: 'pod', ...held };
-  return {
-    ...id,
-    wanted: wanted && { ...id, weight: 1, podUid: 'pod', ...wanted },
-    held: held && { podUid: heldPod, state: { ...state, ...heldState } },
-    drain,
-    isResting,
-  };
-}
-
-function withServers(...virtualServers: readonly PlannedServer[]): Partial<PlanInput> {
-  return { virtualServers };
-}
-
-function withRealServer(one: Parameters<typeof realServer>[0]): Partial<PlanInput> {
-  return withServers(server({ realServers: [realServer(one)] }));
-}
-
-function entry(set: string, over: Pick<PlannedEntry, 'isWanted' | 'isHeld'>): PlannedEntry {
-  return { set, entry: { type: 'hash:ip', ip: vip }, ...over };
-}
-
-const [allowing, denying] = ['KUBE-CLUSTER-IP', 'KUBE-IPVS-IPS'] as const;
-const [coming, going] = [
-  { isWanted: true, isHeld: false },
-  { isWanted: false, isHeld: true },
-] as const;
-const unbound = { address: vip, isWanted: true, isHeld: false };
 
 type Row = readonly [sentence: string, input: Partial<PlanInput>, operations: readonly string[]];
 
@@ -417,137 +312,5 @@ describe('the plan for sets and rules', () => {
     ],
   ])('%s', (_, over, expected) => {
     expect(operationsFor(over)).toEqual(expected);
-  });
-});
-
-describe('what cannot be planned yet', () => {
-  const marks = entriesOf(virtualServer());
-  const bare = marks.map((mark) => ({ ...mark, isHeld: false, isPlanned: false }));
-  const planned = marks.map((mark) => ({ ...mark, isHeld: false, isPlanned: true }));
-  const isNew = { isNew: true } as const;
-  const closed: SetEntry = {
-    set: 'loadBalancerFw',
-    family: 'IPv4',
-    entry: { type: 'hash:ip,port', ip: vip, protocol: 'TCP', port: 80 },
-  };
-  const openToNode: SetEntry = {
-    set: 'loadBalancerSourceIp',
-    family: 'IPv4',
-    entry: { type: 'hash:ip,port,ip', ip: vip, protocol: 'TCP', port: 80, ip2: vip },
-  };
-  const limitedSets = ['clusterIp', 'ipvsIps', 'loadBalancerFw', 'loadBalancerSourceIp'] as const;
-  const sets = { nonEmpty: contentOf(...limitedSets).nonEmpty };
-  const limited = (...entries: readonly SetEntry[]) =>
-    withServers(
-      server({
-        ...isNew,
-        frontEnd: {
-          virtualServer: virtualServer(),
-          isBound: true,
-          entries: [...marks, ...entries],
-        },
-      }),
-    );
-
-  interface Later {
-    readonly operations: readonly string[];
-    readonly waiting: number;
-    readonly unmarked: number;
-  }
-
-  test.each<readonly [string, Partial<PlanInput>, Later]>([
-    [
-      'a new virtual server and its address wait for rules that are on their way',
-      { ...withServers(server(isNew)), rules: rules({ written: undefined, requested: needed }) },
-      { operations: [], waiting: 2, unmarked: 0 },
-    ],
-    [
-      'where rules cannot be written nothing waits for them',
-      {
-        ...withServers(server(isNew)),
-        rules: rules({ written: undefined, requested: needed, isFailing: true }),
-      },
-      {
-        operations: ['+vs 172.30.0.1:80/TCP rr', '-flows 172.30.0.1:80/TCP'],
-        waiting: 0,
-        unmarked: 0,
-      },
-    ],
-    [
-      'but one that only some may reach waits, and so does its address',
-      {
-        ...limited(closed, openToNode),
-        addresses: [unbound],
-        rules: rules({ isFailing: true }),
-      },
-      { operations: [], waiting: 2, unmarked: 0 },
-    ],
-    [
-      'one that only some may reach stands when its rules are written, whatever failed since',
-      {
-        ...limited(closed, openToNode),
-        rules: rules({
-          isFailing: true,
-          written: contentOf(...limitedSets),
-        }),
-      },
-      {
-        operations: [
-          '+vs 172.30.0.1:80/TCP rr',
-          '-flows 172.30.0.1:80/TCP',
-          '=rules IPv4 clusterIp ipvsIps',
-        ],
-        waiting: 0,
-        unmarked: 0,
-      },
-    ],
-    [
-      'one that is closed to the node waits for its own rule, whatever fails',
-      {
-        ...limited(closed),
-        rules: rules(
-          { isFailing: true, written: { ...closedTo(otherVip), ...sets } },
-          { needed: { ...closedTo(otherVip), ...sets } },
-        ),
-      },
-      { operations: [], waiting: 2, unmarked: 0 },
-    ],
-    [
-      'one that no entry tells as ours gets its entries first',
-      withServers(server({ ...isNew, marks: bare })),
-      {
-        operations: ['+entry KUBE-CLUSTER-IP 172.30.0.1,tcp:80', '+entry KUBE-IPVS-IPS 172.30.0.1'],
-        waiting: 0,
-        unmarked: 2,
-      },
-    ],
-    [
-      'its entries are not planned twice',
-      withServers(server({ ...isNew, marks: planned })),
-      { operations: [], waiting: 0, unmarked: 2 },
-    ],
-    [
-      'an address waits for rules of its own virtual server',
-      {
-        ...withServers(server()),
-        addresses: [unbound],
-        rules: rules({ written: undefined, requested: needed }),
-      },
-      { operations: [], waiting: 1, unmarked: 0 },
-    ],
-    [
-      'an address without a virtual server waits for any rules',
-      { addresses: [unbound], rules: rules({ written: undefined, requested: needed }) },
-      { operations: [], waiting: 1, unmarked: 0 },
-    ],
-  ])('%s', (_, over, expected) => {
-    const { operations, waiting, unmarked } = plan({ ...right, ...over });
-    const count = ({ virtualServers, addresses }: typeof waiting) =>
-      virtualServers.size + addresses.size;
-    expect({
-      operations: operations.map(printOperation),
-      waiting: count(waiting),
-      unmarked: count(unmarked),
-    }).toEqual(expected);
   });
 });
