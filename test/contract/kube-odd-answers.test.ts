@@ -66,7 +66,7 @@ test.each([
   'where every answer is %s with status 200, nothing is told as complete, and nothing as deleted',
   async (_name, body) => {
     answerWith(body, {});
-    await using follower = await Follower.start(server.kubeconfig(), { hurry: 400 });
+    await using follower = await Follower.start(server.kubeconfig(), { hurry: 40 });
     await server.requests.until((log) => log.all({ verb: 'list', ...services }).length >= 3);
     expect(follower.changes.filter(({ type }) => type !== 'stale')).toEqual([]);
     server.faults.clear();
@@ -104,7 +104,7 @@ test.each<[string, Uint8Array]>([
   async (_name, body) => {
     server.faults.hasInitialEvents = false;
     answerWith(body, { match: { verb: 'list', ...services } });
-    await using follower = await Follower.start(server.kubeconfig(), { hurry: 400 });
+    await using follower = await Follower.start(server.kubeconfig(), { hurry: 40 });
     await server.requests.until((log) => log.all({ verb: 'list', ...services }).length >= 3);
     const ofServices = follower.changes.filter(
       (change) => change.type !== 'stale' && change.kind === 'Service',
@@ -128,7 +128,7 @@ test.each<[string, Uint8Array]>([
 );
 
 test('a list that is empty for once deletes nothing', async () => {
-  await using follower = await Follower.start(server.kubeconfig(), { hurry: 400 });
+  await using follower = await Follower.start(server.kubeconfig(), { hurry: 40 });
   await follower.untilSynced();
   server.faults.hasInitialEvents = false;
   const metadata = { resourceVersion: `${server.revision}` };
@@ -147,7 +147,7 @@ test('a list that is empty for once deletes nothing', async () => {
 });
 
 test('what went while nobody looked goes, however much, with the second read', async () => {
-  await using follower = await Follower.start(server.kubeconfig(), { hurry: 400 });
+  await using follower = await Follower.start(server.kubeconfig(), { hurry: 40 });
   await follower.untilSynced();
   await server.stop();
   for (const name of names.slice(5)) server.delete(service(name));
