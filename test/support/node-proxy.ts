@@ -64,12 +64,12 @@ export class NodeProxy {
       conntrack: new NetlinkConntrack(netfilter),
       connections: new ProcIpvsConnections(),
     };
-    const reporter: Reporter = {
-      ...this.reports,
-      clientResets: (result, count) => {
+    // Not a copy: tests put methods of their own into the reports later.
+    const reporter: Reporter = Object.assign(this.reports, {
+      clientResets: (result: keyof NodeProxy['clients'], count: number) => {
         this.clients[result] += count;
       },
-    };
+    });
     this.proxier = createProxier(
       { ...kernel, ...over },
       { ...proxierSettings, resetsWaitingClients: true, ...over },
