@@ -63,6 +63,7 @@ test('a query that comes when the server of its socket has just gone is answered
   proxy.tell(...shop.slices({ host: ending, ready: false, terminating: true }, other));
   await proxy.settled();
   await expect.poll(() => weights(network.node, ending, 'UDP')).toEqual([]);
+  await expect.poll(() => asked.length).toBe(families.length);
   const answers = await Promise.all(asked);
   expect(answers.map(whose)).toEqual(families.map(() => new Set([other.name])));
   for (const connection of all) connection.close();

@@ -14,7 +14,6 @@ import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import { createProxier } from '../../pkg/proxy/create.ts';
 import type { Kernel, Ports, ProxierSettings } from '../../pkg/proxy/options.ts';
 import type { Proxier } from '../../pkg/proxy/proxier.ts';
-import type { Reporter } from '../../pkg/proxy/reporter.ts';
 import type { KernelSettingsOptions } from '../../pkg/proxy/settings/kernel-settings.ts';
 import { RawResetter } from '../../pkg/reset/raw.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
@@ -64,16 +63,13 @@ export class NodeProxy {
       conntrack: new NetlinkConntrack(netfilter),
       connections: new ProcIpvsConnections(),
     };
-    // Not a copy: tests put methods of their own into the reports later.
-    const reporter: Reporter = Object.assign(this.reports, {
-      clientResets: (result: keyof NodeProxy['clients'], count: number) => {
-        this.clients[result] += count;
-      },
-    });
+    this.reports.clientResets = (result, count) => {
+      this.clients[result] += count;
+    };
     this.proxier = createProxier(
       { ...kernel, ...over },
       { ...proxierSettings, resetsWaitingClients: true, ...over },
-      { clock, log, reporter, ...over },
+      { clock, log, reporter: this.reports, ...over },
     );
     const { signal } = this.#stop;
     this.#run = this.proxier.run(signal);
