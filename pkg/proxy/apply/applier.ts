@@ -62,10 +62,11 @@ export class Applier {
     const failed: FailedOperation[] = [];
     const yielder = new Yielder(() => clock.now());
     for (const batch of batches(operations)) {
+      // Not after the last one: whoever asked hears how it went before anything else happens.
+      await yielder.yieldIfDue();
       await cleaner.close(batch);
       failed.push(...this.#applyBatch(batch));
       reporter.progressed();
-      await yielder.yieldIfDue();
     }
     this.#account(operations, { failed, isRepair });
     return failed;
