@@ -56,7 +56,7 @@ function read<T>(decoder: Decoder<T>, bytes: Uint8Array): unknown {
 }
 
 /** There are a hundred schemas of a few kinds of parts. */
-const few = { ...budget, numRuns: 20 };
+const few = { ...budget, numRuns: 8 };
 
 describe.each(schemas)('%s', (_, codec) => {
   /** A value, and other ones of the same lengths. */
