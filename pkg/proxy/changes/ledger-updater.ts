@@ -15,7 +15,7 @@ import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
 import type { Reporter } from '../reporter.ts';
 import { endpointDifferences } from './endpoint-differences.ts';
 import type { ServiceChanges } from './service-changes.ts';
-import { concernsHealth, ServiceHealthChanges } from './service-health.ts';
+import { ServiceHealthChanges } from './service-health.ts';
 import { ServiceQueue } from './service-queue.ts';
 import { ServiceReports } from './service-reports.ts';
 import type { Store } from './store.ts';
@@ -163,7 +163,9 @@ export class LedgerUpdater {
     const differences = endpointDifferences(changes);
     if (differences === undefined) return false;
     let grown = size;
+    let concernsNode = false;
     for (const [part, difference] of differences) {
+      concernsNode ||= isAboutNode(difference, node);
       const footprint = ledger.footprint(key, part);
       if (!(footprint instanceof PortFootprint)) continue;
       grown -= footprint.size;
@@ -171,8 +173,10 @@ export class LedgerUpdater {
       grown += footprint.size;
       ledger.change(key, change, { part, touched: this.#touched });
       if (change.changesServing) this.#udpChanges.noteChanged(footprint.udpFrontEnds);
-      this.#noteHealth(key, { difference, node });
     }
+    // Counted once, however many ports differ.
+    if (concernsNode && this.#health.has(key))
+      this.#health.note(key, store.objects(key), node.nodeName);
     this.#sizes.set(key, grown);
     return grown <= realServerLimit;
   }
@@ -210,19 +214,6 @@ export class LedgerUpdater {
     if (objects !== undefined && cutOff === 0) this.#sizes.set(key, size);
   }
 
-  /** Counts the endpoints of a Service on this node anew if some of those that differ are there. */
-  #noteHealth(
-    key: string,
-    {
-      difference: { added, removed },
-      node: { nodeName },
-    }: { difference: EndpointDifference; node: NodeContext },
-  ): void {
-    const isHere = (record: PortRecord) => concernsHealth(record, nodeName);
-    if (this.#health.has(key) && (added.some(isHere) || removed.some(isHere)))
-      this.#health.note(key, this.#options.store.objects(key), nodeName);
-  }
-
   #noteUdp(
     service: string,
     { part, after }: { part: string; after: readonly UdpFrontEnd[] },
@@ -240,6 +231,12 @@ export class LedgerUpdater {
     this.#reports.problems(key, { service, problems: options.problems });
     return options;
   }
+}
+
+/** Whether endpoints on a node are among those that differ. */
+function isAboutNode({ added, removed }: EndpointDifference, { nodeName }: NodeContext): boolean {
+  const isHere = ({ endpoint }: PortRecord) => endpoint.nodeName === nodeName;
+  return added.some(isHere) || removed.some(isHere);
 }
 
 /** A Service whose annotations cannot even be read is served without them. */

@@ -1,11 +1,10 @@
 import type { IpAddress } from '../../ip/address.ts';
 import type { EndpointSlice, Service } from '../../kube/types.ts';
-import type { PortRecord } from '../desired/endpoint-difference.ts';
 import { healthCheckNodePort } from '../desired/service.ts';
 import type { ServiceHealth } from '../reporter.ts';
 
 /** A Service whose load balancer asks for its health, or does so no more: `undefined`. */
-export interface ServiceHealthChange {
+interface ServiceHealthChange {
   /** `namespace/name`. */
   readonly key: string;
   readonly health: ServiceHealth | undefined;
@@ -41,11 +40,6 @@ export class ServiceHealthChanges {
     this.#changed.clear();
     return changes;
   }
-}
-
-/** Whether a record of an endpoint counts for the health of its Service on a node. */
-export function concernsHealth({ endpoint: { nodeName } }: PortRecord, node: string): boolean {
-  return nodeName === node;
 }
 
 function healthOf(
