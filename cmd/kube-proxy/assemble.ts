@@ -220,6 +220,7 @@ function proxierSettings(config: ProxyConfig, families: readonly Family[]): Prox
     families,
     nodeName: config.nodeName,
     scheduler: config.scheduler,
+    externalIPs: config.externalIPs,
     excluded: config.excludeCIDRs,
     ruleSettings: ruleSettings(config),
     drains: { mode: config.drainMode, timeout: config.drainTimeout },

@@ -27,6 +27,7 @@ test('the defaults', () => {
     resetWaitingClients: true,
     restoreSysctls: true,
     serviceAnnotations: false,
+    externalIPs: true,
     masqueradeAll: false,
     masqueradeBit: 14,
     detectLocal: { mode: 'ClusterCIDR', cidrs: [] },
@@ -58,6 +59,11 @@ describe('what is made of', () => {
     udpStreamTimeout: 6,
   };
   test.each<[string, Partial<Settings>, Partial<ProxyConfig>]>([
+    [
+      'no external IPs',
+      { featureGates: { AllowServiceExternalIPs: false } },
+      { externalIPs: false },
+    ],
     ['a name in capitals with blanks', { hostnameOverride: ' Worker ' }, { nodeName: 'worker' }],
     ['no health server', { healthzBindAddress: '' }, { healthz: undefined }],
     ['a scheduler', { 'ipvs.scheduler': 'sh' }, { scheduler: 'sh' }],

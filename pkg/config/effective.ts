@@ -3,6 +3,7 @@ import { type Prefix, parsePrefix } from '../ip/prefix.ts';
 import { drainModes } from './fields/ipvs.ts';
 import { defaultPorts } from './fields/servers.ts';
 import type { Settings } from './fields.ts';
+import { servesExternalIPs } from './gates.ts';
 import { type ListenAddress, parseListenAddress } from './listen-address.ts';
 import type { ConntrackConfig, DetectLocal, ObjectSource, ProxyConfig } from './types.ts';
 import { splitCIDRs } from './validate.ts';
@@ -20,6 +21,7 @@ export function effective(settings: Settings, hostname: string): ProxyConfig {
     bindAddressHardFail: settings.bindAddressHardFail,
     scheduler: settings['ipvs.scheduler'] || 'rr',
     excludeCIDRs: networks(settings['ipvs.excludeCIDRs']),
+    externalIPs: servesExternalIPs(settings.featureGates),
     strictARP: settings['ipvs.strictARP'],
     syncPeriod: settings['ipvs.syncPeriod'],
     minSyncPeriod: settings['ipvs.minSyncPeriod'],

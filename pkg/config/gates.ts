@@ -1,7 +1,8 @@
-/** Feature gates of the release that have nothing to do here, or whose default this program has too. */
+/** Feature gates of the release that have nothing to do here, whose default this program has too, or that it obeys. */
 const known: ReadonlySet<string> = new Set([
   'AllAlpha',
   'AllBeta',
+  'AllowServiceExternalIPs',
   'ComponentFlagz',
   'ComponentStatusz',
   'ContextualLogging',
@@ -15,6 +16,11 @@ const known: ReadonlySet<string> = new Set([
   'PreferSameTrafficDistribution',
 ]);
 
+/** Whether `spec.externalIPs` are served. On unless it is turned off, whatever the release's default will be. */
+export function servesExternalIPs(gates: Readonly<Record<string, boolean>>): boolean {
+  return gates['AllowServiceExternalIPs'] ?? true;
+}
+
 /** What the operator should know of the feature gates that are set: a sentence each. */
 export function gateWarnings(gates: Readonly<Record<string, boolean>>): readonly string[] {
   return Object.entries(gates).flatMap(([name, isOn]) => warningOf(name, isOn));
@@ -24,10 +30,6 @@ function warningOf(name: string, isOn: boolean): readonly string[] {
   switch (name) {
     case 'KubeProxyIPVS':
       return isOn ? [] : ['KubeProxyIPVS=false is ignored: this program has no other mode'];
-    case 'AllowServiceExternalIPs':
-      return isOn
-        ? []
-        : ['AllowServiceExternalIPs=false is not supported yet: external IPs work as before'];
     default:
       return known.has(name) ? [] : [`unknown feature gate ${name.slice(0, 80)} has no effect`];
   }

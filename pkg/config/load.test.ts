@@ -168,7 +168,6 @@ describe('what is told', () => {
       undefined,
       [
         'KubeProxyIPVS=false is ignored: this program has no other mode',
-        'AllowServiceExternalIPs=false is not supported yet: external IPs work as before',
         'unknown feature gate IPv6DualStack has no effect',
       ],
     ],

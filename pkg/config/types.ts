@@ -50,6 +50,8 @@ export interface ProxyConfig {
   /** A server that cannot listen ends the program. */
   readonly bindAddressHardFail: boolean;
   readonly scheduler: string;
+  /** Whether `spec.externalIPs` of Services are served (gate `AllowServiceExternalIPs`). */
+  readonly externalIPs: boolean;
   /** Virtual servers in these networks belong to somebody else. */
   readonly excludeCIDRs: readonly Prefix[];
   /** The node answers ARP for an address on the device that has it, and on no other. */

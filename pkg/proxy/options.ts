@@ -35,6 +35,8 @@ export interface ProxierSettings {
   readonly nodeName: string;
   readonly families: readonly Family[];
   readonly scheduler: string;
+  /** Whether `spec.externalIPs` are served (`AllowServiceExternalIPs`). */
+  readonly externalIPs: boolean;
   /** Networks whose virtual servers are left alone unless a Service wants them. */
   readonly excluded: readonly Prefix[];
   readonly ruleSettings: RuleSettings;

@@ -55,7 +55,7 @@ export class Proxier {
         (this.#hasSynced ? this.#syncs : this.#audits).request();
       },
     });
-    this.#nodeAddresses = new NodeAddresses(this.#parts);
+    this.#nodeAddresses = new NodeAddresses({ ...this.#parts, families: options.families });
     const { mutex } = this.#parts;
     this.#syncs = new Runner({
       clock,
@@ -240,9 +240,9 @@ export class Proxier {
   }
 
   #nodeContext(): NodeContext {
-    const { nodeName, scheduler, families } = this.#options;
+    const { nodeName, scheduler, externalIPs } = this.#options;
     const { zone = '', addresses: nodeIPs = [] } = this.#parts.store.node ?? {};
-    return { nodeName, scheduler, zone, nodeIPs, ...this.#nodeAddresses.served(families) };
+    return { nodeName, scheduler, externalIPs, zone, nodeIPs, ...this.#nodeAddresses.served };
   }
 
   /** Makes the kernel right for some keys, and for retired front ends whose time has come. False if something shared failed. */

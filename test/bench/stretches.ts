@@ -22,6 +22,7 @@ const node: NodeContext = {
   scheduler: 'rr',
   nodePortAddresses: [],
   nodeAddresses: new Set(),
+  externalIPs: true,
   nodeIPs: [],
 };
 

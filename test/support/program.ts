@@ -10,7 +10,7 @@ import { patience } from './patience.ts';
 
 /** What a program is started with. */
 export interface ProgramOptions {
-  /** Besides those that suit tests: the name of the node is `here`, and nothing is served. */
+  /** Besides those that suit tests: the name of the node is `here`, and what is served is served on loopback. */
   readonly flags: readonly string[];
   /** A command that starts it in its turn; by default nothing stands between. */
   readonly before?: readonly string[];

@@ -7,6 +7,7 @@ export const proxierSettings: ProxierSettings = {
   nodeName: 'here',
   families: ['IPv4', 'IPv6'],
   scheduler: 'rr',
+  externalIPs: true,
   excluded: [],
   ruleSettings: {
     masqueradeMark: 0x4000,

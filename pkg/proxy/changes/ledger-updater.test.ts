@@ -19,6 +19,7 @@ const node = {
   scheduler: 'rr',
   nodePortAddresses: [],
   nodeAddresses: new Set<never>(),
+  externalIPs: true,
   nodeIPs: [],
 };
 

@@ -8,9 +8,19 @@ import type { Store } from './store.ts';
 export class NodeAddresses {
   readonly #mirror: MirrorView;
   readonly #store: Store;
+  readonly #families: readonly Family[];
   #entered: readonly IpAddress[] = [];
 
-  constructor({ mirror, store }: { mirror: MirrorView; store: Store }) {
+  constructor({
+    mirror,
+    store,
+    families,
+  }: {
+    mirror: MirrorView;
+    store: Store;
+    families: readonly Family[];
+  }) {
+    this.#families = families;
     this.#mirror = mirror;
     this.#store = store;
   }
@@ -24,9 +34,9 @@ export class NodeAddresses {
   }
 
   /** What footprints depend on of them; node ports are served in some families. */
-  served(families: readonly Family[]): Pick<NodeContext, 'nodePortAddresses' | 'nodeAddresses'> {
+  get served(): Pick<NodeContext, 'nodePortAddresses' | 'nodeAddresses'> {
     const { nodeAddresses } = this.#mirror;
-    const isServed = (address: IpAddress) => families.includes(familyOf(address));
+    const isServed = (address: IpAddress) => this.#families.includes(familyOf(address));
     return {
       nodePortAddresses: nodeAddresses.filter(isServed),
       nodeAddresses: new Set(nodeAddresses),

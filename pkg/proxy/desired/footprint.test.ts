@@ -20,6 +20,7 @@ const node: NodeContext = {
   scheduler: 'rr',
   nodePortAddresses: [ip('192.168.0.10'), ip('2001:db8::10')],
   nodeAddresses: new Set([ip('192.168.0.10'), ip('2001:db8::10')]),
+  externalIPs: true,
   nodeIPs: [ip('192.168.0.10'), ip('2001:db8::10')],
 };
 
@@ -108,6 +109,16 @@ describe('what one Service wants in the kernel', () => {
     expect(
       print(of({ service: service({ externalIPs, ...policy }), slices: [] })).slice(3, 5),
     ).toEqual(['203.0.113.1:80/TCP bound', '  in KUBE-EXTERNAL-IP-LOCAL 203.0.113.1,tcp:80']);
+  });
+
+  test('no external IPs where they are not to be served', () => {
+    const over = { externalIPs: [ip('203.0.113.1')] };
+    const lines = print(of({ service: service(over), slices: [] }, { externalIPs: false }));
+    expect(lines).toEqual([
+      '172.30.0.1:80/TCP bound',
+      '  in KUBE-CLUSTER-IP 172.30.0.1,tcp:80',
+      '  in KUBE-IPVS-IPS 172.30.0.1',
+    ]);
   });
 
   test('external policy Local means nothing to external IPs of a ClusterIP Service', () => {

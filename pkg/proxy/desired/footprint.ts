@@ -18,6 +18,8 @@ export interface NodeContext extends NodeTopology {
   /** What the Node object says of its addresses, the preferred one of each family first. */
   readonly nodeIPs: readonly IpAddress[];
   readonly scheduler: string;
+  /** Whether `spec.externalIPs` are served. */
+  readonly externalIPs: boolean;
 }
 
 /** The API objects of one Service, and what it asks for by annotations. */

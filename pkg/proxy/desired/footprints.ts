@@ -40,7 +40,7 @@ export function* footprintsByPort(
   const vanished = yield* new SliceIndex().add(objects.vanished);
   const options = objects.options ?? noOptions;
   let left = realServerLimit;
-  for (const port of servicePorts(objects.service)) {
+  for (const port of servicePorts(objects.service, node)) {
     const query = queryOf(port);
     const size = present.count(query) * frontEndCount(port, node);
     const isCutOff = size > left;

@@ -13,6 +13,7 @@ const node = {
   scheduler: 'rr',
   nodePortAddresses: [],
   nodeAddresses: new Set<never>(),
+  externalIPs: true,
   nodeIPs: [],
 };
 const web = virtualServerKey({ address: ip('172.30.0.1'), protocol: 'TCP', port: 80 });

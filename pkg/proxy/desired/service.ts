@@ -38,11 +38,15 @@ export function portKey({ family, protocol, name }: ServicePort): string {
 }
 
 /** The ports of a Service in both families, each made when it is asked for; none for a headless Service and for an ExternalName. */
-export function* servicePorts(service: Service): Generator<ServicePort> {
+export function* servicePorts(
+  service: Service,
+  { externalIPs }: { readonly externalIPs: boolean },
+): Generator<ServicePort> {
   if (service.type === 'ExternalName') return;
+  const served = externalIPs ? service : { ...service, externalIPs: [] };
   for (const family of families) {
     const clusterIP = service.clusterIPs.find((address) => familyOf(address) === family);
-    if (clusterIP !== undefined) yield* portsOfFamily(service, clusterIP);
+    if (clusterIP !== undefined) yield* portsOfFamily(served, clusterIP);
   }
 }
 

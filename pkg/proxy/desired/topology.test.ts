@@ -15,7 +15,7 @@ function choose(
   endpoints: readonly ReturnType<typeof endpoint>[],
   zone = 'zone-a',
 ) {
-  const [port] = servicePorts(service(over));
+  const [port] = servicePorts(service(over), { externalIPs: true });
   if (port === undefined) throw new Error('the Service has no port');
   const node = { nodeName: 'here', zone };
   const counts = new EndpointCounts();
