@@ -25,6 +25,8 @@ const settings = [
   'hack/dead.json',
   'hack/vitest.config.ts',
 ];
+/** Of these, FORCE_COLOR wins over NO_COLOR for most programs: it must be away. */
+const plain = { NO_COLOR: '1', FORCE_COLOR: undefined, CLICOLOR_FORCE: undefined };
 const checks = [...new Set(faults.map(({ check }) => check))];
 const place = mkdtempSync(join(tmpdir(), 'gate-'));
 const complaints: string[] = [];
@@ -109,8 +111,8 @@ function project(name: string, changes: Readonly<Record<string, string | undefin
 
 function runCheck(check: string, folder: string): Promise<Outcome> {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
-  // The planted tests must not be reported as the project's.
-  const env = { ...process.env, TEST_REPORT: undefined };
+  // The planted tests must not be reported as the project's. What a check says is compared with plain text, whoever asks for colours.
+  const env = { ...process.env, ...plain, TEST_REPORT: undefined };
   // The layers' check and the launcher are this checkout's own: they look at the folder they are started in.
   const command = scripts[check]?.replaceAll(/hack\/(run|gate)/g, `${process.cwd()}/hack/$1`);
   execFile('sh', ['-c', command ?? 'exit 0'], { cwd: folder, env }, (error, stdout, stderr) =>
