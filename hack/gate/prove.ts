@@ -25,8 +25,6 @@ const settings = [
   'hack/dead.json',
   'hack/vitest.config.ts',
 ];
-/** Of these, FORCE_COLOR wins over NO_COLOR for most programs: it must be away. */
-const plain = { NO_COLOR: '1', FORCE_COLOR: undefined, CLICOLOR_FORCE: undefined };
 const checks = [...new Set(faults.map(({ check }) => check))];
 const place = mkdtempSync(join(tmpdir(), 'gate-'));
 const complaints: string[] = [];
@@ -111,8 +109,9 @@ function project(name: string, changes: Readonly<Record<string, string | undefin
 
 function runCheck(check: string, folder: string): Promise<Outcome> {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
-  // The planted tests must not be reported as the project's. What a check says is compared with plain text, whoever asks for colours.
-  const env = { ...process.env, ...plain, TEST_REPORT: undefined };
+  // Nothing else of the environment: CI and FORCE_COLOR change what a check prints, and TEST_REPORT would report planted tests.
+  const { PATH, HOME, TMPDIR } = process.env;
+  const env = { PATH, HOME, TMPDIR, NO_COLOR: '1' };
   // The layers' check and the launcher are this checkout's own: they look at the folder they are started in.
   const command = scripts[check]?.replaceAll(/hack\/(run|gate)/g, `${process.cwd()}/hack/$1`);
   execFile('sh', ['-c', command ?? 'exit 0'], { cwd: folder, env }, (error, stdout, stderr) =>
