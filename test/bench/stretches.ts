@@ -67,15 +67,16 @@ stretch('the ledger takes a port with 10,000 endpoints', () => {
   return [enter(first), enter(second)];
 });
 
-stretch('50,000 Services are marked', () => {
+stretch('a step of marking 50,000 Services', () => {
   const store = new Store(() => 0);
   for (let index = 0; index < 50_000; index++)
     store.apply(setService(service({ name: `s${index}` })));
   store.takeDirty();
-  return [() => store.markDirty(() => true)];
+  store.markDirty(() => true);
+  return Array.from({ length: 26 }, () => () => store.markSome());
 });
 
-stretch('the end of a list of 50,000 objects', () => {
+stretch('the end of a list of 50,000 objects, and a step of telling that 20,000 are gone', () => {
   const none = () => undefined;
   const tracker = new ObjectTracker('Service', {
     ...{ set: none, delete: none, synced: none, unconfirmed: none, confirmed: none },
@@ -91,7 +92,10 @@ stretch('the end of a list of 50,000 objects', () => {
   read(0);
   tracker.endPass('50001');
   read(20_000);
-  return [() => tracker.endPass('50002')];
+  return [
+    () => tracker.endPass('50002'),
+    ...Array.from({ length: 80 }, () => () => tracker.reportGone(500)),
+  ];
 });
 
 function bigFootprint(): PortFootprint {

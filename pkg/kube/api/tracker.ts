@@ -1,8 +1,9 @@
 import { versionOf } from '../objects/reduce.ts';
-import { isDoubtful } from '../omission.ts';
+import { apiServerName, isDoubtful } from '../omission.ts';
 import type { Kind, ObjectName } from '../types.ts';
 import { ApiError, errorFromStatus } from './error.ts';
 import { KnownNames } from './known-names.ts';
+import { NameSet } from './name-set.ts';
 import { listItem, type NamedObject, type WatchEvent, watchEvent } from './shape.ts';
 
 /** Who hears what a tracker makes out. */
@@ -19,12 +20,6 @@ export interface TrackerHandler {
   confirmed(): void;
 }
 
-/** A complete read under way: what it has shown, and what it has shown and said to be deleted since. */
-interface Pass {
-  readonly seen: KnownNames;
-  readonly deleted: KnownNames;
-}
-
 /**
  * What was told of one kind: turns the items of lists and the events of watches into sets and deletes. A pass over all
  * objects tells what it sees at once, and what has vanished only when it is complete; where that is doubtful, only
@@ -33,15 +28,12 @@ interface Pass {
 export class ObjectTracker {
   readonly #kind: Kind;
   readonly #handler: TrackerHandler;
-  /** Every object that was told and not told as deleted. */
+  /** Every object that was told and not told as deleted; those that a doubtful pass omitted are unconfirmed. */
   readonly #known = new KnownNames();
-  /** Those of them that a doubtful pass left out. */
-  readonly #unconfirmed = new KnownNames();
-  /** Those of them that are gone, and not told as deleted yet. */
-  readonly #gone = new KnownNames();
-  #pass: Pass | undefined;
+  /** What events said to be deleted since the pass began; `undefined` while there is none. */
+  #deletedInPass: NameSet | undefined;
   /** What events said to be deleted since the second read began; `undefined` while there is none. */
-  #deletedMeanwhile: KnownNames | undefined;
+  #deletedMeanwhile: NameSet | undefined;
   #version = '';
   #isComplete = false;
   /** How many objects there were when what was told was complete last: what a pass brings does not outweigh what it leaves out. */
@@ -66,14 +58,15 @@ export class ObjectTracker {
 
   /** How many objects stay until a second read decides. */
   get unconfirmedCount(): number {
-    return this.#unconfirmed.size;
+    return this.#known.unconfirmed;
   }
 
   /** From here on nothing is known to be complete, until a pass ends. What was told stays told. */
   startPass(): void {
     if (this.#isComplete) this.#knownBefore = this.#known.size;
     this.#isComplete = false;
-    this.#pass = { seen: new KnownNames(), deleted: new KnownNames() };
+    this.#known.startRead();
+    this.#deletedInPass = new NameSet();
   }
 
   /** An item of a list. */
@@ -98,32 +91,31 @@ export class ObjectTracker {
 
   /** The pass saw everything there is at a version: what it did not see is gone, which {@link reportGone} tells, or unconfirmed. */
   endPass(version: string): void {
-    const pass = this.#pass;
-    if (pass === undefined) return;
-    this.#pass = undefined;
-    for (const name of pass.deleted) this.#gone.add(name);
+    const deleted = this.#deletedInPass;
+    if (deleted === undefined) return;
+    this.#deletedInPass = undefined;
+    for (const name of deleted) this.#known.markGone(name);
+    const { count, newly } = this.#known.omitted;
     const known = this.#knownBefore;
-    const omitted = this.#known.without(pass.seen, this.#gone);
-    const isUnconfirmed = isDoubtful(this.#kind, { omitted, known });
-    const isNew = isUnconfirmed && omitted.some((name) => !this.#unconfirmed.has(name));
-    for (const name of omitted) (isUnconfirmed ? this.#unconfirmed : this.#gone).add(name);
+    const apiServer = this.#known.isOmitted(apiServerName);
+    const isUnconfirmed = isDoubtful(this.#kind, { omitted: count, known, apiServer });
+    this.#known.endRead(isUnconfirmed ? 'unconfirmed' : 'gone');
     this.#isComplete = true;
     this.#version = version;
-    if (isNew) this.#handler.unconfirmed(omitted.length, known);
+    if (isUnconfirmed && newly > 0) this.#handler.unconfirmed(count, known);
   }
 
   /** A second read begins; it decides about what is unconfirmed, and about nothing else. */
   startSecondRead(): void {
-    this.#deletedMeanwhile = new KnownNames();
+    this.#deletedMeanwhile = new NameSet();
   }
 
   /** An item of the second read. It is told if it was unconfirmed or not known; what the watch has told is newer. */
   secondItem(raw: unknown): void {
     const { name } = listItem(this.#kind, raw);
     const isNews = !this.#known.has(name) && this.#deletedMeanwhile?.has(name) === false;
-    if (!this.#unconfirmed.delete(name) && !isNews) return;
+    if (!this.#known.isUnconfirmed(name) && !isNews) return;
     this.#known.add(name);
-    this.#pass?.seen.add(name);
     // The version stays: there may be events between it and this object's that the watch has yet to bring.
     this.#handler.set(raw);
   }
@@ -131,18 +123,14 @@ export class ObjectTracker {
   /** The second read saw everything there is: what it left out and is still unconfirmed is gone, which {@link reportGone} tells. */
   endSecondRead(): void {
     this.#deletedMeanwhile = undefined;
-    for (const name of this.#unconfirmed) this.#gone.add(name);
-    this.#unconfirmed.clear();
+    this.#known.confirm();
     this.#hasSecondRead = true;
   }
 
   /** Tells that some objects are deleted, no more than a number of them; whether there are more. */
   reportGone(count: number): boolean {
-    let left = count;
-    for (const name of this.#gone) {
-      if (left-- === 0) return true;
-      this.#tellDeleted(name);
-    }
+    for (const name of this.#known.someGone(count)) this.#tellDeleted(name);
+    if (this.#known.gone > 0) return true;
     this.#tellEnds();
     return false;
   }
@@ -160,10 +148,7 @@ export class ObjectTracker {
 
   #set({ name, raw }: NamedObject): void {
     this.#known.add(name);
-    this.#unconfirmed.delete(name);
-    this.#gone.delete(name);
-    this.#pass?.seen.add(name);
-    this.#pass?.deleted.delete(name);
+    this.#deletedInPass?.delete(name);
     this.#handler.set(raw);
     this.#advance(versionOf(raw));
   }
@@ -171,20 +156,19 @@ export class ObjectTracker {
   #delete({ name, raw }: NamedObject): void {
     this.#deletedMeanwhile?.add(name);
     // In a pass the end of the pass deletes it: until then the pass may yet turn out to be of no use.
-    this.#pass?.seen.delete(name);
-    if (this.#pass === undefined) this.#tellDeleted(name);
-    else this.#pass.deleted.add(name);
+    if (this.#deletedInPass === undefined) this.#tellDeleted(name);
+    else this.#deletedInPass.add(name);
     this.#advance(versionOf(raw));
   }
 
   #tellDeleted(name: ObjectName): void {
     if (this.#known.has(name)) this.#handler.delete(name);
     // What could not be told is not forgotten.
-    for (const names of [this.#known, this.#unconfirmed, this.#gone]) names.delete(name);
+    this.#known.delete(name);
   }
 
   #bookmark({ version, isInitialEnd }: Extract<WatchEvent, { type: 'bookmark' }>): void {
-    if (this.#pass === undefined) return this.goOnFrom(version);
+    if (this.#deletedInPass === undefined) return this.goOnFrom(version);
     // A server that knows nothing of initial events sends ordinary bookmarks, and would never come to an end.
     if (!isInitialEnd) throw new Error('the server does not say where the initial events end');
     this.endPass(version);

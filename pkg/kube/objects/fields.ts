@@ -27,38 +27,37 @@ export interface Item {
   readonly path: string;
 }
 
-/** Where the object is from. */
-interface Place {
-  readonly parent: Fields | undefined;
-  readonly key: string;
-  readonly index?: number;
-  readonly problems: Problems;
-}
-
 /**
  * One JSON object of which nothing is known: reads fields by name and notes a problem, with the whole path
  * of the field, where a value has another type than the API says. Absent and null are the same.
  */
 export class Fields {
   readonly #values: Readonly<Record<string, unknown>>;
-  readonly #parent: Fields | undefined;
-  readonly #key: string;
-  /** The place in an array; -1 for none. The path is put together when a problem asks for it. */
-  readonly #index: number;
   readonly #problems: Problems;
+  readonly #parent: Fields | undefined;
+  /** The path is put together when a problem asks for it. */
+  #key = '';
+  #index = -1;
 
-  private constructor(values: Readonly<Record<string, unknown>>, place: Place) {
+  private constructor(
+    values: Readonly<Record<string, unknown>>,
+    problems: Problems,
+    parent?: Fields,
+  ) {
     this.#values = values;
-    this.#parent = place.parent;
-    this.#key = place.key;
-    this.#index = place.index ?? -1;
-    this.#problems = place.problems;
+    this.#problems = problems;
+    this.#parent = parent;
   }
 
   /** The fields of a whole object; none at all, with a problem, if it is no object. */
   static of(value: unknown, problems: Problems): Fields {
     if (!isObject(value)) problems.add('', `is ${kindOf(value)}, not an object`);
-    return new Fields(isObject(value) ? value : {}, { parent: undefined, key: '', problems });
+    return new Fields(isObject(value) ? value : {}, problems);
+  }
+
+  /** The place in the array that the object is from; -1 if it is from none. */
+  get index(): number {
+    return this.#index;
   }
 
   /** The path of a field from the top: `spec.ports[1].port`; without a name that of the object itself. */
@@ -124,8 +123,7 @@ export class Fields {
   object(name: string): Fields | undefined {
     const value = this.#get(name);
     if (value === undefined) return undefined;
-    if (isObject(value))
-      return new Fields(value, { parent: this, key: name, problems: this.#problems });
+    if (isObject(value)) return this.#inside(value, name);
     this.problem(name, `is ${kindOf(value)}, not an object`);
     return undefined;
   }
@@ -133,13 +131,17 @@ export class Fields {
   /** The objects of an array, those left out that are none. */
   objects(name: string): Fields[] {
     const result: Fields[] = [];
-    this.#array(name).forEach((value, index) => {
-      if (isObject(value))
-        result.push(
-          new Fields(value, { parent: this, key: name, index, problems: this.#problems }),
-        );
-      else this.problem(`${name}[${index}]`, `is ${kindOf(value)}, not an object`);
-    });
+    const values = this.#array(name);
+    for (let index = 0; index < values.length; index++) {
+      const value = values[index];
+      if (!isObject(value)) {
+        this.problem(`${name}[${index}]`, `is ${kindOf(value)}, not an object`);
+        continue;
+      }
+      const fields = this.#inside(value, name);
+      fields.#index = index;
+      result.push(fields);
+    }
     return result;
   }
 
@@ -165,6 +167,12 @@ export class Fields {
   /** The names of all fields. */
   names(): string[] {
     return Object.keys(this.#values);
+  }
+
+  #inside(value: Readonly<Record<string, unknown>>, key: string): Fields {
+    const fields = new Fields(value, this.#problems, this);
+    fields.#key = key;
+    return fields;
   }
 
   #array(name: string): readonly unknown[] {

@@ -104,40 +104,40 @@ function addresses(spec: Fields, items: readonly Item[]): IpAddress[] {
   return [...result];
 }
 
-/** The ports of a protocol that were read, by name and by number. */
-interface KnownPorts {
-  readonly byName: Map<string, Fields>;
-  readonly byNumber: Map<number, Fields>;
+/** The places in `spec.ports` at which names and numbers of a protocol stand first. */
+interface FirstPlaces {
+  readonly ofName: Map<string, number>;
+  readonly ofNumber: Map<number, number>;
 }
 
 /** Ports that are wrong, or that another port of the Service already stands for, are left out. */
 function ports(spec: Fields): ServicePortSpec[] {
-  const known = new Map<Protocol, KnownPorts>();
+  const places = new Map<Protocol, FirstPlaces>();
   const found: ServicePortSpec[] = [];
   for (const port of spec.objects('ports')) {
     const reduced = servicePort(port);
     if (reduced === undefined) continue;
     const { name, port: number, protocol } = reduced;
-    const { byName, byNumber } = knownOf(known, protocol);
-    const sameName = byName.get(name);
-    const owner = sameName ?? byNumber.get(number);
-    if (owner !== undefined) {
+    const { ofName, ofNumber } = placesOf(places, protocol);
+    const sameName = ofName.get(name);
+    const first = sameName ?? ofNumber.get(number);
+    if (first !== undefined) {
       const what = sameName === undefined ? `port ${number}` : `name ${quoted(name)}`;
-      port.problem('', `${what}/${protocol} is already that of ${owner.path()}`);
+      port.problem('', `${what}/${protocol} is already that of spec.ports[${first}]`);
       continue;
     }
-    byName.set(name, port);
-    byNumber.set(number, port);
+    ofName.set(name, port.index);
+    ofNumber.set(number, port.index);
     found.push(reduced);
   }
   return found;
 }
 
-function knownOf(known: Map<Protocol, KnownPorts>, protocol: Protocol): KnownPorts {
-  let ofProtocol = known.get(protocol);
+function placesOf(places: Map<Protocol, FirstPlaces>, protocol: Protocol): FirstPlaces {
+  let ofProtocol = places.get(protocol);
   if (ofProtocol === undefined) {
-    ofProtocol = { byName: new Map(), byNumber: new Map() };
-    known.set(protocol, ofProtocol);
+    ofProtocol = { ofName: new Map(), ofNumber: new Map() };
+    places.set(protocol, ofProtocol);
   }
   return ofProtocol;
 }

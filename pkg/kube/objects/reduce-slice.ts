@@ -55,10 +55,9 @@ function endpointPort(port: Fields, pool: Pool): EndpointPort[] {
 export function portProtocol(port: Fields): Protocol | undefined {
   if (!port.has('protocol')) return 'TCP';
   const text = port.string('protocol');
-  const protocol = protocols.find((candidate) => candidate === text);
-  if (protocol === undefined)
-    port.problem('protocol', `${quoted(text)} is none of ${protocols.join(', ')}`);
-  return protocol;
+  for (const protocol of protocols) if (protocol === text) return protocol;
+  port.problem('protocol', `${quoted(text)} is none of ${protocols.join(', ')}`);
+  return undefined;
 }
 
 function endpoint(entry: Fields, { family, pool }: { family: Family; pool: Pool }): Endpoint[] {
