@@ -81,7 +81,7 @@ const parsed = (text: string): ObjectName => {
 
 test('numbers of reads say the same as sets', () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+    fc.property(fc.array(step, { minLength: 20, maxLength: 40, size: 'max' }), (steps) => {
       const [real, plain] = [new KnownNames(), new PlainNames()];
       for (const one of steps) {
         carryOut(one, { real, plain });
@@ -99,7 +99,7 @@ test('numbers of reads say the same as sets', () => {
         }
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   );
 });
 

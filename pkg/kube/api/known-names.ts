@@ -120,18 +120,21 @@ export class KnownNames {
     let left = count;
     // Once around at most: a name that stays is not given twice.
     let steps = Math.min(walkedAtOnce, this.#size);
-    while (steps > 0 && left > 0 && this.#gone > 0) {
-      this.#walk ??= this.#all();
-      const { value, done } = this.#walk.next();
-      if (done === true) {
-        this.#walk = undefined;
-        continue;
-      }
-      steps--;
-      if (value === undefined) continue;
+    while (steps-- > 0 && left > 0 && this.#gone > 0) {
+      const name = this.#next();
+      if (name === undefined) continue;
       left--;
-      yield value;
+      yield name;
     }
+  }
+
+  /** The next name of the walk, which begins anew at its end: itself if it is gone, else `undefined`. */
+  #next(): ObjectName | undefined {
+    const next = this.#walk?.next();
+    if (next !== undefined && next.done !== true) return next.value;
+    this.#walk = this.#all();
+    const first = this.#walk.next();
+    return first.done === true ? undefined : first.value;
   }
 
   /** Every name once: itself if it is gone, else `undefined`. */
