@@ -1,6 +1,7 @@
+import { setTimeout } from 'node:timers/promises';
 import { type Connection, open, type Request } from './network/client.ts';
 import type { Host } from './network/network.ts';
-import { patience } from './patience.ts';
+import { patience, silence } from './patience.ts';
 
 /**
  * A long-lived connection on which numbered bytes go to and fro without pause: each message is sent back by the server and
@@ -38,19 +39,22 @@ export class Stream {
     return this.failure ?? 'nothing';
   }
 
-  /** Ends it after the exchange under way. How many there were. */
+  /** Ends it after the exchange under way, or without its answer if that does not come. How many there were. */
   async stop(): Promise<number> {
     this.#isStopped = true;
-    await this.#loop;
+    const over = new AbortController();
+    const late = setTimeout(silence, undefined, over).catch(() => {});
+    await Promise.race([this.#loop, late]);
+    over.abort();
     this.#connection.close();
+    await this.#loop;
     return this.#count;
   }
 
   /** Waits until a condition holds. */
   async #until(condition: () => boolean): Promise<void> {
     const deadline = performance.now() + patience;
-    while (!condition() && performance.now() < deadline)
-      await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!condition() && performance.now() < deadline) await setTimeout(5);
     if (!condition()) this.failure ??= `nothing happened after ${this.#count} exchanges`;
   }
 
@@ -62,7 +66,7 @@ export class Stream {
       else if (answer.server !== text) this.failure = `${text} came back as ${answer.server}`;
       else this.#count++;
       // One of many: the program under test is in the same process.
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await setTimeout(10);
     }
   }
 }
