@@ -55,7 +55,7 @@ export interface GracefulOptions {
   /** Without it, whatever comes from a real server counts as its answer. */
   readonly neighbours?: Pick<Neighbours, 'canReach'>;
   /** Without it, real servers are deleted without regard to clients that only wait, and to datagrams under way. */
-  readonly lookUp?: Pick<CleanupLookUp, 'find' | 'findNow' | 'expiresConnections'>;
+  readonly lookUp?: Pick<CleanupLookUp, 'find' | 'findNow' | 'isDue' | 'expiresConnections'>;
   /** Whether clients that only wait are looked up; not unless said otherwise. */
   readonly resetsWaitingClients?: boolean;
   readonly onEnd?: (drain: EndedDrain) => void;
@@ -104,14 +104,18 @@ export class DrainChecker {
     }
   }
 
-  /** Deletes drains that wait for a look-up: the urgent ones before it returns, the others when the look-up is made. */
+  /**
+   * Deletes drains that wait for a look-up: the urgent ones before it returns if conntrack may be read at this moment, all others
+   * when the look-up is made.
+   */
   async finish(lookUps: readonly FinishedDrain[], token: MutexToken): Promise<void> {
     token.check();
     for (const { drain, end, isUrgent } of lookUps) drain.ending = { end, isUrgent };
-    const urgent = lookUps.filter(({ isUrgent }) => isUrgent);
-    const others = lookUps.filter(({ isUrgent }) => !isUrgent);
     const { lookUp } = this.#options;
     if (lookUp === undefined) return;
+    const { urgent = [], others = [] } = Object.groupBy(lookUps, (one) =>
+      one.isUrgent && lookUp.isDue(leavingOf(one)) ? 'urgent' : 'others',
+    );
     if (others.length > 0) void this.#finishLater(others, lookUp);
     if (urgent.length === 0) return;
     try {

@@ -5,7 +5,7 @@ import type { Logger } from '../../log/log.ts';
 import { seconds } from '../../runner/clock.ts';
 import { endsKey } from '../flows/flow-ends.ts';
 import type { FlowReader } from '../flows/flow-reader.ts';
-import { type Cleanup, noCleanup } from '../plan/cleanup.ts';
+import type { Cleanup } from '../plan/cleanup.ts';
 import type { KeptSettings } from '../settings/kernel-settings.ts';
 import type { Leaving } from './client-search.ts';
 import { type Search, TcpSearch, UdpSearch } from './search.ts';
@@ -59,7 +59,13 @@ export class CleanupLookUp {
     return await this.#find(leaving, (gatherer, some) => gatherer.find(some));
   }
 
-  /** Looks up at once. What may not be read at this moment counts as clients that could not be reset. */
+  /** Whether what has to happen around a deletion may be looked up at this moment. */
+  isDue({ virtualServer: { address, protocol } }: Leaving): boolean {
+    const family = familyOf(address);
+    return protocol === 'SCTP' || this.#options.reader.isDue({ family, protocol });
+  }
+
+  /** Looks up at once, for those who asked {@link isDue}. */
   async findNow(leaving: readonly Leaving[]): Promise<FoundCleanups> {
     return await this.#find(leaving, (gatherer, some) => gatherer.findNow(some));
   }
@@ -108,8 +114,6 @@ class Gatherer {
 
   async findNow(leaving: readonly Leaving[]): Promise<FoundCleanups> {
     const { reader } = this.#options;
-    if (!reader.isDue(this.#kind))
-      return new Map(leaving.map((one) => [endsKey(one), unknown(one)]));
     const search = this.#search(leaving);
     try {
       await reader.readNow(this.#kind, () => (flow) => search.see(flow));
@@ -177,9 +181,4 @@ class Gatherer {
 
 function cleanupsOf(leaving: readonly Leaving[], search: Search): FoundCleanups {
   return new Map(leaving.map((one) => [endsKey(one), search.cleanupOf(one)]));
-}
-
-/** Nobody is known, and all that IPVS counts cannot be reset. */
-function unknown({ connections = 0 }: Leaving): Cleanup {
-  return { ...noCleanup, clients: { count: connections, waiting: [], missing: 0 } };
 }
