@@ -146,6 +146,11 @@ export function isSetLike({ header, hasExtensions }: SetStatus, wanted: SetHeade
   );
 }
 
+/** A set's type as ipset calls it: `hash:ip,port`. */
+export function setTypeName(header: SetHeader | OtherSetHeader): string {
+  return header.type === 'other' ? header.typeName : header.type;
+}
+
 /** `hash:ip family inet hashsize 1024 maxelem 65536`: what follows the name in `ipset create`. */
 export function printSetHeader(header: SetHeader | OtherSetHeader): string {
   if (header.type === 'other') return header.typeName;

@@ -6,6 +6,7 @@ import { Reconciler } from './apply/reconciler.ts';
 import { Retries } from './apply/retries.ts';
 import { RuleSource } from './apply/rule-source.ts';
 import { RuleWriter } from './apply/rule-writer.ts';
+import { SetReplacer } from './apply/set-replacer.ts';
 import { Intake } from './changes/intake.ts';
 import { LedgerUpdater } from './changes/ledger-updater.ts';
 import { Pods } from './changes/pod-index.ts';
@@ -16,7 +17,6 @@ import type { Replacements } from './graceful/address-reuse.ts';
 import type { GracefulTerminationManager } from './graceful/manager.ts';
 import { buildFlows, buildGraceful, type Flows } from './graceful-parts.ts';
 import type { AuditContext } from './observed/kernel-reader.ts';
-import { LeftoverSets } from './observed/leftover-sets.ts';
 import { Mirror } from './observed/mirror.ts';
 import type { ProxierOptions } from './options.ts';
 
@@ -35,6 +35,7 @@ export interface Parts {
   readonly graceful: GracefulTerminationManager;
   readonly reconciler: Reconciler;
   readonly guard: StartGuard;
+  readonly setReplacer: SetReplacer;
   readonly auditContext: AuditContext;
   readonly flows: Flows;
 }
@@ -82,12 +83,12 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   const reading = { ipvs, mirror, ledger, excluded };
   const podOn = podLookUp(pods, ledger);
   const reconciler = new Reconciler({ ...common, ...looked, podOn, applier, reading, log, now });
-  const leftovers = buildLeftovers(options, { rules, ledger });
-  const auditContext = { ...common, ...reading, ipsets, links, leftovers, now };
+  const auditContext = { ...common, ...reading, ipsets, links, now };
   return {
     ...{ ...common, ...looked, mutex, store, intake, ledgerUpdater, flows },
     ...{ rules, reconciler, guard, auditContext },
     linger: new FrontEndLinger({ ledger, mirror }),
+    setReplacer: new SetReplacer({ applier, ledger, log }),
   };
 }
 
@@ -97,17 +98,4 @@ function podLookUp(pods: Pods, ledger: Ledger) {
     const owner = ledger.lastOwner(virtualServer);
     return owner === undefined ? '' : pods.uidOn(owner, address);
   };
-}
-
-function buildLeftovers(
-  { ipsets, families, log, clock }: ProxierOptions,
-  { rules, ledger }: { rules: RuleWriter; ledger: Ledger },
-): LeftoverSets {
-  return new LeftoverSets({
-    ...{ ipsets, families, log },
-    now: () => clock.now(),
-    wantedEntries: (set) => ledger.entries(set),
-    withdrawRules: (family) => rules.withdraw(family),
-    requestRules: (family) => rules.request(family, ledger.ruleContent(family)),
-  });
 }

@@ -8,7 +8,6 @@ import { Yielder } from '../runner/yielder.ts';
 import { NodeAddresses } from './changes/node-addresses.ts';
 import type { Trigger } from './changes/triggers.ts';
 import { deviceName } from './desired/device.ts';
-import type { NodeContext } from './desired/footprint.ts';
 import { Keys } from './desired/keys.ts';
 import type { GracefulTerminationManager } from './graceful/manager.ts';
 import { guarded } from './guarded-reporter.ts';
@@ -146,7 +145,8 @@ export class Proxier {
     const keys = new Keys();
     const yielder = new Yielder(() => clock.now());
     const audit = new Audit(this.#parts.auditContext);
-    for (let step = await audit.next(token); step; step = await audit.next(token)) {
+    const next = () => this.#auditStep(audit, token);
+    for (let step = await next(); step; step = await next()) {
       keys.add(step);
       reporter.progressed();
       await yielder.yieldIfDue();
@@ -171,7 +171,8 @@ export class Proxier {
   async #enter(token: MutexToken, { isComplete = false } = {}) {
     token.check();
     this.#nodeAddresses.markServices();
-    const entered = await this.#parts.ledgerUpdater.enter(this.#nodeContext(), { isComplete });
+    const node = this.#nodeAddresses.context(this.#options);
+    const entered = await this.#parts.ledgerUpdater.enter(node, { isComplete });
     const wait = (entered.next ?? Number.POSITIVE_INFINITY) - this.#options.clock.now();
     if (entered.next !== undefined) this.#syncs.retryAfter(Math.max(0, wait));
     // Only when all that was told is in the ledger: it may explain what is kept.
@@ -217,7 +218,7 @@ export class Proxier {
     for (let isOver = false; !isOver; ) {
       await mutex.run(async (token) => {
         await this.#sync(token);
-        const step = await steps.next(token);
+        const step = await this.#auditStep(steps, token);
         isOver = step === undefined;
         if (step !== undefined)
           isSuccess = (await this.#settle(step, token, { isRepair: true })) && isSuccess;
@@ -229,6 +230,13 @@ export class Proxier {
     this.#report(started, { isSuccess, triggers: [], families });
   }
 
+  /** The keys of the next step; `undefined` after the last one. Sets that are not as they must be are replaced first. */
+  async #auditStep(audit: Audit, token: MutexToken): Promise<Keys | undefined> {
+    const step = await audit.next(token);
+    if (step?.leftovers) await this.#parts.setReplacer.replace(step.leftovers, token);
+    return step?.keys;
+  }
+
   async #readAddresses(token: MutexToken): Promise<void> {
     try {
       await readAddresses(this.#parts.auditContext, token);
@@ -237,12 +245,6 @@ export class Proxier {
       this.#options.log.error('could not read addresses', error);
       this.#audits.request();
     }
-  }
-
-  #nodeContext(): NodeContext {
-    const { nodeName, scheduler, externalIPs } = this.#options;
-    const { zone = '', addresses: nodeIPs = [] } = this.#parts.store.node ?? {};
-    return { nodeName, scheduler, externalIPs, zone, nodeIPs, ...this.#nodeAddresses.served };
   }
 
   /** Makes the kernel right for some keys, and for retired front ends whose time has come. False if something shared failed. */

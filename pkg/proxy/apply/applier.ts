@@ -1,4 +1,4 @@
-import type { Failure } from '../../errno/errno.ts';
+import { isNotFound } from '../../errno/errno.ts';
 import type { EntryWrite, IpSets } from '../../ipset/ipset.ts';
 import type { Ipvs, IpvsWrite } from '../../ipvs/ipvs.ts';
 import type { AddressWrite, Links } from '../../links/links.ts';
@@ -34,7 +34,7 @@ export interface ApplierOptions {
   readonly log: Logger;
   readonly clock: Clock;
   /** Writes rules beside everything else; the mirror says when they stand. */
-  readonly rules: Pick<RuleWriter, 'request'>;
+  readonly rules: Pick<RuleWriter, 'request' | 'withdraw'>;
   readonly cleaner: Pick<Cleaner, 'close' | 'before' | 'after'>;
   /** Deletes flows that began before their virtual server stood. */
   readonly stale: Pick<StaleFlows, 'deleteUntranslated'>;
@@ -51,28 +51,35 @@ export class Applier {
     this.#options = options;
   }
 
-  /** Carries out a plan: neighbouring operations of a kind go to the kernel in batches. Tries every one, whatever failed before. */
+  /**
+   * Carries out a plan: neighbouring operations of a kind go to the kernel in batches. Tries every one, whatever failed before,
+   * unless they are a sequence: then none is tried after one that failed, entries aside.
+   */
   async apply(
     operations: readonly Operation[],
     token: MutexToken,
-    { isRepair = false } = {},
+    { isRepair = false, isSequence = false } = {},
   ): Promise<readonly FailedOperation[]> {
     const { reporter, clock, cleaner } = this.#options;
     token.check();
+    const tried: Operation[] = [];
     const failed: FailedOperation[] = [];
     const yielder = new Yielder(() => clock.now());
     for (const batch of batches(operations)) {
       // Not after the last one: whoever asked hears how it went before anything else happens.
       await yielder.yieldIfDue();
       await cleaner.close(batch);
-      failed.push(...this.#applyBatch(batch));
+      const failures = await this.#applyBatch(batch);
+      failed.push(...failures);
+      tried.push(...batch);
       reporter.progressed();
+      if (isSequence && failures.some(({ operation }) => interfaceOf(operation) !== 'entry')) break;
     }
-    this.#account(operations, { failed, isRepair });
+    this.#account(tried, { failed, isRepair });
     return failed;
   }
 
-  #applyBatch(batch: readonly Operation[]): readonly FailedOperation[] {
+  async #applyBatch(batch: readonly Operation[]): Promise<readonly FailedOperation[]> {
     const [first] = batch;
     if (first === undefined) return [];
     // The casts hold because a batch is of one kind throughout.
@@ -84,10 +91,7 @@ export class Applier {
       case 'address':
         return this.#writeAddresses(batch as readonly AddressOperation[]);
       case 'other':
-        return toFailed(
-          batch,
-          attempt(batch, () => this.#applyOther(first as OtherOperation)),
-        );
+        return await this.#tryOther(first as OtherOperation);
     }
   }
 
@@ -142,24 +146,55 @@ export class Applier {
     return toFailed(batch, failures);
   }
 
-  #applyOther(operation: OtherOperation): readonly Failure[] {
+  async #tryOther(operation: OtherOperation): Promise<readonly FailedOperation[]> {
+    try {
+      await this.#applyOther(operation);
+      return [];
+    } catch (cause) {
+      const error = cause instanceof Error ? cause : new Error(String(cause));
+      return [{ operation, error }];
+    }
+  }
+
+  async #applyOther(operation: OtherOperation): Promise<void> {
     const { ipsets, links, mirror, rules, stale } = this.#options;
     switch (operation.kind) {
       case 'makeDevice':
         links.ensureDummy(deviceName);
         mirror.recordDevice({ isPresent: true });
-        return [];
+        return;
       case 'createSet':
         ipsets.create(operation.header);
         mirror.recordSet(operation.header.name, new Map());
-        return [];
+        return;
+      case 'swapSets':
+        ipsets.swap(operation.set, operation.other);
+        mirror.recordSwap(operation.set, operation.other);
+        return;
+      case 'destroySet':
+        this.#destroySet(operation.set);
+        return;
       case 'setRules':
         rules.request(operation.family, operation.content);
-        return [];
+        return;
+      case 'withdrawRules':
+        await rules.withdraw(operation.family);
+        return;
       case 'forgetFlows':
         stale.deleteUntranslated(operation.virtualServers);
-        return [];
+        return;
     }
+  }
+
+  /** A set that is not there is as it should be. */
+  #destroySet(set: string): void {
+    const { ipsets, mirror } = this.#options;
+    try {
+      ipsets.destroy(set);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    mirror.recordSet(set, undefined);
   }
 
   #account(

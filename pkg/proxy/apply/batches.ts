@@ -26,7 +26,10 @@ export function interfaceOf({ kind }: Operation): Interface {
       return 'ipvs';
     case 'makeDevice':
     case 'createSet':
+    case 'swapSets':
+    case 'destroySet':
     case 'setRules':
+    case 'withdrawRules':
     case 'forgetFlows':
       return 'other';
   }

@@ -54,8 +54,6 @@ function* missingSets({
   mirror,
   families,
 }: PlanSources): Generator<PlanInput['missingSets'][number]> {
-  // Only sets of ours are known.
-  if (mirror.sets.size === families.length * setIds.length) return;
   for (const family of families)
     for (const set of setIds) if (!mirror.sets.has(setName(set, family))) yield { set, family };
 }

@@ -33,17 +33,27 @@ export class NodeAddresses {
     return !isSame;
   }
 
-  /** What footprints depend on of them; node ports are served in some families. */
-  get served(): Pick<NodeContext, 'nodePortAddresses' | 'nodeAddresses'> {
+  /** The node as footprints see it. Node ports are served in the families that are. */
+  context({
+    nodeName,
+    scheduler,
+    externalIPs,
+  }: Pick<NodeContext, 'nodeName' | 'scheduler' | 'externalIPs'>): NodeContext {
     const { nodeAddresses } = this.#mirror;
+    const { zone = '', addresses: nodeIPs = [] } = this.#store.node ?? {};
     const isServed = (address: IpAddress) => this.#families.includes(familyOf(address));
     return {
+      nodeName,
+      scheduler,
+      externalIPs,
+      zone,
+      nodeIPs,
       nodePortAddresses: nodeAddresses.filter(isServed),
       nodeAddresses: new Set(nodeAddresses),
     };
   }
 
-  /** Has the Services that depend on them entered anew if it has. */
+  /** Has the Services that depend on the addresses entered anew if there are others. */
   markServices(): void {
     if (!this.haveChanged) return;
     this.#entered = this.#mirror.nodeAddresses;

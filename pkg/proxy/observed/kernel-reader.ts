@@ -11,6 +11,7 @@ import { type Entry, entryKey, type IpSets } from '../../ipset/ipset.ts';
 import {
   type Ipvs,
   keyedVirtualServer,
+  type RealServer,
   type VirtualServer,
   type VirtualServerId,
   virtualServerKey,
@@ -22,19 +23,18 @@ import { deviceName } from '../desired/device.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import { setIds, setName } from '../desired/sets.ts';
-import type { LeftoverSets } from './leftover-sets.ts';
+import { type LeftoverSets, readLeftoverSets } from './leftover-sets.ts';
 import type { Mirror } from './mirror.ts';
 import { isOurs } from './ownership.ts';
 
 /** What the kernel is read with, and what is needed to tell what is ours. */
 export interface AuditContext {
-  readonly ipvs: Ipvs;
-  readonly ipsets: IpSets;
-  readonly links: Links;
+  readonly ipvs: Pick<Ipvs, 'virtualServers' | 'virtualServer' | 'realServers'>;
+  readonly ipsets: Pick<IpSets, 'sets' | 'entries'>;
+  readonly links: Pick<Links, 'hasLink' | 'addresses'>;
   readonly mirror: Mirror;
   /** What is wanted is asked for, and not changed. */
   readonly ledger: Pick<Ledger, 'claim' | 'addresses' | 'entries' | 'virtualServers'>;
-  readonly leftovers: LeftoverSets;
   readonly families: readonly Family[];
   /** Networks whose virtual servers are somebody else's unless a Service wants them. */
   readonly excluded: readonly Prefix[];
@@ -44,29 +44,36 @@ export interface AuditContext {
 /** How long one step may go on before it yields, in milliseconds. */
 const stepTime = 8;
 
-/**
- * Reads the kernel into the mirror, step by step. After each step everything of which it gives the keys is as the
- * kernel holds it, to be planned anew; between two steps the kernel may be written, within one it must not.
- */
+/** What a step of an audit read. */
+export interface AuditStep {
+  /** Everything that is now known as the kernel holds it, to be planned anew. */
+  readonly keys: Keys;
+  /** The sets that are not as they must be, after the step that lists sets: to be replaced before the next step. */
+  readonly leftovers?: LeftoverSets;
+}
+
+/** Reads the kernel into the mirror, step by step. Between two steps the kernel may be written, within one it must not. */
 export class Audit {
-  readonly #steps: AsyncGenerator<Keys, void, void>;
+  readonly #steps: AsyncGenerator<AuditStep, void, void>;
 
   constructor(context: AuditContext) {
     this.#steps = steps(context);
   }
 
-  /** Takes the next step. The keys that it read; `undefined` after the last one. */
-  async next(token: MutexToken): Promise<Keys | undefined> {
+  /** Takes the next step; `undefined` after the last one. */
+  async next(token: MutexToken): Promise<AuditStep | undefined> {
     token.check();
     const { value } = await this.#steps.next();
     return value ?? undefined;
   }
 }
 
-async function* steps(context: AuditContext): AsyncGenerator<Keys, void, void> {
-  yield await readAll(context);
-  yield* readSets(context);
-  yield* readServers(context);
+async function* steps(context: AuditContext): AsyncGenerator<AuditStep, void, void> {
+  const keys = await readAll(context);
+  const { present, leftovers } = await listSets(context);
+  yield { keys, leftovers };
+  for await (const read of readSets(context, present)) yield { keys: read };
+  for await (const read of readServers(context)) yield { keys: read };
 }
 
 /** Reads the device and every address. Node addresses leave out loopback and IPv6 link-local ones. */
@@ -94,14 +101,29 @@ async function readAll({ links, mirror, ledger }: AuditContext): Promise<Keys> {
   return keys;
 }
 
-async function* readSets(context: AuditContext): AsyncGenerator<Keys> {
+/** Reads which sets there are. Those that are not as they must be do not count as present, and leave the mirror. */
+async function listSets(
+  context: AuditContext,
+): Promise<{ readonly present: ReadonlySet<string>; readonly leftovers: LeftoverSets }> {
   const all = await context.ipsets.sets();
   const present = new Set(all.map(({ header }) => header.name));
-  for (const wrong of await context.leftovers.repair(all)) present.delete(wrong);
+  const leftovers = await readLeftoverSets(all, context);
+  for (const { wanted } of leftovers.sets) {
+    present.delete(wanted.name);
+    context.mirror.recordSet(wanted.name, undefined);
+  }
+  return { present, leftovers };
+}
+
+async function* readSets(
+  context: AuditContext,
+  present: ReadonlySet<string>,
+): AsyncGenerator<Keys> {
   for (const family of context.families) {
     for (const id of setIds) {
       const name = setName(id, family);
-      if (present.has(name)) yield await readSet(name, context);
+      // The mirror has those that were replaced or made since they were listed.
+      if (present.has(name) || context.mirror.sets.has(name)) yield await readSet(name, context);
       else yield missingSet(name, context);
     }
   }
@@ -143,20 +165,24 @@ function missingSet(
   return keys;
 }
 
+/** A virtual server that the kernel or the mirror has. */
+interface Candidate {
+  readonly id: VirtualServerId;
+  /** How the dump had it; `undefined` if it passed it over. */
+  readonly dumped: VirtualServer | undefined;
+  /** How the mirror had it at that time. */
+  readonly known: VirtualServer | undefined;
+}
+
 async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
-  const { ipvs, mirror, ledger, families, now } = context;
-  const candidates = new Map<string, VirtualServerId>();
-  for (const [key, { virtualServer }] of mirror.virtualServers) candidates.set(key, virtualServer);
-  for (const virtualServer of await ipvs.virtualServers()) {
-    if (families.includes(familyOf(virtualServer.address)))
-      candidates.set(virtualServerKey(virtualServer), virtualServer);
-  }
+  const { ledger, now } = context;
+  const candidates = await listServers(context);
   let keys = new Keys();
   // What neither the dump nor we know of is made. If the dump passed it over, the kernel says so then, and it is read.
   for (const key of ledger.virtualServers()) if (!candidates.has(key)) keys.addVirtualServer(key);
   let since = now();
-  for (const [key, virtualServer] of candidates) {
-    await readOrDoubt(key, { virtualServer, context });
+  for (const [key, candidate] of candidates) {
+    await readOrDoubt(key, { candidate, context });
     keys.addVirtualServer(key);
     if (now() - since < stepTime) continue;
     yield keys;
@@ -166,37 +192,77 @@ async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
   yield keys;
 }
 
+/** One dump of virtual servers, and those that the mirror has besides. */
+async function listServers(context: AuditContext): Promise<ReadonlyMap<string, Candidate>> {
+  const { ipvs, mirror, families } = context;
+  const candidates = new Map<string, Candidate>();
+  for (const [key, { virtualServer }] of mirror.virtualServers)
+    candidates.set(key, { id: virtualServer, dumped: undefined, known: virtualServer });
+  for (const found of await ipvs.virtualServers()) {
+    if (!families.includes(familyOf(found.address))) continue;
+    const dumped = keyedVirtualServer(found);
+    const key = virtualServerKey(dumped);
+    candidates.set(key, { id: dumped, dumped, known: candidates.get(key)?.known });
+  }
+  return candidates;
+}
+
 /** One that cannot be read is unknown from then on, and is read before it is planned: the others do not wait for it. */
 async function readOrDoubt(
   key: string,
-  { virtualServer, context }: { virtualServer: VirtualServerId; context: AuditContext },
+  { candidate, context }: { candidate: Candidate; context: AuditContext },
 ): Promise<void> {
+  const { id, dumped } = candidate;
+  const { ipvs, mirror } = context;
   try {
-    await readServer(key, { virtualServer, context });
+    const isCertain = dumped !== undefined && !isOutdated(key, candidate, mirror);
+    const realServers = isCertain ? await ipvs.realServers(id) : [];
+    // None is also the answer where somebody has deleted the virtual server since the dump.
+    const areGone = realServers.length === 0 && mirror.virtualServers.get(key)?.realServers.size;
+    if (isCertain && !areGone) record(key, { found: dumped, realServers, context });
+    else await readServer(key, { virtualServer: id, context });
   } catch {
-    context.mirror.recordUnknownServer(key, virtualServer);
+    context.mirror.recordUnknownServer(key, id);
   }
 }
 
-/** Reads one virtual server by its key, so that one of ours which a dump passed over is not taken for missing. */
+/** Whether a virtual server was written since the dump: then what the dump said is no longer so. */
+function isOutdated(key: string, { known }: Candidate, mirror: Mirror): boolean {
+  if (mirror.unknownVirtualServers.has(key)) return true;
+  return mirror.virtualServers.get(key)?.virtualServer !== known;
+}
+
+type ServerContext = Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'>;
+
+/** Reads one virtual server by its key, and its real servers. */
 export async function readServer(
   key: string,
-  {
-    virtualServer,
-    context,
-  }: {
-    virtualServer: VirtualServerId;
-    context: Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'>;
-  },
+  { virtualServer, context }: { virtualServer: VirtualServerId; context: ServerContext },
 ): Promise<void> {
-  const { ipvs, mirror, ledger, excluded } = context;
-  const found: VirtualServer | undefined = ipvs.virtualServer(virtualServer);
+  const { ipvs, mirror } = context;
+  const found = ipvs.virtualServer(virtualServer);
   if (found === undefined) {
     mirror.recordServer(key, undefined);
     return;
   }
   const realServers = await ipvs.realServers(virtualServer);
+  record(key, { found: keyedVirtualServer(found), realServers, context });
+}
+
+/** Records a virtual server and its real servers if they are ours. */
+function record(
+  key: string,
+  {
+    found,
+    realServers,
+    context: { mirror, ledger, excluded },
+  }: {
+    found: VirtualServer;
+    realServers: readonly RealServer[];
+    context: Omit<ServerContext, 'ipvs'>;
+  },
+): void {
   const isKnown = ledger.claim(key) !== undefined || mirror.virtualServers.has(key);
-  if (!isKnown && !isOurs(virtualServer, { mirror, excluded, realServers })) return;
-  mirror.recordServer(key, { virtualServer: keyedVirtualServer(found), realServers });
+  if (!isKnown && !isOurs(found, { mirror, excluded, realServers })) return;
+  mirror.recordServer(key, { virtualServer: found, realServers });
 }

@@ -217,6 +217,12 @@ export class Mirror implements MirrorView {
     else this.#sets.set(name, entries);
   }
 
+  /** Records that two sets have exchanged what they hold. */
+  recordSwap(one: string, other: string): void {
+    exchange(this.#sets, [one, other]);
+    exchange(this.#unknownEntries, [one, other]);
+  }
+
   /** Records what a dump said of one virtual server; `undefined` if it is not there. Pods known before stay known. */
   recordServer(
     key: string,
@@ -234,6 +240,18 @@ export class Mirror implements MirrorView {
       realServers.set(realServer, { podUid, state: stateOf(realServer) });
     }
     this.#virtualServers.set(key, { virtualServer: found.virtualServer, realServers });
+  }
+}
+
+/** Exchanges the values of two keys, either of which may have none. */
+function exchange<T>(values: Map<string, T>, [one, other]: readonly [string, string]): void {
+  const pairs = [
+    [one, values.get(other)],
+    [other, values.get(one)],
+  ] as const;
+  for (const [key, value] of pairs) {
+    if (value === undefined) values.delete(key);
+    else values.set(key, value);
   }
 }
 

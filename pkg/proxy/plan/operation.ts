@@ -29,12 +29,17 @@ export type DrainEnd =
 export type Operation =
   | { readonly kind: 'makeDevice' }
   | { readonly kind: 'createSet'; readonly header: SetHeader }
+  /** Exchanges what two sets are and hold: rules that match on the one see what was the other's. */
+  | { readonly kind: 'swapSets'; readonly set: string; readonly other: string }
+  | { readonly kind: 'destroySet'; readonly set: string }
   | { readonly kind: 'addEntry' | 'deleteEntry'; readonly set: string; readonly entry: Entry }
   /**
    * Makes a family's rules those for some content. Done when it is asked for:
    * programs write them, which may wait for a lock, and what depends on them is planned when they stand.
    */
   | { readonly kind: 'setRules'; readonly family: Family; readonly content: RuleContent }
+  /** Takes all our rules of a family out, so that their sets can be destroyed. Done when they are out. */
+  | { readonly kind: 'withdrawRules'; readonly family: Family }
   | {
       readonly kind: 'addVirtualServer' | 'updateVirtualServer';
       readonly virtualServer: VirtualServer;
@@ -90,12 +95,18 @@ export function printOperation(operation: Operation): string {
       return '+device';
     case 'createSet':
       return `+set ${operation.header.name} ${operation.header.type}`;
+    case 'swapSets':
+      return `=set ${operation.set} swapped with ${operation.other}`;
+    case 'destroySet':
+      return `-set ${operation.set}`;
     case 'addEntry':
       return `+entry ${operation.set} ${entryKey(operation.entry)}`;
     case 'deleteEntry':
       return `-entry ${operation.set} ${entryKey(operation.entry)}`;
     case 'setRules':
       return printRules(operation);
+    case 'withdrawRules':
+      return `-rules ${operation.family}`;
     case 'addVirtualServer':
       return `+vs ${printParameters(operation.virtualServer)}`;
     case 'updateVirtualServer':

@@ -4,7 +4,7 @@ import { endpoint, service, servicePort, slice } from '../../../test/support/obj
 import { FakeKernel, Stand, setService, setSlice } from '../../../test/support/proxier.ts';
 import type { SetHeader } from '../../ipset/ipset.ts';
 import { seconds } from '../../runner/clock.ts';
-import { temporaryName } from './leftover-sets.ts';
+import { temporarySet } from '../observed/leftover-sets.ts';
 
 // Sets with our names that an older version, or somebody else, made in another way, with rules of ours that refer to them.
 
@@ -120,7 +120,7 @@ test('a swap keeps what the old set held, and is without a moment between', asyn
         kernel.ipsets
           .dump()
           .split('\n')
-          .filter((line) => line.includes(temporaryName))
+          .filter((line) => line.includes(temporarySet))
           .join('; '),
       );
     if (call.call === 'destroy') calls.push(`destroy ${call.name}`);
@@ -128,9 +128,26 @@ test('a swap keeps what the old set held, and is without a moment between', asyn
   };
   await started(kernel);
   expect(calls).toEqual([
-    `create ${temporaryName} bitmap:port range 0-65535; add ${temporaryName} 30001; add ${temporaryName} 30080`,
-    `destroy ${temporaryName}`,
+    `create ${temporarySet} bitmap:port range 0-65535; add ${temporarySet} 30001; add ${temporarySet} 30080`,
+    `destroy ${temporarySet}`,
   ]);
+});
+
+test('each step of a replacement is an operation: in the log, and counted', async () => {
+  const kernel = node();
+  kernel.ipsets.create(narrow);
+  const stand = await started(kernel);
+  const applied = stand.log
+    .lines()
+    .flatMap((line) => /"operation":"([^"]*KUBE-IPVS-TEMPORARY[^"]*)"/.exec(line)?.[1] ?? []);
+  expect(applied).toEqual([
+    '+set KUBE-IPVS-TEMPORARY bitmap:port',
+    '+entry KUBE-IPVS-TEMPORARY 30080',
+    '=set KUBE-NODE-PORT-TCP swapped with KUBE-IPVS-TEMPORARY',
+    '-set KUBE-IPVS-TEMPORARY',
+  ]);
+  expect(stand.reports.operationCounts.get('swapSets')).toEqual({ done: 1, failed: 0 });
+  expect(stand.reports.operationCounts.get('destroySet')).toEqual({ done: 1, failed: 0 });
 });
 
 test('a set that a rule of others holds is named once, and made anew when the rule is gone', async () => {
@@ -193,7 +210,7 @@ test('while a lock is held nothing waits for the rules to go out, and the set is
 
 test('what a crash left of a swap is swept', async () => {
   const kernel = node();
-  kernel.ipsets.create({ ...narrow, name: temporaryName });
+  kernel.ipsets.create({ ...narrow, name: temporarySet });
   await started(kernel);
   expect(kernel.dump()).toBe(await expected());
 });

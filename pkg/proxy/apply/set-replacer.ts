@@ -1,0 +1,153 @@
+import { errnoOf, isBusy } from '../../errno/errno.ts';
+import type { Family } from '../../ip/address.ts';
+import { type Entry, printSetHeader } from '../../ipset/ipset.ts';
+import type { Logger } from '../../log/log.ts';
+import type { MutexToken } from '../../runner/mutex.ts';
+import type { RuleContent } from '../desired/rule-content.ts';
+import type { LeftoverSet, LeftoverSets } from '../observed/leftover-sets.ts';
+import type { FailedOperation } from '../plan/failed-operation.ts';
+import {
+  isSwappable,
+  planRemaking,
+  planSwap,
+  type SetReplacement,
+  type SetToReplace,
+  sweeping,
+} from '../plan/set-replacement.ts';
+import type { Applier } from './applier.ts';
+
+export interface SetReplacerOptions {
+  readonly applier: Pick<Applier, 'apply'>;
+  /** What is wanted: the entries of a set, and what the rules of a family are for. */
+  readonly ledger: {
+    entries(set: string): Iterable<Entry>;
+    ruleContent(family: Family): RuleContent;
+  };
+  readonly log: Logger;
+}
+
+/**
+ * Has sets replaced that have our names and are not as they must be.
+ *
+ *     another range or size    a new one is filled and swapped in: rules see the one or the other
+ *     another type or family   cannot be swapped: our rules out, destroy, create, fill, our rules in
+ *     held by a rule of others cannot be destroyed: reported once, and tried again when fewer rules refer to it
+ */
+export class SetReplacer {
+  readonly #options: SetReplacerOptions;
+  /** Sets that others held, with how many rules and sets referred to them at most since. */
+  readonly #mostReferences = new Map<string, number>();
+  /** What was reported of each set since it was last as it must be. */
+  readonly #reported = new Map<string, Set<string>>();
+
+  constructor(options: SetReplacerOptions) {
+    this.#options = options;
+  }
+
+  /** Replaces what can be replaced. What prevents it is reported once for each set, until the set is as it must be. */
+  async replace({ sets, hasTemporary }: LeftoverSets, token: MutexToken): Promise<void> {
+    const names = new Set(sets.map(({ wanted }) => wanted.name));
+    for (const name of [...this.#mostReferences.keys(), ...this.#reported.keys()])
+      if (!names.has(name)) this.#forget(name);
+    if (hasTemporary) await this.#sweep(token);
+    const others = new Map<Family, LeftoverSet[]>();
+    for (const leftover of sets) {
+      if (isSwappable(leftover) && (await this.#swap(leftover, token))) continue;
+      others.set(leftover.family, [...(others.get(leftover.family) ?? []), leftover]);
+    }
+    for (const [family, some] of others) await this.#remake(some, { family, token });
+  }
+
+  async #sweep(token: MutexToken): Promise<void> {
+    const { applier, log } = this.#options;
+    for (const { error } of await applier.apply(sweeping, token))
+      log.error('could not destroy a leftover set', error);
+  }
+
+  async #swap(leftover: LeftoverSet, token: MutexToken): Promise<boolean> {
+    const failure = (await this.#carryOut(planSwap(this.#toReplace(leftover)), token)).get(
+      leftover,
+    );
+    if (failure === undefined) this.#succeed(leftover, 'swapped a set for one as it must be');
+    // What the kernel refuses to swap is made anew.
+    else if (errnoOf(failure.error) !== 'EINVAL')
+      this.#report(leftover, 'could not swap a set', failure.error);
+    return failure === undefined;
+  }
+
+  async #remake(
+    leftovers: readonly LeftoverSet[],
+    { family, token }: { family: Family; token: MutexToken },
+  ): Promise<void> {
+    const sets = leftovers.map((leftover) => this.#toReplace(leftover));
+    const replacement = planRemaking(sets, this.#options.ledger.ruleContent(family));
+    for (const { wanted, found } of leftovers) {
+      const most = this.#mostReferences.get(wanted.name);
+      if (most !== undefined)
+        this.#mostReferences.set(wanted.name, Math.max(most, found.references));
+    }
+    const failures = await this.#carryOut(replacement, token);
+    for (const { leftover } of replacement.sets) {
+      const failure = failures.get(leftover);
+      if (failure === undefined) this.#succeed(leftover, 'made a set anew');
+      else this.#reportRemaking(leftover, failure);
+    }
+  }
+
+  /** Carries a replacement out. The sets that were not replaced, each with the operation that failed. */
+  async #carryOut(
+    { before, sets, after }: SetReplacement,
+    token: MutexToken,
+  ): Promise<ReadonlyMap<LeftoverSet, FailedOperation>> {
+    const { applier } = this.#options;
+    const failures = new Map<LeftoverSet, FailedOperation>();
+    const [failedBefore] = await applier.apply(before, token);
+    for (const { leftover, operations } of sets) {
+      const failed = failedBefore
+        ? [failedBefore]
+        : await applier.apply(operations, token, { isSequence: true });
+      const failure = failed.find(({ operation }) => operation.kind !== 'addEntry');
+      if (failure !== undefined) failures.set(leftover, failure);
+    }
+    await applier.apply(after, token);
+    return failures;
+  }
+
+  #toReplace(leftover: LeftoverSet): SetToReplace {
+    const { name } = leftover.wanted;
+    const wantedEntries = [...this.#options.ledger.entries(name)];
+    return { leftover, wantedEntries, mostReferences: this.#mostReferences.get(name) };
+  }
+
+  #succeed({ wanted, found }: LeftoverSet, message: string): void {
+    this.#forget(wanted.name);
+    const [was, is] = [printSetHeader(found.header), printSetHeader(wanted)];
+    this.#options.log.warn(message, { set: wanted.name, was, is });
+  }
+
+  #reportRemaking(leftover: LeftoverSet, { operation, error }: FailedOperation): void {
+    if (operation.kind === 'withdrawRules') {
+      this.#report(leftover, 'could not take our rules out to make their set anew', error);
+      return;
+    }
+    // Counted anew from the next audit on, when our own rules refer to it again.
+    if (isBusy(error)) this.#mostReferences.set(leftover.wanted.name, 0);
+    const message = isBusy(error)
+      ? 'a set must be made anew, but rules or sets of others refer to it: take those away'
+      : 'could not make a set anew';
+    this.#report(leftover, message, error);
+  }
+
+  #report({ wanted, found }: LeftoverSet, message: string, error: unknown): void {
+    const reported = this.#reported.get(wanted.name) ?? new Set();
+    if (reported.has(message)) return;
+    this.#reported.set(wanted.name, reported.add(message));
+    const [is, mustBe] = [printSetHeader(found.header), printSetHeader(wanted)];
+    this.#options.log.error(message, error, { set: wanted.name, is, mustBe });
+  }
+
+  #forget(name: string): void {
+    this.#mostReferences.delete(name);
+    this.#reported.delete(name);
+  }
+}
