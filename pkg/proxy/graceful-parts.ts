@@ -1,6 +1,7 @@
 import { virtualServerKey } from '../ipvs/ipvs.ts';
 import type { Mutex } from '../runner/mutex.ts';
 import type { Applier } from './apply/applier.ts';
+import { Cleaner } from './apply/cleaner.ts';
 import type { Retries } from './apply/retries.ts';
 import type { Intake } from './changes/intake.ts';
 import type { Pods } from './changes/pod-index.ts';
@@ -11,7 +12,6 @@ import { FlowReader } from './flows/flow-reader.ts';
 import { StaleFlows } from './flows/stale-flows.ts';
 import { Replacements } from './graceful/address-reuse.ts';
 import type { Apply } from './graceful/checker.ts';
-import { Cleaner } from './graceful/cleaner.ts';
 import { ClientResetter } from './graceful/client-resetter.ts';
 import { drainContextOf } from './graceful/context.ts';
 import type { EndedDrain } from './graceful/list.ts';

@@ -19,6 +19,7 @@ import { buildFlows, buildGraceful, type Flows } from './graceful-parts.ts';
 import type { AuditContext } from './observed/kernel-reader.ts';
 import { Mirror } from './observed/mirror.ts';
 import type { ProxierOptions } from './options.ts';
+import type { ProxierState } from './reporter.ts';
 
 /** The parts of a proxier, which share one ledger, one mirror and one mutex. */
 export interface Parts {
@@ -33,6 +34,7 @@ export interface Parts {
   readonly retries: Retries;
   readonly replacements: Replacements;
   readonly graceful: GracefulTerminationManager;
+  readonly applier: Applier;
   readonly reconciler: Reconciler;
   readonly guard: StartGuard;
   readonly setReplacer: SetReplacer;
@@ -86,9 +88,20 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   const auditContext = { ...common, ...reading, ipsets, links, now };
   return {
     ...{ ...common, ...looked, mutex, store, intake, ledgerUpdater, flows },
-    ...{ rules, reconciler, guard, auditContext },
+    ...{ rules, applier, reconciler, guard, auditContext },
     linger: new FrontEndLinger({ ledger, mirror }),
     setReplacer: new SetReplacer({ applier, ledger, log }),
+  };
+}
+
+/** The state of the parts, as others are told of it. */
+export function stateOf({ retries, ledgerUpdater, ledger, graceful, guard }: Parts): ProxierState {
+  return {
+    failedServices: retries.failedServices + ledgerUpdater.failedServices,
+    conflicts: ledger.conflictCount(),
+    draining: graceful.size,
+    withoutLocalEndpoints: ledger.withoutLocalEndpoints(),
+    undecided: guard.undecided,
   };
 }
 

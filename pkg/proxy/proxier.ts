@@ -14,7 +14,8 @@ import { guarded } from './guarded-reporter.ts';
 import { waitForObjects } from './initial-objects.ts';
 import { Audit, readAddresses } from './observed/kernel-reader.ts';
 import type { ProxierOptions } from './options.ts';
-import { buildParts, type Parts } from './parts.ts';
+import { buildParts, type Parts, stateOf } from './parts.ts';
+import { planFlows } from './plan/flows.ts';
 
 /** How long audits that failures asked for keep apart, in milliseconds. */
 const auditPause = seconds(1);
@@ -264,7 +265,7 @@ export class Proxier {
     const gone = linger.forget();
     if (!gone.isEmpty) outcomes.push(await reconciler.reconcile(gone, token));
     this.#schedule([released.next, rested.next]);
-    this.#parts.flows.stale.reconcileUdp(this.#parts.ledgerUpdater.takeUdpChanges());
+    await this.#parts.applier.apply(planFlows(this.#parts.ledgerUpdater.takeUdpChanges()), token);
     this.#parts.ledgerUpdater.reportHealth(this.#options.reporter);
     if (outcomes.some(({ needsAudit }) => needsAudit)) this.#postponeAudit();
     return outcomes.every(({ isSuccess }) => isSuccess);
@@ -287,16 +288,9 @@ export class Proxier {
 
   #report(started: number, report: Synced & { readonly families: readonly Family[] }): void {
     const { clock, reporter, families } = this.#options;
-    const { retries, ledgerUpdater, ledger, rules, guard } = this.#parts;
     const triggers = report.triggers.filter(({ family }) => families.includes(family));
-    const isSuccess = report.isSuccess && !rules.isFailing;
+    const isSuccess = report.isSuccess && !this.#parts.rules.isFailing;
     reporter.synced({ ...report, isSuccess, triggers, milliseconds: clock.now() - started });
-    reporter.state({
-      failedServices: retries.failedServices + ledgerUpdater.failedServices,
-      conflicts: ledger.conflictCount(),
-      draining: this.graceful.size,
-      withoutLocalEndpoints: ledger.withoutLocalEndpoints(),
-      undecided: guard.undecided,
-    });
+    reporter.state(stateOf(this.#parts));
   }
 }

@@ -6,6 +6,7 @@ import type { Conflict } from './desired/claims.ts';
 import type { LocalLack } from './desired/footprint.ts';
 import type { Reconciliation } from './flows/stale-flows.ts';
 import type { EndedDrain } from './graceful/list.ts';
+import type { CleanupStep } from './plan/cleanup.ts';
 import type { Operation } from './plan/operation.ts';
 
 /** How one sync went. */
@@ -47,6 +48,12 @@ export interface ServiceHealth extends ServiceIdentity {
   readonly localEndpoints: number;
 }
 
+/** How many operations of a kind were tried. */
+export interface OperationCounts {
+  readonly done: number;
+  readonly failed: number;
+}
+
 /** What the proxier tells others: metrics, health and events hear it; nothing they do changes what it does. */
 export interface Reporter {
   /** A change of an object that matters was received. */
@@ -62,8 +69,8 @@ export interface Reporter {
   queued(families: readonly Family[]): void;
   synced(report: SyncReport): void;
   state(state: ProxierState): void;
-  /** So many operations of a kind were carried out, and so many failed. */
-  operations(kind: Operation['kind'], counts: { done: number; failed: number }): void;
+  /** So many operations of a kind, or steps around deletions, were carried out, and so many failed. */
+  operations(kind: Operation['kind'] | CleanupStep, counts: OperationCounts): void;
   /** The audit found a difference and planned this. */
   repaired(kind: Operation['kind']): void;
   /** Two Services want one virtual server, and so many others; the one that lost, unless it is gone by now. Said each time that it begins. */

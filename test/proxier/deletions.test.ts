@@ -1,6 +1,16 @@
 import { afterEach, expect, test } from 'vitest';
 import { seconds } from '../../pkg/runner/clock.ts';
-import { connect, one, start, stopStands, terminating } from '../support/draining.ts';
+import { ip } from '../support/addresses.ts';
+import {
+  connect,
+  dying,
+  one,
+  start,
+  stopStands,
+  terminating,
+  two,
+  web,
+} from '../support/draining.ts';
 import { slice } from '../support/objects.ts';
 import { setSlice } from '../support/proxier.ts';
 
@@ -16,6 +26,24 @@ test('it is in the log with its reason, and counted', async () => {
   const line = 'info applied {"operation":"-rs 172.30.0.1:80/TCP 10.0.0.2:8080 deadline"}';
   expect(stand.log.lines()).toContain(line);
   expect(stand.reports.operationCounts.get('deleteRealServer')).toEqual({ done: 1, failed: 0 });
+});
+
+test('what is done around it is in its line, and counted by step', async () => {
+  const stand = await start({ resetsWaitingClients: true });
+  connect(stand, { active: 1 });
+  const original = { source: ip('10.0.9.9'), destination: web.address, sourcePort: 1024 };
+  const reply = { source: two.address, destination: ip('10.0.9.9'), sourcePort: 8080 };
+  stand.kernel.conntrack.insert({
+    ...{ protocol: 'TCP', zone: 0, mark: 0, status: 0, tcpState: 'ESTABLISHED' },
+    original: { ...original, destinationPort: 80 },
+    reply: { ...reply, destinationPort: 1024 },
+  });
+  stand.tell(setSlice(slice([one, dying])), setSlice(slice([one])));
+  await stand.settle(seconds(30));
+  expect(stand.log.lines().join('\n')).toContain(
+    '"-rs 172.30.0.1:80/TCP 10.0.0.2:8080 podGone: resets 1 client"',
+  );
+  expect(stand.reports.operationCounts.get('resetClient')).toEqual({ done: 1, failed: 0 });
 });
 
 test('one that fails is counted, logged and tried again', async () => {

@@ -1,9 +1,9 @@
 import { FakeIpvsConnections } from '../../pkg/connections/fake.ts';
 import { FakeConntrack } from '../../pkg/conntrack/fake.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
+import { Cleaner } from '../../pkg/proxy/apply/cleaner.ts';
 import { endsKey } from '../../pkg/proxy/flows/flow-ends.ts';
 import { FlowReader } from '../../pkg/proxy/flows/flow-reader.ts';
-import { Cleaner } from '../../pkg/proxy/graceful/cleaner.ts';
 import { ClientResetter } from '../../pkg/proxy/graceful/client-resetter.ts';
 import type { DrainRequest } from '../../pkg/proxy/graceful/list.ts';
 import { CleanupLookUp, type FoundCleanups } from '../../pkg/proxy/graceful/look-up.ts';

@@ -14,9 +14,10 @@ import {
   type Ports,
   type ProxierSettings,
 } from '../../pkg/proxy/options.ts';
+import type { CleanupStep } from '../../pkg/proxy/plan/cleanup.ts';
 import type { Operation } from '../../pkg/proxy/plan/operation.ts';
 import type { Proxier } from '../../pkg/proxy/proxier.ts';
-import type { Removals, Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
+import type { OperationCounts, Removals, Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
 import { FakeResetter } from '../../pkg/reset/fake.ts';
 import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
 import { ip } from './addresses.ts';
@@ -73,7 +74,7 @@ export interface Reports extends Reporter {
   /** Deleted stale flows, each time that some were looked for: `IPv4 2`. */
   readonly flows: string[];
   /** Operations: how many were done and failed, by kind. */
-  readonly operationCounts: Map<Operation['kind'], { done: number; failed: number }>;
+  readonly operationCounts: Map<Operation['kind'] | CleanupStep, OperationCounts>;
   /** What is kept until a second read, as last told. */
   undecided: Removals | undefined;
   /** Of which Service which object is wrong, and how. */

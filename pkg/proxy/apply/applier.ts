@@ -8,7 +8,6 @@ import type { MutexToken } from '../../runner/mutex.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import { deviceName } from '../desired/device.ts';
 import type { StaleFlows } from '../flows/stale-flows.ts';
-import type { Cleaner } from '../graceful/cleaner.ts';
 import type { Mirror } from '../observed/mirror.ts';
 import {
   type AddressOperation,
@@ -23,6 +22,7 @@ import { type Operation, printOperation } from '../plan/operation.ts';
 import { isDone, podOf, toIpvsWrite } from '../plan/server-writes.ts';
 import type { Reporter } from '../reporter.ts';
 import { batches, interfaceOf } from './batches.ts';
+import type { Cleaner } from './cleaner.ts';
 import type { RuleWriter } from './rule-writer.ts';
 
 export interface ApplierOptions {
@@ -35,9 +35,8 @@ export interface ApplierOptions {
   readonly clock: Clock;
   /** Writes rules beside everything else; the mirror says when they stand. */
   readonly rules: Pick<RuleWriter, 'request' | 'withdraw'>;
-  readonly cleaner: Pick<Cleaner, 'close' | 'before' | 'after'>;
-  /** Deletes flows that began before their virtual server stood. */
-  readonly stale: Pick<StaleFlows, 'deleteUntranslated'>;
+  readonly cleaner: Pick<Cleaner, 'close' | 'before' | 'after' | 'takeCounts'>;
+  readonly stale: Pick<StaleFlows, 'deleteUntranslated' | 'reconcileUdp'>;
 }
 
 /**
@@ -60,7 +59,7 @@ export class Applier {
     token: MutexToken,
     { isRepair = false, isSequence = false } = {},
   ): Promise<readonly FailedOperation[]> {
-    const { reporter, clock, cleaner } = this.#options;
+    const { reporter, clock } = this.#options;
     token.check();
     const tried: Operation[] = [];
     const failed: FailedOperation[] = [];
@@ -68,7 +67,6 @@ export class Applier {
     for (const batch of batches(operations)) {
       // Not after the last one: whoever asked hears how it went before anything else happens.
       await yielder.yieldIfDue();
-      await cleaner.close(batch);
       const failures = await this.#applyBatch(batch);
       failed.push(...failures);
       tried.push(...batch);
@@ -85,7 +83,7 @@ export class Applier {
     // The casts hold because a batch is of one kind throughout.
     switch (interfaceOf(first)) {
       case 'ipvs':
-        return this.#writeServers(batch as readonly ServerOperation[]);
+        return await this.#writeServers(batch as readonly ServerOperation[]);
       case 'entry':
         return this.#writeEntries(batch as readonly EntryOperation[]);
       case 'address':
@@ -95,9 +93,10 @@ export class Applier {
     }
   }
 
-  #writeServers(batch: readonly ServerOperation[]): readonly FailedOperation[] {
+  async #writeServers(batch: readonly ServerOperation[]): Promise<readonly FailedOperation[]> {
     const { ipvs, mirror, cleaner } = this.#options;
     const writes = batch.map(toIpvsWrite);
+    await cleaner.close(batch);
     cleaner.before(batch);
     const failures = attempt(batch, () => ipvs.write(writes)).filter(
       ({ index, error }) => !isDone(writes[index], error) || !this.#isGone(writes[index]),
@@ -183,6 +182,9 @@ export class Applier {
       case 'forgetFlows':
         stale.deleteUntranslated(operation.virtualServers);
         return;
+      case 'reconcileFlows':
+        stale.reconcileUdp(operation.frontEnds);
+        return;
     }
   }
 
@@ -201,7 +203,7 @@ export class Applier {
     operations: readonly Operation[],
     { failed, isRepair }: { failed: readonly FailedOperation[]; isRepair: boolean },
   ): void {
-    const { log, reporter } = this.#options;
+    const { log, reporter, cleaner } = this.#options;
     const failures = new Set(failed.map(({ operation }) => operation));
     const counts = new Map<Operation['kind'], { done: number; failed: number }>();
     const detail = log.v(4);
@@ -220,5 +222,6 @@ export class Applier {
       } else detail?.info('applied', { operation: printOperation(operation) });
     }
     for (const [kind, count] of counts) reporter.operations(kind, count);
+    for (const [step, count] of cleaner.takeCounts()) reporter.operations(step, count);
   }
 }

@@ -31,6 +31,7 @@ export function interfaceOf({ kind }: Operation): Interface {
     case 'setRules':
     case 'withdrawRules':
     case 'forgetFlows':
+    case 'reconcileFlows':
       return 'other';
   }
 }

@@ -4,7 +4,7 @@ import type { Logger } from '../../log/log.ts';
 import type { Clock } from '../../runner/clock.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import type { EndpointDifference, PortRecord } from '../desired/endpoint-difference.ts';
-import { type NodeContext } from '../desired/footprint.ts';
+import type { BeforeAfter, Footprint, NodeContext } from '../desired/footprint.ts';
 import { footprintsByPort, realServerLimit } from '../desired/footprints.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
@@ -172,7 +172,7 @@ export class LedgerUpdater {
       const change = footprint.apply(difference);
       grown += footprint.size;
       ledger.change(key, change, { part, touched: this.#touched });
-      if (change.changesServing) this.#udpChanges.noteChanged(footprint.udpFrontEnds);
+      this.#udpChanges.note(change.udpFrontEnds);
     }
     // Counted once, however many ports differ.
     if (concernsNode && this.#health.has(key))
@@ -198,8 +198,9 @@ export class LedgerUpdater {
         entered.add(part);
         if (footprint.isCutOff) cutOff++;
         size += footprint.size;
-        this.#noteUdp(key, { part, after: footprint.udpFrontEnds });
+        const before = ledger.footprint(key, part);
         ledger.set(owner, footprint, { part, touched: this.#touched });
+        this.#noteChange({ before, after: footprint });
       }
     }
     this.#health.note(key, objects, node.nodeName);
@@ -207,19 +208,18 @@ export class LedgerUpdater {
     for (const part of [...ledger.parts(key)]) {
       if (entered.has(part)) continue;
       yield undefined;
-      this.#noteUdp(key, { part, after: [] });
+      const before = ledger.footprint(key, part);
       ledger.remove(key, { part, touched: this.#touched });
+      this.#noteChange({ before, after: undefined });
     }
     // One of which not everything is entered is entered as a whole again, for what is left out may fit by then.
     if (objects !== undefined && cutOff === 0) this.#sizes.set(key, size);
   }
 
-  #noteUdp(
-    service: string,
-    { part, after }: { part: string; after: readonly UdpFrontEnd[] },
-  ): void {
-    const before = this.#options.ledger.footprint(service, part)?.udpFrontEnds ?? [];
-    this.#udpChanges.note({ before, after });
+  /** A part of a Service wants something else than before. */
+  #noteChange({ before, after }: BeforeAfter<Footprint | undefined>): void {
+    const [last, now] = [before?.udpFrontEnds ?? [], after?.udpFrontEnds ?? []];
+    this.#udpChanges.note({ before: last, after: now });
   }
 
   /** What a Service asks for by annotations; says what it says wrong. */

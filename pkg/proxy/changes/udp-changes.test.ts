@@ -32,6 +32,17 @@ test('a front end changes when it comes, when others serve, and when it goes', (
   expect(taken(changes)).toEqual(['172.30.0.1 by']);
 });
 
+test('a view of the same endpoints at another time is a change, whatever they are by now', () => {
+  const changes = new UdpChanges();
+  const source = {};
+  const view = () => ({ ...one, endpoints: Object.assign(serving(['10.0.0.1']), { source }) });
+  const [first, second] = [view(), view()];
+  changes.note({ before: [], after: [first] });
+  taken(changes);
+  changes.note({ before: [first], after: [second] });
+  expect(changes.take()).toHaveLength(1);
+});
+
 test('a front end stays the same whose endpoints are the same', () => {
   const changes = new UdpChanges();
   changes.note({ before: [], after: [one] });

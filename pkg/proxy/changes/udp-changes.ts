@@ -13,6 +13,7 @@ export class UdpChanges {
 
   /** Takes note of the UDP front ends of a Service's port as they were and as they are now; none if there is no such port. */
   note({ before, after }: BeforeAfter<FrontEnds>): void {
+    if (before === after) return;
     const [last, now] = [byKey(before), byKey(after)];
     for (const [key, { endpoints }] of last) this.#remove(key, endpoints);
     for (const [key, { endpoints }] of now) this.#add(key, endpoints);
@@ -22,11 +23,6 @@ export class UdpChanges {
       if (present === undefined || !haveSame(present.endpoints, frontEnd.endpoints))
         this.#change(key, frontEnd);
     }
-  }
-
-  /** Takes note of UDP front ends of which others serve than before. */
-  noteChanged(frontEnds: FrontEnds): void {
-    for (const [key, frontEnd] of byKey(frontEnds)) this.#change(key, frontEnd);
   }
 
   /** Those that changed since the last call. One that nobody wants any more has no endpoints. */
@@ -82,6 +78,7 @@ function union(all: readonly ServingEndpoints[]): ServingEndpoints {
 
 function haveSame(some: ServingEndpoints, others: ServingEndpoints): boolean {
   if (some === others) return true;
+  if (some.source !== undefined && some.source === others.source) return false;
   if (some.size !== others.size) return false;
   for (const id of some) if (!others.has(id)) return false;
   return true;

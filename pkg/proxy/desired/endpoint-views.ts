@@ -39,15 +39,23 @@ export class ChosenRealServers implements RealServers {
  * endpoint that only moves to another slice loses nothing.
  */
 export class Serving implements ServingEndpoints {
+  readonly source: object;
   readonly #present: PortEndpoints;
   readonly #vanished: PortEndpoints;
   readonly #counts: EndpointCounts;
 
   constructor({
+    source,
     present,
     vanished,
     counts,
-  }: { present: PortEndpoints; vanished: PortEndpoints; counts: EndpointCounts }) {
+  }: {
+    source: object;
+    present: PortEndpoints;
+    vanished: PortEndpoints;
+    counts: EndpointCounts;
+  }) {
+    this.source = source;
     this.#present = present;
     this.#vanished = vanished;
     this.#counts = counts;

@@ -72,10 +72,11 @@ export interface Footprint {
 export type LocalLack = `${'internal' | 'external'} ${Family}`;
 
 /** What a difference of endpoints changed in the footprint of a service port: of some things what was there, and what is instead. */
-export interface FootprintChange
-  extends Pick<EndpointChange, 'ids' | 'policies' | 'changesServing'> {
+export interface FootprintChange extends Pick<EndpointChange, 'ids' | 'policies'> {
   readonly hairpins: BeforeAfter<Iterable<SetEntry>>;
   readonly withoutLocalEndpoints: BeforeAfter<ReadonlySet<LocalLack>>;
+  /** All of them, each with a view of its own if other endpoints serve than before. */
+  readonly udpFrontEnds: BeforeAfter<readonly UdpFrontEnd[]>;
 }
 
 /** What was, and what is in its place. */

@@ -20,8 +20,8 @@ export class PortFootprint implements Footprint {
   /** The Service has too many real servers by now: this port gets none. */
   readonly isCutOff: boolean;
   readonly frontEnds: readonly FrontEnd[];
-  readonly udpFrontEnds: readonly UdpFrontEnd[];
   readonly #servers: PortServers;
+  #udpFrontEnds: readonly UdpFrontEnd[];
   readonly #frontEndCount: number;
 
   constructor(
@@ -38,12 +38,16 @@ export class PortFootprint implements Footprint {
     this.#servers = servers;
     this.#frontEndCount = frontEndCount(port, node);
     this.frontEnds = frontEndsOf(port, { node, servers, options });
-    this.udpFrontEnds = udpFrontEndsOf(port, { node, servers });
+    this.#udpFrontEnds = udpFrontEndsOf(port, { node, servers });
   }
 
   /** How many real servers its front ends may have together. */
   get size(): number {
     return this.#servers.size * this.#frontEndCount;
+  }
+
+  get udpFrontEnds(): readonly UdpFrontEnd[] {
+    return this.#udpFrontEnds;
   }
 
   get hairpins(): Iterable<SetEntry> {
@@ -57,8 +61,10 @@ export class PortFootprint implements Footprint {
   /** Takes in that some of its endpoints are others than before. */
   apply(difference: EndpointDifference): FootprintChange {
     const lacked = this.withoutLocalEndpoints;
+    const served = this.#udpFrontEnds;
     const { ids, policies, becameLocal, ceasedLocal, changesServing } =
       this.#servers.apply(difference);
+    if (changesServing) this.#udpFrontEnds = served.map((one) => this.#servedAnew(one));
     return {
       ids,
       policies,
@@ -67,8 +73,12 @@ export class PortFootprint implements Footprint {
         after: this.#hairpinsOf(becameLocal),
       },
       withoutLocalEndpoints: { before: lacked, after: this.withoutLocalEndpoints },
-      changesServing,
+      udpFrontEnds: { before: served, after: this.#udpFrontEnds },
     };
+  }
+
+  #servedAnew(frontEnd: UdpFrontEnd): UdpFrontEnd {
+    return { ...frontEnd, endpoints: this.#servers.serving };
   }
 
   *#hairpinsOf(ids: Iterable<RealServerId>): Generator<SetEntry> {

@@ -85,10 +85,10 @@ export class PortServers {
     for (const [id] of this.#vanished) if (!this.#isPresentHere(id) && this.#isHere(id)) yield id;
   }
 
-  /** The endpoints that serve, whatever the policies. */
+  /** The endpoints that serve, whatever the policies: a view that is asked for anew when others serve than before. */
   get serving(): ServingEndpoints {
     const [present, vanished, counts] = [this.#present, this.#vanished, this.#counts];
-    return new Serving({ present, vanished, counts });
+    return new Serving({ source: this, present, vanished, counts });
   }
 
   /** The real servers of a policy, as they are whenever it is asked. */

@@ -10,6 +10,8 @@ export interface UdpFrontEnd {
 
 /** The endpoints that serve, as they are whenever it is asked. With none, every flow of the front end is stale. */
 export interface ServingEndpoints extends Iterable<RealServerId> {
+  /** What it is a view of. Two views of one source differ: each is made when other endpoints serve than before. */
+  readonly source?: object;
   readonly size: number;
   has(id: RealServerId): boolean;
 }

@@ -38,7 +38,7 @@ interface Replacement {
 }
 
 export interface ReplacementOptions {
-  readonly ipvs: Ipvs;
+  readonly ipvs: Pick<Ipvs, 'realServers'>;
   readonly apply: Apply;
   readonly now: () => number;
   readonly log: Logger;

@@ -91,7 +91,8 @@ describe('between the dump and the step that reads a virtual server', () => {
     let time = 0;
     const now = () => (time += seconds(1));
     const common = { mirror, ledger: new Ledger(), families: ['IPv4' as const], excluded: [], now };
-    const steps = new Audit({ ...kernel, ...common });
+    const { ipvs, ipsets, links } = kernel;
+    const steps = new Audit({ ...{ ipvs, ipsets, links }, ...common });
     await new Mutex().run(async (token) => {
       for (let step = await steps.next(token); step; step = await steps.next(token))
         if (step.keys.virtualServers.size === 1 && time < seconds(100)) {

@@ -34,6 +34,22 @@ export interface Cleanup {
   readonly flows: readonly Flow[];
 }
 
+/** What is done around deletions, as it is counted. */
+export type CleanupStep = 'closeConnection' | 'deleteFlow' | 'resetClient';
+
+/** `closes 2 connections, deletes 1 flow, resets 3 clients`; nothing for what there is nothing of. */
+export function printCleanup({ closing = [], flows, clients }: Cleanup): string {
+  const counted = [
+    ['closes', closing.length, 'connection'],
+    ['deletes', flows.length, 'flow'],
+    ['resets', clients.waiting.length, 'client'],
+  ] as const;
+  return counted
+    .filter(([, count]) => count > 0)
+    .map(([does, count, what]) => `${does} ${count} ${what}${count === 1 ? '' : 's'}`)
+    .join(', ');
+}
+
 /** A deletion around which nothing has to happen. */
 export const noCleanup: Cleanup = {
   closing: undefined,

@@ -9,7 +9,8 @@ import {
   type VirtualServerId,
 } from '../../ipvs/ipvs.ts';
 import type { RuleContent } from '../desired/rule-content.ts';
-import type { Cleanup } from './cleanup.ts';
+import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
+import { type Cleanup, printCleanup } from './cleanup.ts';
 
 /**
  * How a drain ends: no connections are left; its pod is gone; a minute of packets went unanswered; the deadline; nothing to wait
@@ -85,8 +86,10 @@ export type Operation =
       readonly cleanup?: Cleanup;
     }
   | { readonly kind: 'bindAddress' | 'unbindAddress'; readonly address: IpAddress }
-  /** Deletes conntrack flows to servers that did not exist when the flows began. */
-  | { readonly kind: 'forgetFlows'; readonly virtualServers: readonly VirtualServerId[] };
+  /** Deletes conntrack flows to servers that did not exist when the flows began. Done when it is asked for. */
+  | { readonly kind: 'forgetFlows'; readonly virtualServers: readonly VirtualServerId[] }
+  /** Deletes conntrack flows of UDP front ends that others answer than those who serve. Done when it is asked for. */
+  | { readonly kind: 'reconcileFlows'; readonly frontEnds: readonly UdpFrontEnd[] };
 
 /** An operation as one line, the same in logs, golden files and reviews: `+vs 10.96.0.1:443/TCP rr`. */
 export function printOperation(operation: Operation): string {
@@ -122,14 +125,28 @@ export function printOperation(operation: Operation): string {
     case 'replaceRealServer':
       return `!rs ${printPair(operation)}`;
     case 'deleteRealServer':
-      return `-rs ${printPair(operation)} ${operation.reason}`;
+      return printDeletion(operation);
     case 'bindAddress':
       return `+address ${operation.address}`;
     case 'unbindAddress':
       return `-address ${operation.address}`;
     case 'forgetFlows':
       return `-flows ${operation.virtualServers.map(printVirtualServer).join(' ')}`;
+    case 'reconcileFlows':
+      return `=flows ${printFrontEnds(operation.frontEnds)}`;
   }
+}
+
+function printDeletion(deletion: Extract<Operation, { kind: 'deleteRealServer' }>): string {
+  const around = deletion.cleanup === undefined ? '' : printCleanup(deletion.cleanup);
+  return `-rs ${printPair(deletion)} ${deletion.reason}${around === '' ? '' : `: ${around}`}`;
+}
+
+function printFrontEnds(frontEnds: readonly UdpFrontEnd[]): string {
+  return frontEnds
+    .flatMap(({ addresses, port }) => addresses.map((address) => ({ address, port })))
+    .map(({ address, port }) => printVirtualServer({ address, protocol: 'UDP', port }))
+    .join(' ');
 }
 
 function printRules({

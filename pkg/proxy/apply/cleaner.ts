@@ -4,9 +4,10 @@ import type { Logger } from '../../log/log.ts';
 import type { Resetter } from '../../reset/reset.ts';
 import type { Clock } from '../../runner/clock.ts';
 import { Yielder } from '../../runner/yielder.ts';
-import type { Cleanup } from '../plan/cleanup.ts';
+import type { ClientResetter } from '../graceful/client-resetter.ts';
+import type { Cleanup, CleanupStep } from '../plan/cleanup.ts';
 import type { Operation } from '../plan/operation.ts';
-import type { ClientResetter } from './client-resetter.ts';
+import type { OperationCounts } from '../reporter.ts';
 
 export interface CleanerOptions {
   readonly conntrack: Pick<Conntrack, 'delete'>;
@@ -20,9 +21,13 @@ export interface CleanerOptions {
   readonly onSkipped: (count: number) => void;
 }
 
+/** How many steps of a kind were done, and failed. */
+export type CleanupCounts = ReadonlyMap<CleanupStep, OperationCounts>;
+
 /** Does what deletions say has to happen around them: {@link close}, {@link before}, the deletions, {@link after}. */
 export class Cleaner {
   readonly #options: CleanerOptions;
+  #counts = new Map<CleanupStep, OperationCounts>();
 
   constructor(options: CleanerOptions) {
     this.#options = options;
@@ -39,7 +44,9 @@ export class Cleaner {
       for (const connection of cleanup.closing ?? []) {
         try {
           resetter.abort(connection);
+          this.#count('closeConnection', { done: 1 });
         } catch (error) {
+          this.#count('closeConnection', { failed: 1 });
           log.error('could not close a connection of a real server that goes', error);
         }
         if (yielder.isDue) await yielder.yieldIfDue();
@@ -61,10 +68,24 @@ export class Cleaner {
     for (const deletion of done) this.#resetClients(deletion);
   }
 
+  /** What was done since the last call. Clients count as reset when that is asked for: it is done a moment later. */
+  takeCounts(): CleanupCounts {
+    const counts = this.#counts;
+    this.#counts = new Map();
+    return counts;
+  }
+
+  #count(step: CleanupStep, { done = 0, failed = 0 }: Partial<OperationCounts>): void {
+    if (done + failed === 0) return;
+    const counts = this.#counts.get(step) ?? { done: 0, failed: 0 };
+    this.#counts.set(step, { done: counts.done + done, failed: counts.failed + failed });
+  }
+
   #resetClients({ virtualServer, cleanup: { clients, closing } }: CleanDeletion): void {
     const { clientResetter, log, onFailed, onSkipped } = this.#options;
     const { count, waiting, missing } = clients;
     clientResetter.reset(waiting, { areClosed: closing !== undefined });
+    this.#count('resetClient', { done: waiting.length });
     if (missing > 0) onSkipped(missing);
     if (waiting.length === count) return;
     onFailed(count - waiting.length);
@@ -78,8 +99,12 @@ export class Cleaner {
     if (flows.length === 0) return;
     try {
       // Made anew, a flow has another id.
-      this.#options.conntrack.delete(flows.map((flow) => ({ ...flow, id: undefined })));
+      const done = this.#options.conntrack.delete(
+        flows.map((flow) => ({ ...flow, id: undefined })),
+      );
+      this.#count('deleteFlow', { done });
     } catch (error) {
+      this.#count('deleteFlow', { failed: flows.length });
       this.#options.log.error('could not delete the flows of real servers that go', error);
     }
   }
