@@ -10,7 +10,7 @@ import type { Family, IpAddress } from '../../pkg/ip/address.ts';
 import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
 import { loadModule } from '../../pkg/ipvs/module.ts';
 import { openIpvs } from '../../pkg/ipvs/netlink.ts';
-import { probeIpvs } from '../../pkg/ipvs/probe.ts';
+import { probeIpvs, Schedulers } from '../../pkg/ipvs/probe.ts';
 import type { Change, Service, Source } from '../../pkg/kube/types.ts';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
@@ -194,8 +194,13 @@ async function createFollower(shared: Shared, confirm: Source['confirm']): Promi
   const { config, log, clock, reporter } = shared;
   const { kernel, close } = await openKernel(shared);
   const settings = proxierSettings(config, await servedFamilies(shared, kernel.firewall));
+  const schedulers = new Schedulers(kernel.ipvs, () => clock.now());
+  const judgedBy = {
+    scheduler: config.scheduler,
+    hasScheduler: (scheduler: string) => schedulers.has(scheduler),
+  };
   const serviceOptionsOf = config.serviceAnnotations
-    ? (service: Service) => parseServiceAnnotations(service.annotations)
+    ? (service: Service) => parseServiceAnnotations(service.annotations, judgedBy)
     : undefined;
   const proxier = createProxier(kernel, settings, {
     clock,

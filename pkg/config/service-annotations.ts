@@ -4,40 +4,133 @@ import { parseDuration } from './duration.ts';
 export interface ServiceOptions {
   /** How long its real servers may drain, in milliseconds; 0 for no limit, `undefined` if it does not say. */
   readonly drainTimeout: number | undefined;
+  /** The scheduler of its virtual servers; `undefined` if it does not say. */
+  readonly scheduler: string | undefined;
+  /** Whether its scheduler hashes the client's port too; `undefined` if it does not say. */
+  readonly hashesSourcePort: boolean | undefined;
+  /** How many connections a real server may have; 0 for no limit, `undefined` if it does not say. */
+  readonly connectionLimit: number | undefined;
   /** Whoever has an address is the same pod, whatever its uid. */
   readonly keepsSessionsByAddress: boolean;
   /** What is wrong, with the path of the annotation; such a one counts as not given. */
   readonly problems: readonly { readonly field: string; readonly message: string }[];
 }
 
+/** What annotations are judged by. */
+export interface AnnotationContext {
+  /** The scheduler of Services that name none. */
+  readonly scheduler: string;
+  /** Whether the kernel has a scheduler, or can load it. */
+  readonly hasScheduler: (scheduler: string) => boolean;
+}
+
 const prefix = 'ipvs.kube-proxy.io/';
+
+/**
+ * The schedulers that a Service may ask for: those of the kernel. A list, because asking the kernel for a scheduler makes it look for
+ * a module of that name.
+ */
+export const knownSchedulers: readonly string[] = [
+  ...['rr', 'wrr', 'lc', 'wlc', 'lblc', 'lblcr', 'dh'],
+  ...['sh', 'sed', 'nq', 'fo', 'ovf', 'mh', 'twos'],
+];
+
+/** Where the schedulers that hash clients have flags, these are their names, as ipvsadm has them. */
+const flagNames = {
+  sh: { fallback: ['sh-fallback', 'flag-1'], port: ['sh-port', 'flag-2'] },
+  mh: { fallback: ['mh-fallback', 'flag-1'], port: ['mh-port', 'flag-2'] },
+};
+
+/** The kernel keeps a limit in 32 bits, and compares it with a signed number. */
+const highestLimit = 2 ** 31 - 1;
 
 /** Reads the annotations of a Service under `ipvs.kube-proxy.io/`, given without that prefix. */
 export function parseServiceAnnotations(
   annotations: Readonly<Record<string, string>>,
+  context: AnnotationContext,
 ): ServiceOptions {
-  const problems: { field: string; message: string }[] = [];
-  /** A text that says nothing known is a problem, and counts as not given. */
-  function read<T>(
-    name: string,
-    { meaning, expected }: { meaning: (text: string) => T | undefined; expected: string },
-  ): T | undefined {
-    const text = annotations[name];
-    const value = text === undefined ? undefined : meaning(text);
-    if (text === undefined || value !== undefined) return value;
-    const field = `metadata.annotations[${prefix}${name}]`;
-    problems.push({ field, message: `${JSON.stringify(text.slice(0, 80))} is not ${expected}` });
-    return undefined;
-  }
-  const drainTimeout = read('drain-timeout', {
+  const reader = new AnnotationReader(annotations);
+  const drainTimeout = reader.read('drain-timeout', {
     meaning: notNegative,
     expected: 'a duration such as 30s or 1h30m, or 0 for no limit',
   });
-  const identity = read('pod-identity', {
+  const identity = reader.read('pod-identity', {
     meaning: (text) => identities.find((known) => known === text),
     expected: identities.join(' or '),
   });
-  return { drainTimeout, keepsSessionsByAddress: identity === 'address', problems };
+  const connectionLimit = reader.read('connection-limit', {
+    meaning: toLimit,
+    expected: `a number of connections from 1 to ${highestLimit}, or 0 for no limit`,
+  });
+  const scheduler = readScheduler(reader, context);
+  return {
+    drainTimeout,
+    scheduler,
+    hashesSourcePort: readFlags(reader, scheduler ?? context.scheduler),
+    connectionLimit,
+    keepsSessionsByAddress: identity === 'address',
+    problems: reader.problems,
+  };
+}
+
+/** How an annotation is read: its meaning, `undefined` for none, and what it should have been. */
+interface Reading<T> {
+  readonly meaning: (text: string) => T | undefined;
+  readonly expected: string;
+}
+
+/** Reads annotations one by one; a text that says nothing known is a problem, and counts as not given. */
+class AnnotationReader {
+  readonly problems: { field: string; message: string }[] = [];
+  readonly #annotations: Readonly<Record<string, string>>;
+
+  constructor(annotations: Readonly<Record<string, string>>) {
+    this.#annotations = annotations;
+  }
+
+  read<T>(name: string, { meaning, expected }: Reading<T>): T | undefined {
+    const text = this.#annotations[name];
+    const value = text === undefined ? undefined : meaning(text);
+    if (text === undefined || value !== undefined) return value;
+    const field = `metadata.annotations[${prefix}${name}]`;
+    const message = `${JSON.stringify(text.slice(0, 80))} is not ${expected}`;
+    this.problems.push({ field, message });
+    return undefined;
+  }
+}
+
+function readScheduler(
+  reader: AnnotationReader,
+  { hasScheduler }: AnnotationContext,
+): string | undefined {
+  const known = reader.read('scheduler', {
+    meaning: (text) => knownSchedulers.find((one) => one === text),
+    expected: `one of ${knownSchedulers.join(', ')}`,
+  });
+  if (known === undefined || hasScheduler(known)) return known;
+  return reader.read('scheduler', {
+    meaning: () => undefined,
+    expected: `a scheduler that this node's kernel has: it lacks the module ip_vs_${known}`,
+  });
+}
+
+/** Of the flags only the one for the port is a choice: the fallback is always set. */
+function readFlags(reader: AnnotationReader, scheduler: string): boolean | undefined {
+  const names = scheduler === 'sh' || scheduler === 'mh' ? flagNames[scheduler] : undefined;
+  if (names === undefined)
+    return reader.read('scheduler-flags', {
+      meaning: (text) => (text === '' ? false : undefined),
+      expected: `empty, as it is for scheduler ${scheduler}: only sh and mh have flags`,
+    });
+  const { fallback, port } = names;
+  return reader.read('scheduler-flags', {
+    meaning(text) {
+      const flags = text === '' ? [] : text.split(',').map((flag) => flag.trim());
+      const isKnown = flags.every((flag) => fallback.includes(flag) || port.includes(flag));
+      return isKnown ? flags.some((flag) => port.includes(flag)) : undefined;
+    },
+    expected: `a list of flags of scheduler ${scheduler}: ${[...fallback, ...port].join(', ')}`,
+  });
 }
 
 /** By what a pod is known when another endpoint has its address. */
@@ -46,4 +139,9 @@ const identities = ['uid', 'address'] as const;
 function notNegative(text: string): number | undefined {
   const duration = parseDuration(text);
   return duration === undefined || duration < 0 ? undefined : duration;
+}
+
+function toLimit(text: string): number | undefined {
+  const limit = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  return limit <= highestLimit ? limit : undefined;
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ip } from '../../test/support/addresses.ts';
 import { FakeIpvs } from './fake.ts';
 import type { VirtualServer } from './ipvs.ts';
-import { probeIpvs } from './probe.ts';
+import { probeIpvs, Schedulers } from './probe.ts';
 
 const ipset = () => 7;
 
@@ -86,4 +86,24 @@ test('a kernel that takes a virtual server and does not have it afterwards has n
   const ipvs = new FakeIpvs();
   ipvs.virtualServers = async () => [];
   await expect(probe(ipvs)).rejects.toThrow("can't use the IPVS proxier: ipvs not supported");
+});
+
+test('the kernel is asked once for a scheduler that it has, and once a minute for one that it lacks', () => {
+  const ipvs = new FakeIpvs({ schedulers: ['lc'] });
+  let now = 0;
+  const schedulers = new Schedulers(ipvs, () => now);
+  const asked = () => ipvs.calls.addVirtualServer;
+  expect([schedulers.has('lc'), schedulers.has('lc'), asked()]).toEqual([true, true, 1]);
+  expect([schedulers.has('twos'), schedulers.has('twos'), asked()]).toEqual([false, false, 2]);
+  now = 60_000;
+  expect([schedulers.has('twos'), asked()]).toEqual([false, 3]);
+  expect(ipvs.dump()).toBe('');
+});
+
+test('a kernel that cannot be asked for a scheduler neither has nor lacks it', () => {
+  const ipvs = new FakeIpvs({ fail: () => 'EPERM' });
+  const schedulers = new Schedulers(ipvs, () => 0);
+  expect(() => schedulers.has('lc')).toThrow('EPERM');
+  ipvs.fail = undefined;
+  expect(schedulers.has('lc')).toBe(true);
 });

@@ -34,6 +34,42 @@ export async function probeIpvs(ipvs: Ipvs, options: ProbeOptions): Promise<void
   }
 }
 
+/** After how long the kernel is asked again for a scheduler that it lacked, in milliseconds. */
+const lackingFor = 60_000;
+
+/** Which schedulers the kernel has. Each is asked for once: the kernel may start a program to load its module. */
+export class Schedulers {
+  readonly #ipvs: Pick<Ipvs, 'write'>;
+  readonly #now: () => number;
+  readonly #present = new Set<string>();
+  /** Those that it lacked, and when it was asked. */
+  readonly #lacking = new Map<string, number>();
+
+  constructor(ipvs: Pick<Ipvs, 'write'>, now: () => number) {
+    this.#ipvs = ipvs;
+    this.#now = now;
+  }
+
+  /**
+   * Whether the kernel has a scheduler or can load it, found out by adding a virtual server and deleting it. Must not be called
+   * during a dump, as no write may. Throws if the kernel refuses for any other reason.
+   */
+  has(scheduler: string): boolean {
+    if (this.#present.has(scheduler)) return true;
+    const asked = this.#lacking.get(scheduler);
+    if (asked !== undefined && this.#now() - asked < lackingFor) return false;
+    const error = addProbe(this.#ipvs, scheduler);
+    if (isNotFound(error)) {
+      this.#lacking.set(scheduler, this.#now());
+      return false;
+    }
+    if (error !== undefined) throw error;
+    deleteProbe(this.#ipvs);
+    this.#present.add(scheduler);
+    return true;
+  }
+}
+
 function isProbe({
   address,
   protocol,
@@ -50,6 +86,20 @@ function checkIpset(protocol: number): void {
 }
 
 async function tryScheduler(ipvs: Ipvs, scheduler: string): Promise<void> {
+  const error = addProbe(ipvs, scheduler);
+  if (isNotFound(error)) {
+    const message = `the kernel has no scheduler ${scheduler}: load the module ip_vs_${scheduler}`;
+    throw new Error(message, { cause: error });
+  }
+  if (error !== undefined) throw error;
+  const isThere = (await ipvs.virtualServers()).some(isProbe);
+  const left = deleteProbe(ipvs);
+  if (!isThere) throw new Error('ipvs not supported');
+  if (left !== undefined) throw left;
+}
+
+/** Adds the probe; why the kernel refused it, or `undefined`. */
+function addProbe(ipvs: Pick<Ipvs, 'write'>, scheduler: string): Error | undefined {
   const virtualServer: VirtualServer = {
     ...probeId,
     scheduler,
@@ -60,20 +110,11 @@ async function tryScheduler(ipvs: Ipvs, scheduler: string): Promise<void> {
   };
   const [failure] = ipvs.write([{ kind: 'addVirtualServer', virtualServer }]);
   // One that a killed process left behind, with another scheduler.
-  const [again] = isExists(failure?.error)
-    ? ipvs.write([{ kind: 'updateVirtualServer', virtualServer }])
-    : [failure];
-  if (isNotFound(again?.error)) {
-    throw new Error(
-      `the kernel has no scheduler ${scheduler}: load the module ip_vs_${scheduler}`,
-      {
-        cause: again?.error,
-      },
-    );
-  }
-  if (again !== undefined) throw again.error;
-  const isThere = (await ipvs.virtualServers()).some(isProbe);
-  const [left] = ipvs.write([{ kind: 'deleteVirtualServer', virtualServer: probeId }]);
-  if (!isThere) throw new Error('ipvs not supported');
-  if (left !== undefined) throw left.error;
+  if (!isExists(failure?.error)) return failure?.error;
+  return ipvs.write([{ kind: 'updateVirtualServer', virtualServer }])[0]?.error;
+}
+
+/** Deletes the probe; why that failed, or `undefined`. */
+function deleteProbe(ipvs: Pick<Ipvs, 'write'>): Error | undefined {
+  return ipvs.write([{ kind: 'deleteVirtualServer', virtualServer: probeId }])[0]?.error;
 }

@@ -120,11 +120,11 @@ function applying({ applier, retries }: GracefulSources): Apply {
 }
 
 function contextSources(
-  { scheduler, drains }: ProxierOptions,
+  { drains }: ProxierOptions,
   { ledger, mirror, pods, intake, guard }: GracefulSources,
 ) {
   const areSlicesCurrent = () => intake.isCurrent('Service', 'EndpointSlice') && !guard.isWaiting;
-  return { ledger, mirror, pods, areSlicesCurrent, scheduler, timeout: drains.timeout };
+  return { ledger, mirror, pods, areSlicesCurrent, timeout: drains.timeout };
 }
 
 /** The Service that has the virtual server of a drain, or had it, if it is still there. */

@@ -19,6 +19,7 @@ import { buildFlows, buildGraceful, type Flows } from './graceful-parts.ts';
 import type { AuditContext } from './observed/kernel-reader.ts';
 import { Mirror } from './observed/mirror.ts';
 import type { ProxierOptions } from './options.ts';
+import { rotationOf } from './plan/rotation.ts';
 import type { ProxierState } from './reporter.ts';
 
 /** The parts of a proxier, which share one ledger, one mirror and one mutex. */
@@ -84,7 +85,10 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   const looked = { graceful, retries, replacements };
   const reading = { ipvs, mirror, ledger, excluded };
   const podOn = podLookUp(pods, ledger);
-  const reconciler = new Reconciler({ ...common, ...looked, podOn, applier, reading, log, now });
+  const reconciler = new Reconciler({
+    ...{ ...common, ...looked, podOn, applier, reading, log, now },
+    rotation: rotationOf(options.nodeName),
+  });
   const auditContext = { ...common, ...reading, ipsets, links, now };
   return {
     ...{ ...common, ...looked, mutex, store, intake, ledgerUpdater, flows },

@@ -257,7 +257,7 @@ export class Proxier {
     const between = { isRepair, between: () => this.#syncBetween(token) };
     const outcomes = [await reconciler.reconcile(keys, token, between)];
     const retired = ledger.retired();
-    for (const key of keys.virtualServers) if (retired.has(key)) graceful.virtualServerRetired(key);
+    for (const key of keys.virtualServers) if (retired.has(key)) graceful.virtualServerChanged(key);
     const released = linger.release(now);
     const rested = replacements.offerDue();
     released.keys.add(rested.keys);

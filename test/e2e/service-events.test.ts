@@ -38,7 +38,7 @@ beforeAll(async () => {
   const objects = await openObjects({ config, log: silentLogger, clock: hurried, metrics });
   const reporter = createReporter({ metrics, health, clock, record: objects.record });
   const serviceOptionsOf = ({ annotations }: { annotations: Readonly<Record<string, string>> }) =>
-    parseServiceAnnotations(annotations);
+    parseServiceAnnotations(annotations, { scheduler: 'rr', hasScheduler: () => true });
   stand = new Stand({ clock, reporter, serviceOptionsOf });
   const follow = (signal: AbortSignal) =>
     objects.source.run((change) => stand.tell(change), signal);

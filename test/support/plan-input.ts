@@ -2,6 +2,7 @@ import type { IpAddress } from '../../pkg/ip/address.ts';
 import { keyedVirtualServer, type VirtualServer, virtualServerKey } from '../../pkg/ipvs/ipvs.ts';
 import type { SetEntry } from '../../pkg/proxy/desired/footprint.ts';
 import type { RuleContent } from '../../pkg/proxy/desired/rule-content.ts';
+import { noOptions } from '../../pkg/proxy/desired/service-options.ts';
 import type { SetId } from '../../pkg/proxy/desired/sets.ts';
 import type { RuleStatus } from '../../pkg/proxy/observed/mirror.ts';
 import type {
@@ -40,6 +41,7 @@ export function closedTo(address: IpAddress): RuleContent {
 /** Nothing differs. */
 export const right: PlanInput = {
   families: ['IPv4'],
+  rotation: 0,
   hasDevice: true,
   missingSets: [],
   rules: rules({}),
@@ -82,7 +84,7 @@ export function server(
   return {
     key: virtualServerKey(of),
     urgency: 2,
-    frontEnd: { virtualServer: of, isBound: true, entries },
+    frontEnd: { virtualServer: of, isBound: true, entries, options: noOptions },
     held: isNew ? undefined : of,
     isAddressHeld: !isNew,
     marks: isNew ? entries.map((entry): PlannedMark => ({ ...entry, ...standing })) : [],

@@ -24,13 +24,15 @@ export interface PlanSources {
   readonly mirror: MirrorView;
   readonly departures: Departures;
   readonly families: readonly Family[];
+  readonly rotation: number;
 }
 
 /** What a plan for some keys is made from, as it is at this moment. */
 export function planInputFor(keys: Keys, sources: PlanSources): PlanInput {
-  const { ledger, mirror, families } = sources;
+  const { ledger, mirror, families, rotation } = sources;
   return {
     families,
+    rotation,
     hasDevice: mirror.hasDevice,
     missingSets: [...missingSets(sources)],
     rules: families.map((family) => ({

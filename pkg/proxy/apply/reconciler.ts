@@ -31,6 +31,8 @@ export interface ReconcilerOptions {
   /** The pod that has an address behind a virtual server, by its key. */
   readonly podOn: (virtualServer: string, address: IpAddress) => PodIdentity;
   readonly families: readonly Family[];
+  /** Where the order of real servers begins that are added together. */
+  readonly rotation: number;
   readonly log: Logger;
   readonly now: () => number;
 }
@@ -142,12 +144,13 @@ export class Reconciler {
     keys: Keys,
     applying: Applying,
   ): Promise<{ failed: readonly FailedOperation[]; unmarked: Keys }> {
-    const { ledger, mirror, graceful, replacements, applier, families, retries } = this.#options;
+    const { ledger, mirror, graceful, replacements, applier, retries } = this.#options;
+    const { families, rotation } = this.#options;
     const departures: Departures = {
       drainOf: (virtualServer, realServer) => graceful.drainState({ virtualServer, realServer }),
       isResting: (virtualServer, realServer) => replacements.isResting(virtualServer, realServer),
     };
-    const planned = plan(planInputFor(keys, { ledger, mirror, departures, families }));
+    const planned = plan(planInputFor(keys, { ledger, mirror, departures, families, rotation }));
     this.#waiting.add(planned.waiting);
     const failed = await applier.apply(planned.operations, applying.token, applying);
     retries.record(keys, { failed, undecided: planned.unmarked });
@@ -194,6 +197,8 @@ export class Reconciler {
     for (const operation of done) {
       if (isWantedAgain(operation) && graceful.inTerminationList(operation))
         await graceful.moveRSOutOfGracefulDeleteList(operation, token, { hasWeight: true });
+      else if (operation.kind === 'updateVirtualServer')
+        graceful.virtualServerChanged(virtualServerKey(operation.virtualServer));
       else if (operation.kind === 'addRealServer' && !replacements.isEmpty)
         replacements.added(operation.virtualServer, {
           ...operation.realServer,

@@ -58,7 +58,7 @@ function frontEnd(
   {
     address,
     kind,
-    conditions: { node, servers, options },
+    conditions,
     entries,
   }: {
     address: IpAddress;
@@ -68,11 +68,12 @@ function frontEnd(
   },
 ): FrontEnd {
   const { family } = port;
+  const { node, servers, options } = conditions;
   const policy = port.isExternalPolicyLocal ? 'localFirst' : 'cluster';
   const isOnDevice = isBound(kind, { address, node });
   const bound: SetEntry = { set: 'ipvsIps', family, entry: { type: 'hash:ip', ip: address } };
   return {
-    virtualServer: virtualServerOf(port, { address, port: port.port, scheduler: node.scheduler }),
+    virtualServer: virtualServerOf(port, { address, port: port.port, conditions }),
     addressKind: kind,
     isBound: isOnDevice,
     isExposed: true,

@@ -57,15 +57,12 @@ function union(some: readonly SetEntry[], others: readonly SetEntry[]): readonly
 
 const none: readonly never[] = Object.freeze([]);
 
-function clusterFrontEnd(port: ServicePort, { node, servers, options }: Conditions): FrontEnd {
+function clusterFrontEnd(port: ServicePort, conditions: Conditions): FrontEnd {
+  const { servers, options } = conditions;
   const { clusterIP: ip, protocol, family } = port;
   const policy = port.isInternalPolicyLocal ? 'localOnly' : 'cluster';
   return {
-    virtualServer: virtualServerOf(port, {
-      address: ip,
-      port: port.port,
-      scheduler: node.scheduler,
-    }),
+    virtualServer: virtualServerOf(port, { address: ip, port: port.port, conditions }),
     addressKind: 'allocated',
     isBound: true,
     isExposed: false,
@@ -86,17 +83,11 @@ function healthCheckEntries({ family, healthCheckNodePort: port }: ServicePort):
   return [{ set: 'healthCheckNodePort', family, entry: { type: 'bitmap:port', port } }];
 }
 
-function nodePortFrontEnds(
-  port: ServicePort,
-  { node, servers, options }: Conditions,
-): readonly FrontEnd[] {
+function nodePortFrontEnds(port: ServicePort, conditions: Conditions): readonly FrontEnd[] {
+  const { node, servers, options } = conditions;
   const policy = port.isExternalPolicyLocal ? 'localFirst' : 'cluster';
   return nodePortAddresses(port, node).map((address) => ({
-    virtualServer: virtualServerOf(port, {
-      address,
-      port: port.nodePort,
-      scheduler: node.scheduler,
-    }),
+    virtualServer: virtualServerOf(port, { address, port: port.nodePort, conditions }),
     addressKind: 'allocated',
     isBound: false,
     isExposed: true,

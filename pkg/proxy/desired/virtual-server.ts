@@ -6,30 +6,41 @@ import {
   keyedVirtualServer,
   type VirtualServer,
 } from '../../ipvs/ipvs.ts';
+import type { Conditions } from './conditions.ts';
 import type { ServicePort } from './service.ts';
-
-/** What `sh` and `mh` need so that new clients pass over draining servers (`sh-fallback`, `mh-fallback`), and `mh` to spread one client's connections. */
-const schedulerFlags: Readonly<Record<string, number>> = {
-  sh: IP_VS_SVC_F_SCHED1,
-  mh: IP_VS_SVC_F_SCHED1 + IP_VS_SVC_F_SCHED2,
-};
 
 /** The virtual server of a service port on an address and port. */
 export function virtualServerOf(
   { protocol, affinitySeconds, family }: ServicePort,
-  { address, port, scheduler }: { address: IpAddress; port: number; scheduler: string },
+  {
+    address,
+    port,
+    conditions: { node, options },
+  }: {
+    address: IpAddress;
+    port: number;
+    conditions: Pick<Conditions, 'node' | 'options'>;
+  },
 ): VirtualServer {
+  const scheduler = options.scheduler ?? node.scheduler;
   const persistent = affinitySeconds > 0 ? IP_VS_SVC_F_PERSISTENT : 0;
-  const flags = persistent + (schedulerFlags[scheduler] ?? 0);
-  const prefixLength = addressBits(family);
   return keyedVirtualServer({
     address,
     protocol,
     port,
     scheduler,
-    flags,
+    flags: persistent + schedulerFlags(scheduler, options.hashesSourcePort),
     timeout: affinitySeconds,
-    prefixLength,
+    prefixLength: addressBits(family),
     persistenceEngine: '',
   });
+}
+
+/**
+ * The flags of a scheduler. `sh` and `mh` always get the fallback (`sh-fallback`, `mh-fallback`), so that new clients pass over
+ * draining and full servers. Upstream has `mh` hash the source port too, and `sh` not.
+ */
+function schedulerFlags(scheduler: string, hashesSourcePort = scheduler === 'mh'): number {
+  if (scheduler !== 'sh' && scheduler !== 'mh') return 0;
+  return IP_VS_SVC_F_SCHED1 + (hashesSourcePort ? IP_VS_SVC_F_SCHED2 : 0);
 }

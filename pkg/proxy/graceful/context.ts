@@ -18,7 +18,6 @@ export interface DrainContextSources {
   readonly pods: Pods;
   /** Whether slices are as the API server has them. */
   readonly areSlicesCurrent: () => boolean;
-  readonly scheduler: string;
   readonly timeout: number;
 }
 
@@ -36,11 +35,13 @@ export const detached: DrainContext = {
 /** What the rules of a drain depend on, as things are now. */
 export function drainContextOf(
   request: DrainRequest,
-  { ledger, mirror, pods, areSlicesCurrent, scheduler, timeout }: DrainContextSources,
+  { ledger, mirror, pods, areSlicesCurrent, timeout }: DrainContextSources,
 ): DrainContext {
   const { virtualServer, realServer, podUid } = request;
   const key = virtualServerKey(virtualServer);
-  const { isBound = false, isExposed = true, options } = ledger.claim(key)?.frontEnd ?? {};
+  const frontEnd = ledger.claim(key)?.frontEnd;
+  const { isBound = false, isExposed = true, options } = frontEnd ?? {};
+  const server = frontEnd?.virtualServer ?? mirror.virtualServers.get(key)?.virtualServer;
   const { drainTimeout, keepsSessionsByAddress = false } = options ?? noOptions;
   const stateOf = (): PodState => {
     const { address } = realServer;
@@ -57,7 +58,7 @@ export function drainContextOf(
     timeout: drainTimeout ?? timeout,
     isExposed,
     isAddressGone: !isBound && !mirror.nodeAddresses.includes(virtualServer.address),
-    scheduler,
+    scheduler: server?.scheduler ?? '',
   };
 }
 

@@ -109,8 +109,8 @@ export class GracefulTerminationManager {
       if (concerns(group.virtualServer)) this.#decideSoon(group);
   }
 
-  /** A virtual server is no longer wanted, by its key: its drains are decided about anew. */
-  virtualServerRetired(key: string): void {
+  /** A virtual server, given by its key, is wanted in another way or no more: its drains are decided about anew. */
+  virtualServerChanged(key: string): void {
     const group = this.#list.group(key);
     if (group !== undefined) this.#decideSoon(group);
   }

@@ -49,7 +49,9 @@ export interface PlannedServer {
   /** How early it must stand, the lower the sooner. */
   readonly urgency: number;
   /** `undefined` if nobody wants it. */
-  readonly frontEnd: Pick<FrontEnd, 'virtualServer' | 'isBound' | 'entries'> | undefined;
+  readonly frontEnd:
+    | Pick<FrontEnd, 'virtualServer' | 'isBound' | 'entries' | 'options'>
+    | undefined;
   readonly held: VirtualServer | undefined;
   /** Whether its address is on the dummy device. */
   readonly isAddressHeld: Known;
@@ -70,6 +72,8 @@ export interface PlannedRules {
 export interface PlanInput {
   /** The families that are served. */
   readonly families: readonly Family[];
+  /** Where the order of real servers begins that are added together: a number of this node's own. */
+  readonly rotation: number;
   readonly hasDevice: boolean;
   /** The sets that the kernel lacks. */
   readonly missingSets: readonly { readonly set: SetId; readonly family: Family }[];

@@ -117,9 +117,9 @@ export function printOperation(operation: Operation): string {
     case 'deleteVirtualServer':
       return `-vs ${printVirtualServer(operation.virtualServer)}`;
     case 'addRealServer':
-      return `+rs ${printPair(operation)} weight ${operation.realServer.weight}`;
+      return `+rs ${printPair(operation)} ${printLoad(operation.realServer)}`;
     case 'weighRealServer':
-      return `=rs ${printPair(operation)} weight ${operation.realServer.weight}`;
+      return `=rs ${printPair(operation)} ${printLoad(operation.realServer)}`;
     case 'drainRealServer':
       return `~rs ${printPair(operation)}`;
     case 'replaceRealServer':
@@ -171,17 +171,29 @@ function printPair({
   return `${printVirtualServer(virtualServer)} ${printRealServer(realServer)}`;
 }
 
+function printLoad({ weight, upperThreshold }: RealServer): string {
+  return upperThreshold === 0 ? `weight ${weight}` : `weight ${weight} limit ${upperThreshold}`;
+}
+
 function printParameters(virtualServer: VirtualServer): string {
   const flags = virtualServer.flags === 0 ? '' : ` flags 0x${virtualServer.flags.toString(16)}`;
   const timeout = virtualServer.timeout === 0 ? '' : ` timeout ${virtualServer.timeout}`;
   return `${printVirtualServer(virtualServer)} ${virtualServer.scheduler}${flags}${timeout}`;
 }
 
-/** A real server as all of ours are: its packets are masqueraded, and no threshold skips it. */
+/**
+ * A real server as all of ours are: its packets are masqueraded. With a limit it gets no new connections from that many on until it
+ * has fewer than three quarters of them; 0 is none.
+ */
 export function masqueraded({
   address,
   port,
   weight,
-}: RealServerId & { readonly weight: number }): RealServer {
-  return { address, port, weight, forwarding: 'masquerade', upperThreshold: 0, lowerThreshold: 0 };
+  connectionLimit: upperThreshold = 0,
+}: RealServerId & {
+  readonly weight: number;
+  readonly connectionLimit?: number | undefined;
+}): RealServer {
+  const lowerThreshold = Math.floor((upperThreshold * 3) / 4);
+  return { address, port, weight, forwarding: 'masquerade', upperThreshold, lowerThreshold };
 }

@@ -20,6 +20,7 @@ import {
   withRealServer,
   withServers,
 } from '../../../test/support/plan-input.ts';
+import { noOptions } from '../desired/service-options.ts';
 import type { PlanInput } from './input.ts';
 import { printOperation } from './operation.ts';
 import { plan } from './plan.ts';
@@ -32,6 +33,12 @@ function operationsFor(over: Partial<PlanInput>): readonly string[] {
 
 describe('the plan for real servers', () => {
   const rs = '172.30.0.1:80/TCP 10.0.0.1:8080';
+  const limited = {
+    virtualServer: virtualServer(),
+    isBound: true,
+    entries: [],
+    options: { ...noOptions, connectionLimit: 100 },
+  };
   test.each<Row>([
     ['one that is as it is wanted is left alone', withRealServer({ wanted: {}, held: {} }), []],
     ['one that is wanted is added', withRealServer({ wanted: {} }), [`+rs ${rs} weight 1`]],
@@ -55,6 +62,30 @@ describe('the plan for real servers', () => {
       'one with a threshold loses it',
       withRealServer({ wanted: {}, held: { upperThreshold: 9 } as never }),
       [`=rs ${rs} weight 1`],
+    ],
+    [
+      'one that is added gets the limit of its Service',
+      withServers(server({ frontEnd: limited, realServers: [realServer({ wanted: {} })] })),
+      [`+rs ${rs} weight 1 limit 100`],
+    ],
+    [
+      'one that stands gets the limit of its Service',
+      withServers(
+        server({ frontEnd: limited, realServers: [realServer({ wanted: {}, held: {} })] }),
+      ),
+      [`=rs ${rs} weight 1 limit 100`],
+    ],
+    [
+      'one that has the limit of its Service is left alone',
+      withServers(
+        server({
+          frontEnd: limited,
+          realServers: [
+            realServer({ wanted: {}, held: { upperThreshold: 100, lowerThreshold: 75 } as never }),
+          ],
+        }),
+      ),
+      [],
     ],
     [
       'one of another pod is replaced',

@@ -97,7 +97,7 @@ function planStanding(
     if (urgency > last) bind((address) => (urgencies.get(address) ?? last) < urgency);
     last = urgency;
     if (held === undefined) added.push(virtualServer);
-    planServer(virtualServer, server, phases);
+    planServer(virtualServer, server, { phases, rotation: input.rotation });
   }
   bind(() => true);
   return added;

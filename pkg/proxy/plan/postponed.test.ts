@@ -14,6 +14,7 @@ import {
   withServers,
 } from '../../../test/support/plan-input.ts';
 import type { SetEntry } from '../desired/footprint.ts';
+import { noOptions } from '../desired/service-options.ts';
 import type { PlanInput } from './input.ts';
 import { printOperation } from './operation.ts';
 import { plan } from './plan.ts';
@@ -42,6 +43,7 @@ describe('what cannot be planned yet', () => {
         frontEnd: {
           virtualServer: virtualServer(),
           isBound: true,
+          options: noOptions,
           entries: [...marks, ...entries],
         },
       }),

@@ -1,59 +1,75 @@
-import type { VirtualServer } from '../../ipvs/ipvs.ts';
+import type { RealServer, VirtualServer } from '../../ipvs/ipvs.ts';
 import { isSamePod } from '../desired/pod-identity.ts';
 import type { RealServerState } from '../observed/mirror.ts';
 import type { PlannedRealServer, PlannedServer } from './input.ts';
 import { masqueraded, type Operation } from './operation.ts';
 import type { Phases } from './phases.ts';
+import { inRotation } from './rotation.ts';
 
 /** A virtual server that is wanted, and its real servers: new ones stand before old ones drain. */
 export function planServer(
   virtualServer: VirtualServer,
-  { held, realServers }: PlannedServer,
-  phases: Phases,
+  { held, realServers, frontEnd }: PlannedServer,
+  { phases, rotation }: { phases: Phases; rotation: number },
 ): void {
   if (held === undefined) phases.add('serve', { kind: 'addVirtualServer', virtualServer });
   else if (differs(virtualServer, held))
     phases.add('serve', { kind: 'updateVirtualServer', virtualServer });
+  const connectionLimit = frontEnd?.options.connectionLimit;
+  const added: Extract<Operation, { kind: 'addRealServer' }>[] = [];
   for (const realServer of realServers) {
-    const operation = operationFor(virtualServer, realServer);
-    if (operation === undefined) continue;
-    const isAway = 'realServer' in operation && operation.realServer.weight === 0;
-    phases.add(isAway && operation.kind !== 'replaceRealServer' ? 'drain' : 'serve', operation);
+    const operation = operationFor(virtualServer, { ...realServer, connectionLimit });
+    if (operation?.kind === 'addRealServer') added.push(operation);
+    else if (operation !== undefined) phases.add(isAway(operation) ? 'drain' : 'serve', operation);
   }
+  for (const operation of inRotation(added, rotation)) phases.add('serve', operation);
 }
 
-function operationFor(
-  virtualServer: VirtualServer,
-  { address, port, wanted, held, drain, isResting }: PlannedRealServer,
-): Operation | undefined {
+function isAway(operation: Operation): boolean {
+  return (
+    operation.kind !== 'replaceRealServer' &&
+    'realServer' in operation &&
+    operation.realServer.weight === 0
+  );
+}
+
+interface Limited extends PlannedRealServer {
+  readonly connectionLimit: number | undefined;
+}
+
+function operationFor(virtualServer: VirtualServer, planned: Limited): Operation | undefined {
+  const { wanted, held, drain, isResting } = planned;
   if (wanted === undefined) {
     if (held === undefined || (held.state.weight === 0 && drain !== 'none')) return undefined;
-    const realServer = masqueraded({ address, port, weight: 0 });
+    const realServer = masqueraded({ ...planned, weight: 0 });
     return { kind: 'drainRealServer', virtualServer, realServer, podUid: held.podUid };
   }
   const { weight, podUid } = wanted;
+  const realServer = masqueraded({ ...planned, weight });
   if (held === undefined) {
     if (weight === 0 || isResting) return undefined;
-    const realServer = masqueraded({ address, port, weight });
     return { kind: 'addRealServer', virtualServer, realServer, podUid };
   }
   if (!isSamePod(podUid, held.podUid)) {
     if (held.state.weight === 0 && drain === 'endingNow') return undefined;
-    const realServer = masqueraded({ address, port, weight: 0 });
-    return { kind: 'replaceRealServer', virtualServer, realServer, podUid: held.podUid };
+    const replaced = masqueraded({ ...planned, weight: 0 });
+    return {
+      kind: 'replaceRealServer',
+      virtualServer,
+      realServer: replaced,
+      podUid: held.podUid,
+    };
   }
-  if (!hasChanged(held.state, weight)) return undefined;
-  const realServer = masqueraded({ address, port, weight });
+  if (!hasChanged(held.state, realServer)) return undefined;
   return { kind: 'weighRealServer', virtualServer, realServer, podUid };
 }
 
-/** Whether a real server is held in another way than all of ours are wanted. */
-function hasChanged(held: RealServerState, weight: number): boolean {
+function hasChanged(held: RealServerState, wanted: RealServer): boolean {
   return (
-    held.weight !== weight ||
-    held.forwarding !== 'masquerade' ||
-    held.upperThreshold !== 0 ||
-    held.lowerThreshold !== 0
+    held.weight !== wanted.weight ||
+    held.forwarding !== wanted.forwarding ||
+    held.upperThreshold !== wanted.upperThreshold ||
+    held.lowerThreshold !== wanted.lowerThreshold
   );
 }
 
