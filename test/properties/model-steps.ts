@@ -6,7 +6,7 @@ import { endpoint, node, service, slice } from '../support/objects.ts';
 import type { World } from './expected-state.ts';
 
 // Random steps in a small world, so that objects meet: Services of two namespaces on three cluster IPs, two load-balancer addresses and
-// three external ones, one of which the node has at times; six pods on two nodes and in two zones.
+// three external ones, which the node, a load balancer or a cluster IP have at times; three pods on two nodes and in two zones.
 
 /** Something that happens to the cluster or to the node. */
 export type Step =
@@ -60,7 +60,7 @@ const aService: fc.Arbitrary<Service> = fc
     stack: fc.constantFrom('none', 'IPv4', 'IPv4', 'IPv6', 'dual', 'dual'),
     ports: somePorts,
     affinitySeconds: fc.constantFrom(0, 0, 600),
-    externalIPs: some(ip('203.0.113.4'), ...roaming),
+    externalIPs: some(ip('172.30.0.1'), ip('203.0.113.9'), ...roaming),
     loadBalancerIPs: some(ip('203.0.113.9'), ip('fd00:203:113::9'), roaming[0]),
     sourceRanges: some(
       ...[net('0.0.0.0/0'), net('192.168.0.0/24'), net('203.0.113.7/32')],
@@ -89,7 +89,7 @@ const hints = fc.constantFrom<readonly string[]>([], [], ['here'], ['there'], ['
 const anEndpoint = (prefix: string) =>
   fc
     .record({
-      pod: fc.integer({ min: 1, max: 6 }),
+      pod: fc.integer({ min: 1, max: 3 }),
       nodeName: fc.constantFrom('here', 'there'),
       ready: fc.boolean(),
       serving: fc.boolean(),
@@ -117,7 +117,7 @@ const aSlice: fc.Arbitrary<EndpointSlice> = fc
         { minLength: 1, maxLength: 4, selector: (port) => `${port.name} ${port.protocol}` },
       ),
       endpoints: fc.uniqueArray(anEndpoint(prefix), {
-        maxLength: 4,
+        maxLength: 3,
         selector: ({ address }) => address,
       }),
     }),

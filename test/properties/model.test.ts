@@ -61,6 +61,6 @@ test('the kernel holds what the objects alone say, whatever the way there', {
       await stand.stop();
       expect(held).toEqual(expected);
     }),
-    { numRuns: 150 },
+    { numRuns: 120 },
   );
 });
