@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { parseServiceAnnotations } from '../../pkg/config/service-annotations.ts';
+import type { IpAddress } from '../../pkg/ip/address.ts';
 import { openIpvs } from '../../pkg/ipvs/netlink.ts';
 import { Schedulers } from '../../pkg/ipvs/probe.ts';
 import type { Service } from '../../pkg/kube/types.ts';
@@ -7,10 +8,12 @@ import { rotationOf } from '../../pkg/proxy/plan/rotation.ts';
 import { ip } from '../support/addresses.ts';
 import { type Connection, open } from '../support/network/client.ts';
 import { Network } from '../support/network/network.ts';
-import type { Server } from '../support/network/server.ts';
+import { type Server, serve } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
+import { endpoint, service, slice } from '../support/objects.ts';
 import { silence } from '../support/patience.ts';
-import { printAnswer, ShopService, serveAll } from '../support/traffic.ts';
+import { setService, setSlice } from '../support/proxier.ts';
+import { addressOf, printAnswer } from '../support/traffic.ts';
 
 // What a Service asks for by annotations, on the real kernel: changes act on virtual and real servers that stand, under connections
 // that stay.
@@ -20,7 +23,7 @@ const client = network.addClient('client', [ip('203.0.113.7'), ip('2001:db8:203:
 const webs = [1, 2, 3].map((number) =>
   network.addPod(`web${number}`, [ip(`10.0.1.${number}`), ip(`fd00:10:0:1::${number}`)]),
 );
-const shop = new ShopService('web', 1);
+const endpoints = webs.map((host) => endpoint(addressOf(host, 'IPv4')));
 const held: Connection[] = [];
 const leave = network.node.namespace.enter();
 const ipvs = openIpvs({});
@@ -30,7 +33,9 @@ let servers: readonly Server[] = [];
 let proxy: NodeProxy;
 
 beforeAll(() => {
-  servers = webs.flatMap((host) => serveAll(host));
+  servers = webs.map((host) =>
+    serve(host, { protocol: 'TCP', port: 8080, address: addressOf(host, 'IPv4') }),
+  );
 });
 
 afterEach(() => {
@@ -50,31 +55,46 @@ const judgedBy = {
 const serviceOptionsOf = ({ annotations }: Service) =>
   parseServiceAnnotations(annotations, judgedBy);
 
-/** Starts a proxier on a kernel without virtual servers. */
+type Annotations = Readonly<Record<string, string>>;
+
+/** Starts a proxier on a kernel without virtual servers, with the first Service. */
 async function start(nodeName = 'here'): Promise<void> {
   network.node.namespace.run('ipvsadm', '-C');
   proxy = new NodeProxy(network.node.namespace, { serviceOptionsOf, nodeName });
-  proxy.tell(shop.service(), ...shop.slices(...webs));
+  tell(1);
   await proxy.settled();
 }
 
-async function annotate(annotations: Readonly<Record<string, string>>): Promise<void> {
-  proxy.tell(shop.service({ annotations }));
+/** The Service with a number, on 172.30.0.<number>:80/TCP, and its slice. */
+function tell(number: number, annotations: Annotations = {}): void {
+  const name = `web-${number}`;
+  proxy.tell(
+    setService(service({ name, clusterIPs: [vip(number)], annotations })),
+    setSlice(slice(endpoints, { name, serviceName: name })),
+  );
+}
+
+async function annotate(number: number, annotations: Annotations): Promise<void> {
+  tell(number, annotations);
   await proxy.proxier.idle();
 }
 
+function vip(number: number): IpAddress {
+  return ip(`172.30.0.${number}`);
+}
+
 /** Opens a connection by TCP that stays. Who answers it, or why nobody does. */
-async function hold({ vip } = shop): Promise<string> {
-  const [address, port] = [vip.addresses.IPv4, vip.port];
-  const opened = await open(client, { protocol: 'TCP', address, port, patience: silence });
+async function hold(number = 1): Promise<string> {
+  const address = vip(number);
+  const opened = await open(client, { protocol: 'TCP', address, port: 80, patience: silence });
   if ('kind' in opened) return opened.kind;
   held.push(opened);
   return serverOf(await opened.ask());
 }
 
-async function holdMany(count: number, service = shop): Promise<readonly string[]> {
+async function holdMany(count: number, number = 1): Promise<readonly string[]> {
   const names: string[] = [];
-  for (let left = count; left > 0; left--) names.push(await hold(service));
+  for (let left = count; left > 0; left--) names.push(await hold(number));
   return names;
 }
 
@@ -105,7 +125,7 @@ describe('annotations of a Service that stands', () => {
       [{ scheduler: 'mh', 'scheduler-flags': 'mh-fallback' }, '-s mh -b mh-fallback'],
       [{}, '-s rr'],
     ] as const) {
-      await annotate(annotations);
+      await annotate(1, annotations);
       expect(saved()).toBe(`-A -t 172.30.0.1:80 ${options}`);
       expect(await heldServers()).toEqual(names);
     }
@@ -114,12 +134,9 @@ describe('annotations of a Service that stands', () => {
   test.each(
     ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq'].map((name, index) => [name, index + 2] as const),
   )('%s gives all servers the same', async (scheduler, number) => {
-    const other = new ShopService(scheduler, number);
-    const annotations = { scheduler };
-    proxy.tell(other.service({ annotations }), ...other.slices(...webs));
-    await proxy.proxier.idle();
+    await annotate(number, { scheduler });
     expect(saved(number)).toBe(`-A -t 172.30.0.${number}:80 -s ${scheduler}`);
-    const names = await holdMany(6, other);
+    const names = await holdMany(6, number);
     expect(names.toSorted()).toEqual(['web1', 'web1', 'web2', 'web2', 'web3', 'web3']);
   });
 
@@ -128,18 +145,16 @@ describe('annotations of a Service that stands', () => {
       [8, 'lblc'],
       [9, 'lblcr'],
     ] as const) {
-      const other = new ShopService(scheduler, number);
-      proxy.tell(other.service({ annotations: { scheduler } }), ...other.slices(...webs));
-      await proxy.proxier.idle();
+      await annotate(number, { scheduler });
       expect(saved(number)).toContain(` -s ${scheduler}`);
-      const [first, second, third] = await holdMany(3, other);
+      const [first, second, third] = await holdMany(3, number);
       expect(second).toBe(first);
       expect(third).not.toBe(first);
     }
   });
 
   test('twos draws by lot, where the kernel has it; elsewhere rr stays and its owner is told', async () => {
-    await annotate({ scheduler: 'twos' });
+    await annotate(1, { scheduler: 'twos' });
     const isThere = schedulers.has('twos');
     expect(saved()).toBe(`-A -t 172.30.0.1:80 -s ${isThere ? 'twos' : 'rr'}`);
     expect(proxy.reports.annotations.map((text) => text.split(':').pop())).toEqual(
@@ -150,23 +165,19 @@ describe('annotations of a Service that stands', () => {
   });
 
   test('a connection limit keeps new clients from full servers, refuses them where all are full, and cuts nobody', async () => {
-    const other = new ShopService('limited', 10);
-    const limit = async (annotations: Readonly<Record<string, string>>) => {
-      proxy.tell(other.service({ annotations }), ...other.slices(...webs));
-      await proxy.proxier.idle();
-    };
-    await limit({});
-    const first = await holdMany(3, other);
-    await limit({ 'connection-limit': '2' });
+    const number = 10;
+    await annotate(number, {});
+    const first = await holdMany(3, number);
+    await annotate(number, { 'connection-limit': '2' });
     const words = ['-Ln', '-t', '172.30.0.10:80', '--thresholds'];
     const listed = network.node.namespace.run('ipvsadm', ...words);
     expect(listed.match(/10\.0\.1\.\d:8080 +2 +1 /g)).toHaveLength(3);
-    const names = [...first, ...(await holdMany(3, other))];
+    const names = [...first, ...(await holdMany(3, number))];
     expect(names.toSorted()).toEqual(['web1', 'web1', 'web2', 'web2', 'web3', 'web3']);
-    expect(await hold(other)).toMatch(/^(refused|timeout)$/);
+    expect(await hold(number)).toMatch(/^(refused|timeout)$/);
     expect(await heldServers()).toEqual(names);
-    await limit({});
-    expect(names).toContain(await hold(other));
+    await annotate(number, {});
+    expect(names).toContain(await hold(number));
   });
 });
 

@@ -152,7 +152,7 @@ const aDeletion: fc.Arbitrary<Change> = fc.oneof(
 );
 
 /** A change that deletes an object. */
-export function deletion(
+function deletion(
   kind: 'Service' | 'EndpointSlice',
   { namespace: space, name: of }: { namespace: string; name: string },
 ): Change {
