@@ -82,7 +82,8 @@ const parsed = (text: string): ObjectName => {
 test('numbers of reads say the same as sets', () => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 20, maxLength: 40, size: 'max' }), (steps) => {
-      const [real, plain] = [new KnownNames(), new PlainNames()];
+      const real = new KnownNames();
+      const plain = new PlainNames();
       for (const one of steps) {
         carryOut(one, { real, plain });
         expect(summary(real)).toEqual({
