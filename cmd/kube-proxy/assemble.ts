@@ -1,15 +1,18 @@
+import { cleanUp } from '../../pkg/cleanup/cleanup.ts';
 import { parseServiceAnnotations } from '../../pkg/config/service-annotations.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { buildInfo } from '../../pkg/config/version.ts';
 import { ProcIpvsConnections } from '../../pkg/connections/proc.ts';
 import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
+import { isUnsupported } from '../../pkg/errno/errno.ts';
 import { nftGeneration } from '../../pkg/firewall/generation.ts';
 import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
+import { ProgramTables } from '../../pkg/firewall/rule-tables.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import type { Family, IpAddress } from '../../pkg/ip/address.ts';
 import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
 import { loadModule } from '../../pkg/ipvs/module.ts';
-import { openIpvs } from '../../pkg/ipvs/netlink.ts';
+import { type NetlinkIpvs, openIpvs } from '../../pkg/ipvs/netlink.ts';
 import { probeIpvs, Schedulers } from '../../pkg/ipvs/probe.ts';
 import type { Change, Service, Source } from '../../pkg/kube/types.ts';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
@@ -20,6 +23,7 @@ import { NetlinkNeighbours } from '../../pkg/neighbours/netlink.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import { printTraceEvent, type TraceEvent } from '../../pkg/netlink/trace.ts';
+import { NetlinkNftTables } from '../../pkg/nftables/netlink.ts';
 import { applyConntrackLimits } from '../../pkg/node/conntrack-settings.ts';
 import { applyIpvsTimeouts } from '../../pkg/node/ipvs-timeouts.ts';
 import { applyOomScore } from '../../pkg/node/oom-score.ts';
@@ -78,6 +82,39 @@ export async function initialise({ config, log }: ProgramOptions): Promise<void>
   const { kernel, close } = await openKernel(shared);
   await servedFamilies(shared, kernel.firewall);
   close();
+}
+
+/** Takes away what every mode of kube-proxy left in the kernel. True if nothing of it is there any more. */
+export async function cleanUpNode({
+  config,
+  log,
+}: Omit<ProgramOptions, 'configFile'>): Promise<boolean> {
+  const ipvs = openIpvsIfThere();
+  const netfilter = openConnection(NETLINK_NETFILTER, { echo: true });
+  const route = openConnection(NETLINK_ROUTE);
+  const kernel = {
+    ipvs,
+    ipsets: new NetlinkIpSets(netfilter),
+    links: new NetlinkLinks(route),
+    rules: new ProgramTables(),
+    firewall: new RestoreFirewall({ generation: nftGeneration(netfilter), log }),
+    nftTables: new NetlinkNftTables(netfilter),
+  };
+  try {
+    return await cleanUp(kernel, { excluded: config.excludeCIDRs, log, clock: systemClock });
+  } finally {
+    for (const opened of [ipvs, netfilter, route]) opened?.close();
+  }
+}
+
+/** Where the module is not loaded, there is no virtual server, and none is loaded for asking. */
+function openIpvsIfThere(): NetlinkIpvs | undefined {
+  try {
+    return openIpvs();
+  } catch (error) {
+    if (isUnsupported(error)) return undefined;
+    throw error;
+  }
 }
 
 /** Builds the program. Throws if the way to the API server is not known. */

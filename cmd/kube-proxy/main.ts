@@ -49,13 +49,13 @@ switch (command.action) {
 /** Does what flags and file ask for, and ends the process. */
 async function run(given: GivenFlags): Promise<void> {
   nameProcess(process.argv.slice(2));
-  if (given.values['--cleanup'] === true) fail('--cleanup is not supported yet');
   const loaded = await loadConfiguration(given);
   const { settings } = loaded;
   startLog(settings);
   const target = settings['--write-config-to'];
   try {
-    if (target === '') await serve(loaded, given);
+    if (settings['--cleanup']) await cleanUp(loaded);
+    else if (target === '') await serve(loaded, given);
     else {
       tell(loaded.notices);
       writeFileSync(target, printYaml(documentOf(settings)));
@@ -86,6 +86,15 @@ async function serve(loaded: Loaded, given: GivenFlags): Promise<void> {
   log.info('starting', { version, node: config.nodeName, objects: config.source.type });
   tell(loaded.notices);
   await program.run(signal);
+}
+
+/** Takes away what a kube-proxy leaves; ends the process with status 1 if something of it stays. */
+async function cleanUp({ settings, notices }: Loaded): Promise<void> {
+  tell(notices);
+  const { cleanUpNode } = await import('./assemble.ts');
+  const config = effective(settings, hostname());
+  if (!(await cleanUpNode({ config, log }))) fail('not everything of kube-proxy could be removed');
+  log.info('nothing of kube-proxy is left', { version });
 }
 
 /** Flags and file together; ends the process if something is wrong with them, or with the command line before. */

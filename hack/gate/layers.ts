@@ -10,7 +10,7 @@ import { cruise, type ICruiseResult, type IForbiddenRuleType } from 'dependency-
 /** Folders of `pkg/` whose face (the file named after the folder) speaks of one part of the kernel. */
 const kernelFolders = [
   ...['connections', 'conntrack', 'firewall', 'ipset', 'ipvs'],
-  ...['links', 'neighbours', 'reset', 'sysctl'],
+  ...['links', 'neighbours', 'nftables', 'reset', 'sysctl'],
 ];
 const faces = kernelFolders.map((folder) => `^pkg/${folder}/${folder}[.]ts$`);
 const bottom = [folder('errno'), folder('ip')];
@@ -48,6 +48,18 @@ const layers: readonly Layer[] = [
   },
   ...kubeRooms(),
   ...proxyRooms(),
+  {
+    name: 'cleanup',
+    from: folder('cleanup'),
+    may: [
+      ...faces,
+      '^pkg/firewall/saved-(rule|match)[.]ts$',
+      '^pkg/proxy/(desired|observed)/',
+      folder('log'),
+      folder('runner'),
+      ...bottom,
+    ],
+  },
   {
     name: 'trace',
     from: folder('trace'),

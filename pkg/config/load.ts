@@ -1,5 +1,6 @@
 import { parseAddress } from '../ip/address.ts';
 import type { GivenFlags } from './command-line.ts';
+import { isUpstreamMode } from './fields/proxy.ts';
 import { defaultPorts } from './fields/servers.ts';
 import { type AnyField, defaults, fields, type Path, type Settings, settingsOf } from './fields.ts';
 import { type FileContent, readConfigFile } from './file.ts';
@@ -30,7 +31,7 @@ interface Said {
 export function load(given: GivenFlags, file: string | undefined): Loaded {
   const content = file === undefined ? undefined : readConfigFile(file);
   const said = content === undefined ? flagsAlone(given) : flagsAndFile(given, content);
-  const settings = complete(said.values);
+  const settings = complete(forCleanup(said.values));
   const violations = [...(content?.violations ?? []), ...validate(settings)];
   return {
     settings: resolve(settings),
@@ -38,6 +39,12 @@ export function load(given: GivenFlags, file: string | undefined): Loaded {
     fromFlags: said.fromFlags,
     notices: notices({ given, settings, content, fromFlags: said.fromFlags }),
   };
+}
+
+/** A clean-up removes what every mode left, so it is asked for with any mode: that of upstream's other modes does not matter. */
+function forCleanup(values: Partial<Settings>): Partial<Settings> {
+  const { '--cleanup': isCleanup = false, mode = '' } = values;
+  return isCleanup && isUpstreamMode(mode) ? { ...values, mode: 'ipvs' } : values;
 }
 
 function flagsAlone({ values }: GivenFlags): Said {

@@ -111,3 +111,33 @@ export interface Firewall {
   /** Removes the jumps, then empties and deletes the chains; what is missing is no error. */
   remove(family: Family, ruleset: Ruleset): Promise<void>;
 }
+
+/** Where rules stand: the tables of one family in one of the kernel's two packet filters, each of which can hold rules at once. */
+export interface RulePlace {
+  readonly family: Family;
+  readonly flavour: 'nft' | 'legacy';
+}
+
+/** Everything that stands in one place, as `iptables-save` printed it; `parseChains` reads it. */
+export interface PrintedRules extends RulePlace {
+  readonly text: string;
+}
+
+/** What is taken out of one table. */
+export interface RuleRemoval {
+  readonly table: string;
+  /** Single rules, each from `-A` on as it was printed. */
+  readonly rules: readonly string[];
+  /** Chains that are emptied. */
+  readonly emptied: readonly string[];
+  /** Chains that are deleted; they must be among those that are emptied, and no other rule may refer to them. */
+  readonly deleted: readonly string[];
+}
+
+/** The rules of everybody in this network namespace, for whoever cleans up after another program. */
+export interface RuleTables {
+  /** What stands in every place that this machine has programs for; nothing of those that were never used. Throws if one cannot be read. */
+  read(): Promise<readonly PrintedRules[]>;
+  /** Takes rules and chains out, all tables in one call. Waits for the lock of iptables; a rule or chain that is not there is an error. */
+  remove(place: RulePlace, removals: readonly RuleRemoval[]): Promise<void>;
+}

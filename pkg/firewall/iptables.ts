@@ -102,7 +102,7 @@ function runReading(machine: Machine, [program, ...parameters]: readonly [string
 }
 
 /** The kernel was not built with nf_tables, or not with this family of it. */
-function lacksFlavour(stderr: string): boolean {
+export function lacksFlavour(stderr: string): boolean {
   return (
     /not supported/i.test(stderr) || /(generation id|initialize nft): Invalid arg/.test(stderr)
   );

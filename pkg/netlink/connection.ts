@@ -4,10 +4,18 @@ import { Channel, type ChannelOptions, unfit } from './channel.ts';
 import { codeOf } from './codes.ts';
 import { Dumper, type DumpOptions } from './dump.ts';
 import type { Command, ErrorReply } from './message.ts';
+import { beginTransaction, endTransaction } from './netfilter.ts';
 import { type DatagramSocket, NetlinkSocket, type SocketOptions } from './socket.ts';
 
 /** How a connection is opened. `timeout` is 3 s by default. */
 export interface ConnectionOptions extends SocketOptions, Partial<ChannelOptions> {}
+
+/** One request, with what it is called in errors. */
+export interface OneRequest<Request> {
+  readonly command: Command<Request, unknown>;
+  readonly value: Request;
+  readonly operation: string;
+}
 
 const answerTimeout = 3_000; // ms
 /** Room for a full batch of large messages, and for the errors of a batch that fails whole. */
@@ -67,6 +75,31 @@ export class Connection {
     if (errno !== 0) throw new KernelError(operation, codeOf(errno));
     for (const reply of refusals) throw this.#channel.refusal(operation, reply);
     return replies;
+  }
+
+  /** Carries out one request of a netfilter subsystem that takes transactions only (nf_tables); throws KernelError. */
+  transaction<Request>(
+    subsystem: number,
+    { command, value, operation }: OneRequest<Request>,
+  ): void {
+    const { writer } = this.#channel;
+    const edge = { value: { family: 0, subsystem }, flags: 0 };
+    writer.truncate(0);
+    this.#channel.put(beginTransaction, { ...edge, position: 0 });
+    const last = writer.length;
+    try {
+      this.#channel.put(command, { value, flags: 0, position: 1 });
+    } catch (error) {
+      throw unfit(operation, error);
+    }
+    // The kernel acknowledges no end of a transaction: the answer to the request is the last one.
+    this.#channel.put(endTransaction, { ...edge, position: 1 });
+    const refusals: ErrorReply[] = [];
+    const onError = (_: number, reply: ErrorReply) => refusals.push(reply);
+    const exchange = { length: writer.length, count: 2, last };
+    const errno = this.#channel.exchange(exchange, { onError, onReply() {} });
+    for (const reply of refusals) throw this.#channel.refusal(operation, reply);
+    if (errno !== 0) throw new KernelError(operation, codeOf(errno));
   }
 
   /**

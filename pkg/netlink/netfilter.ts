@@ -1,4 +1,4 @@
-import { type Codec, padding, u8 } from '../wire/codec.ts';
+import { type Codec, padding, u8, u16be } from '../wire/codec.ts';
 import { struct } from '../wire/struct.ts';
 import type { TableCommand } from './message.ts';
 
@@ -35,4 +35,15 @@ export function netfilterCommand<Request, Reply>(row: {
     request: netfilterMessage(row.request),
     reply: netfilterMessage(row.reply),
   };
+}
+
+/** nfgenmsg alone, with the subsystem that a transaction is for. */
+const transactionEdge = struct({ family: u8, version: padding(1), subsystem: u16be });
+
+/** NFNL_MSG_BATCH_BEGIN and NFNL_MSG_BATCH_END of linux/netfilter/nfnetlink.h: what stands between them is done as a whole or not at all. */
+export const beginTransaction = edge('NFNL_MSG_BATCH_BEGIN', 0x10);
+export const endTransaction = edge('NFNL_MSG_BATCH_END', 0x11);
+
+function edge(name: string, type: number) {
+  return { name, type, flags: 0, request: transactionEdge, reply: transactionEdge };
 }

@@ -7,12 +7,15 @@ import * as links from '../../pkg/links/schema.ts';
 import * as neighbours from '../../pkg/neighbours/schema.ts';
 import { extendedAck } from '../../pkg/netlink/extended-ack.ts';
 import { controlAttributes } from '../../pkg/netlink/generic.ts';
+import * as netfilter from '../../pkg/netlink/netfilter.ts';
+import * as nftables from '../../pkg/nftables/schema.ts';
 import * as reset from '../../pkg/reset/schema.ts';
 import type { Codec } from '../../pkg/wire/codec.ts';
 
 /** Every schema of the program: a schema file joins by being imported here. */
 export const schemas: readonly (readonly [string, Codec<unknown>])[] = [
   ...codecsOf('netlink', { extendedAck, controlAttributes }),
+  ...codecsOf('netlink', netfilter),
   ...codecsOf('ipvs', ipvs),
   ...codecsOf('ipvs', ipvsCommands),
   ...codecsOf('ipset', ipset),
@@ -20,6 +23,7 @@ export const schemas: readonly (readonly [string, Codec<unknown>])[] = [
   ...codecsOf('links', links),
   ...codecsOf('conntrack', conntrack),
   ...codecsOf('neighbours', neighbours),
+  ...codecsOf('nftables', nftables),
   ...codecsOf('reset', reset),
 ];
 

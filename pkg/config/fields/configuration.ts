@@ -1,4 +1,4 @@
-import { field, notYet } from '../field.ts';
+import { field } from '../field.ts';
 import { bool, text, versionRequest } from '../value-types.ts';
 
 const group = 'Configuration and questions';
@@ -21,8 +21,7 @@ export const configurationFields = {
     flag: 'cleanup',
     countsBesideFile: true,
     group,
-    help: 'Remove what every mode left in the kernel, and exit.',
-    support: notYet('the program ends with status 1'),
+    help: 'Remove what every mode left in the kernel, and exit; with status 1 if something of it stays.',
   }),
   '--init-only': field(bool, {
     flag: 'init-only',

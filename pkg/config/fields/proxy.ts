@@ -57,11 +57,16 @@ export const proxyFields = {
 
 function checkMode(mode: string) {
   if (mode === '' || mode === 'ipvs') return [];
-  if (mode === 'iptables' || mode === 'nftables') {
+  if (isUpstreamMode(mode)) {
     const message = `this program knows ipvs only: set ipvs here, or run upstream's kube-proxy for ${mode}`;
     return [{ message }];
   }
   return [{ message: 'must be ipvs or blank' }];
+}
+
+/** Whether a mode is one that upstream's kube-proxy has and this program has not. */
+export function isUpstreamMode(mode: string): boolean {
+  return mode === 'iptables' || mode === 'nftables';
 }
 
 function isNodeNetwork(value: string): boolean {

@@ -1,0 +1,121 @@
+import { isExists, isNotFound, isUnsupported } from '../errno/errno.ts';
+import type { Firewall, PrintedRules, RuleTables } from '../firewall/firewall.ts';
+import { type IpAddress, isIPv6LinkLocal, isLoopback } from '../ip/address.ts';
+import { type Entry, entryKey, type IpSets } from '../ipset/ipset.ts';
+import type { Ipvs, RealServer, VirtualServer } from '../ipvs/ipvs.ts';
+import type { Links } from '../links/links.ts';
+import { errorText } from '../log/error-text.ts';
+import type { NftTableId, NftTables } from '../nftables/nftables.ts';
+import { deviceName } from '../proxy/desired/device.ts';
+import { proxySets } from './names.ts';
+
+/** Every part of the kernel that a kube-proxy leaves something in. */
+export interface CleanedKernel {
+  /** `undefined` where the kernel has no IPVS: then it has no virtual servers either. */
+  readonly ipvs: Ipvs | undefined;
+  readonly ipsets: IpSets;
+  readonly links: Links;
+  readonly rules: RuleTables;
+  /** Takes our own rules out of tables that {@link rules} cannot print. */
+  readonly firewall: Pick<Firewall, 'remove'>;
+  readonly nftTables: NftTables;
+}
+
+/** A virtual server of anybody's. */
+export interface FoundServer {
+  readonly virtualServer: VirtualServer;
+  readonly realServers: readonly RealServer[];
+}
+
+/** The device kube-ipvs0, and whether it is a dummy device, as kube-proxy makes it. */
+export type FoundDevice = 'dummy' | 'other' | 'none';
+
+/** What was found. A part that could not be read is `undefined`, and what depends on it is left alone. */
+export interface Found {
+  readonly virtualServers: readonly FoundServer[] | undefined;
+  readonly device: FoundDevice | undefined;
+  /** Addresses of the device, and of all other devices without loopback and link-local ones. */
+  readonly addresses:
+    | { readonly bound: readonly IpAddress[]; readonly node: readonly IpAddress[] }
+    | undefined;
+  /** Sets with a name of ours, with their entries; a set of an odd type has none. */
+  readonly sets: ReadonlyMap<string, ReadonlyMap<string, Entry>> | undefined;
+  readonly rules: readonly PrintedRules[] | undefined;
+  readonly nftTables: readonly NftTableId[] | undefined;
+  /** Why parts could not be read. */
+  readonly problems: readonly string[];
+}
+
+/** Reads everything that could be left of a kube-proxy. What the kernel does not have at all is empty; no failure reads so. */
+export async function find(kernel: CleanedKernel): Promise<Found> {
+  const { ipvs, links, rules, nftTables } = kernel;
+  const problems: string[] = [];
+  const attempt = async <T>(read: () => T | Promise<T>, missing: T): Promise<T | undefined> => {
+    try {
+      return await read();
+    } catch (error) {
+      if (isUnsupported(error)) return missing;
+      problems.push(errorText(error));
+      return undefined;
+    }
+  };
+  return {
+    virtualServers: await attempt(() => (ipvs === undefined ? [] : readServers(ipvs)), []),
+    device: await attempt(() => findDevice(links), 'none'),
+    addresses: await attempt(() => readAddresses(links), { bound: [], node: [] }),
+    sets: await attempt(() => readSets(kernel.ipsets), new Map()),
+    rules: await attempt(() => rules.read(), []),
+    nftTables: await attempt(() => nftTables.tables(), []),
+    problems,
+  };
+}
+
+async function readServers(ipvs: Ipvs): Promise<readonly FoundServer[]> {
+  const found: FoundServer[] = [];
+  for (const virtualServer of await ipvs.virtualServers())
+    found.push({ virtualServer, realServers: await ipvs.realServers(virtualServer) });
+  return found;
+}
+
+function findDevice(links: Links): FoundDevice {
+  if (!links.hasLink(deviceName)) return 'none';
+  try {
+    links.ensureDummy(deviceName); // finds it, and refuses one of another kind
+    return 'dummy';
+  } catch (error) {
+    if (isExists(error)) return 'other';
+    throw error;
+  }
+}
+
+async function readAddresses(links: Links): Promise<NonNullable<Found['addresses']>> {
+  const bound: IpAddress[] = [];
+  const node: IpAddress[] = [];
+  for (const { link, address } of await links.addresses()) {
+    if (isLoopback(address) || isIPv6LinkLocal(address)) continue;
+    (link === deviceName ? bound : node).push(address);
+  }
+  return { bound, node };
+}
+
+async function readSets(ipsets: IpSets): Promise<NonNullable<Found['sets']>> {
+  ipsets.protocol(); // says in words that a kernel has no ipset
+  const found = new Map<string, ReadonlyMap<string, Entry>>();
+  for (const { header } of await ipsets.sets()) {
+    if (!proxySets.has(header.name)) continue;
+    const entries = header.type === 'other' ? [] : await entriesOf(ipsets, header.name);
+    if (entries !== undefined)
+      found.set(header.name, new Map(entries.map((entry) => [entryKey(entry), entry])));
+  }
+  return found;
+}
+
+/** `undefined` if somebody has destroyed the set meanwhile. */
+async function entriesOf(ipsets: IpSets, name: string): Promise<readonly Entry[] | undefined> {
+  try {
+    return await ipsets.entries(name);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,54 @@
+import type { Prefix } from '../ip/prefix.ts';
+import { deviceName } from '../proxy/desired/device.ts';
+import { Mirror } from '../proxy/observed/mirror.ts';
+import { isOurs } from '../proxy/observed/ownership.ts';
+import type { Found } from './found.ts';
+import { nftTableName } from './names.ts';
+import type { CleanupOperation, CleanupPlan } from './operation.ts';
+import { planRules } from './plan-rules.ts';
+
+/** What to take away of what was found, and in which order. Virtual servers in the excluded networks are somebody else's. */
+export function planCleanup(
+  found: Found,
+  { excluded }: { excluded: readonly Prefix[] },
+): CleanupPlan {
+  const { kept, operations, unreadable } = planRules(found.rules ?? []);
+  const { device, nftTables = [], sets } = found;
+  // Where it cannot be told which virtual servers are ours, what tells it is kept for the next attempt.
+  const servers = planServers(found, excluded);
+  const isTold = servers !== undefined;
+  return {
+    operations: [
+      ...(servers ?? []),
+      ...(isTold && device === 'dummy'
+        ? [{ kind: 'deleteDevice', name: deviceName } as const]
+        : []),
+      ...operations,
+      ...nftTables
+        .filter(({ name }) => name === nftTableName)
+        .map((table) => ({ kind: 'deleteNftTable', table }) as const),
+      ...(isTold && sets !== undefined
+        ? [...sets.keys()].map((name) => ({ kind: 'destroySet', name }) as const)
+        : []),
+    ],
+    kept: [...(device === 'other' ? [`${deviceName}: it is no dummy device`] : []), ...kept],
+    unreadable,
+  };
+}
+
+function planServers(
+  { virtualServers, addresses, sets }: Found,
+  excluded: readonly Prefix[],
+): readonly CleanupOperation[] | undefined {
+  if (virtualServers === undefined || addresses === undefined || sets === undefined)
+    return undefined;
+  const mirror = new Mirror();
+  mirror.recordAddresses(new Set(addresses.bound));
+  mirror.recordNodeAddresses(new Set(addresses.node));
+  for (const [name, entries] of sets) mirror.recordSet(name, new Map(entries));
+  return virtualServers
+    .filter(({ virtualServer, realServers }) =>
+      isOurs(virtualServer, { mirror, excluded, realServers }),
+    )
+    .map(({ virtualServer }) => ({ kind: 'deleteVirtualServer', virtualServer }));
+}

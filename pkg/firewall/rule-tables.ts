@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { families } from '../ip/address.ts';
+import { isTransient, restoreError } from './errors.ts';
+import {
+  isLockHeld,
+  type PrintedRules,
+  type RulePlace,
+  type RuleRemoval,
+  type RuleTables,
+} from './firewall.ts';
+import {
+  baseName,
+  type Flavour,
+  isAtLeast,
+  lacksFlavour,
+  type Machine,
+  probeVersion,
+} from './iptables.ts';
+import { thisMachine } from './machine.ts';
+
+/** How this machine's iptables is reached. */
+export interface ProgramTablesOptions {
+  readonly machine?: Machine;
+  readonly pause?: (milliseconds: number) => Promise<void>;
+}
+
+/** How long one program may take, in milliseconds: the rules of a large cluster in iptables mode are some 100,000. */
+const programTimeout = 300_000;
+
+/** How often a removal is tried while another program holds the lock or is faster, and the pause between, in milliseconds. */
+const attempts = 60;
+const attemptPause = 500;
+
+const flavours: readonly Flavour[] = ['nft', 'legacy'];
+
+/** The tables of both flavours, through the programs of iptables. */
+export class ProgramTables implements RuleTables {
+  readonly #machine: Machine;
+  readonly #pause: (milliseconds: number) => Promise<void>;
+
+  constructor({ machine = thisMachine, pause = sleep }: ProgramTablesOptions = {}) {
+    this.#machine = machine;
+    this.#pause = pause;
+  }
+
+  async read(): Promise<readonly PrintedRules[]> {
+    const found: PrintedRules[] = [];
+    for (const family of families) {
+      for (const flavour of flavours) {
+        const text = await this.#readPlace({ family, flavour });
+        if (text !== undefined) found.push({ family, flavour, text });
+      }
+    }
+    return found;
+  }
+
+  async remove(place: RulePlace, removals: readonly RuleRemoval[]): Promise<void> {
+    const program = await this.#program(place);
+    const operation = `remove ${place.family} rules of ${place.flavour}`;
+    const input = removalInput(removals);
+    if (input.text === '' || program === undefined) return;
+    const wait = isAtLeast(program.version, [1, 6, 2]) ? ['-w', '1'] : [];
+    for (let attempt = 1; ; attempt++) {
+      const result = await this.#machine.run(`${program.name}-restore`, ['--noflush', ...wait], {
+        input: input.text,
+        timeout: programTimeout,
+      });
+      if (result.status === 0) return;
+      const error = restoreError(operation, input, result);
+      if (attempt >= attempts || !(isLockHeld(error) || isTransient(result))) throw error;
+      await this.#pause(attemptPause);
+    }
+  }
+
+  /** What stands in a place; `undefined` where nobody ever put anything, or where the machine has no program for it. */
+  async #readPlace(place: RulePlace): Promise<string | undefined> {
+    const { family, flavour } = place;
+    if (flavour === 'legacy' && (await this.#machine.legacyTables(family)).length === 0)
+      return undefined;
+    const program = await this.#program(place);
+    if (program === undefined) return undefined;
+    const result = await this.#machine.run(`${program.name}-save`, [], { timeout: programTimeout });
+    if (result.status === 0) return result.stdout;
+    if (lacksFlavour(result.stderr)) return undefined;
+    throw restoreError(`read ${family} rules of ${flavour}`, { text: '', lines: [] }, result);
+  }
+
+  /** The programs of a flavour, by the name that all of them begin with: `iptables-nft`, or `iptables` where that is of the flavour. */
+  async #program({ family, flavour }: RulePlace) {
+    const machine = this.#machine;
+    const base = baseName(family);
+    const infix = (await machine.hasProgram(`${base}-${flavour}-restore`)) ? `-${flavour}` : '';
+    if (infix === '' && !(await machine.hasProgram(`${base}-restore`))) return undefined;
+    const version = await probeVersion(machine, { family, infix, pause: this.#pause });
+    const isNft = version.line.includes('nf_tables');
+    if (infix === '' && isNft !== (flavour === 'nft')) return undefined;
+    return { name: `${base}${infix}`, version };
+  }
+}
+
+/** What `iptables-restore --noflush` is to do; tables of which nothing goes are left out, as naming one would create it. */
+function removalInput(removals: readonly RuleRemoval[]): {
+  text: string;
+  lines: readonly string[];
+} {
+  const lines = removals.flatMap(({ table, rules, emptied, deleted }) => {
+    const own = [
+      ...emptied.map((chain) => `:${chain} - [0:0]`),
+      ...rules.map((rule) => `-D${rule.slice(2)}`),
+      ...deleted.map((chain) => `-X ${chain}`),
+    ];
+    return own.length === 0 ? [] : [`*${table}`, ...own, 'COMMIT'];
+  });
+  return { lines, text: lines.map((line) => `${line}\n`).join('') };
+}

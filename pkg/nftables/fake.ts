@@ -1,0 +1,27 @@
+import { KernelError } from '../errno/errno.ts';
+import { type NftTableId, type NftTables, printNftTable } from './nftables.ts';
+
+/** nf_tables in memory: names of tables alone. */
+export class FakeNftTables implements NftTables {
+  readonly #tables = new Map<string, NftTableId>();
+
+  /** Somebody makes a table. */
+  addTable(table: NftTableId): void {
+    this.#tables.set(printNftTable(table), table);
+  }
+
+  async tables(): Promise<readonly NftTableId[]> {
+    return [...this.#tables.values()];
+  }
+
+  deleteTable(table: NftTableId): void {
+    const name = printNftTable(table);
+    if (!this.#tables.delete(name))
+      throw new KernelError(`delete nf_tables table ${name}`, 'ENOENT');
+  }
+
+  /** The tables, one a line, as `nft list tables` prints them. */
+  dump(): string {
+    return [...this.#tables.keys()].map((name) => `table ${name}\n`).join('');
+  }
+}

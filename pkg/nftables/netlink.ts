@@ -1,0 +1,48 @@
+import { errnoOf, KernelError } from '../errno/errno.ts';
+import type { Family } from '../ip/address.ts';
+import type { Connection } from '../netlink/connection.ts';
+import { NFNL_SUBSYS_NFTABLES } from '../netlink/netfilter.ts';
+import { type NftTableId, type NftTables, printNftTable } from './nftables.ts';
+import { deleteTable, getTable, NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_UNSPEC } from './schema.ts';
+
+/** nf_tables over a connection of NETLINK_NETFILTER. Whoever opened it closes it. */
+export class NetlinkNftTables implements NftTables {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  async tables(): Promise<readonly NftTableId[]> {
+    const operation = 'list the tables of nf_tables';
+    const request = { family: NFPROTO_UNSPEC, body: {} };
+    const replies = await this.#connection.list(getTable, request, operation).catch((error) => {
+      throw asMissing(operation, error);
+    });
+    return replies.flatMap(({ family: number, body: { name } }): readonly NftTableId[] => {
+      const family = familyOf(number);
+      return name === undefined || family === undefined ? [] : [{ family, name }];
+    });
+  }
+
+  deleteTable(id: NftTableId): void {
+    const family = id.family === 'IPv4' ? NFPROTO_IPV4 : NFPROTO_IPV6;
+    this.#connection.transaction(NFNL_SUBSYS_NFTABLES, {
+      command: deleteTable,
+      value: { family, body: { name: id.name } },
+      operation: `delete nf_tables table ${printNftTable(id)}`,
+    });
+  }
+}
+
+function familyOf(number: number): Family | undefined {
+  if (number === NFPROTO_IPV4) return 'IPv4';
+  return number === NFPROTO_IPV6 ? 'IPv6' : undefined;
+}
+
+/** EINVAL is nfnetlink's word for a subsystem that no module has registered. */
+function asMissing(operation: string, error: unknown): unknown {
+  if (errnoOf(error) !== 'EINVAL') return error;
+  const detail = 'the kernel has no nf_tables';
+  return new KernelError(operation, 'EOPNOTSUPP', { detail, cause: error });
+}
