@@ -61,7 +61,10 @@ describe.concurrent('what cannot work is said in one line, with status 1', () =>
       'unknown flag --bogus; --config /nonexistent: ENOENT: no such file or directory',
     ],
     [['start'], 'unexpected argument "start"'],
-    [['--cleanup', '--proxy-mode=ipvs'], '--cleanup is not supported yet\n'],
+    [
+      ['--cleanup', '--proxy-mode=userspace'],
+      '--proxy-mode: KubeProxyConfiguration.mode: Invalid value: "userspace": must be ipvs or blank\n',
+    ],
     [['--config=/nonexistent'], '--config /nonexistent: ENOENT: no such file or directory'],
     [[`--config=${folder}`], `--config ${folder}: is no file\n`],
     [[`--config=${broken}`], `--config ${broken}: is no YAML at line 1: BAD_INDENT\n`],

@@ -221,3 +221,19 @@ test('flags that decided are known, so that an error can name them', () => {
     new Set(['logging.verbosity']),
   );
 });
+
+describe('a clean-up is asked for with any mode', () => {
+  const modes = ['', 'ipvs', 'iptables', 'nftables'];
+  test.each(modes.flatMap((file) => modes.map((flag) => [file, flag] as const)))(
+    'file %j, flag %j',
+    (file, flag) => {
+      const argv = ['--cleanup', '--config=/c', `--proxy-mode=${flag}`];
+      expect(loaded({ argv, file: `mode: "${file}"` }).violations).toEqual([]);
+      expect(loaded({ argv: ['--cleanup', `--proxy-mode=${flag}`] }).violations).toEqual([]);
+    },
+  );
+  test('but not with one that nobody has, and a start still knows ipvs only', () => {
+    expect(loaded({ argv: ['--cleanup', '--proxy-mode=userspace'] }).violations).toHaveLength(1);
+    expect(loaded({ argv: ['--proxy-mode=iptables'] }).violations).toHaveLength(1);
+  });
+});

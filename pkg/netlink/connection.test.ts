@@ -52,6 +52,36 @@ function spin(milliseconds: number): void {
   while (performance.now() < end);
 }
 
+describe('transaction', () => {
+  function transact(connection: Connection): void {
+    connection.transaction(10, { command: read, value: 7, operation: 'change it' });
+  }
+
+  test('the request stands between begin and end, and it alone asks for an answer', () => {
+    const socket = scriptedSocket([[errorAnswer(0, 1)]]);
+    transact(connect(socket));
+    const sent = socket.sent[0] ?? new Uint8Array(0);
+    const view = new DataView(sent.buffer);
+    const messages: string[] = [];
+    for (let at = 0; at < sent.length; at += (view.getUint32(at, true) + 3) & ~3)
+      messages.push(`${view.getUint16(at + 4, true)} ${view.getUint16(at + 6, true)}`);
+    expect(messages).toEqual(['16 1', '20 5', '17 1']);
+  });
+
+  test('a refusal of the request or of the whole is an error', () => {
+    const refused = connect(scriptedSocket([[errorAnswer(ENOENT, 1)]]));
+    expect(() => transact(refused)).toThrow('change it: ENOENT');
+    const forbidden = connect(scriptedSocket([[errorAnswer(EPERM)]]));
+    expect(() => transact(forbidden)).toThrow('change it: EPERM');
+  });
+
+  test('a lost answer is one too, and what is late is not taken for the next', () => {
+    const connection = connect(scriptedSocket([[], [errorAnswer(ENOENT, -1), errorAnswer(0, 1)]]));
+    expect(() => transact(connection)).toThrow('change it: ETIMEDOUT');
+    transact(connection);
+  });
+});
+
 describe('request', () => {
   test('what comes before the acknowledgement is the answer', () => {
     const connection = connect(scriptedSocket([[part(7), part(8), errorAnswer(0)]]));
