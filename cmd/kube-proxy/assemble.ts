@@ -9,6 +9,8 @@ import { nftGeneration } from '../../pkg/firewall/generation.ts';
 import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
 import { ProgramTables } from '../../pkg/firewall/rule-tables.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
+import { abstractNames } from '../../pkg/instance/abstract-names.ts';
+import { type HeldName, waitForTurn } from '../../pkg/instance/instance.ts';
 import type { Family, IpAddress } from '../../pkg/ip/address.ts';
 import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
 import { loadModule } from '../../pkg/ipvs/module.ts';
@@ -82,6 +84,14 @@ export async function initialise({ config, log }: ProgramOptions): Promise<void>
   const { kernel, close } = await openKernel(shared);
   await servedFamilies(shared, kernel.firewall);
   close();
+}
+
+/** Waits until no other kube-proxy works on this node; its place is this process's until what is returned is closed. */
+export async function takeOver(options: {
+  log: Logger;
+  signal: AbortSignal;
+}): Promise<HeldName | undefined> {
+  return await waitForTurn({ ...options, names: abstractNames, clock: systemClock });
 }
 
 /** Takes away what every mode of kube-proxy left in the kernel. True if nothing of it is there any more. */

@@ -49,6 +49,11 @@ const layers: readonly Layer[] = [
   ...kubeRooms(),
   ...proxyRooms(),
   {
+    name: 'instance',
+    from: folder('instance'),
+    may: ['^pkg/netlink/(libc|codes)[.]ts$', folder('log'), folder('runner'), ...bottom],
+  },
+  {
     name: 'cleanup',
     from: folder('cleanup'),
     may: [

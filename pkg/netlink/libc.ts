@@ -19,6 +19,14 @@ export const socket: (domain: number, type: number, protocol: number) => number 
 export const bind: (fd: number, address: Uint8Array, length: number) => number = libc.func(
   'int bind(int fd, const void *address, uint32_t length)',
 );
+/** listen(2): at most `backlog` connections wait to be accepted. */
+export const listen: (fd: number, backlog: number) => number = libc.func(
+  'int listen(int fd, int backlog)',
+);
+/** accept4(2) without the peer's address: a new descriptor. */
+export const accept = acceptWithoutAddress(
+  libc.func('int accept4(int fd, void *address, void *length, int flags)'),
+);
 /** connect(2): to the kernel, pid 0, so that nobody else can send. */
 export const connect: (fd: number, address: Uint8Array, length: number) => number = libc.func(
   'int connect(int fd, const void *address, uint32_t length)',
@@ -66,6 +74,12 @@ export const poll: (descriptors: Uint8Array, count: number, timeout: number) => 
 export const close: (fd: number) => number = libc.func('int close(int fd)');
 /** Acts on the calling thread only: enter and leave within one synchronous stretch. */
 export const setns: (fd: number, type: number) => number = libc.func('int setns(int fd, int type)');
+
+function acceptWithoutAddress(
+  accept4: (fd: number, address: null, length: null, flags: number) => number,
+): (fd: number, flags: number) => number {
+  return (fd, flags) => accept4(fd, null, null, flags);
+}
 
 /** The errno of the last call above that failed. */
 export function errno(): number {

@@ -40,8 +40,9 @@ export function netfilterCommand<Request, Reply>(row: {
 /** nfgenmsg alone, with the subsystem that a transaction is for. */
 const transactionEdge = struct({ family: u8, version: padding(1), subsystem: u16be });
 
-/** NFNL_MSG_BATCH_BEGIN and NFNL_MSG_BATCH_END of linux/netfilter/nfnetlink.h: what stands between them is done as a whole or not at all. */
+/** Number from linux/netfilter/nfnetlink.h. What stands between it and {@link endTransaction} is done as a whole or not at all. */
 export const beginTransaction = edge('NFNL_MSG_BATCH_BEGIN', 0x10);
+/** Number from linux/netfilter/nfnetlink.h. The kernel carries out what it stands behind, and does not acknowledge it. */
 export const endTransaction = edge('NFNL_MSG_BATCH_END', 0x11);
 
 function edge(name: string, type: number) {
