@@ -10,7 +10,7 @@ import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
 import { ProgramTables } from '../../pkg/firewall/rule-tables.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { abstractNames } from '../../pkg/instance/abstract-names.ts';
-import { type HeldName, waitForTurn } from '../../pkg/instance/instance.ts';
+import { waitForTurn } from '../../pkg/instance/instance.ts';
 import type { Family, IpAddress } from '../../pkg/ip/address.ts';
 import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
 import { loadModule } from '../../pkg/ipvs/module.ts';
@@ -86,14 +86,6 @@ export async function initialise({ config, log }: ProgramOptions): Promise<void>
   close();
 }
 
-/** Waits until no other kube-proxy works on this node; its place is this process's until what is returned is closed. */
-export async function takeOver(options: {
-  log: Logger;
-  signal: AbortSignal;
-}): Promise<HeldName | undefined> {
-  return await waitForTurn({ ...options, names: abstractNames, clock: systemClock });
-}
-
 /** Takes away what every mode of kube-proxy left in the kernel. True if nothing of it is there any more. */
 export async function cleanUpNode({
   config,
@@ -127,13 +119,22 @@ function openIpvsIfThere(): NetlinkIpvs | undefined {
   }
 }
 
-/** Builds the program. Throws if the way to the API server is not known. */
-export async function assemble({ config, log, configFile }: ProgramOptions): Promise<Program> {
+/**
+ * Builds the program, once no other kube-proxy works on this node; `undefined` if the signal aborts before. Throws if the way to the
+ * API server is not known.
+ */
+export async function assemble(
+  { config, log, configFile }: ProgramOptions,
+  signal: AbortSignal,
+): Promise<Program | undefined> {
   const clock = systemClock;
   const metrics = createMetrics(logReadings(log));
   metrics.buildInfo.set(buildInfo, 1);
   const health = new ProxyHealth({ clock, syncPeriod: config.syncPeriod });
   const objects = await openObjects({ config, log, clock, metrics });
+  // Nothing is written and no port is opened before.
+  const place = await waitForTurn({ names: abstractNames, clock, log, signal });
+  if (signal.aborted) return undefined;
   const isNodeAddress = (address: IpAddress) => proxier.isNodeAddress(address);
   const { record } = objects;
   const services = createServiceHealthServers({
@@ -156,7 +157,10 @@ export async function assemble({ config, log, configFile }: ProgramOptions): Pro
     proxier.onChange(change);
   };
   const parts: readonly Part[] = [
-    ...createServers({ ...shared, record, isNodeAddress }),
+    ...createServers({
+      ...{ ...shared, record, isNodeAddress },
+      setVerbosity: (level) => log.setVerbosity(level),
+    }),
     (signal) => services.run(signal),
     ...watchedConfigFile(shared, configFile),
     ...objects.parts,
@@ -164,7 +168,11 @@ export async function assemble({ config, log, configFile }: ProgramOptions): Pro
     (signal) => objects.source.run(onChange, signal),
     (signal) => proxier.run(signal),
   ];
-  return { run: (signal) => runAll(parts, signal).finally(() => objects.close()) };
+  const close = () => {
+    objects.close();
+    place?.close();
+  };
+  return { run: (stop) => runAll(parts, stop).finally(close) };
 }
 
 /** What the kernel knows of this process. */

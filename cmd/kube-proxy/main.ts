@@ -74,7 +74,7 @@ async function serve(loaded: Loaded, given: GivenFlags): Promise<void> {
   const path = settings['--config'];
   const configFile = path === '' ? undefined : { path, given, loaded };
   // Loaded here: questions are answered without it, and a library that does not load is told in one line.
-  const { assemble, initialise, takeOver } = await import('./assemble.ts');
+  const { assemble, initialise } = await import('./assemble.ts');
   const options = { config, log, configFile };
   if (settings['--init-only']) {
     tell(loaded.notices);
@@ -82,13 +82,11 @@ async function serve(loaded: Loaded, given: GivenFlags): Promise<void> {
     log.info('the node is prepared', { version });
     return;
   }
-  const place = await takeOver({ log, signal });
-  if (signal.aborted) return;
-  const program = await assemble(options);
+  const program = await assemble(options, signal);
+  if (program === undefined) return;
   log.info('starting', { version, node: config.nodeName, objects: config.source.type });
   tell(loaded.notices);
   await program.run(signal);
-  place?.close();
 }
 
 /** Takes away what a kube-proxy leaves; ends the process with status 1 if something of it stays. */

@@ -32,6 +32,7 @@ function start(settings: Partial<Settings>) {
     log,
     record: (event) => events.push(event),
     isNodeAddress: () => false,
+    setVerbosity: (level) => log.setVerbosity(level),
   });
   const stop = new AbortController();
   const ended = runAll(parts, stop.signal).then(

@@ -1,8 +1,11 @@
-import { configz } from '../../pkg/config/configz.ts';
+import { configz, flagz } from '../../pkg/config/configz.ts';
+import { servedPages } from '../../pkg/config/gates.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
+import { emulated, version } from '../../pkg/config/version.ts';
+import type { ProfileSource } from '../../pkg/health/debug-routes.ts';
 import { HttpServer } from '../../pkg/health/http.ts';
 import type { ProxyHealth } from '../../pkg/health/proxy-health.ts';
-import { healthRoutes, metricsRoutes } from '../../pkg/health/routes.ts';
+import { healthRoutes, type MetricsPages, metricsRoutes } from '../../pkg/health/routes.ts';
 import { ServiceHealthServers } from '../../pkg/health/service-health.ts';
 import { type IpAddress, unspecified } from '../../pkg/ip/address.ts';
 import { type KubeEvent, nodeEvent } from '../../pkg/kube/events.ts';
@@ -10,6 +13,7 @@ import { errorText } from '../../pkg/log/error-text.ts';
 import type { Logger } from '../../pkg/log/log.ts';
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import { type Clock, seconds, sleep } from '../../pkg/runner/clock.ts';
+import { printYaml } from '../../pkg/yaml/yaml.ts';
 import type { Part } from './run-all.ts';
 import { healthPortEvent } from './service-events.ts';
 
@@ -21,7 +25,7 @@ export function createServiceHealthServers({
   log,
   isNodeAddress,
   record,
-}: Omit<ServerOptions, 'metrics'> & {
+}: Omit<ServerOptions, 'metrics' | 'setVerbosity'> & {
   readonly record: (event: KubeEvent) => void;
 }): ServiceHealthServers {
   return new ServiceHealthServers({
@@ -48,6 +52,8 @@ export interface ServerOptions {
   /** Notes an event about the node. */
   readonly record: (event: KubeEvent) => void;
   readonly isNodeAddress: (address: IpAddress) => boolean;
+  /** How much the log says from now on. */
+  readonly setVerbosity: (level: number) => void;
 }
 
 /** The health server and the metrics server, as far as they are wanted. */
@@ -63,7 +69,7 @@ export function createServers(options: ServerOptions): readonly Part[] {
     {
       name: 'metrics server',
       where: config.metrics,
-      routes: metricsRoutes(metrics, () => configz(config.settings)),
+      routes: metricsRoutes(pages(options)),
       reason: 'FailedToStartMetricServer',
     },
   ];
@@ -74,6 +80,39 @@ export function createServers(options: ServerOptions): readonly Part[] {
     const server = new HttpServer({ ...rest, ...where, hardFail, isNodeAddress, clock, log });
     return [(signal) => orEvent(server, { reason, signal, options })];
   });
+}
+
+/** What the metrics server shows of this program. */
+function pages({ config, metrics, clock, setVerbosity }: ServerOptions): MetricsPages {
+  const { settings } = config;
+  const isServed = servedPages(settings.featureGates);
+  const started = clock.wallClock();
+  const statusz = () => ({
+    ...{ started, now: clock.wallClock(), runtime: `node ${process.version}` },
+    ...{ binaryVersion: version, emulationVersion: emulated },
+  });
+  return {
+    metrics,
+    configz: () => configz(settings),
+    statusz: isServed.statusz ? statusz : undefined,
+    flagz: isServed.flagz ? () => flagz(settings) : undefined,
+    debug: settings.enableProfiling
+      ? { profiles: profilesOf(clock), setVerbosity, commandLine: process.argv }
+      : undefined,
+    printYaml,
+  };
+}
+
+/** Starts to take samples now, so that a later profile of the heap knows what was allocated; loaded for who asked for profiles only. */
+function profilesOf(clock: Clock): () => Promise<ProfileSource> {
+  const started = import('../../pkg/profile/profiler.ts').then(({ startProfiler }) =>
+    startProfiler({
+      wallClock: () => clock.wallClock(),
+      pause: (milliseconds, signal) => sleep(clock, milliseconds, signal),
+    }),
+  );
+  started.catch(() => undefined); // whoever asks for a profile is told
+  return () => started;
 }
 
 /** Serves; if that fails, an event on the Node says why before the error is thrown. */

@@ -48,6 +48,7 @@ const layers: readonly Layer[] = [
   },
   ...kubeRooms(),
   ...proxyRooms(),
+  { name: 'profile', from: folder('profile'), may: [] },
   {
     name: 'instance',
     from: folder('instance'),

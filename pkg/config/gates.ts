@@ -21,6 +21,14 @@ export function servesExternalIPs(gates: Readonly<Record<string, boolean>>): boo
   return gates['AllowServiceExternalIPs'] ?? true;
 }
 
+/** Whether `/statusz` and `/flagz` are served: on in this release unless turned off. */
+export function servedPages(gates: Readonly<Record<string, boolean>>): {
+  readonly statusz: boolean;
+  readonly flagz: boolean;
+} {
+  return { statusz: gates['ComponentStatusz'] ?? true, flagz: gates['ComponentFlagz'] ?? true };
+}
+
 /** What the operator should know of the feature gates that are set: a sentence each. */
 export function gateWarnings(gates: Readonly<Record<string, boolean>>): readonly string[] {
   return Object.entries(gates).flatMap(([name, isOn]) => warningOf(name, isOn));

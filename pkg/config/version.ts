@@ -4,6 +4,9 @@ export const minor = 37;
 /** The version that the program reports: that release, and our own count. */
 export const version = `v1.${minor}.0+ipvs.1`;
 
+/** The version of the release that is followed, without a patch. */
+export const emulated = `1.${minor}`;
+
 /** The labels of `kubernetes_build_info`, and what `--version=raw` prints. */
 export const buildInfo = {
   major: '1',

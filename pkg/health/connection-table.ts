@@ -68,6 +68,12 @@ export class ConnectionTable {
     this.#step(client, 0);
   }
 
+  /** The answer to a client takes so many milliseconds. */
+  takes(client: Client, milliseconds: number): void {
+    const entry = this.#entries.get(client);
+    if (entry !== undefined) this.#renew(entry, stepDeadline + milliseconds);
+  }
+
   /** An answer is about to be sent; answers that others do not take are given up if all of them are too large together. */
   sending(client: Client, bytes: number): void {
     this.#step(client, bytes);
@@ -116,9 +122,9 @@ export class ConnectionTable {
     this.#renew(entry);
   }
 
-  #renew(entry: Entry): void {
+  #renew(entry: Entry, deadline: number = stepDeadline): void {
     entry.cancel();
-    entry.cancel = this.#clock.after(stepDeadline, () => this.#close(entry.client));
+    entry.cancel = this.#clock.after(deadline, () => this.#close(entry.client));
     this.#entries.delete(entry.client);
     this.#entries.set(entry.client, entry);
   }

@@ -21,6 +21,8 @@ export class Connection extends Duplex {
   #tail: Buffer = Buffer.alloc(0);
   #bytesSinceRequest = 0;
   #isAnswering = false;
+  /** Bytes of the request's body that may still be passed on while it is being answered. */
+  #bodyLeft = 0;
   #isScheduled = false;
 
   constructor(socket: Socket) {
@@ -42,9 +44,16 @@ export class Connection extends Duplex {
     return true;
   }
 
+  /** Whoever answers wants to read the request's body, of which so many bytes were announced. */
+  passBody(length: number): void {
+    this.#bodyLeft = length;
+    this.#passOn();
+  }
+
   /** The answer has been handed to the kernel; the next request may come. */
   endAnswer(): void {
     this.#isAnswering = false;
+    this.#bodyLeft = 0;
     this.#passOn();
   }
 
@@ -73,7 +82,8 @@ export class Connection extends Duplex {
   }
 
   #passOn(): void {
-    if (this.#isAnswering || this.#isScheduled || this.destroyed) return;
+    if (this.#isScheduled || this.destroyed) return;
+    if (this.#isAnswering && this.#bodyLeft === 0) return;
     if (this.#received.length === 0) {
       this.#socket.resume();
       return;
@@ -93,8 +103,14 @@ export class Connection extends Duplex {
     });
   }
 
-  /** The bytes up to the end of a header: two requests are never in one piece. */
+  /** The bytes up to the end of a header, or of a body: two requests are never in one piece. */
   #takePiece(): Buffer {
+    if (this.#isAnswering) {
+      const body = this.#received.subarray(0, Math.min(pieceSize, this.#bodyLeft));
+      this.#received = this.#received.subarray(body.length);
+      this.#bodyLeft -= body.length;
+      return body;
+    }
     const bytes = this.#received.subarray(0, pieceSize);
     const end = Buffer.concat([this.#tail, bytes]).indexOf(headerEnd);
     const length = end < 0 ? bytes.length : end + headerEnd.length - this.#tail.length;

@@ -5,9 +5,10 @@ import { type Clock, minutes, seconds } from '../runner/clock.ts';
 import { Connection } from './connection.ts';
 import { type Client, ConnectionTable, type Excess, sourceOf } from './connection-table.ts';
 import { type Reply, textReply } from './reply.ts';
+import type { HttpRequest } from './request.ts';
 
-/** Answers a request for a path, whatever the method. */
-export type Answer = (path: string) => Reply | Promise<Reply>;
+/** Answers a request, whatever the method. */
+export type Answer = (request: HttpRequest) => Reply | Promise<Reply>;
 
 export interface HttpClientsOptions {
   /** For the log, as in "health server". */
@@ -34,7 +35,10 @@ export interface ConnectionOptions {
 
 interface Served {
   readonly client: Client;
+  readonly connection: Connection;
   readonly answer: Answer;
+  /** Aborts when the connection is over. */
+  readonly gone: AbortSignal;
 }
 
 /**
@@ -67,10 +71,12 @@ export class HttpClients {
     const close = () => void connection.destroy();
     const client = { ...source, close };
     signal.addEventListener('abort', close, { once: true });
-    this.#served.set(connection, { client, answer });
+    const gone = new AbortController();
+    this.#served.set(connection, { client, connection, answer, gone: gone.signal });
     this.#connections.enter(client);
     connection.once('close', () => {
       signal.removeEventListener('abort', close);
+      gone.abort();
       this.#connections.leave(client);
     });
     this.#http.emit('connection', connection);
@@ -93,18 +99,33 @@ export class HttpClients {
     response.writeHead(status, { ...headers, 'Content-Length': String(length) }).end(body);
   }
 
-  async #replyTo({ url = '', headers }: IncomingMessage, { answer }: Served): Promise<Reply> {
-    if (Number(headers['content-length'] ?? 0) > largest.body) {
+  async #replyTo(request: IncomingMessage, served: Served): Promise<Reply> {
+    if (Number(request.headers['content-length'] ?? 0) > largest.body) {
       const { status, headers: plain, body } = textReply(413, 'request body too large\n');
       return { status, headers: { ...plain, Connection: 'close' }, body };
     }
-    const [path = ''] = url.split('?', 1);
+    const read = this.#readRequest(request, served);
     try {
-      return await answer(path);
+      return await served.answer(read);
     } catch (error) {
+      const { path } = read;
       this.#options.log.error(`${this.#options.name} cannot answer`, error, { path });
       return textReply(500, 'internal error\n');
     }
+  }
+
+  #readRequest(request: IncomingMessage, { client, connection, gone }: Served): HttpRequest {
+    const { url = '', headers, method = 'GET' } = request;
+    const [path = '', query = ''] = url.split(/\?(.*)/s, 2);
+    return {
+      method,
+      path,
+      query: new URLSearchParams(query),
+      header: (name) => String(headers[name] ?? ''),
+      body: () => readBody(request, connection),
+      takes: (milliseconds) => this.#connections.takes(client, milliseconds),
+      signal: gone,
+    };
   }
 
   #logExcess(excess: Excess, { source }: Client): void {
@@ -115,4 +136,14 @@ export class HttpClients {
     log.error(`${name} closes connections: ${excess}`, undefined, details);
     this.#excess = { loggedAt: clock.now(), count: 0 };
   }
+}
+
+/** A body of the announced length; one without a length is taken for empty. */
+async function readBody(request: IncomingMessage, connection: Connection): Promise<string> {
+  const length = Number(request.headers['content-length'] ?? 0);
+  if (!(length > 0)) return '';
+  connection.passBody(length);
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer); // without an encoding chunks are buffers
+  return Buffer.concat(chunks).toString();
 }

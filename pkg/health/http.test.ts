@@ -2,68 +2,14 @@ import { request as httpRequest } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type IpAddress, parseAddress } from '../ip/address.ts';
+import { ip } from '../../test/support/addresses.ts';
+import { get, serve } from '../../test/support/http-server.ts';
 import { createMetrics } from '../metrics/metrics.ts';
-import { type Clock, systemClock } from '../runner/clock.ts';
 import { type ManualClock, manualClock } from '../runner/manual-clock.ts';
 import { HttpServer, type Routes } from './http.ts';
 import { ProxyHealth } from './proxy-health.ts';
 import { textReply } from './reply.ts';
-import { healthRoutes, metricsRoutes } from './routes.ts';
-
-function address(text: string): IpAddress {
-  const parsed = parseAddress(text);
-  if (parsed === undefined) throw new Error(`not an address: ${text}`);
-  return parsed;
-}
-
-interface Running {
-  readonly port: number;
-  readonly logged: string[];
-  /** Ends the server; settles when it has ended. */
-  readonly stop: () => Promise<void>;
-}
-
-/** A server on a free port, ended with the test. */
-async function serve(
-  routes: Routes,
-  host = '127.0.0.1',
-  clock: Clock = systemClock,
-): Promise<Running> {
-  const controller = new AbortController();
-  const logged: string[] = [];
-  const { promise, resolve } = Promise.withResolvers<number>();
-  const server = new HttpServer({
-    name: 'test server',
-    address: address(host),
-    port: 0,
-    routes,
-    clock,
-    log: {
-      info: (message) => void logged.push(message),
-      error: (message, error) => void logged.push(`${message}: ${String(error)}`),
-    },
-    onListening: resolve,
-  });
-  const ended = server.run(controller.signal);
-  const stop = async () => {
-    controller.abort();
-    await ended;
-  };
-  onTestFinished(stop);
-  return { port: await promise, logged, stop };
-}
-
-interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: string;
-}
-
-async function get(url: string, init: RequestInit = {}): Promise<Answer> {
-  const response = await fetch(url, { ...init, headers: { connection: 'close' } });
-  return { status: response.status, headers: response.headers, body: await response.text() };
-}
+import { healthRoutes } from './routes.ts';
 
 describe('the health server', () => {
   async function started(): Promise<{
@@ -119,45 +65,6 @@ describe('the health server', () => {
   );
 });
 
-describe('the metrics server', () => {
-  async function started(): Promise<string> {
-    const configuration = { Mode: 'ipvs', IPVS: { Scheduler: 'rr' } };
-    const routes = metricsRoutes(createMetrics(), () => ({
-      'kubeproxy.config.k8s.io': configuration,
-    }));
-    const { port } = await serve(routes);
-    return `http://127.0.0.1:${port}`;
-  }
-
-  test('/proxyMode is ipvs, without a newline', async () => {
-    const { status, headers, body } = await get(`${await started()}/proxyMode`);
-    expect([status, body]).toEqual([200, 'ipvs']);
-    expect(headers.get('content-type')).toBe('text/plain; charset=utf-8');
-    expect(headers.get('x-content-type-options')).toBe('nosniff');
-  });
-  test('/healthz is ok, and shows in /metrics/slis', async () => {
-    const url = await started();
-    const { status, body } = await get(`${url}/healthz`);
-    expect([status, body]).toEqual([200, 'ok']);
-    const slis = await get(`${url}/metrics/slis`);
-    expect(slis.body).toContain('kubernetes_healthcheck{name="ping",type="healthz"} 1\n');
-  });
-  test('/metrics is the text format', async () => {
-    const { status, headers, body } = await get(`${await started()}/metrics`);
-    expect(status).toBe(200);
-    expect(headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
-    expect(body).toContain('\nkubeproxy_ipvs_first_sync_complete 0\n');
-  });
-  test('/configz is the configuration', async () => {
-    const { headers, body } = await get(`${await started()}/configz`);
-    expect(headers.get('content-type')).toBe('application/json');
-    expect(body).toBe('{"kubeproxy.config.k8s.io":{"Mode":"ipvs","IPVS":{"Scheduler":"rr"}}}');
-  });
-  test('has no profiles', async () => {
-    expect((await get(`${await started()}/debug/pprof/`)).status).toBe(404);
-  });
-});
-
 const hasIPv6 = Object.values(networkInterfaces()).some((addresses) =>
   addresses?.some(({ address: text }) => text === '::1'),
 );
@@ -207,7 +114,7 @@ describe('an address in use', () => {
     const { promise: listening, resolve } = Promise.withResolvers<number>();
     const server = new HttpServer({
       name: 'test server',
-      address: address('127.0.0.1'),
+      address: ip('127.0.0.1'),
       port,
       routes: new Map(),
       clock,

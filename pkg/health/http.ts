@@ -3,9 +3,13 @@ import { seconds, sleep } from '../runner/clock.ts';
 import { HttpClients, type HttpClientsOptions } from './http-clients.ts';
 import { type ListenAddress, listenUntilAborted } from './listen.ts';
 import { type Reply, textReply } from './reply.ts';
+import type { HttpRequest } from './request.ts';
 
-/** Who answers which path, whatever the method. */
-export type Routes = ReadonlyMap<string, () => Reply | Promise<Reply>>;
+/** Answers a request, whatever its method. */
+export type Route = (request: HttpRequest) => Reply | Promise<Reply>;
+
+/** Who answers which path. */
+export type Routes = ReadonlyMap<string, Route>;
 
 export interface HttpServerOptions extends HttpClientsOptions, ListenAddress {
   readonly routes: Routes;
@@ -59,6 +63,6 @@ export class HttpServer {
     });
   }
 
-  readonly #answer = (path: string): Reply | Promise<Reply> =>
-    this.#options.routes.get(path)?.() ?? textReply(404, '404 page not found\n');
+  readonly #answer: Route = (request) =>
+    this.#options.routes.get(request.path)?.(request) ?? textReply(404, '404 page not found\n');
 }

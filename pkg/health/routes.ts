@@ -1,7 +1,10 @@
 import type { Metrics } from '../metrics/metrics.ts';
-import { type Routes } from './http.ts';
+import { type DebugOptions, debugRoutes } from './debug-routes.ts';
+import { expositionRoute } from './exposition.ts';
+import type { Route, Routes } from './http.ts';
 import type { HealthAnswer, ProxyHealth } from './proxy-health.ts';
 import { jsonReply, type Reply, textReply } from './reply.ts';
+import { flagzRoute, type Status, statuszRoute } from './zpages.ts';
 
 /** What the health server answers. */
 export function healthRoutes(
@@ -15,15 +18,38 @@ export function healthRoutes(
   ]);
 }
 
-/** What the metrics server answers; `configz` gives the configuration in force, to be printed as JSON. */
-export function metricsRoutes(metrics: Metrics, configz: () => unknown): Routes {
-  return new Map<string, () => Reply | Promise<Reply>>([
-    ['/metrics', shared(() => scrape(metrics.exposition))],
-    ['/metrics/slis', shared(() => scrape(metrics.indicators))],
+/** What the metrics server answers from. */
+export interface MetricsPages {
+  readonly metrics: Metrics;
+  /** The configuration in force, to be printed as JSON. */
+  readonly configz: () => unknown;
+  /** What `/statusz` tells but for the paths; `undefined`: no such page. */
+  readonly statusz: (() => Omit<Status, 'paths'>) | undefined;
+  /** Every flag with its value; `undefined`: no such page. */
+  readonly flagz: (() => Readonly<Record<string, string>>) | undefined;
+  /** `undefined`: no such pages. */
+  readonly debug: DebugOptions | undefined;
+  readonly printYaml: (value: unknown) => string;
+}
+
+/** What the metrics server answers. */
+export function metricsRoutes(pages: MetricsPages): Routes {
+  const { metrics, configz, statusz, flagz, debug, printYaml } = pages;
+  const routes = new Map<string, Route>([
+    ['/metrics', expositionRoute(metrics.exposition)],
+    ['/metrics/slis', expositionRoute(metrics.indicators)],
     ['/proxyMode', () => textReply(200, 'ipvs')],
     ['/healthz', () => ping(metrics)],
     ['/configz', () => jsonReply(200, JSON.stringify(configz()))],
+    ...(debug === undefined ? [] : debugRoutes(debug)),
   ]);
+  if (flagz !== undefined) routes.set('/flagz', flagzRoute(flagz, { printYaml }));
+  if (statusz !== undefined) {
+    const paths = () => [...routes.keys()].toSorted();
+    const status = () => ({ ...statusz(), paths: paths() });
+    routes.set('/statusz', statuszRoute(status, { printYaml }));
+  }
+  return routes;
 }
 
 function replyOf({ isOk, body }: HealthAnswer): Reply {
@@ -34,25 +60,6 @@ function counted(answer: HealthAnswer, counter: Metrics['healthz']): Reply {
   const reply = replyOf(answer);
   counter.inc({ code: String(reply.status) });
   return reply;
-}
-
-async function scrape(exposition: Metrics['exposition']): Promise<Reply> {
-  const headers = { 'Content-Type': exposition.contentType };
-  return { status: 200, headers, body: await exposition.text() };
-}
-
-/** Makes an answer once at a time: whoever asks while one is made gets the next one, together with all others who do. */
-function shared(make: () => Promise<Reply>): () => Promise<Reply> {
-  let last: Promise<unknown> = Promise.resolve();
-  let next: Promise<Reply> | undefined;
-  return () => {
-    next ??= last.then(() => {
-      next = undefined;
-      return make();
-    });
-    last = next.catch(() => undefined);
-    return next;
-  };
 }
 
 /** Says that the process answers, and nothing about what it proxies. */

@@ -1,5 +1,5 @@
 import { listenAddress, must } from '../checks.ts';
-import { field, noEffect, notYet } from '../field.ts';
+import { field, noEffect } from '../field.ts';
 import { bool, int32, text } from '../value-types.ts';
 import { minor } from '../version.ts';
 
@@ -50,8 +50,7 @@ export const serverFields = {
   enableProfiling: field(bool, {
     flag: 'profiling',
     group,
-    help: 'Serve profiles below /debug/pprof on the metrics server.',
-    support: notYet('no profiles are served'),
+    help: 'Serve profiles below /debug/pprof, and /debug/flags/v, on the metrics server.',
   }),
   showHiddenMetricsForVersion: field(text, {
     flag: 'show-hidden-metrics-for-version',
