@@ -47,7 +47,8 @@ export class Connection extends Duplex {
   /** Whoever answers wants to read the request's body, of which so many bytes were announced. */
   passBody(length: number): void {
     this.#bodyLeft = length;
-    this.#passOn();
+    // Not at once: the reader of requests is still at work on the header, and must not be given more meanwhile.
+    this.#schedule();
   }
 
   /** The answer has been handed to the kernel; the next request may come. */
@@ -96,6 +97,11 @@ export class Connection extends Duplex {
     }
     this.push(piece);
     // If a request was complete, its answer has begun when the event loop has turned.
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
