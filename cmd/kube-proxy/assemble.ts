@@ -1,4 +1,5 @@
 import { cleanUp } from '../../pkg/cleanup/cleanup.ts';
+import { gateStates } from '../../pkg/config/gates.ts';
 import { parseServiceAnnotations } from '../../pkg/config/service-annotations.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { buildInfo } from '../../pkg/config/version.ts';
@@ -130,6 +131,8 @@ export async function assemble(
   const clock = systemClock;
   const metrics = createMetrics(logReadings(log));
   metrics.buildInfo.set(buildInfo, 1);
+  for (const { name, stage, isOn } of gateStates(config.settings.featureGates))
+    metrics.featureEnabled.set({ name, stage }, Number(isOn));
   const health = new ProxyHealth({ clock, syncPeriod: config.syncPeriod });
   const objects = await openObjects({ config, log, clock, metrics });
   // Nothing is written and no port is opened before.

@@ -16,6 +16,26 @@ const known: ReadonlySet<string> = new Set([
   'PreferSameTrafficDistribution',
 ]);
 
+/** How mature Kubernetes calls a gate in this release: '' for one that is generally available. */
+export interface GateState {
+  readonly name: string;
+  readonly stage: '' | 'ALPHA' | 'BETA';
+  readonly isOn: boolean;
+}
+
+const stages: readonly GateState[] = [
+  { name: 'ComponentFlagz', stage: 'BETA', isOn: true },
+  { name: 'ComponentStatusz', stage: 'BETA', isOn: true },
+  { name: 'MultiCIDRServiceAllocator', stage: '', isOn: true },
+  { name: 'NativeHistograms', stage: 'ALPHA', isOn: false },
+  { name: 'PreferSameTrafficDistribution', stage: '', isOn: true },
+];
+
+/** The gates of which this release says how mature they are, and whether each is on. */
+export function gateStates(gates: Readonly<Record<string, boolean>>): readonly GateState[] {
+  return stages.map(({ name, stage, isOn }) => ({ name, stage, isOn: gates[name] ?? isOn }));
+}
+
 /** Whether `spec.externalIPs` are served. On unless it is turned off, whatever the release's default will be. */
 export function servesExternalIPs(gates: Readonly<Record<string, boolean>>): boolean {
   return gates['AllowServiceExternalIPs'] ?? true;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { type Definition, printHelp } from './definition.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { type Definition, table } from './table.ts';
+import { table } from './table.ts';
 
 const rows: readonly Definition[] = Object.values(table);
 
@@ -20,13 +21,10 @@ describe('a scrape', () => {
   test('is in the text format', () => {
     expect(createMetrics().exposition.contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
   });
-  test.each(rows.map((row) => [row.name, row] as const))(
-    'names %s',
-    async (name, { type, help }) => {
-      const text = await createMetrics().exposition.text();
-      expect(text).toContain(`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`);
-    },
-  );
+  test.each(rows.map((row) => [row.name, row] as const))('names %s', async (name, row) => {
+    const text = await createMetrics().exposition.text();
+    expect(text).toContain(`# HELP ${name} ${printHelp(row)}\n# TYPE ${name} ${row.type}\n`);
+  });
   test('says 0 for what has no labels and did not happen', async () => {
     const metrics = createMetrics();
     expect(await lines(metrics, 'kubeproxy_ipvs_first_sync_complete')).toEqual([

@@ -5,8 +5,9 @@ import {
   Registry,
 } from 'prom-client';
 import { BoundedLabels } from './bounded-labels.ts';
+import { type Definition, printHelp } from './definition.ts';
 import { processReadings, type Reading } from './process.ts';
-import { type Definition, indicators, table } from './table.ts';
+import { indicators, table } from './table.ts';
 
 /** A value for each label. */
 type Labels<Label extends string> = Readonly<Record<Label, string>>;
@@ -58,12 +59,24 @@ export function createMetrics(readings: readonly Reading[] = []): Metrics {
   const main = new Registry();
   const few = new Registry();
   for (const reading of [...processReadings, ...readings]) register(reading, main);
-  const metrics = [...createAll(table, main), ...createAll(indicators, few)];
+  const created = [...createAll(table, main), ...createAll(indicators, few)];
+  const metrics = Object.fromEntries(created) as Omit<Metrics, 'exposition' | 'indicators'>; // as the tables' types say
+  countRegistered(metrics);
   return {
-    ...(Object.fromEntries(metrics) as Omit<Metrics, 'exposition' | 'indicators'>), // as the tables' types say
+    ...metrics,
     exposition: expositionOf(main),
     indicators: expositionOf(few),
   };
+}
+
+/** How many metrics there are of each stability, as Kubernetes counts its own. */
+function countRegistered(metrics: Pick<Metrics, 'registeredMetrics'>): void {
+  for (const { stability } of [
+    ...Object.values<Definition>(table),
+    ...Object.values<Definition>(indicators),
+  ])
+    if (stability !== undefined)
+      metrics.registeredMetrics.inc({ stability_level: stability, deprecated_version: '' });
 }
 
 function createAll(
@@ -82,8 +95,8 @@ function create(
   row: Definition,
   registry: Registry,
 ): Counter<string> | Gauge<string> | Histogram<string> {
-  const { name, help, labels, buckets = [] } = row;
-  const options = { name, help, labelNames: labels, registers: [registry] };
+  const { name, labels, buckets = [] } = row;
+  const options = { name, help: printHelp(row), labelNames: labels, registers: [registry] };
   const bounded = new BoundedLabels<string>();
   switch (row.type) {
     case 'counter': {

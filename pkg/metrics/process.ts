@@ -39,6 +39,11 @@ export const processReadings: readonly Reading[] = [
     read: () => pageSize * Number(readFileSync('/proc/self/statm', 'utf8').split(' ', 1)[0]),
   },
   {
+    name: 'process_virtual_memory_max_bytes',
+    help: 'Maximum amount of virtual memory available in bytes.',
+    read: () => limitOf('Max address space'),
+  },
+  {
     name: 'process_open_fds',
     help: 'Number of open file descriptors.',
     // One of them is the folder being read.
@@ -47,10 +52,7 @@ export const processReadings: readonly Reading[] = [
   {
     name: 'process_max_fds',
     help: 'Maximum number of open file descriptors.',
-    read: () => {
-      const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
-      return limit === undefined ? undefined : Number(limit);
-    },
+    read: () => limitOf('Max open files'),
   },
   {
     name: 'nodejs_heap_size_used_bytes',
@@ -64,3 +66,14 @@ export const processReadings: readonly Reading[] = [
     read: () => performance.eventLoopUtilization().active / 1000,
   },
 ];
+
+/** What "unlimited" is as a number: the largest of 64 bits, as Prometheus' clients say it. */
+const unlimited = 2 ** 64;
+
+/** A soft limit of this process. */
+function limitOf(name: string): number | undefined {
+  const text = readFileSync('/proc/self/limits', 'utf8');
+  const limit = new RegExp(`^${name}\\s+(\\d+|unlimited)`, 'm').exec(text)?.[1];
+  if (limit === undefined) return undefined;
+  return limit === 'unlimited' ? unlimited : Number(limit);
+}

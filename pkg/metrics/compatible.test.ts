@@ -1,0 +1,207 @@
+import { expect, test } from 'vitest';
+import { createMetrics, type Metrics } from './metrics.ts';
+
+// The metrics of upstream's kube-proxy in IPVS mode, row by row as its specification has them; dashboards and alerts match on them.
+
+const doubling = Array.from({ length: 15 }, (_, index) => 0.001 * 2 ** index);
+const step = (first: number, last: number, by: number) =>
+  Array.from({ length: (last - first) / by + 1 }, (_, index) => first + index * by);
+const programming = [0.25, 0.5, ...step(1, 59, 1), ...step(60, 115, 5), ...step(120, 300, 30)];
+const request = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60];
+
+interface Row {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly labels: readonly string[];
+  readonly help: string;
+  /** Makes a series of it, where nothing else does. */
+  readonly tell: (metrics: Metrics) => void;
+  readonly buckets: readonly number[];
+}
+
+const none: readonly number[] = [];
+const family = { ip_family: 'IPv4' };
+
+const rows: readonly Row[] = [
+  {
+    name: 'kubeproxy_sync_proxy_rules_duration_seconds',
+    type: 'histogram',
+    labels: ['ip_family'],
+    help: '[ALPHA] SyncProxyRules latency in seconds',
+    tell: (m) => m.syncDuration.observe(family, 1),
+    buckets: doubling,
+  },
+  {
+    name: 'kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds',
+    type: 'gauge',
+    labels: ['ip_family'],
+    help: '[ALPHA] The last time a sync of proxy rules was queued',
+    tell: (m) => m.lastQueued.set(family, 1),
+    buckets: none,
+  },
+  {
+    name: 'kubeproxy_sync_proxy_rules_last_timestamp_seconds',
+    type: 'gauge',
+    labels: ['ip_family'],
+    help: '[ALPHA] The last time proxy rules were successfully synced',
+    tell: (m) => m.lastSync.set(family, 1),
+    buckets: none,
+  },
+  {
+    name: 'kubeproxy_sync_proxy_rules_endpoint_changes_pending',
+    type: 'gauge',
+    labels: [],
+    help: '[ALPHA] Pending proxy rules Endpoint changes',
+    tell: (m) => m.endpointChangesPending.set({}, 1),
+    buckets: none,
+  },
+  {
+    name: 'kubeproxy_sync_proxy_rules_endpoint_changes_total',
+    type: 'counter',
+    labels: [],
+    help: '[ALPHA] Cumulative proxy rules Endpoint changes',
+    tell: (m) => m.endpointChanges.inc({}),
+    buckets: none,
+  },
+  {
+    name: 'kubeproxy_sync_proxy_rules_service_changes_pending',
+    type: 'gauge',
+    labels: [],
+    help: '[ALPHA] Pending proxy rules Service changes',
+    tell: (m) => m.serviceChangesPending.set({}, 1),
+    buckets: none,
+  },
+  {
+    name: 'kubeproxy_sync_proxy_rules_service_changes_total',
+    type: 'counter',
+    labels: [],
+    help: '[ALPHA] Cumulative proxy rules Service changes',
+    tell: (m) => m.serviceChanges.inc({}),
+    buckets: none,
+  },
+  {
+    name: 'kubeproxy_proxy_healthz_total',
+    type: 'counter',
+    labels: ['code'],
+    help: '[ALPHA] Cumulative proxy healthz HTTP status',
+    tell: (m) => m.healthz.inc({ code: '200' }),
+    buckets: none,
+  },
+  {
+    name: 'kubeproxy_proxy_livez_total',
+    type: 'counter',
+    labels: ['code'],
+    help: '[ALPHA] Cumulative proxy livez HTTP status',
+    tell: (m) => m.livez.inc({ code: '200' }),
+    buckets: none,
+  },
+  {
+    name: 'kubeproxy_network_programming_duration_seconds',
+    type: 'histogram',
+    labels: ['ip_family'],
+    help: '[ALPHA] In Cluster Network Programming Latency in seconds',
+    tell: (m) => m.networkProgrammingDuration.observe(family, 1),
+    buckets: programming,
+  },
+  {
+    name: 'kubeproxy_sync_proxy_rules_no_local_endpoints_total',
+    type: 'gauge',
+    labels: ['ip_family', 'traffic_policy'],
+    help: '[ALPHA] Number of services with a Local traffic policy and no endpoints',
+    tell: (m) => m.noLocalEndpoints.set({ ...family, traffic_policy: 'internal' }, 1),
+    buckets: none,
+  },
+  {
+    name: 'kubeproxy_sync_proxy_rules_iptables_restore_failures_total',
+    type: 'counter',
+    labels: ['ip_family'],
+    help: '[ALPHA] Cumulative proxy iptables restore failures',
+    tell: (m) => m.restoreFailures.inc(family),
+    buckets: none,
+  },
+  {
+    name: 'kubeproxy_conntrack_reconciler_sync_duration_seconds',
+    type: 'histogram',
+    labels: ['ip_family'],
+    help: '[ALPHA] ReconcileConntrackFlowsLatency latency in seconds',
+    tell: (m) => m.conntrackDuration.observe(family, 1),
+    buckets: doubling,
+  },
+  {
+    name: 'kubeproxy_conntrack_reconciler_deleted_entries_total',
+    type: 'counter',
+    labels: ['ip_family'],
+    help: '[ALPHA] Cumulative conntrack flows deleted by conntrack reconciler',
+    tell: (m) => m.conntrackDeleted.inc(family),
+    buckets: none,
+  },
+  {
+    name: 'rest_client_requests_total',
+    type: 'counter',
+    labels: ['code', 'host', 'method'],
+    help: '[BETA] Number of HTTP requests, partitioned by status code, method, and host.',
+    tell: (m) => m.requests.inc({ code: '200', host: 'h', method: 'GET' }),
+    buckets: none,
+  },
+  {
+    name: 'rest_client_request_duration_seconds',
+    type: 'histogram',
+    labels: ['host', 'verb'],
+    help: '[BETA] Request latency in seconds. Broken down by verb, and host.',
+    tell: (m) => m.requestDuration.observe({ host: 'h', verb: 'GET' }, 1),
+    buckets: request,
+  },
+  {
+    name: 'kubernetes_feature_enabled',
+    type: 'gauge',
+    labels: ['name', 'stage'],
+    help: '[BETA] This metric records the data about the stage and enablement of a k8s feature.',
+    tell: (m) => m.featureEnabled.set({ name: 'A', stage: 'BETA' }, 1),
+    buckets: none,
+  },
+  {
+    name: 'registered_metrics_total',
+    type: 'counter',
+    labels: ['deprecated_version', 'stability_level'],
+    help: '[BETA] The count of registered metrics broken by stability level and deprecation version.',
+    tell: () => undefined,
+    buckets: none,
+  },
+  {
+    name: 'hidden_metrics_total',
+    type: 'counter',
+    labels: [],
+    help: '[BETA] The count of hidden metrics.',
+    tell: () => undefined,
+    buckets: none,
+  },
+];
+
+test.each(rows)('$name is a $type', async ({ name, type, labels, help, tell, buckets }) => {
+  const metrics = createMetrics();
+  tell(metrics);
+  const lines = (await metrics.exposition.text()).split('\n');
+  expect(lines).toContain(`# HELP ${name} ${help}`);
+  expect(lines).toContain(`# TYPE ${name} ${type}`);
+  const counted = type === 'histogram' ? `${name}_count` : name;
+  const sample = lines.find(
+    (line) => line.startsWith(`${counted}{`) || line.startsWith(`${counted} `),
+  );
+  if (sample === undefined) throw new Error('no sample');
+  expect([...sample.matchAll(/(\w+)="/g)].map(([, label = '']) => label).toSorted()).toEqual(
+    labels,
+  );
+  const bounds = lines
+    .filter((line) => line.startsWith(`${name}_bucket{`))
+    .map((line) => /le="([^"]+)"/.exec(line)?.[1]);
+  expect(bounds).toEqual(buckets.length === 0 ? [] : [...buckets.map(String), '+Inf']);
+});
+
+test.each([
+  ...['process_cpu_seconds_total', 'process_resident_memory_bytes', 'process_virtual_memory_bytes'],
+  ...['process_virtual_memory_max_bytes', 'process_start_time_seconds'],
+  ...['process_open_fds', 'process_max_fds'],
+])('%s, which every dashboard has, is there with a number', async (name) => {
+  const text = await createMetrics().exposition.text();
+  expect(text).toMatch(new RegExp(`^${name} \\d`, 'm'));
+});
