@@ -161,7 +161,9 @@ export async function assemble(
   };
   const parts: readonly Part[] = [
     ...createServers({
-      ...{ ...shared, record, isNodeAddress },
+      ...shared,
+      record,
+      isNodeAddress,
       setVerbosity: (level) => log.setVerbosity(level),
     }),
     (signal) => services.run(signal),

@@ -134,7 +134,7 @@ describe('the configuration in force is written', () => {
 
   test('what the operator should know is told in lines of the wanted format', async () => {
     const file = join(folder, 'told');
-    writeFileSync(file, `${head}mode: ipvs\nenableProfiling: true\nudpIdleTimeout: 250ms\n`);
+    writeFileSync(file, `${head}mode: ipvs\nnodePortAddresses: [primary]\nudpIdleTimeout: 250ms\n`);
     const { stderr } = await kubeProxy(
       `--config=${file}`,
       '--logging-format=json',

@@ -88,8 +88,11 @@ function pages({ config, metrics, clock, setVerbosity }: ServerOptions): Metrics
   const isServed = servedPages(settings.featureGates);
   const started = clock.wallClock();
   const statusz = () => ({
-    ...{ started, now: clock.wallClock(), runtime: `node ${process.version}` },
-    ...{ binaryVersion: version, emulationVersion: emulated },
+    started,
+    now: clock.wallClock(),
+    runtime: `node ${process.version}`,
+    binaryVersion: version,
+    emulationVersion: emulated,
   });
   return {
     metrics,

@@ -31,6 +31,8 @@ function writersOf(files: readonly string[]): Readonly<Record<string, readonly s
 test('the kernel is written where this list says, and nowhere else', () => {
   const exclude = ['**/*.test.ts', '**/fake.ts'];
   expect(writersOf(globSync('{pkg,cmd}/**/*.ts', { exclude }))).toEqual({
+    // `--cleanup`, which runs in place of everything else: deletions, planned as data.
+    'cleanup/cleanup.ts': ['ipsets.destroy', 'links.deleteLink', 'firewall.remove'],
     // Before the proxier is made: whether a virtual server can be made at all.
     'ipvs/probe.ts': ['ipvs.write'],
     // Settings of the node, once at the start.

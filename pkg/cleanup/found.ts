@@ -1,4 +1,4 @@
-import { isExists, isNotFound, isUnsupported } from '../errno/errno.ts';
+import { isNotFound, isUnsupported } from '../errno/errno.ts';
 import type { Firewall, PrintedRules, RuleTables } from '../firewall/firewall.ts';
 import { type IpAddress, isIPv6LinkLocal, isLoopback } from '../ip/address.ts';
 import { type Entry, entryKey, type IpSets } from '../ipset/ipset.ts';
@@ -78,14 +78,8 @@ async function readServers(ipvs: Ipvs): Promise<readonly FoundServer[]> {
 }
 
 function findDevice(links: Links): FoundDevice {
-  if (!links.hasLink(deviceName)) return 'none';
-  try {
-    links.ensureDummy(deviceName); // finds it, and refuses one of another kind
-    return 'dummy';
-  } catch (error) {
-    if (isExists(error)) return 'other';
-    throw error;
-  }
+  if (links.isDummy(deviceName)) return 'dummy';
+  return links.hasLink(deviceName) ? 'other' : 'none';
 }
 
 async function readAddresses(links: Links): Promise<NonNullable<Found['addresses']>> {

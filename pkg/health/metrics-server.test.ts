@@ -11,8 +11,11 @@ async function start(pages: Partial<MetricsPages> = {}): Promise<string> {
     metrics: createMetrics(),
     configz: () => ({ 'kubeproxy.config.k8s.io': configuration }),
     statusz: () => ({
-      ...{ started: Date.UTC(2025, 0, 1), now: Date.UTC(2025, 0, 1, 26, 3, 4) },
-      ...{ runtime: 'node v24', binaryVersion: 'v1.37.0+ipvs.1', emulationVersion: '1.37' },
+      started: Date.UTC(2025, 0, 1),
+      now: Date.UTC(2025, 0, 1, 26, 3, 4),
+      runtime: 'node v24',
+      binaryVersion: 'v1.37.0+ipvs.1',
+      emulationVersion: '1.37',
     }),
     flagz: () => ({ v: '2', 'proxy-mode': 'ipvs' }),
     debug: undefined,
@@ -187,8 +190,12 @@ describe('/debug', () => {
       return file;
     };
     const routes = metricsRoutes({
-      ...{ metrics: createMetrics(), configz: () => ({}), statusz: undefined, flagz: undefined },
-      ...{ debug: debug({ cpu }), printYaml: String },
+      metrics: createMetrics(),
+      configz: () => ({}),
+      statusz: undefined,
+      flagz: undefined,
+      debug: debug({ cpu }),
+      printYaml: String,
     });
     const { port } = await serve(routes, '127.0.0.1', clock);
     const url = `http://127.0.0.1:${port}/debug/pprof/profile`;

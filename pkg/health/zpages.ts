@@ -127,7 +127,8 @@ function yamlReply(body: string): Reply {
 /** `2 hr 05 min 09 sec`. */
 function printUptime(milliseconds: number): string {
   const total = Math.floor(milliseconds / 1000);
-  const [hours, minutes] = [Math.floor(total / 3600), Math.floor(total / 60) % 60];
+  const hours = Math.floor(total / 3600);
+  const minutes = Math.floor(total / 60) % 60;
   const two = (value: number) => String(value).padStart(2, '0');
   return `${hours} hr ${two(minutes)} min ${two(total % 60)} sec`;
 }

@@ -5,7 +5,7 @@ import { type AddressWrite, type LinkAddress, type Links, printAddressWrite } fr
 
 /** One question to the fake, or one write of a batch. */
 export type LinksCall =
-  | { readonly call: 'ensureDummy' | 'hasLink' | 'deleteLink'; readonly name: string }
+  | { readonly call: 'ensureDummy' | 'hasLink' | 'isDummy' | 'deleteLink'; readonly name: string }
   | { readonly call: 'addresses' | 'watch' }
   | { readonly call: 'write'; readonly write: AddressWrite };
 
@@ -21,7 +21,15 @@ const longestName = 15;
 /** Devices and addresses in memory, with a loopback device to begin with. */
 export class FakeLinks implements Links {
   /** How often each call was made; `write` counts batches. */
-  readonly calls = { ensureDummy: 0, hasLink: 0, deleteLink: 0, addresses: 0, write: 0, watch: 0 };
+  readonly calls = {
+    ensureDummy: 0,
+    hasLink: 0,
+    isDummy: 0,
+    deleteLink: 0,
+    addresses: 0,
+    write: 0,
+    watch: 0,
+  };
   /** Fails a call, or a single write of a batch, with the code it returns. */
   failWith: (call: LinksCall) => ErrnoCode | undefined = () => undefined;
   readonly #devices = new Map<string, Device>();
@@ -56,6 +64,12 @@ export class FakeLinks implements Links {
     this.calls.hasLink++;
     this.#inject(`read device ${name}`, { call: 'hasLink', name });
     return this.#devices.has(name);
+  }
+
+  isDummy(name: string): boolean {
+    this.calls.isDummy++;
+    this.#inject(`read device ${name}`, { call: 'isDummy', name });
+    return this.#devices.get(name)?.kind === 'dummy';
   }
 
   deleteLink(name: string): void {

@@ -21,6 +21,8 @@ export interface Links {
   ensureDummy(name: string): boolean;
   /** Whether there is a device of that name, of whatever kind. */
   hasLink(name: string): boolean;
+  /** Whether there is a dummy device of that name. */
+  isDummy(name: string): boolean;
   /** ENODEV if there is none. */
   deleteLink(name: string): void;
   /** Every address of every device, of both families. */

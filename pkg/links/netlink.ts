@@ -71,6 +71,10 @@ export class NetlinkLinks implements Links {
     return this.#find(name) !== undefined;
   }
 
+  isDummy(name: string): boolean {
+    return this.#find(name)?.attributes.info?.kind === 'dummy';
+  }
+
   deleteLink(name: string): void {
     const value = { ...anyLink, attributes: { name } };
     this.#connection.request(deleteLink, value, `delete device ${name}`);

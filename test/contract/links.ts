@@ -44,8 +44,10 @@ function dummies(get: () => LinksSubject): void {
     expect(links.ensureDummy('kube-test0')).toBe(true);
     expect(links.ensureDummy('kube-test0')).toBe(false);
     expect(links.hasLink('kube-test0')).toBe(true);
+    expect([links.isDummy('kube-test0'), links.isDummy(get().other)]).toEqual([true, false]);
     links.deleteLink('kube-test0');
     expect(links.hasLink('kube-test0')).toBe(false);
+    expect(links.isDummy('kube-test0')).toBe(false);
   });
 
   test('a device of that name and another kind is refused', () => {

@@ -195,6 +195,7 @@ const calls: Readonly<Record<string, (kernel: KernelInterfaces) => unknown>> = {
   'ipsets.entries': ({ ipsets }) => ipsets.entries('KUBE-X'),
   'links.ensureDummy': ({ links }) => links.ensureDummy('x'),
   'links.hasLink': ({ links }) => links.hasLink('x'),
+  'links.isDummy': ({ links }) => links.isDummy('x'),
   'links.deleteLink': ({ links }) => links.deleteLink('x'),
   'links.addresses': ({ links }) => links.addresses(),
   'links.write': ({ links }) =>

@@ -57,6 +57,7 @@ const methods: { readonly [Name in keyof KernelInterfaces]: Modes<KernelInterfac
   links: {
     ensureDummy: 'throws',
     hasLink: 'throws',
+    isDummy: 'throws',
     deleteLink: 'throws',
     addresses: 'rejects',
     write: 'batch',
