@@ -15,7 +15,7 @@ let node: Namespace;
 
 beforeEach(() => {
   node = createNamespace();
-  node.run('ip', 'link', 'add', 'eth0', 'type', 'dummy');
+  node.run('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0-peer');
   node.run('ip', 'addr', 'add', '192.168.7.10/24', 'dev', 'eth0');
   node.run('ip', 'addr', 'add', '2001:db8:7::10/64', 'dev', 'eth0', 'nodad');
   node.run('ip', 'link', 'set', 'eth0', 'up');
