@@ -17,6 +17,7 @@ import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
 import { loadModule } from '../../pkg/ipvs/module.ts';
 import { type NetlinkIpvs, openIpvs } from '../../pkg/ipvs/netlink.ts';
 import { probeIpvs, Schedulers } from '../../pkg/ipvs/probe.ts';
+import { startingEvent } from '../../pkg/kube/events.ts';
 import type { Change, Service, Source } from '../../pkg/kube/types.ts';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
@@ -138,6 +139,7 @@ export async function assemble(
   // Nothing is written and no port is opened before.
   const place = await waitForTurn({ names: abstractNames, clock, log, signal });
   if (signal.aborted) return undefined;
+  objects.record(startingEvent(config.nodeName));
   const isNodeAddress = (address: IpAddress) => proxier.isNodeAddress(address);
   const { record } = objects;
   const services = createServiceHealthServers({

@@ -1,9 +1,10 @@
+import { hostname } from 'node:os';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { version } from '../../pkg/config/version.ts';
 import { HttpClient } from '../../pkg/kube/api/client.ts';
 import { ApiSource } from '../../pkg/kube/api/source.ts';
 import { loadConnection } from '../../pkg/kube/credentials/config.ts';
-import { EventRecorder, type KubeEvent, startingEvent } from '../../pkg/kube/events.ts';
+import { EventRecorder, type KubeEvent } from '../../pkg/kube/events.ts';
 import { ManifestSource } from '../../pkg/kube/manifests/manifests.ts';
 import type { Source } from '../../pkg/kube/types.ts';
 import type { Logger } from '../../pkg/log/log.ts';
@@ -48,8 +49,7 @@ export async function openObjects({
   const { contentTypes } = source;
   const client = new HttpClient({ connection, clock, metrics, userAgent, contentTypes });
   const common = { client, clock, metrics, log, nodeName };
-  const recorder = new EventRecorder(common);
-  recorder.record(startingEvent(nodeName));
+  const recorder = new EventRecorder({ ...common, hostName: hostname() });
   return {
     source: new ApiSource(common),
     record: (event) => recorder.record(event),

@@ -24,7 +24,7 @@ beforeEach(() => {
     clock,
     metrics,
     log: { info() {}, error() {} },
-    nodeName: 'n1',
+    hostName: 'machine-1',
     random: () => 0,
   });
   running = recorder.run(stop.signal);
@@ -60,8 +60,8 @@ test('the start is an event on the Node', async () => {
         },
         eventTime: '2025-01-01T00:00:00.000000Z',
         reportingController: 'kube-proxy',
-        reportingInstance: 'kube-proxy-n1',
-        regarding: { kind: 'Node', apiVersion: 'v1', name: 'n1', uid: 'n1' },
+        reportingInstance: 'kube-proxy-machine-1',
+        regarding: { kind: 'Node', apiVersion: 'v1', name: 'n1' },
         type: 'Normal',
         reason: 'Starting',
         action: 'StartKubeProxy',

@@ -19,6 +19,8 @@ const seriesTime = minutes(6);
 const memoryLimit = 4096;
 /** The longest note that the API takes, in bytes. */
 const noteLimit = 1024;
+/** The longest reportingInstance that the API takes. */
+const instanceLimit = 128;
 /** The longest name, uid or namespace that the API gives an object. */
 const nameLimit = 253;
 
@@ -48,7 +50,8 @@ export interface EventRecorderOptions {
   readonly clock: Clock;
   readonly metrics: KubeMetrics;
   readonly log: KubeLog;
-  readonly nodeName: string;
+  /** What this machine calls itself, whatever the Node is called: who reports. */
+  readonly hostName: string;
   readonly random?: () => number;
 }
 
@@ -204,7 +207,7 @@ export class EventRecorder {
       eventTime: microTime(first),
       ...(count > 1 && { series: { count, lastObservedTime: microTime(last) } }),
       reportingController: 'kube-proxy',
-      reportingInstance: `kube-proxy-${this.#options.nodeName}`,
+      reportingInstance: `kube-proxy-${this.#options.hostName}`.slice(0, instanceLimit),
       regarding: Object.fromEntries(Object.entries(regarding).filter(([, value]) => value !== '')),
       type,
       reason,
@@ -214,7 +217,7 @@ export class EventRecorder {
   }
 }
 
-/** An event about the node that the program runs on: kube-proxy names a Node's uid by the Node's name. */
+/** An event about the node that the program runs on; it has no uid, as in upstream since v1.36. */
 export function nodeEvent(
   nodeName: string,
   what: Pick<KubeEvent, 'type' | 'reason' | 'note'>,
@@ -224,7 +227,7 @@ export function nodeEvent(
     apiVersion: 'v1',
     namespace: '',
     name: nodeName,
-    uid: nodeName,
+    uid: '',
   };
   return { regarding, action: 'StartKubeProxy', ...what };
 }
