@@ -92,7 +92,7 @@ async function serve(loaded: Loaded, given: GivenFlags): Promise<void> {
 /** Takes away what a kube-proxy leaves; ends the process with status 1 if something of it stays. */
 async function cleanUp({ settings, notices }: Loaded): Promise<void> {
   tell(notices);
-  const { cleanUpNode } = await import('./assemble.ts');
+  const { cleanUpNode } = await import('./open-kernel.ts');
   const config = effective(settings, hostname());
   if (!(await cleanUpNode({ config, log }))) fail('not everything of kube-proxy could be removed');
   log.info('nothing of kube-proxy is left', { version });

@@ -182,6 +182,7 @@ test('the state and what happened are counted', async () => {
     'operations_total{kind="addVirtualServer",result="success"} 1',
     'operations_total{kind="addVirtualServer",result="failure"} 1',
     'repairs_total{kind="bindAddress"} 1',
+    'skipped_resets_total 0',
     'wrong_sysctls 0',
     'draining_real_servers 3',
     'drains_total{reason="empty"} 1',

@@ -155,7 +155,10 @@ const rules: readonly IForbiddenRuleType[] = [
   },
   {
     name: 'implementation',
-    from: { path: '^(?:cmd|pkg)/([^/]+)/', pathNot: ['^cmd/kube-proxy/assemble[.]ts$', ...tests] },
+    from: {
+      path: '^(?:cmd|pkg)/([^/]+)/',
+      pathNot: ['^cmd/kube-proxy/(assemble|open-kernel)[.]ts$', ...tests],
+    },
     to: { path: implementation, pathNot: ['^pkg/$1/(netlink|restore|proc|raw)[.]ts$'] },
   },
   {

@@ -136,7 +136,7 @@ describe('what is told', () => {
       'not yet',
       ['--profiling', '--nodeport-addresses=primary'],
       undefined,
-      ['options are not supported yet and have no effect: --nodeport-addresses, --profiling'],
+      ['options are not supported yet and have no effect: --nodeport-addresses'],
     ],
     [
       'deprecated',

@@ -45,6 +45,18 @@ const ours = {
     help: 'Differences that an audit found in the kernel and repaired, by kind of change',
     labels: ['kind'],
   },
+  missingCapabilities: {
+    type: 'gauge',
+    name: 'kubeproxy_ipvs_missing_capabilities',
+    help: '1 for each capability of Linux that the process does not have and would use',
+    labels: ['capability'],
+  },
+  skippedResets: {
+    type: 'counter',
+    name: 'kubeproxy_ipvs_skipped_resets_total',
+    help: 'Packets that were not sent to end connections to deleted real servers, as CAP_NET_RAW is missing',
+    labels: [],
+  },
   wrongSysctls: {
     type: 'gauge',
     name: 'kubeproxy_ipvs_wrong_sysctls',

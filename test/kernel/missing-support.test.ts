@@ -85,6 +85,13 @@ test.each(lacks)('what is missing: $name', async ({ says, ...conditions }) => {
   await expectRefusal(conditions, says);
 });
 
+test('without NET_RAW it works, and one line says what is done without', async () => {
+  const before = ['setpriv', '--inh-caps=-net_raw', '--bounding-set=-net_raw'];
+  const started = await start({ before });
+  await started.said('first sync done');
+  expect(started.output.split('a capability is missing: add NET_RAW')).toHaveLength(2);
+});
+
 test('where everything is set already, nobody needs a /proc/sys that can be written', async () => {
   const first = await start({});
   await first.said('first sync done');

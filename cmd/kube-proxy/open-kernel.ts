@@ -1,0 +1,134 @@
+import { cleanUp } from '../../pkg/cleanup/cleanup.ts';
+import type { ProxyConfig } from '../../pkg/config/types.ts';
+import { ProcIpvsConnections } from '../../pkg/connections/proc.ts';
+import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
+import { isUnsupported } from '../../pkg/errno/errno.ts';
+import { nftGeneration } from '../../pkg/firewall/generation.ts';
+import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
+import { ProgramTables } from '../../pkg/firewall/rule-tables.ts';
+import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
+import { loadModule } from '../../pkg/ipvs/module.ts';
+import { type NetlinkIpvs, openIpvs } from '../../pkg/ipvs/netlink.ts';
+import { probeIpvs } from '../../pkg/ipvs/probe.ts';
+import { NetlinkLinks } from '../../pkg/links/netlink.ts';
+import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
+import type { Logger } from '../../pkg/log/log.ts';
+import { type Metrics } from '../../pkg/metrics/metrics.ts';
+import { NetlinkNeighbours } from '../../pkg/neighbours/netlink.ts';
+import { openConnection } from '../../pkg/netlink/connection.ts';
+import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
+import { printTraceEvent, type TraceEvent } from '../../pkg/netlink/trace.ts';
+import { NetlinkNftTables } from '../../pkg/nftables/netlink.ts';
+import { missingCapabilities } from '../../pkg/node/capabilities.ts';
+import { applyConntrackLimits } from '../../pkg/node/conntrack-settings.ts';
+import { applyIpvsTimeouts } from '../../pkg/node/ipvs-timeouts.ts';
+import type { Kernel } from '../../pkg/proxy/options.ts';
+import { KernelSettings } from '../../pkg/proxy/settings/kernel-settings.ts';
+import { AbsentResetter } from '../../pkg/reset/absent.ts';
+import { RawResetter } from '../../pkg/reset/raw.ts';
+import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
+import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
+
+/** Takes away what every mode of kube-proxy left in the kernel. True if nothing of it is there any more. */
+export async function cleanUpNode({
+  config,
+  log,
+}: Pick<KernelOptions, 'config' | 'log'>): Promise<boolean> {
+  const ipvs = openIpvsIfThere();
+  const netfilter = openConnection(NETLINK_NETFILTER, { echo: true });
+  const route = openConnection(NETLINK_ROUTE);
+  const kernel = {
+    ipvs,
+    ipsets: new NetlinkIpSets(netfilter),
+    links: new NetlinkLinks(route),
+    rules: new ProgramTables(),
+    firewall: new RestoreFirewall({ generation: nftGeneration(netfilter), log }),
+    nftTables: new NetlinkNftTables(netfilter),
+  };
+  try {
+    return await cleanUp(kernel, { excluded: config.excludeCIDRs, log, clock: systemClock });
+  } finally {
+    for (const opened of [ipvs, netfilter, route]) opened?.close();
+  }
+}
+
+/** Where the module is not loaded, there is no virtual server, and none is loaded for asking. */
+function openIpvsIfThere(): NetlinkIpvs | undefined {
+  try {
+    return openIpvs();
+  } catch (error) {
+    if (isUnsupported(error)) return undefined;
+    throw error;
+  }
+}
+
+/** What the kernel knows of this process. */
+export function ownProcess(): ProcSysctl {
+  return new ProcSysctl({ root: '/proc/self' });
+}
+
+/** Every way to the kernel, and how to close them. */
+export interface OpenKernel {
+  readonly kernel: Kernel;
+  /** Whether packets can be sent to clients. */
+  readonly canReset: boolean;
+  readonly close: () => void;
+}
+
+/** What opening the kernel takes. */
+export interface KernelOptions {
+  readonly config: ProxyConfig;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+/** Opens every way to the kernel, sees that it can do what is needed, and sets what IPVS mode and the configuration need set. */
+export async function openKernel(shared: KernelOptions): Promise<OpenKernel> {
+  const { config, log, metrics } = shared;
+  const missing = missingCapabilities({ process: ownProcess(), log });
+  for (const capability of missing) metrics.missingCapabilities.set({ capability }, 1);
+  const trace = log.v(9) && ((event: TraceEvent) => log.v(9)?.info(printTraceEvent(event)));
+  const options = trace === undefined ? {} : { trace };
+  const ipvs = openIpvs({ ...options, loadModule });
+  const netfilter = openConnection(NETLINK_NETFILTER, { ...options, echo: true });
+  const route = openConnection(NETLINK_ROUTE, options);
+  const resetter = missing.has('CAP_NET_RAW')
+    ? new AbsentResetter(() => metrics.skippedResets.inc({}))
+    : new RawResetter();
+  const ipsets = new NetlinkIpSets(netfilter);
+  const firewall = new RestoreFirewall({ generation: nftGeneration(netfilter), log });
+  await probeIpvs(ipvs, { scheduler: config.scheduler, ipsetProtocol: () => ipsets.protocol() });
+  const settings = createSettings(shared);
+  settings.apply();
+  const sysfs = new ProcSysctl({ root: '/sys' });
+  applyConntrackLimits(config.conntrack, { sysctl: new ProcSysctl(), sysfs, log });
+  applyIpvsTimeouts(config.ipvsTimeouts, { ipvs, log });
+  const kernel = {
+    ipvs,
+    ipsets,
+    links: new NetlinkLinks(route),
+    firewall,
+    conntrack: new NetlinkConntrack(netfilter),
+    connections: new ProcIpvsConnections(),
+    neighbours: new NetlinkNeighbours(route),
+    resetter,
+    settings,
+  };
+  const close = () => {
+    for (const opened of [ipvs, netfilter, route, resetter]) opened.close();
+  };
+  return { kernel, canReset: !missing.has('CAP_NET_RAW'), close };
+}
+
+function createSettings({ config, clock, log, metrics }: KernelOptions): KernelSettings {
+  return new KernelSettings({
+    sysctl: new ProcSysctl(),
+    clock,
+    log,
+    strictArp: config.strictARP,
+    isRestoring: config.restoreSysctls,
+    onRestored: () => metrics.repairs.inc({ kind: 'setSysctl' }),
+    onLooked: (wrong) => metrics.wrongSysctls.set({}, wrong),
+  });
+}
