@@ -6,6 +6,7 @@ import { Reconciler } from './apply/reconciler.ts';
 import { Retries } from './apply/retries.ts';
 import { RuleSource } from './apply/rule-source.ts';
 import { RuleWriter } from './apply/rule-writer.ts';
+import { SetGrowth } from './apply/set-growth.ts';
 import { SetReplacer } from './apply/set-replacer.ts';
 import { Intake } from './changes/intake.ts';
 import { LedgerUpdater } from './changes/ledger-updater.ts';
@@ -85,8 +86,10 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   const looked = { graceful, retries, replacements };
   const reading = { ipvs, mirror, ledger, excluded };
   const podOn = podLookUp(pods, ledger);
+  const setReplacer = new SetReplacer({ applier, ledger, log });
+  const growth = new SetGrowth({ ledger, mirror, replacer: setReplacer, now });
   const reconciler = new Reconciler({
-    ...{ ...common, ...looked, podOn, applier, reading, log, now },
+    ...{ ...common, ...looked, podOn, applier, reading, growth, log, now },
     rotation: rotationOf(options.nodeName),
   });
   const auditContext = { ...common, ...reading, ipsets, links, now };
@@ -94,7 +97,7 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
     ...{ ...common, ...looked, mutex, store, intake, ledgerUpdater, flows },
     ...{ rules, applier, reconciler, guard, auditContext },
     linger: new FrontEndLinger({ ledger, mirror }),
-    setReplacer: new SetReplacer({ applier, ledger, log }),
+    setReplacer,
   };
 }
 

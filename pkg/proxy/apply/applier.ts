@@ -165,6 +165,8 @@ export class Applier {
       case 'createSet':
         ipsets.create(operation.header);
         mirror.recordSet(operation.header.name, new Map());
+        if ('maxElements' in operation.header)
+          mirror.recordSetSize(operation.header.name, operation.header.maxElements);
         return;
       case 'swapSets':
         ipsets.swap(operation.set, operation.other);

@@ -19,6 +19,7 @@ import type { Applier } from './applier.ts';
 import { planParts, singleParts } from './key-parts.ts';
 import { type Departures, planInputFor } from './plan-input.ts';
 import type { Retries } from './retries.ts';
+import type { SetGrowth } from './set-growth.ts';
 
 export interface ReconcilerOptions {
   readonly ledger: Ledger;
@@ -26,6 +27,7 @@ export interface ReconcilerOptions {
   readonly graceful: GracefulTerminationManager;
   readonly retries: Retries;
   readonly replacements: Replacements;
+  readonly growth: Pick<SetGrowth, 'makeRoom'>;
   readonly applier: Applier;
   readonly reading: Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'>;
   /** The pod that has an address behind a virtual server, by its key. */
@@ -87,8 +89,9 @@ export class Reconciler {
     token: MutexToken,
     { isRepair = false, between }: ReconcileOptions = {},
   ): Promise<Outcome> {
-    const { ledger, mirror, replacements, now } = this.#options;
+    const { ledger, mirror, replacements, growth, now } = this.#options;
     token.check();
+    await growth.makeRoom(keys, token);
     const outcomes: Outcome[] = [];
     const yielder = new Yielder(now);
     for await (const part of planParts(keys, { ledger, mirror, yielder })) {

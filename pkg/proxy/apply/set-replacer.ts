@@ -29,7 +29,8 @@ export interface SetReplacerOptions {
 /**
  * Has sets replaced that have our names and are not as they must be.
  *
- *     another range or size    a new one is filled and swapped in: rules see the one or the other
+ *     another size or range    a new one is filled and swapped in: rules see the one or the other. One of another size stays in use
+ *                              until that succeeds
  *     another type or family   cannot be swapped: our rules out, destroy, create, fill, our rules in
  *     held by a rule of others cannot be destroyed: reported once, and tried again when fewer rules refer to it
  */
@@ -52,10 +53,17 @@ export class SetReplacer {
     if (hasTemporary) await this.#sweep(token);
     const others = new Map<Family, LeftoverSet[]>();
     for (const leftover of sets) {
-      if (isSwappable(leftover) && (await this.#swap(leftover, token))) continue;
+      const isSwapped = isSwappable(leftover) && (await this.#swap(leftover, token));
+      // One of another size serves until it can be swapped; our rules stay where they are.
+      if (isSwapped || leftover.isUsable) continue;
       others.set(leftover.family, [...(others.get(leftover.family) ?? []), leftover]);
     }
     for (const [family, some] of others) await this.#remake(some, { family, token });
+  }
+
+  /** Swaps a larger set in for one that is full. False if that failed, which is reported once. */
+  async grow(leftover: LeftoverSet, token: MutexToken): Promise<boolean> {
+    return await this.#swap(leftover, token);
   }
 
   async #sweep(token: MutexToken): Promise<void> {

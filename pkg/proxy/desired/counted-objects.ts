@@ -99,6 +99,11 @@ export class CountedObjects {
     for (const { entry } of this.#entries.get(set)?.values() ?? []) yield entry;
   }
 
+  /** How many entries a set should have. */
+  entryCount(set: string): number {
+    return this.#entries.get(set)?.size ?? 0;
+  }
+
   /** The Services that want any of some addresses and entries. */
   *ownersOf({ addresses, entries }: Pick<Keys, 'addresses' | 'entries'>): Generator<string> {
     for (const address of addresses) yield* this.#addresses.get(address)?.names() ?? [];

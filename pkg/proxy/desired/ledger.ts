@@ -181,13 +181,13 @@ export class Ledger {
 
   /** Whether a real server is wanted, and for the same pod as far as both are known. */
   wantsRealServer(virtualServer: VirtualServerId, { realServer, podUid }: PodRealServer): boolean {
-    const wanted = this.#wantedAt(virtualServer, realServer);
+    const wanted = this.wantedRealServer(virtualServerKey(virtualServer), realServer);
     return wanted !== undefined && isSamePod(podUid, wanted.podUid);
   }
 
   /** Whether another pod's real server is wanted in the place of one. */
   wantsSuccessor(virtualServer: VirtualServerId, { realServer, podUid }: PodRealServer): boolean {
-    const wanted = this.#wantedAt(virtualServer, realServer);
+    const wanted = this.wantedRealServer(virtualServerKey(virtualServer), realServer);
     return wanted !== undefined && !isSamePod(podUid, wanted.podUid);
   }
 
@@ -218,6 +218,11 @@ export class Ledger {
   /** All entries that a set should have. */
   entries(set: string): Iterable<Entry> {
     return this.#counted.entries(set);
+  }
+
+  /** How many entries a set should have. */
+  entryCount(set: string): number {
+    return this.#counted.entryCount(set);
   }
 
   /** The retired front ends, by key. */
@@ -251,13 +256,6 @@ export class Ledger {
     for (const key of keys.allVirtualServers()) owners.add(this.claim(key)?.owner?.key ?? nobody);
     owners.delete(nobody);
     return owners;
-  }
-
-  #wantedAt(
-    virtualServer: VirtualServerId,
-    realServer: RealServerId,
-  ): WantedRealServer | undefined {
-    return this.wantedRealServer(virtualServerKey(virtualServer), realServer);
   }
 
   #enter(owner: Owner, { frontEnd, touched }: { frontEnd: FrontEnd; touched: Keys }): void {

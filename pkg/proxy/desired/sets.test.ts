@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { setDirections, setHeader, setIds, setName } from './sets.ts';
+import { setDirections, setHeader, setIds, setName, setSize } from './sets.ts';
 
 test('IPv6 names get a 6, and are cut to what the kernel holds', () => {
   expect(setName('clusterIp', 'IPv4')).toBe('KUBE-CLUSTER-IP');
@@ -38,4 +38,19 @@ test.each([
   ['loadBalancerSourceCidr', ['dst', 'dst', 'src']],
 ] as const)('%s is matched with %j', (id, directions) => {
   expect(setDirections(id)).toEqual(directions);
+});
+
+test.each([
+  ['one that fits stays', { needed: 65_536, size: 65_536 }, 65_536],
+  ['one that does not fit is twice as large', { needed: 65_537, size: 65_536 }, 131_072],
+  ['and again, until it fits', { needed: 300_000, size: 131_072 }, 524_288],
+  ['but not beyond a limit', { needed: 5_000_000, size: 65_536 }, 1_048_576],
+  ['one at the limit stays there', { needed: 5_000_000, size: 1_048_576 }, 1_048_576],
+  ['one that has grown stays while it is needed', { needed: 65_000, size: 131_072 }, 131_072],
+  ['and goes back when it is not', { needed: 49_152, size: 131_072 }, 65_536],
+  ['another size is somebody else’s', { needed: 10, size: 100_000 }, 65_536],
+  ['whatever it needs', { needed: 70_000, size: 100_000 }, 131_072],
+  ['and so is a smaller one', { needed: 10, size: 1_024 }, 65_536],
+])('of sizes, %s', (_, given, expected) => {
+  expect(setSize(given)).toBe(expected);
 });

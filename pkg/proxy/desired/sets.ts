@@ -129,13 +129,38 @@ export function setComment(id: SetId): string {
   return table[id].comment;
 }
 
-/** What a set is created with: upstream's header, so that its `create -exist` succeeds on ours. */
-export function setHeader(id: SetId, family: Family): SetHeader {
+/** How many entries a set has room for that never had to grow. */
+const usualSetSize = 65_536;
+/** The largest that a set grows. */
+const largestSetSize = 1_048_576;
+
+/**
+ * What a set is created with: upstream's header, so that its `create -exist` succeeds on ours, unless it has to be larger than
+ * upstream's ever is.
+ */
+export function setHeader(id: SetId, family: Family, size = usualSetSize): SetHeader {
   const name = setName(id, family);
   const { type } = table[id];
   return type === 'bitmap:port'
     ? { name, type, firstPort: 0, lastPort: 65_535 }
-    : { name, type, family, hashSize: 1024, maxElements: 65_536 };
+    : { name, type, family, hashSize: 1024, maxElements: size };
+}
+
+/**
+ * The size that a set should have that needs room for so many entries. It grows by doubling, up to {@link largestSetSize}. One that has
+ * grown goes back when three quarters of the usual size would do, and not at every entry that comes or goes.
+ */
+export function setSize({ needed, size }: { needed: number; size: number }): number {
+  const isOurs = size === usualSetSize || (size < largestSetSize * 2 && isGrown(size));
+  const isShrinking = size > usualSetSize && needed <= (usualSetSize * 3) / 4;
+  if (isOurs && needed <= size && !isShrinking) return size;
+  let fitting = usualSetSize;
+  while (fitting < needed && fitting < largestSetSize) fitting *= 2;
+  return fitting;
+}
+
+function isGrown(size: number): boolean {
+  return size > usualSetSize && Number.isInteger(Math.log2(size / usualSetSize));
 }
 
 /**

@@ -34,7 +34,10 @@ export interface AuditContext {
   readonly links: Pick<Links, 'hasLink' | 'addresses'>;
   readonly mirror: Mirror;
   /** What is wanted is asked for, and not changed. */
-  readonly ledger: Pick<Ledger, 'claim' | 'addresses' | 'entries' | 'virtualServers'>;
+  readonly ledger: Pick<
+    Ledger,
+    'claim' | 'addresses' | 'entries' | 'entryCount' | 'virtualServers'
+  >;
   readonly families: readonly Family[];
   /** Networks whose virtual servers are somebody else's unless a Service wants them. */
   readonly excluded: readonly Prefix[];
@@ -101,14 +104,17 @@ async function readAll({ links, mirror, ledger }: AuditContext): Promise<Keys> {
   return keys;
 }
 
-/** Reads which sets there are. Those that are not as they must be do not count as present, and leave the mirror. */
+/** Reads which sets there are. Those that are not as they must be, in more than their size, do not count as present, and leave the mirror. */
 async function listSets(
   context: AuditContext,
 ): Promise<{ readonly present: ReadonlySet<string>; readonly leftovers: LeftoverSets }> {
   const all = await context.ipsets.sets();
   const present = new Set(all.map(({ header }) => header.name));
+  for (const { header } of all)
+    if ('maxElements' in header) context.mirror.recordSetSize(header.name, header.maxElements);
   const leftovers = await readLeftoverSets(all, context);
-  for (const { wanted } of leftovers.sets) {
+  for (const { wanted, isUsable } of leftovers.sets) {
+    if (isUsable) continue;
     present.delete(wanted.name);
     context.mirror.recordSet(wanted.name, undefined);
   }

@@ -51,6 +51,8 @@ export interface MirrorView {
   /** Sets that exist, by name, with their entries by key. */
   readonly sets: ReadonlyMap<string, ReadonlyMap<string, Entry>>;
   readonly rules: ReadonlyMap<Family, RuleStatus>;
+  /** How many entries a set has room for; `undefined` for one that has no such limit, or is not known. */
+  setSize(name: string): number | undefined;
   /** Whether a set has an entry; `undefined` if that is unknown. */
   hasEntry(set: string, key: string): boolean | undefined;
   /** Whether an address is bound; `undefined` if that is unknown. */
@@ -74,6 +76,7 @@ export class Mirror implements MirrorView {
   readonly #virtualServers = new Map<string, Held>();
   readonly #unknownVirtualServers = new Map<string, VirtualServerId>();
   readonly #sets = new Map<string, Map<string, Entry>>();
+  readonly #setSizes = new Map<string, number>();
   readonly #unknownEntries = new Map<string, Set<string>>();
   readonly #rules = new Map<Family, RuleStatus>();
 
@@ -108,6 +111,10 @@ export class Mirror implements MirrorView {
   hasEntry(set: string, key: string): boolean | undefined {
     if (this.#unknownEntries.get(set)?.has(key) === true) return undefined;
     return this.#sets.get(set)?.has(key) ?? false;
+  }
+
+  setSize(name: string): number | undefined {
+    return this.#setSizes.get(name);
   }
 
   hasAddress(address: IpAddress): boolean | undefined {
@@ -217,9 +224,15 @@ export class Mirror implements MirrorView {
     else this.#sets.set(name, entries);
   }
 
+  /** Records how many entries a set has room for. */
+  recordSetSize(name: string, size: number): void {
+    this.#setSizes.set(name, size);
+  }
+
   /** Records that two sets have exchanged what they hold. */
   recordSwap(one: string, other: string): void {
     exchange(this.#sets, [one, other]);
+    exchange(this.#setSizes, [one, other]);
     exchange(this.#unknownEntries, [one, other]);
   }
 

@@ -23,7 +23,7 @@ const port = (number: number): Entry => ({ type: 'bitmap:port', port: number });
 function leftover(over: Partial<LeftoverSet> = {}, references = 0): LeftoverSet {
   const header = { ...wanted, lastPort: 9 };
   const found: SetStatus = { header, hasExtensions: false, references, entryCount: 0 };
-  return { family: 'IPv4', wanted, found, entries: [], ...over };
+  return { family: 'IPv4', wanted, found, isUsable: false, entries: [], ...over };
 }
 
 function toReplace(over: Partial<SetToReplace> = {}): SetToReplace {

@@ -1,0 +1,75 @@
+import { type Family, families } from '../../ip/address.ts';
+import { entryKey } from '../../ipset/ipset.ts';
+import { seconds } from '../../runner/clock.ts';
+import type { MutexToken } from '../../runner/mutex.ts';
+import type { Keys } from '../desired/keys.ts';
+import type { Ledger } from '../desired/ledger.ts';
+import { type SetId, setHeader, setIds, setName, setSize } from '../desired/sets.ts';
+import type { MirrorView } from '../observed/mirror.ts';
+import type { SetReplacer } from './set-replacer.ts';
+
+/** How long a set that could not grow is left alone, in milliseconds. */
+const pause = seconds(1);
+
+export interface SetGrowthOptions {
+  readonly ledger: Pick<Ledger, 'wantsEntry'>;
+  readonly mirror: MirrorView;
+  readonly replacer: Pick<SetReplacer, 'grow'>;
+  readonly now: () => number;
+}
+
+/** The set and the family that a name of the kernel stands for. */
+const places: ReadonlyMap<string, { readonly id: SetId; readonly family: Family }> = new Map(
+  setIds.flatMap((id) => families.map((family) => [setName(id, family), { id, family }] as const)),
+);
+
+/** Sees to it that sets have room for the entries that are about to be added: a larger one is filled and swapped in. */
+export class SetGrowth {
+  readonly #options: SetGrowthOptions;
+  /** Sets that could not grow, and when they are tried again. */
+  readonly #failed = new Map<string, number>();
+
+  constructor(options: SetGrowthOptions) {
+    this.#options = options;
+  }
+
+  /** Makes room in every set that needs it for some keys. Where that fails, what does not fit fails, and is tried again. */
+  async makeRoom({ entries }: Pick<Keys, 'entries'>, token: MutexToken): Promise<void> {
+    const { ledger, mirror } = this.#options;
+    for (const [set, some] of entries) {
+      const size = mirror.setSize(set);
+      const held = mirror.sets.get(set);
+      if (size === undefined || held === undefined || held.size + some.size <= size) continue;
+      let needed = held.size;
+      for (const key of some.keys()) if (ledger.wantsEntry(set, key) && !held.has(key)) needed++;
+      await this.#grow(set, { size, needed, token });
+    }
+  }
+
+  async #grow(
+    set: string,
+    { size, needed, token }: { size: number; needed: number; token: MutexToken },
+  ): Promise<void> {
+    const { ledger, mirror, replacer, now } = this.#options;
+    const place = places.get(set);
+    const larger = setSize({ needed, size });
+    if (place === undefined || larger <= size || now() < (this.#failed.get(set) ?? 0)) return;
+    const { id, family } = place;
+    const held = [...(mirror.sets.get(set)?.values() ?? [])];
+    const leftover = {
+      family,
+      wanted: setHeader(id, family, larger),
+      found: {
+        header: setHeader(id, family, size),
+        hasExtensions: false,
+        references: 0,
+        entryCount: held.length,
+      },
+      isUsable: true,
+      // What is wanted comes into the new set anyway.
+      entries: held.filter((entry) => !ledger.wantsEntry(set, entryKey(entry))),
+    };
+    if (await replacer.grow(leftover, token)) this.#failed.delete(set);
+    else this.#failed.set(set, now() + pause);
+  }
+}
