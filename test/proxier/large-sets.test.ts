@@ -85,6 +85,19 @@ test('while somebody lists a set it stays in use, and is swapped later', async (
   expect(stand.reports.operationCounts.get('withdrawRules')).toBeUndefined();
 });
 
+test('a set of a strange size stays in use while it cannot be swapped, and our rules stay', async () => {
+  const kernel = kernelWith({ size: 100_000, entries: 5 });
+  kernel.ipsets.failWith = ({ call }) => (call === 'swap' ? 'EBUSY' : undefined);
+  const stand = start(kernel);
+  await stand.sync();
+  expect(await setOf(stand)).toBe('10 of 100000');
+  expect(stand.reports.operationCounts.get('destroySet')?.failed ?? 0).toBe(0);
+  kernel.ipsets.failWith = () => undefined;
+  await stand.settle(minutes(1));
+  expect(await setOf(stand)).toBe('10 of 65536');
+  expect(stand.reports.operationCounts.get('withdrawRules')).toBeUndefined();
+});
+
 test('a set that is not full stays as upstream made it', async () => {
   const stand = start(kernelWith({ size: usual, entries: 1_000 }));
   await stand.sync();
