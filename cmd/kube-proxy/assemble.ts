@@ -1,5 +1,4 @@
 import { gateStates } from '../../pkg/config/gates.ts';
-import { parseServiceAnnotations } from '../../pkg/config/service-annotations.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { buildInfo } from '../../pkg/config/version.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
@@ -7,6 +6,7 @@ import { abstractNames } from '../../pkg/instance/abstract-names.ts';
 import { waitForTurn } from '../../pkg/instance/instance.ts';
 import type { Family, IpAddress } from '../../pkg/ip/address.ts';
 import { Schedulers } from '../../pkg/ipvs/probe.ts';
+import { parseServiceAnnotations } from '../../pkg/kube/annotations.ts';
 import { startingEvent } from '../../pkg/kube/events.ts';
 import type { Change, Service, Source } from '../../pkg/kube/types.ts';
 import type { Logger, ProgramLog } from '../../pkg/log/log.ts';

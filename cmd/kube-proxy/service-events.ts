@@ -1,8 +1,8 @@
 import { printRealServer, printVirtualServer, type VirtualServerId } from '../../pkg/ipvs/ipvs.ts';
 import type { KubeEvent } from '../../pkg/kube/events.ts';
-import type { Kind, ObjectName, Problem } from '../../pkg/kube/types.ts';
+import type { Kind, ObjectName, Problem, ServiceHealth } from '../../pkg/kube/types.ts';
 import type { EndedDrain } from '../../pkg/proxy/graceful/list.ts';
-import type { ServiceHealth, ServiceIdentity } from '../../pkg/proxy/reporter.ts';
+import type { ServiceIdentity } from '../../pkg/proxy/reporter.ts';
 
 /** The API refuses longer notes. */
 const longestNote = 1_000;

@@ -29,7 +29,11 @@ const layers: readonly Layer[] = [
   })),
   { name: 'yaml', from: folder('yaml'), may: [] },
   { name: 'metrics', from: folder('metrics'), may: [folder('log'), ...bottom] },
-  { name: 'config', from: folder('config'), may: [folder('log'), folder('yaml'), ...bottom] },
+  {
+    name: 'config',
+    from: folder('config'),
+    may: ['^pkg/runner/duration[.]ts$', folder('log'), folder('yaml'), ...bottom],
+  },
   { name: 'runner', from: folder('runner'), may: [folder('log'), ...bottom] },
   {
     name: 'node',
@@ -44,7 +48,7 @@ const layers: readonly Layer[] = [
   {
     name: 'health',
     from: folder('health'),
-    may: [folder('log'), folder('runner'), folder('metrics'), ...bottom],
+    may: ['^pkg/kube/types[.]ts$', folder('log'), folder('runner'), folder('metrics'), ...bottom],
   },
   ...kubeRooms(),
   ...proxyRooms(),
@@ -98,7 +102,12 @@ function kubeRooms(): readonly Layer[] {
 
 /** The rooms of the proxier, in the order in which a change goes through them; each may import those before it that it names. */
 function proxyRooms(): readonly Layer[] {
-  const base = [...faces, '^pkg/kube/(types|omission)[.]ts$', folder('runner'), folder('log')];
+  const base = [
+    ...faces,
+    '^pkg/kube/(types|annotations|omission)[.]ts$',
+    folder('runner'),
+    folder('log'),
+  ];
   const reporter = '^pkg/proxy/reporter[.]ts$';
   const rooms = {
     settings: [],

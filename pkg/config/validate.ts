@@ -1,5 +1,5 @@
 import { parsePrefix, prefixFamily } from '../ip/prefix.ts';
-import { printDuration } from './duration.ts';
+import { printDuration } from '../runner/duration.ts';
 import { type AnyField, fields, isFileField, type Settings } from './fields.ts';
 
 /** One thing that is wrong with a configuration. */

@@ -1,4 +1,4 @@
-import { parseDuration, printDuration } from './duration.ts';
+import { parseDuration, printDuration } from '../runner/duration.ts';
 
 /** How values of one type are read and written: on the command line as text, in a file as JSON. */
 export interface ValueType<Value> {

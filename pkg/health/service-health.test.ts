@@ -3,8 +3,9 @@ import { connect, createServer, type Socket } from 'node:net';
 import { listenRestartably } from '@kube-proxy-ipvs/test-apiserver/restartable-port';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseAddress } from '../ip/address.ts';
+import type { ServiceHealth } from '../kube/types.ts';
 import { manualClock } from '../runner/manual-clock.ts';
-import { type ServiceHealth, ServiceHealthServers } from './service-health.ts';
+import { ServiceHealthServers } from './service-health.ts';
 
 /** The servers on every address, and what they said. */
 function started() {

@@ -1,20 +1,10 @@
 import type { Socket } from 'node:net';
 import { type IpAddress, printHostPort } from '../ip/address.ts';
+import type { ServiceHealth } from '../kube/types.ts';
 import { seconds, sleep } from '../runner/clock.ts';
 import { type Answer, HttpClients, type HttpClientsOptions } from './http-clients.ts';
 import { listenUntilAborted } from './listen.ts';
 import { jsonReply, type Reply } from './reply.ts';
-
-/** A Service of type LoadBalancer with `externalTrafficPolicy: Local`, and what its load balancer is told. */
-export interface ServiceHealth {
-  readonly namespace: string;
-  readonly name: string;
-  readonly uid: string;
-  /** `spec.healthCheckNodePort`. */
-  readonly port: number;
-  /** How many different addresses of ready endpoints on this node it has, over all its ports and both families. */
-  readonly localEndpoints: number;
-}
 
 export interface ServiceHealthOptions extends HttpClientsOptions {
   /** Where the ports are open; an unspecified address stands for every address of both families. */

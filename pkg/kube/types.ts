@@ -44,6 +44,15 @@ export interface Service extends ObjectName {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
+/** What the load balancer of a Service of type LoadBalancer with `externalTrafficPolicy: Local` is told. */
+export interface ServiceHealth extends ObjectName {
+  readonly uid: string;
+  /** `spec.healthCheckNodePort`. */
+  readonly port: number;
+  /** How many different addresses of ready endpoints on this node it has, over all its ports and both families. */
+  readonly localEndpoints: number;
+}
+
 /** `endpoints[]` of an EndpointSlice. */
 export interface Endpoint {
   /** The first of `addresses`; all others are ignored, as everywhere in Kubernetes. */

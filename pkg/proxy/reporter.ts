@@ -1,6 +1,6 @@
 import type { Family } from '../ip/address.ts';
 import type { VirtualServerId } from '../ipvs/ipvs.ts';
-import type { Kind, ObjectName, Problem, Service } from '../kube/types.ts';
+import type { Kind, ObjectName, Problem, Service, ServiceHealth } from '../kube/types.ts';
 import type { Trigger } from './changes/triggers.ts';
 import type { Conflict } from './desired/claims.ts';
 import type { LocalLack } from './desired/footprint.ts';
@@ -39,14 +39,6 @@ export interface ProxierState {
 
 /** A Service that something is said of. */
 export type ServiceIdentity = Pick<Service, 'namespace' | 'name' | 'uid'>;
-
-/** A Service of type LoadBalancer with `externalTrafficPolicy: Local`, as its load balancer asks for it. */
-export interface ServiceHealth extends ServiceIdentity {
-  /** `spec.healthCheckNodePort`. */
-  readonly port: number;
-  /** How many different addresses of ready endpoints on this node it has, over all its ports and both families. */
-  readonly localEndpoints: number;
-}
 
 /** How many operations of a kind were tried. */
 export interface OperationCounts {

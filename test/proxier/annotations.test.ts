@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import type { ServiceOptions } from '../../pkg/kube/annotations.ts';
 import type { Change, Service } from '../../pkg/kube/types.ts';
-import type { ServiceOptions } from '../../pkg/proxy/desired/service-options.ts';
 import { minutes, seconds } from '../../pkg/runner/clock.ts';
 import { ip } from '../support/addresses.ts';
 import { endpoint, service, slice } from '../support/objects.ts';

@@ -1,3 +1,4 @@
+import { noOptions, type ServiceOptions } from '../../kube/annotations.ts';
 import type { Service } from '../../kube/types.ts';
 import { errorText } from '../../log/error-text.ts';
 import type { Logger } from '../../log/log.ts';
@@ -10,7 +11,6 @@ import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import { PortFootprint } from '../desired/port-footprint.ts';
 import { portKey } from '../desired/service.ts';
-import { noOptions, type ServiceOptions } from '../desired/service-options.ts';
 import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
 import type { Reporter } from '../reporter.ts';
 import { endpointDifferences } from './endpoint-differences.ts';

@@ -1,7 +1,6 @@
 import type { IpAddress } from '../../ip/address.ts';
-import type { EndpointSlice, Service } from '../../kube/types.ts';
+import type { EndpointSlice, Service, ServiceHealth } from '../../kube/types.ts';
 import { healthCheckNodePort } from '../desired/service.ts';
-import type { ServiceHealth } from '../reporter.ts';
 
 /** A Service whose load balancer asks for its health, or does so no more: `undefined`. */
 interface ServiceHealthChange {

@@ -1,6 +1,6 @@
+import type { ServiceOptions } from '../../kube/annotations.ts';
 import type { NodeContext } from './footprint.ts';
 import type { PortServers } from './port-servers.ts';
-import type { ServiceOptions } from './service-options.ts';
 
 /** What the front ends of a port depend on besides the port. */
 export interface Conditions {

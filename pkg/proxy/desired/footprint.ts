@@ -1,10 +1,10 @@
 import type { Family, IpAddress } from '../../ip/address.ts';
 import type { Entry } from '../../ipset/ipset.ts';
 import type { VirtualServer } from '../../ipvs/ipvs.ts';
+import type { ServiceOptions } from '../../kube/annotations.ts';
 import type { EndpointSlice, Service } from '../../kube/types.ts';
 import type { EndpointChange } from './endpoint-difference.ts';
 import type { Policy, RealServers } from './real-servers.ts';
-import type { ServiceOptions } from './service-options.ts';
 import type { SetId } from './sets.ts';
 import type { NodeTopology } from './topology.ts';
 import type { UdpFrontEnd } from './udp-front-end.ts';

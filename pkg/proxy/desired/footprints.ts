@@ -1,10 +1,10 @@
+import { noOptions } from '../../kube/annotations.ts';
 import { PortEndpoints } from './endpoint.ts';
 import type { Footprint, NodeContext, ServiceObjects } from './footprint.ts';
 import { frontEndCount } from './front-ends.ts';
 import { PortFootprint } from './port-footprint.ts';
 import { PortServers } from './port-servers.ts';
 import { type ServicePort, servicePorts } from './service.ts';
-import { noOptions } from './service-options.ts';
 import { type EndpointQuery, SliceIndex } from './slice-index.ts';
 
 /** What one Service wants in the kernel, as of now. */

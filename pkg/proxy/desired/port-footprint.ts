@@ -1,4 +1,5 @@
 import type { RealServerId } from '../../ipvs/ipvs.ts';
+import type { ServiceOptions } from '../../kube/annotations.ts';
 import type { EndpointDifference } from './endpoint-difference.ts';
 import type {
   Footprint,
@@ -11,7 +12,6 @@ import type {
 import { frontEndCount, frontEndsOf, hairpin, udpFrontEndsOf } from './front-ends.ts';
 import type { PortServers } from './port-servers.ts';
 import type { ServicePort } from './service.ts';
-import type { ServiceOptions } from './service-options.ts';
 import type { UdpFrontEnd } from './udp-front-end.ts';
 
 /** What one port of a Service wants: its front ends stay the same, their real servers are as its endpoints are. */

@@ -1,4 +1,5 @@
 import type { RealServerId } from '../../ipvs/ipvs.ts';
+import type { ServiceOptions } from '../../kube/annotations.ts';
 import type { Endpoint } from '../../kube/types.ts';
 import type { PortEndpoints } from './endpoint.ts';
 import type { EndpointChange, EndpointDifference, PortRecord } from './endpoint-difference.ts';
@@ -8,7 +9,6 @@ import { RealServerMap } from './real-server-map.ts';
 import type { Policy, RealServers, WantedRealServer } from './real-servers.ts';
 import { policiesThatDiffer, type Selections, selectionsOf } from './selections.ts';
 import type { ServicePort } from './service.ts';
-import type { ServiceOptions } from './service-options.ts';
 import {
   chooseEndpoints,
   type EndpointChoice,

@@ -1,10 +1,10 @@
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
+import { noOptions } from '../../kube/annotations.ts';
 import { minutes } from '../../runner/clock.ts';
 import type { PodState } from '../changes/namespace-pods.ts';
 import type { Pods } from '../changes/pod-index.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import { anyPod } from '../desired/pod-identity.ts';
-import { noOptions } from '../desired/service-options.ts';
 import type { MirrorView } from '../observed/mirror.ts';
 import type { DrainContext } from './decide.ts';
 import type { DrainRequest } from './list.ts';

@@ -2,9 +2,9 @@ import { familyOf } from '../../ip/address.ts';
 import { contains, type Prefix } from '../../ip/prefix.ts';
 import { type Entry, entryKey } from '../../ipset/ipset.ts';
 import { type RealServer, type VirtualServer, type VirtualServerId } from '../../ipvs/ipvs.ts';
+import { noOptions } from '../../kube/annotations.ts';
 import type { FrontEnd, SetEntry } from '../desired/footprint.ts';
 import { noRealServers } from '../desired/real-servers.ts';
-import { noOptions } from '../desired/service-options.ts';
 import { type SetId, setName } from '../desired/sets.ts';
 import type { MirrorView } from './mirror.ts';
 

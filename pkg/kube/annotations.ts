@@ -1,20 +1,24 @@
-import { parseDuration } from './duration.ts';
+import { parseDuration } from '../runner/duration.ts';
+import type { Problem } from './types.ts';
 
-/** What the annotations of one Service ask for, as far as they can be understood. */
+/** What a Service asks for by annotations, as far as they can be understood. */
 export interface ServiceOptions {
   /** How long its real servers may drain, in milliseconds; 0 for no limit, `undefined` if it does not say. */
-  readonly drainTimeout: number | undefined;
-  /** The scheduler of its virtual servers; `undefined` if it does not say. */
-  readonly scheduler: string | undefined;
-  /** Whether its scheduler hashes the client's port too; `undefined` if it does not say. */
-  readonly hashesSourcePort: boolean | undefined;
-  /** How many connections a real server may have; 0 for no limit, `undefined` if it does not say. */
-  readonly connectionLimit: number | undefined;
-  /** Whoever has an address is the same pod, whatever its uid. */
-  readonly keepsSessionsByAddress: boolean;
+  readonly drainTimeout?: number | undefined;
+  /** Its scheduler; `undefined` for the one that is configured. */
+  readonly scheduler?: string | undefined;
+  /** Whether `sh` and `mh` hash the client's port too; `undefined` for what the scheduler does unasked. */
+  readonly hashesSourcePort?: boolean | undefined;
+  /** How many connections a real server may have before it gets no new ones; `undefined` or 0 for no limit. */
+  readonly connectionLimit?: number | undefined;
+  /** Whoever has an address is the same pod, whatever its uid: sessions go on when a virtual machine moves with its address. */
+  readonly keepsSessionsByAddress?: boolean | undefined;
   /** What is wrong, with the path of the annotation; such a one counts as not given. */
-  readonly problems: readonly { readonly field: string; readonly message: string }[];
+  readonly problems: readonly Problem[];
 }
+
+/** The options of a Service that asks for nothing. */
+export const noOptions: ServiceOptions = { problems: [] };
 
 /** What annotations are judged by. */
 export interface AnnotationContext {
@@ -81,7 +85,7 @@ interface Reading<T> {
 
 /** Reads annotations one by one; a text that says nothing known is a problem, and counts as not given. */
 class AnnotationReader {
-  readonly problems: { field: string; message: string }[] = [];
+  readonly problems: Problem[] = [];
   readonly #annotations: Readonly<Record<string, string>>;
 
   constructor(annotations: Readonly<Record<string, string>>) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { knownSchedulers, parseServiceAnnotations } from './service-annotations.ts';
+import { knownSchedulers, parseServiceAnnotations } from './annotations.ts';
 
 /** What annotations mean where `rr` is configured and the kernel lacks `twos`, unless said otherwise. */
 function parse(
