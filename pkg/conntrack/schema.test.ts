@@ -14,16 +14,20 @@ const messages = capturedMessages('conntrack');
 const tcp = {
   protocol: 'TCP',
   original: {
-    ...{ source: ip('10.0.0.7'), sourcePort: 1024 },
-    ...{ destination: ip('172.30.0.1'), destinationPort: 443 },
+    source: ip('10.0.0.7'),
+    sourcePort: 1024,
+    destination: ip('172.30.0.1'),
+    destinationPort: 443,
   },
   tcpState: 'ESTABLISHED',
 } as const;
 const udp = {
   protocol: 'UDP',
   original: {
-    ...{ source: ip('fd00:10::7'), sourcePort: 1024 },
-    ...{ destination: ip('fd00:172:30::a'), destinationPort: 53 },
+    source: ip('fd00:10::7'),
+    sourcePort: 1024,
+    destination: ip('fd00:172:30::a'),
+    destinationPort: 53,
   },
 } as const;
 
@@ -111,7 +115,10 @@ test('what the kernel dumped is read as what was inserted', () => {
     {
       original: { ip: { v4Source: '10.0.0.7', v4Destination: '172.30.0.1' }, transport: ports },
       reply: { ip: { v4Source: '172.30.0.1', v4Destination: '10.0.0.7' }, transport: replyPorts },
-      ...{ state: { tcp: { state: 3 } }, status: 0xa, mark: 0, id: expect.any(Number) },
+      state: { tcp: { state: 3 } },
+      status: 0xa,
+      mark: 0,
+      id: expect.any(Number),
     },
     { original: { ip: { v4Source: '10.0.0.8' } }, zone: 7, status: 0x8 },
     {

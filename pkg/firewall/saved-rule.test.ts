@@ -16,8 +16,11 @@ describe('every rule of ours', () => {
     ] as const;
     return detectors.flatMap((localDetector) => {
       const ruleset = rules(family, {
-        ...{ nonEmpty: new Set(setIds), masqueradeMark: 0x4000, masqueradeAll: false },
-        ...{ localDetector, randomFully: true },
+        nonEmpty: new Set(setIds),
+        masqueradeMark: 0x4000,
+        masqueradeAll: false,
+        localDetector,
+        randomFully: true,
         rejectedLoadBalancers: [{ address: ip('203.0.113.9'), protocol: 'SCTP', port: 80 }],
       });
       return ruleset.chains.flatMap(({ name, rules: own }) =>

@@ -22,7 +22,10 @@ const sources: SetHeader = {
 };
 const ports: SetHeader = { name: 'KUBE-PORTS', type: 'bitmap:port', firstPort: 0, lastPort: 65535 };
 const tcp: Entry = {
-  ...{ type: 'hash:ip,port,net', ip: ip('fd00:172:30::1'), protocol: 'TCP', port: 443 },
+  type: 'hash:ip,port,net',
+  ip: ip('fd00:172:30::1'),
+  protocol: 'TCP',
+  port: 443,
   net: net('2001:db8::/32'),
 };
 const udp: Entry = { ...tcp, protocol: 'UDP', port: 53, net: net('2001:db8::7/128') };
@@ -132,8 +135,9 @@ test('what the kernel listed is read as what was created', () => {
   });
   const listed = [
     {
-      ...{ set: 'KUBE-SOURCES hash:ip,port,net family inet6 hashsize 1024 maxelem 65536' },
-      ...{ entryCount: 2, references: 0 },
+      set: 'KUBE-SOURCES hash:ip,port,net family inet6 hashsize 1024 maxelem 65536',
+      entryCount: 2,
+      references: 0,
     },
     { set: 'KUBE-PORTS bitmap:port range 0-65535', entryCount: 1, references: 0 },
   ];

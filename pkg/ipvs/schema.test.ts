@@ -22,16 +22,32 @@ const messages = capturedMessages('ipvs');
 const familyId = 0x20;
 
 const web: VirtualServer = {
-  ...{ address: ip('172.30.0.1'), protocol: 'TCP', port: 443, scheduler: 'sh' },
-  ...{ flags: IP_VS_SVC_F_SCHED1, timeout: 0, prefixLength: 32, persistenceEngine: '' },
+  address: ip('172.30.0.1'),
+  protocol: 'TCP',
+  port: 443,
+  scheduler: 'sh',
+  flags: IP_VS_SVC_F_SCHED1,
+  timeout: 0,
+  prefixLength: 32,
+  persistenceEngine: '',
 };
 const dns: VirtualServer = {
-  ...{ address: ip('fd00:172:30::a'), protocol: 'UDP', port: 53, scheduler: 'rr' },
-  ...{ flags: IP_VS_SVC_F_PERSISTENT, timeout: 10_800, prefixLength: 64, persistenceEngine: 'sip' },
+  address: ip('fd00:172:30::a'),
+  protocol: 'UDP',
+  port: 53,
+  scheduler: 'rr',
+  flags: IP_VS_SVC_F_PERSISTENT,
+  timeout: 10_800,
+  prefixLength: 64,
+  persistenceEngine: 'sip',
 };
 const pod: RealServer = {
-  ...{ address: ip('10.0.0.7'), port: 8443, weight: 1, forwarding: 'masquerade' },
-  ...{ upperThreshold: 200, lowerThreshold: 100 },
+  address: ip('10.0.0.7'),
+  port: 8443,
+  weight: 1,
+  forwarding: 'masquerade',
+  upperThreshold: 200,
+  lowerThreshold: 100,
 };
 const pod6: RealServer = { ...pod, address: ip('fd00:10::7'), port: 5353 };
 

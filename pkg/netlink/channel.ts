@@ -64,7 +64,9 @@ export class Channel {
   ): void {
     const { table } = command.request;
     this.options.trace?.({
-      ...{ kind: 'request', command: command as Command<unknown, unknown>, sequence },
+      kind: 'request',
+      command: command as Command<unknown, unknown>,
+      sequence,
       value: table === undefined ? value : decode(table, payloadAt(this.writer, start)),
     });
   }
@@ -160,7 +162,9 @@ export class Channel {
     const { reader, sequence } = this.socket.messages;
     const { table } = command.reply;
     this.options.trace?.({
-      ...{ kind: 'reply', command: command as Command<unknown, unknown>, sequence },
+      kind: 'reply',
+      command: command as Command<unknown, unknown>,
+      sequence,
       value:
         table === undefined ? value : table.decode(new Reader(reader.bytes, start, reader.end)),
     });

@@ -34,7 +34,9 @@ export function buildFlows(options: ProxierOptions): Flows {
   const { conntrack, connections, resetter, settings, clock, log, reporter } = options;
   const reader = new FlowReader({ conntrack, clock, log });
   const stale = new StaleFlows({
-    ...{ conntrack, reader, clock },
+    conntrack,
+    reader,
+    clock,
     onReconciled: (reconciliation) => reporter.flowsReconciled(reconciliation),
     onFailed: ({ family, protocol, error, isLast }) => {
       // Another line, as the log tells the same one once a minute at most.
@@ -44,13 +46,22 @@ export function buildFlows(options: ProxierOptions): Flows {
   });
   const onFailed = (count: number) => reporter.clientResets('failed', count);
   const clientResetter = new ClientResetter({
-    ...{ conntrack, resetter, clock, log, onFailed },
+    conntrack,
+    resetter,
+    clock,
+    log,
+    onFailed,
     onSent: (count) => reporter.clientResets('sent', count),
   });
   const backlog = () => clientResetter.backlog;
   const lookUp = new CleanupLookUp({ reader, connections, settings, log, backlog });
   const cleaner = new Cleaner({
-    ...{ conntrack, resetter, clientResetter, clock, log, onFailed },
+    conntrack,
+    resetter,
+    clientResetter,
+    clock,
+    log,
+    onFailed,
     onSkipped: (count) => reporter.clientResets('skipped', count),
   });
   const run = (signal: AbortSignal) =>
@@ -82,13 +93,21 @@ export function buildGraceful(
   const { flows, mutex, ledger, pods, onDirty } = sources;
   const apply = applying(sources);
   const replacements = new Replacements({
-    ...{ ipvs, apply, log },
+    ipvs,
+    apply,
+    log,
     now: () => clock.now(),
     onReused: () => reporter.reused(),
   });
   const context = contextSources(options, sources);
   const graceful = new GracefulTerminationManager({
-    ...{ ipvs, neighbours, apply, mutex, clock, log, resetsWaitingClients },
+    ipvs,
+    neighbours,
+    apply,
+    mutex,
+    clock,
+    log,
+    resetsWaitingClients,
     lookUp: flows.lookUp,
     mode: drains.mode,
     unansweredAfter: drains.unansweredAfter,

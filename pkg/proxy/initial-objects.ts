@@ -17,7 +17,8 @@ export async function waitForObjects(
 ): Promise<void> {
   const { clock, log, nodeName, signal } = options;
   await intake.until(() => intake.hasSynced('Service', 'EndpointSlice'), { signal });
-  const [hasNode, hasRules] = [() => intake.hasSynced('Node'), () => rules.isReady];
+  const hasNode = () => intake.hasSynced('Node');
+  const hasRules = () => rules.isReady;
   if (!(await intake.until(hasNode, { signal, patience: nodePatience })))
     log.error('the Node was not told in time, going on without', undefined, { node: nodeName });
   if (!(await intake.until(hasRules, { signal, patience: podNetworkPatience }))) {

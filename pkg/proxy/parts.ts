@@ -58,17 +58,28 @@ export interface PartsCallbacks {
 export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): Parts {
   const { clock, log, reporter, firewall, families, ipvs, ipsets, links } = options;
   const { onDirty, wake, onRules } = callbacks;
-  const [mutex, ledger, mirror] = [new Mutex(), new Ledger(), new Mirror()];
+  const mutex = new Mutex();
+  const ledger = new Ledger();
+  const mirror = new Mirror();
   const now = () => clock.now();
   const pods = new Pods(now);
   const store = new Store(now, { pods, startTime: clock.wallClock() });
   const intake = new Intake({
-    ...{ store, clock, log, reporter, onDirty },
+    store,
+    clock,
+    log,
+    reporter,
+    onDirty,
     nodeName: options.nodeName,
   });
   const { serviceOptionsOf, confirm, ruleSettings, excluded } = options;
   const ledgerUpdater = new LedgerUpdater({
-    ...{ store, ledger, clock, log, reporter, serviceOptionsOf },
+    store,
+    ledger,
+    clock,
+    log,
+    reporter,
+    serviceOptionsOf,
   });
   const retries = new Retries({ clock, log, ledger, wake });
   const source = new RuleSource({ settings: ruleSettings, firewall, node: () => store.node });
@@ -77,11 +88,30 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   const flows = buildFlows(options);
   const { cleaner, stale } = flows;
   const applier = new Applier({
-    ...{ ipvs, ipsets, links, mirror, reporter, log, clock, rules, cleaner, stale },
+    ipvs,
+    ipsets,
+    links,
+    mirror,
+    reporter,
+    log,
+    clock,
+    rules,
+    cleaner,
+    stale,
   });
   const guard = new StartGuard({ ...common, store, intake, log, confirm });
   const { graceful, replacements } = buildGraceful(options, {
-    ...{ applier, retries, flows, mutex, ledger, mirror, pods, intake, guard, store, onDirty },
+    applier,
+    retries,
+    flows,
+    mutex,
+    ledger,
+    mirror,
+    pods,
+    intake,
+    guard,
+    store,
+    onDirty,
   });
   const looked = { graceful, retries, replacements };
   const reading = { ipvs, mirror, ledger, excluded };
@@ -94,8 +124,18 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   });
   const auditContext = { ...common, ...reading, ipsets, links, now };
   return {
-    ...{ ...common, ...looked, mutex, store, intake, ledgerUpdater, flows },
-    ...{ rules, applier, reconciler, guard, auditContext },
+    ...common,
+    ...looked,
+    mutex,
+    store,
+    intake,
+    ledgerUpdater,
+    flows,
+    rules,
+    applier,
+    reconciler,
+    guard,
+    auditContext,
     linger: new FrontEndLinger({ ledger, mirror }),
     setReplacer,
   };

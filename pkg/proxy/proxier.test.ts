@@ -7,7 +7,8 @@ import type { VirtualServerId } from '../ipvs/ipvs.ts';
 import { manualClock } from '../runner/manual-clock.ts';
 
 const web: VirtualServerId = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 };
-const [one, two] = [endpoint('10.0.0.1'), endpoint('10.0.0.2')];
+const one = endpoint('10.0.0.1');
+const two = endpoint('10.0.0.2');
 const stands: Stand[] = [];
 
 afterEach(async () => {

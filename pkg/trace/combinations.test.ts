@@ -43,27 +43,39 @@ const readiness: Readonly<
 > = {
   'both ready': {
     endpoints: { local: ready, distant: ready },
-    ...{ cluster: ['local', 'distant'], local: ['local'], external: ['local'] },
+    cluster: ['local', 'distant'],
+    local: ['local'],
+    external: ['local'],
   },
   'the local one not ready': {
     endpoints: { local: unready, distant: ready },
-    ...{ cluster: ['distant'], local: [], external: ['distant'] },
+    cluster: ['distant'],
+    local: [],
+    external: ['distant'],
   },
   'the local one terminating': {
     endpoints: { local: terminating, distant: ready },
-    ...{ cluster: ['distant'], local: ['local'], external: ['local'] },
+    cluster: ['distant'],
+    local: ['local'],
+    external: ['local'],
   },
   'both terminating': {
     endpoints: { local: terminating, distant: terminating },
-    ...{ cluster: ['local', 'distant'], local: ['local'], external: ['local'] },
+    cluster: ['local', 'distant'],
+    local: ['local'],
+    external: ['local'],
   },
   'none here': {
     endpoints: { distant: ready },
-    ...{ cluster: ['distant'], local: [], external: ['distant'] },
+    cluster: ['distant'],
+    local: [],
+    external: ['distant'],
   },
   'none ready': {
     endpoints: { local: unready, distant: unready },
-    ...{ cluster: [], local: [], external: [] },
+    cluster: [],
+    local: [],
+    external: [],
   },
   none: { endpoints: {}, cluster: [], local: [], external: [] },
 };
@@ -187,9 +199,12 @@ function objectsOf(made: Case): readonly Change[] {
   return [
     setService(
       service({
-        ...{ name, ports, type: 'NodePort' },
+        name,
+        ports,
+        type: 'NodePort',
         clusterIPs: families.map((family) => clusterIP(made, family)),
-        ...{ internalTrafficPolicy: internal, externalTrafficPolicy: external },
+        internalTrafficPolicy: internal,
+        externalTrafficPolicy: external,
       }),
     ),
     ...families.map((family) =>
@@ -202,10 +217,13 @@ function objectsOf(made: Case): readonly Change[] {
             }),
           ),
           {
-            ...{ name: `${name}-${family.toLowerCase()}`, serviceName: name, family },
+            name: `${name}-${family.toLowerCase()}`,
+            serviceName: name,
+            family,
             ports: protocols.map((protocol) => ({
               name: protocol.toLowerCase(),
-              ...{ protocol, port: 8080 },
+              protocol,
+              port: 8080,
             })),
           },
         ),
@@ -313,7 +331,10 @@ describe.each(modes)('$name', (mode) => {
     expect(
       each(({ made, family, protocol }) =>
         outcomeOf(client, {
-          ...{ destination: nodeAddresses[family], port: nodePort(made), protocol, family },
+          destination: nodeAddresses[family],
+          port: nodePort(made),
+          protocol,
+          family,
         }),
       ),
     ).toEqual(

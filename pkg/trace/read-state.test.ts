@@ -8,8 +8,11 @@ import { type KernelSources, readKernelState } from './read-state.ts';
 import { tracedSet } from './state.ts';
 
 const header: SetHeader = {
-  ...{ name: 'S', type: 'hash:ip', family: 'IPv4' },
-  ...{ hashSize: 1024, maxElements: 65_536 },
+  name: 'S',
+  type: 'hash:ip',
+  family: 'IPv4',
+  hashSize: 1024,
+  maxElements: 65_536,
 };
 const entry: Entry = { type: 'hash:ip', ip: ip('172.30.0.1') };
 

@@ -99,7 +99,8 @@ function marksOf(
   { keys, mirror }: { keys: Keys; mirror: MirrorView },
 ): readonly PlannedMark[] {
   return entries.map(({ set: id, family, entry }) => {
-    const [set, key] = [setName(id, family), entryKey(entry)];
+    const set = setName(id, family);
+    const key = entryKey(entry);
     const isPlanned = keys.entries.get(set)?.has(key) === true;
     return { set: id, family, entry, isHeld: mirror.hasEntry(set, key), isPlanned };
   });

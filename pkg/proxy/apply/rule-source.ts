@@ -50,8 +50,12 @@ export class RuleSource {
     const { randomFully } = await this.#firewall.capabilities(family);
     const rejectedLoadBalancers = [...closedToNode.values()];
     return rules(family, {
-      ...{ nonEmpty, rejectedLoadBalancers, masqueradeMark, masqueradeAll },
-      ...{ localDetector, randomFully },
+      nonEmpty,
+      rejectedLoadBalancers,
+      masqueradeMark,
+      masqueradeAll,
+      localDetector,
+      randomFully,
     });
   }
 

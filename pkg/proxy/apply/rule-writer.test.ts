@@ -19,8 +19,13 @@ test('who waits for an attempt leaves nothing behind on the signal', async () =>
     node: () => undefined,
   });
   const rules = new RuleWriter({
-    ...{ firewall, source, mirror: new Mirror(), families: ['IPv4'] },
-    ...{ clock: manualClock(), log: recordingLogger(), onAttempt: () => undefined },
+    firewall,
+    source,
+    mirror: new Mirror(),
+    families: ['IPv4'],
+    clock: manualClock(),
+    log: recordingLogger(),
+    onAttempt: () => undefined,
   });
   const { signal } = new AbortController();
   for (let count = 0; count < 20; count++) await rules.attempted(signal);

@@ -129,7 +129,8 @@ export class SetReplacer {
 
   #succeed({ wanted, found }: LeftoverSet, message: string): void {
     this.#forget(wanted.name);
-    const [was, is] = [printSetHeader(found.header), printSetHeader(wanted)];
+    const was = printSetHeader(found.header);
+    const is = printSetHeader(wanted);
     this.#options.log.warn(message, { set: wanted.name, was, is });
   }
 
@@ -150,7 +151,8 @@ export class SetReplacer {
     const reported = this.#reported.get(wanted.name) ?? new Set();
     if (reported.has(message)) return;
     this.#reported.set(wanted.name, reported.add(message));
-    const [is, mustBe] = [printSetHeader(found.header), printSetHeader(wanted)];
+    const is = printSetHeader(found.header);
+    const mustBe = printSetHeader(wanted);
     this.#options.log.error(message, error, { set: wanted.name, is, mustBe });
   }
 

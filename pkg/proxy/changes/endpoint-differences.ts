@@ -24,7 +24,8 @@ export function endpointDifferences(
   const differences = new Differences();
   for (const { before, after } of changes.slices) {
     const isSamePorts = before !== undefined && after !== undefined && haveSamePorts(before, after);
-    const [last, next] = [before?.endpoints ?? [], after?.endpoints ?? []];
+    const last = before?.endpoints ?? [];
+    const next = after?.endpoints ?? [];
     if (before !== undefined)
       differences.add('removed', {
         slice: before,

@@ -19,9 +19,13 @@ class FaultyStore extends Store {
 function stand() {
   const clock = manualClock();
   const store = new FaultyStore(() => clock.now());
-  const [log, reporter] = [recordingLogger(), recordingReporter()];
+  const log = recordingLogger();
+  const reporter = recordingReporter();
   const intake = new Intake({
-    ...{ store, clock, log, reporter },
+    store,
+    clock,
+    log,
+    reporter,
     nodeName: 'here',
     onDirty: () => undefined,
   });

@@ -46,9 +46,15 @@ function stand(over: Partial<LedgerUpdaterOptions> & { clock?: Clock } = {}) {
   const clock = manualClock();
   const store = new FaultyStore(() => clock.now());
   const ledger = new FaultyLedger();
-  const [log, reporter] = [recordingLogger(), recordingReporter()];
+  const log = recordingLogger();
+  const reporter = recordingReporter();
   const ledgerUpdater = new LedgerUpdater({
-    ...{ store, ledger, clock, log, reporter, serviceOptionsOf: undefined },
+    store,
+    ledger,
+    clock,
+    log,
+    reporter,
+    serviceOptionsOf: undefined,
     ...over,
   });
   const tell = (...changes: readonly ReturnType<typeof setService>[]) => {
@@ -193,7 +199,9 @@ describe('a big Service', () => {
   test.each(['ports', 'endpoints'] as const)(
     'with many %s lets the event loop turn',
     async (kind) => {
-      let [work, longest, since] = [0, 0, 0];
+      let work = 0;
+      let longest = 0;
+      let since = 0;
       // What is read of the objects is the work: a hundred of them take a millisecond.
       const counted = <T extends object>(object: T): T =>
         new Proxy(object, {

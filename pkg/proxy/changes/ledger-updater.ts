@@ -186,7 +186,8 @@ export class LedgerUpdater {
     const objects = store.objects(key);
     const options = this.#optionsOf(key, objects?.service);
     const entered = new Set<string>();
-    let [cutOff, size] = [0, 0];
+    let cutOff = 0;
+    let size = 0;
     this.#sizes.delete(key);
     if (objects !== undefined) {
       const { namespace, name, created } = objects.service;
@@ -218,7 +219,8 @@ export class LedgerUpdater {
 
   /** A part of a Service wants something else than before. */
   #noteChange({ before, after }: BeforeAfter<Footprint | undefined>): void {
-    const [last, now] = [before?.udpFrontEnds ?? [], after?.udpFrontEnds ?? []];
+    const last = before?.udpFrontEnds ?? [];
+    const now = after?.udpFrontEnds ?? [];
     this.#udpChanges.note({ before: last, after: now });
   }
 

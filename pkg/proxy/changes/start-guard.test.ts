@@ -90,7 +90,8 @@ const disbelief = ({ log }: Stand) =>
 describe('a start whose first read explains too little of what the kernel holds', () => {
   test('changes nothing, ends its first sync and says so once, until a second read', async () => {
     const kernel = await leftBehind(...all(24));
-    const [before, held] = [kernel.dump(), virtualServers(kernel)];
+    const before = kernel.dump();
+    const held = virtualServers(kernel);
     const { stand, asked } = await restarted(kernel);
     await stand.settle(300_000);
     expect(kernel.dump()).toBe(before);
@@ -136,7 +137,8 @@ describe('a start whose first read explains too little of what the kernel holds'
 
   test('keeps real servers where only the slices are missing', async () => {
     const kernel = await leftBehind(...all(24));
-    const [before, held] = [kernel.dump(), virtualServers(kernel)];
+    const before = kernel.dump();
+    const held = virtualServers(kernel);
     const services = all(24).filter((_, index) => index % 2 === 0);
     const { stand } = await restarted(kernel, ...services);
     await stand.settle(300_000);

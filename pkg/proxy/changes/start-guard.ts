@@ -89,7 +89,9 @@ export class StartGuard {
   #compare(): { unexplained: Unexplained; removals: Removals; held: Removals } {
     const { ledger, mirror } = this.#options;
     const unexplained = new Map<string, readonly WantedRealServer[]>();
-    let [virtualServers, realServers, heldRealServers] = [0, 0, 0];
+    let virtualServers = 0;
+    let realServers = 0;
+    let heldRealServers = 0;
     for (const [key, held] of mirror.virtualServers) {
       const unwanted = this.#unwantedRealServers(key, held);
       heldRealServers += held.realServers.size;

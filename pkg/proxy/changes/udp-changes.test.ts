@@ -4,7 +4,8 @@ import { serving } from '../../../test/support/objects.ts';
 import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
 import { UdpChanges } from './udp-changes.ts';
 
-const [vip, node] = [ip('172.30.0.1'), ip('192.168.0.10')];
+const vip = ip('172.30.0.1');
+const node = ip('192.168.0.10');
 
 function frontEnd(address = vip, ...endpoints: readonly string[]): UdpFrontEnd {
   return { addresses: [address], port: 53, endpoints: serving(endpoints) };
@@ -36,7 +37,8 @@ test('a view of the same endpoints at another time is a change, whatever they ar
   const changes = new UdpChanges();
   const source = {};
   const view = () => ({ ...one, endpoints: Object.assign(serving(['10.0.0.1']), { source }) });
-  const [first, second] = [view(), view()];
+  const first = view();
+  const second = view();
   changes.note({ before: [], after: [first] });
   taken(changes);
   changes.note({ before: [first], after: [second] });

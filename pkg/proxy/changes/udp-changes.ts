@@ -14,7 +14,8 @@ export class UdpChanges {
   /** Takes note of the UDP front ends of a Service's port as they were and as they are now; none if there is no such port. */
   note({ before, after }: BeforeAfter<FrontEnds>): void {
     if (before === after) return;
-    const [last, now] = [byKey(before), byKey(after)];
+    const last = byKey(before);
+    const now = byKey(after);
     for (const [key, { endpoints }] of last) this.#remove(key, endpoints);
     for (const [key, { endpoints }] of now) this.#add(key, endpoints);
     for (const [key, frontEnd] of last) if (!now.has(key)) this.#change(key, frontEnd);

@@ -122,7 +122,8 @@ function compareText(one: string, other: string): number {
 
 /** Where a claim stands, or would stand, by bisection. */
 function placeOf(claims: readonly Priority[], claim: Priority): number {
-  let [low, high] = [0, claims.length];
+  let low = 0;
+  let high = claims.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
     const there = claims[middle];

@@ -154,7 +154,8 @@ export class CountedObjects {
       wants('loadBalancerFw', { type: 'hash:ip,port', ...place }) &&
       !wants('loadBalancerSourceIp', { type: 'hash:ip,port,ip', ...place, ip2: ip });
     const virtualServer = { address: ip, protocol, port };
-    const [key, closed] = [virtualServerKey(virtualServer), this.#closedToNode[family]];
+    const key = virtualServerKey(virtualServer);
+    const closed = this.#closedToNode[family];
     if (isClosed === closed.has(key)) return;
     if (isClosed) closed.set(key, virtualServer);
     else closed.delete(key);

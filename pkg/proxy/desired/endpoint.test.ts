@@ -73,7 +73,8 @@ describe('the endpoints of a service port', () => {
     ['of equals the one whose uid sorts first', { podUid: 'a' }, { podUid: 'b' }],
     ['of one pod the copy that names this node', { nodeName: 'here' }, {}],
   ])('of two with one address in either order: %s', (_, better, worse) => {
-    const [first, second] = [endpoint('10.0.0.1', better), endpoint('10.0.0.1', worse)];
+    const first = endpoint('10.0.0.1', better);
+    const second = endpoint('10.0.0.1', worse);
     const orders = [
       [slice([first, second])],
       [slice([second, first])],

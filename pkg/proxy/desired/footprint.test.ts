@@ -314,7 +314,9 @@ test('a Service has a limit of real servers, beyond which its ports have none', 
     ),
   ];
   const objects = { service: service({ ports }), slices, vanished: [] };
-  let [frontEnds, realServers, cutOff] = [0, 0, 0];
+  let frontEnds = 0;
+  let realServers = 0;
+  let cutOff = 0;
   for (const step of footprintsByPort(objects, node)) {
     frontEnds += step?.frontEnds.length ?? 0;
     realServers += step?.frontEnds[0]?.realServers.capacity ?? 0;

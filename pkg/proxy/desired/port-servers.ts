@@ -87,7 +87,9 @@ export class PortServers {
 
   /** The endpoints that serve, whatever the policies: a view that is asked for anew when others serve than before. */
   get serving(): ServingEndpoints {
-    const [present, vanished, counts] = [this.#present, this.#vanished, this.#counts];
+    const present = this.#present;
+    const vanished = this.#vanished;
+    const counts = this.#counts;
     return new Serving({ source: this, present, vanished, counts });
   }
 
@@ -164,7 +166,8 @@ export class PortServers {
       this.#recount(before, after);
       if (before.present?.serving !== after.present?.serving) changesServing = true;
       if (before.gone?.serving !== after.gone?.serving) changesVanished = true;
-      const [wasHere, isHere] = [this.#placeIsHere(before), this.#placeIsHere(after)];
+      const wasHere = this.#placeIsHere(before);
+      const isHere = this.#placeIsHere(after);
       if (isHere && !wasHere) becameLocal.push(before.id);
       if (wasHere && !isHere) ceasedLocal.push(before.id);
     }
@@ -181,7 +184,8 @@ export class PortServers {
   #recount(before: Place, after: Place): void {
     recount(this.#counts, { from: before.present, to: after.present, node: this.#node });
     if (this.#countsBefore === undefined) return;
-    const [from, to] = [before.present ?? before.gone, after.present ?? after.gone];
+    const from = before.present ?? before.gone;
+    const to = after.present ?? after.gone;
     recount(this.#countsBefore, { from, to, node: this.#node });
   }
 

@@ -4,7 +4,10 @@ import type { Service } from '../../kube/types.ts';
 import { servicePorts } from './service.ts';
 import { chooseEndpoints, EndpointCounts, isSelected, type Selector } from './topology.ts';
 
-const [a, b, c, d] = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4'] as const;
+const a = '10.0.0.1' as const;
+const b = '10.0.0.2' as const;
+const c = '10.0.0.3' as const;
+const d = '10.0.0.4' as const;
 const exposed: Partial<Service> = { type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] };
 const draining = { ready: false, serving: true, terminating: true };
 const dead = { ready: false, serving: false, terminating: true };

@@ -96,7 +96,8 @@ test('whoever waits sees the flows of one protocol, in a dump that begins after 
   conntrack.insert({ ...plainFlow({ sourcePort: 1 }), status: 0 });
   const stream = { protocol: 'TCP', tcpState: 'ESTABLISHED' } as const;
   conntrack.insert({ ...translatedFlow('10.0.0.8', { sourcePort: 2, ...stream }), status: 0 });
-  const [first, second] = [read(udp), read(tcp)];
+  const first = read(udp);
+  const second = read(tcp);
   await clock.advance(0);
   expect([first, second]).toEqual([[1], [2]]);
   const third = read(udp);
@@ -127,7 +128,8 @@ test('a dump at once serves those who wait, and the next one keeps its distance'
 
 test('a dump that fails is told to all whom it should have served, and to no others', async () => {
   conntrack.failWith = ({ call }) => (call === 'dump' ? 'ENOBUFS' : undefined);
-  const [first, second] = [read(udp), read(udp)];
+  const first = read(udp);
+  const second = read(udp);
   await clock.advance(0);
   conntrack.failWith = () => undefined;
   const third = read(udp);

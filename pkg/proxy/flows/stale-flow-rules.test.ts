@@ -113,14 +113,16 @@ describe('two sets of rules together', () => {
   });
 
   test('take the newer word on a front end', () => {
-    const [out, back] = [endpointRules(dns('10.0.0.9')), endpointRules(dns('10.0.0.8'))];
+    const out = endpointRules(dns('10.0.0.9'));
+    const back = endpointRules(dns('10.0.0.8'));
     expect(StaleFlowRules.merged(out, back).isStale(answered)).toBe(false);
     expect(StaleFlowRules.merged(back, out).isStale(answered)).toBe(true);
     expect(StaleFlowRules.merged(back, endpointRules(dns())).isStale(answered)).toBe(true);
   });
 
   test('say nothing any more when they are taken over', () => {
-    const [rules, taken] = [endpointRules(dns('10.0.0.9')), new StaleFlowRules()];
+    const rules = endpointRules(dns('10.0.0.9'));
+    const taken = new StaleFlowRules();
     taken.take(rules);
     expect([rules.isEmpty, rules.isStale(answered)]).toEqual([true, false]);
     expect([taken.isEmpty, taken.isStale(answered)]).toEqual([false, true]);

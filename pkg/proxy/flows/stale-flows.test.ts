@@ -26,7 +26,9 @@ beforeEach(() => {
   log = [];
   reader = new FlowReader({ conntrack, clock, log: recordingLogger() });
   stale = new StaleFlows({
-    ...{ conntrack, reader, clock },
+    conntrack,
+    reader,
+    clock,
     onReconciled: ({ family, deleted }) => log.push(`${clock.now()} ${family} -${deleted}`),
     onFailed: ({ family, error, isLast }) =>
       log.push(`${clock.now()} ${family} ${errnoOf(error)}${isLast ? ' given up' : ''}`),
@@ -105,7 +107,9 @@ describe('requests', () => {
 
   test('that were made before it runs are served when it does', async () => {
     const late = new StaleFlows({
-      ...{ conntrack, reader, clock },
+      conntrack,
+      reader,
+      clock,
       onReconciled: () => log.push('late'),
       onFailed: () => undefined,
     });

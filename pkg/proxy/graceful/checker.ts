@@ -203,7 +203,11 @@ export class DrainChecker {
   ): Decision {
     const { clock, mode, unansweredAfter, lookUp, resetsWaitingClients = false } = this.#options;
     return decide([...contexts.keys()], {
-      ...{ contexts, readings, mode, unansweredAfter, since },
+      contexts,
+      readings,
+      mode,
+      unansweredAfter,
+      since,
       now: clock.now(),
       lookUps: {
         TCP: lookUp !== undefined && resetsWaitingClients,

@@ -8,7 +8,8 @@ import { printChallenge } from '../../reset/reset.ts';
 import type { DrainRequest } from './list.ts';
 
 const vip = ip('172.30.0.1');
-const [gone, well] = [ip('10.0.0.1'), ip('10.0.0.2')];
+const gone = ip('10.0.0.1');
+const well = ip('10.0.0.2');
 const client = ip('10.0.1.1');
 
 let stand: Deletions;
@@ -118,7 +119,8 @@ describe('clients', () => {
   });
 
   test('of IPv6 are reset', async () => {
-    const [address, realServer] = [ip('fd00:172:30::1'), ip('fd00:10::1')];
+    const address = ip('fd00:172:30::1');
+    const realServer = ip('fd00:10::1');
     connect({ from: ip('fd00:10:0:1::1'), to: address, realServer });
     part([request({ address, realServer })]);
     await clock.advance(1_000);
@@ -161,8 +163,14 @@ describe('clients that conntrack has forgotten', () => {
   /** What IPVS knows of a connection through the virtual server to the one that goes. */
   function balance(over: Partial<IpvsConnection> = {}): void {
     connections.insert({
-      ...{ protocol: 'TCP', client, clientPort: 2048, address: vip, port: 80 },
-      ...{ realAddress: gone, realPort: 8080, state: 'ESTABLISHED' },
+      protocol: 'TCP',
+      client,
+      clientPort: 2048,
+      address: vip,
+      port: 80,
+      realAddress: gone,
+      realPort: 8080,
+      state: 'ESTABLISHED',
       ...over,
     });
   }

@@ -10,7 +10,9 @@ import { manualClock } from '../../runner/manual-clock.ts';
 import { ClientResetter } from './client-resetter.ts';
 
 test('a conntrack that throws where it should give failures back is no reason not to reset, and ends nothing', async () => {
-  const [clock, conntrack, resetter] = [manualClock(), new FakeConntrack(), new FakeResetter()];
+  const clock = manualClock();
+  const conntrack = new FakeConntrack();
+  const resetter = new FakeResetter();
   conntrack.add = () => {
     throw new KernelError('add flows', 'ENOBUFS');
   };
@@ -30,7 +32,8 @@ test('a conntrack that throws where it should give failures back is no reason no
 });
 
 function flowFrom(sourcePort: number): Flow {
-  const [client, virtualServer] = [ip('10.0.1.1'), ip('172.30.0.1')];
+  const client = ip('10.0.1.1');
+  const virtualServer = ip('172.30.0.1');
   return {
     protocol: 'TCP',
     original: { source: client, sourcePort, destination: virtualServer, destinationPort: 80 },
@@ -40,7 +43,10 @@ function flowFrom(sourcePort: number): Flow {
       destination: client,
       destinationPort: sourcePort,
     },
-    ...{ zone: 0, mark: 0, status: 0, id: undefined },
+    zone: 0,
+    mark: 0,
+    status: 0,
+    id: undefined,
     tcpState: 'ESTABLISHED',
   };
 }

@@ -6,19 +6,28 @@ import type { FoundClients } from '../plan/cleanup.ts';
 import { ClientSearch, type Leaving } from './client-search.ts';
 
 const vip = ip('172.30.0.1');
-const [gone, well] = [ip('10.0.0.1'), ip('10.0.0.2')];
+const gone = ip('10.0.0.1');
+const well = ip('10.0.0.2');
 
 function leaving(connections: number | undefined, address: IpAddress = gone): Leaving {
   const realServer = { address, port: 8080 };
   return {
-    ...{ virtualServer: { address: vip, protocol: 'TCP', port: 80 }, realServer, connections },
+    virtualServer: { address: vip, protocol: 'TCP', port: 80 },
+    realServer,
+    connections,
   };
 }
 
 function connection(over: Partial<IpvsConnection> = {}): IpvsConnection {
   return {
-    ...{ protocol: 'TCP', client: ip('203.0.113.7'), clientPort: 2048, address: vip, port: 80 },
-    ...{ realAddress: gone, realPort: 8080, state: 'ESTABLISHED' },
+    protocol: 'TCP',
+    client: ip('203.0.113.7'),
+    clientPort: 2048,
+    address: vip,
+    port: 80,
+    realAddress: gone,
+    realPort: 8080,
+    state: 'ESTABLISHED',
     ...over,
   };
 }

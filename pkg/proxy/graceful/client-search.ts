@@ -106,13 +106,21 @@ function flowOf({ protocol, client, clientPort, address, port, ...real }: IpvsCo
   return {
     protocol,
     original: {
-      ...{ source: client, sourcePort: clientPort },
-      ...{ destination: address, destinationPort: port },
+      source: client,
+      sourcePort: clientPort,
+      destination: address,
+      destinationPort: port,
     },
     reply: {
-      ...{ source: real.realAddress, sourcePort: real.realPort },
-      ...{ destination: client, destinationPort: clientPort },
+      source: real.realAddress,
+      sourcePort: real.realPort,
+      destination: client,
+      destinationPort: clientPort,
     },
-    ...{ zone: 0, id: undefined, status: 0, mark: 0, tcpState: 'ESTABLISHED' },
+    zone: 0,
+    id: undefined,
+    status: 0,
+    mark: 0,
+    tcpState: 'ESTABLISHED',
   };
 }

@@ -13,7 +13,8 @@ import type { DrainMode } from './policy.ts';
 // The end of a drain, by way of the client reset: who is challenged, and what if something fails.
 
 const web = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
-const [one, two] = [endpoint('10.0.0.1'), endpoint('10.0.0.2')];
+const one = endpoint('10.0.0.1');
+const two = endpoint('10.0.0.2');
 const dying = { ...two, ready: false, serving: false, terminating: true };
 const ends: (() => Promise<void>)[] = [];
 
@@ -34,7 +35,11 @@ async function start({
   const { conntrack, connections, ipvs, resetter } = kernel;
   const settings = { ...keptSettings, expiresConnections };
   const stand = new Stand({
-    ...{ kernel, log, settings, resetsWaitingClients: true, drains: { mode, timeout: 0 } },
+    kernel,
+    log,
+    settings,
+    resetsWaitingClients: true,
+    drains: { mode, timeout: 0 },
   });
   const skipped = () => stand.reports.resets.filter((line) => line.startsWith('skipped'));
   ends.push(() => stand.stop());
@@ -52,7 +57,10 @@ async function start({
       sourcePort: 8080,
       destinationPort: 1024,
     },
-    ...{ zone: 0, mark: 0, status: 0, tcpState: 'ESTABLISHED' },
+    zone: 0,
+    mark: 0,
+    status: 0,
+    tcpState: 'ESTABLISHED',
   });
   ipvs.setCounters(web, { address: two.address, port: 8080 }, { activeConnections: 1 });
   const challenged = () => resetter.challenged.map(printChallenge);
@@ -101,8 +109,14 @@ describe('a server whose pod is gone', () => {
   test('is deleted, and a client reset that conntrack has forgotten', async () => {
     const { stand, connections, ipvs, skipped, challenged } = await start();
     connections.insert({
-      ...{ protocol: 'TCP', client: ip('203.0.113.7'), clientPort: 2048, state: 'ESTABLISHED' },
-      ...{ address: web.address, port: 80, realAddress: two.address, realPort: 8080 },
+      protocol: 'TCP',
+      client: ip('203.0.113.7'),
+      clientPort: 2048,
+      state: 'ESTABLISHED',
+      address: web.address,
+      port: 80,
+      realAddress: two.address,
+      realPort: 8080,
     });
     const realServer = { address: two.address, port: 8080 };
     ipvs.setCounters(web, realServer, { activeConnections: 5 });
@@ -266,8 +280,14 @@ describe('a server whose address another pod has', () => {
 
 describe('where IPVS keeps the connections of a deleted server', () => {
   const entry: IpvsConnection = {
-    ...{ protocol: 'TCP', client: ip('10.0.1.1'), clientPort: 1024, state: 'ESTABLISHED' },
-    ...{ address: web.address, port: 80, realAddress: two.address, realPort: 8080 },
+    protocol: 'TCP',
+    client: ip('10.0.1.1'),
+    clientPort: 1024,
+    state: 'ESTABLISHED',
+    address: web.address,
+    port: 80,
+    realAddress: two.address,
+    realPort: 8080,
   };
   const realServer = { address: two.address, port: 8080 };
 

@@ -43,13 +43,24 @@ describe('what it costs', () => {
 
   test('a bounded number of dumps a second, with 10,000 virtual servers that drain at once', async () => {
     const ipvs = new FakeIpvs();
-    const [clock, log, mutex] = [manualClock(), recordingLogger(), new Mutex()];
+    const clock = manualClock();
+    const log = recordingLogger();
+    const mutex = new Mutex();
     const manager = new GracefulTerminationManager({
-      ...{ ipvs, clock, log, mutex, mode: 'pod' },
+      ipvs,
+      clock,
+      log,
+      mutex,
+      mode: 'pod',
       apply: plainApply(ipvs),
       contextOf: () => ({
-        ...{ isWanted: false, cause: 'endpoint', pod: 'alive', timeout: 0, scheduler: 'rr' },
-        ...{ isExposed: false, isAddressGone: false },
+        isWanted: false,
+        cause: 'endpoint',
+        pod: 'alive',
+        timeout: 0,
+        scheduler: 'rr',
+        isExposed: false,
+        isAddressGone: false,
       }),
     });
     const stop = new AbortController();

@@ -221,7 +221,11 @@ describe('a real server that is no longer wanted', () => {
     const stand = await start({}, udp);
     const original = { source: ip('10.0.9.9'), destination: web.address, sourcePort: 1024 };
     stand.kernel.conntrack.insert({
-      ...{ protocol: 'UDP', zone: 0, mark: 0, status: 0, tcpState: undefined },
+      protocol: 'UDP',
+      zone: 0,
+      mark: 0,
+      status: 0,
+      tcpState: undefined,
       original: { ...original, destinationPort: web.port },
       reply: { ...reversed({ ...original, destinationPort: 8080 }), source: two.address },
     });

@@ -114,7 +114,9 @@ export interface Progress {
 
 /** A drain that begins. */
 export function beginning(now: number): Progress {
-  const [retired, unanswered, reading] = [undefined, undefined, undefined];
+  const retired = undefined;
+  const unanswered = undefined;
+  const reading = undefined;
   return { started: now, retired, lastLife: now, unanswered, reading };
 }
 

@@ -5,7 +5,8 @@ import { type DeletionOptions, Deletions } from '../../../test/support/deletions
 import { printFlow } from '../../conntrack/conntrack.ts';
 import type { DrainRequest } from './list.ts';
 
-const [old, other] = ['10.0.0.8', '10.0.0.9'];
+const old = '10.0.0.8';
+const other = '10.0.0.9';
 const request = {
   virtualServer: { address: ip('172.30.0.1'), protocol: 'UDP', port: 53 },
   realServer: {

@@ -4,7 +4,8 @@ import { ip } from '../../../test/support/addresses.ts';
 import { type Cleanup, noCleanup, printCleanup } from './cleanup.ts';
 
 const flow = { ...translatedFlow('10.0.0.1'), id: undefined, status: 0 };
-const [client, server] = [ip('10.0.9.9'), ip('172.30.0.1')];
+const client = ip('10.0.9.9');
+const server = ip('172.30.0.1');
 const connection = { client, clientPort: 1024, server, serverPort: 80 };
 const waiting = [{ flow, isTracked: true }];
 

@@ -71,7 +71,8 @@ test('a set is filled with what is wanted and with what the old one holds, and s
 describe('a set is made anew', () => {
   const anew =
     '-set KUBE-NODE-PORT-TCP, +set KUBE-NODE-PORT-TCP bitmap:port, +entry KUBE-NODE-PORT-TCP 30080';
-  const [out, back] = ['-rules IPv4', '=rules IPv4 clusterIp'];
+  const out = '-rules IPv4';
+  const back = '=rules IPv4 clusterIp';
   test.each<[string, readonly [number, number | undefined][], string]>([
     ['to which nobody refers', [[0, undefined]], ` | ${anew} | `],
     ['while our rules are out', [[1, undefined]], `${out} | ${anew} | ${back}`],

@@ -14,7 +14,11 @@ const [conntrack, reuse, nodest, quiescent, forward] = [
   'net/ipv4/ip_forward',
 ];
 const untouched = {
-  ...{ [conntrack]: '0', [reuse]: '1', [nodest]: '0', [quiescent]: '0', [forward]: '0' },
+  [conntrack]: '0',
+  [reuse]: '1',
+  [nodest]: '0',
+  [quiescent]: '0',
+  [forward]: '0',
   'net/ipv4/conf/all/arp_ignore': '0',
   'net/ipv4/conf/all/arp_announce': '0',
 };
@@ -22,11 +26,16 @@ const always = [`${conntrack}=1`, `${nodest}=1`, `${quiescent}=1`, `${forward}=1
 const withoutDelay = [always[0], `${reuse}=0`, ...always.slice(1)];
 
 function make(sysctl: Sysctl, { strictArp = false, isRestoring = true } = {}) {
-  const [log, clock] = [recordingLogger(), manualClock()];
+  const log = recordingLogger();
+  const clock = manualClock();
   const restored: ChangedSetting[] = [];
   const wrong: number[] = [];
   const settings = new KernelSettings({
-    ...{ sysctl, clock, log, strictArp, isRestoring },
+    sysctl,
+    clock,
+    log,
+    strictArp,
+    isRestoring,
     onRestored: (setting) => restored.push(setting),
     onLooked: (count) => wrong.push(count),
   });
