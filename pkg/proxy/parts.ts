@@ -56,89 +56,71 @@ export interface PartsCallbacks {
 
 /** Builds the parts and gives each what it needs of the others. */
 export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): Parts {
-  const { clock, log, reporter, firewall, families, ipvs, ipsets, links } = options;
-  const { onDirty, wake, onRules } = callbacks;
-  const mutex = new Mutex();
-  const ledger = new Ledger();
-  const mirror = new Mirror();
+  const { clock, log, excluded } = options;
   const now = () => clock.now();
-  const pods = new Pods(now);
-  const store = new Store(now, { pods, startTime: clock.wallClock() });
-  const intake = new Intake({
-    store,
-    clock,
-    log,
-    reporter,
-    onDirty,
-    nodeName: options.nodeName,
-  });
-  const { serviceOptionsOf, confirm, ruleSettings, excluded } = options;
-  const ledgerUpdater = new LedgerUpdater({
-    store,
-    ledger,
-    clock,
-    log,
-    reporter,
-    serviceOptionsOf,
-  });
-  const retries = new Retries({ clock, log, ledger, wake });
-  const source = new RuleSource({ settings: ruleSettings, firewall, node: () => store.node });
-  const common = { ledger, families, mirror };
-  const rules = new RuleWriter({ ...common, firewall, source, clock, log, onAttempt: onRules });
-  const flows = buildFlows(options);
-  const { cleaner, stale } = flows;
-  const applier = new Applier({
-    ipvs,
-    ipsets,
-    links,
-    mirror,
-    reporter,
-    log,
-    clock,
-    rules,
-    cleaner,
-    stale,
-  });
-  const guard = new StartGuard({ ...common, store, intake, log, confirm });
-  const { graceful, replacements } = buildGraceful(options, {
-    applier,
-    retries,
-    flows,
-    mutex,
-    ledger,
-    mirror,
-    pods,
-    intake,
-    guard,
-    store,
-    onDirty,
-  });
-  const looked = { graceful, retries, replacements };
-  const reading = { ipvs, mirror, ledger, excluded };
+  const changes = buildChanges(options, callbacks);
+  const { ledger, mirror, pods } = changes;
+  const retries = new Retries({ clock, log, ledger, wake: callbacks.wake });
+  const writing = buildApply(options, { ...changes, onRules: callbacks.onRules });
+  const { onDirty } = callbacks;
+  const departing = buildGraceful(options, { ...changes, ...writing, retries, onDirty });
+  const reading = { ...options, ledger, mirror, excluded, now };
   const podOn = podLookUp(pods, ledger);
-  const setReplacer = new SetReplacer({ applier, ledger, log });
-  const growth = new SetGrowth({ ledger, mirror, replacer: setReplacer, now });
+  const setReplacer = new SetReplacer({ ...writing, ledger, log });
   const reconciler = new Reconciler({
-    ...{ ...common, ...looked, podOn, applier, reading, growth, log, now },
+    ...reading,
+    ...writing,
+    ...departing,
+    retries,
+    podOn,
+    reading,
+    growth: new SetGrowth({ ledger, mirror, replacer: setReplacer, now }),
     rotation: rotationOf(options.nodeName),
   });
-  const auditContext = { ...common, ...reading, ipsets, links, now };
   return {
-    ...common,
-    ...looked,
-    mutex,
-    store,
-    intake,
-    ledgerUpdater,
-    flows,
-    rules,
-    applier,
+    ...changes,
+    ...writing,
+    ...departing,
+    retries,
     reconciler,
-    guard,
-    auditContext,
+    auditContext: reading,
     linger: new FrontEndLinger({ ledger, mirror }),
     setReplacer,
   };
+}
+
+/** Builds what takes changes in and what they lead to: what is wanted, and the mirror to compare it with. */
+function buildChanges(options: ProxierOptions, { onDirty }: Pick<PartsCallbacks, 'onDirty'>) {
+  const { clock, serviceOptionsOf, confirm } = options;
+  const now = () => clock.now();
+  const ledger = new Ledger();
+  const mirror = new Mirror();
+  const pods = new Pods(now);
+  const store = new Store(now, { pods, startTime: clock.wallClock() });
+  const intake = new Intake({ ...options, store, onDirty });
+  return {
+    mutex: new Mutex(),
+    ledger,
+    mirror,
+    pods,
+    store,
+    intake,
+    ledgerUpdater: new LedgerUpdater({ ...options, store, ledger, serviceOptionsOf }),
+    guard: new StartGuard({ ...options, ledger, mirror, store, intake, confirm }),
+  };
+}
+
+/** Builds what writes to the kernel. */
+function buildApply(
+  options: ProxierOptions,
+  { mirror, store, onRules }: Pick<Parts, 'mirror' | 'store'> & Pick<PartsCallbacks, 'onRules'>,
+) {
+  const { firewall, ruleSettings } = options;
+  const source = new RuleSource({ settings: ruleSettings, firewall, node: () => store.node });
+  const rules = new RuleWriter({ ...options, mirror, source, onAttempt: onRules });
+  const flows = buildFlows(options);
+  const applier = new Applier({ ...options, ...flows, mirror, rules });
+  return { rules, flows, applier };
 }
 
 /** The state of the parts, as others are told of it. */

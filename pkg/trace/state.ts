@@ -35,7 +35,7 @@ export interface KernelState {
   readonly addresses: ReadonlyMap<IpAddress, string>;
 }
 
-/** What a state is made of. */
+/** What was read of a kernel, from which a state is made: output of programs as text, everything else as values. */
 export interface KernelParts {
   /** What `iptables-save` and `ip6tables-save` print. */
   readonly rules: Readonly<Record<Family, string>>;

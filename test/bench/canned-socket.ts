@@ -33,7 +33,9 @@ export function cannedSocket(dump: Uint8Array): DatagramSocket {
       attributes: { name: 'kube-ipvs0' },
     }),
   );
-  let [sequence, at, end] = [0, 0, 0];
+  let sequence = 0;
+  let at = 0;
+  let end = 0;
   let isDump = false;
   let isLink = false;
   return {
@@ -111,7 +113,8 @@ export function entryDump(count: number): Uint8Array {
   const { type, reply } = commands.list;
   const rows = Array.from({ length: count }, (_, index) => ({
     ip: ip(`172.30.${index >> 8}.${index & 255}`),
-    ...{ port: 443, protocol: 6 },
+    port: 443,
+    protocol: 6,
   }));
   const name = 'KUBE-CLUSTER-IP';
   const headed = { name, type: 'hash:ip,port', family: 2, header: { maxElements: 65_536 } };

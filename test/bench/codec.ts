@@ -43,19 +43,23 @@ function ipvs(dump: Uint8Array = new Uint8Array(0)): NetlinkIpvs {
 /** Each makes its messages ready and returns what is measured. */
 const measurements: Readonly<Record<string, () => () => unknown>> = {
   'virtual server written': () => {
-    const [writer, writes] = [ipvs(), serviceWrites(some)];
+    const writer = ipvs();
+    const writes = serviceWrites(some);
     return () => writer.write(writes);
   },
   'real server written': () => {
-    const [writer, writes] = [ipvs(), destinationWrites(some)];
+    const writer = ipvs();
+    const writes = destinationWrites(some);
     return () => writer.write(writes);
   },
   'set entry written': () => {
-    const [writer, writes] = [new NetlinkIpSets(connect(new Uint8Array(0))), entryWrites(some)];
+    const writer = new NetlinkIpSets(connect(new Uint8Array(0)));
+    const writes = entryWrites(some);
     return () => writer.write(writes);
   },
   'address written': () => {
-    const [writer, writes] = [new NetlinkLinks(connect(new Uint8Array(0))), addressWrites(some)];
+    const writer = new NetlinkLinks(connect(new Uint8Array(0)));
+    const writes = addressWrites(some);
     return () => writer.write(writes);
   },
   'real server read': () => {

@@ -38,7 +38,8 @@ const form = forms.find((known) => known === first);
 if (form !== undefined) console.log(JSON.stringify(measure(form, second)));
 else
   await inFolder(async (folder) => {
-    const [services, endpoints] = [Number(first), Number(second)];
+    const services = Number(first);
+    const endpoints = Number(second);
     for (const kind of kinds) write(folder, { kind, services, endpoints });
     report(folder, { services, endpoints, rounds: Number(third) });
   });
@@ -47,7 +48,8 @@ function measure(of: Form, folder: string): Measured {
   const reducer = new Reducer();
   const kept: Change[] = [];
   const piece = new Uint8Array(pieceSize);
-  let [bytes, longest] = [0, 0];
+  let bytes = 0;
+  let longest = 0;
   const start = process.cpuUsage();
   for (const kind of kinds) {
     const parser = of === 'json' ? new ListParser() : new ProtobufListParser();

@@ -61,7 +61,8 @@ stretch('a step of the footprint of a Service of 20,000 ports', () =>
 
 stretch('the ledger takes a port with 10,000 endpoints', () => {
   const ledger = new Ledger();
-  const [first, second] = [bigFootprint(), bigFootprint()];
+  const first = bigFootprint();
+  const second = bigFootprint();
   const enter = (some: PortFootprint) => () =>
     ledger.set(owner('shop/web', 1), some, { part: 'http', touched: new Keys() });
   return [enter(first), enter(second)];
@@ -79,7 +80,11 @@ stretch('a step of marking 50,000 Services', () => {
 stretch('the end of a list of 50,000 objects, and a step of telling that 20,000 are gone', () => {
   const none = () => undefined;
   const tracker = new ObjectTracker('Service', {
-    ...{ set: none, delete: none, synced: none, unconfirmed: none, confirmed: none },
+    set: none,
+    delete: none,
+    synced: none,
+    unconfirmed: none,
+    confirmed: none,
   });
   const read = (from: number) => {
     tracker.startPass();

@@ -10,8 +10,14 @@ const endpoints = 10;
 /** The virtual server of a number. */
 function virtualServerOf(index: number): VirtualServer {
   return {
-    ...{ address: ip(`172.30.${index >> 8}.${index & 255}`), protocol: 'TCP', port: 443 },
-    ...{ scheduler: 'rr', flags: 0, timeout: 0, prefixLength: 32, persistenceEngine: '' },
+    address: ip(`172.30.${index >> 8}.${index & 255}`),
+    protocol: 'TCP',
+    port: 443,
+    scheduler: 'rr',
+    flags: 0,
+    timeout: 0,
+    prefixLength: 32,
+    persistenceEngine: '',
   };
 }
 
@@ -32,8 +38,12 @@ export function destinationWrites(count: number): readonly IpvsWrite[] {
   return Array.from({ length: count }, (_, index) => {
     if (index % endpoints === 0) virtualServer = virtualServerOf(index / endpoints);
     const realServer = {
-      ...{ address: ip(`10.0.${index >> 8}.${index & 255}`), port: 8080, weight: 1 },
-      ...{ forwarding: 'masquerade' as const, upperThreshold: 0, lowerThreshold: 0 },
+      address: ip(`10.0.${index >> 8}.${index & 255}`),
+      port: 8080,
+      weight: 1,
+      forwarding: 'masquerade' as const,
+      upperThreshold: 0,
+      lowerThreshold: 0,
     };
     return { kind: 'addRealServer', virtualServer, realServer };
   });

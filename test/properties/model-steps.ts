@@ -72,7 +72,8 @@ const aService: fc.Arbitrary<Service> = fc
     scheduler: fc.constantFrom('', '', 'lc', 'sh', 'mh', 'wrong'),
   })
   .map(({ address, stack, scheduler, ...rest }) => {
-    const [IPv4, IPv6] = [ip(`172.30.0.${address}`), ip(`fd00:172:30::${address}`)];
+    const IPv4 = ip(`172.30.0.${address}`);
+    const IPv6 = ip(`fd00:172:30::${address}`);
     const clusterIPs = { none: [], IPv4: [IPv4], IPv6: [IPv6], dual: [IPv6, IPv4] }[stack];
     const hasNodePorts = rest.type === 'NodePort' || rest.type === 'LoadBalancer';
     return service({

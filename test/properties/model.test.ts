@@ -57,7 +57,8 @@ test('the kernel holds what the objects alone say, whatever the way there', {
         await stand.settle(pause);
       }
       await stand.settle(longEnough);
-      const [held, expected] = [stateOf(stand.kernel), expectedState(model.world)];
+      const held = stateOf(stand.kernel);
+      const expected = expectedState(model.world);
       await stand.stop();
       expect(held).toEqual(expected);
     }),

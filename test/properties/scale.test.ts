@@ -291,7 +291,8 @@ test.each(endpointCases)(
       await stand.stop();
       return executions;
     };
-    const [small, large] = [await executedAt(20), await executedAt(2_000)];
+    const small = await executedAt(20);
+    const large = await executedAt(2_000);
     expect(growth(small, large).filter((line) => !isAboutDump(line))).toEqual([]);
   },
 );

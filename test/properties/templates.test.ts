@@ -119,15 +119,23 @@ const u32 = fc.oneof(
   fc.constantFrom(2 ** 32, -1),
 );
 const virtualServer: fc.Arbitrary<VirtualServer> = fc.record({
-  ...{ address, protocol, port, flags: u32, timeout: u32 },
+  address,
+  protocol,
+  port,
+  flags: u32,
+  timeout: u32,
   scheduler: fc.constantFrom('rr', 'wrr', 'sh', 'a\0b'),
   prefixLength: fc.nat(128),
   persistenceEngine: fc.constantFrom('', 'sip'),
 });
 const forwardings: readonly Forwarding[] = ['masquerade', 'local', 'tunnel', 'direct', 'bypass'];
 const realServer: fc.Arbitrary<RealServer> = fc.record({
-  ...{ address, port, forwarding: fc.constantFrom(...forwardings) },
-  ...{ weight: u32, upperThreshold: u32, lowerThreshold: u32 },
+  address,
+  port,
+  forwarding: fc.constantFrom(...forwardings),
+  weight: u32,
+  upperThreshold: u32,
+  lowerThreshold: u32,
 });
 
 /** Several values through one encoder, which keeps what was set last: each as the table writes it, or refused in its words. */
@@ -147,7 +155,8 @@ test('virtual servers are written as by the table', () => {
   fc.assert(
     fc.property(fc.array(virtualServer), (values) => {
       expectSame(new ServiceEncoder(table), {
-        ...{ values, table },
+        values,
+        table,
         valueOf: (value) => ({ service: serviceOf(value) }),
       });
     }),
@@ -162,14 +171,16 @@ test('real servers are written as by the table, a few virtual servers in turns',
   fc.assert(
     fc.property(writes, (values) => {
       expectSame(new DestEncoder(commands.newDest.request), {
-        ...{ values, table: commands.newDest.request },
+        values,
+        table: commands.newDest.request,
         valueOf: (write) => ({
           service: serviceIdOf(write.virtualServer),
           dest: destOf(write.realServer),
         }),
       });
       expectSame(new DestIdEncoder(commands.deleteDest.request), {
-        ...{ values, table: commands.deleteDest.request },
+        values,
+        table: commands.deleteDest.request,
         valueOf: (write) => ({
           service: serviceIdOf(write.virtualServer),
           dest: destIdOf(write.realServer),
@@ -200,11 +211,14 @@ test('entries are written as by the table', () => {
       const write = (one: Entry) => ({ kind: 'addEntry' as const, set: 'KUBE-X', entry: one });
       const values = [entries.map((one, index) => ({ index, write: write(one) }))];
       expectSame(new RunEncoder(6), {
-        ...{ values, table },
+        values,
+        table,
         valueOf: () => ({
           family: AF_INET,
           body: {
-            ...{ protocol: 6, name: 'KUBE-X', line: 0 },
+            protocol: 6,
+            name: 'KUBE-X',
+            line: 0,
             list: {
               entries: entries.map((one, at) => ({ ...toEntryData(one), line: at + 1 })),
             },
@@ -221,18 +235,23 @@ test('addresses are written as by the table', () => {
     fc.property(fc.array(indexed), (values) => {
       const rows = addressCommands();
       const headerOf = (one: { address: IpAddress; index: number }) => ({
-        ...{ family: addressFamily(one.address), flags: 0, scope: 0, index: one.index },
+        family: addressFamily(one.address),
+        flags: 0,
+        scope: 0,
+        index: one.index,
         prefixLength: one.address.includes(':') ? 128 : 32,
       });
       expectSame(rows.new.request, {
-        ...{ values, table: linkAddress },
+        values,
+        table: linkAddress,
         valueOf: (one) => ({
           ...headerOf(one),
           attributes: { address: one.address, local: one.address },
         }),
       });
       expectSame(rows.delete.request, {
-        ...{ values, table: linkAddress },
+        values,
+        table: linkAddress,
         valueOf: (one) => ({
           ...headerOf(one),
           attributes: one.address.includes(':')

@@ -34,7 +34,11 @@ test('what is done around it is in its line, and counted by step', async () => {
   const original = { source: ip('10.0.9.9'), destination: web.address, sourcePort: 1024 };
   const reply = { source: two.address, destination: ip('10.0.9.9'), sourcePort: 8080 };
   stand.kernel.conntrack.insert({
-    ...{ protocol: 'TCP', zone: 0, mark: 0, status: 0, tcpState: 'ESTABLISHED' },
+    protocol: 'TCP',
+    zone: 0,
+    mark: 0,
+    status: 0,
+    tcpState: 'ESTABLISHED',
     original: { ...original, destinationPort: 80 },
     reply: { ...reply, destinationPort: 1024 },
   });

@@ -8,7 +8,8 @@ import { remove, Stand, setService, setSlice } from '../support/proxier.ts';
 
 // What becomes of the flows of clients that send datagrams, when a UDP port or its endpoints go.
 
-const [one, two] = [endpoint('10.0.0.1'), endpoint('10.0.0.2')];
+const one = endpoint('10.0.0.1');
+const two = endpoint('10.0.0.2');
 const vip = ip('172.30.0.1');
 const node = ip('192.168.0.10');
 const dns = servicePort({ protocol: 'UDP', port: 53, nodePort: 30_053 });
@@ -33,7 +34,11 @@ function endpoints(some: EndpointSlice['endpoints'], over: Partial<EndpointSlice
 function connect(to = vip, port = 53, answeredBy = one.address): void {
   const original = { source: ip('10.0.9.9'), destination: to, sourcePort: 1024 };
   stand.kernel.conntrack.insert({
-    ...{ protocol: 'UDP', zone: 0, mark: 0, status: 0, tcpState: undefined },
+    protocol: 'UDP',
+    zone: 0,
+    mark: 0,
+    status: 0,
+    tcpState: undefined,
     original: { ...original, destinationPort: port },
     reply: { ...reversed({ ...original, destinationPort: 5353 }), source: answeredBy },
   });

@@ -42,14 +42,23 @@ export class Deletions {
     const reader = new FlowReader({ conntrack, clock, log });
     const note = (what: string) => (count: number) => this.note(`${what} ${count}`);
     const clientResetter = new ClientResetter({
-      ...{ conntrack, resetter, clock, log },
-      ...{ onSent: note('sent'), onFailed: note('failed') },
+      conntrack,
+      resetter,
+      clock,
+      log,
+      onSent: note('sent'),
+      onFailed: note('failed'),
     });
     const backlog = () => clientResetter.backlog;
     this.lookUp = new CleanupLookUp({ reader, connections, settings, log, backlog });
     this.#cleaner = new Cleaner({
-      ...{ conntrack, resetter, clientResetter, clock, log },
-      ...{ onFailed: note('failed'), onSkipped: note('skipped') },
+      conntrack,
+      resetter,
+      clientResetter,
+      clock,
+      log,
+      onFailed: note('failed'),
+      onSkipped: note('skipped'),
     });
     const parts = [reader, clientResetter];
     this.#ended = Promise.all(parts.map((part) => part.run(this.#abort.signal)));

@@ -76,7 +76,10 @@ export function frontEndState(family: Family, pod: IpAddress): FrontEndState {
     entries,
     ruleset: rules(family, {
       nonEmpty: new Set(entries.map(({ set }) => set)),
-      ...{ masqueradeMark: 0x4000, masqueradeAll: false, randomFully: true, rejectedLoadBalancers },
+      masqueradeMark: 0x4000,
+      masqueradeAll: false,
+      randomFully: true,
+      rejectedLoadBalancers,
       localDetector: {
         kind: 'cidr',
         network: net(family === 'IPv4' ? '10.0.0.0/8' : 'fd00:10::/32'),
@@ -84,12 +87,22 @@ export function frontEndState(family: Family, pod: IpAddress): FrontEndState {
     }),
     servers: all.map(({ address, protocol }) => ({
       virtualServer: {
-        ...{ address, protocol, port, scheduler: 'rr', flags: 0, timeout: 0 },
-        ...{ prefixLength: family === 'IPv4' ? 32 : 128, persistenceEngine: '' },
+        address,
+        protocol,
+        port,
+        scheduler: 'rr',
+        flags: 0,
+        timeout: 0,
+        prefixLength: family === 'IPv4' ? 32 : 128,
+        persistenceEngine: '',
       },
       realServer: {
-        ...{ address: pod, port: 8080, weight: 1, forwarding: 'masquerade' },
-        ...{ upperThreshold: 0, lowerThreshold: 0 },
+        address: pod,
+        port: 8080,
+        weight: 1,
+        forwarding: 'masquerade',
+        upperThreshold: 0,
+        lowerThreshold: 0,
       },
     })),
     bound: Object.values(frontEnds).map(({ addresses }) => addresses[family]),

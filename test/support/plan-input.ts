@@ -58,8 +58,15 @@ export const otherVip = ip('172.30.0.2');
 /** The virtual server 172.30.0.1:80/TCP unless said otherwise. */
 export function virtualServer(over: Partial<VirtualServer> = {}): VirtualServer {
   return keyedVirtualServer({
-    ...{ address: vip, protocol: 'TCP', port: 80, scheduler: 'rr', flags: 0, timeout: 0 },
-    ...{ prefixLength: 32, persistenceEngine: '', ...over },
+    address: vip,
+    protocol: 'TCP',
+    port: 80,
+    scheduler: 'rr',
+    flags: 0,
+    timeout: 0,
+    prefixLength: 32,
+    persistenceEngine: '',
+    ...over,
   });
 }
 

@@ -25,14 +25,21 @@ test('virtual servers and real servers are read from what ipvsadm saves', () => 
   expect([...servers.values()]).toMatchObject([
     {
       virtualServer: {
-        ...{ address: '172.30.0.1', protocol: 'TCP', port: 80, scheduler: 'mh', timeout: 0 },
+        address: '172.30.0.1',
+        protocol: 'TCP',
+        port: 80,
+        scheduler: 'mh',
+        timeout: 0,
         flags: IP_VS_SVC_F_SCHED1 | IP_VS_SVC_F_SCHED2,
       },
       realServers: [{ address: '10.0.1.1', port: 8080, weight: 0, forwarding: 'masquerade' }],
     },
     {
       virtualServer: {
-        ...{ address: 'fd00:172:30::1', protocol: 'SCTP', scheduler: 'rr', timeout: 10_800 },
+        address: 'fd00:172:30::1',
+        protocol: 'SCTP',
+        scheduler: 'rr',
+        timeout: 10_800,
         flags: IP_VS_SVC_F_PERSISTENT,
       },
       realServers: [{ address: 'fd00:10::1', weight: 2, forwarding: 'direct' }],

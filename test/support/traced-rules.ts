@@ -14,8 +14,14 @@ export const nodeAddress = ip('192.168.0.10');
 
 /** TCP 172.30.0.1:80, round robin. */
 export const virtualServer: VirtualServer = {
-  ...{ address: vip, protocol: 'TCP', port: 80, scheduler: 'rr' },
-  ...{ flags: 0, timeout: 0, prefixLength: 32, persistenceEngine: '' },
+  address: vip,
+  protocol: 'TCP',
+  port: 80,
+  scheduler: 'rr',
+  flags: 0,
+  timeout: 0,
+  prefixLength: 32,
+  persistenceEngine: '',
 };
 
 /** A real server that is masqueraded to, port 8080, weight 1 unless said otherwise. */
@@ -36,7 +42,8 @@ export function state(
 ): KernelState {
   return kernelState({
     rules: { IPv4: rules, IPv6: '' },
-    ...{ sets, servers },
+    sets,
+    servers,
     addresses: [
       { link: 'eth0', address: nodeAddress, prefixLength: 24 },
       { link: 'kube-ipvs0', address: vip, prefixLength: 32 },
@@ -46,7 +53,10 @@ export function state(
 
 /** From a pod of the node to {@link virtualServer}. */
 export const packet: Packet = {
-  ...{ protocol: 'TCP', source: ip('10.0.1.9'), destination: vip, port: 80 },
+  protocol: 'TCP',
+  source: ip('10.0.1.9'),
+  destination: vip,
+  port: 80,
   origin: { kind: 'device', name: 'v-caller' },
 };
 

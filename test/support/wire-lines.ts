@@ -75,7 +75,8 @@ export function wireDifferences(
   codec: Codec<unknown>,
   { ours, theirs }: { readonly ours: Uint8Array; readonly theirs: Uint8Array },
 ): readonly string[] {
-  const [own, other] = [wireLines(codec, ours), wireLines(codec, theirs)];
+  const own = wireLines(codec, ours);
+  const other = wireLines(codec, theirs);
   const paths = new Set(own.map(pathOf));
   return [
     ...own.filter((line) => !other.includes(line)).map((line) => `ours ${line}`),

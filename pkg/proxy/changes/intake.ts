@@ -15,7 +15,6 @@ import type { Reporter } from '../reporter.ts';
 import { NodePresence } from './node-presence.ts';
 import type { Store } from './store.ts';
 
-/** What the intake works with. */
 export interface IntakeOptions {
   readonly store: Store;
   readonly clock: Clock;

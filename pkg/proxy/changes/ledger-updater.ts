@@ -22,7 +22,6 @@ import type { Store } from './store.ts';
 import type { Trigger } from './triggers.ts';
 import { UdpChanges } from './udp-changes.ts';
 
-/** What the ledger updater works with. */
 export interface LedgerUpdaterOptions {
   readonly store: Store;
   readonly ledger: Ledger;

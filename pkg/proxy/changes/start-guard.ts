@@ -13,7 +13,6 @@ import type { Removals } from '../reporter.ts';
 import type { Intake } from './intake.ts';
 import type { Store } from './store.ts';
 
-/** What the start guard works with. */
 export interface StartGuardOptions {
   readonly ledger: Ledger;
   readonly mirror: MirrorView;

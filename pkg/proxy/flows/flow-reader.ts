@@ -4,7 +4,6 @@ import type { Protocol } from '../../ip/protocol.ts';
 import { type Clock, seconds } from '../../runner/clock.ts';
 import { Runner } from '../../runner/runner.ts';
 
-/** What the flow reader works with. */
 export interface FlowReaderOptions {
   readonly conntrack: Pick<Conntrack, 'dump' | 'isFiltering'>;
   readonly clock: Clock;
