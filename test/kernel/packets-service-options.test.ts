@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { parseServiceAnnotations } from '../../pkg/config/service-annotations.ts';
 import type { IpAddress } from '../../pkg/ip/address.ts';
 import { openIpvs } from '../../pkg/ipvs/netlink.ts';
 import { Schedulers } from '../../pkg/ipvs/probe.ts';
+import { parseServiceAnnotations } from '../../pkg/kube/annotations.ts';
 import type { Service } from '../../pkg/kube/types.ts';
 import { rotationOf } from '../../pkg/proxy/plan/rotation.ts';
 import { ip } from '../support/addresses.ts';

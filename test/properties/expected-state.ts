@@ -74,7 +74,10 @@ function* portsOf(world: World): Generator<Port> {
       if (clusterIP === undefined) continue;
       for (const port of service.ports)
         yield {
-          ...port, service, family, clusterIP,
+          ...port,
+          service,
+          family,
+          clusterIP,
           externalIPs: ofFamily(service.externalIPs),
           loadBalancerIPs: ofFamily(service.loadBalancerIPs),
           places: placesOf(service, { family, port, slices: world.slices }),

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseServiceAnnotations } from '../../pkg/config/service-annotations.ts';
+import { parseServiceAnnotations } from '../../pkg/kube/annotations.ts';
 import type { Service } from '../../pkg/kube/types.ts';
 import { ip } from '../support/addresses.ts';
 import { type FakeKernel, Stand } from '../support/proxier.ts';

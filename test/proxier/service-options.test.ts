@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { parseServiceAnnotations } from '../../pkg/config/service-annotations.ts';
 import { Schedulers } from '../../pkg/ipvs/probe.ts';
+import { parseServiceAnnotations } from '../../pkg/kube/annotations.ts';
 import type { Service } from '../../pkg/kube/types.ts';
 import { minutes, seconds } from '../../pkg/runner/clock.ts';
 import { ip } from '../support/addresses.ts';

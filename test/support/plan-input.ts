@@ -1,8 +1,8 @@
 import type { IpAddress } from '../../pkg/ip/address.ts';
 import { keyedVirtualServer, type VirtualServer, virtualServerKey } from '../../pkg/ipvs/ipvs.ts';
+import { noOptions } from '../../pkg/kube/annotations.ts';
 import type { SetEntry } from '../../pkg/proxy/desired/footprint.ts';
 import type { RuleContent } from '../../pkg/proxy/desired/rule-content.ts';
-import { noOptions } from '../../pkg/proxy/desired/service-options.ts';
 import type { SetId } from '../../pkg/proxy/desired/sets.ts';
 import type { RuleStatus } from '../../pkg/proxy/observed/mirror.ts';
 import type {

@@ -20,7 +20,7 @@ import {
   withRealServer,
   withServers,
 } from '../../../test/support/plan-input.ts';
-import { noOptions } from '../desired/service-options.ts';
+import { noOptions } from '../../kube/annotations.ts';
 import type { PlanInput } from './input.ts';
 import { printOperation } from './operation.ts';
 import { plan } from './plan.ts';

@@ -13,8 +13,8 @@ import {
   virtualServer,
   withServers,
 } from '../../../test/support/plan-input.ts';
+import { noOptions } from '../../kube/annotations.ts';
 import type { SetEntry } from '../desired/footprint.ts';
-import { noOptions } from '../desired/service-options.ts';
 import type { PlanInput } from './input.ts';
 import { printOperation } from './operation.ts';
 import { plan } from './plan.ts';
