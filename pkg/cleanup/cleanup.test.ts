@@ -79,12 +79,22 @@ function addServer(
   { port, forwarding = 'masquerade' }: { port: number; forwarding?: Forwarding },
 ): void {
   const virtualServer: VirtualServer = {
-    ...{ address, protocol: 'TCP', port, scheduler: 'rr', flags: 0, timeout: 0 },
-    ...{ prefixLength: 32, persistenceEngine: '' },
+    address,
+    protocol: 'TCP',
+    port,
+    scheduler: 'rr',
+    flags: 0,
+    timeout: 0,
+    prefixLength: 32,
+    persistenceEngine: '',
   };
   const realServer = {
-    ...{ address: ip('10.0.1.2'), port: 80, weight: 1, forwarding },
-    ...{ upperThreshold: 0, lowerThreshold: 0 },
+    address: ip('10.0.1.2'),
+    port: 80,
+    weight: 1,
+    forwarding,
+    upperThreshold: 0,
+    lowerThreshold: 0,
   };
   const failures = ipvs.write([
     { kind: 'addVirtualServer', virtualServer },
