@@ -34,7 +34,11 @@ function kernelWith({ size, entries }: { size: number; entries: number }): FakeK
   const writes = Array.from({ length: entries }, (_, number) => {
     const address = ip(`10.9.${number >> 8}.${number & 0xff}`);
     const entry: Entry = {
-      ...{ type: 'hash:ip,port,ip', ip: address, protocol: 'TCP', port: 8080, ip2: address },
+      type: 'hash:ip,port,ip',
+      ip: address,
+      protocol: 'TCP',
+      port: 8080,
+      ip2: address,
     };
     return { kind: 'addEntry', set: name, entry } as const;
   });
