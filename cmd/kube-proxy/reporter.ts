@@ -10,6 +10,7 @@ import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import type { ProxierState, Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
 import type { Clock } from '../../pkg/runner/clock.ts';
 import { annotationEvent, conflictEvent, cutEvent, invalidObjectEvent } from './service-events.ts';
+import { UnhonouredMetrics } from './unhonoured-metrics.ts';
 
 /** Who hears what the proxier tells. */
 export interface Listeners {
@@ -25,6 +26,7 @@ export interface Listeners {
 /** Passes what the proxier tells on to metrics, health and the Services' events. */
 export function createReporter(listeners: Listeners): Reporter {
   const { metrics, health, clock, record = () => undefined, services } = listeners;
+  const unhonoured = new UnhonouredMetrics(metrics);
   let last: ProxierState | undefined;
   return {
     changeReceived: (kind) => countChange(metrics, kind),
@@ -59,6 +61,7 @@ export function createReporter(listeners: Listeners): Reporter {
       if (event !== undefined) record(event);
     },
     invalidAnnotations: (service, problems) => record(annotationEvent(service, problems)),
+    unhonoured: (key, reasons) => unhonoured.set(key, reasons),
     reused: () => metrics.reusedRealServers.inc({}),
     flowsReconciled({ family, milliseconds, deleted }) {
       metrics.conntrackDuration.observe({ ip_family: family }, milliseconds / 1000);

@@ -20,6 +20,12 @@ export class BoundedLabels<Label extends string> {
     return Object.fromEntries(bounded) as Record<Label, string>;
   }
 
+  /** Gives the places of some values to others. */
+  forget(labels: Readonly<Record<Label, string>>): void {
+    for (const [label, value] of Object.entries(labels) as [Label, string][]) // as the type says
+      this.#known.get(label)?.delete(value);
+  }
+
   #admits(label: Label, value: string): boolean {
     const known = this.#known.get(label) ?? new Set();
     if (known.has(value)) return true;

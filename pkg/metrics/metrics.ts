@@ -22,6 +22,8 @@ export interface Gauge<Label extends string> {
   set(labels: Labels<Label>, value: number): void;
   inc(labels: Labels<Label>, count?: number): void;
   dec(labels: Labels<Label>, count?: number): void;
+  /** Takes a series away, so that others may have its labels' places. */
+  remove(labels: Labels<Label>): void;
 }
 
 /** How often values fell between bounds. */
@@ -109,6 +111,10 @@ function create(
         set: (given, value) => gauge.set(bounded.of(given), value),
         inc: (given, count) => gauge.inc(bounded.of(given), count),
         dec: (given, count) => gauge.dec(bounded.of(given), count),
+        remove(given) {
+          gauge.remove(bounded.of(given));
+          bounded.forget(given);
+        },
       };
     }
     case 'histogram': {

@@ -27,6 +27,18 @@ const ours = {
     help: 'Virtual servers that a Service wants and another one has',
     labels: [],
   },
+  unhonouredServices: {
+    type: 'gauge',
+    name: 'kubeproxy_ipvs_unhonoured_services',
+    help: 'Services that ask for something that is not done on this node, by reason',
+    labels: ['reason'],
+  },
+  serviceUnhonoured: {
+    type: 'gauge',
+    name: 'kubeproxy_ipvs_service_unhonoured',
+    help: '1 for a Service that asks for something that is not done on this node, and why; of the first 100 such Services',
+    labels: ['service', 'reason'],
+  },
   invalidObjects: {
     type: 'gauge',
     name: 'kubeproxy_ipvs_invalid_objects',

@@ -4,6 +4,7 @@ import type { Kind, ObjectName, Problem, Service, ServiceHealth } from '../kube/
 import type { Trigger } from './changes/triggers.ts';
 import type { Conflict } from './desired/claims.ts';
 import type { LocalLack } from './desired/footprint.ts';
+import type { UnhonouredReason } from './desired/unhonoured.ts';
 import type { Reconciliation } from './flows/stale-flows.ts';
 import type { EndedDrain } from './graceful/list.ts';
 import type { CleanupStep } from './plan/cleanup.ts';
@@ -74,6 +75,8 @@ export interface Reporter {
   drainEnded(drain: EndedDrain, service: ServiceIdentity | undefined): void;
   /** What a Service asks for by annotations cannot be understood; said once for each different complaint. */
   invalidAnnotations(service: ServiceIdentity, problems: readonly Problem[]): void;
+  /** Why something that a Service, given by `namespace/name`, asks for is not done, as it is by now; nothing if all is. */
+  unhonoured(key: string, reasons: ReadonlySet<UnhonouredReason>): void;
   /** A real server took another pod's place and kept its connections in spite of everything. */
   reused(): void;
   /** Stale conntrack flows of a family were looked for and deleted. */

@@ -81,6 +81,8 @@ export interface Reports extends Reporter {
   readonly invalid: string[];
   /** Of Services with a health-check node port: `8000: 2 endpoints`, by key. */
   readonly health: Map<string, string>;
+  /** Why Services are not honoured, by key. */
+  readonly unhonouredServices: Map<string, string>;
   isFirstSyncDone: boolean;
 }
 
@@ -100,6 +102,7 @@ export function recordingReporter(): Reports {
     undecided: undefined,
     invalid: [],
     health: new Map(),
+    unhonouredServices: new Map(),
     isFirstSyncDone: false,
     changeReceived: nothing,
     invalidObjects: nothing,
@@ -131,6 +134,10 @@ export function recordingReporter(): Reports {
       void reports.annotations.push(
         `${name}: ${problems.map(({ message }) => message).join('; ')}`,
       ),
+    unhonoured(key, reasons) {
+      if (reasons.size === 0) reports.unhonouredServices.delete(key);
+      else reports.unhonouredServices.set(key, [...reasons].join(' '));
+    },
     reused: nothing,
     flowsReconciled: ({ family, deleted }) => void reports.flows.push(`${family} ${deleted}`),
     clientResets: (result, count) => void reports.resets.push(`${result} ${count}`),

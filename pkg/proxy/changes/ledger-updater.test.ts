@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
 import { endpoint, service, servicePort, slice } from '../../../test/support/objects.ts';
 import { recordingReporter, setService, setSlice } from '../../../test/support/proxier.ts';
+import { families } from '../../ip/address.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { Endpoint } from '../../kube/types.ts';
 import { recordingLogger } from '../../log/memory.ts';
@@ -54,6 +55,7 @@ function stand(over: Partial<LedgerUpdaterOptions> & { clock?: Clock } = {}) {
     clock,
     log,
     reporter,
+    families,
     serviceOptionsOf: undefined,
     ...over,
   });

@@ -1,3 +1,4 @@
+import type { Family } from '../../ip/address.ts';
 import { noOptions, type ServiceOptions } from '../../kube/annotations.ts';
 import type { Service } from '../../kube/types.ts';
 import { errorText } from '../../log/error-text.ts';
@@ -12,6 +13,7 @@ import type { Ledger } from '../desired/ledger.ts';
 import { PortFootprint } from '../desired/port-footprint.ts';
 import { portKey } from '../desired/service.ts';
 import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
+import { type Unhonoured, unhonouredOf } from '../desired/unhonoured.ts';
 import type { Reporter } from '../reporter.ts';
 import { endpointDifferences } from './endpoint-differences.ts';
 import type { ServiceChanges } from './service-changes.ts';
@@ -28,6 +30,8 @@ export interface LedgerUpdaterOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly reporter: Reporter;
+  /** Those that this node serves. */
+  readonly families: readonly Family[];
   readonly serviceOptionsOf: ((service: Service) => ServiceOptions) | undefined;
 }
 
@@ -205,6 +209,7 @@ export class LedgerUpdater {
     }
     this.#health.note(key, objects, node.nodeName);
     this.#reports.cutOff(key, { service: objects?.service, ports: cutOff });
+    this.#reports.unhonoured(key, this.#unhonouredOf(objects?.service, { node, cutOff }));
     for (const part of [...ledger.parts(key)]) {
       if (entered.has(part)) continue;
       yield undefined;
@@ -214,6 +219,21 @@ export class LedgerUpdater {
     }
     // One of which not everything is entered is entered as a whole again, for what is left out may fit by then.
     if (objects !== undefined && cutOff === 0) this.#sizes.set(key, size);
+  }
+
+  /** What a Service asks for that is not done; `cutOff` of its ports have no real servers. */
+  #unhonouredOf(
+    service: Service | undefined,
+    { node, cutOff }: { node: NodeContext; cutOff: number },
+  ): readonly Unhonoured[] {
+    const { families, serviceOptionsOf } = this.#options;
+    if (service === undefined) return [];
+    const readsAnnotations = serviceOptionsOf !== undefined;
+    const found = unhonouredOf(service, { node, families, readsAnnotations });
+    const value = `${cutOff} of ${service.ports.length}`;
+    return cutOff === 0
+      ? found
+      : [...found, { reason: 'too_many_real_servers', field: 'spec.ports', value }];
   }
 
   /** A part of a Service wants something else than before. */

@@ -3,6 +3,7 @@ import type { Logger } from '../../log/log.ts';
 import type { Conflict } from '../desired/claims.ts';
 import { realServerLimit } from '../desired/footprints.ts';
 import type { Ledger } from '../desired/ledger.ts';
+import type { Unhonoured } from '../desired/unhonoured.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Store } from './store.ts';
 
@@ -15,6 +16,8 @@ export class ServiceReports {
   readonly #reporter: Reporter;
   /** What was said last about a Service, by its key. */
   readonly #said = new Map<string, string>();
+  /** What was said last that is not done for a Service. */
+  readonly #unhonoured = new Map<string, string>();
   /** How many ports of a Service get no real servers. */
   readonly #cutOff = new Map<string, number>();
 
@@ -35,6 +38,17 @@ export class ServiceReports {
     if (text === '' || service === undefined) return;
     this.#log.error('invalid annotation', undefined, { service: key, problems: text });
     this.#reporter.invalidAnnotations(service, problems);
+  }
+
+  /** Says what a Service asks for that is not done, once for each different answer; nothing for one that is gone. */
+  unhonoured(key: string, found: readonly Unhonoured[]): void {
+    const text = found.map(({ reason, field, value }) => `${field} ${value}: ${reason}`).join('; ');
+    if (text === (this.#unhonoured.get(key) ?? '')) return;
+    if (text === '') this.#unhonoured.delete(key);
+    else this.#unhonoured.set(key, text);
+    if (text !== '')
+      this.#log.warn('not all of a Service is honoured', { service: key, what: text });
+    this.#reporter.unhonoured(key, new Set(found.map(({ reason }) => reason)));
   }
 
   /** Says that some ports of a Service, given by its key, get no real servers because all together are too many. */

@@ -1,0 +1,34 @@
+import type { Metrics } from '../../pkg/metrics/metrics.ts';
+import type { UnhonouredReason } from '../../pkg/proxy/desired/unhonoured.ts';
+
+/** How many Services have series of their own; all of them are counted. */
+const shownServices = 100;
+
+/** Shows which Services ask for something that is not done, and why: how many there are, and the first of them by name. */
+export class UnhonouredMetrics {
+  readonly #metrics: Pick<Metrics, 'unhonouredServices' | 'serviceUnhonoured'>;
+  readonly #reasons = new Map<string, ReadonlySet<UnhonouredReason>>();
+  readonly #shown = new Set<string>();
+
+  constructor(metrics: Pick<Metrics, 'unhonouredServices' | 'serviceUnhonoured'>) {
+    this.#metrics = metrics;
+  }
+
+  /** Takes in why a Service, given by `namespace/name`, is not honoured by now; nothing for one that is, or is gone. */
+  set(service: string, reasons: Iterable<UnhonouredReason>): void {
+    const { unhonouredServices, serviceUnhonoured } = this.#metrics;
+    for (const reason of this.#reasons.get(service) ?? []) {
+      unhonouredServices.dec({ reason });
+      if (this.#shown.has(service)) serviceUnhonoured.remove({ service, reason });
+    }
+    this.#shown.delete(service);
+    const now = new Set(reasons);
+    if (now.size === 0) this.#reasons.delete(service);
+    else this.#reasons.set(service, now);
+    if (now.size > 0 && this.#shown.size < shownServices) this.#shown.add(service);
+    for (const reason of now) {
+      unhonouredServices.inc({ reason });
+      if (this.#shown.has(service)) serviceUnhonoured.set({ service, reason }, 1);
+    }
+  }
+}
