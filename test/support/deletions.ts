@@ -2,7 +2,6 @@ import { FakeIpvsConnections } from '../../pkg/connections/fake.ts';
 import { FakeConntrack } from '../../pkg/conntrack/fake.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
 import { Cleaner } from '../../pkg/proxy/apply/cleaner.ts';
-import { endsKey } from '../../pkg/proxy/flows/flow-ends.ts';
 import { FlowReader } from '../../pkg/proxy/flows/flow-reader.ts';
 import { ClientResetter } from '../../pkg/proxy/graceful/client-resetter.ts';
 import type { DrainRequest } from '../../pkg/proxy/graceful/list.ts';
@@ -90,7 +89,7 @@ export class Deletions {
     }: DeletionOptions & { requests: readonly DrainRequest[] },
   ): Promise<void> {
     const operationOf = (request: DrainRequest): Operation => {
-      const cleanup = cleanups.get(endsKey(request));
+      const cleanup = cleanups.get(request);
       if (cleanup === undefined) throw new Error('nothing was looked up');
       return { kind: 'deleteRealServer', ...request, reason: 'deadline', cleanup };
     };

@@ -1,11 +1,9 @@
 import type { Flow } from '../../conntrack/conntrack.ts';
-import {
-  type RealServerId,
-  realServerKey,
-  type VirtualServerId,
-  virtualServerKey,
-} from '../../ipvs/ipvs.ts';
+import type { IpAddress } from '../../ip/address.ts';
+import { protocols } from '../../ip/protocol.ts';
+import type { RealServerId, VirtualServerId } from '../../ipvs/ipvs.ts';
 import type { ClientConnection } from '../../reset/reset.ts';
+import { RealServerMap } from '../desired/real-server-map.ts';
 
 /** A real server and the virtual server that it stands behind. */
 export interface FlowEnds {
@@ -21,9 +19,34 @@ export function endsOf({ protocol, original, reply }: Flow): FlowEnds {
   };
 }
 
-/** Names a real server across all virtual servers. */
-export function endsKey({ virtualServer, realServer }: FlowEnds): string {
-  return `${virtualServerKey(virtualServer)} ${realServerKey(realServer)}`;
+/** A map from real servers across all virtual servers, without a text made of both. */
+export class FlowEndsMap<T> {
+  /** By the virtual server's address, and by its protocol and port. */
+  readonly #all = new Map<IpAddress, Map<number, RealServerMap<T>>>();
+
+  get({ virtualServer, realServer }: FlowEnds): T | undefined {
+    const realServers = this.#all.get(virtualServer.address)?.get(portKey(virtualServer));
+    return realServers?.get(realServer);
+  }
+
+  set({ virtualServer, realServer }: FlowEnds, item: T): this {
+    const { address } = virtualServer;
+    const ports = this.#all.get(address) ?? new Map<number, RealServerMap<T>>();
+    const realServers = ports.get(portKey(virtualServer)) ?? new RealServerMap<T>();
+    realServers.set(realServer, item);
+    this.#all.set(address, ports.set(portKey(virtualServer), realServers));
+    return this;
+  }
+
+  *values(): Generator<T> {
+    for (const ports of this.#all.values())
+      for (const realServers of ports.values()) yield* realServers.values();
+  }
+}
+
+/** A port of a protocol as one number. */
+function portKey({ protocol, port }: VirtualServerId): number {
+  return port * protocols.length + protocols.indexOf(protocol);
 }
 
 /** The connection as its client knows it. */

@@ -1,7 +1,6 @@
 import {
   type Ipvs,
   type RealServerId,
-  realServerKey,
   type VirtualServerId,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
@@ -10,6 +9,7 @@ import { seconds } from '../../runner/clock.ts';
 import type { MutexToken } from '../../runner/mutex.ts';
 import { Keys } from '../desired/keys.ts';
 import { isPodKnown, isSamePod } from '../desired/pod-identity.ts';
+import { RealServerMap } from '../desired/real-server-map.ts';
 import { masqueraded } from '../plan/operation.ts';
 import type { Apply } from './checker.ts';
 import { uniqueRS } from './list.ts';
@@ -49,8 +49,8 @@ export interface ReplacementOptions {
 /** Real servers that were deleted a moment ago: none is added for another pod before the kernel has forgotten the old one. */
 export class Replacements {
   readonly #options: ReplacementOptions;
-  /** By the keys of the virtual and the real server. */
-  readonly #all = new Map<string, Map<string, Replacement>>();
+  /** By the key of the virtual server. */
+  readonly #all = new Map<string, RealServerMap<Replacement>>();
 
   constructor(options: ReplacementOptions) {
     this.#options = options;
@@ -64,9 +64,9 @@ export class Replacements {
   begin(virtualServer: VirtualServerId, realServer: PodsServer): void {
     if (!isPodKnown(realServer.podUid)) return;
     const key = virtualServerKey(virtualServer);
-    const replacements = this.#all.get(key) ?? new Map<string, Replacement>();
+    const replacements = this.#all.get(key) ?? new RealServerMap<Replacement>();
     this.#all.set(key, replacements);
-    replacements.set(realServerKey(realServer), {
+    replacements.set(realServer, {
       virtualServer,
       realServer,
       until: this.#options.now() + rest,
@@ -79,9 +79,7 @@ export class Replacements {
   /** Whether a real server must not be added yet. The same pod's may be at any time: its connections are its own. */
   isResting(virtualServer: VirtualServerId, realServer: PodsServer): boolean {
     if (this.#all.size === 0) return false;
-    const replacement = this.#all
-      .get(virtualServerKey(virtualServer))
-      ?.get(realServerKey(realServer));
+    const replacement = this.#all.get(virtualServerKey(virtualServer))?.get(realServer);
     return (
       replacement !== undefined &&
       replacement.until > this.#options.now() &&
@@ -111,9 +109,7 @@ export class Replacements {
   /** A real server was added. */
   added(virtualServer: VirtualServerId, realServer: PodsServer): void {
     if (this.#all.size === 0) return;
-    const replacement = this.#all
-      .get(virtualServerKey(virtualServer))
-      ?.get(realServerKey(realServer));
+    const replacement = this.#all.get(virtualServerKey(virtualServer))?.get(realServer);
     if (replacement === undefined) return;
     if (isSamePod(realServer.podUid, replacement.realServer.podUid)) this.#delete(replacement);
     else replacement.isAdded = true;
@@ -142,7 +138,9 @@ export class Replacements {
   async #isReused({ virtualServer, realServer }: Replacement): Promise<boolean | undefined> {
     try {
       const statuses = await this.#options.ipvs.realServers(virtualServer);
-      const status = statuses.find((some) => realServerKey(some) === realServerKey(realServer));
+      const status = statuses.find(
+        (some) => some.address === realServer.address && some.port === realServer.port,
+      );
       if (status === undefined) return false;
       return status.activeConnections + status.inactiveConnections > 0;
     } catch {
@@ -174,7 +172,6 @@ export class Replacements {
   #delete({ virtualServer, realServer }: Replacement): void {
     const key = virtualServerKey(virtualServer);
     const replacements = this.#all.get(key);
-    if (replacements?.delete(realServerKey(realServer)) && replacements.size === 0)
-      this.#all.delete(key);
+    if (replacements?.delete(realServer) && replacements.size === 0) this.#all.delete(key);
   }
 }

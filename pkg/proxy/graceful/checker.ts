@@ -3,7 +3,6 @@ import {
   type Ipvs,
   printVirtualServer,
   type RealServerStatus,
-  realServerKey,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
 import type { Logger } from '../../log/log.ts';
@@ -11,6 +10,7 @@ import type { Neighbours } from '../../neighbours/neighbours.ts';
 import type { Clock } from '../../runner/clock.ts';
 import type { Mutex, MutexToken } from '../../runner/mutex.ts';
 import { Yielder } from '../../runner/yielder.ts';
+import { type ReadonlyRealServerMap, RealServerMap } from '../desired/real-server-map.ts';
 import type { FailedOperation, ServerOperation } from '../plan/failed-operation.ts';
 import type { DrainEnd } from '../plan/operation.ts';
 import {
@@ -248,7 +248,7 @@ export class DrainChecker {
   async #readIfNeeded(
     { virtualServer }: DrainGroup,
     contexts: ReadonlyMap<Drain, DrainContext>,
-  ): Promise<ReadonlyMap<string, RealServerStatus> | undefined> {
+  ): Promise<ReadonlyRealServerMap<RealServerStatus> | undefined> {
     const { mode, ipvs } = this.#options;
     const isNeeded = [...contexts].some(
       ([drain, context]) =>
@@ -256,18 +256,20 @@ export class DrainChecker {
     );
     if (!isNeeded) return undefined;
     const statuses = await ipvs.realServers(virtualServer);
-    return new Map(statuses.map((status) => [realServerKey(status), status]));
+    const byId = new RealServerMap<RealServerStatus>();
+    for (const status of statuses) byId.set(status, status);
+    return byId;
   }
 
   /** The addresses that seem to have answered, and that the node cannot reach. */
   #unreachable(
     drains: Iterable<Drain>,
-    realServers: ReadonlyMap<string, RealServerStatus> | undefined,
+    realServers: ReadonlyRealServerMap<RealServerStatus> | undefined,
   ): ReadonlySet<IpAddress> {
     if (realServers === undefined) return nobody;
     const unreachable = new Set<IpAddress>();
     for (const { request, progress } of drains) {
-      const status = realServers.get(realServerKey(request.realServer));
+      const status = realServers.get(request.realServer);
       const last = progress.reading?.outgoingPackets;
       if (status === undefined || last === undefined) continue;
       if (status.statistics.outgoingPackets > last && !this.#canReach(status.address))

@@ -1,7 +1,7 @@
 import type { IpvsConnection } from '../../connections/connections.ts';
 import type { Flow } from '../../conntrack/conntrack.ts';
 import type { ClientConnection } from '../../reset/reset.ts';
-import { connectionOf, endsKey, endsOf, type FlowEnds } from '../flows/flow-ends.ts';
+import { connectionOf, endsOf, type FlowEnds, FlowEndsMap } from '../flows/flow-ends.ts';
 import { type Cleanup, noCleanup, type WaitingClient } from '../plan/cleanup.ts';
 
 /** A real server that goes, and how many active connections IPVS counted of it; `undefined` if nobody has looked. */
@@ -30,8 +30,7 @@ const openingConnection = new Set(['SYN_SENT', 'SYN_RECV', 'SYNACK']);
  * masqueraded or not.
  */
 export class ClientSearch {
-  /** By {@link endsKey}. */
-  readonly #searches = new Map<string, Search>();
+  readonly #searches = new FlowEndsMap<Search>();
   readonly #limit: number;
   #count = 0;
 
@@ -41,7 +40,7 @@ export class ClientSearch {
     for (const { connections, ...request } of leaving) {
       const opening = { tracked: 0, untracked: 0 };
       const found = { count: 0, waiting: new Map(), entries: [], opening };
-      this.#searches.set(endsKey(request), { connections, ...found });
+      this.#searches.set(request, { connections, ...found });
     }
   }
 
@@ -55,7 +54,7 @@ export class ClientSearch {
 
   /** Takes a flow of conntrack's dump in. */
   see(flow: Flow): void {
-    const search = this.#searches.get(endsKey(endsOf(flow)));
+    const search = this.#searches.get(endsOf(flow));
     if (search === undefined) return;
     if (openingFlow.has(flow.tcpState)) search.opening.tracked++;
     if (flow.tcpState === 'ESTABLISHED') this.#add(search, { flow, isTracked: true });
@@ -65,7 +64,7 @@ export class ClientSearch {
   seeConnection(connection: IpvsConnection): void {
     if (connection.protocol !== 'TCP') return;
     const flow = flowOf(connection);
-    const search = this.#searches.get(endsKey(endsOf(flow)));
+    const search = this.#searches.get(endsOf(flow));
     if (search === undefined) return;
     if (connection.clientPort !== 0 && connection.state !== 'CLOSE')
       search.entries.push(connectionOf(flow));
@@ -78,7 +77,7 @@ export class ClientSearch {
    * as it was read, are closed if that is asked for.
    */
   cleanupOf(request: FlowEnds, { closes }: { closes: boolean }): Cleanup {
-    const search = this.#searches.get(endsKey(request));
+    const search = this.#searches.get(request);
     if (search === undefined) return noCleanup;
     const { count, entries } = search;
     const clients = { count, waiting: [...search.waiting.values()], missing: missing(search) };

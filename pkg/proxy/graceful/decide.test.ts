@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
 import type { RealServer, RealServerStatus } from '../../ipvs/ipvs.ts';
-import { realServerKey } from '../../ipvs/ipvs.ts';
 import { minutes, seconds } from '../../runner/clock.ts';
 import { anyPod } from '../desired/pod-identity.ts';
-import { endsKey } from '../flows/flow-ends.ts';
-import { noCleanup } from '../plan/cleanup.ts';
+import { RealServerMap } from '../desired/real-server-map.ts';
+import { FlowEndsMap } from '../flows/flow-ends.ts';
+import { type Cleanup, noCleanup } from '../plan/cleanup.ts';
 import { printOperation } from '../plan/operation.ts';
 import { detached } from './context.ts';
 import { type DecideInput, type DrainContext, decide } from './decide.ts';
@@ -71,6 +71,13 @@ function statusOf([active, closing, incoming = 0n, outgoing = 0n]: readonly [
   };
 }
 
+/** A dump of real servers. */
+function statuses(...dumped: readonly RealServerStatus[]): RealServerMap<RealServerStatus> {
+  const found = new RealServerMap<RealServerStatus>();
+  for (const status of dumped) found.set(status, status);
+  return found;
+}
+
 /** What is decided: operations, ends without one, look-ups, and when to decide again. */
 function decided(row: Row): readonly string[] {
   const drain = drainOf(row);
@@ -78,12 +85,12 @@ function decided(row: Row): readonly string[] {
   const realServers =
     counters === undefined
       ? undefined
-      : new Map(counters === 'gone' ? [] : [[realServerKey(realServer), statusOf(counters)]]);
+      : statuses(...(counters === 'gone' ? [] : [statusOf(counters)]));
   const decision = decide([drain], {
     readings: {
       realServers,
       unreachable: new Set(isUnreachable ? [address] : []),
-      cleanups: isLookedUp ? new Map([[endsKey(drain.request), noCleanup]]) : undefined,
+      cleanups: isLookedUp ? new FlowEndsMap<Cleanup>().set(drain.request, noCleanup) : undefined,
     },
     contexts: new Map([[drain, { ...detached, ...row.context }]]),
     now,
@@ -215,7 +222,7 @@ test('of thousands of drains that are over, 500 end at once, and the others when
   const drains = Array.from({ length: 2_000 }, () => drainOf({}));
   const decision = decide(drains, {
     readings: {
-      realServers: new Map([[realServerKey(realServer), statusOf([0, 0])]]),
+      realServers: statuses(statusOf([0, 0])),
       unreachable: new Set(),
       cleanups: undefined,
     },
@@ -233,7 +240,7 @@ test('a decision changes nothing', () => {
   const contexts = new Map([[drain, Object.freeze(detached)]]);
   const input = {
     readings: {
-      realServers: new Map([[realServerKey(realServer), statusOf([1, 0])]]),
+      realServers: statuses(statusOf([1, 0])),
       unreachable: new Set<never>(),
       cleanups: undefined,
     },

@@ -1,6 +1,6 @@
 import type { IpAddress } from '../../ip/address.ts';
-import { type RealServerStatus, realServerKey } from '../../ipvs/ipvs.ts';
-import { endsKey } from '../flows/flow-ends.ts';
+import type { RealServerStatus } from '../../ipvs/ipvs.ts';
+import type { ReadonlyRealServerMap } from '../desired/real-server-map.ts';
 import type { Cleanup } from '../plan/cleanup.ts';
 import type { DrainEnd, Operation } from '../plan/operation.ts';
 import type { Leaving } from './client-search.ts';
@@ -32,8 +32,8 @@ export interface DrainContext
 
 /** What is known of the kernel at this moment. */
 export interface Readings {
-  /** The real servers of the virtual server, by key; `undefined` if they were not read. */
-  readonly realServers: ReadonlyMap<string, RealServerStatus> | undefined;
+  /** The real servers of the virtual server; `undefined` if they were not read. */
+  readonly realServers: ReadonlyRealServerMap<RealServerStatus> | undefined;
   /** Addresses to which the node's packets have nowhere to go: what seems to come from them is no answer. */
   readonly unreachable: ReadonlySet<IpAddress>;
   /** What has to happen around deletions, for the drains that it was looked up for. */
@@ -165,11 +165,11 @@ function outcomeOf(drain: Drain, input: DecideInput): Outcome | undefined {
   const progress = withCause(drain.progress, { cause: context.cause, now });
   const over = (end: DrainEnd) => ({ drain, end, isUrgent, progress });
   if (context.isWanted) return { kind: 'ended', ...over('wanted') };
-  const cleanup = readings.cleanups?.get(endsKey(drain.request));
+  const cleanup = readings.cleanups?.get(drain.request);
   if (drain.ending !== undefined && cleanup !== undefined)
     return { kind: 'lookedUp', ...over(drain.ending.end), cleanup };
   if (!isUndecided(drain, allowed)) return undefined;
-  const status = readings.realServers?.get(realServerKey(drain.request.realServer));
+  const status = readings.realServers?.get(drain.request.realServer);
   if (readings.realServers !== undefined && status === undefined)
     return { kind: 'ended', ...over('vanished') };
   const seen =

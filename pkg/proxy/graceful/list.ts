@@ -3,11 +3,11 @@ import {
   printRealServer,
   printVirtualServer,
   type RealServer,
-  realServerKey,
   type VirtualServerId,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
 import { type PodIdentity, unknownPod } from '../desired/pod-identity.ts';
+import { RealServerMap } from '../desired/real-server-map.ts';
 import type { FlowEnds } from '../flows/flow-ends.ts';
 import type { DrainEnd } from '../plan/operation.ts';
 import { beginning, type Progress } from './policy.ts';
@@ -45,7 +45,7 @@ export interface Drain {
 /** The drains of one virtual server, which one dump serves. */
 export interface DrainGroup {
   readonly virtualServer: VirtualServerId;
-  readonly drains: Map<string, Drain>;
+  readonly drains: RealServerMap<Drain>;
   /** When the youngest of them began. */
   since: number;
   /** When to look again. */
@@ -69,11 +69,11 @@ export class DrainList {
     const key = virtualServerKey(request.virtualServer);
     const group = this.#groups.get(key) ?? {
       virtualServer: request.virtualServer,
-      drains: new Map(),
+      drains: new RealServerMap<Drain>(),
       since: now,
       due: now,
     };
-    const present = group.drains.get(realServerKey(request.realServer));
+    const present = group.drains.get(request.realServer);
     if (present === undefined) {
       this.#size++;
       this.#count(request.realServer.address, { key, by: 1 });
@@ -86,7 +86,7 @@ export class DrainList {
       progress,
       ending: undefined,
     };
-    group.drains.set(realServerKey(request.realServer), drain);
+    group.drains.set(request.realServer, drain);
     group.since = now;
     group.due = now;
     this.#groups.set(key, group);
@@ -95,14 +95,14 @@ export class DrainList {
 
   /** The drain of a real server, if it has one. */
   find({ virtualServer, realServer }: FlowEnds): Drain | undefined {
-    return this.#groups.get(virtualServerKey(virtualServer))?.drains.get(realServerKey(realServer));
+    return this.#groups.get(virtualServerKey(virtualServer))?.drains.get(realServer);
   }
 
   /** Takes a drain off; false if it is not on the list. */
   remove({ request: { virtualServer, realServer } }: Drain): boolean {
     const key = virtualServerKey(virtualServer);
     const group = this.#groups.get(key);
-    if (group?.drains.delete(realServerKey(realServer)) !== true) return false;
+    if (group?.drains.delete(realServer) !== true) return false;
     this.#size--;
     if (group.drains.size === 0) this.#groups.delete(key);
     this.#count(realServer.address, { key, by: -1 });

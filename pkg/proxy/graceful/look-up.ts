@@ -3,9 +3,9 @@ import type { FlowFilter } from '../../conntrack/conntrack.ts';
 import { families, familyOf } from '../../ip/address.ts';
 import type { Logger } from '../../log/log.ts';
 import { seconds } from '../../runner/clock.ts';
-import { endsKey } from '../flows/flow-ends.ts';
+import { FlowEndsMap } from '../flows/flow-ends.ts';
 import type { FlowReader } from '../flows/flow-reader.ts';
-import type { Cleanup } from '../plan/cleanup.ts';
+import { type Cleanup, noCleanup } from '../plan/cleanup.ts';
 import type { KeptSettings } from '../settings/kernel-settings.ts';
 import type { Leaving } from './client-search.ts';
 import { type Search, TcpSearch, UdpSearch } from './search.ts';
@@ -20,8 +20,8 @@ export interface CleanupLookUpOptions {
   readonly backlog: () => number;
 }
 
-/** What has to happen around the deletion of some real servers, by {@link endsKey}. */
-export type FoundCleanups = ReadonlyMap<string, Cleanup>;
+/** What has to happen around the deletion of some real servers. */
+export type FoundCleanups = Pick<FlowEndsMap<Cleanup>, 'get'>;
 
 /** A pod stands behind many virtual servers: their drains end one after the other, and one dump is to serve them. Milliseconds. */
 const gathering = { TCP: seconds(0.05), UDP: seconds(0.02) };
@@ -74,11 +74,15 @@ export class CleanupLookUp {
     leaving: readonly Leaving[],
     find: (gatherer: Gatherer, some: readonly Leaving[]) => Promise<FoundCleanups>,
   ): Promise<FoundCleanups> {
-    const found = [...this.#gatherers].map(async ([kind, gatherer]) => {
+    const found = new FlowEndsMap<Cleanup>();
+    const findOf = async (kind: FlowKind, gatherer: Gatherer) => {
       const some = leaving.filter((one) => isOf(one, kind));
-      return some.length === 0 ? [] : [...(await find(gatherer, some))];
-    });
-    return new Map((await Promise.all(found)).flat());
+      if (some.length === 0) return;
+      const cleanups = await find(gatherer, some);
+      for (const one of some) found.set(one, cleanups.get(one) ?? noCleanup);
+    };
+    await Promise.all([...this.#gatherers].map(([kind, gatherer]) => findOf(kind, gatherer)));
+    return found;
   }
 }
 
@@ -180,5 +184,7 @@ class Gatherer {
 }
 
 function cleanupsOf(leaving: readonly Leaving[], search: Search): FoundCleanups {
-  return new Map(leaving.map((one) => [endsKey(one), search.cleanupOf(one)]));
+  const cleanups = new FlowEndsMap<Cleanup>();
+  for (const one of leaving) cleanups.set(one, search.cleanupOf(one));
+  return cleanups;
 }

@@ -1,7 +1,7 @@
 import type { IpvsConnection, IpvsConnections } from '../../connections/connections.ts';
 import type { Flow } from '../../conntrack/conntrack.ts';
 import type { Logger } from '../../log/log.ts';
-import { endsKey, endsOf } from '../flows/flow-ends.ts';
+import { endsOf, FlowEndsMap } from '../flows/flow-ends.ts';
 import { type Cleanup, noCleanup } from '../plan/cleanup.ts';
 import type { KeptSettings } from '../settings/kernel-settings.ts';
 import { ClientSearch, type Leaving } from './client-search.ts';
@@ -59,14 +59,14 @@ export class TcpSearch implements Search {
 
 /** The flows of UDP servers. */
 export class UdpSearch implements Search {
-  readonly #flows: ReadonlyMap<string, Flow[]>;
+  readonly #flows = new FlowEndsMap<Flow[]>();
 
   constructor(leaving: readonly Leaving[]) {
-    this.#flows = new Map(leaving.map((one) => [endsKey(one), []]));
+    for (const one of leaving) this.#flows.set(one, []);
   }
 
   see(flow: Flow): void {
-    this.#flows.get(endsKey(endsOf(flow)))?.push(flow);
+    this.#flows.get(endsOf(flow))?.push(flow);
   }
 
   async finish(): Promise<void> {
@@ -74,6 +74,6 @@ export class UdpSearch implements Search {
   }
 
   cleanupOf(leaving: Leaving): Cleanup {
-    return { ...noCleanup, flows: this.#flows.get(endsKey(leaving)) ?? [] };
+    return { ...noCleanup, flows: this.#flows.get(leaving) ?? [] };
   }
 }
