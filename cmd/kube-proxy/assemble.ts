@@ -5,6 +5,7 @@ import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { abstractNames } from '../../pkg/instance/abstract-names.ts';
 import { waitForTurn } from '../../pkg/instance/instance.ts';
 import type { Family, IpAddress } from '../../pkg/ip/address.ts';
+import { virtualServerKey } from '../../pkg/ipvs/ipvs.ts';
 import { Schedulers } from '../../pkg/ipvs/probe.ts';
 import { parseServiceAnnotations } from '../../pkg/kube/annotations.ts';
 import { startingEvent } from '../../pkg/kube/events.ts';
@@ -14,18 +15,21 @@ import { createMetrics, type Metrics } from '../../pkg/metrics/metrics.ts';
 import { applyOomScore } from '../../pkg/node/oom-score.ts';
 import { createProxier } from '../../pkg/proxy/create.ts';
 import type { ProxierSettings } from '../../pkg/proxy/options.ts';
+import type { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter } from '../../pkg/proxy/reporter.ts';
 import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
+import { ServiceTraffic } from '../../pkg/traffic/traffic.ts';
 import { type ConfigFile, watchConfigFile } from './config-file.ts';
 import { watchEligibility } from './eligibility.ts';
 import { logReadings } from './log-readings.ts';
 import { openObjects } from './object-source.ts';
-import { openKernel, ownProcess } from './open-kernel.ts';
+import { openIpvsReader, openKernel, ownProcess } from './open-kernel.ts';
 import { createReporter } from './reporter.ts';
 import { ruleSettings } from './rule-settings.ts';
 import { type Part, runAll } from './run-all.ts';
 import { servedFamilies } from './served-families.ts';
 import { createServers, createServiceHealthServers } from './servers.ts';
+import { trafficMetrics } from './service-traffic.ts';
 
 /** The whole program, built and not yet started. */
 export interface Program {
@@ -160,14 +164,31 @@ async function createFollower(shared: Shared, confirm: Source['confirm']): Promi
     serviceOptionsOf,
     confirm,
   });
+  const closeTraffic = config.serviceMetrics ? showTraffic(shared, proxier) : undefined;
   return {
     onChange: (change) => proxier.onChange(change),
     isNodeAddress: (address) => kernel.neighbours.isLocal(address),
     async run(signal) {
       await proxier.run(signal);
       close();
+      closeTraffic?.();
     },
   };
+}
+
+/** Has `/metrics` show the traffic of Services. Returns what ends it. */
+function showTraffic(
+  { clock, log, metrics }: Shared,
+  proxier: Pick<Proxier, 'lastOwner'>,
+): () => void {
+  const ipvs = openIpvsReader();
+  const traffic = new ServiceTraffic({
+    ipvs,
+    ownerOf: (virtualServer) => proxier.lastOwner(virtualServerKey(virtualServer)),
+    now: () => clock.now(),
+  });
+  metrics.addScraped(trafficMetrics(traffic, log));
+  return () => ipvs.close();
 }
 
 /** What the configuration says, in the proxier's words. */

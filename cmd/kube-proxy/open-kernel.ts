@@ -29,6 +29,11 @@ import { RawResetter } from '../../pkg/reset/raw.ts';
 import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 
+/** IPVS for whoever only reads, beside the one that is written: a write during a dump throws. Whoever opened it closes it. */
+export function openIpvsReader(): NetlinkIpvs {
+  return openIpvs();
+}
+
 /** Takes away what every mode of kube-proxy left in the kernel. True if nothing of it is there any more. */
 export async function cleanUpNode({
   config,

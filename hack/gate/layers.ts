@@ -54,6 +54,11 @@ const layers: readonly Layer[] = [
   ...proxyRooms(),
   { name: 'profile', from: folder('profile'), may: [] },
   {
+    name: 'traffic',
+    from: folder('traffic'),
+    may: ['^pkg/ipvs/ipvs[.]ts$', folder('runner'), ...bottom],
+  },
+  {
     name: 'instance',
     from: folder('instance'),
     may: ['^pkg/netlink/(libc|codes)[.]ts$', folder('log'), folder('runner'), ...bottom],

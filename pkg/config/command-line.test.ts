@@ -60,6 +60,7 @@ describe('each flag of upstream is there, and changes something', () => {
       'ipvs-reset-waiting-clients',
       'ipvs-restore-sysctls',
       'ipvs-service-annotations',
+      'ipvs-service-metrics',
     ]);
   });
 });

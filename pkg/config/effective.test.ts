@@ -28,6 +28,7 @@ test('the defaults', () => {
     restoreSysctls: true,
     serviceAnnotations: false,
     externalIPs: true,
+    serviceMetrics: false,
     masqueradeAll: false,
     masqueradeBit: 14,
     detectLocal: { mode: 'ClusterCIDR', cidrs: [] },

@@ -35,6 +35,7 @@ export function effective(settings: Settings, hostname: string): ProxyConfig {
     resetWaitingClients: settings['ipvs.resetWaitingClients'],
     restoreSysctls: settings['ipvs.restoreSysctls'],
     serviceAnnotations: settings['ipvs.serviceAnnotations'],
+    serviceMetrics: settings['ipvs.serviceMetrics'],
     masqueradeAll: settings['iptables.masqueradeAll'],
     masqueradeBit: settings['iptables.masqueradeBit'],
     detectLocal: detectLocal(settings),

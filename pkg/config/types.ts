@@ -68,6 +68,8 @@ export interface ProxyConfig {
   readonly restoreSysctls: boolean;
   /** Annotations of Services count. */
   readonly serviceAnnotations: boolean;
+  /** `/metrics` shows the traffic of Services. */
+  readonly serviceMetrics: boolean;
   readonly masqueradeAll: boolean;
   /** Which bit of the packet mark says "masquerade", 0–31. */
   readonly masqueradeBit: number;

@@ -7,6 +7,7 @@ import {
 import { BoundedLabels } from './bounded-labels.ts';
 import { type Definition, printHelp } from './definition.ts';
 import { processReadings, type Reading } from './process.ts';
+import { registerScraped, type ScrapedMetric } from './scraped.ts';
 import { indicators, table } from './table.ts';
 
 /** A value for each label. */
@@ -51,6 +52,8 @@ export type Metrics = { readonly [Name in keyof Table]: MetricOf<Table[Name]> } 
   readonly exposition: Exposition;
   /** What `/metrics/slis` answers. */
   readonly indicators: Exposition;
+  /** Has `/metrics` show more, whose samples are made at each scrape. */
+  addScraped(more: readonly ScrapedMetric[]): void;
 };
 
 /**
@@ -62,12 +65,18 @@ export function createMetrics(readings: readonly Reading[] = []): Metrics {
   const few = new Registry();
   for (const reading of [...processReadings, ...readings]) register(reading, main);
   const created = [...createAll(table, main), ...createAll(indicators, few)];
-  const metrics = Object.fromEntries(created) as Omit<Metrics, 'exposition' | 'indicators'>; // as the tables' types say
+  const metrics = Object.fromEntries(created) as Omit<
+    Metrics,
+    'exposition' | 'indicators' | 'addScraped'
+  >; // as the tables' types say
   countRegistered(metrics);
   return {
     ...metrics,
     exposition: expositionOf(main),
     indicators: expositionOf(few),
+    addScraped(more) {
+      for (const each of more) registerScraped(each, main);
+    },
   };
 }
 

@@ -77,6 +77,9 @@ export class Proxier {
     return this.#parts.graceful;
   }
 
+  /** The Service that has a virtual server, by its key, or had it last. */
+  readonly lastOwner = (key: string) => this.#parts.ledger.lastOwner(key);
+
   /** Takes in what a source tells; {@link run} carries it out. */
   onChange(change: Change): void {
     this.#parts.intake.take(change);

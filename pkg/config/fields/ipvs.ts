@@ -95,6 +95,11 @@ export const ipvsFields = {
     group,
     help: 'Let Services say with annotations under ipvs.kube-proxy.io/ what is to hold for them.',
   }),
+  'ipvs.serviceMetrics': field(bool, {
+    flag: 'ipvs-service-metrics',
+    group,
+    help: 'Show connections, packets and bytes of each Service in /metrics; read when somebody scrapes.',
+  }),
 };
 
 function isDrainMode(value: string): boolean {

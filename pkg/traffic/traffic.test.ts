@@ -1,0 +1,134 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { ip } from '../../test/support/addresses.ts';
+import type { RealServerStatus, Statistics, VirtualServerStatus } from '../ipvs/ipvs.ts';
+import { ServiceTraffic, type TrafficSample } from './traffic.ts';
+
+function statistics(connections: number, bytes = 10 * connections): Statistics {
+  return {
+    connections: BigInt(connections),
+    incomingPackets: BigInt(2 * connections),
+    outgoingPackets: BigInt(3 * connections),
+    incomingBytes: BigInt(bytes),
+    outgoingBytes: BigInt(2 * bytes),
+  };
+}
+
+function server(address: string, counted: Statistics, port = 80): VirtualServerStatus {
+  return {
+    address: ip(address),
+    protocol: 'TCP',
+    port,
+    scheduler: 'rr',
+    flags: 0,
+    timeout: 0,
+    prefixLength: 32,
+    persistenceEngine: '',
+    statistics: counted,
+  };
+}
+
+let servers: VirtualServerStatus[] = [];
+let owners: Record<string, string> = {};
+let active = 0;
+let dumps = 0;
+let traffic: ServiceTraffic;
+
+beforeEach(() => {
+  servers = [];
+  owners = {};
+  active = 0;
+  dumps = 0;
+  traffic = new ServiceTraffic({
+    ipvs: {
+      virtualServers: async () => {
+        dumps++;
+        return servers;
+      },
+      realServers: async () => [{ activeConnections: active } as RealServerStatus], // what is read of it
+    },
+    ownerOf({ address }) {
+      const name = owners[address];
+      return name === undefined ? undefined : { namespace: 'shop', name };
+    },
+    now: () => 0,
+  });
+});
+
+function printed(samples: readonly TrafficSample[]): readonly string[] {
+  return samples.map(
+    ({ labels: { namespace, name, port, protocol }, totals, activeConnections }) =>
+      `${namespace}/${name}:${port}/${protocol} ${totals.connections} ${totals.incomingBytes} ${totals.outgoingBytes} ${activeConnections}`,
+  );
+}
+
+describe('what went through a service port', () => {
+  test('is what its virtual servers count, together', async () => {
+    servers = [server('172.30.0.1', statistics(3)), server('192.168.0.5', statistics(4))];
+    owners = { '172.30.0.1': 'cart', '192.168.0.5': 'cart' };
+    active = 2;
+    expect(printed(await traffic.read())).toEqual(['shop/cart:80/TCP 7 70 140 4']);
+  });
+  test('goes on where a virtual server is made anew', async () => {
+    owners = { '172.30.0.1': 'cart' };
+    servers = [server('172.30.0.1', statistics(5))];
+    await traffic.read();
+    servers = [server('172.30.0.1', statistics(2))];
+    expect(printed(await traffic.read())).toEqual(['shop/cart:80/TCP 7 70 140 0']);
+    servers = [server('172.30.0.1', statistics(4))];
+    expect(printed(await traffic.read())).toEqual(['shop/cart:80/TCP 9 90 180 0']);
+  });
+  test('does not fall when one of its addresses goes', async () => {
+    owners = { '172.30.0.1': 'cart', '203.0.113.1': 'cart' };
+    servers = [server('172.30.0.1', statistics(3)), server('203.0.113.1', statistics(4))];
+    await traffic.read();
+    servers = servers.slice(0, 1);
+    expect(printed(await traffic.read())).toEqual(['shop/cart:80/TCP 7 70 140 0']);
+  });
+  test('is forgotten with the Service', async () => {
+    owners = { '172.30.0.1': 'cart' };
+    servers = [server('172.30.0.1', statistics(3))];
+    await traffic.read();
+    servers = [];
+    expect(await traffic.read()).toEqual([]);
+    servers = [server('172.30.0.1', statistics(1))];
+    expect(printed(await traffic.read())).toEqual(['shop/cart:80/TCP 1 10 20 0']);
+  });
+  test('is not told of virtual servers of others', async () => {
+    servers = [server('172.30.0.1', statistics(3))];
+    expect(await traffic.read()).toEqual([]);
+  });
+});
+
+test('the kernel is read once for all who ask meanwhile, and not before', async () => {
+  expect(dumps).toBe(0);
+  await Promise.all([traffic.read(), traffic.read(), traffic.read()]);
+  expect(dumps).toBe(1);
+  await traffic.read();
+  expect(dumps).toBe(2);
+});
+
+test('beyond the limit service ports are counted together, and those that are known stay', async () => {
+  owners = { '172.30.0.1': 'cart' };
+  const all = (count: number) =>
+    Array.from({ length: count }, (_, index) => server('172.30.0.1', statistics(1), index + 1));
+  servers = all(1_000);
+  await traffic.read();
+  servers = all(2_500);
+  const samples = printed(await traffic.read());
+  expect(samples).toHaveLength(2_001);
+  expect(samples).toContain('shop/cart:1/TCP 1 10 20 0');
+  expect(samples).toContain('(other)/(other):/ 500 5000 10000 0');
+});
+
+test('a failure is the asker’s, and the next one asks anew', async () => {
+  const failing = new ServiceTraffic({
+    ipvs: {
+      virtualServers: () => Promise.reject(new Error('no')),
+      realServers: async () => [],
+    },
+    ownerOf: () => undefined,
+    now: () => 0,
+  });
+  await expect(failing.read()).rejects.toThrow('no');
+  await expect(failing.read()).rejects.toThrow('no');
+});
