@@ -22,6 +22,7 @@ import { ServiceTraffic } from '../../pkg/traffic/traffic.ts';
 import { type ConfigFile, watchConfigFile } from './config-file.ts';
 import { watchEligibility } from './eligibility.ts';
 import { logReadings } from './log-readings.ts';
+import { withBindAddress } from './node-address.ts';
 import { openObjects } from './object-source.ts';
 import { openIpvsReader, openKernel, ownProcess } from './open-kernel.ts';
 import { createReporter } from './reporter.ts';
@@ -107,9 +108,10 @@ export async function assemble(
   const proxier = await createFollower(shared, confirm);
   const withoutNode = config.source.type === 'manifests' ? 'eligible' : 'unknown';
   const onNode = watchEligibility(health, { withoutNode });
+  const nodeOf = withBindAddress(config.bindAddress);
   const onChange = (change: Change) => {
     onNode(change);
-    proxier.onChange(change);
+    proxier.onChange(nodeOf(change));
   };
   const parts: readonly Part[] = [
     ...createServers({

@@ -27,7 +27,21 @@ function heard(
 test.each<[string, boolean[], boolean[]]>([
   ['the Node is told as it is', heard([node(true), synced]), [true]],
   ['the Node is told as it changes', heard([node(true), synced, node(false)]), [true, false]],
-  ['a deleted Node stays as it was', heard([node(false), synced, deleted]), [false]],
+  [
+    'a deleted Node is none for load balancers',
+    heard([node(true), synced, deleted]),
+    [true, false],
+  ],
+  [
+    'one that is back is as it says',
+    heard([node(true), synced, deleted, node(true)]),
+    [true, false, true],
+  ],
+  [
+    'manifests that have no Node any more mean that it is eligible',
+    heard([node(false), synced, deleted], 'eligible'),
+    [false, true],
+  ],
   ['the API without the Node says nothing', heard([synced]), []],
   ['manifests without a Node mean that it is eligible', heard([synced], 'eligible'), [true]],
   ['manifests with a Node mean what it says', heard([node(false), synced], 'eligible'), [false]],

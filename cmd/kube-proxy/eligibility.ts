@@ -2,20 +2,22 @@ import type { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import type { Change } from '../../pkg/kube/types.ts';
 
 /**
- * Tells health what the Node's object says about load balancers. A Node that is deleted stays as it was last seen.
- * `withoutNode` says what a source means that has told every object and no Node among them.
+ * Tells health what the Node's object says about load balancers. Without a Node there is nothing for them here, until it is back;
+ * `withoutNode` says what else a source means that has no Node.
  */
 export function watchEligibility(
   health: Pick<ProxyHealth, 'nodeSeen'>,
   { withoutNode }: { withoutNode: 'eligible' | 'unknown' },
 ): (change: Change) => void {
+  const isEligibleWithout = withoutNode === 'eligible';
   let isSeen = false;
   return (change) => {
-    if (change.type === 'set' && change.kind === 'Node') {
+    if (!('kind' in change) || change.kind !== 'Node') return;
+    if (change.type === 'set') {
       isSeen = true;
       health.nodeSeen({ isEligible: change.object.isEligible });
-    } else if (change.type === 'synced' && change.kind === 'Node') {
-      if (!isSeen && withoutNode === 'eligible') health.nodeSeen({ isEligible: true });
-    }
+    } else if (change.type === 'delete') health.nodeSeen({ isEligible: isEligibleWithout });
+    else if (change.type === 'synced' && !isSeen && isEligibleWithout)
+      health.nodeSeen({ isEligible: true });
   };
 }

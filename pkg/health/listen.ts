@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import type { IpAddress } from '../ip/address.ts';
+import { type IpAddress, isUnspecified } from '../ip/address.ts';
 
 /** Where a socket listens. */
 export interface ListenAddress {
@@ -48,7 +48,7 @@ async function closedAfter(signal: AbortSignal, server: Server): Promise<void> {
 
 /** As in Go, one socket takes both families where the machine has IPv6. */
 function hosts(address: IpAddress): readonly string[] {
-  return address === '0.0.0.0' || address === '::' ? ['::', '0.0.0.0'] : [address];
+  return isUnspecified(address) ? ['::', '0.0.0.0'] : [address];
 }
 
 /** Whether the machine lacks the family of an address. */

@@ -7,6 +7,7 @@ import {
   familyOf,
   isIPv6LinkLocal,
   isLoopback,
+  isUnspecified,
   parseAddress,
   printHostPort,
   unspecified,
@@ -179,6 +180,8 @@ describe('predicates', () => {
   });
 
   test('unspecified is all zeros', () => {
+    expect([unspecified('IPv4'), unspecified('IPv6')].every(isUnspecified)).toBe(true);
+    expect(isUnspecified(unspecified('IPv4').replace('0', '1') as never)).toBe(false);
     expect([...addressBytes(unspecified('IPv4'))]).toEqual(Array(4).fill(0));
     expect([...addressBytes(unspecified('IPv6'))]).toEqual(Array(16).fill(0));
   });

@@ -75,6 +75,11 @@ export function unspecified(family: Family): IpAddress {
   return (family === 'IPv4' ? '0.0.0.0' : '::') as IpAddress;
 }
 
+/** Whether an address is all zeros, of either family. */
+export function isUnspecified(address: IpAddress): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
+
 /** 127.0.0.0/8 or ::1. */
 export function isLoopback(address: IpAddress): boolean {
   return address.startsWith('127.') || address === '::1';
