@@ -14,15 +14,17 @@ const find = (pattern: string) => globSync(pattern, { cwd: fileURLToPath(top) })
 const pages = [...find('*.md'), ...find('docs/**/*.md')];
 
 describe('the documentation', () => {
-  test('has a manifest whose arguments the program takes', () => {
-    const [, text = ''] = /```yaml\n([\s\S]*?)```/.exec(read('docs/install.md')) ?? [];
-    const { kind, spec } = parse(text) as {
-      kind: string;
-      spec: { template: { spec: { containers: { args: string[] }[] } } };
-    };
-    const [container] = spec.template.spec.containers;
-    expect([kind, readCommandLine(container?.args ?? []).action]).toEqual(['DaemonSet', 'run']);
-  });
+  test.each(find('deploy/**/daemonset.yaml').filter((file) => !file.includes('templates')))(
+    'has manifests whose arguments the program takes: %s',
+    (file) => {
+      const { kind, spec } = parse(read(file)) as {
+        kind: string;
+        spec: { template: { spec: { containers: { args: string[] }[] } } };
+      };
+      const [container] = spec.template.spec.containers;
+      expect([kind, readCommandLine(container?.args ?? []).action]).toEqual(['DaemonSet', 'run']);
+    },
+  );
 
   test('names metrics that there are', async () => {
     const named = pages.flatMap((page) =>
