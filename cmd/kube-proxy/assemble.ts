@@ -198,6 +198,7 @@ function proxierSettings(config: ProxyConfig, families: readonly Family[]): Prox
   return {
     families,
     nodeName: config.nodeName,
+    nodePortNetworks: config.nodePortAddresses,
     scheduler: config.scheduler,
     externalIPs: config.externalIPs,
     excluded: config.excludeCIDRs,

@@ -134,7 +134,7 @@ describe('the configuration in force is written', () => {
 
   test('what the operator should know is told in lines of the wanted format', async () => {
     const file = join(folder, 'told');
-    writeFileSync(file, `${head}mode: ipvs\nnodePortAddresses: [primary]\nudpIdleTimeout: 250ms\n`);
+    writeFileSync(file, `${head}mode: ipvs\nportRange: 1-2\nudpIdleTimeout: 250ms\n`);
     const { stderr } = await kubeProxy(
       `--config=${file}`,
       '--logging-format=json',
@@ -148,7 +148,7 @@ describe('the configuration in force is written', () => {
     expect(lines.map(({ msg }) => msg)).toEqual([
       'flags do not count beside --config',
       'using lenient decoding: the configuration file has unknown fields',
-      'options are not supported yet and have no effect',
+      'options have no effect here',
     ]);
   });
 });

@@ -18,7 +18,7 @@ export interface Listeners {
   readonly health: ProxyHealth;
   readonly clock: Clock;
   /** Answers load balancers that ask for a Service. */
-  readonly services?: Pick<ServiceHealthServers, 'set'>;
+  readonly services?: Pick<ServiceHealthServers, 'set' | 'setAddresses'>;
   /** Notes an event about an object. */
   readonly record?: (event: KubeEvent) => void;
 }
@@ -69,6 +69,7 @@ export function createReporter(listeners: Listeners): Reporter {
     },
     clientResets: (result, count) => metrics.clientResets.inc({ result }, count),
     serviceHealth: (key, serviceHealth) => services?.set(key, serviceHealth),
+    healthCheckAddresses: (addresses) => services?.setAddresses(addresses),
     rulesFailed: (family) => metrics.restoreFailures.inc({ ip_family: family }),
     progressed: () => health.progressed(),
     firstSyncDone() {

@@ -7,7 +7,7 @@ import { HttpServer } from '../../pkg/health/http.ts';
 import type { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { healthRoutes, type MetricsPages, metricsRoutes } from '../../pkg/health/routes.ts';
 import { ServiceHealthServers } from '../../pkg/health/service-health.ts';
-import { type IpAddress, unspecified } from '../../pkg/ip/address.ts';
+import type { IpAddress } from '../../pkg/ip/address.ts';
 import { type KubeEvent, nodeEvent } from '../../pkg/kube/events.ts';
 import { errorText } from '../../pkg/log/error-text.ts';
 import type { Logger } from '../../pkg/log/log.ts';
@@ -17,7 +17,7 @@ import { printYaml } from '../../pkg/yaml/yaml.ts';
 import type { Part } from './run-all.ts';
 import { healthPortEvent } from './service-events.ts';
 
-/** The health-check node ports of Services, open on every address of the node. */
+/** The health-check node ports of Services, open where the proxier says that node ports are. */
 export function createServiceHealthServers({
   config: { nodeName },
   health,
@@ -30,7 +30,6 @@ export function createServiceHealthServers({
 }): ServiceHealthServers {
   return new ServiceHealthServers({
     name: 'service health server',
-    addresses: [unspecified('IPv6')],
     isProxyHealthy: () => health.isHealthy,
     onFailed: (service, error) => record(healthPortEvent(service, { nodeName, error })),
     isNodeAddress,

@@ -16,7 +16,7 @@ marked with **+** count; all others are ignored, and named in one line of the lo
   with the new file. A change that is wrong is refused: the program goes on, says so once, and \`kubeproxy_ipvs_config_file_refused\` is 1.
 - \`--write-config-to FILE\` writes what is in force; \`/configz\` on the metrics server shows it.
 - Flags take \`--x=y\` and \`--x y\`; \`_\` in a name is \`-\`; a bool alone is true, and \`--x=false\` makes it false; lists and maps grow by comma and repetition.
-- Options without effect are accepted and checked, and named in one line of the log when they are set, and so are those that are not supported yet.
+- Options without effect are accepted and checked, and named in one line of the log when they are set.
 `;
 
 /** The text of `docs/configuration.md`. */

@@ -221,7 +221,6 @@ describe('the help', () => {
     '(default 0.0.0.0:10256) --',
     'Deprecated: use --healthz-bind-address. (default 10256) --',
     'Requests a second. No effect here: requests have a limit of their own. (default 5) --',
-    'Not supported yet: node ports listen on every address of the node. --',
   ])('says %j', (part) => expect(helpText().replaceAll(/\s+/g, ' ')).toContain(part));
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parsePrefix } from '../ip/prefix.ts';
+import { parsePrefix, printPrefix } from '../ip/prefix.ts';
 import { effective } from './effective.ts';
 import { defaults, type Settings } from './fields.ts';
 import { parseListenAddress } from './listen-address.ts';
@@ -13,6 +13,7 @@ test('the defaults', () => {
     nodeName: 'node-1',
     source: { type: 'api', kubeconfig: '', master: '', contentTypes: protobuf },
     bindAddress: '0.0.0.0',
+    nodePortAddresses: [],
     healthz: { address: '0.0.0.0', port: 10_256 },
     metrics: { address: '127.0.0.1', port: 10_249 },
     bindAddressHardFail: false,
@@ -43,6 +44,14 @@ test('the defaults', () => {
     },
     oomScoreAdj: -999,
   });
+});
+
+test('node ports are where networks say, and the words for some', () => {
+  const nodePortAddresses = ['primary', '10.1.2.3/8', 'localhost', 'all'];
+  const { nodePortAddresses: made } = effective({ ...defaults, nodePortAddresses }, 'node');
+  expect(made.map((one) => (one === 'primary' ? one : printPrefix(one)))).toEqual([
+    ...['primary', '10.0.0.0/8', '127.0.0.0/8', '::1/128', '0.0.0.0/0', '::/0'],
+  ]);
 });
 
 describe('what is made of', () => {

@@ -1,6 +1,7 @@
 import { parseAddress, unspecified } from '../ip/address.ts';
 import { type Prefix, parsePrefix } from '../ip/prefix.ts';
 import { drainModes } from './fields/ipvs.ts';
+import { nodeNetworks } from './fields/proxy.ts';
 import { defaultPorts } from './fields/servers.ts';
 import type { Settings } from './fields.ts';
 import { servesExternalIPs } from './gates.ts';
@@ -16,6 +17,7 @@ export function effective(settings: Settings, hostname: string): ProxyConfig {
     nodeName: nodeName(settings.hostnameOverride, hostname),
     source: objectSource(settings),
     bindAddress: parseAddress(settings.bindAddress) ?? unspecified('IPv4'),
+    nodePortAddresses: settings.nodePortAddresses.flatMap(nodePortNetworks),
     healthz: listenAddress(settings.healthzBindAddress, defaultPorts.healthz),
     metrics: listenAddress(settings.metricsBindAddress, defaultPorts.metrics),
     bindAddressHardFail: settings.bindAddressHardFail,
@@ -70,6 +72,12 @@ function listenAddress(text: string, defaultPort: number): ListenAddress | undef
 
 function networks(texts: readonly string[]): readonly Prefix[] {
   return texts.map(parsePrefix).filter((network) => network !== undefined);
+}
+
+/** What a network, or a word that stands for some, means. */
+function nodePortNetworks(text: string): ProxyConfig['nodePortAddresses'] {
+  const meaning = Object.hasOwn(nodeNetworks, text) ? nodeNetworks[text] : [text];
+  return meaning === 'primary' ? [meaning] : networks(meaning ?? []);
 }
 
 function wholeSeconds(milliseconds: number): number {

@@ -12,9 +12,7 @@ export type Support =
   /** It does what its help says. */
   | { readonly kind: 'full' }
   /** It is accepted and checked, and will never do anything: there is nothing here that it could change. */
-  | { readonly kind: 'none'; readonly reason: string }
-  /** It is accepted and checked; what it asks for is missing so far, and the program says so when it is set. */
-  | { readonly kind: 'later'; readonly reason: string };
+  | { readonly kind: 'none'; readonly reason: string };
 
 /** The heading under which an option stands in the help and the reference. */
 export type Group =
@@ -62,9 +60,4 @@ export function field<Value>(type: ValueType<Value>, row: Row<Value>): Field<Val
 /** The support of an option that changes nothing here. */
 export function noEffect(reason: string): Support {
   return { kind: 'none', reason };
-}
-
-/** The support of an option whose effect is missing so far. */
-export function notYet(reason: string): Support {
-  return { kind: 'later', reason };
 }

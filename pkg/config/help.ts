@@ -26,8 +26,6 @@ export function printSupport({ support }: AnyField): string {
       return '';
     case 'none':
       return `No effect here: ${support.reason}.`;
-    case 'later':
-      return `Not supported yet: ${support.reason}.`;
   }
 }
 

@@ -133,12 +133,6 @@ describe('what is told', () => {
       ['options have no effect here: --kube-api-qps, nftables.masqueradeBit'],
     ],
     [
-      'not yet',
-      ['--profiling', '--nodeport-addresses=primary'],
-      undefined,
-      ['options are not supported yet and have no effect: --nodeport-addresses'],
-    ],
-    [
       'deprecated',
       ['--healthz-port=10256', '--metrics-port=10249'],
       undefined,

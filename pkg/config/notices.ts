@@ -62,13 +62,8 @@ function ofSupport({ settings, fromFlags }: Sources): readonly Notice[] {
   const set = fields.filter(
     (row) => fromFlags.has(row.path) || !isDefault(row, settings[row.path]),
   );
-  const named = (kind: AnyField['support']['kind']) =>
-    set.filter(({ support }) => support.kind === kind).map(nameOf);
-  const missing = named('later');
-  return [
-    ...listed('options have no effect here', { options: named('none') }, 'info'),
-    ...listed('options are not supported yet and have no effect', { options: missing }),
-  ];
+  const useless = set.filter(({ support }) => support.kind === 'none').map(nameOf);
+  return listed('options have no effect here', { options: useless }, 'info');
 }
 
 function ofValues(settings: Settings): readonly Notice[] {

@@ -43,6 +43,8 @@ export interface ProxyConfig {
   readonly source: ObjectSource;
   /** Stands for the node's primary address unless it is unspecified; nothing is bound to it. */
   readonly bindAddress: IpAddress;
+  /** Where node ports are served, `primary` for the node's own addresses; empty for every address. */
+  readonly nodePortAddresses: readonly (Prefix | 'primary')[];
   /** `undefined`: no such server. */
   readonly healthz: ListenAddress | undefined;
   /** `undefined`: no such server. */

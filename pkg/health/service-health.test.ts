@@ -17,12 +17,12 @@ function started() {
   if (everywhere === undefined) throw new Error('::');
   const servers = new ServiceHealthServers({
     name: 'service health server',
-    addresses: [everywhere],
     isProxyHealthy: () => proxy.isHealthy,
     onFailed: ({ namespace, name }, { code }) => failures.push(`${namespace}/${name}: ${code}`),
     clock,
     log: { error: (message) => void logged.push(message) },
   });
+  servers.setAddresses([everywhere]);
   const controller = new AbortController();
   const ended = servers.run(controller.signal);
   const stop = async () => {
@@ -157,6 +157,29 @@ describe('a Service with a health-check node port', () => {
     await until(where, (answer) => typeof answer === 'object' && answer.body.includes('other'));
     expect(failures).toEqual([]);
   });
+});
+
+test('ports move to other addresses, and stay open where they may', async () => {
+  const { servers, failures } = started();
+  const where = { port: await port() };
+  servers.set('shop/web', web(where));
+  await until(where, isAnswer);
+  const at = (host: string) => ask({ ...where, host });
+  const addresses = (...texts: readonly string[]) =>
+    servers.setAddresses(texts.flatMap((text) => parseAddress(text) ?? []));
+  addresses('127.0.0.1', '127.0.0.2');
+  await expect.poll(async () => isAnswer(await at('127.0.0.2'))).toBe(true);
+  await until(where, isAnswer);
+  expect(await at('::1')).toBe('ECONNREFUSED');
+  const idle = await open(where);
+  addresses('127.0.0.1', '::1');
+  await expect.poll(async () => isAnswer(await at('::1'))).toBe(true);
+  await expect.poll(async () => await at('127.0.0.2')).toBe('ECONNREFUSED');
+  expect(idle.socket.destroyed).toBe(false);
+  addresses('::');
+  await expect.poll(async () => isAnswer(await at('127.0.0.2'))).toBe(true);
+  await idle.closed;
+  expect(failures).toEqual([]);
 });
 
 test('a port that is handed on before it is open is opened once', async () => {

@@ -7,8 +7,6 @@ import { listenUntilAborted } from './listen.ts';
 import { jsonReply, type Reply } from './reply.ts';
 
 export interface ServiceHealthOptions extends HttpClientsOptions {
-  /** Where the ports are open; an unspecified address stands for every address of both families. */
-  readonly addresses: readonly IpAddress[];
   /** Whether the proxy keeps the kernel in step. */
   readonly isProxyHealthy: () => boolean;
   /** A port cannot be listened on. Called once for each time that this begins, or that the reason changes. */
@@ -21,9 +19,14 @@ const retryPause = seconds(5);
 /** The server of one Service. */
 interface ServiceServer {
   health: ServiceHealth;
+  /** By the address that each listens on. */
+  readonly listeners: Map<IpAddress, Listener>;
+}
+
+interface Listener {
   readonly stop: AbortController;
-  /** Settles when every one of its sockets is closed. */
-  readonly ended: Promise<unknown>;
+  /** Settles when its socket is closed. */
+  readonly ended: Promise<void>;
 }
 
 /**
@@ -35,6 +38,7 @@ export class ServiceHealthServers {
   readonly #options: ServiceHealthOptions;
   readonly #clients: HttpClients;
   readonly #servers = new Map<string, ServiceServer>();
+  #addresses: readonly IpAddress[] = [];
   /** Ports whose sockets are being closed, by port. */
   readonly #closing = new Map<number, Promise<unknown>>();
   #isStopped = false;
@@ -52,7 +56,17 @@ export class ServiceHealthServers {
       return;
     }
     if (server !== undefined) this.#close(key, server);
-    if (health !== undefined && !this.#isStopped) this.#open(key, health);
+    if (health === undefined || this.#isStopped) return;
+    const opened = { health, listeners: new Map() };
+    this.#servers.set(key, opened);
+    this.#listen(key, opened);
+  }
+
+  /** Has the ports open on these addresses and no others; an unspecified one stands for every address of both families. */
+  setAddresses(addresses: readonly IpAddress[]): void {
+    if (this.#isStopped) return;
+    this.#addresses = addresses;
+    for (const [key, server] of this.#servers) this.#listen(key, server);
   }
 
   /** Waits until the signal aborts, then closes every port and connection. */
@@ -64,23 +78,34 @@ export class ServiceHealthServers {
     await Promise.all(this.#closing.values());
   }
 
-  #open(key: string, health: ServiceHealth): void {
-    const stop = new AbortController();
-    const { addresses } = this.#options;
-    const before = this.#closing.get(health.port);
-    const ended = Promise.all(
-      addresses.map(async (address) => {
+  #listen(key: string, server: ServiceServer): void {
+    const { listeners, health } = server;
+    const { port } = health;
+    for (const address of listeners.keys())
+      if (!this.#addresses.includes(address)) this.#stopListening(server, address);
+    const before = this.#closing.get(port);
+    for (const address of this.#addresses) {
+      if (listeners.has(address)) continue;
+      const stop = new AbortController();
+      const serve = async () => {
         await before;
-        await this.#serve(address, { key, port: health.port, signal: stop.signal });
-      }),
-    );
-    this.#servers.set(key, { health, stop, ended });
+        await this.#serve(address, { key, port, signal: stop.signal });
+      };
+      listeners.set(address, { stop, ended: serve() });
+    }
   }
 
-  #close(key: string, { health: { port }, stop, ended }: ServiceServer): void {
+  #close(key: string, server: ServiceServer): void {
     this.#servers.delete(key);
-    stop.abort();
-    const closing = Promise.all([this.#closing.get(port), ended]).then(() => {
+    for (const address of server.listeners.keys()) this.#stopListening(server, address);
+  }
+
+  /** Whoever wants the port next waits until the socket is closed. */
+  #stopListening({ listeners, health: { port } }: ServiceServer, address: IpAddress): void {
+    const listener = listeners.get(address);
+    listeners.delete(address);
+    listener?.stop.abort();
+    const closing = Promise.all([this.#closing.get(port), listener?.ended]).then(() => {
       if (this.#closing.get(port) === closing) this.#closing.delete(port);
     });
     this.#closing.set(port, closing);

@@ -80,6 +80,11 @@ export function isUnspecified(address: IpAddress): boolean {
   return address === '0.0.0.0' || address === '::';
 }
 
+/** The address of a family by which a machine reaches itself. */
+export function loopback(family: Family): IpAddress {
+  return (family === 'IPv4' ? '127.0.0.1' : '::1') as IpAddress;
+}
+
 /** 127.0.0.0/8 or ::1. */
 export function isLoopback(address: IpAddress): boolean {
   return address.startsWith('127.') || address === '::1';

@@ -13,6 +13,7 @@ import type { Neighbours } from '../neighbours/neighbours.ts';
 import type { Resetter } from '../reset/reset.ts';
 import type { Clock } from '../runner/clock.ts';
 import type { RuleSettings } from './apply/rule-source.ts';
+import type { NodePortNetwork } from './desired/node-port-addresses.ts';
 import type { DrainMode } from './graceful/policy.ts';
 import type { Reporter } from './reporter.ts';
 import type { KeptSettings } from './settings/kernel-settings.ts';
@@ -33,6 +34,8 @@ export interface Kernel {
 /** How a proxier works, as values; times are milliseconds. */
 export interface ProxierSettings {
   readonly nodeName: string;
+  /** Where node ports are served; empty for every address of the node. */
+  readonly nodePortNetworks: readonly NodePortNetwork[];
   readonly families: readonly Family[];
   readonly scheduler: string;
   /** Whether `spec.externalIPs` are served (`AllowServiceExternalIPs`). */

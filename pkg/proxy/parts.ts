@@ -116,7 +116,7 @@ function buildApply(
   { mirror, store, onRules }: Pick<Parts, 'mirror' | 'store'> & Pick<PartsCallbacks, 'onRules'>,
 ) {
   const { firewall, ruleSettings } = options;
-  const source = new RuleSource({ settings: ruleSettings, firewall, node: () => store.node });
+  const source = new RuleSource({ settings: ruleSettings, firewall, node: () => store.lastNode });
   const rules = new RuleWriter({ ...options, mirror, source, onAttempt: onRules });
   const flows = buildFlows(options);
   const applier = new Applier({ ...options, ...flows, mirror, rules });

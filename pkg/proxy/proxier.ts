@@ -55,7 +55,7 @@ export class Proxier {
         (this.#hasSynced ? this.#syncs : this.#audits).request();
       },
     });
-    this.#nodeAddresses = new NodeAddresses({ ...this.#parts, families: options.families });
+    this.#nodeAddresses = new NodeAddresses({ ...this.#parts, settings: options, reporter });
     const { mutex } = this.#parts;
     this.#syncs = new Runner({
       clock,
@@ -175,8 +175,8 @@ export class Proxier {
   async #enter(token: MutexToken, { isComplete = false } = {}) {
     token.check();
     this.#nodeAddresses.markServices();
-    const node = this.#nodeAddresses.context(this.#options);
-    const entered = await this.#parts.ledgerUpdater.enter(node, { isComplete });
+    const { context } = this.#nodeAddresses;
+    const entered = await this.#parts.ledgerUpdater.enter(context, { isComplete });
     const wait = (entered.next ?? Number.POSITIVE_INFINITY) - this.#options.clock.now();
     if (entered.next !== undefined) this.#syncs.retryAfter(Math.max(0, wait));
     // Only when all that was told is in the ledger: it may explain what is kept.
@@ -243,8 +243,9 @@ export class Proxier {
 
   async #readAddresses(token: MutexToken): Promise<void> {
     try {
-      await readAddresses(this.#parts.auditContext, token);
+      const wrong = await readAddresses(this.#parts.auditContext, token);
       if (this.#nodeAddresses.haveChanged) this.#syncs.request();
+      if (this.#hasSynced && !wrong.isEmpty) await this.#settle(wrong, token, { isRepair: true });
     } catch (error) {
       this.#options.log.error('could not read addresses', error);
       this.#audits.request();

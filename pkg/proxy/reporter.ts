@@ -1,4 +1,4 @@
-import type { Family } from '../ip/address.ts';
+import type { Family, IpAddress } from '../ip/address.ts';
 import type { VirtualServerId } from '../ipvs/ipvs.ts';
 import type { Kind, ObjectName, Problem, Service, ServiceHealth } from '../kube/types.ts';
 import type { Trigger } from './changes/triggers.ts';
@@ -86,6 +86,8 @@ export interface Reporter {
   rulesFailed(family: Family): void;
   /** The health of a Service, given by `namespace/name`, is another one by now; `undefined` if nobody asks for it any more. */
   serviceHealth(key: string, health: ServiceHealth | undefined): void;
+  /** Health-check node ports listen on these addresses from now on; an unspecified one stands for all of both families. Told before {@link serviceHealth}. */
+  healthCheckAddresses(addresses: readonly IpAddress[]): void;
   /** A batch went through: the program lives. */
   progressed(): void;
   firstSyncDone(): void;

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ip, net } from '../../test/support/addresses.ts';
 import { endpoint, node, service, servicePort, slice } from '../../test/support/objects.ts';
+import { outcomeOf } from '../../test/support/outcome.ts';
 import { setNode, setService, setSlice } from '../../test/support/proxier.ts';
 import { stateOfObjects } from '../../test/support/traced-objects.ts';
 import { type Family, families, type IpAddress } from '../ip/address.ts';
@@ -8,7 +9,6 @@ import { type Protocol, protocols } from '../ip/protocol.ts';
 import type { Change, Endpoint, TrafficPolicy } from '../kube/types.ts';
 import type { RuleSettings } from '../proxy/apply/rule-source.ts';
 import type { PacketOrigin } from './packet.ts';
-import type { Verdict } from './result.ts';
 import type { KernelState } from './state.ts';
 import { trace } from './trace.ts';
 
@@ -36,7 +36,7 @@ const readiness: Readonly<
       readonly endpoints: Readonly<Partial<Record<Pod, Partial<Endpoint>>>>;
       readonly cluster: readonly Pod[];
       readonly local: readonly Pod[];
-      /** `externalTrafficPolicy: Local`: pods of this node still get an answer where it has no endpoint. */
+      /** `externalTrafficPolicy: Local`: pods and this node still get an answer where it has no endpoint, and strangers get none. */
       readonly external: readonly Pod[];
     }
   >
@@ -125,6 +125,10 @@ interface Mode {
   readonly settings: Partial<RuleSettings>;
   /** Whose packets to a cluster IP are masqueraded. */
   readonly masqueraded: readonly Client[];
+  /** Who gets nothing where only endpoints elsewhere are left with `externalTrafficPolicy: Local`. */
+  readonly strangers: readonly Client[];
+  /** Whether the Node has pod networks; it has unless this says otherwise. */
+  readonly hasPodCIDRs?: boolean;
   readonly isBridged?: boolean;
 }
 
@@ -132,36 +136,55 @@ const clusterCIDR = {
   mode: 'ClusterCIDR',
   networks: [net('10.0.0.0/8'), net('fd00:10::/32')],
 } as const;
-const foreigners = ['the node', 'a pod elsewhere', 'outside'] as const;
+const notOfNode = ['a pod elsewhere', 'outside'] as const;
+const foreigners = ['the node', ...notOfNode] as const;
 
 const modes: readonly Mode[] = [
   {
     name: 'ClusterCIDR',
     settings: { detectLocal: clusterCIDR },
     masqueraded: ['the node', 'outside'],
+    strangers: ['outside'],
   },
-  { name: 'NodeCIDR', settings: { detectLocal: { mode: 'NodeCIDR' } }, masqueraded: foreigners },
+  {
+    name: 'NodeCIDR',
+    settings: { detectLocal: { mode: 'NodeCIDR' } },
+    masqueraded: foreigners,
+    strangers: notOfNode,
+  },
   {
     name: 'BridgeInterface',
     settings: { detectLocal: { mode: 'interface', name: 'cni0' } },
     masqueraded: foreigners,
+    strangers: notOfNode,
     isBridged: true,
   },
   {
     name: 'InterfaceNamePrefix',
     settings: { detectLocal: { mode: 'interface', name: 'v-+' } },
     masqueraded: foreigners,
+    strangers: notOfNode,
   },
   {
     name: 'masquerade-all',
     settings: { detectLocal: clusterCIDR, masqueradeAll: true },
     masqueraded: clients,
+    strangers: ['outside'],
   },
   {
     name: 'no detector',
     settings: { detectLocal: { mode: 'ClusterCIDR', networks: [] } },
     // The node's own processes have the cluster IP as their source.
     masqueraded: ['the node'],
+    // The Node's own pod networks take the place of a detector.
+    strangers: notOfNode,
+  },
+  {
+    name: 'neither detector nor pod networks',
+    settings: { detectLocal: { mode: 'ClusterCIDR', networks: [] } },
+    masqueraded: ['the node'],
+    strangers: [],
+    hasPodCIDRs: false,
   },
 ];
 
@@ -234,8 +257,9 @@ function objectsOf(made: Case): readonly Change[] {
 
 const podCIDRs = [net('10.0.1.0/24'), net('fd00:10:0:1::/64')];
 
-function stateFor({ settings }: Mode): Promise<KernelState> {
-  return stateOfObjects([setNode(node({ podCIDRs })), ...cases.flatMap(objectsOf)], {
+function stateFor({ settings, hasPodCIDRs = true }: Mode): Promise<KernelState> {
+  const here = node({ podCIDRs: hasPodCIDRs ? podCIDRs : [] });
+  return stateOfObjects([setNode(here), ...cases.flatMap(objectsOf)], {
     ruleSettings: {
       masqueradeMark: 0x4000,
       masqueradeAll: false,
@@ -245,19 +269,10 @@ function stateFor({ settings }: Mode): Promise<KernelState> {
   });
 }
 
-/** `local as itself, distant as the node`, or `refused`. */
-function outcome(verdict: Verdict, family: Family): string {
-  if (verdict.kind !== 'balanced') return verdict.kind;
-  return verdict.balancing.choices
-    .map(({ realServer, fate, masqueradedBy }) => {
-      const pod = (Object.keys(pods) as Pod[]).find(
-        (name) => pods[name][family] === realServer.address,
-      );
-      if (fate !== 'passed') return `${pod} ${fate}`;
-      return `${pod} ${masqueradedBy === undefined ? 'as itself' : 'as the node'}`;
-    })
-    .toSorted()
-    .join(', ');
+/** The pod that has an address. */
+function podAt(address: IpAddress): string {
+  const names = Object.keys(pods) as Pod[];
+  return names.find((name) => Object.values(pods[name]).includes(address)) ?? address;
 }
 
 /** A pod that reaches itself would answer itself directly: it is masqueraded in any case. */
@@ -297,13 +312,13 @@ describe.each(modes)('$name', (mode) => {
     state = await stateFor(mode);
   });
 
-  function outcomeOf(
+  function outcomeFor(
     client: Client,
     target: { destination: IpAddress; port: number; protocol: Protocol; family: Family },
   ): string {
     const { protocol, destination, port, family } = target;
     const from = sender(client, { family, destination, mode });
-    return outcome(trace(state, { protocol, destination, port, ...from }).verdict, family);
+    return outcomeOf(trace(state, { protocol, destination, port, ...from }).verdict, podAt);
   }
 
   /** What every combination comes to, by its name. */
@@ -317,7 +332,7 @@ describe.each(modes)('$name', (mode) => {
     const isMasqueraded = mode.masqueraded.includes(client);
     expect(
       each(({ made, family, protocol }) =>
-        outcomeOf(client, { destination: clusterIP(made, family), port: 80, protocol, family }),
+        outcomeFor(client, { destination: clusterIP(made, family), port: 80, protocol, family }),
       ),
     ).toEqual(
       each(({ made }) => {
@@ -330,7 +345,7 @@ describe.each(modes)('$name', (mode) => {
   test.each(clients)('%s connects to node ports', (client) => {
     expect(
       each(({ made, family, protocol }) =>
-        outcomeOf(client, {
+        outcomeFor(client, {
           destination: nodeAddresses[family],
           port: nodePort(made),
           protocol,
@@ -339,10 +354,12 @@ describe.each(modes)('$name', (mode) => {
       ),
     ).toEqual(
       each(({ made }) => {
-        const { cluster = [], external = [] } = readiness[made.state] ?? {};
+        const { cluster = [], local = [], external = [] } = readiness[made.state] ?? {};
         // The policy Local keeps the client's address; without it everybody's is hidden, so that answers come back this way.
-        const isLocal = made.external === 'Local';
-        return expected(isLocal ? external : cluster, { client, isMasqueraded: !isLocal });
+        if (made.external === 'Cluster') return expected(cluster, { client, isMasqueraded: true });
+        const isFallback = local.length === 0 && external.length > 0;
+        if (isFallback && mode.strangers.includes(client)) return 'dropped';
+        return expected(external, { client, isMasqueraded: isFallback });
       }),
     );
   });
@@ -353,7 +370,7 @@ describe.each(modes)('$name', (mode) => {
     const ports = [22, nodePort(made)];
     for (const { family, protocol } of kinds) {
       const outcomes = (destination: IpAddress, tried: readonly number[]) =>
-        tried.map((port) => outcomeOf(client, { destination, port, protocol, family }));
+        tried.map((port) => outcomeFor(client, { destination, port, protocol, family }));
       // Whatever listens there on the node must not answer on a Service's address.
       expect(outcomes(clusterIP(made, family), ports)).toEqual(['rejected', 'rejected']);
       expect(outcomes(nodeAddresses[family], [22, 80])).toEqual(['node', 'node']);

@@ -20,6 +20,7 @@ const node: NodeContext = {
   nodeName: 'here',
   zone: 'zone-1',
   scheduler: 'rr',
+  families: ['IPv4', 'IPv6'],
   nodePortAddresses: [],
   nodeAddresses: new Set(),
   externalIPs: true,

@@ -174,12 +174,6 @@ describe('external traffic policy Local', () => {
       evenly([web1, distant], { times: 1, seen: as(caller) }),
     );
   });
-
-  test('without a server on this node, its pods and the node itself still reach one', async () => {
-    const answered = table(() => expect.stringMatching(/^distant saw /));
-    expect(await traffic.askAll(caller, externalFar.nodePort)).toEqual(answered);
-    expect(await traffic.askAll(network.node, externalFar.nodePort)).toEqual(answered);
-  });
 });
 
 describe('internal traffic policy Local', () => {

@@ -21,7 +21,7 @@ function kindOf({ kind }: Raw): 'Service' | 'EndpointSlice' {
   return kind === 'Service' ? 'Service' : 'EndpointSlice';
 }
 
-/** What upstream's versions after the one that made the example have more. */
+/** What upstream's versions after the one that made the example have more, and our own set. */
 function modern(example: string): string {
   return example
     .replaceAll(':KUBE-IPVS-FILTER -\n', ':KUBE-IPVS-FILTER -\n:KUBE-IPVS-OUT-FILTER -\n')
@@ -32,6 +32,10 @@ function modern(example: string): string {
     .replaceAll(
       /(-A KUBE-IPVS-FILTER -m set --match-set (KUBE-6-|KUBE-))EXTERNAL-IP dst,dst -j RETURN\n/g,
       '$&$1EXTERNAL-IP-LOCAL dst,dst -j RETURN\n',
+    )
+    .replaceAll(
+      /^(KUBE-6-|KUBE-)LOAD-BALANCER (hash:ip,port family inet6? maxelem 65536)$/gm,
+      '$1IPVS-NO-LOCAL $2\n$&',
     );
 }
 

@@ -4,7 +4,8 @@ import type { Prefix } from '../../pkg/ip/prefix.ts';
 import { type Protocol, protocols } from '../../pkg/ip/protocol.ts';
 import type { Entry } from '../../pkg/ipset/ipset.ts';
 import type { RealServer, VirtualServer } from '../../pkg/ipvs/ipvs.ts';
-import { type RejectedLoadBalancer, rules } from '../../pkg/proxy/desired/chains.ts';
+import type { RejectedLoadBalancer } from '../../pkg/proxy/desired/chain-options.ts';
+import { rules } from '../../pkg/proxy/desired/chains.ts';
 import type { SetId } from '../../pkg/proxy/desired/sets.ts';
 import { ip, net } from './addresses.ts';
 

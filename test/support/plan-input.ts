@@ -29,7 +29,7 @@ const written: RuleStatus = { written: needed, requested: undefined, isFailing: 
 /** The rules of IPv4, in a state that differs from written and right; `undefined` if nothing is known of them. */
 export function rules(status: Partial<RuleStatus> | undefined, over: Partial<PlannedRules> = {}) {
   const known = status === undefined ? undefined : { ...written, ...status };
-  return [{ family: 'IPv4' as const, needed, status: known, ...over }];
+  return [{ family: 'IPv4' as const, needed, status: known, denying: new Set<SetId>(), ...over }];
 }
 
 /** Rules that keep the node away from an address. */
@@ -95,6 +95,7 @@ export function server(
     held: isNew ? undefined : of,
     isAddressHeld: !isNew,
     marks: isNew ? entries.map((entry): PlannedMark => ({ ...entry, ...standing })) : [],
+    denial: undefined,
     realServers: [],
     ...rest,
   };

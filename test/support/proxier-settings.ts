@@ -5,6 +5,7 @@ import { net } from './addresses.ts';
 /** How a proxier works in tests and benches, unless they say otherwise. */
 export const proxierSettings: ProxierSettings = {
   nodeName: 'here',
+  nodePortNetworks: [],
   families: ['IPv4', 'IPv6'],
   scheduler: 'rr',
   externalIPs: true,

@@ -83,6 +83,8 @@ export interface Reports extends Reporter {
   readonly health: Map<string, string>;
   /** Why Services are not honoured, by key. */
   readonly unhonouredServices: Map<string, string>;
+  /** Where health-check node ports are to listen, each time that it changed. */
+  readonly listening: string[];
   isFirstSyncDone: boolean;
 }
 
@@ -103,6 +105,7 @@ export function recordingReporter(): Reports {
     invalid: [],
     health: new Map(),
     unhonouredServices: new Map(),
+    listening: [],
     isFirstSyncDone: false,
     changeReceived: nothing,
     invalidObjects: nothing,
@@ -141,6 +144,7 @@ export function recordingReporter(): Reports {
     reused: nothing,
     flowsReconciled: ({ family, deleted }) => void reports.flows.push(`${family} ${deleted}`),
     clientResets: (result, count) => void reports.resets.push(`${result} ${count}`),
+    healthCheckAddresses: (addresses) => void reports.listening.push(addresses.join(' ')),
     rulesFailed: nothing,
     progressed: nothing,
     firstSyncDone() {

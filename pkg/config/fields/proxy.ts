@@ -1,11 +1,15 @@
 import { address, between, each, isPrefix, portRange } from '../checks.ts';
-import { field, noEffect, notYet } from '../field.ts';
+import { field, noEffect } from '../field.ts';
 import { bool, gates, int32, strings, text } from '../value-types.ts';
 
 const group = 'Proxy';
 
-/** Words that stand for networks of the node. */
-const nodeNetworks = ['primary', 'localhost', 'all'];
+/** Words that stand for networks of the node, and the networks; `primary` follows the Node object. */
+export const nodeNetworks: Readonly<Record<string, readonly string[] | 'primary'>> = {
+  primary: 'primary',
+  localhost: ['127.0.0.0/8', '::1/128'],
+  all: ['0.0.0.0/0', '::/0'],
+};
 
 /** What the proxier does, whatever balances. */
 export const proxyFields = {
@@ -38,8 +42,7 @@ export const proxyFields = {
   nodePortAddresses: field(strings, {
     flag: 'nodeport-addresses',
     group,
-    help: 'Where node ports listen: networks, and the words primary, localhost and all. Empty means all.',
-    support: notYet('node ports listen on every address of the node'),
+    help: 'Where node ports listen: networks, and the words primary, localhost and all. Empty, or without a network of a family, means all of it.',
     check: each('must be a valid CIDR, or primary, localhost or all', isNodeNetwork),
   }),
   featureGates: field(gates, {
@@ -70,5 +73,5 @@ export function isUpstreamMode(mode: string): boolean {
 }
 
 function isNodeNetwork(value: string): boolean {
-  return nodeNetworks.includes(value) || isPrefix(value);
+  return Object.hasOwn(nodeNetworks, value) || isPrefix(value);
 }

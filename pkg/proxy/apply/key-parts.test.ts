@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
 import { endpoint, owner, service, servicePort, slice } from '../../../test/support/objects.ts';
+import { families } from '../../ip/address.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import { footprint } from '../desired/footprints.ts';
@@ -13,6 +14,7 @@ const node = {
   nodeName: 'here',
   zone: '',
   scheduler: 'rr',
+  families,
   nodePortAddresses: [],
   nodeAddresses: new Set<never>(),
   externalIPs: true,

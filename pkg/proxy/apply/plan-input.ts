@@ -1,11 +1,12 @@
 import type { Family } from '../../ip/address.ts';
 import { entryKey } from '../../ipset/ipset.ts';
 import type { RealServerId, VirtualServer } from '../../ipvs/ipvs.ts';
-import type { FrontEnd } from '../desired/footprint.ts';
+import type { FrontEnd, SetEntry } from '../desired/footprint.ts';
 import type { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
+import { noLocalEntry } from '../desired/no-local.ts';
 import type { WantedRealServer } from '../desired/real-servers.ts';
-import { setIds, setName } from '../desired/sets.ts';
+import { entryEffect, type SetId, setIds, setName } from '../desired/sets.ts';
 import { urgencyOf } from '../desired/urgency.ts';
 import type { HeldRealServer, HeldServer, MirrorView } from '../observed/mirror.ts';
 import type { PlanInput, PlannedMark, PlannedRealServer, PlannedServer } from '../plan/input.ts';
@@ -39,6 +40,7 @@ export function planInputFor(keys: Keys, sources: PlanSources): PlanInput {
       family,
       needed: ledger.ruleContent(family),
       status: mirror.rules.get(family),
+      denying: denyingSets(family, mirror),
     })),
     entries: [...plannedEntries(keys, sources)],
     addresses: [...keys.addresses].map((address) => ({
@@ -50,6 +52,11 @@ export function planInputFor(keys: Keys, sources: PlanSources): PlanInput {
       plannedServer(key, { keys, sources }),
     ),
   };
+}
+
+function denyingSets(family: Family, mirror: MirrorView): ReadonlySet<SetId> {
+  const isHeld = (id: SetId) => (mirror.sets.get(setName(id, family))?.size ?? 0) > 0;
+  return new Set(setIds.filter((id) => entryEffect(id) !== 'allow' && isHeld(id)));
 }
 
 function* missingSets({
@@ -89,6 +96,10 @@ function plannedServer(
     held: held?.virtualServer,
     isAddressHeld: address === undefined ? false : mirror.hasAddress(address),
     marks: frontEnd === undefined || held !== undefined ? [] : marksOf(frontEnd, { keys, mirror }),
+    denial:
+      frontEnd?.realServers.isFallback === true
+        ? markOf(noLocalEntry(frontEnd.virtualServer), { keys, mirror })
+        : undefined,
     realServers:
       frontEnd === undefined ? [] : realServersOf(frontEnd, { key, keys, held, sources }),
   };
@@ -98,12 +109,17 @@ function marksOf(
   { entries }: FrontEnd,
   { keys, mirror }: { keys: Keys; mirror: MirrorView },
 ): readonly PlannedMark[] {
-  return entries.map(({ set: id, family, entry }) => {
-    const set = setName(id, family);
-    const key = entryKey(entry);
-    const isPlanned = keys.entries.get(set)?.has(key) === true;
-    return { set: id, family, entry, isHeld: mirror.hasEntry(set, key), isPlanned };
-  });
+  return entries.map((entry) => markOf(entry, { keys, mirror }));
+}
+
+function markOf(
+  { set: id, family, entry }: SetEntry,
+  { keys, mirror }: { keys: Keys; mirror: MirrorView },
+): PlannedMark {
+  const set = setName(id, family);
+  const key = entryKey(entry);
+  const isPlanned = keys.entries.get(set)?.has(key) === true;
+  return { set: id, family, entry, isHeld: mirror.hasEntry(set, key), isPlanned };
 }
 
 /** Those that are wanted, then those that are held besides. */

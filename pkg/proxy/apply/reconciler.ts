@@ -255,7 +255,7 @@ function isWantedAgain(
 }
 
 /** Why a virtual server is not made. */
-const unmarked = 'none of its set entries could be written';
+const unmarked = 'set entries that it needs could not be written';
 
 function outcomeOf(failed: readonly FailedOperation[]): Outcome {
   const isSharedFailed = failed.some(({ operation }) => isShared(operation));

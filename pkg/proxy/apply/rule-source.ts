@@ -1,8 +1,9 @@
 import type { Firewall, Ruleset } from '../../firewall/firewall.ts';
-import type { Family } from '../../ip/address.ts';
+import { type Family, families } from '../../ip/address.ts';
 import { type Prefix, prefixFamily } from '../../ip/prefix.ts';
 import type { Node } from '../../kube/types.ts';
-import { type LocalDetector, rules } from '../desired/chains.ts';
+import type { LocalDetector } from '../desired/chain-options.ts';
+import { rules } from '../desired/chains.ts';
 import type { RuleContent } from '../desired/rule-content.ts';
 
 /** How traffic of this cluster's pods is told from others' (`--detect-local-mode`). */
@@ -24,7 +25,8 @@ export class RuleSource {
   readonly #settings: RuleSettings;
   readonly #firewall: Firewall;
   readonly #node: () => Node | undefined;
-  #podNetworks = '';
+  /** What the rules were last known to depend on, as text. */
+  #detectors = '';
 
   constructor({
     settings,
@@ -55,25 +57,34 @@ export class RuleSource {
       masqueradeMark,
       masqueradeAll,
       localDetector,
+      podDetector: this.#podDetector(family),
       randomFully,
     });
   }
 
   /** Whether what the rules depend on besides the sets has changed since the last call, and they can be made. */
   takeChange(): boolean {
-    if (this.#settings.detectLocal.mode !== 'NodeCIDR') return false;
-    const podNetworks = JSON.stringify(this.#node()?.podCIDRs ?? []);
-    const isChange = podNetworks !== this.#podNetworks && this.isReady;
-    this.#podNetworks = podNetworks;
+    const detectors = JSON.stringify(families.map((family) => this.#podDetector(family) ?? null));
+    const isChange = detectors !== this.#detectors && this.isReady;
+    this.#detectors = detectors;
     return isChange;
+  }
+
+  /** The detector, or without one the Node's own pod network. */
+  #podDetector(family: Family): LocalDetector | undefined {
+    return this.#detector(family) ?? cidrOf(family, this.#node()?.podCIDRs);
   }
 
   #detector(family: Family): LocalDetector | undefined {
     const { detectLocal } = this.#settings;
     if (detectLocal.mode === 'interface') return { kind: 'interface', name: detectLocal.name };
-    const networks =
-      detectLocal.mode === 'NodeCIDR' ? (this.#node()?.podCIDRs ?? []) : detectLocal.networks;
-    const network = networks.find((candidate) => prefixFamily(candidate) === family);
-    return network === undefined ? undefined : { kind: 'cidr', network };
+    const isOfNode = detectLocal.mode === 'NodeCIDR';
+    return cidrOf(family, isOfNode ? this.#node()?.podCIDRs : detectLocal.networks);
   }
+}
+
+/** The first network of a family; `undefined` if there is none. */
+function cidrOf(family: Family, networks: readonly Prefix[] = []): LocalDetector | undefined {
+  const network = networks.find((candidate) => prefixFamily(candidate) === family);
+  return network === undefined ? undefined : { kind: 'cidr', network };
 }

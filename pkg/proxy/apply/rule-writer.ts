@@ -176,10 +176,13 @@ class FamilyWriter {
     const { firewall, source } = this.#options;
     const { requested } = this.#status;
     if (requested === undefined) return;
+    this.#update({ writing: requested });
     try {
       await firewall.apply(this.#family, await source.ruleset(this.#family, requested));
+      this.#update({ writing: undefined });
       this.#succeed(requested);
     } catch (cause) {
+      this.#update({ writing: undefined });
       this.#fail(cause instanceof Error ? cause : new Error(String(cause)));
     }
     this.#wakeWaiting();

@@ -115,7 +115,7 @@ export class Intake {
     const problems = change.type === 'delete' ? [] : change.problems;
     const isNews = this.#noteProblems(change.kind, { name, problems });
     if (change.type === 'unusable') return;
-    const before = store.node;
+    const before = store.lastNode;
     if (!this.#apply(change, name)) return;
     const service = change.type === 'set' ? this.#serviceOf(change) : undefined;
     if (isNews && service !== undefined)
@@ -179,7 +179,7 @@ export class Intake {
 
 /** Has the Services entered anew that depend on what changed of the Node. */
 function markServicesOf(store: Store, before: Node | undefined): void {
-  const { node } = store;
+  const { lastNode: node } = store;
   if (node?.zone !== before?.zone) store.markDirty(() => true);
   else if (String(node?.addresses) !== String(before?.addresses)) store.markDirty(dependsOnNodeIPs);
 }

@@ -18,6 +18,7 @@ const node = {
   nodeName: 'here',
   zone: '',
   scheduler: 'rr',
+  families,
   nodePortAddresses: [],
   nodeAddresses: new Set<never>(),
   externalIPs: true,

@@ -1,62 +1,81 @@
-import { type Family, familyOf, type IpAddress } from '../../ip/address.ts';
+import type { IpAddress } from '../../ip/address.ts';
 import type { NodeContext } from '../desired/footprint.ts';
+import {
+  healthCheckAddresses,
+  type NodePortNetwork,
+  type NodePortPlaces,
+  nodePortAddresses,
+} from '../desired/node-port-addresses.ts';
 import { dependsOnNodeAddresses } from '../desired/service.ts';
 import type { MirrorView } from '../observed/mirror.ts';
+import type { Reporter } from '../reporter.ts';
 import type { Store } from './store.ts';
 
-/** The addresses that the node had when the Services that depend on them were entered last, whoever reads them. */
-export class NodeAddresses {
-  readonly #mirror: MirrorView;
-  readonly #store: Store;
-  readonly #families: readonly Family[];
-  #entered: readonly IpAddress[] = [];
+/** What the node's addresses are taken from. */
+export interface NodeAddressSources {
+  readonly mirror: MirrorView;
+  readonly store: Store;
+  readonly reporter: Pick<Reporter, 'healthCheckAddresses'>;
+  readonly settings: Pick<NodeContext, 'nodeName' | 'scheduler' | 'externalIPs' | 'families'> & {
+    readonly nodePortNetworks: readonly NodePortNetwork[];
+  };
+}
 
-  constructor({
-    mirror,
-    store,
-    families,
-  }: {
-    mirror: MirrorView;
-    store: Store;
-    families: readonly Family[];
-  }) {
-    this.#families = families;
-    this.#mirror = mirror;
-    this.#store = store;
+/** The addresses of the node, which came and went since the Services that depend on them were entered last, whoever reads them. */
+export class NodeAddresses {
+  readonly #sources: NodeAddressSources;
+  #entered: readonly IpAddress[] = [];
+  #listening = '';
+
+  constructor(sources: NodeAddressSources) {
+    this.#sources = sources;
   }
 
   /** Whether the node is known to have others by now. */
   get haveChanged(): boolean {
-    const now = this.#mirror.nodeAddresses;
+    const now = this.#sources.mirror.nodeAddresses;
     const isSame =
       now.length === this.#entered.length && now.every((one) => this.#entered.includes(one));
     return !isSame;
   }
 
-  /** The node as footprints see it. Node ports are served in the families that are. */
-  context({
-    nodeName,
-    scheduler,
-    externalIPs,
-  }: Pick<NodeContext, 'nodeName' | 'scheduler' | 'externalIPs'>): NodeContext {
-    const { nodeAddresses } = this.#mirror;
-    const { zone = '', addresses: nodeIPs = [] } = this.#store.node ?? {};
-    const isServed = (address: IpAddress) => this.#families.includes(familyOf(address));
+  /** What footprints depend on of this node, as of now. */
+  get context(): NodeContext {
+    const { mirror, store, settings } = this.#sources;
+    const { nodeName, scheduler, externalIPs, families } = settings;
+    const places = this.#places;
     return {
       nodeName,
       scheduler,
       externalIPs,
-      zone,
-      nodeIPs,
-      nodePortAddresses: nodeAddresses.filter(isServed),
-      nodeAddresses: new Set(nodeAddresses),
+      families,
+      zone: store.lastNode?.zone ?? '',
+      nodeIPs: places.nodeIPs,
+      nodePortAddresses: nodePortAddresses(places),
+      nodeAddresses: new Set(mirror.nodeAddresses),
     };
   }
 
-  /** Has the Services that depend on the addresses entered anew if there are others. */
+  /** Has the Services that depend on the addresses entered anew if there are others, and says where health-check node ports listen. */
   markServices(): void {
+    this.#reportListening();
     if (!this.haveChanged) return;
-    this.#entered = this.#mirror.nodeAddresses;
-    this.#store.markDirty(dependsOnNodeAddresses);
+    this.#entered = this.#sources.mirror.nodeAddresses;
+    this.#sources.store.markDirty(dependsOnNodeAddresses);
+  }
+
+  /** Once for each change. */
+  #reportListening(): void {
+    const addresses = healthCheckAddresses(this.#places);
+    const text = addresses.join(' ');
+    if (text !== this.#listening) this.#sources.reporter.healthCheckAddresses(addresses);
+    this.#listening = text;
+  }
+
+  get #places(): NodePortPlaces {
+    const { mirror, store, settings } = this.#sources;
+    const { families, nodePortNetworks: networks } = settings;
+    const nodeIPs = store.lastNode?.addresses ?? [];
+    return { networks, families, nodeIPs, nodeAddresses: mirror.nodeAddresses };
   }
 }

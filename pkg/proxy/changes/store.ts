@@ -53,6 +53,7 @@ export class Store {
   /** Services that are being marked. */
   #marking: Iterator<undefined> | undefined;
   #node: Node | undefined;
+  #lastNode: Node | undefined;
 
   /**
    * @param now milliseconds of a clock that never goes back
@@ -70,6 +71,11 @@ export class Store {
   /** This node, or `undefined` if the API has not told of it. */
   get node(): Node | undefined {
     return this.#node;
+  }
+
+  /** This node as it was told last: a Node that is deleted changes nothing until it is back. `undefined` before the first. */
+  get lastNode(): Node | undefined {
+    return this.#lastNode;
   }
 
   get serviceCount(): number {
@@ -184,6 +190,7 @@ export class Store {
         return;
       case 'Node':
         this.#node = change.object;
+        this.#lastNode = change.object;
     }
   }
 

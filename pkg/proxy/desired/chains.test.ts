@@ -3,7 +3,8 @@ import { jumpText, ruleText } from '../../firewall/render.ts';
 import { savedRule } from '../../firewall/saved.ts';
 import { type Family, parseAddress } from '../../ip/address.ts';
 import { parsePrefix } from '../../ip/prefix.ts';
-import { type ChainOptions, type LocalDetector, rules } from './chains.ts';
+import type { ChainOptions, LocalDetector } from './chain-options.ts';
+import { rules } from './chains.ts';
 import { type SetId, setIds } from './sets.ts';
 
 const bare: ChainOptions = {
@@ -42,6 +43,7 @@ const lines = (text: string) =>
 describe('the nat table with every set in use', () => {
   const nat = lines(`
     KUBE-SERVICES -s 127.0.0.0/8 -j RETURN
+    KUBE-SERVICES -m set --match-set KUBE-IPVS-NO-LOCAL dst,dst -j KUBE-MARK-MASQ
     KUBE-SERVICES -m comment --comment "Kubernetes service lb portal" -m set --match-set KUBE-LOAD-BALANCER dst,dst -j KUBE-LOAD-BALANCER
     KUBE-SERVICES -m comment --comment "Kubernetes service cluster ip + port for masquerade purpose" -m set --match-set KUBE-CLUSTER-IP dst,dst ! -s 10.0.0.0/8 -j KUBE-MARK-MASQ
     KUBE-SERVICES -m comment --comment "Kubernetes service external ip + port for masquerade and filter purpose" -m set --match-set KUBE-EXTERNAL-IP dst,dst -j KUBE-MARK-MASQ
@@ -87,11 +89,13 @@ describe('the nat table with every set in use', () => {
 });
 
 test('the filter table with every set in use', () => {
-  expect(written('IPv4', 'filter', { nonEmpty: everything })).toEqual(
+  const podDetector = cidr('10.0.0.0/8');
+  expect(written('IPv4', 'filter', { nonEmpty: everything, podDetector })).toEqual(
     lines(`
     KUBE-FORWARD -m comment --comment "kubernetes forwarding rules" -m mark --mark 0x00004000/0x00004000 -j ACCEPT
     KUBE-FORWARD -m comment --comment "kubernetes forwarding conntrack rule" -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
     KUBE-NODE-PORT -m comment --comment "Kubernetes health check node port" -m set --match-set KUBE-HEALTH-CHECK-NODE-PORT dst -j ACCEPT
+    KUBE-PROXY-FIREWALL -m set --match-set KUBE-IPVS-NO-LOCAL dst,dst -m conntrack --ctstate NEW ! -s 10.0.0.0/8 -m addrtype ! --src-type LOCAL -j DROP
     KUBE-PROXY-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port for load balancer with sourceRange" -m set --match-set KUBE-LOAD-BALANCER-FW dst,dst -j KUBE-SOURCE-RANGES-FIREWALL
     KUBE-SOURCE-RANGES-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port + source cidr for packet filter purpose" -m set --match-set KUBE-LOAD-BALANCER-SOURCE-CIDR dst,dst,src -j RETURN
     KUBE-SOURCE-RANGES-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port + source IP for packet filter purpose" -m set --match-set KUBE-LOAD-BALANCER-SOURCE-IP dst,dst,src -j RETURN
@@ -102,6 +106,22 @@ test('the filter table with every set in use', () => {
     KUBE-IPVS-FILTER -m set --match-set KUBE-EXTERNAL-IP-LOCAL dst,dst -j RETURN
     KUBE-IPVS-FILTER -m set --match-set KUBE-HEALTH-CHECK-NODE-PORT dst -j RETURN
     KUBE-IPVS-FILTER -m conntrack --ctstate NEW -m set --match-set KUBE-IPVS-IPS dst -j REJECT`),
+  );
+});
+
+test.each<[string, LocalDetector | undefined, readonly string[]]>([
+  ['an interface', { kind: 'interface', name: 'cali+' }, ['! -i cali+']],
+  ['nothing: then nobody can be told from strangers', undefined, []],
+])('strangers are told by %s', (_, podDetector, told) => {
+  const nonEmpty = new Set<SetId>(['noLocal']);
+  const drops = written('IPv6', 'filter', { nonEmpty, podDetector }).filter((line) =>
+    line.includes('NO-LOCAL'),
+  );
+  expect(drops).toEqual(
+    told.map(
+      (match) =>
+        `KUBE-PROXY-FIREWALL -m set --match-set KUBE-6-IPVS-NO-LOCAL dst,dst -m conntrack --ctstate NEW ${match} -m addrtype ! --src-type LOCAL -j DROP`,
+    ),
   );
 });
 

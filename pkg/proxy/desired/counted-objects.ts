@@ -1,7 +1,7 @@
 import type { Family, IpAddress } from '../../ip/address.ts';
 import { type Entry, entryKey } from '../../ipset/ipset.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
-import type { RejectedLoadBalancer } from './chains.ts';
+import type { RejectedLoadBalancer } from './chain-options.ts';
 import type { FrontEnd, SetEntry } from './footprint.ts';
 import type { Keys } from './keys.ts';
 import type { RuleContent } from './rule-content.ts';

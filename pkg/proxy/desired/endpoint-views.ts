@@ -7,6 +7,7 @@ import type { ServingEndpoints } from './udp-front-end.ts';
 /** The endpoints of a service port, and what each policy makes of them. */
 interface Chooser {
   readonly capacity: number;
+  isFallback(policy: Policy): boolean;
   allWanted(policy: Policy): readonly WantedRealServer[];
   wanted(id: RealServerId, policy: Policy): WantedRealServer | undefined;
 }
@@ -23,6 +24,10 @@ export class ChosenRealServers implements RealServers {
 
   get capacity(): number {
     return this.#servers.capacity;
+  }
+
+  get isFallback(): boolean {
+    return this.#servers.isFallback(this.#policy);
   }
 
   get(id: RealServerId): WantedRealServer | undefined {

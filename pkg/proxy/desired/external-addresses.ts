@@ -1,4 +1,4 @@
-import { familyOf, type IpAddress } from '../../ip/address.ts';
+import { familyOf, type IpAddress, loopback } from '../../ip/address.ts';
 import type { Conditions } from './conditions.ts';
 import type { AddressKind, FrontEnd, NodeContext, SetEntry } from './footprint.ts';
 import type { ServicePort } from './service.ts';
@@ -45,12 +45,12 @@ export function loadBalancerFrontEnds(
   });
 }
 
-/** The node's address that source ranges are compared with. */
+/** The node's address that source ranges are compared with; that of loopback if it is not known. */
 function nodeAddressOf(
   { family }: ServicePort,
   { nodeIPs }: Pick<NodeContext, 'nodeIPs'>,
-): IpAddress | undefined {
-  return nodeIPs.find((address) => familyOf(address) === family);
+): IpAddress {
+  return nodeIPs.find((address) => familyOf(address) === family) ?? loopback(family);
 }
 
 function frontEnd(

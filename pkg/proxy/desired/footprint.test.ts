@@ -18,6 +18,7 @@ const node: NodeContext = {
   nodeName: 'here',
   zone: '',
   scheduler: 'rr',
+  families: ['IPv4', 'IPv6'],
   nodePortAddresses: [ip('192.168.0.10'), ip('2001:db8::10')],
   nodeAddresses: new Set([ip('192.168.0.10'), ip('2001:db8::10')]),
   externalIPs: true,

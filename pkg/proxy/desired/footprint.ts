@@ -11,6 +11,8 @@ import type { UdpFrontEnd } from './udp-front-end.ts';
 
 /** What a Service's state in the kernel depends on besides the Service itself. */
 export interface NodeContext extends NodeTopology {
+  /** Those that are served. */
+  readonly families: readonly Family[];
   /** Where node ports are served. */
   readonly nodePortAddresses: readonly IpAddress[];
   /** What the node has on devices of its own. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
 import { endpoint, owner, service, servicePort, slice } from '../../../test/support/objects.ts';
+import { families } from '../../ip/address.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { Service } from '../../kube/types.ts';
 import { footprint } from './footprints.ts';
@@ -11,6 +12,7 @@ const node = {
   nodeName: 'here',
   zone: '',
   scheduler: 'rr',
+  families,
   nodePortAddresses: [],
   nodeAddresses: new Set<never>(),
   externalIPs: true,

@@ -6,6 +6,7 @@ import { CountedObjects, type Counting, nobody } from './counted-objects.ts';
 import type { Footprint, FootprintChange, FrontEnd, LocalLack, SetEntry } from './footprint.ts';
 import { Keys } from './keys.ts';
 import { LocalLacks } from './local-lacks.ts';
+import { NoLocalEntries } from './no-local.ts';
 import { isSamePod, type PodRealServer } from './pod-identity.ts';
 import { noRealServers, type WantedRealServer } from './real-servers.ts';
 import type { RuleContent } from './rule-content.ts';
@@ -38,6 +39,7 @@ export class Ledger {
   readonly #counted = new CountedObjects();
   readonly #undecided = new Undecided();
   readonly #withoutLocal = new LocalLacks();
+  readonly #noLocal = new NoLocalEntries(this.#claims, this.#counted);
 
   /** Puts what a part of a Service wants in the place of what it wanted last. What that touches, added to `touched`. */
   set(
@@ -67,8 +69,8 @@ export class Ledger {
     const entered = this.#parts.get(service, part);
     if (entered === undefined) throw new Error(`${service} has no part ${part}`);
     this.#withoutLocal.count(service, change.withoutLocalEndpoints);
-    for (const frontEnd of entered.footprint.frontEnds)
-      touchEndpoints(frontEnd, { change, touched, undecided: this.#undecided });
+    const noted = { change, touched, undecided: this.#undecided, noLocal: this.#noLocal };
+    for (const frontEnd of entered.footprint.frontEnds) touchEndpoints(frontEnd, noted);
     const { before, after } = change.hairpins;
     const counting = { owner: service, touched };
     for (const entry of after) this.#counted.countEntry(entry, { by: 1, ...counting });
@@ -293,5 +295,6 @@ export class Ledger {
     counting.touched.addVirtualServer(virtualServerKey(frontEnd.virtualServer));
     counting.touched.addFamily(familyOf(frontEnd.virtualServer.address));
     this.#counted.countFrontEnd(frontEnd, counting);
+    this.#noLocal.update(frontEnd.virtualServer, counting.touched);
   }
 }

@@ -13,6 +13,7 @@ import {
   chooseEndpoints,
   type EndpointChoice,
   EndpointCounts,
+  isAboutLocal,
   isLocal,
   isSelected,
   type NodeTopology,
@@ -131,6 +132,12 @@ export class PortServers {
         if (this.#present.get(id) === undefined) add(endpoint, { id, isPresent: false });
       });
     return all;
+  }
+
+  /** Whether a policy that asks for local endpoints first has to do with others. */
+  isFallback(policy: Policy): boolean {
+    const { now, before } = this.#selections.localFirst;
+    return policy === 'localFirst' && !(isAboutLocal(now) && isAboutLocal(before));
   }
 
   get capacity(): number {

@@ -1,4 +1,4 @@
-import type { RejectedLoadBalancer } from './chains.ts';
+import type { RejectedLoadBalancer } from './chain-options.ts';
 import { type SetId, setIds } from './sets.ts';
 
 /** What the rules of a family depend on of the Services. A value: it never changes. */

@@ -21,6 +21,8 @@ export function selectionsOf({
   before: EndpointChoice;
 }): Selections {
   if (now === before && now.cluster === 'ready' && now.local === undefined) return usual;
+  // A local one that vanished a moment ago serves on: it may be moving to another slice.
+  const hasLocal = [now.local, before.local].some((one) => one !== undefined && one !== 'none');
   const selection = (select: (choice: EndpointChoice) => Selector | undefined): Selection => ({
     now: select(now) ?? 'none',
     before: select(before) ?? 'none',
@@ -28,9 +30,7 @@ export function selectionsOf({
   return {
     cluster: selection(({ cluster }) => cluster),
     localOnly: selection(({ local }) => local),
-    localFirst: selection(({ local, cluster }) =>
-      local === undefined || local === 'none' ? cluster : local,
-    ),
+    localFirst: selection(({ local, cluster }) => (hasLocal ? local : cluster)),
   };
 }
 

@@ -1,4 +1,4 @@
-import { type Family, families, familyOf, type IpAddress } from '../../ip/address.ts';
+import { type Family, familyOf, type IpAddress } from '../../ip/address.ts';
 import { type Prefix, prefixFamily } from '../../ip/prefix.ts';
 import type { Protocol } from '../../ip/protocol.ts';
 import type { ObjectName, Service } from '../../kube/types.ts';
@@ -37,10 +37,13 @@ export function portKey({ family, protocol, name }: ServicePort): string {
   return `${family} ${protocol} ${name}`;
 }
 
-/** The ports of a Service in both families, each made when it is asked for; none for a headless Service and for an ExternalName. */
+/** The ports of a Service in the families that are served, each made when it is asked for; none for a headless Service and for an ExternalName. */
 export function* servicePorts(
   service: Service,
-  { externalIPs }: { readonly externalIPs: boolean },
+  {
+    externalIPs,
+    families,
+  }: { readonly externalIPs: boolean; readonly families: readonly Family[] },
 ): Generator<ServicePort> {
   if (service.type === 'ExternalName') return;
   const served = externalIPs ? service : { ...service, externalIPs: [] };
@@ -56,9 +59,13 @@ export function dependsOnNodeAddresses({ ports, externalIPs, loadBalancerIPs }: 
   return ports.some(({ nodePort }) => nodePort !== 0);
 }
 
-/** Whether what a Service wants depends on the addresses that the Node object has: its source ranges are compared with them. */
-export function dependsOnNodeIPs({ loadBalancerIPs, sourceRanges }: Service): boolean {
-  return loadBalancerIPs.length > 0 && sourceRanges.length > 0;
+/**
+ * Whether what a Service wants depends on the addresses that the Node object has: its source ranges are compared with them, and node
+ * ports may be served on them alone.
+ */
+export function dependsOnNodeIPs({ ports, loadBalancerIPs, sourceRanges }: Service): boolean {
+  if (loadBalancerIPs.length > 0 && sourceRanges.length > 0) return true;
+  return ports.some(({ nodePort }) => nodePort !== 0);
 }
 
 /** The port at which load balancers ask for a Service's health; 0 unless it is of type LoadBalancer with `externalTrafficPolicy: Local`. */

@@ -2,7 +2,7 @@ import type { Family } from '../../ip/address.ts';
 import type { Entry, SetHeader } from '../../ipset/ipset.ts';
 
 /**
- * The ip sets of IPVS mode. Names, types and comments are an interface: other programs, and an upstream
+ * The ip sets of IPVS mode, upstream's first. Names, types and comments are an interface: other programs, and an upstream
  * kube-proxy that is rolled back to, match on them. The comment stands in rules; it is not stored in the set.
  */
 const table = {
@@ -95,6 +95,8 @@ const table = {
     type: 'hash:ip',
     comment: 'Addresses on the ipvs interface',
   },
+  /** Ours: front ends with `externalTrafficPolicy: Local` whose real servers are elsewhere, as this node has no endpoint. No comment. */
+  noLocal: { name: 'KUBE-IPVS-NO-LOCAL', type: 'hash:ip,port', comment: '' },
 } as const satisfies Record<
   string,
   { readonly name: string; readonly type: Entry['type']; readonly comment: string }
@@ -171,6 +173,7 @@ export type EntryEffect = 'allow' | 'deny' | 'exempt';
 
 const effects: { readonly [Id in SetId]?: EntryEffect } = {
   ipvsIps: 'deny',
+  noLocal: 'deny',
   loadBalancerFw: 'deny',
   loadBalancerSourceIp: 'exempt',
   loadBalancerSourceCidr: 'exempt',

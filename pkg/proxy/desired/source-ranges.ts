@@ -11,7 +11,7 @@ import type { SetId } from './sets.ts';
  */
 export function sourceRangeEntries(
   port: ServicePort,
-  { address: ip, nodeAddress }: { address: IpAddress; nodeAddress: IpAddress | undefined },
+  { address: ip, nodeAddress }: { address: IpAddress; nodeAddress: IpAddress },
 ): readonly SetEntry[] {
   const { sourceRanges, protocol, family } = port;
   if (sourceRanges.length === 0) return [];
@@ -21,7 +21,7 @@ export function sourceRangeEntries(
     family,
     entry: { type: 'hash:ip,port,net', ...place, net },
   }));
-  if (nodeAddress !== undefined && sourceRanges.some((range) => contains(range, nodeAddress)))
+  if (sourceRanges.some((range) => contains(range, nodeAddress)))
     entries.push({
       set: 'loadBalancerSourceIp',
       family,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { endpoint, service, servicePort } from '../../../test/support/objects.ts';
+import { families } from '../../ip/address.ts';
 import type { Service } from '../../kube/types.ts';
 import { servicePorts } from './service.ts';
 import { chooseEndpoints, EndpointCounts, isSelected, type Selector } from './topology.ts';
@@ -18,7 +19,7 @@ function choose(
   endpoints: readonly ReturnType<typeof endpoint>[],
   zone = 'zone-a',
 ) {
-  const [port] = servicePorts(service(over), { externalIPs: true });
+  const [port] = servicePorts(service(over), { externalIPs: true, families });
   if (port === undefined) throw new Error('the Service has no port');
   const node = { nodeName: 'here', zone };
   const counts = new EndpointCounts();

@@ -89,6 +89,11 @@ export function chooseEndpoints(
   };
 }
 
+/** Whether only endpoints of this node are meant, if any. */
+export function isAboutLocal(selector: Selector): boolean {
+  return selector === 'none' || selector === 'localReady' || selector === 'localTerminating';
+}
+
 /** Whether an endpoint is among those that are meant. */
 export function isSelected(selector: Selector, endpoint: Endpoint, node: NodeTopology): boolean {
   switch (selector) {

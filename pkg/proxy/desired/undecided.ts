@@ -89,6 +89,10 @@ class CompletedRealServers implements RealServers {
     return this.#wanted.capacity + this.#staying.size;
   }
 
+  get isFallback(): boolean {
+    return this.#wanted.isFallback;
+  }
+
   get(id: RealServerId): WantedRealServer | undefined {
     return this.#wanted.get(id) ?? this.#staying.get(id);
   }

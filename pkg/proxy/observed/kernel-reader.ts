@@ -36,7 +36,7 @@ export interface AuditContext {
   /** What is wanted is asked for, and not changed. */
   readonly ledger: Pick<
     Ledger,
-    'claim' | 'addresses' | 'entries' | 'entryCount' | 'virtualServers'
+    'claim' | 'addresses' | 'entries' | 'entryCount' | 'virtualServers' | 'wantsAddress'
   >;
   readonly families: readonly Family[];
   /** Networks whose virtual servers are somebody else's unless a Service wants them. */
@@ -79,12 +79,17 @@ async function* steps(context: AuditContext): AsyncGenerator<AuditStep, void, vo
   for await (const read of readServers(context)) yield { keys: read };
 }
 
-/** Reads the device and every address. Node addresses leave out loopback and IPv6 link-local ones. */
+/** Reads the device and every address. Those of the device that are not as they are wanted, as all of IPv6 after it was turned off and on. */
 export async function readAddresses(context: AuditContext, token: MutexToken): Promise<Keys> {
   token.check();
-  return await readAll(context);
+  const wrong = new Keys();
+  const { mirror, ledger } = context;
+  for (const address of (await readAll(context)).addresses)
+    if (mirror.hasAddress(address) !== ledger.wantsAddress(address)) wrong.addAddress(address);
+  return wrong;
 }
 
+/** Node addresses leave out loopback and IPv6 link-local ones. */
 async function readAll({ links, mirror, ledger }: AuditContext): Promise<Keys> {
   const keys = new Keys();
   for (const address of mirror.bound) keys.addAddress(address);

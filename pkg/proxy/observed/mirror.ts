@@ -34,6 +34,8 @@ export interface RuleStatus {
   readonly written: RuleContent | undefined;
   /** What they are being made for; `undefined` if nothing is to be written. */
   readonly requested: RuleContent | undefined;
+  /** What is being written right now; `undefined` between two writes. */
+  readonly writing?: RuleContent | undefined;
   /** The last attempt failed: nothing waits for the rules. */
   readonly isFailing: boolean;
 }

@@ -24,6 +24,7 @@ const serverSets: readonly SetId[] = [
   'loadBalancerLocal',
   'nodePortSctp',
   'nodePortLocalSctp',
+  'noLocal',
 ];
 
 /** The sets that name node ports of a protocol by number alone. */

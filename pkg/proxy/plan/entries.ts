@@ -1,6 +1,6 @@
 import { families } from '../../ip/address.ts';
 import { type EntryEffect, entryEffect, setHeader, setIds, setName } from '../desired/sets.ts';
-import type { PlanInput, PlannedServer } from './input.ts';
+import type { PlanInput, PlannedMark, PlannedServer } from './input.ts';
 import type { Phases } from './phases.ts';
 
 /** The device and the sets: all of them, always, as some rules refer to sets that are empty. */
@@ -44,10 +44,22 @@ export function planEntries({ entries }: PlanInput, phases: Phases): void {
  * as ours: one that stands without could not be told from somebody else's after a restart.
  */
 export function planMarks({ marks }: PlannedServer, phases: Phases): boolean {
-  for (const { set: id, family, entry, isHeld, isPlanned } of marks) {
-    if (isHeld === true || isPlanned) continue;
-    const set = setName(id, family);
-    phases.add(entryPhases[entryEffect(id)][0], { kind: 'addEntry', set, entry });
-  }
+  for (const mark of marks) planMark(mark, phases);
   return marks.some(({ isHeld }) => isHeld === true);
+}
+
+/** Plans the entry that keeps strangers away, if it lacks and is not planned anyway. True if none is needed, or the kernel holds it. */
+export function planDenial({ denial }: PlannedServer, phases: Phases): boolean {
+  if (denial === undefined) return true;
+  planMark(denial, phases);
+  return denial.isHeld === true;
+}
+
+function planMark(
+  { set: id, family, entry, isHeld, isPlanned }: PlannedMark,
+  phases: Phases,
+): void {
+  if (isHeld === true || isPlanned) return;
+  const set = setName(id, family);
+  phases.add(entryPhases[entryEffect(id)][0], { kind: 'addEntry', set, entry });
 }

@@ -57,6 +57,8 @@ export interface PlannedServer {
   readonly isAddressHeld: Known;
   /** The entries of a front end whose virtual server is not held. */
   readonly marks: readonly PlannedMark[];
+  /** The entry without which its real servers must not stand, as they are elsewhere in place of local ones; `undefined` if they are not. */
+  readonly denial: PlannedMark | undefined;
   readonly realServers: readonly PlannedRealServer[];
 }
 
@@ -66,6 +68,8 @@ export interface PlannedRules {
   /** What they should be for; the same object as long as it is the same. */
   readonly needed: RuleContent;
   readonly status: RuleStatus | undefined;
+  /** The sets, of those whose entries deny or exempt from that, of which the kernel holds entries. */
+  readonly denying: ReadonlySet<SetId>;
 }
 
 /** What a plan is made from: values, taken at one moment. What is not named is taken as right. */

@@ -1,19 +1,19 @@
 import { familyOf, type IpAddress } from '../../ip/address.ts';
 import type { VirtualServer, VirtualServerId } from '../../ipvs/ipvs.ts';
 import { Keys } from '../desired/keys.ts';
-import { planEntries, planMarks, planShared } from './entries.ts';
+import { planDenial, planEntries, planMarks, planShared } from './entries.ts';
 import type { PlanInput, PlannedServer } from './input.ts';
 import type { Operation } from './operation.ts';
 import { Phases } from './phases.ts';
 import { planServer } from './real-servers.ts';
-import { hasNoRules, planRules, waitsForRules } from './rules.ts';
+import { hasNoRules, planRules, waitsForDenial, waitsForRules } from './rules.ts';
 
 /** Operations in their order, and what cannot be planned yet. */
 export interface Plan {
   readonly operations: readonly Operation[];
-  /** New virtual servers, and their addresses, whose rules are not written yet: to be planned again when they are. */
+  /** Virtual servers, and their addresses, that must not stand, or change, before rules are written: to be planned again when they are. */
   readonly waiting: Keys;
-  /** New virtual servers, and their addresses, that no entry tells as ours yet: to be planned again after the operations. */
+  /** Virtual servers, and their addresses, that need an entry which is not held yet: to be planned again after the operations. */
   readonly unmarked: Keys;
 }
 
@@ -58,9 +58,15 @@ function planServers(input: PlanInput, planned: Planned): void {
       continue;
     }
     const { virtualServer } = frontEnd;
-    if (held !== undefined) standing.push({ virtualServer, server });
-    else if (waitsForRules(server, input)) postpone(server, waiting);
-    else if (planMarks(server, phases)) standing.push({ virtualServer, server });
+    const isWaiting =
+      waitsForDenial(server, input) || (held === undefined && waitsForRules(server, input));
+    if (isWaiting) {
+      postpone(server, waiting);
+      continue;
+    }
+    const isDenied = planDenial(server, phases);
+    const isMarked = held !== undefined || planMarks(server, phases);
+    if (isDenied && isMarked) standing.push({ virtualServer, server });
     else postpone(server, unmarked);
   }
   // One Service's servers stay together.

@@ -5,6 +5,7 @@ import {
   entriesOf,
   needed,
   otherVip,
+  realServer,
   right,
   rules,
   server,
@@ -15,7 +16,8 @@ import {
 } from '../../../test/support/plan-input.ts';
 import { noOptions } from '../../kube/annotations.ts';
 import type { SetEntry } from '../desired/footprint.ts';
-import type { PlanInput } from './input.ts';
+import { noLocalEntry } from '../desired/no-local.ts';
+import type { PlanInput, PlannedMark } from './input.ts';
 import { printOperation } from './operation.ts';
 import { plan } from './plan.ts';
 
@@ -48,6 +50,18 @@ describe('what cannot be planned yet', () => {
         },
       }),
     );
+
+  const standing = { isHeld: true, isPlanned: false } as const;
+  const denied = (over: Partial<PlannedMark>) =>
+    withServers(
+      server({
+        denial: { ...noLocalEntry(virtualServer()), ...standing, ...over },
+        realServers: [realServer({ wanted: {} })],
+      }),
+    );
+  const withDenial = contentOf('clusterIp', 'ipvsIps', 'noLocal');
+  const allRules = rules({ written: withDenial }, { needed: withDenial });
+  const added = '+rs 172.30.0.1:80/TCP 10.0.0.1:8080 weight 1';
 
   interface Later {
     readonly operations: readonly string[];
@@ -125,6 +139,41 @@ describe('what cannot be planned yet', () => {
       'its entries are not planned twice',
       withServers(server({ ...isNew, marks: planned })),
       { operations: [], waiting: 0, unmarked: 2 },
+    ],
+    [
+      'real servers elsewhere wait for the entry that keeps strangers away',
+      { ...denied({ isHeld: false }), rules: allRules },
+      {
+        operations: ['+entry KUBE-IPVS-NO-LOCAL 172.30.0.1,tcp:80'],
+        waiting: 0,
+        unmarked: 2,
+      },
+    ],
+    [
+      'and for its rule',
+      { ...denied({}), rules: rules({ requested: withDenial }, { needed: withDenial }) },
+      { operations: [], waiting: 2, unmarked: 0 },
+    ],
+    [
+      'and for the end of a write that takes its rule out',
+      {
+        ...denied({}),
+        rules: rules({ written: withDenial, writing: needed }, { needed: withDenial }),
+      },
+      { operations: [], waiting: 2, unmarked: 0 },
+    ],
+    [
+      'for no rule that cannot be written',
+      {
+        ...denied({}),
+        rules: rules({ requested: withDenial, isFailing: true }, { needed: withDenial }),
+      },
+      { operations: [added], waiting: 0, unmarked: 0 },
+    ],
+    [
+      'with both they stand',
+      { ...denied({}), rules: allRules },
+      { operations: [added], waiting: 0, unmarked: 0 },
     ],
     [
       'an address waits for rules of its own virtual server',

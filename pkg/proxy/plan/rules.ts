@@ -8,12 +8,14 @@ import type { Phases } from './phases.ts';
 
 /** Rules for what is new come before the virtual servers, those for what is gone go at the end. */
 export function planRules({ rules }: PlanInput, phases: Phases): void {
-  for (const { family, needed, status } of rules) {
+  for (const { family, needed, status, denying } of rules) {
     const coming = status?.requested ?? status?.written;
     if (coming !== undefined && isSameContent(needed, coming)) continue;
-    const grown = bothContents(needed, coming ?? noRuleContent);
+    // After a start it is not known what stands. What may keep somebody out does so until there are no more entries.
+    const grown = bothContents(needed, coming ?? { ...noRuleContent, nonEmpty: denying });
     if (coming === undefined || !isSameContent(grown, coming))
       phases.add('growRules', { kind: 'setRules', family, content: grown });
+    if (coming === undefined) continue;
     if (!isSameContent(needed, grown))
       phases.add('shrinkRules', { kind: 'setRules', family, content: needed });
   }
@@ -26,10 +28,27 @@ export function planRules({ rules }: PlanInput, phases: Phases): void {
 export function waitsForRules({ key, frontEnd }: PlannedServer, input: PlanInput): boolean {
   if (frontEnd === undefined) return false;
   const { virtualServer, entries } = frontEnd;
-  const { written, isFailing = false } = statusFor(virtualServer.address, input) ?? {};
-  if (isClosedToNode(entries) && written?.closedToNode.has(key) !== true) return true;
-  const isMissing = ({ set }: SetEntry) => written?.nonEmpty.has(set) !== true;
-  return entries.some((some) => isMissing(some) && (!isFailing || some.set === 'loadBalancerFw'));
+  const status = statusFor(virtualServer.address, input);
+  if (isClosedToNode(entries) && status?.written?.closedToNode.has(key) !== true) return true;
+  const isNeeded = ({ set }: SetEntry) => status?.isFailing !== true || set === 'loadBalancerFw';
+  return entries.some((some) => isNeeded(some) && !hasRulesOf(some, status));
+}
+
+/**
+ * Whether the rule that keeps strangers from real servers elsewhere is still to be written. As long as it is, the real servers stay as they
+ * are. Where it cannot be written, nothing waits for it.
+ */
+export function waitsForDenial({ frontEnd, denial }: PlannedServer, input: PlanInput): boolean {
+  if (frontEnd === undefined || denial === undefined) return false;
+  const status = statusFor(frontEnd.virtualServer.address, input);
+  return status?.isFailing !== true && !hasRulesOf(denial, status);
+}
+
+/** Whether the rules of an entry's set are written, and no write that is under way or asked for takes them out. */
+function hasRulesOf({ set }: SetEntry, status: RuleStatus | undefined): boolean {
+  if (status?.written === undefined) return false;
+  const { written, writing = written, requested = written } = status;
+  return [written, writing, requested].every(({ nonEmpty }) => nonEmpty.has(set));
 }
 
 /** Whether none of the rules for an address are known to stand, and they are on their way. */

@@ -1,4 +1,5 @@
 import type { Change } from '../../../pkg/kube/types.ts';
+import type { ProxierSettings } from '../../../pkg/proxy/options.ts';
 import type { Reporter } from '../../../pkg/proxy/reporter.ts';
 import { FakeResetter } from '../../../pkg/reset/fake.ts';
 import { seconds } from '../../../pkg/runner/clock.ts';
@@ -26,6 +27,7 @@ export class FaultyNode {
   /** As IPVS mode needs them, until somebody changes them. */
   readonly sysctl = new FakeSysctl({ values: preparedSettings });
   readonly #faults: NodeFaults;
+  readonly #settings: Partial<ProxierSettings>;
   readonly #resetter = new FakeResetter();
   #life: Life;
 
@@ -34,10 +36,16 @@ export class FaultyNode {
     {
       kernel = new FakeKernel({ remembersDeleted: true }),
       isLogLimited = true,
-    }: { kernel?: FakeKernel; isLogLimited?: boolean } = {},
+      settings = {},
+    }: {
+      kernel?: FakeKernel;
+      isLogLimited?: boolean;
+      settings?: Partial<ProxierSettings>;
+    } = {},
   ) {
     this.kernel = kernel;
     this.#faults = faults;
+    this.#settings = settings;
     this.watch = new LogWatch(this.clock, { breaks: faults.strikes, isLimited: isLogLimited });
     this.#life = this.#start();
   }
@@ -45,6 +53,11 @@ export class FaultyNode {
   /** The proxier that runs now. */
   get stand(): Stand {
     return this.#life.stand;
+  }
+
+  /** What the proxier that runs now told others. */
+  get reports(): Reports {
+    return this.#life.reports;
   }
 
   /** Whether the proxier that runs now has ended its first sync. */
@@ -97,6 +110,7 @@ export class FaultyNode {
         this.#mayThrow('what a Service asks for');
         return { drainTimeout: undefined, problems: [] };
       },
+      ...this.#settings,
     });
     return Object.assign(life, { stand, reports });
   }

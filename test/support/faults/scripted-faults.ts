@@ -1,3 +1,4 @@
+import type { ProxierSettings } from '../../../pkg/proxy/options.ts';
 import type { Fault, FaultSource, KernelCall } from './fault.ts';
 import { FaultyNode } from './faulty-node.ts';
 
@@ -21,9 +22,11 @@ export class ScriptedFaults {
 }
 
 /** A node whose kernel fails as a test says, after its first sync. */
-export async function scriptedNode(): Promise<{ node: FaultyNode; faults: ScriptedFaults }> {
+export async function scriptedNode(
+  settings: Partial<ProxierSettings> = {},
+): Promise<{ node: FaultyNode; faults: ScriptedFaults }> {
   const faults = new ScriptedFaults();
-  const node = new FaultyNode({ draw: faults.draw, strikes: () => false });
+  const node = new FaultyNode({ draw: faults.draw, strikes: () => false }, { settings });
   await node.stand.sync();
   return { node, faults };
 }

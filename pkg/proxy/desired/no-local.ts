@@ -1,0 +1,42 @@
+import { familyOf } from '../../ip/address.ts';
+import { type VirtualServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
+import type { Claims } from './claims.ts';
+import { type CountedObjects, nobody } from './counted-objects.ts';
+import type { SetEntry } from './footprint.ts';
+import type { Keys } from './keys.ts';
+
+/** The entry that keeps strangers away from the real servers of a virtual server while those are on other nodes. */
+export function noLocalEntry({ address: ip, protocol, port }: VirtualServerId): SetEntry {
+  const entry = { type: 'hash:ip,port', ip, protocol, port } as const;
+  return { set: 'noLocal', family: familyOf(ip), entry };
+}
+
+/**
+ * The entries of `KUBE-IPVS-NO-LOCAL`: one for each virtual server with `externalTrafficPolicy: Local` whose real servers are on other
+ * nodes, as this node has no endpoint. Only the Service that holds the virtual server decides.
+ */
+export class NoLocalEntries {
+  /** Who wants one, by virtual server key. */
+  readonly #owners = new Map<string, string>();
+  readonly #claims: Claims;
+  readonly #counted: CountedObjects;
+
+  constructor(claims: Claims, counted: CountedObjects) {
+    this.#claims = claims;
+    this.#counted = counted;
+  }
+
+  /** Takes in who holds a virtual server now and which real servers it has. What that touches, added to `touched`. */
+  update(virtualServer: VirtualServerId, touched: Keys): void {
+    const key = virtualServerKey(virtualServer);
+    const holder = this.#claims.holder(key);
+    const before = this.#owners.get(key) ?? nobody;
+    const after = holder?.frontEnd.realServers.isFallback === true ? holder.owner.key : nobody;
+    if (before === after) return;
+    const entry = noLocalEntry(virtualServer);
+    if (after !== nobody) this.#counted.countEntry(entry, { by: 1, owner: after, touched });
+    if (before !== nobody) this.#counted.countEntry(entry, { by: -1, owner: before, touched });
+    if (after === nobody) this.#owners.delete(key);
+    else this.#owners.set(key, after);
+  }
+}
