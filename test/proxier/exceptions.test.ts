@@ -122,7 +122,7 @@ const methods = Object.entries(recordingReporter()).flatMap(([name, value]) =>
 );
 
 /**
- * Changes that call every method of a reporter: a conflict, an annotation that nobody understands, a drain, drift. What the kernel
+ * Changes that call every method of a reporter: a conflict, an annotation that nobody understands, an address that is not honoured, a drain, drift. What the kernel
  * holds after each.
  */
 async function live(stand: Stand): Promise<readonly string[]> {
@@ -136,6 +136,8 @@ async function live(stand: Stand): Promise<readonly string[]> {
     type: 'LoadBalancer',
     externalTrafficPolicy: 'Local',
     healthCheckNodePort: 32_000,
+    // Of a family in which it has no cluster IP: that is not honoured.
+    loadBalancerIPs: [ip('2001:db8:203:113::80')],
   } as const;
   stand.tell(...web('a', 1, nodePort), ...web('rival', 1), ...web('asked', 9, asked));
   await stand.sync();
