@@ -46,10 +46,8 @@ export function printPrefix({ address, length }: Prefix): string {
 
 /** Whether an address lies in a network; never true across families. */
 export function contains(network: Prefix, address: IpAddress): boolean {
-  return (
-    familyOf(network.address) === familyOf(address) &&
-    prefix(address, network.length).address === network.address
-  );
+  if (familyOf(network.address) !== familyOf(address)) return false;
+  return network.length === 0 || prefix(address, network.length).address === network.address;
 }
 
 /** The two halves of a network. Throws for one that is a single address. */
