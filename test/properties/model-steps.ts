@@ -213,11 +213,15 @@ export class ModelWorld {
     else this.#node = change.object;
   }
 
-  /** Changes that delete every object that there is. */
-  deletions(): readonly Change[] {
-    return [
+  /** Steps that delete every Service and slice, and take the roaming addresses from the node. */
+  undoing(): readonly Step[] {
+    const changes = [
       ...[...this.#services.values()].map((object) => deletion('Service', object)),
       ...[...this.#slices.values()].map((object) => deletion('EndpointSlice', object)),
+    ];
+    return [
+      ...changes.map((change): Step => ({ kind: 'change', change })),
+      ...roaming.map((address): Step => ({ kind: 'nodeAddress', address, isPresent: false })),
     ];
   }
 
