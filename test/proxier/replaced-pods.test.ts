@@ -3,7 +3,7 @@ import { minutes, seconds } from '../../pkg/runner/clock.ts';
 import {
   connect,
   one,
-  stands,
+  restartDraining,
   start,
   stopStands,
   terminating,
@@ -11,8 +11,8 @@ import {
   web,
   weight,
 } from '../support/draining.ts';
-import { service, slice } from '../support/objects.ts';
-import { FakeKernel, Stand, setService, setSlice } from '../support/proxier.ts';
+import { slice } from '../support/objects.ts';
+import { FakeKernel, setSlice } from '../support/proxier.ts';
 
 afterEach(stopStands);
 
@@ -127,16 +127,7 @@ describe('an address that another pod takes over, at any moment', () => {
   });
 
   test("after a restart: the drain that was found is known as the old pod's", async () => {
-    const first = await start();
-    connect(first);
-    first.tell(setSlice(slice([one, terminating])));
-    await first.settle(seconds(10));
-    await first.stop();
-    const second = new Stand({ kernel: first.kernel, clock: first.clock });
-    stands.push(second);
-    second.tell(setService(service()), setSlice(slice([one, terminating])));
-    await second.sync();
-    await second.settle(minutes(2));
+    const second = await restartDraining();
     expect(await weight(second)).toBe(0);
     second.tell(setSlice(slice([one, successor])));
     await second.settle(49);

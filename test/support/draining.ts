@@ -1,5 +1,6 @@
 import type { RealServerId, VirtualServerId } from '../../pkg/ipvs/ipvs.ts';
-import { minutes } from '../../pkg/runner/clock.ts';
+import type { Change } from '../../pkg/kube/types.ts';
+import { minutes, seconds } from '../../pkg/runner/clock.ts';
 import { ip } from './addresses.ts';
 import { endpoint, service, slice } from './objects.ts';
 import { Stand, setService, setSlice } from './proxier.ts';
@@ -48,6 +49,28 @@ export async function start(
   );
   await stand.sync();
   return stand;
+}
+
+/** Ends a proxier and starts another one on its kernel, which is told some objects. */
+export async function restart(first: Stand, ...changes: readonly Change[]): Promise<Stand> {
+  await first.stop();
+  const second = new Stand({ kernel: first.kernel, clock: first.clock });
+  stands.push(second);
+  second.tell(...changes);
+  await second.sync();
+  return second;
+}
+
+/** A proxier in which {@link two} drained when it was restarted, two minutes ago. */
+export async function restartDraining(): Promise<Stand> {
+  const first = await start();
+  connect(first);
+  first.tell(setSlice(slice([one, terminating])));
+  await first.settle(seconds(10));
+  const objects = [setService(service()), setSlice(slice([one, terminating]))];
+  const second = await restart(first, ...objects);
+  await second.settle(minutes(2));
+  return second;
 }
 
 /** {@link two} gets connections. */

@@ -1,4 +1,4 @@
-import { type Family, familyOf } from '../../pkg/ip/address.ts';
+import { type Family, families, familyOf } from '../../pkg/ip/address.ts';
 import type {
   Endpoint,
   EndpointSlice,
@@ -7,6 +7,7 @@ import type {
   ServicePortSpec,
 } from '../../pkg/kube/types.ts';
 import type { Owner } from '../../pkg/proxy/desired/claims.ts';
+import type { NodeContext } from '../../pkg/proxy/desired/footprint.ts';
 import type { ServingEndpoints } from '../../pkg/proxy/desired/udp-front-end.ts';
 import { ip } from './addresses.ts';
 
@@ -88,6 +89,18 @@ export function node(over: Partial<Node> = {}): Node {
     ...over,
   };
 }
+
+/** The node `here` as footprints see it, without addresses of its own. */
+export const nodeContext: NodeContext = {
+  nodeName: 'here',
+  zone: '',
+  scheduler: 'rr',
+  families,
+  nodePortAddresses: [],
+  nodeAddresses: new Set(),
+  externalIPs: true,
+  nodeIPs: [],
+};
 
 /** Endpoints that serve on a port, by their addresses. */
 export function serving(addresses: readonly string[], port = 5353): ServingEndpoints {

@@ -1,7 +1,13 @@
 import { expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
-import { endpoint, owner, service, servicePort, slice } from '../../../test/support/objects.ts';
-import { families } from '../../ip/address.ts';
+import {
+  endpoint,
+  nodeContext as node,
+  owner,
+  service,
+  servicePort,
+  slice,
+} from '../../../test/support/objects.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import { footprint } from '../desired/footprints.ts';
@@ -9,17 +15,6 @@ import { Keys } from '../desired/keys.ts';
 import { Ledger } from '../desired/ledger.ts';
 import { Mirror } from '../observed/mirror.ts';
 import { planParts, singleParts } from './key-parts.ts';
-
-const node = {
-  nodeName: 'here',
-  zone: '',
-  scheduler: 'rr',
-  families,
-  nodePortAddresses: [],
-  nodeAddresses: new Set<never>(),
-  externalIPs: true,
-  nodeIPs: [],
-};
 
 /** What a Service with so many ports and endpoints touches. */
 function touchedBy(size: { ports: number; endpoints: number }): { ledger: Ledger; keys: Keys } {

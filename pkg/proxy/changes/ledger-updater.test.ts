@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
-import { endpoint, service, servicePort, slice } from '../../../test/support/objects.ts';
+import {
+  endpoint,
+  nodeContext as node,
+  service,
+  servicePort,
+  slice,
+} from '../../../test/support/objects.ts';
 import { recordingReporter, setService, setSlice } from '../../../test/support/proxier.ts';
 import { families } from '../../ip/address.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
@@ -13,17 +19,6 @@ import { Ledger } from '../desired/ledger.ts';
 import { guarded } from '../guarded-reporter.ts';
 import { LedgerUpdater, type LedgerUpdaterOptions } from './ledger-updater.ts';
 import { Store } from './store.ts';
-
-const node = {
-  nodeName: 'here',
-  zone: '',
-  scheduler: 'rr',
-  families,
-  nodePortAddresses: [],
-  nodeAddresses: new Set<never>(),
-  externalIPs: true,
-  nodeIPs: [],
-};
 
 /** Throws for one Service as long as it is told to. */
 class FaultyStore extends Store {

@@ -1,23 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
-import { endpoint, owner, service, servicePort, slice } from '../../../test/support/objects.ts';
-import { families } from '../../ip/address.ts';
+import {
+  endpoint,
+  nodeContext as node,
+  owner,
+  service,
+  servicePort,
+  slice,
+} from '../../../test/support/objects.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { Service } from '../../kube/types.ts';
 import { footprint } from './footprints.ts';
 import { Ledger } from './ledger.ts';
 import { noRealServers } from './real-servers.ts';
 
-const node = {
-  nodeName: 'here',
-  zone: '',
-  scheduler: 'rr',
-  families,
-  nodePortAddresses: [],
-  nodeAddresses: new Set<never>(),
-  externalIPs: true,
-  nodeIPs: [],
-};
 const web = virtualServerKey({ address: ip('172.30.0.1'), protocol: 'TCP', port: 80 });
 
 function want(over: Partial<Service> = {}, realServer = '10.0.0.1') {

@@ -1,24 +1,14 @@
 import { type Family, familyOf, type IpAddress } from '../../ip/address.ts';
-import { type Prefix, prefixFamily } from '../../ip/prefix.ts';
-import type { Protocol } from '../../ip/protocol.ts';
-import type { ObjectName, Service } from '../../kube/types.ts';
+import { prefixFamily } from '../../ip/prefix.ts';
+import type { ObjectName, Service, ServicePortSpec } from '../../kube/types.ts';
 
-/** One port of a Service in one family: the unit that endpoints are matched with. */
-export interface ServicePort {
+/** One port of a Service in one family: the unit that endpoints are matched with. Its addresses are those of that family. */
+export interface ServicePort
+  extends ServicePortSpec,
+    Pick<Service, 'externalIPs' | 'loadBalancerIPs' | 'sourceRanges' | 'affinitySeconds'> {
   readonly service: ObjectName;
   readonly family: Family;
-  /** '' for an unnamed port. */
-  readonly name: string;
-  readonly protocol: Protocol;
   readonly clusterIP: IpAddress;
-  readonly port: number;
-  /** 0 for none. */
-  readonly nodePort: number;
-  readonly externalIPs: readonly IpAddress[];
-  readonly loadBalancerIPs: readonly IpAddress[];
-  readonly sourceRanges: readonly Prefix[];
-  /** 0 for no session affinity. */
-  readonly affinitySeconds: number;
   /** `externalTrafficPolicy: Local`, which counts for the types NodePort and LoadBalancer only. */
   readonly isExternalPolicyLocal: boolean;
   readonly isInternalPolicyLocal: boolean;

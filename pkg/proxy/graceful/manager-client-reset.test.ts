@@ -67,6 +67,19 @@ async function start({
   return { stand, conntrack, connections, ipvs, resetter, skipped, challenged };
 }
 
+/** The second endpoint dies, and is back when the dump that looks for its clients has ended. */
+async function loseForTheTimeOfADump(stand: Stand): Promise<void> {
+  const { conntrack } = stand.kernel;
+  const dump = conntrack.dump.bind(conntrack);
+  conntrack.dump = async (filter, onFlow) => {
+    await dump(filter, onFlow);
+    stand.tell(setSlice(slice([one, two])));
+    await stand.clock.advance(0);
+  };
+  await lose(stand);
+  await stand.settle(seconds(5));
+}
+
 async function weight({ kernel }: Stand): Promise<number | undefined> {
   return (await kernel.ipvs.realServers(web)).find(({ address }) => address === two.address)
     ?.weight;
@@ -143,16 +156,8 @@ describe('a server whose pod is gone', () => {
   });
 
   test('and that comes back before it is deleted keeps its client', async () => {
-    const { stand, conntrack, challenged } = await start();
-    const dump = conntrack.dump.bind(conntrack);
-    conntrack.dump = async (filter, onFlow) => {
-      await dump(filter, onFlow);
-      stand.tell(setSlice(slice([one, two])));
-      await new Promise((resolve) => setImmediate(resolve));
-      await stand.clock.advance(0);
-    };
-    await lose(stand);
-    await stand.settle(seconds(5));
+    const { stand, challenged } = await start();
+    await loseForTheTimeOfADump(stand);
     expect([await isThere(stand), stand.reports.drains, challenged()]).toEqual([
       true,
       ['wanted'],
@@ -324,16 +329,8 @@ describe('where IPVS keeps the connections of a deleted server', () => {
   });
 
   test('those of one that is wanted again meanwhile are left alone', async () => {
-    const { stand, conntrack, resetter } = await startWithEntries();
-    const dump = conntrack.dump.bind(conntrack);
-    conntrack.dump = async (filter, onFlow) => {
-      await dump(filter, onFlow);
-      stand.tell(setSlice(slice([one, two])));
-      await new Promise((resolve) => setImmediate(resolve));
-      await stand.clock.advance(0);
-    };
-    await lose(stand);
-    await stand.settle(seconds(5));
+    const { stand, resetter } = await startWithEntries();
+    await loseForTheTimeOfADump(stand);
     expect([await isThere(stand), stand.reports.drains, resetter.aborted]).toEqual([
       true,
       ['wanted'],

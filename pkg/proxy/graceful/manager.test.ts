@@ -5,6 +5,8 @@ import {
   dying,
   nodeWeb,
   one,
+  restart,
+  restartDraining,
   stands,
   start,
   stopStands,
@@ -360,16 +362,7 @@ describe('a virtual server that is no longer wanted', () => {
 
 describe('after a restart', () => {
   test('a drain ends when its pod is gone, and not before', async () => {
-    const first = await start();
-    connect(first);
-    first.tell(setSlice(slice([one, terminating])));
-    await first.settle(seconds(10));
-    await first.stop();
-    const second = new Stand({ kernel: first.kernel, clock: first.clock });
-    stands.push(second);
-    second.tell(setService(service()), setSlice(slice([one, terminating])));
-    await second.sync();
-    await second.settle(minutes(2));
+    const second = await restartDraining();
     second.tell(setSlice(slice([one])));
     await second.settle(499);
     expect(await weight(second)).toBe(0);
@@ -392,11 +385,7 @@ describe('after a restart', () => {
   test('one that no slice names is given half a minute', async () => {
     const first = await start();
     connect(first);
-    await first.stop();
-    const second = new Stand({ kernel: first.kernel, clock: first.clock });
-    stands.push(second);
-    second.tell(setService(service()), setSlice(slice([one])));
-    await second.sync();
+    const second = await restart(first, setService(service()), setSlice(slice([one])));
     await second.settle(seconds(29));
     expect(await weight(second)).toBe(0);
     await second.settle(seconds(2));
