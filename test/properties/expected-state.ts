@@ -30,6 +30,8 @@ interface Wish {
   readonly rank: number;
   readonly isBound: boolean;
   readonly servers: readonly Place[];
+  /** It should have endpoints of this node, and has those of others. */
+  readonly isFallback: boolean;
 }
 
 /** An endpoint and the port that its slice gives. */
@@ -122,8 +124,17 @@ function fitness({ ready, serving, terminating }: Endpoint): number {
 function wishesOf(port: Port, world: World): readonly Wish[] {
   const { service, protocol } = port;
   const isOnNode = (address: IpAddress) => world.nodeAddresses.includes(address);
-  const outside = { service, protocol, servers: servers(port, { world, isFromOutside: true }) };
-  const inside = { service, protocol, servers: servers(port, { world, isFromOutside: false }) };
+  const chosen = servers(port, { world, isFromOutside: true });
+  // Had there been one of this node, nobody else would have been chosen.
+  const isElsewhere = chosen.some(({ endpoint }) => endpoint.nodeName !== world.nodeName);
+  const isFallback = isExternalLocal(service) && isElsewhere;
+  const outside = { service, protocol, servers: chosen, isFallback };
+  const inside = {
+    service,
+    protocol,
+    servers: servers(port, { world, isFromOutside: false }),
+    isFallback: false,
+  };
   const ofVips = (addresses: readonly IpAddress[], rank: number) =>
     addresses.map((address): Wish => {
       return { ...outside, address, port: port.port, rank, isBound: !isOnNode(address) };
@@ -265,6 +276,9 @@ function* serverLines(wishes: readonly Wish[]): Generator<string> {
     const [winner] = rivals.toSorted(byPriority);
     if (winner === undefined) continue;
     yield `-A ${name} -s ${scheduling(winner.service)}`;
+    const { address, protocol } = winner;
+    if (winner.isFallback)
+      yield `add ${setName('IPVS-NO-LOCAL', familyOf(address))} ${address},${protocol.toLowerCase()}:${winner.port}`;
     for (const { endpoint, port } of winner.servers)
       yield `-a ${name} -r ${hostPort(endpoint.address, port)} -m -w 1`;
   }

@@ -33,21 +33,24 @@ test('the kernel holds what the objects alone say, whatever the way there', {
   timeout: 120_000,
 }, async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.tuple(aStep, pauses), { maxLength: 40 }), async (steps) => {
-      const stand = new Stand({ serviceOptionsOf });
-      const model = new ModelWorld(own);
-      await stand.sync();
-      for (const [step, pause] of steps) {
-        takeStep(stand, step);
-        model.take(step);
-        await stand.settle(pause);
-      }
-      await stand.settle(longEnough);
-      const held = stateOf(stand.kernel);
-      const expected = expectedState(model.world);
-      await stand.stop();
-      expect(held).toEqual(expected);
-    }),
-    { numRuns: 60 },
+    fc.asyncProperty(
+      fc.array(fc.tuple(aStep, pauses), { minLength: 15, maxLength: 40, size: 'max' }),
+      async (steps) => {
+        const stand = new Stand({ serviceOptionsOf });
+        const model = new ModelWorld(own);
+        await stand.sync();
+        for (const [step, pause] of steps) {
+          takeStep(stand, step);
+          model.take(step);
+          await stand.settle(pause);
+        }
+        await stand.settle(longEnough);
+        const held = stateOf(stand.kernel);
+        const expected = expectedState(model.world);
+        await stand.stop();
+        expect(held).toEqual(expected);
+      },
+    ),
+    { numRuns: 40 },
   );
 });
