@@ -1,7 +1,6 @@
 import type { RealServerId } from '../../ipvs/ipvs.ts';
 import type { PortEndpoints } from './endpoint.ts';
 import type { Policy, RealServers, WantedRealServer } from './real-servers.ts';
-import type { EndpointCounts } from './topology.ts';
 import type { ServingEndpoints } from './udp-front-end.ts';
 
 /** The endpoints of a service port, and what each policy makes of them. */
@@ -10,6 +9,13 @@ interface Chooser {
   isFallback(policy: Policy): boolean;
   allWanted(policy: Policy): readonly WantedRealServer[];
   wanted(id: RealServerId, policy: Policy): WantedRealServer | undefined;
+}
+
+/** The endpoints of a service port, as far as they decide who serves. */
+interface ServingSource {
+  /** Those among which are all that serve. */
+  readonly servingFrom: PortEndpoints | undefined;
+  readonly servingCount: number;
 }
 
 /** The real servers of a policy, as they are whenever it is asked. */
@@ -45,40 +51,26 @@ export class ChosenRealServers implements RealServers {
  */
 export class Serving implements ServingEndpoints {
   readonly source: object;
-  readonly #present: PortEndpoints;
-  readonly #vanished: PortEndpoints;
-  readonly #counts: EndpointCounts;
+  readonly #servers: ServingSource;
 
-  constructor({
-    source,
-    present,
-    vanished,
-    counts,
-  }: {
-    source: object;
-    present: PortEndpoints;
-    vanished: PortEndpoints;
-    counts: EndpointCounts;
-  }) {
-    this.source = source;
-    this.#present = present;
-    this.#vanished = vanished;
-    this.#counts = counts;
+  constructor(servers: ServingSource) {
+    this.source = servers;
+    this.#servers = servers;
   }
 
   get size(): number {
-    return this.#counts.serving > 0 ? this.#counts.serving : [...this].length;
+    return this.#servers.servingCount;
   }
 
   has(id: RealServerId): boolean {
-    return this.#endpoints.get(id)?.serving === true;
+    return this.#servers.servingFrom?.get(id)?.serving === true;
   }
 
-  *[Symbol.iterator](): Generator<RealServerId> {
-    for (const [id, { serving }] of this.#endpoints) if (serving) yield id;
-  }
-
-  get #endpoints(): PortEndpoints {
-    return this.#counts.serving > 0 ? this.#present : this.#vanished;
+  [Symbol.iterator](): Iterator<RealServerId> {
+    const all: RealServerId[] = [];
+    this.#servers.servingFrom?.forEach(({ serving }, id) => {
+      if (serving) all.push(id);
+    });
+    return all.values();
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { endpoint, slice } from '../../../test/support/objects.ts';
 import { realServerKey } from '../../ipvs/ipvs.ts';
-import type { EndpointSlice } from '../../kube/types.ts';
+import type { Endpoint, EndpointSlice } from '../../kube/types.ts';
 import type { PortEndpoints } from './endpoint.ts';
 import { SliceIndex } from './slice-index.ts';
 import { isLocal } from './topology.ts';
@@ -18,11 +18,11 @@ function indexOf(slices: readonly EndpointSlice[], node = here): PortEndpoints {
 }
 
 function endpointsOf(slices: readonly EndpointSlice[], node = here) {
-  return [...indexOf(slices, node)].map(([id, endpoint]) => ({
-    ...endpoint,
-    key: realServerKey(id),
-    isLocal: isLocal(endpoint, node),
-  }));
+  const found: (Endpoint & { readonly key: string; readonly isLocal: boolean })[] = [];
+  indexOf(slices, node).forEach((endpoint, id) => {
+    found.push({ ...endpoint, key: realServerKey(id), isLocal: isLocal(endpoint, node) });
+  });
+  return found;
 }
 
 /** What steps give back at their end. */

@@ -1,117 +1,100 @@
 import type { RealServerId } from '../../ipvs/ipvs.ts';
 import type { Endpoint } from '../../kube/types.ts';
-import { RealServerMap } from './real-server-map.ts';
-import { isLocal, type NodeTopology } from './topology.ts';
+import { EndpointTable } from './endpoint-table.ts';
+import type { NodeTopology } from './topology.ts';
 
-/** Several endpoints with one address and port, of which the one that is most fit to serve counts. */
-class Rivals {
-  readonly all: Set<Endpoint>;
-  #best: Endpoint | undefined;
-
-  constructor(all: Iterable<Endpoint>) {
-    this.all = new Set(all);
-  }
-
-  forgetBest(): void {
-    this.#best = undefined;
-  }
-
-  /** Found when it is asked for, so that many that leave at once cost one search. */
-  best(node: NodeTopology): Endpoint | undefined {
-    if (this.#best !== undefined) return this.#best;
-    let best: Endpoint | undefined;
-    for (const one of this.all) if (best === undefined || isFitter(one, best, node)) best = one;
-    this.#best = best;
-    return best;
-  }
-}
+/** Up to so many endpoints are looked through one by one. */
+const few = 16;
 
 /**
  * The endpoints of one service port: one for each address and port, of several the one that is most fit to serve, in whichever
- * order they come. The records themselves are the slices' own.
+ * order they come. The records themselves are the slices' own. Few of them with one port number and an address each, as most ports
+ * have, are a list, which may be the slice's own; others are a table.
  */
 export class PortEndpoints {
   readonly #node: NodeTopology;
-  readonly #all = new RealServerMap<Endpoint | Rivals>();
-  /** How many there are, those that do not count included. */
-  size = 0;
+  /** The port number of those that are a list. */
+  #port = 0;
+  #list: readonly Endpoint[] = none;
+  #table: EndpointTable | undefined;
 
   constructor(node: NodeTopology) {
     this.#node = node;
   }
 
+  /** How many there are, those that do not count included. */
+  get size(): number {
+    return this.#table?.size ?? this.#list.length;
+  }
+
   /** The endpoint that counts at an address and port. */
   get(id: RealServerId): Endpoint | undefined {
-    return this.#best(this.#all.get(id));
+    if (this.#table !== undefined) return this.#table.get(id);
+    return id.port === this.#port ? this.#find(id) : undefined;
+  }
+
+  /** Takes all endpoints of a slice in at once, with the port number that it gives; false if they have to be added one by one. */
+  addAll(port: number, endpoints: readonly Endpoint[]): boolean {
+    if (this.size > 0 || endpoints.length > few || !haveOwnAddresses(endpoints)) return false;
+    this.#port = port;
+    this.#list = endpoints;
+    return true;
   }
 
   /** Takes a record in, with the port number that its slice gives; one that is there already is the same. */
   add(port: number, endpoint: Endpoint): void {
-    const ofPort = this.#all.at(port);
-    const present = ofPort.get(endpoint.address);
-    if (present === endpoint || (present instanceof Rivals && present.all.has(endpoint))) return;
-    this.size++;
-    if (present === undefined) ofPort.set(endpoint.address, endpoint);
-    else if (present instanceof Rivals) {
-      present.all.add(endpoint);
-      present.forgetBest();
-    } else ofPort.set(endpoint.address, new Rivals([present, endpoint]));
+    if (this.#table !== undefined) this.#table.add(port, endpoint);
+    else if (this.#list.length === 0) {
+      this.#port = port;
+      this.#list = [endpoint];
+    } else if (this.#list.length < few && port === this.#port && this.#find(endpoint) === undefined)
+      this.#list = this.#list.concat([endpoint]);
+    else if (port !== this.#port || this.#find(endpoint) !== endpoint)
+      this.#makeTable().add(port, endpoint);
   }
 
   /** Takes this very record out, if it is there. */
   remove(port: number, endpoint: Endpoint): void {
-    const id = { address: endpoint.address, port };
-    const present = this.#all.get(id);
-    if (present === endpoint) {
-      this.#all.delete(id);
-      this.size--;
-    } else if (present instanceof Rivals && present.all.delete(endpoint)) {
-      this.size--;
-      present.forgetBest();
-      if (present.all.size === 0) this.#all.delete(id);
-    }
+    if (this.#table !== undefined) this.#table.remove(port, endpoint);
+    else if (port === this.#port && this.#list.includes(endpoint))
+      this.#list = this.#list.filter((one) => one !== endpoint);
   }
 
-  /** The endpoints that count, with the address and port of each. */
-  *[Symbol.iterator](): Generator<[RealServerId, Endpoint]> {
-    for (const [id, some] of this.#all) {
-      const best = this.#best(some);
-      if (best !== undefined) yield [id, best];
-    }
-  }
-
-  /** Visits each endpoint that counts. Costs less than the iterator. */
+  /** Visits each endpoint that counts, with its address and port. */
   forEach(visit: (endpoint: Endpoint, id: RealServerId) => void): void {
-    this.#all.forEach((some, id) => {
-      const best = this.#best(some);
-      if (best !== undefined) visit(best, id);
-    });
+    if (this.#table !== undefined) this.#table.forEach(visit);
+    else
+      for (const endpoint of this.#list)
+        visit(endpoint, { address: endpoint.address, port: this.#port });
   }
 
   /** Visits each endpoint that counts, without its port. */
   forEachEndpoint(visit: (endpoint: Endpoint) => void): void {
-    this.#all.forEachItem((some) => {
-      const best = this.#best(some);
-      if (best !== undefined) visit(best);
-    });
+    if (this.#table === undefined) this.#list.forEach(visit);
+    else this.#table.forEachEndpoint(visit);
   }
 
-  #best(some: Endpoint | Rivals | undefined): Endpoint | undefined {
-    return some instanceof Rivals ? some.best(this.#node) : some;
+  #find({ address }: { readonly address: Endpoint['address'] }): Endpoint | undefined {
+    // A loop, as most of all comparisons of addresses are made here.
+    for (const one of this.#list) if (one.address === address) return one;
+    return undefined;
+  }
+
+  #makeTable(): EndpointTable {
+    const table = new EndpointTable(this.#node);
+    for (const endpoint of this.#list) table.add(this.#port, endpoint);
+    this.#list = none;
+    this.#table = table;
+    return table;
   }
 }
 
-/** Whether an endpoint, of two with one address and port, is the one that counts. Of equals the uid decides, so that order does not. */
-function isFitter(endpoint: Endpoint, present: Endpoint, node: NodeTopology): boolean {
-  const difference = fitness(endpoint) - fitness(present);
-  if (difference !== 0) return difference > 0;
-  if (endpoint.podUid === present.podUid) return isLocal(endpoint, node) && !isLocal(present, node);
-  if (endpoint.podUid === '' || present.podUid === '') return present.podUid === '';
-  return endpoint.podUid < present.podUid;
-}
+const none: readonly never[] = Object.freeze([]);
 
-function fitness({ ready, serving, terminating }: Endpoint): number {
-  if (ready) return terminating ? 3 : 4;
-  if (serving && terminating) return 2;
-  return terminating ? 0 : 1;
+/** Whether no two of a few endpoints have one address. */
+function haveOwnAddresses(endpoints: readonly Endpoint[]): boolean {
+  for (let at = 1; at < endpoints.length; at++)
+    for (let before = 0; before < at; before++)
+      if (endpoints[at]?.address === endpoints[before]?.address) return false;
+  return true;
 }

@@ -46,10 +46,11 @@ export function* footprintsByPort(
     const isCutOff = size > left;
     if (!isCutOff) left -= size;
     const endpoints = isCutOff
-      ? { present: new PortEndpoints(node), vanished: new PortEndpoints(node) }
+      ? { present: new PortEndpoints(node), vanished: undefined }
       : {
           present: yield* present.endpointsOf(query, node),
-          vanished: yield* vanished.endpointsOf(query, node),
+          vanished:
+            vanished.count(query) > 0 ? yield* vanished.endpointsOf(query, node) : undefined,
         };
     const servers = new PortServers(port, { node, options, ...endpoints });
     yield new PortFootprint(port, { node, options, servers, isCutOff });

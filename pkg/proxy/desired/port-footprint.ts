@@ -51,7 +51,7 @@ export class PortFootprint implements Footprint {
   }
 
   get hairpins(): Iterable<SetEntry> {
-    return this.#hairpinsOf(this.#servers.local());
+    return this.#hairpinsOf(this.#servers.local);
   }
 
   get withoutLocalEndpoints(): ReadonlySet<LocalLack> {

@@ -1,7 +1,7 @@
 import type { RealServerId } from '../../ipvs/ipvs.ts';
 import type { ServiceOptions } from '../../kube/annotations.ts';
 import type { Endpoint } from '../../kube/types.ts';
-import type { PortEndpoints } from './endpoint.ts';
+import { PortEndpoints } from './endpoint.ts';
 import type { EndpointChange, EndpointDifference, PortRecord } from './endpoint-difference.ts';
 import { ChosenRealServers, Serving } from './endpoint-views.ts';
 import { anyPod } from './pod-identity.ts';
@@ -10,6 +10,7 @@ import type { Policy, RealServers, WantedRealServer } from './real-servers.ts';
 import { policiesThatDiffer, type Selections, selectionsOf } from './selections.ts';
 import type { ServicePort } from './service.ts';
 import {
+  asksForLocal,
   chooseEndpoints,
   type EndpointChoice,
   EndpointCounts,
@@ -19,6 +20,9 @@ import {
   type NodeTopology,
 } from './topology.ts';
 import type { ServingEndpoints } from './udp-front-end.ts';
+
+/** The sorts of up to so many endpoints are counted anew when that is asked for. */
+const few = 16;
 
 /** How an address and port stood before a difference. */
 interface Place {
@@ -36,9 +40,10 @@ export class PortServers {
   readonly #node: NodeTopology;
   readonly #keepsSessionsByAddress: boolean;
   readonly #present: PortEndpoints;
-  /** Those that vanished a moment ago and may come back. */
-  readonly #vanished: PortEndpoints;
-  readonly #counts = new EndpointCounts();
+  /** Those that vanished a moment ago and may come back; `undefined` if none did. */
+  #vanished: PortEndpoints | undefined;
+  /** Kept while there are many endpoints; of a few they are counted when that is asked for. */
+  #manyCounts: EndpointCounts | undefined;
   /** The same with those that vanished; `undefined` if none did. */
   #countsBefore: EndpointCounts | undefined;
   #selections: Selections;
@@ -53,7 +58,7 @@ export class PortServers {
     }: {
       node: NodeTopology;
       present: PortEndpoints;
-      vanished: PortEndpoints;
+      vanished: PortEndpoints | undefined;
       options: ServiceOptions;
     },
   ) {
@@ -62,10 +67,10 @@ export class PortServers {
     this.#keepsSessionsByAddress = keepsSessionsByAddress;
     this.#present = present;
     this.#vanished = vanished;
-    const counting = { node, by: 1 } as const;
-    present.forEachEndpoint((endpoint) => this.#counts.add(endpoint, counting));
-    if (vanished.size > 0) this.#countVanished();
-    this.#selections = this.#select();
+    const counts = this.#count();
+    if (present.size > few) this.#manyCounts = counts;
+    if (vanished !== undefined) this.#countVanished(counts);
+    this.#selections = this.#select(counts);
   }
 
   /** How many endpoints the slices name, duplicates included. */
@@ -75,23 +80,43 @@ export class PortServers {
 
   /** Endpoints exist, but none of them is on this node. */
   get lacksLocal(): boolean {
+    if (!asksForLocal(this.#port)) return false;
     const { hasAny, local } = this.#choose(this.#counts);
     return hasAny && local === 'none';
   }
 
   /** The endpoints on this node, those that vanished a moment ago included. */
-  *local(): Generator<RealServerId> {
-    if (this.#counts.local > 0)
-      for (const [id, endpoint] of this.#present) if (isLocal(endpoint, this.#node)) yield id;
-    for (const [id] of this.#vanished) if (!this.#isPresentHere(id) && this.#isHere(id)) yield id;
+  get local(): readonly RealServerId[] {
+    const local: RealServerId[] = [];
+    if (this.#manyCounts === undefined || this.#manyCounts.local > 0)
+      this.#present.forEach((endpoint, id) => {
+        if (isLocal(endpoint, this.#node)) local.push(id);
+      });
+    this.#vanished?.forEach((_, id) => {
+      if (!this.#isPresentHere(id) && this.#isHere(id)) local.push(id);
+    });
+    return local;
   }
 
   /** The endpoints that serve, whatever the policies: a view that is asked for anew when others serve than before. */
   get serving(): ServingEndpoints {
-    const present = this.#present;
-    const vanished = this.#vanished;
-    const counts = this.#counts;
-    return new Serving({ source: this, present, vanished, counts });
+    return new Serving(this);
+  }
+
+  /** Those among which are all that serve: the present ones, or if none of them does, those that vanished. */
+  get servingFrom(): PortEndpoints | undefined {
+    return this.#counts.serving > 0 ? this.#present : this.#vanished;
+  }
+
+  /** How many serve. */
+  get servingCount(): number {
+    const { serving } = this.#counts;
+    if (serving > 0) return serving;
+    let count = 0;
+    this.#vanished?.forEachEndpoint((one) => {
+      if (one.serving) count++;
+    });
+    return count;
   }
 
   /** The real servers of a policy, as they are whenever it is asked. */
@@ -102,7 +127,7 @@ export class PortServers {
   /** What a policy wants at an address and port. */
   wanted(id: RealServerId, policy: Policy): WantedRealServer | undefined {
     const present = this.#present.get(id);
-    const endpoint = present ?? (this.#vanished.size > 0 ? this.#vanished.get(id) : undefined);
+    const endpoint = present ?? this.#vanished?.get(id);
     if (endpoint === undefined) return undefined;
     const weight = this.#weightOf(endpoint, { isPresent: present !== undefined, policy });
     return weight === undefined ? undefined : this.#wantedAt(id, { endpoint, weight });
@@ -127,10 +152,9 @@ export class PortServers {
       if (weight !== undefined) all.push(this.#wantedAt(id, { endpoint, weight }));
     };
     this.#present.forEach((endpoint, id) => add(endpoint, { id, isPresent: true }));
-    if (this.#vanished.size > 0)
-      this.#vanished.forEach((endpoint, id) => {
-        if (this.#present.get(id) === undefined) add(endpoint, { id, isPresent: false });
-      });
+    this.#vanished?.forEach((endpoint, id) => {
+      if (this.#present.get(id) === undefined) add(endpoint, { id, isPresent: false });
+    });
     return all;
   }
 
@@ -141,7 +165,7 @@ export class PortServers {
   }
 
   get capacity(): number {
-    return this.#present.size + this.#vanished.size;
+    return this.#present.size + (this.#vanished?.size ?? 0);
   }
 
   /** Takes a difference in. */
@@ -154,10 +178,14 @@ export class PortServers {
         put(port, endpoint);
       }
     };
-    visit(vanished, (port, one) => this.#vanished.add(port, one));
+    visit(vanished, (port, one) => {
+      this.#vanished ??= new PortEndpoints(this.#node);
+      this.#vanished.add(port, one);
+    });
     visit(added, (port, one) => this.#present.add(port, one));
     visit(removed, (port, one) => this.#present.remove(port, one));
-    visit(unvanished, (port, one) => this.#vanished.remove(port, one));
+    visit(unvanished, (port, one) => this.#vanished?.remove(port, one));
+    if (this.#vanished?.size === 0) this.#vanished = undefined;
     return this.#compare(places);
   }
 
@@ -178,34 +206,49 @@ export class PortServers {
       if (isHere && !wasHere) becameLocal.push(before.id);
       if (wasHere && !isHere) ceasedLocal.push(before.id);
     }
-    if (this.#vanished.size === 0) this.#countsBefore = undefined;
-    else if (!hadVanished) this.#countVanished();
+    const counts = this.#counts;
+    this.#manyCounts = this.#present.size > few ? counts : undefined;
+    if (this.#vanished === undefined) this.#countsBefore = undefined;
+    else if (!hadVanished) this.#countVanished(counts);
     // Without one that is present, those that vanished serve.
-    if (changesVanished && this.#counts.serving === 0) changesServing = true;
+    if (changesVanished && counts.serving === 0) changesServing = true;
     const last = this.#selections;
-    this.#selections = this.#select();
+    this.#selections = this.#select(counts);
     const policies = policiesThatDiffer(last, this.#selections);
     return { ids, policies, becameLocal, ceasedLocal, changesServing };
   }
 
   #recount(before: Place, after: Place): void {
-    recount(this.#counts, { from: before.present, to: after.present, node: this.#node });
+    if (this.#manyCounts !== undefined)
+      recount(this.#manyCounts, { from: before.present, to: after.present, node: this.#node });
     if (this.#countsBefore === undefined) return;
     const from = before.present ?? before.gone;
     const to = after.present ?? after.gone;
     recount(this.#countsBefore, { from, to, node: this.#node });
   }
 
-  #countVanished(): void {
-    const counts = this.#counts.copy();
-    for (const [id, endpoint] of this.#vanished)
+  /** How many present ones there are of each sort. */
+  get #counts(): EndpointCounts {
+    return this.#manyCounts ?? this.#count();
+  }
+
+  #count(): EndpointCounts {
+    const counts = new EndpointCounts();
+    const counting = { node: this.#node, by: 1 } as const;
+    this.#present.forEachEndpoint((endpoint) => counts.add(endpoint, counting));
+    return counts;
+  }
+
+  #countVanished(present: EndpointCounts): void {
+    const counts = present.copy();
+    this.#vanished?.forEach((endpoint, id) => {
       if (this.#present.get(id) === undefined) counts.add(endpoint, { node: this.#node, by: 1 });
+    });
     this.#countsBefore = counts;
   }
 
   #placeOf(id: RealServerId): Place {
-    const gone = this.#vanished.size > 0 ? this.#vanished.get(id) : undefined;
-    return { id, present: this.#present.get(id), gone };
+    return { id, present: this.#present.get(id), gone: this.#vanished?.get(id) };
   }
 
   #placeIsHere({ present, gone }: Place): boolean {
@@ -238,10 +281,10 @@ export class PortServers {
     return chooseEndpoints(counts, { port: this.#port, node: this.#node });
   }
 
-  #select(): Selections {
-    const now = this.#choose(this.#counts);
-    const counts = this.#countsBefore;
-    return selectionsOf({ now, before: counts === undefined ? now : this.#choose(counts) });
+  #select(counts: EndpointCounts): Selections {
+    const now = this.#choose(counts);
+    const before = this.#countsBefore;
+    return selectionsOf({ now, before: before === undefined ? now : this.#choose(before) });
   }
 }
 

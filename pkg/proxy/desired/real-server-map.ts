@@ -1,6 +1,18 @@
 import type { IpAddress } from '../../ip/address.ts';
 import type { RealServerId } from '../../ipvs/ipvs.ts';
-import { CompactMap } from './compact-map.ts';
+import {
+  type CompactEntries,
+  entryCount,
+  entryValue,
+  entryValues,
+  forEachEntry,
+  iterateEntries,
+  noEntries,
+  withEntry,
+  withoutEntry,
+} from './compact-entries.ts';
+
+type OfPort<T> = CompactEntries<IpAddress, T>;
 
 /**
  * A map from real servers of one virtual server, by address and port, without a key made of both: nearly always all of them have
@@ -8,18 +20,20 @@ import { CompactMap } from './compact-map.ts';
  */
 export class RealServerMap<T> {
   #port = 0;
-  readonly #first = new CompactMap<IpAddress, T>();
+  #first: OfPort<T> = noEntries;
   /** Those of other ports. */
-  #others: Map<number, CompactMap<IpAddress, T>> | undefined;
+  #others: Map<number, OfPort<T>> | undefined;
 
   get size(): number {
-    let size = this.#first.size;
-    for (const some of this.#others?.values() ?? []) size += some.size;
+    let size = entryCount(this.#first);
+    if (this.#others !== undefined)
+      for (const some of this.#others.values()) size += entryCount(some);
     return size;
   }
 
   get({ address, port }: RealServerId): T | undefined {
-    return this.#ofPort(port)?.get(address);
+    const some = port === this.#port ? this.#first : this.#others?.get(port);
+    return some === undefined ? undefined : entryValue(some, address);
   }
 
   has(id: RealServerId): boolean {
@@ -27,56 +41,54 @@ export class RealServerMap<T> {
   }
 
   set({ address, port }: RealServerId, item: T): void {
-    this.at(port).set(address, item);
+    if (entryCount(this.#first) === 0 && this.#others === undefined) this.#port = port;
+    const entry = { key: address, value: item };
+    if (port === this.#port) this.#first = withEntry(this.#first, entry);
+    else {
+      this.#others ??= new Map();
+      this.#others.set(port, withEntry(this.#others.get(port) ?? noEntries, entry));
+    }
   }
 
-  /** Those of a port, by address; what is put there is in this map. */
-  at(port: number): CompactMap<IpAddress, T> {
-    if (this.#first.size === 0 && this.#others === undefined) this.#port = port;
-    const known = this.#ofPort(port);
-    if (known !== undefined) return known;
-    const made = new CompactMap<IpAddress, T>();
-    this.#others = (this.#others ?? new Map()).set(port, made);
-    return made;
+  /** Takes one away; false if there is none. */
+  delete({ address, port }: RealServerId): boolean {
+    const some = port === this.#port ? this.#first : this.#others?.get(port);
+    if (some === undefined || entryValue(some, address) === undefined) return false;
+    const left = withoutEntry(some, address);
+    if (port === this.#port) this.#first = left;
+    else if (entryCount(left) > 0) this.#others?.set(port, left);
+    else this.#others?.delete(port);
+    if (this.#others?.size === 0) this.#others = undefined;
+    return true;
   }
 
   /** Visits each. Costs less than an iterator. */
   forEach(visit: (item: T, id: RealServerId) => void): void {
     const port = this.#port;
-    this.#first.forEach((item, address) => visit(item, { address, port }));
+    forEachEntry(this.#first, (item: T, address) => visit(item, { address, port }));
     this.#others?.forEach((some, other) =>
-      some.forEach((item, address) => visit(item, { address, port: other })),
+      forEachEntry(some, (item: T, address) => visit(item, { address, port: other })),
     );
   }
 
   /** Visits each without its address and port. */
   forEachItem(visit: (item: T) => void): void {
-    this.#first.forEach(visit);
-    this.#others?.forEach((some) => some.forEach(visit));
+    forEachEntry(this.#first, visit);
+    this.#others?.forEach((some) => forEachEntry(some, visit));
   }
 
-  /** Takes one away; false if there is none. */
-  delete({ address, port }: RealServerId): boolean {
-    const some = this.#ofPort(port);
-    if (some?.delete(address) !== true) return false;
-    if (some.size === 0) this.#others?.delete(port);
-    if (this.#others?.size === 0) this.#others = undefined;
-    return true;
-  }
-
-  *values(): Generator<T> {
-    yield* this.#first.values();
-    for (const some of this.#others?.values() ?? []) yield* some.values();
+  values(): Iterable<T> {
+    if (this.#others === undefined) return entryValues(this.#first);
+    const values: T[] = [];
+    this.forEachItem((item) => values.push(item));
+    return values;
   }
 
   *[Symbol.iterator](): Generator<[RealServerId, T]> {
-    for (const [address, item] of this.#first) yield [{ address, port: this.#port }, item];
-    for (const [port, some] of this.#others ?? [])
-      for (const [address, item] of some) yield [{ address, port }, item];
-  }
-
-  #ofPort(port: number): CompactMap<IpAddress, T> | undefined {
-    return port === this.#port ? this.#first : this.#others?.get(port);
+    const port = this.#port;
+    for (const [address, item] of iterateEntries(this.#first)) yield [{ address, port }, item];
+    for (const [other, some] of this.#others ?? [])
+      for (const [address, item] of iterateEntries(some)) yield [{ address, port: other }, item];
   }
 }
 

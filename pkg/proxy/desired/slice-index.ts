@@ -50,6 +50,7 @@ export class SliceIndex {
     const found = new PortEndpoints(node);
     let count = 0;
     for (const { slice, port } of this.#slicesByPort.get(queryKey(query)) ?? []) {
+      if (found.addAll(port, slice.endpoints)) continue;
       for (const endpoint of slice.endpoints) {
         found.add(port, endpoint);
         if (++count % stepSize === 0) yield undefined;

@@ -74,17 +74,21 @@ export class EndpointCounts {
   }
 }
 
+/** Whether some traffic of a port goes to endpoints of this node alone, or to them first. */
+export function asksForLocal(port: ServicePort): boolean {
+  if (port.isInternalPolicyLocal) return true;
+  return port.isExternalPolicyLocal && isExternallyAccessible(port);
+}
+
 /** Chooses among the endpoints of a service port: readiness, termination, hints and traffic policies. */
 export function chooseEndpoints(
   counts: EndpointCounts,
   { port, node }: { port: ServicePort; node: NodeTopology },
 ): EndpointChoice {
   const usesCluster = !port.isInternalPolicyLocal || isExternallyAccessible(port);
-  const usesLocal =
-    port.isInternalPolicyLocal || (port.isExternalPolicyLocal && isExternallyAccessible(port));
   return {
     cluster: usesCluster ? clusterSelector(counts, node) : undefined,
-    local: usesLocal ? localSelector(counts) : undefined,
+    local: asksForLocal(port) ? localSelector(counts) : undefined,
     hasAny: counts.ready > 0 || counts.terminating > 0,
   };
 }
