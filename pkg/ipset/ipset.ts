@@ -167,20 +167,57 @@ export function printEntryWrite({ kind, set, entry }: EntryWrite): string {
     : `delete ${entryKey(entry)} from set ${set}`;
 }
 
+/** An entry of an address, protocol and port. */
+export type IpPortEntry = Extract<Entry, { type: 'hash:ip,port' }>;
+
+/**
+ * An entry with its map key, made when it is asked for first: wherever this very object is passed on, {@link entryKey} makes no text
+ * again. The key is no property, so that a copy with another address does not inherit it.
+ */
+class KeyedEntry implements IpPortEntry {
+  readonly type = 'hash:ip,port';
+  readonly ip: IpAddress;
+  readonly protocol: Protocol;
+  readonly port: number;
+  #key: string | undefined;
+
+  constructor({ ip, protocol, port }: Omit<IpPortEntry, 'type'>) {
+    this.ip = ip;
+    this.protocol = protocol;
+    this.port = port;
+  }
+
+  static keyOf(entry: IpPortEntry): string {
+    if (!(#key in entry)) return textOf(entry);
+    entry.#key ??= textOf(entry);
+    return entry.#key;
+  }
+}
+
+/** An entry whose key is made once. */
+export function ipPortEntry(entry: Omit<IpPortEntry, 'type'>): IpPortEntry {
+  return new KeyedEntry(entry);
+}
+
 /** A map key for an entry inside its set: how `ipset save` prints it, which is one text for each element. */
 export function entryKey(entry: Entry): string {
   switch (entry.type) {
     case 'hash:ip':
       return entry.ip;
     case 'hash:ip,port':
-      return `${entry.ip},${protocolLabel(entry.protocol)}:${entry.port}`;
+      return KeyedEntry.keyOf(entry);
     case 'hash:ip,port,ip':
-      return `${entry.ip},${protocolLabel(entry.protocol)}:${entry.port},${entry.ip2}`;
+      return `${textOf(entry)},${entry.ip2}`;
     case 'hash:ip,port,net':
-      return `${entry.ip},${protocolLabel(entry.protocol)}:${entry.port},${printNet(entry.net)}`;
+      return `${textOf(entry)},${printNet(entry.net)}`;
     case 'bitmap:port':
       return String(entry.port);
   }
+}
+
+/** The address, protocol and port. Joined, for a text that is put together by `+` keeps its parts in memory. */
+function textOf({ ip, protocol, port }: Omit<IpPortEntry, 'type'>): string {
+  return [ip, ',', protocolLabel(protocol), ':', port].join('');
 }
 
 /** ipset leaves the length of a single-address network away. */

@@ -8,7 +8,8 @@ import { noLocalEntry } from '../desired/no-local.ts';
 import type { WantedRealServer } from '../desired/real-servers.ts';
 import { entryEffect, type SetId, setIds, setName } from '../desired/sets.ts';
 import { urgencyOf } from '../desired/urgency.ts';
-import type { HeldRealServer, HeldServer, MirrorView } from '../observed/mirror.ts';
+import type { HeldRealServer } from '../observed/held-real-servers.ts';
+import type { HeldServer, MirrorView } from '../observed/mirror.ts';
 import type { PlanInput, PlannedMark, PlannedRealServer, PlannedServer } from '../plan/input.ts';
 
 /** What is known beside what is wanted and held: real servers on their way out, and places that are kept free. */

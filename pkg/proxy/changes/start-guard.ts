@@ -108,11 +108,10 @@ export class StartGuard {
 
   #unwantedRealServers(virtualServer: string, held: HeldServer): readonly WantedRealServer[] {
     const unwanted: WantedRealServer[] = [];
-    for (const [{ address, port }, { state, podUid }] of held.realServers) {
-      if (this.#options.ledger.wantedRealServer(virtualServer, { address, port }) !== undefined)
-        continue;
-      unwanted.push({ address, port, weight: state.weight === 0 ? 0 : 1, podUid });
-    }
+    held.realServers.forEach(({ state, podUid }, id) => {
+      if (this.#options.ledger.wantedRealServer(virtualServer, id) === undefined)
+        unwanted.push({ ...id, weight: state.weight === 0 ? 0 : 1, podUid });
+    });
     return unwanted;
   }
 

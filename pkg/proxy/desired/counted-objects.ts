@@ -4,11 +4,9 @@ import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { RejectedLoadBalancer } from './chain-options.ts';
 import type { FrontEnd, SetEntry } from './footprint.ts';
 import type { Keys } from './keys.ts';
+import { EntryOwners, Owners } from './owners.ts';
 import type { RuleContent } from './rule-content.ts';
 import { type SetId, setIds, setName } from './sets.ts';
-
-/** In place of the owner of a front end that is retired. */
-export const nobody = '';
 
 /** Who begins or ceases to want something, and where to note what that touches. */
 export interface Counting {
@@ -17,48 +15,10 @@ export interface Counting {
   readonly touched: Keys;
 }
 
-/** Who wants an object of the kernel, and for how many front ends; mostly there is one owner. */
-class Owners {
-  #owner = nobody;
-  #count = 0;
-  /** Present while there is a second owner; then it has them all. */
-  #counts: Map<string, number> | undefined;
-
-  get isEmpty(): boolean {
-    return this.#count === 0 && this.#counts === undefined;
-  }
-
-  *names(): Generator<string> {
-    if (this.#counts !== undefined) yield* this.#counts.keys();
-    else if (this.#count > 0) yield this.#owner;
-  }
-
-  add(owner: string, by: 1 | -1): void {
-    if (this.#counts === undefined && this.#count > 0 && owner !== this.#owner)
-      this.#counts = new Map([[this.#owner, this.#count]]);
-    if (this.#counts === undefined) {
-      this.#owner = owner;
-      this.#count += by;
-      return;
-    }
-    const count = (this.#counts.get(owner) ?? 0) + by;
-    if (count > 0) this.#counts.set(owner, count);
-    else this.#counts.delete(owner);
-    if (this.#counts.size > 1) return;
-    [[this.#owner, this.#count] = [nobody, 0]] = this.#counts;
-    this.#counts = undefined;
-  }
-}
-
-interface WantedEntry {
-  readonly entry: Entry;
-  readonly owners: Owners;
-}
-
 /** Addresses and set entries that front ends need: each is wanted as long as anybody wants it. */
 export class CountedObjects {
   readonly #addresses = new Map<IpAddress, Owners>();
-  readonly #entries = new Map<string, Map<string, WantedEntry>>();
+  readonly #entries = new Map<string, Map<string, EntryOwners>>();
   readonly #nonEmptySets: Record<Family, ReadonlySet<SetId>> = {
     IPv4: new Set(),
     IPv6: new Set(),
@@ -108,7 +68,7 @@ export class CountedObjects {
   *ownersOf({ addresses, entries }: Pick<Keys, 'addresses' | 'entries'>): Generator<string> {
     for (const address of addresses) yield* this.#addresses.get(address)?.names() ?? [];
     for (const [set, some] of entries) {
-      for (const key of some.keys()) yield* this.#entries.get(set)?.get(key)?.owners.names() ?? [];
+      for (const key of some.keys()) yield* this.#entries.get(set)?.get(key)?.names() ?? [];
     }
   }
 
@@ -135,12 +95,13 @@ export class CountedObjects {
     const key = entryKey(entry);
     counting.touched.addEntry(set, { key, entry });
     counting.touched.addFamily(family);
-    const entries = this.#entries.get(set) ?? new Map<string, WantedEntry>();
-    const wanted = entries.get(key) ?? { entry, owners: new Owners() };
-    wanted.owners.add(counting.owner, counting.by);
-    if (wanted.owners.isEmpty) entries.delete(key);
-    else entries.set(key, wanted);
-    this.#noteSize(set, { entries, family });
+    const entries = this.#entries.get(set) ?? new Map<string, EntryOwners>();
+    const known = entries.get(key);
+    const owners = known ?? new EntryOwners(entry);
+    owners.add(counting.owner, counting.by);
+    if (owners.isEmpty) entries.delete(key);
+    else if (known === undefined) entries.set(key, owners);
+    if (entries.size <= 1) this.#noteSize(set, { entries, family });
     if (id === 'loadBalancerFw' || id === 'loadBalancerSourceIp') this.#noteClosed(entry, family);
   }
 
@@ -164,15 +125,16 @@ export class CountedObjects {
 
   #countAddress(address: IpAddress, counting: Counting): void {
     counting.touched.addAddress(address);
-    const owners = this.#addresses.get(address) ?? new Owners();
+    const known = this.#addresses.get(address);
+    const owners = known ?? new Owners();
     owners.add(counting.owner, counting.by);
     if (owners.isEmpty) this.#addresses.delete(address);
-    else this.#addresses.set(address, owners);
+    else if (known === undefined) this.#addresses.set(address, owners);
   }
 
   #noteSize(
     set: string,
-    { entries, family }: { entries: Map<string, WantedEntry>; family: Family },
+    { entries, family }: { entries: Map<string, EntryOwners>; family: Family },
   ): void {
     if (entries.size > 0 === this.#entries.has(set)) return;
     if (entries.size > 0) this.#entries.set(set, entries);

@@ -1,4 +1,5 @@
 import { familyOf, type IpAddress, loopback } from '../../ip/address.ts';
+import { ipPortEntry } from '../../ipset/ipset.ts';
 import type { Conditions } from './conditions.ts';
 import type { AddressKind, FrontEnd, NodeContext, SetEntry } from './footprint.ts';
 import type { ServicePort } from './service.ts';
@@ -14,9 +15,7 @@ export function externalFrontEnds(port: ServicePort, conditions: Conditions): re
       address,
       kind: 'external',
       conditions,
-      entries: [
-        { set, family, entry: { type: 'hash:ip,port', ip: address, protocol, port: port.port } },
-      ],
+      entries: [{ set, family, entry: ipPortEntry({ ip: address, protocol, port: port.port }) }],
     }),
   );
 }
@@ -32,7 +31,7 @@ export function loadBalancerFrontEnds(
     ? (['loadBalancer', 'loadBalancerLocal'] as const)
     : (['loadBalancer'] as const);
   return port.loadBalancerIPs.map((address) => {
-    const entry = { type: 'hash:ip,port', ip: address, protocol, port: port.port } as const;
+    const entry = ipPortEntry({ ip: address, protocol, port: port.port });
     return frontEnd(port, {
       address,
       kind: 'loadBalancer',

@@ -1,5 +1,5 @@
 import { familyOf, type IpAddress } from '../../ip/address.ts';
-import { type Entry, entryKey } from '../../ipset/ipset.ts';
+import { type Entry, entryKey, ipPortEntry } from '../../ipset/ipset.ts';
 import { type RealServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { Conditions } from './conditions.ts';
 import { externalFrontEnds, loadBalancerFrontEnds } from './external-addresses.ts';
@@ -36,6 +36,7 @@ export function frontEndsOf(port: ServicePort, conditions: Conditions): readonly
 
 /** Of several with one virtual server the first stays, with the entries of all. */
 function merged(frontEnds: readonly FrontEnd[]): readonly FrontEnd[] {
+  if (frontEnds.length === 1) return frontEnds;
   const byServer = new Map<string, FrontEnd>();
   for (const frontEnd of frontEnds) {
     const key = virtualServerKey(frontEnd.virtualServer);
@@ -70,7 +71,7 @@ function clusterFrontEnd(port: ServicePort, conditions: Conditions): FrontEnd {
     policy,
     realServers: servers.chosenBy(policy),
     entries: [
-      { set: 'clusterIp', family, entry: { type: 'hash:ip,port', ip, protocol, port: port.port } },
+      { set: 'clusterIp', family, entry: ipPortEntry({ ip, protocol, port: port.port }) },
       { set: 'ipvsIps', family, entry: { type: 'hash:ip', ip } },
       ...healthCheckEntries(port),
     ],
@@ -109,7 +110,7 @@ function nodePortEntries(port: ServicePort, ip: IpAddress): readonly SetEntry[] 
   const { protocol, nodePort, family } = port;
   const entry: Entry =
     protocol === 'SCTP'
-      ? { type: 'hash:ip,port', ip, protocol, port: nodePort }
+      ? ipPortEntry({ ip, protocol, port: nodePort })
       : { type: 'bitmap:port', port: nodePort };
   const [every, local] = nodePortSets[protocol];
   const names = port.isExternalPolicyLocal ? [every, local] : [every];

@@ -1,5 +1,6 @@
 import type { IpAddress } from '../../ip/address.ts';
 import { contains, type Prefix, splitPrefix } from '../../ip/prefix.ts';
+import { ipPortEntry } from '../../ipset/ipset.ts';
 import type { SetEntry } from './footprint.ts';
 import type { ServicePort } from './service.ts';
 import type { SetId } from './sets.ts';
@@ -27,7 +28,7 @@ export function sourceRangeEntries(
       family,
       entry: { type: 'hash:ip,port,ip', ...place, ip2: ip },
     });
-  entries.push({ set: 'loadBalancerFw', family, entry: { type: 'hash:ip,port', ...place } });
+  entries.push({ set: 'loadBalancerFw', family, entry: ipPortEntry(place) });
   return entries;
 }
 

@@ -9,23 +9,13 @@ import {
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
 import { isPodKnown, type PodIdentity, unknownPod } from '../desired/pod-identity.ts';
-import { type ReadonlyRealServerMap, RealServerMap } from '../desired/real-server-map.ts';
 import type { RuleContent } from '../desired/rule-content.ts';
-
-/** How the kernel holds a real server. */
-export type RealServerState = Omit<RealServer, keyof RealServerId>;
-
-/** A real server that the kernel holds, beside the pod that it was written for. */
-export interface HeldRealServer {
-  /** Whose it was when it was added. */
-  readonly podUid: PodIdentity;
-  readonly state: RealServerState;
-}
+import { HeldRealServerMap, type HeldRealServers } from './held-real-servers.ts';
 
 /** A virtual server that the kernel holds. */
 export interface HeldServer {
   readonly virtualServer: VirtualServer;
-  readonly realServers: ReadonlyRealServerMap<HeldRealServer>;
+  readonly realServers: HeldRealServers;
 }
 
 /** What is known of a family's rules. */
@@ -62,7 +52,7 @@ export interface MirrorView {
 }
 
 interface Held extends HeldServer {
-  readonly realServers: RealServerMap<HeldRealServer>;
+  readonly realServers: HeldRealServerMap;
 }
 
 /**
@@ -147,7 +137,7 @@ export class Mirror implements MirrorView {
       case 'updateVirtualServer':
         this.#virtualServers.set(key, {
           virtualServer: write.virtualServer,
-          realServers: held?.realServers ?? new RealServerMap(),
+          realServers: held?.realServers ?? new HeldRealServerMap(),
         });
         return;
       case 'deleteVirtualServer':
@@ -155,10 +145,7 @@ export class Mirror implements MirrorView {
         return;
       case 'addRealServer':
       case 'updateRealServer':
-        held?.realServers.set(write.realServer, {
-          podUid: isPodKnown(pod) ? pod : unknownPod,
-          state: stateOf(write.realServer),
-        });
+        held?.realServers.record(write.realServer, isPodKnown(pod) ? pod : unknownPod);
         return;
       case 'deleteRealServer':
         held?.realServers.delete(write.realServer);
@@ -180,9 +167,7 @@ export class Mirror implements MirrorView {
     virtualServer: string,
     { id, podUid }: { id: RealServerId; podUid: PodIdentity },
   ): void {
-    const realServers = this.#virtualServers.get(virtualServer)?.realServers;
-    const held = realServers?.get(id);
-    if (held !== undefined) realServers?.set(id, { podUid, state: held.state });
+    this.#virtualServers.get(virtualServer)?.realServers.recordPod(id, podUid);
   }
 
   /** Records that an address is bound, or no longer is. */
@@ -249,11 +234,9 @@ export class Mirror implements MirrorView {
       return;
     }
     const before = this.#virtualServers.get(key)?.realServers;
-    const realServers = new RealServerMap<HeldRealServer>();
-    for (const realServer of found.realServers) {
-      const podUid = before?.get(realServer)?.podUid ?? unknownPod;
-      realServers.set(realServer, { podUid, state: stateOf(realServer) });
-    }
+    const realServers = new HeldRealServerMap();
+    for (const realServer of found.realServers)
+      realServers.record(realServer, before?.get(realServer)?.podUid ?? unknownPod);
     this.#virtualServers.set(key, { virtualServer: found.virtualServer, realServers });
   }
 }
@@ -268,19 +251,4 @@ function exchange<T>(values: Map<string, T>, [one, other]: readonly [string, str
     if (value === undefined) values.delete(key);
     else values.set(key, value);
   }
-}
-
-/** How nearly all of ours are held: one record each for those that serve and those that drain. */
-const usual = [0, 1].map(
-  (weight): RealServerState =>
-    Object.freeze({ weight, forwarding: 'masquerade', upperThreshold: 0, lowerThreshold: 0 }),
-);
-
-function stateOf(realServer: RealServer): RealServerState {
-  const { weight, forwarding, upperThreshold, lowerThreshold } = realServer;
-  const state = usual[weight];
-  const isUsual = forwarding === 'masquerade' && upperThreshold === 0 && lowerThreshold === 0;
-  return state !== undefined && isUsual
-    ? state
-    : { weight, forwarding, upperThreshold, lowerThreshold };
 }

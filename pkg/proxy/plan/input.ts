@@ -5,7 +5,8 @@ import type { FrontEnd, SetEntry } from '../desired/footprint.ts';
 import type { WantedRealServer } from '../desired/real-servers.ts';
 import type { RuleContent } from '../desired/rule-content.ts';
 import type { SetId } from '../desired/sets.ts';
-import type { HeldRealServer, RuleStatus } from '../observed/mirror.ts';
+import type { HeldRealServer } from '../observed/held-real-servers.ts';
+import type { RuleStatus } from '../observed/mirror.ts';
 
 /** Whether something is so in the kernel; `undefined` if that is unknown. */
 export type Known = boolean | undefined;

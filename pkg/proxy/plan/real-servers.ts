@@ -1,6 +1,6 @@
 import type { RealServer, VirtualServer } from '../../ipvs/ipvs.ts';
 import { isSamePod } from '../desired/pod-identity.ts';
-import type { RealServerState } from '../observed/mirror.ts';
+import type { RealServerState } from '../observed/held-real-servers.ts';
 import type { PlannedRealServer, PlannedServer } from './input.ts';
 import { masqueraded, type Operation } from './operation.ts';
 import type { Phases } from './phases.ts';

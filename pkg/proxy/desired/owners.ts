@@ -1,0 +1,47 @@
+import type { Entry } from '../../ipset/ipset.ts';
+
+/** In place of the owner of a front end that is retired. */
+export const nobody = '';
+
+/** Who wants an object of the kernel, and for how many front ends; mostly there is one owner. */
+export class Owners {
+  #owner = nobody;
+  #count = 0;
+  /** Present while there is a second owner; then it has them all. */
+  #counts: Map<string, number> | undefined;
+
+  get isEmpty(): boolean {
+    return this.#count === 0 && this.#counts === undefined;
+  }
+
+  *names(): Generator<string> {
+    if (this.#counts !== undefined) yield* this.#counts.keys();
+    else if (this.#count > 0) yield this.#owner;
+  }
+
+  add(owner: string, by: 1 | -1): void {
+    if (this.#counts === undefined && this.#count > 0 && owner !== this.#owner)
+      this.#counts = new Map([[this.#owner, this.#count]]);
+    if (this.#counts === undefined) {
+      this.#owner = owner;
+      this.#count += by;
+      return;
+    }
+    const count = (this.#counts.get(owner) ?? 0) + by;
+    if (count > 0) this.#counts.set(owner, count);
+    else this.#counts.delete(owner);
+    if (this.#counts.size > 1) return;
+    [[this.#owner, this.#count] = [nobody, 0]] = this.#counts;
+    this.#counts = undefined;
+  }
+}
+
+/** Who wants an entry of a set. */
+export class EntryOwners extends Owners {
+  readonly entry: Entry;
+
+  constructor(entry: Entry) {
+    super();
+    this.entry = entry;
+  }
+}

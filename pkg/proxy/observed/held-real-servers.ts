@@ -1,0 +1,86 @@
+import type { RealServer, RealServerId } from '../../ipvs/ipvs.ts';
+import type { PodIdentity } from '../desired/pod-identity.ts';
+import { RealServerMap } from '../desired/real-server-map.ts';
+
+/** How the kernel holds a real server. */
+export type RealServerState = Omit<RealServer, keyof RealServerId>;
+
+/** A real server that the kernel holds, beside the pod that it was written for. */
+export interface HeldRealServer {
+  /** Whose it was when it was added. */
+  readonly podUid: PodIdentity;
+  readonly state: RealServerState;
+}
+
+/** The real servers of a virtual server that the kernel holds, for those who only read them. */
+export interface HeldRealServers {
+  readonly size: number;
+  get(id: RealServerId): HeldRealServer | undefined;
+  has(id: RealServerId): boolean;
+  /** Visits each. */
+  forEach(visit: (held: HeldRealServer, id: RealServerId) => void): void;
+}
+
+/**
+ * The real servers of a virtual server that the kernel holds. Of one that serves as all of ours do nothing but its pod is kept:
+ * there may be a quarter of a million of them.
+ */
+export class HeldRealServerMap implements HeldRealServers {
+  readonly #all = new RealServerMap<PodIdentity | HeldRealServer>();
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  get(id: RealServerId): HeldRealServer | undefined {
+    const held = this.#all.get(id);
+    return held === undefined ? undefined : whole(held);
+  }
+
+  has(id: RealServerId): boolean {
+    return this.#all.has(id);
+  }
+
+  forEach(visit: (held: HeldRealServer, id: RealServerId) => void): void {
+    this.#all.forEach((held, id) => visit(whole(held), id));
+  }
+
+  /** Records how a real server is held, and whose it is. */
+  record(realServer: RealServer, podUid: PodIdentity): void {
+    const state = stateOf(realServer);
+    this.#all.set(realServer, state === serving ? podUid : { podUid, state });
+  }
+
+  /** Records whose a real server is, if it is held. */
+  recordPod(id: RealServerId, podUid: PodIdentity): void {
+    const held = this.#all.get(id);
+    if (held === undefined) return;
+    this.#all.set(id, typeof held === 'string' ? podUid : { podUid, state: held.state });
+  }
+
+  /** Records that a real server is held no longer. */
+  delete(id: RealServerId): void {
+    this.#all.delete(id);
+  }
+}
+
+function whole(held: PodIdentity | HeldRealServer): HeldRealServer {
+  return typeof held === 'string' ? { podUid: held, state: serving } : held;
+}
+
+/** How nearly all of ours are held: those that serve, and those that drain. */
+const serving = usual(1);
+const draining = usual(0);
+
+function usual(weight: 0 | 1): RealServerState {
+  const thresholds = { upperThreshold: 0, lowerThreshold: 0 };
+  return Object.freeze({ weight, forwarding: 'masquerade', ...thresholds });
+}
+
+function stateOf(realServer: RealServer): RealServerState {
+  const { weight, forwarding, upperThreshold, lowerThreshold } = realServer;
+  const isUsual = forwarding === 'masquerade' && upperThreshold === 0 && lowerThreshold === 0;
+  if (isUsual && weight === 1) return serving;
+  if (isUsual && weight === 0) return draining;
+  return { weight, forwarding, upperThreshold, lowerThreshold };
+}
