@@ -53,10 +53,8 @@ export interface ServiceHealth extends ObjectName {
   readonly localEndpoints: number;
 }
 
-/** `endpoints[]` of an EndpointSlice. */
-export interface Endpoint {
-  /** The first of `addresses`; all others are ignored, as everywhere in Kubernetes. */
-  readonly address: IpAddress;
+/** What an endpoint shares with many others: where it is, how it is, and whom it is for. */
+export interface EndpointTraits {
   /** '' if unknown. */
   readonly nodeName: string;
   readonly ready: boolean;
@@ -64,8 +62,16 @@ export interface Endpoint {
   readonly terminating: boolean;
   readonly zoneHints: readonly string[];
   readonly nodeHints: readonly string[];
+}
+
+/** `endpoints[]` of an EndpointSlice. */
+export interface Endpoint extends EndpointTraits {
+  /** The first of `addresses`; all others are ignored, as everywhere in Kubernetes. */
+  readonly address: IpAddress;
   /** `targetRef.uid`, '' if unknown. */
   readonly podUid: string;
+  /** The name of its slice. */
+  readonly slice: string;
 }
 
 /** `ports[]` of an EndpointSlice. */

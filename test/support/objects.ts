@@ -55,6 +55,7 @@ export function endpoint(address: string, over: Partial<Endpoint> = {}): Endpoin
     zoneHints: [],
     nodeHints: [],
     podUid: `pod-${address}`,
+    slice: 'web-1',
     ...over,
   };
 }
@@ -66,13 +67,14 @@ export function slice(
 ): EndpointSlice {
   const first = endpoints[0]?.address;
   const family: Family = first === undefined ? 'IPv4' : familyOf(first);
+  const { name = 'web-1' } = over;
   return {
     namespace: 'shop',
     name: 'web-1',
     serviceName: 'web',
     family,
     ports: [{ name: '', protocol: 'TCP', port: 8080 }],
-    endpoints,
+    endpoints: endpoints.map((one) => (one.slice === name ? one : { ...one, slice: name })),
     triggerTime: 0,
     ...over,
   };

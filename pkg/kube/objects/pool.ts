@@ -1,5 +1,9 @@
+import type { EndpointTraits } from '../types.ts';
+
 /** How many texts a pool keeps; a cluster has far fewer nodes, zones and port names. */
 const poolLimit = 200_000;
+/** How many traits of endpoints of one node are kept; mostly it is one zone in two or three conditions. */
+const traitsLimit = 32;
 
 /**
  * Keeps one copy of texts that come again and again (node names, zones, port names, namespaces), so that
@@ -8,6 +12,8 @@ const poolLimit = 200_000;
 export class Pool {
   readonly #texts = new Map<string, string>();
   readonly #lists = new Map<string, readonly string[]>();
+  /** By the node's name. */
+  readonly #traits = new Map<string, EndpointTraits[]>();
 
   /** The one copy of a text. */
   text(text: string): string {
@@ -30,6 +36,33 @@ export class Pool {
     this.#lists.set(key, list);
     return list;
   }
+
+  /** The one copy of the traits of endpoints, which are made of pooled texts and lists. */
+  traits(traits: EndpointTraits): EndpointTraits {
+    const { nodeName } = traits;
+    const ofNode = this.#traits.get(nodeName);
+    const known = ofNode?.find((some) => areSame(some, traits));
+    if (known !== undefined) return known;
+    if (ofNode !== undefined) {
+      if (ofNode.length >= traitsLimit) ofNode.length = 0;
+      ofNode.push(traits);
+      return traits;
+    }
+    if (this.#traits.size >= poolLimit) this.#traits.clear();
+    this.#traits.set(nodeName, [traits]);
+    return traits;
+  }
+}
+
+/** Whether traits of one node say the same; lists that do are one list. */
+function areSame(one: EndpointTraits, other: EndpointTraits): boolean {
+  return (
+    one.ready === other.ready &&
+    one.serving === other.serving &&
+    one.terminating === other.terminating &&
+    one.zoneHints === other.zoneHints &&
+    one.nodeHints === other.nodeHints
+  );
 }
 
 const none: readonly never[] = Object.freeze([]);

@@ -1,6 +1,7 @@
 import type { Family, IpAddress } from '../../ip/address.ts';
 import { type Protocol, protocols } from '../../ip/protocol.ts';
 import type { Endpoint, EndpointPort, EndpointSlice, ObjectName } from '../types.ts';
+import { SliceEndpoint } from './endpoint.ts';
 import { type Fields, quoted } from './fields.ts';
 import { serviceLabel, triggerAnnotation } from './names.ts';
 import { compact, type Pool } from './pool.ts';
@@ -35,7 +36,7 @@ export function reduceSlice(
     endpoints: compact(
       fields
         .objects('endpoints')
-        .flatMap((entry) => endpoint(entry, { family: addressType, pool })),
+        .flatMap((entry) => endpoint(entry, { family: addressType, slice: name.name, pool })),
     ),
     triggerTime: triggerTime(metadata),
   };
@@ -60,23 +61,24 @@ export function portProtocol(port: Fields): Protocol | undefined {
   return undefined;
 }
 
-function endpoint(entry: Fields, { family, pool }: { family: Family; pool: Pool }): Endpoint[] {
+function endpoint(
+  entry: Fields,
+  { family, slice, pool }: { family: Family; slice: string; pool: Pool },
+): Endpoint[] {
   const address = endpointAddress(entry, family);
   if (address === undefined) return [];
   const conditions = entry.object('conditions');
   const hints = entry.object('hints');
-  return [
-    {
-      address,
-      nodeName: pool.text(entry.string('nodeName')),
-      ready: conditions?.boolean('ready', { absent: true }) ?? true,
-      serving: conditions?.boolean('serving', { absent: true }) ?? true,
-      terminating: conditions?.boolean('terminating', { absent: false }) ?? false,
-      zoneHints: hintNames(hints, { field: 'forZones', pool }),
-      nodeHints: hintNames(hints, { field: 'forNodes', pool }),
-      podUid: entry.object('targetRef')?.string('uid') ?? '',
-    },
-  ];
+  const traits = pool.traits({
+    nodeName: pool.text(entry.string('nodeName')),
+    ready: conditions?.boolean('ready', { absent: true }) ?? true,
+    serving: conditions?.boolean('serving', { absent: true }) ?? true,
+    terminating: conditions?.boolean('terminating', { absent: false }) ?? false,
+    zoneHints: hintNames(hints, { field: 'forZones', pool }),
+    nodeHints: hintNames(hints, { field: 'forNodes', pool }),
+  });
+  const podUid = entry.object('targetRef')?.string('uid') ?? '';
+  return [new SliceEndpoint({ address, podUid, slice }, traits)];
 }
 
 function endpointAddress(entry: Fields, family: Family): IpAddress | undefined {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { EndpointSlice, Kind, Node, Problem } from '../types.ts';
+import type { Endpoint, EndpointSlice, Kind, Node, Problem } from '../types.ts';
+import type { SliceEndpoint } from './endpoint.ts';
 import { isForeign, Reducer } from './reduce.ts';
 
 const reducer = new Reducer();
@@ -27,7 +28,14 @@ function slice(fields: object, annotations: object = {}): EndpointSlice & { prob
     addressType: 'IPv4',
     ...fields,
   });
-  return { ...(object as EndpointSlice), problems };
+  const told = object as EndpointSlice;
+  return { ...told, endpoints: told.endpoints.map(plainEndpoint), problems };
+}
+
+/** An endpoint with its traits as fields of its own. */
+function plainEndpoint({ address, podUid, slice: name, ...endpoint }: Endpoint): Endpoint {
+  const { traits } = endpoint as unknown as SliceEndpoint;
+  return { address, podUid, slice: name, ...traits };
 }
 
 function node(fields: object): Node & { problems: string[] } {
@@ -65,6 +73,7 @@ describe('an EndpointSlice', () => {
       zoneHints: [],
       nodeHints: [],
       podUid: '',
+      slice: 'web-x',
     };
     expect(result).toEqual({
       namespace: 'shop',
@@ -85,6 +94,7 @@ describe('an EndpointSlice', () => {
           zoneHints: ['a', 'b'],
           nodeHints: ['n1'],
           podUid: 'p-1',
+          slice: 'web-x',
         },
         { ...plain, address: '10.0.0.3' },
       ],

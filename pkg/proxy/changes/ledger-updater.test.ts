@@ -231,8 +231,10 @@ describe('a big Service', () => {
 /** Slices of the Service `big` with 250 endpoints each. */
 function slicesOf(count: number, counted: (object: Endpoint) => Endpoint) {
   return Array.from({ length: count }, (_, index) => {
-    const pods = Array.from({ length: 250 }, (__, pod) => endpoint(`10.0.${index}.${pod}`));
     const name = `big-${index}`;
+    const pods = Array.from({ length: 250 }, (__, pod) =>
+      endpoint(`10.0.${index}.${pod}`, { slice: name }),
+    );
     return setSlice(slice(pods.map(counted), { name, serviceName: 'big', family: 'IPv4' }));
   });
 }

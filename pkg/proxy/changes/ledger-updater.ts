@@ -210,7 +210,7 @@ export class LedgerUpdater {
     this.#health.note(key, objects, node.nodeName);
     this.#reports.cutOff(key, { service: objects?.service, ports: cutOff });
     this.#reports.unhonoured(key, this.#unhonouredOf(objects?.service, { node, cutOff }));
-    for (const part of [...ledger.parts(key)]) {
+    for (const part of ledger.parts(key)) {
       if (entered.has(part)) continue;
       yield undefined;
       const before = ledger.footprint(key, part);

@@ -15,18 +15,21 @@ export type PodState = 'alive' | 'dying' | 'left' | 'gone' | 'unseen';
 /** A pod, by what an endpoint says of it. */
 export type PodName = Pick<Endpoint, 'address' | 'podUid'>;
 
-/** A pod on one of its addresses. */
-interface Pod {
-  readonly uid: string;
-  /** Which slices have it; mostly there is one. */
-  slices: string | Set<string>;
-  serving: boolean;
-  terminating: boolean;
+/** How a pod is. */
+type PodConditions = Pick<Endpoint, 'serving' | 'terminating'>;
+
+/** A pod on one of its addresses that several slices have, as the last of them said it. */
+interface SharedPod extends PodConditions {
+  readonly podUid: string;
+  readonly slices: Set<string>;
 }
+
+/** A pod on one of its addresses; mostly one slice has it, and its endpoint there says all. */
+export type Pod = Endpoint | SharedPod;
 
 /** A pod that is in no slice any more, and from when on that counts, in milliseconds. */
 interface DepartedPod {
-  readonly pod: Pod;
+  readonly pod: PodConditions;
   readonly due: number;
 }
 
@@ -55,28 +58,21 @@ export class NamespacePods {
   }
 
   /** The pods that have an address. */
-  on(address: IpAddress): Iterable<Pick<Pod, 'uid' | 'slices'>> {
+  on(address: IpAddress): Iterable<Pod> {
     return podsOf(this.#present.get(address));
   }
 
   /** Takes in that a slice has an endpoint. Whether that says anything new of its pod. */
-  arrive(
-    slice: string,
-    { address, podUid, serving, terminating }: Pick<Endpoint, 'serving' | 'terminating'> & PodName,
-  ): boolean {
+  arrive(endpoint: Endpoint): boolean {
+    const { address, podUid, slice, serving, terminating } = endpoint;
     const occupants = this.#present.get(address);
     const known = find(occupants, podUid);
-    if (known === undefined) {
-      this.#return(address, podUid);
-      const pod = { uid: podUid, slices: slice, serving, terminating };
-      this.#present.set(address, withPod(occupants, pod));
-      return true;
-    }
-    known.slices = withSlice(known.slices, slice);
-    if (known.serving === serving && known.terminating === terminating) return false;
-    known.serving = serving;
-    known.terminating = terminating;
-    return true;
+    if (known === undefined) this.#return(address, podUid);
+    const isOnly = known === undefined || ('slice' in known && known.slice === slice);
+    const slices = isOnly ? undefined : slicesOf(known).add(slice);
+    const pod = slices === undefined ? endpoint : { podUid, slices, serving, terminating };
+    this.#present.set(address, withPod(occupants, pod));
+    return known?.serving !== serving || known.terminating !== terminating;
   }
 
   /** Takes in that a slice no longer has an endpoint. Whether its pod is in no slice any more, which counts from a time on. */
@@ -84,7 +80,7 @@ export class NamespacePods {
     const occupants = this.#present.get(address);
     const pod = find(occupants, podUid);
     if (pod === undefined || !isInSlice(pod, slice)) return false;
-    if (pod.slices instanceof Set && pod.slices.size > 1) {
+    if ('slices' in pod && pod.slices.size > 1) {
       pod.slices.delete(slice);
       return false;
     }
@@ -127,24 +123,25 @@ export class NamespacePods {
   }
 }
 
-function isInSlice({ slices }: Pick<Pod, 'slices'>, slice: string): boolean {
-  return typeof slices === 'string' ? slices === slice : slices.has(slice);
+/** The names of the slices that have a pod. */
+function slicesOf(pod: Pod): Set<string> {
+  return 'slices' in pod ? pod.slices : new Set([pod.slice]);
 }
 
-function withSlice(slices: string | Set<string>, slice: string): string | Set<string> {
-  if (slices instanceof Set) return slices.add(slice);
-  return slices === slice ? slices : new Set([slices, slice]);
+function isInSlice(pod: Pod, slice: string): boolean {
+  return 'slices' in pod ? pod.slices.has(slice) : pod.slice === slice;
 }
 
+/** The pods on an address with one more, or with one in the place of what it was before. */
 function withPod(occupants: Occupants | undefined, pod: Pod): Occupants {
-  if (occupants === undefined) return pod;
-  const pods = occupants instanceof Map ? occupants : new Map([[occupants.uid, occupants]]);
-  return pods.set(pod.uid, pod);
+  if (occupants instanceof Map) return occupants.set(pod.podUid, pod);
+  if (occupants === undefined || occupants.podUid === pod.podUid) return pod;
+  return new Map([occupants, pod].map((some) => [some.podUid, some]));
 }
 
 function find(occupants: Occupants | undefined, podUid: string): Pod | undefined {
   if (occupants instanceof Map) return occupants.get(podUid);
-  return occupants?.uid === podUid ? occupants : undefined;
+  return occupants?.podUid === podUid ? occupants : undefined;
 }
 
 function podsOf(occupants: Occupants | undefined): Iterable<Pod> {
@@ -152,7 +149,7 @@ function podsOf(occupants: Occupants | undefined): Iterable<Pod> {
   return occupants === undefined ? [] : [occupants];
 }
 
-function stateInSlice({ serving, terminating }: Pod): PodState {
+function stateInSlice({ serving, terminating }: PodConditions): PodState {
   return terminating && !serving ? 'dying' : 'alive';
 }
 

@@ -2,7 +2,7 @@ import type { IpAddress } from '../../ip/address.ts';
 import type { Endpoint, EndpointSlice, ObjectName } from '../../kube/types.ts';
 import { objectKey } from '../desired/service.ts';
 import { ExpiryQueue } from './expiry-queue.ts';
-import { NamespacePods, type PodName, type PodState } from './namespace-pods.ts';
+import { NamespacePods, type Pod, type PodName, type PodState } from './namespace-pods.ts';
 import { recordsOnlyIn } from './slice-difference.ts';
 
 /** How many pods that left are remembered; beyond it the namespace with the most forgets the older half of its own. */
@@ -45,6 +45,11 @@ export class Pods {
       this.#onChange(address, namespace);
   }
 
+  /** A slice as it was taken in last; `undefined` if there is none. */
+  slice(name: ObjectName): EndpointSlice | undefined {
+    return this.#slices.get(objectKey(name));
+  }
+
   /** Takes in a slice in place of its last state. */
   set(slice: EndpointSlice): void {
     const { namespace, endpoints } = slice;
@@ -54,8 +59,8 @@ export class Pods {
     const changed = new Set<IpAddress>();
     const fresh = recordsOnlyIn(endpoints, last);
     this.#change(namespace, (pods) => {
-      this.#leave(leftOf(last, slice), { slice: key, namespace, pods });
-      for (const endpoint of fresh) if (pods.arrive(key, endpoint)) changed.add(endpoint.address);
+      this.#leave(leftOf(last, slice), { name: slice, pods });
+      for (const endpoint of fresh) if (pods.arrive(endpoint)) changed.add(endpoint.address);
     });
     for (const address of changed) this.#onChange(address, namespace);
   }
@@ -66,7 +71,7 @@ export class Pods {
     const key = objectKey(name);
     const last = this.#slices.get(key)?.endpoints ?? [];
     this.#slices.delete(key);
-    this.#change(namespace, (pods) => this.#leave(last, { slice: key, namespace, pods }));
+    this.#change(namespace, (pods) => this.#leave(last, { name, pods }));
   }
 
   /** How a pod is as its namespace has it. Without a namespace (nobody knows whose the server is) only whether any slice has the address. */
@@ -80,7 +85,7 @@ export class Pods {
   /** Whether a slice of a Service has an address. */
   isIn(service: ObjectName, address: IpAddress): boolean {
     for (const pod of this.#namespaces.get(service.namespace)?.on(address) ?? [])
-      if (this.#isOf(service.name, pod.slices)) return true;
+      if (this.#isOf(service, pod)) return true;
     return false;
   }
 
@@ -90,28 +95,27 @@ export class Pods {
     let count = 0;
     for (const pod of this.#namespaces.get(service.namespace)?.on(address) ?? []) {
       if (++count > lookedThrough) return '';
-      if (!this.#isOf(service.name, pod.slices)) continue;
+      if (!this.#isOf(service, pod)) continue;
       if (found !== undefined) return '';
-      found = pod.uid;
+      found = pod.podUid;
     }
     return found ?? '';
   }
 
-  /** Whether one of some slices of the namespace is a Service's. */
-  #isOf(service: string, slices: string | Iterable<string>): boolean {
-    for (const key of typeof slices === 'string' ? [slices] : slices)
-      if (this.#slices.get(key)?.serviceName === service) return true;
-    return false;
+  /** Whether one of the slices that have a pod is a Service's. */
+  #isOf({ namespace, name: service }: ObjectName, pod: Pod): boolean {
+    const isOf = (name: string) =>
+      this.#slices.get(objectKey({ namespace, name }))?.serviceName === service;
+    return 'slices' in pod ? [...pod.slices].some(isOf) : isOf(pod.slice);
   }
 
   #leave(
     endpoints: readonly PodName[],
-    { slice, namespace, pods }: { slice: string; namespace: string; pods: NamespacePods },
+    { name: { namespace, name }, pods }: { name: ObjectName; pods: NamespacePods },
   ): void {
     const due = this.#now() + movingTime;
     for (const { address, podUid } of endpoints)
-      if (pods.leave(slice, { address, podUid, due }))
-        this.#moving.add({ address, namespace }, due);
+      if (pods.leave(name, { address, podUid, due })) this.#moving.add({ address, namespace }, due);
   }
 
   /** Changes what is known of a namespace, and lets pods that left be forgotten where they are too many. */

@@ -45,16 +45,25 @@ export class ChangeCollector {
     this.#unvanished = (this.#unvanished ?? new Set()).add(slice);
   }
 
-  /** Everything gathered, given the slices as they are now. */
-  changes(now: Pick<ReadonlyMap<string, EndpointSlice>, 'get'> | undefined): ServiceChanges {
+  /** Everything gathered, given the slices as they are now, by name. */
+  changes(now: (name: string) => EndpointSlice | undefined): ServiceChanges {
+    if (this.#isWhole) return wholeService;
+    const slices: SliceChange[] = [];
+    this.#slices?.forEach((before, name) => slices.push({ before, after: now(name) }));
     return {
-      isWhole: this.#isWhole,
-      slices: [...(this.#slices ?? [])].map(([name, before]) => ({
-        before,
-        after: now?.get(name),
-      })),
-      vanished: [...(this.#vanished ?? [])],
-      unvanished: [...(this.#unvanished ?? [])],
+      isWhole: false,
+      slices,
+      vanished: this.#vanished === undefined ? [] : [...this.#vanished],
+      unvanished: this.#unvanished === undefined ? [] : [...this.#unvanished],
     };
   }
 }
+
+/** Of a Service of which nothing changed, and of one that is to be entered as a whole. */
+export const noChanges: ServiceChanges = {
+  isWhole: false,
+  slices: [],
+  vanished: [],
+  unvanished: [],
+};
+const wholeService: ServiceChanges = { ...noChanges, isWhole: true };

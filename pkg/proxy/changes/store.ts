@@ -8,12 +8,12 @@ import type {
   ObjectName,
   Service,
 } from '../../kube/types.ts';
-import { CompactMap } from '../desired/compact-map.ts';
 import type { ServiceObjects } from '../desired/footprint.ts';
+import { NamedGroups } from '../desired/named-groups.ts';
 import { objectKey } from '../desired/service.ts';
 import { ExpiryQueue } from './expiry-queue.ts';
 import { Pods } from './pod-index.ts';
-import { ChangeCollector, type ServiceChanges } from './service-changes.ts';
+import { ChangeCollector, noChanges, type ServiceChanges } from './service-changes.ts';
 import { recordsOnlyIn, withKnownRecords } from './slice-difference.ts';
 import { type Trigger, Triggers } from './triggers.ts';
 
@@ -39,9 +39,8 @@ export interface DirtyServices {
 /** What the API says, reduced, and which Services that changed. A change marks its own Service and nothing else. */
 export class Store {
   readonly #services = new Map<string, Service>();
-  /** Slices by Service, then by slice name. */
-  readonly #slices = new Map<string, CompactMap<string, EndpointSlice>>();
-  readonly #serviceOfSlice = new Map<string, string>();
+  /** Slices by Service. */
+  readonly #slices = new NamedGroups<EndpointSlice>();
   readonly #vanished = new Map<string, Set<Vanished>>();
   readonly #vanishing = new ExpiryQueue<Vanished>();
   readonly #now: () => number;
@@ -97,9 +96,10 @@ export class Store {
 
   /** What changed of a Service since the last call for it. The caller enters it, and says {@link markWhole} if it cannot. */
   takeChanges(key: string): ServiceChanges {
-    const collector = this.#changes.get(key) ?? new ChangeCollector();
+    const collector = this.#changes.get(key);
+    if (collector === undefined) return noChanges;
     this.#changes.delete(key);
-    return collector.changes(this.#slices.get(key));
+    return collector.changes((name) => this.#slices.get(key, name));
   }
 
   /** Has all of a Service entered the next time, whatever changed. */
@@ -111,9 +111,12 @@ export class Store {
   objects(key: string): ServiceObjects | undefined {
     const service = this.#services.get(key);
     if (service === undefined) return undefined;
-    const slices = this.#slices.get(key)?.values() ?? [];
-    const vanished = [...(this.#vanished.get(key) ?? [])].map(({ slice }) => slice);
-    return { service, slices: [...slices], vanished };
+    const vanished = this.#vanished.get(key);
+    return {
+      service,
+      slices: this.#slices.of(key),
+      vanished: vanished === undefined ? [] : Array.from(vanished, ({ slice }) => slice),
+    };
   }
 
   /** What changed since the last call. */
@@ -199,10 +202,12 @@ export class Store {
       case 'Service':
         this.#deleteService(objectKey(name));
         return;
-      case 'EndpointSlice':
+      case 'EndpointSlice': {
+        const last = this.#pods.slice(name);
         this.#pods.delete(name);
-        this.#removeSlice(name);
+        if (last !== undefined) this.#removeSlice(last);
         return;
+      }
       case 'Node':
         this.#node = undefined;
     }
@@ -222,34 +227,25 @@ export class Store {
   }
 
   #setSlice(told: EndpointSlice): void {
-    const key = objectKey(told);
     const service = objectKey(serviceOf(told));
-    const before = this.#serviceOfSlice.get(key);
-    const last = before === service ? this.#slices.get(service)?.get(told.name) : undefined;
+    const before = this.#pods.slice(told);
+    const last = before?.serviceName === told.serviceName ? before : undefined;
     const slice = last === undefined ? told : withKnownRecords(told, last);
     this.#pods.set(slice);
-    if (before !== undefined && before !== service) this.#removeSlice(told);
-    const slices = this.#slices.get(service) ?? new CompactMap<string, EndpointSlice>();
-    this.#slices.set(service, slices);
-    slices.set(slice.name, slice);
-    this.#serviceOfSlice.set(key, service);
+    if (before !== undefined && last === undefined) this.#removeSlice(before);
+    this.#slices.set(service, slice);
     this.#dirty.add(service);
     this.#change(service).sliceChanged(slice.name, last);
     this.#triggers.note(slice, last);
     if (last !== undefined) this.#rememberVanished(last, slice.endpoints);
   }
 
-  #removeSlice(name: ObjectName): void {
-    const service = this.#serviceOfSlice.get(objectKey(name));
-    if (service === undefined) return;
-    this.#serviceOfSlice.delete(objectKey(name));
-    const slices = this.#slices.get(service);
-    const last = slices?.get(name.name);
-    slices?.delete(name.name);
-    if (slices?.size === 0) this.#slices.delete(service);
+  #removeSlice(last: EndpointSlice): void {
+    const service = objectKey(serviceOf(last));
+    this.#slices.delete(service, last.name);
     this.#dirty.add(service);
-    this.#change(service).sliceChanged(name.name, last);
-    if (last !== undefined) this.#rememberVanished(last, []);
+    this.#change(service).sliceChanged(last.name, last);
+    this.#rememberVanished(last, []);
   }
 
   /** Remembers the endpoints of a slice that are gone and whose addresses no slice of the Service has any more. */

@@ -27,8 +27,8 @@ export interface Conflict {
  * on who came first, so that all nodes, and a program that has started again, give the same.
  */
 export class Claims {
-  /** In order of priority; the first holds the virtual server. */
-  readonly #byServer = new Map<string, OwnedClaim[]>();
+  /** In order of priority; the first holds the virtual server. Mostly there is one, which stands for itself. */
+  readonly #byServer = new Map<string, OwnedClaim | OwnedClaim[]>();
   #count = 0;
   #begun: { readonly virtualServer: string; readonly loser: Owner }[] = [];
 
@@ -37,7 +37,8 @@ export class Claims {
   }
 
   holder(virtualServer: string): OwnedClaim | undefined {
-    return this.#byServer.get(virtualServer)?.[0];
+    const claims = this.#byServer.get(virtualServer);
+    return Array.isArray(claims) ? claims[0] : claims;
   }
 
   virtualServers(): Iterable<string> {
@@ -54,7 +55,7 @@ export class Claims {
     const begun = this.#begun;
     this.#begun = [];
     return begun.flatMap(({ virtualServer, loser }) => {
-      const claims = this.#byServer.get(virtualServer) ?? [];
+      const claims = listOf(this.#byServer.get(virtualServer));
       const winner = claims[0]?.owner.key ?? loser.key;
       const goesOn = winner !== loser.key && placeOfOwner(claims, loser) !== undefined;
       return goesOn ? [{ virtualServer, winner, loser: loser.key }] : [];
@@ -64,12 +65,14 @@ export class Claims {
   /** Enters a claim in the place of the one that the same Service may have. */
   enter(virtualServer: string, claim: OwnedClaim): void {
     const { owner } = claim;
-    const claims = this.#byServer.get(virtualServer);
-    if (claims === undefined) {
-      this.#byServer.set(virtualServer, [claim]);
-      this.#count++;
+    const present = this.#byServer.get(virtualServer);
+    if (present === undefined) this.#count++;
+    if (present === undefined || (!Array.isArray(present) && present.owner.key === owner.key)) {
+      this.#byServer.set(virtualServer, claim);
       return;
     }
+    const claims = listOf(present);
+    this.#byServer.set(virtualServer, claims);
     const before = claims[0]?.owner;
     const last = placeOfOwner(claims, owner);
     if (last !== undefined) claims.splice(last, 1);
@@ -83,15 +86,23 @@ export class Claims {
 
   /** Takes a claim away, if it is still there. Whether nobody wants the virtual server any more. */
   withdraw(virtualServer: string, claim: OwnedClaim): boolean {
-    const claims = this.#byServer.get(virtualServer);
-    if (claims === undefined) return true;
+    const present = this.#byServer.get(virtualServer);
+    if (present === undefined) return true;
+    const claims = listOf(present);
     const place = placeOf(claims, claim);
     if (claims[place]?.frontEnd !== claim.frontEnd) return false;
     claims.splice(place, 1);
     this.#count--;
-    if (claims.length === 0) this.#byServer.delete(virtualServer);
-    return claims.length === 0;
+    const [first, second] = claims;
+    if (first === undefined) this.#byServer.delete(virtualServer);
+    else if (second === undefined) this.#byServer.set(virtualServer, first);
+    return first === undefined;
   }
+}
+
+function listOf(claims: OwnedClaim | OwnedClaim[] | undefined): OwnedClaim[] {
+  if (Array.isArray(claims)) return claims;
+  return claims === undefined ? [] : [claims];
 }
 
 /** What the API allocated wins over what anybody may write into an object. */

@@ -7,14 +7,21 @@ import type { Footprint, FootprintChange, FrontEnd, LocalLack, SetEntry } from '
 import { Keys } from './keys.ts';
 import { LocalLacks } from './local-lacks.ts';
 import { NoLocalEntries } from './no-local.ts';
+import { NamedGroups } from './named-groups.ts';
 import { nobody } from './owners.ts';
 import { isSamePod, type PodRealServer } from './pod-identity.ts';
 import { noRealServers, type WantedRealServer } from './real-servers.ts';
 import type { RuleContent } from './rule-content.ts';
-import { type Part, ServiceParts } from './service-parts.ts';
 import { entryEffect } from './sets.ts';
 import { touchEndpoints } from './touched.ts';
 import { Undecided, type Unexplained } from './undecided.ts';
+
+/** What one part of a Service, mostly one of its ports, wants. */
+interface Part {
+  readonly name: string;
+  readonly owner: Owner;
+  readonly footprint: Footprint;
+}
 
 /** A virtual server that is wanted, and by whom; `undefined` for one on its way out, which keeps no real servers. */
 export interface Claim {
@@ -30,7 +37,7 @@ export interface Claim {
  * deleted the virtual server.
  */
 export class Ledger {
-  readonly #parts = new ServiceParts();
+  readonly #parts = new NamedGroups<Part>();
   readonly #claims = new Claims();
   readonly #retired = new Map<string, FrontEnd>();
   /** Front ends whose virtual server is being deleted, each with what of it is still counted. */
@@ -49,7 +56,7 @@ export class Ledger {
     { part = '', touched = new Keys() }: { part?: string; touched?: Keys } = {},
   ): Keys {
     const last = this.#parts.get(owner.key, part);
-    this.#parts.set(part, { owner, footprint });
+    this.#parts.set(owner.key, { name: part, owner, footprint });
     this.#withoutLocal.count(owner.key, {
       before: last?.footprint.withoutLocalEndpoints ?? [],
       after: footprint.withoutLocalEndpoints,
@@ -97,8 +104,8 @@ export class Ledger {
   }
 
   /** The parts of a Service that want something. */
-  parts(service: string): Iterable<string> {
-    return this.#parts.names(service);
+  parts(service: string): readonly string[] {
+    return this.#parts.of(service).map(({ name }) => name);
   }
 
   /** Keeps a virtual server as retired that was found in the kernel and that nobody wants. */

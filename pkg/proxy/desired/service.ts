@@ -1,5 +1,6 @@
 import { type Family, familyOf, type IpAddress } from '../../ip/address.ts';
-import { prefixFamily } from '../../ip/prefix.ts';
+import { type Prefix, prefixFamily } from '../../ip/prefix.ts';
+import type { Protocol } from '../../ip/protocol.ts';
 import type { ObjectName, Service, ServicePortSpec } from '../../kube/types.ts';
 
 /** One port of a Service in one family: the unit that endpoints are matched with. Its addresses are those of that family. */
@@ -24,7 +25,81 @@ export function objectKey({ namespace, name }: ObjectName): string {
 
 /** A map key for a port among those of its Service. */
 export function portKey({ family, protocol, name }: ServicePort): string {
-  return `${family} ${protocol} ${name}`;
+  // Joined, as above.
+  return [family, protocol, name].join(' ');
+}
+
+/** A port of a Service in one family, as the Service itself says it. */
+class PortOfService implements ServicePort {
+  readonly service: Service;
+  readonly clusterIP: IpAddress;
+  readonly #spec: ServicePortSpec;
+
+  constructor(
+    service: Service,
+    { clusterIP, spec }: { clusterIP: IpAddress; spec: ServicePortSpec },
+  ) {
+    this.service = service;
+    this.clusterIP = clusterIP;
+    this.#spec = spec;
+  }
+
+  get family(): Family {
+    return familyOf(this.clusterIP);
+  }
+
+  get name(): string {
+    return this.#spec.name;
+  }
+
+  get protocol(): Protocol {
+    return this.#spec.protocol;
+  }
+
+  get port(): number {
+    return this.#spec.port;
+  }
+
+  get nodePort(): number {
+    return this.#spec.nodePort;
+  }
+
+  get externalIPs(): readonly IpAddress[] {
+    return addressesOf(this.family, this.service.externalIPs);
+  }
+
+  get loadBalancerIPs(): readonly IpAddress[] {
+    return addressesOf(this.family, this.service.loadBalancerIPs);
+  }
+
+  get sourceRanges(): readonly Prefix[] {
+    const { sourceRanges } = this.service;
+    if (sourceRanges.length === 0) return sourceRanges;
+    return sourceRanges.filter((range) => prefixFamily(range) === this.family);
+  }
+
+  get affinitySeconds(): number {
+    return this.service.affinitySeconds;
+  }
+
+  get isExternalPolicyLocal(): boolean {
+    const { type, externalTrafficPolicy } = this.service;
+    const isExposed = type === 'NodePort' || type === 'LoadBalancer';
+    return isExposed && externalTrafficPolicy === 'Local';
+  }
+
+  get isInternalPolicyLocal(): boolean {
+    return this.service.internalTrafficPolicy === 'Local';
+  }
+
+  get healthCheckNodePort(): number {
+    return healthCheckNodePort(this.service);
+  }
+}
+
+function addressesOf(family: Family, addresses: readonly IpAddress[]): readonly IpAddress[] {
+  if (addresses.length === 0) return addresses;
+  return addresses.filter((one) => familyOf(one) === family);
 }
 
 /** The ports of a Service in the families that are served, each made when it is asked for; none for a headless Service and for an ExternalName. */
@@ -36,10 +111,12 @@ export function* servicePorts(
   }: { readonly externalIPs: boolean; readonly families: readonly Family[] },
 ): Generator<ServicePort> {
   if (service.type === 'ExternalName') return;
-  const served = externalIPs ? service : { ...service, externalIPs: [] };
+  const isServed = externalIPs || service.externalIPs.length === 0;
+  const served = isServed ? service : { ...service, externalIPs: [] };
   for (const family of families) {
     const clusterIP = service.clusterIPs.find((address) => familyOf(address) === family);
-    if (clusterIP !== undefined) yield* portsOfFamily(served, clusterIP);
+    if (clusterIP === undefined) continue;
+    for (const spec of service.ports) yield new PortOfService(served, { clusterIP, spec });
   }
 }
 
@@ -67,28 +144,4 @@ export function healthCheckNodePort(service: Service): number {
 /** Whether clients outside the cluster can reach it. */
 export function isExternallyAccessible(port: ServicePort): boolean {
   return port.nodePort !== 0 || port.loadBalancerIPs.length > 0 || port.externalIPs.length > 0;
-}
-
-function* portsOfFamily(service: Service, clusterIP: IpAddress): Generator<ServicePort> {
-  const family = familyOf(clusterIP);
-  const ofFamily = (addresses: readonly IpAddress[]) =>
-    addresses.length === 0 ? addresses : addresses.filter((one) => familyOf(one) === family);
-  const isExposed = service.type === 'NodePort' || service.type === 'LoadBalancer';
-  const shared = {
-    service: { namespace: service.namespace, name: service.name },
-    family,
-    clusterIP,
-    externalIPs: ofFamily(service.externalIPs),
-    loadBalancerIPs: ofFamily(service.loadBalancerIPs),
-    sourceRanges:
-      service.sourceRanges.length === 0
-        ? service.sourceRanges
-        : service.sourceRanges.filter((range) => prefixFamily(range) === family),
-    affinitySeconds: service.affinitySeconds,
-    isExternalPolicyLocal: isExposed && service.externalTrafficPolicy === 'Local',
-    isInternalPolicyLocal: service.internalTrafficPolicy === 'Local',
-    healthCheckNodePort: healthCheckNodePort(service),
-  };
-  for (const { name, protocol, port, nodePort } of service.ports)
-    yield { ...shared, name, protocol, port, nodePort };
 }
