@@ -68,7 +68,7 @@ export interface EndpointTraits {
 export interface Endpoint extends EndpointTraits {
   /** The first of `addresses`; all others are ignored, as everywhere in Kubernetes. */
   readonly address: IpAddress;
-  /** `targetRef.uid`, '' if unknown. */
+  /** `targetRef.uid`, packed: to be compared, not to be shown. '' if unknown. */
   readonly podUid: string;
   /** The name of its slice. */
   readonly slice: string;

@@ -1,7 +1,9 @@
-import type { EndpointTraits } from '../types.ts';
+import type { EndpointPort, EndpointTraits, ServicePortSpec } from '../types.ts';
 
 /** How many texts a pool keeps; a cluster has far fewer nodes, zones and port names. */
 const poolLimit = 200_000;
+/** Lists of up to so many ports are mostly those of other objects too. */
+const fewPorts = 4;
 /** How many traits of endpoints of one node are kept; mostly it is one zone in two or three conditions. */
 const traitsLimit = 32;
 
@@ -12,6 +14,8 @@ const traitsLimit = 32;
 export class Pool {
   readonly #texts = new Map<string, string>();
   readonly #lists = new Map<string, readonly string[]>();
+  readonly #slicePorts = new Map<string, readonly EndpointPort[]>();
+  readonly #servicePorts = new Map<string, readonly ServicePortSpec[]>();
   /** By the node's name. */
   readonly #traits = new Map<string, EndpointTraits[]>();
 
@@ -34,6 +38,31 @@ export class Pool {
     if (this.#lists.size >= poolLimit) this.#lists.clear();
     const list = Object.freeze(texts.map((text) => this.text(text)));
     this.#lists.set(key, list);
+    return list;
+  }
+
+  /** The one copy of the ports of slices. */
+  slicePorts(ports: readonly EndpointPort[]): readonly EndpointPort[] {
+    return this.#onePorts(this.#slicePorts, ports);
+  }
+
+  /** The one copy of the ports of Services; those with node ports are nobody else's. */
+  servicePorts(ports: readonly ServicePortSpec[]): readonly ServicePortSpec[] {
+    const isShared = ports.every(({ nodePort }) => nodePort === 0);
+    return isShared ? this.#onePorts(this.#servicePorts, ports) : compact(ports);
+  }
+
+  #onePorts<Port extends EndpointPort>(
+    known: Map<string, readonly Port[]>,
+    ports: readonly Port[],
+  ): readonly Port[] {
+    if (ports.length === 0 || ports.length > fewPorts) return compact(ports);
+    const key = ports.map(({ name, protocol, port }) => `${port} ${protocol} ${name}`).join('\n');
+    const one = known.get(key);
+    if (one !== undefined) return one;
+    if (known.size >= poolLimit) known.clear();
+    const list = compact(ports);
+    known.set(key, list);
     return list;
   }
 

@@ -4,7 +4,7 @@ import type { Protocol } from '../../ip/protocol.ts';
 import type { ObjectName, Service, ServicePortSpec } from '../types.ts';
 import { type Fields, type Item, quoted } from './fields.ts';
 import { annotationPrefix } from './names.ts';
-import { compact } from './pool.ts';
+import { compact, type Pool } from './pool.ts';
 import { portProtocol } from './reduce-slice.ts';
 import { serviceAddress } from './service-address.ts';
 import { parseTime } from './time.ts';
@@ -16,7 +16,7 @@ const portRange = { min: 1, max: 65535 };
 /** The Service that a JSON object describes; `unusable` if it has no spec. */
 export function reduceService(
   fields: Fields,
-  { namespace, name }: ObjectName,
+  { name: { namespace, name }, pool }: { name: ObjectName; pool: Pool },
 ): Service | 'unusable' {
   const spec = fields.object('spec');
   if (spec === undefined) {
@@ -32,7 +32,7 @@ export function reduceService(
     created: creationTime(metadata),
     type,
     clusterIPs: compact(type === 'ExternalName' ? [] : clusterIPs(spec)),
-    ports: compact(ports(spec)),
+    ports: pool.servicePorts(ports(spec)),
     affinitySeconds: affinitySeconds(spec),
     externalIPs: compact(addresses(spec, spec.strings('externalIPs'))),
     loadBalancerIPs: compact(loadBalancerIPs(fields)),

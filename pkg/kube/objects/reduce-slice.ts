@@ -4,6 +4,7 @@ import type { Endpoint, EndpointPort, EndpointSlice, ObjectName } from '../types
 import { SliceEndpoint } from './endpoint.ts';
 import { type Fields, quoted } from './fields.ts';
 import { serviceLabel, triggerAnnotation } from './names.ts';
+import { packUid } from './pod-uid.ts';
 import { compact, type Pool } from './pool.ts';
 import { serviceAddress } from './service-address.ts';
 import { parseTime } from './time.ts';
@@ -32,7 +33,7 @@ export function reduceSlice(
     name: name.name,
     serviceName: pool.text(serviceName),
     family: addressType,
-    ports: compact(fields.objects('ports').flatMap((port) => endpointPort(port, pool))),
+    ports: pool.slicePorts(fields.objects('ports').flatMap((port) => endpointPort(port, pool))),
     endpoints: compact(
       fields
         .objects('endpoints')
@@ -77,7 +78,7 @@ function endpoint(
     zoneHints: hintNames(hints, { field: 'forZones', pool }),
     nodeHints: hintNames(hints, { field: 'forNodes', pool }),
   });
-  const podUid = entry.object('targetRef')?.string('uid') ?? '';
+  const podUid = packUid(entry.object('targetRef')?.string('uid') ?? '');
   return [new SliceEndpoint({ address, podUid, slice }, traits)];
 }
 

@@ -48,7 +48,7 @@ export class Reducer {
     const pool = this.#pool;
     switch (kind) {
       case 'Service': {
-        const object = reduceService(fields, name);
+        const object = reduceService(fields, { name, pool });
         return typeof object === 'string' ? object : { kind, object };
       }
       case 'EndpointSlice': {

@@ -1,4 +1,4 @@
-import type { Family, IpAddress } from '../../ip/address.ts';
+import { type Family, families, familyOf, type IpAddress } from '../../ip/address.ts';
 import { type Entry, entryKey } from '../../ipset/ipset.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { RejectedLoadBalancer } from './chain-options.ts';
@@ -7,6 +7,9 @@ import type { Keys } from './keys.ts';
 import { EntryOwners, Owners } from './owners.ts';
 import type { RuleContent } from './rule-content.ts';
 import { type SetId, setIds, setName } from './sets.ts';
+
+/** The set of all addresses that are bound: an entry of it says that its address is wanted. */
+const boundSet: SetId = 'ipvsIps';
 
 /** Who begins or ceases to want something, and where to note what that touches. */
 export interface Counting {
@@ -17,6 +20,7 @@ export interface Counting {
 
 /** Addresses and set entries that front ends need: each is wanted as long as anybody wants it. */
 export class CountedObjects {
+  /** Addresses that are wanted, but by no front end with an entry of {@link boundSet}: some that were found in the kernel. */
   readonly #addresses = new Map<IpAddress, Owners>();
   readonly #entries = new Map<string, Map<string, EntryOwners>>();
   readonly #nonEmptySets: Record<Family, ReadonlySet<SetId>> = {
@@ -36,7 +40,7 @@ export class CountedObjects {
   }
 
   wantsAddress(address: IpAddress): boolean {
-    return this.#addresses.has(address);
+    return this.#isMarkedBound(address) || this.#addresses.has(address);
   }
 
   /** What the rules of a family should be for. The same object as long as it is the same. */
@@ -51,8 +55,12 @@ export class CountedObjects {
     return content;
   }
 
-  addresses(): Iterable<IpAddress> {
-    return this.#addresses.keys();
+  *addresses(): Generator<IpAddress> {
+    for (const family of families)
+      for (const { entry, bindings } of this.#entries.get(setName(boundSet, family))?.values() ??
+        [])
+        if (bindings > 0 && entry.type === 'hash:ip') yield entry.ip;
+    for (const address of this.#addresses.keys()) if (!this.#isMarkedBound(address)) yield address;
   }
 
   *entries(set: string): Generator<Entry> {
@@ -66,7 +74,13 @@ export class CountedObjects {
 
   /** The Services that want any of some addresses and entries. */
   *ownersOf({ addresses, entries }: Pick<Keys, 'addresses' | 'entries'>): Generator<string> {
-    for (const address of addresses) yield* this.#addresses.get(address)?.names() ?? [];
+    for (const address of addresses) {
+      yield* this.#addresses.get(address)?.names() ?? [];
+      yield* this.#entries
+        .get(setName(boundSet, familyOf(address)))
+        ?.get(address)
+        ?.names() ?? [];
+    }
     for (const [set, some] of entries) {
       for (const key of some.keys()) yield* this.#entries.get(set)?.get(key)?.names() ?? [];
     }
@@ -74,8 +88,15 @@ export class CountedObjects {
 
   /** Counts everything that a front end needs. */
   countFrontEnd({ virtualServer, isBound, entries }: FrontEnd, counting: Counting): void {
-    for (const entry of entries) this.countEntry(entry, counting);
-    if (isBound) this.#countAddress(virtualServer.address, counting);
+    let isMarked = false;
+    for (const entry of entries) {
+      const owners = this.countEntry(entry, counting);
+      if (!isBound || entry.set !== boundSet) continue;
+      owners.bindings += counting.by;
+      isMarked = true;
+    }
+    if (isBound && isMarked) counting.touched.addAddress(virtualServer.address);
+    else if (isBound) this.#countAddress(virtualServer.address, counting);
   }
 
   /** Counts entries and addresses that belong to no front end. */
@@ -90,7 +111,8 @@ export class CountedObjects {
     for (const address of addresses) this.#countAddress(address, counting);
   }
 
-  countEntry({ set: id, family, entry }: SetEntry, counting: Counting): void {
+  /** Counts an entry; who wants it now. */
+  countEntry({ set: id, family, entry }: SetEntry, counting: Counting): EntryOwners {
     const set = setName(id, family);
     const key = entryKey(entry);
     counting.touched.addEntry(set, { key, entry });
@@ -103,6 +125,7 @@ export class CountedObjects {
     else if (known === undefined) entries.set(key, owners);
     if (entries.size <= 1) this.#noteSize(set, { entries, family });
     if (id === 'loadBalancerFw' || id === 'loadBalancerSourceIp') this.#noteClosed(entry, family);
+    return owners;
   }
 
   /** A load balancer's address is closed to the node as long as it has source ranges and no entry for the node. */
@@ -121,6 +144,12 @@ export class CountedObjects {
     if (isClosed) closed.set(key, virtualServer);
     else closed.delete(key);
     this.#contents.delete(family);
+  }
+
+  /** The key of an entry of an address alone is the address. */
+  #isMarkedBound(address: IpAddress): boolean {
+    const owners = this.#entries.get(setName(boundSet, familyOf(address)))?.get(address);
+    return owners !== undefined && owners.bindings > 0;
   }
 
   #countAddress(address: IpAddress, counting: Counting): void {

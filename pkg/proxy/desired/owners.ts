@@ -39,6 +39,8 @@ export class Owners {
 /** Who wants an entry of a set. */
 export class EntryOwners extends Owners {
   readonly entry: Entry;
+  /** For how many of their front ends its address is bound. */
+  bindings = 0;
 
   constructor(entry: Entry) {
     super();

@@ -1,0 +1,37 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { packUid } from './pod-uid.ts';
+
+test.each([
+  ['', ''],
+  ['a', 'a'],
+  ['fifteen letters', 'fifteen letters'],
+  ['sixteen letters!', '=sixteen letters!'],
+  ['00000000-0000-4000-8000-00000000ff41', '\0\0\0\0\0\0\x40\0\x80\0\0\0\0\0\xff\x41'],
+  ['0A000000-0000-4000-8000-000000000000', '=0A000000-0000-4000-8000-000000000000'],
+])('the uid %j is kept as %j', (uid, kept) => {
+  expect(packUid(uid)).toBe(kept);
+});
+
+test('UUIDs keep their order, and take sixteen characters', () => {
+  fc.assert(
+    fc.property(fc.uuid(), fc.uuid(), (one, other) => {
+      expect(packUid(one) < packUid(other)).toBe(one < other);
+      expect(packUid(one)).toHaveLength(16);
+    }),
+  );
+});
+
+test('different uids stay different', () => {
+  const text = fc.oneof(
+    fc.uuid(),
+    fc.string(),
+    fc.uuid().map(packUid),
+    fc.uuid().map((uid) => `=${uid}`),
+  );
+  fc.assert(
+    fc.property(text, text, (one, other) => {
+      expect(packUid(one) === packUid(other)).toBe(one === other);
+    }),
+  );
+});
