@@ -40,6 +40,7 @@ class Token {
 /** The {@link Token} that a mutex gives to what it runs. */
 export type MutexToken = Token;
 
+const none: readonly MutexToken[] = Object.freeze([]);
 /** The tokens under which the present asynchronous call chain works. */
 const held = new AsyncLocalStorage<readonly MutexToken[]>();
 
@@ -61,7 +62,8 @@ export class Mutex {
    * from inside the mutex, where waiting for it would never end.
    */
   async run<T>(work: (token: MutexToken) => Promise<T> | T): Promise<T> {
-    const outer = (held.getStore() ?? []).filter(({ isOver }) => !isOver);
+    const all = held.getStore() ?? none;
+    const outer = all.length === 0 ? none : all.filter(({ isOver }) => !isOver);
     if (outer.some((token) => token.isOf(this)))
       throw new Error('a mutex was asked for from inside: the wait would never end');
     this.#waiting++;

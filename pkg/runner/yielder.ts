@@ -16,8 +16,12 @@ export class Yielder {
     return this.#now() - this.#since >= longest;
   }
 
-  async yieldIfDue(): Promise<void> {
-    if (!this.isDue) return;
+  /** Lets the event loop turn if it is due; nothing to wait for if not. */
+  yieldIfDue(): Promise<void> | undefined {
+    return this.isDue ? this.#yield() : undefined;
+  }
+
+  async #yield(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#since = this.#now();
   }

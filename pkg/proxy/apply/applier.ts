@@ -45,9 +45,11 @@ export interface ApplierOptions {
  */
 export class Applier {
   readonly #options: ApplierOptions;
+  readonly #now: () => number;
 
   constructor(options: ApplierOptions) {
     this.#options = options;
+    this.#now = () => options.clock.now();
   }
 
   /**
@@ -59,46 +61,65 @@ export class Applier {
     token: MutexToken,
     { isRepair = false, isSequence = false } = {},
   ): Promise<readonly FailedOperation[]> {
-    const { reporter, clock } = this.#options;
+    const { reporter } = this.#options;
     token.check();
-    const tried: Operation[] = [];
+    let tried = 0;
     const failed: FailedOperation[] = [];
-    const yielder = new Yielder(() => clock.now());
+    const yielder = new Yielder(this.#now);
     for (const batch of batches(operations)) {
       // Not after the last one: whoever asked hears how it went before anything else happens.
-      await yielder.yieldIfDue();
+      if (yielder.isDue) await yielder.yieldIfDue();
       const failures = await this.#applyBatch(batch);
-      failed.push(...failures);
-      tried.push(...batch);
+      for (const failure of failures) failed.push(failure);
+      tried += batch.length;
       reporter.progressed();
       if (isSequence && failures.some(({ operation }) => interfaceOf(operation) !== 'entry')) break;
     }
-    this.#account(tried, { failed, isRepair });
+    const isWhole = tried === operations.length;
+    this.#account(isWhole ? operations : operations.slice(0, tried), { failed, isRepair });
     return failed;
   }
 
-  async #applyBatch(batch: readonly Operation[]): Promise<readonly FailedOperation[]> {
+  #applyBatch(
+    batch: readonly Operation[],
+  ): Promise<readonly FailedOperation[]> | readonly FailedOperation[] {
     const [first] = batch;
     if (first === undefined) return [];
     // The casts hold because a batch is of one kind throughout.
     switch (interfaceOf(first)) {
       case 'ipvs':
-        return await this.#writeServers(batch as readonly ServerOperation[]);
+        return this.#writeServersCleanly(batch as readonly ServerOperation[]);
       case 'entry':
         return this.#writeEntries(batch as readonly EntryOperation[]);
       case 'address':
         return this.#writeAddresses(batch as readonly AddressOperation[]);
       case 'other':
-        return await this.#tryOther(first as OtherOperation);
+        return this.#tryOther(first as OtherOperation);
     }
   }
 
-  async #writeServers(batch: readonly ServerOperation[]): Promise<readonly FailedOperation[]> {
+  /** The event loop may turn before the deletions of a batch; nothing to wait for if there are none. */
+  #writeServersCleanly(
+    batch: readonly ServerOperation[],
+  ): Promise<readonly FailedOperation[]> | readonly FailedOperation[] {
+    const closing = this.#options.cleaner.close(batch);
+    return closing === undefined
+      ? this.#writeServers(batch)
+      : closing.then(() => this.#writeServers(batch));
+  }
+
+  #writeServers(batch: readonly ServerOperation[]): readonly FailedOperation[] {
     const { ipvs, mirror, cleaner } = this.#options;
     const writes = batch.map(toIpvsWrite);
-    await cleaner.close(batch);
     cleaner.before(batch);
-    const failures = attempt(batch, () => ipvs.write(writes)).filter(
+    const refused = attempt(batch, () => ipvs.write(writes));
+    if (refused.length === 0) {
+      for (let at = 0; at < writes.length; at++)
+        mirror.recordWrite(writes[at] as IpvsWrite, podOf(batch[at])); // within the list
+      cleaner.after(batch);
+      return none;
+    }
+    const failures = refused.filter(
       ({ index, error }) => !isDone(writes[index], error) || !this.#isGone(writes[index]),
     );
     const failed = new Set(failures.map(({ index }) => index));
@@ -206,12 +227,12 @@ export class Applier {
     { failed, isRepair }: { failed: readonly FailedOperation[]; isRepair: boolean },
   ): void {
     const { log, reporter, cleaner } = this.#options;
-    const failures = new Set(failed.map(({ operation }) => operation));
+    const failures = failed.length === 0 ? noOperations : new Set(failed.map(operationOf));
     const counts = new Map<Operation['kind'], { done: number; failed: number }>();
     const detail = log.v(4);
     for (const operation of operations) {
-      const count = counts.get(operation.kind) ?? { done: 0, failed: 0 };
-      counts.set(operation.kind, count);
+      let count = counts.get(operation.kind);
+      if (count === undefined) counts.set(operation.kind, (count = { done: 0, failed: 0 }));
       if (failures.has(operation)) {
         count.failed++;
         continue;
@@ -223,7 +244,14 @@ export class Applier {
         log.info('repaired', { operation: printOperation(operation) });
       } else detail?.info('applied', { operation: printOperation(operation) });
     }
-    for (const [kind, count] of counts) reporter.operations(kind, count);
-    for (const [step, count] of cleaner.takeCounts()) reporter.operations(step, count);
+    counts.forEach((count, kind) => reporter.operations(kind, count));
+    cleaner.takeCounts().forEach((count, step) => reporter.operations(step, count));
   }
+}
+
+const none: readonly never[] = Object.freeze([]);
+const noOperations: ReadonlySet<Operation> = new Set();
+
+function operationOf({ operation }: FailedOperation): Operation {
+  return operation;
 }

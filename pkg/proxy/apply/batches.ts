@@ -37,18 +37,17 @@ export function interfaceOf({ kind }: Operation): Interface {
 }
 
 /** Runs of operations of one kind, cut at the batch size; the others one by one. */
-export function* batches(operations: readonly Operation[]): Generator<readonly Operation[]> {
-  let batch: Operation[] = [];
-  let current: Interface = 'other';
-  for (const operation of operations) {
-    const next = interfaceOf(operation);
+export function batches(operations: readonly Operation[]): readonly (readonly Operation[])[] {
+  const found: (readonly Operation[])[] = [];
+  let first = 0;
+  for (let next = 1; next <= operations.length; next++) {
+    const operation = operations[next];
+    const current = interfaceOf(operations[first] as Operation); // within the list
     const limit = current === 'other' ? 1 : batchSizes[current];
-    if (batch.length > 0 && (next !== current || batch.length >= limit)) {
-      yield batch;
-      batch = [];
-    }
-    current = next;
-    batch.push(operation);
+    const goesOn = operation !== undefined && interfaceOf(operation) === current;
+    if (goesOn && next - first < limit) continue;
+    found.push(next - first === operations.length ? operations : operations.slice(first, next));
+    first = next;
   }
-  if (batch.length > 0) yield batch;
+  return found;
 }

@@ -24,6 +24,8 @@ export interface CleanerOptions {
 /** How many steps of a kind were done, and failed. */
 export type CleanupCounts = ReadonlyMap<CleanupStep, OperationCounts>;
 
+const noCounts: CleanupCounts = new Map();
+
 /** Does what deletions say has to happen around them: {@link close}, {@link before}, the deletions, {@link after}. */
 export class Cleaner {
   readonly #options: CleanerOptions;
@@ -35,12 +37,17 @@ export class Cleaner {
 
   /**
    * Closes connections that IPVS would keep after their server is deleted, and drop what comes from their clients, new connections
-   * included. The event loop may turn meanwhile.
+   * included. The event loop may turn meanwhile; nothing to wait for if there are none.
    */
-  async close(operations: readonly Operation[]): Promise<void> {
+  close(operations: readonly Operation[]): Promise<void> | undefined {
+    const deleted = deletions(operations);
+    return deleted.length === 0 ? undefined : this.#close(deleted);
+  }
+
+  async #close(deleted: readonly CleanDeletion[]): Promise<void> {
     const { clock, resetter, log } = this.#options;
     const yielder = new Yielder(() => clock.now());
-    for (const { cleanup } of deletions(operations)) {
+    for (const { cleanup } of deleted) {
       for (const connection of cleanup.closing ?? []) {
         try {
           resetter.abort(connection);
@@ -56,20 +63,22 @@ export class Cleaner {
 
   /** What comes right before the deletions. */
   before(operations: readonly Operation[]): void {
-    this.#deleteFlows(
-      deletions(operations).flatMap(({ cleanup }) => cleanup.flows.filter(isUnmasqueraded)),
-    );
+    const coming = deletions(operations);
+    if (coming.length > 0)
+      this.#deleteFlows(coming.flatMap(({ cleanup }) => cleanup.flows.filter(isUnmasqueraded)));
   }
 
   /** What comes right after the deletions that succeeded. */
   after(operations: readonly Operation[]): void {
     const done = deletions(operations);
+    if (done.length === 0) return;
     this.#deleteFlows(done.flatMap(({ cleanup }) => cleanup.flows));
     for (const deletion of done) this.#resetClients(deletion);
   }
 
   /** What was done since the last call. Clients count as reset when that is asked for: it is done a moment later. */
   takeCounts(): CleanupCounts {
+    if (this.#counts.size === 0) return noCounts;
     const counts = this.#counts;
     this.#counts = new Map();
     return counts;
@@ -114,11 +123,14 @@ type Deletion = Extract<Operation, { kind: 'deleteRealServer' }>;
 type CleanDeletion = Deletion & { readonly cleanup: Cleanup };
 
 function deletions(operations: readonly Operation[]): readonly CleanDeletion[] {
-  return operations.filter(
-    (operation): operation is CleanDeletion =>
-      operation.kind === 'deleteRealServer' && operation.cleanup !== undefined,
-  );
+  return operations.some(isClean) ? operations.filter(isClean) : none;
 }
+
+function isClean(operation: Operation): operation is CleanDeletion {
+  return operation.kind === 'deleteRealServer' && operation.cleanup !== undefined;
+}
+
+const none: readonly never[] = Object.freeze([]);
 
 /** Whether the server sees the client as it is. */
 function isUnmasqueraded({ original, reply }: Flow): boolean {

@@ -14,6 +14,34 @@ const realServerLimit = 2000;
 /** How many entries are planned at once. */
 const entryLimit = 2048;
 
+/** Whether some keys are so few that they are planned in one stretch as they are. */
+export function isOnePart(
+  keys: Keys,
+  { ledger, mirror }: { ledger: Ledger; mirror: MirrorView },
+): boolean {
+  const count = keys.virtualServers.size + keys.realServers.size;
+  if (count > planSize || keys.addresses.size > planSize) return false;
+  let entries = 0;
+  keys.entries.forEach((some) => {
+    entries += some.size;
+  });
+  if (entries > entryLimit) return false;
+  let sum = 0;
+  keys.virtualServers.forEach((key) => {
+    sum += weight(key, { ledger, mirror });
+  });
+  keys.realServers.forEach((some) => {
+    sum += some.size;
+  });
+  return sum <= realServerLimit || count === 1;
+}
+
+/** How many real servers a virtual server has, wanted or held. */
+function weight(key: string, { ledger, mirror }: { ledger: Ledger; mirror: MirrorView }): number {
+  const wanted = ledger.claim(key)?.frontEnd.realServers.capacity ?? 0;
+  return wanted + (mirror.virtualServers.get(key)?.realServers.size ?? 0);
+}
+
 /**
  * Keys in parts that are small enough to be planned in one stretch: entries that are wanted first, then virtual servers by urgency,
  * an address with the last of its servers, then what is left of addresses and entries.
@@ -22,13 +50,7 @@ export async function* planParts(
   keys: Keys,
   { ledger, mirror, yielder }: { ledger: Ledger; mirror: MirrorView; yielder: Yielder },
 ): AsyncGenerator<Keys> {
-  const weightOf = (key: string) =>
-    (ledger.claim(key)?.frontEnd.realServers.capacity ?? 0) +
-    (mirror.virtualServers.get(key)?.realServers.size ?? 0);
-  if (isSmall(keys, weightOf)) {
-    yield keys;
-    return;
-  }
+  const weightOf = (key: string) => weight(key, { ledger, mirror });
   const unwanted = new Keys();
   yield* wantedEntries(keys, { ledger, unwanted });
   yield* serverParts(keys, { ledger, weightOf, yielder });
@@ -56,18 +78,6 @@ function addServer(part: Keys, { key, from }: { key: string; from: Keys }): void
   const some = from.realServers.get(key);
   if (from.virtualServers.has(key) || some === undefined) part.addVirtualServer(key);
   else part.addRealServers(key, some.values());
-}
-
-function isSmall(keys: Keys, weightOf: (key: string) => number): boolean {
-  const count = keys.virtualServers.size + keys.realServers.size;
-  if (count > planSize || keys.addresses.size > planSize) return false;
-  let entries = 0;
-  for (const some of keys.entries.values()) entries += some.size;
-  if (entries > entryLimit) return false;
-  let weight = 0;
-  for (const key of keys.virtualServers) weight += weightOf(key);
-  for (const some of keys.realServers.values()) weight += some.size;
-  return weight <= realServerLimit || count === 1;
 }
 
 function* wantedEntries(

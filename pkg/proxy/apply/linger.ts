@@ -24,6 +24,7 @@ export class FrontEndLinger {
   /** Releases what is due at a time in milliseconds. What that touches, and when to ask again, if anything waits. */
   release(now: number): { readonly keys: Keys; readonly next: number | undefined } {
     const keys = new Keys();
+    if (this.#emptySince.size + this.#ledger.retired().size === 0) return { keys, next: undefined };
     let next: number | undefined;
     for (const key of this.#emptySince.keys())
       if (!this.#ledger.retired().has(key)) this.#emptySince.delete(key);

@@ -10,7 +10,13 @@ import { entryEffect, type SetId, setIds, setName } from '../desired/sets.ts';
 import { urgencyOf } from '../desired/urgency.ts';
 import type { HeldRealServer } from '../observed/held-real-servers.ts';
 import type { HeldServer, MirrorView } from '../observed/mirror.ts';
-import type { PlanInput, PlannedMark, PlannedRealServer, PlannedServer } from '../plan/input.ts';
+import type {
+  PlanInput,
+  PlannedEntry,
+  PlannedMark,
+  PlannedRealServer,
+  PlannedServer,
+} from '../plan/input.ts';
 
 /** What is known beside what is wanted and held: real servers on their way out, and places that are kept free. */
 export interface Departures {
@@ -36,48 +42,53 @@ export function planInputFor(keys: Keys, sources: PlanSources): PlanInput {
     families,
     rotation,
     hasDevice: mirror.hasDevice,
-    missingSets: [...missingSets(sources)],
+    missingSets: missingSets(sources),
     rules: families.map((family) => ({
       family,
       needed: ledger.ruleContent(family),
       status: mirror.rules.get(family),
       denying: denyingSets(family, mirror),
     })),
-    entries: [...plannedEntries(keys, sources)],
-    addresses: [...keys.addresses].map((address) => ({
-      address,
-      isWanted: ledger.wantsAddress(address),
-      isHeld: mirror.hasAddress(address),
-    })),
-    virtualServers: [...keys.allVirtualServers()].map((key) =>
-      plannedServer(key, { keys, sources }),
-    ),
+    entries: keys.entries.size === 0 ? none : plannedEntries(keys, sources),
+    addresses:
+      keys.addresses.size === 0
+        ? none
+        : Array.from(keys.addresses, (address) => ({
+            address,
+            isWanted: ledger.wantsAddress(address),
+            isHeld: mirror.hasAddress(address),
+          })),
+    virtualServers: keys.allVirtualServers().map((key) => plannedServer(key, { keys, sources })),
   };
 }
 
+const none: readonly never[] = Object.freeze([]);
+
+/** The sets whose entries do not allow. */
+const denying = setIds.filter((id) => entryEffect(id) !== 'allow');
+const noSets: ReadonlySet<SetId> = new Set();
+
 function denyingSets(family: Family, mirror: MirrorView): ReadonlySet<SetId> {
   const isHeld = (id: SetId) => (mirror.sets.get(setName(id, family))?.size ?? 0) > 0;
-  return new Set(setIds.filter((id) => entryEffect(id) !== 'allow' && isHeld(id)));
+  return denying.some(isHeld) ? new Set(denying.filter(isHeld)) : noSets;
 }
 
-function* missingSets({
-  mirror,
-  families,
-}: PlanSources): Generator<PlanInput['missingSets'][number]> {
+function missingSets({ mirror, families }: PlanSources): PlanInput['missingSets'] {
+  let missing: PlanInput['missingSets'] = none;
   for (const family of families)
-    for (const set of setIds) if (!mirror.sets.has(setName(set, family))) yield { set, family };
+    for (const set of setIds)
+      if (!mirror.sets.has(setName(set, family))) missing = [...missing, { set, family }];
+  return missing;
 }
 
-function* plannedEntries(
-  { entries }: Keys,
-  { ledger, mirror }: PlanSources,
-): Generator<PlanInput['entries'][number]> {
-  for (const [set, some] of entries) {
-    for (const [key, entry] of some) {
+function plannedEntries({ entries }: Keys, { ledger, mirror }: PlanSources): PlanInput['entries'] {
+  const planned: PlannedEntry[] = [];
+  for (const [set, some] of entries)
+    some.forEach((entry, key) => {
       const isWanted = ledger.wantsEntry(set, key);
-      yield { set, entry, isWanted, isHeld: mirror.hasEntry(set, key) };
-    }
-  }
+      planned.push({ set, entry, isWanted, isHeld: mirror.hasEntry(set, key) });
+    });
+  return planned;
 }
 
 /** One of which single real servers are named is looked at as a whole if it does not stand. */

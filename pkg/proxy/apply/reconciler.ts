@@ -1,4 +1,3 @@
-import { isNotFound } from '../../errno/errno.ts';
 import type { Family, IpAddress } from '../../ip/address.ts';
 import { type RealServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { Logger } from '../../log/log.ts';
@@ -16,7 +15,8 @@ import type { FailedOperation } from '../plan/failed-operation.ts';
 import type { Operation } from '../plan/operation.ts';
 import { plan } from '../plan/plan.ts';
 import type { Applier } from './applier.ts';
-import { planParts, singleParts } from './key-parts.ts';
+import { isOnePart, planParts, singleParts } from './key-parts.ts';
+import { both, nothingFailed, type Outcome, outcomeOf } from './outcome.ts';
 import { type Departures, planInputFor } from './plan-input.ts';
 import type { Retries } from './retries.ts';
 import type { SetGrowth } from './set-growth.ts';
@@ -39,14 +39,6 @@ export interface ReconcilerOptions {
   readonly now: () => number;
 }
 
-/** What came of reconciling some keys. */
-export interface Outcome {
-  /** Nothing failed that all Services share. */
-  readonly isSuccess: boolean;
-  /** Something is not in the kernel that should be: the mirror is wrong, read it all again. */
-  readonly needsAudit: boolean;
-}
-
 export interface ReconcileOptions {
   /** The keys are a difference that an audit found. */
   readonly isRepair?: boolean;
@@ -63,11 +55,17 @@ interface Applying {
 /** Plans for some keys, carries the plan out, and accounts for what happened. */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
+  readonly #departures: Departures;
   /** What is to be planned when rules are written. */
   #waiting = new Keys();
 
   constructor(options: ReconcilerOptions) {
+    const { graceful, replacements } = options;
     this.#options = options;
+    this.#departures = {
+      drainOf: (virtualServer, realServer) => graceful.drainState({ virtualServer, realServer }),
+      isResting: (virtualServer, realServer) => replacements.isResting(virtualServer, realServer),
+    };
   }
 
   /** Whether new virtual servers or addresses wait for rules that are being written; those that cannot be written have no end. */
@@ -89,21 +87,32 @@ export class Reconciler {
     token: MutexToken,
     { isRepair = false, between }: ReconcileOptions = {},
   ): Promise<Outcome> {
-    const { ledger, mirror, replacements, growth, now } = this.#options;
+    const { replacements, growth } = this.#options;
     token.check();
     await growth.makeRoom(keys, token);
-    const outcomes: Outcome[] = [];
+    const applying = { token, isRepair };
+    let outcome: Outcome;
+    if (isOnePart(keys, this.#options)) {
+      outcome = await this.#reconcilePart(keys, applying);
+      await between?.();
+    } else outcome = await this.#reconcileParts(keys, { applying, between });
+    await replacements.verify(token);
+    return outcome;
+  }
+
+  async #reconcileParts(
+    keys: Keys,
+    { applying, between }: { applying: Applying; between: ReconcileOptions['between'] },
+  ): Promise<Outcome> {
+    const { ledger, mirror, now } = this.#options;
     const yielder = new Yielder(now);
+    let outcome: Outcome = nothingFailed;
     for await (const part of planParts(keys, { ledger, mirror, yielder })) {
-      outcomes.push(await this.#reconcilePart(part, { token, isRepair }));
+      outcome = both(outcome, await this.#reconcilePart(part, applying));
       await yielder.yieldIfDue();
       await between?.();
     }
-    await replacements.verify(token);
-    return {
-      isSuccess: outcomes.every(({ isSuccess }) => isSuccess),
-      needsAudit: outcomes.some(({ needsAudit }) => needsAudit),
-    };
+    return outcome;
   }
 
   /** Where planning a part throws, its virtual servers are planned one by one: one of them stops no other. */
@@ -121,18 +130,16 @@ export class Reconciler {
       }
       log.v(2)?.info('planning one by one', { reason: error.message });
     }
-    const outcomes: Outcome[] = [];
+    let outcome: Outcome = nothingFailed;
     for (const single of singleParts(part))
-      outcomes.push(await this.#reconcilePart(single, applying));
-    return {
-      isSuccess: outcomes.every(({ isSuccess }) => isSuccess),
-      needsAudit: outcomes.some(({ needsAudit }) => needsAudit),
-    };
+      outcome = both(outcome, await this.#reconcilePart(single, applying));
+    return outcome;
   }
 
   async #attempt(part: Keys, applying: Applying): Promise<Outcome> {
     const { retries } = this.#options;
-    const keys = await this.#readBack(part);
+    const { mirror } = this.#options;
+    const keys = mirror.unknownVirtualServers.size === 0 ? part : await this.#readBack(part);
     this.#retireFound(keys);
     this.#learnPods(keys);
     const first = await this.#planAndApply(keys, applying);
@@ -147,24 +154,20 @@ export class Reconciler {
     keys: Keys,
     applying: Applying,
   ): Promise<{ failed: readonly FailedOperation[]; unmarked: Keys }> {
-    const { ledger, mirror, graceful, replacements, applier, retries } = this.#options;
-    const { families, rotation } = this.#options;
-    const departures: Departures = {
-      drainOf: (virtualServer, realServer) => graceful.drainState({ virtualServer, realServer }),
-      isResting: (virtualServer, realServer) => replacements.isResting(virtualServer, realServer),
-    };
+    const { ledger, mirror, applier, retries, families, rotation } = this.#options;
+    const departures = this.#departures;
     const planned = plan(planInputFor(keys, { ledger, mirror, departures, families, rotation }));
-    this.#waiting.add(planned.waiting);
+    if (!planned.waiting.isEmpty) this.#waiting.add(planned.waiting);
     const failed = await applier.apply(planned.operations, applying.token, applying);
     retries.record(keys, { failed, undecided: planned.unmarked });
-    await this.#follow(planned.operations, { failed, token: applying.token });
+    if (this.#isFollowed(planned.operations))
+      await this.#follow(planned.operations, { failed, token: applying.token });
     return { failed, unmarked: planned.unmarked };
   }
 
   /** Reads virtual servers whose state is unknown. The keys without those that cannot be read, which are tried again later. */
   async #readBack(keys: Keys): Promise<Keys> {
     const { mirror, reading } = this.#options;
-    if (mirror.unknownVirtualServers.size === 0) return keys;
     const known = new Keys();
     known.add(keys);
     for (const key of keys.allVirtualServers()) {
@@ -185,6 +188,18 @@ export class Reconciler {
     const { log, retries } = this.#options;
     log.error('could not reconcile a virtual server', error, { virtualServer: key });
     retries.failServer(key, error);
+  }
+
+  /** Whether somebody looks after real servers that operations are about. */
+  #isFollowed(operations: readonly Operation[]): boolean {
+    const { graceful, replacements } = this.#options;
+    const { isEmpty } = replacements;
+    return operations.some(
+      (operation) =>
+        beginsDrain(operation) ||
+        (graceful.size > 0 && changesDrains(operation)) ||
+        (!isEmpty && operation.kind === 'addRealServer'),
+    );
   }
 
   /** Tells those that look after real servers what was done about one. */
@@ -223,14 +238,18 @@ export class Reconciler {
   /** Real servers that were found in the kernel are taken for the pods that they are wanted for, or that have their address now. */
   #learnPods(keys: Keys): void {
     const { mirror } = this.#options;
-    for (const key of keys.virtualServers)
-      mirror.virtualServers.get(key)?.realServers.forEach(({ podUid }, id) => {
-        if (podUid === unknownPod) this.#learnPod(key, id);
-      });
-    for (const [key, ids] of keys.realServers)
-      for (const id of ids.values())
-        if (mirror.virtualServers.get(key)?.realServers.get(id)?.podUid === unknownPod)
-          this.#learnPod(key, id);
+    keys.virtualServers.forEach((key) => {
+      mirror.virtualServers
+        .get(key)
+        ?.realServers.forEachOf(unknownPod, (id) => this.#learnPod(key, id));
+    });
+    keys.realServers.forEach((ids, key) => {
+      const held = mirror.virtualServers.get(key)?.realServers;
+      if (held !== undefined)
+        ids.forEach((id) => {
+          if (held.podOf(id) === unknownPod) this.#learnPod(key, id);
+        });
+    });
   }
 
   #learnPod(key: string, id: RealServerId): void {
@@ -247,6 +266,11 @@ function beginsDrain(
   return operation.kind === 'drainRealServer' || operation.kind === 'replaceRealServer';
 }
 
+/** Whether an operation may concern real servers that drain already. */
+function changesDrains(operation: Operation): boolean {
+  return operation.kind === 'updateVirtualServer' || isWantedAgain(operation);
+}
+
 /** Whether an operation has given a real server its weight back. */
 function isWantedAgain(
   operation: Operation,
@@ -256,26 +280,3 @@ function isWantedAgain(
 
 /** Why a virtual server is not made. */
 const unmarked = 'set entries that it needs could not be written';
-
-function outcomeOf(failed: readonly FailedOperation[]): Outcome {
-  const isSharedFailed = failed.some(({ operation }) => isShared(operation));
-  return { isSuccess: !isSharedFailed, needsAudit: isSharedFailed || missesSomething(failed) };
-}
-
-/** Whether every Service depends on it. */
-function isShared({ kind }: Operation): boolean {
-  return kind === 'makeDevice' || kind === 'createSet';
-}
-
-/** Whether failures say that something is missing which the mirror has: a scheduler without a module is none of it. */
-function missesSomething(failed: readonly FailedOperation[]): boolean {
-  const notAdded = new Set<string>();
-  for (const { operation } of failed)
-    if (operation.kind === 'addVirtualServer')
-      notAdded.add(virtualServerKey(operation.virtualServer));
-  return failed.some(
-    ({ operation, error }) =>
-      isNotFound(error) &&
-      !('virtualServer' in operation && notAdded.has(virtualServerKey(operation.virtualServer))),
-  );
-}

@@ -70,6 +70,7 @@ export class Retries {
 
   /** Records operations that failed. */
   fail(failed: readonly FailedOperation[]): void {
+    if (failed.length === 0) return;
     const seen = new Set<string>();
     for (const { operation, error } of failed) {
       const name = nameOf(operation);

@@ -7,12 +7,7 @@ import { recordsOnlyIn } from './slice-difference.ts';
 /** Above so many records a Service is entered as a whole: that is done in steps. */
 const differenceLimit = 1_000;
 
-interface Difference extends EndpointDifference {
-  readonly added: PortRecord[];
-  readonly removed: PortRecord[];
-  readonly vanished: PortRecord[];
-  readonly unvanished: PortRecord[];
-}
+type Difference = { -readonly [Kind in keyof EndpointDifference]: readonly PortRecord[] };
 
 /**
  * The endpoints that differ, by part of the Service (`portKey`); `undefined` if they are too many to be taken in at once. Parts that
@@ -37,8 +32,10 @@ export function endpointDifferences(
         endpoints: isSamePorts ? recordsOnlyIn(next, last) : next,
       });
   }
-  for (const slice of changes.vanished) differences.add('vanished', slice);
-  for (const slice of changes.unvanished) differences.add('unvanished', slice);
+  for (const slice of changes.vanished)
+    differences.add('vanished', { slice, endpoints: slice.endpoints });
+  for (const slice of changes.unvanished)
+    differences.add('unvanished', { slice, endpoints: slice.endpoints });
   return differences.isTooMuch ? undefined : differences.byPart;
 }
 
@@ -52,26 +49,28 @@ class Differences {
 
   add(
     kind: keyof EndpointDifference,
-    some: EndpointSlice | { slice: EndpointSlice; endpoints: EndpointSlice['endpoints'] },
+    { slice, endpoints }: { slice: EndpointSlice; endpoints: EndpointSlice['endpoints'] },
   ): void {
-    const { slice, endpoints } =
-      'slice' in some ? some : { slice: some, endpoints: some.endpoints };
     this.#count += endpoints.length * slice.ports.length;
     if (endpoints.length === 0 || this.isTooMuch) return;
     for (const { name: portName, protocol, port } of slice.ports) {
-      const records = this.#of(queryKey({ family: slice.family, portName, protocol }))[kind];
-      for (const endpoint of endpoints) records.push({ port, endpoint });
+      const difference = this.#of(queryKey({ family: slice.family, portName, protocol }));
+      const records = endpoints.map((endpoint) => ({ port, endpoint }));
+      const before = difference[kind];
+      difference[kind] = before.length === 0 ? records : before.concat(records);
     }
   }
 
   #of(part: string): Difference {
     const known = this.byPart.get(part);
     if (known !== undefined) return known;
-    const made = { added: [], removed: [], vanished: [], unvanished: [] };
+    const made = { added: none, removed: none, vanished: none, unvanished: none };
     this.byPart.set(part, made);
     return made;
   }
 }
+
+const none: readonly never[] = Object.freeze([]);
 
 /** Ports that come in another order count as others. */
 function haveSamePorts(one: EndpointSlice, other: EndpointSlice): boolean {

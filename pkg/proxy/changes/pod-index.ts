@@ -56,13 +56,15 @@ export class Pods {
     const key = objectKey(slice);
     const last = this.#slices.get(key)?.endpoints ?? [];
     this.#slices.set(key, slice);
-    const changed = new Set<IpAddress>();
+    const left = leftOf(last, slice);
     const fresh = recordsOnlyIn(endpoints, last);
+    let changed: Set<IpAddress> | undefined;
     this.#change(namespace, (pods) => {
-      this.#leave(leftOf(last, slice), { name: slice, pods });
-      for (const endpoint of fresh) if (pods.arrive(endpoint)) changed.add(endpoint.address);
+      this.#leave(left, { name: slice, pods });
+      for (const endpoint of fresh)
+        if (pods.arrive(endpoint)) (changed ??= new Set()).add(endpoint.address);
     });
-    for (const address of changed) this.#onChange(address, namespace);
+    changed?.forEach((address) => this.#onChange(address, namespace));
   }
 
   /** Forgets a slice. */

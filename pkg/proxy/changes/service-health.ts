@@ -35,11 +35,14 @@ export class ServiceHealthChanges {
 
   /** What changed since the last call. */
   take(): readonly ServiceHealthChange[] {
+    if (this.#changed.size === 0) return none;
     const changes = [...this.#changed].map((key) => ({ key, health: this.#last.get(key) }));
     this.#changed.clear();
     return changes;
   }
 }
+
+const none: readonly never[] = Object.freeze([]);
 
 function healthOf(
   { service, slices }: { readonly service: Service; readonly slices: Iterable<EndpointSlice> },

@@ -38,8 +38,12 @@ export class ServiceQueue {
   /** Those that are due, but not those that are excluded: they stay. */
   takeDue(now: number, isExcluded: (service: string) => boolean): readonly string[] {
     if (now >= this.#nextRetry) this.#takeRetries(now);
-    const due = [...this.#changed].filter((service) => !isExcluded(service));
-    for (const service of due) this.#changed.delete(service);
+    const due: string[] = [];
+    this.#changed.forEach((service) => {
+      if (!isExcluded(service)) due.push(service);
+    });
+    if (due.length === this.#changed.size) this.#changed.clear();
+    else for (const service of due) this.#changed.delete(service);
     return due;
   }
 

@@ -69,6 +69,7 @@ export class ServiceReports {
 
   /** Reports conflicts that began: to each Service that lost one sentence for each that it lost against, however many ports they share. */
   conflicts(begun: readonly Conflict[], { ledger, store }: { ledger: Ledger; store: Store }): void {
+    if (begun.length === 0) return;
     const pairs = Map.groupBy(begun, ({ winner, loser }) => `${winner} ${loser}`);
     let count = 0;
     for (const [first, ...others] of pairs.values()) {

@@ -22,16 +22,23 @@ export function recordsOnlyIn(
   some: readonly Endpoint[],
   others: readonly Endpoint[],
 ): readonly Endpoint[] {
-  if (some === others || others.length === 0) return some === others ? [] : some;
+  if (some === others) return none;
+  if (others.length === 0) return some;
   let searches = 0;
   let all: Set<Endpoint> | undefined;
-  return some.filter((endpoint, index) => {
-    if (others[index] === endpoint) return false;
-    if (++searches <= fewSearches) return !others.includes(endpoint);
-    all ??= new Set(others);
-    return !all.has(endpoint);
+  let only: Endpoint[] | undefined;
+  some.forEach((endpoint, index) => {
+    if (others[index] === endpoint) return;
+    if (++searches > fewSearches) all ??= new Set(others);
+    const isThere = all === undefined ? others.includes(endpoint) : all.has(endpoint);
+    if (isThere) return;
+    if (only === undefined) only = [endpoint];
+    else only.push(endpoint);
   });
+  return only ?? none;
 }
+
+const none: readonly never[] = Object.freeze([]);
 
 /** Finds the records that say the same as new ones. */
 class KnownRecords {

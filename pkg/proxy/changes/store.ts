@@ -250,9 +250,10 @@ export class Store {
 
   /** Remembers the endpoints of a slice that are gone and whose addresses no slice of the Service has any more. */
   #rememberVanished(last: EndpointSlice, present: readonly Endpoint[]): void {
+    const gone = recordsOnlyIn(last.endpoints, present);
+    if (gone.length === 0) return;
     const service = serviceOf(last);
     const isPresent = new Map<IpAddress, boolean>();
-    const gone = recordsOnlyIn(last.endpoints, present);
     for (const { address } of gone)
       if (!isPresent.has(address)) isPresent.set(address, this.#pods.isIn(service, address));
     const endpoints = gone.filter(({ address }) => isPresent.get(address) === false);

@@ -9,11 +9,11 @@ export class UdpChanges {
   /** The endpoints of each front end: there are several where Services are in conflict about it. */
   readonly #endpoints = new Map<string, Set<ServingEndpoints>>();
   /** What changed, by front end. */
-  #changed = new Map<string, UdpFrontEnd>();
+  readonly #changed = new Map<string, UdpFrontEnd>();
 
   /** Takes note of the UDP front ends of a Service's port as they were and as they are now; none if there is no such port. */
   note({ before, after }: BeforeAfter<FrontEnds>): void {
-    if (before === after) return;
+    if (before === after || before.length + after.length === 0) return;
     const last = byKey(before);
     const now = byKey(after);
     for (const [key, { endpoints }] of last) this.#remove(key, endpoints);
@@ -28,9 +28,10 @@ export class UdpChanges {
 
   /** Those that changed since the last call. One that nobody wants any more has no endpoints. */
   take(): FrontEnds {
-    const changed = this.#changed;
-    this.#changed = new Map();
-    return [...changed.values()];
+    if (this.#changed.size === 0) return none;
+    const changed = [...this.#changed.values()];
+    this.#changed.clear();
+    return changed;
   }
 
   /** The endpoints of all Services that want a front end may answer for it. */
@@ -50,6 +51,7 @@ export class UdpChanges {
   }
 }
 
+const none: readonly never[] = Object.freeze([]);
 const noEndpoints: ServingEndpoints = union([]);
 
 /** Front ends with one address each, by the key of their virtual server. */

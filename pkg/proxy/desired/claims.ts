@@ -1,5 +1,5 @@
 import type { ObjectName } from '../../kube/types.ts';
-import type { AddressKind, FrontEnd } from './footprint.ts';
+import type { AddressKind, Footprint, FrontEnd } from './footprint.ts';
 
 /** A Service as an owner. */
 export interface Owner extends ObjectName {
@@ -7,6 +7,13 @@ export interface Owner extends ObjectName {
   readonly key: string;
   /** Milliseconds since 1970, 0 if unknown. */
   readonly created: number;
+}
+
+/** What one part of a Service, mostly one of its ports, wants. */
+export interface Part {
+  readonly name: string;
+  readonly owner: Owner;
+  readonly footprint: Footprint;
 }
 
 /** A virtual server that a Service wants. */
@@ -53,6 +60,7 @@ export class Claims {
   /** The conflicts that began since the last call and go on. A claim that lost stays lost when the winner changes. */
   takeConflicts(): readonly Conflict[] {
     const begun = this.#begun;
+    if (begun.length === 0) return none;
     this.#begun = [];
     return begun.flatMap(({ virtualServer, loser }) => {
       const claims = listOf(this.#byServer.get(virtualServer));
@@ -99,6 +107,8 @@ export class Claims {
     return first === undefined;
   }
 }
+
+const none: readonly never[] = Object.freeze([]);
 
 function listOf(claims: OwnedClaim | OwnedClaim[] | undefined): OwnedClaim[] {
   if (Array.isArray(claims)) return claims;

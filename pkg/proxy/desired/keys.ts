@@ -71,9 +71,13 @@ export class Keys {
   }
 
   /** Every virtual server of which something is named. */
-  *allVirtualServers(): Generator<string> {
-    yield* this.virtualServers;
-    for (const key of this.realServers.keys()) if (!this.virtualServers.has(key)) yield key;
+  allVirtualServers(): readonly string[] {
+    const { virtualServers, realServers } = this;
+    const whole = virtualServers.size === 0 ? none : [...virtualServers];
+    if (realServers.size === 0) return whole;
+    const others = [...realServers.keys()];
+    if (whole.length === 0) return others;
+    return [...whole, ...others.filter((key) => !virtualServers.has(key))];
   }
 
   /** Adds an entry of a set by its {@link entryKey}. */
@@ -106,5 +110,6 @@ export class Keys {
   }
 }
 
+const none: readonly never[] = Object.freeze([]);
 const noneOfSet: ReadonlySet<never> = new Set();
 const noneOfMap: ReadonlyMap<never, never> = new Map<never, never>();

@@ -1,7 +1,7 @@
 import { type Family, familyOf, type IpAddress } from '../../ip/address.ts';
 import type { Entry } from '../../ipset/ipset.ts';
 import { type RealServerId, type VirtualServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
-import { Claims, type Conflict, type Owner } from './claims.ts';
+import { Claims, type Conflict, type Owner, type Part } from './claims.ts';
 import { CountedObjects, type Counting } from './counted-objects.ts';
 import type { Footprint, FootprintChange, FrontEnd, LocalLack, SetEntry } from './footprint.ts';
 import { Keys } from './keys.ts';
@@ -15,13 +15,6 @@ import type { RuleContent } from './rule-content.ts';
 import { entryEffect } from './sets.ts';
 import { touchEndpoints } from './touched.ts';
 import { Undecided, type Unexplained } from './undecided.ts';
-
-/** What one part of a Service, mostly one of its ports, wants. */
-interface Part {
-  readonly name: string;
-  readonly owner: Owner;
-  readonly footprint: Footprint;
-}
 
 /** A virtual server that is wanted, and by whom; `undefined` for one on its way out, which keeps no real servers. */
 export interface Claim {

@@ -50,7 +50,7 @@ export class PortFootprint implements Footprint {
     return this.#udpFrontEnds;
   }
 
-  get hairpins(): Iterable<SetEntry> {
+  get hairpins(): readonly SetEntry[] {
     return this.#hairpinsOf(this.#servers.local);
   }
 
@@ -81,11 +81,12 @@ export class PortFootprint implements Footprint {
     return { ...frontEnd, endpoints: this.#servers.serving };
   }
 
-  *#hairpinsOf(ids: Iterable<RealServerId>): Generator<SetEntry> {
-    for (const id of ids) yield hairpin(id, this.port);
+  #hairpinsOf(ids: readonly RealServerId[]): readonly SetEntry[] {
+    return ids.length === 0 ? none : ids.map((id) => hairpin(id, this.port));
   }
 }
 
+const none: readonly never[] = Object.freeze([]);
 const noLacks: ReadonlySet<never> = new Set();
 
 function localLacks(port: ServicePort): ReadonlySet<LocalLack> {

@@ -192,10 +192,11 @@ export class PortServers {
   #compare(places: RealServerMap<Place>): EndpointChange {
     const hadVanished = this.#countsBefore !== undefined;
     const ids: RealServerId[] = [];
-    const [becameLocal, ceasedLocal]: [RealServerId[], RealServerId[]] = [[], []];
+    const becameLocal: RealServerId[] = [];
+    const ceasedLocal: RealServerId[] = [];
     let changesServing = false;
     let changesVanished = false;
-    for (const before of places.values()) {
+    places.forEachItem((before) => {
       const after = this.#placeOf(before.id);
       if (before.present !== after.present || before.gone !== after.gone) ids.push(before.id);
       this.#recount(before, after);
@@ -205,7 +206,7 @@ export class PortServers {
       const isHere = this.#placeIsHere(after);
       if (isHere && !wasHere) becameLocal.push(before.id);
       if (wasHere && !isHere) ceasedLocal.push(before.id);
-    }
+    });
     const counts = this.#counts;
     this.#manyCounts = this.#present.size > few ? counts : undefined;
     if (this.#vanished === undefined) this.#countsBefore = undefined;
@@ -252,8 +253,8 @@ export class PortServers {
   }
 
   #placeIsHere({ present, gone }: Place): boolean {
-    const isHere = (one: Endpoint | undefined) => one !== undefined && isLocal(one, this.#node);
-    return isHere(present) || isHere(gone);
+    if (present !== undefined && isLocal(present, this.#node)) return true;
+    return gone !== undefined && isLocal(gone, this.#node);
   }
 
   #isPresentHere(id: RealServerId): boolean {

@@ -23,6 +23,7 @@ export function isSameContent(one: RuleContent, other: RuleContent): boolean {
 
 /** What makes the rules of both. */
 export function bothContents(one: RuleContent, other: RuleContent): RuleContent {
+  if (other === noRuleContent) return one;
   return {
     nonEmpty: new Set(setIds.filter((id) => one.nonEmpty.has(id) || other.nonEmpty.has(id))),
     closedToNode: new Map([...one.closedToNode, ...other.closedToNode]),

@@ -38,6 +38,7 @@ const noPolicies: ReadonlySet<never> = new Set();
 
 /** The policies that choose by another rule than before. */
 export function policiesThatDiffer(last: Selections, next: Selections): ReadonlySet<Policy> {
+  if (last === next) return noPolicies;
   const changed = policies.filter((policy) => differ(last[policy], next[policy]));
   return changed.length === 0 ? noPolicies : new Set(changed);
 }

@@ -93,6 +93,7 @@ export class Replacements {
    */
   offerDue(): { readonly keys: Keys; readonly next: number | undefined } {
     const keys = new Keys();
+    if (this.#all.size === 0) return { keys, next: undefined };
     const now = this.#options.now();
     let next: number | undefined;
     for (const replacement of this.#each()) {
@@ -115,9 +116,16 @@ export class Replacements {
     else replacement.isAdded = true;
   }
 
-  /** Sees whether the replaced servers that were added came without connections; one that did not is deleted once more. */
-  async verify(token: MutexToken): Promise<void> {
+  /**
+   * Sees whether the replaced servers that were added came without connections; one that did not is deleted once more. Nothing to
+   * wait for if there are none.
+   */
+  verify(token: MutexToken): Promise<void> | undefined {
     token.check();
+    return this.#all.size === 0 ? undefined : this.#verifyAll(token);
+  }
+
+  async #verifyAll(token: MutexToken): Promise<void> {
     for (const replacement of [...this.#each()]) {
       if (!replacement.isAdded) {
         if (replacement.isOffered) this.#delete(replacement);

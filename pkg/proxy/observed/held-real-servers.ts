@@ -17,8 +17,12 @@ export interface HeldRealServers {
   readonly size: number;
   get(id: RealServerId): HeldRealServer | undefined;
   has(id: RealServerId): boolean;
+  /** Whose a real server is; `undefined` if it is not held. */
+  podOf(id: RealServerId): PodIdentity | undefined;
   /** Visits each. */
   forEach(visit: (held: HeldRealServer, id: RealServerId) => void): void;
+  /** Visits those of a pod. */
+  forEachOf(pod: PodIdentity, visit: (id: RealServerId) => void): void;
 }
 
 /**
@@ -45,6 +49,17 @@ export class HeldRealServerMap implements HeldRealServers {
     this.#all.forEach((held, id) => visit(whole(held), id));
   }
 
+  podOf(id: RealServerId): PodIdentity | undefined {
+    const held = this.#all.get(id);
+    return held === undefined ? undefined : podIn(held);
+  }
+
+  forEachOf(pod: PodIdentity, visit: (id: RealServerId) => void): void {
+    this.#all.forEach((held, id) => {
+      if (podIn(held) === pod) visit(id);
+    });
+  }
+
   /** Records how a real server is held, and whose it is. */
   record(realServer: RealServer, podUid: PodIdentity): void {
     const state = stateOf(realServer);
@@ -62,6 +77,10 @@ export class HeldRealServerMap implements HeldRealServers {
   delete(id: RealServerId): void {
     this.#all.delete(id);
   }
+}
+
+function podIn(held: PodIdentity | HeldRealServer): PodIdentity {
+  return typeof held === 'string' ? held : held.podUid;
 }
 
 function whole(held: PodIdentity | HeldRealServer): HeldRealServer {

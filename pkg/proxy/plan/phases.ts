@@ -31,7 +31,8 @@ export class Phases {
   }
 
   inOrder(): readonly Operation[] {
-    if (this.#operations.size === 0) return [];
+    const [first] = this.#operations.values();
+    if (this.#operations.size <= 1) return first ?? [];
     return phaseNames.flatMap((phase) => this.#operations.get(phase) ?? []);
   }
 }

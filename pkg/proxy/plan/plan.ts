@@ -69,8 +69,9 @@ function planServers(input: PlanInput, planned: Planned): void {
     if (isDenied && isMarked) standing.push({ virtualServer, server });
     else postpone(server, unmarked);
   }
+  if (standing.length === 0 && input.addresses.length === 0) return;
   // One Service's servers stay together.
-  standing.sort((one, other) => one.server.urgency - other.server.urgency);
+  if (standing.length > 1) standing.sort((one, other) => one.server.urgency - other.server.urgency);
   const added = planStanding(input, { standing, planned });
   if (added.length > 0) phases.add('forget', { kind: 'forgetFlows', virtualServers: added });
 }
@@ -88,9 +89,10 @@ function planStanding(
   const { phases } = planned;
   const unbound = addressesToBind(input, { standing, planned });
   // Of an address with several servers the least urgent one counts: it comes last.
-  const urgencies = new Map(
-    standing.map(({ virtualServer, server }) => [virtualServer.address, server.urgency]),
-  );
+  const urgencies = new Map<IpAddress, number>();
+  if (unbound.size > 0)
+    for (const { virtualServer, server } of standing)
+      urgencies.set(virtualServer.address, server.urgency);
   const added: VirtualServerId[] = [];
   const bind = (isDue: (address: IpAddress) => boolean) => {
     for (const address of unbound)
@@ -115,6 +117,7 @@ function addressesToBind(
   { standing, planned: { waiting, unmarked } }: { standing: readonly Standing[]; planned: Planned },
 ): Set<IpAddress> {
   const found = new Set<IpAddress>();
+  if (input.addresses.length === 0) return found;
   for (const { address, isWanted, isHeld } of input.addresses)
     if (isWanted && isHeld !== true) found.add(address);
   if (found.size === 0) return found;

@@ -18,7 +18,7 @@ export function planServer(
   const connectionLimit = frontEnd?.options.connectionLimit;
   const added: Extract<Operation, { kind: 'addRealServer' }>[] = [];
   for (const realServer of realServers) {
-    const operation = operationFor(virtualServer, { ...realServer, connectionLimit });
+    const operation = operationFor(realServer, { virtualServer, connectionLimit });
     if (operation?.kind === 'addRealServer') added.push(operation);
     else if (operation !== undefined) phases.add(isAway(operation) ? 'drain' : 'serve', operation);
   }
@@ -33,33 +33,33 @@ function isAway(operation: Operation): boolean {
   );
 }
 
-interface Limited extends PlannedRealServer {
+/** What holds for all real servers of a virtual server. */
+interface Shared {
+  readonly virtualServer: VirtualServer;
   readonly connectionLimit: number | undefined;
 }
 
-function operationFor(virtualServer: VirtualServer, planned: Limited): Operation | undefined {
-  const { wanted, held, drain, isResting } = planned;
+function operationFor(
+  { address, port, wanted, held, drain, isResting }: PlannedRealServer,
+  { virtualServer, connectionLimit }: Shared,
+): Operation | undefined {
+  const weighed = (weight: number) => masqueraded({ address, port, weight, connectionLimit });
   if (wanted === undefined) {
     if (held === undefined || (held.state.weight === 0 && drain !== 'none')) return undefined;
-    const realServer = masqueraded({ ...planned, weight: 0 });
-    return { kind: 'drainRealServer', virtualServer, realServer, podUid: held.podUid };
+    const { podUid } = held;
+    return { kind: 'drainRealServer', virtualServer, realServer: weighed(0), podUid };
   }
   const { weight, podUid } = wanted;
-  const realServer = masqueraded({ ...planned, weight });
   if (held === undefined) {
     if (weight === 0 || isResting) return undefined;
-    return { kind: 'addRealServer', virtualServer, realServer, podUid };
+    return { kind: 'addRealServer', virtualServer, realServer: weighed(weight), podUid };
   }
   if (!isSamePod(podUid, held.podUid)) {
     if (held.state.weight === 0 && drain === 'endingNow') return undefined;
-    const replaced = masqueraded({ ...planned, weight: 0 });
-    return {
-      kind: 'replaceRealServer',
-      virtualServer,
-      realServer: replaced,
-      podUid: held.podUid,
-    };
+    const realServer = weighed(0);
+    return { kind: 'replaceRealServer', virtualServer, realServer, podUid: held.podUid };
   }
+  const realServer = weighed(weight);
   if (!hasChanged(held.state, realServer)) return undefined;
   return { kind: 'weighRealServer', virtualServer, realServer, podUid };
 }
