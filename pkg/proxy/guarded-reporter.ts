@@ -4,16 +4,17 @@ import type { Reporter } from './reporter.ts';
 /** A reporter whose exceptions end here, each kind logged once: what others do with what they hear changes nothing for the Services. */
 export function guarded(reporter: Reporter, log: Logger): Reporter {
   const failed = new Set<PropertyKey>();
-  const methods = new Map<PropertyKey, (...values: readonly unknown[]) => void>();
+  const methods = new Map<PropertyKey, (one?: unknown, other?: unknown) => void>();
   return new Proxy(reporter, {
     get(target, name) {
       const known = methods.get(name);
       if (known !== undefined) return known;
       const method: unknown = Reflect.get(target, name);
       if (typeof method !== 'function') return method;
-      const safe = (...values: readonly unknown[]) => {
+      // No method has a third parameter.
+      const safe = (one?: unknown, other?: unknown) => {
         try {
-          method.apply(target, values);
+          method.call(target, one, other);
         } catch (error) {
           if (!failed.has(name)) log.error('a report failed', error, { report: String(name) });
           failed.add(name);

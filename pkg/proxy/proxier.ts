@@ -5,6 +5,7 @@ import { seconds, sleep } from '../runner/clock.ts';
 import type { MutexToken } from '../runner/mutex.ts';
 import { Runner } from '../runner/runner.ts';
 import { Yielder } from '../runner/yielder.ts';
+import { both } from './apply/outcome.ts';
 import { NodeAddresses } from './changes/node-addresses.ts';
 import type { Trigger } from './changes/triggers.ts';
 import { deviceName } from './desired/device.ts';
@@ -165,8 +166,8 @@ export class Proxier {
     const { retries, reconciler } = this.#parts;
     const started = this.#options.clock.now();
     const { keys, triggers, families } = await this.#enter(token);
-    keys.add(retries.due());
-    keys.add(reconciler.takeWaiting());
+    retries.addDue(keys);
+    if (reconciler.hasWaiting) keys.add(reconciler.takeWaiting());
     const isSuccess = await this.#settle(keys, token);
     this.#report(started, { isSuccess, triggers, families });
   }
@@ -259,20 +260,22 @@ export class Proxier {
     this.#lastSync = now;
     rules.refresh();
     const between = { isRepair, between: () => this.#syncBetween(token) };
-    const outcomes = [await reconciler.reconcile(keys, token, between)];
+    let outcome = await reconciler.reconcile(keys, token, between);
     const retired = ledger.retired();
     for (const key of keys.virtualServers) if (retired.has(key)) graceful.virtualServerChanged(key);
     const released = linger.release(now);
     const rested = replacements.offerDue();
     released.keys.add(rested.keys);
-    if (!released.keys.isEmpty) outcomes.push(await reconciler.reconcile(released.keys, token));
+    if (!released.keys.isEmpty)
+      outcome = both(outcome, await reconciler.reconcile(released.keys, token));
     const gone = linger.forget();
-    if (!gone.isEmpty) outcomes.push(await reconciler.reconcile(gone, token));
-    this.#schedule([released.next, rested.next]);
-    await this.#parts.applier.apply(planFlows(this.#parts.ledgerUpdater.takeUdpChanges()), token);
+    if (!gone.isEmpty) outcome = both(outcome, await reconciler.reconcile(gone, token));
+    this.#schedule(released.next, rested.next);
+    const flows = planFlows(this.#parts.ledgerUpdater.takeUdpChanges());
+    if (flows.length > 0) await this.#parts.applier.apply(flows, token);
     this.#parts.ledgerUpdater.reportHealth(this.#options.reporter);
-    if (outcomes.some(({ needsAudit }) => needsAudit)) this.#postponeAudit();
-    return outcomes.every(({ isSuccess }) => isSuccess);
+    if (outcome.needsAudit) this.#postponeAudit();
+    return outcome.isSuccess;
   }
 
   /** Asks for an audit, later each time that one does not help. */
@@ -282,12 +285,12 @@ export class Proxier {
     this.#audits.retryAfter(this.#auditBackoff.next());
   }
 
-  /** Asks for the next sync at the soonest of some times, and of those at which something is due by itself. */
-  #schedule(times: readonly (number | undefined)[]): void {
+  /** Asks for the next sync at the sooner of two times, and of those at which something is due by itself. */
+  #schedule(one = Number.POSITIVE_INFINITY, other = Number.POSITIVE_INFINITY): void {
     const { retries, store } = this.#parts;
-    const now = this.#options.clock.now();
-    for (const time of [...times, retries.nextDue, store.nextExpiry])
-      if (time !== undefined) this.#syncs.retryAfter(Math.max(0, time - now));
+    const time = Math.min(one, other, retries.nextDue ?? one, store.nextExpiry ?? other);
+    const wait = Math.max(0, time - this.#options.clock.now());
+    if (wait < Number.POSITIVE_INFINITY) this.#syncs.retryAfter(wait);
   }
 
   #report(started: number, report: Synced & { readonly families: readonly Family[] }): void {

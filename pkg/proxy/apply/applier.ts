@@ -65,10 +65,11 @@ export class Applier {
     token.check();
     let tried = 0;
     const failed: FailedOperation[] = [];
-    const yielder = new Yielder(this.#now);
-    for (const batch of batches(operations)) {
+    const all = batches(operations);
+    const yielder = all.length > 1 ? new Yielder(this.#now) : undefined;
+    for (const batch of all) {
       // Not after the last one: whoever asked hears how it went before anything else happens.
-      if (yielder.isDue) await yielder.yieldIfDue();
+      if (yielder?.isDue) await yielder.yieldIfDue();
       const failures = await this.#applyBatch(batch);
       for (const failure of failures) failed.push(failure);
       tried += batch.length;

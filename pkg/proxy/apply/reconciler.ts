@@ -74,6 +74,11 @@ export class Reconciler {
     return !this.#waiting.isEmpty && !isFailing;
   }
 
+  /** Whether anything waits for rules, also for those that cannot be written. */
+  get hasWaiting(): boolean {
+    return !this.#waiting.isEmpty;
+  }
+
   /** Takes what waited for rules, to be planned now. */
   takeWaiting(): Keys {
     const waiting = this.#waiting;

@@ -89,10 +89,9 @@ export class Retries {
     this.#postpone(serverName(key), { keys, error });
   }
 
-  /** What is to be tried now. It stays here until {@link record} says how it went. */
-  due(): Keys {
-    const keys = new Keys();
-    if (this.#objects.size === 0) return keys;
+  /** Adds what is to be tried now. It stays here until {@link record} says how it went. */
+  addDue(keys: Keys): void {
+    if (this.#objects.size === 0) return;
     const now = this.#options.clock.now();
     for (const objects of this.#classes) {
       for (const { due, keys: some } of objects.values()) {
@@ -100,7 +99,6 @@ export class Retries {
         keys.add(some);
       }
     }
-    return keys;
   }
 
   /** When the next object is to be tried; `undefined` if none has failed. */

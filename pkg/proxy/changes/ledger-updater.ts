@@ -61,6 +61,7 @@ interface Task {
  */
 export class LedgerUpdater {
   readonly #options: LedgerUpdaterOptions;
+  readonly #now: () => number;
   readonly #queue = new ServiceQueue();
   readonly #reports: ServiceReports;
   readonly #udpChanges = new UdpChanges();
@@ -73,6 +74,7 @@ export class LedgerUpdater {
 
   constructor(options: LedgerUpdaterOptions) {
     this.#options = options;
+    this.#now = () => options.clock.now();
     this.#reports = new ServiceReports(options);
   }
 
@@ -85,15 +87,16 @@ export class LedgerUpdater {
   async enter(node: NodeContext, { isComplete = false } = {}): Promise<Entered> {
     const { store, ledger, clock } = this.#options;
     store.expire();
-    const yielder = new Yielder(() => clock.now());
+    const yielder = new Yielder(this.#now);
     while (store.markSome()) if (yielder.isDue) await yielder.yieldIfDue();
     const { services, triggers } = store.takeDirty();
     this.#queue.add(services);
     const began = clock.now();
     do {
-      for (const service of this.#queue.takeDue(clock.now(), (key) => this.#tasks.has(key)))
+      for (const service of this.#queue.takeDue(clock.now(), this.#tasks))
         await this.#run({ service, steps: this.#steps(service, node) }, yielder);
-      for (const task of [...this.#tasks.values()]) await this.#run(task, yielder);
+      if (this.#tasks.size > 0)
+        for (const task of [...this.#tasks.values()]) await this.#run(task, yielder);
     } while (this.hasMore && (isComplete || clock.now() - began < longest));
     this.#reports.conflicts(ledger.takeConflicts(), { ledger, store });
     const keys = this.#touched;
@@ -117,23 +120,37 @@ export class LedgerUpdater {
     return this.#tasks.size > 0 || this.#queue.hasChanged;
   }
 
-  /** Works on a Service for its share of time, and keeps it if there is more to do. */
-  async #run(task: Task, yielder: Yielder): Promise<void> {
-    const { clock } = this.#options;
+  /** Works on a Service for its share of time, and keeps it if there is more to do. Nothing to wait for if the event loop need not turn. */
+  #run(task: Task, yielder: Yielder): Promise<void> | undefined {
+    const end = this.#now() + share;
+    return this.#advance(task, { yielder, end }) ? this.#runOn(task, { yielder, end }) : undefined;
+  }
+
+  async #runOn(task: Task, context: { yielder: Yielder; end: number }): Promise<void> {
+    do {
+      await context.yielder.yieldIfDue();
+      if (this.#now() < context.end) continue;
+      this.#tasks.set(task.service, task);
+      return;
+    } while (this.#advance(task, context));
+  }
+
+  /** Takes steps until the Service is entered, or its time is over: false; or until the event loop should turn: true. */
+  #advance(task: Task, { yielder, end }: { yielder: Yielder; end: number }): boolean {
     const { service, steps } = task;
-    const end = clock.now() + share;
     try {
       while (steps.next().done !== true) {
-        await yielder.yieldIfDue();
-        if (clock.now() < end) continue;
+        if (yielder.isDue) return true;
+        if (this.#now() < end) continue;
         this.#tasks.set(service, task);
-        return;
+        return false;
       }
       this.#queue.succeeded(service);
     } catch (error) {
       this.#fail(service, error);
     }
     this.#tasks.delete(service);
+    return false;
   }
 
   #fail(service: string, error: unknown): void {

@@ -36,11 +36,11 @@ export class ServiceQueue {
   }
 
   /** Those that are due, but not those that are excluded: they stay. */
-  takeDue(now: number, isExcluded: (service: string) => boolean): readonly string[] {
+  takeDue(now: number, excluded: Pick<ReadonlySet<string>, 'has'>): readonly string[] {
     if (now >= this.#nextRetry) this.#takeRetries(now);
     const due: string[] = [];
     this.#changed.forEach((service) => {
-      if (!isExcluded(service)) due.push(service);
+      if (!excluded.has(service)) due.push(service);
     });
     if (due.length === this.#changed.size) this.#changed.clear();
     else for (const service of due) this.#changed.delete(service);

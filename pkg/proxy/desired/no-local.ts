@@ -1,13 +1,15 @@
 import { familyOf } from '../../ip/address.ts';
+import { ipPortEntry } from '../../ipset/ipset.ts';
 import { type VirtualServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { Claims } from './claims.ts';
-import { type CountedObjects, nobody } from './counted-objects.ts';
+import type { CountedObjects } from './counted-objects.ts';
 import type { SetEntry } from './footprint.ts';
 import type { Keys } from './keys.ts';
+import { nobody } from './owners.ts';
 
 /** The entry that keeps strangers away from the real servers of a virtual server while those are on other nodes. */
 export function noLocalEntry({ address: ip, protocol, port }: VirtualServerId): SetEntry {
-  const entry = { type: 'hash:ip,port', ip, protocol, port } as const;
+  const entry = ipPortEntry({ ip, protocol, port });
   return { set: 'noLocal', family: familyOf(ip), entry };
 }
 

@@ -33,6 +33,8 @@ export function plan(input: PlanInput): Plan {
   return { operations: phases.inOrder(), waiting, unmarked };
 }
 
+const none: readonly never[] = Object.freeze([]);
+
 /** What a pass over virtual servers adds to. */
 interface Planned {
   readonly phases: Phases;
@@ -88,11 +90,15 @@ function planStanding(
 ): readonly VirtualServerId[] {
   const { phases } = planned;
   const unbound = addressesToBind(input, { standing, planned });
+  const context = { phases, rotation: input.rotation };
+  if (unbound.size === 0) {
+    for (const { virtualServer, server } of standing) planServer(virtualServer, server, context);
+    return standing.flatMap(({ virtualServer, server }) => (server.held ? none : virtualServer));
+  }
   // Of an address with several servers the least urgent one counts: it comes last.
-  const urgencies = new Map<IpAddress, number>();
-  if (unbound.size > 0)
-    for (const { virtualServer, server } of standing)
-      urgencies.set(virtualServer.address, server.urgency);
+  const urgencies = new Map(
+    standing.map(({ virtualServer, server }) => [virtualServer.address, server.urgency]),
+  );
   const added: VirtualServerId[] = [];
   const bind = (isDue: (address: IpAddress) => boolean) => {
     for (const address of unbound)
@@ -105,7 +111,7 @@ function planStanding(
     if (urgency > last) bind((address) => (urgencies.get(address) ?? last) < urgency);
     last = urgency;
     if (held === undefined) added.push(virtualServer);
-    planServer(virtualServer, server, { phases, rotation: input.rotation });
+    planServer(virtualServer, server, context);
   }
   bind(() => true);
   return added;
