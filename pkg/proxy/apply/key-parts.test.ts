@@ -14,7 +14,7 @@ import { footprint } from '../desired/footprints.ts';
 import { Keys } from '../desired/keys.ts';
 import { Ledger } from '../desired/ledger.ts';
 import { Mirror } from '../observed/mirror.ts';
-import { planParts, singleParts } from './key-parts.ts';
+import { isOnePart, planParts, singleParts } from './key-parts.ts';
 
 /** What a Service with so many ports and endpoints touches. */
 function touchedBy(size: { ports: number; endpoints: number }): { ledger: Ledger; keys: Keys } {
@@ -23,7 +23,7 @@ function touchedBy(size: { ports: number; endpoints: number }): { ledger: Ledger
     servicePort({ name: `p${index}`, port: 1000 + index }),
   );
   const endpoints = Array.from({ length: size.endpoints }, (_, index) =>
-    endpoint(`10.0.0.${index}`),
+    endpoint(`10.0.${index >> 8}.${index & 255}`),
   );
   const slices = [slice(endpoints, { ports })];
   const objects = { service: service({ ports }), slices, vanished: [] };
@@ -39,9 +39,15 @@ async function partsOf({ ledger, keys }: { ledger: Ledger; keys: Keys }): Promis
   return parts;
 }
 
-test('what is small is one part', async () => {
-  const touched = touchedBy({ ports: 3, endpoints: 10 });
-  expect(await partsOf(touched)).toEqual([touched.keys]);
+test.each([
+  { ports: 3, endpoints: 10, isOne: true },
+  { ports: 64, endpoints: 10, isOne: true },
+  { ports: 65, endpoints: 10, isOne: false },
+  { ports: 40, endpoints: 60, isOne: false },
+  { ports: 1, endpoints: 2_500, isOne: true },
+])('$ports ports with $endpoints endpoints are one part: $isOne', ({ isOne, ...size }) => {
+  const { ledger, keys } = touchedBy(size);
+  expect(isOnePart(keys, { ledger, mirror: new Mirror() })).toBe(isOne);
 });
 
 test('an address comes with the last of the virtual servers behind it, and each of these once', async () => {
