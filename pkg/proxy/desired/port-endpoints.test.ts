@@ -68,3 +68,13 @@ test('the list of a slice that was taken in is never changed', () => {
   expect(slice).toEqual(records.slice(0, 1));
   expect(few.size).toBe(1);
 });
+
+test('one record with two port numbers is two endpoints', () => {
+  const few = new PortEndpoints(node);
+  const [record] = records;
+  if (record === undefined) throw new Error('no record');
+  for (const port of [80, 81, 81]) few.add(port, record);
+  const { address } = record;
+  expect(few.size).toBe(2);
+  expect([80, 81].map((port) => few.get({ address, port }))).toEqual([record, record]);
+});
