@@ -27,9 +27,9 @@ export interface NodeContext extends NodeTopology {
 /** The API objects of one Service, and what it asks for by annotations. */
 export interface ServiceObjects {
   readonly service: Service;
-  readonly slices: Iterable<EndpointSlice>;
+  readonly slices: readonly EndpointSlice[];
   /** Slices made of endpoints that vanished a moment ago and may come back: they lose new connections only. */
-  readonly vanished: Iterable<EndpointSlice>;
+  readonly vanished: readonly EndpointSlice[];
   readonly options?: ServiceOptions;
 }
 

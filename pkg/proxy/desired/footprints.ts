@@ -36,8 +36,10 @@ export function* footprintsByPort(
   objects: ServiceObjects,
   node: NodeContext,
 ): Generator<PortFootprint | undefined> {
-  const present = yield* new SliceIndex().add(objects.slices);
-  const vanished = yield* new SliceIndex().add(objects.vanished);
+  const present = new SliceIndex();
+  if (!present.addFew(objects.slices)) yield* present.add(objects.slices);
+  const vanished = new SliceIndex();
+  if (!vanished.addFew(objects.vanished)) yield* vanished.add(objects.vanished);
   const options = objects.options ?? noOptions;
   let left = realServerLimit;
   for (const port of servicePorts(objects.service, node)) {
@@ -48,7 +50,7 @@ export function* footprintsByPort(
     const endpoints = isCutOff
       ? { present: new PortEndpoints(node), vanished: undefined }
       : {
-          present: yield* present.endpointsOf(query, node),
+          present: present.endpointsOfFew(query, node) ?? (yield* present.endpointsOf(query, node)),
           vanished:
             vanished.count(query) > 0 ? yield* vanished.endpointsOf(query, node) : undefined,
         };

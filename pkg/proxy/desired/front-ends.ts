@@ -5,7 +5,7 @@ import type { Conditions } from './conditions.ts';
 import { externalFrontEnds, loadBalancerFrontEnds } from './external-addresses.ts';
 import type { FrontEnd, NodeContext, SetEntry } from './footprint.ts';
 import type { PortServers } from './port-servers.ts';
-import type { ServicePort } from './service.ts';
+import { isExternallyAccessible, type ServicePort } from './service.ts';
 import type { UdpFrontEnd } from './udp-front-end.ts';
 import { virtualServerOf } from './virtual-server.ts';
 
@@ -26,6 +26,7 @@ function nodePortAddresses(port: ServicePort, node: NodeContext): readonly IpAdd
  * There is one for each virtual server, however many of these fields name its address.
  */
 export function frontEndsOf(port: ServicePort, conditions: Conditions): readonly FrontEnd[] {
+  if (!isExternallyAccessible(port)) return [clusterFrontEnd(port, conditions)];
   return merged([
     clusterFrontEnd(port, conditions),
     ...loadBalancerFrontEnds(port, conditions),
@@ -36,7 +37,6 @@ export function frontEndsOf(port: ServicePort, conditions: Conditions): readonly
 
 /** Of several with one virtual server the first stays, with the entries of all. */
 function merged(frontEnds: readonly FrontEnd[]): readonly FrontEnd[] {
-  if (frontEnds.length === 1) return frontEnds;
   const byServer = new Map<string, FrontEnd>();
   for (const frontEnd of frontEnds) {
     const key = virtualServerKey(frontEnd.virtualServer);

@@ -39,6 +39,10 @@ function settable(network: Prefix): readonly Prefix[] {
 
 /** Whether entries of a front end close it to the node's own processes: a rule has to keep them away. */
 export function isClosedToNode(entries: readonly SetEntry[]): boolean {
-  const has = (id: SetId) => entries.some(({ set }) => set === id);
-  return has('loadBalancerFw') && !has('loadBalancerSourceIp');
+  return has(entries, 'loadBalancerFw') && !has(entries, 'loadBalancerSourceIp');
+}
+
+function has(entries: readonly SetEntry[], id: SetId): boolean {
+  for (const { set } of entries) if (set === id) return true;
+  return false;
 }

@@ -43,23 +43,24 @@ function operationFor(
   { address, port, wanted, held, drain, isResting }: PlannedRealServer,
   { virtualServer, connectionLimit }: Shared,
 ): Operation | undefined {
-  const weighed = (weight: number) => masqueraded({ address, port, weight, connectionLimit });
   if (wanted === undefined) {
     if (held === undefined || (held.state.weight === 0 && drain !== 'none')) return undefined;
     const { podUid } = held;
-    return { kind: 'drainRealServer', virtualServer, realServer: weighed(0), podUid };
+    const realServer = masqueraded({ address, port, weight: 0, connectionLimit });
+    return { kind: 'drainRealServer', virtualServer, realServer, podUid };
   }
   const { weight, podUid } = wanted;
   if (held === undefined) {
     if (weight === 0 || isResting) return undefined;
-    return { kind: 'addRealServer', virtualServer, realServer: weighed(weight), podUid };
+    const realServer = masqueraded({ address, port, weight, connectionLimit });
+    return { kind: 'addRealServer', virtualServer, realServer, podUid };
   }
   if (!isSamePod(podUid, held.podUid)) {
     if (held.state.weight === 0 && drain === 'endingNow') return undefined;
-    const realServer = weighed(0);
+    const realServer = masqueraded({ address, port, weight: 0, connectionLimit });
     return { kind: 'replaceRealServer', virtualServer, realServer, podUid: held.podUid };
   }
-  const realServer = weighed(weight);
+  const realServer = masqueraded({ address, port, weight, connectionLimit });
   if (!hasChanged(held.state, realServer)) return undefined;
   return { kind: 'weighRealServer', virtualServer, realServer, podUid };
 }

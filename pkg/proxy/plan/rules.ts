@@ -59,5 +59,6 @@ export function hasNoRules(address: IpAddress, input: PlanInput): boolean {
 
 function statusFor(address: IpAddress, { rules }: PlanInput): RuleStatus | undefined {
   const family = familyOf(address);
-  return rules.find((some) => some.family === family)?.status;
+  for (const some of rules) if (some.family === family) return some.status;
+  return undefined;
 }
