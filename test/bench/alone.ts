@@ -1,6 +1,7 @@
 /**
  * What the program itself costs, without the kernel: a first sync whose messages to IPVS are made and then accepted by nobody.
- * After it, what one change costs and allocates, for Services of three sizes.
+ * After it, what one change costs and allocates, for Services of three sizes. What stands in for the kernel is reported apart: the
+ * time in which it takes writes, and what it holds of sets and addresses.
  * Needs neither root nor IPVS: `hack/run node --expose-gc test/bench/alone.ts [services] [endpoints]`. Time is that of the CPU, so
  * that a busy machine matters little; with `--cpu-prof` Node writes down where it goes.
  */
@@ -17,6 +18,7 @@ import { createMetrics } from '../../pkg/metrics/metrics.ts';
 import { Connection } from '../../pkg/netlink/connection.ts';
 import { GenericFamily } from '../../pkg/netlink/generic.ts';
 import { createProxier } from '../../pkg/proxy/create.ts';
+import { deviceName } from '../../pkg/proxy/desired/device.ts';
 import { kernelOf } from '../../pkg/proxy/options.ts';
 import type { Proxier } from '../../pkg/proxy/proxier.ts';
 import { minutes, systemClock } from '../../pkg/runner/clock.ts';
@@ -37,6 +39,10 @@ const [services = 10_000, endpoints = 10] = process.argv.slice(2).map(Number);
 const clock = systemClock;
 const log = silentLogger;
 const socket = acceptingSocket();
+const kernel = new FakeKernel();
+/** Milliseconds of CPU in which the stand-in for the kernel took what was written. */
+let standInTime = 0;
+timeStandIn();
 const connection = new Connection(() => socket, { timeout: 1000 });
 const { promise: done, resolve } = Promise.withResolvers<void>();
 let onSynced: () => void = () => undefined;
@@ -45,27 +51,31 @@ const stop = new AbortController();
 const run = proxier.run(stop.signal);
 const reducer = new Reducer();
 
+const programHeap = liveHeap();
 const taking = cpu();
 for (let index = 0; index < services; index++) {
   proxier.onChange(reducer.change('Service', service(index)));
   proxier.onChange(reducer.change('EndpointSlice', slice(index, podsOf(index, endpoints))));
 }
 console.log(`${services} Services × ${endpoints}: taken in with ${taking()} of CPU`);
+standInTime = 0;
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
 const syncing = cpu();
 for (const kind of ['Service', 'EndpointSlice', 'Node'] as const)
   proxier.onChange({ type: 'synced', kind });
 await done;
-console.log(`first sync with ${syncing()} of CPU, ${socket.sends()} sends to IPVS`);
+console.log(
+  `first sync with ${syncing()} of CPU, of which ${printTime(standInTime)} are the stand-in's; ${socket.sends()} sends to IPVS`,
+);
 delay.disable();
 console.log(
   `event loop held for ${printTime(delay.percentile(99) / 1e6)} (p99), ${printTime(delay.max / 1e6)} (longest)`,
 );
-globalThis.gc?.();
-const { heapUsed, rss } = process.memoryUsage();
+const heap = liveHeap();
+const resident = process.memoryUsage().rss / 2 ** 20;
 console.log(
-  `heap ${(heapUsed / 2 ** 20).toFixed(0)} MiB, resident ${(rss / 2 ** 20).toFixed(0)} MiB`,
+  `heap ${heap.toFixed(0)} MiB, of which ${programHeap.toFixed(0)} were there before the objects; resident ${resident.toFixed(0)} MiB`,
 );
 for (const size of [
   { name: 'a Service with 10 endpoints', services: 100, slices: 1, endpoints: 10 },
@@ -75,6 +85,9 @@ for (const size of [
   await measureChanges(size);
 stop.abort();
 await run;
+const before = liveHeap();
+await forgetStandIn();
+console.log(`the stand-in held ${(before - liveHeap()).toFixed(0)} MiB of the heap`);
 
 interface ChangeSize {
   readonly name: string;
@@ -154,6 +167,36 @@ function changedSlices(
   });
 }
 
+/** What is alive, in MiB. */
+function liveHeap(): number {
+  // Twice, as what has a finalizer goes the second time.
+  globalThis.gc?.();
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed / 2 ** 20;
+}
+
+/** Measures how long the stand-in takes for writes of sets and addresses; that of IPVS only reads where a message ends. */
+function timeStandIn(): void {
+  const { ipsets, links } = kernel;
+  const [writeEntries, writeAddresses] = [ipsets.write.bind(ipsets), links.write.bind(links)];
+  ipsets.write = (batch) => timed(() => writeEntries(batch));
+  links.write = (batch) => timed(() => writeAddresses(batch));
+}
+
+function timed<T>(work: () => T): T {
+  const start = process.threadCpuUsage();
+  const result = work();
+  const { user, system } = process.threadCpuUsage(start);
+  standInTime += (user + system) / 1000;
+  return result;
+}
+
+/** Takes all sets and addresses away. */
+async function forgetStandIn(): Promise<void> {
+  for (const { header } of await kernel.ipsets.sets()) kernel.ipsets.destroy(header.name);
+  kernel.links.deleteLink(deviceName);
+}
+
 /** How much CPU time passes from now on. */
 function cpu(): () => string {
   const start = process.cpuUsage();
@@ -168,7 +211,7 @@ function makeProxier(onFirstSync: () => void): Proxier {
   const ipvs = new NetlinkIpvs(connection, new SomeFamily(connection, 'IPVS'));
   const reporter = createReporter({ metrics: createMetrics(), health, clock });
   return createProxier(
-    { ...kernelOf(new FakeKernel()), ipvs },
+    { ...kernelOf(kernel), ipvs },
     { ...proxierSettings, syncPeriod: minutes(60) },
     {
       clock,

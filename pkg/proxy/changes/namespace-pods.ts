@@ -1,5 +1,5 @@
 import type { IpAddress } from '../../ip/address.ts';
-import type { Endpoint } from '../../kube/types.ts';
+import type { Endpoint, EndpointSlice } from '../../kube/types.ts';
 
 /**
  * What the slices of a namespace say of the pod behind a real server:
@@ -38,6 +38,8 @@ type Occupants = Pod | Map<string, Pod>;
 
 /** Which pod has an address, and how it was last seen, as the slices of one namespace say it. */
 export class NamespacePods {
+  /** The slices of the namespace, by name. */
+  readonly slices = new Map<string, EndpointSlice>();
   readonly #present = new Map<IpAddress, Occupants>();
   /** By address, then by uid; the oldest first. */
   readonly #departed = new Map<IpAddress, Map<string, DepartedPod>>();
@@ -49,7 +51,7 @@ export class NamespacePods {
   }
 
   get isEmpty(): boolean {
-    return this.#present.size === 0 && this.#departed.size === 0;
+    return this.slices.size + this.#present.size + this.#departed.size === 0;
   }
 
   /** Whether a slice has the address. */

@@ -1,6 +1,5 @@
 import type { IpAddress } from '../../ip/address.ts';
 import type { Endpoint, EndpointSlice, ObjectName } from '../../kube/types.ts';
-import { objectKey } from '../desired/service.ts';
 import { ExpiryQueue } from './expiry-queue.ts';
 import { NamespacePods, type Pod, type PodName, type PodState } from './namespace-pods.ts';
 import { recordsOnlyIn } from './slice-difference.ts';
@@ -20,7 +19,6 @@ export class Pods {
   readonly #now: () => number;
   #onChange: (address: IpAddress, namespace: string) => void = () => undefined;
   readonly #namespaces = new Map<string, NamespacePods>();
-  readonly #slices = new Map<string, EndpointSlice>();
   /** Departures that do not count yet. */
   readonly #moving = new ExpiryQueue<{ address: IpAddress; namespace: string }>();
   #departedCount = 0;
@@ -46,20 +44,19 @@ export class Pods {
   }
 
   /** A slice as it was taken in last; `undefined` if there is none. */
-  slice(name: ObjectName): EndpointSlice | undefined {
-    return this.#slices.get(objectKey(name));
+  slice({ namespace, name }: ObjectName): EndpointSlice | undefined {
+    return this.#namespaces.get(namespace)?.slices.get(name);
   }
 
   /** Takes in a slice in place of its last state. */
   set(slice: EndpointSlice): void {
     const { namespace, endpoints } = slice;
-    const key = objectKey(slice);
-    const last = this.#slices.get(key)?.endpoints ?? [];
-    this.#slices.set(key, slice);
+    const last = this.slice(slice)?.endpoints ?? [];
     const left = leftOf(last, slice);
     const fresh = recordsOnlyIn(endpoints, last);
     let changed: Set<IpAddress> | undefined;
     this.#change(namespace, (pods) => {
+      pods.slices.set(slice.name, slice);
       this.#leave(left, { name: slice, pods });
       for (const endpoint of fresh)
         if (pods.arrive(endpoint)) (changed ??= new Set()).add(endpoint.address);
@@ -69,11 +66,12 @@ export class Pods {
 
   /** Forgets a slice. */
   delete(name: ObjectName): void {
-    const { namespace } = name;
-    const key = objectKey(name);
-    const last = this.#slices.get(key)?.endpoints ?? [];
-    this.#slices.delete(key);
-    this.#change(namespace, (pods) => this.#leave(last, { name, pods }));
+    const last = this.slice(name);
+    if (last === undefined) return;
+    this.#change(name.namespace, (pods) => {
+      pods.slices.delete(name.name);
+      this.#leave(last.endpoints, { name, pods });
+    });
   }
 
   /** How a pod is as its namespace has it. Without a namespace (nobody knows whose the server is) only whether any slice has the address. */
@@ -106,8 +104,8 @@ export class Pods {
 
   /** Whether one of the slices that have a pod is a Service's. */
   #isOf({ namespace, name: service }: ObjectName, pod: Pod): boolean {
-    const isOf = (name: string) =>
-      this.#slices.get(objectKey({ namespace, name }))?.serviceName === service;
+    const slices = this.#namespaces.get(namespace)?.slices;
+    const isOf = (name: string) => slices?.get(name)?.serviceName === service;
     return 'slices' in pod ? [...pod.slices].some(isOf) : isOf(pod.slice);
   }
 
