@@ -178,7 +178,8 @@ function liveHeap(): number {
 /** Measures how long the stand-in takes for writes of sets and addresses; that of IPVS only reads where a message ends. */
 function timeStandIn(): void {
   const { ipsets, links } = kernel;
-  const [writeEntries, writeAddresses] = [ipsets.write.bind(ipsets), links.write.bind(links)];
+  const writeEntries = ipsets.write.bind(ipsets);
+  const writeAddresses = links.write.bind(links);
   ipsets.write = (batch) => timed(() => writeEntries(batch));
   links.write = (batch) => timed(() => writeAddresses(batch));
 }

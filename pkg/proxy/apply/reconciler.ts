@@ -94,7 +94,7 @@ export class Reconciler {
   ): Promise<Outcome> {
     const { replacements, growth } = this.#options;
     token.check();
-    await growth.makeRoom(keys, token);
+    if (keys.entries.size > 0) await growth.makeRoom(keys, token);
     const applying = { token, isRepair };
     let outcome: Outcome;
     if (isOnePart(keys, this.#options)) {

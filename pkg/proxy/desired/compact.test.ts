@@ -21,7 +21,8 @@ const steps = fc.array(
 test('a compact map answers as a map', () => {
   fc.assert(
     fc.property(steps, (all) => {
-      const [map, model] = [new CompactMap<number, number>(), new Map<number, number>()];
+      const map = new CompactMap<number, number>();
+      const model = new Map<number, number>();
       for (const { isSet, key, value } of all) {
         if (isSet) {
           map.set(key, value);
@@ -38,7 +39,8 @@ test('a compact map answers as a map', () => {
 test('a map of real servers answers as a map by address and port', () => {
   fc.assert(
     fc.property(steps, (all) => {
-      const [map, model] = [new RealServerMap<number>(), new Map<string, number>()];
+      const map = new RealServerMap<number>();
+      const model = new Map<string, number>();
       for (const { isSet, key, value, port } of all) {
         const id = { address: ip(`10.0.0.${key}`), port };
         if (isSet) {
@@ -64,7 +66,8 @@ test('groups of named things answer as maps of maps', () => {
       const groups = new NamedGroups<{ readonly name: string; readonly value: number }>();
       const model = new Map<string, Map<string, number>>();
       for (const { isSet, key, value, port } of all) {
-        const [group, name] = [String(port), String(key % 4)];
+        const group = String(port);
+        const name = String(key % 4);
         const members = model.get(group) ?? new Map<string, number>();
         model.set(group, members);
         if (isSet) {

@@ -36,7 +36,8 @@ const step = fc.record({
 test('a list of few and a table of many say the same, whatever comes and goes', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const [few, many] = [new PortEndpoints(node), new EndpointTable(node)];
+      const few = new PortEndpoints(node);
+      const many = new EndpointTable(node);
       for (const { kind, record, port } of steps) {
         few[kind](port, record);
         many[kind](port, record);
