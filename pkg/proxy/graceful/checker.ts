@@ -256,8 +256,11 @@ export class DrainChecker {
     );
     if (!isNeeded) return undefined;
     const statuses = await ipvs.realServers(virtualServer);
+    // The kernel tells of all real servers, of which mostly few drain.
+    const draining = new Set<IpAddress>();
+    for (const { request } of contexts.keys()) draining.add(request.realServer.address);
     const byId = new RealServerMap<RealServerStatus>();
-    for (const status of statuses) byId.set(status, status);
+    for (const status of statuses) if (draining.has(status.address)) byId.set(status, status);
     return byId;
   }
 
