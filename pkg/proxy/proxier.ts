@@ -263,16 +263,14 @@ export class Proxier {
     let outcome = await reconciler.reconcile(keys, token, between);
     const retired = ledger.retired();
     for (const key of keys.virtualServers) if (retired.has(key)) graceful.virtualServerChanged(key);
-    const released = linger.release(now);
+    const { keys: due, next } = linger.release(now);
     const rested = replacements.offerDue();
-    released.keys.add(rested.keys);
-    if (!released.keys.isEmpty)
-      outcome = both(outcome, await reconciler.reconcile(released.keys, token));
+    due.add(rested.keys);
+    if (!due.isEmpty) outcome = both(outcome, await reconciler.reconcile(due, token));
     const gone = linger.forget();
     if (!gone.isEmpty) outcome = both(outcome, await reconciler.reconcile(gone, token));
-    this.#schedule(released.next, rested.next);
-    const flows = planFlows(this.#parts.ledgerUpdater.takeUdpChanges());
-    if (flows.length > 0) await this.#parts.applier.apply(flows, token);
+    this.#schedule(next, rested.next);
+    await this.#parts.applier.apply(planFlows(this.#parts.ledgerUpdater.takeUdpChanges()), token);
     this.#parts.ledgerUpdater.reportHealth(this.#options.reporter);
     if (outcome.needsAudit) this.#postponeAudit();
     return outcome.isSuccess;
@@ -289,8 +287,7 @@ export class Proxier {
   #schedule(one = Number.POSITIVE_INFINITY, other = Number.POSITIVE_INFINITY): void {
     const { retries, store } = this.#parts;
     const time = Math.min(one, other, retries.nextDue ?? one, store.nextExpiry ?? other);
-    const wait = Math.max(0, time - this.#options.clock.now());
-    if (wait < Number.POSITIVE_INFINITY) this.#syncs.retryAfter(wait);
+    this.#syncs.retryAfter(Math.max(0, time - this.#options.clock.now()));
   }
 
   #report(started: number, report: Synced & { readonly families: readonly Family[] }): void {

@@ -63,6 +63,7 @@ export class Applier {
   ): Promise<readonly FailedOperation[]> {
     const { reporter } = this.#options;
     token.check();
+    if (operations.length === 0) return none;
     let tried = 0;
     const failed: FailedOperation[] = [];
     const all = batches(operations);

@@ -16,6 +16,12 @@ export interface Part {
   readonly footprint: Footprint;
 }
 
+/** A virtual server that is wanted, and by whom; `undefined` for one on its way out, which keeps no real servers. */
+export interface Claim {
+  readonly owner: Owner | undefined;
+  readonly frontEnd: FrontEnd;
+}
+
 /** A virtual server that a Service wants. */
 export interface OwnedClaim {
   readonly owner: Owner;

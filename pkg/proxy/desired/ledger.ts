@@ -1,7 +1,7 @@
 import { type Family, familyOf, type IpAddress } from '../../ip/address.ts';
 import type { Entry } from '../../ipset/ipset.ts';
 import { type RealServerId, type VirtualServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
-import { Claims, type Conflict, type Owner, type Part } from './claims.ts';
+import { type Claim, Claims, type Conflict, type Owner, type Part } from './claims.ts';
 import { CountedObjects, type Counting } from './counted-objects.ts';
 import type { Footprint, FootprintChange, FrontEnd, LocalLack, SetEntry } from './footprint.ts';
 import { Keys } from './keys.ts';
@@ -15,12 +15,6 @@ import type { RuleContent } from './rule-content.ts';
 import { entryEffect } from './sets.ts';
 import { touchEndpoints } from './touched.ts';
 import { Undecided, type Unexplained } from './undecided.ts';
-
-/** A virtual server that is wanted, and by whom; `undefined` for one on its way out, which keeps no real servers. */
-export interface Claim {
-  readonly owner: Owner | undefined;
-  readonly frontEnd: FrontEnd;
-}
 
 /**
  * The sum of all footprints. Addresses and set entries may have many owners and are counted; a virtual server
