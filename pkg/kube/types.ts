@@ -53,8 +53,10 @@ export interface ServiceHealth extends ObjectName {
   readonly localEndpoints: number;
 }
 
-/** What an endpoint shares with many others: where it is, how it is, and whom it is for. */
-export interface EndpointTraits {
+/** `endpoints[]` of an EndpointSlice. */
+export interface Endpoint {
+  /** The first of `addresses`; all others are ignored, as everywhere in Kubernetes. */
+  readonly address: IpAddress;
   /** '' if unknown. */
   readonly nodeName: string;
   readonly ready: boolean;
@@ -62,17 +64,14 @@ export interface EndpointTraits {
   readonly terminating: boolean;
   readonly zoneHints: readonly string[];
   readonly nodeHints: readonly string[];
-}
-
-/** `endpoints[]` of an EndpointSlice. */
-export interface Endpoint extends EndpointTraits {
-  /** The first of `addresses`; all others are ignored, as everywhere in Kubernetes. */
-  readonly address: IpAddress;
   /** `targetRef.uid`, packed: to be compared, not to be shown. '' if unknown. */
   readonly podUid: string;
   /** The name of its slice. */
   readonly slice: string;
 }
+
+/** What an endpoint shares with many others: where it is, how it is, and whom it is for. */
+export type EndpointTraits = Omit<Endpoint, 'address' | 'podUid' | 'slice'>;
 
 /** `ports[]` of an EndpointSlice. */
 export interface EndpointPort {
