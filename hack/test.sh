@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Every test of the project, and what it takes to run them. The last line is the count.
 #
-#   hack/test.sh                          the gate with the unit tests, the kernel tests, the end-to-end tests, the demo
-#   hack/test.sh gate|unit|kernel|e2e [words for vitest]   one of them
+#   hack/test.sh                          the gate with the unit tests, the properties, the kernel tests, the end-to-end tests, the demo
+#   hack/test.sh gate|unit|properties|kernel|e2e [words for vitest]   one of them
 #   hack/test.sh demo                     the README's first command: one test
 set -euo pipefail
 
@@ -30,6 +30,7 @@ vitest() {
 
 gate() { run gate npm run --silent verify; }
 unit() { run unit vitest unit "$@"; }
+properties() { run properties vitest properties "$@"; }
 
 # One machine for all of them: it takes seconds to start. On a busy machine the tests take many minutes.
 kernel() {
@@ -61,7 +62,7 @@ demo() {
 part=${1:-all}
 (($# == 0)) || shift
 case $part in
-  all | gate | unit | kernel | e2e | demo) ;;
+  all | gate | unit | properties | kernel | e2e | demo) ;;
   *) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && exit 2 ;;
 esac
 
@@ -72,6 +73,6 @@ trap 'rm -rf "$reports"' EXIT
 [[ -t 1 ]] || export NO_COLOR=1
 
 # Words for vitest come with one part only.
-if [[ $part == all ]]; then parts=(gate kernel e2e demo); else parts=("$part"); fi
+if [[ $part == all ]]; then parts=(gate properties kernel e2e demo); else parts=("$part"); fi
 for part in "${parts[@]}"; do "$part" "$@"; done
 hack/run node hack/summary.ts "${results[@]}"

@@ -20,7 +20,21 @@ class UnloadersFirst extends BaseSequencer {
   }
 }
 
-/** Two projects: `unit` runs anywhere in seconds; `kernel` needs root and a kernel, and runs one file at a time. */
+/** What runs anywhere, without root, a kernel or a network. */
+const anywhere = {
+  // Files of one process share what they import: loading it for each file takes longer than the tests.
+  pool: 'forks',
+  isolate: false,
+  maxWorkers: 2,
+  sequence: { shuffle: { tests: true } },
+  // Only a test that hangs ends so: machines may be slow.
+  testTimeout: 120_000,
+} as const;
+
+/**
+ * The projects: `unit` and `properties` run anywhere, the second with many random values; `kernel` needs root and a kernel, and runs
+ * one file at a time; `e2e` starts the program.
+ */
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   cacheDir: 'node_modules/.cache/vite',
@@ -34,20 +48,22 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          ...anywhere,
           name: 'unit',
           include: [
             'pkg/**/*.test.ts',
             'cmd/**/*.test.ts',
             'hack/**/*.test.ts',
-            'test/{apiserver,support,properties,contract,demo,proxier}/**/*.test.ts',
+            'test/{apiserver,support,contract,demo,proxier}/**/*.test.ts',
           ],
-          // Files of one process share what they import: loading it for each file takes longer than the tests.
-          pool: 'forks',
-          isolate: false,
-          maxWorkers: 2,
-          sequence: { shuffle: { tests: true } },
-          // Only a test that hangs ends so: machines may be slow.
-          testTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...anywhere,
+          name: 'properties',
+          include: ['test/properties/**/*.test.ts'],
         },
       },
       {

@@ -1,4 +1,4 @@
-import type { IpAddress } from '../../pkg/ip/address.ts';
+import { type IpAddress, loopback } from '../../pkg/ip/address.ts';
 import { contains, printPrefix, splitPrefix } from '../../pkg/ip/prefix.ts';
 import type { Endpoint, EndpointSlice, Service, ServicePortSpec } from '../../pkg/kube/types.ts';
 
@@ -12,7 +12,7 @@ export interface World {
   readonly nodeName: string;
   /** Label `topology.kubernetes.io/zone`, '' if there is none. */
   readonly zone: string;
-  /** What the Node object has of each family; source ranges are compared with the first. */
+  /** What the Node object has of each family; source ranges are compared with the first, and with loopback where there is none. */
   readonly nodeIPs: readonly IpAddress[];
   /** What is on the node's own devices. */
   readonly nodeAddresses: readonly IpAddress[];
@@ -251,8 +251,8 @@ function sourceRangeEntries(
 ): Entries {
   const ranges = sourceRanges.filter(({ address }) => familyOf(address) === family);
   if (ranges.length === 0) return [];
-  const nodeIP = nodeIPs.find((address) => familyOf(address) === family);
-  const isNodeIn = nodeIP !== undefined && ranges.some((range) => contains(range, nodeIP));
+  const nodeIP = nodeIPs.find((address) => familyOf(address) === family) ?? loopback(family);
+  const isNodeIn = ranges.some((range) => contains(range, nodeIP));
   const halves = ranges.flatMap((range) => (range.length === 0 ? splitPrefix(range) : [range]));
   return [
     ['LOAD-BALANCER-FW', place],
