@@ -10,6 +10,7 @@ import { effective } from '../../pkg/config/effective.ts';
 import { defaults } from '../../pkg/config/fields.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { parseServiceAnnotations } from '../../pkg/kube/annotations.ts';
+import { startingEvent } from '../../pkg/kube/events.ts';
 import { silentLogger } from '../../pkg/log/memory.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
 import { ip } from '../support/addresses.ts';
@@ -36,6 +37,7 @@ beforeAll(async () => {
   const health = new ProxyHealth({ clock, syncPeriod: 30_000 });
   const config = effective({ ...defaults, 'clientConnection.kubeconfig': kubeconfig }, 'here');
   const objects = await openObjects({ config, log: silentLogger, clock: hurried, metrics });
+  objects.record(startingEvent('here'));
   const reporter = createReporter({ metrics, health, clock, record: objects.record });
   const serviceOptionsOf = ({ annotations }: { annotations: Readonly<Record<string, string>> }) =>
     parseServiceAnnotations(annotations, { scheduler: 'rr', hasScheduler: () => true });
@@ -56,7 +58,7 @@ function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** `Service UID InvalidAnnotation: …`, for each event about an object of that name. */
+/** `Service UID InvalidAnnotation: …`, for each event about an object of that name; `-` for one without a uid. */
 function events(name: string): string[] {
   return server.objects('Event').flatMap((event) => {
     const {
@@ -64,11 +66,11 @@ function events(name: string): string[] {
       reason,
       message = '',
     } = event as unknown as {
-      involvedObject: { kind: string; name: string; uid: string };
+      involvedObject: { kind: string; name: string; uid?: string };
       reason: string;
       message?: string;
     };
-    return about.name === name ? [`${about.kind} ${about.uid} ${reason}: ${message}`] : [];
+    return about.name === name ? [`${about.kind} ${about.uid ?? '-'} ${reason}: ${message}`] : [];
   });
 }
 
@@ -79,7 +81,7 @@ async function eventually(name: string): Promise<string[]> {
 }
 
 test('the start is told of the node', async () => {
-  expect(await eventually('here')).toEqual(['Node here Starting: ']);
+  expect(await eventually('here')).toEqual(['Node - Starting: ']);
 });
 
 test('a wrong annotation is told of its Service', async () => {
