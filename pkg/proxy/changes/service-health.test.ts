@@ -37,14 +37,14 @@ test.each([
   expect([...reports.health]).toEqual([['shop/web', `32000: ${count} endpoints`]]);
 });
 
-test('an address counts once, however many slices name it, and each family for itself', async () => {
+test('an address counts once, however many slices name it, and a pod once that has one of each family', async () => {
   const { reports } = await stand(
     setService(asked),
     setSlice(slice([endpoint('10.0.0.1', here)])),
     setSlice(slice([endpoint('10.0.0.1', here)], { name: 'web-2' })),
     setSlice(slice([endpoint('fd00:10::1', here)], { name: 'web-6' })),
   );
-  expect(reports.health.get('shop/web')).toBe('32000: 2 endpoints');
+  expect(reports.health.get('shop/web')).toBe('32000: 1 endpoints');
 });
 
 test('it follows single endpoints that come and go', async () => {

@@ -51,12 +51,14 @@ function healthOf(
   const { namespace, name, uid } = service;
   const port = healthCheckNodePort(service);
   if (port === 0) return undefined;
-  const addresses = new Set<IpAddress>();
-  for (const { endpoints } of slices)
+  // A pod of a dual-stack Service has an address of each family, and is one endpoint.
+  const addresses = { IPv4: new Set<IpAddress>(), IPv6: new Set<IpAddress>() };
+  for (const { family, endpoints } of slices)
     for (const endpoint of endpoints)
       if (endpoint.nodeName === nodeName && endpoint.ready && !endpoint.terminating)
-        addresses.add(endpoint.address);
-  return { namespace, name, uid, port, localEndpoints: addresses.size };
+        addresses[family].add(endpoint.address);
+  const localEndpoints = Math.max(addresses.IPv4.size, addresses.IPv6.size);
+  return { namespace, name, uid, port, localEndpoints };
 }
 
 function isSame(one: ServiceHealth, other: ServiceHealth | undefined): boolean {
