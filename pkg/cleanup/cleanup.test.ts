@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ip, net } from '../../test/support/addresses.ts';
+import { virtualServerOf } from '../../test/support/virtual-server.ts';
 import { KernelError } from '../errno/errno.ts';
 import { FakeFirewall } from '../firewall/fake.ts';
 import type { PrintedRules, RuleTables } from '../firewall/firewall.ts';
@@ -7,7 +8,7 @@ import type { IpAddress } from '../ip/address.ts';
 import { FakeIpSets } from '../ipset/fake.ts';
 import type { Entry, SetHeader } from '../ipset/ipset.ts';
 import { FakeIpvs } from '../ipvs/fake.ts';
-import type { Forwarding, VirtualServer } from '../ipvs/ipvs.ts';
+import type { Forwarding } from '../ipvs/ipvs.ts';
 import { FakeLinks } from '../links/fake.ts';
 import { recordingLogger } from '../log/memory.ts';
 import { FakeNftTables } from '../nftables/fake.ts';
@@ -78,16 +79,7 @@ function addServer(
   address: IpAddress,
   { port, forwarding = 'masquerade' }: { port: number; forwarding?: Forwarding },
 ): void {
-  const virtualServer: VirtualServer = {
-    address,
-    protocol: 'TCP',
-    port,
-    scheduler: 'rr',
-    flags: 0,
-    timeout: 0,
-    prefixLength: 32,
-    persistenceEngine: '',
-  };
+  const virtualServer = virtualServerOf(address, { port });
   const realServer = {
     address: ip('10.0.1.2'),
     port: 80,

@@ -1,25 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { ipvsContract } from '../../test/contract/ipvs.ts';
 import { ip } from '../../test/support/addresses.ts';
+import { virtualServerOf } from '../../test/support/virtual-server.ts';
 import { errnoOf } from '../errno/errno.ts';
 import { FakeIpvs } from './fake.ts';
-import type { RealServer, VirtualServer } from './ipvs.ts';
+import type { RealServer } from './ipvs.ts';
 
 ipvsContract('IPVS in memory', () => {
   const ipvs = new FakeIpvs();
   return { ipvs, readBack: () => ipvs.dump().split('\n').slice(0, -1), close() {} };
 });
 
-const virtualServer: VirtualServer = {
-  address: ip('172.30.0.1'),
-  protocol: 'TCP',
-  port: 80,
-  scheduler: 'rr',
-  flags: 0,
-  timeout: 0,
-  prefixLength: 32,
-  persistenceEngine: '',
-};
+const virtualServer = virtualServerOf(ip('172.30.0.1'));
 
 const realServer: RealServer = {
   address: ip('10.0.0.1'),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ip } from '../../test/support/addresses.ts';
+import { virtualServerOf } from '../../test/support/virtual-server.ts';
 import { FakeIpvs } from './fake.ts';
-import type { VirtualServer } from './ipvs.ts';
 import { probeIpvs, Schedulers } from './probe.ts';
 
 const ipset = () => 7;
@@ -10,16 +10,7 @@ function probe(ipvs: FakeIpvs, scheduler = 'rr', ipsetProtocol = ipset): Promise
   return probeIpvs(ipvs, { scheduler, ipsetProtocol });
 }
 
-const other: VirtualServer = {
-  address: ip('172.30.0.1'),
-  protocol: 'TCP',
-  port: 80,
-  scheduler: 'lc',
-  flags: 0,
-  timeout: 0,
-  prefixLength: 32,
-  persistenceEngine: '',
-};
+const other = virtualServerOf(ip('172.30.0.1'), { scheduler: 'lc' });
 
 test('a virtual server with the scheduler is added and taken away again', async () => {
   const ipvs = new FakeIpvs();

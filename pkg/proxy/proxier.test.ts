@@ -3,6 +3,7 @@ import { ip } from '../../test/support/addresses.ts';
 import { endpoint, service, servicePort, slice } from '../../test/support/objects.ts';
 import { FakeKernel, remove, Stand, setService, setSlice } from '../../test/support/proxier.ts';
 import { keptSettings } from '../../test/support/settings.ts';
+import { virtualServerOf } from '../../test/support/virtual-server.ts';
 import type { VirtualServerId } from '../ipvs/ipvs.ts';
 import { manualClock } from '../runner/manual-clock.ts';
 
@@ -302,14 +303,7 @@ describe('the audit', () => {
     kernel.ipvs.write([
       {
         kind: 'addVirtualServer',
-        virtualServer: {
-          ...foreign,
-          scheduler: 'rr',
-          flags: 0,
-          timeout: 0,
-          prefixLength: 32,
-          persistenceEngine: '',
-        },
+        virtualServer: virtualServerOf(foreign.address, foreign),
       },
     ]);
     const stand = await started({ kernel });

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ip } from '../../test/support/addresses.ts';
+import { virtualServerOf } from '../../test/support/virtual-server.ts';
 import type { RealServerStatus, Statistics, VirtualServerStatus } from '../ipvs/ipvs.ts';
 import { ServiceTraffic, type TrafficSample } from './traffic.ts';
 
@@ -14,17 +15,7 @@ function statistics(connections: number, bytes = 10 * connections): Statistics {
 }
 
 function server(address: string, counted: Statistics, port = 80): VirtualServerStatus {
-  return {
-    address: ip(address),
-    protocol: 'TCP',
-    port,
-    scheduler: 'rr',
-    flags: 0,
-    timeout: 0,
-    prefixLength: 32,
-    persistenceEngine: '',
-    statistics: counted,
-  };
+  return { ...virtualServerOf(ip(address), { port }), statistics: counted };
 }
 
 let servers: VirtualServerStatus[] = [];

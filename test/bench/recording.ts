@@ -2,13 +2,14 @@
  * The messages of the floor, made by sending them once: what a cluster needs in the kernel, straight through the interfaces
  * of the kernel packages, without a proxier.
  */
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type IpAddress, parseAddress } from '../../pkg/ip/address.ts';
 import type { EntryWrite } from '../../pkg/ipset/ipset.ts';
 import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
 import { IPVS_GENL_NAME } from '../../pkg/ipvs/commands.ts';
-import type { IpvsWrite, VirtualServer } from '../../pkg/ipvs/ipvs.ts';
+import type { IpvsWrite } from '../../pkg/ipvs/ipvs.ts';
 import { NetlinkIpvs } from '../../pkg/ipvs/netlink.ts';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
@@ -18,6 +19,7 @@ import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import { type DatagramSocket, NetlinkSocket } from '../../pkg/netlink/socket.ts';
 import { deviceName } from '../../pkg/proxy/desired/device.ts';
 import { setHeader, setIds, setName } from '../../pkg/proxy/desired/sets.ts';
+import { virtualServerOf } from '../support/virtual-server.ts';
 import { podsOf, service, slice } from './objects.ts';
 
 /** The files that {@link record} writes: sets, servers, addresses, and a look at all of them. */
@@ -67,7 +69,7 @@ function wanted(services: number, endpoints: number) {
       endpoints: readonly { addresses: readonly string[] }[];
     };
     const ip = address(clusterIP);
-    const virtualServer = virtualServerAt(ip);
+    const virtualServer = virtualServerOf(ip);
     virtualServers.push({ kind: 'addVirtualServer', virtualServer });
     for (const pod of pods) {
       const realServer = realServerAt(address(pod.addresses[0] ?? ''));
@@ -83,19 +85,6 @@ function wanted(services: number, endpoints: number) {
     });
   }
   return { virtualServers, entries, addresses };
-}
-
-function virtualServerAt(ip: IpAddress): VirtualServer {
-  return {
-    address: ip,
-    protocol: 'TCP',
-    port: 80,
-    scheduler: 'rr',
-    flags: 0,
-    timeout: 0,
-    prefixLength: 32,
-    persistenceEngine: '',
-  };
 }
 
 function realServerAt(ip: IpAddress) {

@@ -9,6 +9,7 @@ import { ipvsContract } from '../contract/ipvs.ts';
 import { ip } from '../support/addresses.ts';
 import { unloadModule } from '../support/modules.ts';
 import { createNamespace, type Namespace } from '../support/namespace.ts';
+import { virtualServerOf } from '../support/virtual-server.ts';
 
 ipvsContract("the kernel's IPVS", () => {
   const namespace = createNamespace();
@@ -23,16 +24,7 @@ ipvsContract("the kernel's IPVS", () => {
   };
 });
 
-const web = {
-  address: ip('172.30.0.1'),
-  protocol: 'TCP',
-  port: 443,
-  scheduler: 'rr',
-  flags: 0,
-  timeout: 0,
-  prefixLength: 32,
-  persistenceEngine: '',
-} as const;
+const web = virtualServerOf(ip('172.30.0.1'), { port: 443 });
 
 describe('on a kernel', () => {
   let namespace: Namespace;

@@ -9,19 +9,11 @@ import { doForeignDeed } from '../support/faults/foreign-hands.ts';
 import { RandomFaults } from '../support/faults/random-faults.ts';
 import { Dice } from '../support/kube/dice.ts';
 import { FakeKernel } from '../support/proxier.ts';
+import { virtualServerOf } from '../support/virtual-server.ts';
 import type { Story, Trouble } from './stories.ts';
 
 /** What somebody else has on the node. */
-const strangers: VirtualServer = {
-  address: ip('198.18.0.1'),
-  protocol: 'TCP',
-  port: 80,
-  scheduler: 'wlc',
-  flags: 0,
-  timeout: 0,
-  prefixLength: 32,
-  persistenceEngine: '',
-};
+const strangers = virtualServerOf(ip('198.18.0.1'), { scheduler: 'wlc' });
 const foreignRealServer: RealServer = {
   address: ip('198.18.0.2'),
   port: 80,

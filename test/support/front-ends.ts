@@ -8,6 +8,7 @@ import type { RejectedLoadBalancer } from '../../pkg/proxy/desired/chain-options
 import { rules } from '../../pkg/proxy/desired/chains.ts';
 import type { SetId } from '../../pkg/proxy/desired/sets.ts';
 import { ip, net } from './addresses.ts';
+import { virtualServerOf } from './virtual-server.ts';
 
 // Front ends of Services that clients outside use, with the sets, virtual servers and rules that the compatibility contract gives them:
 // external addresses and those of load balancers, with and without `externalTrafficPolicy: Local` and source ranges.
@@ -87,16 +88,7 @@ export function frontEndState(family: Family, pod: IpAddress): FrontEndState {
       },
     }),
     servers: all.map(({ address, protocol }) => ({
-      virtualServer: {
-        address,
-        protocol,
-        port,
-        scheduler: 'rr',
-        flags: 0,
-        timeout: 0,
-        prefixLength: family === 'IPv4' ? 32 : 128,
-        persistenceEngine: '',
-      },
+      virtualServer: virtualServerOf(address, { protocol, port }),
       realServer: {
         address: pod,
         port: 8080,

@@ -14,6 +14,7 @@ import type {
   PlannedServer,
 } from '../../pkg/proxy/plan/input.ts';
 import { ip } from './addresses.ts';
+import { virtualServerOf } from './virtual-server.ts';
 
 // What the tests of the plan say as data: a virtual server that is held, and what may differ of it.
 
@@ -57,17 +58,7 @@ export const otherVip = ip('172.30.0.2');
 
 /** The virtual server 172.30.0.1:80/TCP unless said otherwise. */
 export function virtualServer(over: Partial<VirtualServer> = {}): VirtualServer {
-  return keyedVirtualServer({
-    address: vip,
-    protocol: 'TCP',
-    port: 80,
-    scheduler: 'rr',
-    flags: 0,
-    timeout: 0,
-    prefixLength: 32,
-    persistenceEngine: '',
-    ...over,
-  });
+  return keyedVirtualServer(virtualServerOf(vip, over));
 }
 
 /** The entries that a bound virtual server needs. */

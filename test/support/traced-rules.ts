@@ -1,9 +1,10 @@
 import type { IpAddress } from '../../pkg/ip/address.ts';
-import type { RealServer, VirtualServer } from '../../pkg/ipvs/ipvs.ts';
+import type { RealServer } from '../../pkg/ipvs/ipvs.ts';
 import type { Packet } from '../../pkg/trace/packet.ts';
 import { type KernelParts, type KernelState, kernelState } from '../../pkg/trace/state.ts';
 import { trace } from '../../pkg/trace/trace.ts';
 import { ip } from './addresses.ts';
+import { virtualServerOf } from './virtual-server.ts';
 
 // A node with one virtual server and rules that a test writes, for tests of the packet trace.
 
@@ -13,16 +14,7 @@ export const vip = ip('172.30.0.1');
 export const nodeAddress = ip('192.168.0.10');
 
 /** TCP 172.30.0.1:80, round robin. */
-export const virtualServer: VirtualServer = {
-  address: vip,
-  protocol: 'TCP',
-  port: 80,
-  scheduler: 'rr',
-  flags: 0,
-  timeout: 0,
-  prefixLength: 32,
-  persistenceEngine: '',
-};
+export const virtualServer = virtualServerOf(vip);
 
 /** A real server that is masqueraded to, port 8080, weight 1 unless said otherwise. */
 export function realServer(address: IpAddress, over: Partial<RealServer> = {}): RealServer {

@@ -142,8 +142,7 @@ export class Reconciler {
   }
 
   async #attempt(part: Keys, applying: Applying): Promise<Outcome> {
-    const { retries } = this.#options;
-    const { mirror } = this.#options;
+    const { retries, mirror } = this.#options;
     const keys = mirror.unknownVirtualServers.size === 0 ? part : await this.#readBack(part);
     this.#retireFound(keys);
     this.#learnPods(keys);

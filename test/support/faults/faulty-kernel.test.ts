@@ -6,6 +6,7 @@ import { FakeResetter } from '../../../pkg/reset/fake.ts';
 import { FakeSysctl } from '../../../pkg/sysctl/fake.ts';
 import { ip } from '../addresses.ts';
 import { FakeKernel } from '../proxier.ts';
+import { virtualServerOf } from '../virtual-server.ts';
 import type { Fault, FaultSource, KernelCall } from './fault.ts';
 import { fallibleCalls, faultyKernel, type KernelInterfaces } from './faulty-kernel.ts';
 
@@ -26,11 +27,7 @@ function someSysctl(): FakeSysctl {
 }
 
 function virtualServer(last: number): VirtualServer {
-  const address = ip(`172.30.0.${last}`);
-  const protocol = 'TCP' as const;
-  const port = 80 as const;
-  const rest = { flags: 0, timeout: 0, prefixLength: 32, persistenceEngine: '' };
-  return { address, protocol, port, scheduler: 'rr', ...rest };
+  return virtualServerOf(ip(`172.30.0.${last}`));
 }
 
 const three = [1, 2, 3].map(
