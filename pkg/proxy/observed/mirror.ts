@@ -118,9 +118,12 @@ export class Mirror implements MirrorView {
     this.#hasDevice = isPresent;
   }
 
-  /** Records the addresses of the other devices, as dumped. */
+  /** Records the addresses of the other devices, as dumped. The same ones again stay the same list: what is made from it is kept. */
   recordNodeAddresses(addresses: Iterable<IpAddress>): void {
-    this.#nodeAddresses = [...addresses];
+    const now = [...addresses];
+    const last = this.#nodeAddresses;
+    const isSame = now.length === last.length && now.every((one, index) => one === last[index]);
+    if (!isSame) this.#nodeAddresses = now;
   }
 
   /** Records what is known of a family's rules. */
