@@ -4,7 +4,8 @@ import { Mirror } from './mirror.ts';
 
 test('the addresses of the node are another list only if others are read', () => {
   const mirror = new Mirror();
-  const [one, other] = [ip('192.168.0.10'), ip('192.168.0.11')];
+  const one = ip('192.168.0.10');
+  const other = ip('192.168.0.11');
   mirror.recordNodeAddresses(new Set([one, other]));
   const { nodeAddresses } = mirror;
   mirror.recordNodeAddresses(new Set([one, other]));
