@@ -30,13 +30,16 @@ export interface Flows {
 }
 
 /** Builds what reads and changes conntrack's flows. */
-export function buildFlows(options: ProxierOptions): Flows {
+export function buildFlows(options: ProxierOptions, mirror: MirrorView): Flows {
   const { conntrack, connections, resetter, settings, clock, log, reporter } = options;
   const reader = new FlowReader({ conntrack, clock, log });
   const stale = new StaleFlows({
     conntrack,
     reader,
     clock,
+    isHeld: ({ virtualServer, realServer }) =>
+      mirror.virtualServers.get(virtualServerKey(virtualServer))?.realServers.get(realServer) !==
+      undefined,
     onReconciled: (reconciliation) => reporter.flowsReconciled(reconciliation),
     onFailed: ({ family, protocol, error, isLast }) => {
       // Another line, as the log tells the same one once a minute at most.

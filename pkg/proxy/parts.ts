@@ -118,7 +118,7 @@ function buildApply(
   const { firewall, ruleSettings } = options;
   const source = new RuleSource({ settings: ruleSettings, firewall, node: () => store.lastNode });
   const rules = new RuleWriter({ ...options, mirror, source, onAttempt: onRules });
-  const flows = buildFlows(options);
+  const flows = buildFlows(options, mirror);
   const applier = new Applier({ ...options, ...flows, mirror, rules });
   return { rules, flows, applier };
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Family, families, familyOf } from '../../pkg/ip/address.ts';
 import { ip } from '../support/addresses.ts';
 import type { Answer, Connection } from '../support/network/client.ts';
-import { Network } from '../support/network/network.ts';
+import { type Host, Network } from '../support/network/network.ts';
 import type { Server } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
 import { connect } from '../support/stream.ts';
@@ -13,6 +13,7 @@ import { weights } from '../support/weights.ts';
 
 const network = new Network();
 
+const client = network.addClient('client', [ip('203.0.113.7'), ip('2001:db8:203:113::7')]);
 const caller = network.addPod('caller', [ip('10.0.1.11'), ip('fd00:10:0:1::11')]);
 const ending = network.addPod('ending', [ip('10.0.1.1'), ip('fd00:10:0:1::1')]);
 const other = network.addPod('other', [ip('10.0.1.2'), ip('fd00:10:0:1::2')]);
@@ -33,24 +34,53 @@ afterAll(async () => {
   network.close();
 });
 
-function fourSockets(family: Family): Promise<readonly Connection[]> {
+function fourSockets(host: Host, family: Family): Promise<readonly Connection[]> {
   const request = { protocol: 'UDP', address: shop.vip.addresses[family], port: 80 } as const;
-  return Promise.all(Array.from({ length: 4 }, () => connect(caller, request)));
+  return Promise.all(Array.from({ length: 4 }, () => connect(host, request)));
 }
 
 /** Asks on every connection, now; on none that is asked already. */
-function askAll(connections: readonly Connection[]): Promise<readonly Answer[]> {
-  return Promise.all(connections.map((connection) => connection.ask()));
+function askAll(connections: readonly Connection[], text?: string): Promise<readonly Answer[]> {
+  return Promise.all(connections.map((connection) => connection.ask(text)));
 }
 
 function whose(answers: readonly Answer[]): ReadonlySet<string> {
   return new Set(answers.map((answer) => (answer.kind === 'answer' ? answer.server : answer.kind)));
 }
 
+/** Endpoints as they are when the pod `ending` has left them in some way. */
+const leavings = [
+  ['is not ready any more', [{ host: ending, ready: false, serving: false }]],
+  [
+    'terminates and does not serve',
+    [{ host: ending, ready: false, serving: false, terminating: true }],
+  ],
+  ['terminates', [{ host: ending, ready: false, terminating: true }]],
+  ['vanishes', []],
+] as const;
+
+test.each(leavings)('an answer in flight comes although its server %s', async (_, left) => {
+  proxy.tell(...shop.slices(ending, other));
+  const both = families.map(() => new Set([ending.name, other.name]));
+  await expect.poll(() => weights(network.node, ending, 'UDP')).toEqual([1]);
+  const sockets = await Promise.all(families.map((family) => fourSockets(client, family)));
+  // What the node masquerades reaches its client by the flow alone.
+  const answers = Promise.all(sockets.map((some) => askAll(some, '~300')));
+  proxy.tell(...shop.slices(...left, other));
+  expect((await answers).map(whose)).toEqual(both);
+  await expect.poll(() => weights(network.node, ending, 'UDP')).toEqual([]);
+  expect((await Promise.all(sockets.map((some) => askAll(some)))).map(whose)).toEqual(
+    families.map(() => new Set([other.name])),
+  );
+  for (const socket of sockets.flat()) socket.close();
+});
+
 test('a query that comes when the server of its socket has just gone is answered by another one', async () => {
+  proxy.tell(...shop.slices(ending, other));
+  await expect.poll(() => weights(network.node, ending, 'UDP')).toEqual([1]);
   const connections = {
-    IPv4: await fourSockets('IPv4'),
-    IPv6: await fourSockets('IPv6'),
+    IPv4: await fourSockets(caller, 'IPv4'),
+    IPv6: await fourSockets(caller, 'IPv6'),
   };
   const all = [...connections.IPv4, ...connections.IPv6];
   expect(whose(await askAll(all))).toEqual(new Set([ending.name, other.name]));

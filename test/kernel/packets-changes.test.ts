@@ -74,12 +74,18 @@ describe('a Service that is created while clients call its address', () => {
     const late = await traffic.askAll(client, shop.vip, { sourcePort: 5_001 });
     expect(late).toEqual(saw(web1, network.node));
 
-    for (const hammer of hammers) {
-      await hammer.stop();
-      // Nobody was ever refused: the address came last.
-      expect(new Set(Object.values(hammer.failures()).flat())).toEqual(new Set(['timeout']));
-    }
+    for (const hammer of hammers) await hammer.stop();
+    // Nobody was ever refused: the address came last.
+    expect(failuresOf(inside)).toEqual(['timeout']);
+    // A connection of the first moment may be reset: it began with its old flow, and is masqueraded from the new one on.
+    expect(failuresOf(outside)).toContain('timeout');
+    expect(['timeout', 'reset']).toEqual(expect.arrayContaining([...failuresOf(outside)]));
   });
+
+  /** What went wrong, each kind of it once. */
+  function failuresOf(hammer: Hammer): readonly string[] {
+    return [...new Set(Object.values(hammer.failures()).flat())];
+  }
 
   /** What conntrack knows of flows from a source port. */
   function flowsFrom(port: number): readonly string[] {

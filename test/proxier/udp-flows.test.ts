@@ -74,9 +74,41 @@ test('those of a port that is deleted go, and those of another stay', async () =
   expect(flows()).toEqual([expect.stringContaining('dport=54')]);
 });
 
-test('those of a front end without serving endpoints go', async () => {
+test('those of a front end without serving endpoints go when the answers in flight have come', async () => {
   connect();
   stand.tell(setSlice(endpoints([{ ...one, ready: false, serving: false }])));
+  await stand.settle(seconds(2));
+  expect(flows()).toHaveLength(1);
+  await stand.settle(seconds(0.1));
+  expect(flows()).toEqual([]);
+});
+
+test('those of an endpoint that vanished beside another one go with its server, which has gone a moment before', async () => {
+  stand.tell(setSlice(endpoints([one, two])));
+  await stand.settle(seconds(2));
+  connect();
+  stand.tell(setSlice(endpoints([two])));
+  await stand.settle(700);
+  expect([flows(), stand.kernel.ipvs.dump()]).toEqual([
+    [expect.stringContaining(one.address)],
+    expect.stringContaining(one.address),
+  ]);
+  await stand.settle(200);
+  expect(flows()).toEqual([]);
+  expect(stand.kernel.ipvs.dump()).not.toContain(one.address);
+});
+
+test('those of a server whose flows could not be read when it went go later', async () => {
+  stand.tell(setSlice(endpoints([one, two])));
+  await stand.settle(seconds(2));
+  connect();
+  stand.tell(setSlice(endpoints([two])));
+  await stand.settle(100);
+  stand.kernel.conntrack.failWith = ({ call }) => (call === 'dump' ? 'ENOBUFS' : undefined);
+  await stand.settle(seconds(2));
+  stand.kernel.conntrack.failWith = () => undefined;
+  expect(stand.kernel.ipvs.dump()).not.toContain(one.address);
+  expect(flows()).toHaveLength(1);
   await stand.settle(seconds(2));
   expect(flows()).toEqual([]);
 });

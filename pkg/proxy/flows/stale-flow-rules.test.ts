@@ -33,7 +33,7 @@ function rulesOf(write: (rules: StaleFlowRules) => void): StaleFlowRules {
 
 function endpointRules(frontEnd: UdpFrontEnd): StaleFlowRules {
   return rulesOf((rules) => {
-    for (const address of frontEnd.addresses) rules.setEndpoints(address, frontEnd);
+    for (const address of frontEnd.addresses) rules.setEndpoints(address, frontEnd, 0);
   });
 }
 
@@ -130,7 +130,7 @@ describe('two sets of rules together', () => {
 
   test('change neither', () => {
     const older = endpointRules(dns('10.0.0.9'));
-    StaleFlowRules.merged(older, new StaleFlowRules()).setEndpoints(vip, dns('10.0.0.8'));
+    StaleFlowRules.merged(older, new StaleFlowRules()).setEndpoints(vip, dns('10.0.0.8'), 0);
     expect(older.isStale(answered)).toBe(true);
   });
 });

@@ -16,6 +16,8 @@ let clock: ManualClock;
 let conntrack: FakeConntrack;
 let stale: StaleFlows;
 let reader: FlowReader;
+/** The addresses of real servers that the kernel still has. */
+let held: Set<string>;
 let log: string[];
 let abort: AbortController;
 let ended: Promise<unknown>;
@@ -23,12 +25,14 @@ let ended: Promise<unknown>;
 beforeEach(() => {
   clock = manualClock();
   conntrack = new FakeConntrack();
+  held = new Set();
   log = [];
   reader = new FlowReader({ conntrack, clock, log: recordingLogger() });
   stale = new StaleFlows({
     conntrack,
     reader,
     clock,
+    isHeld: ({ realServer }) => held.has(realServer.address),
     onReconciled: ({ family, deleted }) => log.push(`${clock.now()} ${family} -${deleted}`),
     onFailed: ({ family, error, isLast }) =>
       log.push(`${clock.now()} ${family} ${errnoOf(error)}${isLast ? ' given up' : ''}`),
@@ -110,6 +114,7 @@ describe('requests', () => {
       conntrack,
       reader,
       clock,
+      isHeld: () => false,
       onReconciled: () => log.push('late'),
       onFailed: () => undefined,
     });
@@ -161,6 +166,45 @@ describe('requests', () => {
     await clock.advance(5000);
     expect(log).toEqual(['0 IPv4 -1', '250 IPv4 -0']);
     expect(conntrack.print()).toContain('src=10.0.0.8');
+  });
+});
+
+describe('flows of a server that the kernel still has', () => {
+  const leave = (...addresses: readonly string[]) =>
+    stale.reconcileUdp([
+      { addresses: [virtualServer.address], port: 53, endpoints: endpoints(...addresses) },
+    ]);
+
+  beforeEach(() => {
+    held.add('10.0.0.8');
+    insert(translatedFlow('10.0.0.8', { sourcePort: 1 }));
+  });
+
+  test('are looked for again until it has gone, every 3 s', async () => {
+    insert(translatedFlow('10.0.0.7', { sourcePort: 2 }));
+    leave('10.0.0.9');
+    await clock.advance(4000);
+    held.clear();
+    await clock.advance(10_000);
+    expect(log).toEqual(['0 IPv4 -1', '3000 IPv4 -0', '6000 IPv4 -1']);
+  });
+
+  test('are deleted after a minute whatever the kernel has', async () => {
+    leave('10.0.0.9');
+    await clock.advance(120_000);
+    expect(log.slice(-2)).toEqual(['57000 IPv4 -0', '60000 IPv4 -1']);
+  });
+
+  test('follow the latest word, and wait from then', async () => {
+    leave('10.0.0.9');
+    await clock.advance(1000);
+    leave('10.0.0.8');
+    await clock.advance(9000);
+    expect(log).toEqual(['0 IPv4 -0', '1000 IPv4 -0']);
+    expect(conntrack.print()).toContain('sport=1');
+    leave('10.0.0.9');
+    await clock.advance(120_000);
+    expect(log.at(-1)).toBe('70000 IPv4 -1');
   });
 });
 

@@ -1,10 +1,11 @@
 import type { Conntrack, Flow, FlowFilter } from '../../conntrack/conntrack.ts';
-import { type Family, families, familyOf } from '../../ip/address.ts';
+import { type Family, families, familyOf, type IpAddress } from '../../ip/address.ts';
 import { type Protocol, protocols } from '../../ip/protocol.ts';
 import type { VirtualServerId } from '../../ipvs/ipvs.ts';
-import { type Clock, seconds, sleep } from '../../runner/clock.ts';
+import { type Clock, minutes, seconds, sleep } from '../../runner/clock.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
+import { endsOf, type FlowEnds } from './flow-ends.ts';
 import type { FlowReader } from './flow-reader.ts';
 import { StaleFlowRules } from './stale-flow-rules.ts';
 
@@ -28,6 +29,8 @@ export interface StaleFlowsOptions {
   readonly conntrack: Pick<Conntrack, 'delete'>;
   readonly reader: Pick<FlowReader, 'read'>;
   readonly clock: Clock;
+  /** Whether the kernel still has a real server: then it is to be handed over, with its flows. */
+  readonly isHeld: (ends: FlowEnds) => boolean;
   readonly onReconciled: (reconciliation: Reconciliation) => void;
   readonly onFailed: (failure: FailedReconciliation) => void;
 }
@@ -35,6 +38,10 @@ export interface StaleFlowsOptions {
 /** The pause after a first failure, in milliseconds; it doubles with each. */
 const shortestPause = seconds(1);
 const attempts = 5;
+/** How long the flows of a server that the kernel still has wait for its handover, until they are looked for again. */
+const handoverPause = seconds(3);
+/** How long they wait in all. */
+const handoverLimit = minutes(1);
 /** Flows deleted in one call. */
 const chunkLength = 256;
 
@@ -67,11 +74,15 @@ export class StaleFlows {
     }
   }
 
-  /** Endpoints of UDP front ends changed: flows that anybody else answers are deleted. The latest word on a front end counts. */
+  /**
+   * Endpoints of UDP front ends changed: flows that anybody else answers are deleted. The latest word on a front end counts. A
+   * server that the kernel still has keeps its flows for a minute at most: answers are in flight, and whoever deletes the server
+   * deletes its flows.
+   */
   reconcileUdp(frontEnds: readonly UdpFrontEnd[]): void {
     for (const frontEnd of frontEnds) {
       for (const address of frontEnd.addresses) {
-        this.#workers[familyOf(address)].UDP.add((rules) => rules.setEndpoints(address, frontEnd));
+        this.#workers[familyOf(address)].UDP.setEndpoints(address, frontEnd);
       }
     }
   }
@@ -90,6 +101,9 @@ class Worker {
   readonly #filter: Required<FlowFilter>;
   readonly #options: StaleFlowsOptions;
   #rules = new StaleFlowRules();
+  /** What is said again after a pause, of front ends with servers that were not handed over yet. */
+  readonly #postponed = new StaleFlowRules();
+  #isPausing = false;
   #wake: () => void = () => undefined;
 
   constructor(filter: Required<FlowFilter>, options: StaleFlowsOptions) {
@@ -100,6 +114,11 @@ class Worker {
   add(write: (rules: StaleFlowRules) => void): void {
     write(this.#rules);
     this.#wake();
+  }
+
+  setEndpoints(address: IpAddress, frontEnd: UdpFrontEnd): void {
+    this.#postponed.forgetEndpoints(address, frontEnd);
+    this.add((rules) => rules.setEndpoints(address, frontEnd, this.#options.clock.now()));
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -136,6 +155,7 @@ class Worker {
         began = clock.now();
       });
       onReconciled({ family, milliseconds: clock.now() - began, deleted });
+      if (!this.#postponed.isEmpty) void this.#resume(signal);
       return true;
     } catch (error) {
       if (signal.aborted) return false;
@@ -159,17 +179,31 @@ class Worker {
     });
     // While the dump ran, other endpoints may have come to serve: the latest word counts.
     const latest = StaleFlowRules.merged(taken, this.#rules);
-    return await this.#delete(stale.filter((flow) => latest.isStale(flow)));
-  }
-
-  async #delete(flows: readonly Flow[]): Promise<number> {
     const { conntrack, clock } = this.#options;
     const yielder = new Yielder(() => clock.now());
     let deleted = 0;
-    for (let at = 0; at < flows.length; at += chunkLength) {
-      deleted += conntrack.delete(flows.slice(at, at + chunkLength));
+    for (let at = 0; at < stale.length; at += chunkLength) {
+      const chunk = stale.slice(at, at + chunkLength).filter((flow) => latest.isStale(flow));
+      deleted += conntrack.delete(chunk.filter((flow) => !this.#isPostponed(flow, latest)));
       await yielder.yieldIfDue();
     }
     return deleted;
+  }
+
+  /** Whether a flow is left to the handover of its server; what was said of it is then said again after a pause. */
+  #isPostponed(flow: Flow, rules: StaleFlowRules): boolean {
+    const { isHeld, clock } = this.#options;
+    if (!isHeld(endsOf(flow)) || clock.now() - rules.saidAt(flow) >= handoverLimit) return false;
+    this.#postponed.copyEndpoints(rules, flow);
+    return true;
+  }
+
+  /** Says what was postponed again after a pause, if it does not wait for that already. */
+  async #resume(signal: AbortSignal): Promise<void> {
+    if (this.#isPausing) return;
+    this.#isPausing = true;
+    await sleep(this.#options.clock, handoverPause, signal);
+    this.#isPausing = false;
+    if (!signal.aborted) this.add((rules) => rules.take(this.#postponed));
   }
 }

@@ -185,8 +185,18 @@ describe('a drain', () => {
       ['look up empty'],
     ],
     [
-      'of UDP whose pod left is deleted',
-      { protocol: 'UDP' },
+      'of UDP whose pod left is looked up a quarter of a second later',
+      { protocol: 'UDP', now: 250 },
+      ['look up empty'],
+    ],
+    [
+      'of UDP whose pod is gone is looked up: clients with a bound socket go elsewhere',
+      { protocol: 'UDP', context: { pod: 'gone' } },
+      ['look up podGone'],
+    ],
+    [
+      'of UDP whose virtual server goes is deleted: nobody answers its clients',
+      { protocol: 'UDP', context: { cause: 'virtualServer' } },
       ['-rs 172.30.0.1:80/UDP 10.0.0.1:8080 atOnce'],
     ],
     [

@@ -215,11 +215,11 @@ function nextDue(
  * connections are closing only if IPVS would keep these. Of UDP, the flows of a server that has answered until now.
  */
 function needsLookUp(
-  { drain: { request }, end, progress }: FinishedDrain & { readonly progress: Progress },
+  { drain: { request }, end, isUrgent, progress }: FinishedDrain & { readonly progress: Progress },
   { TCP, UDP, expiresConnections }: DecideInput['lookUps'],
 ): boolean {
   const { protocol } = request.virtualServer;
-  if (protocol === 'UDP') return UDP && end === 'empty';
+  if (protocol === 'UDP') return UDP && end !== 'atOnce' && !isUrgent;
   if (protocol !== 'TCP' || !TCP || end === 'empty') return false;
   const { activeConnections, inactiveConnections } = progress.reading ?? unread;
   return activeConnections + (expiresConnections ? 0 : inactiveConnections) > 0;

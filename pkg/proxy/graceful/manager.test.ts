@@ -200,7 +200,7 @@ describe('a real server that is no longer wanted', () => {
     expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['unanswered']]);
   });
 
-  test('of UDP answers for two more seconds while its pod lives, and goes at once when it does not', async () => {
+  test('of UDP answers for two more seconds while its pod lives, and for a quarter of one when it does not serve', async () => {
     const udp = service({ ports: [servicePort({ protocol: 'UDP' })] });
     const virtualServer = { ...web, protocol: 'UDP' } as const;
     const ports = [{ name: '', protocol: 'UDP', port: 8080 }] as const;
@@ -211,9 +211,11 @@ describe('a real server that is no longer wanted', () => {
     await stand.settle(1);
     expect(await weight(stand, virtualServer)).toBeUndefined();
     stand.tell(setSlice(slice([one, two], { ports })));
-    await stand.settle();
+    await stand.settle(seconds(1));
     stand.tell(setSlice(slice([one, dying], { ports })));
-    await stand.settle();
+    await stand.settle(269);
+    expect(await weight(stand, virtualServer)).toBe(0);
+    await stand.settle(1);
     expect(await weight(stand, virtualServer)).toBeUndefined();
   });
 

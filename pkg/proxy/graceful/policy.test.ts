@@ -34,11 +34,21 @@ describe('what a real server is allowed that is no longer wanted', () => {
       'deadline',
     ],
     ['the same without a timeout', { pod: 'dying', timeout: 0 }, forever, 'deadline'],
-    ['UDP of one that terminates: nothing', { pod: 'dying', protocol: 'UDP' }, 0, 'atOnce'],
+    [
+      'UDP of one that terminates: a quarter of a second',
+      { pod: 'dying', protocol: 'UDP' },
+      250,
+      'empty',
+    ],
     ['a pod that is gone: nothing', { pod: 'gone' }, 0, 'podGone'],
     ['UDP of a pod that is gone: nothing', { pod: 'gone', protocol: 'UDP' }, 0, 'podGone'],
     ['a pod that left while it was well: the drain timeout', { pod: 'left' }, 900_000, 'deadline'],
-    ['UDP of a pod that left: nothing', { pod: 'left', protocol: 'UDP' }, 0, 'atOnce'],
+    [
+      'UDP of a pod that left: a quarter of a second',
+      { pod: 'left', protocol: 'UDP' },
+      250,
+      'empty',
+    ],
     [
       'a virtual server that goes: the drain timeout',
       { cause: 'virtualServer' },

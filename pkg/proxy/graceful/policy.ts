@@ -42,6 +42,8 @@ export interface Allowance {
 
 /** How long answers of a UDP server may be in flight. */
 const udpGrace = seconds(2);
+/** The same where its pod will not answer for long. */
+const briefUdpGrace = seconds(0.25);
 /** How long connections from outside outlive their virtual server. */
 const exposedLimit = minutes(1);
 /** How long a server that was found at start waits for a slice to name it. */
@@ -59,8 +61,9 @@ export function allowance(conditions: DrainConditions): Allowance {
   const isUnreachable = cause === 'virtualServer' && conditions.isAddressGone;
   if (isUnreachable || scheduler === 'dh') return immediately;
   if (protocol === 'UDP') {
-    const isAnswering = pod === 'alive' && cause === 'endpoint';
-    return isAnswering ? { limit: udpGrace, counts: 'sinceStart', end: 'empty' } : immediately;
+    if (cause === 'virtualServer' || pod === 'unseen') return immediately;
+    const limit = pod === 'alive' ? udpGrace : briefUdpGrace;
+    return { limit, counts: 'sinceStart', end: 'empty' };
   }
   if (cause === 'virtualServer')
     return isExposed ? { ...deadline(timeout), outlives: exposedLimit } : deadline(timeout);
