@@ -20,10 +20,13 @@ const other = network.addPod('other', [ip('10.0.1.2'), ip('fd00:10:0:1::2')]);
 const shop = new ShopService('dns', 1);
 const servers: Server[] = [];
 let proxy: NodeProxy;
+/** Called when a drain ends. */
+let onEnd: NodeProxy['reports']['drainEnded'] = () => undefined;
 
 beforeAll(async () => {
   servers.push(...[ending, other].flatMap((host) => serveAll(host)));
   proxy = new NodeProxy(network.node.namespace);
+  proxy.reports.drainEnded = (drain, owner) => onEnd(drain, owner);
   proxy.tell(shop.service(), ...shop.slices(ending, other));
   await proxy.settled();
 });
@@ -65,7 +68,7 @@ test.each(leavings)('an answer in flight comes although its server %s', async (_
   await expect.poll(() => weights(network.node, ending, 'UDP')).toEqual([1]);
   const sockets = await Promise.all(families.map((family) => fourSockets(client, family)));
   // What the node masquerades reaches its client by the flow alone.
-  const answers = Promise.all(sockets.map((some) => askAll(some, '~300')));
+  const answers = Promise.all(sockets.map((some) => askAll(some, '~100')));
   proxy.tell(...shop.slices(...left, other));
   expect((await answers).map(whose)).toEqual(both);
   await expect.poll(() => weights(network.node, ending, 'UDP')).toEqual([]);
@@ -86,7 +89,7 @@ test('a query that comes when the server of its socket has just gone is answered
   expect(whose(await askAll(all))).toEqual(new Set([ending.name, other.name]));
   // The kernel takes some milliseconds to clear its table: these queries are there before.
   const asked: Promise<readonly Answer[]>[] = [];
-  proxy.reports.drainEnded = ({ virtualServer: { protocol, port, address } }) => {
+  onEnd = ({ virtualServer: { protocol, port, address } }) => {
     const sockets = connections[familyOf(address)];
     if (protocol === 'UDP' && port === 80) asked.push(askAll(sockets));
   };
