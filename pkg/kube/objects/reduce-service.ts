@@ -107,7 +107,7 @@ function addresses(spec: Fields, items: readonly Item[]): IpAddress[] {
 /** The places in `spec.ports` at which names and numbers of a protocol stand first. */
 interface FirstPlaces {
   readonly ofName: Map<string, number>;
-  readonly ofNumber: Map<number, number>;
+  readonly ofNumber: number[];
 }
 
 /** Ports that are wrong, or that another port of the Service already stands for, are left out. */
@@ -120,14 +120,14 @@ function ports(spec: Fields): ServicePortSpec[] {
     const { name, port: number, protocol } = reduced;
     const { ofName, ofNumber } = placesOf(places, protocol);
     const sameName = ofName.get(name);
-    const first = sameName ?? ofNumber.get(number);
+    const first = sameName ?? ofNumber[number];
     if (first !== undefined) {
       const what = sameName === undefined ? `port ${number}` : `name ${quoted(name)}`;
       port.problem('', `${what}/${protocol} is already that of spec.ports[${first}]`);
       continue;
     }
     ofName.set(name, port.index);
-    ofNumber.set(number, port.index);
+    ofNumber[number] = port.index;
     found.push(reduced);
   }
   return found;
@@ -136,7 +136,7 @@ function ports(spec: Fields): ServicePortSpec[] {
 function placesOf(places: Map<Protocol, FirstPlaces>, protocol: Protocol): FirstPlaces {
   let ofProtocol = places.get(protocol);
   if (ofProtocol === undefined) {
-    ofProtocol = { ofName: new Map(), ofNumber: new Map() };
+    ofProtocol = { ofName: new Map(), ofNumber: [] };
     places.set(protocol, ofProtocol);
   }
   return ofProtocol;
