@@ -5,9 +5,9 @@ import { expect, test } from 'vitest';
 import { silentLogger } from '../../pkg/log/memory.ts';
 import type { Reporter } from '../../pkg/proxy/reporter.ts';
 import { ip } from '../support/addresses.ts';
+import { serviceOptionsOf, takeStep } from '../support/model/stand.ts';
+import { aStep, ModelWorld } from '../support/model/steps.ts';
 import { recordingReporter, Stand } from '../support/proxier.ts';
-import { serviceOptionsOf, takeStep } from './model-stand.ts';
-import { aStep, ModelWorld } from './model-steps.ts';
 
 // After thousands of random creates, updates and deletes, when everything is deleted, the kernel and the program's memory are as before.
 

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ip } from '../support/addresses.ts';
+import { compared, expectedState } from '../support/model/expected-state.ts';
+import { serviceOptionsOf, takeStep } from '../support/model/stand.ts';
+import { aStep, ModelWorld } from '../support/model/steps.ts';
 import { type FakeKernel, Stand } from '../support/proxier.ts';
-import { compared, expectedState } from './expected-state.ts';
-import { serviceOptionsOf, takeStep } from './model-stand.ts';
-import { aStep, ModelWorld } from './model-steps.ts';
 
 // Random sequences of changes lead the proxier, which works out differences, to the state that is computed from the objects alone.
 

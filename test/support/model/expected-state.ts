@@ -1,6 +1,6 @@
-import { type IpAddress, loopback } from '../../pkg/ip/address.ts';
-import { contains, printPrefix, splitPrefix } from '../../pkg/ip/prefix.ts';
-import type { Endpoint, EndpointSlice, Service, ServicePortSpec } from '../../pkg/kube/types.ts';
+import { type IpAddress, loopback } from '../../../pkg/ip/address.ts';
+import { contains, printPrefix, splitPrefix } from '../../../pkg/ip/prefix.ts';
+import type { Endpoint, EndpointSlice, Service, ServicePortSpec } from '../../../pkg/kube/types.ts';
 
 // What the kernel should hold for some objects, computed anew from all of them each time, as simply as it can be said. It shares no
 // code with the proxier, so that a mistake has to be made twice to go unseen: nothing of pkg/proxy is imported here.

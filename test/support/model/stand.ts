@@ -1,7 +1,7 @@
-import { parseServiceAnnotations } from '../../pkg/kube/annotations.ts';
-import type { Service } from '../../pkg/kube/types.ts';
-import type { Stand } from '../support/proxier.ts';
-import type { Step } from './model-steps.ts';
+import { parseServiceAnnotations } from '../../../pkg/kube/annotations.ts';
+import type { Service } from '../../../pkg/kube/types.ts';
+import type { Stand } from '../proxier.ts';
+import type { Step } from './steps.ts';
 
 const judgedBy = { scheduler: 'rr', hasScheduler: () => true };
 

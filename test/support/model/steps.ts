@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import type { IpAddress } from '../../pkg/ip/address.ts';
-import type { Change, EndpointSlice, Node, Service } from '../../pkg/kube/types.ts';
-import { ip, net } from '../support/addresses.ts';
-import { endpoint, node, service, slice } from '../support/objects.ts';
+import type { IpAddress } from '../../../pkg/ip/address.ts';
+import type { Change, EndpointSlice, Node, Service } from '../../../pkg/kube/types.ts';
+import { ip, net } from '../addresses.ts';
+import { endpoint, node, service, slice } from '../objects.ts';
 import type { World } from './expected-state.ts';
 
 // Random steps in a small world, so that objects meet: Services of two namespaces on three cluster IPs, two load-balancer addresses and
