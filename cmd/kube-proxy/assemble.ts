@@ -17,12 +17,11 @@ import { createProxier } from '../../pkg/proxy/create.ts';
 import type { ProxierSettings } from '../../pkg/proxy/options.ts';
 import type { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter } from '../../pkg/proxy/reporter.ts';
-import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
+import { type Clock, seconds, systemClock } from '../../pkg/runner/clock.ts';
 import { ServiceTraffic } from '../../pkg/traffic/traffic.ts';
 import { type ConfigFile, watchConfigFile } from './config-file.ts';
 import { watchEligibility } from './eligibility.ts';
 import { logReadings } from './log-readings.ts';
-import { withBindAddress } from './node-address.ts';
 import { openObjects } from './object-source.ts';
 import { openIpvsReader, openKernel, ownProcess } from './open-kernel.ts';
 import { createReporter } from './reporter.ts';
@@ -108,10 +107,9 @@ export async function assemble(
   const proxier = await createFollower(shared, confirm);
   const withoutNode = config.source.type === 'manifests' ? 'eligible' : 'unknown';
   const onNode = watchEligibility(health, { withoutNode });
-  const nodeOf = withBindAddress(config.bindAddress);
   const onChange = (change: Change) => {
     onNode(change);
-    proxier.onChange(nodeOf(change));
+    proxier.onChange(change);
   };
   const parts: readonly Part[] = [
     ...createServers({
@@ -193,11 +191,18 @@ function showTraffic(
   return () => ipvs.close();
 }
 
+/** How long the first sync waits for a Node's addresses, in milliseconds: files do not get any later. */
+function nodeIPPatience({ type }: ProxyConfig['source']): number {
+  return type === 'api' ? seconds(30) : 0;
+}
+
 /** What the configuration says, in the proxier's words. */
 function proxierSettings(config: ProxyConfig, families: readonly Family[]): ProxierSettings {
   return {
     families,
     nodeName: config.nodeName,
+    bindAddress: config.bindAddress,
+    nodeIPPatience: nodeIPPatience(config.source),
     nodePortNetworks: config.nodePortAddresses,
     scheduler: config.scheduler,
     externalIPs: config.externalIPs,

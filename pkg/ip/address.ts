@@ -80,6 +80,11 @@ export function isUnspecified(address: IpAddress): boolean {
   return address === '0.0.0.0' || address === '::';
 }
 
+/** The family that a family is not. */
+export function otherFamily(family: Family): Family {
+  return family === 'IPv4' ? 'IPv6' : 'IPv4';
+}
+
 /** The address of a family by which a machine reaches itself. */
 export function loopback(family: Family): IpAddress {
   return (family === 'IPv4' ? '127.0.0.1' : '::1') as IpAddress;

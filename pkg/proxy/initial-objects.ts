@@ -1,26 +1,45 @@
-import type { Logger } from '../log/log.ts';
-import { type Clock, minutes, seconds, sleep } from '../runner/clock.ts';
+import { minutes, seconds, sleep } from '../runner/clock.ts';
 import type { RuleWriter } from './apply/rule-writer.ts';
 import type { Intake } from './changes/intake.ts';
+import type { Store } from './changes/store.ts';
+import type { ProxierOptions } from './options.ts';
 
-/** How long to wait for the Node, and for its pod networks where the rules need them. */
+/** How long to wait for the Node to be told, and for its pod networks where the rules need them. */
 const nodePatience = seconds(30);
 const podNetworkPatience = minutes(5);
 
+/** What is waited for. */
+export interface InitialSources {
+  readonly intake: Intake;
+  readonly store: Pick<Store, 'node'>;
+  readonly rules: Pick<RuleWriter, 'isReady'>;
+}
+
+type InitialOptions = Pick<ProxierOptions, 'clock' | 'log' | 'nodeName' | 'nodeIPPatience'>;
+
 /**
- * Waits until the Services and slices are known, and, for a while, the Node. Throws if the Node has no pod networks in time and the
- * rules need them.
+ * Waits until the Services and slices are known, and, for a while, the Node with an address. A Node that is not there is not waited for.
+ * Throws if the Node has no pod networks in time and the rules need them.
  */
 export async function waitForObjects(
-  { intake, rules }: { intake: Intake; rules: Pick<RuleWriter, 'isReady'> },
-  options: { clock: Clock; log: Logger; nodeName: string; signal: AbortSignal },
+  { intake, store, rules }: InitialSources,
+  options: InitialOptions & { signal: AbortSignal },
 ): Promise<void> {
-  const { clock, log, nodeName, signal } = options;
+  const { clock, log, nodeName, nodeIPPatience, signal } = options;
   await intake.until(() => intake.hasSynced('Service', 'EndpointSlice'), { signal });
   const hasNode = () => intake.hasSynced('Node');
   const hasRules = () => rules.isReady;
   if (!(await intake.until(hasNode, { signal, patience: nodePatience })))
     log.error('the Node was not told in time, going on without', undefined, { node: nodeName });
+  // Its addresses come later than the Node where a cloud's controller writes them.
+  const hasNodeIPs = () => store.node?.addresses.length !== 0;
+  const isKnown =
+    nodeIPPatience === 0 || (await intake.until(hasNodeIPs, { signal, patience: nodeIPPatience }));
+  if (!isKnown)
+    log.error('the Node has no IP address after the wait for it, going on without', undefined, {
+      node: nodeName,
+      seconds: nodeIPPatience / 1000,
+    });
   if (!(await intake.until(hasRules, { signal, patience: podNetworkPatience }))) {
     throw new Error(
       `node ${nodeName} has no spec.podCIDRs after ${podNetworkPatience / 1000} s, and detect-local-mode NodeCIDR needs them`,

@@ -1,7 +1,7 @@
 import type { IpvsConnections } from '../connections/connections.ts';
 import type { Conntrack } from '../conntrack/conntrack.ts';
 import type { Firewall } from '../firewall/firewall.ts';
-import type { Family } from '../ip/address.ts';
+import type { Family, IpAddress } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import type { IpSets } from '../ipset/ipset.ts';
 import type { Ipvs } from '../ipvs/ipvs.ts';
@@ -36,7 +36,12 @@ export interface ProxierSettings {
   readonly nodeName: string;
   /** Where node ports are served; empty for every address of the node. */
   readonly nodePortNetworks: readonly NodePortNetwork[];
+  /** Those that are served. */
   readonly families: readonly Family[];
+  /** The node's primary address (`--bind-address`); an unspecified one stands for the first that the Node has. */
+  readonly bindAddress: IpAddress;
+  /** How long the first sync waits for addresses of a Node that has none yet; 0 for not at all. */
+  readonly nodeIPPatience: number;
   readonly scheduler: string;
   /** Whether `spec.externalIPs` are served (`AllowServiceExternalIPs`). */
   readonly externalIPs: boolean;

@@ -56,7 +56,7 @@ export class Proxier {
         (this.#hasSynced ? this.#syncs : this.#audits).request();
       },
     });
-    this.#nodeAddresses = new NodeAddresses({ ...this.#parts, settings: options, reporter });
+    this.#nodeAddresses = new NodeAddresses({ ...this.#parts, settings: options, reporter, log });
     const { mutex } = this.#parts;
     this.#syncs = new Runner({
       clock,
@@ -88,12 +88,13 @@ export class Proxier {
 
   /**
    * Waits for the objects, makes the kernel theirs and keeps it so until the signal aborts; the kernel's state then stays.
-   * Throws if the Node has no pod networks in time and the rules need them.
+   * Throws if the primary family is not served, and if the Node has no pod networks in time and the rules need them.
    */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#stop.abort(), { once: true });
     await waitForObjects(this.#parts, { ...this.#options, signal });
     if (signal.aborted) return;
+    this.#nodeAddresses.requirePrimaryFamily();
     this.#audits.request();
     const onChange = () => void this.#parts.mutex.run((token) => this.#readAddresses(token));
     await Promise.all([

@@ -3,6 +3,7 @@
  * `hack/run node test/bench/stretches.ts`. Time is that of the thread's CPU, as the median and the longest of several runs; the first
  * ones find a cold engine.
  */
+import { loopback } from '../../pkg/ip/address.ts';
 import { ObjectTracker } from '../../pkg/kube/api/tracker.ts';
 import { Reducer } from '../../pkg/kube/objects/reduce.ts';
 import { Store } from '../../pkg/proxy/changes/store.ts';
@@ -24,7 +25,7 @@ const node: NodeContext = {
   nodePortAddresses: [],
   nodeAddresses: new Set(),
   externalIPs: true,
-  nodeIPs: [],
+  nodeIPs: [loopback('IPv4'), loopback('IPv6')],
 };
 
 const manyPorts = Array.from({ length: 20_000 }, (_, index) =>

@@ -101,7 +101,7 @@ export const nodeContext: NodeContext = {
   nodePortAddresses: [],
   nodeAddresses: new Set(),
   externalIPs: true,
-  nodeIPs: [],
+  nodeIPs: [ip('127.0.0.1'), ip('::1')],
 };
 
 /** Endpoints that serve on a port, by their addresses. */

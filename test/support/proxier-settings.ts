@@ -1,12 +1,14 @@
 import type { ProxierSettings } from '../../pkg/proxy/options.ts';
 import { minutes, seconds } from '../../pkg/runner/clock.ts';
-import { net } from './addresses.ts';
+import { ip, net } from './addresses.ts';
 
 /** How a proxier works in tests and benches, unless they say otherwise. */
 export const proxierSettings: ProxierSettings = {
   nodeName: 'here',
   nodePortNetworks: [],
   families: ['IPv4', 'IPv6'],
+  bindAddress: ip('0.0.0.0'),
+  nodeIPPatience: 0,
   scheduler: 'rr',
   externalIPs: true,
   excluded: [],

@@ -203,6 +203,11 @@ export class Stand {
     await this.clock.advance(milliseconds);
   }
 
+  /** Settles when the proxier has ended; rejected with what it could not go on after. */
+  get ended(): Promise<void> {
+    return this.#run;
+  }
+
   /** Ends the proxier as a signal does. */
   async stop(): Promise<void> {
     this.#stop.abort();

@@ -1,6 +1,8 @@
-import type { IpAddress } from '../../ip/address.ts';
+import { type Family, familyOf, type IpAddress, isLoopback } from '../../ip/address.ts';
 import type { Node } from '../../kube/types.ts';
+import type { Logger } from '../../log/log.ts';
 import type { NodeContext } from '../desired/footprint.ts';
+import { detectNodeIPs, type NodeIPs } from '../desired/node-ips.ts';
 import {
   healthCheckAddresses,
   type NodePortNetwork,
@@ -17,10 +19,15 @@ export interface NodeAddressSources {
   readonly mirror: MirrorView;
   readonly store: Store;
   readonly reporter: Pick<Reporter, 'healthCheckAddresses'>;
+  readonly log: Logger;
   readonly settings: Pick<NodeContext, 'nodeName' | 'scheduler' | 'externalIPs' | 'families'> & {
     readonly nodePortNetworks: readonly NodePortNetwork[];
+    readonly bindAddress: IpAddress;
   };
 }
+
+const loopbackFallback =
+  'the node IP is a loopback address: source ranges are compared with it, and "primary" limits no node ports; --bind-address sets it';
 
 interface Made {
   readonly node: Node | undefined;
@@ -33,6 +40,8 @@ export class NodeAddresses {
   readonly #sources: NodeAddressSources;
   #entered: readonly IpAddress[] = [];
   #listening = '';
+  /** The node IPs that were logged last. */
+  #logged = '';
   /** The last context, and what it was made from. */
   #made: Made | undefined;
 
@@ -83,9 +92,24 @@ export class NodeAddresses {
     };
   }
 
+  /** Throws if the primary family is not served; which one that is may be known from the Node alone. */
+  requirePrimaryFamily(): void {
+    const { primaryFamily } = this;
+    if (!this.#sources.settings.families.includes(primaryFamily))
+      throw new Error(`no support for primary IP family ${primaryFamily}`);
+  }
+
+  /** The family of the node's primary address, as of now. */
+  get primaryFamily(): Family {
+    return familyOf(this.#nodeIPs[0]);
+  }
+
   /** Has the Services that depend on the addresses entered anew if there are others, and says where health-check node ports listen. */
   markServices(): void {
-    if (this.#known === undefined) this.#reportListening();
+    if (this.#known === undefined) {
+      this.#logNodeIPs();
+      this.#reportListening();
+    }
     if (!this.haveChanged) return;
     this.#entered = this.#sources.mirror.nodeAddresses;
     this.#sources.store.markDirty(dependsOnNodeAddresses);
@@ -99,10 +123,30 @@ export class NodeAddresses {
     this.#listening = text;
   }
 
+  /** Logs the node IPs once for each change, and what follows from a primary one that is not known. */
+  #logNodeIPs(): void {
+    const [primary, other] = this.#nodeIPs;
+    const nodeIPs = `${primary} ${other}`;
+    if (nodeIPs === this.#logged) return;
+    const { log, settings } = this.#sources;
+    const { primaryFamily } = this;
+    const message = this.#logged === '' ? 'node IPs' : 'the node IPs changed';
+    this.#logged = nodeIPs;
+    log.info(message, { primaryFamily, nodeIPs });
+    if (isLoopback(primary)) log.warn(loopbackFallback, { primaryFamily, nodeIP: primary });
+    if (!settings.families.includes(primaryFamily))
+      log.error('the primary IP family is not served on this node', undefined, { primaryFamily });
+  }
+
+  get #nodeIPs(): NodeIPs {
+    const { store, settings } = this.#sources;
+    const addresses = store.lastNode?.addresses ?? [];
+    return detectNodeIPs({ bindAddress: settings.bindAddress, addresses });
+  }
+
   get #places(): NodePortPlaces {
-    const { mirror, store, settings } = this.#sources;
+    const { mirror, settings } = this.#sources;
     const { families, nodePortNetworks: networks } = settings;
-    const nodeIPs = store.lastNode?.addresses ?? [];
-    return { networks, families, nodeIPs, nodeAddresses: mirror.nodeAddresses };
+    return { networks, families, nodeIPs: this.#nodeIPs, nodeAddresses: mirror.nodeAddresses };
   }
 }

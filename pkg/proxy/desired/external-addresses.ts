@@ -1,4 +1,4 @@
-import { familyOf, type IpAddress, loopback } from '../../ip/address.ts';
+import { familyOf, type IpAddress } from '../../ip/address.ts';
 import { ipPortEntry } from '../../ipset/ipset.ts';
 import type { Conditions } from './conditions.ts';
 import type { AddressKind, FrontEnd, NodeContext, SetEntry } from './footprint.ts';
@@ -44,12 +44,12 @@ export function loadBalancerFrontEnds(
   });
 }
 
-/** The node's address that source ranges are compared with; that of loopback if it is not known. */
+/** The node's address that source ranges are compared with. */
 function nodeAddressOf(
   { family }: ServicePort,
-  { nodeIPs }: Pick<NodeContext, 'nodeIPs'>,
+  { nodeIPs: [primary, other] }: Pick<NodeContext, 'nodeIPs'>,
 ): IpAddress {
-  return nodeIPs.find((address) => familyOf(address) === family) ?? loopback(family);
+  return familyOf(primary) === family ? primary : other;
 }
 
 function frontEnd(

@@ -4,6 +4,7 @@ import type { VirtualServer } from '../../ipvs/ipvs.ts';
 import type { ServiceOptions } from '../../kube/annotations.ts';
 import type { EndpointSlice, Service } from '../../kube/types.ts';
 import type { EndpointChange } from './endpoint-difference.ts';
+import type { NodeIPs } from './node-ips.ts';
 import type { Policy, RealServers } from './real-servers.ts';
 import type { SetId } from './sets.ts';
 import type { NodeTopology } from './topology.ts';
@@ -17,8 +18,8 @@ export interface NodeContext extends NodeTopology {
   readonly nodePortAddresses: readonly IpAddress[];
   /** What the node has on devices of its own. */
   readonly nodeAddresses: ReadonlySet<IpAddress>;
-  /** What the Node object says of its addresses, the preferred one of each family first. */
-  readonly nodeIPs: readonly IpAddress[];
+  /** The node's own address of either family, that of the primary family first; loopback where it is not known. */
+  readonly nodeIPs: NodeIPs;
   readonly scheduler: string;
   /** Whether `spec.externalIPs` are served. */
   readonly externalIPs: boolean;

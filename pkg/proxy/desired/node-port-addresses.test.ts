@@ -49,17 +49,11 @@ describe('node ports', () => {
     [
       'are on the primary address of the one family that has one',
       ['primary'],
-      { nodeIPs: [four] },
+      { nodeIPs: [four, ip('::1')] },
       [four, six],
     ],
     [
       'are everywhere while no primary address is known',
-      ['primary'],
-      { nodeIPs: [] },
-      [four, second, six],
-    ],
-    [
-      'are not on a primary address that is loopback',
       ['primary'],
       { nodeIPs: [ip('127.0.0.1'), ip('::1')] },
       [four, second, six],
@@ -67,7 +61,7 @@ describe('node ports', () => {
     [
       'follow the networks alone while no primary address is known',
       ['primary', net('10.0.0.0/8')],
-      { nodeIPs: [] },
+      { nodeIPs: [ip('127.0.0.1'), ip('::1')] },
       [second, six],
     ],
     [
@@ -77,9 +71,9 @@ describe('node ports', () => {
       [four, second, six],
     ],
     [
-      'are on the first address of a family that the Node has several of',
+      'are on the primary address whichever family comes first',
       ['primary'],
-      { nodeIPs: [second, four, six] },
+      { nodeIPs: [six, second] },
       [second, six],
     ],
     ['are nowhere for localhost alone', localhost, {}, []],

@@ -8,8 +8,9 @@ import {
   unspecified,
 } from '../../ip/address.ts';
 import { contains, type Prefix, prefix, prefixFamily } from '../../ip/prefix.ts';
+import type { NodeIPs } from './node-ips.ts';
 
-/** Where node ports are served (`nodePortAddresses`): a network, or `primary` for the addresses that the Node object has. */
+/** Where node ports are served (`nodePortAddresses`): a network, or `primary` for the node's own addresses that are known. */
 export type NodePortNetwork = Prefix | 'primary';
 
 /** What of a node decides where its node ports are. */
@@ -17,8 +18,7 @@ export interface NodePortPlaces {
   /** `nodePortAddresses`; empty for every address. */
   readonly networks: readonly NodePortNetwork[];
   readonly families: readonly Family[];
-  /** The addresses of the Node object, the preferred one of each family first. */
-  readonly nodeIPs: readonly IpAddress[];
+  readonly nodeIPs: NodeIPs;
   /** Those of the node's devices, without loopback ones. */
   readonly nodeAddresses: readonly IpAddress[];
 }

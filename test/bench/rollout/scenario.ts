@@ -67,6 +67,7 @@ export async function run(mode: Mode, scheduler: string): Promise<Result> {
     kind: 'Node',
     metadata: { name: 'here' },
     spec: { podCIDR: '10.0.0.0/8', podCIDRs: ['10.0.0.0/8'] },
+    status: { addresses: [{ type: 'InternalIP', address: '192.168.0.10' }] },
   });
   const proxy = spawn(
     process.execPath,

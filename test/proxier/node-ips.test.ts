@@ -1,0 +1,138 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { minutes, seconds } from '../../pkg/runner/clock.ts';
+import { ip, net } from '../support/addresses.ts';
+import { endpoint, node, service, slice } from '../support/objects.ts';
+import { Stand, type StandOptions, setNode, setService, setSlice } from '../support/proxier.ts';
+
+// Which addresses count as the node's own, what waits for them, and what follows when they change.
+
+const stands: Stand[] = [];
+
+afterEach(async () => {
+  for (const stand of stands.splice(0)) await stand.stop();
+});
+
+/** A load balancer that the node itself is allowed to reach from 192.168.0.10 alone. */
+const restricted = service({
+  type: 'LoadBalancer',
+  loadBalancerIPs: [ip('203.0.113.80')],
+  sourceRanges: [net('192.168.0.10/32')],
+});
+
+async function start(addresses: readonly string[] | undefined, over: StandOptions = {}) {
+  const stand = new Stand({ syncPeriod: minutes(60), ...over });
+  stands.push(stand);
+  stand.tell(setService(restricted), setSlice(slice([endpoint('10.0.0.1')])));
+  if (addresses !== undefined) stand.tell(at(...addresses));
+  await stand.sync();
+  return stand;
+}
+
+function at(...addresses: readonly string[]) {
+  return setNode(node({ addresses: addresses.map(ip) }));
+}
+
+/** What a proxier makes that starts with these addresses. */
+async function madeWith(...addresses: readonly string[]): Promise<string> {
+  const stand = await start(addresses);
+  await stand.settle(seconds(30));
+  return stand.kernel.dump();
+}
+
+const said = (stand: Stand) =>
+  stand.log.lines().filter((line) => /node IP|no IP address|primary/.test(line));
+
+describe('the first sync', () => {
+  const nodeIPPatience = seconds(30);
+
+  test('waits for the addresses of a Node that has none yet', async () => {
+    const stand = await start([], { nodeIPPatience });
+    await stand.settle(seconds(29));
+    expect(stand.reports.isFirstSyncDone).toBe(false);
+    expect(stand.kernel.ipvs.dump()).toBe('');
+    stand.tell(at('192.168.0.10'));
+    await stand.settle();
+    expect(stand.reports.isFirstSyncDone).toBe(true);
+    expect(said(stand)).toEqual([
+      'info node IPs {"primaryFamily":"IPv4","nodeIPs":"192.168.0.10 ::1"}',
+    ]);
+  });
+
+  test('goes on without them after the wait, and says so, and that the node IP is loopback', async () => {
+    const stand = await start([], { nodeIPPatience });
+    await stand.settle(seconds(30));
+    expect(stand.reports.isFirstSyncDone).toBe(true);
+    expect(said(stand)).toEqual([
+      'error the Node has no IP address after the wait for it, going on without {"node":"here","seconds":30}',
+      'info node IPs {"primaryFamily":"IPv4","nodeIPs":"127.0.0.1 ::1"}',
+      expect.stringMatching(
+        /^warning the node IP is a loopback address: .*"nodeIP":"127\.0\.0\.1"/,
+      ),
+    ]);
+    stand.tell(at('192.168.0.10'));
+    await stand.settle(seconds(30));
+    expect(stand.kernel.dump()).toBe(await madeWith('192.168.0.10'));
+  });
+
+  test('does not wait for a Node that is not there', async () => {
+    const stand = await start(undefined, { nodeIPPatience });
+    expect(stand.reports.isFirstSyncDone).toBe(true);
+  });
+
+  test('ends in the wait when the program does', async () => {
+    const stand = await start([], { nodeIPPatience });
+    await stand.stop();
+    stands.pop();
+    expect(stand.kernel.ipvs.dump()).toBe('');
+  });
+});
+
+test('--bind-address counts although no Node is there', async () => {
+  const without = await start(undefined, { bindAddress: ip('192.168.0.10') });
+  await without.settle(seconds(30));
+  expect(without.kernel.dump()).toBe(await madeWith('192.168.0.10'));
+});
+
+test('addresses that change end in what a proxier makes that starts with them', async () => {
+  const stand = await start(['192.168.0.10']);
+  const before = stand.kernel.dump();
+  stand.tell(at('192.168.0.11'));
+  await stand.settle(seconds(30));
+  expect(stand.kernel.dump()).not.toBe(before);
+  expect(stand.kernel.dump()).toBe(await madeWith('192.168.0.11'));
+  stand.tell(at('fd00:192:168::10', '192.168.0.10'));
+  await stand.settle(seconds(30));
+  expect(stand.kernel.dump()).toBe(before);
+  expect(said(stand)).toEqual([
+    'info node IPs {"primaryFamily":"IPv4","nodeIPs":"192.168.0.10 ::1"}',
+    'info the node IPs changed {"primaryFamily":"IPv4","nodeIPs":"192.168.0.11 ::1"}',
+    'info the node IPs changed {"primaryFamily":"IPv6","nodeIPs":"fd00:192:168::10 192.168.0.10"}',
+  ]);
+});
+
+describe('the primary family', () => {
+  test('that is not served ends the program', async () => {
+    const stand = new Stand({ families: ['IPv4'] });
+    stand.tell(at('fd00:192:168::10', '192.168.0.10'));
+    const [ended] = await Promise.allSettled([stand.ended, stand.sync()]);
+    expect(String(ended.status === 'rejected' && ended.reason)).toBe(
+      'Error: no support for primary IP family IPv6',
+    );
+    expect(stand.kernel.ipvs.dump()).toBe('');
+  });
+
+  test('is IPv6 on a node of IPv6 alone, however --bind-address is unspecified', async () => {
+    const stand = await start(['fd00:192:168::10'], { families: ['IPv6'] });
+    expect(stand.reports.isFirstSyncDone).toBe(true);
+  });
+
+  test('that is served no more after a change is an error in the log, and the program goes on', async () => {
+    const stand = await start(['192.168.0.10'], { families: ['IPv4'] });
+    stand.tell(at('fd00:192:168::10', '192.168.0.10'));
+    await stand.settle(seconds(1));
+    expect(said(stand).at(-1)).toBe(
+      'error the primary IP family is not served on this node {"primaryFamily":"IPv6"}',
+    );
+    expect(stand.kernel.ipvs.dump()).toContain('-A -t 203.0.113.80:80');
+  });
+});
