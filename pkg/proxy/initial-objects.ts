@@ -1,6 +1,7 @@
 import { minutes, seconds, sleep } from '../runner/clock.ts';
 import type { RuleWriter } from './apply/rule-writer.ts';
 import type { Intake } from './changes/intake.ts';
+import type { NodeAddresses } from './changes/node-addresses.ts';
 import type { Store } from './changes/store.ts';
 import type { ProxierOptions } from './options.ts';
 
@@ -13,16 +14,17 @@ export interface InitialSources {
   readonly intake: Intake;
   readonly store: Pick<Store, 'node'>;
   readonly rules: Pick<RuleWriter, 'isReady'>;
+  readonly nodeAddresses: Pick<NodeAddresses, 'requirePrimaryFamily'>;
 }
 
 type InitialOptions = Pick<ProxierOptions, 'clock' | 'log' | 'nodeName' | 'nodeIPPatience'>;
 
 /**
  * Waits until the Services and slices are known, and, for a while, the Node with an address. A Node that is not there is not waited for.
- * Throws if the Node has no pod networks in time and the rules need them.
+ * Throws if the Node has no pod networks in time and the rules need them, or if the primary family is not served.
  */
 export async function waitForObjects(
-  { intake, store, rules }: InitialSources,
+  { intake, store, rules, nodeAddresses }: InitialSources,
   options: InitialOptions & { signal: AbortSignal },
 ): Promise<void> {
   const { clock, log, nodeName, nodeIPPatience, signal } = options;
@@ -45,5 +47,6 @@ export async function waitForObjects(
       `node ${nodeName} has no spec.podCIDRs after ${podNetworkPatience / 1000} s, and detect-local-mode NodeCIDR needs them`,
     );
   }
+  if (!signal.aborted) nodeAddresses.requirePrimaryFamily();
   await sleep(clock, 0, signal);
 }

@@ -92,9 +92,9 @@ export class Proxier {
    */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#stop.abort(), { once: true });
-    await waitForObjects(this.#parts, { ...this.#options, signal });
+    const nodeAddresses = this.#nodeAddresses;
+    await waitForObjects({ ...this.#parts, nodeAddresses }, { ...this.#options, signal });
     if (signal.aborted) return;
-    this.#nodeAddresses.requirePrimaryFamily();
     this.#audits.request();
     const onChange = () => void this.#parts.mutex.run((token) => this.#readAddresses(token));
     await Promise.all([
@@ -279,9 +279,8 @@ export class Proxier {
 
   /** Asks for an audit, later each time that one does not help. */
   #postponeAudit(): void {
-    if (this.#isAuditDue) return;
+    if (!this.#isAuditDue) this.#audits.retryAfter(this.#auditBackoff.next());
     this.#isAuditDue = true;
-    this.#audits.retryAfter(this.#auditBackoff.next());
   }
 
   /** Asks for the next sync at the sooner of two times, and of those at which something is due by itself. */
