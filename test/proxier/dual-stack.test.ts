@@ -114,7 +114,9 @@ describe('a Service of two families', () => {
 
 describe('a node of one family', () => {
   test.each(families)('with %s alone serves that, and nothing of the other', async (family) => {
-    const changes = [web(families), ...slices(families)];
+    const address = family === 'IPv4' ? ip('192.168.0.10') : ip('fd00:192:168::10');
+    const onNode = setNode(node({ addresses: [address] }));
+    const changes = [onNode, web(families), ...slices(families)];
     const stand = await start(changes, { families: [family] });
     const both = await start(changes);
     expect(linesOf(stand, family)).toEqual(linesOf(both, family));
