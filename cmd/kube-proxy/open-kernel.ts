@@ -134,6 +134,6 @@ function createSettings({ config, clock, log, metrics }: KernelOptions): KernelS
     strictArp: config.strictARP,
     isRestoring: config.restoreSysctls,
     onRestored: () => metrics.repairs.inc({ kind: 'setSysctl' }),
-    onLooked: (wrong) => metrics.wrongSysctls.set({}, wrong),
+    onChecked: (wrong) => metrics.wrongSysctls.set({}, wrong),
   });
 }

@@ -18,17 +18,17 @@ import type { ProxierOptions } from './options.ts';
 import { buildParts, type Parts, stateOf } from './parts.ts';
 import { planFlows } from './plan/flows.ts';
 
-/** How long audits that failures asked for keep apart, in milliseconds. */
+/** The shortest time between two audits, in milliseconds. */
 const auditPause = seconds(1);
-/** How long changes wait at most while a long work goes on, in milliseconds. */
-const longestWait = 100;
-/** What a sync carried out. */
+/** During a long sync or audit, changes that arrive are carried out no more often than this, in milliseconds. */
+const betweenInterval = 100;
+/** The result of a sync: whether it succeeded (`design.md`, “Health”), and which changes it carried out. */
 interface Synced {
   readonly isSuccess: boolean;
   readonly triggers: readonly Trigger[];
 }
 
-/** From changes of the API to the kernel: one sync, end to end (`design.md` section 2). */
+/** Carries changes of the API objects out in the kernel, and repairs what an audit of the kernel finds (`design.md` section 2). */
 export class Proxier {
   readonly #options: ProxierOptions;
   readonly #parts: Parts;
@@ -38,9 +38,9 @@ export class Proxier {
   readonly #stop = new AbortController();
   readonly #nodeAddresses: NodeAddresses;
   #hasSynced = false;
-  /** The mirror is what the kernel holds: changes can be carried out, also while the first sync waits for its rules. */
+  /** The kernel has been read into the mirror once. From then on changes are carried out, even while the first sync waits for its rules. */
   #hasRead = false;
-  /** A failure asked for an audit that has not begun. */
+  /** An audit was requested after a failure and has not started yet. */
   #isAuditDue = false;
   #lastSync = 0;
 
@@ -73,22 +73,22 @@ export class Proxier {
     });
   }
 
-  /** Real servers on their way out. */
+  /** The manager of the real servers that drain. */
   get graceful(): GracefulTerminationManager {
     return this.#parts.graceful;
   }
 
-  /** The Service that has a virtual server, by its key, or had it last. */
+  /** The Service that owns a virtual server, given by its key, or owned it last; `undefined` if none did. */
   readonly lastOwner = (key: string) => this.#parts.ledger.lastOwner(key);
 
-  /** Takes in what a source tells; {@link run} carries it out. */
+  /** Accepts one event of a source of objects. It is carried out by {@link run}. */
   onChange(change: Change): void {
     this.#parts.intake.take(change);
   }
 
   /**
-   * Waits for the objects, makes the kernel theirs and keeps it so until the signal aborts; the kernel's state then stays.
-   * Throws if the primary family is not served, and if the Node has no pod networks in time and the rules need them.
+   * Waits for the first lists of objects, runs the first sync, then syncs and audits until the signal aborts. The kernel keeps its
+   * state. Throws if the primary family is not served, or if the Node has no pod networks in time and the rules need them.
    */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#stop.abort(), { once: true });
@@ -107,7 +107,7 @@ export class Proxier {
     ]);
   }
 
-  /** Ends when every change taken in so far is in the kernel. */
+  /** Resolves when every change accepted so far has been tried in the kernel. */
   async idle(): Promise<void> {
     const { mutex, rules, store, ledgerUpdater, reconciler } = this.#parts;
     const isBusy = () =>
@@ -115,11 +115,11 @@ export class Proxier {
     do {
       await mutex.run(() => sleep(this.#options.clock, 0));
       await rules.attempted(this.#stop.signal);
-      // Inside the mutex no sync is half done.
+      // A sync holds the mutex, so inside it none is half done.
     } while (await mutex.run(isBusy));
   }
 
-  /** Everything that the API says, against everything that the kernel holds; what needs rules waits for them, and nothing else. */
+  /** Compares all objects with all that the kernel holds, and repairs it. Only what needs rules waits for the rules to be written. */
   async #firstSync(): Promise<void> {
     const { clock, log, families, reporter } = this.#options;
     const { mutex, rules, reconciler, store, guard } = this.#parts;
@@ -127,15 +127,15 @@ export class Proxier {
     this.#isAuditDue = false;
     const { isSuccess, triggers } = await mutex.run((token) => this.#syncAll(token));
     this.#hasRead = true;
-    let isWhole = isSuccess;
+    let areAllDone = isSuccess;
     do {
       await rules.attempted(this.#stop.signal);
       if (this.#stop.signal.aborted) return;
-      const settle = (token: MutexToken) => this.#settle(reconciler.takeWaiting(), token);
-      isWhole = (await mutex.run(settle)) && isWhole;
+      const retry = (token: MutexToken) => this.#reconcile(reconciler.takeWaiting(), token);
+      areAllDone = (await mutex.run(retry)) && areAllDone;
     } while (reconciler.isWaiting);
-    this.#report(started, { isSuccess: isWhole, triggers, families });
-    if (!isWhole) return;
+    this.#report(started, { isSuccess: areAllDone, triggers, families });
+    if (!areAllDone) return;
     this.#hasSynced = true;
     reporter.firstSyncDone();
     const milliseconds = Math.round(clock.now() - started);
@@ -158,10 +158,10 @@ export class Proxier {
       await yielder.yieldIfDue();
     }
     this.#parts.guard.inspect();
-    return { isSuccess: await this.#settle(keys, token), triggers };
+    return { isSuccess: await this.#reconcile(keys, token), triggers };
   }
 
-  /** Carries out what changed, and what is due. */
+  /** Carries out what changed, retries what is due, and plans again what waited for rules. */
   async #sync(token: MutexToken): Promise<void> {
     if (!this.#hasRead) return;
     const { retries, reconciler } = this.#parts;
@@ -169,11 +169,11 @@ export class Proxier {
     const { keys, triggers, families } = await this.#enter(token);
     retries.addDue(keys);
     if (reconciler.hasWaiting) keys.add(reconciler.takeWaiting());
-    const isSuccess = await this.#settle(keys, token);
+    const isSuccess = await this.#reconcile(keys, token);
     this.#report(started, { isSuccess, triggers, families });
   }
 
-  /** Brings the ledger up to date, and asks for another sync if there is more to enter. */
+  /** Enters changed Services in the ledger and returns the keys they touch. Requests another sync if not all could be entered now. */
   async #enter(token: MutexToken, { isComplete = false } = {}) {
     token.check();
     this.#nodeAddresses.markServices();
@@ -181,13 +181,13 @@ export class Proxier {
     const entered = await this.#parts.ledgerUpdater.enter(context, { isComplete });
     const wait = (entered.next ?? Number.POSITIVE_INFINITY) - this.#options.clock.now();
     if (entered.next !== undefined) this.#syncs.retryAfter(Math.max(0, wait));
-    // Only when all that was told is in the ledger: it may explain what is kept.
+    // The guard may judge only when every change is in the ledger: one of them may want what the guard holds back.
     if (this.#hasSynced && wait > 0) entered.keys.add(this.#parts.guard.decide());
     const isTouched = (family: Family) => entered.keys.families.has(family);
     return { ...entered, families: this.#options.families.filter(isTouched) };
   }
 
-  /** A sync that was broken off loses nothing: what it had taken in is in the ledger, with which the audit compares all. */
+  /** Runs a sync and requests an audit if it throws. Its changes are in the ledger already, so the audit carries them out. */
   async #syncOrAudit(token: MutexToken): Promise<void> {
     try {
       await this.#sync(token);
@@ -197,11 +197,11 @@ export class Proxier {
     }
   }
 
-  /** Changes that come during a long work are carried out between two parts of it. */
+  /** Carries out changes that arrived while many keys are reconciled. Called between two parts of that work. */
   async #syncBetween(token: MutexToken): Promise<void> {
     const { store, reconciler } = this.#parts;
     const started = this.#options.clock.now();
-    if (!store.isDirty || started - this.#lastSync < longestWait) return;
+    if (!store.isDirty || started - this.#lastSync < betweenInterval) return;
     this.#lastSync = started;
     const { keys, triggers, families } = await this.#enter(token);
     const { isSuccess, needsAudit } = await reconciler.reconcile(keys, token);
@@ -209,7 +209,7 @@ export class Proxier {
     this.#report(started, { isSuccess, triggers, families });
   }
 
-  /** Compares the kernel with the ledger, step by step, and repairs the difference; changes are carried out in between. */
+  /** Compares the kernel with the ledger step by step and repairs each difference. Changes are carried out before each step. */
   async #audit(): Promise<void> {
     const { clock, reporter, families, settings } = this.#options;
     const { mutex, rules, auditContext } = this.#parts;
@@ -217,7 +217,7 @@ export class Proxier {
     settings.restore();
     const steps = new Audit(auditContext);
     const yielder = new Yielder(() => clock.now());
-    // Beside the mutex: it starts programs, which may wait for a lock.
+    // Outside the mutex, because the programs that read the rules may wait for the lock of iptables.
     const checking = rules.check();
     this.#isAuditDue = false;
     let isSuccess = true;
@@ -227,7 +227,7 @@ export class Proxier {
         const step = await this.#auditStep(steps, token);
         isOver = step === undefined;
         if (step !== undefined)
-          isSuccess = (await this.#settle(step, token, { isRepair: true })) && isSuccess;
+          isSuccess = (await this.#reconcile(step, token, { isRepair: true })) && isSuccess;
       });
       await yielder.yieldIfDue();
     }
@@ -236,7 +236,7 @@ export class Proxier {
     this.#report(started, { isSuccess, triggers: [], families });
   }
 
-  /** The keys of the next step; `undefined` after the last one. Sets that are not as they must be are replaced first. */
+  /** Runs the next step of an audit and returns its keys, or `undefined` after the last one. Replaces sets with a wrong header first. */
   async #auditStep(audit: Audit, token: MutexToken): Promise<Keys | undefined> {
     const step = await audit.next(token);
     if (step?.leftovers) await this.#parts.setReplacer.replace(step.leftovers, token);
@@ -245,17 +245,17 @@ export class Proxier {
 
   async #readAddresses(token: MutexToken): Promise<void> {
     try {
-      const wrong = await readAddresses(this.#parts.auditContext, token);
+      const keys = await readAddresses(this.#parts.auditContext, token);
       if (this.#nodeAddresses.haveChanged) this.#syncs.request();
-      if (this.#hasSynced && !wrong.isEmpty) await this.#settle(wrong, token, { isRepair: true });
+      if (this.#hasSynced && !keys.isEmpty) await this.#reconcile(keys, token, { isRepair: true });
     } catch (error) {
       this.#options.log.error('could not read addresses', error);
       this.#audits.request();
     }
   }
 
-  /** Makes the kernel right for some keys, and for retired front ends whose time has come. False if something shared failed. */
-  async #settle(keys: Keys, token: MutexToken, { isRepair = false } = {}): Promise<boolean> {
+  /** Makes the kernel hold what is wanted for some keys, and ends retired front ends that are due. False if something shared failed. */
+  async #reconcile(keys: Keys, token: MutexToken, { isRepair = false } = {}): Promise<boolean> {
     const { rules, reconciler, ledger, graceful, linger, replacements } = this.#parts;
     const now = this.#options.clock.now();
     this.#lastSync = now;
@@ -265,25 +265,25 @@ export class Proxier {
     const retired = ledger.retired();
     for (const key of keys.virtualServers) if (retired.has(key)) graceful.virtualServerChanged(key);
     const { keys: due, next } = linger.release(now);
-    const rested = replacements.offerDue();
-    due.add(rested.keys);
+    const reusable = replacements.offerDue();
+    due.add(reusable.keys);
     if (!due.isEmpty) outcome = both(outcome, await reconciler.reconcile(due, token));
     const gone = linger.forget();
     if (!gone.isEmpty) outcome = both(outcome, await reconciler.reconcile(gone, token));
-    this.#schedule(next, rested.next);
+    this.#schedule(next, reusable.next);
     await this.#parts.applier.apply(planFlows(this.#parts.ledgerUpdater.takeUdpChanges()), token);
     this.#parts.ledgerUpdater.reportHealth(this.#options.reporter);
     if (outcome.needsAudit) this.#postponeAudit();
     return outcome.isSuccess;
   }
 
-  /** Asks for an audit, later each time that one does not help. */
+  /** Requests an audit after a pause. The pause grows until an audit succeeds. */
   #postponeAudit(): void {
     if (!this.#isAuditDue) this.#audits.retryAfter(this.#auditBackoff.next());
     this.#isAuditDue = true;
   }
 
-  /** Asks for the next sync at the sooner of two times, and of those at which something is due by itself. */
+  /** Requests a sync for the earliest of two given times, the next retry, and the expiry of an endpoint that vanished. */
   #schedule(one = Number.POSITIVE_INFINITY, other = Number.POSITIVE_INFINITY): void {
     const { retries, store } = this.#parts;
     const time = Math.min(one, other, retries.nextDue ?? one, store.nextExpiry ?? other);

@@ -19,7 +19,7 @@ export function kernelSettings(over: Partial<KernelSettingsOptions> = {}): Kerne
     strictArp: false,
     isRestoring: true,
     onRestored: () => undefined,
-    onLooked: () => undefined,
+    onChecked: () => undefined,
     ...over,
   });
 }

@@ -75,7 +75,7 @@ export const ipvsFields = {
     flag: 'ipvs-drain-timeout',
     default: 900_000,
     group,
-    help: 'How long a server whose pod is dying or has left may drain after its last sign of life. 0: no limit.',
+    help: 'How long a real server whose pod terminates or has left may drain after the last packet that it sent. 0: no limit.',
     check: notNegative,
   }),
   'ipvs.resetWaitingClients': field(bool, {

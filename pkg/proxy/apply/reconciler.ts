@@ -150,7 +150,8 @@ export class Reconciler {
     if (first.unmarked.isEmpty) return outcomeOf(first.failed);
     const second = await this.#planAndApply(first.unmarked, applying);
     // Why its entries could not be written is logged already.
-    for (const key of second.unmarked.virtualServers) retries.failServer(key, new Error(unmarked));
+    for (const key of second.unmarked.virtualServers)
+      retries.failVirtualServer(key, new Error(unmarked));
     return outcomeOf([...first.failed, ...second.failed]);
   }
 
@@ -191,7 +192,7 @@ export class Reconciler {
   #fail(key: string, error: Error): void {
     const { log, retries } = this.#options;
     log.error('could not reconcile a virtual server', error, { virtualServer: key });
-    retries.failServer(key, error);
+    retries.failVirtualServer(key, error);
   }
 
   /** Whether somebody looks after real servers that operations are about. */

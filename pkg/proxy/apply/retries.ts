@@ -9,18 +9,21 @@ import type { Ledger } from '../desired/ledger.ts';
 import type { FailedOperation } from '../plan/failed-operation.ts';
 import { type Operation, printOperation } from '../plan/operation.ts';
 
-/** How long an object waits after its first failure, and at most, in milliseconds: the pause doubles with each. */
+/** Pauses before an object is tried again, in milliseconds: the first, doubled with each failure, and the longest. */
 const shortest = 100;
 const longest = seconds(30);
+/** The class of the longest pause. A class is the number of times that the first pause was doubled. */
 const lastClass = Math.ceil(Math.log2(longest / shortest));
 
-/** An object in the kernel that is not as it should be. */
+/** A virtual server, entry or address for which an operation failed. */
 interface FailedObject {
+  /** The object's own key, to be planned again. */
   readonly keys: Keys;
-  /** The Services that want it. */
+  /** The keys of the Services that want it. */
   readonly owners: ReadonlySet<string>;
-  /** Which pause it waits for: 0 for the shortest. */
+  /** The class of its pause: 0 for the shortest. */
   readonly pauseClass: number;
+  /** When it is tried again, in milliseconds of the clock. */
   readonly due: number;
 }
 
@@ -33,29 +36,30 @@ export interface RetriesOptions {
 }
 
 /**
- * Objects whose operations failed, each with a pause of its own that grows until it succeeds, so that one which can never succeed
- * delays no other. What the kernel refuses for good waits the longest pause from its first failure on.
+ * Keeps objects whose operations failed, and says when to try each again. Each object has its own pause, which doubles with each
+ * failure, so an object that never succeeds delays no other. After an error that will not go away by itself (`EINVAL`, `ERANGE`,
+ * not supported) an object waits the longest pause from its first failure on.
  */
 export class Retries {
   readonly #options: RetriesOptions;
   readonly #objects = new Map<string, FailedObject>();
-  /** The same by pause: as all in a class wait equally long, the first is due first. */
+  /** The same objects by class of pause. All objects of a class wait equally long, so each map is in order of due time. */
   readonly #classes = Array.from({ length: lastClass + 1 }, () => new Map<string, FailedObject>());
-  /** How many failed objects a Service has. */
+  /** The number of failed objects by Service. */
   readonly #services = new Map<string, number>();
 
   constructor(options: RetriesOptions) {
     this.#options = options;
   }
 
-  /** How many Services are not as they should be in the kernel. */
+  /** How many Services have at least one failed object. */
   get failedServices(): number {
     return this.#services.size;
   }
 
   /**
-   * Records what came of a plan for some keys: objects without a failed operation are as they should be, save those about which
-   * the plan decided nothing.
+   * Records the result of a plan for some keys. An object without a failed operation has succeeded and is removed from here. The
+   * exception are `undecided` objects, for which the plan had no operation because something else has to stand first.
    */
   record(
     keys: Keys,
@@ -68,7 +72,7 @@ export class Retries {
     for (const name of namesOf(keys)) if (!stillFailed.has(name)) this.#remove(name);
   }
 
-  /** Records operations that failed. */
+  /** Logs operations that failed and postpones the objects that they are about. */
   fail(failed: readonly FailedOperation[]): void {
     if (failed.length === 0) return;
     const seen = new Set<string>();
@@ -82,14 +86,14 @@ export class Retries {
     }
   }
 
-  /** Records that a virtual server could not be read or planned, which is logged by the caller. */
-  failServer(key: string, error: Error): void {
+  /** Postpones a virtual server that could not be read or planned. The caller logs the error. */
+  failVirtualServer(key: string, error: Error): void {
     const keys = new Keys();
     keys.addVirtualServer(key);
-    this.#postpone(serverName(key), { keys, error });
+    this.#postpone(virtualServerName(key), { keys, error });
   }
 
-  /** Adds what is to be tried now. It stays here until {@link record} says how it went. */
+  /** Adds the keys of objects that are due. An object stays here until {@link record} gets the result of the next attempt. */
   addDue(keys: Keys): void {
     if (this.#objects.size === 0) return;
     const now = this.#options.clock.now();
@@ -101,7 +105,7 @@ export class Retries {
     }
   }
 
-  /** When the next object is to be tried; `undefined` if none has failed. */
+  /** When the next object is due, in milliseconds of the clock; `undefined` if none has failed. */
   get nextDue(): number | undefined {
     if (this.#objects.size === 0) return undefined;
     let next: number | undefined;
@@ -112,7 +116,7 @@ export class Retries {
     return next;
   }
 
-  /** An object that was not due yet, and was tried for another reason, waits no longer than it did. */
+  /** Sets the next due time of an object. If it failed in an attempt before it was due, its due time and its pause stay as they are. */
   #postpone(name: string, { keys, error }: { keys: Keys; error: Error }): void {
     const { clock, ledger, wake } = this.#options;
     const now = clock.now();
@@ -143,13 +147,13 @@ export class Retries {
   }
 }
 
-/** Whether the kernel refuses an object for what it is: only a change of the object or of the kernel helps. */
+/** Whether the same operation would fail again until the object or the kernel changes. */
 function isPermanent(error: Error): boolean {
   const code = errnoOf(error);
   return code === 'EINVAL' || code === 'ERANGE' || isUnsupported(error);
 }
 
-function serverName(key: string): string {
+function virtualServerName(key: string): string {
   return `virtual server ${key}`;
 }
 
@@ -162,7 +166,7 @@ function addressName(address: IpAddress): string {
 }
 
 function* namesOf({ virtualServers, entries, addresses }: Keys): Generator<string> {
-  for (const key of virtualServers) yield serverName(key);
+  for (const key of virtualServers) yield virtualServerName(key);
   for (const [set, some] of entries) for (const key of some.keys()) yield entryName(set, key);
   for (const address of addresses) yield addressName(address);
 }
@@ -172,10 +176,11 @@ type ObjectOperation = Extract<
   { readonly virtualServer: unknown } | { readonly entry: Entry } | { readonly address: IpAddress }
 >;
 
-/** The object that an operation is about; `undefined` for what all Services share. */
+/** Names the object that an operation is about; `undefined` if it is about something that all Services share. */
 function nameOf(operation: Operation): string | undefined {
   if (!isAboutObject(operation)) return undefined;
-  if ('virtualServer' in operation) return serverName(virtualServerKey(operation.virtualServer));
+  if ('virtualServer' in operation)
+    return virtualServerName(virtualServerKey(operation.virtualServer));
   if ('entry' in operation) return entryName(operation.set, entryKey(operation.entry));
   return addressName(operation.address);
 }

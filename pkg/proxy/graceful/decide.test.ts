@@ -115,7 +115,7 @@ describe('a drain', () => {
     ['with connections goes on', { counters: [1, 0] }, ['again at 1000']],
     [
       'with closing ones is read soon',
-      { counters: [0, 1], now: minutes(1), progress: { lastLife: minutes(1) } },
+      { counters: [0, 1], now: minutes(1), progress: { lastAnswer: minutes(1) } },
       [`again at ${minutes(1) + seconds(5)}`],
     ],
     ['that IPVS does not have is over without an operation', { counters: 'gone' }, ['vanished']],

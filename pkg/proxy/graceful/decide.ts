@@ -200,7 +200,7 @@ function nextDue(
   const read = goOn.filter(({ drain, allowed }) => needsReading(drain, allowed));
   const isClosing = read.some(({ progress }) => progress.reading?.activeConnections === 0);
   const limits = read.map(({ allowed: { counts, limit } }) =>
-    counts === 'sinceLife' ? limit : Number.POSITIVE_INFINITY,
+    counts === 'sinceAnswer' ? limit : Number.POSITIVE_INFINITY,
   );
   const interval = nextInterval(now - since, { mode, isClosing, limit: Math.min(...limits) });
   return Math.min(

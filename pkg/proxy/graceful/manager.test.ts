@@ -89,7 +89,7 @@ describe('a real server that is no longer wanted', () => {
     expect([await weight(stand), stand.reports.drains]).toEqual([0, []]);
   });
 
-  test('goes at the deadline after its last sign of life if it terminates and does not serve', async () => {
+  test('goes at the deadline after its last answer if it terminates and does not serve', async () => {
     const stand = await start();
     connect(stand, { packets: [1, 1] });
     stand.tell(setSlice(slice([one, dying])));
@@ -118,7 +118,7 @@ describe('a real server that is no longer wanted', () => {
   );
 
   test.each([4, 30, 100])(
-    'goes %i s after its last sign of life, as precisely as that is known',
+    'goes %i s after its last answer, as precisely as that is known',
     async (timeout) => {
       const stand = await start({ drains: { mode: 'pod', timeout: seconds(timeout) } });
       connect(stand, { packets: [1, 1] });

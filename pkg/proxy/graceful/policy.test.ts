@@ -157,7 +157,7 @@ describe('a drain is over', () => {
     expect(ending(empty, { allowed: free, mode: 'pod', now: 2_000 })).toBe('empty');
   });
 
-  test('at the deadline, which counts from the last sign of life', () => {
+  test('at the deadline, which counts from the last answer', () => {
     const progress = through([1, 1, 1], [50, 2, 2]);
     expect(ending(progress, { allowed: limited, mode: 'pod', now: 149_000 })).toBeUndefined();
     expect(ending(progress, { allowed: limited, mode: 'pod', now: 150_000 })).toBe('deadline');

@@ -3,57 +3,60 @@ import { minutes, seconds } from '../../runner/clock.ts';
 import type { PodState } from '../changes/namespace-pods.ts';
 import type { DrainEnd } from '../plan/operation.ts';
 
-/** Whose rules end a drain: `pod`, ours (`docs/graceful-termination.md`), or `connections`, upstream's. */
+/**
+ * Which rules end a drain. `pod`: the table in `docs/graceful-termination.md`, which looks at the pod's state. `connections`: upstream's
+ * rules, which look at the number of connections alone.
+ */
 export type DrainMode = 'pod' | 'connections';
 
 /**
- * Why a real server is not wanted: its endpoint is not chosen any more, or its whole virtual server goes, or another pod that is
- * wanted has its address.
+ * Why a real server is no longer wanted. `endpoint`: its endpoint is no longer selected. `virtualServer`: its virtual server is
+ * removed. `successor`: a wanted endpoint of another pod has the same address and port.
  */
 export type DrainCause = 'endpoint' | 'virtualServer' | 'successor';
 
-/** What the rules look at. Times are milliseconds. */
+/** The input of the rules for one real server. Times are milliseconds. */
 export interface DrainConditions {
   readonly mode: DrainMode;
   readonly protocol: Protocol;
   readonly scheduler: string;
   readonly cause: DrainCause;
   readonly pod: PodState;
-  /** 0 for no limit. */
+  /** The configured limit of a drain; 0 for no limit. */
   readonly timeout: number;
-  /** Clients come from outside: through a node port, an external or a load-balancer address. */
+  /** The virtual server is reached from outside the cluster: it is a node port, an external address or a load-balancer address. */
   readonly isExposed: boolean;
-  /** The virtual server's address is no longer on the node: nobody reaches it. */
+  /** The virtual server's address is no longer bound on the node, so no packet reaches it. */
   readonly isAddressGone: boolean;
 }
 
-/** How long a drain may take, and what it is called when that is over. */
+/** How long a drain may take, and the reason that is reported when it ends by this limit. */
 export interface Allowance {
   /** Milliseconds; infinite for no limit. */
   readonly limit: number;
-  /** From when the limit counts: the server's last sign of life, or the drain's beginning. */
-  readonly counts: 'sinceLife' | 'sinceStart';
-  /** Milliseconds from when its virtual server was no longer wanted, after which it is over in any case. */
-  readonly outlives?: number;
+  /** What the limit is counted from: the last packet that the real server sent, or the start of the drain. */
+  readonly counts: 'sinceAnswer' | 'sinceStart';
+  /** A second limit, in milliseconds since the virtual server was retired. The drain ends at the earlier of the two. */
+  readonly retiredLimit?: number;
   readonly end: 'podGone' | 'deadline' | 'atOnce' | 'empty';
-  /** Not even for its clients' sake may it stay: what they send comes to another pod. */
+  /** Delete it without looking its clients up first: another pod has its address, and would get their packets. */
   readonly isUrgent?: true;
 }
 
-/** How long answers of a UDP server may be in flight. */
+/** How long a UDP real server stays with weight 0 for answers in flight. */
 const udpGrace = seconds(2);
-/** The same where its pod will not answer for long. */
+/** The same if its pod terminates or left its slices, and will not answer for long. */
 const briefUdpGrace = seconds(0.25);
-/** How long connections from outside outlive their virtual server. */
+/** How long connections from outside the cluster are kept after their virtual server was retired. */
 const exposedLimit = minutes(1);
-/** How long a server that was found at start waits for a slice to name it. */
+/** How long a real server that was found at the start stays if no slice has named its address since. */
 const unseenLimit = seconds(30);
 
-/** The table of `docs/graceful-termination.md`, row by row: what a real server is allowed that is no longer wanted. */
+/** The time that a real server may drain, by the table of `docs/graceful-termination.md`. */
 export function allowance(conditions: DrainConditions): Allowance {
   const { mode, protocol, scheduler, cause, pod, isExposed } = conditions;
-  // Whatever the rules: another pod needs the address.
-  if (cause === 'successor') return succeeded;
+  // In both modes, as another pod needs the address and port.
+  if (cause === 'successor') return atOnceForSuccessor;
   if (mode === 'connections')
     return protocol === 'TCP' && cause === 'endpoint' ? unlimited : immediately;
   const timeout = conditions.timeout === 0 ? Number.POSITIVE_INFINITY : conditions.timeout;
@@ -66,7 +69,7 @@ export function allowance(conditions: DrainConditions): Allowance {
     return { limit, counts: 'sinceStart', end: 'empty' };
   }
   if (cause === 'virtualServer')
-    return isExposed ? { ...deadline(timeout), outlives: exposedLimit } : deadline(timeout);
+    return isExposed ? { ...deadline(timeout), retiredLimit: exposedLimit } : deadline(timeout);
   switch (pod) {
     case 'alive':
       return unlimited;
@@ -84,15 +87,15 @@ const unlimited: Allowance = {
   end: 'deadline',
 };
 const immediately: Allowance = { limit: 0, counts: 'sinceStart', end: 'atOnce' };
-const succeeded: Allowance = { ...immediately, end: 'podGone', isUrgent: true };
+const atOnceForSuccessor: Allowance = { ...immediately, end: 'podGone', isUrgent: true };
 
 function deadline(limit: number): Allowance {
-  return { limit, counts: 'sinceLife', end: 'deadline' };
+  return { limit, counts: 'sinceAnswer', end: 'deadline' };
 }
 
 /**
- * What one dump said of a real server. Active connections of TCP are those that are opening or established, of SCTP those that are
- * established; all others are inactive, and of UDP all.
+ * The counters of a real server from one dump of IPVS. Active are TCP connections that are opening or established, and SCTP
+ * associations that are established. All others are inactive, and so are all of UDP.
  */
 export interface Reading {
   readonly activeConnections: number;
@@ -101,40 +104,44 @@ export interface Reading {
   readonly outgoingPackets: bigint;
 }
 
-/** What was seen of a drain so far. Times are milliseconds of one clock. */
+/** What has been observed of a drain so far. Times are milliseconds of one clock. */
 export interface Progress {
+  /** When the drain began. */
   readonly started: number;
-  /** Since when its virtual server is no longer wanted; `undefined` as long as it is. */
+  /** When its virtual server was retired; `undefined` while it is wanted. */
   readonly retired: number | undefined;
-  /** When packets of the server were last seen, or the start. */
-  readonly lastLife: number;
-  /** Since when packets come in that nothing answers, when they last came, and in how many readings. */
+  /** When the counter of packets from the real server was last seen to rise; at first the start of the drain. */
+  readonly lastAnswer: number;
+  /**
+   * Packets to the real server since its last answer: when a reading first showed some, when one last did, and how many did.
+   * `undefined` if there are none.
+   */
   readonly unanswered:
     | { readonly since: number; readonly last: number; readonly rises: number }
     | undefined;
   readonly reading: Reading | undefined;
 }
 
-/** A drain that begins. */
+/** The progress of a drain that begins now. */
 export function beginning(now: number): Progress {
   const retired = undefined;
   const unanswered = undefined;
   const reading = undefined;
-  return { started: now, retired, lastLife: now, unanswered, reading };
+  return { started: now, retired, lastAnswer: now, unanswered, reading };
 }
 
-/** A drain whose virtual server goes as well, or does not any more. */
+/** The progress after the cause changed: sets `retired` when the virtual server is removed, and clears it when it is wanted again. */
 export function withCause(progress: Progress, { cause, now }: { cause: DrainCause; now: number }) {
   const retired = cause === 'virtualServer' ? (progress.retired ?? now) : undefined;
   return { ...progress, retired };
 }
 
-/** The kernel refreshes its statistics every 2 s: what they show before this time, looks being late, may be older than the drain. */
+/** The kernel refreshes its statistics every 2 s. A counter that rose within this time of the start may count packets from before it. */
 const staleTime = seconds(2.5);
 
 /**
- * A drain after one more dump. IPVS counts ICMP errors about a server's packets as packets of the server: where the node cannot
- * reach it, they are the node's own.
+ * The progress after one more reading. `canReach` tells whether the node can reach the real server: IPVS also counts ICMP errors
+ * as packets from the real server, and for one that cannot be reached they are sent by the node itself.
  */
 export function observe(
   progress: Progress,
@@ -144,24 +151,24 @@ export function observe(
   if (last === undefined) return { ...progress, reading };
   const isAnswering = reading.outgoingPackets > last.outgoingPackets && canReach();
   if (isAnswering) {
-    const lastLife = now - progress.started < staleTime ? progress.lastLife : now;
-    return { ...progress, reading, lastLife, unanswered: undefined };
+    const lastAnswer = now - progress.started < staleTime ? progress.lastAnswer : now;
+    return { ...progress, reading, lastAnswer, unanswered: undefined };
   }
   if (reading.incomingPackets <= last.incomingPackets) return { ...progress, reading };
   const { since, rises } = unanswered ?? { since: now, rises: 0 };
   return { ...progress, reading, unanswered: { since, last: now, rises: rises + 1 } };
 }
 
-/** How long packets go unanswered until the server counts as dead, if nobody says otherwise. */
+/** How long packets must stay unanswered until the real server counts as dead, by default. */
 const unansweredLimit = minutes(1);
 /**
- * One packet that needs no answer is no sign of death: there must have been several, over most of that time. Retransmissions
- * double their distance, so that the last one within a minute comes at 51 s.
+ * A single packet may need no answer. So the unanswered packets must be spread over this share of the limit, and be seen in this
+ * many readings. TCP doubles the time between retransmissions; of those within a minute the last comes after 51 s.
  */
 const unansweredShare = 3 / 4;
 const unansweredRises = 3;
 
-/** Whether a drain is over, and why. */
+/** Why a drain is over; `undefined` if it goes on. */
 export function ending(
   progress: Progress,
   {
@@ -188,36 +195,43 @@ export function ending(
   return isDead ? 'unanswered' : undefined;
 }
 
-/** When a drain has had all the time that it is allowed; infinite if there is no limit. */
+/** When the allowed time of a drain ends; infinite if there is no limit. */
 export function deadlineOf(
-  { started, retired = started, lastLife }: Progress,
-  { counts, limit, outlives = Number.POSITIVE_INFINITY }: Allowance,
+  { started, retired = started, lastAnswer }: Progress,
+  { counts, limit, retiredLimit = Number.POSITIVE_INFINITY }: Allowance,
 ): number {
-  return Math.min((counts === 'sinceLife' ? lastLife : started) + limit, retired + outlives);
+  return Math.min(
+    (counts === 'sinceAnswer' ? lastAnswer : started) + limit,
+    retired + retiredLimit,
+  );
 }
 
-/** When a server that answers nothing can be taken for dead, if that is still to come; infinite for one that answers. */
+/** When a real server that does not answer may count as dead. Infinite if it answers, or if that time has passed. */
 export function unansweredDue({ unanswered }: Progress, now: number): number {
   const due = unanswered === undefined ? now : unanswered.since + unansweredLimit;
   return due > now ? due : Number.POSITIVE_INFINITY;
 }
 
-/** How many connections a server still has, those that are closing included. */
+/** The number of connections of a real server, closing ones included. */
 function connections({ activeConnections, inactiveConnections }: Reading): number {
   return activeConnections + inactiveConnections;
 }
 
+/** The shortest and longest time between two dumps that look at drains, in milliseconds. */
 const shortestInterval = seconds(1);
 const longestInterval = minutes(1);
-/** The longest while only closing connections are left: their end is near. */
+/** The longest time between two dumps if all that is left are closing connections, which end soon. */
 const closingInterval = seconds(5);
 
-/** A deadline counts from the last sign of life, which is known as precisely as looks follow each other: this part of the limit. */
+/**
+ * The time of the last answer is known only as exactly as the time between two dumps. Where a limit is counted from it, dumps are no
+ * further apart than this share of the limit.
+ */
 const precision = 1 / 15;
 
 /**
- * In how many milliseconds to look again at drains, the youngest of which goes on for some time: after as much time again,
- * within bounds. The limit is the shortest that counts from a sign of life.
+ * Milliseconds until the next dump. It is the age of the youngest drain, within bounds, so the time between two dumps doubles.
+ * `isClosing` says that only closing connections are left. `limit` is the shortest limit that is counted from the last answer.
  */
 export function nextInterval(
   age: number,

@@ -37,7 +37,7 @@ function make(sysctl: Sysctl, { strictArp = false, isRestoring = true } = {}) {
     strictArp,
     isRestoring,
     onRestored: (setting) => restored.push(setting),
-    onLooked: (count) => wrong.push(count),
+    onChecked: (count) => wrong.push(count),
   });
   return { clock, settings, restored, wrong, lines: () => log.lines() };
 }

@@ -4,21 +4,26 @@ import { type Clock, minutes } from '../../runner/clock.ts';
 import { Throttle } from '../../runner/throttle.ts';
 import type { Sysctl } from '../../sysctl/sysctl.ts';
 
-/** A kernel setting that was not as IPVS mode needs it, and is now. */
+/** A kernel setting that had a wrong value and was set again. */
 export interface ChangedSetting {
   readonly path: string;
-  /** What it was; `undefined` if it could not be read. */
+  /** The value before; `undefined` if it could not be read. */
   readonly before: string | undefined;
+  /** The value that was written. */
   readonly value: string;
 }
 
-/** The settings as those see them whose work rests on them. */
+/** The part of {@link KernelSettings} that the proxier uses. */
 export interface KeptSettings {
-  /** Looks at all settings and sets those again that somebody changed; what cannot be set, or is not to be, is said once. */
+  /**
+   * Reads all settings and sets wrong ones again, if that is configured. Logs each one that stays wrong, once for each cause. Does not
+   * throw.
+   */
   restore(): void;
   /**
-   * Whether IPVS forgets the connections of a deleted real server, as far as the last look told (expire_nodest_conn). Otherwise it
-   * drops what their clients send until they time out, which takes 15 minutes.
+   * Whether `expire_nodest_conn` was set when the settings were last checked. If it is set, IPVS expires a connection whose real
+   * server was deleted at the client's next packet. If not, IPVS drops the client's packets until the connection times out, which
+   * takes 15 minutes.
    */
   readonly expiresConnections: boolean;
 }
@@ -28,36 +33,37 @@ export interface KernelSettingsOptions {
   readonly sysctl: Sysctl;
   readonly clock: Clock;
   readonly log: Logger;
-  /** The node does not answer ARP for VIPs on another device. */
+  /** Set `arp_ignore` and `arp_announce`, so that the node does not answer ARP for VIPs on another device. */
   readonly strictArp: boolean;
-  /** Settings that others change are set again; otherwise that is only said. */
+  /** Set settings again that others changed; otherwise they are only logged. */
   readonly isRestoring: boolean;
-  /** A setting that somebody had changed was set again. */
+  /** Called for each setting that was set again. */
   readonly onRestored: (setting: ChangedSetting) => void;
-  /** How many settings are not as IPVS mode needs them, after each look. */
-  readonly onLooked: (wrong: number) => void;
+  /** Called after each check with the number of settings that stay wrong. */
+  readonly onChecked: (wrong: number) => void;
 }
 
 /** One setting that IPVS mode needs. */
 interface Setting {
+  /** Below `/proc/sys`. */
   readonly path: string;
   readonly value: string;
-  /** Other values that will do. */
+  /** Other values that are accepted as they are. */
   readonly accepts?: RegExp | undefined;
-  /** The program starts without it. */
+  /** The program starts even if it cannot be set. */
   readonly isOptional?: true;
 }
 
-/** What IPVS mode needs of the kernel, set at the start and kept so. */
+/** Sets the sysctls that IPVS mode needs: at the start, and again when somebody changes them. */
 export class KernelSettings implements KeptSettings {
   readonly #options: KernelSettingsOptions;
   readonly #wanted: readonly Setting[];
   readonly #warnings: readonly string[];
-  /** What was said of settings that are wrong, by path. */
-  readonly #complaints = new Map<string, string>();
-  /** What was wrong at the last look, by path. */
+  /** The last message about each setting that is wrong, by path. */
+  readonly #reported = new Map<string, string>();
+  /** The paths of the settings that stayed wrong at the last check. */
   readonly #wrong = new Set<string>();
-  /** Whoever changes a setting how often, it is spoken of once a minute. */
+  /** Limits log lines to one a minute for each setting, however often it is changed. */
   readonly #throttle: Throttle;
 
   constructor(options: KernelSettingsOptions) {
@@ -77,8 +83,8 @@ export class KernelSettings implements KeptSettings {
   }
 
   /**
-   * Sets what is not as it should be; what is right already is not written, so that a read-only /proc/sys does no harm on a
-   * prepared node. Throws `can't set sysctl <path> to <value>: …` at the first one that cannot be set and must be.
+   * Sets each setting whose value is wrong. Right ones are not written, so the program starts with a read-only /proc/sys if the node
+   * was prepared. Throws `can't set sysctl <path> to <value>: …` for the first setting that cannot be set and is not optional.
    */
   apply(): void {
     const { log } = this.#options;
@@ -93,7 +99,7 @@ export class KernelSettings implements KeptSettings {
       } catch (cause) {
         const sentence = `can't set sysctl ${path} to ${value}: ${errorText(cause)}`;
         if (setting.isOptional !== true) throw new Error(sentence, { cause });
-        this.#complaints.set(path, sentence);
+        this.#reported.set(path, sentence);
         log.warn(sentence);
       }
     }
@@ -108,32 +114,32 @@ export class KernelSettings implements KeptSettings {
       if (this.#restore(setting)) this.#wrong.delete(setting.path);
       else this.#wrong.add(setting.path);
     }
-    this.#options.onLooked(this.#wrong.size);
+    this.#options.onChecked(this.#wrong.size);
   }
 
-  /** False if the setting is wrong and stays so. */
+  /** Checks one setting and sets it again if that is configured. False if it stays wrong. */
   #restore({ path, value, accepts }: Setting): boolean {
     const { sysctl, log, isRestoring, onRestored } = this.#options;
     try {
       const before = sysctl.read(path);
       if (!isRight(before, { value, accepts })) {
-        if (!isRestoring) return this.#complain(path, `${path} is ${before}, not ${value}`);
+        if (!isRestoring) return this.#logOnce(path, `${path} is ${before}, not ${value}`);
         sysctl.write(path, value);
         onRestored({ path, before, value });
         if (this.#throttle.allows(path))
           log.info('restored a kernel setting', { path, before, value });
       }
     } catch (error) {
-      return this.#complain(path, `can't set sysctl ${path} to ${value}: ${errorText(error)}`);
+      return this.#logOnce(path, `can't set sysctl ${path} to ${value}: ${errorText(error)}`);
     }
-    this.#complaints.delete(path);
+    this.#reported.delete(path);
     return true;
   }
 
-  /** Says what is wrong with a setting, once until it is right again or something else is wrong with it. */
-  #complain(path: string, sentence: string): false {
-    if (this.#complaints.get(path) === sentence || !this.#throttle.allows(path)) return false;
-    this.#complaints.set(path, sentence);
+  /** Logs a message about a wrong setting, unless it was the last one about it since the setting was right. Returns false. */
+  #logOnce(path: string, sentence: string): false {
+    if (this.#reported.get(path) === sentence || !this.#throttle.allows(path)) return false;
+    this.#reported.set(path, sentence);
     this.#options.log.error(`a kernel setting is not as IPVS mode needs it: ${sentence}`);
     return false;
   }
@@ -141,15 +147,16 @@ export class KernelSettings implements KeptSettings {
 
 const expireNodest = 'net/ipv4/vs/expire_nodest_conn';
 
-/** The VIPs stand on a device of the node: it must not answer ARP for them on another one. */
+/** VIPs are addresses of a dummy device. Without these, the node answers ARP requests for them on every other device. */
 const strictArpSettings: readonly Setting[] = [
   { path: 'net/ipv4/conf/all/arp_ignore', value: '1' },
   { path: 'net/ipv4/conf/all/arp_announce', value: '2' },
 ];
 
 /**
- * conn_reuse_mode came with 4.1. Until 5.9 its default, 1, delayed by a second every connection that reuses a
- * source port. Since then it costs nothing, and until 5.16 it is all that keeps such a connection from a server of weight 0.
+ * The value of `conn_reuse_mode` for a kernel, with warnings to log. The sysctl exists since Linux 4.1. Before 5.9 its default, 1,
+ * delays each new connection that reuses a client's port by a second, so it is set to 0. Since 5.9 there is no delay, and it is set
+ * to 1: before 5.16 only this keeps such a connection from going to a real server of weight 0 again.
  */
 function connectionReuse(release: string): { settings: readonly Setting[]; warnings: string[] } {
   const version = parseRelease(release);
@@ -167,6 +174,7 @@ function connectionReuse(release: string): { settings: readonly Setting[]; warni
   return { settings: [setting], warnings: [] };
 }
 
+/** Whether a value that was read is the wanted one, or another accepted one. */
 function isRight(
   found: string | undefined,
   { value, accepts }: Pick<Setting, 'value' | 'accepts'>,
@@ -174,7 +182,7 @@ function isRight(
   return found === value || accepts?.test(found ?? '') === true;
 }
 
-/** A setting that cannot be read counts as wrong: writing it tells why. */
+/** The value of a setting, or `undefined` if it cannot be read. It is written then, and the error of the write is reported. */
 function readable(sysctl: Sysctl, path: string): string | undefined {
   try {
     return sysctl.read(path);
