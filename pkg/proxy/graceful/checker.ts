@@ -93,7 +93,7 @@ export class DrainChecker {
       const unreachable = this.#unreachable(contexts.keys(), realServers);
       const readings = { realServers, unreachable, cleanups: undefined };
       const decision = this.#decide(contexts, { readings, since: group.since });
-      group.due = decision.due;
+      this.#list.schedule(group, decision.due);
       await this.#carryOut(decision, token);
       return decision.lookUps;
     } catch (error) {
@@ -190,7 +190,8 @@ export class DrainChecker {
 
   #postpone(group: DrainGroup): void {
     const { clock, mode } = this.#options;
-    group.due = clock.now() + nextInterval(clock.now() - group.since, { mode, isClosing: true });
+    const interval = nextInterval(clock.now() - group.since, { mode, isClosing: true });
+    this.#list.schedule(group, clock.now() + interval);
   }
 
   #isOnList(drain: Drain): boolean {

@@ -6,6 +6,7 @@ import {
   type VirtualServerId,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
+import { DueQueue } from '../../runner/due-queue.ts';
 import { type PodIdentity, unknownPod } from '../desired/pod-identity.ts';
 import { RealServerMap } from '../desired/real-server-map.ts';
 import type { FlowEnds } from '../flows/flow-ends.ts';
@@ -48,8 +49,6 @@ export interface DrainGroup {
   readonly drains: RealServerMap<Drain>;
   /** When the youngest of them began. */
   since: number;
-  /** When to look again. */
-  due: number;
 }
 
 /** Everything that drains, by virtual server. */
@@ -57,6 +56,7 @@ export class DrainList {
   readonly #groups = new Map<string, DrainGroup>();
   /** The virtual servers with drains of an address, and how many each has. */
   readonly #groupsByAddress = new Map<IpAddress, Map<string, number>>();
+  readonly #due = new DueQueue<DrainGroup>();
   #size = 0;
 
   /** How many real servers drain. */
@@ -71,7 +71,6 @@ export class DrainList {
       virtualServer: request.virtualServer,
       drains: new RealServerMap<Drain>(),
       since: now,
-      due: now,
     };
     const present = group.drains.get(request.realServer);
     if (present === undefined) {
@@ -88,8 +87,8 @@ export class DrainList {
     };
     group.drains.set(request.realServer, drain);
     group.since = now;
-    group.due = now;
     this.#groups.set(key, group);
+    this.#due.set(group, now);
     return group;
   }
 
@@ -104,7 +103,10 @@ export class DrainList {
     const group = this.#groups.get(key);
     if (group?.drains.delete(realServer) !== true) return false;
     this.#size--;
-    if (group.drains.size === 0) this.#groups.delete(key);
+    if (group.drains.size === 0) {
+      this.#groups.delete(key);
+      this.#due.delete(group);
+    }
     this.#count(realServer.address, { key, by: -1 });
     return true;
   }
@@ -132,16 +134,18 @@ export class DrainList {
     return this.#groups.get(key);
   }
 
-  /** The groups that are due, the longest overdue first. */
-  due(now: number): readonly DrainGroup[] {
-    const due = [...this.#groups.values()].filter((group) => group.due <= now);
-    return due.sort((one, other) => one.due - other.due);
+  /** A group with drains is looked at again then; never if that is infinite. */
+  schedule(group: DrainGroup, due: number): void {
+    if (group.drains.size > 0) this.#due.set(group, due);
+  }
+
+  /** Takes the group that is longest overdue, if one is due: whoever looks at it schedules it again. */
+  takeDue(now: number): DrainGroup | undefined {
+    return this.#due.take(now);
   }
 
   /** When the next group is due; infinite if none waits. */
   get nextDue(): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const { due } of this.#groups.values()) next = Math.min(next, due);
-    return next;
+    return this.#due.next;
   }
 }

@@ -123,15 +123,18 @@ export class GracefulTerminationManager {
   }
 
   #decideSoon(group: DrainGroup): void {
-    group.due = this.#options.clock.now();
+    this.#list.schedule(group, this.#options.clock.now());
     this.#checks.request();
   }
 
   async #checkDue(): Promise<void> {
     const { mutex, clock } = this.#options;
     const lookUps: FinishedDrain[] = [];
-    for (const group of this.#list.due(clock.now()).slice(0, checksAtOnce))
+    for (let left = checksAtOnce; left > 0; left--) {
+      const group = this.#list.takeDue(clock.now());
+      if (group === undefined) break;
       lookUps.push(...(await mutex.run((token) => this.#checker.check(group, token))));
+    }
     await mutex.run((token) => this.#checker.finish(lookUps, token));
     this.#schedule();
   }

@@ -1,0 +1,96 @@
+/** Something that waits, and until when, in milliseconds. */
+interface Waiting<T> {
+  readonly item: T;
+  readonly due: number;
+}
+
+/** So many outdated places may stand in the heap whatever its size. */
+const slack = 64;
+
+/**
+ * Things that wait for a time, each for one, which may change. What an operation costs grows with the logarithm of their number.
+ */
+export class DueQueue<T> {
+  readonly #due = new Map<T, number>();
+  /** A binary heap: no one is due before the one at half its place. Has outdated places as well, which {@link #due} tells. */
+  #heap: Waiting<T>[] = [];
+
+  /** When the first one is due; infinite if none waits. */
+  get next(): number {
+    return this.#first?.due ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Something waits until then from now on, whatever was said before; not at all if that is never. */
+  set(item: T, due: number): void {
+    if (due === Number.POSITIVE_INFINITY) {
+      this.delete(item);
+      return;
+    }
+    if (this.#due.get(item) === due) return;
+    this.#due.set(item, due);
+    this.#push({ item, due });
+    if (this.#heap.length > 2 * this.#due.size + slack) this.#rebuild();
+  }
+
+  /** Something waits no longer. */
+  delete(item: T): void {
+    this.#due.delete(item);
+  }
+
+  /** Takes out the one that is longest overdue; `undefined` if none is due. */
+  take(now: number): T | undefined {
+    const first = this.#first;
+    if (first === undefined || first.due > now) return undefined;
+    this.#pop();
+    this.#due.delete(first.item);
+    return first.item;
+  }
+
+  /** The one that is due first; outdated places before it go. */
+  get #first(): Waiting<T> | undefined {
+    for (;;) {
+      const [first] = this.#heap;
+      if (first === undefined || this.#due.get(first.item) === first.due) return first;
+      this.#pop();
+    }
+  }
+
+  #push(waiting: Waiting<T>): void {
+    const heap = this.#heap;
+    let at = heap.push(waiting) - 1;
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      const parent = heap[above];
+      if (parent === undefined || parent.due <= waiting.due) break;
+      heap[at] = parent;
+      heap[above] = waiting;
+      at = above;
+    }
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      const left = 2 * at + 1;
+      const isRight = dueAt(heap, left + 1) < dueAt(heap, left);
+      const below = isRight ? left + 1 : left;
+      const child = heap[below];
+      if (child === undefined || child.due >= last.due) break;
+      heap[at] = child;
+      at = below;
+    }
+    heap[at] = last;
+  }
+
+  #rebuild(): void {
+    this.#heap = [];
+    for (const [item, due] of this.#due) this.#push({ item, due });
+  }
+}
+
+function dueAt<T>(heap: readonly Waiting<T>[], at: number): number {
+  return heap[at]?.due ?? Number.POSITIVE_INFINITY;
+}
