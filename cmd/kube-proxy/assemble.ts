@@ -22,6 +22,7 @@ import { ServiceTraffic } from '../../pkg/traffic/traffic.ts';
 import { type ConfigFile, watchConfigFile } from './config-file.ts';
 import { watchEligibility } from './eligibility.ts';
 import { logReadings } from './log-readings.ts';
+import { nodePortNotices } from './node-port-notices.ts';
 import { openObjects } from './object-source.ts';
 import { openIpvsReader, openKernel, ownProcess } from './open-kernel.ts';
 import { createReporter } from './reporter.ts';
@@ -145,8 +146,11 @@ function watchedConfigFile(
 async function createFollower(shared: Shared, confirm: Source['confirm']): Promise<Follower> {
   const { config, log, clock, reporter } = shared;
   const { kernel, canReset, close } = await openKernel(shared);
+  const families = await servedFamilies(shared, kernel.firewall);
+  for (const { severity, message, details } of nodePortNotices(config, families))
+    log[severity](message, details);
   const settings = {
-    ...proxierSettings(config, await servedFamilies(shared, kernel.firewall)),
+    ...proxierSettings(config, families),
     resetsWaitingClients: config.resetWaitingClients && canReset,
   };
   const schedulers = new Schedulers(kernel.ipvs, () => clock.now());

@@ -9,6 +9,7 @@ import type { Logger } from '../../pkg/log/log.ts';
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import type { ProxierState, Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
 import type { Clock } from '../../pkg/runner/clock.ts';
+import { ConflictMetrics } from './conflict-metrics.ts';
 import { annotationEvent, conflictEvent, cutEvent, invalidObjectEvent } from './service-events.ts';
 import { UnhonouredMetrics } from './unhonoured-metrics.ts';
 
@@ -27,6 +28,7 @@ export interface Listeners {
 export function createReporter(listeners: Listeners): Reporter {
   const { metrics, health, clock, record = () => undefined, services } = listeners;
   const unhonoured = new UnhonouredMetrics(metrics);
+  const conflicts = new ConflictMetrics(metrics);
   let last: ProxierState | undefined;
   return {
     changeReceived: (kind) => countChange(metrics, kind),
@@ -48,6 +50,7 @@ export function createReporter(listeners: Listeners): Reporter {
       if (failed > 0) metrics.operations.inc({ kind, result: 'failure' }, failed);
     },
     repaired: (kind) => metrics.repairs.inc({ kind }),
+    lostClaims: (key, count) => conflicts.set(key, count),
     // Counted by `state`, and logged by the proxier.
     conflict({ winner }, { virtualServer, loser, others }) {
       if (loser !== undefined) record(conflictEvent(loser, { virtualServer, winner, others }));

@@ -1,14 +1,12 @@
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import type { UnhonouredReason } from '../../pkg/proxy/desired/unhonoured.ts';
-
-/** How many Services have series of their own; all of them are counted. */
-const shownServices = 100;
+import { ShownServices } from './shown-services.ts';
 
 /** Shows which Services ask for something that is not done, and why: how many there are, and the first of them by name. */
 export class UnhonouredMetrics {
   readonly #metrics: Pick<Metrics, 'unhonouredServices' | 'serviceUnhonoured'>;
   readonly #reasons = new Map<string, ReadonlySet<UnhonouredReason>>();
-  readonly #shown = new Set<string>();
+  readonly #shown = new ShownServices();
 
   constructor(metrics: Pick<Metrics, 'unhonouredServices' | 'serviceUnhonoured'>) {
     this.#metrics = metrics;
@@ -25,7 +23,7 @@ export class UnhonouredMetrics {
     const now = new Set(reasons);
     if (now.size === 0) this.#reasons.delete(service);
     else this.#reasons.set(service, now);
-    if (now.size > 0 && this.#shown.size < shownServices) this.#shown.add(service);
+    if (now.size > 0) this.#shown.add(service);
     for (const reason of now) {
       unhonouredServices.inc({ reason });
       if (this.#shown.has(service)) serviceUnhonoured.set({ service, reason }, 1);

@@ -27,6 +27,12 @@ const ours = {
     help: 'Virtual servers that a Service wants and another one has',
     labels: [],
   },
+  serviceConflicts: {
+    type: 'gauge',
+    name: 'kubeproxy_ipvs_service_conflicts',
+    help: 'Virtual servers that a Service wants and another one has; of the first 100 such Services',
+    labels: ['service'],
+  },
   unhonouredServices: {
     type: 'gauge',
     name: 'kubeproxy_ipvs_unhonoured_services',

@@ -164,9 +164,11 @@ describe('the proxier', () => {
     await stand.settle();
     expect(weights(stand)).toBe('10.0.0.1:8080=1 10.0.0.2:8080=1');
     expect(stand.reports.conflicts.length).toBe(1);
+    expect([...stand.reports.claimsLost]).toEqual([['shop/rival', 1]]);
     stand.tell(remove('Service', 'web'));
     await stand.settle();
     expect(weights(stand)).toBe('10.0.0.9:8080=1');
+    expect([...stand.reports.claimsLost]).toEqual([]);
   });
 
   test('what fails is tried again until it works, and everything else works meanwhile', async () => {

@@ -71,6 +71,8 @@ export interface Reporter {
     conflict: Conflict,
     about: { virtualServer: VirtualServerId; loser: ServiceIdentity | undefined; others: number },
   ): void;
+  /** How many virtual servers a Service, given by `namespace/name`, wants and another one has by now. */
+  lostClaims(key: string, count: number): void;
   /** A drain ended; the Service that has the virtual server, or had it until it was no longer wanted, if it is still there. */
   drainEnded(drain: EndedDrain, service: ServiceIdentity | undefined): void;
   /** What a Service asks for by annotations cannot be understood; said once for each different complaint. */

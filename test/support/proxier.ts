@@ -83,6 +83,8 @@ export interface Reports extends Reporter {
   readonly health: Map<string, string>;
   /** Why Services are not honoured, by key. */
   readonly unhonouredServices: Map<string, string>;
+  /** How many virtual servers Services want that others have, by key. */
+  readonly claimsLost: Map<string, number>;
   /** Where health-check node ports are to listen, each time that it changed. */
   readonly listening: string[];
   isFirstSyncDone: boolean;
@@ -105,6 +107,7 @@ export function recordingReporter(): Reports {
     invalid: [],
     health: new Map(),
     unhonouredServices: new Map(),
+    claimsLost: new Map(),
     listening: [],
     isFirstSyncDone: false,
     changeReceived: nothing,
@@ -140,6 +143,10 @@ export function recordingReporter(): Reports {
     unhonoured(key, reasons) {
       if (reasons.size === 0) reports.unhonouredServices.delete(key);
       else reports.unhonouredServices.set(key, [...reasons].join(' '));
+    },
+    lostClaims(key, count) {
+      if (count === 0) reports.claimsLost.delete(key);
+      else reports.claimsLost.set(key, count);
     },
     reused: nothing,
     flowsReconciled: ({ family, deleted }) => void reports.flows.push(`${family} ${deleted}`),

@@ -99,6 +99,7 @@ export class LedgerUpdater {
         for (const task of [...this.#tasks.values()]) await this.#run(task, yielder);
     } while (this.hasMore && (isComplete || clock.now() - began < longest));
     this.#reports.conflicts(ledger.takeConflicts(), { ledger, store });
+    this.#reports.lostClaims(ledger.takeLostClaims());
     const keys = this.#touched;
     this.#touched = new Keys();
     const next = this.hasMore ? clock.now() : this.#queue.nextRetry;

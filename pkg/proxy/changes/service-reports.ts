@@ -3,6 +3,7 @@ import type { Logger } from '../../log/log.ts';
 import type { Conflict } from '../desired/claims.ts';
 import { realServerLimit } from '../desired/footprints.ts';
 import type { Ledger } from '../desired/ledger.ts';
+import type { LostCount } from '../desired/lost-claims.ts';
 import type { Unhonoured } from '../desired/unhonoured.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Store } from './store.ts';
@@ -65,6 +66,11 @@ export class ServiceReports {
       problems: `spec.ports: ${message}`,
     });
     this.#reporter.invalidObject({ namespace, name, kind: 'Service', service }, problems);
+  }
+
+  /** Reports how many virtual servers Services want that others have. */
+  lostClaims(counts: readonly LostCount[]): void {
+    for (const { service, count } of counts) this.#reporter.lostClaims(service, count);
   }
 
   /** Reports conflicts that began: to each Service that lost one sentence for each that it lost against, however many ports they share. */

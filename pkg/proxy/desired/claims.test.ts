@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { owner } from '../../../test/support/objects.ts';
 import { Claims, type OwnedClaim, type Owner } from './claims.ts';
@@ -117,5 +118,56 @@ describe('a conflict', () => {
     claims.enter(virtualServer, last);
     expect([claims.takeConflicts(), claims.conflictCount]).toEqual([[], 0]);
     expect(claims.withdraw(virtualServer, last)).toBe(true);
+  });
+});
+
+describe('how many claims a Service has lost', () => {
+  test('is told of those of which it changed', () => {
+    const claims = new Claims();
+    const winner = claim(old);
+    claims.enter(virtualServer, claim(young));
+    expect(claims.takeLost()).toEqual([]);
+    claims.enter(virtualServer, winner);
+    expect(claims.takeLost()).toEqual([{ service: young.key, count: 1 }]);
+    claims.enter(virtualServer, claim(young));
+    expect(claims.takeLost().every(({ count }) => count === 1)).toBe(true);
+    claims.withdraw(virtualServer, winner);
+    expect(claims.takeLost()).toEqual([{ service: young.key, count: 0 }]);
+  });
+
+  test('is that of a count of all claims, whatever comes and goes', () => {
+    const owners = [old, young, unknown, owner('shop/fourth', 3)];
+    const kinds: readonly AddressKind[] = ['allocated', 'loadBalancer', 'external'];
+    const servers = ['one', 'two', 'three'];
+    const step = fc.tuple(
+      fc.constantFrom(...owners),
+      fc.constantFrom(...servers),
+      fc.option(fc.constantFrom(...kinds), { nil: undefined }),
+    );
+    const property = fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const claims = new Claims();
+      const entered = new Map<string, OwnedClaim>();
+      const told = new Map<string, number>();
+      for (const [by, server, kind] of steps) {
+        const place = `${by.key} ${server}`;
+        const present = entered.get(place);
+        if (kind !== undefined) {
+          const some = claim(by, kind);
+          claims.enter(server, some);
+          entered.set(place, some);
+        } else if (present !== undefined) {
+          claims.withdraw(server, present);
+          entered.delete(place);
+        }
+        for (const { service, count } of claims.takeLost()) told.set(service, count);
+        for (const { key } of owners) {
+          const lost = servers.filter(
+            (one) => entered.has(`${key} ${one}`) && claims.holder(one)?.owner.key !== key,
+          );
+          expect(told.get(key) ?? 0).toBe(lost.length);
+        }
+      }
+    });
+    fc.assert(property, { numRuns: 200 });
   });
 });

@@ -1,5 +1,6 @@
 import type { ObjectName } from '../../kube/types.ts';
 import type { AddressKind, Footprint, FrontEnd } from './footprint.ts';
+import { LostClaims } from './lost-claims.ts';
 
 /** A Service as an owner. */
 export interface Owner extends ObjectName {
@@ -42,6 +43,7 @@ export interface Conflict {
 export class Claims {
   /** In order of priority; the first holds the virtual server. Mostly there is one, which stands for itself. */
   readonly #byServer = new Map<string, OwnedClaim | OwnedClaim[]>();
+  readonly #lost = new LostClaims();
   #count = 0;
   #begun: { readonly virtualServer: string; readonly loser: Owner }[] = [];
 
@@ -76,6 +78,11 @@ export class Claims {
     });
   }
 
+  /** How many claims Services have lost, those of which it changed since the last call. */
+  takeLost(): ReturnType<LostClaims['take']> {
+    return this.#lost.take();
+  }
+
   /** Enters a claim in the place of the one that the same Service may have. */
   enter(virtualServer: string, claim: OwnedClaim): void {
     const { owner } = claim;
@@ -96,6 +103,20 @@ export class Claims {
     const wasLost = last !== undefined && before?.key !== owner.key;
     const loser = place > 0 ? owner : before;
     if (loser !== undefined && !(place > 0 && wasLost)) this.#begun.push({ virtualServer, loser });
+    if (wasLost) this.#lost.delete(owner.key);
+    if (place > 0) this.#lost.add(owner.key);
+    this.#noteWinner({ before: before?.key, after: claims[0]?.owner.key, except: owner.key });
+  }
+
+  /** Another Service than before has a virtual server, both wanting it, except for the one whose claim moved. */
+  #noteWinner({
+    before,
+    after,
+    except,
+  }: Record<'before' | 'after', string | undefined> & { except: string }): void {
+    if (before === after) return;
+    if (before !== undefined && before !== except) this.#lost.add(before);
+    if (after !== undefined && after !== except) this.#lost.delete(after);
   }
 
   /** Takes a claim away, if it is still there. Whether nobody wants the virtual server any more. */
@@ -108,6 +129,8 @@ export class Claims {
     claims.splice(place, 1);
     this.#count--;
     const [first, second] = claims;
+    const nowFirst = place === 0 ? first?.owner.key : claim.owner.key;
+    if (nowFirst !== undefined) this.#lost.delete(nowFirst);
     if (first === undefined) this.#byServer.delete(virtualServer);
     else if (second === undefined) this.#byServer.set(virtualServer, first);
     return first === undefined;

@@ -6,6 +6,7 @@ import { CountedObjects, type Counting } from './counted-objects.ts';
 import type { Footprint, FootprintChange, FrontEnd, LocalLack, SetEntry } from './footprint.ts';
 import { Keys } from './keys.ts';
 import { LocalLacks } from './local-lacks.ts';
+import type { LostCount } from './lost-claims.ts';
 import { NamedGroups } from './named-groups.ts';
 import { NoLocalEntries } from './no-local.ts';
 import { nobody } from './owners.ts';
@@ -235,6 +236,11 @@ export class Ledger {
   /** The conflicts that began since the last call and go on. */
   takeConflicts(): readonly Conflict[] {
     return this.#claims.takeConflicts();
+  }
+
+  /** How many virtual servers Services want that others have, for those of which it changed since the last call. */
+  takeLostClaims(): readonly LostCount[] {
+    return this.#claims.takeLost();
   }
 
   /** How many claims lost against another Service's. */

@@ -1,0 +1,23 @@
+import type { Metrics } from '../../pkg/metrics/metrics.ts';
+import { ShownServices } from './shown-services.ts';
+
+/** Shows which Services want virtual servers that others have, and how many: the first of them by name. */
+export class ConflictMetrics {
+  readonly #metrics: Pick<Metrics, 'serviceConflicts'>;
+  readonly #shown = new ShownServices();
+
+  constructor(metrics: Pick<Metrics, 'serviceConflicts'>) {
+    this.#metrics = metrics;
+  }
+
+  /** Takes in how many virtual servers a Service, given by `namespace/name`, does not get by now; 0 for one that gets all, or is gone. */
+  set(service: string, count: number): void {
+    const { serviceConflicts } = this.#metrics;
+    if (count === 0) {
+      if (this.#shown.delete(service)) serviceConflicts.remove({ service });
+      return;
+    }
+    this.#shown.add(service);
+    if (this.#shown.has(service)) serviceConflicts.set({ service }, count);
+  }
+}
