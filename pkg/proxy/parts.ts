@@ -127,7 +127,7 @@ function buildApply(
 export function stateOf({ retries, ledgerUpdater, ledger, graceful, guard }: Parts): ProxierState {
   return {
     failedServices: retries.failedServices + ledgerUpdater.failedServices,
-    conflicts: ledger.conflictCount(),
+    conflicts: ledger.conflicts.conflictCount,
     draining: graceful.size,
     withoutLocalEndpoints: ledger.withoutLocalEndpoints(),
     undecided: guard.undecided,

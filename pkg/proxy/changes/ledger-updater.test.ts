@@ -140,7 +140,7 @@ describe('a fault beside a Service', () => {
     const { ledgerUpdater, ledger, tell } = stand({ reporter });
     tell(...[1, 2, 3].map((created) => setService({ ...numbered(1, `s${created}`), created })));
     await ledgerUpdater.enter(node);
-    expect([ledger.conflictCount(), ledgerUpdater.failedServices]).toEqual([2, 0]);
+    expect([ledger.conflicts.conflictCount, ledgerUpdater.failedServices]).toEqual([2, 0]);
     expect(log.lines()).toEqual([expect.stringContaining('a report failed')]);
   });
 });

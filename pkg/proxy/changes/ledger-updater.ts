@@ -98,8 +98,8 @@ export class LedgerUpdater {
       if (this.#tasks.size > 0)
         for (const task of [...this.#tasks.values()]) await this.#run(task, yielder);
     } while (this.hasMore && (isComplete || clock.now() - began < longest));
-    this.#reports.conflicts(ledger.takeConflicts(), { ledger, store });
-    this.#reports.lostClaims(ledger.takeLostClaims());
+    this.#reports.conflicts(ledger.conflicts.takeConflicts(), { ledger, store });
+    this.#reports.lostClaims(ledger.conflicts.takeLost());
     const keys = this.#touched;
     this.#touched = new Keys();
     const next = this.hasMore ? clock.now() : this.#queue.nextRetry;

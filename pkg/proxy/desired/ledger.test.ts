@@ -32,14 +32,14 @@ describe('the ledger', () => {
     ledger.set(young, want({}, '10.0.0.2'));
     ledger.set(old, want());
     expect(ledger.claim(web)?.owner).toEqual(old);
-    expect(ledger.conflictCount()).toBe(1);
+    expect(ledger.conflicts.conflictCount).toBe(1);
     const conflict = { virtualServer: web, winner: 'shop/web', loser: 'shop/rival' };
-    expect(ledger.takeConflicts()).toEqual([conflict]);
-    expect(ledger.takeConflicts()).toEqual([]);
+    expect(ledger.conflicts.takeConflicts()).toEqual([conflict]);
+    expect(ledger.conflicts.takeConflicts()).toEqual([]);
     const touched = ledger.remove(old.key);
     expect([...touched.virtualServers]).toEqual([web]);
     expect(ledger.claim(web)?.owner).toEqual(young);
-    expect(ledger.conflictCount()).toBe(0);
+    expect(ledger.conflicts.conflictCount).toBe(0);
     expect(ledger.retired().size).toBe(0);
   });
 
@@ -119,7 +119,7 @@ describe('the ledger', () => {
   test('two ports of one Service on the same virtual server are one claim', () => {
     const ledger = new Ledger();
     ledger.set(old, want({ ports: [servicePort(), servicePort({ name: 'again' })] }));
-    expect(ledger.conflictCount()).toBe(0);
+    expect(ledger.conflicts.conflictCount).toBe(0);
     ledger.remove(old.key);
     ledger.release(web);
     ledger.forget(web);

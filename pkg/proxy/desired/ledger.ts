@@ -1,12 +1,11 @@
 import { type Family, familyOf, type IpAddress } from '../../ip/address.ts';
 import type { Entry } from '../../ipset/ipset.ts';
 import { type RealServerId, type VirtualServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
-import { type Claim, Claims, type Conflict, type Owner, type Part } from './claims.ts';
+import { type Claim, Claims, type Owner, type Part } from './claims.ts';
 import { CountedObjects, type Counting } from './counted-objects.ts';
 import type { Footprint, FootprintChange, FrontEnd, LocalLack, SetEntry } from './footprint.ts';
 import { Keys } from './keys.ts';
 import { LocalLacks } from './local-lacks.ts';
-import type { LostCount } from './lost-claims.ts';
 import { NamedGroups } from './named-groups.ts';
 import { NoLocalEntries } from './no-local.ts';
 import { nobody } from './owners.ts';
@@ -233,19 +232,9 @@ export class Ledger {
     return this.#leaving;
   }
 
-  /** The conflicts that began since the last call and go on. */
-  takeConflicts(): readonly Conflict[] {
-    return this.#claims.takeConflicts();
-  }
-
-  /** How many virtual servers Services want that others have, for those of which it changed since the last call. */
-  takeLostClaims(): readonly LostCount[] {
-    return this.#claims.takeLost();
-  }
-
-  /** How many claims lost against another Service's. */
-  conflictCount(): number {
-    return this.#claims.conflictCount;
+  /** What is told of Services that want one virtual server. */
+  get conflicts(): Pick<Claims, 'takeConflicts' | 'takeLost' | 'conflictCount'> {
+    return this.#claims;
   }
 
   /** How many Services find no local endpoint for a traffic policy that asks for one. */
