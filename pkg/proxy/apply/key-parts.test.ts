@@ -8,11 +8,14 @@ import {
   servicePort,
   slice,
 } from '../../../test/support/objects.ts';
+import { virtualServer } from '../../../test/support/plan-input.ts';
+import { entryKey } from '../../ipset/ipset.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import { footprint } from '../desired/footprints.ts';
 import { Keys } from '../desired/keys.ts';
 import { Ledger } from '../desired/ledger.ts';
+import { setName } from '../desired/sets.ts';
 import { Mirror } from '../observed/mirror.ts';
 import { isOnePart, planParts, singleParts } from './key-parts.ts';
 
@@ -78,12 +81,49 @@ test('single real servers stay single where virtual servers are planned one by o
   keys.addVirtualServer(one);
   keys.addRealServers(other, [id]);
   expect(
-    [...singleParts(keys)].map(({ virtualServers, realServers }) => [
-      [...virtualServers],
-      [...realServers].map(([key, ids]) => [key, [...ids.values()]]),
-    ]),
+    [...singleParts(keys, { ledger: new Ledger(), mirror: new Mirror() })].map(
+      ({ virtualServers, realServers }) => [
+        [...virtualServers],
+        [...realServers].map(([key, ids]) => [key, [...ids.values()]]),
+      ],
+    ),
   ).toEqual([
     [[one], []],
     [[], [[other, [id]]]],
+  ]);
+});
+
+test('one by one, what is denied stays denied until virtual servers and their addresses are gone', () => {
+  const [bound, unbound] = [ip('172.30.0.1'), ip('203.0.113.9')] as const;
+  const ledger = new Ledger();
+  const mirror = new Mirror();
+  const keys = new Keys();
+  const sets = ['loadBalancerSourceIp', 'loadBalancerFw', 'ipvsIps', 'clusterIp'] as const;
+  for (const id of sets) {
+    const entry = { type: 'hash:ip', ip: bound } as const;
+    keys.addEntry(setName(id, 'IPv4'), { key: entryKey(entry), entry });
+  }
+  for (const address of [bound, unbound]) {
+    const held = virtualServer({ address });
+    mirror.recordWrite({ kind: 'addVirtualServer', virtualServer: held });
+    keys.addVirtualServer(virtualServerKey(held));
+  }
+  mirror.recordAddress(bound, { isBound: true });
+  keys.addAddress(bound);
+  const parts = [...singleParts(keys, { ledger, mirror })];
+  expect(
+    parts.flatMap(({ entries, virtualServers, addresses }) => [
+      ...[...virtualServers].map((key) => mirror.virtualServers.get(key)?.virtualServer.address),
+      ...entries.keys(),
+      ...[...addresses].map((address) => `address ${address}`),
+    ]),
+  ).toEqual([
+    unbound,
+    'KUBE-CLUSTER-IP',
+    bound,
+    `address ${bound}`,
+    'KUBE-LOAD-BALANCER-FW',
+    'KUBE-IPVS-IPS',
+    'KUBE-LOAD-BALANCER-SOURCE-IP',
   ]);
 });

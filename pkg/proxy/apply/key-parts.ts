@@ -54,23 +54,45 @@ export async function* planParts(
   const unwanted = new Keys();
   yield* wantedEntries(keys, { ledger, unwanted });
   yield* serverParts(keys, { ledger, weightOf, yielder });
-  yield* entryParts(unwanted);
+  // A denial goes before what exempts from it.
+  yield* withdrawals(unwanted, ['allow', 'deny', 'exempt']);
 }
 
-/** Each virtual server of some keys by itself, after all else that the keys name. */
-export function* singleParts(keys: Keys): Generator<Keys> {
-  const rest = new Keys();
-  for (const [set, entries] of keys.entries)
-    for (const [key, entry] of entries) rest.addEntry(set, { key, entry });
-  if (!rest.isEmpty) yield rest;
+/**
+ * Keys in parts with one virtual server each, for when planning them together threw. The parts come in the order of the phases of a
+ * plan (`design.md` section 2): what is denied stays denied until the virtual servers and their addresses are gone.
+ */
+export function* singleParts(
+  keys: Keys,
+  { ledger, mirror }: { ledger: Ledger; mirror: MirrorView },
+): Generator<Keys> {
+  const unwanted = new Keys();
+  yield* wantedEntries(keys, { ledger, unwanted });
+  const leavingBound: string[] = [];
   for (const key of keys.allVirtualServers()) {
-    const part = new Keys();
-    addServer(part, { key, from: keys });
-    yield part;
+    if (isLeavingBound(key, { ledger, mirror })) leavingBound.push(key);
+    else yield onlyServer(key, keys);
   }
-  const addresses = new Keys();
-  for (const address of keys.addresses) addresses.addAddress(address);
-  if (!addresses.isEmpty) yield addresses;
+  yield* withdrawals(unwanted, ['allow']);
+  for (const key of leavingBound) yield onlyServer(key, keys);
+  yield* addressParts(keys, () => true);
+  yield* withdrawals(unwanted, ['deny', 'exempt']);
+}
+
+/** Whether a virtual server is to be deleted while its address is bound, or may be. */
+function isLeavingBound(
+  key: string,
+  { ledger, mirror }: { ledger: Ledger; mirror: MirrorView },
+): boolean {
+  const held = mirror.virtualServers.get(key)?.virtualServer;
+  const isLeaving = held !== undefined && ledger.claim(key) === undefined;
+  return isLeaving && mirror.hasAddress(held.address) !== false;
+}
+
+function onlyServer(key: string, from: Keys): Keys {
+  const part = new Keys();
+  addServer(part, { key, from });
+  return part;
 }
 
 /** Adds a virtual server to a part, with as many of its real servers as the keys name. */
@@ -102,13 +124,11 @@ function* wantedEntries(
   if (size > 0) yield part;
 }
 
-/** A denial goes before what exempts from it. */
-const withdrawalOrder: readonly EntryEffect[] = ['allow', 'deny', 'exempt'];
-
-function* entryParts({ entries }: Keys): Generator<Keys> {
-  const rank = (set: string) => withdrawalOrder.indexOf(effectOf(set));
-  const inOrder = [...entries].sort(([one], [other]) => rank(one) - rank(other));
-  for (const [set, some] of inOrder) {
+/** Entries of some sets, by their effect: those of one effect before those of the next. */
+function* withdrawals({ entries }: Keys, effects: readonly EntryEffect[]): Generator<Keys> {
+  const rank = (set: string) => effects.indexOf(effectOf(set));
+  const chosen = [...entries].filter(([set]) => rank(set) >= 0);
+  for (const [set, some] of chosen.sort(([one], [other]) => rank(one) - rank(other))) {
     let part = new Keys();
     let size = 0;
     for (const [key, entry] of some) {

@@ -136,7 +136,7 @@ export class Reconciler {
       log.v(2)?.info('planning one by one', { reason: error.message });
     }
     let outcome: Outcome = nothingFailed;
-    for (const single of singleParts(part))
+    for (const single of singleParts(part, this.#options))
       outcome = both(outcome, await this.#reconcilePart(single, applying));
     return outcome;
   }
