@@ -4,7 +4,7 @@ import { buildInfo } from '../../pkg/config/version.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { abstractNames } from '../../pkg/instance/abstract-names.ts';
 import { waitForTurn } from '../../pkg/instance/instance.ts';
-import type { Family, IpAddress } from '../../pkg/ip/address.ts';
+import type { IpAddress } from '../../pkg/ip/address.ts';
 import { virtualServerKey } from '../../pkg/ipvs/ipvs.ts';
 import { Schedulers } from '../../pkg/ipvs/probe.ts';
 import { parseServiceAnnotations } from '../../pkg/kube/annotations.ts';
@@ -14,10 +14,9 @@ import type { Logger, ProgramLog } from '../../pkg/log/log.ts';
 import { createMetrics, type Metrics } from '../../pkg/metrics/metrics.ts';
 import { applyOomScore } from '../../pkg/node/oom-score.ts';
 import { createProxier } from '../../pkg/proxy/create.ts';
-import type { ProxierSettings } from '../../pkg/proxy/options.ts';
 import type { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter } from '../../pkg/proxy/reporter.ts';
-import { type Clock, seconds, systemClock } from '../../pkg/runner/clock.ts';
+import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
 import { ServiceTraffic } from '../../pkg/traffic/traffic.ts';
 import { type ConfigFile, watchConfigFile } from './config-file.ts';
 import { watchEligibility } from './eligibility.ts';
@@ -25,8 +24,8 @@ import { logReadings } from './log-readings.ts';
 import { nodePortNotices } from './node-port-notices.ts';
 import { openObjects } from './object-source.ts';
 import { openIpvsReader, openKernel, ownProcess } from './open-kernel.ts';
+import { proxierSettings } from './proxier-settings.ts';
 import { createReporter } from './reporter.ts';
-import { ruleSettings } from './rule-settings.ts';
 import { type Part, runAll } from './run-all.ts';
 import { servedFamilies } from './served-families.ts';
 import { createServers, createServiceHealthServers } from './servers.ts';
@@ -193,28 +192,4 @@ function showTraffic(
   });
   metrics.addScraped(trafficMetrics(traffic, log));
   return () => ipvs.close();
-}
-
-/** How long the first sync waits for a Node's addresses, in milliseconds: files do not get any later. */
-function nodeIPPatience({ type }: ProxyConfig['source']): number {
-  return type === 'api' ? seconds(30) : 0;
-}
-
-/** What the configuration says, in the proxier's words. */
-function proxierSettings(config: ProxyConfig, families: readonly Family[]): ProxierSettings {
-  return {
-    families,
-    nodeName: config.nodeName,
-    bindAddress: config.bindAddress,
-    nodeIPPatience: nodeIPPatience(config.source),
-    nodePortNetworks: config.nodePortAddresses,
-    scheduler: config.scheduler,
-    externalIPs: config.externalIPs,
-    excluded: config.excludeCIDRs,
-    ruleSettings: ruleSettings(config),
-    drains: { mode: config.drainMode, timeout: config.drainTimeout },
-    resetsWaitingClients: config.resetWaitingClients,
-    syncPeriod: config.syncPeriod,
-    minSyncPeriod: config.minSyncPeriod,
-  };
 }

@@ -1,56 +1,23 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { type GivenFlags, readCommandLine } from './command-line.ts';
+import {
+  chart,
+  eks,
+  gardener,
+  gardenerCleanup,
+  type Installer,
+  k3s,
+  kops,
+  kubeadm,
+  logFile,
+  rke2,
+  start,
+  toIpvs,
+} from '../../test/support/installers.ts';
 import { effective } from './effective.ts';
-import { type Loaded, load } from './load.ts';
 import type { ProxyConfig } from './types.ts';
 import { printViolation } from './validate.ts';
 
 // The commands and files of installers, untouched; those for another mode with no more than the mode changed.
-
-const folder = new URL('../../test/fixtures/installers/', import.meta.url);
-
-/** One way to start the program. */
-interface Installer {
-  readonly argv: readonly string[];
-  /** A file of the folder. */
-  readonly file?: string;
-  /** Changes of the file's text. */
-  readonly edit?: (text: string) => string;
-}
-
-function flags(argv: readonly string[]): GivenFlags {
-  const result = readCommandLine(argv);
-  if (result.action !== 'run') throw new Error(JSON.stringify(result));
-  return result.given;
-}
-
-function start({ argv, file, edit = (text) => text }: Installer): Loaded {
-  const text = file && edit(readFileSync(new URL(file, folder), 'utf8'));
-  return load(flags(argv), text);
-}
-
-function toIpvs(text: string): string {
-  return text.replace(/^mode: .*$/m, 'mode: ipvs');
-}
-
-const kubeadm = ['--config=/var/lib/kube-proxy/config.conf', '--hostname-override=Node-7'];
-const eks = ['--v=2', '--config=/var/lib/kube-proxy-config/config', '--hostname-override=Node-7'];
-const chart = ['--v=2', '--config=/var/lib/kube-proxy/config', '--hostname-override=Node-7'];
-const gardener = ['--config=/var/lib/kube-proxy-config/config.yaml', '--v=2'];
-const kops = [
-  ...['--cluster-cidr=100.96.0.0/11', '--conntrack-max-per-core=131072'],
-  ...['--hostname-override=Node-7', '--kubeconfig=/var/lib/kube-proxy/kubeconfig'],
-  ...['--master=https://api.internal.example.com', '--oom-score-adj=-998', '--proxy-mode=ipvs'],
-  ...['--ipvs-scheduler=wrr', '--ipvs-exclude-cidrs=10.9.0.0/16', '--v=2'],
-];
-const k3s = [
-  ...['--cluster-cidr=10.42.0.0/16', '--conntrack-max-per-core=0'],
-  ...['--conntrack-tcp-timeout-close-wait=0s', '--conntrack-tcp-timeout-established=0s'],
-  ...['--healthz-bind-address=127.0.0.1', '--hostname-override=Node-7'],
-  '--kubeconfig=/var/lib/rancher/k3s/agent/kubeproxy.kubeconfig',
-];
-const logFile = ['--logtostderr=false', '--alsologtostderr', '--log-file=/var/log/kube-proxy.log'];
 
 const usual = {
   nodeName: 'node-7',
@@ -141,6 +108,14 @@ describe('starts as it is', () => {
       { settings: expect.objectContaining({ '--init-only': true }) },
       [],
     ],
+    ...(['ipvs', 'iptables', 'nftables'] as const).map(
+      (mode): [string, Installer, Expected, string[]] => [
+        `Gardener, the first init container after mode ${mode}`,
+        { argv: [...gardenerCleanup, `--proxy-mode=${mode}`], file: 'gardener.yaml' },
+        { settings: expect.objectContaining({ '--cleanup': true }) },
+        [`${beside}: --proxy-mode`],
+      ],
+    ),
     [
       'kOps',
       { argv: kops },
@@ -162,8 +137,12 @@ describe('starts as it is', () => {
     ],
     [
       'RKE2',
-      { argv: [...k3s.slice(0, -1), '--kubeconfig=/k', '--proxy-mode=ipvs'] },
-      { ...usual, ...api('/k'), healthz: { address: '127.0.0.1', port: 10_256 } },
+      { argv: rke2 },
+      {
+        ...usual,
+        ...api('/var/lib/rancher/rke2/agent/kubeproxy.kubeconfig'),
+        healthz: { address: '127.0.0.1', port: 10_256 },
+      },
       [],
     ],
     [

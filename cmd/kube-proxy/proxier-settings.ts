@@ -1,0 +1,29 @@
+import type { ProxyConfig } from '../../pkg/config/types.ts';
+import type { Family } from '../../pkg/ip/address.ts';
+import type { ProxierSettings } from '../../pkg/proxy/options.ts';
+import { seconds } from '../../pkg/runner/clock.ts';
+import { ruleSettings } from './rule-settings.ts';
+
+/** How long the first sync waits for a Node's addresses, in milliseconds: files do not get any later. */
+function nodeIPPatience({ type }: ProxyConfig['source']): number {
+  return type === 'api' ? seconds(30) : 0;
+}
+
+/** What the configuration says, in the proxier's words. */
+export function proxierSettings(config: ProxyConfig, families: readonly Family[]): ProxierSettings {
+  return {
+    families,
+    nodeName: config.nodeName,
+    bindAddress: config.bindAddress,
+    nodeIPPatience: nodeIPPatience(config.source),
+    nodePortNetworks: config.nodePortAddresses,
+    scheduler: config.scheduler,
+    externalIPs: config.externalIPs,
+    excluded: config.excludeCIDRs,
+    ruleSettings: ruleSettings(config),
+    drains: { mode: config.drainMode, timeout: config.drainTimeout },
+    resetsWaitingClients: config.resetWaitingClients,
+    syncPeriod: config.syncPeriod,
+    minSyncPeriod: config.minSyncPeriod,
+  };
+}
