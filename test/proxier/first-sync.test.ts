@@ -6,15 +6,23 @@ import { ip } from '../support/addresses.ts';
 import { endpoint, service, servicePort, slice } from '../support/objects.ts';
 import { Stand, setService, setSlice } from '../support/proxier.ts';
 
-/** A machine with programs of both flavours, that notes what it runs. */
+/**
+ * A machine with programs of both flavours, that notes what it runs. Writes of the two families end together: neither can change
+ * the generation before the other one has begun.
+ */
 function machine(): Machine & { readonly ran: string[]; generation: number } {
+  const { promise: bothWrite, resolve: endWrites } = Promise.withResolvers<void>();
   const ran: string[] = [];
   const made = {
     ran,
     generation: 1,
     async run(command: string) {
       ran.push(command);
-      if (command.endsWith('-restore')) made.generation++;
+      if (command.endsWith('-restore')) {
+        if (ran.filter((each) => each.endsWith('-restore')).length === families.length) endWrites();
+        await bothWrite;
+        made.generation++;
+      }
       const stdout = command.endsWith('tables-nft') ? 'iptables v1.8.9 (nf_tables)' : '';
       return { status: 0, stdout, stderr: '' };
     },
