@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { abstractNames } from './abstract-names.ts';
 import type { HeldName, NameHolder } from './instance.ts';
@@ -25,6 +26,14 @@ function holder(): NameHolder {
   return found;
 }
 
+/** How many connections to the name wait to be accepted. */
+function unaccepted(): number {
+  // Num RefCount Protocol Flags Type St Inode Path; SS_CONNECTING of linux/net.h is 2.
+  const sockets = readFileSync('/proc/net/unix', 'utf8').split('\n');
+  return sockets.filter((socket) => /(?:\S+ ){5}02 /.test(socket) && socket.endsWith(`@${name}`))
+    .length;
+}
+
 describe('a name', () => {
   test('is one process’s at a time', () => {
     const held = take();
@@ -40,11 +49,19 @@ describe('a name', () => {
   test('that nobody has says nothing', () => {
     expect(abstractNames.holder(name)).toBe('unknown');
   });
-  test('that nobody has can be taken, and its end is told to whoever waits', async () => {
+  test('that is given up ends the waits of those that were accepted', async () => {
     const held = take();
     const waiting = holder().ended(new AbortController().signal);
-    // The connection is accepted in a turn of the event loop; it may end before that too.
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(unaccepted()).toBe(1);
+    await expect.poll(unaccepted).toBe(0);
+    open.shift();
+    held.close();
+    await waiting;
+  });
+  test('that is given up ends the waits of those that were not accepted yet', async () => {
+    const held = take();
+    const waiting = holder().ended(new AbortController().signal);
+    expect(unaccepted()).toBe(1);
     open.shift();
     held.close();
     await waiting;
