@@ -44,17 +44,17 @@ export interface Parts {
   readonly flows: Flows;
 }
 
-/** What the parts ask of whoever runs them. */
+/** The callbacks from the parts to the proxier. */
 export interface PartsCallbacks {
-  /** There is something to carry out. */
+  /** A sync is needed now. */
   readonly onDirty: () => void;
-  /** There will be, in some milliseconds. */
+  /** A sync is needed after some milliseconds. */
   readonly wake: (milliseconds: number) => void;
   /** An attempt to write a family's rules ended. */
   readonly onRules: (family: Family, outcome: { isSuccess: boolean }) => void;
 }
 
-/** Builds the parts and gives each what it needs of the others. */
+/** Builds all parts and connects them. */
 export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): Parts {
   const { clock, log, excluded } = options;
   const now = () => clock.now();
@@ -89,7 +89,7 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   };
 }
 
-/** Builds what takes changes in and what they lead to: what is wanted, and the mirror to compare it with. */
+/** Builds the parts that take changes in, the ledger of what is wanted, and the mirror of what the kernel holds. */
 function buildChanges(options: ProxierOptions, { onDirty }: Pick<PartsCallbacks, 'onDirty'>) {
   const { clock, serviceOptionsOf, confirm } = options;
   const now = () => clock.now();
@@ -110,7 +110,7 @@ function buildChanges(options: ProxierOptions, { onDirty }: Pick<PartsCallbacks,
   };
 }
 
-/** Builds what writes to the kernel. */
+/** Builds the parts that write to the kernel. */
 function buildApply(
   options: ProxierOptions,
   { mirror, store, onRules }: Pick<Parts, 'mirror' | 'store'> & Pick<PartsCallbacks, 'onRules'>,
@@ -123,7 +123,7 @@ function buildApply(
   return { rules, flows, applier };
 }
 
-/** The state of the parts, as others are told of it. */
+/** Collects the state that is reported after each sync. */
 export function stateOf({ retries, ledgerUpdater, ledger, graceful, guard }: Parts): ProxierState {
   return {
     failedServices: retries.failedServices + ledgerUpdater.failedServices,
@@ -134,7 +134,7 @@ export function stateOf({ retries, ledgerUpdater, ledger, graceful, guard }: Par
   };
 }
 
-/** Who has an address behind a virtual server, given by its key, as far as its Service's slices say it. */
+/** Looks up the pod that has an address behind a virtual server, by the slices of the Service that owns it or owned it last. */
 function podLookUp(pods: Pods, ledger: Ledger) {
   return (virtualServer: string, address: IpAddress) => {
     const owner = ledger.lastOwner(virtualServer);

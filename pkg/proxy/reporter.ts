@@ -10,35 +10,35 @@ import type { EndedDrain } from './graceful/list.ts';
 import type { CleanupStep } from './plan/cleanup.ts';
 import type { Operation } from './plan/operation.ts';
 
-/** How one sync went. */
+/** The result of one sync. */
 export interface SyncReport {
-  /** What it touched; the first sync and an audit touch both. */
+  /** The families that it touched. The first sync and an audit touch both. */
   readonly families: readonly Family[];
   readonly milliseconds: number;
   /** Every operation was tried and nothing that all Services share failed. */
   readonly isSuccess: boolean;
-  /** What caused the changes that it carried out. */
+  /** The API changes that it carried out. */
   readonly triggers: readonly Trigger[];
 }
 
-/** So much is taken away, or would be. */
+/** How many objects are removed, or would be. */
 export interface Removals {
   readonly virtualServers: number;
   readonly realServers: number;
 }
 
-/** The state after a sync, as far as others want to know it. */
+/** The state after a sync, for metrics and health. */
 export interface ProxierState {
   readonly failedServices: number;
   readonly conflicts: number;
   readonly draining: number;
   /** Services without a local endpoint for a traffic policy that asks for one. */
   readonly withoutLocalEndpoints: Readonly<Record<LocalLack, number>>;
-  /** What the kernel held at the start and is kept until a second read of the API decides. */
+  /** How many objects the kernel held at the start that are kept until a second read of the API decides about them. */
   readonly undecided: Removals;
 }
 
-/** A Service that something is said of. */
+/** The Service that a report is about. */
 export type ServiceIdentity = Pick<Service, 'namespace' | 'name' | 'uid'>;
 
 /** How many operations of a kind were tried. */
@@ -47,9 +47,9 @@ export interface OperationCounts {
   readonly failed: number;
 }
 
-/** What the proxier tells others: metrics, health and events hear it; nothing they do changes what it does. */
+/** Receives what the proxier reports to metrics, health and events. What a reporter does has no effect on the proxier. */
 export interface Reporter {
-  /** A change of an object that matters was received. */
+  /** A relevant change of an object was received. */
   changeReceived(kind: Kind): void;
   /** How many objects of a kind have problems now. */
   invalidObjects(kind: Kind, count: number): void;
@@ -58,39 +58,39 @@ export interface Reporter {
     object: ObjectName & { readonly kind: Kind; readonly service: ServiceIdentity },
     problems: readonly Problem[],
   ): void;
-  /** A sync was asked for. */
+  /** A sync was requested. */
   queued(families: readonly Family[]): void;
   synced(report: SyncReport): void;
   state(state: ProxierState): void;
-  /** So many operations of a kind, or steps around deletions, were carried out, and so many failed. */
+  /** The numbers of operations of a kind, or of steps around deletions, that succeeded and that failed. */
   operations(kind: Operation['kind'] | CleanupStep, counts: OperationCounts): void;
-  /** The audit found a difference and planned this. */
+  /** An audit found a difference and planned an operation of this kind. */
   repaired(kind: Operation['kind']): void;
   /** Two Services want one virtual server, and so many others; the one that lost, unless it is gone by now. Said each time that it begins. */
   conflict(
     conflict: Conflict,
     about: { virtualServer: VirtualServerId; loser: ServiceIdentity | undefined; others: number },
   ): void;
-  /** How many virtual servers a Service, given by `namespace/name`, wants and another one has by now. */
+  /** How many virtual servers a Service, given by `namespace/name`, wants and another Service owns now. */
   lostClaims(key: string, count: number): void;
   /** A drain ended; the Service that has the virtual server, or had it until it was no longer wanted, if it is still there. */
   drainEnded(drain: EndedDrain, service: ServiceIdentity | undefined): void;
-  /** What a Service asks for by annotations cannot be understood; said once for each different complaint. */
+  /** Annotations of a Service are invalid. Reported once for each different set of problems. */
   invalidAnnotations(service: ServiceIdentity, problems: readonly Problem[]): void;
-  /** Why something that a Service, given by `namespace/name`, asks for is not done, as it is by now; nothing if all is. */
+  /** The current reasons why parts of a Service, given by `namespace/name`, are not honoured; none if all of it is. */
   unhonoured(key: string, reasons: ReadonlySet<UnhonouredReason>): void;
-  /** A real server took another pod's place and kept its connections in spite of everything. */
+  /** The kernel kept old connections on a real server that was deleted and added again for another pod. */
   reused(): void;
   /** Stale conntrack flows of a family were looked for and deleted. */
   flowsReconciled(reconciliation: Reconciliation): void;
-  /** So many clients of deleted real servers were sent a reset, could not be sent one, or were not found. */
+  /** The number of clients of deleted real servers that were sent a reset, could not be sent one, or were not found. */
   clientResets(result: 'sent' | 'failed' | 'skipped', count: number): void;
   rulesFailed(family: Family): void;
-  /** The health of a Service, given by `namespace/name`, is another one by now; `undefined` if nobody asks for it any more. */
+  /** The health of a Service, given by `namespace/name`, changed; `undefined` if it has no health-check node port any more. */
   serviceHealth(key: string, health: ServiceHealth | undefined): void;
   /** Health-check node ports listen on these addresses from now on; an unspecified one stands for all of both families. Told before {@link serviceHealth}. */
   healthCheckAddresses(addresses: readonly IpAddress[]): void;
-  /** A batch went through: the program lives. */
+  /** A batch was carried out. `/livez` counts this as progress. */
   progressed(): void;
   firstSyncDone(): void;
 }

@@ -33,7 +33,7 @@ export interface ApplierOptions {
   readonly reporter: Reporter;
   readonly log: Logger;
   readonly clock: Clock;
-  /** Writes rules beside everything else; the mirror says when they stand. */
+  /** Writes rules in the background. The mirror records when they are written. */
   readonly rules: Pick<RuleWriter, 'request' | 'withdraw'>;
   readonly cleaner: Pick<Cleaner, 'close' | 'before' | 'after' | 'takeCounts'>;
   readonly stale: Pick<StaleFlows, 'deleteUntranslated' | 'reconcileUdp'>;
@@ -54,7 +54,7 @@ export class Applier {
 
   /**
    * Carries out a plan: neighbouring operations of a kind go to the kernel in batches. Tries every one, whatever failed before,
-   * unless they are a sequence: then none is tried after one that failed, entries aside.
+   * unless they are a sequence: then only entries are still tried after an operation that failed.
    */
   async apply(
     operations: readonly Operation[],
@@ -69,7 +69,7 @@ export class Applier {
     const all = batches(operations);
     const yielder = all.length > 1 ? new Yielder(this.#now) : undefined;
     for (const batch of all) {
-      // Not after the last one: whoever asked hears how it went before anything else happens.
+      // Not after the last batch: the caller must get the result before other work runs.
       if (yielder?.isDue) await yielder.yieldIfDue();
       const failures = await this.#applyBatch(batch);
       for (const failure of failures) failed.push(failure);
@@ -100,7 +100,7 @@ export class Applier {
     }
   }
 
-  /** The event loop may turn before the deletions of a batch; nothing to wait for if there are none. */
+  /** Prepares the deletions of a batch, during which the event loop may turn. Returns `undefined` if the batch has none. */
   #writeServersCleanly(
     batch: readonly ServerOperation[],
   ): Promise<readonly FailedOperation[]> | readonly FailedOperation[] {
@@ -133,7 +133,7 @@ export class Applier {
     return toFailed(batch, failures);
   }
 
-  /** What tells a virtual server as ours goes after it: so it is looked for once more. */
+  /** Checks that a virtual server is really gone before the entries that mark it as ours are deleted. */
   #isGone(write: IpvsWrite | undefined): boolean {
     if (write?.kind !== 'deleteVirtualServer') return true;
     try {
@@ -213,7 +213,7 @@ export class Applier {
     }
   }
 
-  /** A set that is not there is as it should be. */
+  /** Destroys a set. One that does not exist is no failure. */
   #destroySet(set: string): void {
     const { ipsets, mirror } = this.#options;
     try {
@@ -240,7 +240,7 @@ export class Applier {
         continue;
       }
       count.done++;
-      // Forgetting flows mends nothing by itself: it follows from what was added.
+      // Forgetting flows is not counted as a repair: it follows from an addition, which is counted.
       if (isRepair && operation.kind !== 'forgetFlows') {
         reporter.repaired(operation.kind);
         log.info('repaired', { operation: printOperation(operation) });

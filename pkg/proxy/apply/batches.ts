@@ -36,7 +36,7 @@ export function interfaceOf({ kind }: Operation): Interface {
   }
 }
 
-/** Runs of operations of one kind, cut at the batch size; the others one by one. */
+/** Groups neighbouring operations of one kind, up to the batch size. Kinds without batches come one by one. */
 export function batches(operations: readonly Operation[]): readonly (readonly Operation[])[] {
   const found: (readonly Operation[])[] = [];
   let first = 0;

@@ -15,9 +15,9 @@ export interface CleanerOptions {
   readonly clientResetter: Pick<ClientResetter, 'reset'>;
   readonly clock: Clock;
   readonly log: Logger;
-  /** So many clients were too many to be reset, or may not have been looked up. */
+  /** Called with the number of clients that are not reset: there were too many of them, or they could not be looked up. */
   readonly onFailed: (count: number) => void;
-  /** IPVS counted so many active connections whose clients could not be found. */
+  /** Called with the number of active connections that IPVS counted and whose clients were not found. */
   readonly onSkipped: (count: number) => void;
 }
 
@@ -26,7 +26,7 @@ export type CleanupCounts = ReadonlyMap<CleanupStep, OperationCounts>;
 
 const noCounts: CleanupCounts = new Map();
 
-/** Does what deletions say has to happen around them: {@link close}, {@link before}, the deletions, {@link after}. */
+/** Does the clean-up that deletions carry. Call {@link close}, then {@link before}, then delete, then {@link after}. */
 export class Cleaner {
   readonly #options: CleanerOptions;
   #counts = new Map<CleanupStep, OperationCounts>();
@@ -61,14 +61,14 @@ export class Cleaner {
     }
   }
 
-  /** What comes right before the deletions. */
+  /** The steps right before the deletions. */
   before(operations: readonly Operation[]): void {
     const coming = deletions(operations);
     if (coming.length > 0)
       this.#deleteFlows(coming.flatMap(({ cleanup }) => cleanup.flows.filter(isUnmasqueraded)));
   }
 
-  /** What comes right after the deletions that succeeded. */
+  /** The steps right after the deletions that succeeded. */
   after(operations: readonly Operation[]): void {
     const done = deletions(operations);
     if (done.length === 0) return;
@@ -76,7 +76,7 @@ export class Cleaner {
     for (const deletion of done) this.#resetClients(deletion);
   }
 
-  /** What was done since the last call. Clients count as reset when that is asked for: it is done a moment later. */
+  /** Counts of the steps since the last call. Clients count as reset once their reset is requested; it is sent a moment later. */
   takeCounts(): CleanupCounts {
     if (this.#counts.size === 0) return noCounts;
     const counts = this.#counts;
@@ -107,7 +107,7 @@ export class Cleaner {
   #deleteFlows(flows: readonly Flow[]): void {
     if (flows.length === 0) return;
     try {
-      // Made anew, a flow has another id.
+      // A flow that a packet created again has another id.
       const done = this.#options.conntrack.delete(
         flows.map((flow) => ({ ...flow, id: undefined })),
       );
@@ -132,7 +132,7 @@ function isClean(operation: Operation): operation is CleanDeletion {
 
 const none: readonly never[] = Object.freeze([]);
 
-/** Whether the server sees the client as it is. */
+/** Whether the real server sees the client's own address, that is, the flow is not masqueraded. */
 function isUnmasqueraded({ original, reply }: Flow): boolean {
   return reply.destination === original.source;
 }

@@ -9,12 +9,12 @@ import { effectOf } from '../plan/entries.ts';
 
 /** How many virtual servers are planned at once: a batch of addresses follows them, and then the event loop may turn. */
 const planSize = 64;
-/** How many real servers they may have together, wanted or held. */
+/** How many real servers, wanted or held, the virtual servers of a part may have together. */
 const realServerLimit = 2000;
 /** How many entries are planned at once. */
 const entryLimit = 2048;
 
-/** Whether some keys are so few that they are planned in one stretch as they are. */
+/** Whether the keys are few enough to be planned together without a turn of the event loop. */
 export function isOnePart(
   keys: Keys,
   { ledger, mirror }: { ledger: Ledger; mirror: MirrorView },

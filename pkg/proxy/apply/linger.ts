@@ -10,7 +10,7 @@ import type { MirrorView } from '../observed/mirror.ts';
  */
 const clientReset = seconds(5);
 
-/** Releases retired front ends when their time has come: see `design.md` section 2, "Taking away a bound VIP". */
+/** Deletes retired front ends when they are due: see `design.md` section 2, “The order: make before break”. */
 export class FrontEndLinger {
   readonly #ledger: Ledger;
   readonly #mirror: MirrorView;
@@ -21,7 +21,7 @@ export class FrontEndLinger {
     this.#mirror = mirror;
   }
 
-  /** Releases what is due at a time in milliseconds. What that touches, and when to ask again, if anything waits. */
+  /** Releases front ends that are due at a time in milliseconds. Returns the keys to plan, and when the next one is due, if any waits. */
   release(now: number): { readonly keys: Keys; readonly next: number | undefined } {
     const keys = new Keys();
     if (this.#emptySince.size + this.#ledger.retired().size === 0) return { keys, next: undefined };
@@ -37,7 +37,7 @@ export class FrontEndLinger {
     return { keys, next };
   }
 
-  /** Gives up what was kept of front ends whose virtual servers the kernel has deleted. What that touches. */
+  /** Gives up the entries and addresses of front ends whose virtual servers are known to be deleted. Returns the keys to plan. */
   forget(): Keys {
     const keys = new Keys();
     for (const key of this.#ledger.leaving().keys())
@@ -46,7 +46,7 @@ export class FrontEndLinger {
     return keys;
   }
 
-  /** When a front end may go; `undefined` while it has real servers, or while nobody knows or has decided. */
+  /** When a front end may be deleted; `undefined` while it has real servers, or its state is unknown or undecided. */
   #dueTime(
     key: string,
     { frontEnd: { virtualServer, isBound }, now }: { frontEnd: FrontEnd; now: number },

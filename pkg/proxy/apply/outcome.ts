@@ -3,18 +3,18 @@ import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { FailedOperation } from '../plan/failed-operation.ts';
 import type { Operation } from '../plan/operation.ts';
 
-/** What came of reconciling some keys. */
+/** The result of reconciling some keys. */
 export interface Outcome {
-  /** Nothing failed that all Services share. */
+  /** False if something failed that all Services share. */
   readonly isSuccess: boolean;
-  /** Something is not in the kernel that should be: the mirror is wrong, read it all again. */
+  /** The kernel lacks something that the mirror has, so all of it must be read again. */
   readonly needsAudit: boolean;
 }
 
-/** Of keys about which everything went well. */
+/** The result without a failure. */
 export const nothingFailed: Outcome = { isSuccess: true, needsAudit: false };
 
-/** What came of two parts together. */
+/** The combined result of two parts. */
 export function both(one: Outcome, other: Outcome): Outcome {
   if (one === nothingFailed) return other;
   return {
@@ -23,19 +23,19 @@ export function both(one: Outcome, other: Outcome): Outcome {
   };
 }
 
-/** What failures mean for all of it. */
+/** The result for a list of failed operations. */
 export function outcomeOf(failed: readonly FailedOperation[]): Outcome {
   if (failed.length === 0) return nothingFailed;
   const isSharedFailed = failed.some(({ operation }) => isShared(operation));
   return { isSuccess: !isSharedFailed, needsAudit: isSharedFailed || missesSomething(failed) };
 }
 
-/** Whether every Service depends on it. */
+/** Whether an operation is about something that all Services share. */
 function isShared({ kind }: Operation): boolean {
   return kind === 'makeDevice' || kind === 'createSet';
 }
 
-/** Whether failures say that something is missing which the mirror has: a scheduler without a module is none of it. */
+/** Whether failures say that something is missing which the mirror has: a scheduler whose module is missing does not count. */
 function missesSomething(failed: readonly FailedOperation[]): boolean {
   const notAdded = new Set<string>();
   for (const { operation } of failed)

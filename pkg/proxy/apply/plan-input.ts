@@ -18,7 +18,7 @@ import type {
   PlannedServer,
 } from '../plan/input.ts';
 
-/** What is known beside what is wanted and held: real servers on their way out, and places that are kept free. */
+/** The state of real servers that drain or that were replaced, as values. */
 export interface Departures {
   /** How a real server drains. */
   drainOf(virtualServer: VirtualServer, id: RealServerId): PlannedRealServer['drain'];
@@ -35,7 +35,7 @@ export interface PlanSources {
   readonly rotation: number;
 }
 
-/** What a plan for some keys is made from, as it is at this moment. */
+/** Collects the input of a plan for some keys from the current state. */
 export function planInputFor(keys: Keys, sources: PlanSources): PlanInput {
   const { ledger, mirror, families, rotation } = sources;
   return {
@@ -91,7 +91,7 @@ function plannedEntries({ entries }: Keys, { ledger, mirror }: PlanSources): Pla
   return planned;
 }
 
-/** One of which single real servers are named is looked at as a whole if it does not stand. */
+/** The input for one virtual server. If the kernel does not hold it, all its real servers are planned, even if the keys name single ones. */
 function plannedServer(
   key: string,
   { keys, sources }: { keys: Keys; sources: PlanSources },
@@ -134,7 +134,7 @@ function markOf(
   return { set: id, family, entry, isHeld: mirror.hasEntry(set, key), isPlanned };
 }
 
-/** Those that are wanted, then those that are held besides. */
+/** The wanted real servers, then those that are held and not wanted. */
 function realServersOf(
   { virtualServer, realServers: wanted }: FrontEnd,
   {
@@ -168,7 +168,7 @@ function realServersOf(
   return planned;
 }
 
-/** What is wanted and what is held at one place. */
+/** The wanted and the held real server with one address and port. */
 interface Both {
   readonly one: WantedRealServer | undefined;
   readonly there: HeldRealServer | undefined;

@@ -40,9 +40,9 @@ export interface ReconcilerOptions {
 }
 
 export interface ReconcileOptions {
-  /** The keys are a difference that an audit found. */
+  /** An audit found the keys to differ: operations count as repairs. */
   readonly isRepair?: boolean;
-  /** Called between two parts of a long work: what came meanwhile need not wait for its end. */
+  /** Called after each part, so that changes that arrived meanwhile need not wait for the last one. */
   readonly between?: () => Promise<void>;
 }
 
@@ -52,11 +52,11 @@ interface Applying {
   readonly isRepair: boolean;
 }
 
-/** Plans for some keys, carries the plan out, and accounts for what happened. */
+/** Plans for some keys, applies the plan, and records failures for a retry. */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #departures: Departures;
-  /** What is to be planned when rules are written. */
+  /** The keys to plan again when rules are written. */
   #waiting = new Keys();
 
   constructor(options: ReconcilerOptions) {
@@ -68,25 +68,25 @@ export class Reconciler {
     };
   }
 
-  /** Whether new virtual servers or addresses wait for rules that are being written; those that cannot be written have no end. */
+  /** Whether virtual servers or addresses wait for rules. False while the rules of a family fail, as nothing waits for these. */
   get isWaiting(): boolean {
     const isFailing = [...this.#options.mirror.rules.values()].some((rules) => rules.isFailing);
     return !this.#waiting.isEmpty && !isFailing;
   }
 
-  /** Whether anything waits for rules, also for those that cannot be written. */
+  /** Whether keys are kept that waited for rules, even if writing rules fails by now. */
   get hasWaiting(): boolean {
     return !this.#waiting.isEmpty;
   }
 
-  /** Takes what waited for rules, to be planned now. */
+  /** Returns the keys that waited for rules, and forgets them. */
   takeWaiting(): Keys {
     const waiting = this.#waiting;
     this.#waiting = new Keys();
     return waiting;
   }
 
-  /** Makes the kernel right for some keys. */
+  /** Makes the kernel hold what is wanted for some keys. Failed operations are retried later. */
   async reconcile(
     keys: Keys,
     token: MutexToken,
@@ -120,7 +120,7 @@ export class Reconciler {
     return outcome;
   }
 
-  /** Where planning a part throws, its virtual servers are planned one by one: one of them stops no other. */
+  /** Plans and applies one part. If planning throws, its virtual servers are planned one by one, so that only the faulty one fails. */
   async #reconcilePart(part: Keys, applying: Applying): Promise<Outcome> {
     const { log } = this.#options;
     try {
@@ -149,7 +149,7 @@ export class Reconciler {
     const first = await this.#planAndApply(keys, applying);
     if (first.unmarked.isEmpty) return outcomeOf(first.failed);
     const second = await this.#planAndApply(first.unmarked, applying);
-    // Why its entries could not be written is logged already.
+    // The failed writes of its entries are logged already.
     for (const key of second.unmarked.virtualServers)
       retries.failVirtualServer(key, new Error(unmarked));
     return outcomeOf([...first.failed, ...second.failed]);
@@ -170,7 +170,7 @@ export class Reconciler {
     return { failed, unmarked: planned.unmarked };
   }
 
-  /** Reads virtual servers whose state is unknown. The keys without those that cannot be read, which are tried again later. */
+  /** Reads virtual servers whose state is unknown. Returns the keys without those that cannot be read; these are retried later. */
   async #readBack(keys: Keys): Promise<Keys> {
     const { mirror, reading } = this.#options;
     const known = new Keys();
@@ -195,7 +195,7 @@ export class Reconciler {
     retries.failVirtualServer(key, error);
   }
 
-  /** Whether somebody looks after real servers that operations are about. */
+  /** Whether the manager of drains, or of replacements, must be told of any of the operations. */
   #isFollowed(operations: readonly Operation[]): boolean {
     const { graceful, replacements } = this.#options;
     const { isEmpty } = replacements;
@@ -207,7 +207,7 @@ export class Reconciler {
     );
   }
 
-  /** Tells those that look after real servers what was done about one. */
+  /** Tells the managers of drains and of replacements which operations succeeded. */
   async #follow(
     operations: readonly Operation[],
     { failed, token }: { failed: readonly FailedOperation[]; token: MutexToken },
@@ -230,7 +230,7 @@ export class Reconciler {
     }
   }
 
-  /** Virtual servers of ours that were found in the kernel and that nobody wants are taken away as retired ones are. */
+  /** Retires virtual servers that the kernel holds and no Service wants, so that they drain like those of a deleted Service. */
   #retireFound({ virtualServers }: Keys): void {
     const { ledger, mirror } = this.#options;
     for (const key of virtualServers) {
@@ -240,7 +240,7 @@ export class Reconciler {
     }
   }
 
-  /** Real servers that were found in the kernel are taken for the pods that they are wanted for, or that have their address now. */
+  /** Assigns a pod to each held real server without one: the pod it is wanted for, or else the pod that has its address now. */
   #learnPods(keys: Keys): void {
     const { mirror } = this.#options;
     keys.virtualServers.forEach((key) => {

@@ -6,14 +6,14 @@ import type { LocalDetector } from '../desired/chain-options.ts';
 import { rules } from '../desired/chains.ts';
 import type { RuleContent } from '../desired/rule-content.ts';
 
-/** How traffic of this cluster's pods is told from others' (`--detect-local-mode`). */
+/** How rules recognise traffic of this cluster's pods (`--detect-local-mode`). */
 export type DetectLocal =
   | { readonly mode: 'ClusterCIDR'; readonly networks: readonly Prefix[] }
   | { readonly mode: 'NodeCIDR' }
   /** A name that ends in `+` stands for every interface that begins so. */
   | { readonly mode: 'interface'; readonly name: string };
 
-/** What the rules depend on besides the sets. */
+/** The settings that the rules depend on besides the sets. */
 export interface RuleSettings {
   readonly masqueradeMark: number;
   readonly masqueradeAll: boolean;

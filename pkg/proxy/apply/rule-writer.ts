@@ -16,7 +16,7 @@ export interface RuleWriterOptions {
   readonly families: readonly Family[];
   readonly clock: Clock;
   readonly log: Logger;
-  /** An attempt ended: what waited for it can be planned. */
+  /** Called at the end of each attempt: keys that waited for it can be planned again. */
   readonly onAttempt: (family: Family, outcome: { isSuccess: boolean }) => void;
 }
 
@@ -26,8 +26,8 @@ const lockPatience = minutes(1);
 const lockPause = seconds(0.5);
 
 /**
- * Writes the rules, beside everything else: programs do it, which wait for a lock that other programs may hold for long. One
- * write at a time and family; of what is asked for meanwhile the last counts, and what fails is tried again with growing pauses.
+ * Writes the rules in the background: iptables programs do it, and may wait long for the lock of iptables. Each family has one write
+ * at a time. Of the requests that come meanwhile the last one counts. A failed write is repeated with growing pauses.
  */
 export class RuleWriter {
   readonly #options: RuleWriterOptions;
@@ -49,19 +49,19 @@ export class RuleWriter {
     return [...this.#options.mirror.rules.values()].some(({ isFailing }) => isFailing);
   }
 
-  /** Whether rules were asked for that no attempt was made for yet. */
+  /** Whether a family has a request that was not tried yet. */
   get isPending(): boolean {
     return [...this.#options.mirror.rules.values()].some(
       ({ requested, isFailing }) => requested !== undefined && !isFailing,
     );
   }
 
-  /** Makes a family's rules those for some content, soon. */
+  /** Requests that a family's rules be written for some content. */
   request(family: Family, content: RuleContent): void {
     this.#writers.get(family)?.request(content);
   }
 
-  /** Takes all rules of a family out; they are written again when they are requested. Throws what the firewall throws. */
+  /** Removes all our rules of a family. They are written again at the next request. Throws what the firewall throws. */
   async withdraw(family: Family): Promise<void> {
     await this.#writers.get(family)?.withdraw();
   }
@@ -72,7 +72,7 @@ export class RuleWriter {
     for (const writer of this.#writers.values()) writer.rewrite();
   }
 
-  /** Compares the rules with what was written, and has those that differ written again. True for a family that differs. */
+  /** Compares the rules with what was written and requests a new write where they differ. Returns the families that differ. */
   async check(): Promise<ReadonlySet<Family>> {
     const different = new Set<Family>();
     for (const [family, writer] of this.#writers)
@@ -80,12 +80,12 @@ export class RuleWriter {
     return different;
   }
 
-  /** Ends when every request was tried, or the signal aborts. */
+  /** Resolves when every request was tried, or the signal aborts. */
   async attempted(signal: AbortSignal): Promise<void> {
     await Promise.all([...this.#writers.values()].map((writer) => writer.attempted(signal)));
   }
 
-  /** Does what is asked for until the signal aborts. */
+  /** Carries requests out until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([...this.#writers.values()].map((writer) => writer.run(signal)));
   }
@@ -111,7 +111,7 @@ class FamilyWriter {
 
   request(content: RuleContent): void {
     this.#update({ requested: content });
-    // A failing attempt has its own time.
+    // After a failure, the back-off decides when to write.
     if (!this.#status.isFailing) this.#runner.request();
   }
 
@@ -140,7 +140,7 @@ class FamilyWriter {
     return false;
   }
 
-  /** Rules that cannot be read are written anew: if that fails as well it says why. */
+  /** Whether the rules are as written. False if they cannot be read: then they are written again, and an error of that is reported. */
   async #isSame(written: RuleContent): Promise<boolean> {
     const { firewall, source } = this.#options;
     try {
@@ -198,7 +198,7 @@ class FamilyWriter {
     this.#options.onAttempt(this.#family, { isSuccess: true });
   }
 
-  /** As long as a lock is held nothing is known to be wrong: those who wait go on waiting, for a while. */
+  /** Schedules another attempt. While the lock is held by another program, for a minute at most, this does not count as a failure. */
   #fail(error: Error): void {
     const { clock, log, onAttempt } = this.#options;
     const now = clock.now();

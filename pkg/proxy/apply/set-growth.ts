@@ -8,7 +8,7 @@ import { type SetId, setHeader, setIds, setName, setSize } from '../desired/sets
 import type { MirrorView } from '../observed/mirror.ts';
 import type { SetReplacer } from './set-replacer.ts';
 
-/** How long a set that could not grow is left alone, in milliseconds. */
+/** How long to wait before a set that could not grow is tried again, in milliseconds. */
 const pause = seconds(1);
 
 export interface SetGrowthOptions {
@@ -18,12 +18,12 @@ export interface SetGrowthOptions {
   readonly now: () => number;
 }
 
-/** The set and the family that a name of the kernel stands for. */
+/** The set and the family of a set's name in the kernel. */
 const places: ReadonlyMap<string, { readonly id: SetId; readonly family: Family }> = new Map(
   setIds.flatMap((id) => families.map((family) => [setName(id, family), { id, family }] as const)),
 );
 
-/** Sees to it that sets have room for the entries that are about to be added: a larger one is filled and swapped in. */
+/** Makes sets larger that would be full after the next additions: a larger one is filled and swapped in. */
 export class SetGrowth {
   readonly #options: SetGrowthOptions;
   /** Sets that could not grow, and when they are tried again. */
@@ -33,7 +33,7 @@ export class SetGrowth {
     this.#options = options;
   }
 
-  /** Makes room in every set that needs it for some keys. Where that fails, what does not fit fails, and is tried again. */
+  /** Makes room for the entries that some keys name. If that fails, the additions that do not fit fail, and are retried. */
   async makeRoom({ entries }: Pick<Keys, 'entries'>, token: MutexToken): Promise<void> {
     const { ledger, mirror } = this.#options;
     for (const [set, some] of entries) {
@@ -66,7 +66,7 @@ export class SetGrowth {
         entryCount: held.length,
       },
       isUsable: true,
-      // What is wanted comes into the new set anyway.
+      // Wanted entries are filled into the new set anyway.
       entries: held.filter((entry) => !ledger.wantsEntry(set, entryKey(entry))),
     };
     if (await replacer.grow(leftover, token)) this.#failed.delete(set);

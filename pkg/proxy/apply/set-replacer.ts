@@ -27,7 +27,7 @@ export interface SetReplacerOptions {
 }
 
 /**
- * Has sets replaced that have our names and are not as they must be.
+ * Replaces sets that have our names and a wrong header.
  *
  *     another size or range    a new one is filled and swapped in: rules see the one or the other. One of another size stays in use
  *                              until that succeeds
@@ -38,14 +38,14 @@ export class SetReplacer {
   readonly #options: SetReplacerOptions;
   /** Sets that others held, with how many rules and sets referred to them at most since. */
   readonly #mostReferences = new Map<string, number>();
-  /** What was reported of each set since it was last as it must be. */
+  /** The problems that were reported for each set since its header was last right. */
   readonly #reported = new Map<string, Set<string>>();
 
   constructor(options: SetReplacerOptions) {
     this.#options = options;
   }
 
-  /** Replaces what can be replaced. What prevents it is reported once for each set, until the set is as it must be. */
+  /** Replaces sets that can be replaced. A problem is reported once for each set until its header is right. */
   async replace({ sets, hasTemporary }: LeftoverSets, token: MutexToken): Promise<void> {
     const names = new Set(sets.map(({ wanted }) => wanted.name));
     for (const name of [...this.#mostReferences.keys(), ...this.#reported.keys()])
@@ -77,7 +77,7 @@ export class SetReplacer {
       leftover,
     );
     if (failure === undefined) this.#succeed(leftover, 'swapped a set for one as it must be');
-    // What the kernel refuses to swap is made anew.
+    // A set that the kernel refuses to swap is destroyed and created again.
     else if (errnoOf(failure.error) !== 'EINVAL')
       this.#report(leftover, 'could not swap a set', failure.error);
     return failure === undefined;
@@ -102,7 +102,7 @@ export class SetReplacer {
     }
   }
 
-  /** Carries a replacement out. The sets that were not replaced, each with the operation that failed. */
+  /** Carries a replacement out. Returns the sets that were not replaced, each with the operation that failed. */
   async #carryOut(
     { before, sets, after }: SetReplacement,
     token: MutexToken,

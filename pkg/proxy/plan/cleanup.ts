@@ -9,9 +9,9 @@ export interface WaitingClient {
   readonly isTracked: boolean;
 }
 
-/** What became known of a real server's clients. */
+/** The clients of a real server, as far as they were found. */
 export interface FoundClients {
-  /** How many there are. */
+  /** The number of clients. */
   readonly count: number;
   /** Those that can be reset: all of them, or none if there are too many in all. */
   readonly waiting: readonly WaitingClient[];
@@ -23,7 +23,7 @@ export interface FoundClients {
 export interface Cleanup {
   /** Connections that IPVS would keep after the deletion: they are closed before it. `undefined` where it keeps none. */
   readonly closing: readonly ClientConnection[] | undefined;
-  /** Clients that would not hear of the deletion if they only wait: they are sent a reset after it. */
+  /** Clients that send nothing and so would not notice the deletion. They are sent a reset after it. */
   readonly clients: FoundClients;
   /**
    * UDP flows to the real server. IPVS drops datagrams of a deleted server that belong to a flow which conntrack knows, until it
@@ -34,10 +34,10 @@ export interface Cleanup {
   readonly flows: readonly Flow[];
 }
 
-/** What is done around deletions, as it is counted. */
+/** The steps around deletions, by the names under which they are counted. */
 export type CleanupStep = 'closeConnection' | 'deleteFlow' | 'resetClient';
 
-/** `closes 2 connections, deletes 1 flow, resets 3 clients`; nothing for what there is nothing of. */
+/** `closes 2 connections, deletes 1 flow, resets 3 clients`; steps that are not needed are left out. */
 export function printCleanup({ closing = [], flows, clients }: Cleanup): string {
   const counted = [
     ['closes', closing.length, 'connection'],

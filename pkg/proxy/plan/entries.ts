@@ -29,7 +29,7 @@ export function effectOf(set: string): EntryEffect {
   return effects.get(set) ?? 'allow';
 }
 
-/** Set entries: those that allow, or exempt from a denial, before those that deny; away in reverse. */
+/** Plans set entries. Those that allow, or exempt from a denial, are added before those that deny, and deleted after them. */
 export function planEntries({ entries }: PlanInput, phases: Phases): void {
   for (const { set, entry, isWanted, isHeld } of entries) {
     if (isWanted === isHeld) continue;
@@ -40,15 +40,15 @@ export function planEntries({ entries }: PlanInput, phases: Phases): void {
 }
 
 /**
- * Plans the entries that a new virtual server lacks and that are not planned anyway. True if an entry that the kernel holds tells it
- * as ours: one that stands without could not be told from somebody else's after a restart.
+ * Plans the entries that a new virtual server lacks and that are not planned anyway. True if the kernel holds at least one of its
+ * entries. Without one, a restarted program could not tell that the virtual server is ours.
  */
 export function planMarks({ marks }: PlannedServer, phases: Phases): boolean {
   for (const mark of marks) planMark(mark, phases);
   return marks.some(({ isHeld }) => isHeld === true);
 }
 
-/** Plans the entry that keeps strangers away, if it lacks and is not planned anyway. True if none is needed, or the kernel holds it. */
+/** Plans the entry that denies clients from outside, if it is missing and not planned anyway. True if none is needed, or it is held. */
 export function planDenial({ denial }: PlannedServer, phases: Phases): boolean {
   if (denial === undefined) return true;
   planMark(denial, phases);

@@ -1,7 +1,7 @@
 import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
 import type { Operation } from './operation.ts';
 
-/** What is to be done about conntrack's flows once the kernel has the endpoints of some UDP front ends that changed. */
+/** The operations on conntrack flows that follow a change of the endpoints of UDP front ends. */
 export function planFlows(changed: readonly UdpFrontEnd[]): readonly Operation[] {
   return changed.length === 0 ? [] : [{ kind: 'reconcileFlows', frontEnds: changed }];
 }

@@ -8,7 +8,7 @@ import type { SetId } from '../desired/sets.ts';
 import type { HeldRealServer } from '../observed/held-real-servers.ts';
 import type { RuleStatus } from '../observed/mirror.ts';
 
-/** Whether something is so in the kernel; `undefined` if that is unknown. */
+/** Whether the kernel holds something; `undefined` if that is unknown. */
 export type Known = boolean | undefined;
 
 /** An entry of a set that may differ. */
@@ -38,16 +38,16 @@ export interface PlannedMark extends SetEntry {
 export interface PlannedRealServer extends RealServerId {
   readonly wanted: WantedRealServer | undefined;
   readonly held: HeldRealServer | undefined;
-  /** Whether the graceful termination manager looks after it already, and whether it goes as soon as may be. */
+  /** Whether the graceful termination manager drains it already, and whether it deletes it as soon as possible. */
   readonly drain: 'none' | 'draining' | 'endingNow';
-  /** It must not be added yet: another pod had its address a moment ago. */
+  /** It must not be added yet: a real server of another pod with its address was deleted a moment ago. */
   readonly isResting: boolean;
 }
 
 /** A virtual server that may differ, or some of its real servers. */
 export interface PlannedServer {
   readonly key: string;
-  /** How early it must stand, the lower the sooner. */
+  /** The order in which virtual servers are added: the lowest number first. */
   readonly urgency: number;
   /** `undefined` if nobody wants it. */
   readonly frontEnd:
@@ -63,17 +63,17 @@ export interface PlannedServer {
   readonly realServers: readonly PlannedRealServer[];
 }
 
-/** What the rules of a family have to match on, and what they do. */
+/** The rules of a family: what is wanted, and what is written. */
 export interface PlannedRules {
   readonly family: Family;
-  /** What they should be for; the same object as long as it is the same. */
+  /** The content that the rules should have; the same object while it is unchanged. */
   readonly needed: RuleContent;
   readonly status: RuleStatus | undefined;
-  /** The sets, of those whose entries deny or exempt from that, of which the kernel holds entries. */
+  /** The sets whose entries deny, or exempt from a denial, and of which the kernel holds entries. */
   readonly denying: ReadonlySet<SetId>;
 }
 
-/** What a plan is made from: values, taken at one moment. What is not named is taken as right. */
+/** The input of a plan: values of one moment. Objects that it does not name are not planned. */
 export interface PlanInput {
   /** The families that are served. */
   readonly families: readonly Family[];

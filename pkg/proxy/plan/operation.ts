@@ -30,16 +30,16 @@ export type DrainEnd =
 export type Operation =
   | { readonly kind: 'makeDevice' }
   | { readonly kind: 'createSet'; readonly header: SetHeader }
-  /** Exchanges what two sets are and hold: rules that match on the one see what was the other's. */
+  /** Exchanges the names of two sets: rules that match on one name see the other's entries from then on. */
   | { readonly kind: 'swapSets'; readonly set: string; readonly other: string }
   | { readonly kind: 'destroySet'; readonly set: string }
   | { readonly kind: 'addEntry' | 'deleteEntry'; readonly set: string; readonly entry: Entry }
   /**
-   * Makes a family's rules those for some content. Done when it is asked for:
-   * programs write them, which may wait for a lock, and what depends on them is planned when they stand.
+   * Requests that a family's rules be written for some content. It succeeds with the request, as the write may wait for a lock. What
+   * depends on the rules is planned when they are written.
    */
   | { readonly kind: 'setRules'; readonly family: Family; readonly content: RuleContent }
-  /** Takes all our rules of a family out, so that their sets can be destroyed. Done when they are out. */
+  /** Removes all our rules of a family, so that their sets can be destroyed. It ends when they are removed. */
   | { readonly kind: 'withdrawRules'; readonly family: Family }
   | {
       readonly kind: 'addVirtualServer' | 'updateVirtualServer';
@@ -74,7 +74,7 @@ export type Operation =
       readonly kind: 'replaceRealServer';
       readonly virtualServer: VirtualServerId;
       readonly realServer: RealServer;
-      /** Whose it was. */
+      /** The pod that it was for. */
       readonly podUid: string;
     }
   /** A drain is over. Connections that are left are cut, after what the cleanup says was done for their clients. */
@@ -86,9 +86,9 @@ export type Operation =
       readonly cleanup?: Cleanup;
     }
   | { readonly kind: 'bindAddress' | 'unbindAddress'; readonly address: IpAddress }
-  /** Deletes conntrack flows to servers that did not exist when the flows began. Done when it is asked for. */
+  /** Requests that untranslated conntrack flows to new virtual servers be deleted. It succeeds with the request. */
   | { readonly kind: 'forgetFlows'; readonly virtualServers: readonly VirtualServerId[] }
-  /** Deletes conntrack flows of UDP front ends that others answer than those who serve. Done when it is asked for. */
+  /** Requests that conntrack flows of UDP front ends be deleted that go to none of the serving endpoints. It succeeds with the request. */
   | { readonly kind: 'reconcileFlows'; readonly frontEnds: readonly UdpFrontEnd[] };
 
 /** An operation as one line, the same in logs, golden files and reviews: `+vs 10.96.0.1:443/TCP rr`. */

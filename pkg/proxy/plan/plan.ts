@@ -35,7 +35,7 @@ export function plan(input: PlanInput): Plan {
 
 const none: readonly never[] = Object.freeze([]);
 
-/** What a pass over virtual servers adds to. */
+/** The results that planning virtual servers adds to. */
 interface Planned {
   readonly phases: Phases;
   readonly waiting: Keys;
@@ -83,7 +83,7 @@ function postpone({ key, frontEnd }: PlannedServer, later: Keys): void {
   if (frontEnd?.isBound === true) later.addAddress(frontEnd.virtualServer.address);
 }
 
-/** Servers, and then their addresses together; those of the more urgent servers do not wait for the others. */
+/** Plans virtual servers, and after each class of urgency the addresses whose virtual servers are all planned by then. */
 function planStanding(
   input: PlanInput,
   { standing, planned }: { standing: readonly Standing[]; planned: Planned },

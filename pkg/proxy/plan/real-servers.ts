@@ -33,7 +33,7 @@ function isAway(operation: Operation): boolean {
   );
 }
 
-/** What holds for all real servers of a virtual server. */
+/** The values that all real servers of a virtual server share. */
 interface Shared {
   readonly virtualServer: VirtualServer;
   readonly connectionLimit: number | undefined;

@@ -6,7 +6,7 @@ import type { RuleStatus } from '../observed/mirror.ts';
 import type { PlanInput, PlannedServer } from './input.ts';
 import type { Phases } from './phases.ts';
 
-/** Rules for what is new come before the virtual servers, those for what is gone go at the end. */
+/** Plans the writes of each family's rules: one that adds, before the virtual servers, and one that removes, at the end. */
 export function planRules({ rules }: PlanInput, phases: Phases): void {
   for (const { family, needed, status, denying } of rules) {
     const coming = status?.requested ?? status?.written;

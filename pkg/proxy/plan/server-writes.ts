@@ -2,7 +2,7 @@ import { isNotFound } from '../../errno/errno.ts';
 import type { IpvsWrite } from '../../ipvs/ipvs.ts';
 import type { ServerOperation } from './failed-operation.ts';
 
-/** The write that carries an operation out. */
+/** Converts an operation into the write that the IPVS interface takes. */
 export function toIpvsWrite(operation: ServerOperation): IpvsWrite {
   const { virtualServer } = operation;
   switch (operation.kind) {
@@ -19,12 +19,12 @@ export function toIpvsWrite(operation: ServerOperation): IpvsWrite {
   }
 }
 
-/** Whose the real server is that an operation is about; '' if it is about none, or unknown. */
+/** The pod of the real server that an operation is about; '' if there is none or it is unknown. */
 export function podOf(operation: ServerOperation | undefined): string {
   return operation !== undefined && 'podUid' in operation ? operation.podUid : '';
 }
 
-/** What was to be deleted and is not there is as it should be, whoever did it. */
+/** Whether a failure means no more than that the object to delete was gone already. */
 export function isDone(write: IpvsWrite | undefined, error: Error): boolean {
   const isDeletion = write?.kind === 'deleteRealServer' || write?.kind === 'deleteVirtualServer';
   return isDeletion && isNotFound(error);
