@@ -30,6 +30,7 @@ import { type Part, runAll } from './run-all.ts';
 import { servedFamilies } from './served-families.ts';
 import { createServers, createServiceHealthServers } from './servers.ts';
 import { trafficMetrics } from './service-traffic.ts';
+import { setMetrics } from './set-metrics.ts';
 
 /** The whole program, built and not yet started. */
 export interface Program {
@@ -167,6 +168,7 @@ async function createFollower(shared: Shared, confirm: Source['confirm']): Promi
     serviceOptionsOf,
     confirm,
   });
+  shared.metrics.addScraped(setMetrics(proxier));
   const closeTraffic = config.serviceMetrics ? showTraffic(shared, proxier) : undefined;
   return {
     onChange: (change) => proxier.onChange(change),

@@ -22,6 +22,13 @@ import { planFlows } from './plan/flows.ts';
 const auditPause = seconds(1);
 /** During a long sync or audit, changes that arrive are carried out no more often than this, in milliseconds. */
 const betweenInterval = 100;
+/** How many entries a set has, and at most; `undefined` for one that has no such limit, or if it is not known. */
+export interface SetFill {
+  readonly name: string;
+  readonly entries: number;
+  readonly maximum: number | undefined;
+}
+
 /** The result of a sync: whether it succeeded (`design.md`, “Health”), and which changes it carried out. */
 interface Synced {
   readonly isSuccess: boolean;
@@ -80,6 +87,16 @@ export class Proxier {
 
   /** The Service that owns a virtual server, given by its key, or owned it last; `undefined` if none did. */
   readonly lastOwner = (key: string) => this.#parts.ledger.lastOwner(key);
+
+  /** Our sets that the kernel holds, as far as is known. */
+  setFills(): readonly SetFill[] {
+    const { mirror } = this.#parts;
+    return [...mirror.sets].map(([name, { size }]) => ({
+      name,
+      entries: size,
+      maximum: mirror.setSize(name),
+    }));
+  }
 
   /** Accepts one event of a source of objects. It is carried out by {@link run}. */
   onChange(change: Change): void {

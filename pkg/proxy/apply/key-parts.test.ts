@@ -94,7 +94,8 @@ test('single real servers stay single where virtual servers are planned one by o
 });
 
 test('one by one, what is denied stays denied until virtual servers and their addresses are gone', () => {
-  const [bound, unbound] = [ip('172.30.0.1'), ip('203.0.113.9')] as const;
+  const bound = ip('172.30.0.1');
+  const unbound = ip('203.0.113.9');
   const ledger = new Ledger();
   const mirror = new Mirror();
   const keys = new Keys();
