@@ -1,7 +1,12 @@
 # The image of a node's kube-proxy: Debian with the tools that the proxy and its operators call, Node, and one bundle.
 # Debian's iptables brings both flavours (nft and legacy); the proxy finds out which one the node uses.
 
-FROM node:24-bookworm-slim AS build
+# Both bases are build arguments: name them by digest, or take some that were made with debootstrap.
+# The first needs npm, the second Debian's package manager.
+ARG BUILD_IMAGE=node:24-bookworm-slim
+ARG BASE_IMAGE=debian:bookworm-slim
+
+FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 COPY test/apiserver/package.json test/apiserver/
@@ -10,13 +15,14 @@ COPY . .
 RUN npm run build \
  && cp -L node_modules/.bin/node /usr/local/bin/node
 
-FROM debian:bookworm-slim
+FROM ${BASE_IMAGE}
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends \
       ca-certificates conntrack ipset iptables kmod libatomic1 libstdc++6 \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
 COPY --from=build /src/dist/ /usr/local/lib/kube-proxy/
-COPY LICENSE /usr/share/doc/kube-proxy/copyright
-RUN ln -s ../lib/kube-proxy/kube-proxy.js /usr/local/bin/kube-proxy
+COPY --from=build /src/dist/doc/ /usr/share/doc/kube-proxy/
+RUN rm -r /usr/local/lib/kube-proxy/doc \
+ && ln -s ../lib/kube-proxy/kube-proxy.js /usr/local/bin/kube-proxy
 ENTRYPOINT ["/usr/local/bin/kube-proxy"]

@@ -1,17 +1,29 @@
 /**
  * Makes `dist/`, which is what an image holds: `kube-proxy.js`, one module with all packages in it, its source map, and
- * koffi's binary beside it. Run by `npm run build`.
+ * koffi's binary beside it; in `dist/doc` the licences
+ * of all that is inside, and an SBOM. Run by `npm run build`.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { bundle, copyKoffi } from './bundle.ts';
+import { writeDocuments } from './release/documents.ts';
+import { packageFolders } from './release/packages.ts';
 
 rmSync('dist', { recursive: true, force: true });
 mkdirSync('dist');
-await bundle('cmd/kube-proxy/main.ts', 'dist/kube-proxy.js');
+const inputs = await bundle('cmd/kube-proxy/main.ts', 'dist/kube-proxy.js');
 chmodSync('dist/kube-proxy.js', 0o755);
 writeFileSync('dist/package.json', '{ "type": "module" }\n');
 copyKoffi('dist');
+mkdirSync('dist/doc');
+const binaries = readdirSync('node_modules/@koromix').map(
+  (name) => `node_modules/@koromix/${name}`,
+);
+writeDocuments('dist/doc', [
+  ...packageFolders(inputs),
+  ...binaries,
+  `node_modules/node-linux-${process.arch}`,
+]);
 const said = execFileSync(process.execPath, ['dist/kube-proxy.js', '--version'], {
   encoding: 'utf8',
 });

@@ -45,9 +45,9 @@ const require = requireFrom(import.meta.url);
   if (unsupported) { console.error(unsupported); process.exit(1); }
 }`;
 
-/** Makes one module of an entry point with all packages in it, and its source map beside it. */
-export async function bundle(entry: string, outfile: string): Promise<void> {
-  await build({
+/** Makes one module of an entry point with all packages in it, and its source map beside it. Returns the files that something came from. */
+export async function bundle(entry: string, outfile: string): Promise<readonly string[]> {
+  const { metafile } = await build({
     entryPoints: [entry],
     outfile,
     bundle: true,
@@ -61,7 +61,10 @@ export async function bundle(entry: string, outfile: string): Promise<void> {
     banner: { js: beginning },
     plugins: [koffiBinary, kubeConfigOnly],
     logLevel: 'warning',
+    metafile: true,
   });
+  const outputs = Object.values(metafile.outputs);
+  return outputs.flatMap(({ inputs }) => Object.keys(inputs));
 }
 
 /** Copies koffi's binaries, as many as are installed, to where bundles look for them: into their folder. */

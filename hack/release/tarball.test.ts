@@ -1,0 +1,90 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Sbom } from './sbom.ts';
+import { makeTarball } from './tarball.ts';
+
+// The tarball for nodes with systemd, unpacked elsewhere, with nothing of this checkout in reach.
+
+const built = mkdtempSync(join(tmpdir(), 'tarball-'));
+const unpacked = mkdtempSync(join(tmpdir(), 'node-'));
+const arch = process.arch;
+let root: string;
+
+beforeAll(async () => {
+  const path = await makeTarball({ folder: built, arch, hasNode: false });
+  execFileSync('tar', ['-xzf', path, '-C', unpacked]);
+  root = join(unpacked, readdirSync(unpacked)[0] ?? '');
+});
+
+afterAll(() => {
+  for (const folder of [built, unpacked]) rmSync(folder, { recursive: true });
+});
+
+function kubeProxy(flag: string, env: Readonly<Record<string, string>>) {
+  const { status, stdout, stderr } = spawnSync(join(root, 'bin/kube-proxy'), [flag], {
+    encoding: 'utf8',
+    env: { PATH: '/usr/bin:/bin', ...env },
+    cwd: '/',
+  });
+  return { status, stdout, stderr };
+}
+
+const ownNode = { KUBE_PROXY_NODE: process.execPath };
+
+describe('what it starts', () => {
+  test.each([
+    ['--version', /^Kubernetes v1\.37\.0\+ipvs\.\d+\n$/],
+    ['--help', /--kubeconfig string\n/],
+  ])('answers %s', (flag, stdout) => {
+    expect(kubeProxy(flag, ownNode)).toEqual({
+      status: 0,
+      stdout: expect.stringMatching(stdout),
+      stderr: '',
+    });
+  });
+
+  test('says in one line that there is no Node', () => {
+    expect(kubeProxy('--version', { KUBE_PROXY_NODE: '/nonexistent' })).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^kube-proxy: no Node here: .*\n$/),
+    });
+  });
+});
+
+test('it has the bundle, the binary of this processor alone, a unit, licences and an SBOM', () => {
+  const files = readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
+    .sort();
+  expect(files).toEqual([
+    'bin/kube-proxy',
+    'lib/kube-proxy/koffi-linux-' + arch + '.node',
+    'lib/kube-proxy/kube-proxy.js',
+    'lib/kube-proxy/kube-proxy.js.map',
+    'lib/kube-proxy/package.json',
+    'lib/systemd/system/kube-proxy.service',
+    'share/doc/kube-proxy/LICENSE',
+    'share/doc/kube-proxy/THIRD-PARTY-LICENSES',
+    'share/doc/kube-proxy/sbom.cdx.json',
+  ]);
+});
+
+test('licences and SBOM name what is in the bundle, and nothing for development', () => {
+  const doc = (name: string) => readFileSync(join(root, 'share/doc/kube-proxy', name), 'utf8');
+  const sbom = JSON.parse(doc('sbom.cdx.json')) as Sbom & { bomFormat: string };
+  expect(sbom.bomFormat).toBe('CycloneDX');
+  const refs = sbom.components.map((component) => component['bom-ref']);
+  const names = refs.map((ref) => ref.slice(0, ref.lastIndexOf('@')));
+  for (const name of ['koffi', `@koromix/koffi-linux-${arch}`, 'pino', 'prom-client', 'yaml'])
+    expect(names).toContain(name);
+  expect(names).not.toContain('esbuild');
+  expect(doc('sbom.cdx.json')).not.toContain('timestamp');
+  for (const ref of refs) {
+    const at = ref.lastIndexOf('@');
+    expect(doc('THIRD-PARTY-LICENSES')).toContain(`${ref.slice(0, at)} ${ref.slice(at + 1)} (`);
+  }
+});
