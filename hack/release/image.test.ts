@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 // What hack/image.sh asks of buildah, with one in its place that says what it is asked.
 
+const script = join('hack', 'image.sh');
 let tools: string;
 
 beforeEach(() => {
@@ -17,7 +18,7 @@ beforeEach(() => {
 afterEach(() => rmSync(tools, { recursive: true }));
 
 function image(argv: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const { status, stdout, stderr } = spawnSync('hack/image.sh', argv, {
+  const { status, stdout, stderr } = spawnSync(script, argv, {
     encoding: 'utf8',
     env: { PATH: tools, ...env },
   });

@@ -35,7 +35,7 @@ test.each(['GPL-3.0-only', undefined])('a package with the licence %s is refused
 test('a package that is not in the lock file is refused', () => {
   const document: Sbom = {
     components: [{ 'bom-ref': 'a@1' }, { 'bom-ref': 'b@1' }],
-    dependencies: [{ ref: 'a@1', dependsOn: ['b@1'] }],
+    dependencies: [{ ref: 'a@1', dependsOn: ['b@1'] }, { ref: 'b@1' }],
     metadata: { timestamp: 'now', component: { 'bom-ref': 'us@1' } },
     serialNumber: 'random',
   };
