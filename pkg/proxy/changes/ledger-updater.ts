@@ -35,7 +35,7 @@ export interface LedgerUpdaterOptions {
   readonly serviceOptionsOf: ((service: Service) => ServiceOptions) | undefined;
 }
 
-/** What entering the changes of the store touched. */
+/** The result of entering changes of the store in the ledger. */
 export interface Entered {
   readonly keys: Keys;
   readonly triggers: readonly Trigger[];
@@ -83,7 +83,7 @@ export class LedgerUpdater {
     return this.#queue.failedCount;
   }
 
-  /** Enters what changed since the last time, all of it if that is asked for, and else as much as does not keep others waiting. */
+  /** Enters the Services that changed. If `isComplete`, all of them; else it stops after {@link longest} and the rest is entered later. */
   async enter(node: NodeContext, { isComplete = false } = {}): Promise<Entered> {
     const { store, ledger, clock } = this.#options;
     store.expire();
@@ -121,7 +121,7 @@ export class LedgerUpdater {
     return this.#tasks.size > 0 || this.#queue.hasChanged;
   }
 
-  /** Works on a Service for its share of time, and keeps it if there is more to do. Nothing to wait for if the event loop need not turn. */
+  /** Works on a Service for its share of time, and keeps it if there is more to do. `undefined` if the event loop need not turn. */
   #run(task: Task, yielder: Yielder): Promise<void> | undefined {
     const end = this.#now() + share;
     return this.#advance(task, { yielder, end }) ? this.#runOn(task, { yielder, end }) : undefined;
@@ -261,7 +261,7 @@ export class LedgerUpdater {
     this.#udpChanges.note({ before: last, after: now });
   }
 
-  /** What a Service asks for by annotations; says what it says wrong. */
+  /** The options that a Service's annotations ask for. Reports invalid ones. */
   #optionsOf(key: string, service: Service | undefined): ServiceOptions {
     const { serviceOptionsOf } = this.#options;
     if (serviceOptionsOf === undefined) return noOptions;

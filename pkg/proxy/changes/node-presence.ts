@@ -14,7 +14,7 @@ export class NodePresence {
   #isMissing = false;
   #wasThere = false;
   /** When it was said last that there is none. */
-  #saidAt = Number.NEGATIVE_INFINITY;
+  #changedAt = Number.NEGATIVE_INFINITY;
   /** Whether that is what was said last. */
   #isSaid = false;
 
@@ -41,8 +41,8 @@ export class NodePresence {
   #sayMissing(): void {
     const { log, clock, nodeName } = this.#options;
     const now = clock.now();
-    if (now - this.#saidAt < silence) return;
-    [this.#saidAt, this.#isSaid] = [now, true];
+    if (now - this.#changedAt < silence) return;
+    [this.#changedAt, this.#isSaid] = [now, true];
     const text = `${this.#reason()}: ${consequences}${this.#wasThere ? '' : neverThere}`;
     log.warn(text, { node: nodeName });
   }

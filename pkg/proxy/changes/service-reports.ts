@@ -11,13 +11,13 @@ import type { Store } from './store.ts';
 /** How many conflicts are logged one by one each time that Services are entered. */
 const loggedConflicts = 20;
 
-/** Says what is wrong with Services, to their owners and in the log, once for each time that it begins. */
+/** Reports problems of Services to the reporter and the log, once each time that a problem begins. */
 export class ServiceReports {
   readonly #log: Logger;
   readonly #reporter: Reporter;
-  /** What was said last about a Service, by its key. */
-  readonly #said = new Map<string, string>();
-  /** What was said last that is not done for a Service. */
+  /** The last reported problems of a Service, by its key. */
+  readonly #reported = new Map<string, string>();
+  /** The last reported parts of a Service that are not honoured, by its key. */
   readonly #unhonoured = new Map<string, string>();
   /** How many ports of a Service get no real servers. */
   readonly #cutOff = new Map<string, number>();
@@ -27,21 +27,21 @@ export class ServiceReports {
     this.#reporter = reporter;
   }
 
-  /** Says what cannot be understood, or is not served, of a Service; `undefined` for one that is gone. */
+  /** Reports invalid annotations of a Service; `undefined` for one that is gone. */
   problems(
     key: string,
     { service, problems }: { service: Service | undefined; problems: readonly Problem[] },
   ): void {
     const text = problems.map(({ field, message }) => `${field}: ${message}`).join('; ');
-    if (text === (this.#said.get(key) ?? '')) return;
-    if (text === '') this.#said.delete(key);
-    else this.#said.set(key, text);
+    if (text === (this.#reported.get(key) ?? '')) return;
+    if (text === '') this.#reported.delete(key);
+    else this.#reported.set(key, text);
     if (text === '' || service === undefined) return;
     this.#log.error('invalid annotation', undefined, { service: key, problems: text });
     this.#reporter.invalidAnnotations(service, problems);
   }
 
-  /** Says what a Service asks for that is not done, once for each different answer; nothing for one that is gone. */
+  /** Reports the parts of a Service that are not honoured, once for each different list; an empty list for one that is gone. */
   unhonoured(key: string, found: readonly Unhonoured[]): void {
     const text = found.map(({ reason, field, value }) => `${field} ${value}: ${reason}`).join('; ');
     if (text === (this.#unhonoured.get(key) ?? '')) return;
@@ -52,7 +52,7 @@ export class ServiceReports {
     this.#reporter.unhonoured(key, new Set(found.map(({ reason }) => reason)));
   }
 
-  /** Says that some ports of a Service, given by its key, get no real servers because all together are too many. */
+  /** Reports how many ports of a Service, given by its key, get no real servers because all together would have too many. */
   cutOff(key: string, { service, ports }: { service: Service | undefined; ports: number }): void {
     const last = this.#cutOff.get(key) ?? 0;
     if (ports === 0) this.#cutOff.delete(key);
@@ -68,12 +68,12 @@ export class ServiceReports {
     this.#reporter.invalidObject({ namespace, name, kind: 'Service', service }, problems);
   }
 
-  /** Reports how many virtual servers Services want that others have. */
+  /** Reports how many virtual servers each Service wants that another Service owns. */
   lostClaims(counts: readonly LostCount[]): void {
     for (const { service, count } of counts) this.#reporter.lostClaims(service, count);
   }
 
-  /** Reports conflicts that began: to each Service that lost one sentence for each that it lost against, however many ports they share. */
+  /** Reports conflicts that began, once for each pair of Services, however many ports they share. */
   conflicts(begun: readonly Conflict[], { ledger, store }: { ledger: Ledger; store: Store }): void {
     if (begun.length === 0) return;
     const pairs = Map.groupBy(begun, ({ winner, loser }) => `${winner} ${loser}`);

@@ -75,7 +75,7 @@ export class StartGuard {
     );
   }
 
-  /** What is to be planned anew because a second read has decided about it; nothing before, and nothing twice. */
+  /** The keys to plan again because a second read has decided about them. Empty before that, and returned once. */
   decide(): Keys {
     const { ledger, intake, log } = this.#options;
     if (!this.isWaiting || !intake.isConfirmed('Service', 'EndpointSlice')) return new Keys();

@@ -20,7 +20,7 @@ import { type Trigger, Triggers } from './triggers.ts';
 /** How long an endpoint that is in no slice any more counts as moving to another one, in milliseconds. */
 const vanishTime = 500;
 
-/** So many Services are looked at before others get a turn. */
+/** How many Services are checked before the event loop may turn. */
 const markedAtOnce = 2_000;
 
 /** Endpoints that left a slice of a Service and may come back. */
@@ -83,7 +83,7 @@ export class Store {
 
   /** Takes a change in; `set` and `delete` only, the others say nothing about objects. */
   apply(change: Change): void {
-    // While nothing is synced yet nobody else lets what vanished expire, and it would pile up.
+    // Before the first sync nothing else removes expired endpoints, and they would pile up.
     this.expire();
     if (change.type === 'delete') this.#delete(change.kind, change.name);
     else if (change.type === 'set') this.#set(change);
@@ -102,7 +102,7 @@ export class Store {
     return collector.changes((name) => this.#slices.get(key, name));
   }
 
-  /** Has all of a Service entered the next time, whatever changed. */
+  /** Marks a Service to be entered as a whole the next time. */
   markWhole(key: string): void {
     this.#change(key).allChanged();
   }

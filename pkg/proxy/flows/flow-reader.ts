@@ -15,7 +15,7 @@ export interface ReadOptions {
   readonly gathering?: number;
 }
 
-/** Called when a dump begins; gives what takes each of its flows. */
+/** Called when a dump begins. Returns the callback for each of its flows. */
 export type BeginReading = () => (flow: Flow) => void;
 
 /** Between the beginnings of two dumps of a family that the kernel filters by UDP. */
@@ -54,7 +54,7 @@ export class FlowReader {
     return this.#families[family].isDue(protocol);
   }
 
-  /** The same as {@link read} at once, for those who asked {@link isDue}. */
+  /** The same as {@link read}, without waiting. Call it only if {@link isDue}. */
   async readNow({ family, protocol }: Required<FlowFilter>, begin: BeginReading): Promise<void> {
     await this.#families[family].readNow(protocol, begin);
   }
@@ -65,7 +65,7 @@ export class FlowReader {
   }
 }
 
-/** Somebody who waits for a dump. */
+/** A caller that waits for a dump. */
 interface Waiting {
   readonly protocol: Protocol;
   readonly begin: BeginReading;
@@ -113,7 +113,7 @@ class FamilyReader {
     for (const { fail } of this.#take(() => true)) fail(error);
   }
 
-  /** Puts somebody among those who wait; ends when a dump has served him, and throws what it throws. */
+  /** Adds a caller to those that wait. Resolves after the dump that served it, and throws what that throws. */
   #enter(protocol: Protocol, begin: BeginReading): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#waiting.push({ protocol, begin, end: resolve, fail: reject });
@@ -133,7 +133,7 @@ class FamilyReader {
     return protocol === 'UDP' && this.#options.conntrack.isFiltering;
   }
 
-  /** One dump for all whose time has come: for everybody if it is not of UDP alone. */
+  /** Makes one dump for all callers that are due, or for all callers if it is not limited to UDP. */
   async #readDue(): Promise<void> {
     const now = this.#options.clock.now();
     const isDue = ({ protocol }: Waiting) => this.#due(protocol) <= now;
@@ -161,7 +161,7 @@ class FamilyReader {
     }
   }
 
-  /** Takes out those who wait and for whom a condition holds. */
+  /** Removes and returns the waiting callers for which a condition holds. */
   #take(condition: (some: Waiting) => boolean): readonly Waiting[] {
     const { taken = [], left = [] } = Object.groupBy(this.#waiting, (some) =>
       condition(some) ? 'taken' : 'left',

@@ -4,19 +4,19 @@ import { type VirtualServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { ServingEndpoints, UdpFrontEnd } from '../desired/udp-front-end.ts';
 import { endsOf } from './flow-ends.ts';
 
-/** Who may answer the flows of a UDP front end, and when that was said. */
+/** The endpoints that may answer the flows of a UDP front end, and when that was set. */
 interface Answering {
   readonly endpoints: ServingEndpoints;
   readonly time: number;
 }
 
-/** Tells which flows are stale, by what became known since the last dump. */
+/** Decides which flows are stale, by the changes since the last dump. */
 export class StaleFlowRules {
   readonly #virtualServers = new Set<string>();
   /** Who may answer, by key of the UDP virtual server. */
   readonly #endpoints = new Map<string, Answering>();
 
-  /** What all of them say together; the last word on a front end counts. */
+  /** Combines several sets of rules; of those for one front end the last counts. */
   static merged(...all: readonly StaleFlowRules[]): StaleFlowRules {
     const merged = new StaleFlowRules();
     for (const rules of all) merged.#add(rules);
@@ -28,34 +28,34 @@ export class StaleFlowRules {
     return this.#virtualServers.size + this.#endpoints.size === 0;
   }
 
-  /** Flows to a virtual server that were never translated are stale. */
+  /** Adds the rule that flows to a virtual server are stale if they were never translated. */
   addVirtualServer(virtualServer: VirtualServerId): void {
     this.#virtualServers.add(virtualServerKey(virtualServer));
   }
 
-  /** Flows to a UDP front end that anybody else answers are stale: all of them, if nobody may. The time is when this is said. */
+  /** Flows to a UDP front end are stale if no endpoint of it answers them: all, if it has none. The time is that of the change. */
   setEndpoints(address: IpAddress, { port, endpoints }: UdpFrontEnd, time: number): void {
     this.#endpoints.set(udpKey(address, port), { endpoints, time });
   }
 
-  /** Says nothing about a UDP front end any more. */
+  /** Removes the rule for a UDP front end. */
   forgetEndpoints(address: IpAddress, { port }: UdpFrontEnd): void {
     this.#endpoints.delete(udpKey(address, port));
   }
 
-  /** Says of the UDP front end of a flow what others say. */
+  /** Copies the rule for the UDP front end of a flow from other rules. */
   copyEndpoints(others: StaleFlowRules, flow: Flow): void {
     const key = keyOf(flow);
-    const said = others.#endpoints.get(key);
-    if (said !== undefined) this.#endpoints.set(key, said);
+    const rule = others.#endpoints.get(key);
+    if (rule !== undefined) this.#endpoints.set(key, rule);
   }
 
-  /** When something was said about the endpoints of a flow's UDP front end; long ago if nothing was. */
-  saidAt(flow: Flow): number {
+  /** When the rule for a flow's UDP front end was set, in milliseconds; -Infinity if there is none. */
+  changedAt(flow: Flow): number {
     return this.#endpoints.get(keyOf(flow))?.time ?? Number.NEGATIVE_INFINITY;
   }
 
-  /** Takes over what others say, which say nothing afterwards. */
+  /** Moves all rules of another object into this one. */
   take(others: StaleFlowRules): void {
     this.#add(others);
     others.#virtualServers.clear();

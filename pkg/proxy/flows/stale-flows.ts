@@ -21,7 +21,7 @@ export interface FailedReconciliation {
   readonly family: Family;
   readonly protocol: Protocol;
   readonly error: unknown;
-  /** It was tried often enough: what was asked for is given up. */
+  /** This was the last attempt: the request is given up. */
   readonly isLast: boolean;
 }
 
@@ -87,7 +87,7 @@ export class StaleFlows {
     }
   }
 
-  /** Does what is asked for until the signal aborts. */
+  /** Carries requests out until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const workers = families.flatMap((family) =>
       protocols.map((protocol) => this.#workers[family][protocol]),
@@ -101,7 +101,7 @@ class Worker {
   readonly #filter: Required<FlowFilter>;
   readonly #options: StaleFlowsOptions;
   #rules = new StaleFlowRules();
-  /** What is said again after a pause, of front ends with servers that were not handed over yet. */
+  /** The rules that are applied again after a pause: front ends with real servers that were not handed over yet. */
   readonly #postponed = new StaleFlowRules();
   #isPausing = false;
   #wake: () => void = () => undefined;
@@ -134,7 +134,7 @@ class Worker {
     signal.removeEventListener('abort', wake);
   }
 
-  /** Waits until something is asked for; false once the signal aborts. */
+  /** Waits for a request; false once the signal aborts. */
   async #hasWork(signal: AbortSignal): Promise<boolean> {
     while (!signal.aborted && this.#rules.isEmpty) {
       await new Promise<void>((resolve) => {
@@ -144,7 +144,7 @@ class Worker {
     return !signal.aborted;
   }
 
-  /** One dump for all that is asked for; what could not be done is asked for again, unless this was the last attempt. */
+  /** Makes one dump for all requests. If it fails they are requested again, unless this was the last attempt. */
   async #try({ attempt, signal }: { attempt: number; signal: AbortSignal }): Promise<boolean> {
     const { clock, onReconciled, onFailed } = this.#options;
     const { family, protocol } = this.#filter;
@@ -166,7 +166,7 @@ class Worker {
     }
   }
 
-  /** Moves the rules to `taken` when the dump begins, and deletes what they say. How many flows were deleted. */
+  /** Moves the rules to `taken` when the dump begins, and deletes stale flows by them. Returns how many were deleted. */
   async #reconcile(taken: StaleFlowRules, onBegin: () => void): Promise<number> {
     const { reader } = this.#options;
     const stale: Flow[] = [];
@@ -177,7 +177,7 @@ class Worker {
         if (taken.isStale(flow)) stale.push(flow);
       };
     });
-    // While the dump ran, other endpoints may have come to serve: the latest word counts.
+    // Endpoints may have changed while the dump ran: the latest rules count.
     const latest = StaleFlowRules.merged(taken, this.#rules);
     const { conntrack, clock } = this.#options;
     const yielder = new Yielder(() => clock.now());
@@ -190,15 +190,15 @@ class Worker {
     return deleted;
   }
 
-  /** Whether a flow is left to the handover of its server; what was said of it is then said again after a pause. */
+  /** Whether a flow is left to the handover of its real server. If so, its rule is applied again after a pause. */
   #isPostponed(flow: Flow, rules: StaleFlowRules): boolean {
     const { isHeld, clock } = this.#options;
-    if (!isHeld(endsOf(flow)) || clock.now() - rules.saidAt(flow) >= handoverLimit) return false;
+    if (!isHeld(endsOf(flow)) || clock.now() - rules.changedAt(flow) >= handoverLimit) return false;
     this.#postponed.copyEndpoints(rules, flow);
     return true;
   }
 
-  /** Says what was postponed again after a pause, if it does not wait for that already. */
+  /** Schedules the postponed rules to be applied again after a pause, unless they are scheduled already. */
   async #resume(signal: AbortSignal): Promise<void> {
     if (this.#isPausing) return;
     this.#isPausing = true;

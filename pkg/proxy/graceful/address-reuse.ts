@@ -22,18 +22,18 @@ const rest = 50;
 /** The same the second time, if the first was not enough. */
 const longRest = seconds(1);
 
-/** A real server and whose pod it is or was. */
+/** A real server and the pod that it is or was for. */
 type PodsServer = RealServerId & { readonly podUid: string };
 
 interface Replacement {
   readonly virtualServer: VirtualServerId;
-  /** The one that was deleted, and whose it was. */
+  /** The real server that was deleted, and its pod. */
   readonly realServer: PodsServer;
   until: number;
   attempt: number;
-  /** Its time had come when it was planned last: if nobody added it then, it is forgotten. */
+  /** It was offered to the planner once. If it has not been added since, it is forgotten. */
   isOffered: boolean;
-  /** Added again; whether it came without connections is still to be seen. */
+  /** It was added again. Whether the kernel reused the old connections is not checked yet. */
   isAdded: boolean;
 }
 
@@ -42,7 +42,7 @@ export interface ReplacementOptions {
   readonly apply: Apply;
   readonly now: () => number;
   readonly log: Logger;
-  /** A server came back with old connections twice, and is kept. */
+  /** Called when a real server had old connections twice after it was added again. It is kept then. */
   readonly onReused: (virtualServer: VirtualServerId, realServer: RealServerId) => void;
 }
 
@@ -60,7 +60,7 @@ export class Replacements {
     return this.#all.size === 0;
   }
 
-  /** A real server was deleted whose place another pod may take. */
+  /** Records that a real server was deleted, as another pod may take its address and port. */
   begin(virtualServer: VirtualServerId, realServer: PodsServer): void {
     if (!isPodKnown(realServer.podUid)) return;
     const key = virtualServerKey(virtualServer);
@@ -76,7 +76,7 @@ export class Replacements {
     });
   }
 
-  /** Whether a real server must not be added yet. The same pod's may be at any time: its connections are its own. */
+  /** Whether a real server must not be added yet. One for the same pod may always be added, as old connections belong to that pod. */
   isResting(virtualServer: VirtualServerId, realServer: PodsServer): boolean {
     if (this.#all.size === 0) return false;
     const replacement = this.#all.get(virtualServerKey(virtualServer))?.get(realServer);
@@ -98,7 +98,7 @@ export class Replacements {
     let next: number | undefined;
     for (const replacement of this.#each()) {
       const { virtualServer, realServer, until, isAdded } = replacement;
-      // One that was added and could not be read is looked at again; see verify.
+      // One that was added and could not be read is checked again; see verify.
       const due = isAdded ? now + longRest : until;
       replacement.isOffered = !isAdded && until <= now;
       if (replacement.isOffered) keys.addRealServers(virtualServerKey(virtualServer), [realServer]);
@@ -107,7 +107,7 @@ export class Replacements {
     return { keys, next };
   }
 
-  /** A real server was added. */
+  /** Records that a real server was added. */
   added(virtualServer: VirtualServerId, realServer: PodsServer): void {
     if (this.#all.size === 0) return;
     const replacement = this.#all.get(virtualServerKey(virtualServer))?.get(realServer);
@@ -132,7 +132,7 @@ export class Replacements {
         continue;
       }
       const isReused = await this.#isReused(replacement);
-      // What cannot be read is looked at again.
+      // One that cannot be read is checked again.
       if (isReused === undefined) continue;
       if (isReused && replacement.attempt === 1) await this.#repeat(replacement, token);
       else {

@@ -35,7 +35,7 @@ import {
 import type { CleanupLookUp, FoundCleanups } from './look-up.ts';
 import { type DrainMode, nextInterval } from './policy.ts';
 
-/** Carries out operations on real servers; the failed ones. */
+/** Carries out operations on real servers. Returns those that failed. */
 export type Apply = (
   operations: readonly ServerOperation[],
   token: MutexToken,
@@ -50,7 +50,7 @@ export interface GracefulOptions {
   readonly mode: DrainMode;
   /** After how many milliseconds of unanswered packets a server counts as dead; a minute unless said otherwise. */
   readonly unansweredAfter?: number | undefined;
-  /** What a drain's rules depend on, as things are now. */
+  /** Returns the current values that the rules of a drain depend on. */
   readonly contextOf: (request: DrainRequest) => DrainContext;
   /** Without it, whatever comes from a real server counts as its answer. */
   readonly neighbours?: Pick<Neighbours, 'canReach'>;
@@ -68,7 +68,7 @@ export interface DrainCheckerOptions extends GracefulOptions {
 
 const nobody: ReadonlySet<IpAddress> = new Set();
 
-/** Reads what decisions about drains need, has them made, and has what they say carried out. */
+/** Reads the input of decisions about drains, decides, and carries the decisions out. */
 export class DrainChecker {
   readonly #list: DrainList;
   readonly #options: DrainCheckerOptions;
@@ -79,7 +79,7 @@ export class DrainChecker {
     this.#options = options;
   }
 
-  /** Decides about the drains of one virtual server, with one dump at most. Those that wait for a look-up come back. */
+  /** Decides about the drains of one virtual server, with one dump at most. Returns those that wait for a look-up. */
   async check(group: DrainGroup, token: MutexToken): Promise<readonly FinishedDrain[]> {
     token.check();
     const { mode, log } = this.#options;
@@ -128,7 +128,7 @@ export class DrainChecker {
     }
   }
 
-  /** Takes a drain off the list, and says so. */
+  /** Removes a drain from the list and reports its end. */
   end(drain: Drain, end: DrainEnd): void {
     const { clock, log, onEnd } = this.#options;
     if (!this.#list.remove(drain)) return;
@@ -144,7 +144,7 @@ export class DrainChecker {
     onEnd?.({ ...drain.request, end, age, cutConnections });
   }
 
-  /** The program ends: what waits for a look-up stays as it is. */
+  /** Stops look-ups as the program ends. Drains that wait for one stay in the kernel at weight 0. */
   stop(): void {
     this.#isStopped = true;
   }
@@ -163,7 +163,7 @@ export class DrainChecker {
     this.#decideAgain(others.map(({ drain }) => drain));
   }
 
-  /** Deletes what was over when its look-up began and is still unwanted. */
+  /** Deletes real servers whose drain was over when their look-up began, unless they are wanted again. */
   async #finishWith(
     finished: readonly FinishedDrain[],
     { cleanups, token }: { cleanups: FoundCleanups; token: MutexToken },
@@ -176,7 +176,7 @@ export class DrainChecker {
     await this.#carryOut(this.#decide(contexts, { readings, since }), token);
   }
 
-  /** Whatever is still on the list was not deleted. */
+  /** Reopens drains whose deletion failed: they are decided about again later. */
   #decideAgain(drains: readonly Drain[]): void {
     if (this.#isStopped) return;
     for (const drain of drains) {
@@ -282,7 +282,7 @@ export class DrainChecker {
     return unreachable;
   }
 
-  /** Where nobody knows, what seems to come from a server is taken for its answer. */
+  /** Whether the node can reach an address. True if that is unknown, so that packets from it count as answers. */
   #canReach(address: IpAddress): boolean {
     const { neighbours, log } = this.#options;
     try {

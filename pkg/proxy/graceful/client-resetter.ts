@@ -11,13 +11,13 @@ export interface ClientResetterOptions {
   readonly resetter: Resetter;
   readonly clock: Clock;
   readonly log: Logger;
-  /** So many clients were sent a reset. */
+  /** Called with the number of clients that were sent a reset. */
   readonly onSent: (count: number) => void;
-  /** So many clients could not be sent one. */
+  /** Called with the number of clients that could not be sent one. */
   readonly onFailed: (count: number) => void;
 }
 
-/** Every so often this many clients are reset: 1,000 a second. */
+/** The interval in milliseconds, and how many clients are reset in each: 1,000 a second. */
 const tick = seconds(0.05);
 const tickSize = 50;
 /**
@@ -27,10 +27,10 @@ const tickSize = 50;
 const forgetTime = seconds(0.1);
 /** IPVS keeps a connection that was reset for 10 s. */
 const closedTime = seconds(10.5);
-/** After this time the reset has followed the SYN, if it ever will: what conntrack knows of it can be deleted. */
+/** How long to wait for the client's answer to the SYN, and then its reset, before the SYN's flow is deleted from conntrack. */
 const settleTime = seconds(0.2);
 
-/** Something to do at some time. */
+/** Work that is due at a time. */
 interface Due<T> {
   readonly what: T;
   readonly time: number;
@@ -64,7 +64,7 @@ export class ClientResetter {
     this.#wake();
   }
 
-  /** Does what is asked for until the signal aborts; those who wait then are not reset. */
+  /** Resets clients until the signal aborts. Clients that still wait then are not reset. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     signal.addEventListener('abort', () => this.#wake(), { once: true });
@@ -122,7 +122,7 @@ export class ClientResetter {
     return flows.filter((_, index) => !taken.has(index));
   }
 
-  /** The flows that could not be added; none if it is not known which. */
+  /** The flows that could not be added; empty if it is unknown which those are. */
   #add(flows: readonly Flow[]): readonly Failure[] {
     const { conntrack, log } = this.#options;
     try {

@@ -4,7 +4,7 @@ import type { ClientConnection } from '../../reset/reset.ts';
 import { connectionOf, endsOf, type FlowEnds, FlowEndsMap } from '../flows/flow-ends.ts';
 import { type Cleanup, noCleanup, type WaitingClient } from '../plan/cleanup.ts';
 
-/** A real server that goes, and how many active connections IPVS counted of it; `undefined` if nobody has looked. */
+/** A real server to delete, and how many active connections IPVS counted for it; `undefined` if they were not read. */
 export interface Leaving extends FlowEnds {
   readonly connections: number | undefined;
 }
@@ -15,7 +15,7 @@ interface Search {
   count: number;
   /** By client, for a dump may name one twice. */
   readonly waiting: Map<string, WaitingClient>;
-  /** What is to be closed: the connections that IPVS has, whatever their state. */
+  /** The connections to close: all that IPVS has, in any state. */
   readonly entries: ClientConnection[];
   /** How many connections each source has that are not established yet: IPVS counts them as active, and they need no reset. */
   readonly opening: { tracked: number; untracked: number };
@@ -52,7 +52,7 @@ export class ClientSearch {
     return false;
   }
 
-  /** Takes a flow of conntrack's dump in. */
+  /** Handles one flow of a dump of conntrack. */
   see(flow: Flow): void {
     const search = this.#searches.get(endsOf(flow));
     if (search === undefined) return;
@@ -60,7 +60,7 @@ export class ClientSearch {
     if (flow.tcpState === 'ESTABLISHED') this.#add(search, { flow, isTracked: true });
   }
 
-  /** Takes an entry of IPVS's table in, after the whole dump of conntrack. */
+  /** Handles one entry of IPVS's connection table. Called after the whole dump of conntrack. */
   seeConnection(connection: IpvsConnection): void {
     if (connection.protocol !== 'TCP') return;
     const flow = flowOf(connection);

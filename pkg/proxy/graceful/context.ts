@@ -11,7 +11,7 @@ import type { DrainRequest } from './list.ts';
 
 import type { DrainCause } from './policy.ts';
 
-/** Where the answers come from, and what is configured; the timeout in milliseconds, 0 for none. */
+/** The sources of a drain's context, and the configured timeout in milliseconds, 0 for none. */
 export interface DrainContextSources {
   readonly ledger: Ledger;
   readonly mirror: MirrorView;
@@ -32,7 +32,7 @@ export const detached: DrainContext = {
   scheduler: 'rr',
 };
 
-/** What the rules of a drain depend on, as things are now. */
+/** Collects the current values that the rules of a drain depend on. */
 export function drainContextOf(
   request: DrainRequest,
   { ledger, mirror, pods, areSlicesCurrent, timeout }: DrainContextSources,
@@ -46,7 +46,7 @@ export function drainContextOf(
   const stateOf = (): PodState => {
     const { address } = realServer;
     const state = pods.state(ledger.lastOwner(key)?.namespace, { address, podUid });
-    // A slice that names it may be on its way; so may the pod that takes its sessions over.
+    // A slice that names the address may still come, and so may the pod that takes its sessions over.
     const mayCome =
       (state === 'unseen' && !areSlicesCurrent()) || (state === 'gone' && keepsSessionsByAddress);
     return mayCome ? 'left' : state;

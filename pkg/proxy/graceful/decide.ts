@@ -30,17 +30,17 @@ export interface DrainContext
   readonly isWanted: boolean;
 }
 
-/** What is known of the kernel at this moment. */
+/** The state of the kernel at this moment, as far as it was read. */
 export interface Readings {
   /** The real servers of the virtual server; `undefined` if they were not read. */
   readonly realServers: ReadonlyRealServerMap<RealServerStatus> | undefined;
-  /** Addresses to which the node's packets have nowhere to go: what seems to come from them is no answer. */
+  /** Addresses that the node cannot reach. Packets that seem to come from them are no answers of the real server. */
   readonly unreachable: ReadonlySet<IpAddress>;
   /** What has to happen around deletions, for the drains that it was looked up for. */
   readonly cleanups: FoundCleanups | undefined;
 }
 
-/** What a decision is made from: values, as they are at one moment. */
+/** The input of a decision: values of one moment. */
 export interface DecideInput {
   readonly readings: Readings;
   /** The drains that are decided about; others are left as they are. */
@@ -67,7 +67,7 @@ export interface FinishedDrain {
 
 type Deletion = Extract<Operation, { kind: 'deleteRealServer' }>;
 
-/** What is to be done about the drains of one virtual server. */
+/** The decision about the drains of one virtual server. */
 export interface Decision {
   /** The operations to carry out, each with its drain, which is over if it succeeds. */
   readonly deletions: ReadonlyMap<Deletion, FinishedDrain>;
@@ -75,16 +75,16 @@ export interface Decision {
   readonly ended: readonly FinishedDrain[];
   /** Drains that are over, and wait for a look-up. */
   readonly lookUps: readonly FinishedDrain[];
-  /** What was seen of the drains by now. */
+  /** The new progress of the drains. */
   readonly progress: ReadonlyMap<Drain, Progress>;
   /** When to decide again about those that go on; infinite if none does. */
   readonly due: number;
 }
 
-/** Of one virtual server so many drains end at once; the next ones follow when it is decided again. */
+/** How many drains of a virtual server may end in one decision. The others end in the next ones. */
 const endsAtOnce = 500;
 
-/** Counters say something only of connections, and only where the rules ask for them: UDP is over when its time is. */
+/** Whether the rules need the counters of a drain. Those of UDP do not: such a drain ends when its time is over. */
 export function needsReading(drain: Drain, allowed: Allowance): boolean {
   return (
     drain.request.virtualServer.protocol !== 'UDP' &&
@@ -100,7 +100,7 @@ export function allowanceOf(
   return allowance({ mode, protocol: drain.request.virtualServer.protocol, ...context });
 }
 
-/** Whether nothing is decided about a drain, or it has become urgent since. */
+/** Whether a drain must be decided about: its end is not decided yet, or it became urgent since. */
 export function isUndecided({ ending: decided }: Drain, allowed: Allowance): boolean {
   return decided === undefined || (!decided.isUrgent && allowed.isUrgent === true);
 }
@@ -137,7 +137,7 @@ export function decide(
   };
 }
 
-/** What becomes of one drain. */
+/** The decision about one drain. */
 type Outcome =
   | (FinishedDrain & { readonly kind: 'ended'; readonly progress: Progress })
   | (FinishedDrain & { readonly kind: 'finished'; readonly progress: Progress })
@@ -225,7 +225,7 @@ function needsLookUp(
   return activeConnections + (expiresConnections ? 0 : inactiveConnections) > 0;
 }
 
-/** Where nobody has counted, there may be connections. */
+/** The counters that are assumed for a real server that was not read: it may have connections. */
 const unread = { activeConnections: 1, inactiveConnections: 0 };
 
 function deletionOf({
@@ -238,7 +238,7 @@ function deletionOf({
   return cleanup === undefined ? deletion : { ...deletion, cleanup };
 }
 
-/** What is looked up for a drain that is over. */
+/** The request for the look-up of a drain that is over. */
 export function leavingOf({ drain: { request, progress } }: FinishedDrain): Leaving {
   return { ...request, connections: progress.reading?.activeConnections };
 }

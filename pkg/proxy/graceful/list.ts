@@ -18,7 +18,7 @@ export function uniqueRS({ virtualServer, realServer }: FlowEnds): string {
   return `${printVirtualServer(virtualServer)}/${printRealServer(realServer)}`;
 }
 
-/** A real server that is to go. */
+/** A request to drain and delete a real server. */
 export interface DrainRequest {
   readonly virtualServer: VirtualServerId;
   readonly realServer: RealServer;
@@ -26,7 +26,7 @@ export interface DrainRequest {
   readonly podUid: PodIdentity;
 }
 
-/** A drain that ended. */
+/** A drain that ended, and how. */
 export interface EndedDrain extends DrainRequest {
   readonly end: DrainEnd;
   /** Milliseconds since it began. */
@@ -35,7 +35,7 @@ export interface EndedDrain extends DrainRequest {
   readonly cutConnections: number;
 }
 
-/** A real server on its way out. */
+/** A real server that drains. */
 export interface Drain {
   readonly request: DrainRequest;
   progress: Progress;
@@ -51,7 +51,7 @@ export interface DrainGroup {
   since: number;
 }
 
-/** Everything that drains, by virtual server. */
+/** All drains, grouped by virtual server. */
 export class DrainList {
   readonly #groups = new Map<string, DrainGroup>();
   /** The virtual servers with drains of an address, and how many each has. */
@@ -97,7 +97,7 @@ export class DrainList {
     return this.#groups.get(virtualServerKey(virtualServer))?.drains.get(realServer);
   }
 
-  /** Takes a drain off; false if it is not on the list. */
+  /** Removes a drain; false if it is not on the list. */
   remove({ request: { virtualServer, realServer } }: Drain): boolean {
     const key = virtualServerKey(virtualServer);
     const group = this.#groups.get(key);
@@ -134,7 +134,7 @@ export class DrainList {
     return this.#groups.get(key);
   }
 
-  /** A group with drains is looked at again then; never if that is infinite. */
+  /** Schedules the next decision about a group with drains; never if the time is infinite. */
   schedule(group: DrainGroup, due: number): void {
     if (group.drains.size > 0) this.#due.set(group, due);
   }

@@ -13,7 +13,7 @@ import { type Search, TcpSearch, UdpSearch } from './search.ts';
 export interface CleanupLookUpOptions {
   readonly reader: Pick<FlowReader, 'read' | 'readNow' | 'isDue'>;
   readonly connections: IpvsConnections;
-  /** What a client meets whose server was deleted rests on them. */
+  /** They decide how IPVS treats packets of clients whose real server was deleted. */
   readonly settings: KeptSettings;
   readonly log: Logger;
   /** How many clients wait to be reset. */
@@ -65,7 +65,7 @@ export class CleanupLookUp {
     return protocol === 'SCTP' || this.#options.reader.isDue({ family, protocol });
   }
 
-  /** Looks up at once, for those who asked {@link isDue}. */
+  /** Looks up without waiting. Call it only if {@link isDue}. */
   async findNow(leaving: readonly Leaving[]): Promise<FoundCleanups> {
     return await this.#find(leaving, (gatherer, some) => gatherer.findNow(some));
   }
@@ -90,7 +90,7 @@ function isOf({ virtualServer: { address, protocol } }: Leaving, kind: FlowKind)
   return protocol === kind.protocol && familyOf(address) === kind.family;
 }
 
-/** Somebody who waits for a look-up. */
+/** A caller that waits for a look-up. */
 interface Waiting {
   readonly leaving: readonly Leaving[];
   readonly resolve: (found: FoundCleanups) => void;

@@ -11,7 +11,7 @@ import { DrainChecker, type GracefulOptions } from './checker.ts';
 import type { FinishedDrain } from './decide.ts';
 import { type DrainGroup, DrainList, type DrainRequest, uniqueRS } from './list.ts';
 
-/** At most so many virtual servers are read, one dump each, before others get this much time. */
+/** How many virtual servers are read, one dump each, before other work gets this much time, in milliseconds. */
 const checksAtOnce = 50;
 const pause = seconds(0.1);
 
@@ -40,7 +40,7 @@ export class GracefulTerminationManager {
     return this.#list.size;
   }
 
-  /** How a real server drains, as the planner's input has it; never waits. */
+  /** The state of a real server's drain, for the planner's input. */
   drainState(ends: FlowEnds): PlannedRealServer['drain'] {
     const drain = this.#list.find(ends);
     if (drain === undefined) return 'none';
@@ -76,7 +76,7 @@ export class GracefulTerminationManager {
     return failed;
   }
 
-  /** Whether a real server is on the list; never waits. */
+  /** Whether a real server is on the list. */
   inTerminationList(ends: FlowEnds): boolean {
     return this.#list.find(ends) !== undefined;
   }
@@ -103,19 +103,19 @@ export class GracefulTerminationManager {
     this.#checker.end(drain, 'wanted');
   }
 
-  /** Something became known of the pods on an address: the drains of virtual servers that it concerns are decided about anew. */
+  /** Schedules a new decision about the drains on an address whose pods changed, for the virtual servers that a condition holds for. */
   podChanged(address: IpAddress, concerns: (virtualServer: VirtualServerId) => boolean): void {
     for (const group of this.#list.groupsOf(address))
       if (concerns(group.virtualServer)) this.#decideSoon(group);
   }
 
-  /** A virtual server, given by its key, is wanted in another way or no more: its drains are decided about anew. */
+  /** Schedules a new decision about the drains of a virtual server, given by its key, that changed or was retired. */
   virtualServerChanged(key: string): void {
     const group = this.#list.group(key);
     if (group !== undefined) this.#decideSoon(group);
   }
 
-  /** Looks after the list until the signal aborts. */
+  /** Ends drains by the rules until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     await this.#checks.run(signal);
     this.#checker.stop();

@@ -6,10 +6,10 @@ import { type Cleanup, noCleanup } from '../plan/cleanup.ts';
 import type { KeptSettings } from '../settings/kernel-settings.ts';
 import { ClientSearch, type Leaving } from './client-search.ts';
 
-/** Picks out of a dump of conntrack what has to happen around the deletion of some real servers. */
+/** Finds the clean-up that deletions of real servers need in a dump of conntrack. */
 export interface Search {
   see(flow: Flow): void;
-  /** Called after the dump, however that ended; looks elsewhere for what is still missing. */
+  /** Called after the dump, even if it failed. Searches other sources for clients that are still missing. */
   finish(): Promise<void>;
   cleanupOf(leaving: Leaving): Cleanup;
 }

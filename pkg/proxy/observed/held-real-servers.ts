@@ -7,7 +7,7 @@ export type RealServerState = Omit<RealServer, keyof RealServerId>;
 
 /** A real server that the kernel holds, beside the pod that it was written for. */
 export interface HeldRealServer {
-  /** Whose it was when it was added. */
+  /** The pod that it was added for. */
   readonly podUid: PodIdentity;
   readonly state: RealServerState;
 }
@@ -17,7 +17,7 @@ export interface HeldRealServers {
   readonly size: number;
   get(id: RealServerId): HeldRealServer | undefined;
   has(id: RealServerId): boolean;
-  /** Whose a real server is; `undefined` if it is not held. */
+  /** The pod of a real server; `undefined` if it is not held. */
   podOf(id: RealServerId): PodIdentity | undefined;
   /** Visits each. */
   forEach(visit: (held: HeldRealServer, id: RealServerId) => void): void;
@@ -60,13 +60,13 @@ export class HeldRealServerMap implements HeldRealServers {
     });
   }
 
-  /** Records how a real server is held, and whose it is. */
+  /** Records the state and the pod of a held real server. */
   record(realServer: RealServer, podUid: PodIdentity): void {
     const state = stateOf(realServer);
     this.#all.set(realServer, state === serving ? podUid : { podUid, state });
   }
 
-  /** Records whose a real server is, if it is held. */
+  /** Records the pod of a real server, if it is held. */
   recordPod(id: RealServerId, podUid: PodIdentity): void {
     const held = this.#all.get(id);
     if (held === undefined) return;

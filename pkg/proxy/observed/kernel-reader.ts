@@ -47,9 +47,9 @@ export interface AuditContext {
 /** How long one step may go on before it yields, in milliseconds. */
 const stepTime = 8;
 
-/** What a step of an audit read. */
+/** The result of one step of an audit. */
 export interface AuditStep {
-  /** Everything that is now known as the kernel holds it, to be planned anew. */
+  /** The keys of everything that the step read, to be planned again. */
   readonly keys: Keys;
   /** The sets that are not as they must be, after the step that lists sets: to be replaced before the next step. */
   readonly leftovers?: LeftoverSets;
@@ -153,7 +153,7 @@ async function readSet(name: string, { ipsets, mirror, ledger, now }: AuditConte
       if (yielder.isDue) await yielder.yieldIfDue();
     }
   } catch (error) {
-    // Somebody has just destroyed it.
+    // Another program has just destroyed it.
     if (isNotFound(error)) return missingSet(name, { mirror, ledger });
     throw error;
   }
@@ -193,7 +193,7 @@ async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
   for (const key of ledger.virtualServers()) if (!candidates.has(key)) keys.addVirtualServer(key);
   let since = now();
   for (const [key, candidate] of candidates) {
-    await readOrDoubt(key, { candidate, context });
+    await readOrMarkUnknown(key, { candidate, context });
     keys.addVirtualServer(key);
     if (now() - since < stepTime) continue;
     yield keys;
@@ -218,8 +218,8 @@ async function listServers(context: AuditContext): Promise<ReadonlyMap<string, C
   return candidates;
 }
 
-/** One that cannot be read is unknown from then on, and is read before it is planned: the others do not wait for it. */
-async function readOrDoubt(
+/** Reads one virtual server. If that fails it becomes unknown, and is read again before it is planned. The others go on. */
+async function readOrMarkUnknown(
   key: string,
   { candidate, context }: { candidate: Candidate; context: AuditContext },
 ): Promise<void> {

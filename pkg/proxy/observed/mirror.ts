@@ -20,11 +20,11 @@ export interface HeldServer {
 
 /** What is known of a family's rules. */
 export interface RuleStatus {
-  /** What the rules in the kernel were made for; `undefined` if that is not known. */
+  /** The content of the rules in the kernel; `undefined` if that is unknown. */
   readonly written: RuleContent | undefined;
-  /** What they are being made for; `undefined` if nothing is to be written. */
+  /** The content that was requested; `undefined` if nothing is to be written. */
   readonly requested: RuleContent | undefined;
-  /** What is being written right now; `undefined` between two writes. */
+  /** The content that is being written now; `undefined` between two writes. */
   readonly writing?: RuleContent | undefined;
   /** The last attempt failed: nothing waits for the rules. */
   readonly isFailing: boolean;
@@ -165,7 +165,7 @@ export class Mirror implements MirrorView {
     this.#unknownVirtualServers.set(key, { address, protocol, port });
   }
 
-  /** Records whose a real server is that was found in the kernel. */
+  /** Records the pod of a real server that was found in the kernel. */
   recordPod(
     virtualServer: string,
     { id, podUid }: { id: RealServerId; podUid: PodIdentity },
