@@ -17,7 +17,8 @@ beforeAll(async () => {
   const path = await makeTarball({ folder: built, arch, hasNode: false });
   execFileSync('tar', ['-xzf', path, '-C', unpacked]);
   root = join(unpacked, readdirSync(unpacked)[0] ?? '');
-});
+  // As long as a test may take: machines may be slow.
+}, 120_000);
 
 afterAll(() => {
   for (const folder of [built, unpacked]) rmSync(folder, { recursive: true });
