@@ -3,7 +3,7 @@ import type { Prefix } from '../../ip/prefix.ts';
 import type { Protocol } from '../../ip/protocol.ts';
 import type { SetId } from './sets.ts';
 
-/** How a packet of a pod of this cluster (or this node) is told from one of a stranger. */
+/** How rules recognise packets of pods of this cluster, or of this node. */
 export type LocalDetector =
   | { readonly kind: 'cidr'; readonly network: Prefix }
   /** A name that ends in `+` stands for every interface that begins so. */
@@ -16,7 +16,7 @@ export interface RejectedLoadBalancer {
   readonly port: number;
 }
 
-/** What the rules of one family depend on. */
+/** The input of the rules of one family. */
 export interface ChainOptions {
   /** The sets that have wanted entries. */
   readonly nonEmpty: ReadonlySet<SetId>;
@@ -25,8 +25,8 @@ export interface ChainOptions {
   readonly masqueradeAll: boolean;
   readonly localDetector: LocalDetector | undefined;
   /**
-   * Tells pods, which may use endpoints elsewhere where `externalTrafficPolicy: Local` finds none here, from strangers, who may not.
-   * Without one nobody is kept away.
+   * Recognises packets of pods. With `externalTrafficPolicy: Local` and no local endpoint, pods may use endpoints on other nodes, and
+   * clients from outside may not. Without a detector no client is denied.
    */
   readonly podDetector?: LocalDetector | undefined;
   /** Whether the iptables in use knows `--random-fully`. */

@@ -17,7 +17,7 @@ export interface Part {
   readonly footprint: Footprint;
 }
 
-/** A virtual server that is wanted, and by whom; `undefined` for one on its way out, which keeps no real servers. */
+/** A virtual server and the Service that owns it. The owner is `undefined` for a retired one, which has no wanted real servers. */
 export interface Claim {
   readonly owner: Owner | undefined;
   readonly frontEnd: FrontEnd;
@@ -60,7 +60,7 @@ export class Claims {
     return this.#byServer.keys();
   }
 
-  /** How many claims lost against another one. */
+  /** The number of claims that lost against another one. */
   get conflictCount(): number {
     return this.#count - this.#byServer.size;
   }
@@ -78,7 +78,7 @@ export class Claims {
     });
   }
 
-  /** How many claims Services have lost, those of which it changed since the last call. */
+  /** The numbers of lost claims of the Services for which they changed since the last call. */
   takeLost(): ReturnType<LostClaims['take']> {
     return this.#lost.take();
   }
@@ -144,7 +144,7 @@ function listOf(claims: OwnedClaim | OwnedClaim[] | undefined): OwnedClaim[] {
   return claims === undefined ? [] : [claims];
 }
 
-/** What the API allocated wins over what anybody may write into an object. */
+/** Ranks of claims: addresses and ports that the API allocated win over those that users write into an object. */
 const ranks: Readonly<Record<AddressKind, number>> = { allocated: 0, loadBalancer: 1, external: 2 };
 const addressKinds = Object.keys(ranks) as readonly AddressKind[];
 
@@ -152,7 +152,7 @@ type Priority = Pick<OwnedClaim, 'owner'> & {
   readonly frontEnd: Pick<FrontEnd, 'addressKind'>;
 };
 
-/** Negative if the first is to have the virtual server; 0 only for claims of one Service. */
+/** Compares two claims: negative if the first one wins; 0 only for claims of one Service. */
 function byPriority(one: Priority, other: Priority): number {
   return (
     ranks[one.frontEnd.addressKind] - ranks[other.frontEnd.addressKind] ||
@@ -170,7 +170,7 @@ function compareText(one: string, other: string): number {
   return one < other ? -1 : 1;
 }
 
-/** Where a claim stands, or would stand, by bisection. */
+/** The index at which a claim is, or would be inserted, found by bisection. */
 function placeOf(claims: readonly Priority[], claim: Priority): number {
   let low = 0;
   let high = claims.length;

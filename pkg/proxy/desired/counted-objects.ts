@@ -11,14 +11,14 @@ import { type SetId, setIds, setName } from './sets.ts';
 /** The set of all addresses that are bound: an entry of it says that its address is wanted. */
 const boundSet: SetId = 'ipvsIps';
 
-/** Who begins or ceases to want something, and where to note what that touches. */
+/** The Service that begins or ceases to want an object, and the keys to which the object is added. */
 export interface Counting {
   readonly by: 1 | -1;
   readonly owner: string;
   readonly touched: Keys;
 }
 
-/** Addresses and set entries that front ends need: each is wanted as long as anybody wants it. */
+/** Counts who needs addresses and set entries. Each is wanted as long as one front end needs it. */
 export class CountedObjects {
   /** Addresses that are wanted, but by no front end with an entry of {@link boundSet}: some that were found in the kernel. */
   readonly #addresses = new Map<IpAddress, Owners>();
@@ -43,7 +43,7 @@ export class CountedObjects {
     return this.#isMarkedBound(address) || this.#addresses.has(address);
   }
 
-  /** What the rules of a family should be for. The same object as long as it is the same. */
+  /** The content that the rules of a family should have. The same object while it is unchanged. */
   ruleContent(family: Family): RuleContent {
     const known = this.#contents.get(family);
     if (known !== undefined) return known;
@@ -111,7 +111,7 @@ export class CountedObjects {
     for (const address of addresses) this.#countAddress(address, counting);
   }
 
-  /** Counts an entry; who wants it now. */
+  /** Counts an entry. Returns its owners. */
   countEntry({ set: id, family, entry }: SetEntry, counting: Counting): EntryOwners {
     const set = setName(id, family);
     const key = entryKey(entry);

@@ -13,19 +13,19 @@ export interface EndpointDifference {
   readonly added: readonly PortRecord[];
   readonly removed: readonly PortRecord[];
   readonly vanished: readonly PortRecord[];
-  /** They came back, or did not within the time. */
+  /** The endpoints came back, or their time to come back is over. */
   readonly unvanished: readonly PortRecord[];
 }
 
-/** What a difference changed of a service port. */
+/** The effects of a difference on a service port. */
 export interface EndpointChange {
-  /** The addresses and ports at which another endpoint counts than before. */
+  /** The addresses and ports whose endpoint changed. */
   readonly ids: readonly RealServerId[];
-  /** The policies that choose among all endpoints by another rule than before. */
+  /** The policies whose rule of selection changed for all endpoints. */
   readonly policies: ReadonlySet<Policy>;
   /** The addresses and ports that became, or ceased to be, endpoints of this node. */
   readonly becameLocal: readonly RealServerId[];
   readonly ceasedLocal: readonly RealServerId[];
-  /** Whether somebody else serves than before. */
+  /** Whether the set of serving endpoints changed. */
   readonly changesServing: boolean;
 }

@@ -30,7 +30,7 @@ class Rivals {
 export class EndpointTable {
   readonly #node: NodeTopology;
   readonly #all = new RealServerMap<Endpoint | Rivals>();
-  /** How many there are, those that do not count included. */
+  /** The number of records, those that do not count included. */
   size = 0;
 
   constructor(node: NodeTopology) {
@@ -42,7 +42,7 @@ export class EndpointTable {
     return this.#best(this.#all.get(id));
   }
 
-  /** Takes a record in, with the port number that its slice gives; one that is there already is the same. */
+  /** Adds a record with the port number of its slice. Adding it again has no effect. */
   add(port: number, endpoint: Endpoint): void {
     const id = { address: endpoint.address, port };
     const present = this.#all.get(id);
@@ -55,7 +55,7 @@ export class EndpointTable {
     } else this.#all.set(id, new Rivals([present, endpoint]));
   }
 
-  /** Takes this very record out, if it is there. */
+  /** Removes this very record, if it is there. */
   remove(port: number, endpoint: Endpoint): void {
     const id = { address: endpoint.address, port };
     const present = this.#all.get(id);

@@ -3,7 +3,7 @@ import type { PortEndpoints } from './endpoint.ts';
 import type { Policy, RealServers, WantedRealServer } from './real-servers.ts';
 import type { ServingEndpoints } from './udp-front-end.ts';
 
-/** The endpoints of a service port, and what each policy makes of them. */
+/** The endpoints of a service port, and the real servers that each policy selects. */
 interface Chooser {
   readonly capacity: number;
   isFallback(policy: Policy): boolean;
@@ -11,14 +11,14 @@ interface Chooser {
   wanted(id: RealServerId, policy: Policy): WantedRealServer | undefined;
 }
 
-/** The endpoints of a service port, as far as they decide who serves. */
+/** The endpoints of a service port, for the question which of them serve. */
 interface ServingSource {
-  /** Those among which are all that serve. */
+  /** The endpoints that include all serving ones. */
   readonly servingFrom: PortEndpoints | undefined;
   readonly servingCount: number;
 }
 
-/** The real servers of a policy, as they are whenever it is asked. */
+/** A live view of the real servers of a policy: it always shows the current ones. */
 export class ChosenRealServers implements RealServers {
   readonly #servers: Chooser;
   readonly #policy: Policy;

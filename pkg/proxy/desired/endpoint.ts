@@ -22,7 +22,7 @@ export class PortEndpoints {
     this.#node = node;
   }
 
-  /** How many there are, those that do not count included. */
+  /** The number of records, those that do not count included. */
   get size(): number {
     return this.#table?.size ?? this.#list.length;
   }
@@ -33,7 +33,7 @@ export class PortEndpoints {
     return id.port === this.#port ? this.#find(id) : undefined;
   }
 
-  /** Takes all endpoints of a slice in at once, with the port number that it gives; false if they have to be added one by one. */
+  /** Adds all endpoints of a slice at once, with its port number. False if they have to be added one by one. */
   addAll(port: number, endpoints: readonly Endpoint[]): boolean {
     if (this.size > 0 || endpoints.length > few || !haveOwnAddresses(endpoints)) return false;
     this.#port = port;
@@ -41,7 +41,7 @@ export class PortEndpoints {
     return true;
   }
 
-  /** Takes a record in, with the port number that its slice gives; one that is there already is the same. */
+  /** Adds a record with the port number of its slice. Adding it again has no effect. */
   add(port: number, endpoint: Endpoint): void {
     if (this.#table !== undefined) this.#table.add(port, endpoint);
     else if (this.#list.length === 0) {
@@ -53,7 +53,7 @@ export class PortEndpoints {
       this.#makeTable().add(port, endpoint);
   }
 
-  /** Takes this very record out, if it is there. */
+  /** Removes this very record, if it is there. */
   remove(port: number, endpoint: Endpoint): void {
     if (this.#table !== undefined) this.#table.remove(port, endpoint);
     else if (port === this.#port && this.#list.includes(endpoint))

@@ -41,7 +41,7 @@ export function filterRules(context: Context): readonly Placed[] {
   ];
 }
 
-/** Strangers get nothing where only endpoints elsewhere serve: those would answer from a wrong address. */
+/** Drops packets from outside the cluster where only endpoints on other nodes serve: these would answer from a wrong address. */
 function strangerRules(context: Context): readonly Placed[] {
   const { podDetector } = context;
   if (podDetector === undefined) return [];
@@ -69,7 +69,7 @@ function rejectRule({ address, protocol, port }: RejectedLoadBalancer): Placed {
   );
 }
 
-/** A VIP answers on its Service's ports only: what else listens on the node stays out of reach through it. */
+/** Rejects packets to a VIP on other ports than those of its Service, so that processes of the node cannot be reached through it. */
 function accessFilterRules(context: Context): readonly Placed[] {
   const { set } = vocabulary(context);
   const services: readonly SetId[] = [

@@ -10,7 +10,7 @@ import type { SetId } from './sets.ts';
 import type { NodeTopology } from './topology.ts';
 import type { UdpFrontEnd } from './udp-front-end.ts';
 
-/** What a Service's state in the kernel depends on besides the Service itself. */
+/** The node's values that a Service's footprint depends on. */
 export interface NodeContext extends NodeTopology {
   /** Those that are served. */
   readonly families: readonly Family[];
@@ -44,7 +44,7 @@ export interface SetEntry {
 /** Where a virtual server's address and port come from: the API allocated them, or they were written into the Service. */
 export type AddressKind = 'allocated' | 'loadBalancer' | 'external';
 
-/** One virtual server with everything that stands and falls with it. */
+/** One virtual server with the entries and the address that exist as long as it does. */
 export interface FrontEnd {
   readonly virtualServer: VirtualServer;
   readonly addressKind: AddressKind;
@@ -60,7 +60,7 @@ export interface FrontEnd {
   readonly entries: readonly SetEntry[];
 }
 
-/** Everything that one Service, or one port of it, wants in the kernel. */
+/** All kernel objects that one Service, or one port of it, wants. */
 export interface Footprint {
   readonly frontEnds: readonly FrontEnd[];
   /** Entries that belong to no front end: what endpoints of this node reach themselves through. */
@@ -74,7 +74,7 @@ export interface Footprint {
 /** A traffic policy that asks for local endpoints, and the family in which there are none. */
 export type LocalLack = `${'internal' | 'external'} ${Family}`;
 
-/** What a difference of endpoints changed in the footprint of a service port: of some things what was there, and what is instead. */
+/** The changes of a port's footprint by a difference of endpoints: for some of its parts, the value before and after. */
 export interface FootprintChange extends Pick<EndpointChange, 'ids' | 'policies'> {
   readonly hairpins: BeforeAfter<Iterable<SetEntry>>;
   readonly withoutLocalEndpoints: BeforeAfter<ReadonlySet<LocalLack>>;
@@ -82,7 +82,7 @@ export interface FootprintChange extends Pick<EndpointChange, 'ids' | 'policies'
   readonly udpFrontEnds: BeforeAfter<readonly UdpFrontEnd[]>;
 }
 
-/** What was, and what is in its place. */
+/** The value before a change and the value after it. */
 export interface BeforeAfter<T> {
   readonly before: T;
   readonly after: T;

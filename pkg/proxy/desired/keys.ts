@@ -6,7 +6,7 @@ import { type ReadonlyRealServerMap, RealServerMap } from './real-server-map.ts'
 type Entries = Map<string, Map<string, Entry>>;
 
 /**
- * The objects in the kernel that a change touches, or that an audit has just read: what has to be planned.
+ * The keys of kernel objects that have to be planned, because a change touches them or an audit has just read them.
  * Virtual servers by their key, entries by set name and entry key. Most have none of most kinds, and take no memory for them.
  */
 export class Keys {
@@ -56,7 +56,7 @@ export class Keys {
     this.#realServers.set(virtualServer, mine);
   }
 
-  /** Takes a virtual server out, with the real servers of it that are named. */
+  /** Removes a virtual server, and the single real servers of it. */
   deleteVirtualServer(key: string): void {
     this.#virtualServers?.delete(key);
     this.#realServers?.delete(key);
@@ -70,7 +70,7 @@ export class Keys {
     this.#families = (this.#families ?? new Set()).add(family);
   }
 
-  /** Every virtual server of which something is named. */
+  /** Every virtual server that is named, or of which single real servers are. */
   allVirtualServers(): readonly string[] {
     const { virtualServers, realServers } = this;
     const whole = virtualServers.size === 0 ? none : [...virtualServers];
@@ -88,7 +88,7 @@ export class Keys {
     else entries.set(key, entry);
   }
 
-  /** Takes over everything that another one has. */
+  /** Adds everything that another one has. */
   add(other: Keys): void {
     if (other.#virtualServers !== undefined)
       for (const key of other.#virtualServers) this.addVirtualServer(key);

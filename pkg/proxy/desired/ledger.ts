@@ -29,14 +29,14 @@ export class Ledger {
   readonly #retired = new Map<string, FrontEnd>();
   /** Front ends whose virtual server is being deleted, each with what of it is still counted. */
   readonly #leaving = new Map<string, FrontEnd>();
-  /** Who had a retired front end last; none that was found in the kernel. */
+  /** The last owner of each retired front end. One that was found in the kernel has none. */
   readonly #lastOwners = new Map<string, Owner>();
   readonly #counted = new CountedObjects();
   readonly #undecided = new Undecided();
   readonly #withoutLocal = new LocalLacks();
   readonly #noLocal = new NoLocalEntries(this.#claims, this.#counted);
 
-  /** Puts what a part of a Service wants in the place of what it wanted last. What that touches, added to `touched`. */
+  /** Replaces the footprint of a part of a Service. Adds the keys of changed objects to `touched` and returns it. */
   set(
     owner: Owner,
     footprint: Footprint,
@@ -55,7 +55,7 @@ export class Ledger {
     return touched;
   }
 
-  /** Takes in that the endpoints of a part, which it has, changed in place. What that touches, added to `touched`. */
+  /** Records that the endpoints of a known part changed in place. Adds the keys of changed objects to `touched` and returns it. */
   change(
     service: string,
     change: FootprintChange,
@@ -72,12 +72,12 @@ export class Ledger {
     for (const entry of before) this.#counted.countEntry(entry, { by: -1, ...counting });
   }
 
-  /** What a part of a Service wants; `undefined` if it has no such part. */
+  /** The footprint of a part of a Service; `undefined` if there is no such part. */
   footprint(service: string, part: string): Footprint | undefined {
     return this.#parts.get(service, part)?.footprint;
   }
 
-  /** Takes away what a part of a Service, by its key, wanted. What that touches, added to `touched`. */
+  /** Removes the footprint of a part of a Service, given by its key. Adds the keys of changed objects to `touched` and returns it. */
   remove(
     service: string,
     { part = '', touched = new Keys() }: { part?: string; touched?: Keys } = {},
@@ -90,12 +90,12 @@ export class Ledger {
     return touched;
   }
 
-  /** The parts of a Service that want something. */
+  /** The parts of a Service that have a footprint. */
   parts(service: string): readonly string[] {
     return this.#parts.of(service).map(({ name }) => name);
   }
 
-  /** Keeps a virtual server as retired that was found in the kernel and that nobody wants. */
+  /** Adds a virtual server as retired that was found in the kernel and that no Service wants. */
   retire(frontEnd: FrontEnd): Keys {
     const touched = new Keys();
     const key = virtualServerKey(frontEnd.virtualServer);
@@ -121,7 +121,7 @@ export class Ledger {
     return touched;
   }
 
-  /** Gives up what was kept of a leaving front end: the kernel no longer has its virtual server. */
+  /** Gives up the rest of a leaving front end, whose virtual server the kernel has deleted. */
   forget(key: string, { touched = new Keys() } = {}): Keys {
     const frontEnd = this.#leaving.get(key);
     if (frontEnd === undefined) return touched;
@@ -131,13 +131,13 @@ export class Ledger {
     return touched;
   }
 
-  /** Counts as wanted what a start found in the kernel and no object explains, until {@link decide}. */
+  /** Counts objects as wanted that a start found in the kernel and that no API object explains, until {@link decide}. */
   keep(unexplained: Unexplained): void {
     this.#undecided.keep(unexplained);
     this.#counted.countAll(unexplained, { by: 1, owner: nobody, touched: new Keys() });
   }
 
-  /** Gives up what was kept so. What that touches. */
+  /** Gives up the objects that were kept by that. Returns their keys. */
   decide(): Keys {
     const touched = new Keys();
     const unexplained = this.#undecided.clear();
@@ -151,7 +151,7 @@ export class Ledger {
     return this.#undecided.has(key);
   }
 
-  /** Who holds a virtual server, or `undefined` if nobody wants it, not even as retired. */
+  /** The claim of a virtual server's owner, or `undefined` if it is neither wanted nor retired. */
   claim(key: string): Claim | undefined {
     const holder = this.#claims.holder(key);
     const frontEnd = holder?.frontEnd ?? this.#retired.get(key);

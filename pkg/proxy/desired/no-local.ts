@@ -7,7 +7,7 @@ import type { SetEntry } from './footprint.ts';
 import type { Keys } from './keys.ts';
 import { nobody } from './owners.ts';
 
-/** The entry that keeps strangers away from the real servers of a virtual server while those are on other nodes. */
+/** The entry that denies clients from outside a virtual server while its real servers are on other nodes. */
 export function noLocalEntry({ address: ip, protocol, port }: VirtualServerId): SetEntry {
   const entry = ipPortEntry({ ip, protocol, port });
   return { set: 'noLocal', family: familyOf(ip), entry };
@@ -18,7 +18,7 @@ export function noLocalEntry({ address: ip, protocol, port }: VirtualServerId): 
  * nodes, as this node has no endpoint. Only the Service that holds the virtual server decides.
  */
 export class NoLocalEntries {
-  /** Who wants one, by virtual server key. */
+  /** The owners of entries, by virtual server key. */
   readonly #owners = new Map<string, string>();
   readonly #claims: Claims;
   readonly #counted: CountedObjects;
@@ -28,7 +28,7 @@ export class NoLocalEntries {
     this.#counted = counted;
   }
 
-  /** Takes in who holds a virtual server now and which real servers it has. What that touches, added to `touched`. */
+  /** Updates the entry after the owner or the real servers of a virtual server changed. Adds its key to `touched`. */
   update(virtualServer: VirtualServerId, touched: Keys): void {
     const key = virtualServerKey(virtualServer);
     const holder = this.#claims.holder(key);

@@ -1,9 +1,9 @@
 import type { Entry } from '../../ipset/ipset.ts';
 
-/** In place of the owner of a front end that is retired. */
+/** Stands for the owner of a retired front end. */
 export const nobody = '';
 
-/** Who wants an object of the kernel, and for how many front ends; mostly there is one owner. */
+/** The Services that want a kernel object, and for how many front ends each. Usually there is one. */
 export class Owners {
   #owner = nobody;
   #count = 0;
@@ -36,7 +36,7 @@ export class Owners {
   }
 }
 
-/** Who wants an entry of a set. */
+/** The Services that want an entry of a set. */
 export class EntryOwners extends Owners {
   readonly entry: Entry;
   /** For how many of their front ends its address is bound. */

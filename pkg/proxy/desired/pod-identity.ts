@@ -1,12 +1,12 @@
 import type { RealServerId } from '../../ipvs/ipvs.ts';
 
-/** Whose a real server or an address is: the uid of a pod, {@link unknownPod}, or {@link anyPod}. */
+/** The pod of a real server or an address: its uid, {@link unknownPod}, or {@link anyPod}. */
 export type PodIdentity = string;
 
-/** It is somebody's, and nobody has said whose. */
+/** It belongs to a pod whose uid is unknown. */
 export const unknownPod: PodIdentity = '';
 
-/** It does not matter whose: whoever has the address is meant. No uid is one character long. */
+/** Any pod that has the address. No uid is one character long, so it differs from all uids. */
 export const anyPod: PodIdentity = '*';
 
 /** Whether it is known which pod is meant. */
@@ -14,12 +14,12 @@ export function isPodKnown(pod: PodIdentity): boolean {
   return pod !== unknownPod && pod !== anyPod;
 }
 
-/** Whether two real servers on one address are the same pod's, as far as is known. */
+/** Whether two real servers on one address belong to the same pod. True if that is unknown. */
 export function isSamePod(one: PodIdentity, other: PodIdentity): boolean {
   return !isPodKnown(one) || !isPodKnown(other) || one === other;
 }
 
-/** A real server, and whose it is as far as is known. */
+/** A real server and its pod, as far as that is known. */
 export interface PodRealServer {
   readonly realServer: RealServerId;
   readonly podUid: PodIdentity;

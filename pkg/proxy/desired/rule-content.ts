@@ -1,7 +1,7 @@
 import type { RejectedLoadBalancer } from './chain-options.ts';
 import { type SetId, setIds } from './sets.ts';
 
-/** What the rules of a family depend on of the Services. A value: it never changes. */
+/** The part of the rules of a family that depends on Services. Immutable. */
 export interface RuleContent {
   /** The sets that have entries. */
   readonly nonEmpty: ReadonlySet<SetId>;
@@ -21,7 +21,7 @@ export function isSameContent(one: RuleContent, other: RuleContent): boolean {
   );
 }
 
-/** What makes the rules of both. */
+/** The content whose rules include the rules of two others. */
 export function bothContents(one: RuleContent, other: RuleContent): RuleContent {
   if (other === noRuleContent) return one;
   return {

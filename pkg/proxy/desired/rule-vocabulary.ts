@@ -3,7 +3,7 @@ import type { Family } from '../../ip/address.ts';
 import type { ChainOptions, LocalDetector } from './chain-options.ts';
 import { type SetId, setComment, setDirections, setName } from './sets.ts';
 
-/** What the rules of one family are made from. */
+/** The input for making the rules of one family. */
 export type Context = ChainOptions & { readonly family: Family };
 
 /** A rule and the chain it stands in. */
@@ -33,7 +33,7 @@ type Verdict = 'RETURN' | 'ACCEPT' | 'DROP' | 'REJECT';
 /** The name of one of our chains. */
 export type ChainName = (typeof natChains)[number] | (typeof filterChains)[number];
 
-/** The words that rules of one family are made of. */
+/** The building blocks of one family's rules. */
 export function vocabulary({ family, nonEmpty }: Context) {
   const comment = (id: SetId): Match => ({ match: 'comment', text: setComment(id) });
   const set = (id: SetId, directions = setDirections(id)): Match => ({

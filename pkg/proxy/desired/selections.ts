@@ -3,13 +3,13 @@ import type { EndpointChoice, Selector } from './topology.ts';
 
 const policies: readonly Policy[] = ['cluster', 'localOnly', 'localFirst'];
 
-/** Who is chosen by a policy: now, and with those that vanished a moment ago. */
+/** The endpoints that a policy selects, and those that it selects if vanished ones are counted in. */
 export interface Selection {
   readonly now: Selector;
   readonly before: Selector;
 }
 
-/** The same for each policy. */
+/** The selections by policy. */
 export type Selections = Readonly<Record<Policy, Selection>>;
 
 /** Who is chosen by each policy, given who is now and who was with those that vanished a moment ago. */
