@@ -7,6 +7,7 @@ import { silentLogger } from '../../pkg/log/memory.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
 import { logReadings } from './log-readings.ts';
 import { trafficMetrics } from './service-traffic.ts';
+import { setMetrics } from './set-metrics.ts';
 
 const top = new URL('../../', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, top), 'utf8');
@@ -33,6 +34,7 @@ describe('the documentation', () => {
     const lost = { lost: () => ({ leftOut: 0, dropped: 0 }) };
     const metrics = createMetrics(logReadings(lost));
     metrics.addScraped(trafficMetrics({ read: async () => [] }, silentLogger));
+    metrics.addScraped(setMetrics({ setFills: () => [] }));
     const exposed = await metrics.exposition.text();
     expect(named.length).toBeGreaterThan(5);
     expect(named.filter((name) => !exposed.includes(`# TYPE ${name} `))).toEqual([]);

@@ -7,36 +7,30 @@ import { Runner } from '../runner/runner.ts';
 import { Yielder } from '../runner/yielder.ts';
 import { both } from './apply/outcome.ts';
 import { NodeAddresses } from './changes/node-addresses.ts';
-import type { Trigger } from './changes/triggers.ts';
 import { deviceName } from './desired/device.ts';
 import { Keys } from './desired/keys.ts';
 import type { GracefulTerminationManager } from './graceful/manager.ts';
 import { guarded } from './guarded-reporter.ts';
 import { waitForObjects } from './initial-objects.ts';
 import { Audit, readAddresses } from './observed/kernel-reader.ts';
+import { setFillsOf } from './observed/set-fill.ts';
 import type { ProxierOptions } from './options.ts';
 import { buildParts, type Parts, stateOf } from './parts.ts';
 import { planFlows } from './plan/flows.ts';
+import type { SyncReport } from './reporter.ts';
 
 /** The shortest time between two audits, in milliseconds. */
 const auditPause = seconds(1);
 /** During a long sync or audit, changes that arrive are carried out no more often than this, in milliseconds. */
 const betweenInterval = 100;
-/** How many entries a set has, and at most; `undefined` for one that has no such limit, or if it is not known. */
-export interface SetFill {
-  readonly name: string;
-  readonly entries: number;
-  readonly maximum: number | undefined;
-}
 
 /** The result of a sync: whether it succeeded (`design.md`, “Health”), and which changes it carried out. */
-interface Synced {
-  readonly isSuccess: boolean;
-  readonly triggers: readonly Trigger[];
-}
+type Synced = Pick<SyncReport, 'isSuccess' | 'triggers'>;
 
 /** Carries changes of the API objects out in the kernel, and repairs what an audit of the kernel finds (`design.md` section 2). */
 export class Proxier {
+  /** The manager of the real servers that drain. */
+  readonly graceful: GracefulTerminationManager;
   readonly #options: ProxierOptions;
   readonly #parts: Parts;
   readonly #syncs: Runner;
@@ -64,7 +58,8 @@ export class Proxier {
       },
     });
     this.#nodeAddresses = new NodeAddresses({ ...this.#parts, settings: options, reporter, log });
-    const { mutex } = this.#parts;
+    const { mutex, graceful } = this.#parts;
+    this.graceful = graceful;
     this.#syncs = new Runner({
       clock,
       log,
@@ -80,23 +75,11 @@ export class Proxier {
     });
   }
 
-  /** The manager of the real servers that drain. */
-  get graceful(): GracefulTerminationManager {
-    return this.#parts.graceful;
-  }
-
   /** The Service that owns a virtual server, given by its key, or owned it last; `undefined` if none did. */
   readonly lastOwner = (key: string) => this.#parts.ledger.lastOwner(key);
 
-  /** Our sets that the kernel holds, as far as is known. */
-  setFills(): readonly SetFill[] {
-    const { mirror } = this.#parts;
-    return [...mirror.sets].map(([name, { size }]) => ({
-      name,
-      entries: size,
-      maximum: mirror.setSize(name),
-    }));
-  }
+  /** How full our sets are, as far as is known. */
+  readonly setFills = () => setFillsOf(this.#parts.mirror);
 
   /** Accepts one event of a source of objects. It is carried out by {@link run}. */
   onChange(change: Change): void {
