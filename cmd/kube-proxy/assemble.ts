@@ -19,6 +19,7 @@ import type { Reporter } from '../../pkg/proxy/reporter.ts';
 import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
 import { ServiceTraffic } from '../../pkg/traffic/traffic.ts';
 import { type ConfigFile, watchConfigFile } from './config-file.ts';
+import { drainMetrics } from './drain-metrics.ts';
 import { watchEligibility } from './eligibility.ts';
 import { logReadings } from './log-readings.ts';
 import { nodePortNotices } from './node-port-notices.ts';
@@ -169,6 +170,7 @@ async function createFollower(shared: Shared, confirm: Source['confirm']): Promi
     confirm,
   });
   shared.metrics.addScraped(setMetrics(proxier));
+  shared.metrics.addScraped(drainMetrics(proxier.graceful, () => clock.now()));
   const closeTraffic = config.serviceMetrics ? showTraffic(shared, proxier) : undefined;
   return {
     onChange: (change) => proxier.onChange(change),

@@ -3,11 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readCommandLine } from '../../pkg/config/command-line.ts';
-import { silentLogger } from '../../pkg/log/memory.ts';
-import { createMetrics } from '../../pkg/metrics/metrics.ts';
-import { logReadings } from './log-readings.ts';
-import { trafficMetrics } from './service-traffic.ts';
-import { setMetrics } from './set-metrics.ts';
+import { exposedMetrics } from '../../test/support/exposed-metrics.ts';
 
 const top = new URL('../../', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, top), 'utf8');
@@ -31,13 +27,19 @@ describe('the documentation', () => {
     const named = pages.flatMap((page) =>
       [...read(page).matchAll(/kubeproxy_ipvs_\w+/g)].map(([name]) => name),
     );
-    const lost = { lost: () => ({ leftOut: 0, dropped: 0 }) };
-    const metrics = createMetrics(logReadings(lost));
-    metrics.addScraped(trafficMetrics({ read: async () => [] }, silentLogger));
-    metrics.addScraped(setMetrics({ setFills: () => [] }));
-    const exposed = await metrics.exposition.text();
+    const exposed = await exposedMetrics();
     expect(named.length).toBeGreaterThan(5);
-    expect(named.filter((name) => !exposed.includes(`# TYPE ${name} `))).toEqual([]);
+    expect(named.filter((name) => !exposed.has(name))).toEqual([]);
+  });
+
+  test('has a row for every metric that there is', async () => {
+    const rows = read('docs/operating.md').matchAll(/^[|] (`[a-z_]+(?:[{`].*?)?) [|]/gm);
+    const named = [...rows].flatMap(([, cell = '']) =>
+      [...cell.matchAll(/`([a-z_]+)/g)].map(([, name]) => name),
+    );
+    const exposed = await exposedMetrics();
+    expect(exposed.size).toBeGreaterThan(50);
+    expect([...exposed].filter((name) => !named.includes(name))).toEqual([]);
   });
 
   test('has every section of the design that a comment names', () => {

@@ -3,11 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
-import { trafficMetrics } from '../../cmd/kube-proxy/service-traffic.ts';
 import { readCommandLine } from '../../pkg/config/command-line.ts';
 import { load } from '../../pkg/config/load.ts';
-import { silentLogger } from '../../pkg/log/memory.ts';
-import { createMetrics } from '../../pkg/metrics/metrics.ts';
+import { exposedMetrics } from '../support/exposed-metrics.ts';
 import { findKubectl } from '../support/kubectl.ts';
 
 // What is in `deploy/`, rendered by the real tools: it is what the program takes, and asks for no more than the program uses.
@@ -199,14 +197,12 @@ describe.skipIf(!hasHelm)('helm (skipped without helm)', () => {
 describe('what dashboard and alerts ask for is there', () => {
   test.each(['dashboard.json', 'alerts.yaml'])('%s', async (file) => {
     const text = readFileSync(`deploy/chart/files/${file}`, 'utf8');
-    const metrics = createMetrics();
-    metrics.addScraped(trafficMetrics({ read: async () => [] }, silentLogger));
-    const exposed = await metrics.exposition.text();
+    const exposed = await exposedMetrics();
     const named = [...text.matchAll(/\b(?:kubeproxy|rest_client|process|nodejs)_\w+/g)].map(
       ([name]) => name.replace(/_(bucket|sum|count)$/, ''),
     );
     expect(named.length).toBeGreaterThan(5);
-    expect(named.filter((name) => !exposed.includes(`# TYPE ${name} `))).toEqual([]);
+    expect(named.filter((name) => !exposed.has(name))).toEqual([]);
   });
   test('a panel has a title of its own, and each query names the job', () => {
     const { panels } = JSON.parse(readFileSync('deploy/chart/files/dashboard.json', 'utf8')) as {

@@ -118,6 +118,14 @@ export class DrainList {
     else if (counts.delete(key) && counts.size === 0) this.#groupsByAddress.delete(address);
   }
 
+  /** When the oldest drain began; `undefined` if there is none. Looks at each drain. */
+  get oldest(): number | undefined {
+    let oldest: number | undefined;
+    for (const { progress } of this.drains())
+      if (oldest === undefined || progress.started < oldest) oldest = progress.started;
+    return oldest;
+  }
+
   /** Every drain. */
   *drains(): Generator<Drain> {
     for (const { drains } of this.#groups.values()) yield* drains.values();

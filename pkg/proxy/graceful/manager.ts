@@ -40,6 +40,11 @@ export class GracefulTerminationManager {
     return this.#list.size;
   }
 
+  /** When the oldest drain began; `undefined` if there is none. */
+  get oldest(): number | undefined {
+    return this.#list.oldest;
+  }
+
   /** The state of a real server's drain, for the planner's input. */
   drainState(ends: FlowEnds): PlannedRealServer['drain'] {
     const drain = this.#list.find(ends);

@@ -1,0 +1,21 @@
+import type { ScrapedMetric } from '../../pkg/metrics/scraped.ts';
+import type { GracefulTerminationManager } from '../../pkg/proxy/graceful/manager.ts';
+
+/** What is told of open drains at each scrape; it costs nothing while nobody scrapes. */
+export function drainMetrics(
+  graceful: Pick<GracefulTerminationManager, 'oldest'>,
+  now: () => number,
+): readonly ScrapedMetric[] {
+  return [
+    {
+      type: 'gauge',
+      name: 'kubeproxy_ipvs_oldest_drain_age_seconds',
+      help: 'How long the oldest drain of a real server has taken so far; 0 if nothing drains',
+      labels: [],
+      samples: async () => {
+        const { oldest } = graceful;
+        return [{ labels: {}, value: oldest === undefined ? 0 : (now() - oldest) / 1000 }];
+      },
+    },
+  ];
+}
