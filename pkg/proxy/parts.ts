@@ -66,7 +66,7 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   const departing = buildGraceful(options, { ...changes, ...writing, retries, onDirty });
   const reading = { ...options, ledger, mirror, excluded, now };
   const podOn = podLookUp(pods, ledger);
-  const setReplacer = new SetReplacer({ ...writing, ledger, log });
+  const setReplacer = new SetReplacer({ ...writing, ledger, log, now });
   const reconciler = new Reconciler({
     ...reading,
     ...writing,

@@ -3,7 +3,8 @@
  * `hack/run node test/bench/stretches.ts`. Time is that of the thread's CPU, as the median and the longest of several runs; the first
  * ones find a cold engine.
  */
-import { loopback } from '../../pkg/ip/address.ts';
+import { loopback, parseAddress } from '../../pkg/ip/address.ts';
+import type { Entry } from '../../pkg/ipset/ipset.ts';
 import { ObjectTracker } from '../../pkg/kube/api/tracker.ts';
 import { Reducer } from '../../pkg/kube/objects/reduce.ts';
 import { Store } from '../../pkg/proxy/changes/store.ts';
@@ -12,6 +13,8 @@ import { footprintsByPort } from '../../pkg/proxy/desired/footprints.ts';
 import { Keys } from '../../pkg/proxy/desired/keys.ts';
 import { Ledger } from '../../pkg/proxy/desired/ledger.ts';
 import type { PortFootprint } from '../../pkg/proxy/desired/port-footprint.ts';
+import { setHeader } from '../../pkg/proxy/desired/sets.ts';
+import { planSwap } from '../../pkg/proxy/plan/set-replacement.ts';
 import { endpoint, owner, service, servicePort, slice } from '../support/objects.ts';
 import { setService } from '../support/proxier.ts';
 import { service as rawService } from './objects.ts';
@@ -104,6 +107,25 @@ stretch('the end of a list of 50,000 objects, and a step of telling that 20,000 
     ...Array.from({ length: 80 }, () => () => tracker.reportGone(500)),
   ];
 });
+
+const grownSet = Array.from({ length: 65_536 }, (_, number): Entry => {
+  const ip = parseAddress(`10.9.${number >> 8}.${number & 0xff}`) ?? loopback('IPv4');
+  return { type: 'hash:ip,port', ip, protocol: 'TCP', port: 80 };
+});
+for (const size of [grownSet.length, 1024])
+  stretch(`${size} of the operations that grow a set of 65,536 entries`, () => {
+    const header = setHeader('clusterIp', 'IPv4', 131_072);
+    const found = { header, hasExtensions: false, references: 0, entryCount: grownSet.length };
+    const wanted = { family: 'IPv4', wanted: header, found, isUsable: true, entries: [] } as const;
+    const { sets } = planSwap({
+      leftover: wanted,
+      wantedEntries: grownSet,
+      mostReferences: undefined,
+    });
+    const operations = sets[0]?.operations[Symbol.iterator]();
+    const pieces = Array.from({ length: Math.ceil(grownSet.length / size) });
+    return pieces.map(() => () => Array.from({ length: size }, () => operations?.next().value));
+  });
 
 function bigFootprint(): PortFootprint {
   for (const step of footprintsByPort(bigService, node)) if (step !== undefined) return step;

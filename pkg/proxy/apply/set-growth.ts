@@ -1,7 +1,8 @@
 import { type Family, families } from '../../ip/address.ts';
-import { entryKey } from '../../ipset/ipset.ts';
+import { type Entry, entryKey } from '../../ipset/ipset.ts';
 import { seconds } from '../../runner/clock.ts';
 import type { MutexToken } from '../../runner/mutex.ts';
+import { Yielder } from '../../runner/yielder.ts';
 import type { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import { type SetId, setHeader, setIds, setName, setSize } from '../desired/sets.ts';
@@ -35,13 +36,17 @@ export class SetGrowth {
 
   /** Makes room for the entries that some keys name. If that fails, the additions that do not fit fail, and are retried. */
   async makeRoom({ entries }: Pick<Keys, 'entries'>, token: MutexToken): Promise<void> {
-    const { ledger, mirror } = this.#options;
+    const { ledger, mirror, now } = this.#options;
+    const yielder = new Yielder(now);
     for (const [set, some] of entries) {
       const size = mirror.setSize(set);
       const held = mirror.sets.get(set);
       if (size === undefined || held === undefined || held.size + some.size <= size) continue;
       let needed = held.size;
-      for (const key of some.keys()) if (ledger.wantsEntry(set, key) && !held.has(key)) needed++;
+      for (const key of some.keys()) {
+        if (ledger.wantsEntry(set, key) && !held.has(key)) needed++;
+        if (yielder.isDue) await yielder.yieldIfDue();
+      }
       await this.#grow(set, { size, needed, token });
     }
   }
@@ -50,12 +55,11 @@ export class SetGrowth {
     set: string,
     { size, needed, token }: { size: number; needed: number; token: MutexToken },
   ): Promise<void> {
-    const { ledger, mirror, replacer, now } = this.#options;
+    const { mirror, replacer, now } = this.#options;
     const place = places.get(set);
     const larger = setSize({ needed, size });
     if (place === undefined || larger <= size || now() < (this.#failed.get(set) ?? 0)) return;
     const { id, family } = place;
-    const held = [...(mirror.sets.get(set)?.values() ?? [])];
     const leftover = {
       family,
       wanted: setHeader(id, family, larger),
@@ -63,13 +67,25 @@ export class SetGrowth {
         header: setHeader(id, family, size),
         hasExtensions: false,
         references: 0,
-        entryCount: held.length,
+        entryCount: mirror.sets.get(set)?.size ?? 0,
       },
       isUsable: true,
       // Wanted entries are filled into the new set anyway.
-      entries: held.filter((entry) => !ledger.wantsEntry(set, entryKey(entry))),
+      entries: await this.#unwanted(set),
     };
     if (await replacer.grow(leftover, token)) this.#failed.delete(set);
     else this.#failed.set(set, now() + pause);
+  }
+
+  /** The entries that a set holds and nobody wants. */
+  async #unwanted(set: string): Promise<readonly Entry[]> {
+    const { ledger, mirror, now } = this.#options;
+    const yielder = new Yielder(now);
+    const unwanted: Entry[] = [];
+    for (const entry of mirror.sets.get(set)?.values() ?? []) {
+      if (!ledger.wantsEntry(set, entryKey(entry))) unwanted.push(entry);
+      if (yielder.isDue) await yielder.yieldIfDue();
+    }
+    return unwanted;
   }
 }

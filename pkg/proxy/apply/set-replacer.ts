@@ -3,9 +3,11 @@ import type { Family } from '../../ip/address.ts';
 import { type Entry, printSetHeader } from '../../ipset/ipset.ts';
 import type { Logger } from '../../log/log.ts';
 import type { MutexToken } from '../../runner/mutex.ts';
+import { Yielder } from '../../runner/yielder.ts';
 import type { RuleContent } from '../desired/rule-content.ts';
 import type { LeftoverSet, LeftoverSets } from '../observed/leftover-sets.ts';
 import type { FailedOperation } from '../plan/failed-operation.ts';
+import type { Operation } from '../plan/operation.ts';
 import {
   isSwappable,
   planRemaking,
@@ -16,6 +18,9 @@ import {
 } from '../plan/set-replacement.ts';
 import type { Applier } from './applier.ts';
 
+/** How many operations of a replacement are made and carried out at a time. */
+const pieceSize = 1024;
+
 export interface SetReplacerOptions {
   readonly applier: Pick<Applier, 'apply'>;
   /** What is wanted: the entries of a set, and what the rules of a family are for. */
@@ -24,6 +29,7 @@ export interface SetReplacerOptions {
     ruleContent(family: Family): RuleContent;
   };
   readonly log: Logger;
+  readonly now: () => number;
 }
 
 /**
@@ -111,19 +117,32 @@ export class SetReplacer {
     const failures = new Map<LeftoverSet, FailedOperation>();
     const [failedBefore] = await applier.apply(before, token);
     for (const { leftover, operations } of sets) {
-      const failed = failedBefore
-        ? [failedBefore]
-        : await applier.apply(operations, token, { isSequence: true });
-      const failure = failed.find(({ operation }) => operation.kind !== 'addEntry');
+      const failure = failedBefore ?? (await this.#carryOutInPieces(operations, token));
       if (failure !== undefined) failures.set(leftover, failure);
     }
     await applier.apply(after, token);
     return failures;
   }
 
+  /** Carries a sequence out, as many operations at a time as do not keep others waiting. The one that failed, entries aside. */
+  async #carryOutInPieces(
+    operations: Iterable<Operation>,
+    token: MutexToken,
+  ): Promise<FailedOperation | undefined> {
+    const { applier, now } = this.#options;
+    const yielder = new Yielder(now);
+    for (const piece of pieces(operations)) {
+      const failed = await applier.apply(piece, token, { isSequence: true });
+      const failure = failed.find(({ operation }) => operation.kind !== 'addEntry');
+      if (failure !== undefined) return failure;
+      await yielder.yieldIfDue();
+    }
+    return undefined;
+  }
+
   #toReplace(leftover: LeftoverSet): SetToReplace {
     const { name } = leftover.wanted;
-    const wantedEntries = [...this.#options.ledger.entries(name)];
+    const wantedEntries = this.#options.ledger.entries(name);
     return { leftover, wantedEntries, mostReferences: this.#mostReferences.get(name) };
   }
 
@@ -160,4 +179,16 @@ export class SetReplacer {
     this.#mostReferences.delete(name);
     this.#reported.delete(name);
   }
+}
+
+/** Some operations at a time, each made only when its piece is asked for. */
+function* pieces(operations: Iterable<Operation>): Iterable<readonly Operation[]> {
+  let piece: Operation[] = [];
+  for (const operation of operations) {
+    piece.push(operation);
+    if (piece.length < pieceSize) continue;
+    yield piece;
+    piece = [];
+  }
+  if (piece.length > 0) yield piece;
 }

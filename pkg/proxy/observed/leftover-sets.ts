@@ -23,7 +23,7 @@ export interface LeftoverSet {
   /** It differs in its size alone: entries can be written to it as it is. */
   readonly isUsable: boolean;
   /** What it holds; nothing is read from a set of another type. */
-  readonly entries: readonly Entry[];
+  readonly entries: Iterable<Entry>;
 }
 
 /** What a list of all sets shows that is to be replaced or swept. */

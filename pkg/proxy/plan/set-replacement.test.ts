@@ -33,7 +33,7 @@ function toReplace(over: Partial<SetToReplace> = {}): SetToReplace {
 /** `before | each set | after`. */
 function printed({ before, sets, after }: SetReplacement): string {
   const parts = [before, ...sets.map(({ operations }) => operations), after];
-  return parts.map((operations) => operations.map(printOperation).join(', ')).join(' | ');
+  return parts.map((operations) => [...operations].map(printOperation).join(', ')).join(' | ');
 }
 
 const hash = (typeName: 'hash:ip' | 'hash:ip,port', family: 'IPv4' | 'IPv6'): SetHeader => ({

@@ -7,7 +7,7 @@ import type { Operation } from './operation.ts';
 export interface SetToReplace {
   readonly leftover: LeftoverSet;
   /** What the set is wanted to hold. */
-  readonly wantedEntries: readonly Entry[];
+  readonly wantedEntries: Iterable<Entry>;
   /** The most rules and sets that referred to it since those of others were found to hold it; `undefined` if none were. */
   readonly mostReferences: number | undefined;
 }
@@ -16,10 +16,10 @@ export interface SetToReplace {
 export interface SetReplacement {
   /** If one of these fails, no set is replaced. */
   readonly before: readonly Operation[];
-  /** For each set a sequence of operations, each of which needs those before it. */
+  /** For each set a sequence of operations, each of which needs those before it; made while they are looked at, which is possible once. */
   readonly sets: readonly {
     readonly leftover: LeftoverSet;
-    readonly operations: readonly Operation[];
+    readonly operations: Iterable<Operation>;
   }[];
   /** Carried out whatever became of those before. */
   readonly after: readonly Operation[];
@@ -48,13 +48,18 @@ function partsOf(typeName: string): string {
  * old one and may still be wanted: entries go when their time comes.
  */
 export function planSwap({ leftover, wantedEntries }: SetToReplace): SetReplacement {
-  const { wanted, entries } = leftover;
-  const operations: readonly Operation[] = [
-    { kind: 'createSet', header: { ...wanted, name: temporarySet } },
-    ...filling(temporarySet, [...wantedEntries, ...entries]),
-    { kind: 'swapSets', set: wanted.name, other: temporarySet },
-  ];
+  const operations = swapping(leftover, wantedEntries);
   return { before: [], sets: [{ leftover, operations }], after: sweeping };
+}
+
+function* swapping(
+  { wanted, entries }: LeftoverSet,
+  wantedEntries: Iterable<Entry>,
+): Iterable<Operation> {
+  yield { kind: 'createSet', header: { ...wanted, name: temporarySet } };
+  yield* filling(temporarySet, wantedEntries);
+  yield* filling(temporarySet, entries);
+  yield { kind: 'swapSets', set: wanted.name, other: temporarySet };
 }
 
 /**
@@ -72,14 +77,16 @@ export function planRemaking(sets: readonly SetToReplace[], content: RuleContent
     before: [...families].map((family) => ({ kind: 'withdrawRules', family })),
     sets: tried.map(({ leftover, wantedEntries }) => ({
       leftover,
-      operations: [
-        { kind: 'destroySet', set: leftover.wanted.name },
-        { kind: 'createSet', header: leftover.wanted },
-        ...filling(leftover.wanted.name, wantedEntries),
-      ],
+      operations: remaking(leftover, wantedEntries),
     })),
     after: [...families].map((family) => ({ kind: 'setRules', family, content })),
   };
+}
+
+function* remaking({ wanted }: LeftoverSet, wantedEntries: Iterable<Entry>): Iterable<Operation> {
+  yield { kind: 'destroySet', set: wanted.name };
+  yield { kind: 'createSet', header: wanted };
+  yield* filling(wanted.name, wantedEntries);
 }
 
 /** A set that others held is tried again when fewer refer to it than ever since: our own rules go out for each attempt. */
@@ -89,6 +96,6 @@ function isWorthTrying({ leftover, mostReferences }: SetToReplace): boolean {
 }
 
 /** An entry that does not fit is missing afterwards, and is planned as any entry that is missing. */
-function filling(set: string, entries: readonly Entry[]): readonly Operation[] {
-  return entries.map((entry) => ({ kind: 'addEntry', set, entry }));
+function* filling(set: string, entries: Iterable<Entry>): Iterable<Operation> {
+  for (const entry of entries) yield { kind: 'addEntry', set, entry };
 }
