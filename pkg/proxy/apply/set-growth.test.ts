@@ -29,9 +29,9 @@ test('a set grows in pieces, each made when its turn comes', async () => {
   // More than a turn of the event loop may last passes whenever somebody looks at the clock.
   let time = 0;
   const now = () => (time += 1);
-  const entries = function* () {
+  function* entries() {
     for (let number = 0; number < count; number++, made++) yield entryOf(number);
-  };
+  }
   const pieces: { readonly operations: number; readonly madeBefore: number }[] = [];
   const kinds = new Map<Operation['kind'], number>();
   let before = 0;
