@@ -1,13 +1,13 @@
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { licenceText, readPackage } from './packages.ts';
-import { lockedSbom, sbomOf } from './sbom.ts';
+import { readLock, sbomOf } from './sbom.ts';
 
 /** Writes the project's licence, those of the packages in some folders, and the list of what is inside, into a folder. */
 export function writeDocuments(folder: string, packageFolders: readonly string[]): void {
   const packages = packageFolders.map(readPackage);
   copyFileSync('LICENSE', join(folder, 'LICENSE'));
   writeFileSync(join(folder, 'THIRD-PARTY-LICENSES'), licenceText(packages));
-  const sbom = sbomOf(lockedSbom(), packages);
+  const sbom = sbomOf(readLock(), packages);
   writeFileSync(join(folder, 'sbom.cdx.json'), `${JSON.stringify(sbom, null, 2)}\n`);
 }

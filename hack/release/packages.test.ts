@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { licenceText, packageFolders, readPackage } from './packages.ts';
-import { type Sbom, sbomOf } from './sbom.ts';
+import { sbomOf } from './sbom.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'package-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -23,7 +23,13 @@ test('the texts of a package come along', () => {
   writeFileSync(join(folder, 'LICENSE.md'), 'Do what you like.\n');
   writeFileSync(join(folder, 'package.json'), '{"name":"a","version":"1.0.0","license":"MIT"}');
   const found = readPackage(folder);
-  expect(found).toEqual({ name: 'a', version: '1.0.0', license: 'MIT', text: 'Do what you like.' });
+  expect(found).toEqual({
+    folder,
+    name: 'a',
+    version: '1.0.0',
+    license: 'MIT',
+    text: 'Do what you like.',
+  });
   expect(licenceText([found])).toBe('a 1.0.0 (MIT)\n\nDo what you like.\n');
 });
 
@@ -32,18 +38,46 @@ test.each(['GPL-3.0-only', undefined])('a package with the licence %s is refused
   expect(() => readPackage(folder)).toThrow('a 1: licence');
 });
 
-test('a package that is not in the lock file is refused', () => {
-  const document: Sbom = {
-    components: [{ 'bom-ref': 'a@1' }, { 'bom-ref': 'b@1' }],
-    dependencies: [{ ref: 'a@1', dependsOn: ['b@1'] }, { ref: 'b@1' }],
-    metadata: { timestamp: 'now', component: { 'bom-ref': 'us@1' } },
-    serialNumber: 'random',
-  };
-  const shipped = (name: string) => ({ name, version: '1', license: 'MIT', text: '' });
-  expect(sbomOf(document, [shipped('a')])).toEqual({
-    components: [{ 'bom-ref': 'a@1' }],
-    dependencies: [{ ref: 'a@1', dependsOn: [] }],
-    metadata: { component: { 'bom-ref': 'us@1' } },
+describe('the SBOM', () => {
+  const integrity = 'sha512-q80=';
+  const shipped = (name: string, version = '1') => ({
+    folder: `node_modules/${name}`,
+    name,
+    version,
+    license: 'MIT',
+    text: '',
   });
-  expect(() => sbomOf(document, [shipped('c')])).toThrow('not in package-lock.json: c@1');
+  const lock = {
+    name: 'us',
+    version: '2',
+    packages: {
+      'node_modules/@a/b': { version: '1', integrity },
+      'node_modules/unshipped': { version: '1', integrity },
+      'node_modules/weak': { version: '1', integrity: 'sha1-q80=' },
+    },
+  };
+
+  test('has what is shipped, with the hash of the lock file', () => {
+    const { metadata, components } = sbomOf(lock, [shipped('@a/b')]);
+    expect(metadata.component).toMatchObject({ name: 'us', version: '2' });
+    expect(components).toEqual([
+      {
+        type: 'library',
+        'bom-ref': '@a/b@1',
+        name: '@a/b',
+        version: '1',
+        purl: 'pkg:npm/%40a/b@1',
+        licenses: [{ license: { id: 'MIT' } }],
+        hashes: [{ alg: 'SHA-512', content: 'abcd' }],
+      },
+    ]);
+  });
+
+  test.each([
+    [shipped('c'), 'not in package-lock.json: c@1'],
+    [shipped('@a/b', '3'), 'not in package-lock.json: @a/b@3'],
+    [shipped('weak'), 'package-lock.json: weak@1 has no SHA-512'],
+  ])('refuses %j', (one, message) => {
+    expect(() => sbomOf(lock, [one])).toThrow(message);
+  });
 });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 /** A package of which something is shipped. */
 export interface ShippedPackage {
+  readonly folder: string;
   readonly name: string;
   readonly version: string;
   /** As SPDX writes it. */
@@ -36,7 +37,7 @@ export function readPackage(folder: string): ShippedPackage {
     .filter((file) => /^(licen[cs]e|copying|notice)([.-]|$)/i.test(file))
     .sort();
   const text = files.map((file) => readFileSync(join(folder, file), 'utf8').trim()).join('\n\n');
-  return { name, version, license, text };
+  return { folder, name, version, license, text };
 }
 
 /** One text with the licences of all packages. */

@@ -1,44 +1,76 @@
-import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { ShippedPackage } from './packages.ts';
 
-/** A CycloneDX document, as far as it is changed here. */
+/** What `package-lock.json` says of a package. */
+interface LockedPackage {
+  readonly version?: string;
+  /** As `sha512-…`, in base64. */
+  readonly integrity?: string;
+}
+
+/** The lock file of npm, as far as it is read here. */
+export interface Lock {
+  readonly name: string;
+  readonly version: string;
+  /** By folder. */
+  readonly packages: Readonly<Record<string, LockedPackage>>;
+}
+
+/** A CycloneDX 1.5 document: the same for the same packages, so without a time and a random number. */
 export interface Sbom {
-  readonly components: readonly { readonly 'bom-ref': string }[];
-  readonly dependencies: readonly {
-    readonly ref: string;
-    readonly dependsOn?: readonly string[];
-  }[];
-  readonly metadata: {
-    readonly timestamp?: string;
-    readonly component: { readonly 'bom-ref': string };
+  readonly bomFormat: 'CycloneDX';
+  readonly specVersion: '1.5';
+  readonly version: 1;
+  readonly metadata: { readonly component: Component };
+  readonly components: readonly Component[];
+}
+
+interface Component {
+  readonly type: 'application' | 'library';
+  readonly 'bom-ref': string;
+  readonly name: string;
+  readonly version: string;
+  readonly purl?: string;
+  readonly licenses?: readonly { readonly license: { readonly id: string } }[];
+  readonly hashes?: readonly { readonly alg: 'SHA-512'; readonly content: string }[];
+}
+
+/** Reads the lock file. `npm sbom` would do, but npm has it only since 9.9 and 10.2, and any npm must do here. */
+export function readLock(): Lock {
+  return JSON.parse(readFileSync('package-lock.json', 'utf8')) as Lock;
+}
+
+/** What is shipped. Throws if a package is not in the lock file, or in another version. */
+export function sbomOf(
+  { name, version, packages: locked }: Lock,
+  packages: readonly ShippedPackage[],
+): Sbom {
+  return {
+    bomFormat: 'CycloneDX',
+    specVersion: '1.5',
+    version: 1,
+    metadata: {
+      component: { type: 'application', 'bom-ref': `${name}@${version}`, name, version },
+    },
+    components: packages.map((shipped) => componentOf(shipped, locked[shipped.folder])),
   };
-  readonly serialNumber?: string;
 }
 
-/** What npm says of all packages of the lock file, as CycloneDX; nothing is asked of a registry. */
-export function lockedSbom(): Sbom {
-  const argv = ['sbom', '--sbom-format=cyclonedx', '--package-lock-only'];
-  return JSON.parse(execFileSync('npm', argv, { encoding: 'utf8', maxBuffer: 1 << 26 })) as Sbom;
-}
-
-/**
- * The part of a document that is about some packages: the same for the same lock file, so without a time and a random number. Throws if
- * one of them is not in it.
- */
-export function sbomOf(document: Sbom, packages: readonly ShippedPackage[]): Sbom {
-  const refs = new Set(packages.map(({ name, version }) => `${name}@${version}`));
-  const components = document.components.filter((component) => refs.has(component['bom-ref']));
-  const known = new Set(components.map((component) => component['bom-ref']));
-  const unknown = [...refs].filter((ref) => !known.has(ref));
-  if (unknown.length > 0) throw new Error(`not in package-lock.json: ${unknown.join(', ')}`);
-  const kept = new Set([...known, document.metadata.component['bom-ref']]);
-  const dependencies = document.dependencies
-    .filter(({ ref }) => kept.has(ref))
-    .map(({ ref, dependsOn = [] }) => ({
-      ref,
-      dependsOn: dependsOn.filter((one) => kept.has(one)),
-    }));
-  const { serialNumber: _random, metadata, ...rest } = document;
-  const { timestamp: _time, ...about } = metadata;
-  return { ...rest, metadata: about, components, dependencies };
+function componentOf(
+  { name, version, license }: ShippedPackage,
+  locked: LockedPackage | undefined,
+): Component {
+  if (locked?.version !== version) throw new Error(`not in package-lock.json: ${name}@${version}`);
+  const [algorithm = '', hash = ''] = (locked.integrity ?? '').split('-');
+  if (algorithm !== 'sha512')
+    throw new Error(`package-lock.json: ${name}@${version} has no SHA-512`);
+  return {
+    type: 'library',
+    'bom-ref': `${name}@${version}`,
+    name,
+    version,
+    purl: `pkg:npm/${name.replace('@', '%40')}@${version}`,
+    licenses: [{ license: { id: license } }],
+    hashes: [{ alg: 'SHA-512', content: Buffer.from(hash, 'base64').toString('hex') }],
+  };
 }

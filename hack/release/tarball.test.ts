@@ -76,14 +76,13 @@ test('it has the bundle, the binary of this processor alone, a unit, licences an
 
 test('licences and SBOM name what is in the bundle, and nothing for development', () => {
   const doc = (name: string) => readFileSync(join(root, 'share/doc/kube-proxy', name), 'utf8');
-  const sbom = JSON.parse(doc('sbom.cdx.json')) as Sbom & { bomFormat: string };
+  const sbom = JSON.parse(doc('sbom.cdx.json')) as Sbom;
   expect(sbom.bomFormat).toBe('CycloneDX');
   const refs = sbom.components.map((component) => component['bom-ref']);
   const names = refs.map((ref) => ref.slice(0, ref.lastIndexOf('@')));
   for (const name of ['koffi', `@koromix/koffi-linux-${arch}`, 'pino', 'prom-client', 'yaml'])
     expect(names).toContain(name);
   expect(names).not.toContain('esbuild');
-  expect(doc('sbom.cdx.json')).not.toContain('timestamp');
   for (const ref of refs) {
     const at = ref.lastIndexOf('@');
     expect(doc('THIRD-PARTY-LICENSES')).toContain(`${ref.slice(0, at)} ${ref.slice(at + 1)} (`);

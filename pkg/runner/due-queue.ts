@@ -4,7 +4,7 @@ interface Waiting<T> {
   readonly due: number;
 }
 
-/** So many outdated places may stand in the heap whatever its size. */
+/** How many outdated elements the heap may have besides as many as there are valid ones. */
 const slack = 64;
 
 /**
@@ -12,7 +12,7 @@ const slack = 64;
  */
 export class DueQueue<T> {
   readonly #due = new Map<T, number>();
-  /** A binary heap: no one is due before the one at half its place. Has outdated places as well, which {@link #due} tells. */
+  /** A binary heap by time. An element counts only if {@link #due} has the same time for its item: others are outdated. */
   #heap: Waiting<T>[] = [];
 
   /** When the first one is due; infinite if none waits. */
@@ -46,7 +46,7 @@ export class DueQueue<T> {
     return first.item;
   }
 
-  /** The one that is due first; outdated places before it go. */
+  /** The first valid element; outdated ones before it are removed. */
   get #first(): Waiting<T> | undefined {
     for (;;) {
       const [first] = this.#heap;

@@ -58,10 +58,10 @@ async function told(protocol: 'TCP' | 'UDP'): Promise<readonly unknown[]> {
 
 /** Connections and packets in both directions as `ipvsadm` counts them. */
 function counted(option: '-t' | '-u'): readonly number[] {
-  const printed = network.node.namespace.run(
-    ...(['ipvsadm', '-Ln', '--stats', '--exact', option, `${target.address}:80`] as const),
-  );
-  const line = printed.split('\n').find((some) => some.includes(`${target.address}:80`)) ?? '';
+  const server = `${target.address}:80`;
+  const command = `ipvsadm -Ln --stats --exact ${option} ${server}`;
+  const printed = network.node.namespace.run('sh', '-c', command);
+  const line = printed.split('\n').find((some) => some.includes(server)) ?? '';
   return line.trim().split(/\s+/).slice(2, 5).map(Number);
 }
 
