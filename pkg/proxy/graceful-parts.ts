@@ -20,16 +20,16 @@ import { GracefulTerminationManager } from './graceful/manager.ts';
 import type { MirrorView } from './observed/mirror.ts';
 import type { ProxierOptions } from './options.ts';
 
-/** What reads and changes conntrack's flows. */
+/** The parts that read and change conntrack's flows. */
 export interface Flows {
   readonly stale: StaleFlows;
   readonly lookUp: CleanupLookUp;
   readonly cleaner: Cleaner;
-  /** Does what is asked for until the signal aborts. */
+  /** Runs all parts until the signal aborts. */
   run(signal: AbortSignal): Promise<unknown>;
 }
 
-/** Builds what reads and changes conntrack's flows. */
+/** Builds the parts that read and change conntrack's flows. */
 export function buildFlows(options: ProxierOptions, mirror: MirrorView): Flows {
   const { conntrack, connections, resetter, settings, clock, log, reporter } = options;
   const reader = new FlowReader({ conntrack, clock, log });
@@ -42,7 +42,7 @@ export function buildFlows(options: ProxierOptions, mirror: MirrorView): Flows {
       undefined,
     onReconciled: (reconciliation) => reporter.flowsReconciled(reconciliation),
     onFailed: ({ family, protocol, error, isLast }) => {
-      // Another line, as the log tells the same one once a minute at most.
+      // A text of its own: the log drops equal lines within a minute.
       const how = isLast ? 'gave up deleting' : 'could not delete';
       log.error(`${how} stale conntrack flows`, error, { family, protocol });
     },
@@ -72,7 +72,7 @@ export function buildFlows(options: ProxierOptions, mirror: MirrorView): Flows {
   return { stale, lookUp, cleaner, run };
 }
 
-/** What graceful termination shares with the other parts. */
+/** The other parts that graceful termination uses. */
 export interface GracefulSources {
   readonly applier: Applier;
   readonly retries: Retries;
@@ -87,7 +87,7 @@ export interface GracefulSources {
   readonly onDirty: () => void;
 }
 
-/** Builds the manager of graceful termination, and what keeps addresses free that another pod takes over. */
+/** Builds the manager of drains, and the list of addresses that another pod may not use yet. */
 export function buildGraceful(
   options: ProxierOptions,
   sources: GracefulSources,
@@ -132,7 +132,7 @@ export function buildGraceful(
   return { graceful, replacements };
 }
 
-/** Carries out what drains decide; operations that fail are tried again. */
+/** Carries out operations of drains, and schedules a retry of those that failed. */
 function applying({ applier, retries }: GracefulSources): Apply {
   return async (operations, token) => {
     const failed = await applier.apply(operations, token);
@@ -149,10 +149,10 @@ function contextSources(
   return { ledger, mirror, pods, areSlicesCurrent, timeout: drains.timeout };
 }
 
-/** The Service that has the virtual server of a drain, or had it, if it is still there. */
+/** The Service that owns the virtual server of a drain or owned it last; `undefined` if it was deleted. */
 function serviceOf({ virtualServer }: EndedDrain, { ledger, store }: GracefulSources) {
   const owner = ledger.lastOwner(virtualServerKey(virtualServer));
   const service = owner && store.service(owner.key);
-  // Another one may have its name by now.
+  // Another Service may have its name by now.
   return service?.created === owner?.created ? service : undefined;
 }

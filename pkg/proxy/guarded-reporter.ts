@@ -1,7 +1,7 @@
 import type { Logger } from '../log/log.ts';
 import type { Reporter } from './reporter.ts';
 
-/** A reporter whose exceptions end here, each kind logged once: what others do with what they hear changes nothing for the Services. */
+/** A reporter that does not throw: exceptions of another one are logged, once for each method. */
 export function guarded(reporter: Reporter, log: Logger): Reporter {
   const failed = new Set<PropertyKey>();
   const methods = new Map<PropertyKey, (one?: unknown, other?: unknown) => void>();

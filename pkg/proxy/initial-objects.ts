@@ -5,11 +5,11 @@ import type { NodeAddresses } from './changes/node-addresses.ts';
 import type { Store } from './changes/store.ts';
 import type { ProxierOptions } from './options.ts';
 
-/** How long to wait for the Node to be told, and for its pod networks where the rules need them. */
+/** How long to wait for the Node, and for its pod networks if the rules need them, in milliseconds. */
 const nodePatience = seconds(30);
 const podNetworkPatience = minutes(5);
 
-/** What is waited for. */
+/** What is waited for, and checked afterwards. */
 export interface InitialSources {
   readonly intake: Intake;
   readonly store: Pick<Store, 'node'>;
@@ -20,8 +20,8 @@ export interface InitialSources {
 type InitialOptions = Pick<ProxierOptions, 'clock' | 'log' | 'nodeName' | 'nodeIPPatience'>;
 
 /**
- * Waits until the Services and slices are known, and, for a while, the Node with an address. A Node that is not there is not waited for.
- * Throws if the Node has no pod networks in time and the rules need them, or if the primary family is not served.
+ * Waits for the Services and slices, then for a bounded time for the Node and its addresses. Goes on without a Node. Throws if the
+ * rules need the Node's pod networks and it has none in time, or if the primary family is not served.
  */
 export async function waitForObjects(
   { intake, store, rules, nodeAddresses }: InitialSources,
@@ -32,13 +32,13 @@ export async function waitForObjects(
   const hasNode = () => intake.hasSynced('Node');
   const hasRules = () => rules.isReady;
   if (!(await intake.until(hasNode, { signal, patience: nodePatience })))
-    log.error('the Node was not told in time, going on without', undefined, { node: nodeName });
-  // Its addresses come later than the Node where a cloud's controller writes them.
+    log.error('the Node was not read in time, going on without it', undefined, { node: nodeName });
+  // A cloud's controller may write them after the Node was created.
   const hasNodeIPs = () => store.node?.addresses.length !== 0;
   const isKnown =
     nodeIPPatience === 0 || (await intake.until(hasNodeIPs, { signal, patience: nodeIPPatience }));
   if (!isKnown)
-    log.error('the Node has no IP address after the wait for it, going on without', undefined, {
+    log.error('the Node has no IP address after the wait for it, going on without one', undefined, {
       node: nodeName,
       seconds: nodeIPPatience / 1000,
     });

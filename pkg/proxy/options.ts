@@ -18,7 +18,7 @@ import type { DrainMode } from './graceful/policy.ts';
 import type { Reporter } from './reporter.ts';
 import type { KeptSettings } from './settings/kernel-settings.ts';
 
-/** What the proxier reaches the kernel of a node through. */
+/** The interfaces through which a proxier reaches the kernel. */
 export interface Kernel {
   readonly ipvs: Ipvs;
   readonly ipsets: IpSets;
@@ -31,16 +31,16 @@ export interface Kernel {
   readonly settings: KeptSettings;
 }
 
-/** How a proxier works, as values; times are milliseconds. */
+/** The settings of a proxier, as values. Times are milliseconds. */
 export interface ProxierSettings {
   readonly nodeName: string;
-  /** Where node ports are served; empty for every address of the node. */
+  /** The networks in which node ports are served; empty for every address of the node. */
   readonly nodePortNetworks: readonly NodePortNetwork[];
-  /** Those that are served. */
+  /** The families that are served. */
   readonly families: readonly Family[];
-  /** The node's primary address (`--bind-address`); an unspecified one stands for the first that the Node has. */
+  /** The node's primary address (`--bind-address`). If it is unspecified, the first address of the Node counts. */
   readonly bindAddress: IpAddress;
-  /** How long the first sync waits for addresses of a Node that has none yet; 0 for not at all. */
+  /** How long the first sync waits for addresses of a Node that has none; 0 for no wait. */
   readonly nodeIPPatience: number;
   readonly scheduler: string;
   /** Whether `spec.externalIPs` are served (`AllowServiceExternalIPs`). */
@@ -48,35 +48,35 @@ export interface ProxierSettings {
   /** Networks whose virtual servers are left alone unless a Service wants them. */
   readonly excluded: readonly Prefix[];
   readonly ruleSettings: RuleSettings;
-  /** How real servers end that are no longer wanted; a timeout of 0 is none. */
+  /** How drains end. A timeout of 0 is no limit. */
   readonly drains: {
     readonly mode: DrainMode;
     readonly timeout: number;
     readonly unansweredAfter?: number;
   };
-  /** Whether clients of deleted servers that only wait are reset; otherwise they find out at their next packet. */
+  /** Whether waiting clients of deleted real servers are reset; otherwise they notice at their next packet. */
   readonly resetsWaitingClients: boolean;
-  /** Between two audits. */
+  /** The time between two audits. */
   readonly syncPeriod: number;
-  /** In which changes are gathered after a sync; 0 for none. */
+  /** The time after a sync in which changes are gathered; 0 for none. */
   readonly minSyncPeriod: number;
 }
 
-/** What a proxier asks of the rest of the program, and tells it. */
+/** The interfaces to the rest of the program. */
 export interface Ports {
   readonly clock: Clock;
   readonly log: Logger;
   readonly reporter: Reporter;
-  /** What Services ask for by annotations; without it, they are not asked. */
+  /** Reads the options in a Service's annotations. Without it, they are ignored. */
   readonly serviceOptionsOf?: ((service: Service) => ServiceOptions) | undefined;
-  /** Asks the source for a second read of a kind, see `Source.confirm`; without it, what it says first is believed. */
+  /** Requests a second read of a kind, see `Source.confirm`. Without it, the first read is final. */
   readonly confirm?: ((kind: Kind) => void) | undefined;
 }
 
-/** All of it together, as the parts of a proxier get it. */
+/** All options of a proxier. */
 export interface ProxierOptions extends Kernel, ProxierSettings, Ports {}
 
-/** The interfaces of a kernel alone, out of something that may have more to it. */
+/** The interfaces of a kernel, without further properties that the object may have. */
 export function kernelOf(kernel: Kernel): Kernel {
   const { ipvs, ipsets, links, firewall, conntrack } = kernel;
   const { connections, neighbours, resetter, settings } = kernel;

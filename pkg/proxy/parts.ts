@@ -89,7 +89,7 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   };
 }
 
-/** Builds the parts that take changes in, the ledger of what is wanted, and the mirror of what the kernel holds. */
+/** Builds the parts that apply changes to the store, the ledger of what is wanted, and the mirror of what the kernel holds. */
 function buildChanges(options: ProxierOptions, { onDirty }: Pick<PartsCallbacks, 'onDirty'>) {
   const { clock, serviceOptionsOf, confirm } = options;
   const now = () => clock.now();

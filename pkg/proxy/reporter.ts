@@ -51,9 +51,9 @@ export interface OperationCounts {
 export interface Reporter {
   /** A relevant change of an object was received. */
   changeReceived(kind: Kind): void;
-  /** How many objects of a kind have problems now. */
+  /** The number of objects of a kind that have problems now. */
   invalidObjects(kind: Kind, count: number): void;
-  /** What is wrong with a Service, or with a slice of it, given by its kind and name; said once for each different complaint. */
+  /** An object of a Service, given by its kind and name, is invalid. Reported once for each different list of problems. */
   invalidObject(
     object: ObjectName & { readonly kind: Kind; readonly service: ServiceIdentity },
     problems: readonly Problem[],
@@ -66,14 +66,17 @@ export interface Reporter {
   operations(kind: Operation['kind'] | CleanupStep, counts: OperationCounts): void;
   /** An audit found a difference and planned an operation of this kind. */
   repaired(kind: Operation['kind']): void;
-  /** Two Services want one virtual server, and so many others; the one that lost, unless it is gone by now. Said each time that it begins. */
+  /**
+   * Two Services want one virtual server, and `others` more. The one that lost is `undefined` if it was
+   * deleted. Reported each time that it begins.
+   */
   conflict(
     conflict: Conflict,
     about: { virtualServer: VirtualServerId; loser: ServiceIdentity | undefined; others: number },
   ): void;
   /** How many virtual servers a Service, given by `namespace/name`, wants and another Service owns now. */
   lostClaims(key: string, count: number): void;
-  /** A drain ended; the Service that has the virtual server, or had it until it was no longer wanted, if it is still there. */
+  /** A drain ended. The Service owns the virtual server or owned it last; `undefined` if it was deleted. */
   drainEnded(drain: EndedDrain, service: ServiceIdentity | undefined): void;
   /** Annotations of a Service are invalid. Reported once for each different set of problems. */
   invalidAnnotations(service: ServiceIdentity, problems: readonly Problem[]): void;
@@ -88,7 +91,10 @@ export interface Reporter {
   rulesFailed(family: Family): void;
   /** The health of a Service, given by `namespace/name`, changed; `undefined` if it has no health-check node port any more. */
   serviceHealth(key: string, health: ServiceHealth | undefined): void;
-  /** Health-check node ports listen on these addresses from now on; an unspecified one stands for all of both families. Told before {@link serviceHealth}. */
+  /**
+   * Health-check node ports listen on these addresses from now on; an unspecified address means all of both families. Reported
+   * before {@link serviceHealth}.
+   */
   healthCheckAddresses(addresses: readonly IpAddress[]): void;
   /** A batch was carried out. `/livez` counts this as progress. */
   progressed(): void;

@@ -100,7 +100,7 @@ export class Applier {
     }
   }
 
-  /** Prepares the deletions of a batch, during which the event loop may turn. Returns `undefined` if the batch has none. */
+  /** Writes a batch to IPVS with the clean-up around its deletions. Returns a promise only if the event loop has to turn for it. */
   #writeServersCleanly(
     batch: readonly ServerOperation[],
   ): Promise<readonly FailedOperation[]> | readonly FailedOperation[] {

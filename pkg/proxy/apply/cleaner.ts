@@ -15,7 +15,7 @@ export interface CleanerOptions {
   readonly clientResetter: Pick<ClientResetter, 'reset'>;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Called with the number of clients that are not reset: there were too many of them, or they could not be looked up. */
+  /** Called with the number of clients that are not reset because there are too many. */
   readonly onFailed: (count: number) => void;
   /** Called with the number of active connections that IPVS counted and whose clients were not found. */
   readonly onSkipped: (count: number) => void;
@@ -36,8 +36,8 @@ export class Cleaner {
   }
 
   /**
-   * Closes connections that IPVS would keep after their server is deleted, and drop what comes from their clients, new connections
-   * included. The event loop may turn meanwhile; nothing to wait for if there are none.
+   * Closes the connections that IPVS would keep after the deletion of their real server: it would drop their clients' packets, even
+   * those of new connections. Lets the event loop turn. Returns `undefined` if there is nothing to close.
    */
   close(operations: readonly Operation[]): Promise<void> | undefined {
     const deleted = deletions(operations);
@@ -61,14 +61,14 @@ export class Cleaner {
     }
   }
 
-  /** The steps right before the deletions. */
+  /** Carries out the steps right before the deletions. */
   before(operations: readonly Operation[]): void {
     const coming = deletions(operations);
     if (coming.length > 0)
       this.#deleteFlows(coming.flatMap(({ cleanup }) => cleanup.flows.filter(isUnmasqueraded)));
   }
 
-  /** The steps right after the deletions that succeeded. */
+  /** Carries out the steps right after the deletions that succeeded. */
   after(operations: readonly Operation[]): void {
     const done = deletions(operations);
     if (done.length === 0) return;
@@ -107,7 +107,7 @@ export class Cleaner {
   #deleteFlows(flows: readonly Flow[]): void {
     if (flows.length === 0) return;
     try {
-      // A flow that a packet created again has another id.
+      // Without the id: a packet may have created the flow again, with another one.
       const done = this.#options.conntrack.delete(
         flows.map((flow) => ({ ...flow, id: undefined })),
       );

@@ -5,8 +5,8 @@ import type { Ledger } from '../desired/ledger.ts';
 import type { MirrorView } from '../observed/mirror.ts';
 
 /**
- * How long a virtual server without real servers still stands: its clients' next packets draw a reset for as long,
- * and silence afterwards.
+ * How long a virtual server stays after its last real server was deleted, in milliseconds. While it stays, packets of its clients
+ * are answered with a reset, afterwards not at all.
  */
 const clientReset = seconds(5);
 

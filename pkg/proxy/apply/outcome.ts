@@ -5,7 +5,7 @@ import type { Operation } from '../plan/operation.ts';
 
 /** The result of reconciling some keys. */
 export interface Outcome {
-  /** False if something failed that all Services share. */
+  /** False if an operation failed that all Services depend on. */
   readonly isSuccess: boolean;
   /** The kernel lacks something that the mirror has, so all of it must be read again. */
   readonly needsAudit: boolean;
@@ -30,7 +30,7 @@ export function outcomeOf(failed: readonly FailedOperation[]): Outcome {
   return { isSuccess: !isSharedFailed, needsAudit: isSharedFailed || missesSomething(failed) };
 }
 
-/** Whether an operation is about something that all Services share. */
+/** Whether all Services depend on an operation. */
 function isShared({ kind }: Operation): boolean {
   return kind === 'makeDevice' || kind === 'createSet';
 }

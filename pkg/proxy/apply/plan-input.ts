@@ -168,7 +168,7 @@ function realServersOf(
   return planned;
 }
 
-/** The wanted and the held real server with one address and port. */
+/** A real server as it is wanted and as it is held, by address and port. */
 interface Both {
   readonly one: WantedRealServer | undefined;
   readonly there: HeldRealServer | undefined;

@@ -33,7 +33,7 @@ export interface ReconcilerOptions {
   /** The pod that has an address behind a virtual server, by its key. */
   readonly podOn: (virtualServer: string, address: IpAddress) => PodIdentity;
   readonly families: readonly Family[];
-  /** Where the order of real servers begins that are added together. */
+  /** The index at which the order of real servers begins that are added together; it differs from node to node. */
   readonly rotation: number;
   readonly log: Logger;
   readonly now: () => number;
@@ -195,7 +195,7 @@ export class Reconciler {
     retries.failVirtualServer(key, error);
   }
 
-  /** Whether the manager of drains, or of replacements, must be told of any of the operations. */
+  /** Whether the manager of drains, or the replacements, must know of any of the operations. */
   #isFollowed(operations: readonly Operation[]): boolean {
     const { graceful, replacements } = this.#options;
     const { isEmpty } = replacements;
@@ -207,7 +207,7 @@ export class Reconciler {
     );
   }
 
-  /** Tells the managers of drains and of replacements which operations succeeded. */
+  /** Reports the operations that succeeded to the manager of drains and to the replacements. */
   async #follow(
     operations: readonly Operation[],
     { failed, token }: { failed: readonly FailedOperation[]; token: MutexToken },

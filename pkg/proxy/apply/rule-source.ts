@@ -10,7 +10,7 @@ import type { RuleContent } from '../desired/rule-content.ts';
 export type DetectLocal =
   | { readonly mode: 'ClusterCIDR'; readonly networks: readonly Prefix[] }
   | { readonly mode: 'NodeCIDR' }
-  /** A name that ends in `+` stands for every interface that begins so. */
+  /** A name that ends in `+` stands for every interface that begins with the rest. */
   | { readonly mode: 'interface'; readonly name: string };
 
 /** The settings that the rules depend on besides the sets. */
@@ -25,7 +25,7 @@ export class RuleSource {
   readonly #settings: RuleSettings;
   readonly #firewall: Firewall;
   readonly #node: () => Node | undefined;
-  /** What the rules were last known to depend on, as text. */
+  /** The detectors of the last rules, as text. */
   #detectors = '';
 
   constructor({
@@ -62,7 +62,7 @@ export class RuleSource {
     });
   }
 
-  /** Whether what the rules depend on besides the sets has changed since the last call, and they can be made. */
+  /** Whether the detectors have changed since the last call. False while the rules cannot be made. */
   takeChange(): boolean {
     const detectors = JSON.stringify(families.map((family) => this.#podDetector(family) ?? null));
     const isChange = detectors !== this.#detectors && this.isReady;
@@ -70,7 +70,7 @@ export class RuleSource {
     return isChange;
   }
 
-  /** The detector, or without one the Node's own pod network. */
+  /** The configured detector, or the Node's own pod network. */
   #podDetector(family: Family): LocalDetector | undefined {
     return this.#detector(family) ?? cidrOf(family, this.#node()?.podCIDRs);
   }

@@ -20,7 +20,7 @@ export interface RuleWriterOptions {
   readonly onAttempt: (family: Family, outcome: { isSuccess: boolean }) => void;
 }
 
-/** How long a lock that another program holds is waited for before its holder counts as stuck, in milliseconds. */
+/** How long another program may hold the lock before that counts as a failure, in milliseconds. */
 const lockPatience = minutes(1);
 /** How soon the lock is tried again, in milliseconds. */
 const lockPause = seconds(0.5);
@@ -49,7 +49,7 @@ export class RuleWriter {
     return [...this.#options.mirror.rules.values()].some(({ isFailing }) => isFailing);
   }
 
-  /** Whether a family has a request that was not tried yet. */
+  /** Whether a request of some family was not tried yet. */
   get isPending(): boolean {
     return [...this.#options.mirror.rules.values()].some(
       ({ requested, isFailing }) => requested !== undefined && !isFailing,
@@ -140,7 +140,10 @@ class FamilyWriter {
     return false;
   }
 
-  /** Whether the rules are as written. False if they cannot be read: then they are written again, and an error of that is reported. */
+  /**
+   * Whether the kernel has the rules as they were written. False if they cannot be read; they are written again then, and that
+   * reports the error.
+   */
   async #isSame(written: RuleContent): Promise<boolean> {
     const { firewall, source } = this.#options;
     try {
@@ -198,7 +201,7 @@ class FamilyWriter {
     this.#options.onAttempt(this.#family, { isSuccess: true });
   }
 
-  /** Schedules another attempt. While the lock is held by another program, for a minute at most, this does not count as a failure. */
+  /** Schedules another attempt. It does not count as a failure while another program holds the lock, for a minute at most. */
   #fail(error: Error): void {
     const { clock, log, onAttempt } = this.#options;
     const now = clock.now();

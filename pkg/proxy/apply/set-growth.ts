@@ -24,7 +24,7 @@ const places: ReadonlyMap<string, { readonly id: SetId; readonly family: Family 
   setIds.flatMap((id) => families.map((family) => [setName(id, family), { id, family }] as const)),
 );
 
-/** Makes sets larger that would be full after the next additions: a larger one is filled and swapped in. */
+/** Makes sets larger that the next additions would overfill: a larger one is filled and swapped in. */
 export class SetGrowth {
   readonly #options: SetGrowthOptions;
   /** Sets that could not grow, and when they are tried again. */
@@ -34,7 +34,7 @@ export class SetGrowth {
     this.#options = options;
   }
 
-  /** Makes room for the entries that some keys name. If that fails, the additions that do not fit fail, and are retried. */
+  /** Makes room for the wanted entries among some keys. If that fails, the additions that do not fit fail, and are retried. */
   async makeRoom({ entries }: Pick<Keys, 'entries'>, token: MutexToken): Promise<void> {
     const { ledger, mirror, now } = this.#options;
     const yielder = new Yielder(now);
@@ -77,7 +77,7 @@ export class SetGrowth {
     else this.#failed.set(set, now() + pause);
   }
 
-  /** The entries that a set holds and nobody wants. */
+  /** The entries of a set that are not wanted. */
   async #unwanted(set: string): Promise<readonly Entry[]> {
     const { ledger, mirror, now } = this.#options;
     const yielder = new Yielder(now);

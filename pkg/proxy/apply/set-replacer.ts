@@ -23,7 +23,7 @@ const pieceSize = 1024;
 
 export interface SetReplacerOptions {
   readonly applier: Pick<Applier, 'apply'>;
-  /** What is wanted: the entries of a set, and what the rules of a family are for. */
+  /** The wanted entries of a set, and the wanted content of a family's rules. */
   readonly ledger: {
     entries(set: string): Iterable<Entry>;
     ruleContent(family: Family): RuleContent;
@@ -35,14 +35,14 @@ export interface SetReplacerOptions {
 /**
  * Replaces sets that have our names and a wrong header.
  *
- *     another size or range    a new one is filled and swapped in: rules see the one or the other. One of another size stays in use
- *                              until that succeeds
- *     another type or family   cannot be swapped: our rules out, destroy, create, fill, our rules in
- *     held by a rule of others cannot be destroyed: reported once, and tried again when fewer rules refer to it
+ *     another size or range    A new set is filled and swapped in, so rules see either the old or the new one. If only the size
+ *                              differs, the old one is used until then.
+ *     another type or family   Cannot be swapped: our rules are removed, the set is destroyed, created and filled, the rules written.
+ *     referred to by others    Cannot be destroyed: reported once, and tried again when fewer rules refer to it.
  */
 export class SetReplacer {
   readonly #options: SetReplacerOptions;
-  /** Sets that others held, with how many rules and sets referred to them at most since. */
+  /** Sets that could not be destroyed because others refer to them, with the most references counted since. */
   readonly #mostReferences = new Map<string, number>();
   /** The problems that were reported for each set since its header was last right. */
   readonly #reported = new Map<string, Set<string>>();
@@ -51,7 +51,7 @@ export class SetReplacer {
     this.#options = options;
   }
 
-  /** Replaces sets that can be replaced. A problem is reported once for each set until its header is right. */
+  /** Replaces what can be replaced. Each problem of a set is reported once until its header is right. */
   async replace({ sets, hasTemporary }: LeftoverSets, token: MutexToken): Promise<void> {
     const names = new Set(sets.map(({ wanted }) => wanted.name));
     for (const name of [...this.#mostReferences.keys(), ...this.#reported.keys()])
@@ -60,7 +60,7 @@ export class SetReplacer {
     const others = new Map<Family, LeftoverSet[]>();
     for (const leftover of sets) {
       const isSwapped = isSwappable(leftover) && (await this.#swap(leftover, token));
-      // One of another size serves until it can be swapped; our rules stay where they are.
+      // A set of another size alone is used until it can be swapped, so our rules stay.
       if (isSwapped || leftover.isUsable) continue;
       others.set(leftover.family, [...(others.get(leftover.family) ?? []), leftover]);
     }
@@ -124,7 +124,10 @@ export class SetReplacer {
     return failures;
   }
 
-  /** Carries a sequence out, as many operations at a time as do not keep others waiting. The one that failed, entries aside. */
+  /**
+   * Carries out a sequence in pieces and lets the event loop turn between them. Returns the operation that failed; entries do not
+   * count.
+   */
   async #carryOutInPieces(
     operations: Iterable<Operation>,
     token: MutexToken,
@@ -158,7 +161,7 @@ export class SetReplacer {
       this.#report(leftover, 'could not take our rules out to make their set anew', error);
       return;
     }
-    // Counted anew from the next audit on, when our own rules refer to it again.
+    // The next audit counts the references anew, when our own rules refer to the set again.
     if (isBusy(error)) this.#mostReferences.set(leftover.wanted.name, 0);
     const message = isBusy(error)
       ? 'a set must be made anew, but rules or sets of others refer to it: take those away'
@@ -181,7 +184,7 @@ export class SetReplacer {
   }
 }
 
-/** Some operations at a time, each made only when its piece is asked for. */
+/** Groups operations. Each is made only when its group is asked for. */
 function* pieces(operations: Iterable<Operation>): Iterable<readonly Operation[]> {
   let piece: Operation[] = [];
   for (const operation of operations) {

@@ -4,14 +4,14 @@ import { queryKey } from '../desired/slice-index.ts';
 import type { ServiceChanges } from './service-changes.ts';
 import { recordsOnlyIn } from './slice-difference.ts';
 
-/** Above so many records a Service is entered as a whole: that is done in steps. */
+/** With more records than this that differ, a Service is entered as a whole, which is done in steps. */
 const differenceLimit = 1_000;
 
 type Difference = { -readonly [Kind in keyof EndpointDifference]: readonly PortRecord[] };
 
 /**
- * The endpoints that differ, by part of the Service (`portKey`); `undefined` if they are too many to be taken in at once. Parts that
- * a slice names and the Service does not have are among them.
+ * The endpoints that differ, by part of the Service (`portKey`); `undefined` if they are too many. A part that a slice has and the
+ * Service does not have is included.
  */
 export function endpointDifferences(
   changes: ServiceChanges,
@@ -72,7 +72,7 @@ class Differences {
 
 const none: readonly never[] = Object.freeze([]);
 
-/** Ports that come in another order count as others. */
+/** Whether two slices have the same ports in the same order. */
 function haveSamePorts(one: EndpointSlice, other: EndpointSlice): boolean {
   return (
     one.family === other.family &&

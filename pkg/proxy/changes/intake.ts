@@ -30,7 +30,7 @@ const retryPause = seconds(1);
 
 type ObjectChange = Exclude<Change, SourceStatus>;
 
-/** Takes changes from a source into the store: says what is wrong with objects, and when everything has been told. */
+/** Applies changes from a source to the store, reports invalid objects, and knows which kinds have been read completely. */
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #synced = new Set<Kind>();
@@ -51,7 +51,7 @@ export class Intake {
     this.#nodePresence = new NodePresence(options);
   }
 
-  /** Takes one change in. */
+  /** Applies one change, or a status of the source. */
   take(change: Change): void {
     if (change.type === 'synced') this.#synced.add(change.kind);
     else if (change.type === 'stale') this.#stale.add(change.kind);
@@ -63,24 +63,24 @@ export class Intake {
     for (const wake of this.#waiting) wake();
   }
 
-  /** Whether all objects of some kinds have been told. */
+  /** Whether all objects of the kinds have been read. */
   hasSynced(...kinds: readonly Kind[]): boolean {
     return kinds.every((kind) => this.#synced.has(kind));
   }
 
-  /** Whether all objects of some kinds have been read a second time. */
+  /** Whether all objects of the kinds have been read a second time. */
   isConfirmed(...kinds: readonly Kind[]): boolean {
     return kinds.every((kind) => this.#confirmed.has(kind));
   }
 
-  /** Whether what was told of some kinds is as the source has it, as far as it can be read. */
+  /** Whether the objects of the kinds are up to date, as far as they can be read. */
   isCurrent(...kinds: readonly Kind[]): boolean {
     return !kinds.some((kind) => this.#stale.has(kind));
   }
 
   /**
-   * Ends when a condition holds, which is asked after each change, when the signal aborts, or when patience (in milliseconds)
-   * ends. False only in the last case.
+   * Resolves when the condition holds (it is tried after each change), the signal aborts, or `patience` (in milliseconds) is over.
+   * The result is false only in the last case.
    */
   async until(
     condition: () => boolean,
@@ -129,7 +129,10 @@ export class Intake {
     onDirty();
   }
 
-  /** Takes a change into the store. One that throws is tried again unless a later one of its object comes before; false for it. */
+  /**
+   * Applies a change to the store. If that throws, it is tried again later, unless a newer change of the object comes first. False
+   * then.
+   */
   #apply(change: ObjectChange, name: ObjectName): boolean {
     const { store, clock, log } = this.#options;
     const key = `${change.kind} ${objectKey(name)}`;
@@ -151,7 +154,7 @@ export class Intake {
     }
   }
 
-  /** The Service that an object is, or belongs to. */
+  /** The Service that an object is or belongs to. */
   #serviceOf(change: Extract<Change, { type: 'set' }>): Service | undefined {
     if (change.kind === 'Service') return change.object;
     if (change.kind === 'Node') return undefined;
@@ -159,7 +162,7 @@ export class Intake {
     return this.#options.store.service(objectKey({ namespace, name: serviceName }));
   }
 
-  /** Says what is wrong with an object, once for each different complaint. Whether it had to be said. */
+  /** Logs the problems of an object, once for each different text. Whether these were problems not logged before. */
   #noteProblems(
     kind: Kind,
     { name, problems }: { name: ObjectName; problems: readonly Problem[] },
@@ -177,14 +180,14 @@ export class Intake {
   }
 }
 
-/** Has the Services entered anew that depend on what changed of the Node. */
+/** Marks the Services that depend on a change of the Node. */
 function markServicesOf(store: Store, before: Node | undefined): void {
   const { lastNode: node } = store;
   if (node?.zone !== before?.zone) store.markDirty(() => true);
   else if (String(node?.addresses) !== String(before?.addresses)) store.markDirty(dependsOnNodeIPs);
 }
 
-/** The families that a change is about; both where that cannot be told. */
+/** The families that a change is about; both if that is unknown. */
 function concerned(change: ObjectChange): readonly Family[] {
   if (change.type !== 'set') return families;
   if (change.kind === 'EndpointSlice') return [change.object.family];

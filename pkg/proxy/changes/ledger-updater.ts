@@ -30,7 +30,7 @@ export interface LedgerUpdaterOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly reporter: Reporter;
-  /** Those that this node serves. */
+  /** The families that this node serves. */
   readonly families: readonly Family[];
   readonly serviceOptionsOf: ((service: Service) => ServiceOptions) | undefined;
 }
@@ -39,13 +39,13 @@ export interface LedgerUpdaterOptions {
 export interface Entered {
   readonly keys: Keys;
   readonly triggers: readonly Trigger[];
-  /** When there is more to enter, in milliseconds: now for Services that are entered in part, later for those that failed. */
+  /** When to call again, in milliseconds: now for Services that are entered in part, later for those that failed; `undefined` for never. */
   readonly next: number | undefined;
 }
 
 /** How long one Service is worked on until the next one gets its turn, in milliseconds. */
 const share = 10;
-/** How long Services that take longer are worked on until what is entered so far is carried out, in milliseconds. */
+/** After how long the rest of the Services is left for the next call, in milliseconds, so that what is entered so far is carried out. */
 const longest = 200;
 
 /** A Service that is being entered, step by step. */
@@ -55,8 +55,8 @@ interface Task {
 }
 
 /**
- * Brings the ledger up to date with the store: the footprints of the Services that changed, and of no others. Small ones are entered
- * at once. A big one is entered port by port, over several calls, and what is entered of it is carried out meanwhile. An
+ * Brings the ledger up to date with the store: it enters the footprints of the Services that changed, and of no others. Small ones
+ * are entered at once. A big one is entered port by port, over several calls, and is carried out as far as it is entered. An
  * exception concerns its own Service only, which is tried again.
  */
 export class LedgerUpdater {
@@ -68,7 +68,7 @@ export class LedgerUpdater {
   readonly #health = new ServiceHealthChanges();
   /** Services that are entered in part. */
   readonly #tasks = new Map<string, Task>();
-  /** How many real servers the front ends of a Service may have together; of those that are entered entirely. */
+  /** How many real servers the front ends of a Service may have together. Only Services that are entered entirely have an entry. */
   readonly #sizes = new Map<string, number>();
   #touched = new Keys();
 
@@ -78,7 +78,7 @@ export class LedgerUpdater {
     this.#reports = new ServiceReports(options);
   }
 
-  /** How many Services could not be entered as they are now. */
+  /** How many Services failed and wait to be tried again. */
   get failedServices(): number {
     return this.#queue.failedCount;
   }
@@ -106,22 +106,22 @@ export class LedgerUpdater {
     return { keys, triggers, next };
   }
 
-  /** UDP front ends whose endpoints changed since the last call. */
+  /** The UDP front ends whose endpoints changed since the last call. */
   takeUdpChanges(): readonly UdpFrontEnd[] {
     return this.#udpChanges.take();
   }
 
-  /** Reports the health that load balancers are told of Services, as far as it changed since the last call. */
+  /** Reports the health of Services with a health-check node port, as far as it changed since the last call. */
   reportHealth(reporter: Pick<Reporter, 'serviceHealth'>): void {
     for (const { key, health } of this.#health.take()) reporter.serviceHealth(key, health);
   }
 
-  /** Whether Services that changed are entered in part or not at all; those that failed and wait for their time are not counted. */
+  /** Whether Services wait that changed or are entered in part. Those that failed are not counted. */
   get hasMore(): boolean {
     return this.#tasks.size > 0 || this.#queue.hasChanged;
   }
 
-  /** Works on a Service for its share of time, and keeps it if there is more to do. `undefined` if the event loop need not turn. */
+  /** Works on a Service for its share of time, and keeps it if it is not finished. Returns a promise only if the event loop has to turn. */
   #run(task: Task, yielder: Yielder): Promise<void> | undefined {
     const end = this.#now() + share;
     return this.#advance(task, { yielder, end }) ? this.#runOn(task, { yielder, end }) : undefined;
@@ -136,7 +136,10 @@ export class LedgerUpdater {
     } while (this.#advance(task, context));
   }
 
-  /** Takes steps until the Service is entered, or its time is over: false; or until the event loop should turn: true. */
+  /**
+   * Takes steps until the Service is entered or its share of time is over. True if it stopped before, because the event loop should
+   * turn.
+   */
   #advance(task: Task, { yielder, end }: { yielder: Yielder; end: number }): boolean {
     const { service, steps } = task;
     try {
@@ -160,7 +163,7 @@ export class LedgerUpdater {
     if (isNews) log.error('could not work out what a Service wants', error, { service });
   }
 
-  /** The steps of entering one Service as it is now: the endpoints that differ if that is all, and else the whole. */
+  /** The steps of entering one Service: the endpoints that differ if nothing else changed, otherwise the whole. */
   *#steps(key: string, node: NodeContext): Generator<undefined> {
     const { store } = this.#options;
     const changes = store.takeChanges(key);
@@ -173,7 +176,7 @@ export class LedgerUpdater {
     }
   }
 
-  /** Enters the endpoints that differ; false if that is not possible, and the Service has to be entered as a whole. */
+  /** Enters the endpoints that differ. False if the Service has to be entered as a whole instead. */
   #enterDifferences(
     key: string,
     { changes, node }: { changes: ServiceChanges; node: NodeContext },
@@ -195,7 +198,7 @@ export class LedgerUpdater {
       ledger.change(key, change, { part, touched: this.#touched });
       this.#udpChanges.note(change.udpFrontEnds);
     }
-    // Counted once, however many ports differ.
+    // Once, however many ports differ.
     if (concernsNode && this.#health.has(key))
       this.#health.note(key, store.objects(key), node.nodeName);
     this.#sizes.set(key, grown);
@@ -235,11 +238,11 @@ export class LedgerUpdater {
       ledger.remove(key, { part, touched: this.#touched });
       this.#noteChange({ before, after: undefined });
     }
-    // One of which not everything is entered is entered as a whole again, for what is left out may fit by then.
+    // If some ports were cut off, it is entered as a whole the next time, as they may fit by then.
     if (objects !== undefined && cutOff === 0) this.#sizes.set(key, size);
   }
 
-  /** What a Service asks for that is not done; `cutOff` of its ports have no real servers. */
+  /** What a Service asks for and does not get; `cutOff` of its ports have no real servers. */
   #unhonouredOf(
     service: Service | undefined,
     { node, cutOff }: { node: NodeContext; cutOff: number },
@@ -254,7 +257,7 @@ export class LedgerUpdater {
       : [...found, { reason: 'too_many_real_servers', field: 'spec.ports', value }];
   }
 
-  /** A part of a Service wants something else than before. */
+  /** Notes a changed footprint of one port. */
   #noteChange({ before, after }: BeforeAfter<Footprint | undefined>): void {
     const last = before?.udpFrontEnds ?? [];
     const now = after?.udpFrontEnds ?? [];
@@ -272,13 +275,13 @@ export class LedgerUpdater {
   }
 }
 
-/** Whether endpoints on a node are among those that differ. */
+/** Whether some of the endpoints that differ are on this node. */
 function isAboutNode({ added, removed }: EndpointDifference, { nodeName }: NodeContext): boolean {
   const isHere = ({ endpoint }: PortRecord) => endpoint.nodeName === nodeName;
   return added.some(isHere) || removed.some(isHere);
 }
 
-/** A Service whose annotations cannot even be read is served without them. */
+/** The options of a Service. None if its annotations cannot be read. */
 function readServiceOptions(
   service: Service,
   serviceOptionsOf: (service: Service) => ServiceOptions,

@@ -2,46 +2,46 @@ import type { IpAddress } from '../../ip/address.ts';
 import type { Endpoint, EndpointSlice } from '../../kube/types.ts';
 
 /**
- * What the slices of a namespace say of the pod behind a real server:
+ * The state of the pod behind a real server, by the slices of its namespace:
  *
  * - `alive`: in a slice, and not both terminating and out of service;
  * - `dying`: in a slice, terminating and not serving;
- * - `left`: in no slice any more, and well when it was last seen;
- * - `gone`: in no slice any more, and ailing when it was last seen;
+ * - `left`: in no slice any more, and ready to serve when it was last seen;
+ * - `gone`: in no slice any more, and terminating or not serving when it was last seen;
  * - `unseen`: never in any slice since the program started.
  */
 export type PodState = 'alive' | 'dying' | 'left' | 'gone' | 'unseen';
 
-/** A pod, by what an endpoint says of it. */
+/** A pod, identified by the address and uid of an endpoint. */
 export type PodName = Pick<Endpoint, 'address' | 'podUid'>;
 
-/** How a pod is. */
+/** The conditions of a pod. */
 type PodConditions = Pick<Endpoint, 'serving' | 'terminating'>;
 
-/** A pod on one of its addresses that several slices have, as the last of them said it. */
+/** A pod with one of its addresses, in several slices, with the conditions that the last of them had. */
 interface SharedPod extends PodConditions {
   readonly podUid: string;
   readonly slices: Set<string>;
 }
 
-/** A pod on one of its addresses; mostly one slice has it, and its endpoint there says all. */
+/** A pod with one of its addresses. Mostly one slice has it; then it is the slice's own endpoint. */
 export type Pod = Endpoint | SharedPod;
 
-/** A pod that is in no slice any more, and from when on that counts, in milliseconds. */
+/** A pod that is in no slice any more, and the time from which that counts, in milliseconds. */
 interface DepartedPod {
   readonly pod: PodConditions;
   readonly due: number;
 }
 
-/** Which pods have an address: mostly one, on a node's network many. */
+/** The pods with one address: mostly one, many on a node's own network. */
 type Occupants = Pod | Map<string, Pod>;
 
-/** Which pod has an address, and how it was last seen, as the slices of one namespace say it. */
+/** Which pod has an address, and its last conditions, by the slices of one namespace. */
 export class NamespacePods {
   /** The slices of the namespace, by name. */
   readonly slices = new Map<string, EndpointSlice>();
   readonly #present = new Map<IpAddress, Occupants>();
-  /** By address, then by uid; the oldest first. */
+  /** By address, then by uid; the oldest addresses first. */
   readonly #departed = new Map<IpAddress, Map<string, DepartedPod>>();
   #departedCount = 0;
 
@@ -64,7 +64,7 @@ export class NamespacePods {
     return podsOf(this.#present.get(address));
   }
 
-  /** Takes in that a slice has an endpoint. Whether that says anything new of its pod. */
+  /** Records that a slice has an endpoint. Whether that changes the state of its pod. */
   arrive(endpoint: Endpoint): boolean {
     const { address, podUid, slice, serving, terminating } = endpoint;
     const occupants = this.#present.get(address);
@@ -77,7 +77,7 @@ export class NamespacePods {
     return known?.serving !== serving || known.terminating !== terminating;
   }
 
-  /** Takes in that a slice no longer has an endpoint. Whether its pod is in no slice any more, which counts from a time on. */
+  /** Records that a slice no longer has an endpoint. Whether its pod is in no slice any more; that counts from `due` on. */
   leave(slice: string, { address, podUid, due }: PodName & { readonly due: number }): boolean {
     const occupants = this.#present.get(address);
     const pod = find(occupants, podUid);
@@ -89,14 +89,14 @@ export class NamespacePods {
     if (occupants instanceof Map && occupants.size > 1) occupants.delete(podUid);
     else this.#present.delete(address);
     const departed = this.#departed.get(address) ?? new Map<string, DepartedPod>();
-    // Last, as the youngest.
+    // Moved to the end, as the youngest.
     this.#departed.delete(address);
     this.#departed.set(address, departed.set(podUid, { pod, due }));
     this.#departedCount++;
     return true;
   }
 
-  /** How a pod is; with an unknown uid, how whoever has its address is. */
+  /** The state of a pod; with an unknown uid, of whatever pod has the address. */
   state({ address, podUid }: PodName, now: number): PodState {
     const occupants = this.#present.get(address);
     const departed = this.#departed.get(address);
@@ -125,7 +125,7 @@ export class NamespacePods {
   }
 }
 
-/** The names of the slices that have a pod. */
+/** The names of the slices that contain a pod. */
 function slicesOf(pod: Pod): Set<string> {
   return 'slices' in pod ? pod.slices : new Set([pod.slice]);
 }
@@ -134,7 +134,7 @@ function isInSlice(pod: Pod, slice: string): boolean {
   return 'slices' in pod ? pod.slices.has(slice) : pod.slice === slice;
 }
 
-/** The pods on an address with one more, or with one in the place of what it was before. */
+/** The pods of an address with one added or replaced. */
 function withPod(occupants: Occupants | undefined, pod: Pod): Occupants {
   if (occupants instanceof Map) return occupants.set(pod.podUid, pod);
   if (occupants === undefined || occupants.podUid === pod.podUid) return pod;
@@ -160,7 +160,7 @@ function stateOfDeparted({ pod, due }: DepartedPod, now: number): PodState {
   return pod.terminating || !pod.serving ? 'gone' : 'left';
 }
 
-/** Several uids prove nothing: as long as one is alive, and as long as it is not known which of them left. */
+/** The state for an unknown uid: `alive` if any pod of the address is. `left` if several pods left, as any of them may be the one. */
 function stateOfAny(
   occupants: Occupants | undefined,
   { departed, now }: { departed: ReadonlyMap<string, DepartedPod> | undefined; now: number },

@@ -14,7 +14,7 @@ import type { MirrorView } from '../observed/mirror.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Store } from './store.ts';
 
-/** What the node's addresses are taken from. */
+/** The sources of the node's addresses. */
 export interface NodeAddressSources {
   readonly mirror: MirrorView;
   readonly store: Store;
@@ -35,7 +35,7 @@ interface Made {
   readonly context: NodeContext;
 }
 
-/** The addresses of the node, which came and went since the Services that depend on them were entered last, whoever reads them. */
+/** The addresses of the node, and whether they have changed since the Services that depend on them were marked last. */
 export class NodeAddresses {
   readonly #sources: NodeAddressSources;
   #entered: readonly IpAddress[] = [];
@@ -49,7 +49,7 @@ export class NodeAddresses {
     this.#sources = sources;
   }
 
-  /** Whether the node is known to have others by now. */
+  /** Whether the addresses have changed since the Services were marked. */
   get haveChanged(): boolean {
     const now = this.#sources.mirror.nodeAddresses;
     if (now === this.#entered) return false;
@@ -58,7 +58,7 @@ export class NodeAddresses {
     return !isSame;
   }
 
-  /** What footprints depend on of this node, as of now. */
+  /** The current values of this node that footprints depend on. */
   get context(): NodeContext {
     const known = this.#known;
     if (known !== undefined) return known;
@@ -92,19 +92,19 @@ export class NodeAddresses {
     };
   }
 
-  /** Throws if the primary family is not served; which one that is may be known from the Node alone. */
+  /** Throws if the primary family is not served. Called once the Node is known, as its addresses may decide the family. */
   requirePrimaryFamily(): void {
     const { primaryFamily } = this;
     if (!this.#sources.settings.families.includes(primaryFamily))
       throw new Error(`no support for primary IP family ${primaryFamily}`);
   }
 
-  /** The family of the node's primary address, as of now. */
+  /** The current family of the node's primary address. */
   get primaryFamily(): Family {
     return familyOf(this.#nodeIPs[0]);
   }
 
-  /** Has the Services that depend on the addresses entered anew if there are others, and says where health-check node ports listen. */
+  /** If addresses changed, marks the Services that depend on them. Reports where health-check node ports listen. */
   markServices(): void {
     if (this.#known === undefined) {
       this.#logNodeIPs();
@@ -115,7 +115,7 @@ export class NodeAddresses {
     this.#sources.store.markDirty(dependsOnNodeAddresses);
   }
 
-  /** Once for each change. */
+  /** Reports where health-check node ports listen, once for each change. */
   #reportListening(): void {
     const addresses = healthCheckAddresses(this.#places);
     const text = addresses.join(' ');
@@ -123,7 +123,7 @@ export class NodeAddresses {
     this.#listening = text;
   }
 
-  /** Logs the node IPs once for each change, and what follows from a primary one that is not known. */
+  /** Logs the node IPs once for each change, with warnings about a loopback address and a family that is not served. */
   #logNodeIPs(): void {
     const [primary, other] = this.#nodeIPs;
     const nodeIPs = `${primary} ${other}`;

@@ -1,28 +1,28 @@
 import type { Logger } from '../../log/log.ts';
 import { type Clock, minutes } from '../../runner/clock.ts';
 
-/** How often it is said that there is no Node, where one comes and goes. */
+/** How often at most a missing Node is logged, in milliseconds. */
 const silence = minutes(5);
 
 const consequences =
   'endpoints count as local only where slices name this node exactly so, and hints for zones are not followed';
 const neverThere = ', and /healthz answers 503 unless objects come from manifests';
 
-/** Says once that no Node has the name of this node, and what follows from it; and once that there is one now. */
+/** Logs when no Node has the name of this node, with the consequences, and when there is one again. */
 export class NodePresence {
   readonly #options: { readonly log: Logger; readonly clock: Clock; readonly nodeName: string };
   #isMissing = false;
   #wasThere = false;
-  /** When it was said last that there is none. */
+  /** When a missing Node was last logged. */
   #changedAt = Number.NEGATIVE_INFINITY;
-  /** Whether that is what was said last. */
+  /** Whether the last line said that the Node is missing. */
   #isSaid = false;
 
   constructor(options: { log: Logger; clock: Clock; nodeName: string }) {
     this.#options = options;
   }
 
-  /** To be called whenever there may be another answer, once every Node has been told. */
+  /** Call it whenever the presence of the Node may have changed, once all Nodes have been read. */
   check(isThere: boolean): void {
     this.#wasThere ||= isThere;
     if (isThere !== this.#isMissing) return;

@@ -4,22 +4,22 @@ import { ExpiryQueue } from './expiry-queue.ts';
 import { NamespacePods, type Pod, type PodName, type PodState } from './namespace-pods.ts';
 import { recordsOnlyIn } from './slice-difference.ts';
 
-/** How many pods that left are remembered; beyond it the namespace with the most forgets the older half of its own. */
+/** How many pods that left are remembered. Beyond it, the namespace with the most of them forgets the older half of its own. */
 const remembered = 100_000;
 /** How long a pod that is in no slice counts as moving to another one, in milliseconds. */
 const movingTime = 500;
-/** Of so many pods on one address the one of a Service is looked for. */
+/** How many pods of one address are searched at most for the one of a Service. */
 const lookedThrough = 64;
 
 /**
- * Which pod has an address, and how it was last seen. A slice speaks for the Services of its own namespace only: whoever may
- * write slices in another one can neither end nor keep their drains.
+ * Which pod has an address, and its last conditions. A slice counts only for the Services of its own namespace: who may write
+ * slices in another one can neither end nor prolong their drains.
  */
 export class Pods {
   readonly #now: () => number;
   #onChange: (address: IpAddress, namespace: string) => void = () => undefined;
   readonly #namespaces = new Map<string, NamespacePods>();
-  /** Departures that do not count yet. */
+  /** Departures that do not count yet, as the pod may be in another slice soon. */
   readonly #moving = new ExpiryQueue<{ address: IpAddress; namespace: string }>();
   #departedCount = 0;
 
@@ -27,28 +27,28 @@ export class Pods {
     this.#now = now;
   }
 
-  /** Calls back with the address and namespace of each pod whose state has changed, or may have; for one who watches. */
+  /** Sets the callback for each pod whose state has changed or may have. There is only one. */
   watch(onChange: (address: IpAddress, namespace: string) => void): void {
     this.#onChange = onChange;
   }
 
-  /** When the next pod counts as having left, or `undefined` if none is about to. */
+  /** When the next departure counts, or `undefined` if none waits. */
   get nextExpiry(): number | undefined {
     return this.#moving.next;
   }
 
-  /** Lets those departures count that are old enough. */
+  /** Reports the departures that count from now on. */
   expire(): void {
     for (const { address, namespace } of this.#moving.take(this.#now()))
       this.#onChange(address, namespace);
   }
 
-  /** A slice as it was taken in last; `undefined` if there is none. */
+  /** The last state of a slice; `undefined` if there is none. */
   slice({ namespace, name }: ObjectName): EndpointSlice | undefined {
     return this.#namespaces.get(namespace)?.slices.get(name);
   }
 
-  /** Takes in a slice in place of its last state. */
+  /** Records a new state of a slice. */
   set(slice: EndpointSlice): void {
     const { namespace, endpoints } = slice;
     const last = this.slice(slice)?.endpoints ?? [];
@@ -74,7 +74,7 @@ export class Pods {
     });
   }
 
-  /** How a pod is as its namespace has it. Without a namespace (nobody knows whose the server is) only whether any slice has the address. */
+  /** The state of a pod by the slices of a namespace. Without a namespace (the owner is unknown): `alive` if any slice has the address. */
   state(namespace: string | undefined, pod: PodName): PodState {
     if (namespace !== undefined)
       return (this.#namespaces.get(namespace) ?? unknown).state(pod, this.#now());
@@ -89,7 +89,7 @@ export class Pods {
     return false;
   }
 
-  /** The uid of the pod that has an address as a Service's slices say it; '' if none has, or more than one. */
+  /** The uid of the pod that has an address in a Service's slices; '' if there is none, or more than one. */
   uidOn(service: ObjectName, address: IpAddress): string {
     let found: string | undefined;
     let count = 0;
@@ -102,7 +102,7 @@ export class Pods {
     return found ?? '';
   }
 
-  /** Whether one of the slices that have a pod is a Service's. */
+  /** Whether a slice of the Service contains the pod. */
   #isOf({ namespace, name: service }: ObjectName, pod: Pod): boolean {
     const slices = this.#namespaces.get(namespace)?.slices;
     const isOf = (name: string) => slices?.get(name)?.serviceName === service;
@@ -118,7 +118,7 @@ export class Pods {
       if (pods.leave(name, { address, podUid, due })) this.#moving.add({ address, namespace }, due);
   }
 
-  /** Changes what is known of a namespace, and lets pods that left be forgotten where they are too many. */
+  /** Changes the pods of a namespace, and forgets departed pods if there are too many. */
   #change(namespace: string, change: (pods: NamespacePods) => void): void {
     const pods = this.#namespaces.get(namespace) ?? new NamespacePods();
     const before = pods.departedCount;
@@ -129,7 +129,7 @@ export class Pods {
     if (this.#departedCount > remembered) this.#forgetDeparted();
   }
 
-  /** Who has the most loses half of them, so that one namespace cannot make the others forget theirs. */
+  /** The namespace with the most departed pods forgets half of them, so that one namespace cannot make the others forget theirs. */
   #forgetDeparted(): void {
     let most = new NamespacePods();
     for (const pods of this.#namespaces.values())
@@ -140,10 +140,10 @@ export class Pods {
   }
 }
 
-/** What a namespace knows that has no slices. */
+/** The pods of a namespace without slices. */
 const unknown = new NamespacePods();
 
-/** The pods of a slice's last state that it no longer has. A pod may stand there twice. */
+/** The pods of a slice's last state that its new state does not have. A pod may be in a slice twice. */
 function leftOf(last: readonly Endpoint[], { endpoints }: EndpointSlice): readonly PodName[] {
   const gone = recordsOnlyIn(last, endpoints);
   if (gone.length === 0) return gone;

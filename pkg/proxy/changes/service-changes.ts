@@ -6,15 +6,15 @@ export type SliceChange = BeforeAfter<EndpointSlice | undefined>;
 
 /** What changed of a Service since it was entered last. */
 export interface ServiceChanges {
-  /** The Service itself, or something else that all of it depends on. */
+  /** The Service itself changed, or something else that all of it depends on. */
   readonly isWhole: boolean;
   readonly slices: readonly SliceChange[];
-  /** Slices made of endpoints that vanished since then, and of some that counted as vanished and no longer do. */
+  /** Slices made of endpoints that have vanished since then, and of endpoints whose time as vanished ones is over. */
   readonly vanished: readonly EndpointSlice[];
   readonly unvanished: readonly EndpointSlice[];
 }
 
-/** Gathers what changes of one Service. */
+/** Collects the changes of one Service. */
 export class ChangeCollector {
   #isWhole = false;
   /** Slices that changed, by name, as they were entered last. */
@@ -22,7 +22,7 @@ export class ChangeCollector {
   #vanished: Set<EndpointSlice> | undefined;
   #unvanished: Set<EndpointSlice> | undefined;
 
-  /** All of it may be another one: nothing else has to be told apart. */
+  /** Records that all of it may have changed. Single changes are not recorded any more. */
   allChanged(): void {
     this.#isWhole = true;
     this.#slices = undefined;
@@ -30,7 +30,7 @@ export class ChangeCollector {
     this.#unvanished = undefined;
   }
 
-  /** A slice is another one than before. */
+  /** Records the state of a slice before its first change. */
   sliceChanged(name: string, before: EndpointSlice | undefined): void {
     if (this.#isWhole || this.#slices?.has(name) === true) return;
     this.#slices = (this.#slices ?? new Map()).set(name, before);
@@ -45,7 +45,7 @@ export class ChangeCollector {
     this.#unvanished = (this.#unvanished ?? new Set()).add(slice);
   }
 
-  /** Everything gathered, given the slices as they are now, by name. */
+  /** The collected changes. `now` returns the present state of a slice by its name. */
   changes(now: (name: string) => EndpointSlice | undefined): ServiceChanges {
     if (this.#isWhole) return wholeService;
     const slices: SliceChange[] = [];
@@ -59,7 +59,7 @@ export class ChangeCollector {
   }
 }
 
-/** Of a Service of which nothing changed, and of one that is to be entered as a whole. */
+/** The changes of a Service of which nothing changed, and of one that is to be entered as a whole. */
 export const noChanges: ServiceChanges = {
   isWhole: false,
   slices: [],

@@ -2,19 +2,19 @@ import type { IpAddress } from '../../ip/address.ts';
 import type { EndpointSlice, Service, ServiceHealth } from '../../kube/types.ts';
 import { healthCheckNodePort } from '../desired/service.ts';
 
-/** A Service whose load balancer asks for its health, or does so no more: `undefined`. */
+/** The new health of a Service; `undefined` if it has no health-check node port any more. */
 interface ServiceHealthChange {
   /** `namespace/name`. */
   readonly key: string;
   readonly health: ServiceHealth | undefined;
 }
 
-/** The health of Services that have a health-check node port, as far as it changed. */
+/** The health of the Services that have a health-check node port, as far as it changed. */
 export class ServiceHealthChanges {
   readonly #last = new Map<string, ServiceHealth>();
   readonly #changed = new Set<string>();
 
-  /** A Service was entered, or went. */
+  /** Records the health of a Service that was entered or deleted. */
   note(
     key: string,
     objects: { readonly service: Service; readonly slices: Iterable<EndpointSlice> } | undefined,
@@ -28,7 +28,7 @@ export class ServiceHealthChanges {
     this.#changed.add(key);
   }
 
-  /** Whether a Service had a health-check node port when it was noted last. */
+  /** Whether a Service had a health-check node port when its health was recorded last. */
   has(key: string): boolean {
     return this.#last.has(key);
   }
@@ -51,7 +51,7 @@ function healthOf(
   const { namespace, name, uid } = service;
   const port = healthCheckNodePort(service);
   if (port === 0) return undefined;
-  // A pod of a dual-stack Service has an address of each family, and is one endpoint.
+  // A pod of a dual-stack Service has an address of each family and counts once.
   const addresses = { IPv4: new Set<IpAddress>(), IPv6: new Set<IpAddress>() };
   for (const { family, endpoints } of slices)
     for (const endpoint of endpoints)

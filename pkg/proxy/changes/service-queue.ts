@@ -1,6 +1,6 @@
 import { seconds } from '../../runner/clock.ts';
 
-/** How long a Service that failed waits at first and at most, in milliseconds. */
+/** The shortest and the longest pause before a Service that failed is tried again, in milliseconds. */
 const shortest = seconds(0.5);
 const longest = seconds(30);
 
@@ -10,23 +10,23 @@ interface Failure {
   message: string;
 }
 
-/** Which Services have to be entered: those that changed, and those that failed and whose pause is over. */
+/** The Services to enter: those that changed, and those that failed and whose pause is over. */
 export class ServiceQueue {
   readonly #changed = new Set<string>();
   readonly #failures = new Map<string, Failure>();
   #nextRetry = Number.POSITIVE_INFINITY;
 
-  /** Whether some changed that are not taken yet. */
+  /** Whether Services that changed wait to be taken. */
   get hasChanged(): boolean {
     return this.#changed.size > 0;
   }
 
-  /** How many Services could not be entered as they are now. */
+  /** How many Services failed and wait to be tried again. */
   get failedCount(): number {
     return this.#failures.size;
   }
 
-  /** When the next one that failed is due, or `undefined` if none is. */
+  /** When the next Service that failed is due, or `undefined` if none is. */
   get nextRetry(): number | undefined {
     return this.#nextRetry === Number.POSITIVE_INFINITY ? undefined : this.#nextRetry;
   }
@@ -35,7 +35,7 @@ export class ServiceQueue {
     for (const service of services) this.#changed.add(service);
   }
 
-  /** Those that are due, but not those that are excluded: they stay. */
+  /** Takes the Services that are due. Those that are excluded stay. */
   takeDue(now: number, excluded: Pick<ReadonlySet<string>, 'has'>): readonly string[] {
     if (now >= this.#nextRetry) this.#takeRetries(now);
     const due: string[] = [];
@@ -47,13 +47,13 @@ export class ServiceQueue {
     return due;
   }
 
-  /** A Service was entered. */
+  /** Records that a Service was entered. */
   succeeded(service: string): void {
     this.#failures.delete(service);
     if (this.#failures.size === 0) this.#nextRetry = Number.POSITIVE_INFINITY;
   }
 
-  /** A Service could not be entered, and is to be tried again after a pause. False if the last attempt failed with the same words. */
+  /** Records that a Service could not be entered; it is due again after a pause. False if the last attempt failed with the same message. */
   failed(service: string, { message, now }: { message: string; now: number }): boolean {
     const last = this.#failures.get(service);
     const attempts = (last?.attempts ?? 0) + 1;

@@ -8,7 +8,7 @@ import type { Unhonoured } from '../desired/unhonoured.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Store } from './store.ts';
 
-/** How many conflicts are logged one by one each time that Services are entered. */
+/** How many conflicts are logged one by one in one call. */
 const loggedConflicts = 20;
 
 /** Reports problems of Services to the reporter and the log, once each time that a problem begins. */
@@ -73,7 +73,7 @@ export class ServiceReports {
     for (const { service, count } of counts) this.#reporter.lostClaims(service, count);
   }
 
-  /** Reports conflicts that began, once for each pair of Services, however many ports they share. */
+  /** Reports conflicts that began, once for each pair of Services, however many virtual servers they are about. */
   conflicts(begun: readonly Conflict[], { ledger, store }: { ledger: Ledger; store: Store }): void {
     if (begun.length === 0) return;
     const pairs = Map.groupBy(begun, ({ winner, loser }) => `${winner} ${loser}`);

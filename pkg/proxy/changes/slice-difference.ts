@@ -1,12 +1,12 @@
 import type { IpAddress } from '../../ip/address.ts';
 import type { Endpoint, EndpointSlice } from '../../kube/types.ts';
 
-/** So many searches go through a list; for more an index pays. */
+/** Up to so many searches go through the list; for more an index is made. */
 const fewSearches = 8;
 
 /**
- * A slice as it came, with the records of its last state in the place of those that say the same: from then on an endpoint that
- * did not change is the same record, and a comparison of two states costs nothing but a look at each.
+ * A slice with the records of its last state in place of equal new ones. So an endpoint that did not change is the same object, and
+ * two states are compared by reference.
  */
 export function withKnownRecords(slice: EndpointSlice, last: EndpointSlice): EndpointSlice {
   const known = new KnownRecords(last.endpoints);
@@ -17,7 +17,7 @@ export function withKnownRecords(slice: EndpointSlice, last: EndpointSlice): End
   return { ...slice, endpoints };
 }
 
-/** The records of one list that another one does not have. */
+/** The records of one list that the other does not have. */
 export function recordsOnlyIn(
   some: readonly Endpoint[],
   others: readonly Endpoint[],
@@ -40,7 +40,7 @@ export function recordsOnlyIn(
 
 const none: readonly never[] = Object.freeze([]);
 
-/** Finds the records that say the same as new ones. */
+/** Finds known records that equal new ones. */
 class KnownRecords {
   readonly #records: readonly Endpoint[];
   #byAddress: Map<IpAddress, Endpoint[]> | undefined;

@@ -20,7 +20,7 @@ export interface StartGuardOptions {
   readonly intake: Pick<Intake, 'isConfirmed'>;
   readonly families: readonly Family[];
   readonly log: Logger;
-  /** Asks for a second read of a kind; `undefined` where the first word is the last. */
+  /** Requests a second read of a kind; `undefined` if the first read is final. */
   readonly confirm: ((kind: Kind) => void) | undefined;
 }
 
@@ -30,8 +30,8 @@ const none: Removals = { virtualServers: 0, realServers: 0 };
 const apiServer = { key: 'default/kubernetes', protocol: 'TCP', port: 443 } as const;
 
 /**
- * Keeps a start from emptying the node: where the first complete read of the API explains too little of what the kernel holds, what it
- * does not explain stays as it is until a second read does not explain it either. Everything else is carried out meanwhile.
+ * Protects a node from an incomplete first read of the API. If that explains too little of what the kernel holds, the unexplained
+ * rest stays as it is until a second read leaves it out too. Everything else is carried out meanwhile.
  */
 export class StartGuard {
   readonly #options: StartGuardOptions;
@@ -42,17 +42,17 @@ export class StartGuard {
     this.#options = options;
   }
 
-  /** How much stays until a second read. */
+  /** How many objects stay until a second read. */
   get undecided(): Removals {
     return this.#undecided;
   }
 
-  /** Whether a second read is waited for. */
+  /** Whether objects stay until a second read. */
   get isWaiting(): boolean {
     return this.#state === 'waiting';
   }
 
-  /** Compares what the kernel holds with what is wanted, once: after both are known, and before anything is taken away. */
+  /** Compares what the kernel holds with what is wanted. Does so once: call it after both are known and before anything is deleted. */
   inspect(): void {
     const { ledger, log, confirm } = this.#options;
     if (this.#state !== 'unasked') return;
@@ -75,7 +75,7 @@ export class StartGuard {
     );
   }
 
-  /** The keys to plan again because a second read has decided about them. Empty before that, and returned once. */
+  /** The keys to plan again once a second read has decided about them; returned once. Empty before. */
   decide(): Keys {
     const { ledger, intake, log } = this.#options;
     if (!this.isWaiting || !intake.isConfirmed('Service', 'EndpointSlice')) return new Keys();
@@ -128,7 +128,7 @@ export class StartGuard {
     return unwanted;
   }
 
-  /** The API has no `default/kubernetes`, or no endpoint of it, and the kernel has what looks like it. */
+  /** Whether the API has no `default/kubernetes` or no slice of it, and the kernel holds a virtual server that looks like it. */
   #lacksApiServer({ virtualServers }: Unexplained): boolean {
     const { ledger, mirror, store } = this.#options;
     const objects = store.objects(apiServer.key);

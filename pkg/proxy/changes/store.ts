@@ -29,14 +29,14 @@ interface Vanished {
   readonly slice: EndpointSlice;
 }
 
-/** What changed since the last time it was asked. */
+/** The Services that changed since the last call, and the causes. */
 export interface DirtyServices {
-  /** `namespace/name`; a Service that is no longer there included. */
+  /** `namespace/name`, of deleted Services too. */
   readonly services: ReadonlySet<string>;
   readonly triggers: readonly Trigger[];
 }
 
-/** What the API says, reduced, and which Services that changed. A change marks its own Service and nothing else. */
+/** The reduced objects of the API, and which Services changed. A change of a Service or slice marks its own Service only. */
 export class Store {
   readonly #services = new Map<string, Service>();
   /** Slices by Service. */
@@ -47,16 +47,16 @@ export class Store {
   readonly #pods: Pods;
   readonly #triggers: Triggers;
   #dirty = new Set<string>();
-  /** What changed of each Service since it was entered last. */
+  /** The changes of each Service since it was entered last. */
   readonly #changes = new Map<string, ChangeCollector>();
-  /** Services that are being marked. */
+  /** The marking that is under way. */
   #marking: Iterator<undefined> | undefined;
   #node: Node | undefined;
   #lastNode: Node | undefined;
 
   /**
-   * @param now milliseconds of a clock that never goes back
-   * @param options `pods` is told of every slice as well; changes caused before `startTime`, in milliseconds since 1970, have no trigger
+   * @param now Returns milliseconds of a clock that never goes back.
+   * @param options `pods` gets every slice too. Changes caused before `startTime`, in milliseconds since 1970, have no trigger.
    */
   constructor(
     now: () => number,
@@ -67,12 +67,12 @@ export class Store {
     this.#triggers = new Triggers(startTime);
   }
 
-  /** This node, or `undefined` if the API has not told of it. */
+  /** This node's Node, or `undefined` if there is none. */
   get node(): Node | undefined {
     return this.#node;
   }
 
-  /** This node as it was told last: a Node that is deleted changes nothing until it is back. `undefined` before the first. */
+  /** The last state of this node's Node. It stays when the Node is deleted; `undefined` before the first. */
   get lastNode(): Node | undefined {
     return this.#lastNode;
   }
@@ -81,7 +81,7 @@ export class Store {
     return this.#services.size;
   }
 
-  /** Takes a change in; `set` and `delete` only, the others say nothing about objects. */
+  /** Applies a `set` or `delete`; other changes are ignored. */
   apply(change: Change): void {
     // Before the first sync nothing else removes expired endpoints, and they would pile up.
     this.expire();
@@ -94,7 +94,7 @@ export class Store {
     return this.#services.get(key);
   }
 
-  /** What changed of a Service since the last call for it. The caller enters it, and says {@link markWhole} if it cannot. */
+  /** The changes of a Service since the last call. If the caller cannot enter them, it calls {@link markWhole}. */
   takeChanges(key: string): ServiceChanges {
     const collector = this.#changes.get(key);
     if (collector === undefined) return noChanges;
@@ -119,7 +119,7 @@ export class Store {
     };
   }
 
-  /** What changed since the last call. */
+  /** The Services that changed since the last call. */
   takeDirty(): DirtyServices {
     while (this.markSome());
     const taken = { services: this.#dirty, triggers: this.#triggers.take() };
@@ -131,12 +131,12 @@ export class Store {
     return this.#dirty.size > 0 || this.#marking !== undefined;
   }
 
-  /** Marks Services whose footprint depends on something else that changed; which those are is found out by {@link markSome}. */
+  /** Marks all Services for which the condition holds, in steps: {@link markSome} takes the next one. */
   markDirty(depends: (service: Service) => boolean): void {
     this.#marking = this.#marks(depends, this.#marking);
   }
 
-  /** Marks some of those that {@link markDirty} asks for, so many that others wait for milliseconds only; whether there are more. */
+  /** Takes one step of the marking, which is a few milliseconds of work. Whether there are more. */
   markSome(): boolean {
     if (this.#marking?.next().done === true) this.#marking = undefined;
     return this.#marking !== undefined;
@@ -156,7 +156,7 @@ export class Store {
     }
   }
 
-  /** When the next vanished endpoints are given up, or `undefined` if none wait. */
+  /** When the next vanished endpoints or pods expire, or `undefined` if none wait. */
   get nextExpiry(): number | undefined {
     const next = Math.min(
       this.#pods.nextExpiry ?? Number.POSITIVE_INFINITY,
@@ -165,7 +165,7 @@ export class Store {
     return next === Number.POSITIVE_INFINITY ? undefined : next;
   }
 
-  /** Gives up endpoints that did not come back in time, and marks their Services. */
+  /** Removes endpoints that did not come back in time, and marks their Services. */
   expire(): void {
     this.#pods.expire();
     for (const due of this.#vanishing.take(this.#now())) {
@@ -226,11 +226,11 @@ export class Store {
     this.markWhole(key);
   }
 
-  #setSlice(told: EndpointSlice): void {
-    const service = objectKey(serviceOf(told));
-    const before = this.#pods.slice(told);
-    const last = before?.serviceName === told.serviceName ? before : undefined;
-    const slice = last === undefined ? told : withKnownRecords(told, last);
+  #setSlice(received: EndpointSlice): void {
+    const service = objectKey(serviceOf(received));
+    const before = this.#pods.slice(received);
+    const last = before?.serviceName === received.serviceName ? before : undefined;
+    const slice = last === undefined ? received : withKnownRecords(received, last);
     this.#pods.set(slice);
     if (before !== undefined && last === undefined) this.#removeSlice(before);
     this.#slices.set(service, slice);
@@ -248,7 +248,7 @@ export class Store {
     this.#rememberVanished(last, []);
   }
 
-  /** Remembers the endpoints of a slice that are gone and whose addresses no slice of the Service has any more. */
+  /** Remembers the endpoints that a slice lost and whose addresses are in no slice of the Service any more. */
   #rememberVanished(last: EndpointSlice, present: readonly Endpoint[]): void {
     const gone = recordsOnlyIn(last.endpoints, present);
     if (gone.length === 0) return;

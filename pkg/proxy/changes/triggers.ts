@@ -1,10 +1,10 @@
 import type { Family } from '../../ip/address.ts';
 import type { EndpointSlice } from '../../kube/types.ts';
 
-/** How many triggers wait for a sync at most; those that come after are not counted. */
+/** How many causes wait for a sync at most; more are dropped. */
 const waitingLimit = 10_000;
 
-/** What caused a slice to change. */
+/** The cause of a change of a slice. */
 export interface Trigger {
   readonly family: Family;
   /** In milliseconds since 1970. */
@@ -12,8 +12,8 @@ export interface Trigger {
 }
 
 /**
- * What caused the changes of slices since they were last taken. A slice that comes again with the same cause adds nothing,
- * and neither does a cause from before the start: every slice is new to a program that has just started.
+ * The causes of changes of slices since the last call of {@link take}. A slice that comes again with the same cause adds nothing.
+ * Causes from before the start do not count, as every slice is new then.
  */
 export class Triggers {
   readonly #startTime: number;
@@ -32,7 +32,7 @@ export class Triggers {
     this.#waiting.push({ family, time });
   }
 
-  /** Hands over what was noted since the last call. */
+  /** Returns the causes since the last call. */
   take(): readonly Trigger[] {
     const taken = this.#waiting;
     this.#waiting = [];

@@ -4,14 +4,14 @@ import type { ServingEndpoints, UdpFrontEnd } from '../desired/udp-front-end.ts'
 
 type FrontEnds = readonly UdpFrontEnd[];
 
-/** Which UDP front ends have other endpoints than before: their stale flows have to go once the kernel is right. */
+/** Finds the UDP front ends whose endpoints changed. Their stale flows are deleted once the kernel is up to date. */
 export class UdpChanges {
-  /** The endpoints of each front end: there are several where Services are in conflict about it. */
+  /** The endpoints of each front end, of every Service that wants it. */
   readonly #endpoints = new Map<string, Set<ServingEndpoints>>();
   /** What changed, by front end. */
   readonly #changed = new Map<string, UdpFrontEnd>();
 
-  /** Takes note of the UDP front ends of a Service's port as they were and as they are now; none if there is no such port. */
+  /** Records the UDP front ends of a Service's port before and after a change. */
   note({ before, after }: BeforeAfter<FrontEnds>): void {
     if (before === after || before.length + after.length === 0) return;
     const last = byKey(before);
@@ -26,7 +26,7 @@ export class UdpChanges {
     }
   }
 
-  /** Those that changed since the last call. One that nobody wants any more has no endpoints. */
+  /** Returns the front ends that changed since the last call. One that no Service wants any more has no endpoints. */
   take(): FrontEnds {
     if (this.#changed.size === 0) return none;
     const changed = [...this.#changed.values()];
@@ -34,7 +34,7 @@ export class UdpChanges {
     return changed;
   }
 
-  /** The endpoints of all Services that want a front end may answer for it. */
+  /** Records a change of a front end, with the endpoints of all Services that want it. */
   #change(key: string, frontEnd: UdpFrontEnd): void {
     const [first = noEndpoints, ...others] = this.#endpoints.get(key) ?? [];
     const endpoints = others.length === 0 ? first : union([first, ...others]);
@@ -54,7 +54,7 @@ export class UdpChanges {
 const none: readonly never[] = Object.freeze([]);
 const noEndpoints: ServingEndpoints = union([]);
 
-/** Front ends with one address each, by the key of their virtual server. */
+/** The front ends split by address, by the key of their virtual server. */
 function byKey(frontEnds: FrontEnds): ReadonlyMap<string, UdpFrontEnd> {
   const found = new Map<string, UdpFrontEnd>();
   for (const frontEnd of frontEnds) {
@@ -66,7 +66,7 @@ function byKey(frontEnds: FrontEnds): ReadonlyMap<string, UdpFrontEnd> {
   return found;
 }
 
-/** The endpoints that serve for any of some; one that serves for two is counted twice. */
+/** The union of some endpoints. Its size counts one twice that is in two of them. */
 function union(all: readonly ServingEndpoints[]): ServingEndpoints {
   return {
     get size() {

@@ -11,7 +11,10 @@ export interface FlowEnds {
   readonly realServer: RealServerId;
 }
 
-/** Between whom a flow was balanced, if it was: where its client went, and who answers. */
+/**
+ * The virtual server that a flow's client addressed, and the real server that answers it. The result means nothing for flows that
+ * IPVS did not balance.
+ */
 export function endsOf({ protocol, original, reply }: Flow): FlowEnds {
   return {
     virtualServer: { protocol, address: original.destination, port: original.destinationPort },
@@ -19,7 +22,7 @@ export function endsOf({ protocol, original, reply }: Flow): FlowEnds {
   };
 }
 
-/** A map from real servers across all virtual servers, without a text made of both. */
+/** A map from real servers across all virtual servers. It makes no text keys. */
 export class FlowEndsMap<T> {
   /** By the virtual server's address, and by its protocol and port. */
   readonly #all = new Map<IpAddress, Map<number, RealServerMap<T>>>();
@@ -49,7 +52,7 @@ function portKey({ protocol, port }: VirtualServerId): number {
   return port * protocols.length + protocols.indexOf(protocol);
 }
 
-/** The connection as its client knows it. */
+/** The addresses and ports of a connection as its client has them. */
 export function connectionOf({ original }: Flow): ClientConnection {
   return {
     server: original.destination,

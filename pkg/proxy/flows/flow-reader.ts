@@ -11,21 +11,21 @@ export interface FlowReaderOptions {
 }
 
 export interface ReadOptions {
-  /** Others are expected to ask within so many milliseconds: the dump waits for them, so that it serves them too. */
+  /** How long the dump waits for other callers, in milliseconds, so that it serves them too. */
   readonly gathering?: number;
 }
 
 /** Called when a dump begins. Returns the callback for each of its flows. */
 export type BeginReading = () => (flow: Flow) => void;
 
-/** Between the beginnings of two dumps of a family that the kernel filters by UDP. */
+/** The shortest time between the beginnings of two dumps of a family that the kernel filters by UDP. */
 const udpInterval = seconds(0.25);
-/** Between the beginnings of two dumps of a family of another kind. */
+/** The shortest time between the beginnings of two other dumps of a family. */
 const interval = seconds(1);
 
 /**
- * The one loop over conntrack: whoever must see flows asks here. One dump of a family serves all that wait; of UDP flows at
- * most four begin in a second, if the kernel leaves out the others, and of all others one.
+ * Reads conntrack for everybody. One dump of a family serves all callers that wait. At most four dumps of UDP flows begin in a
+ * second if the kernel filters them, and at most one of any others.
  */
 export class FlowReader {
   readonly #families: Readonly<Record<Family, FamilyReader>>;
@@ -38,8 +38,8 @@ export class FlowReader {
   }
 
   /**
-   * Reads the flows of a family and a protocol in a dump that begins later, and ends with it. A flow may come twice or not at all
-   * while the table changes. Throws what the dump throws, and if {@link run} ends before.
+   * Reads the flows of a family and a protocol. Begins a new dump and resolves at its end. A flow may come twice or not at all
+   * while the table changes. Throws what the dump throws, and if {@link run} ends first.
    */
   async read(
     { family, protocol }: Required<FlowFilter>,
@@ -54,12 +54,12 @@ export class FlowReader {
     return this.#families[family].isDue(protocol);
   }
 
-  /** The same as {@link read}, without waiting. Call it only if {@link isDue}. */
+  /** Does the same as {@link read} without waiting. Call it only if {@link isDue}. */
   async readNow({ family, protocol }: Required<FlowFilter>, begin: BeginReading): Promise<void> {
     await this.#families[family].readNow(protocol, begin);
   }
 
-  /** Makes the dumps that are asked for until the signal aborts. */
+  /** Makes the requested dumps until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all(families.map((family) => this.#families[family].run(signal)));
   }
@@ -120,7 +120,7 @@ class FamilyReader {
     return promise;
   }
 
-  /** When a dump may begin that has the flows of a protocol. */
+  /** When a dump with the flows of a protocol may begin. */
   #due(protocol: Protocol): number {
     const { any, wide } = this.#last;
     return this.#isNarrow(protocol)
@@ -128,7 +128,7 @@ class FamilyReader {
       : Math.max(any + udpInterval, wide + interval);
   }
 
-  /** Whether a dump of a protocol's flows costs little more than these flows. */
+  /** Whether the kernel filters a dump by this protocol. */
   #isNarrow(protocol: Protocol): boolean {
     return protocol === 'UDP' && this.#options.conntrack.isFiltering;
   }

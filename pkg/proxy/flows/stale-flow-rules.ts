@@ -10,13 +10,13 @@ interface Answering {
   readonly time: number;
 }
 
-/** Decides which flows are stale, by the changes since the last dump. */
+/** Decides which flows are stale by the changes since the last dump. */
 export class StaleFlowRules {
   readonly #virtualServers = new Set<string>();
   /** Who may answer, by key of the UDP virtual server. */
   readonly #endpoints = new Map<string, Answering>();
 
-  /** Combines several sets of rules; of those for one front end the last counts. */
+  /** Combines sets of rules. Where several have a rule for a front end, the last one counts. */
   static merged(...all: readonly StaleFlowRules[]): StaleFlowRules {
     const merged = new StaleFlowRules();
     for (const rules of all) merged.#add(rules);
@@ -33,7 +33,7 @@ export class StaleFlowRules {
     this.#virtualServers.add(virtualServerKey(virtualServer));
   }
 
-  /** Flows to a UDP front end are stale if no endpoint of it answers them: all, if it has none. The time is that of the change. */
+  /** Adds the rule that flows to a UDP front end are stale if none of these endpoints answers them. `time` is that of the change. */
   setEndpoints(address: IpAddress, { port, endpoints }: UdpFrontEnd, time: number): void {
     this.#endpoints.set(udpKey(address, port), { endpoints, time });
   }

@@ -21,7 +21,7 @@ export interface FailedReconciliation {
   readonly family: Family;
   readonly protocol: Protocol;
   readonly error: unknown;
-  /** This was the last attempt: the request is given up. */
+  /** Whether the request is given up after this attempt. */
   readonly isLast: boolean;
 }
 
@@ -29,7 +29,7 @@ export interface StaleFlowsOptions {
   readonly conntrack: Pick<Conntrack, 'delete'>;
   readonly reader: Pick<FlowReader, 'read'>;
   readonly clock: Clock;
-  /** Whether the kernel still has a real server: then it is to be handed over, with its flows. */
+  /** Whether the kernel still has a real server. Its flows are deleted when it is. */
   readonly isHeld: (ends: FlowEnds) => boolean;
   readonly onReconciled: (reconciliation: Reconciliation) => void;
   readonly onFailed: (failure: FailedReconciliation) => void;
@@ -38,16 +38,16 @@ export interface StaleFlowsOptions {
 /** The pause after a first failure, in milliseconds; it doubles with each. */
 const shortestPause = seconds(1);
 const attempts = 5;
-/** How long the flows of a server that the kernel still has wait for its handover, until they are looked for again. */
+/** After how long the flows of a real server that the kernel still has are looked for again. */
 const handoverPause = seconds(3);
-/** How long they wait in all. */
+/** How long such flows are kept in all. */
 const handoverLimit = minutes(1);
 /** Flows deleted in one call. */
 const chunkLength = 256;
 
 /**
- * Deletes conntrack flows that would keep clients at the wrong place. One dump serves all that is asked for until it begins.
- * Failures are reported to `onFailed` and tried again a few times.
+ * Deletes conntrack flows that keep clients at the wrong place. One dump serves all requests that came before it began. Failures
+ * are reported to `onFailed` and tried again a few times.
  */
 export class StaleFlows {
   readonly #workers: Readonly<Record<Family, Readonly<Record<Protocol, Worker>>>>;
@@ -62,8 +62,8 @@ export class StaleFlows {
   }
 
   /**
-   * Virtual servers were added: flows to them that were never translated came too early, and their clients would not be
-   * balanced, or not be masqueraded, for as long as they try.
+   * Requests the deletion of flows to new virtual servers that were never translated. A client that sent packets before the virtual
+   * server was added would otherwise not be balanced or masqueraded as long as it keeps sending.
    */
   deleteUntranslated(virtualServers: readonly VirtualServerId[]): void {
     for (const virtualServer of virtualServers) {
@@ -75,9 +75,9 @@ export class StaleFlows {
   }
 
   /**
-   * Endpoints of UDP front ends changed: flows that anybody else answers are deleted. The latest word on a front end counts. A
-   * server that the kernel still has keeps its flows for a minute at most: answers are in flight, and whoever deletes the server
-   * deletes its flows.
+   * Requests the deletion of flows to UDP front ends that none of their endpoints answers. The last request for a front end counts.
+   * The flows of a real server that the kernel still has are kept for a minute at most: answers are in flight, and they are deleted
+   * with it.
    */
   reconcileUdp(frontEnds: readonly UdpFrontEnd[]): void {
     for (const frontEnd of frontEnds) {
@@ -177,7 +177,7 @@ class Worker {
         if (taken.isStale(flow)) stale.push(flow);
       };
     });
-    // Endpoints may have changed while the dump ran: the latest rules count.
+    // Endpoints may have changed during the dump: the latest rules count.
     const latest = StaleFlowRules.merged(taken, this.#rules);
     const { conntrack, clock } = this.#options;
     const yielder = new Yielder(() => clock.now());
@@ -190,7 +190,7 @@ class Worker {
     return deleted;
   }
 
-  /** Whether a flow is left to the handover of its real server. If so, its rule is applied again after a pause. */
+  /** Whether a flow is kept because the kernel still has its real server. If so, its rule is applied again after a pause. */
   #isPostponed(flow: Flow, rules: StaleFlowRules): boolean {
     const { isHeld, clock } = this.#options;
     if (!isHeld(endsOf(flow)) || clock.now() - rules.changedAt(flow) >= handoverLimit) return false;

@@ -15,14 +15,14 @@ import type { Apply } from './checker.ts';
 import { uniqueRS } from './list.ts';
 
 /**
- * How long a deleted real server stays away before one is added at its place, in milliseconds. The kernel keeps deleted servers for a
- * while and reuses one that comes back within some 10 ms, with its connections, which are another pod's.
+ * How long no real server of another pod is added in place of a deleted one, in milliseconds. The kernel keeps deleted servers for
+ * a while. It reuses one that is added again within some 10 ms, with the connections of the old pod.
  */
 const rest = 50;
-/** The same the second time, if the first was not enough. */
+/** The same for a second attempt, after the kernel reused the old connections once. */
 const longRest = seconds(1);
 
-/** A real server and the pod that it is or was for. */
+/** A real server and its pod. */
 type PodsServer = RealServerId & { readonly podUid: string };
 
 interface Replacement {
@@ -46,7 +46,7 @@ export interface ReplacementOptions {
   readonly onReused: (virtualServer: VirtualServerId, realServer: RealServerId) => void;
 }
 
-/** Real servers that were deleted a moment ago: none is added for another pod before the kernel has forgotten the old one. */
+/** Real servers that were deleted a moment ago. None is added for another pod before the kernel has forgotten the old one. */
 export class Replacements {
   readonly #options: ReplacementOptions;
   /** By the key of the virtual server. */
@@ -87,10 +87,7 @@ export class Replacements {
     );
   }
 
-  /**
-   * Offers the places whose time has come: the keys of what may be added now, to be planned, and when to ask again if anything
-   * still rests.
-   */
+  /** Returns the keys of the real servers that may be added now, to be planned, and the time to ask again; `undefined` if none waits. */
   offerDue(): { readonly keys: Keys; readonly next: number | undefined } {
     const keys = new Keys();
     if (this.#all.size === 0) return { keys, next: undefined };
@@ -117,8 +114,8 @@ export class Replacements {
   }
 
   /**
-   * Sees whether the replaced servers that were added came without connections; one that did not is deleted once more. Nothing to
-   * wait for if there are none.
+   * Checks whether real servers that were added again have connections of the old pod, and deletes such a one once more. Returns
+   * `undefined` if there is none to check.
    */
   verify(token: MutexToken): Promise<void> | undefined {
     token.check();
@@ -142,7 +139,7 @@ export class Replacements {
     }
   }
 
-  /** Whether a real server has connections; `undefined` if that cannot be told now. */
+  /** Whether a real server has connections; `undefined` if it could not be read. */
   async #isReused({ virtualServer, realServer }: Replacement): Promise<boolean | undefined> {
     try {
       const statuses = await this.#options.ipvs.realServers(virtualServer);

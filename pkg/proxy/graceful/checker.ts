@@ -48,21 +48,21 @@ export interface GracefulOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly mode: DrainMode;
-  /** After how many milliseconds of unanswered packets a server counts as dead; a minute unless said otherwise. */
+  /** After how many milliseconds of unanswered packets a real server counts as dead; a minute by default. */
   readonly unansweredAfter?: number | undefined;
   /** Returns the current values that the rules of a drain depend on. */
   readonly contextOf: (request: DrainRequest) => DrainContext;
-  /** Without it, whatever comes from a real server counts as its answer. */
+  /** Tells packets of a real server from ICMP errors of the node. Without it, every packet counts as an answer. */
   readonly neighbours?: Pick<Neighbours, 'canReach'>;
-  /** Without it, real servers are deleted without regard to clients that only wait, and to datagrams under way. */
+  /** Finds waiting clients and datagrams in flight before a deletion. Without it, real servers are deleted at once. */
   readonly lookUp?: Pick<CleanupLookUp, 'find' | 'findNow' | 'isDue' | 'expiresConnections'>;
-  /** Whether clients that only wait are looked up; not unless said otherwise. */
+  /** Whether waiting clients are looked up and reset; false by default. */
   readonly resetsWaitingClients?: boolean;
   readonly onEnd?: (drain: EndedDrain) => void;
 }
 
 export interface DrainCheckerOptions extends GracefulOptions {
-  /** A drain that could not be ended has another time at which it is decided about. */
+  /** Called when drains that could not be ended have been scheduled again. */
   readonly onPostponed: () => void;
 }
 
@@ -105,8 +105,8 @@ export class DrainChecker {
   }
 
   /**
-   * Deletes drains that wait for a look-up: the urgent ones before it returns if conntrack may be read at this moment, all others
-   * when the look-up is made.
+   * Deletes the real servers of drains that wait for a look-up. Urgent ones are deleted before this returns if conntrack may be
+   * read now, all others after the look-up.
    */
   async finish(lookUps: readonly FinishedDrain[], token: MutexToken): Promise<void> {
     token.check();
@@ -163,7 +163,7 @@ export class DrainChecker {
     this.#decideAgain(others.map(({ drain }) => drain));
   }
 
-  /** Deletes real servers whose drain was over when their look-up began, unless they are wanted again. */
+  /** Deletes real servers whose drain was over when their look-up began. Those that are wanted again stay. */
   async #finishWith(
     finished: readonly FinishedDrain[],
     { cleanups, token }: { cleanups: FoundCleanups; token: MutexToken },
@@ -176,7 +176,7 @@ export class DrainChecker {
     await this.#carryOut(this.#decide(contexts, { readings, since }), token);
   }
 
-  /** Reopens drains whose deletion failed: they are decided about again later. */
+  /** Schedules a new decision about those of the drains that are still on the list, because their deletion failed. */
   #decideAgain(drains: readonly Drain[]): void {
     if (this.#isStopped) return;
     for (const drain of drains) {
@@ -230,7 +230,7 @@ export class DrainChecker {
     }
   }
 
-  /** What the rules of drains depend on, of those that a condition holds for; the event loop turns while there are many. */
+  /** The contexts of the drains for which the condition holds. Lets the event loop turn while there are many. */
   async #contexts(
     drains: Iterable<Drain>,
     condition: (drain: Drain, context: DrainContext) => boolean,
@@ -257,7 +257,7 @@ export class DrainChecker {
     );
     if (!isNeeded) return undefined;
     const statuses = await ipvs.realServers(virtualServer);
-    // The kernel tells of all real servers, of which mostly few drain.
+    // The kernel returns all real servers of the virtual server, of which mostly few drain.
     const draining = new Set<IpAddress>();
     for (const { request } of contexts.keys()) draining.add(request.realServer.address);
     const byId = new RealServerMap<RealServerStatus>();
@@ -265,7 +265,7 @@ export class DrainChecker {
     return byId;
   }
 
-  /** The addresses that seem to have answered, and that the node cannot reach. */
+  /** The addresses whose counter of outgoing packets rose although the node cannot reach them. */
   #unreachable(
     drains: Iterable<Drain>,
     realServers: ReadonlyRealServerMap<RealServerStatus> | undefined,

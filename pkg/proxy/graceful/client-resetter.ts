@@ -11,9 +11,9 @@ export interface ClientResetterOptions {
   readonly resetter: Resetter;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Called with the number of clients that were sent a reset. */
+  /** Called with the number of clients that were sent a SYN that makes them reset their connection. */
   readonly onSent: (count: number) => void;
-  /** Called with the number of clients that could not be sent one. */
+  /** Called with the number of clients that it could not be sent to. */
   readonly onFailed: (count: number) => void;
 }
 
@@ -21,13 +21,13 @@ export interface ClientResetterOptions {
 const tick = seconds(0.05);
 const tickSize = 50;
 /**
- * What a client sends belongs to its old connection as long as IPVS and conntrack know that. They forget it some 50 ms after the
- * real server was deleted.
+ * How long to wait after the deletion of the real server, in milliseconds. IPVS and conntrack forget its connections some 50 ms
+ * after it. Until then a packet of the client belongs to the old connection.
  */
 const forgetTime = seconds(0.1);
 /** IPVS keeps a connection that was reset for 10 s. */
 const closedTime = seconds(10.5);
-/** How long to wait for the client's answer to the SYN, and then its reset, before the SYN's flow is deleted from conntrack. */
+/** How long to wait for the client's answer to the SYN and the reset that follows, before the SYN's flow is deleted from conntrack. */
 const settleTime = seconds(0.2);
 
 /** Work that is due at a time. */
@@ -37,8 +37,8 @@ interface Due<T> {
 }
 
 /**
- * Sends waiting clients the SYNs that make them look, at a bounded rate, and removes what those leave behind: conntrack
- * knows each as a connection from the server to the client, which would catch a client that uses its port again.
+ * Sends waiting clients a SYN at a bounded rate. Their answer makes them reset the connection whose real server is gone. Then
+ * deletes the conntrack flow of each SYN, which would otherwise match a new connection of the client from the same port.
  */
 export class ClientResetter {
   readonly #options: ClientResetterOptions;
@@ -57,7 +57,10 @@ export class ClientResetter {
     return this.#pending.length;
   }
 
-  /** Resets clients whose real server was deleted just now; their connections were closed before where IPVS forgets them no sooner. */
+  /**
+   * Resets clients whose real server was just deleted. With `areClosed`, IPVS kept their connections and these were closed, so it
+   * waits longer.
+   */
   reset(clients: readonly WaitingClient[], { areClosed = false } = {}): void {
     const time = this.#options.clock.now() + (areClosed ? closedTime : forgetTime);
     for (const what of clients) this.#pending.push({ what, time });
@@ -90,7 +93,7 @@ export class ClientResetter {
   #challenge(now: number): void {
     const clients = take(this.#pending.slice(0, tickSize), now);
     this.#pending.splice(0, clients.length);
-    // What conntrack did not know then, and knows now, is a new connection.
+    // A flow that conntrack did not know at the look-up, and knows now, is a new connection: it stays.
     this.#delete(clients.filter(({ isTracked }) => isTracked).map(({ flow }) => flow));
     let failure: unknown;
     let sent = 0;
@@ -108,9 +111,9 @@ export class ClientResetter {
   }
 
   /**
-   * Has conntrack know the SYNs before they are sent: to the firewall they are no new connections then, which a node does not take
-   * on such ports, and they keep their source port. Those clients that still wait: an old flow was deleted, so one that is there
-   * is a new one.
+   * Adds the flows of the SYNs to conntrack before they are sent: the firewall would drop them as new connections, and their source
+   * port could be changed. Returns the flows of clients that still wait: where the flow exists already, the client has connected
+   * anew.
    */
   #expect(flows: readonly Flow[]): readonly Flow[] {
     if (flows.length === 0) return [];
@@ -122,7 +125,7 @@ export class ClientResetter {
     return flows.filter((_, index) => !taken.has(index));
   }
 
-  /** The flows that could not be added; empty if it is unknown which those are. */
+  /** Adds flows. Returns those that could not be added; none if the whole call failed. */
   #add(flows: readonly Flow[]): readonly Failure[] {
     const { conntrack, log } = this.#options;
     try {
@@ -157,13 +160,13 @@ export class ClientResetter {
   }
 }
 
-/** What is due at the beginning. */
+/** The elements at the front that are due. */
 function take<T>(dues: readonly Due<T>[], now: number): readonly T[] {
   const end = dues.findIndex(({ time }) => time > now);
   return (end < 0 ? dues : dues.slice(0, end)).map(({ what }) => what);
 }
 
-/** How conntrack knows the SYN that the client of a flow gets. */
+/** The conntrack flow of the SYN that is sent to the client of a flow. */
 function challengeFlow(flow: Flow): Flow {
   const ends = { original: reversed(flow.original), reply: flow.original };
   return { ...flow, ...ends, tcpState: 'SYN_SENT', zone: 0, id: undefined };

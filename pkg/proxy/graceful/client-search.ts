@@ -4,7 +4,7 @@ import type { ClientConnection } from '../../reset/reset.ts';
 import { connectionOf, endsOf, type FlowEnds, FlowEndsMap } from '../flows/flow-ends.ts';
 import { type Cleanup, noCleanup, type WaitingClient } from '../plan/cleanup.ts';
 
-/** A real server to delete, and how many active connections IPVS counted for it; `undefined` if they were not read. */
+/** A real server to delete, and how many active connections IPVS counted for it; `undefined` if it was not read. */
 export interface Leaving extends FlowEnds {
   readonly connections: number | undefined;
 }
@@ -13,11 +13,11 @@ interface Search {
   /** How many connections there should be; `undefined` if that is unknown. */
   connections: number | undefined;
   count: number;
-  /** By client, for a dump may name one twice. */
+  /** By client, as a dump may name one twice. */
   readonly waiting: Map<string, WaitingClient>;
-  /** The connections to close: all that IPVS has, in any state. */
+  /** The connections to close: all that IPVS has and that are not closed. */
   readonly entries: ClientConnection[];
-  /** How many connections each source has that are not established yet: IPVS counts them as active, and they need no reset. */
+  /** How many connections each table has that are not established yet: IPVS counts them as active, and they need no reset. */
   readonly opening: { tracked: number; untracked: number };
 }
 
@@ -25,16 +25,16 @@ const openingFlow = new Set<Flow['tcpState']>(['SYN_SENT', 'SYN_RECV']);
 const openingConnection = new Set(['SYN_SENT', 'SYN_RECV', 'SYNACK']);
 
 /**
- * Picks the clients of some real servers out of a dump of conntrack, and out of IPVS's own table where conntrack knows fewer than IPVS
- * counts: the kernel forgets masqueraded flows of a device that goes down. The original direction of a flow names the client as it is,
- * masqueraded or not.
+ * Finds the clients of some real servers in a dump of conntrack. Where IPVS counts more connections than conntrack has, IPVS's own
+ * table is searched too: the kernel forgets masqueraded flows of a device that goes down. The original direction of a flow has the
+ * client's own address, masqueraded or not.
  */
 export class ClientSearch {
   readonly #searches = new FlowEndsMap<Search>();
   readonly #limit: number;
   #count = 0;
 
-  /** Above the limit, clients are only counted. */
+  /** Beyond the limit, clients are only counted. */
   constructor(leaving: readonly Leaving[], { limit }: { limit: number }) {
     this.#limit = limit;
     for (const { connections, ...request } of leaving) {
@@ -44,7 +44,10 @@ export class ClientSearch {
     }
   }
 
-  /** Whether IPVS counts more connections of some server than were found, or may do so, and these could still be reset. */
+  /**
+   * Whether IPVS's table must be read: some connections that IPVS counts were not found, or were not counted, and the limit is not
+   * reached.
+   */
   get isIncomplete(): boolean {
     if (this.#count > this.#limit) return false;
     for (const search of this.#searches.values())
@@ -73,8 +76,8 @@ export class ClientSearch {
   }
 
   /**
-   * What has to happen around the deletion of one of the real servers; the connections in IPVS's table that are not closed, as far
-   * as it was read, are closed if that is asked for.
+   * What has to happen around the deletion of one of the real servers. With `closes`, its connections that were found in IPVS's
+   * table are closed.
    */
   cleanupOf(request: FlowEnds, { closes }: { closes: boolean }): Cleanup {
     const search = this.#searches.get(request);
@@ -100,7 +103,7 @@ function missing({ connections = 0, count, opening }: Search): number {
   return Math.max(0, connections - count - Math.max(opening.tracked, opening.untracked));
 }
 
-/** How conntrack would know a connection whose client is not masqueraded; the original direction names its client all the same. */
+/** The flow that conntrack would have for a connection whose client is not masqueraded. */
 function flowOf({ protocol, client, clientPort, address, port, ...real }: IpvsConnection): Flow {
   return {
     protocol,

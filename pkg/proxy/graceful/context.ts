@@ -21,7 +21,7 @@ export interface DrainContextSources {
   readonly timeout: number;
 }
 
-/** The context of a real server whose pod nobody knows: it drains until it is empty, or for a quarter of an hour. */
+/** The context of a real server whose pod is unknown: it drains until it has no connections, or for 15 minutes. */
 export const detached: DrainContext = {
   isWanted: false,
   cause: 'endpoint',
@@ -46,7 +46,7 @@ export function drainContextOf(
   const stateOf = (): PodState => {
     const { address } = realServer;
     const state = pods.state(ledger.lastOwner(key)?.namespace, { address, podUid });
-    // A slice that names the address may still come, and so may the pod that takes its sessions over.
+    // A slice with the address may still arrive. So may the pod that takes the sessions over.
     const mayCome =
       (state === 'unseen' && !areSlicesCurrent()) || (state === 'gone' && keepsSessionsByAddress);
     return mayCome ? 'left' : state;

@@ -20,7 +20,7 @@ import {
   withCause,
 } from './policy.ts';
 
-/** What a drain's rules depend on besides the drain itself. */
+/** The values that the rules of a drain depend on besides the drain itself. */
 export interface DrainContext
   extends Pick<
     DrainConditions,
@@ -100,7 +100,7 @@ export function allowanceOf(
   return allowance({ mode, protocol: drain.request.virtualServer.protocol, ...context });
 }
 
-/** Whether a drain must be decided about: its end is not decided yet, or it became urgent since. */
+/** Whether a drain must be decided about: its end is not decided yet, or it has become urgent since. */
 export function isUndecided({ ending: decided }: Drain, allowed: Allowance): boolean {
   return decided === undefined || (!decided.isUrgent && allowed.isUrgent === true);
 }
@@ -211,8 +211,8 @@ function nextDue(
 }
 
 /**
- * Whether something is to be looked up before a deletion. Of TCP, clients that would not hear of it if they only wait; those whose
- * connections are closing only if IPVS would keep these. Of UDP, the flows of a server that has answered until now.
+ * Whether clients or flows are looked up before a deletion. TCP: if the real server has established connections; closing ones count
+ * only if IPVS would keep them. UDP: if the server may have answers in flight.
  */
 function needsLookUp(
   { drain: { request }, end, isUrgent, progress }: FinishedDrain & { readonly progress: Progress },

@@ -22,7 +22,7 @@ export function uniqueRS({ virtualServer, realServer }: FlowEnds): string {
 export interface DrainRequest {
   readonly virtualServer: VirtualServerId;
   readonly realServer: RealServer;
-  /** Whose it was; any pod's if nobody asks, as for one that left while it was well. */
+  /** The pod that the real server was for; any pod for one that left its slices while it was ready. */
   readonly podUid: PodIdentity;
 }
 
@@ -31,7 +31,7 @@ export interface EndedDrain extends DrainRequest {
   readonly end: DrainEnd;
   /** Milliseconds since it began. */
   readonly age: number;
-  /** How many connections were alive when it ended, as far as is known; those that were closing had ended by themselves. */
+  /** How many active connections it had when it ended, as far as they were read. */
   readonly cutConnections: number;
 }
 
@@ -39,7 +39,7 @@ export interface EndedDrain extends DrainRequest {
 export interface Drain {
   readonly request: DrainRequest;
   progress: Progress;
-  /** Its end is decided, and it waits for a look-up, or is deleted in this moment if it is urgent. */
+  /** The end, once it is decided: the drain waits for a look-up or is being deleted. */
   ending: { readonly end: DrainEnd; readonly isUrgent: boolean } | undefined;
 }
 
@@ -64,7 +64,7 @@ export class DrainList {
     return this.#size;
   }
 
-  /** Enters a drain that begins now; one that is there already goes on under its new request. Its group is looked at soon again. */
+  /** Adds a drain that begins now. One that is on the list already keeps its progress, under the new request. Its group is due at once. */
   add(request: DrainRequest, now: number): DrainGroup {
     const key = virtualServerKey(request.virtualServer);
     const group = this.#groups.get(key) ?? {

@@ -13,7 +13,7 @@ import { type Search, TcpSearch, UdpSearch } from './search.ts';
 export interface CleanupLookUpOptions {
   readonly reader: Pick<FlowReader, 'read' | 'readNow' | 'isDue'>;
   readonly connections: IpvsConnections;
-  /** They decide how IPVS treats packets of clients whose real server was deleted. */
+  /** The kernel settings that decide how IPVS treats packets of clients whose real server was deleted. */
   readonly settings: KeptSettings;
   readonly log: Logger;
   /** How many clients wait to be reset. */
@@ -23,12 +23,15 @@ export interface CleanupLookUpOptions {
 /** What has to happen around the deletion of some real servers. */
 export type FoundCleanups = Pick<FlowEndsMap<Cleanup>, 'get'>;
 
-/** A pod stands behind many virtual servers: their drains end one after the other, and one dump is to serve them. Milliseconds. */
+/**
+ * How long a look-up waits for others, in milliseconds. The drains of a pod in many virtual servers end one after the other, and
+ * one dump serves them all.
+ */
 const gathering = { TCP: seconds(0.05), UDP: seconds(0.02) };
-/** So many clients wait to be reset at most: at their rate, those in front have waited for 20 s. */
+/** How many clients may wait to be reset. At the rate of resets the last one waits for 20 s. */
 const clientLimit = 20_000;
 
-/** The flows that are looked at. */
+/** The flows of one family and protocol. */
 type FlowKind = Required<FlowFilter> & { readonly protocol: 'TCP' | 'UDP' };
 
 const kinds: readonly FlowKind[] = families.flatMap((family) => [
@@ -37,8 +40,8 @@ const kinds: readonly FlowKind[] = families.flatMap((family) => [
 ]);
 
 /**
- * Looks up what has to happen around the deletion of real servers: of TCP the clients whose connections are established, of UDP
- * the flows. Where that cannot be found out, it is logged, and nothing is done.
+ * Looks up what has to happen around the deletion of real servers: for TCP the clients with established connections, for UDP the
+ * flows. If that fails, the error is logged and the result is empty.
  */
 export class CleanupLookUp {
   readonly #options: CleanupLookUpOptions;
@@ -49,12 +52,12 @@ export class CleanupLookUp {
     this.#gatherers = new Map(kinds.map((kind) => [kind, new Gatherer(options, kind)]));
   }
 
-  /** Whether IPVS forgets the connections of a deleted server; otherwise those that are closing must be ended too. */
+  /** Whether IPVS expires connections of a deleted real server. If not, connections that are closing must be closed too. */
   get expiresConnections(): boolean {
     return this.#options.settings.expiresConnections;
   }
 
-  /** Looks up when conntrack may be read. Throws if it will not be read any more, because the program ends. */
+  /** Looks up as soon as conntrack may be read. Throws if the program ends before. */
   async find(leaving: readonly Leaving[]): Promise<FoundCleanups> {
     return await this.#find(leaving, (gatherer, some) => gatherer.find(some));
   }
@@ -97,7 +100,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** The look-ups of one family and protocol: one dump serves all who wait when it begins. */
+/** The look-ups of one family and protocol. One dump serves all callers that wait when it begins. */
 class Gatherer {
   readonly #options: CleanupLookUpOptions;
   readonly #kind: FlowKind;

@@ -53,9 +53,9 @@ export class GracefulTerminationManager {
   }
 
   /**
-   * Puts real servers on the list, at weight 0: those that have another weight get it first, and come back if that fails. Then
-   * deletes them or lets them drain, by the rules. Of many virtual servers the first are decided about at once, the others as
-   * soon as may be.
+   * Puts real servers on the list. Those with another weight get weight 0 first; where that fails they come off the list again.
+   * Then deletes them or lets them drain, by the rules. With many virtual servers, only the first are decided about before this
+   * returns.
    */
   async gracefulDeleteRS(
     requests: readonly DrainRequest[],
@@ -87,8 +87,8 @@ export class GracefulTerminationManager {
   }
 
   /**
-   * Takes a real server off the list that is wanted again: unless it has its weight back already, it gets weight 1 in place, and
-   * its connections carry on. Throws if it is not on the list, or cannot be changed.
+   * Takes a real server off the list that is wanted again. It gets weight 1 unless it has its weight back already, and keeps its
+   * connections. Throws if it is not on the list or cannot be changed.
    */
   async moveRSOutOfGracefulDeleteList(
     ends: FlowEnds,
@@ -108,7 +108,7 @@ export class GracefulTerminationManager {
     this.#checker.end(drain, 'wanted');
   }
 
-  /** Schedules a new decision about the drains on an address whose pods changed, for the virtual servers that a condition holds for. */
+  /** Schedules a new decision about the drains of an address whose pods changed, in the virtual servers for which the condition holds. */
   podChanged(address: IpAddress, concerns: (virtualServer: VirtualServerId) => boolean): void {
     for (const group of this.#list.groupsOf(address))
       if (concerns(group.virtualServer)) this.#decideSoon(group);

@@ -4,8 +4,8 @@ import { isDone, toIpvsWrite } from '../plan/server-writes.ts';
 import type { Apply } from './checker.ts';
 
 /**
- * Carries out operations on virtual and real servers over IPVS alone, for a manager of drains that runs by itself. What deletions say
- * has to happen around them is left undone.
+ * Carries out operations on virtual and real servers over IPVS alone, for a manager that is used without a proxier. Does not do the
+ * clean-up that deletions carry.
  */
 export function plainApply(ipvs: Pick<Ipvs, 'write'>): Apply {
   return async (operations, token) => {

@@ -6,10 +6,10 @@ import { type Cleanup, noCleanup } from '../plan/cleanup.ts';
 import type { KeptSettings } from '../settings/kernel-settings.ts';
 import { ClientSearch, type Leaving } from './client-search.ts';
 
-/** Finds the clean-up that deletions of real servers need in a dump of conntrack. */
+/** Searches a dump of conntrack for what has to happen around deletions of real servers. */
 export interface Search {
   see(flow: Flow): void;
-  /** Called after the dump, even if it failed. Searches other sources for clients that are still missing. */
+  /** Called after the dump, even if that failed. Searches other sources for clients that were not found. */
   finish(): Promise<void>;
   cleanupOf(leaving: Leaving): Cleanup;
 }
@@ -18,14 +18,14 @@ export interface TcpSearchOptions {
   readonly connections: IpvsConnections;
   readonly settings: KeptSettings;
   readonly log: Logger;
-  /** Above so many clients, they are only counted. */
+  /** Beyond so many clients, they are only counted. */
   readonly limit: number;
 }
 
-/** IPVS's own table is not read beyond so many entries. */
+/** How many entries of IPVS's own table are read at most. */
 const entryLimit = 20_000;
 
-/** The clients of TCP servers: in conntrack, and in IPVS's table where that knows more, or keeps what must be closed. */
+/** Finds the clients of TCP servers in conntrack, and in IPVS's table where that has more connections or ones that must be closed. */
 export class TcpSearch implements Search {
   readonly #options: TcpSearchOptions;
   readonly #search: ClientSearch;
@@ -57,7 +57,7 @@ export class TcpSearch implements Search {
   }
 }
 
-/** The flows of UDP servers. */
+/** Finds the flows of UDP servers. */
 export class UdpSearch implements Search {
   readonly #flows = new FlowEndsMap<Flow[]>();
 
@@ -70,7 +70,7 @@ export class UdpSearch implements Search {
   }
 
   async finish(): Promise<void> {
-    // Datagrams whose flows cannot be found may be lost, and the servers go all the same.
+    // Flows that were not found are not deleted, so datagrams may be lost. The servers are deleted all the same.
   }
 
   cleanupOf(leaving: Leaving): Cleanup {

@@ -5,7 +5,7 @@ import { RealServerMap } from '../desired/real-server-map.ts';
 /** How the kernel holds a real server. */
 export type RealServerState = Omit<RealServer, keyof RealServerId>;
 
-/** A real server that the kernel holds, beside the pod that it was written for. */
+/** A real server that the kernel holds, with the pod that it was written for. */
 export interface HeldRealServer {
   /** The pod that it was added for. */
   readonly podUid: PodIdentity;
@@ -25,10 +25,7 @@ export interface HeldRealServers {
   forEachOf(pod: PodIdentity, visit: (id: RealServerId) => void): void;
 }
 
-/**
- * The real servers of a virtual server that the kernel holds. Of one that serves as all of ours do nothing but its pod is kept:
- * there may be a quarter of a million of them.
- */
+/** The real servers of a virtual server that the kernel holds. Of one in the usual state only the pod is kept, as there may be 250,000. */
 export class HeldRealServerMap implements HeldRealServers {
   readonly #all = new RealServerMap<PodIdentity | HeldRealServer>();
 
@@ -73,7 +70,7 @@ export class HeldRealServerMap implements HeldRealServers {
     this.#all.set(id, typeof held === 'string' ? podUid : { podUid, state: held.state });
   }
 
-  /** Records that a real server is held no longer. */
+  /** Records that a real server is no longer held. */
   delete(id: RealServerId): void {
     this.#all.delete(id);
   }
@@ -87,7 +84,7 @@ function whole(held: PodIdentity | HeldRealServer): HeldRealServer {
   return typeof held === 'string' ? { podUid: held, state: serving } : held;
 }
 
-/** How nearly all of ours are held: those that serve, and those that drain. */
+/** The two usual states of our real servers: serving and draining. */
 const serving = usual(1);
 const draining = usual(0);
 

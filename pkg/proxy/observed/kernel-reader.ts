@@ -27,13 +27,13 @@ import { type LeftoverSets, readLeftoverSets } from './leftover-sets.ts';
 import type { Mirror } from './mirror.ts';
 import { isOurs } from './ownership.ts';
 
-/** What the kernel is read with, and what is needed to tell what is ours. */
+/** What an audit reads the kernel with, and what tells which objects are ours. */
 export interface AuditContext {
   readonly ipvs: Pick<Ipvs, 'virtualServers' | 'virtualServer' | 'realServers'>;
   readonly ipsets: Pick<IpSets, 'sets' | 'entries'>;
   readonly links: Pick<Links, 'hasLink' | 'addresses'>;
   readonly mirror: Mirror;
-  /** What is wanted is asked for, and not changed. */
+  /** The wanted state. Only read. */
   readonly ledger: Pick<
     Ledger,
     'claim' | 'addresses' | 'entries' | 'entryCount' | 'virtualServers' | 'wantsAddress'
@@ -55,7 +55,7 @@ export interface AuditStep {
   readonly leftovers?: LeftoverSets;
 }
 
-/** Reads the kernel into the mirror, step by step. Between two steps the kernel may be written, within one it must not. */
+/** Reads the kernel into the mirror, step by step. The kernel may be written between two steps, and must not be within one. */
 export class Audit {
   readonly #steps: AsyncGenerator<AuditStep, void, void>;
 
@@ -79,7 +79,10 @@ async function* steps(context: AuditContext): AsyncGenerator<AuditStep, void, vo
   for await (const read of readServers(context)) yield { keys: read };
 }
 
-/** Reads the device and every address. Those of the device that are not as they are wanted, as all of IPv6 after it was turned off and on. */
+/**
+ * Reads the device and all addresses. Returns the addresses of the device that are not as wanted: all of IPv6 after it was turned
+ * off and on.
+ */
 export async function readAddresses(context: AuditContext, token: MutexToken): Promise<Keys> {
   token.check();
   const wrong = new Keys();
@@ -89,7 +92,7 @@ export async function readAddresses(context: AuditContext, token: MutexToken): P
   return wrong;
 }
 
-/** Node addresses leave out loopback and IPv6 link-local ones. */
+/** Reads all addresses. The node's own leave out loopback and IPv6 link-local ones. */
 async function readAll({ links, mirror, ledger }: AuditContext): Promise<Keys> {
   const keys = new Keys();
   for (const address of mirror.bound) keys.addAddress(address);
@@ -109,7 +112,7 @@ async function readAll({ links, mirror, ledger }: AuditContext): Promise<Keys> {
   return keys;
 }
 
-/** Reads which sets there are. Those that are not as they must be, in more than their size, do not count as present, and leave the mirror. */
+/** Reads which sets exist. Those with another header than they should have, other than the size, leave the mirror. */
 async function listSets(
   context: AuditContext,
 ): Promise<{ readonly present: ReadonlySet<string>; readonly leftovers: LeftoverSets }> {
@@ -133,14 +136,14 @@ async function* readSets(
   for (const family of context.families) {
     for (const id of setIds) {
       const name = setName(id, family);
-      // The mirror has those that were replaced or made since they were listed.
+      // The mirror also has sets that were replaced or created since the list was read.
       if (present.has(name) || context.mirror.sets.has(name)) yield await readSet(name, context);
       else yield missingSet(name, context);
     }
   }
 }
 
-/** A set may have tens of thousands of entries: the event loop turns while they are taken in. */
+/** Reads one set. It may have tens of thousands of entries, so the event loop turns while they are recorded. */
 async function readSet(name: string, { ipsets, mirror, ledger, now }: AuditContext): Promise<Keys> {
   const keys = new Keys();
   const held = new Map<string, Entry>();
@@ -179,9 +182,9 @@ function missingSet(
 /** A virtual server that the kernel or the mirror has. */
 interface Candidate {
   readonly id: VirtualServerId;
-  /** How the dump had it; `undefined` if it passed it over. */
+  /** Its state in the dump; `undefined` if the dump did not have it. */
   readonly dumped: VirtualServer | undefined;
-  /** How the mirror had it at that time. */
+  /** Its state in the mirror at that time. */
   readonly known: VirtualServer | undefined;
 }
 
@@ -189,7 +192,7 @@ async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
   const { ledger, now } = context;
   const candidates = await listServers(context);
   let keys = new Keys();
-  // What neither the dump nor we know of is made. If the dump passed it over, the kernel says so then, and it is read.
+  // A wanted one that neither has is added. If the dump missed it, the kernel answers EEXIST, and it is read.
   for (const key of ledger.virtualServers()) if (!candidates.has(key)) keys.addVirtualServer(key);
   let since = now();
   for (const [key, candidate] of candidates) {
@@ -203,7 +206,7 @@ async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
   yield keys;
 }
 
-/** One dump of virtual servers, and those that the mirror has besides. */
+/** Dumps all virtual servers, and adds those that only the mirror has. */
 async function listServers(context: AuditContext): Promise<ReadonlyMap<string, Candidate>> {
   const { ipvs, mirror, families } = context;
   const candidates = new Map<string, Candidate>();
@@ -218,7 +221,7 @@ async function listServers(context: AuditContext): Promise<ReadonlyMap<string, C
   return candidates;
 }
 
-/** Reads one virtual server. If that fails it becomes unknown, and is read again before it is planned. The others go on. */
+/** Reads one virtual server. If that fails, it is recorded as unknown, and is read again before it is planned. */
 async function readOrMarkUnknown(
   key: string,
   { candidate, context }: { candidate: Candidate; context: AuditContext },
@@ -228,7 +231,7 @@ async function readOrMarkUnknown(
   try {
     const isCertain = dumped !== undefined && !isOutdated(key, candidate, mirror);
     const realServers = isCertain ? await ipvs.realServers(id) : [];
-    // None is also the answer where somebody has deleted the virtual server since the dump.
+    // The kernel also answers with none if somebody has deleted the virtual server since the dump.
     const areGone = realServers.length === 0 && mirror.virtualServers.get(key)?.realServers.size;
     if (isCertain && !areGone) record(key, { found: dumped, realServers, context });
     else await readServer(key, { virtualServer: id, context });
@@ -237,7 +240,7 @@ async function readOrMarkUnknown(
   }
 }
 
-/** Whether a virtual server was written since the dump: then what the dump said is no longer so. */
+/** Whether a virtual server was written since the dump, so that the dump is out of date. */
 function isOutdated(key: string, { known }: Candidate, mirror: Mirror): boolean {
   if (mirror.unknownVirtualServers.has(key)) return true;
   return mirror.virtualServers.get(key)?.virtualServer !== known;
@@ -245,7 +248,7 @@ function isOutdated(key: string, { known }: Candidate, mirror: Mirror): boolean 
 
 type ServerContext = Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'>;
 
-/** Reads one virtual server by its key, and its real servers. */
+/** Reads one virtual server by its key, with its real servers. */
 export async function readServer(
   key: string,
   { virtualServer, context }: { virtualServer: VirtualServerId; context: ServerContext },

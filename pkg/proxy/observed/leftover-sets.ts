@@ -9,31 +9,31 @@ import {
 } from '../../ipset/ipset.ts';
 import { setHeader, setIds, setName, setSize } from '../desired/sets.ts';
 
-/** The name under which a set is filled before it takes another's place. */
+/** The name of a set that is filled before it is swapped in. */
 export const temporarySet = 'KUBE-IPVS-TEMPORARY';
 
 /**
- * A set that has one of our names and another type, family, range or size than it should: an older version or somebody else made it, or
- * it has to hold more than it has room for, or no longer has to.
+ * A set that has one of our names and another type, family, range or size than it should. An older version or another program made
+ * it, or the number of wanted entries has changed.
  */
 export interface LeftoverSet {
   readonly family: Family;
   readonly wanted: SetHeader;
   readonly found: SetStatus;
-  /** It differs in its size alone: entries can be written to it as it is. */
+  /** It differs in its size alone, so entries can be written to it. */
   readonly isUsable: boolean;
-  /** What it holds; nothing is read from a set of another type. */
+  /** Its entries; none for a set of another type. */
   readonly entries: Iterable<Entry>;
 }
 
-/** What a list of all sets shows that is to be replaced or swept. */
+/** The sets to replace, and whether a temporary one has to be destroyed. */
 export interface LeftoverSets {
   readonly sets: readonly LeftoverSet[];
-  /** Whether a set is there that a crash left in the middle of a swap. */
+  /** Whether a set exists that a crash left in the middle of a swap. */
   readonly hasTemporary: boolean;
 }
 
-/** The sets of a list that have our names and are not as they must be. */
+/** Finds the sets of a list that have our names and another header than they should. */
 export async function readLeftoverSets(
   all: readonly SetStatus[],
   {
@@ -63,18 +63,18 @@ export async function readLeftoverSets(
   return { sets, hasTemporary: byName.has(temporarySet) };
 }
 
-/** How large a set should be that was found: large enough for what it holds, too, which stays until its time comes. */
+/** The size that a set should have: large enough for its present entries too, as they stay until they are deleted in order. */
 function sizeOf(found: SetStatus, ledger: { entryCount(set: string): number }): number {
   const needed = Math.max(found.entryCount, ledger.entryCount(found.header.name));
   return setSize({ needed, size: maxElementsOf(found) });
 }
 
-/** 0 for a set that has no such limit. */
+/** The size of a set; 0 for one without a limit. */
 function maxElementsOf({ header }: SetStatus): number {
   return 'maxElements' in header ? header.maxElements : 0;
 }
 
-/** None if somebody has just destroyed the set. */
+/** The entries of a set; none if another program has just destroyed it. */
 async function entriesOf(set: string, ipsets: Pick<IpSets, 'entries'>): Promise<readonly Entry[]> {
   try {
     return await ipsets.entries(set);

@@ -30,7 +30,7 @@ export interface RuleStatus {
   readonly isFailing: boolean;
 }
 
-/** What the kernel holds of what is ours, as far as we know, for those who only read it. */
+/** A read-only view of what the kernel holds of ours, as far as it is known. */
 export interface MirrorView {
   readonly hasDevice: boolean;
   /** Addresses of the other devices, as dumped: where node ports are served. */
@@ -56,9 +56,9 @@ interface Held extends HeldServer {
 }
 
 /**
- * What the kernel holds of what is ours, as far as we know: every write that succeeded is recorded here, and the
- * audit puts it right. Of what a failed write has done nothing is known: its object is *unknown* until it is read back
- * (virtual servers) or written again (entries and addresses, whose writes may be repeated). Changed by its own methods alone.
+ * What the kernel holds of ours, as far as it is known. Every write that succeeded is recorded here, and the audit corrects it.
+ * After a write that failed its object is *unknown* until it is read back (virtual servers) or written again (entries and
+ * addresses). Changed by its own methods alone.
  */
 export class Mirror implements MirrorView {
   #hasDevice = false;
@@ -118,7 +118,7 @@ export class Mirror implements MirrorView {
     this.#hasDevice = isPresent;
   }
 
-  /** Records the addresses of the other devices, as dumped. The same ones again stay the same list: what is made from it is kept. */
+  /** Records the addresses of the other devices, as dumped. Equal ones keep the same array, so that values derived from it stay valid. */
   recordNodeAddresses(addresses: Iterable<IpAddress>): void {
     const now = [...addresses];
     const last = this.#nodeAddresses;
@@ -131,7 +131,7 @@ export class Mirror implements MirrorView {
     this.#rules.set(family, status);
   }
 
-  /** Records a write to IPVS that the kernel took, and for which pod a real server was written. */
+  /** Records a write to IPVS that succeeded, and the pod of a real server. */
   recordWrite(write: IpvsWrite, pod: PodIdentity = unknownPod): void {
     const key = virtualServerKey(write.virtualServer);
     const held = this.#virtualServers.get(key);
@@ -160,7 +160,7 @@ export class Mirror implements MirrorView {
     this.recordUnknownServer(virtualServerKey(virtualServer), virtualServer);
   }
 
-  /** Records that nothing is known of a virtual server until it is read. */
+  /** Records that the state of a virtual server is unknown until it is read. */
   recordUnknownServer(key: string, { address, protocol, port }: VirtualServerId): void {
     this.#unknownVirtualServers.set(key, { address, protocol, port });
   }
@@ -207,7 +207,7 @@ export class Mirror implements MirrorView {
     else unknown.add(entryKey(entry));
   }
 
-  /** Records what a set holds, by {@link entryKey}, as dumped; `undefined` if there is no such set. */
+  /** Records the entries of a set by {@link entryKey}, as dumped; `undefined` if the set does not exist. */
   recordSet(name: string, entries: Map<string, Entry> | undefined): void {
     this.#unknownEntries.delete(name);
     if (entries === undefined) this.#sets.delete(name);
@@ -219,14 +219,14 @@ export class Mirror implements MirrorView {
     this.#setSizes.set(name, size);
   }
 
-  /** Records that two sets have exchanged what they hold. */
+  /** Records that the contents of two sets were swapped. */
   recordSwap(one: string, other: string): void {
     exchange(this.#sets, [one, other]);
     exchange(this.#setSizes, [one, other]);
     exchange(this.#unknownEntries, [one, other]);
   }
 
-  /** Records what a dump said of one virtual server; `undefined` if it is not there. Pods known before stay known. */
+  /** Records the state of one virtual server, as dumped; `undefined` if it does not exist. Known pods of real servers are kept. */
   recordServer(
     key: string,
     found: { virtualServer: VirtualServer; realServers: readonly RealServer[] } | undefined,
@@ -244,7 +244,7 @@ export class Mirror implements MirrorView {
   }
 }
 
-/** Exchanges the values of two keys, either of which may have none. */
+/** Exchanges the values of two keys, one of which may have none. */
 function exchange<T>(values: Map<string, T>, [one, other]: readonly [string, string]): void {
   const pairs = [
     [one, values.get(other)],

@@ -8,7 +8,7 @@ import { noRealServers } from '../desired/real-servers.ts';
 import { type SetId, setName } from '../desired/sets.ts';
 import type { MirrorView } from './mirror.ts';
 
-/** The virtual server that the start-up probe makes for a moment. */
+/** The virtual server that the start-up probe adds and deletes again. */
 const probeServer: { readonly address: string; readonly port: number } = {
   address: '198.51.100.0',
   port: 20_000,
@@ -34,7 +34,7 @@ const portSets: Readonly<Record<VirtualServerId['protocol'], readonly SetId[]>> 
   SCTP: [],
 };
 
-/** The entries of our sets that stand for a virtual server, as far as the kernel holds them. */
+/** The entries of our sets that match a virtual server, as far as the kernel holds them. */
 function entriesOf(virtualServer: VirtualServerId, mirror: MirrorView): readonly SetEntry[] {
   const { address: ip, protocol, port } = virtualServer;
   const family = familyOf(ip);
@@ -52,8 +52,8 @@ function entriesOf(virtualServer: VirtualServerId, mirror: MirrorView): readonly
 }
 
 /**
- * Whether a virtual server that nobody wants is ours to take away: only if the sets, the dummy device or the probe's
- * address say that a kube-proxy made it, and no excluded network contains it. Everything else is somebody else's.
+ * Whether a virtual server that no Service wants may be deleted: only if our sets, the dummy device or the probe's address show
+ * that a kube-proxy made it, and no excluded network contains it. All others belong to somebody else.
  */
 export function isOurs(
   virtualServer: VirtualServerId,
@@ -77,7 +77,7 @@ export function isOurs(
   );
 }
 
-/** A virtual server found in the kernel, as the front end it once was: what has to go along with it. */
+/** The front end of a virtual server that was found in the kernel, with the entries and the address to delete along with it. */
 export function foundFrontEnd(virtualServer: VirtualServer, mirror: MirrorView): FrontEnd {
   return {
     virtualServer,
