@@ -38,7 +38,7 @@ export async function waitForObjects(
   const isKnown =
     nodeIPPatience === 0 || (await intake.until(hasNodeIPs, { signal, patience: nodeIPPatience }));
   if (!isKnown)
-    log.error('the Node has no IP address after the wait for it, going on without one', undefined, {
+    log.error('the Node has no IP address after the wait for it, going on without', undefined, {
       node: nodeName,
       seconds: nodeIPPatience / 1000,
     });
