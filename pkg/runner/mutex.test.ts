@@ -1,6 +1,7 @@
+import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { manualClock } from './manual-clock.ts';
-import { Mutex, type MutexToken } from './mutex.ts';
+import { Mutex, type MutexToken, runDetached } from './mutex.ts';
 
 test('work runs one piece at a time, in the order asked for, whatever failed before', async () => {
   const mutex = new Mutex();
@@ -57,4 +58,17 @@ test('what work has begun and does not wait for may ask for the mutex when the w
   });
   await clock.advance(1);
   expect(await promise).toBe('later');
+});
+
+test('detached work waits for the mutex that its beginner holds', async () => {
+  const mutex = new Mutex();
+  const order: string[] = [];
+  let later: Promise<void> | undefined;
+  await mutex.run(async () => {
+    later = runDetached(() => mutex.run(() => void order.push('detached')));
+    await setImmediate();
+    order.push('beginner');
+  });
+  await later;
+  expect(order).toEqual(['beginner', 'detached']);
 });

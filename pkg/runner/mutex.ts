@@ -45,6 +45,14 @@ const none: readonly MutexToken[] = Object.freeze([]);
 const held = new AsyncLocalStorage<readonly MutexToken[]>();
 
 /**
+ * Begins work for which the mutexes held at present count as free: it may wait for each of them, even if its beginner holds one longer.
+ * Whoever holds a mutex must not wait for the work's end.
+ */
+export function runDetached<T>(work: () => T): T {
+  return held.run(none, work);
+}
+
+/**
  * One piece of work at a time, in the order asked for: what reads and writes the kernel goes through it, so that
  * nothing is written while a dump is under way.
  */
@@ -59,7 +67,7 @@ export class Mutex {
 
   /**
    * Runs the work when everything asked for before has ended, and gives back what it gives back or throws. Throws if it is called
-   * from inside the mutex, where waiting for it would never end.
+   * from inside the mutex, where waiting for it would never end; see {@link runDetached} for work that nobody inside waits for.
    */
   async run<T>(work: (token: MutexToken) => Promise<T> | T): Promise<T> {
     const all = held.getStore() ?? none;

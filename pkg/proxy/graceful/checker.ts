@@ -8,7 +8,7 @@ import {
 import type { Logger } from '../../log/log.ts';
 import type { Neighbours } from '../../neighbours/neighbours.ts';
 import type { Clock } from '../../runner/clock.ts';
-import type { Mutex, MutexToken } from '../../runner/mutex.ts';
+import { type Mutex, type MutexToken, runDetached } from '../../runner/mutex.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import { type ReadonlyRealServerMap, RealServerMap } from '../desired/real-server-map.ts';
 import type { FailedOperation, ServerOperation } from '../plan/failed-operation.ts';
@@ -116,7 +116,7 @@ export class DrainChecker {
     const { urgent = [], others = [] } = Object.groupBy(lookUps, (one) =>
       one.isUrgent && lookUp.isDue(leavingOf(one)) ? 'urgent' : 'others',
     );
-    if (others.length > 0) void this.#finishLater(others, lookUp);
+    if (others.length > 0) void runDetached(() => this.#finishLater(others, lookUp));
     if (urgent.length === 0) return;
     try {
       await this.#finishWith(urgent, {
