@@ -45,7 +45,7 @@ export async function watchConfigFile(
   signal: AbortSignal,
 ): Promise<void> {
   const problemOf = rememberLast((text) => compare(text, file));
-  let told: string | undefined;
+  let reported: string | undefined;
   onLooked(false);
   while (!signal.aborted) {
     await sleep(clock, lookInterval, signal);
@@ -53,11 +53,11 @@ export async function watchConfigFile(
     const text = await readConfigText(file.path).catch((error: unknown) => ({ error }));
     const problem = typeof text === 'string' ? problemOf(text) : errorText(text.error);
     onLooked(problem !== undefined);
-    if (problem !== undefined && problem !== told)
+    if (problem !== undefined && problem !== reported)
       log.error('refused the changed configuration file, keeping what it said', problem, {
         path: file.path,
       });
-    told = problem;
+    reported = problem;
   }
 }
 

@@ -21,16 +21,20 @@ test('the age of the oldest drain is that of the one that began first, and 0 wit
     /\nkubeproxy_ipvs_oldest_drain_age_seconds (\S+)\n/.exec(await metrics.exposition.text())?.[1];
   const web = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
   const all = ['10.0.0.1', '10.0.0.2', '10.0.0.3'].map((address) => endpoint(address));
-  stand.tell(setService(service()), setSlice(slice(all)));
+  stand.report(setService(service()), setSlice(slice(all)));
   await stand.sync();
   expect(await age()).toBe('0');
   for (const { address } of all)
     stand.kernel.ipvs.setCounters(web, { address, port: 8080 }, { activeConnections: 1 });
   const dying = { ready: false, serving: false, terminating: true };
-  stand.tell(setSlice(slice(all.map((each, index) => (index < 1 ? { ...each, ...dying } : each)))));
+  stand.report(
+    setSlice(slice(all.map((each, index) => (index < 1 ? { ...each, ...dying } : each)))),
+  );
   await stand.settle();
   await stand.settle(seconds(2));
-  stand.tell(setSlice(slice(all.map((each, index) => (index < 2 ? { ...each, ...dying } : each)))));
+  stand.report(
+    setSlice(slice(all.map((each, index) => (index < 2 ? { ...each, ...dying } : each)))),
+  );
   await stand.settle(seconds(1));
   expect([stand.proxier.graceful.size, await age()]).toEqual([2, '3']);
 });

@@ -11,43 +11,43 @@ function node(isEligible: boolean): Change {
 }
 
 /** What health hears of some changes. */
-function heard(
+function received(
   changes: readonly Change[],
   withoutNode: 'eligible' | 'unknown' = 'unknown',
 ): boolean[] {
-  const told: boolean[] = [];
+  const reported: boolean[] = [];
   const watch = watchEligibility(
-    { nodeSeen: ({ isEligible }) => void told.push(isEligible) },
+    { nodeSeen: ({ isEligible }) => void reported.push(isEligible) },
     { withoutNode },
   );
   for (const change of changes) watch(change);
-  return told;
+  return reported;
 }
 
 test.each<[string, boolean[], boolean[]]>([
-  ['the Node is told as it is', heard([node(true), synced]), [true]],
-  ['the Node is told as it changes', heard([node(true), synced, node(false)]), [true, false]],
+  ['the Node is told as it is', received([node(true), synced]), [true]],
+  ['the Node is told as it changes', received([node(true), synced, node(false)]), [true, false]],
   [
     'a deleted Node is none for load balancers',
-    heard([node(true), synced, deleted]),
+    received([node(true), synced, deleted]),
     [true, false],
   ],
   [
     'one that is back is as it says',
-    heard([node(true), synced, deleted, node(true)]),
+    received([node(true), synced, deleted, node(true)]),
     [true, false, true],
   ],
   [
     'manifests that have no Node any more mean that it is eligible',
-    heard([node(false), synced, deleted], 'eligible'),
+    received([node(false), synced, deleted], 'eligible'),
     [false, true],
   ],
-  ['the API without the Node says nothing', heard([synced]), []],
-  ['manifests without a Node mean that it is eligible', heard([synced], 'eligible'), [true]],
-  ['manifests with a Node mean what it says', heard([node(false), synced], 'eligible'), [false]],
+  ['the API without the Node says nothing', received([synced]), []],
+  ['manifests without a Node mean that it is eligible', received([synced], 'eligible'), [true]],
+  ['manifests with a Node mean what it says', received([node(false), synced], 'eligible'), [false]],
   [
     'the end of another kind says nothing',
-    heard([{ type: 'synced', kind: 'Service' }], 'eligible'),
+    received([{ type: 'synced', kind: 'Service' }], 'eligible'),
     [],
   ],
-])('%s', (_, told, expected) => expect(told).toEqual(expected));
+])('%s', (_, reported, expected) => expect(reported).toEqual(expected));

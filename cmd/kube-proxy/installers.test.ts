@@ -52,7 +52,7 @@ test.each<[string, Installer]>([
   expect(violations).toEqual([]);
   const config = effective(settings, 'Host');
   stand = new Stand(proxierSettings(config, families));
-  stand.tell(
+  stand.report(
     setNode(node({ name: config.nodeName })),
     setService(service()),
     setSlice(slice([endpoint('10.0.0.1', { nodeName: config.nodeName })])),

@@ -57,7 +57,7 @@ async function run(given: GivenFlags): Promise<void> {
     if (settings['--cleanup']) await cleanUp(loaded);
     else if (target === '') await serve(loaded, given);
     else {
-      tell(loaded.notices);
+      report(loaded.notices);
       writeFileSync(target, printYaml(documentOf(settings)));
     }
   } catch (error) {
@@ -77,7 +77,7 @@ async function serve(loaded: Loaded, given: GivenFlags): Promise<void> {
   const { assemble, initialise } = await import('./assemble.ts');
   const options = { config, log, configFile };
   if (settings['--init-only']) {
-    tell(loaded.notices);
+    report(loaded.notices);
     await initialise(options);
     log.info('the node is prepared', { version });
     return;
@@ -85,13 +85,13 @@ async function serve(loaded: Loaded, given: GivenFlags): Promise<void> {
   const program = await assemble(options, signal);
   if (program === undefined) return;
   log.info('starting', { version, node: config.nodeName, objects: config.source.type });
-  tell(loaded.notices);
+  report(loaded.notices);
   await program.run(signal);
 }
 
 /** Takes away what a kube-proxy leaves; ends the process with status 1 if something of it stays. */
 async function cleanUp({ settings, notices }: Loaded): Promise<void> {
-  tell(notices);
+  report(notices);
   const { cleanUpNode } = await import('./open-kernel.ts');
   const config = effective(settings, hostname());
   if (!(await cleanUpNode({ config, log }))) fail('not everything of kube-proxy could be removed');
@@ -123,7 +123,7 @@ function describe(violation: Violation, fromFlags: ReadonlySet<Path>): string {
   return `${flag === undefined ? '' : `${flag}: `}${printViolation(violation)}`;
 }
 
-function tell(notices: readonly Notice[]): void {
+function report(notices: readonly Notice[]): void {
   for (const { severity, message, details } of notices) log[severity](message, details);
 }
 

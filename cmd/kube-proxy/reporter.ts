@@ -39,10 +39,10 @@ export function createReporter(listeners: Listeners): Reporter {
       for (const family of families) metrics.lastQueued.set({ ip_family: family }, seconds);
       health.queued(families);
     },
-    synced: (report) => tellSync(listeners, report),
+    synced: (report) => reportSync(listeners, report),
     state(state) {
       // Most syncs change nothing of it, and each label costs a few kilobytes.
-      if (last === undefined || !isSameState(state, last)) tellState(metrics, state);
+      if (last === undefined || !isSameState(state, last)) reportState(metrics, state);
       last = state;
     },
     operations(kind, { done, failed }) {
@@ -124,7 +124,7 @@ function countChange(metrics: Metrics, kind: Kind): void {
   }
 }
 
-function tellSync({ metrics, health, clock }: Listeners, report: SyncReport): void {
+function reportSync({ metrics, health, clock }: Listeners, report: SyncReport): void {
   const { families, milliseconds, isSuccess, triggers } = report;
   const now = clock.wallClock();
   metrics.serviceChangesPending.set({}, 0);
@@ -142,7 +142,7 @@ function tellSync({ metrics, health, clock }: Listeners, report: SyncReport): vo
   health.updated(families, clock.now() - milliseconds);
 }
 
-function tellState(metrics: Metrics, state: ProxierState): void {
+function reportState(metrics: Metrics, state: ProxierState): void {
   metrics.failedServices.set({}, state.failedServices);
   metrics.conflicts.set({}, state.conflicts);
   metrics.drainingRealServers.set({}, state.draining);

@@ -15,14 +15,14 @@ test('a scrape tells how many entries each set has, and how many it has room for
     const lines = (await metrics.exposition.text()).split('\n');
     return lines.filter((line) => /"KUBE-(CLUSTER-IP|NODE-PORT-TCP)"/.test(line));
   };
-  stand.tell(setService(service()), setSlice(slice([endpoint('10.0.0.1')])));
+  stand.report(setService(service()), setSlice(slice([endpoint('10.0.0.1')])));
   await stand.sync();
   expect(await scraped()).toEqual([
     'kubeproxy_ipvs_set_entries{set="KUBE-CLUSTER-IP"} 1',
     'kubeproxy_ipvs_set_entries{set="KUBE-NODE-PORT-TCP"} 0',
     'kubeproxy_ipvs_set_max_entries{set="KUBE-CLUSTER-IP"} 65536',
   ]);
-  stand.tell(remove('Service', 'web'));
+  stand.report(remove('Service', 'web'));
   await stand.settle(60_000);
   expect(await scraped()).toContain('kubeproxy_ipvs_set_entries{set="KUBE-CLUSTER-IP"} 0');
 });

@@ -11,7 +11,7 @@ marked with **+** count; all others are ignored, and named in one line of the lo
 
 - A field that is left out or \`null\` has its default. Where the default is marked with **0**, so has one that is \`""\`, \`0\` or \`0s\`.
 - A field that is not known, or given twice, is named in the log; the rest of the file counts.
-- Everything that is wrong is told at once, each with its field. The program does not start then.
+- Everything that is wrong is reported at once, each with its field. The program does not start then.
 - The file is looked at every 5 seconds. A change that means something else ends the program with status 1, so that its supervisor starts it
   with the new file. A change that is wrong is refused: the program goes on, says so once, and \`kubeproxy_ipvs_config_file_refused\` is 1.
 - \`--write-config-to FILE\` writes what is in force; \`/configz\` on the metrics server shows it.

@@ -14,20 +14,20 @@ export function planCleanup(
 ): CleanupPlan {
   const { kept, operations, unreadable } = planRules(found.rules ?? []);
   const { device, nftTables = [], sets } = found;
-  // Where it cannot be told which virtual servers are ours, what tells it is kept for the next attempt.
+  // If it is unknown which virtual servers are ours, the device and the sets stay, as the next attempt needs them.
   const servers = planServers(found, excluded);
-  const isTold = servers !== undefined;
+  const areKnown = servers !== undefined;
   return {
     operations: [
       ...(servers ?? []),
-      ...(isTold && device === 'dummy'
+      ...(areKnown && device === 'dummy'
         ? [{ kind: 'deleteDevice', name: deviceName } as const]
         : []),
       ...operations,
       ...nftTables
         .filter(({ name }) => name === nftTableName)
         .map((table) => ({ kind: 'deleteNftTable', table }) as const),
-      ...(isTold && sets !== undefined
+      ...(areKnown && sets !== undefined
         ? [...sets.keys()].map((name) => ({ kind: 'destroySet', name }) as const)
         : []),
     ],

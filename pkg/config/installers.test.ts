@@ -208,14 +208,14 @@ describe('starts as it is', () => {
       { ...usual, oomScoreAdj: -998 },
       [],
     ],
-  ])('%s', (_, installer, expected, told) => {
+  ])('%s', (_, installer, expected, reported) => {
     const { settings, violations, notices } = start(installer);
     expect(violations.map(printViolation)).toEqual([]);
     expect(effective(settings, 'Host')).toMatchObject(expected);
     const lines = notices.map(({ message, details }) =>
       [message, ...Object.values(details ?? {})].join(': '),
     );
-    expect(lines).toEqual(told);
+    expect(lines).toEqual(reported);
   });
 });
 

@@ -33,7 +33,7 @@ function changes({ settings }: Loaded): Partial<Settings> {
 }
 
 /** The lines that are told, without those about the mode. */
-function told({ notices }: Loaded): readonly string[] {
+function reported({ notices }: Loaded): readonly string[] {
   return notices
     .map(({ message, details }) => [message, ...Object.values(details ?? {})].join(': '))
     .filter((line) => !line.startsWith('no proxy mode'));
@@ -100,7 +100,7 @@ describe('flags beside a file', () => {
     ],
   ])('%j override %j', (argv, file, result) => {
     const state = loaded({ argv, file });
-    expect([changes(state), told(state).filter((line) => line.includes('beside'))]).toEqual([
+    expect([changes(state), reported(state).filter((line) => line.includes('beside'))]).toEqual([
       result,
       [],
     ]);
@@ -111,7 +111,7 @@ describe('flags beside a file', () => {
     const state = loaded({ argv, file: 'mode: ipvs' });
     expect(changes(state)).toEqual({ 'logging.verbosity': 1 });
     expect(state.violations).toEqual([]);
-    expect(told(state)).toEqual([
+    expect(reported(state)).toEqual([
       'flags do not count beside --config: --proxy-mode, --ipvs-scheduler, --conntrack-min',
     ]);
   });
@@ -178,7 +178,7 @@ describe('what is told', () => {
       ['objects come from the manifests; kubeconfig and master are not used'],
     ],
   ])('%s', (_, argv, file, lines) =>
-    expect(told(loaded({ argv, ...(file && { file }) }))).toEqual(lines),
+    expect(reported(loaded({ argv, ...(file && { file }) }))).toEqual(lines),
   );
 });
 

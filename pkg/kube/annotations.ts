@@ -1,54 +1,54 @@
 import { parseDuration } from '../runner/duration.ts';
 import type { Problem } from './types.ts';
 
-/** What a Service asks for by annotations, as far as they can be understood. */
+/** The options that the annotations of a Service set. */
 export interface ServiceOptions {
-  /** How long its real servers may drain, in milliseconds; 0 for no limit, `undefined` if it does not say. */
+  /** How long its real servers may drain, in milliseconds; 0 for no limit, `undefined` for the configured limit. */
   readonly drainTimeout?: number | undefined;
   /** Its scheduler; `undefined` for the one that is configured. */
   readonly scheduler?: string | undefined;
-  /** Whether `sh` and `mh` hash the client's port too; `undefined` for what the scheduler does unasked. */
+  /** Whether `sh` and `mh` hash the client's port too; `undefined` for the scheduler's default. */
   readonly hashesSourcePort?: boolean | undefined;
   /** How many connections a real server may have before it gets no new ones; `undefined` or 0 for no limit. */
   readonly connectionLimit?: number | undefined;
-  /** Whoever has an address is the same pod, whatever its uid: sessions go on when a virtual machine moves with its address. */
+  /** Whether a pod is identified by its address, whatever its uid: sessions go on when a virtual machine moves with its address. */
   readonly keepsSessionsByAddress?: boolean | undefined;
-  /** What is wrong, with the path of the annotation; such a one counts as not given. */
+  /** Invalid annotations, by path. They are ignored. */
   readonly problems: readonly Problem[];
 }
 
-/** The options of a Service that asks for nothing. */
+/** The options of a Service without annotations. */
 export const noOptions: ServiceOptions = { problems: [] };
 
-/** What annotations are judged by. */
+/** What annotations are validated against. */
 export interface AnnotationContext {
   /** The scheduler of Services that name none. */
   readonly scheduler: string;
-  /** Whether the kernel has a scheduler, or can load it. */
+  /** Whether the kernel has a scheduler or can load it. */
   readonly hasScheduler: (scheduler: string) => boolean;
 }
 
 const prefix = 'ipvs.kube-proxy.io/';
 
 /**
- * The schedulers that a Service may ask for: those of the kernel. A list, because asking the kernel for a scheduler makes it look for
- * a module of that name.
+ * The schedulers that a Service may choose: those of the kernel. It is a fixed list because asking the kernel for a scheduler makes
+ * it search for a module of that name.
  */
 export const knownSchedulers: readonly string[] = [
   ...['rr', 'wrr', 'lc', 'wlc', 'lblc', 'lblcr', 'dh'],
   ...['sh', 'sed', 'nq', 'fo', 'ovf', 'mh', 'twos'],
 ];
 
-/** Where the schedulers that hash clients have flags, these are their names, as ipvsadm has them. */
+/** The flags of the schedulers that hash clients, as ipvsadm names them. */
 const flagNames = {
   sh: { fallback: ['sh-fallback', 'flag-1'], port: ['sh-port', 'flag-2'] },
   mh: { fallback: ['mh-fallback', 'flag-1'], port: ['mh-port', 'flag-2'] },
 };
 
-/** The kernel keeps a limit in 32 bits, and compares it with a signed number. */
+/** The kernel keeps a limit in 32 bits and compares it with a signed number. */
 const highestLimit = 2 ** 31 - 1;
 
-/** Reads the annotations of a Service under `ipvs.kube-proxy.io/`, given without that prefix. */
+/** Reads the annotations of a Service, given without the prefix `ipvs.kube-proxy.io/`. */
 export function parseServiceAnnotations(
   annotations: Readonly<Record<string, string>>,
   context: AnnotationContext,
@@ -77,13 +77,13 @@ export function parseServiceAnnotations(
   };
 }
 
-/** How an annotation is read: its meaning, `undefined` for none, and what it should have been. */
+/** How an annotation is read: the function that returns its value, `undefined` if it is invalid, and what is expected. */
 interface Reading<T> {
   readonly meaning: (text: string) => T | undefined;
   readonly expected: string;
 }
 
-/** Reads annotations one by one; a text that says nothing known is a problem, and counts as not given. */
+/** Reads annotations one by one. An invalid one becomes a problem and is ignored. */
 class AnnotationReader {
   readonly problems: Problem[] = [];
   readonly #annotations: Readonly<Record<string, string>>;
@@ -118,7 +118,7 @@ function readScheduler(
   });
 }
 
-/** Of the flags only the one for the port is a choice: the fallback is always set. */
+/** Only the flag for the port is a choice: the fallback is always set. */
 function readFlags(reader: AnnotationReader, scheduler: string): boolean | undefined {
   const names = scheduler === 'sh' || scheduler === 'mh' ? flagNames[scheduler] : undefined;
   if (names === undefined)
@@ -137,7 +137,7 @@ function readFlags(reader: AnnotationReader, scheduler: string): boolean | undef
   });
 }
 
-/** By what a pod is known when another endpoint has its address. */
+/** How a pod is identified when another endpoint has its address. */
 const identities = ['uid', 'address'] as const;
 
 function notNegative(text: string): number | undefined {

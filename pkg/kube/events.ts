@@ -6,14 +6,14 @@ import type { Client } from './api/client.ts';
 import { ApiError, askedPause } from './api/error.ts';
 import type { KubeLog, KubeMetrics } from './metrics.ts';
 
-/** How many events wait for the API at most. */
+/** How many events wait for the API at most; more are dropped. */
 const queueLimit = 100;
-/** How many times an event is tried while the API is away. */
+/** How many times an event is tried while the API does not answer. */
 const tries = 4;
-/** One object may have this many events at once, and then one more each `refillTime`. */
+/** How many events an object may have at once, before one more each `refillTime`. */
 const burst = 25;
 const refillTime = minutes(5);
-/** The same event again within this time is counted in the first one. */
+/** The same event within this time becomes a series of the first one. */
 const seriesTime = minutes(6);
 /** How many objects and series are remembered. */
 const memoryLimit = 4096;
@@ -33,15 +33,15 @@ export interface EventSubject {
   readonly uid: string;
 }
 
-/** Something that happened to an object and that its owner should hear of. */
+/** An event of an object, for its owner. */
 export interface KubeEvent {
   readonly regarding: EventSubject;
   readonly type: 'Normal' | 'Warning';
-  /** `Starting`: one word, for machines. */
+  /** One word, for machines: `Starting`. */
   readonly reason: string;
-  /** `StartKubeProxy`: what was done, or tried. */
+  /** What was done or tried: `StartKubeProxy`. */
   readonly action: string;
-  /** For people; may be empty. */
+  /** For people. May be empty. */
   readonly note: string;
 }
 
@@ -50,12 +50,12 @@ export interface EventRecorderOptions {
   readonly clock: Clock;
   readonly metrics: KubeMetrics;
   readonly log: KubeLog;
-  /** What this machine calls itself, whatever the Node is called: who reports. */
+  /** The host name of this machine, which reports; the Node may have another name. */
   readonly hostName: string;
   readonly random?: () => number;
 }
 
-/** One event that was, or is to be, sent; the same again only counts it up. */
+/** An event that was or will be sent. Repetitions only raise its count. */
 interface Series {
   readonly event: KubeEvent;
   readonly path: string;
@@ -63,14 +63,14 @@ interface Series {
   readonly first: number;
   last: number;
   count: number;
-  /** How much of the count the API knows; 0 before it knows the event at all. */
+  /** The count that the API has; 0 before the event was sent. */
   sent: number;
   isQueued: boolean;
 }
 
 /**
- * Writes Kubernetes Events (events.k8s.io/v1). Recording never waits and never fails: events wait in a short
- * queue, the same event again becomes a count, and what is too much, or finds the API away, is dropped and counted.
+ * Writes Kubernetes Events (events.k8s.io/v1). Recording never waits and never fails: events wait in a short queue, and repetitions
+ * become a count. Events beyond the limits, or that the API does not take, are dropped and counted.
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
@@ -83,7 +83,7 @@ export class EventRecorder {
     this.#options = options;
   }
 
-  /** Notes an event, to be written soon. */
+  /** Records an event, which is sent soon. */
   record(whole: KubeEvent): void {
     const event = { ...whole, note: shortNote(whole.note) };
     const { namespace, name, uid } = event.regarding;
@@ -107,7 +107,7 @@ export class EventRecorder {
     this.#enqueue(series);
   }
 
-  /** Sends what is recorded until the signal aborts; what waits then is dropped. */
+  /** Sends recorded events until the signal aborts. Those that wait then are dropped. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const series = this.#queue.shift();
@@ -118,7 +118,7 @@ export class EventRecorder {
   }
 
   #newSeries(event: KubeEvent, now: number): Series {
-    // Events of objects without a namespace live in this one.
+    // The namespace of events about objects without one.
     const namespace = event.regarding.namespace === '' ? 'default' : event.regarding.namespace;
     return {
       event,
@@ -217,7 +217,7 @@ export class EventRecorder {
   }
 }
 
-/** An event about the node that the program runs on; it has no uid, as in upstream since v1.36. */
+/** An event about this node. It has no uid, as in upstream since v1.36. */
 export function nodeEvent(
   nodeName: string,
   what: Pick<KubeEvent, 'type' | 'reason' | 'note'>,
@@ -237,17 +237,17 @@ export function startingEvent(nodeName: string): KubeEvent {
   return nodeEvent(nodeName, { type: 'Normal', reason: 'Starting', note: '' });
 }
 
-/** A note that the API takes: a UTF-16 unit needs at most three bytes. */
+/** Cuts a note to what the API takes. A UTF-16 unit has at most three bytes. */
 function shortNote(note: string): string {
   return Buffer.byteLength(note) <= noteLimit ? note : shorten(note, Math.floor(noteLimit / 3));
 }
 
-/** RFC 3339 with microseconds, as the API wants it. */
+/** RFC 3339 with microseconds, as the API requires. */
 function microTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString().replace('Z', '000Z');
 }
 
-/** Sets a key as the newest, and forgets the oldest where there are too many. */
+/** Sets a key as the newest, and drops the oldest if there are too many. */
 function remember<Value>(
   map: Map<string, Value>,
   { key, value }: { key: string; value: Value },

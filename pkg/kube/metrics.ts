@@ -1,25 +1,25 @@
 import type { Kind } from './types.ts';
 
-/** What this folder counts; whoever assembles the program says where the counts go. */
+/** What this folder counts. The program decides where the counts go. */
 export interface KubeMetrics {
-  /** A request was answered, or failed: `code` is the HTTP status or `<error>`, `duration` the seconds to the answer's head. */
+  /** A request was answered or failed: `code` is the HTTP status or `<error>`, `duration` the seconds until the head of the answer. */
   requested(request: {
     readonly method: string;
     readonly host: string;
     readonly code: string;
     readonly duration: number;
   }): void;
-  /** All objects of a kind were read: in a streaming watch or as a list. */
+  /** All objects of a kind were read, by a streaming watch or a list. */
   listed(kind: Kind, how: 'stream' | 'list'): void;
-  /** A list or a watch failed: an HTTP status, `connection`, `malformed` or `other`. */
+  /** A list or a watch failed. The reason is an HTTP status, `connection`, `malformed` or `other`. */
   failed(kind: Kind, reason: string): void;
-  /** How many objects of a kind a complete read left out and a second one has yet to decide about. */
+  /** How many objects of a kind a complete read left out and wait for a second read. */
   unconfirmed(kind: Kind, count: number): void;
-  /** Kubernetes Events that were given up because the API was away or too many came. */
+  /** Kubernetes Events were dropped because the API did not answer or too many came. */
   eventsDropped(count: number): void;
 }
 
-/** Counts nothing. */
+/** Metrics that count nothing. */
 export const noMetrics: KubeMetrics = {
   requested() {},
   listed() {},
@@ -28,7 +28,7 @@ export const noMetrics: KubeMetrics = {
   eventsDropped() {},
 };
 
-/** What this folder says to people: one line, and what it is about. */
+/** The log of this folder: a message and its fields. */
 export interface KubeLog {
   info(message: string, details?: Readonly<Record<string, unknown>>): void;
   error(message: string, details?: Readonly<Record<string, unknown>>): void;

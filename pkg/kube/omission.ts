@@ -1,16 +1,16 @@
 import type { Kind, ObjectName } from './types.ts';
 
-/** Every API server makes its Service and its EndpointSlice itself, both under this name. */
+/** The name of the Service and the EndpointSlice that every API server creates for itself. */
 export const apiServerName: ObjectName = { namespace: 'default', name: 'kubernetes' };
 
-/** Up to so many objects may vanish at once, however few there are. */
+/** Up to so many objects may vanish at once without doubt. */
 const usualOmissions = 20;
 
-/** What a complete read left out of what was known, and how much was known. */
+/** How many of the known objects a complete read left out. */
 export interface Omission {
   readonly omitted: number;
   readonly known: number;
-  /** Whether {@link apiServerName} is among what was left out. */
+  /** Whether {@link apiServerName} was left out. */
   readonly apiServer: boolean;
 }
 
@@ -23,7 +23,7 @@ export function isDoubtful(kind: Kind, { omitted, known, apiServer }: Omission):
   return apiServer || isMassOmission(omitted, known);
 }
 
-/** Whether so many of so many are too many to be taken away at one word. */
+/** Whether so many of the known objects vanished that a second read must confirm it. */
 export function isMassOmission(omitted: number, known: number): boolean {
   return omitted > usualOmissions && omitted > known / 2;
 }

@@ -2,13 +2,13 @@ import type { Family, IpAddress } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import type { Protocol } from '../ip/protocol.ts';
 
-/** Who an object is. Nodes have an empty namespace. */
+/** The name of an object. Nodes have an empty namespace. */
 export interface ObjectName {
   readonly namespace: string;
   readonly name: string;
 }
 
-/** Which endpoints a kind of traffic may use. */
+/** Which endpoints traffic of a kind may use. */
 export type TrafficPolicy = 'Cluster' | 'Local';
 
 /** `spec.ports[]` of a Service. */
@@ -21,7 +21,7 @@ export interface ServicePortSpec {
   readonly nodePort: number;
 }
 
-/** core/v1 Service, reduced to what is read. */
+/** core/v1 Service, reduced to the fields that are read. */
 export interface Service extends ObjectName {
   readonly uid: string;
   /** `metadata.creationTimestamp` in milliseconds since 1970, 0 if unknown. */
@@ -30,7 +30,7 @@ export interface Service extends ObjectName {
   /** At most one of each family; none for a headless Service. */
   readonly clusterIPs: readonly IpAddress[];
   readonly ports: readonly ServicePortSpec[];
-  /** `sessionAffinity: ClientIP`: for how many seconds; 0 for no affinity. */
+  /** `sessionAffinity: ClientIP`: the timeout in seconds; 0 for no affinity. */
   readonly affinitySeconds: number;
   readonly externalIPs: readonly IpAddress[];
   /** `status.loadBalancer.ingress[].ip` with ipMode VIP or unset. */
@@ -40,22 +40,22 @@ export interface Service extends ObjectName {
   readonly internalTrafficPolicy: TrafficPolicy;
   /** 0 for none. */
   readonly healthCheckNodePort: number;
-  /** Those under `ipvs.kube-proxy.io/` only, without that prefix. */
+  /** Those with the prefix `ipvs.kube-proxy.io/`, without it. */
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** What the load balancer of a Service of type LoadBalancer with `externalTrafficPolicy: Local` is told. */
+/** The health of a Service of type LoadBalancer with `externalTrafficPolicy: Local`, as its load balancer gets it. */
 export interface ServiceHealth extends ObjectName {
   readonly uid: string;
   /** `spec.healthCheckNodePort`. */
   readonly port: number;
-  /** How many different addresses of ready endpoints on this node it has, over all its ports and both families. */
+  /** The number of different addresses of ready endpoints on this node, over all ports. A pod with both families counts once. */
   readonly localEndpoints: number;
 }
 
 /** `endpoints[]` of an EndpointSlice. */
 export interface Endpoint {
-  /** The first of `addresses`; all others are ignored, as everywhere in Kubernetes. */
+  /** The first of `addresses`; all others are ignored, as in all of Kubernetes. */
   readonly address: IpAddress;
   /** '' if unknown. */
   readonly nodeName: string;
@@ -64,13 +64,13 @@ export interface Endpoint {
   readonly terminating: boolean;
   readonly zoneHints: readonly string[];
   readonly nodeHints: readonly string[];
-  /** `targetRef.uid`, packed: to be compared, not to be shown. '' if unknown. */
+  /** `targetRef.uid`, packed. Only for comparison. '' if unknown. */
   readonly podUid: string;
   /** The name of its slice. */
   readonly slice: string;
 }
 
-/** What an endpoint shares with many others: where it is, how it is, and whom it is for. */
+/** The properties of an endpoint that many share: its place, conditions and hints. */
 export type EndpointTraits = Omit<Endpoint, 'address' | 'podUid' | 'slice'>;
 
 /** `ports[]` of an EndpointSlice. */
@@ -80,7 +80,7 @@ export interface EndpointPort {
   readonly port: number;
 }
 
-/** discovery.k8s.io/v1 EndpointSlice, reduced to what is read. */
+/** discovery.k8s.io/v1 EndpointSlice, reduced to the fields that are read. */
 export interface EndpointSlice extends ObjectName {
   /** Label `kubernetes.io/service-name`. */
   readonly serviceName: string;
@@ -91,7 +91,7 @@ export interface EndpointSlice extends ObjectName {
   readonly triggerTime: number;
 }
 
-/** core/v1 Node, reduced to what is read. */
+/** core/v1 Node, reduced to the fields that are read. */
 export interface Node {
   readonly name: string;
   /** Label `topology.kubernetes.io/zone`, '' if unknown. */
@@ -103,7 +103,7 @@ export interface Node {
   readonly isEligible: boolean;
 }
 
-/** What is wrong with an object: `spec.ports[1].port: 70000 is not between 1 and 65535`. */
+/** A problem of an object: `spec.ports[1].port: 70000 is not between 1 and 65535`. */
 export interface Problem {
   readonly field: string;
   readonly message: string;
@@ -113,9 +113,8 @@ export interface Problem {
 export type Kind = 'Service' | 'EndpointSlice' | 'Node';
 
 /**
- * One thing that a source tells. An object with problems comes with what could be read of it, and the
- * problems say what was left out; one of which nothing can be used comes as `unusable`, and the last good
- * one, if any, stays in force.
+ * An event of a source. `set` has what could be read of an object, and problems for the fields that were left out. `unusable` means
+ * that nothing of it could be read; its last good state stays valid.
  */
 export type Change =
   | {
@@ -145,24 +144,24 @@ export type Change =
     }
   | SourceStatus;
 
-/** What is said of all objects of a kind. */
+/** The state of a source for all objects of a kind. */
 export type SourceStatus =
-  /** Every object that there is has been told. Comes once, the first time. */
+  /** Every object has been reported. Comes once, the first time. */
   | { readonly type: 'synced'; readonly kind: Kind }
-  /** Nothing can be read any more, or what was read is doubtful: what was told may be out of date. */
+  /** Objects cannot be read, or what was read is doubtful: what was reported may be out of date. */
   | { readonly type: 'stale'; readonly kind: Kind }
-  /** That is over, and what was missed has been told. */
+  /** Reading works again, and what was missed has been reported. */
   | { readonly type: 'current'; readonly kind: Kind }
-  /** All objects of the kind were read a second time, and what was not known has been told. */
+  /** All objects were read a second time, and what was not known has been reported. */
   | { readonly type: 'confirmed'; readonly kind: Kind };
 
-/** Where objects come from: the API server, or files. */
+/** A source of objects: the API server, or files. */
 export interface Source {
   /**
-   * Reads all objects of a kind once more, after a while and by another way, tells what was not known, and then `confirmed`;
-   * repeated until it succeeds. Absent where the first word is the last, as in files.
+   * Reads all objects of a kind once more, after a while and over another connection. Reports what was not known, then `confirmed`.
+   * Repeated until it succeeds. Absent if the first read is final, as with files.
    */
   confirm?(kind: Kind): void;
-  /** Tells every change, in order, until the signal aborts; waits out every failure, and throws only what no waiting can mend. */
+  /** Reports every change in order until the signal aborts. Retries after failures; throws only what no retry can mend. */
   run(onChange: (change: Change) => void, signal: AbortSignal): Promise<void>;
 }

@@ -3,14 +3,14 @@ import { AddressChanges } from './changes.ts';
 
 /** Changes that count how often they tell, and a device whose index can be set. */
 function counted(index: number | undefined) {
-  const state = { index, asked: 0, told: 0 };
+  const state = { index, asked: 0, reported: 0 };
   const changes = new AddressChanges(
     () => {
       state.asked++;
       return state.index;
     },
     () => {
-      state.told++;
+      state.reported++;
     },
   );
   return { changes, state };
@@ -21,9 +21,9 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 test('events of several devices in one turn are told once', async () => {
   const { changes, state } = counted(7);
   for (const index of [1, 2, 7, 1]) changes.on(index);
-  expect(state.told).toBe(0);
+  expect(state.reported).toBe(0);
   await turn();
-  expect(state.told).toBe(1);
+  expect(state.reported).toBe(1);
 });
 
 test('the excepted device is asked for once, however many events it has', async () => {
@@ -32,7 +32,7 @@ test('the excepted device is asked for once, however many events it has', async 
   await turn();
   for (let count = 0; count < 100; count++) changes.on(7);
   await turn();
-  expect(state).toEqual({ index: 7, asked: 1, told: 0 });
+  expect(state).toEqual({ index: 7, asked: 1, reported: 0 });
 });
 
 test('a device that was made anew is still excepted', async () => {
@@ -42,17 +42,17 @@ test('a device that was made anew is still excepted', async () => {
   state.index = 8;
   changes.on(8);
   await turn();
-  expect(state.told).toBe(0);
+  expect(state.reported).toBe(0);
   changes.on(7);
   await turn();
-  expect(state.told).toBe(1);
+  expect(state.reported).toBe(1);
 });
 
 test('without the excepted device every event counts', async () => {
   const { changes, state } = counted(undefined);
   changes.on(7);
   await turn();
-  expect(state.told).toBe(1);
+  expect(state.reported).toBe(1);
 });
 
 test('lost events are told, once', async () => {
@@ -61,7 +61,7 @@ test('lost events are told, once', async () => {
   changes.onLost();
   await turn();
   await turn();
-  expect(state.told).toBe(1);
+  expect(state.reported).toBe(1);
 });
 
 test('after closing nothing is told', async () => {
@@ -69,5 +69,5 @@ test('after closing nothing is told', async () => {
   changes.on(1);
   changes.close();
   await turn();
-  expect(state.told).toBe(0);
+  expect(state.reported).toBe(0);
 });

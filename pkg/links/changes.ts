@@ -20,13 +20,13 @@ export class AddressChanges {
   on(index: number): void {
     if (index === this.#known) return;
     this.#seen.add(index);
-    this.#turn ??= setImmediate(() => this.#tell());
+    this.#turn ??= setImmediate(() => this.#report());
   }
 
   /** Events were lost. */
   onLost(): void {
     this.#isLost = true;
-    this.#turn ??= setImmediate(() => this.#tell());
+    this.#turn ??= setImmediate(() => this.#report());
   }
 
   /** Tells of nothing any more. */
@@ -34,7 +34,7 @@ export class AddressChanges {
     clearImmediate(this.#turn);
   }
 
-  #tell(): void {
+  #report(): void {
     this.#turn = undefined;
     this.#known = this.#exceptIndex();
     if (this.#known !== undefined) this.#seen.delete(this.#known);

@@ -79,7 +79,7 @@ export class FakeLinks implements Links {
     const device = this.#devices.get(name);
     if (device === undefined) throw new KernelError(operation, 'ENODEV');
     this.#devices.delete(name);
-    if (device.addresses.size > 0) this.#tell(device);
+    if (device.addresses.size > 0) this.#report(device);
   }
 
   async addresses(): Promise<readonly LinkAddress[]> {
@@ -127,13 +127,13 @@ export class FakeLinks implements Links {
   addAddress({ link, address, prefixLength }: LinkAddress): void {
     const device = this.#device(link);
     device.addresses.set(address, prefixLength);
-    this.#tell(device);
+    this.#report(device);
   }
 
   /** A foreign hand: takes an address from a device. */
   removeAddress({ link, address }: { link: string; address: IpAddress }): void {
     const device = this.#device(link);
-    if (device.addresses.delete(address)) this.#tell(device);
+    if (device.addresses.delete(address)) this.#report(device);
   }
 
   /** Events are lost, as in a flood of them. */
@@ -163,7 +163,7 @@ export class FakeLinks implements Links {
     const had = device.addresses.has(address);
     if (kind === 'unbindAddress') device.addresses.delete(address);
     else if (!had) device.addresses.set(address, addressBits(familyOf(address)));
-    if (had === (kind === 'unbindAddress')) this.#tell(device);
+    if (had === (kind === 'unbindAddress')) this.#report(device);
     return undefined;
   }
 
@@ -173,7 +173,7 @@ export class FakeLinks implements Links {
     return device;
   }
 
-  #tell({ index }: Device): void {
+  #report({ index }: Device): void {
     for (const changes of this.#watches) changes.on(index);
   }
 

@@ -17,7 +17,7 @@ beforeEach(() => {
   log = loggerTo((record) => limit.write(record), { verbosity: 10 });
 });
 
-const told = () => records.splice(0).map(({ message, fields }) => ({ message, ...fields }));
+const reported = () => records.splice(0).map(({ message, fields }) => ({ message, ...fields }));
 const leftOut = 'left out log lines like one of a minute ago';
 
 test('the same line comes once a minute, and how often it was left out is told', async () => {
@@ -26,7 +26,7 @@ test('the same line comes once a minute, and how often it was left out is told',
     await clock.advance(seconds(1));
   }
   const example = '"operation failed" err="ENOENT" operation="+vs"';
-  expect(told()).toEqual([
+  expect(reported()).toEqual([
     { message: 'operation failed', operation: '+vs' },
     { message: 'operation failed', operation: '+vs' },
     { message: leftOut, count: 59, example },
@@ -43,7 +43,7 @@ test.each([
 ])('a line with %s is another one', (_name, other) => {
   log.error('operation failed', new Error('x'), { object: 'a' });
   other();
-  expect(told()).toHaveLength(2);
+  expect(reported()).toHaveLength(2);
 });
 
 test('of one message a burst comes, then ten a minute, and no other message suffers', async () => {
@@ -53,36 +53,36 @@ test('of one message a burst comes, then ten a minute, and no other message suff
       log.error('invalid', undefined, { object: object++ });
   };
   flood();
-  expect(told()).toHaveLength(50);
+  expect(reported()).toHaveLength(50);
   for (let second = 0; second < 60; second++) {
     await clock.advance(seconds(1));
     flood();
   }
-  expect(told().filter(({ message }) => message === 'invalid')).toHaveLength(10);
+  expect(reported().filter(({ message }) => message === 'invalid')).toHaveLength(10);
   log.error('something else');
-  expect(told()).toEqual([{ message: 'something else' }]);
+  expect(reported()).toEqual([{ message: 'something else' }]);
   await clock.advance(minutes(10));
   records.length = 0;
   flood();
-  expect(told()).toHaveLength(50);
+  expect(reported()).toHaveLength(50);
 });
 
 test('messages that are all different share one burst once there are too many', async () => {
   for (let count = 0; count < 100_000; count++) log.error(`from outside: ${count}`);
-  expect(told()).toHaveLength(256 + 50);
+  expect(reported()).toHaveLength(256 + 50);
   await clock.advance(minutes(1));
-  expect(told()).toEqual([
+  expect(reported()).toEqual([
     { message: leftOut, count: expect.any(Number), example: expect.any(String) },
   ]);
   await clock.advance(minutes(30));
   log.error('ours');
   for (let count = 0; count < 60; count++) log.error('other', undefined, { count });
-  expect(told()).toHaveLength(51);
+  expect(reported()).toHaveLength(51);
 });
 
 test('messages that are long share one burst', () => {
   for (let count = 0; count < 1000; count++) log.error(`${'x'.repeat(1000)} ${count}`);
-  expect(told()).toHaveLength(50);
+  expect(reported()).toHaveLength(50);
 });
 
 test('not everything that was left out is told at once', async () => {
@@ -92,7 +92,7 @@ test('not everything that was left out is told at once', async () => {
   records.length = 0;
   for (const expected of [20, 20, 20, 20, 20, 0]) {
     await clock.advance(minutes(1));
-    expect(told()).toHaveLength(expected);
+    expect(reported()).toHaveLength(expected);
   }
   expect(clock.pending()).toBe(0);
 });
@@ -105,7 +105,7 @@ test.each([
   [9, 1000],
 ])('of 1,000 lines at level %i come %i', (level, expected) => {
   for (let count = 0; count < 1000; count++) log.v(level)?.info('drain ended', { count });
-  expect(told()).toHaveLength(expected);
+  expect(reported()).toHaveLength(expected);
 });
 
 test('a sink that throws ends nothing when it is told what was left out', async () => {
@@ -121,5 +121,5 @@ test('a sink that throws ends nothing when it is told what was left out', async 
   isBroken = false;
   for (let count = 0; count < 2; count++) limit.write(record);
   await clock.advance(minutes(1));
-  expect(told()).toHaveLength(3);
+  expect(reported()).toHaveLength(3);
 });

@@ -20,7 +20,7 @@ const sweepInterval = seconds(10);
 /** How many lines are remembered to know them again. */
 const lineLimit = 512;
 /** How many messages are told of at once as left out; the others are the next time. */
-const tellLimit = 20;
+const reportLimit = 20;
 /** The longest message that has a bucket of its own, and the most of an example that is shown, in UTF-16 units. */
 const longest = { message: 200, example: 1000 };
 
@@ -116,25 +116,25 @@ export class RateLimit {
   #leaveOut(record: LogRecord, message: Message): void {
     this.#count++;
     if (message.leftOut++ === 0) message.example = shorten(recordText(record), longest.example);
-    this.#tellLater();
+    this.#reportLater();
   }
 
-  #tellLater(): void {
+  #reportLater(): void {
     if (this.#willTell) return;
     this.#willTell = true;
     this.#clock.after(window, () => {
       this.#willTell = false;
       try {
-        this.#tell();
+        this.#report();
       } catch {
         // As for every line that cannot be written: there is nowhere left to say it, and this is nobody's call.
       }
     });
   }
 
-  #tell(): void {
+  #report(): void {
     const waiting = [...this.#messages.values()].filter(({ leftOut }) => leftOut > 0);
-    for (const message of waiting.slice(0, tellLimit)) {
+    for (const message of waiting.slice(0, reportLimit)) {
       const { leftOut: count, example } = message;
       this.#sink({
         severity: 'warning',
@@ -146,6 +146,6 @@ export class RateLimit {
       message.leftOut = 0;
       message.example = '';
     }
-    if (waiting.length > tellLimit) this.#tellLater();
+    if (waiting.length > reportLimit) this.#reportLater();
   }
 }

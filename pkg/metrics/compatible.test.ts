@@ -15,7 +15,7 @@ interface Row {
   readonly labels: readonly string[];
   readonly help: string;
   /** Makes a series of it, where nothing else does. */
-  readonly tell: (metrics: Metrics) => void;
+  readonly report: (metrics: Metrics) => void;
   readonly buckets: readonly number[];
 }
 
@@ -28,7 +28,7 @@ const rows: readonly Row[] = [
     type: 'histogram',
     labels: ['ip_family'],
     help: '[ALPHA] SyncProxyRules latency in seconds',
-    tell: (m) => m.syncDuration.observe(family, 1),
+    report: (m) => m.syncDuration.observe(family, 1),
     buckets: doubling,
   },
   {
@@ -36,7 +36,7 @@ const rows: readonly Row[] = [
     type: 'gauge',
     labels: ['ip_family'],
     help: '[ALPHA] The last time a sync of proxy rules was queued',
-    tell: (m) => m.lastQueued.set(family, 1),
+    report: (m) => m.lastQueued.set(family, 1),
     buckets: none,
   },
   {
@@ -44,7 +44,7 @@ const rows: readonly Row[] = [
     type: 'gauge',
     labels: ['ip_family'],
     help: '[ALPHA] The last time proxy rules were successfully synced',
-    tell: (m) => m.lastSync.set(family, 1),
+    report: (m) => m.lastSync.set(family, 1),
     buckets: none,
   },
   {
@@ -52,7 +52,7 @@ const rows: readonly Row[] = [
     type: 'gauge',
     labels: [],
     help: '[ALPHA] Pending proxy rules Endpoint changes',
-    tell: (m) => m.endpointChangesPending.set({}, 1),
+    report: (m) => m.endpointChangesPending.set({}, 1),
     buckets: none,
   },
   {
@@ -60,7 +60,7 @@ const rows: readonly Row[] = [
     type: 'counter',
     labels: [],
     help: '[ALPHA] Cumulative proxy rules Endpoint changes',
-    tell: (m) => m.endpointChanges.inc({}),
+    report: (m) => m.endpointChanges.inc({}),
     buckets: none,
   },
   {
@@ -68,7 +68,7 @@ const rows: readonly Row[] = [
     type: 'gauge',
     labels: [],
     help: '[ALPHA] Pending proxy rules Service changes',
-    tell: (m) => m.serviceChangesPending.set({}, 1),
+    report: (m) => m.serviceChangesPending.set({}, 1),
     buckets: none,
   },
   {
@@ -76,7 +76,7 @@ const rows: readonly Row[] = [
     type: 'counter',
     labels: [],
     help: '[ALPHA] Cumulative proxy rules Service changes',
-    tell: (m) => m.serviceChanges.inc({}),
+    report: (m) => m.serviceChanges.inc({}),
     buckets: none,
   },
   {
@@ -84,7 +84,7 @@ const rows: readonly Row[] = [
     type: 'counter',
     labels: ['code'],
     help: '[ALPHA] Cumulative proxy healthz HTTP status',
-    tell: (m) => m.healthz.inc({ code: '200' }),
+    report: (m) => m.healthz.inc({ code: '200' }),
     buckets: none,
   },
   {
@@ -92,7 +92,7 @@ const rows: readonly Row[] = [
     type: 'counter',
     labels: ['code'],
     help: '[ALPHA] Cumulative proxy livez HTTP status',
-    tell: (m) => m.livez.inc({ code: '200' }),
+    report: (m) => m.livez.inc({ code: '200' }),
     buckets: none,
   },
   {
@@ -100,7 +100,7 @@ const rows: readonly Row[] = [
     type: 'histogram',
     labels: ['ip_family'],
     help: '[ALPHA] In Cluster Network Programming Latency in seconds',
-    tell: (m) => m.networkProgrammingDuration.observe(family, 1),
+    report: (m) => m.networkProgrammingDuration.observe(family, 1),
     buckets: programming,
   },
   {
@@ -108,7 +108,7 @@ const rows: readonly Row[] = [
     type: 'gauge',
     labels: ['ip_family', 'traffic_policy'],
     help: '[ALPHA] Number of services with a Local traffic policy and no endpoints',
-    tell: (m) => m.noLocalEndpoints.set({ ...family, traffic_policy: 'internal' }, 1),
+    report: (m) => m.noLocalEndpoints.set({ ...family, traffic_policy: 'internal' }, 1),
     buckets: none,
   },
   {
@@ -116,7 +116,7 @@ const rows: readonly Row[] = [
     type: 'counter',
     labels: ['ip_family'],
     help: '[ALPHA] Cumulative proxy iptables restore failures',
-    tell: (m) => m.restoreFailures.inc(family),
+    report: (m) => m.restoreFailures.inc(family),
     buckets: none,
   },
   {
@@ -124,7 +124,7 @@ const rows: readonly Row[] = [
     type: 'histogram',
     labels: ['ip_family'],
     help: '[ALPHA] ReconcileConntrackFlowsLatency latency in seconds',
-    tell: (m) => m.conntrackDuration.observe(family, 1),
+    report: (m) => m.conntrackDuration.observe(family, 1),
     buckets: doubling,
   },
   {
@@ -132,7 +132,7 @@ const rows: readonly Row[] = [
     type: 'counter',
     labels: ['ip_family'],
     help: '[ALPHA] Cumulative conntrack flows deleted by conntrack reconciler',
-    tell: (m) => m.conntrackDeleted.inc(family),
+    report: (m) => m.conntrackDeleted.inc(family),
     buckets: none,
   },
   {
@@ -140,7 +140,7 @@ const rows: readonly Row[] = [
     type: 'counter',
     labels: ['code', 'host', 'method'],
     help: '[BETA] Number of HTTP requests, partitioned by status code, method, and host.',
-    tell: (m) => m.requests.inc({ code: '200', host: 'h', method: 'GET' }),
+    report: (m) => m.requests.inc({ code: '200', host: 'h', method: 'GET' }),
     buckets: none,
   },
   {
@@ -148,7 +148,7 @@ const rows: readonly Row[] = [
     type: 'histogram',
     labels: ['host', 'verb'],
     help: '[BETA] Request latency in seconds. Broken down by verb, and host.',
-    tell: (m) => m.requestDuration.observe({ host: 'h', verb: 'GET' }, 1),
+    report: (m) => m.requestDuration.observe({ host: 'h', verb: 'GET' }, 1),
     buckets: request,
   },
   {
@@ -156,7 +156,7 @@ const rows: readonly Row[] = [
     type: 'gauge',
     labels: ['name', 'stage'],
     help: '[BETA] This metric records the data about the stage and enablement of a k8s feature.',
-    tell: (m) => m.featureEnabled.set({ name: 'A', stage: 'BETA' }, 1),
+    report: (m) => m.featureEnabled.set({ name: 'A', stage: 'BETA' }, 1),
     buckets: none,
   },
   {
@@ -164,7 +164,7 @@ const rows: readonly Row[] = [
     type: 'counter',
     labels: ['deprecated_version', 'stability_level'],
     help: '[BETA] The count of registered metrics broken by stability level and deprecation version.',
-    tell: () => undefined,
+    report: () => undefined,
     buckets: none,
   },
   {
@@ -172,14 +172,14 @@ const rows: readonly Row[] = [
     type: 'counter',
     labels: [],
     help: '[BETA] The count of hidden metrics.',
-    tell: () => undefined,
+    report: () => undefined,
     buckets: none,
   },
 ];
 
-test.each(rows)('$name is a $type', async ({ name, type, labels, help, tell, buckets }) => {
+test.each(rows)('$name is a $type', async ({ name, type, labels, help, report, buckets }) => {
   const metrics = createMetrics();
-  tell(metrics);
+  report(metrics);
   const lines = (await metrics.exposition.text()).split('\n');
   expect(lines).toContain(`# HELP ${name} ${help}`);
   expect(lines).toContain(`# TYPE ${name} ${type}`);

@@ -100,11 +100,11 @@ describe('a label whose values others choose', () => {
       (metrics, host) => metrics.requestDuration.observe({ verb: 'GET', host }, 1),
       'rest_client_request_duration_seconds_count',
     ],
-  ])('%s makes so many series and no more', async (_name, tell, name) => {
+  ])('%s makes so many series and no more', async (_name, report, name) => {
     const metrics = createMetrics();
-    for (let index = 0; index < 300; index++) tell(metrics, `value${index}`);
-    for (let index = 0; index < 3; index++) tell(metrics, 'value7');
-    tell(metrics, 'x'.repeat(1_000));
+    for (let index = 0; index < 300; index++) report(metrics, `value${index}`);
+    for (let index = 0; index < 3; index++) report(metrics, 'value7');
+    report(metrics, 'x'.repeat(1_000));
     const found = await lines(metrics, `${name}{`);
     expect(found).toHaveLength(101);
     expect(found.at(-1)).toContain('"(other)"');

@@ -27,7 +27,7 @@ function start(over: ConstructorParameters<typeof Stand>[0] = {}): Stand {
 
 async function started(over: ConstructorParameters<typeof Stand>[0] = {}): Promise<Stand> {
   const stand = start(over);
-  stand.tell(setService(service()), setSlice(slice([one, two])));
+  stand.report(setService(service()), setSlice(slice([one, two])));
   await stand.sync();
   return stand;
 }
@@ -43,7 +43,7 @@ function weights({ kernel }: Stand, virtualServer = web): string {
 describe('the proxier', () => {
   test('writes nothing before everything has been told', async () => {
     const stand = start();
-    stand.tell(setService(service()), setSlice(slice([one])));
+    stand.report(setService(service()), setSlice(slice([one])));
     await stand.settle(60_000);
     expect(stand.kernel.ipvs.dump()).toBe(new FakeKernel().ipvs.dump());
     await stand.sync();
@@ -53,17 +53,17 @@ describe('the proxier', () => {
 
   test('a Service whose endpoints change one after the other follows them', async () => {
     const stand = await started();
-    stand.tell(setSlice(slice([one, two, endpoint('10.0.0.3')])));
+    stand.report(setSlice(slice([one, two, endpoint('10.0.0.3')])));
     await stand.settle();
     expect(weights(stand)).toBe('10.0.0.1:8080=1 10.0.0.2:8080=1 10.0.0.3:8080=1');
-    stand.tell(setSlice(slice([one, endpoint('10.0.0.2', { ready: false, serving: false })])));
+    stand.report(setSlice(slice([one, endpoint('10.0.0.2', { ready: false, serving: false })])));
     await stand.settle(500);
     expect(weights(stand)).toBe('10.0.0.1:8080=1');
   });
 
   test('an endpoint that vanishes takes no new connections at once, and is gone after half a second', async () => {
     const stand = await started();
-    stand.tell(setSlice(slice([one])));
+    stand.report(setSlice(slice([one])));
     await stand.settle(499);
     expect(weights(stand)).toBe('10.0.0.1:8080=1 10.0.0.2:8080=0');
     await stand.settle(1);
@@ -72,9 +72,9 @@ describe('the proxier', () => {
 
   test('one that moves from slice to slice is never absent', async () => {
     const stand = await started();
-    stand.tell(setSlice(slice([one])));
+    stand.report(setSlice(slice([one])));
     await stand.settle(300);
-    stand.tell(setSlice(slice([two], { name: 'web-2' })));
+    stand.report(setSlice(slice([two], { name: 'web-2' })));
     await stand.settle(5_000);
     expect(weights(stand)).toBe('10.0.0.1:8080=1 10.0.0.2:8080=1');
     expect(stand.kernel.ipvs.calls.deleteRealServer).toBe(0);
@@ -84,7 +84,7 @@ describe('the proxier', () => {
     const stand = await started();
     const realServer = { address: two.address, port: 8080 };
     stand.kernel.ipvs.setCounters(web, realServer, { inactiveConnections: 1 });
-    stand.tell(setSlice(slice([one, { ...two, ready: false }])));
+    stand.report(setSlice(slice([one, { ...two, ready: false }])));
     await stand.settle(60_000);
     expect(weights(stand)).toBe('10.0.0.1:8080=1 10.0.0.2:8080=0');
     expect(stand.proxier.graceful.inTerminationList({ virtualServer: web, realServer })).toBe(true);
@@ -102,10 +102,10 @@ describe('the proxier', () => {
       { address: two.address, port: 8080 },
       { activeConnections: 1 },
     );
-    stand.tell(setSlice(slice([one, { ...two, ready: false }])));
+    stand.report(setSlice(slice([one, { ...two, ready: false }])));
     await stand.settle();
     expect(weights(stand)).toBe('10.0.0.1:8080=1 10.0.0.2:8080=0');
-    stand.tell(setSlice(slice([one, two])));
+    stand.report(setSlice(slice([one, two])));
     await stand.settle();
     expect(weights(stand)).toBe('10.0.0.1:8080=1 10.0.0.2:8080=1');
     expect([stand.proxier.graceful.size, stand.kernel.ipvs.calls.deleteRealServer]).toEqual([0, 0]);
@@ -114,7 +114,7 @@ describe('the proxier', () => {
   test('a Service that goes: weight 0, its servers, and five seconds later the rest', async () => {
     const stand = await started();
     const before = stand.kernel.links.dump();
-    stand.tell(remove('Service', 'web'));
+    stand.report(remove('Service', 'web'));
     await stand.settle(4_999);
     expect(weights(stand)).toBe('');
     expect(stand.kernel.ipvs.virtualServer(web)).toBeDefined();
@@ -127,7 +127,7 @@ describe('the proxier', () => {
 
   test('a restart changes nothing that is right, and takes away what is left over', async () => {
     const first = await started();
-    first.tell(setService(service({ name: 'old', clusterIPs: [ip('172.30.0.9')] })));
+    first.report(setService(service({ name: 'old', clusterIPs: [ip('172.30.0.9')] })));
     await first.settle();
     const before = first.kernel.dump();
     await first.stop();
@@ -143,7 +143,7 @@ describe('the proxier', () => {
 
   test('node addresses that come and go carry node ports', async () => {
     const stand = start();
-    stand.tell(
+    stand.report(
       setService(service({ type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] })),
       setSlice(slice([one])),
     );
@@ -159,13 +159,15 @@ describe('the proxier', () => {
 
   test('of two Services with one address the loser takes over when the winner goes, and it is said once', async () => {
     const stand = await started();
-    stand.tell(setService(service({ name: 'rival', created: 2 })));
-    stand.tell(setSlice(slice([endpoint('10.0.0.9')], { name: 'rival-1', serviceName: 'rival' })));
+    stand.report(setService(service({ name: 'rival', created: 2 })));
+    stand.report(
+      setSlice(slice([endpoint('10.0.0.9')], { name: 'rival-1', serviceName: 'rival' })),
+    );
     await stand.settle();
     expect(weights(stand)).toBe('10.0.0.1:8080=1 10.0.0.2:8080=1');
     expect(stand.reports.conflicts.length).toBe(1);
     expect([...stand.reports.claimsLost]).toEqual([['shop/rival', 1]]);
-    stand.tell(remove('Service', 'web'));
+    stand.report(remove('Service', 'web'));
     await stand.settle();
     expect(weights(stand)).toBe('10.0.0.9:8080=1');
     expect([...stand.reports.claimsLost]).toEqual([]);
@@ -179,7 +181,7 @@ describe('the proxier', () => {
         ? 'EIO'
         : undefined;
     const stand = start({ kernel });
-    stand.tell(
+    stand.report(
       setService(service()),
       setService(service({ name: 'db', clusterIPs: [ip('172.30.0.2')] })),
       setSlice(slice([one])),

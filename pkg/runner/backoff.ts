@@ -1,18 +1,18 @@
 import { seconds } from './clock.ts';
 
-/** How the pauses grow, in milliseconds. */
+/** Limits of the pauses, in milliseconds. */
 export interface BackoffOptions {
-  /** The longest that the first pause can be. */
+  /** The longest first pause. */
   readonly first?: number;
-  /** The longest that any pause can be. */
+  /** The longest pause. */
   readonly last?: number;
-  /** From 0 up to 1; Math.random but in tests. */
+  /** Returns a number from 0 up to 1; Math.random except in tests. */
   readonly random?: () => number;
 }
 
 /**
- * How long to wait after a failure: a random time in the upper half of a span that doubles with each
- * failure up to a limit, so that many who failed together do not come back together.
+ * The pauses after failures: each is random in the upper half of a span that doubles up to a limit, so that clients that failed at the
+ * same time do not retry at the same time.
  *
  *     failure       1        2      3        7 and later
  *     seconds   0.25–0.5   0.5–1   1–2   …   15–30
@@ -34,14 +34,14 @@ export class Backoff {
     this.#span = this.#first;
   }
 
-  /** Milliseconds to wait after one more failure, and no fewer than somebody asks for. */
+  /** The pause after one more failure, in milliseconds; `atLeast` is a lower bound. */
   next(atLeast = 0): number {
     const pause = (this.#span / 2) * (1 + this.#random());
     this.#span = Math.min(this.#last, this.#span * 2);
     return Math.max(pause, atLeast);
   }
 
-  /** Starts anew after a success. */
+  /** Starts again with the shortest pause, after a success. */
   reset(): void {
     this.#span = this.#first;
   }

@@ -1,6 +1,6 @@
-/** Time, so that tests need not wait for it. */
+/** A source of time, so that tests do not wait. */
 export interface Clock {
-  /** Milliseconds that never go back; only differences mean anything. */
+  /** Milliseconds that never go back. Only differences have a meaning. */
   now(): number;
   /** Milliseconds since 1970, for people and for the API. */
   wallClock(): number;
@@ -8,12 +8,12 @@ export interface Clock {
   after(milliseconds: number, callback: () => void): () => void;
 }
 
-/** A length of time in milliseconds. */
+/** Seconds as milliseconds. */
 export function seconds(count: number): number {
   return count * 1000;
 }
 
-/** A length of time in milliseconds. */
+/** Minutes as milliseconds. */
 export function minutes(count: number): number {
   return count * 60_000;
 }
@@ -28,7 +28,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** Ends after some milliseconds, or at once when the signal aborts; it never throws. */
+/** Resolves after some milliseconds, or at once when the signal aborts. Never throws. */
 export async function sleep(
   clock: Clock,
   milliseconds: number,

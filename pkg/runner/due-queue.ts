@@ -1,26 +1,24 @@
-/** Something that waits, and until when, in milliseconds. */
+/** An item and its due time, in milliseconds. */
 interface Waiting<T> {
   readonly item: T;
   readonly due: number;
 }
 
-/** How many outdated elements the heap may have besides as many as there are valid ones. */
+/** How many outdated elements the heap may have more than valid ones. */
 const slack = 64;
 
-/**
- * Things that wait for a time, each for one, which may change. What an operation costs grows with the logarithm of their number.
- */
+/** Items with one due time each, which may change. The cost of an operation grows with the logarithm of their number. */
 export class DueQueue<T> {
   readonly #due = new Map<T, number>();
-  /** A binary heap by time. An element counts only if {@link #due} has the same time for its item: others are outdated. */
+  /** A binary heap by due time. An element is valid if {@link #due} has the same time for its item, else outdated. */
   #heap: Waiting<T>[] = [];
 
-  /** When the first one is due; infinite if none waits. */
+  /** The earliest due time; infinite if there is no item. */
   get next(): number {
     return this.#first?.due ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Something waits until then from now on, whatever was said before; not at all if that is never. */
+  /** Sets the due time of an item, in place of an earlier one. Infinite removes it. */
   set(item: T, due: number): void {
     if (due === Number.POSITIVE_INFINITY) {
       this.delete(item);
@@ -32,12 +30,12 @@ export class DueQueue<T> {
     if (this.#heap.length > 2 * this.#due.size + slack) this.#rebuild();
   }
 
-  /** Something waits no longer. */
+  /** Removes an item. */
   delete(item: T): void {
     this.#due.delete(item);
   }
 
-  /** Takes out the one that is longest overdue; `undefined` if none is due. */
+  /** Removes and returns the item that is longest overdue; `undefined` if none is due. */
   take(now: number): T | undefined {
     const first = this.#first;
     if (first === undefined || first.due > now) return undefined;
@@ -46,7 +44,7 @@ export class DueQueue<T> {
     return first.item;
   }
 
-  /** The first valid element; outdated ones before it are removed. */
+  /** The first valid element. Removes outdated ones before it. */
   get #first(): Waiting<T> | undefined {
     for (;;) {
       const [first] = this.#heap;

@@ -14,8 +14,8 @@ const units: ReadonlyMap<string, bigint> = new Map([
 const limit = 2n ** 63n - 1n;
 
 /**
- * Milliseconds of a text as Go writes durations (`1h30m`, `1.5s`, `-2ms`, `0`), or `undefined` if it is
- * none. A number without a unit is none, zero excepted.
+ * Parses a duration as Go writes it (`1h30m`, `1.5s`, `-2ms`, `0`) to milliseconds; `undefined` if it is invalid. A number without
+ * a unit is invalid except 0.
  */
 export function parseDuration(text: string): number | undefined {
   const [, sign, body = ''] = /^([+-]?)(.+)$/.exec(text) ?? [];
@@ -55,7 +55,7 @@ function printMagnitude(nanoseconds: bigint): string {
   return minutes > 0n ? `${minutes}m${seconds}` : seconds;
 }
 
-/** A number with its last `places` digits behind the point, without trailing zeros. */
+/** A number with its last `places` digits after the point, without trailing zeros. */
 function decimal(value: bigint, places: number): string {
   const scale = 10n ** BigInt(places);
   const fraction = (value % scale).toString().padStart(places, '0').replace(/0+$/, '');

@@ -1,10 +1,10 @@
 import type { Clock } from './clock.ts';
 
-/** A clock that stands still until a test moves it. */
+/** A clock that only a test moves. */
 export interface ManualClock extends Clock {
   /**
-   * Moves time on and runs what is due, in order of its time. Before the first callback and after each one, everything runs that
-   * waits for no time: promises, and each turn of the event loop that somebody asked for. Throws if that does not come to an end.
+   * Moves time on and runs the due callbacks in order. Before the first callback and after each one, it lets the event loop turn
+   * until nothing asks for another turn. Throws if that does not end.
    */
   advance(milliseconds: number): Promise<void>;
   /** How many callbacks wait. */
@@ -20,7 +20,7 @@ interface Timer {
 export function manualClock(): ManualClock {
   let now = 0;
   let sequence = 0;
-  /** In the order in which they were asked for. */
+  /** In the order of the calls. */
   const waiting = new Map<number, Timer>();
   function nextDue(limit: number): [number, Timer] | undefined {
     let next: [number, Timer] | undefined;
@@ -54,7 +54,7 @@ export function manualClock(): ManualClock {
   };
 }
 
-/** More turns than any work of a test asks for. */
+/** More turns than any test needs. */
 const mostTurns = 100_000;
 
 /** Turns of the event loop that {@link untilIdle} asked for itself. */

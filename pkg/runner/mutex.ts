@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 /**
- * Proof that its holder works inside a mutex: what may only run there takes it as a parameter, so that the compiler refuses a call
- * from elsewhere. It is over when the work that it was given to has ended.
+ * Proof that its holder works inside a mutex. What may only run there takes a token as a parameter, so that the compiler refuses
+ * calls from elsewhere. A token is valid until the work that it was given to ends.
  */
 class Token {
   readonly #mutex: Mutex;
@@ -21,7 +21,7 @@ class Token {
     token.#isOver = true;
   }
 
-  /** Throws if the work that the token was given to has ended: whoever kept it works outside the mutex. */
+  /** Throws if the work that the token was given to has ended. */
   check(): void {
     if (this.#isOver) throw new Error('a mutex token was used after its turn had ended');
   }
@@ -45,16 +45,15 @@ const none: readonly MutexToken[] = Object.freeze([]);
 const held = new AsyncLocalStorage<readonly MutexToken[]>();
 
 /**
- * Begins work for which the mutexes held at present count as free: it may wait for each of them, even if its beginner holds one longer.
- * Whoever holds a mutex must not wait for the work's end.
+ * Starts work that may wait for a mutex that the caller holds. The caller must not wait for the work's end while it holds it.
  */
 export function runDetached<T>(work: () => T): T {
   return held.run(none, work);
 }
 
 /**
- * One piece of work at a time, in the order asked for: what reads and writes the kernel goes through it, so that
- * nothing is written while a dump is under way.
+ * Runs one piece of work at a time, in order of the calls. All work that reads or writes the kernel's state runs inside, so that
+ * nothing is written during a dump.
  */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
@@ -66,8 +65,8 @@ export class Mutex {
   }
 
   /**
-   * Runs the work when everything asked for before has ended, and gives back what it gives back or throws. Throws if it is called
-   * from inside the mutex, where waiting for it would never end; see {@link runDetached} for work that nobody inside waits for.
+   * Runs work after all that was requested before, and returns its result. Throws what it throws. Throws if called from inside the
+   * mutex, as that would wait for itself; see {@link runDetached}.
    */
   async run<T>(work: (token: MutexToken) => Promise<T> | T): Promise<T> {
     const all = held.getStore() ?? none;

@@ -1,27 +1,27 @@
-/** Things that wait to be done; whoever does them sleeps until there are some. */
+/** A queue of items. One consumer can wait for them. */
 export class Queue<T> {
   #things: T[] = [];
   #wake: () => void = () => undefined;
 
-  /** How many wait. */
+  /** How many items are in it. */
   get size(): number {
     return this.#things.length;
   }
 
-  /** Adds one, and wakes whoever waits for it. */
+  /** Adds an item and wakes the consumer. */
   put(thing: T): void {
     this.#things.push(thing);
     this.#wake();
   }
 
-  /** Takes all out, in the order in which they came. */
+  /** Removes and returns all items, in order. */
   takeAll(): readonly T[] {
     const things = this.#things;
     this.#things = [];
     return things;
   }
 
-  /** Waits until there is something; false once the signal aborts. For one waiter at a time. */
+  /** Waits for an item. False once the signal aborts. For one consumer at a time. */
   async hasSome(signal: AbortSignal): Promise<boolean> {
     const wake = () => this.#wake();
     signal.addEventListener('abort', wake);

@@ -10,11 +10,11 @@ interface Started {
   /** When runs began. */
   readonly runs: number[];
   readonly errors: unknown[];
-  /** Ends the runner; settles when it has ended. */
+  /** Stops the runner. Resolves when it has ended. */
   readonly stop: () => Promise<void>;
 }
 
-/** Node's timers know no longer time: they would end at once. */
+/** Node's timers take no longer time: a longer one ends at once. */
 function withinTimer(milliseconds: number): number {
   if (milliseconds >= 2 ** 31) throw new RangeError(`a timer of ${milliseconds} ms`);
   return milliseconds;

@@ -5,27 +5,27 @@ import type { Clock } from './clock.ts';
 export interface RunnerOptions {
   readonly clock: Clock;
   readonly log: { error(message: string, error: unknown): void };
-  /** How long two runs keep apart, from the end of one to the start of the next. */
+  /** The shortest time from the end of a run to the start of the next. */
   readonly minInterval: number;
-  /** After how long without a run there is one unasked; none by default. */
+  /** The longest time without a run; no limit by default. */
   readonly maxInterval?: number;
-  /** How soon there is another run after one that threw. */
+  /** The pauses after runs that threw. */
   readonly backoff?: Backoff;
   readonly run: () => Promise<void>;
 }
 
-/** A timer of Node's ends at once if it is set to more. */
+/** The longest time that Node's timers take; a longer one ends at once. */
 const longestTimer = 2 ** 31 - 1;
 
 /**
- * Runs one function whenever it is asked to, never twice at once and not too often.
+ * Runs one function on request, never twice at the same time and at bounded intervals.
  *
  *     request   ↓              ↓ ↓   ↓
  *     run       ▇▇▇            ▇▇▇      ▇▇▇▇          ▇▇▇
  *                  └─ minInterval ─┘  gathered    └─ maxInterval ─┘
  *
- * After a quiet spell a request is carried out at once; those that come during a run, or soon after it,
- * become one run. A function that throws is run again, after a pause that grows.
+ * After a quiet time a request is carried out at once. Requests during a run, or soon after it, become one run. If the function
+ * throws, it is run again after a growing pause.
  */
 export class Runner {
   readonly #options: RunnerOptions;
@@ -34,7 +34,7 @@ export class Runner {
   #due = Number.POSITIVE_INFINITY;
   #notBefore = Number.NEGATIVE_INFINITY;
   #isRequested = false;
-  /** Ends the wait for the next run, whose time has to be found anew. */
+  /** Ends the wait for the next run, so that its time is computed again. */
   #wake: () => void = () => {};
 
   constructor(options: RunnerOptions) {
@@ -42,14 +42,14 @@ export class Runner {
     this.#backoff = options.backoff ?? new Backoff();
   }
 
-  /** Asks for a run as soon as may be. Requests made before {@link run} count. */
+  /** Requests a run as soon as possible. Calls before {@link run} count. */
   request(): void {
     if (this.#isRequested) return;
     this.#isRequested = true;
     this.#wake();
   }
 
-  /** Asks for a run after some milliseconds. The soonest such time counts, and is forgotten as any run starts. */
+  /** Requests a run after some milliseconds. The earliest such time counts. The start of any run clears it. */
   retryAfter(milliseconds: number): void {
     const due = this.#options.clock.now() + milliseconds;
     if (due >= this.#due) return;
@@ -57,7 +57,7 @@ export class Runner {
     this.#wake();
   }
 
-  /** Runs the function until the signal aborts; a run that is under way then is waited for. */
+  /** Runs the function when it is due until the signal aborts. Waits for a run that is under way then. */
   async run(signal: AbortSignal): Promise<void> {
     this.#restartPeriod();
     while (await this.#isDue(signal)) {
@@ -85,7 +85,7 @@ export class Runner {
     if (maxInterval !== undefined) this.retryAfter(maxInterval);
   }
 
-  /** Waits until a run is due: true; or until the signal aborts: false. */
+  /** Waits until a run is due. False once the signal aborts. */
   async #isDue(signal: AbortSignal): Promise<boolean> {
     const { clock } = this.#options;
     while (!signal.aborted) {

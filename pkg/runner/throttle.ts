@@ -1,22 +1,22 @@
 import type { Clock } from './clock.ts';
 
-/** Keys beyond this many are forgotten, the oldest first: whoever makes up new ones is not worth more memory. */
+/** How many keys are kept. Beyond it the oldest are dropped, so that made-up keys do not fill the memory. */
 const longest = 1_000;
 
-/** Lets the same thing happen at most once within an interval, such as a line of the log. */
+/** Allows the same event at most once in an interval, such as a log line. */
 export class Throttle {
   readonly #clock: Clock;
   readonly #interval: number;
-  /** When each was last allowed, the longest ago first. */
+  /** When each key was last allowed, oldest first. */
   readonly #allowed = new Map<string, number>();
 
-  /** The interval is in milliseconds. */
+  /** `interval` is in milliseconds. */
   constructor(clock: Clock, { interval }: { interval: number }) {
     this.#clock = clock;
     this.#interval = interval;
   }
 
-  /** Whether what the key names may happen now; if so, not again within the interval. */
+  /** Whether the event may happen now. If so, not again within the interval. */
   allows(key: string): boolean {
     const now = this.#clock.now();
     const last = this.#allowed.get(key);

@@ -1,18 +1,18 @@
 import type { Clock } from './clock.ts';
 
-/** How much a bucket lets through. */
+/** The limits of a bucket. */
 export interface TokenBucketOptions {
   readonly clock: Pick<Clock, 'now'>;
-  /** How many at once. */
+  /** How many tokens it holds. */
   readonly burst: number;
-  /** In how many milliseconds one more. */
+  /** How long one token takes to come back, in milliseconds. */
   readonly interval: number;
 }
 
-/** Lets through a burst, and then one more each interval; what was not used comes back with time. */
+/** A token bucket: allows a burst, then one event each interval. Unused tokens come back with time. */
 export class TokenBucket {
   readonly #options: TokenBucketOptions;
-  /** When all tokens will be there again. */
+  /** When the bucket is full again. */
   #fullAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: TokenBucketOptions) {
@@ -24,14 +24,14 @@ export class TokenBucket {
     return this.#delay() > 0;
   }
 
-  /** Takes a token if there is one. */
+  /** Takes a token. False if there is none. */
   take(): boolean {
     if (this.isEmpty) return false;
     this.reserve();
     return true;
   }
 
-  /** Takes the next token, which may be one that is not there yet, and gives how many milliseconds to wait for it. */
+  /** Takes a token, possibly one that is not there yet. Returns how many milliseconds to wait for it. */
   reserve(): number {
     const { clock, interval } = this.#options;
     const delay = this.#delay();

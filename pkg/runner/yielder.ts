@@ -1,7 +1,7 @@
-/** How long work may go on before others get a turn, in milliseconds. */
+/** How long work may hold the event loop, in milliseconds. */
 const longest = 8;
 
-/** Lets the event loop turn, if this one has been at work for some time: health answers and watches wait for it. */
+/** Lets the event loop turn when work has held it for some time, as health checks and watches wait for it. */
 export class Yielder {
   readonly #now: () => number;
   #since: number;
@@ -11,12 +11,12 @@ export class Yielder {
     this.#since = now();
   }
 
-  /** Whether the event loop should turn: asking costs less than an `await` in a loop of many short steps. */
+  /** Whether the event loop should turn. Asking is cheaper than an `await` in a loop of short steps. */
   get isDue(): boolean {
     return this.#now() - this.#since >= longest;
   }
 
-  /** Lets the event loop turn if it is due; nothing to wait for if not. */
+  /** Lets the event loop turn if it is due; otherwise returns `undefined`. */
   yieldIfDue(): Promise<void> | undefined {
     return this.isDue ? this.#yield() : undefined;
   }

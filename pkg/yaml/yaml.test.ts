@@ -60,11 +60,11 @@ test('a key that stands twice is found, and where, among any number of keys', ()
 });
 
 test('a key that stands twice is told with its path where that is no error, and the last one counts', () => {
-  const told: string[] = [];
+  const reported: string[] = [];
   const text = 'a: 1\nb:\n  c: {d: 1, d: 2}\na: 3\n';
-  const documents = [...yamlDocuments(text, { onDuplicate: (path) => told.push(path) })];
+  const documents = [...yamlDocuments(text, { onDuplicate: (path) => reported.push(path) })];
   expect(documents).toEqual([{ a: 3, b: { c: { d: 2 } } }]);
-  expect(told).toEqual(['a', 'b.c.d']);
+  expect(reported).toEqual(['a', 'b.c.d']);
 });
 
 test('what is printed is read back', () => {

@@ -180,8 +180,8 @@ describe('requests', () => {
     ['/apis/discovery.k8s.io/v1', { kind: 'APIResourceList', groupVersion: 'discovery.k8s.io/v1' }],
     ['/openapi/v3', { paths: { 'api/v1': { serverRelativeURL: '/openapi/v3/api/v1' } } }],
     ['/openapi/v3/api/v1', { openapi: '3.0.0' }],
-  ])('for %s are told what is served', async (path, told) => {
-    expect((await client.call(path)).body).toMatchObject(told);
+  ])('for %s are told what is served', async (path, reported) => {
+    expect((await client.call(path)).body).toMatchObject(reported);
   });
 
   it.each([

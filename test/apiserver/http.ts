@@ -75,9 +75,9 @@ async function handle(
     });
     return void response.end(openApiV2);
   }
-  const told = discover(request.path);
-  if (told === undefined) throw noSuchPath();
-  answerJson(response, 200, told);
+  const reported = discover(request.path);
+  if (reported === undefined) throw noSuchPath();
+  answerJson(response, 200, reported);
 }
 
 interface Exchange {

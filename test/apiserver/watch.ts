@@ -60,16 +60,16 @@ export function serveWatch(
   if (start.isMarked && allowsBookmarks && context.faults.hasBookmarks) {
     stream.push(lines.bookmark(store.revision, { 'k8s.io/initial-events-end': 'true' }));
   }
-  const tell = (event: StoreEvent) => {
+  const report = (event: StoreEvent) => {
     const seen = asSeen(event, selects);
     if (event.current.storage === resource.storage && seen !== undefined)
       stream.push(lines.event(seen.type, seen.stored));
   };
-  for (const event of start.events) tell(event);
+  for (const event of start.events) report(event);
   stream.flush();
   const stop = [
     store.subscribe((event) => {
-      tell(event);
+      report(event);
       stream.flush();
     }),
     context.faults.register(stream),

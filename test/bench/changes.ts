@@ -27,7 +27,7 @@ export class Changes {
 
   /** Ends some time after the first sync. */
   async start(): Promise<void> {
-    this.node.tellAll(this.#size.services, this.#size.endpoints);
+    this.node.reportAll(this.#size.services, this.#size.endpoints);
     await this.node.firstSync;
     await sleep(500);
   }

@@ -46,8 +46,8 @@ const proxy = new NodeProxy(network.node.namespace);
 const virtualServers = ways.map((_, index) =>
   serve(pod, { protocol: 'TCP', port: portOf(index), address: ip('10.0.1.1') }),
 );
-const tell = (ready: boolean) =>
-  proxy.tell(
+const report = (ready: boolean) =>
+  proxy.report(
     ...ways.map((_, index) => {
       const ports = [{ name: '', protocol: 'TCP', port: portOf(index) } as const];
       const name = `s${index}`;
@@ -60,8 +60,8 @@ const emptyAt = new Map<number, number>();
 const goneAt = new Map<number, number>();
 
 try {
-  proxy.tell(...ways.map((_, index) => setService(serviceOf(index))));
-  tell(true);
+  proxy.report(...ways.map((_, index) => setService(serviceOf(index))));
+  report(true);
   await proxy.settled();
   const targets = ways.map((way, index) => ({ way, address: ip(addressOf(index)) }));
   const open = [];
@@ -70,7 +70,7 @@ try {
     // One that is closed by both sides before the drain begins: the kernel knows of it for 120 s.
     else await askAndClose(`${address}`);
   }
-  tell(false);
+  report(false);
   await proxy.settled();
   // They end at any time between two looks.
   for (const [index, connection] of open.entries())

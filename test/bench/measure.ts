@@ -41,10 +41,10 @@ async function firstSync() {
   const node = new Node({ syncPeriod: minutes(24 * 60) });
   await sleep(50);
   const begun = performance.now();
-  node.tellAll(services, endpoints);
+  node.reportAll(services, endpoints);
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
-  const told = performance.now();
+  const reported = performance.now();
   await node.firstSync;
   const end = performance.now();
   delay.disable();
@@ -52,8 +52,8 @@ async function firstSync() {
   writeFileSync(join(folder, 'rules.json'), JSON.stringify(restores));
   await node.stop();
   return {
-    taking: told - begun,
-    total: end - told,
+    taking: reported - begun,
+    total: end - reported,
     laps: node.stopwatch.laps,
     delay: { p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 },
     processes: node.processes.length,
@@ -88,7 +88,7 @@ async function floorOfRules() {
 /** Audits that find nothing. */
 async function audits() {
   const node = new Node({ syncPeriod: 1000 });
-  node.tellAll(services, endpoints);
+  node.reportAll(services, endpoints);
   await node.firstSync;
   const laps = [];
   while (laps.length < count) {
@@ -117,7 +117,7 @@ async function changes() {
     for (let change = 0; change < count; change++) {
       const line = cluster.line(kind);
       const start = performance.now();
-      node.tellLine(line);
+      node.reportLine(line);
       await node.proxier.idle();
       times.push(node.stopwatch.lastEnd - start);
       // What vanished is gone half a second later: not while something else is measured.
@@ -145,24 +145,24 @@ async function counts() {
     mark(`${kind}/end`);
     sent.push({ kind, messages: names });
   };
-  const tell = async (line: string): Promise<void> => {
-    node.tellLine(line);
+  const report = async (line: string): Promise<void> => {
+    node.reportLine(line);
     await node.proxier.idle();
   };
   for (const kind of kinds) {
     cluster.rewind();
-    await tell(cluster.line(kind));
+    await report(cluster.line(kind));
     await sleep(800);
     for (let change = 0; change < count; change++) {
       const line = cluster.line(kind);
-      await during(kind, () => tell(line));
+      await during(kind, () => report(line));
       if (kind === 'vanished') await during('vanished, half a second later', () => sleep(800));
     }
   }
   for (let index = services; index < services + count; index++) {
     await during('a Service with its endpoints', async () => {
-      node.tellService(service(index));
-      node.tellSlice(index, podsOf(index, endpoints));
+      node.reportService(service(index));
+      node.reportSlice(index, podsOf(index, endpoints));
       await node.proxier.idle();
       await sleep(100);
     });

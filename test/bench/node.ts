@@ -102,27 +102,27 @@ export class Node {
   }
 
   /** Tells a whole cluster, and that this was all. The first sync begins when the event loop turns. */
-  tellAll(services: number, endpoints: number): void {
+  reportAll(services: number, endpoints: number): void {
     for (let index = 0; index < services; index++) {
-      this.tellService(service(index));
-      this.tellSlice(index, podsOf(index, endpoints));
+      this.reportService(service(index));
+      this.reportSlice(index, podsOf(index, endpoints));
     }
     for (const kind of ['Service', 'EndpointSlice', 'Node'] as const)
       this.proxier.onChange({ type: 'synced', kind });
   }
 
   /** Tells a Service. */
-  tellService(object: object): void {
+  reportService(object: object): void {
     this.proxier.onChange(this.#reducer.change('Service', object));
   }
 
   /** Tells the slice of a Service. */
-  tellSlice(index: number, pods: readonly Pod[]): void {
+  reportSlice(index: number, pods: readonly Pod[]): void {
     this.proxier.onChange(this.#reducer.change('EndpointSlice', slice(index, pods)));
   }
 
   /** Tells a line of a watch, as the program gets it. */
-  tellLine(line: string): void {
+  reportLine(line: string): void {
     const { object } = JSON.parse(line) as { object: unknown };
     this.proxier.onChange(this.#reducer.change('EndpointSlice', object));
   }

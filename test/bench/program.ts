@@ -144,15 +144,15 @@ function startNode(namespace: Namespace, words: readonly string[]): ChildProcess
 
 /** Waits until a process prints a line with some words in it; false if it ends before. Complaints are passed on. */
 function said(child: ChildProcess, words: string): Promise<boolean> {
-  const { promise, resolve: tell } = Promise.withResolvers<boolean>();
+  const { promise, resolve: report } = Promise.withResolvers<boolean>();
   for (const stream of [child.stdout, child.stderr]) {
     if (stream === null) continue;
     createInterface(stream).on('line', (line) => {
-      if (line.includes(words)) tell(true);
+      if (line.includes(words)) report(true);
       else if (line.startsWith('E') || line.includes('rror')) console.error(line);
     });
   }
-  child.once('exit', () => tell(false));
+  child.once('exit', () => report(false));
   return promise;
 }
 

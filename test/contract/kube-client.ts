@@ -87,11 +87,11 @@ export function kubeClientContract(name: string, make: Make): void {
       expect(objects()).toHaveLength(before);
       await proxy.start();
       await stand.untilCurrent(follower);
-      const told = objects()
+      const reported = objects()
         .slice(before)
         .map((change) => (change.type === 'set' ? `set ${change.object.name}` : change.type));
       expect(follower.changes.map(({ type }) => type)).toContain('stale');
-      expect(told.sort()).toEqual(['delete', 'set comes', 'set stays']);
+      expect(reported.sort()).toEqual(['delete', 'set comes', 'set stays']);
     });
 
     test('a server that is away at the start is waited for', async () => {

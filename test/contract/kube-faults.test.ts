@@ -90,10 +90,10 @@ describe.each(forms)('following the test API server in %s', (_, protobuf) => {
     server.delete(service('a'));
     await using follower = await follow();
     await follower.untilSynced();
-    const told = follower.changes.map((change) =>
+    const reported = follower.changes.map((change) =>
       change.type === 'set' ? change.object.name : '',
     );
-    expect(told.indexOf('a')).toBeGreaterThanOrEqual(0);
+    expect(reported.indexOf('a')).toBeGreaterThanOrEqual(0);
     await follower.untilKnown('Service default/new');
     await follower.untilKnown('Service default/a', false);
   });

@@ -145,9 +145,9 @@ function events(get: () => LinksSubject): void {
     await using watch = watching(get());
     for (const text of ['192.168.0.7/24', 'fd00:192:168::7/64']) {
       addAddress(other, text);
-      await watch.told();
+      await watch.reported();
       removeAddress(other, text);
-      await watch.told();
+      await watch.reported();
     }
   });
 
@@ -158,17 +158,17 @@ function events(get: () => LinksSubject): void {
     await using witness = watching({ ...get(), device: '' });
     const texts = Array.from({ length: 50 }, (_, index) => `172.30.0.${index}`);
     links.write(texts.map((text) => bind(device, text)));
-    await witness.told();
+    await witness.reported();
     expect(watch.count()).toBe(0);
     addAddress(other, '192.168.0.7/24');
-    await watch.told();
-    await witness.told();
+    await watch.reported();
+    await witness.reported();
     links.write(texts.map((text) => unbind(device, text)));
-    await witness.told();
+    await witness.reported();
     expect(watch.count()).toBe(1);
     // All that was on its way came before this.
     removeAddress(other, '192.168.0.7/24');
-    await watch.told();
+    await watch.reported();
     expect(watch.count()).toBe(2);
   });
 
@@ -176,7 +176,7 @@ function events(get: () => LinksSubject): void {
     const { other, addAddress } = get();
     await using watch = watching(get());
     for (let index = 1; index <= 20; index++) addAddress(other, `192.168.${index}.7/24`);
-    await watch.told();
+    await watch.reported();
     expect(watch.count()).toBe(1);
   });
 
@@ -186,7 +186,7 @@ function events(get: () => LinksSubject): void {
     await watch[Symbol.asyncDispose]();
     await using witness = watching(get());
     addAddress(other, '192.168.0.7/24');
-    await witness.told();
+    await witness.reported();
     expect(watch.count()).toBe(0);
     await get().links.watch(() => {}, { except: '', signal: AbortSignal.abort() });
   });
@@ -208,7 +208,7 @@ function watching({ links, device }: LinksSubject) {
   return {
     count: () => count,
     /** Until it was told once more than the last time. */
-    async told(): Promise<void> {
+    async reported(): Promise<void> {
       awaited = Math.max(awaited + 1, count);
       while (count < awaited) {
         await new Promise<void>((resolve) => {

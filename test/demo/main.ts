@@ -51,7 +51,7 @@ try {
   if (error instanceof Interruption) {
     report.silence(); // what was interrupted goes on for a moment
   } else {
-    await tellLog();
+    await printLog();
     report.summary();
   }
 }
@@ -68,7 +68,7 @@ async function play(): Promise<void> {
   await showDeletion(stage, report);
   await showLatency(stage, report);
   if (!options.keep) await showStop();
-  if (!report.isGood && !options.keep) await tellLog();
+  if (!report.isGood && !options.keep) await printLog();
   report.summary();
   if (report.isGood && !options.keep)
     report.line(report.style('dim', 'hack/demo.sh --keep leaves a shell on the node.'));
@@ -141,7 +141,7 @@ async function showStop(): Promise<void> {
 }
 
 /** What the proxy said last, its reasons for ending included. */
-async function tellLog(): Promise<void> {
+async function printLog(): Promise<void> {
   report.line('\n  The last words of the proxy:');
   for (const line of await stage.lastWords(20)) report.line(`    ${line}`);
 }

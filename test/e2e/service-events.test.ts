@@ -43,7 +43,7 @@ beforeAll(async () => {
     parseServiceAnnotations(annotations, { scheduler: 'rr', hasScheduler: () => true });
   stand = new Stand({ clock, reporter, serviceOptionsOf });
   const follow = (signal: AbortSignal) =>
-    objects.source.run((change) => stand.tell(change), signal);
+    objects.source.run((change) => stand.report(change), signal);
   ended = runAll([...objects.parts, follow], stop.signal).finally(() => objects.close());
 });
 

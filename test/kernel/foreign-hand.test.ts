@@ -172,7 +172,7 @@ describe('the next audit', () => {
 
   async function start(): Promise<void> {
     proxy = new NodeProxy(namespace, { syncPeriod: 500, excluded });
-    proxy.tell(...objects());
+    proxy.report(...objects());
     await proxy.settled();
   }
 

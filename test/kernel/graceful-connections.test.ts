@@ -60,7 +60,7 @@ const lines: readonly Line[] = ways.flatMap((way) =>
 beforeAll(async () => {
   servers.push(...[web1, web2].flatMap((host) => serveAll(host)));
   proxy = new NodeProxy(network.node.namespace);
-  proxy.tell(shop.service(), ...shop.slices(web1));
+  proxy.report(shop.service(), ...shop.slices(web1));
   await proxy.settled();
 });
 
@@ -99,7 +99,7 @@ describe('long-lived connections', () => {
         }),
       );
     }
-    proxy.tell(...shop.slices(web1, web2));
+    proxy.report(...shop.slices(web1, web2));
     await proxy.settled();
   });
 
@@ -119,7 +119,7 @@ describe('long-lived connections', () => {
 
   test('carry on with every byte while their pod is now ready and now not, and new ones go elsewhere meanwhile', async () => {
     for (let round = 0; round < 3; round++) {
-      proxy.tell(...shop.slices({ host: web1, ready: false, serving: false }, web2));
+      proxy.report(...shop.slices({ host: web1, ready: false, serving: false }, web2));
       await proxy.settled();
       expect(weights(network.node, web1)).toContain(0);
       expect(weights(network.node, web1, 'TCP')).toEqual([0]);
@@ -127,7 +127,7 @@ describe('long-lived connections', () => {
       if (round === 0)
         expect(await answering(caller, shop.vip)).toEqual(table(() => new Set(['web2'])));
       expect(await failures(2)).toEqual([]);
-      proxy.tell(...shop.slices(web1, web2));
+      proxy.report(...shop.slices(web1, web2));
       await proxy.settled();
       expect(weights(network.node, web1)).toEqual([1]);
       expect(await failures(2)).toEqual([]);
@@ -140,12 +140,12 @@ describe('long-lived connections', () => {
   });
 
   test('carry on while their pod terminates and serves, and its real servers go when the pod is gone', async () => {
-    proxy.tell(...shop.slices({ host: web1, ready: false, terminating: true }, web2));
+    proxy.report(...shop.slices({ host: web1, ready: false, terminating: true }, web2));
     await proxy.settled();
     expect(await failures(2)).toEqual([]);
     expect(weights(network.node, web1, 'TCP')).toEqual([0]);
     network.cut(web1);
-    proxy.tell(...shop.slices(web2));
+    proxy.report(...shop.slices(web2));
     await expect.poll(() => listed(network.node, web1)).toEqual([]);
     // The drain ends a moment after the kernel has deleted its real server.
     await expect.poll(() => proxy.reports.drains).toContain('podGone');
@@ -173,12 +173,12 @@ describe('after the pod is back', () => {
         'dev',
         'eth0',
       );
-    proxy.tell(...shop.slices(web1, web2));
+    proxy.report(...shop.slices(web1, web2));
     await proxy.settled();
   });
 
   test('UDP: who was asked answers for two more seconds, and then others do', async () => {
-    proxy.tell(...shop.slices(web1));
+    proxy.report(...shop.slices(web1));
     await proxy.settled();
     const asked = ways
       .filter(({ from }) => from !== web1)
@@ -195,7 +195,7 @@ describe('after the pod is back', () => {
     for (const connection of connections)
       expect(await connection.ask()).toMatchObject({ server: 'web1' });
     const slow = connections.map((connection) => connection.ask('~800'));
-    proxy.tell(...shop.slices({ host: web1, ready: false, terminating: true }, web2));
+    proxy.report(...shop.slices({ host: web1, ready: false, terminating: true }, web2));
     await proxy.settled();
     expect((await Promise.all(slow)).map((answer) => 'server' in answer && answer.server)).toEqual(
       connections.map(() => 'web1'),
@@ -207,7 +207,7 @@ describe('after the pod is back', () => {
   });
 
   test('with session affinity, a client moves on when its server drains, and its connections stay', async () => {
-    proxy.tell(sticky.service({ affinitySeconds: 600 }), ...sticky.slices(web1));
+    proxy.report(sticky.service({ affinitySeconds: 600 }), ...sticky.slices(web1));
     await proxy.settled();
     const all = [
       [caller, sticky.vip],
@@ -225,16 +225,16 @@ describe('after the pod is back', () => {
           ),
       ),
     );
-    proxy.tell(...sticky.slices(web1, web2));
+    proxy.report(...sticky.slices(web1, web2));
     await proxy.settled();
     for (const [who, target] of all) expect(await answering(who, target)).toEqual(only('web1'));
-    proxy.tell(...sticky.slices({ host: web1, ready: false }, web2));
+    proxy.report(...sticky.slices({ host: web1, ready: false }, web2));
     await proxy.settled();
     for (const [who, target] of all) expect(await answering(who, target)).toEqual(only('web2'));
     expect(await Promise.all(streams.map((stream) => stream.next(2)))).toEqual(
       streams.map(() => undefined),
     );
-    proxy.tell(...sticky.slices(web1, web2));
+    proxy.report(...sticky.slices(web1, web2));
     await proxy.settled();
     for (const [who, target] of all) expect(await answering(who, target)).toEqual(only('web2'));
     expect(await Promise.all(streams.map((stream) => stream.next(2)))).toEqual(

@@ -77,8 +77,8 @@ describe('with a deadline of six seconds', () => {
     proxy = new NodeProxy(node.namespace, {
       drains: { mode: 'pod', timeout: 6_000 },
     });
-    proxy.tell(...[shop, talking, again].map((some) => some.service()));
-    proxy.tell(...[shop, talking, again].flatMap((some) => some.slices(web1)));
+    proxy.report(...[shop, talking, again].map((some) => some.service()));
+    proxy.report(...[shop, talking, again].flatMap((some) => some.slices(web1)));
     await proxy.settled();
   });
 
@@ -95,7 +95,7 @@ describe('with a deadline of six seconds', () => {
       stream(crowd, talking.nodePort),
       stream(caller, talking.vip, 'SCTP'),
     ]);
-    proxy.tell(...deletion(shop), ...deletion(talking));
+    proxy.report(...deletion(shop), ...deletion(talking));
     await proxy.settled();
     expect(await askAll(caller, shop.vip, { patience: silence })).toEqual(unanswered);
     const isLeft = () =>
@@ -141,7 +141,7 @@ describe('with a deadline of six seconds', () => {
 
   test('a port that is removed drains, and the others go on', async () => {
     const streams = [await stream(caller, again.vip), await stream(caller, again.vip, 'SCTP')];
-    proxy.tell(again.service(without(again, 'TCP')));
+    proxy.report(again.service(without(again, 'TCP')));
     await proxy.settled();
     const to = { address: again.vip.addresses.IPv4, port: 80 };
     for (const protocol of ['SCTP', 'UDP'] as const)
@@ -150,7 +150,7 @@ describe('with a deadline of six seconds', () => {
     expect(kind).toMatch(/refused|timeout/);
     expect(await Promise.all(streams.map((some) => some.next(3)))).toEqual([undefined, undefined]);
     for (const some of streams) await some.stop();
-    proxy.tell(again.service());
+    proxy.report(again.service());
     await proxy.settled();
   });
 
@@ -161,7 +161,7 @@ describe('with a deadline of six seconds', () => {
       stream(caller, again.vip, 'SCTP'),
     ]);
     const before = proxy.log.lines().length;
-    proxy.tell(...deletion(again));
+    proxy.report(...deletion(again));
     await proxy.settled();
     expect(
       (
@@ -176,7 +176,7 @@ describe('with a deadline of six seconds', () => {
     expect(await Promise.all(streams.map((some) => some.next(2)))).toEqual(
       streams.map(() => undefined),
     );
-    proxy.tell(again.service({ uid: 'another', created: 5 }), ...again.slices(web1));
+    proxy.report(again.service({ uid: 'another', created: 5 }), ...again.slices(web1));
     await proxy.settled();
     expect((await askAll(caller, again.vip))['TCP IPv4']).toBe('web1 saw 10.0.1.11');
     expect(weights(node, web1, `TCP ${again.vip.addresses.IPv4}`)).toEqual([1]);
@@ -198,7 +198,7 @@ describe.each([
 
   beforeAll(async () => {
     proxy = new NodeProxy(node.namespace, { scheduler });
-    proxy.tell(shop.service(), ...shop.slices(web1, web2));
+    proxy.report(shop.service(), ...shop.slices(web1, web2));
     await proxy.settled();
   });
 
@@ -241,7 +241,7 @@ describe.each([
     const whose = await Promise.all(connections.map((connection) => connection.ask()));
     const name = whose.map((answer) => ('server' in answer ? answer.server : ''))[0];
     const [drained, other] = name === 'web1' ? [web1, web2] : [web2, web1];
-    proxy.tell(...shop.slices({ host: drained, ready: false }, other));
+    proxy.report(...shop.slices({ host: drained, ready: false }, other));
     await proxy.settled();
     const left = weights(node, drained, `TCP ${shop.vip.addresses.IPv4}`);
     expect(left).toEqual([0]);

@@ -37,7 +37,7 @@ beforeAll(async () => {
   proxy = new NodeProxy(network.node.namespace, {
     drains: { mode: 'pod', timeout: 900_000, unansweredAfter: 5_000 },
   });
-  for (const { pod, shop } of lost) proxy.tell(shop.service(), ...shop.slices(pod));
+  for (const { pod, shop } of lost) proxy.report(shop.service(), ...shop.slices(pod));
   await proxy.settled();
 });
 
@@ -72,7 +72,7 @@ describe.each(lost)('a pod that is lost: $pod.name', ({ pod, shop, side }) => {
     const answers: Promise<Answer>[] = talking.map((connection) => connection.ask());
     const endings = waiting.map((connection) => connection.ended());
     const before = proxy.reports.drains.length;
-    proxy.tell(...shop.slices({ host: pod, ready: false, serving: false }));
+    proxy.report(...shop.slices({ host: pod, ready: false, serving: false }));
     await proxy.settled();
     expect(weights(network.node, pod, 'TCP')).toEqual([0]);
     await expect.poll(() => weights(network.node, pod, 'TCP')).toEqual([]);

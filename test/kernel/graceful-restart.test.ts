@@ -48,16 +48,16 @@ describe('the proxier', () => {
       open.map(() => undefined),
     );
     proxy = new NodeProxy(node.namespace);
-    proxy.tell(shop.service(), ...shop.slices(...endpoints));
+    proxy.report(shop.service(), ...shop.slices(...endpoints));
     await proxy.settled();
   }
 
   beforeAll(async () => {
     proxy = new NodeProxy(node.namespace);
-    proxy.tell(shop.service(), ...shop.slices(web1));
+    proxy.report(shop.service(), ...shop.slices(web1));
     await proxy.settled();
     open = await streams(caller, shop.vip);
-    proxy.tell(...shop.slices(ending, web2));
+    proxy.report(...shop.slices(ending, web2));
     await proxy.settled();
   });
 
@@ -89,7 +89,7 @@ describe('the proxier', () => {
     ])
       node.namespace.run('ipvsadm', ...line.split(' '));
     proxy = new NodeProxy(node.namespace);
-    proxy.tell(shop.service(), ...shop.slices(ending, web2));
+    proxy.report(shop.service(), ...shop.slices(ending, web2));
     await proxy.settled();
     expect(weights(node, web2, tcp)).toEqual([1]);
     expect(weights(node, web1, tcp)).toEqual([0]);
@@ -97,7 +97,7 @@ describe('the proxier', () => {
     expect(await Promise.all(open.map((stream) => stream.next(2)))).toEqual([undefined, undefined]);
     // What it found it knows as its own: a drain ends when its pod is gone.
     network.cut(web1);
-    proxy.tell(...shop.slices(web2));
+    proxy.report(...shop.slices(web2));
     await expect.poll(() => weights(node, web1)).toEqual([]);
     // The drain ends a moment after the kernel has deleted its real server.
     await expect.poll(() => proxy.reports.drains).toContain('podGone');

@@ -39,7 +39,7 @@ beforeAll(async () => {
   );
   // What each setting does is only seen while nobody sets it again.
   proxy = new NodeProxy(namespace, {}, { isRestoring: false, log: silentLogger });
-  proxy.tell(shop.service(), sticky.service({ affinitySeconds: 600 }));
+  proxy.report(shop.service(), sticky.service({ affinitySeconds: 600 }));
   await proxy.settled();
 });
 
@@ -61,14 +61,14 @@ async function asked({ addresses, port }: Target, sourcePort?: number): Promise<
 
 /** One of two servers, the only one at first, begins to drain. */
 async function drain(service: ShopService): Promise<void> {
-  proxy.tell(...service.slices({ host: web1, ready: false }, web2));
+  proxy.report(...service.slices({ host: web1, ready: false }, web2));
   await proxy.settled();
   expect(weights(network.node, web1, `TCP ${service.vip.addresses.IPv4}`)).toEqual([0]);
 }
 
 /** New connections go to the first server only; the other one is there, and takes none. */
 async function serveAlone(): Promise<void> {
-  proxy.tell(...shop.slices(web1, { host: web2, ready: false }));
+  proxy.report(...shop.slices(web1, { host: web2, ready: false }));
   await proxy.settled();
 }
 
@@ -104,7 +104,7 @@ test.each([
   'affinity to a server that drains: with expire_quiescent_template=$quiescent it is $server that answers',
   async ({ quiescent, server }) => {
     set(`expire_quiescent_template=${quiescent}`);
-    proxy.tell(...sticky.slices(web1));
+    proxy.report(...sticky.slices(web1));
     await proxy.settled();
     expect(await asked(sticky.vip)).toBe('web1 saw 10.0.1.11');
     await drain(sticky);
@@ -120,7 +120,7 @@ describe('what another program changes is set again', () => {
     await proxy.stop();
     const onRestored = ({ path }: { path: string }) => restored.push(path.replace(/.*\//, ''));
     proxy = new NodeProxy(namespace, { syncPeriod }, { onRestored });
-    proxy.tell(shop.service());
+    proxy.report(shop.service());
     await serveAlone();
   }
 
@@ -144,9 +144,9 @@ describe('what another program changes is set again', () => {
     restored.length = 0;
     set('expire_nodest_conn=0');
     const ended = made.ended();
-    proxy.tell(...shop.slices({ host: web1, ready: false, serving: false }, web2));
+    proxy.report(...shop.slices({ host: web1, ready: false, serving: false }, web2));
     await proxy.settled();
-    proxy.tell(...shop.slices(web2));
+    proxy.report(...shop.slices(web2));
     expect(await ended).toBe('reset');
     expect(isRestored()).toBe(true);
     made.close();
@@ -161,7 +161,7 @@ describe.each([1, 0])('what cannot be set again, with conn_reuse_mode=%i', (reus
   beforeAll(async () => {
     await proxy.stop();
     proxy = new NodeProxy(namespace, {}, { isRestoring: false, log: silentLogger });
-    proxy.tell(shop.service());
+    proxy.report(shop.service());
     await serveAlone();
     set(`conn_reuse_mode=${reuse}`, 'expire_nodest_conn=0');
   });
@@ -195,10 +195,10 @@ describe.each([1, 0])('what cannot be set again, with conn_reuse_mode=%i', (reus
       // Its client is gone without a word, and another one will have its port.
       (await connect(from, { ...to, sourcePort: dead })).abandon();
     }
-    proxy.tell(...shop.slices({ host: web1, ready: false, serving: false }, web2));
+    proxy.report(...shop.slices({ host: web1, ready: false, serving: false }, web2));
     await proxy.settled();
     const ends = Promise.all(waiting.map((connection) => connection.ended()));
-    proxy.tell(...shop.slices(web2));
+    proxy.report(...shop.slices(web2));
     await expect.poll(() => listed(network.node, web1).filter(isShop)).toEqual([]);
     const again = ways.map(async ({ from, ...to }) => {
       const there = { ...to, sourcePort: dead };

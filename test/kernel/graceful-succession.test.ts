@@ -25,7 +25,7 @@ let pods = 0;
 beforeAll(async () => {
   otherServers.push(...serveAll(other));
   proxy = new NodeProxy(node.namespace);
-  proxy.tell(shop.service(), ...shop.slices(other));
+  proxy.report(shop.service(), ...shop.slices(other));
   await proxy.settled();
 });
 
@@ -99,7 +99,7 @@ function talkOn(all: readonly Connection[]): Promise<readonly string[]> {
 
 test('an address that another pod gets in one step', async () => {
   const old = newPod();
-  proxy.tell(...shop.slices(old.host));
+  proxy.report(...shop.slices(old.host));
   await proxy.settled();
   expect(weights(node, other)).not.toContain(1);
   const all = await connections();
@@ -107,7 +107,7 @@ test('an address that another pod gets in one step', async () => {
     expect(await connection.ask()).toMatchObject({ server: old.host.name });
   takeAway(old);
   const fresh = newPod();
-  proxy.tell(...shop.slices(other, fresh.host));
+  proxy.report(...shop.slices(other, fresh.host));
   await proxy.settled();
   // From now on all that is known of the old connections is wrong.
   const talks = talkOn(all);
@@ -130,7 +130,7 @@ test('an address that another pod gets in one step', async () => {
     }),
   ).toBe(false);
   for (const connection of all) connection.close();
-  proxy.tell(...shop.slices(other));
+  proxy.report(...shop.slices(other));
   await proxy.settled();
   takeAway(fresh);
 });

@@ -27,7 +27,7 @@ beforeAll(async () => {
   servers.push(...[ending, other].flatMap((host) => serveAll(host)));
   proxy = new NodeProxy(network.node.namespace);
   proxy.reports.drainEnded = (drain, owner) => onEnd(drain, owner);
-  proxy.tell(shop.service(), ...shop.slices(ending, other));
+  proxy.report(shop.service(), ...shop.slices(ending, other));
   await proxy.settled();
 });
 
@@ -63,13 +63,13 @@ const leavings = [
 ] as const;
 
 test.each(leavings)('an answer in flight comes although its server %s', async (_, left) => {
-  proxy.tell(...shop.slices(ending, other));
+  proxy.report(...shop.slices(ending, other));
   const both = families.map(() => new Set([ending.name, other.name]));
   await expect.poll(() => weights(network.node, ending, 'UDP')).toEqual([1]);
   const sockets = await Promise.all(families.map((family) => fourSockets(client, family)));
   // What the node masquerades reaches its client by the flow alone.
   const answers = Promise.all(sockets.map((some) => askAll(some, '~100')));
-  proxy.tell(...shop.slices(...left, other));
+  proxy.report(...shop.slices(...left, other));
   expect((await answers).map(whose)).toEqual(both);
   await expect.poll(() => weights(network.node, ending, 'UDP')).toEqual([]);
   expect((await Promise.all(sockets.map((some) => askAll(some)))).map(whose)).toEqual(
@@ -79,7 +79,7 @@ test.each(leavings)('an answer in flight comes although its server %s', async (_
 });
 
 test('a query that comes when the server of its socket has just gone is answered by another one', async () => {
-  proxy.tell(...shop.slices(ending, other));
+  proxy.report(...shop.slices(ending, other));
   await expect.poll(() => weights(network.node, ending, 'UDP')).toEqual([1]);
   const connections = {
     IPv4: await fourSockets(caller, 'IPv4'),
@@ -93,7 +93,7 @@ test('a query that comes when the server of its socket has just gone is answered
     const sockets = connections[familyOf(address)];
     if (protocol === 'UDP' && port === 80) asked.push(askAll(sockets));
   };
-  proxy.tell(...shop.slices({ host: ending, ready: false, terminating: true }, other));
+  proxy.report(...shop.slices({ host: ending, ready: false, terminating: true }, other));
   await proxy.settled();
   await expect.poll(() => weights(network.node, ending, 'UDP')).toEqual([]);
   await expect.poll(() => asked.length).toBe(families.length);

@@ -85,11 +85,11 @@ test('more events than the socket holds are told as one', async () => {
   const connection = openConnection(NETLINK_ROUTE, { netns });
   const links = new NetlinkLinks(connection, { netns, eventBuffer: 4_096 });
   const abort = new AbortController();
-  const told = Promise.withResolvers<void>();
-  const ended = links.watch(told.resolve, { except: 'kube-eth0', signal: abort.signal });
+  const reported = Promise.withResolvers<void>();
+  const ended = links.watch(reported.resolve, { except: 'kube-eth0', signal: abort.signal });
   const addresses = Array.from({ length: 200 }, (_, index) => ip(`172.30.0.${index}`));
   links.write(addresses.map((address) => ({ kind: 'bindAddress', link: 'kube-eth0', address })));
-  await told.promise;
+  await reported.promise;
   abort.abort();
   await ended;
   connection.close();

@@ -37,7 +37,7 @@ function onNode(...commands: readonly string[]): void {
 
 function take(step: Step): void {
   model.take(step);
-  if (step.kind === 'change') proxy.tell(step.change);
+  if (step.kind === 'change') proxy.report(step.change);
   else if (step.isPresent) onNode(`addr replace ${step.address} dev eth0 nodad`);
   else if (namespace.run('ip', 'addr', 'show', 'to', step.address, 'dev', 'eth0') !== '')
     onNode(`addr del ${step.address} dev eth0`);

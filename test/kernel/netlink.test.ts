@@ -183,22 +183,22 @@ describe('a connection', () => {
 });
 
 describe('an event socket', () => {
-  interface Heard {
+  interface Received {
     readonly addresses: string[];
     overflows: number;
     /** Ends once enough was heard. */
-    until(isEnough: (heard: Heard) => boolean): Promise<void>;
+    until(isEnough: (received: Received) => boolean): Promise<void>;
   }
 
-  function listen(receiveBuffer?: number): Heard {
+  function listen(receiveBuffer?: number): Received {
     let check = () => {};
-    const heard: Heard = {
+    const received: Received = {
       addresses: [],
       overflows: 0,
       until: (isEnough) =>
         new Promise((resolve) => {
           check = () => {
-            if (isEnough(heard)) resolve();
+            if (isEnough(received)) resolve();
           };
           check();
         }),
@@ -209,42 +209,42 @@ describe('an event socket', () => {
       ...(receiveBuffer === undefined ? {} : { receiveBuffer }),
       onMessage({ type, reader }) {
         if (type !== RTM_NEWADDR) return;
-        heard.addresses.push(addressMessage.decode(reader).attributes.local ?? '');
+        received.addresses.push(addressMessage.decode(reader).attributes.local ?? '');
         check();
       },
       onOverflow() {
-        heard.overflows++;
+        received.overflows++;
         check();
       },
     });
     connections.push(socket);
-    return heard;
+    return received;
   }
 
   test('hears what others change', async () => {
-    const heard = listen();
+    const received = listen();
     namespace.run('ip', 'addr', 'add', '10.9.9.9/32', 'dev', 'lo');
-    await heard.until(({ addresses }) => addresses.length > 0);
-    expect(heard.addresses).toEqual(['10.9.9.9']);
+    await received.until(({ addresses }) => addresses.length > 0);
+    expect(received.addresses).toEqual(['10.9.9.9']);
   });
 
   test('says so when it lost some, and hears what comes after', async () => {
-    const heard = listen(2_304);
+    const received = listen(2_304);
     addAddresses(connect(), numbers(200));
-    await heard.until(({ overflows }) => overflows > 0);
-    expect(heard.addresses.length).toBeLessThan(200);
+    await received.until(({ overflows }) => overflows > 0);
+    expect(received.addresses.length).toBeLessThan(200);
     addAddresses(connect(), [900]);
-    await heard.until(({ addresses }) => addresses.includes('10.0.3.132'));
+    await received.until(({ addresses }) => addresses.includes('10.0.3.132'));
     addAddresses(connect(), numbers(1_200).slice(1_000));
-    await heard.until(({ overflows }) => overflows > 1);
+    await received.until(({ overflows }) => overflows > 1);
   });
 
   test('closed, it hears nothing, twice closed neither', async () => {
-    const heard = listen();
+    const received = listen();
     for (const connection of connections) connection.close();
     addAddresses(connect(), [1]);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(heard.addresses).toEqual([]);
+    expect(received.addresses).toEqual([]);
   });
 });
 

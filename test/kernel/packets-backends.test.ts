@@ -43,7 +43,7 @@ let proxy: NodeProxy;
 beforeAll(async () => {
   for (const host of [web1, web2, web3, distant]) servers.push(...serveAll(host));
   proxy = new NodeProxy(network.node.namespace);
-  proxy.tell(
+  proxy.report(
     plain.service(),
     ...plain.slices(web1, web2, web3),
     sticky.service({ affinitySeconds: 3_600 }),
@@ -153,7 +153,7 @@ describe('session affinity', () => {
   });
 
   test('is over when the Service no longer asks for it', async () => {
-    proxy.tell(sticky.service());
+    proxy.report(sticky.service());
     await proxy.settled();
     traffic.changed();
     expect(await traffic.countAll(caller, sticky.vip, { rounds: 3 })).toEqual(

@@ -41,7 +41,7 @@ beforeAll(async () => {
       detectLocal: { mode: 'interface', name: 'cni0' },
     },
   });
-  proxy.tell(shop.service(), ...shop.slices(web));
+  proxy.report(shop.service(), ...shop.slices(web));
   await proxy.settled();
 });
 

@@ -65,7 +65,7 @@ describe('a Service that is created while clients call its address', () => {
     const early = await traffic.askAll(client, shop.vip, { sourcePort: 5_001, patience: silence });
     expect(early).toEqual(table(() => 'timeout'));
 
-    proxy.tell(shop.service(), ...shop.slices(web1));
+    proxy.report(shop.service(), ...shop.slices(web1));
     const [outside, inside] = hammers;
     await expect.poll(() => outside.lastAnswer()).toEqual(saw(web1, network.node));
     await expect.poll(() => inside.lastAnswer()).toEqual(saw(web1, caller));
@@ -134,12 +134,12 @@ describe('endpoints that come and go while clients connect', () => {
   }
 
   test('a new one takes its share', async () => {
-    proxy.tell(...shop.slices(web1, web2));
+    proxy.report(...shop.slices(web1, web2));
     await answeredBy(web1, web2);
   });
 
   test('one that vanished gets no new connections; those of TCP that it has carry on', async () => {
-    proxy.tell(...shop.slices(web2));
+    proxy.report(...shop.slices(web2));
     await answeredBy(web2);
     await expect.poll(() => held(web1)).not.toContainEqual(/^u|1$/);
     expect(held(web1)).toContain('t 0');
@@ -147,7 +147,7 @@ describe('endpoints that come and go while clients connect', () => {
   });
 
   test('one that is back takes its share, and keeps its connections', async () => {
-    proxy.tell(...shop.slices(web1, web2));
+    proxy.report(...shop.slices(web1, web2));
     await answeredBy(web1, web2);
     expect(held(web1)).toEqual(['s 1', 's 1', 't 1', 't 1', 'u 1', 'u 1']);
     expect(printAnswer(await connection.ask())).toBe('web1 saw 10.0.1.11');
@@ -160,9 +160,9 @@ describe('endpoints that come and go while clients connect', () => {
   });
 
   test('one that is not ready gets no new connections', async () => {
-    proxy.tell(...shop.slices(web1, { host: web2, ready: false }));
+    proxy.report(...shop.slices(web1, { host: web2, ready: false }));
     await answeredBy(web1);
-    proxy.tell(...shop.slices(web1, web2));
+    proxy.report(...shop.slices(web1, web2));
     await answeredBy(web1, web2);
   });
 });
@@ -171,12 +171,12 @@ describe('a Service that is deleted', () => {
   const gone = new ShopService('gone', 2);
 
   test('answers nobody new, serves its connections to their end, and leaves nothing', async () => {
-    proxy.tell(gone.service(), ...gone.slices(web1));
+    proxy.report(gone.service(), ...gone.slices(web1));
     await proxy.settled();
     const connection = await connect(caller, gone.vip);
-    proxy.tell(remove('Service', 'gone'));
+    proxy.report(remove('Service', 'gone'));
     for (const family of families)
-      proxy.tell(remove('EndpointSlice', `gone-${family.toLowerCase()}`));
+      proxy.report(remove('EndpointSlice', `gone-${family.toLowerCase()}`));
     await proxy.settled();
     traffic.changed();
     expect(await traffic.askAll(caller, gone.vip, { patience: silence })).toEqual(unanswered);

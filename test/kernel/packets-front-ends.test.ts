@@ -58,7 +58,7 @@ let proxy: NodeProxy;
 beforeAll(async () => {
   servers = serveAll(web);
   proxy = new NodeProxy(network.node.namespace);
-  proxy.tell(
+  proxy.report(
     setNode(node({ name: 'here', addresses: Object.values(nodeAddresses) })),
     ...objects(),
   );

@@ -45,7 +45,7 @@ let servers: readonly Server[] = [];
 
 function start(over: ConstructorParameters<typeof NodeProxy>[1] = {}): NodeProxy {
   const proxy = new NodeProxy(network.node.namespace, over);
-  proxy.tell(
+  proxy.report(
     setNode(node({ name: 'here', addresses: Object.values(nodeAddresses) })),
     shop.service({
       type: 'LoadBalancer',
@@ -124,8 +124,8 @@ describe('without a detector', () => {
     // Nobody can be told from a pod: they are answered, masqueraded.
     expect(await traffic.askAll(client, loadBalancer)).toEqual(saw(distant, asNode));
     const podCIDRs = [net('10.0.1.0/24'), net('fd00:10:0:1::/64')];
-    proxy.tell(setNode(node({ addresses: Object.values(nodeAddresses), podCIDRs })));
-    proxy.tell(...shop.slices(far));
+    proxy.report(setNode(node({ addresses: Object.values(nodeAddresses), podCIDRs })));
+    proxy.report(...shop.slices(far));
     await proxy.settled();
     traffic.changed();
     expect(await traffic.askAll(client, loadBalancer, { patience: silence })).toEqual(unanswered);

@@ -61,7 +61,7 @@ beforeAll(async () => {
   health = services.run(stop.signal);
   proxy.reports.serviceHealth = (key, state) => services.set(key, state);
   proxy.reports.healthCheckAddresses = (addresses) => services.setAddresses(addresses);
-  proxy.tell(
+  proxy.report(
     setNode(node({ name: 'here', addresses: Object.values(nodeAddresses) })),
     balanced,
     ...shop.slices(web),
@@ -112,13 +112,13 @@ describe('node ports in networks', () => {
       await expect.poll(() => healthAt(more[family])).toBe('1 endpoints');
       expect(await healthAt(nodeAddresses[family])).toMatch(/ECONN/);
     }
-    proxy.tell(...shop.slices());
+    proxy.report(...shop.slices());
     for (const family of families)
       await expect.poll(() => healthAt(more[family])).toBe('status 503');
-    proxy.tell(...shop.slices(web));
+    proxy.report(...shop.slices(web));
     for (const family of families)
       await expect.poll(() => healthAt(more[family])).toBe('1 endpoints');
-    proxy.tell(shop.service({ type: 'NodePort', externalTrafficPolicy: 'Local' }));
+    proxy.report(shop.service({ type: 'NodePort', externalTrafficPolicy: 'Local' }));
     for (const family of families) await expect.poll(() => healthAt(more[family])).toMatch(/ECONN/);
   });
 });

@@ -103,7 +103,7 @@ function startProxy(settings: Partial<RuleSettings>): NodeProxy {
   const proxy = new NodeProxy(network.node.namespace, {
     ruleSettings: { masqueradeMark: 0x4000, masqueradeAll: false, detectLocal, ...settings },
   });
-  proxy.tell(
+  proxy.report(
     setNode(node({ podCIDRs: [net('10.0.1.0/24'), net('fd00:10:0:1::/64')] })),
     shop.service(),
     ...shop.slices(web),
@@ -146,7 +146,7 @@ describe('whatever the mode', () => {
   beforeAll(async () => {
     proxy = startProxy({});
     for (const server of serveAll(network.node)) servers.push(server);
-    proxy.tell(host.service(), ...host.slices(network.node));
+    proxy.report(host.service(), ...host.slices(network.node));
     await proxy.settled();
     traffic.changed();
   });

@@ -56,7 +56,7 @@ function withScheduler(scheduler: string, options = '', tests: () => void = () =
   describe(`scheduler ${scheduler}`, () => {
     beforeAll(async () => {
       proxy = new NodeProxy(network.node.namespace, { scheduler });
-      proxy.tell(shop.service(), ...shop.slices(...webs));
+      proxy.report(shop.service(), ...shop.slices(...webs));
       await proxy.settled();
       traffic.changed();
     });
@@ -114,7 +114,7 @@ async function askFrom(
 
 /** Makes a server drain, which has a connection. */
 async function drain(name: string): Promise<void> {
-  proxy.tell(...shop.slices(...webs.map((host) => ({ host, ready: host.name !== name }))));
+  proxy.report(...shop.slices(...webs.map((host) => ({ host, ready: host.name !== name }))));
   await proxy.settled();
 }
 

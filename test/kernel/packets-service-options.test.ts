@@ -61,21 +61,21 @@ type Annotations = Readonly<Record<string, string>>;
 async function start(nodeName = 'here'): Promise<void> {
   network.node.namespace.run('ipvsadm', '-C');
   proxy = new NodeProxy(network.node.namespace, { serviceOptionsOf, nodeName });
-  tell(1);
+  report(1);
   await proxy.settled();
 }
 
 /** The Service with a number, on 172.30.0.<number>:80/TCP, and its slice. */
-function tell(number: number, annotations: Annotations = {}): void {
+function report(number: number, annotations: Annotations = {}): void {
   const name = `web-${number}`;
-  proxy.tell(
+  proxy.report(
     setService(service({ name, clusterIPs: [vip(number)], annotations })),
     setSlice(slice(endpoints, { name, serviceName: name })),
   );
 }
 
 async function annotate(number: number, annotations: Annotations): Promise<void> {
-  tell(number, annotations);
+  report(number, annotations);
   await proxy.proxier.idle();
 }
 

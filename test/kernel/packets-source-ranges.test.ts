@@ -35,8 +35,8 @@ let outside: Hammer;
 beforeAll(async () => {
   servers.push(...webs.flatMap((host) => serveAll(host)));
   proxy = new NodeProxy(network.node.namespace);
-  proxy.tell(setNode(node({ name: 'here', addresses: Object.values(nodeAddresses) })));
-  tell({ sourceRanges: its }, webs[0]);
+  proxy.report(setNode(node({ name: 'here', addresses: Object.values(nodeAddresses) })));
+  report({ sourceRanges: its }, webs[0]);
   await proxy.settled();
   inside = new Hammer(client, target);
   outside = new Hammer(stranger, { ...target, patience: silence });
@@ -50,7 +50,7 @@ afterAll(async () => {
 });
 
 /** The Service with some ranges, on ports from 80 on, and its endpoints. */
-function tell(
+function report(
   { portCount = 1, ...over }: Partial<Service> & { portCount?: number },
   ...hosts: readonly Host[]
 ): void {
@@ -58,7 +58,7 @@ function tell(
   const named = numbers.flatMap((port) =>
     protocols.map((protocol) => ({ name: `${protocol}-${port}`, protocol, port })),
   );
-  proxy.tell(
+  proxy.report(
     setService(
       service({
         type: 'LoadBalancer',
@@ -100,20 +100,21 @@ async function tried(): Promise<void> {
 
 describe('a load balancer with source ranges', () => {
   test.each<[string, () => void]>([
-    ['other ranges come', () => tell({ sourceRanges: [...others(9), ...its] }, webs[0])],
-    ['they go', () => tell({ sourceRanges: its }, webs[0])],
+    ['other ranges come', () => report({ sourceRanges: [...others(9), ...its] }, webs[0])],
+    ['they go', () => report({ sourceRanges: its }, webs[0])],
     [
       'wider ranges take the place of the narrow ones',
-      () => tell({ sourceRanges: [net('203.0.113.0/26'), net('2001:db8:203:113::/122')] }, webs[0]),
+      () =>
+        report({ sourceRanges: [net('203.0.113.0/26'), net('2001:db8:203:113::/122')] }, webs[0]),
     ],
-    ['an endpoint comes', () => tell({ sourceRanges: its }, ...webs)],
-    ['the first endpoint goes', () => tell({ sourceRanges: its }, webs[1])],
-    ['ports come', () => tell({ sourceRanges: its, portCount: 4 }, ...webs)],
+    ['an endpoint comes', () => report({ sourceRanges: its }, ...webs)],
+    ['the first endpoint goes', () => report({ sourceRanges: its }, webs[1])],
+    ['ports come', () => report({ sourceRanges: its, portCount: 4 }, ...webs)],
     [
       'the policy becomes Local',
-      () => tell({ sourceRanges: its, externalTrafficPolicy: 'Local' }, ...webs),
+      () => report({ sourceRanges: its, externalTrafficPolicy: 'Local' }, ...webs),
     ],
-    ['ports and the policy go', () => tell({ sourceRanges: its }, ...webs)],
+    ['ports and the policy go', () => report({ sourceRanges: its }, ...webs)],
   ])('%s', async (_, change) => {
     change();
     await tried();
@@ -123,7 +124,7 @@ describe('a load balancer with source ranges', () => {
     const size = () => network.node.namespace.run('ipset', 'list', '-t', setName);
     // Front ends of ports that went stand for a few seconds.
     await expect.poll(size).toMatch(/maxelem 65536 [^]*entries: 3$/m);
-    tell({ sourceRanges: [...its, ...others(1_050)], portCount: 21 }, ...webs);
+    report({ sourceRanges: [...its, ...others(1_050)], portCount: 21 }, ...webs);
     await tried();
     await expect.poll(size).toMatch(/maxelem 131072 [^]*entries: 66213$/m);
   });

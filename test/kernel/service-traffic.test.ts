@@ -28,7 +28,7 @@ let traffic: ServiceTraffic;
 beforeAll(async () => {
   servers = serveAll(web);
   proxy = new NodeProxy(network.node.namespace);
-  proxy.tell(shop.service(), ...shop.slices(web));
+  proxy.report(shop.service(), ...shop.slices(web));
   await proxy.settled();
   traffic = new ServiceTraffic({
     ipvs,
@@ -46,7 +46,7 @@ afterAll(async () => {
 });
 
 /** What is told of a protocol on port 80: connections, packets of clients and to them, and connections that are established. */
-async function told(protocol: 'TCP' | 'UDP'): Promise<readonly unknown[]> {
+async function reported(protocol: 'TCP' | 'UDP'): Promise<readonly unknown[]> {
   const sample = (await traffic.read()).find(
     ({ labels }) => labels.port === '80' && labels.protocol === protocol,
   );
@@ -68,7 +68,7 @@ function counted(option: '-t' | '-u'): readonly number[] {
 test('datagrams are connections of one packet each way, as many as there were sockets', async () => {
   for (let left = 7; left > 0; left--) await ask(caller, { ...target, protocol: 'UDP' });
   // The kernel adds its counters up every 2 s.
-  await expect.poll(() => told('UDP')).toEqual([7, 7, 7, 0]);
+  await expect.poll(() => reported('UDP')).toEqual([7, 7, 7, 0]);
   expect(counted('-u')).toEqual([7, 7, 7]);
 });
 
@@ -76,7 +76,7 @@ test('connections that are established are counted as such, and what went throug
   for (let left = 2; left > 0; left--)
     held.push(await connect(caller, { ...target, protocol: 'TCP' }));
   for (const connection of held) await connection.ask();
-  await expect.poll(async () => (await told('TCP'))[3]).toBe(2);
-  await expect.poll(async () => (await told('TCP'))[0]).toBe(2);
-  await expect.poll(async () => (await told('TCP')).slice(0, 3)).toEqual(counted('-t'));
+  await expect.poll(async () => (await reported('TCP'))[3]).toBe(2);
+  await expect.poll(async () => (await reported('TCP'))[0]).toBe(2);
+  await expect.poll(async () => (await reported('TCP')).slice(0, 3)).toEqual(counted('-t'));
 });

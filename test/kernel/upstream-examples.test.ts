@@ -62,10 +62,10 @@ describe.each([...stories])('upstream example %s', (_, steps) => {
     const { apply = [], delete: gone = [] } = JSON.parse(
       readFileSync(new URL(name, folder), 'utf8'),
     ) as Record<string, Raw[]>;
-    for (const object of apply) proxy.tell(reducer.change(kindOf(object), object));
+    for (const object of apply) proxy.report(reducer.change(kindOf(object), object));
     for (const object of gone) {
       const name = nameOf(object);
-      if (name !== undefined) proxy.tell({ type: 'delete', kind: kindOf(object), name });
+      if (name !== undefined) proxy.report({ type: 'delete', kind: kindOf(object), name });
     }
     // Vanished endpoints and retired servers take their time.
     await proxy.settled();

@@ -34,7 +34,7 @@ beforeAll(async () => {
       servers.push(serve(host, { protocol: 'TCP', port: 8080, address: addressOf(host, family) }));
   }
   proxy = new NodeProxy(node.namespace);
-  proxy.tell(shop.service(), ...shop.slices(web1, web3));
+  proxy.report(shop.service(), ...shop.slices(web1, web3));
   await proxy.settled();
 });
 
@@ -112,14 +112,14 @@ const everyPath = paths.flatMap(([name]) => families.map((family) => `${name}, $
 /** How a pod goes: it terminates, and then it is out of its slice. */
 async function end(gone: Host): Promise<void> {
   const dying = { ready: false, serving: false, terminating: true };
-  proxy.tell(...shop.slices({ host: gone, ...dying }, web3));
+  proxy.report(...shop.slices({ host: gone, ...dying }, web3));
   await proxy.settled();
-  proxy.tell(...shop.slices(web3));
+  proxy.report(...shop.slices(web3));
 }
 
 /** Its slice says that another pod has its address, and is wanted in its place. */
 function succeed(gone: Host): void {
-  proxy.tell(...shop.slices({ host: gone, podUid: 'another' }, web3));
+  proxy.report(...shop.slices({ host: gone, podUid: 'another' }, web3));
 }
 
 async function cutOff(gone: Host): Promise<void> {
@@ -154,7 +154,7 @@ describe.each([
   const of = (server: Host) => standing.filter((one) => one.server === server.name);
 
   beforeAll(async () => {
-    proxy.tell(...shop.slices(gone, web3));
+    proxy.report(...shop.slices(gone, web3));
     await proxy.settled();
     standing = await connectEverywhere();
     expect(of(gone).map(({ path }) => path)).toEqual(everyPath);
@@ -171,7 +171,7 @@ describe.each([
     await lose(gone);
     expect(await ends).toEqual(everyPath.map((path) => [path, 'reset']));
     // Whoever came in its place leaves too: new clients go elsewhere.
-    proxy.tell(...shop.slices(web3));
+    proxy.report(...shop.slices(web3));
     await proxy.settled();
     await expect
       .poll(() => proxy.clients)

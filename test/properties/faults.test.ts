@@ -122,7 +122,7 @@ function isNews(line: string): boolean {
 async function untroubled({ objects, hasOtherAddress }: TroubledNode): Promise<string> {
   const kernel = sharedKernel({ hasOtherAddress });
   const stand = new Stand({ kernel });
-  stand.tell(...objects);
+  stand.report(...objects);
   await stand.sync();
   await stand.settle(seconds(70));
   await stand.stop();

@@ -26,7 +26,7 @@ async function incrementally(
   const stand = new Stand({ kernel });
   await stand.sync();
   for (const [change, pause, connections] of steps) {
-    stand.tell(change);
+    stand.report(change);
     await stand.settle(pause);
     await setConnections(kernel, connections);
   }
@@ -46,7 +46,7 @@ async function setConnections({ ipvs }: FakeKernel, connections: readonly number
 
 async function allAtOnce(steps: readonly Step[], kernel = new FakeKernel()): Promise<Stand> {
   const stand = new Stand({ kernel });
-  stand.tell(...steps.map(([change]) => change));
+  stand.report(...steps.map(([change]) => change));
   await stand.sync();
   await stand.settle(longEnough);
   return stand;
@@ -87,7 +87,7 @@ test('a program that ends anywhere and starts again ends at the same kernel', {
       kernel.ipvs.fail = isDead;
       kernel.links.failWith = ({ call }) => (call === 'write' ? isDead() : undefined);
       const first = new Stand({ kernel });
-      first.tell(...steps.slice(0, steps.length / 2).map(([change]) => change));
+      first.report(...steps.slice(0, steps.length / 2).map(([change]) => change));
       await first.sync();
       await first.stop();
       kernel.ipvs.fail = undefined;

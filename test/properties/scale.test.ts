@@ -211,11 +211,11 @@ test.each(axes)(
     const base = isOneByOne ? 70 : 130;
     const executed = async (size: number) => {
       const stand = new ProxierStand({ syncPeriod: 1_000_000 });
-      stand.tell(...before(size));
+      stand.report(...before(size));
       await stand.sync();
       const executions = await counter.count(async () => {
         for (const some of change(size)) {
-          stand.tell(some);
+          stand.report(some);
           if (isOneByOne) await stand.clock.advance(1);
         }
         await stand.settle(10_000);
@@ -280,10 +280,10 @@ test.each(endpointCases)(
   async ({ change, milliseconds }) => {
     const executedAt = async (size: number) => {
       const stand = new ProxierStand({ syncPeriod: 1_000_000 });
-      stand.tell(setService(manyEndpoints()), ...manySlices(size / 20));
+      stand.report(setService(manyEndpoints()), ...manySlices(size / 20));
       await stand.sync();
       const carryOut = async (index: number) => {
-        stand.tell(...change(index));
+        stand.report(...change(index));
         await stand.settle(milliseconds);
       };
       await carryOut(1);
@@ -340,7 +340,7 @@ async function executed(
   const stand = await started(size);
   if (fails) stand.kernel.ipvs.fail = () => 'ENOMEM';
   const carryOut = async (index: number) => {
-    stand.tell(...change(index));
+    stand.report(...change(index));
     await stand.settle(milliseconds);
   };
   await carryOut(1);
@@ -352,7 +352,7 @@ async function executed(
 async function started(size: number): Promise<Stand> {
   const stand = new ProxierStand({ syncPeriod: 1_000_000 });
   for (let index = 0; index < size; index++)
-    stand.tell(setService(web(index)), pods(index, endpoints));
+    stand.report(setService(web(index)), pods(index, endpoints));
   await stand.sync();
   return stand;
 }

@@ -105,7 +105,7 @@ export class TroubledNode {
     const { kernel } = this.node;
     switch (trouble.type) {
       case 'change':
-        this.#tell(this.#hostile(trouble.change));
+        this.#report(this.#hostile(trouble.change));
         return;
       case 'deed':
         await doForeignDeed(trouble.deed, {
@@ -130,17 +130,17 @@ export class TroubledNode {
     }
   }
 
-  #tell(told: Change): void {
-    if (told.type === 'set') this.#objects.set(keyOf(told.kind, told.object), told);
-    if (told.type === 'delete') this.#objects.delete(keyOf(told.kind, told.name));
-    this.node.stand.tell(told);
+  #report(reported: Change): void {
+    if (reported.type === 'set') this.#objects.set(keyOf(reported.kind, reported.object), reported);
+    if (reported.type === 'delete') this.#objects.delete(keyOf(reported.kind, reported.name));
+    this.node.stand.report(reported);
   }
 
   /** A Service that may throw, as long as anything may, where its footprint is made. */
-  #hostile(told: Change): Change {
-    if (told.type !== 'set' || told.kind !== 'Service') return told;
-    const { affinitySeconds } = told.object;
-    const object: Service = Object.defineProperty({ ...told.object }, 'affinitySeconds', {
+  #hostile(reported: Change): Change {
+    if (reported.type !== 'set' || reported.kind !== 'Service') return reported;
+    const { affinitySeconds } = reported.object;
+    const object: Service = Object.defineProperty({ ...reported.object }, 'affinitySeconds', {
       // Who copies the object before does not meet it.
       enumerable: false,
       get: () => {
@@ -148,7 +148,7 @@ export class TroubledNode {
         return affinitySeconds;
       },
     });
-    return { ...told, object };
+    return { ...reported, object };
   }
 
   #strikes(): boolean {

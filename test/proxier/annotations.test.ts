@@ -43,11 +43,11 @@ function annotated(drainTimeout?: string): Service {
 
 /** After how many seconds the real server of a dying pod with a connection is deleted; at most 20 min. */
 async function drainSeconds(stand: Stand, object: Service): Promise<number> {
-  stand.tell(setService(object), setSlice(slice([one, two])));
+  stand.report(setService(object), setSlice(slice([one, two])));
   await stand.sync();
   const { ipvs } = stand.kernel;
   ipvs.setCounters(web, { address: two.address, port: 8080 }, { activeConnections: 1 });
-  stand.tell(setSlice(slice([one, dying])));
+  stand.report(setSlice(slice([one, dying])));
   await stand.settle();
   for (let passed = 0; passed <= 1_200; passed += 5) {
     if ((await ipvs.realServers(web)).length === 1) return passed;
@@ -74,13 +74,13 @@ describe('the drain timeout', () => {
 
   test('may change while a server drains', async () => {
     const stand = await start();
-    stand.tell(setService(annotated()), setSlice(slice([one, two])));
+    stand.report(setService(annotated()), setSlice(slice([one, two])));
     await stand.sync();
     const { ipvs } = stand.kernel;
     ipvs.setCounters(web, { address: two.address, port: 8080 }, { activeConnections: 1 });
-    stand.tell(setSlice(slice([one, dying])));
+    stand.report(setSlice(slice([one, dying])));
     await stand.settle(minutes(2));
-    stand.tell(setService(annotated('60')));
+    stand.report(setService(annotated('60')));
     await stand.settle(minutes(1));
     expect(stand.reports.drains).toEqual(['deadline']);
   });
@@ -89,14 +89,14 @@ describe('the drain timeout', () => {
 describe('a wrong annotation is told', () => {
   test('once, however often its Service changes, and again when it is another', async () => {
     const stand = await start();
-    stand.tell(setService(annotated('soon')));
+    stand.report(setService(annotated('soon')));
     await stand.sync();
-    stand.tell(setSlice(slice([one, two])));
+    stand.report(setSlice(slice([one, two])));
     await stand.settle();
-    stand.tell(setSlice(slice([one])));
+    stand.report(setSlice(slice([one])));
     await stand.settle(seconds(5));
     expect(stand.reports.annotations).toEqual(['web: soon is wrong']);
-    stand.tell(setService(annotated('later')));
+    stand.report(setService(annotated('later')));
     await stand.settle();
     expect(stand.reports.annotations).toEqual(['web: soon is wrong', 'web: later is wrong']);
     expect(stand.log.lines()).toContain(
@@ -106,34 +106,34 @@ describe('a wrong annotation is told', () => {
 
   test('again when it was right or gone in between', async () => {
     const stand = await start();
-    const told = async (change: Change) => {
-      stand.tell(change);
+    const reported = async (change: Change) => {
+      stand.report(change);
       await stand.settle();
       return stand.reports.annotations.length;
     };
-    stand.tell(setService(annotated('soon')));
+    stand.report(setService(annotated('soon')));
     await stand.sync();
-    expect(await told(setService(annotated('30')))).toBe(1);
-    expect(await told(setService(annotated('soon')))).toBe(2);
-    expect(await told(remove('Service', 'web'))).toBe(2);
-    expect(await told(setService(annotated('soon')))).toBe(3);
+    expect(await reported(setService(annotated('30')))).toBe(1);
+    expect(await reported(setService(annotated('soon')))).toBe(2);
+    expect(await reported(remove('Service', 'web'))).toBe(2);
+    expect(await reported(setService(annotated('soon')))).toBe(3);
   });
 });
 
 describe('a Service is told', () => {
   test('by its uid that another one has its virtual server', async () => {
-    const told: unknown[] = [];
+    const reported: unknown[] = [];
     const reporter = {
       ...recordingReporter(),
-      conflict: (_: unknown, about: unknown) => told.push(about),
+      conflict: (_: unknown, about: unknown) => reported.push(about),
     };
     const stand = await start({ reporter });
-    stand.tell(
+    stand.report(
       setService(service({ created: 1 })),
       setService(service({ name: 'late', created: 2, uid: 'late-uid' })),
     );
     await stand.sync();
-    expect(told).toEqual([
+    expect(reported).toEqual([
       {
         virtualServer: expect.objectContaining(web),
         loser: expect.objectContaining({ namespace: 'shop', name: 'late', uid: 'late-uid' }),
@@ -143,19 +143,19 @@ describe('a Service is told', () => {
   });
 
   test('by its uid that a drain ended; nobody is if the Service is gone', async () => {
-    const told: unknown[] = [];
+    const reported: unknown[] = [];
     const reporter = {
       ...recordingReporter(),
-      drainEnded: (_: unknown, about: unknown) => told.push(about),
+      drainEnded: (_: unknown, about: unknown) => reported.push(about),
     };
     const stand = await start({ reporter });
-    stand.tell(setService(service()), setSlice(slice([one, two])));
+    stand.report(setService(service()), setSlice(slice([one, two])));
     await stand.sync();
-    stand.tell(setSlice(slice([one, dying])));
+    stand.report(setSlice(slice([one, dying])));
     await stand.settle();
-    expect(told).toEqual([expect.objectContaining({ name: 'web', uid: 'service-uid' })]);
-    stand.tell(remove('Service', 'web'));
+    expect(reported).toEqual([expect.objectContaining({ name: 'web', uid: 'service-uid' })]);
+    stand.report(remove('Service', 'web'));
     await stand.settle();
-    expect(told.slice(1)).toEqual([undefined]);
+    expect(reported.slice(1)).toEqual([undefined]);
   });
 });

@@ -21,7 +21,7 @@ afterEach(stopStands);
 test('it is in the log with its reason, and counted', async () => {
   const stand = await start({ drains: { mode: 'pod', timeout: seconds(60) } });
   connect(stand);
-  stand.tell(setSlice(slice([one, { ...terminating, serving: false }])));
+  stand.report(setSlice(slice([one, { ...terminating, serving: false }])));
   await stand.settle(seconds(61));
   const line = 'info applied {"operation":"-rs 172.30.0.1:80/TCP 10.0.0.2:8080 deadline"}';
   expect(stand.log.lines()).toContain(line);
@@ -42,7 +42,7 @@ test('what is done around it is in its line, and counted by step', async () => {
     original: { ...original, destinationPort: 80 },
     reply: { ...reply, destinationPort: 1024 },
   });
-  stand.tell(setSlice(slice([one, dying])), setSlice(slice([one])));
+  stand.report(setSlice(slice([one, dying])), setSlice(slice([one])));
   await stand.settle(seconds(30));
   expect(stand.log.lines().join('\n')).toContain(
     '"-rs 172.30.0.1:80/TCP 10.0.0.2:8080 podGone: resets 1 client"',
@@ -53,7 +53,7 @@ test('what is done around it is in its line, and counted by step', async () => {
 test('one that fails is counted, logged and tried again', async () => {
   const stand = await start();
   stand.kernel.ipvs.fail = ({ kind }) => (kind === 'deleteRealServer' ? 'EBUSY' : undefined);
-  stand.tell(setSlice(slice([one, terminating])));
+  stand.report(setSlice(slice([one, terminating])));
   await stand.settle(seconds(1));
   const failed = stand.reports.operationCounts.get('deleteRealServer')?.failed ?? 0;
   expect(failed).toBeGreaterThan(0);

@@ -61,7 +61,7 @@ const here = setNode(node({ addresses: [ip('192.168.0.10'), ip('fd00:192:168::10
 async function start(changes: readonly Change[], over: StandOptions = {}) {
   const stand = new Stand(over);
   stands.push(stand);
-  stand.tell(here, ...changes);
+  stand.report(here, ...changes);
   await stand.sync();
   await stand.settle(seconds(1));
   return stand;
@@ -98,13 +98,13 @@ describe('a Service of two families', () => {
       const alone = stand.kernel.dump();
       const [keptFamily = family] = kept;
       const before = linesOf(stand, keptFamily);
-      stand.tell(web(families));
+      stand.report(web(families));
       await stand.settle(seconds(1));
       expect(linesOf(stand, keptFamily)).toEqual(before);
       const first = await start([web(families), ...slices(families)]);
       expect(stand.kernel.dump()).toBe(first.kernel.dump());
       const writes = stand.kernel.ipvs.calls.write;
-      stand.tell(web(kept));
+      stand.report(web(kept));
       await stand.settle(minutes(16));
       expect(stand.kernel.ipvs.calls.write).toBeGreaterThan(writes);
       expect(stand.kernel.dump()).toBe(alone);

@@ -61,14 +61,14 @@ describe('a Service whose footprint cannot be made', () => {
   test('takes nothing from those that changed with it', async () => {
     const stand = begin();
     await stand.sync();
-    stand.tell(...unreadable(1e9), ...web('b', 2), ...web('c', 3));
+    stand.report(...unreadable(1e9), ...web('b', 2), ...web('c', 3));
     await stand.settle(100);
     expect([isServed(stand, 2), isServed(stand, 3)]).toEqual([true, true]);
   });
 
   test('takes nothing from the first sync', async () => {
     const stand = begin();
-    stand.tell(...unreadable(1e9), ...web('b', 2));
+    stand.report(...unreadable(1e9), ...web('b', 2));
     await stand.sync();
     expect(stand.reports.isFirstSyncDone).toBe(true);
     expect(isServed(stand, 2)).toBe(true);
@@ -77,7 +77,7 @@ describe('a Service whose footprint cannot be made', () => {
   test('is tried again by itself', async () => {
     const stand = begin();
     await stand.sync();
-    stand.tell(...unreadable(3), ...web('b', 2));
+    stand.report(...unreadable(3), ...web('b', 2));
     await stand.settle(seconds(30));
     expect([isServed(stand, 1), isServed(stand, 2)]).toEqual([true, true]);
   });
@@ -87,19 +87,19 @@ describe('a Service whose footprint cannot be made', () => {
     const reporter = { ...recordingReporter(), state: (state: ProxierState) => states.push(state) };
     const stand = begin({ reporter });
     await stand.sync();
-    stand.tell(...unreadable(1e9), ...web('b', 2));
+    stand.report(...unreadable(1e9), ...web('b', 2));
     await stand.settle(seconds(1));
     expect(states.at(-1)?.failedServices).toBe(1);
-    stand.tell(...web('a', 1));
+    stand.report(...web('a', 1));
     await stand.settle(seconds(1));
     expect(states.at(-1)?.failedServices).toBe(0);
   });
 
   test('keeps what it has in the kernel', async () => {
     const stand = begin();
-    stand.tell(...web('a', 1));
+    stand.report(...web('a', 1));
     await stand.sync();
-    stand.tell(...unreadable(1e9), ...web('b', 2));
+    stand.report(...unreadable(1e9), ...web('b', 2));
     await stand.settle(seconds(60));
     expect([isServed(stand, 1), isServed(stand, 2)]).toEqual([true, true]);
   });
@@ -109,7 +109,7 @@ describe('a Service whose footprint cannot be made', () => {
     const watch = new LogWatch(clock);
     const stand = begin({ clock, log: watch.log });
     await stand.sync();
-    stand.tell(...unreadable(1e9), ...web('b', 2));
+    stand.report(...unreadable(1e9), ...web('b', 2));
     await stand.settle(seconds(300));
     expect(watch.unasked).toBeGreaterThan(1);
     expect(watch.repetitions).toEqual([]);
@@ -139,19 +139,19 @@ async function live(stand: Stand): Promise<readonly string[]> {
     // Of a family in which it has no cluster IP: that is not honoured.
     loadBalancerIPs: [ip('2001:db8:203:113::80')],
   } as const;
-  stand.tell(...web('a', 1, nodePort), ...web('rival', 1), ...web('asked', 9, asked));
+  stand.report(...web('a', 1, nodePort), ...web('rival', 1), ...web('asked', 9, asked));
   await stand.sync();
   await wait(seconds(1));
-  stand.tell(setSlice(slice([], { serviceName: 'a', name: 'a-1', family: 'IPv4' })));
+  stand.report(setSlice(slice([], { serviceName: 'a', name: 'a-1', family: 'IPv4' })));
   await wait(seconds(2));
   stand.kernel.firewall.failWith = ({ call }) => (call === 'apply' ? 'EIO' : undefined);
   stand.kernel.firewall.flushAll('IPv4');
   await wait(seconds(31));
   stand.kernel.firewall.failWith = () => undefined;
   await wait(seconds(31));
-  stand.tell(...web('b', 2).map((change) => ({ ...change, problems })));
+  stand.report(...web('b', 2).map((change) => ({ ...change, problems })));
   await wait(seconds(1));
-  stand.tell(remove('Service', 'b'), remove('EndpointSlice', 'b-1'));
+  stand.report(remove('Service', 'b'), remove('EndpointSlice', 'b-1'));
   await wait(seconds(8));
   const [virtualServer] = await stand.kernel.ipvs.virtualServers();
   if (virtualServer !== undefined)
@@ -209,7 +209,7 @@ describe('what Services ask for', () => {
       },
     });
     await stand.sync();
-    stand.tell(...web('a', 1), ...web('b', 2));
+    stand.report(...web('a', 1), ...web('b', 2));
     await stand.settle(seconds(1));
     expect(isServed(stand, 2)).toBe(true);
   });

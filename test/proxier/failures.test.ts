@@ -19,7 +19,7 @@ async function started(kernel: FakeKernel) {
   const reporter = { ...recordingReporter(), state: (state: ProxierState) => states.push(state) };
   const stand = new Stand({ kernel, reporter });
   stands.push(stand);
-  stand.tell(
+  stand.report(
     setService(service({ type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] })),
     setSlice(slice([local])),
     setService(service({ name: 'db', clusterIPs: [ip('172.30.0.2')] })),
@@ -78,7 +78,7 @@ describe('what fails', () => {
     kernel.ipvs.virtualServer = () => {
       throw new KernelError('read virtual server', 'ENOBUFS');
     };
-    stand.tell(setSlice(slice([local, endpoint('10.0.0.3')])));
+    stand.report(setSlice(slice([local, endpoint('10.0.0.3')])));
     await stand.settle(200);
     Reflect.deleteProperty(kernel.ipvs, 'virtualServer');
     fault.text = undefined;
@@ -126,7 +126,7 @@ test('Services without a local endpoint are counted by policy and family', async
   stands.push(stand);
   const both = [ip('172.30.0.1'), ip('fd00:172:30::1')];
   const two = { clusterIPs: both, ports: [servicePort(), servicePort({ name: 'b', port: 81 })] };
-  stand.tell(
+  stand.report(
     setService(service({ ...two, internalTrafficPolicy: 'Local' })),
     setSlice(slice([local])),
     setSlice(slice([endpoint('fd00:10::2')], { name: 'web-6' })),
@@ -138,7 +138,7 @@ test('Services without a local endpoint are counted by policy and family', async
     'external IPv4': 0,
     'external IPv6': 0,
   });
-  stand.tell(setService(service(two)));
+  stand.report(setService(service(two)));
   await stand.settle();
   expect(states.at(-1)?.withoutLocalEndpoints['internal IPv6']).toBe(0);
 });

@@ -46,7 +46,7 @@ test('a first sync waits for one program of each family, and for no time to pass
     const name = `web-${number}`;
     const clusterIPs = [ip(`172.30.1.${number}`), ip(`fd00:172:30::${number}`)];
     const ports = [servicePort({ nodePort: 30_000 + number })];
-    stand.tell(
+    stand.report(
       setService(service({ name, type: 'NodePort', clusterIPs, ports })),
       setSlice(slice([endpoint(`10.0.0.${number}`)], { name, serviceName: name })),
     );

@@ -16,7 +16,7 @@ test('the proxier is idle when a Service that takes long to enter is in the kern
   const stand = new Stand({ clock });
   await stand.sync();
   const addresses = Array.from({ length: 5 }, (_, index) => endpoint(`10.0.0.${index + 1}`));
-  stand.tell(setService(service()), setSlice(slice(addresses)));
+  stand.report(setService(service()), setSlice(slice(addresses)));
   let isIdle = false;
   const idle = stand.proxier.idle().then(() => {
     isIdle = true;

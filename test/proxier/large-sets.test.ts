@@ -22,7 +22,7 @@ function start(kernel: FakeKernel): Stand {
   const ten = Array.from({ length: 10 }, (_, index) =>
     endpoint(`10.0.0.${index + 1}`, { nodeName: 'here' }),
   );
-  stand.tell(setService(service()), setSlice(slice(ten)));
+  stand.report(setService(service()), setSlice(slice(ten)));
   return stand;
 }
 

@@ -50,10 +50,10 @@ describe('a virtual server that was made, and the answer lost', () => {
   test.each(lost)('goes with its Service: %s, %s', async (code, type) => {
     const { node, faults, empty } = await start();
     faults.next = onWrite('addVirtualServer', { code, isDone: true });
-    node.stand.tell(...web(type));
+    node.stand.report(...web(type));
     await node.stand.settle(20);
     faults.end();
-    node.stand.tell(...gone);
+    node.stand.report(...gone);
     await node.stand.settle(minutes(2));
     expect(node.kernel.dump()).toBe(empty);
   });
@@ -61,9 +61,9 @@ describe('a virtual server that was made, and the answer lost', () => {
   test.each(lost)('is known after a restart: %s, %s', async (code, type) => {
     const { node, faults, empty } = await start();
     faults.next = onWrite('addVirtualServer', { code, isDone: true });
-    node.stand.tell(...web(type));
+    node.stand.report(...web(type));
     await node.stand.settle(20);
-    node.stand.tell(...gone);
+    node.stand.report(...gone);
     await node.stand.settle(20);
     faults.end();
     await node.restart([]);
@@ -76,10 +76,10 @@ test.each(lost)(
   'a virtual server whose deletion failed is known after a restart: %s, %s',
   async (code, type) => {
     const { node, faults, empty } = await start();
-    node.stand.tell(...web(type));
+    node.stand.report(...web(type));
     await node.stand.settle(seconds(1));
     faults.next = onWrite('deleteVirtualServer', { code, isDone: false });
-    node.stand.tell(...gone);
+    node.stand.report(...gone);
     await node.stand.settle(seconds(30));
     expect(faults.struck).toBeGreaterThan(0);
     faults.end();
@@ -97,7 +97,7 @@ test.each(['ClusterIP', 'NodePort'] as const)(
       ['addEntry', 'bindAddress'].includes(writeKind(call))
         ? { code: 'EBUSY', isDone: false }
         : undefined;
-    node.stand.tell(...web(type));
+    node.stand.report(...web(type));
     await node.stand.settle(20);
     await node.kill();
     faults.end();
@@ -120,9 +120,9 @@ async function throughOneFault(
 ): Promise<{ hasStruck: boolean; left: string; empty: string }> {
   const { node, faults, empty } = await start();
   faults.next = onNth(nth, fault);
-  node.stand.tell(...web('NodePort'));
+  node.stand.report(...web('NodePort'));
   await node.stand.settle(20);
-  node.stand.tell(...gone);
+  node.stand.report(...gone);
   await node.stand.settle(isKilled ? 20 : seconds(10));
   faults.end();
   if (isKilled) await node.restart([]);

@@ -53,7 +53,7 @@ async function start(...endpoints: readonly Endpoint[]) {
   const stand = new Stand();
   stands.push(stand);
   const moments = new TracedMoments(stand.kernel);
-  stand.tell(shop(), setSlice(slice(endpoints)));
+  stand.report(shop(), setSlice(slice(endpoints)));
   await stand.sync();
   await stand.settle(seconds(1));
   moments.forget();
@@ -66,19 +66,19 @@ async function start(...endpoints: readonly Endpoint[]) {
     moments.forget();
     return all;
   };
-  const tell = async (...given: readonly Endpoint[]) => {
-    stand.tell(setSlice(slice(given)));
+  const report = async (...given: readonly Endpoint[]) => {
+    stand.report(setSlice(slice(given)));
     await stand.settle(seconds(1));
   };
-  return { stand, met, tell, during };
+  return { stand, met, report, during };
 }
 
 const isMasqueraded = 'distant as the node';
 
 describe('the last endpoint of the node', () => {
   test('goes: first strangers are kept away, then pods are sent elsewhere', async () => {
-    const { tell, met } = await start(web(), distant);
-    await tell(web({ ready: false, serving: false }), distant);
+    const { report, met } = await start(web(), distant);
+    await report(web({ ready: false, serving: false }), distant);
     expect(met()).toEqual({
       outside: ['web as itself', 'dropped'],
       pod: [
@@ -97,9 +97,9 @@ describe('the last endpoint of the node', () => {
   });
 
   test('comes back: pods are sent to it before strangers are let in', async () => {
-    const { tell, met } = await start(distant);
+    const { report, met } = await start(distant);
     expect(met().outside).toEqual(['dropped']);
-    await tell(web(), distant);
+    await report(web(), distant);
     const inside = [
       isMasqueraded,
       'distant as the node, web as the node',
@@ -111,25 +111,25 @@ describe('the last endpoint of the node', () => {
 
   test('moves to another slice, and nobody notices', async () => {
     const { stand, met } = await start(web(), distant);
-    stand.tell(setSlice(slice([distant])));
+    stand.report(setSlice(slice([distant])));
     await stand.settle(100);
-    stand.tell(setSlice(slice([web()], { name: 'web-2' })));
+    stand.report(setSlice(slice([web()], { name: 'web-2' })));
     await stand.settle(seconds(1));
     const seen = ['web as itself'];
     expect(met()).toEqual({ outside: seen, pod: seen, node: seen });
   });
 
   test('terminates and serves on, for strangers too', async () => {
-    const { tell, met } = await start(web(), distant);
-    await tell(web({ ready: false, terminating: true }), distant);
+    const { report, met } = await start(web(), distant);
+    await report(web({ ready: false, terminating: true }), distant);
     const seen = ['web as itself'];
     expect(met()).toEqual({ outside: seen, pod: seen, node: seen });
   });
 
   test('goes while another program holds the lock of iptables: it stays until the rules are written', async () => {
-    const { stand, tell, met } = await start(web(), distant);
+    const { stand, report, met } = await start(web(), distant);
     stand.kernel.firewall.isLocked = true;
-    await tell(web({ ready: false, serving: false }), distant);
+    await report(web({ ready: false, serving: false }), distant);
     expect(met().outside).toEqual(['web as itself']);
     stand.kernel.firewall.isLocked = false;
     await stand.settle(seconds(1));
@@ -137,14 +137,14 @@ describe('the last endpoint of the node', () => {
   });
 
   test('goes while its entry cannot be written: it stays until it can', async () => {
-    const { stand, tell, met } = await start(web(), distant);
+    const { stand, report, met } = await start(web(), distant);
     const { ipsets } = stand.kernel;
     const note = ipsets.failWith;
     ipsets.failWith = (call) => {
       note(call);
       return JSON.stringify(call).includes('NO-LOCAL') ? 'ENOMEM' : undefined;
     };
-    await tell(web({ ready: false, serving: false }), distant);
+    await report(web({ ready: false, serving: false }), distant);
     expect(met().outside).toEqual(['web as itself']);
     ipsets.failWith = note;
     await stand.settle(seconds(5));
@@ -152,7 +152,7 @@ describe('the last endpoint of the node', () => {
   });
 
   test('goes and comes back faster than rules are written', async () => {
-    const { stand, tell, met, during } = await start(web(), distant);
+    const { stand, report, met, during } = await start(web(), distant);
     const { firewall } = stand.kernel;
     const apply = firewall.apply.bind(firewall);
     firewall.apply = async (family, ruleset) => {
@@ -160,10 +160,12 @@ describe('the last endpoint of the node', () => {
       await apply(family, ruleset);
     };
     for (let round = 0; round < 12; round++) {
-      stand.tell(setSlice(slice(round % 2 ? [web(), distant] : [web({ ready: false }), distant])));
+      stand.report(
+        setSlice(slice(round % 2 ? [web(), distant] : [web({ ready: false }), distant])),
+      );
       await stand.settle(70 * (1 + (round % 7)));
     }
-    await tell(web(), distant);
+    await report(web(), distant);
     for (const outcome of during(outside)) expect(['web as itself', 'dropped']).toContain(outcome);
     for (const packet of [pod, node])
       for (const outcome of during(packet)) expect(outcome).not.toMatch(/dropped|refused/);
@@ -172,8 +174,8 @@ describe('the last endpoint of the node', () => {
 });
 
 test('with no endpoint anywhere everybody is refused', async () => {
-  const { tell, met } = await start(distant);
-  await tell();
+  const { report, met } = await start(distant);
+  await report();
   expect(met()).toEqual({
     outside: ['dropped', 'refused'],
     pod: [isMasqueraded, 'refused'],
@@ -183,10 +185,10 @@ test('with no endpoint anywhere everybody is refused', async () => {
 
 test('a Service that changes its policy keeps strangers away exactly as long as it says', async () => {
   const { stand, met } = await start(distant);
-  stand.tell(shop({ externalTrafficPolicy: 'Cluster' }));
+  stand.report(shop({ externalTrafficPolicy: 'Cluster' }));
   await stand.settle(seconds(1));
   expect(met().outside.at(-1)).toBe(isMasqueraded);
-  stand.tell(shop());
+  stand.report(shop());
   await stand.settle(seconds(1));
   const { outside: seen, pod: inside } = met();
   expect([seen.at(-1), inside.at(-1)]).toEqual(['dropped', isMasqueraded]);
@@ -194,7 +196,7 @@ test('a Service that changes its policy keeps strangers away exactly as long as 
 
 test('a Service that lost its address to another one keeps nobody from that one', async () => {
   const { stand, met } = await start(web(), distant);
-  stand.tell(
+  stand.report(
     shop({
       name: 'late',
       created: 2,
@@ -213,7 +215,7 @@ test('a Service that is deleted leaves no entry and no rule of it', async () => 
   const dump = () => `${stand.kernel.ipsets.dump()}\n${stand.kernel.firewall.dump('IPv4')}`;
   expect(dump()).toContain('add KUBE-IPVS-NO-LOCAL 203.0.113.80,tcp:80');
   expect(dump()).toContain('--match-set KUBE-IPVS-NO-LOCAL');
-  stand.tell(remove('Service', 'web'), remove('EndpointSlice', 'web-1'));
+  stand.report(remove('Service', 'web'), remove('EndpointSlice', 'web-1'));
   await stand.settle(seconds(10));
   expect(dump()).not.toMatch(/add KUBE-IPVS-NO-LOCAL|--match-set KUBE-IPVS-NO-LOCAL/);
 });
@@ -224,7 +226,7 @@ test('a start takes over what stands, and takes away an entry that is wrong by n
   stands.pop();
   const second = new Stand({ kernel: stand.kernel });
   stands.push(second);
-  second.tell(shop(), setSlice(slice([web(), distant])));
+  second.report(shop(), setSlice(slice([web(), distant])));
   await second.sync();
   await second.settle(seconds(1));
   const { outside: seen, pod: inside } = met();

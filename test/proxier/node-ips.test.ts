@@ -22,8 +22,8 @@ const restricted = service({
 async function start(addresses: readonly string[] | undefined, over: StandOptions = {}) {
   const stand = new Stand({ syncPeriod: minutes(60), ...over });
   stands.push(stand);
-  stand.tell(setService(restricted), setSlice(slice([endpoint('10.0.0.1')])));
-  if (addresses !== undefined) stand.tell(at(...addresses));
+  stand.report(setService(restricted), setSlice(slice([endpoint('10.0.0.1')])));
+  if (addresses !== undefined) stand.report(at(...addresses));
   await stand.sync();
   return stand;
 }
@@ -50,7 +50,7 @@ describe('the first sync', () => {
     await stand.settle(seconds(29));
     expect(stand.reports.isFirstSyncDone).toBe(false);
     expect(stand.kernel.ipvs.dump()).toBe('');
-    stand.tell(at('192.168.0.10'));
+    stand.report(at('192.168.0.10'));
     await stand.settle();
     expect(stand.reports.isFirstSyncDone).toBe(true);
     expect(said(stand)).toEqual([
@@ -69,7 +69,7 @@ describe('the first sync', () => {
         /^warning the node IP is a loopback address: .*"nodeIP":"127\.0\.0\.1"/,
       ),
     ]);
-    stand.tell(at('192.168.0.10'));
+    stand.report(at('192.168.0.10'));
     await stand.settle(seconds(30));
     expect(stand.kernel.dump()).toBe(await madeWith('192.168.0.10'));
   });
@@ -96,11 +96,11 @@ test('--bind-address counts although no Node is there', async () => {
 test('addresses that change end in what a proxier makes that starts with them', async () => {
   const stand = await start(['192.168.0.10']);
   const before = stand.kernel.dump();
-  stand.tell(at('192.168.0.11'));
+  stand.report(at('192.168.0.11'));
   await stand.settle(seconds(30));
   expect(stand.kernel.dump()).not.toBe(before);
   expect(stand.kernel.dump()).toBe(await madeWith('192.168.0.11'));
-  stand.tell(at('fd00:192:168::10', '192.168.0.10'));
+  stand.report(at('fd00:192:168::10', '192.168.0.10'));
   await stand.settle(seconds(30));
   expect(stand.kernel.dump()).toBe(before);
   expect(said(stand)).toEqual([
@@ -113,7 +113,7 @@ test('addresses that change end in what a proxier makes that starts with them', 
 describe('the primary family', () => {
   test('that is not served ends the program', async () => {
     const stand = new Stand({ families: ['IPv4'] });
-    stand.tell(at('fd00:192:168::10', '192.168.0.10'));
+    stand.report(at('fd00:192:168::10', '192.168.0.10'));
     const [ended] = await Promise.allSettled([stand.ended, stand.sync()]);
     expect(String(ended.status === 'rejected' && ended.reason)).toBe(
       'Error: no support for primary IP family IPv6',
@@ -128,7 +128,7 @@ describe('the primary family', () => {
 
   test('that is served no more after a change is an error in the log, and the program goes on', async () => {
     const stand = await start(['192.168.0.10'], { families: ['IPv4'] });
-    stand.tell(at('fd00:192:168::10', '192.168.0.10'));
+    stand.report(at('fd00:192:168::10', '192.168.0.10'));
     await stand.settle(seconds(1));
     expect(said(stand).at(-1)).toBe(
       'error the primary IP family is not served on this node {"primaryFamily":"IPv6"}',

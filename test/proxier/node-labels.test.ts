@@ -15,7 +15,7 @@ afterEach(async () => {
 async function start(...endpoints: readonly Endpoint[]) {
   const stand = new Stand({ syncPeriod: minutes(60) });
   stands.push(stand);
-  stand.tell(setNode(node({ zone: 'a' })), setService(service()), setSlice(slice(endpoints)));
+  stand.report(setNode(node({ zone: 'a' })), setService(service()), setSlice(slice(endpoints)));
   await stand.sync();
   /** Who takes new connections. */
   const serving = () =>
@@ -37,7 +37,7 @@ test('a change of the node’s zone acts at once', async () => {
     ['elsewhere', ['0', '1', '2']],
     ['c', ['2']],
   ] as const) {
-    stand.tell(setNode(node({ zone })));
+    stand.report(setNode(node({ zone })));
     await stand.settle();
     expect(serving(), zone).toEqual(expected);
   }
@@ -49,7 +49,7 @@ test('a Node that is deleted changes nothing', async () => {
     endpoint('10.0.0.2', { zoneHints: ['b'] }),
   );
   const before = stand.kernel.dump();
-  stand.tell({ type: 'delete', kind: 'Node', name: { namespace: '', name: 'here' } });
+  stand.report({ type: 'delete', kind: 'Node', name: { namespace: '', name: 'here' } });
   await stand.settle(seconds(1));
   expect(stand.kernel.dump()).toBe(before);
 });

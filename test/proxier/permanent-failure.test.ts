@@ -17,8 +17,8 @@ afterEach(async () => {
 });
 
 /** A Service of its own address with one endpoint. */
-function tell({ stand }: FaultyNode, { name, last }: { name: string; last: number }): void {
-  stand.tell(
+function report({ stand }: FaultyNode, { name, last }: { name: string; last: number }): void {
+  stand.report(
     setService(service({ name, clusterIPs: [ip(`172.30.0.${last}`)] })),
     setSlice(slice([endpoint(`10.0.0.${last}`)], { serviceName: name, name: `${name}-1` })),
   );
@@ -40,7 +40,7 @@ async function poisoned(kind: string, code: ErrnoCode) {
     return { code, isDone: false };
   };
   faults.next = refuse;
-  tell(node, { name: 'poison', last: 9 });
+  report(node, { name: 'poison', last: 9 });
   await node.stand.settle(minutes(2));
   return { node, faults, refused, refuse };
 }
@@ -68,7 +68,7 @@ describe('a Service that can never succeed', () => {
       isFirst = false;
       return { code: 'EBUSY', isDone: false };
     };
-    tell(node, { name: 'victim', last: 77 });
+    report(node, { name: 'victim', last: 77 });
     await node.stand.settle();
     expect(isFirst).toBe(false);
     await node.stand.settle(200);
@@ -108,7 +108,7 @@ describe('a Service that can never succeed', () => {
       times.push(node.clock.now());
       return { code: 'EBUSY', isDone: false };
     };
-    tell(node, { name: 'other', last: 77 });
+    report(node, { name: 'other', last: 77 });
     await node.stand.settle(seconds(5));
     const pauses = times.slice(1).map((time, index) => time - (times[index] ?? 0));
     expect(pauses.length).toBeGreaterThanOrEqual(4);

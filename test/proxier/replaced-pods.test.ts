@@ -23,7 +23,7 @@ describe('an address that another pod takes over', () => {
     const kernel = new FakeKernel();
     const stand = await start({ kernel });
     connect(stand);
-    stand.tell(setSlice(slice([one, successor])));
+    stand.report(setSlice(slice([one, successor])));
     await stand.settle(49);
     expect(await weight(stand)).toBeUndefined();
     await stand.settle(1);
@@ -37,9 +37,9 @@ describe('an address that another pod takes over', () => {
   test('while the old one still drains', async () => {
     const stand = await start();
     connect(stand);
-    stand.tell(setSlice(slice([one, terminating])));
+    stand.report(setSlice(slice([one, terminating])));
     await stand.settle(seconds(10));
-    stand.tell(setSlice(slice([one, successor])));
+    stand.report(setSlice(slice([one, successor])));
     await stand.settle(50);
     expect([await weight(stand), stand.reports.drains, stand.proxier.graceful.size]).toEqual([
       1,
@@ -61,11 +61,11 @@ describe('an address that another pod takes over, at any moment', () => {
       const kernel = new FakeKernel({ remembersDeleted: true });
       const stand = await start({ kernel });
       connect(stand);
-      stand.tell(setSlice(slice([one, terminating])));
+      stand.report(setSlice(slice([one, terminating])));
       await stand.settle(seconds(10));
-      stand.tell(setSlice(slice([one])));
+      stand.report(setSlice(slice([one])));
       await stand.settle(delay);
-      stand.tell(setSlice(slice([one, successor])));
+      stand.report(setSlice(slice([one, successor])));
       for (let waited = 0; (await weight(stand)) !== 1; waited++) {
         expect(waited).toBeLessThan(51);
         await stand.settle(1);
@@ -82,10 +82,10 @@ describe('an address that another pod takes over, at any moment', () => {
     const kernel = new FakeKernel({ remembersDeleted: true });
     const stand = await start({ kernel });
     connect(stand);
-    stand.tell(setSlice(slice([one, { ...successor, ready: false }])));
+    stand.report(setSlice(slice([one, { ...successor, ready: false }])));
     await stand.settle(5);
     expect(await weight(stand)).toBe(0);
-    stand.tell(setSlice(slice([one, successor])));
+    stand.report(setSlice(slice([one, successor])));
     await stand.settle(30);
     expect(await weight(stand)).toBeUndefined();
     kernel.ipvs.forgetDeleted();
@@ -96,12 +96,12 @@ describe('an address that another pod takes over, at any moment', () => {
   test('in another Service: that proves nothing, and the old pod ends as it was last seen', async () => {
     const stand = await start();
     connect(stand);
-    stand.tell(setSlice(slice([one, terminating])));
+    stand.report(setSlice(slice([one, terminating])));
     await stand.settle(seconds(10));
-    stand.tell(elsewhere);
+    stand.report(elsewhere);
     await stand.settle(seconds(10));
     expect([await weight(stand), stand.reports.drains]).toEqual([0, []]);
-    stand.tell(setSlice(slice([one])));
+    stand.report(setSlice(slice([one])));
     await stand.settle(500);
     expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['podGone']]);
   });
@@ -109,19 +109,19 @@ describe('an address that another pod takes over, at any moment', () => {
   test('is not taken over by pods that share it, as those on the network of a node do', async () => {
     const stand = await start();
     connect(stand);
-    stand.tell(elsewhere);
+    stand.report(elsewhere);
     await stand.settle(seconds(10));
-    stand.tell(setSlice(slice([one])));
+    stand.report(setSlice(slice([one])));
     await stand.settle(minutes(10));
     expect([await weight(stand), stand.reports.drains]).toEqual([0, []]);
   });
 
   test('the same pod does not wait', async () => {
     const stand = await start();
-    stand.tell(setSlice(slice([one, terminating])));
+    stand.report(setSlice(slice([one, terminating])));
     await stand.settle();
     expect(await weight(stand)).toBeUndefined();
-    stand.tell(setSlice(slice([one, two])));
+    stand.report(setSlice(slice([one, two])));
     await stand.settle();
     expect(await weight(stand)).toBe(1);
   });
@@ -129,7 +129,7 @@ describe('an address that another pod takes over, at any moment', () => {
   test("after a restart: the drain that was found is known as the old pod's", async () => {
     const second = await restartDraining();
     expect(await weight(second)).toBe(0);
-    second.tell(setSlice(slice([one, successor])));
+    second.report(setSlice(slice([one, successor])));
     await second.settle(49);
     expect([await weight(second), second.reports.drains]).toEqual([undefined, ['podGone']]);
     await second.settle(1);

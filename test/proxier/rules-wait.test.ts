@@ -31,7 +31,7 @@ function begin(kernel = new FakeKernel()): Stand {
 /** A node that serves `shop/web`, and loses its rules while somebody holds the lock. */
 async function locked(): Promise<Stand> {
   const stand = begin();
-  stand.tell(...web);
+  stand.report(...web);
   await stand.sync();
   stand.kernel.firewall.isLocked = true;
   stand.kernel.firewall.flushAll('IPv4');
@@ -47,7 +47,7 @@ const isServed = ({ kernel }: Stand, address: string) => [
 describe('while the lock of iptables is held', () => {
   test('endpoints of a Service that stands come and go', async () => {
     const stand = await locked();
-    stand.tell(setSlice(slice([one, three])));
+    stand.report(setSlice(slice([one, three])));
     await stand.settle(seconds(1));
     expect(stand.kernel.ipvs.dump()).toContain('-r 10.0.0.3:8080');
     expect(stand.kernel.ipvs.dump()).not.toContain('-r 10.0.0.2:8080');
@@ -55,7 +55,7 @@ describe('while the lock of iptables is held', () => {
 
   test('a new Service waits, neither made nor bound, and stands as soon as the rules do', async () => {
     const stand = await locked();
-    stand.tell(...db);
+    stand.report(...db);
     await stand.settle(seconds(10));
     expect(isServed(stand, '172.30.0.2')).toEqual([false, false]);
     stand.kernel.firewall.isLocked = false;
@@ -67,28 +67,28 @@ describe('while the lock of iptables is held', () => {
   test('a Service that goes while it waits leaves nothing', async () => {
     const stand = await locked();
     const before = stand.kernel.dump();
-    stand.tell(...db);
+    stand.report(...db);
     await stand.settle(seconds(5));
-    stand.tell(remove('Service', 'db'), remove('EndpointSlice', 'db-1'));
+    stand.report(remove('Service', 'db'), remove('EndpointSlice', 'db-1'));
     await stand.settle(seconds(20));
     expect(stand.kernel.dump()).toBe(before);
   });
 
   test('a start changes endpoints of what stands at once, and is done when the rules are written', async () => {
     const before = begin();
-    before.tell(...web);
+    before.report(...web);
     await before.sync();
     await before.stop();
     stands.pop();
     before.kernel.firewall.isLocked = true;
     const stand = begin(before.kernel);
-    stand.tell(setService(service()), setSlice(slice([one, three])), ...db);
+    stand.report(setService(service()), setSlice(slice([one, three])), ...db);
     await stand.sync();
     await stand.settle(seconds(5));
     expect(stand.kernel.ipvs.dump()).toContain('-r 10.0.0.3:8080');
     expect(isServed(stand, '172.30.0.2')).toEqual([false, false]);
     expect(stand.reports.isFirstSyncDone).toBe(false);
-    stand.tell(setSlice(slice([one, two])));
+    stand.report(setSlice(slice([one, two])));
     await stand.settle(seconds(1));
     expect(stand.kernel.ipvs.dump()).toContain('-r 10.0.0.2:8080');
     expect(stand.reports.isFirstSyncDone).toBe(false);
@@ -100,7 +100,7 @@ describe('while the lock of iptables is held', () => {
 
   test('one that nobody gives back is not waited for for ever', async () => {
     const stand = await locked();
-    stand.tell(...db);
+    stand.report(...db);
     await stand.settle(minutes(2));
     expect(isServed(stand, '172.30.0.2')).toEqual([true, true]);
     expect(stand.reports.syncs.at(-1)?.isSuccess).toBe(false);
@@ -113,7 +113,7 @@ describe('while the lock of iptables is held', () => {
 test('a program that never ends holds up nothing but what needs its rules', async () => {
   const kernel = new FakeKernel();
   const stand = begin(kernel);
-  stand.tell(...web);
+  stand.report(...web);
   await stand.sync();
   const apply = kernel.firewall.apply.bind(kernel.firewall);
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -123,7 +123,7 @@ test('a program that never ends holds up nothing but what needs its rules', asyn
   };
   kernel.firewall.flushAll('IPv4');
   await stand.settle(seconds(31));
-  stand.tell(setSlice(slice([one, two, three])), ...db);
+  stand.report(setSlice(slice([one, two, three])), ...db);
   await stand.settle(seconds(31));
   expect(kernel.ipvs.dump()).toContain('-r 10.0.0.3:8080');
   expect(isServed(stand, '172.30.0.2')).toEqual([false, false]);

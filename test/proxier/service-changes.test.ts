@@ -45,7 +45,7 @@ const pods = slice([endpoint('10.0.0.1', { nodeName: 'here' })], {
 /** What a kernel looks like that has never had anything but these objects. */
 async function fresh(...changes: readonly Change[]): Promise<string> {
   const stand = start();
-  stand.tell(...changes);
+  stand.report(...changes);
   await stand.sync();
   await stand.settle(minutes(2));
   return stand.kernel.dump();
@@ -114,10 +114,10 @@ const rows: readonly Row[] = [
 describe('connections of a port that is not concerned stay, and nothing is left over', () => {
   test.each(rows)('$name', async ({ before = shop(), after }) => {
     const stand = start();
-    stand.tell(setService(before), setSlice(pods));
+    stand.report(setService(before), setSlice(pods));
     await stand.sync();
     stand.kernel.ipvs.setCounters(kept, pod, { activeConnections: 7 });
-    stand.tell(setService(after));
+    stand.report(setService(after));
     await stand.settle(minutes(2));
     expect(await connectionsOf(stand)).toBe(7);
     expect(stand.kernel.dump()).toBe(await fresh(setService(after), setSlice(pods)));
@@ -133,18 +133,18 @@ describe('of a Service that ends as one of ours nothing is left', () => {
   ];
   test.each(gone)('%s', async (_, change) => {
     const stand = start();
-    stand.tell(setService(shop({ externalIPs: [outer] })), setSlice(pods));
+    stand.report(setService(shop({ externalIPs: [outer] })), setSlice(pods));
     await stand.sync();
-    stand.tell(change);
+    stand.report(change);
     await stand.settle(minutes(2));
     expect(stand.kernel.dump()).toBe(await fresh());
   });
 
   test('and what was an ExternalName is served when it is one no more', async () => {
     const stand = start();
-    stand.tell(setService(shop({ type: 'ExternalName' })), setSlice(pods));
+    stand.report(setService(shop({ type: 'ExternalName' })), setSlice(pods));
     await stand.sync();
-    stand.tell(setService(shop()));
+    stand.report(setService(shop()));
     await stand.settle();
     expect(await stand.kernel.ipvs.realServers(kept)).toHaveLength(1);
   });
@@ -168,11 +168,11 @@ describe('addresses of Services', () => {
     const expected = await fresh(...swapped, setSlice(pods), setSlice(otherPods));
     for (const order of [swapped, swapped.toReversed()]) {
       const stand = start();
-      stand.tell(setService(service({ ports: [web] })), setService(other()));
-      stand.tell(setSlice(pods), setSlice(otherPods));
+      stand.report(setService(service({ ports: [web] })), setService(other()));
+      stand.report(setSlice(pods), setSlice(otherPods));
       await stand.sync();
       for (const change of order) {
-        stand.tell(change);
+        stand.report(change);
         await stand.settle(seconds(1));
       }
       await stand.settle(minutes(2));
@@ -188,11 +188,11 @@ describe('addresses of Services', () => {
       setService(other({ externalIPs: [one] })),
     ];
     const stand = start();
-    stand.tell(setService(service({ ports: [web], externalIPs: [one] })));
-    stand.tell(setService(other({ externalIPs: [two] })), setSlice(pods), setSlice(otherPods));
+    stand.report(setService(service({ ports: [web], externalIPs: [one] })));
+    stand.report(setService(other({ externalIPs: [two] })), setSlice(pods), setSlice(otherPods));
     await stand.sync();
     for (const change of swapped) {
-      stand.tell(change);
+      stand.report(change);
       await stand.settle();
     }
     await stand.settle(minutes(2));
@@ -202,21 +202,21 @@ describe('addresses of Services', () => {
   test('that are another cluster IP after the Service was created anew leave nothing of the first', async () => {
     const again = setService(shop({ clusterIPs: [ip('172.30.0.9')], uid: 'another', created: 5 }));
     const stand = start();
-    stand.tell(setService(shop()), setSlice(pods));
+    stand.report(setService(shop()), setSlice(pods));
     await stand.sync();
-    stand.tell(remove('Service', 'web'), again);
+    stand.report(remove('Service', 'web'), again);
     await stand.settle(minutes(2));
     expect(stand.kernel.dump()).toBe(await fresh(again, setSlice(pods)));
   });
 
   test('and the same cluster IP after it was created anew keeps its connections', async () => {
     const stand = start();
-    stand.tell(setService(shop()), setSlice(pods));
+    stand.report(setService(shop()), setSlice(pods));
     await stand.sync();
     stand.kernel.ipvs.setCounters(kept, pod, { activeConnections: 7 });
-    stand.tell(remove('Service', 'web'));
+    stand.report(remove('Service', 'web'));
     await stand.settle(seconds(1));
-    stand.tell(setService(shop({ uid: 'another', created: 5 })));
+    stand.report(setService(shop({ uid: 'another', created: 5 })));
     await stand.settle(minutes(1));
     expect(await connectionsOf(stand)).toBe(7);
   });
@@ -232,7 +232,7 @@ describe('many slices', () => {
 
   test('of one Service are all served', async () => {
     const stand = start();
-    stand.tell(setService(service()), ...hundred.map(setSlice));
+    stand.report(setService(service()), ...hundred.map(setSlice));
     await stand.sync();
     expect(await stand.kernel.ipvs.realServers(kept)).toHaveLength(300);
   });
@@ -241,7 +241,7 @@ describe('many slices', () => {
     'an endpoint that moves is never absent if its new slice %s',
     async (order) => {
       const stand = start();
-      stand.tell(setService(service()), ...hundred.map(setSlice));
+      stand.report(setService(service()), ...hundred.map(setSlice));
       await stand.sync();
       const { ipvs } = stand.kernel;
       const moving = { address: ip('10.1.0.1'), port: 8080 };
@@ -255,7 +255,7 @@ describe('many slices', () => {
       const to = setSlice(slice([endpoint('10.1.0.1')], { name: 'web-new' }));
       const deleted = ipvs.calls.deleteRealServer;
       for (const change of order === 'comes first' ? [to, from] : [from, to]) {
-        stand.tell(change);
+        stand.report(change);
         await stand.settle(100);
       }
       await stand.settle(seconds(10));

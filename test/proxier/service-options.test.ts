@@ -46,7 +46,7 @@ function servers(stand: Stand): readonly string[] {
 describe('the scheduler of a Service', () => {
   test('changes on the standing virtual server, whose connections stay, and falls back when it is taken away', async () => {
     const stand = start();
-    stand.tell(setService(annotated({})), setSlice(slice([one])));
+    stand.report(setService(annotated({})), setSlice(slice([one])));
     await stand.sync();
     const { ipvs } = stand.kernel;
     ipvs.setCounters(vip, { address: one.address, port: 8080 }, { activeConnections: 7 });
@@ -60,7 +60,7 @@ describe('the scheduler of a Service', () => {
       { scheduler: 'mh', 'scheduler-flags': '' },
       {},
     ]) {
-      stand.tell(setService(annotated(annotations)));
+      stand.report(setService(annotated(annotations)));
       await stand.settle();
       const status = ipvs.virtualServer(vip);
       seen.push(`${status?.scheduler} ${status?.flags}`);
@@ -78,7 +78,7 @@ describe('the scheduler of a Service', () => {
     'is the configured one if it asks for %s, and its owner is told',
     async (scheduler) => {
       const stand = start({ scheduler: 'lc' });
-      stand.tell(setService(annotated({ scheduler })), setSlice(slice([one])));
+      stand.report(setService(annotated({ scheduler })), setSlice(slice([one])));
       await stand.sync();
       expect(servers(stand)[0]).toContain('-s lc');
       expect(stand.reports.annotations).toEqual([expect.stringContaining(`"${scheduler}" is not`)]);
@@ -94,7 +94,7 @@ describe('the scheduler of a Service', () => {
     ];
     const exposed = { ports, type: 'LoadBalancer', loadBalancerIPs: [ip('203.0.113.9')] } as const;
     const externalIPs = [ip('203.0.113.10')];
-    stand.tell(
+    stand.report(
       setService({ ...annotated({ scheduler: 'lc' }), ...exposed, externalIPs }),
       setService(service({ name: 'other', clusterIPs: [ip('172.30.0.2')] })),
     );
@@ -109,7 +109,7 @@ describe('the scheduler of a Service', () => {
 
   test('without --ipvs-service-annotations is the configured one', async () => {
     const stand = start({ serviceOptionsOf: undefined });
-    stand.tell(setService(annotated({ scheduler: 'lc', 'connection-limit': '9' })));
+    stand.report(setService(annotated({ scheduler: 'lc', 'connection-limit': '9' })));
     await stand.sync();
     expect(servers(stand)).toEqual(['-A -t 172.30.0.1:80 -s rr']);
     expect(stand.reports.annotations).toEqual([]);
@@ -117,14 +117,14 @@ describe('the scheduler of a Service', () => {
 
   test('that becomes dh ends drains, which it cannot pass over', async () => {
     const stand = start();
-    stand.tell(setService(annotated({})), setSlice(slice([one, two])));
+    stand.report(setService(annotated({})), setSlice(slice([one, two])));
     await stand.sync();
     const { ipvs } = stand.kernel;
     ipvs.setCounters(vip, { address: two.address, port: 8080 }, { activeConnections: 1 });
-    stand.tell(setSlice(slice([one, { ...two, ready: false }])));
+    stand.report(setSlice(slice([one, { ...two, ready: false }])));
     await stand.settle(minutes(5));
     expect(await ipvs.realServers(vip)).toHaveLength(2);
-    stand.tell(setService(annotated({ scheduler: 'dh' })));
+    stand.report(setService(annotated({ scheduler: 'dh' })));
     await stand.settle(seconds(1));
     expect(await ipvs.realServers(vip)).toHaveLength(1);
     expect(stand.reports.drains).toEqual(['atOnce']);
@@ -134,7 +134,7 @@ describe('the scheduler of a Service', () => {
 describe('the connection limit of a Service', () => {
   test('is the upper threshold of each real server, the lower is three quarters of it, and connections stay', async () => {
     const stand = start();
-    stand.tell(setService(annotated({})), setSlice(slice([one, two])));
+    stand.report(setService(annotated({})), setSlice(slice([one, two])));
     await stand.sync();
     const { ipvs } = stand.kernel;
     ipvs.setCounters(vip, { address: one.address, port: 8080 }, { activeConnections: 7 });
@@ -143,16 +143,16 @@ describe('the connection limit of a Service', () => {
         ({ upperThreshold, lowerThreshold, activeConnections }) =>
           `${upperThreshold} ${lowerThreshold} ${activeConnections}`,
       );
-    stand.tell(setService(annotated({ 'connection-limit': '101' })));
+    stand.report(setService(annotated({ 'connection-limit': '101' })));
     await stand.settle();
     expect((await thresholds()).toSorted()).toEqual(['101 75 0', '101 75 7']);
     const drained = { ...one, ready: false };
-    stand.tell(setSlice(slice([drained, two])));
+    stand.report(setSlice(slice([drained, two])));
     await stand.settle();
-    stand.tell(setSlice(slice([one, two])));
+    stand.report(setSlice(slice([one, two])));
     await stand.settle(seconds(1));
     expect((await thresholds()).toSorted()).toEqual(['101 75 0', '101 75 7']);
-    stand.tell(setService(annotated({ 'connection-limit': 'many' })));
+    stand.report(setService(annotated({ 'connection-limit': 'many' })));
     await stand.settle();
     expect((await thresholds()).toSorted()).toEqual(['0 0 0', '0 0 7']);
     expect(stand.reports.annotations).toHaveLength(1);
@@ -160,7 +160,7 @@ describe('the connection limit of a Service', () => {
 
   test('that somebody else takes away is put back by the audit', async () => {
     const stand = start();
-    stand.tell(setService(annotated({ 'connection-limit': '8' })), setSlice(slice([one])));
+    stand.report(setService(annotated({ 'connection-limit': '8' })), setSlice(slice([one])));
     await stand.sync();
     const { ipvs } = stand.kernel;
     const [held] = await ipvs.realServers(vip);
@@ -178,7 +178,7 @@ describe('real servers that come together', () => {
 
   async function orderOn(nodeName: string, kernel = new FakeKernel()): Promise<readonly string[]> {
     const stand = start({ nodeName, kernel, serviceOptionsOf: undefined });
-    stand.tell(setService(service()), setSlice(slice(addresses.map((one) => endpoint(one)))));
+    stand.report(setService(service()), setSlice(slice(addresses.map((one) => endpoint(one)))));
     await stand.sync();
     return (await stand.kernel.ipvs.realServers(vip)).map(({ address }) => address);
   }

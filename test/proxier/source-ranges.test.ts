@@ -88,7 +88,7 @@ describe.each(both)('$family', (kind) => {
     const stand = new Stand();
     stands.push(stand);
     const moments = new TracedMoments(stand.kernel);
-    stand.tell(setNode(node({ addresses: [kind.node] })), limited(ranges), web);
+    stand.report(setNode(node({ addresses: [kind.node] })), limited(ranges), web);
     await stand.sync();
     await stand.settle(seconds(1));
     const created = met();
@@ -102,7 +102,7 @@ describe.each(both)('$family', (kind) => {
     }
     const change = async (...changes: readonly Change[]) => {
       moments.forget();
-      stand.tell(...changes);
+      stand.report(...changes);
       await stand.settle(seconds(10));
       return met();
     };
@@ -231,7 +231,7 @@ describe.each(both)('$family', (kind) => {
     moments.forget();
     const again = new Stand({ kernel: stand.kernel });
     stands.push(again);
-    again.tell(setNode(node({ addresses: [kind.node] })), limited(['moreClients', 'node']), web);
+    again.report(setNode(node({ addresses: [kind.node] })), limited(['moreClients', 'node']), web);
     await again.sync();
     await again.settle(seconds(5));
     expect(met()).toEqual({ allowed: served, node: served, stranger: dropped });

@@ -19,7 +19,7 @@ let stand: Stand;
 
 beforeEach(async () => {
   stand = new Stand({ syncPeriod: minutes(60) });
-  stand.tell(setService(resolver()), setSlice(endpoints([one])));
+  stand.report(setService(resolver()), setSlice(endpoints([one])));
   await stand.sync();
   await stand.settle(seconds(2));
 });
@@ -53,7 +53,7 @@ const flows = () =>
 test('those of a Service that is deleted go, on its address and on its node port', async () => {
   connect();
   connect(node, 30_053);
-  stand.tell(remove('Service', 'web'));
+  stand.report(remove('Service', 'web'));
   await stand.settle(seconds(2));
   expect(flows()).toEqual([]);
 });
@@ -65,18 +65,18 @@ test('those of a port that is deleted go, and those of another stay', async () =
     { name: 'dns', protocol: 'UDP', port: 5353 },
     { name: 'other', protocol: 'UDP', port: 5353 },
   ] as const;
-  stand.tell(setService(resolver([named, other])), setSlice(endpoints([one], { ports })));
+  stand.report(setService(resolver([named, other])), setSlice(endpoints([one], { ports })));
   await stand.settle(seconds(2));
   connect();
   connect(vip, 54);
-  stand.tell(setService(resolver([other])));
+  stand.report(setService(resolver([other])));
   await stand.settle(seconds(2));
   expect(flows()).toEqual([expect.stringContaining('dport=54')]);
 });
 
 test('those of a front end without serving endpoints go when the answers in flight have come', async () => {
   connect();
-  stand.tell(setSlice(endpoints([{ ...one, ready: false, serving: false }])));
+  stand.report(setSlice(endpoints([{ ...one, ready: false, serving: false }])));
   await stand.settle(seconds(2));
   expect(flows()).toHaveLength(1);
   await stand.settle(seconds(0.1));
@@ -84,10 +84,10 @@ test('those of a front end without serving endpoints go when the answers in flig
 });
 
 test('those of an endpoint that vanished beside another one go with its server, which has gone a moment before', async () => {
-  stand.tell(setSlice(endpoints([one, two])));
+  stand.report(setSlice(endpoints([one, two])));
   await stand.settle(seconds(2));
   connect();
-  stand.tell(setSlice(endpoints([two])));
+  stand.report(setSlice(endpoints([two])));
   await stand.settle(700);
   expect([flows(), stand.kernel.ipvs.dump()]).toEqual([
     [expect.stringContaining(one.address)],
@@ -99,10 +99,10 @@ test('those of an endpoint that vanished beside another one go with its server, 
 });
 
 test('those of a server whose flows could not be read when it went go later', async () => {
-  stand.tell(setSlice(endpoints([one, two])));
+  stand.report(setSlice(endpoints([one, two])));
   await stand.settle(seconds(2));
   connect();
-  stand.tell(setSlice(endpoints([two])));
+  stand.report(setSlice(endpoints([two])));
   await stand.settle(100);
   stand.kernel.conntrack.failWith = ({ call }) => (call === 'dump' ? 'ENOBUFS' : undefined);
   await stand.settle(seconds(2));
@@ -115,7 +115,7 @@ test('those of a server whose flows could not be read when it went go later', as
 
 test('those of a lone endpoint go when it has left its slice for half a second, and not before', async () => {
   connect();
-  stand.tell(setSlice(endpoints([])));
+  stand.report(setSlice(endpoints([])));
   await stand.settle(499);
   expect(flows()).toHaveLength(1);
   await stand.settle(seconds(2));
@@ -124,9 +124,9 @@ test('those of a lone endpoint go when it has left its slice for half a second, 
 
 test('those of a lone endpoint that moves to another slice stay', async () => {
   connect();
-  stand.tell(setSlice(endpoints([])));
+  stand.report(setSlice(endpoints([])));
   await stand.settle(300);
-  stand.tell(setSlice(endpoints([one], { name: 'web-2' })));
+  stand.report(setSlice(endpoints([one], { name: 'web-2' })));
   await stand.settle(seconds(5));
   expect(flows()).toHaveLength(1);
 });
@@ -134,11 +134,11 @@ test('those of a lone endpoint that moves to another slice stay', async () => {
 test('those of a Service that another one takes over go, unless that one has the same endpoint', async () => {
   const heir = service({ name: 'heir', created: 9, ports: [{ ...dns, nodePort: 0 }] });
   const heirSlice = endpoints([one, two], { name: 'heir-1', serviceName: 'heir' });
-  stand.tell(setService(heir), setSlice(heirSlice));
+  stand.report(setService(heir), setSlice(heirSlice));
   await stand.settle(seconds(2));
   connect();
   connect(node, 30_053);
-  stand.tell(remove('Service', 'web'));
+  stand.report(remove('Service', 'web'));
   await stand.settle(seconds(2));
   expect(flows()).toEqual([expect.stringContaining(`dst=${vip}`)]);
 });

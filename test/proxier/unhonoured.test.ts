@@ -18,7 +18,7 @@ function said(): readonly string[] {
 
 test('a gate that is off is said once of each Service, however often it is entered, and forgotten with it', async () => {
   stand = new Stand({ externalIPs: false });
-  stand.tell(
+  stand.report(
     setService(service({ externalIPs: [outer] })),
     setSlice(slice([endpoint('10.0.0.1')])),
   );
@@ -26,18 +26,18 @@ test('a gate that is off is said once of each Service, however often it is enter
   const line =
     'warning not all of a Service is honoured {"service":"shop/web","what":"spec.externalIPs 203.0.113.9: gate"}';
   expect(said()).toEqual([line]);
-  stand.tell(setService(service({ externalIPs: [outer], affinitySeconds: 60 })));
+  stand.report(setService(service({ externalIPs: [outer], affinitySeconds: 60 })));
   await stand.settle(seconds(60));
   expect(said()).toEqual([line]);
   expect([...stand.reports.unhonouredServices]).toEqual([['shop/web', 'gate']]);
-  stand.tell(remove('Service', 'web'));
+  stand.report(remove('Service', 'web'));
   await stand.settle();
   expect([...stand.reports.unhonouredServices]).toEqual([]);
 });
 
 test('an address that comes onto the node, and goes, is said and shown at once', async () => {
   stand = new Stand();
-  stand.tell(setService(service({ externalIPs: [outer] })));
+  stand.report(setService(service({ externalIPs: [outer] })));
   await stand.sync();
   expect(said()).toEqual([]);
   stand.kernel.links.addAddress({ link: 'eth0', address: outer, prefixLength: 24 });

@@ -47,7 +47,7 @@ async function start({ protocol }: { protocol: Protocol }) {
         { ports },
       ),
     );
-  node.stand.tell(
+  node.stand.report(
     setService(service({ ports: [servicePort({ protocol })] })),
     slices('10.0.0.1', '10.0.0.2'),
   );
@@ -73,8 +73,8 @@ async function drainAndVanish({ protocol, leaving, disappearance }: (typeof rows
   const { ipvs } = node.kernel;
   const isLost = disappearance === 'the answer to its deletion is lost';
   if (isLost) faults.next = firstDeletionIsLost();
-  if (leaving === 'its endpoint is removed') node.stand.tell(slices('10.0.0.1'));
-  else node.stand.tell(remove('Service', 'web'), remove('EndpointSlice', 'web-1'));
+  if (leaving === 'its endpoint is removed') node.stand.report(slices('10.0.0.1'));
+  else node.stand.report(remove('Service', 'web'), remove('EndpointSlice', 'web-1'));
   await node.stand.settle(700);
   if (disappearance === 'the virtual server is deleted')
     ipvs.write([{ kind: 'deleteVirtualServer', virtualServer }]);
@@ -115,7 +115,7 @@ test('1,000 drains whose virtual servers somebody deletes end with less than one
   const names = Array.from({ length: 200 }, (_, index) => `s${index}`);
   for (const [index, name] of names.entries()) {
     const endpoints = [1, 2, 3, 4, 5].map((last) => endpoint(`10.0.${index}.${last}`));
-    node.stand.tell(
+    node.stand.report(
       setService(service({ name, clusterIPs: [ip(`172.30.1.${index}`)] })),
       setSlice(slice(endpoints, { serviceName: name, name: `${name}-1` })),
     );
@@ -127,7 +127,7 @@ test('1,000 drains whose virtual servers somebody deletes end with less than one
     for (const realServer of await ipvs.realServers(virtualServer))
       ipvs.setCounters(virtualServer, realServer, { activeConnections: 1 });
   for (const name of names)
-    node.stand.tell(remove('Service', name), remove('EndpointSlice', `${name}-1`));
+    node.stand.report(remove('Service', name), remove('EndpointSlice', `${name}-1`));
   await node.stand.settle(seconds(3));
   expect(node.stand.proxier.graceful.size).toBe(1000);
   const before = node.watch.unasked;

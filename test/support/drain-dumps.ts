@@ -21,7 +21,7 @@ export async function dumpsByMinute(
   const stand = new Stand({ syncPeriod: minutes(10_000) });
   const realServers = Math.max(1, Math.ceil(drains / virtualServers));
   for (let index = 0; index < virtualServers; index++)
-    stand.tell(
+    stand.report(
       setService(serviceOf(index)),
       setSlice(sliceOf(index, { realServers, ready: true })),
     );
@@ -34,7 +34,7 @@ export async function dumpsByMinute(
         ipvs.setCounters(serverOf(index), realServerOf(index, number), { activeConnections: 1 });
     }
     for (let index = 0; index < virtualServers; index++)
-      stand.tell(setSlice(sliceOf(index, { realServers, ready: false })));
+      stand.report(setSlice(sliceOf(index, { realServers, ready: false })));
   }
   ipvs.resetCalls();
   const dumps: number[] = [];

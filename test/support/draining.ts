@@ -39,7 +39,7 @@ export async function start(
 ): Promise<Stand> {
   const stand = new Stand({ syncPeriod: minutes(60), ...over });
   stands.push(stand);
-  stand.tell(
+  stand.report(
     setService(object),
     setSlice(
       slice([one, two], {
@@ -56,7 +56,7 @@ export async function restart(first: Stand, ...changes: readonly Change[]): Prom
   await first.stop();
   const second = new Stand({ kernel: first.kernel, clock: first.clock });
   stands.push(second);
-  second.tell(...changes);
+  second.report(...changes);
   await second.sync();
   return second;
 }
@@ -65,7 +65,7 @@ export async function restart(first: Stand, ...changes: readonly Change[]): Prom
 export async function restartDraining(): Promise<Stand> {
   const first = await start();
   connect(first);
-  first.tell(setSlice(slice([one, terminating])));
+  first.report(setSlice(slice([one, terminating])));
   await first.settle(seconds(10));
   const objects = [setService(service()), setSlice(slice([one, terminating]))];
   const second = await restart(first, ...objects);

@@ -73,7 +73,7 @@ export class NodeProxy {
     );
     const { signal } = this.#stop;
     this.#run = this.proxier.run(signal);
-    this.tell(
+    this.report(
       { type: 'synced', kind: 'Service' },
       { type: 'synced', kind: 'EndpointSlice' },
       { type: 'synced', kind: 'Node' },
@@ -81,7 +81,7 @@ export class NodeProxy {
   }
 
   /** Tells changes as a source would. */
-  tell(...changes: readonly Change[]): void {
+  report(...changes: readonly Change[]): void {
     for (const change of changes) this.proxier.onChange(change);
   }
 

@@ -189,13 +189,13 @@ export class Stand {
   }
 
   /** Tells changes as a source would. */
-  tell(...changes: readonly Change[]): void {
+  report(...changes: readonly Change[]): void {
     for (const change of changes) this.proxier.onChange(change);
   }
 
   /** Tells that everything has been told, and waits for the first sync. */
   async sync(): Promise<void> {
-    this.tell(
+    this.report(
       { type: 'synced', kind: 'Service' },
       { type: 'synced', kind: 'EndpointSlice' },
       { type: 'synced', kind: 'Node' },

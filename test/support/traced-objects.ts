@@ -10,7 +10,7 @@ export async function stateOfObjects(
   over: ConstructorParameters<typeof Stand>[0] = {},
 ): Promise<KernelState> {
   const stand = new Stand(over);
-  stand.tell(...changes);
+  stand.report(...changes);
   await stand.sync();
   const state = await stateOfFake(stand.kernel);
   await stand.stop();

@@ -1,4 +1,4 @@
-/** A body that breaks off, is malformed, or is larger than anybody would send. */
+/** A body that is incomplete, malformed or too large. */
 export class BodyError extends Error {
   constructor(reason: string, { cause }: { cause?: unknown } = {}) {
     super(reason, { cause });

@@ -1,16 +1,16 @@
 import { BodyError } from './body-error.ts';
 
-/** The size of one block; what a buffer holds is at most this much larger than what was appended. */
+/** The size of one block. A buffer's memory exceeds its content by at most this. */
 const blockSize = 64 * 1024;
-/** How many bytes all buffers of one pool may hold: two of the largest objects. */
+/** How many bytes all buffers of a pool may hold: two of the largest objects. */
 const poolLimit = 24 * 1024 * 1024;
 
-/** The memory of many buffers, which take blocks from it and give them back; none is left to be collected. */
+/** Memory blocks shared by many buffers, which take blocks and give them back, so that there is no garbage. */
 export class BlockPool {
   readonly #free: Buffer[] = [];
   #count = 0;
 
-  /** A block of any content; a BodyError where the buffers hold too much already. */
+  /** Returns a block with arbitrary content. Throws a BodyError if the limit of the pool is reached. */
   take(): Buffer {
     const free = this.#free.pop();
     if (free !== undefined) return free;
@@ -20,16 +20,16 @@ export class BlockPool {
     return Buffer.allocUnsafeSlow(blockSize);
   }
 
-  /** Takes blocks back, which nobody uses any more. */
+  /** Takes back blocks that are no longer used. */
   give(blocks: readonly Buffer[]): void {
     this.#free.push(...blocks);
   }
 }
 
 /**
- * Bytes that arrive in pieces and are made into text when they are complete, for a character may lie across two pieces.
- * They are copied into blocks of one size, so that memory follows their number and not that of the pieces: a piece that
- * is kept costs a hundred bytes of its own and everything that arrived with it.
+ * Bytes that arrive in pieces and become text when they are complete, as a character may be split between pieces. They are copied
+ * into blocks of one size, so that the memory depends on their number and not on that of the pieces: a kept piece costs a hundred
+ * bytes and everything that arrived with it.
  */
 export class ByteBuffer {
   readonly #pool: BlockPool;
@@ -40,7 +40,7 @@ export class ByteBuffer {
     this.#pool = pool;
   }
 
-  /** How many bytes there are. */
+  /** The number of bytes. */
   get length(): number {
     return this.#length;
   }
@@ -67,19 +67,19 @@ export class ByteBuffer {
     return this.#slice(0).toString('utf8');
   }
 
-  /** Everything as bytes, good until the next append or clear. */
+  /** Everything as bytes, valid until the next append or clear. */
   bytes(): Uint8Array {
     return this.#slice(0);
   }
 
-  /** Everything as text; the buffer is empty then. */
+  /** Everything as text. Empties the buffer. */
   take(): string {
     const text = this.text();
     this.clear();
     return text;
   }
 
-  /** Forgets everything, and gives its memory back. */
+  /** Empties the buffer and gives its memory back. */
   clear(): void {
     this.#pool.give(this.#blocks);
     this.#blocks = [];

@@ -31,7 +31,7 @@ const source: ConfigSource = {
 
 let servers: TcpServer[];
 let sockets: Set<Socket>;
-/** What the API server saw of its clients: the subjects of their certificates, and what they sent. */
+/** What the API server got from its clients: the subjects of their certificates, and their data. */
 let seen: string[];
 let clock: ManualClock;
 let clients: HttpClient[];
@@ -56,7 +56,7 @@ async function listen(server: TcpServer): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** A server that shows a certificate and notes what it sees. */
+/** Starts a server with a certificate that records what it gets. */
 function tlsServer(options: TlsOptions): Promise<number> {
   const all = { requestCert: true, rejectUnauthorized: false, ...options };
   const server = createServer(all, (socket) => {
@@ -72,7 +72,7 @@ function tlsServer(options: TlsOptions): Promise<number> {
   return listen(server);
 }
 
-/** A proxy; gives its URL, and the targets that were asked for. */
+/** Starts a proxy. Returns its URL and the targets that clients asked for. */
 async function proxyServer(): Promise<{ proxy: string; targets: string[] }> {
   const targets: string[] = [];
   const server = createHttpServer().on('connect', (request, socket) => {
@@ -192,7 +192,7 @@ describe('the look at a certificate', () => {
   const evil = shown(foreign.issue({ commonName: 'evil', hosts }));
 
   test('shows none of ours and sends nothing', async () => {
-    // With TLS 1.2 a client shows its certificate before it has judged the server's: two requests do, two looks do not.
+    // With TLS 1.2 a client sends its certificate before it has verified the server's. Two requests do, the two checks do not.
     const port = await tlsServer({ ...evil, maxVersion: 'TLSv1.2' });
     await failure(fixed(port, trusting(ours)));
     expect(seen.toSorted()).toEqual([
@@ -221,7 +221,7 @@ describe('the look at a certificate', () => {
     const silent = createTcpServer((socket) => {
       connections++;
       if (connections % 2 === 0) return looks[connections / 2 - 1]?.resolve();
-      const target = connect(port, '127.0.0.1'); // a request: it reaches the server
+      const target = connect(port, '127.0.0.1'); // for a request: it reaches the server
       sockets.add(target.on('error', () => socket.destroy()));
       return target.pipe(socket).pipe(target);
     });

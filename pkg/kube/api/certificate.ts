@@ -8,7 +8,7 @@ const notOurs = "the server's certificate is not signed by an authority that we 
 const otherNames = "the server's certificate is for other names";
 const unusable = "the server's certificate, or that of an authority, is of no use here";
 
-/** What Node calls the ways in which a server's certificate can be wrong, and what it means. */
+/** Node's codes for problems of a server's certificate, with their meaning. */
 const meanings: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: "the server's certificate, or that of an authority, has expired",
   CERT_NOT_YET_VALID: "the server's certificate, or that of an authority, is not valid yet",
@@ -27,21 +27,21 @@ const meanings: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: notOurs,
 };
 
-/** How long the look at a certificate may take. */
+/** How long the check of a certificate may take. */
 const lookTimeout = seconds(5);
-/** How many authorities of a file are named. */
+/** How many authorities of a file are named in a message. */
 const namedAuthorities = 3;
-/** How much of one field of a certificate is told: names of a server's certificate come from outside. */
+/** How many characters of one field of a certificate are used, as a server's certificate is untrusted. */
 const longestField = 100;
 
-/** Whether a TLS connection failed because a certificate was refused, the server's by us or ours by the server. */
+/** Whether a TLS connection failed because of a certificate: we refused the server's, or the server ours. */
 export function isCertificateError(error: unknown): boolean {
   return meaningOf(error) !== undefined || isAlert(error);
 }
 
 /**
- * What is wrong with which certificate, in words, if that is why a TLS connection failed. To tell of a certificate
- * of the server this opens a connection the same way, which sends nothing and shows no certificate of ours.
+ * Explains which certificate is wrong and why, if that is why a TLS connection failed. To read the server's certificate it opens a
+ * connection in the same way, on which it sends nothing, not even a certificate of ours.
  */
 export async function explainCertificate(
   error: unknown,
@@ -65,21 +65,21 @@ function meaningOf(error: unknown): string | undefined {
   return Object.hasOwn(meanings, code) ? meanings[code] : undefined;
 }
 
-/** Whether the server said, by a TLS alert, that it does not take our certificate. */
+/** Whether the server refused our certificate with a TLS alert. */
 function isAlert(error: unknown): boolean {
   const { code = '', message = '' } = error as { code?: string; message?: string };
   return code.startsWith('ERR_SSL') && /alert.*(certificate|unknown ca)/i.test(message);
 }
 
-/** The certificate that a server shows, seen the way that requests go, a proxy included. */
+/** The certificate of a server, read over the same way as requests, through a proxy if there is one. */
 async function shownCertificate(
   server: URL,
   { credentials, clock }: { credentials: Credentials; clock: Clock },
 ): Promise<PeerCertificate | undefined> {
   const { cert: _cert, key: _key, ...tls } = credentials.tls;
   const agent = credentials.agent ?? new https.Agent({ keepAlive: false });
-  // It is never ended, so that not a byte of it is sent.
-  // A session that is resumed shows no certificate.
+  // The socket is never ended, so nothing is sent.
+  // A resumed session has no certificate.
   const options = { agent, ...tls, rejectUnauthorized: false, session: undefined };
   const request = https.request(server, options);
   const { promise, resolve } = Promise.withResolvers<PeerCertificate | undefined>();
@@ -87,7 +87,7 @@ async function shownCertificate(
   request.on('error', () => resolve(undefined));
   request.on('close', () => resolve(undefined));
   request.on('socket', (socket) => {
-    const secure = socket as TLSSocket; // as the agents of node:https make them
+    const secure = socket as TLSSocket; // the agents of node:https create TLS sockets
     secure.once('secureConnect', () => resolve(secure.getPeerCertificate()));
   });
   try {
@@ -132,7 +132,7 @@ function distinguishedName(name: object | undefined): string {
   return parts.length === 0 ? '(none)' : brief(parts.join(', '));
 }
 
-/** A text from a certificate in one line of bounded length. */
+/** A text of a certificate in one line of bounded length. */
 function brief(text = ''): string {
   const line = text.replaceAll('\n', ', ').replaceAll(/\p{C}/gu, '?');
   return line.length > longestField ? `${line.slice(0, longestField)}…` : line;

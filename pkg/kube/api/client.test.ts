@@ -71,7 +71,7 @@ async function text(request: IncomingMessage): Promise<string> {
   return result;
 }
 
-/** In how many seconds TCP will ask the other end of the connection from a local port; 0 for never. */
+/** After how many seconds TCP probes the other end of the connection from a local port; 0 for never. */
 function keepAliveTimer(port: number): number {
   const hexadecimal = port.toString(16).toUpperCase().padStart(4, '0');
   const timer = new RegExp(`: \\w+:${hexadecimal} \\w+:\\w+ 01 \\S+ 02:(\\w+)`);
@@ -165,7 +165,7 @@ describe('an ordinary request', () => {
     }
     handler = (_request, response) => response.end(`{"type":"ERROR"}\n`);
     const onEvents = () => {
-      throw new Error(echo); // As whoever makes an error of such an event does.
+      throw new Error(echo); // The parser of an event may put its text into an error.
     };
     await expect(client.watch('/x', { onEvents })).rejects.toThrow('denied: Bearer (hidden)');
   });
@@ -291,16 +291,16 @@ describe('a list', () => {
   test('that goes on and on is given up', async () => {
     let response: ServerResponse | undefined;
     handler = (_request, answer) => void (response = answer).write('{"items":[{},');
-    let heard = Promise.withResolvers<void>();
-    const list = client.list('/x', { onItems: () => heard.resolve() });
+    let received = Promise.withResolvers<void>();
+    const list = client.list('/x', { onItems: () => received.resolve() });
     const ended = list.catch((error: Error) => error.message);
     for (let minute = 0; minute < 10; minute++) {
-      await heard.promise;
+      await received.promise;
       await clock.advance(seconds(59));
-      heard = Promise.withResolvers();
+      received = Promise.withResolvers();
       response?.write('{},');
     }
-    await heard.promise;
+    await received.promise;
     await clock.advance(seconds(10));
     expect(await ended).toContain('not complete after 600 s');
   });
@@ -374,9 +374,9 @@ describe('a watch', () => {
   test('has a connection whose other end TCP asks for after ten seconds of silence', async () => {
     const stop = new AbortController();
     handler = (_request, response) => void response.write('{}\n');
-    const heard = Promise.withResolvers<void>();
-    const watch = client.watch('/x', { signal: stop.signal, onEvents: () => heard.resolve() });
-    await heard.promise;
+    const received = Promise.withResolvers<void>();
+    const watch = client.watch('/x', { signal: stop.signal, onEvents: () => received.resolve() });
+    await received.promise;
     const port = [...sockets][0]?.remotePort ?? 0;
     expect(keepAliveTimer(port)).toBeGreaterThan(0);
     expect(keepAliveTimer(port)).toBeLessThanOrEqual(10);
@@ -403,18 +403,18 @@ describe('a watch', () => {
   test('is dead after 180 s without a byte', async () => {
     let response: ServerResponse | undefined;
     handler = (_request, answer) => void (response = answer).write('{}\n');
-    let heard = Promise.withResolvers<void>();
-    const watch = client.watch('/x', { onEvents: () => heard.resolve() });
+    let received = Promise.withResolvers<void>();
+    const watch = client.watch('/x', { onEvents: () => received.resolve() });
     const ended = watch.catch((error: Error) => error.message);
-    await heard.promise;
+    await received.promise;
     await clock.advance(seconds(179));
-    heard = Promise.withResolvers();
+    received = Promise.withResolvers();
     response?.write('{}\n');
-    await heard.promise;
+    await received.promise;
     await clock.advance(seconds(179));
-    heard = Promise.withResolvers();
+    received = Promise.withResolvers();
     response?.write('{}\n');
-    await heard.promise;
+    await received.promise;
     await clock.advance(seconds(179));
     await clock.advance(seconds(2));
     expect(await ended).toContain('not a byte for 180 s');

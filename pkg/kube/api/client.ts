@@ -12,55 +12,55 @@ import { acceptedTypes, bytesOf, isProtobuf, statusOf } from './media-type.ts';
 import { FrameParser, ProtobufListParser } from './protobuf-stream.ts';
 import { type Answer, Transport } from './transport.ts';
 
-/** In milliseconds: how long without a byte (whoever follows a watch gives it up sooner, and knows how to go on), and in all. */
+/** In milliseconds: the longest time without a byte, and in all. The reflector ends a silent watch sooner. */
 const timeouts = {
   request: { idle: seconds(60), total: minutes(2) },
   list: { idle: seconds(60), total: minutes(10) },
   watch: { idle: seconds(180), total: Number.POSITIVE_INFINITY },
 } as const;
-/** How many requests are sent at once, and how often one more: never more than 20 in a second, whatever the server does. */
+/** The limit of requests: a burst, then 10 in a second. */
 const requestRate = { burst: 10, interval: seconds(0.1) };
-/** The largest answer, in bytes, to something that was written: an Event with what the server adds. */
+/** The largest answer to a write, in bytes: an Event with the fields that the server adds. */
 const writtenLimit = 256 * 1024;
-/** How many bytes are parsed before the values in them are told: objects that die young cost V8 less memory. */
+/** How many bytes are parsed before the values in them are passed on: V8 frees short-lived objects cheaply. */
 const portion = 8 * 1024;
-/** How much of the body of an error is read. */
+/** How many bytes of an error's body are read. */
 const errorBodyLimit = 64 * 1024;
 
-/** What may come with any request. */
+/** Options of any request. */
 export interface RequestOptions {
   readonly query?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 }
 
-/** The API, as far as we use it. All of it fails with ApiError, ConnectionError, or the reason of an aborted signal. */
+/** The part of the API that we use. All methods fail with ApiError, ConnectionError, or the reason of an aborted signal. */
 export interface Client {
   /** The object at a path. */
   get(path: string, options?: RequestOptions): Promise<unknown>;
-  /** Creates an object; gives what the server made of it. */
+  /** Creates an object. Returns it as the server stored it. */
   post(path: string, body: unknown, options?: RequestOptions): Promise<unknown>;
   /** Changes fields of an object (JSON merge patch). */
   patch(path: string, body: unknown, options?: RequestOptions): Promise<unknown>;
-  /** Gives the items of a list as they arrive, and in the end what stood around them. */
+  /** Passes on the items of a list as they arrive. Returns the list without its items. */
   list(path: string, options: ListOptions): Promise<unknown>;
-  /** Gives the events of a watch as they arrive, on a connection of its own, until the server ends it. */
+  /** Passes on the events of a watch as they arrive, on a connection of its own, until the server ends it. */
   watch(path: string, options: WatchOptions): Promise<void>;
 }
 
-/** Who hears a list as it arrives. Both may throw, which ends it. */
+/** Callbacks of a list. If one throws, the list ends. */
 export interface ListOptions extends RequestOptions {
-  /** Whether it gets a connection of its own, which no earlier request used. */
+  /** Whether the list uses a new connection. */
   readonly ownConnection?: boolean;
-  /** Hears what stands before the items, before any of them; not called where there is no array of items. */
+  /** Called with the fields before the items, before any item. Not called if there is no array of items. */
   readonly onHead?: (head: unknown) => void;
   readonly onItems: (items: readonly unknown[]) => void;
 }
 
-/** Who hears a watch as it arrives. */
+/** Callbacks of a watch. */
 export interface WatchOptions extends RequestOptions {
-  /** The server has accepted the watch. */
+  /** Called when the server has accepted the watch. */
   readonly onOpen?: () => void;
-  /** May throw, which ends it. */
+  /** Called with events. If it throws, the watch ends. */
   readonly onEvents: (events: readonly unknown[]) => void;
 }
 
@@ -71,8 +71,8 @@ export interface ClientOptions {
   /** `kube-proxy/v1.36.0`. */
   readonly userAgent: string;
   /**
-   * In what lists and watches may be answered, with commas between content types; protobuf and JSON if nothing is said. A server that
-   * has no protobuf answers in JSON, and so is it read.
+   * The content types that lists and watches may be answered in, separated by commas; protobuf and JSON by default. A server
+   * without protobuf answers in JSON.
    */
   readonly contentTypes?: string | undefined;
 }
@@ -88,12 +88,12 @@ interface Call extends RequestOptions {
 type Parser = Pick<ListParser, 'push' | 'finish' | 'close'>;
 type Listener = (values: readonly unknown[]) => void;
 
-/** The API over HTTP: lists and watches in protobuf where the server has it, everything else in JSON. */
+/** The API over HTTP: lists and watches in protobuf if the server has it, all else in JSON. */
 export class HttpClient implements Client {
   readonly #options: ClientOptions;
   readonly #transport: Transport;
   readonly #requests: TokenBucket;
-  /** Of all objects that are not complete yet. */
+  /** The memory of all objects that are not complete yet. */
   readonly #memory = new BlockPool();
   readonly #secrets = new Secrets();
 
@@ -129,7 +129,7 @@ export class HttpClient implements Client {
     return this.#hiding(this.#watch({ ...options, ...common }, options));
   }
 
-  /** Closes the connections that are kept for later requests. */
+  /** Closes idle connections. */
   close(): void {
     this.#transport.close();
   }
@@ -151,7 +151,7 @@ export class HttpClient implements Client {
     await this.#read(answer, { call, parser, onValues: onEvents });
   }
 
-  /** Errors, those that readers draw from what they are given included, without what servers echo of our credentials. */
+  /** Removes our credentials, which a server may repeat, from errors, also from those that callbacks throw. */
   async #hiding<Result>(work: Promise<Result>): Promise<Result> {
     try {
       return await work;
@@ -178,7 +178,7 @@ export class HttpClient implements Client {
     }
   }
 
-  /** A body that cannot be read is a broken connection: a proxy in between, or an answer cut short. */
+  /** Turns a body that cannot be parsed into a ConnectionError: a proxy may have answered, or the answer is incomplete. */
   #guard<Value>(call: Call, parse: () => Value): Value {
     try {
       return parse();
@@ -198,13 +198,16 @@ export class HttpClient implements Client {
     return this.#guard(call, () => parser.finish());
   }
 
-  /** Answers other than success are errors. Where credentials are refused, or certificates, all is read anew once. */
+  /**
+   * Sends a request. Throws if the answer is not a success. If credentials or certificates are refused, reads them again and
+   * retries once.
+   */
   async #call(call: Call): Promise<Answer> {
     const answer = await this.#send(call, { fresh: false }).catch(async (error: unknown) => {
       const isRefused = error instanceof ConnectionError && isCertificateError(error.cause);
       if (!isRefused || call.signal?.aborted === true) throw error;
       return this.#send(call, { fresh: true }).catch((again: unknown) => {
-        // What is wrong with a certificate says more than that nothing new can be read.
+        // The problem of the certificate says more than the error of reading the credentials again.
         throw again instanceof ConnectionError ? again : error;
       });
     });
@@ -218,7 +221,7 @@ export class HttpClient implements Client {
     await this.#turn(call.signal);
     const start = clock.now();
     const credentials = await connection.credentials({ fresh });
-    const url = this.#url(call); // Fresh credentials may name another server.
+    const url = this.#url(call); // Fresh credentials may have another server.
     this.#secrets.note(credentials, url);
     const type = call.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
     const count = (code: string) =>
@@ -251,7 +254,7 @@ export class HttpClient implements Client {
     }
   }
 
-  /** Waits until one more request may be sent. */
+  /** Waits until the rate limit allows one more request. */
   async #turn(signal: AbortSignal | undefined): Promise<void> {
     const delay = this.#requests.reserve();
     if (delay > 0) await sleep(this.#options.clock, delay, signal);

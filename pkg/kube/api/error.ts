@@ -2,18 +2,18 @@ import { shorten } from '../../log/shorten.ts';
 import { seconds } from '../../runner/clock.ts';
 import { isObject } from '../objects/fields.ts';
 
-/** The longest time that a server can make us wait with `Retry-After`. */
+/** The longest time that is waited for a server's `Retry-After`. */
 const longestRetryAfter = seconds(300);
-/** How much is kept of what a server says: the words of its reasons, and its sentences. */
+/** How many characters of a server's reason and message are kept, and how many causes. */
 const limits = { word: 64, sentence: 500, causes: 16 };
 
-/** An answer of the API server that is no success. */
+/** An error that the API server answered with. */
 export class ApiError extends Error {
-  /** The HTTP status, or the code inside an ERROR event. */
+  /** The HTTP status, or the code in an ERROR event. */
   readonly status: number;
-  /** The API's word for it: `Expired`, `Forbidden`; '' if it gave none. */
+  /** The API's reason: `Expired`, `Forbidden`; '' if it has none. */
   readonly reason: string;
-  /** After how many milliseconds the server wants to be asked again, `undefined` if it does not say. */
+  /** After how many milliseconds the server wants to be asked again; `undefined` if it does not say. */
   readonly retryAfter: number | undefined;
   readonly causes: readonly string[];
 
@@ -43,13 +43,13 @@ export class ApiError extends Error {
   }
 }
 
-/** How many milliseconds the server asks us to wait after an error, as far as we follow it; 0 if it does not ask. */
+/** How many milliseconds the server asks us to wait after an error, up to a limit; 0 if it does not ask. */
 export function askedPause(error: unknown): number {
   const asked = error instanceof ApiError ? error.retryAfter : undefined;
   return Math.min(asked ?? 0, longestRetryAfter);
 }
 
-/** No answer at all, or one that broke off: the connection failed, was lost or fell silent. */
+/** There is no answer, or an incomplete one: the connection failed, broke or was silent. */
 export class ConnectionError extends Error {
   constructor(request: string, { reason, cause }: { reason: string; cause?: unknown }) {
     super(`${request}: ${shorten(reason, limits.sentence)}`, { cause });
@@ -57,7 +57,7 @@ export class ConnectionError extends Error {
   }
 }
 
-/** Something other than what the API sends, whatever its HTTP status: no list of the kind, no event of it. */
+/** An answer that is not what the API sends, whatever its HTTP status: no list or event of the kind. */
 export class MalformedError extends Error {
   constructor(what: string) {
     super(`the server sent ${what}`);
@@ -65,7 +65,7 @@ export class MalformedError extends Error {
   }
 }
 
-/** The error that a `Status` object stands for, whether it came as a body or inside an ERROR event. */
+/** The error for a `Status` object from a body or an ERROR event. */
 export function errorFromStatus(
   request: string,
   {
@@ -96,7 +96,7 @@ export function errorFromStatus(
   });
 }
 
-/** Whether a version is too old to go on from. */
+/** Whether the server no longer has a version. */
 function isExpired(error: unknown): boolean {
   return (
     error instanceof ApiError &&
@@ -104,7 +104,7 @@ function isExpired(error: unknown): boolean {
   );
 }
 
-/** Whether a server has not come to a version yet: it lags behind, or its history was restored. */
+/** Whether the server does not have a version yet: it lags behind, or its data was restored from a backup. */
 function isTooLargeVersion(error: unknown): boolean {
   if (!(error instanceof ApiError)) return false;
   return (
@@ -113,17 +113,17 @@ function isTooLargeVersion(error: unknown): boolean {
   );
 }
 
-/** Whether the server cannot give the state of our version, or from it on. */
+/** Whether the server cannot continue from our version. */
 export function isVersionError(error: unknown): boolean {
   return isExpired(error) || isTooLargeVersion(error);
 }
 
-/** Whether the server does not take the request as it is: another form of it may work. */
+/** Whether the server refuses this form of the request, so that another form may work. */
 export function isRefused(error: unknown): boolean {
   return error instanceof ApiError && [400, 403, 422].includes(error.status);
 }
 
-/** The error as a label of a metric: a status, or what kind of failure it was. */
+/** The label of an error in metrics: the status, or the kind of failure. */
 export function failureLabel(error: unknown): string {
   if (error instanceof ApiError) return `${error.status}`;
   if (error instanceof MalformedError) return 'malformed';

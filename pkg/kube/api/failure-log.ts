@@ -1,19 +1,19 @@
 import { type Clock, minutes } from '../../runner/clock.ts';
 import type { KubeLog } from '../metrics.ts';
 
-/** After how long a failure that goes on is told again. */
+/** After how long a failure that goes on is logged again. */
 const reminderInterval = minutes(5);
 
 export interface FailureLogOptions {
   readonly clock: Clock;
   readonly log: KubeLog;
-  /** `cannot follow every Service`. */
+  /** For example `cannot follow every Service`. */
   readonly message: string;
-  /** Said when it works again; nothing is said without it. */
+  /** Logged when it works again, if it is given. */
   readonly overMessage?: string;
 }
 
-/** Logs a failure when it begins and every five minutes while it goes on, however often it is repeated. */
+/** Logs a failure when it begins, and every five minutes while it goes on. */
 export class FailureLog {
   readonly #options: FailureLogOptions;
   #last: { readonly text: string; readonly time: number } | undefined;
@@ -22,7 +22,7 @@ export class FailureLog {
     this.#options = options;
   }
 
-  /** It failed, once more. */
+  /** Records one more failure. */
   failed(error: unknown): void {
     const { clock, log, message } = this.#options;
     const text = error instanceof Error ? error.message : String(error);
@@ -32,7 +32,7 @@ export class FailureLog {
     log.error(message, { error: text });
   }
 
-  /** It works. */
+  /** Records a success. */
   over(): void {
     const { log, overMessage } = this.#options;
     if (this.#last === undefined) return;

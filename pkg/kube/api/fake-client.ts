@@ -1,38 +1,38 @@
 import type { Client, ListOptions, RequestOptions, WatchOptions } from './client.ts';
 
-/** One list or watch that a test answers. */
+/** A list or watch that a test answers. */
 export interface FakeCall {
   readonly type: 'list' | 'watch';
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
-  /** Whether it was asked for on a connection of its own. */
+  /** Whether a connection of its own was requested. */
   readonly ownConnection: boolean;
-  /** Whether the caller has given it up. */
+  /** Whether the caller has aborted it. */
   isAborted(): boolean;
-  /** Accepts a watch; whatever is sent does so too. */
+  /** Accepts a watch. Sending accepts it too. */
   open(): void;
-  /** Sends items of a list, or events of a watch. */
+  /** Sends items of a list or events of a watch. */
   send(...values: unknown[]): void;
-  /** Ends it as a server does; a list with its metadata. */
+  /** Ends it as a server does; a list gets metadata. */
   end(metadata?: unknown): void;
-  /** Ends a list with something else than a list of its kind. */
+  /** Ends a list with another body than a list. */
   answer(body: unknown): void;
   /** Ends it with an error. */
   fail(error: Error): void;
 }
 
-/** A post or a patch that was made. */
+/** A post or a patch. */
 export interface FakeWrite {
   readonly method: 'POST' | 'PATCH';
   readonly path: string;
   readonly body: unknown;
 }
 
-/** A list or a watch that was asked for. */
+/** A list or a watch that was requested. */
 interface Started extends RequestOptions {
   readonly type: FakeCall['type'];
   readonly ownConnection: boolean;
-  /** What stands before the items of a list. */
+  /** The fields before the items of a list. */
   readonly head: object;
   readonly start: () => void;
   readonly sink: (values: readonly unknown[]) => void;
@@ -41,23 +41,23 @@ interface Started extends RequestOptions {
 /** An API whose answers a test gives, call by call. */
 export class FakeClient implements Client {
   readonly writes: FakeWrite[] = [];
-  /** What a post or a patch is answered with. */
+  /** Answers a post or a patch. */
   onWrite: (body: unknown) => Promise<unknown> = async (body) => body;
   readonly #calls: FakeCall[] = [];
   readonly #takers: ((call: FakeCall) => void)[] = [];
   #open = 0;
 
-  /** Calls that were asked for and not yet taken. */
+  /** How many calls were not taken by {@link call} yet. */
   get waiting(): number {
     return this.#calls.length;
   }
 
-  /** Calls that have neither ended, failed nor been given up. */
+  /** How many calls have not ended, failed or been aborted. */
   get open(): number {
     return this.#open;
   }
 
-  /** The next list or watch that is asked for. */
+  /** Waits for the next list or watch. */
   async call(): Promise<FakeCall> {
     return this.#calls.shift() ?? new Promise((resolve) => this.#takers.push(resolve));
   }
@@ -101,18 +101,18 @@ export class FakeClient implements Client {
       this.#open--;
       finish();
     };
-    const heard = (hear: () => void) => {
+    const received = (receive: () => void) => {
       try {
         if (isOpen && !hasStarted) {
           hasStarted = true;
           start();
         }
-        if (isOpen) hear();
+        if (isOpen) receive();
       } catch (error) {
         close(() => reject(error as Error));
       }
     };
-    const end = (value: unknown) => heard(() => close(() => resolve(value)));
+    const end = (value: unknown) => received(() => close(() => resolve(value)));
     const onAbort = () => close(() => reject(signal?.reason as Error));
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#give({
@@ -120,8 +120,8 @@ export class FakeClient implements Client {
       path,
       query,
       ownConnection,
-      open: () => heard(() => {}),
-      send: (...values) => heard(() => sink(values)),
+      open: () => received(() => {}),
+      send: (...values) => received(() => sink(values)),
       isAborted: () => signal?.aborted === true,
       end: (metadata) => end({ ...head, items: [], metadata }),
       answer: (body) => close(() => resolve(body)),

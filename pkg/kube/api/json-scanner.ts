@@ -1,15 +1,14 @@
 import { BodyError } from './body-error.ts';
 
-/** How deep values may be nested; objects of the API reach about twenty. */
+/** How deep values may be nested; objects of the API reach about 20. */
 const depthLimit = 200;
 /**
- * How much memory, in bytes, one value may need when it is parsed. It must be more than any object needs that etcd stores
- * (1.5 MB): whoever may write one could else keep everybody's objects from being read. Owner references of one
- * letter need most, 30 MB by this count.
+ * How much memory one value may need when it is parsed, in bytes. Every object that etcd stores (1.5 MB) must fit, or one object
+ * could keep us from reading all others. Owner references of one letter need most: 30 MB by this count.
  */
 export const valueLimit = 32 * 1024 * 1024;
 
-/** About what V8 allocates for each part of a value, in bytes: `[[],[],[]]` needs twenty times as much as its text. */
+/** Roughly what V8 allocates for each part of a value, in bytes. `[[],[],[]]` needs 20 times the memory of its text. */
 export const cost = { collection: 48, member: 8, element: 8, string: 24 };
 
 const quote = 0x22;
@@ -22,8 +21,8 @@ const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
 /**
- * Finds the structure of JSON text that arrives in pieces, and refuses, before anything is parsed, what is nested too
- * deeply or would need too much memory.
+ * Finds the structure of JSON text that arrives in pieces. Before anything is parsed it refuses text that is nested too deeply or
+ * would need too much memory.
  */
 export class JsonScanner {
   #depth = 0;
@@ -31,17 +30,17 @@ export class JsonScanner {
   #inString = false;
   #isEscaped = false;
 
-  /** How many brackets and braces are open after the byte that `next` found. */
+  /** How many brackets and braces are open after the byte that `next` returned. */
   get depth(): number {
     return this.#depth;
   }
 
-  /** Whether the text so far could end here. */
+  /** Whether the text could end here. */
   get isComplete(): boolean {
     return this.#depth === 0 && !this.#inString;
   }
 
-  /** The place of the next bracket, brace, comma or colon that is not part of a string; -1 if the piece has no more. */
+  /** The index of the next bracket, brace, comma or colon outside of strings; -1 if the piece has no more. */
   next(piece: Uint8Array, from: number): number {
     let at = from;
     while (at < piece.length) {
@@ -63,17 +62,17 @@ export class JsonScanner {
     return -1;
   }
 
-  /** Reads a whole piece for its depth and cost. */
+  /** Scans a whole piece for depth and memory. */
   scan(piece: Uint8Array): void {
     for (let at = this.next(piece, 0); at >= 0; ) at = this.next(piece, at + 1);
   }
 
-  /** Starts to count the cost of the next value. */
+  /** Begins to count the memory of the next value. */
   startValue(): void {
     this.#cost = 0;
   }
 
-  /** Forgets everything, for the next text. */
+  /** Starts again with a new text. */
   reset(): void {
     this.#depth = 0;
     this.#cost = 0;
@@ -81,7 +80,7 @@ export class JsonScanner {
     this.#isEscaped = false;
   }
 
-  /** The place behind the end of a string, or the end of the piece. */
+  /** The index behind the end of a string, or the end of the piece. */
   #skipString(piece: Uint8Array, from: number): number {
     let at = from;
     if (this.#isEscaped) {
@@ -117,7 +116,7 @@ export class JsonScanner {
   }
 }
 
-/** Parses text; a BodyError if it is not JSON. */
+/** Parses text. Throws a BodyError if it is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;

@@ -27,7 +27,7 @@ function readLines(pieces: readonly Uint8Array[]): unknown[] {
 }
 
 const cuts = fc.array(fc.nat(), { maxLength: 12 });
-/** Whatever JSON can say, with quotes, backslashes, brackets and every plane of Unicode in its strings. */
+/** Any JSON value, with quotes, backslashes, brackets and all planes of Unicode in its strings. */
 const json = fc.jsonValue({ stringUnit: 'grapheme', maxDepth: 3 });
 const spiced = fc.oneof(
   json,
@@ -193,7 +193,7 @@ describe('LineParser', () => {
   });
 });
 
-/** What stands around each object of the API, and Services and slices as large as etcd stores them. */
+/** Services and slices of the largest size that etcd stores. */
 const large = {
   'a Service of 20,000 ports': {
     spec: {
@@ -254,7 +254,7 @@ const large = {
 
 describe.each(Object.entries(large))('%s', (_name, object) => {
   test('is read from a list and from a watch', () => {
-    // Compared as text: to compare objects of this size one by one takes longer than to read them.
+    // Compared as text, as comparing objects of this size is slower than reading them.
     const text = JSON.stringify(object);
     const { items } = readList(chunks(`{"items":[${text},${text}]}`, []));
     expect(items.map((item) => JSON.stringify(item) === text)).toEqual([true, true]);

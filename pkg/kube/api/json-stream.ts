@@ -2,13 +2,13 @@ import { BodyError } from './body-error.ts';
 import { BlockPool, ByteBuffer } from './byte-buffer.ts';
 import { JsonScanner, parseJson } from './json-scanner.ts';
 
-/** The largest object, in bytes, that is read: etcd stores at most 1.5 MB, and JSON writes one byte in six (`\u003c`) at worst. */
+/** The largest object that is read, in bytes: etcd stores at most 1.5 MB, and JSON needs up to six bytes for one (`\u003c`). */
 export const objectLimit = 12 * 1024 * 1024;
-/** How much may stand around the items of a list: its kind, its version. */
+/** How many bytes a list may have besides its items. */
 export const skeletonLimit = 64 * 1024;
-/** How many items one list may have: each object is remembered by its name. */
+/** How many items a list may have: the name of each is remembered. */
 export const itemLimit = 1_000_000;
-/** How many bytes one list may have, however small its items. */
+/** How many bytes a list may have. */
 export const listLimit = 4 * 1024 * 1024 * 1024;
 
 const lineFeed = 0x0a;
@@ -18,8 +18,8 @@ const closeBracket = 0x5d;
 const closeBrace = 0x7d;
 
 /**
- * Reads a Kubernetes list (`{"metadata":{…},"items":[…]}`) as it arrives: an item is given as soon as its last byte
- * is there, and never more than one item and what stands around the items is kept.
+ * Reads a Kubernetes list (`{"metadata":{…},"items":[…]}`) as it arrives. An item is returned with its last byte, so that at most one
+ * item and the skeleton of the list are in memory.
  *
  *     {"kind":"ServiceList","metadata":{"resourceVersion":"7"},"items":[   {…}  ,  {…}  ]}
  *     └── skeleton ────────────────────────────────────────────────────┘ item    item └┘ skeleton
@@ -35,8 +35,8 @@ export class ListParser {
   readonly #onHead: (head: unknown) => void;
 
   /**
-   * @param pool where it takes its memory from, until it is closed
-   * @param onHead hears what stands before the items, before any of them is given; it may throw
+   * @param pool provides the memory until it is closed
+   * @param onHead called with the fields before the items, before any item is returned; may throw
    */
   constructor(pool = new BlockPool(), onHead: (head: unknown) => void = () => {}) {
     this.#onHead = onHead;
@@ -44,7 +44,7 @@ export class ListParser {
     this.#item = new ByteBuffer(pool);
   }
 
-  /** Takes the next bytes and gives the items that are complete with them; a BodyError for what can be no list. */
+  /** Takes the next bytes and returns the items that they complete. Throws a BodyError if they cannot be part of a list. */
   push(chunk: Uint8Array): unknown[] {
     const items: unknown[] = [];
     let start = 0;
@@ -70,13 +70,13 @@ export class ListParser {
     return items;
   }
 
-  /** Ends the list and gives what stood around its items. */
+  /** Ends the list and returns it without its items. */
   finish(): unknown {
     if (!this.#scanner.isComplete) throw new BodyError('the list breaks off');
     return parseJson(this.#skeleton.take());
   }
 
-  /** Gives its memory back. */
+  /** Gives the memory back. */
   close(): void {
     this.#skeleton.clear();
     this.#item.clear();
@@ -103,7 +103,7 @@ export class ListParser {
     return this.#itemCount === 0 && text.trim() === '' ? [] : [parseJson(text)];
   }
 
-  /** The text of the item that these bytes complete. Most lie in one chunk, and need no copy. */
+  /** The text of the item that these bytes complete. Most items are in one chunk and are not copied. */
   #itemText(last: Uint8Array): string {
     if (this.#item.length === 0) return textOf(last);
     this.#keep(last);
@@ -126,17 +126,17 @@ export class ListParser {
   }
 }
 
-/** Reads JSON values that stand one a line, as a watch sends them, as they arrive. */
+/** Reads the JSON values of a watch, one in each line, as they arrive. */
 export class LineParser {
   readonly #scanner = new JsonScanner();
   readonly #line: ByteBuffer;
 
-  /** @param pool where it takes its memory from, until it is closed */
+  /** @param pool provides the memory until it is closed */
   constructor(pool = new BlockPool()) {
     this.#line = new ByteBuffer(pool);
   }
 
-  /** Takes the next bytes and gives the values whose lines are complete with them; blank lines mean nothing. */
+  /** Takes the next bytes and returns the values whose lines they complete. Blank lines are ignored. */
   push(chunk: Uint8Array): unknown[] {
     const values: unknown[] = [];
     let start = 0;
@@ -149,17 +149,17 @@ export class LineParser {
     return values;
   }
 
-  /** Ends the stream, which must not be in the middle of a line. */
+  /** Ends the stream. Throws a BodyError in the middle of a line. */
   finish(): undefined {
     if (this.#line.take().trim() !== '') throw new BodyError('the stream breaks off in a line');
   }
 
-  /** Gives its memory back. */
+  /** Gives the memory back. */
   close(): void {
     this.#line.clear();
   }
 
-  /** The text of the line that these bytes complete. Most lie in one chunk, and need no copy. */
+  /** The text of the line that these bytes complete. Most lines are in one chunk and are not copied. */
   #endLine(last: Uint8Array): string {
     const isWhole = this.#line.length === 0;
     if (isWhole) this.#scanner.scan(last);
@@ -176,7 +176,7 @@ export class LineParser {
   }
 }
 
-/** Reads one JSON value that arrives in pieces, and refuses more than a number of bytes. */
+/** Reads one JSON value that arrives in pieces, up to a number of bytes. */
 export class ValueParser {
   readonly #scanner = new JsonScanner();
   readonly #text = new ByteBuffer();

@@ -4,25 +4,25 @@ import type { Client, RequestOptions, WatchOptions } from './client.ts';
 import { ApiError } from './error.ts';
 import { checkListHead, listVersion } from './shape.ts';
 
-/** Which objects are asked for, and where. */
+/** Which objects are requested, and where. */
 export interface Selection {
   readonly kind: Kind;
-  /** `/api/v1/services`. */
+  /** For example `/api/v1/services`. */
   readonly path: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
-  /** Whether the field selector only saves work, so that a server that does not know it is asked without. */
+  /** Whether the field selector only saves work, so that it may be left out for a server that does not support it. */
   readonly isFieldSelectorOptional?: boolean;
 }
 
-/** How a list is read. */
+/** Options of a list. */
 export interface KindListOptions extends RequestOptions {
   readonly ownConnection?: boolean;
-  /** Hears each item; it may throw, which ends the list. */
+  /** Called with each item. If it throws, the list ends. */
   readonly onItem?: (item: unknown) => void;
 }
 
-/** Lists and watches the objects of one selection, and takes no answer for a list that is none of their kind. */
+/** Lists and watches the objects of one selection. Refuses lists of another kind. */
 export class KindClient {
   readonly #selection: Selection;
   readonly #client: Client;
@@ -36,7 +36,7 @@ export class KindClient {
     this.#usesFieldSelector = selection.fieldSelector !== undefined;
   }
 
-  /** Reads all objects and gives the version of the list; throws a MalformedError if the answer is no list of the kind. */
+  /** Reads all objects and returns the version of the list. Throws a MalformedError if the answer is no list of the kind. */
   async list({ query, onItem = () => {}, ...options }: KindListOptions): Promise<string> {
     const { kind, path } = this.#selection;
     const list = await this.#client.list(path, {
@@ -50,7 +50,7 @@ export class KindClient {
     return listVersion(kind, list);
   }
 
-  /** Gives the lines of a watch as they arrive, until the server ends it. */
+  /** Passes on the events of a watch as they arrive, until the server ends it. */
   async watch({ query, ...options }: WatchOptions): Promise<void> {
     const always = { watch: 'true', allowWatchBookmarks: 'true' };
     await this.#client.watch(this.#selection.path, {
@@ -69,7 +69,7 @@ export class KindClient {
     );
   }
 
-  /** Asks without the field selector from now on. */
+  /** Leaves out the field selector from now on. */
   dropFieldSelector(): void {
     const { fieldSelector, kind } = this.#selection;
     this.#usesFieldSelector = false;

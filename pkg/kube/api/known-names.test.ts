@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ObjectName } from '../types.ts';
 import { KnownNames } from './known-names.ts';
 
-/** The same said with plain sets, which cost as much as there are names. */
+/** The same with plain sets, which cost more with more names. */
 class PlainNames {
   readonly known = new Set<string>();
   readonly unconfirmed = new Set<string>();
@@ -111,18 +111,18 @@ describe('what is gone', () => {
     known.startRead();
     for (let index = 0; index < 30_000; index += 3) known.add(numbered(index));
     known.endRead('gone');
-    const told = new Set<string>();
+    const reported = new Set<string>();
     let longest = 0;
     while (known.gone > 0) {
       let count = 0;
       for (const name of known.someGone(500)) {
         count++;
-        told.add(name.name);
+        reported.add(name.name);
         known.delete(name);
       }
       longest = Math.max(longest, count);
     }
-    expect([told.size, longest, known.size]).toEqual([20_000, 500, 10_000]);
+    expect([reported.size, longest, known.size]).toEqual([20_000, 500, 10_000]);
   });
 
   test('and cannot be told is given again, after the others', () => {
@@ -130,14 +130,14 @@ describe('what is gone', () => {
     for (let index = 0; index < 3; index++) known.add(numbered(index));
     known.startRead();
     known.endRead('gone');
-    const told: string[] = [];
+    const reported: string[] = [];
     for (let round = 0; round < 3; round++)
       for (const name of known.someGone(500)) {
-        told.push(name.name);
+        reported.push(name.name);
         if (name.name !== 's0') known.delete(name);
         else break;
       }
-    expect(told).toEqual(['s0', 's1', 's2', 's0', 's0']);
+    expect(reported).toEqual(['s0', 's1', 's2', 's0', 's0']);
   });
 });
 
@@ -156,7 +156,7 @@ function carryOut(one: Step, { real, plain }: { real: KnownNames; plain: PlainNa
       return;
     case 'endGone':
     case 'endUnconfirmed': {
-      // Ends without a beginning are the tracker's to refuse.
+      // The tracker checks that an end has a beginning.
       if (!plain.isReading) return;
       const omitted = one.do === 'endGone' ? 'gone' : 'unconfirmed';
       real.endRead(omitted);

@@ -1,55 +1,55 @@
 import type { ObjectName } from '../types.ts';
 
-/** After so many names a walk pauses, whether they are gone or not: a fraction of a millisecond. */
+/** How many names one call looks at: a fraction of a millisecond. */
 const walkedAtOnce = 5000;
 
 /**
- * The names of all objects that were told and not told as deleted, and of which of them a complete read has shown nothing. A name
- * is held with the number of the read in which it was seen last, so that the end of a read costs the same however many names there
- * are: what was seen before it was omitted. The texts are those of the objects themselves.
+ * The names of all reported objects, and which of them the last complete read omitted. Each name has the number of the last read
+ * that contained it: lower numbers were omitted. So the end of a read costs the same with any number of names. The texts are those
+ * of the objects themselves.
  */
 export class KnownNames {
   readonly #readByNamespace = new Map<string, Map<string, number>>();
-  /** The number of the read under way, or of the last one. */
+  /** The number of the present read, or of the last one. */
   #read = 1;
-  /** What was seen last in a read before this one is gone. */
+  /** Names with a lower number are gone. */
   #goneBefore = 1;
-  /** What was seen last in a read before this one, and is not gone, is unconfirmed. */
+  /** Names with a lower number that are not gone are unconfirmed. */
   #unconfirmedBefore = 1;
   #size = 0;
   #gone = 0;
   #unconfirmed = 0;
-  /** How many the read under way has not shown yet, those that are gone not counted. */
+  /** How many names that are not gone the present read has not contained yet. */
   #unseen = 0;
   #walk: Iterator<ObjectName | undefined> | undefined;
 
-  /** How many there are, those that are gone and not deleted yet included. */
+  /** How many names there are, including those that are gone and not deleted yet. */
   get size(): number {
     return this.#size;
   }
 
-  /** How many wait for a second read. */
+  /** How many names wait for a second read. */
   get unconfirmed(): number {
     return this.#unconfirmed;
   }
 
-  /** How many are gone and not deleted yet. */
+  /** How many names are gone and not deleted yet. */
   get gone(): number {
     return this.#gone;
   }
 
-  /** How many the read under way would omit if it ended now, and how many of them no read has omitted before. */
+  /** How many names the present read would omit if it ended now, and how many of them no read has omitted before. */
   get omitted(): { readonly count: number; readonly newly: number } {
     return { count: this.#unseen, newly: this.#unseen - this.#unconfirmed };
   }
 
-  /** A complete read begins: nothing is seen yet. */
+  /** Begins a complete read. */
   startRead(): void {
     this.#read++;
     this.#unseen = this.#size - this.#gone;
   }
 
-  /** The complete read ended: what it has not shown is gone, or unconfirmed. */
+  /** Ends the complete read. What it omitted is gone or unconfirmed. */
   endRead(omitted: 'gone' | 'unconfirmed'): void {
     this.#unconfirmedBefore = this.#read;
     this.#unconfirmed = this.#unseen;
@@ -57,7 +57,7 @@ export class KnownNames {
     this.#unseen = 0;
   }
 
-  /** What is unconfirmed is gone. */
+  /** Marks all unconfirmed names as gone. */
   confirm(): void {
     this.#goneBefore = this.#unconfirmedBefore;
     this.#gone += this.#unconfirmed;
@@ -65,7 +65,7 @@ export class KnownNames {
     this.#unconfirmed = 0;
   }
 
-  /** The object was seen. */
+  /** Records that the present read or an event contained an object. */
   add({ namespace, name }: ObjectName): void {
     let reads = this.#readByNamespace.get(namespace);
     if (reads === undefined) this.#readByNamespace.set(namespace, (reads = new Map()));
@@ -76,7 +76,7 @@ export class KnownNames {
     reads.set(name, this.#read);
   }
 
-  /** The object is gone, whatever reads show of it. Nothing if it is not known. */
+  /** Marks a known name as gone, whatever reads contained it. */
   markGone({ namespace, name }: ObjectName): void {
     const reads = this.#readByNamespace.get(namespace);
     const before = reads?.get(name);
@@ -86,7 +86,7 @@ export class KnownNames {
     this.#gone++;
   }
 
-  /** Forgets a name. Whether it was known. */
+  /** Removes a name. Whether it was known. */
   delete({ namespace, name }: ObjectName): boolean {
     const reads = this.#readByNamespace.get(namespace);
     const before = reads?.get(name);
@@ -98,7 +98,7 @@ export class KnownNames {
     return true;
   }
 
-  /** Whether the object was told, and not yet told as deleted. */
+  /** Whether the object was reported, and not reported as deleted. */
   has(name: ObjectName): boolean {
     return this.#readOf(name) !== undefined;
   }
@@ -109,16 +109,16 @@ export class KnownNames {
     return read >= this.#goneBefore && read < this.#unconfirmedBefore;
   }
 
-  /** Whether the read under way would omit the object if it ended now. */
+  /** Whether the present read would omit the object if it ended now. */
   isOmitted(name: ObjectName): boolean {
     const read = this.#readOf(name) ?? 0;
     return read >= this.#goneBefore && read < this.#read;
   }
 
-  /** Some of those that are gone, no more than a number of them, from where the last call stopped. They stay until they are deleted. */
+  /** Some of the names that are gone, at most `count`, beginning where the last call stopped. The caller deletes them. */
   *someGone(count: number): Generator<ObjectName> {
     let left = count;
-    // Once around at most: a name that stays is not given twice.
+    // At most once around, so that no name comes twice.
     let steps = Math.min(walkedAtOnce, this.#size);
     while (steps-- > 0 && left > 0 && this.#gone > 0) {
       const name = this.#next();
@@ -128,7 +128,7 @@ export class KnownNames {
     }
   }
 
-  /** The next name of the walk, which begins anew at its end: itself if it is gone, else `undefined`. */
+  /** The next name in a circle if it is gone, else `undefined`. */
   #next(): ObjectName | undefined {
     const next = this.#walk?.next();
     if (next !== undefined && next.done !== true) return next.value;
@@ -137,7 +137,7 @@ export class KnownNames {
     return first.done === true ? undefined : first.value;
   }
 
-  /** Every name once: itself if it is gone, else `undefined`. */
+  /** Each name if it is gone, else `undefined`. */
   *#all(): Generator<ObjectName | undefined> {
     for (const [namespace, reads] of this.#readByNamespace)
       for (const [name, read] of reads)
@@ -148,7 +148,7 @@ export class KnownNames {
     return this.#readByNamespace.get(namespace)?.get(name);
   }
 
-  /** A name that was seen last in a read is no longer counted as what it was. */
+  /** Takes a name with this number out of the counts. */
   #uncount(read: number): void {
     if (read < this.#goneBefore) {
       this.#gone--;

@@ -29,7 +29,7 @@ afterEach(() => {
 });
 
 function connect(contentTypes?: string): HttpClient {
-  const { port } = server.address() as AddressInfo; // it listens on one
+  const { port } = server.address() as AddressInfo; // it listens on a port
   const connection = {
     server: new URL(`http://127.0.0.1:${port}`),
     credentials: async () => ({ headers: {}, tls: {}, agent: undefined }),
@@ -44,7 +44,7 @@ const head = { kind: 'NodeList', apiVersion: 'v1', metadata: { resourceVersion: 
 const item = { metadata: { name: 'n1' }, spec: {}, status: {} };
 const both = `${protobufType},application/json`;
 
-/** Lists, and gives the items with what stood around them. */
+/** Lists. Returns the items and the list without them. */
 async function list(client: HttpClient): Promise<unknown[]> {
   const items: unknown[] = [];
   const end = await client.list('/x', { onItems: (some) => items.push(...some) });

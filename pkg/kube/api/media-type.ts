@@ -3,13 +3,13 @@ import { ByteBuffer } from './byte-buffer.ts';
 import { decodeObject } from './protobuf-stream.ts';
 import type { Answer } from './transport.ts';
 
-/** Kubernetes' protobuf, as a media type. */
+/** The media type of Kubernetes' protobuf. */
 const protobufType = 'application/vnd.kubernetes.protobuf';
 
-/** How much of an error that is no object is repeated, in characters. */
+/** How many characters of an error that is no object are used. */
 const longestText = 300;
 
-/** The Accept header of a request. Only what comes by the thousand is worth protobuf, which has to be among `contentTypes`. */
+/** The Accept header of a request. Only lists and watches use protobuf, if `contentTypes` has it. */
 export function acceptedTypes(
   purpose: 'request' | 'list' | 'watch',
   contentTypes = protobufType,
@@ -19,7 +19,7 @@ export function acceptedTypes(
   return isProtobufWanted ? `${protobufType},application/json` : 'application/json';
 }
 
-/** Whether an answer says that it is protobuf. Anything else is read as JSON, whatever it says. */
+/** Whether an answer is protobuf by its content type. All others are read as JSON. */
 export function isProtobuf({ headers }: Pick<Answer, 'headers'>): boolean {
   return mediaType(headers['content-type'] ?? '') === protobufType;
 }
@@ -30,7 +30,7 @@ function mediaType(text: string): string {
   return type.trim().toLowerCase();
 }
 
-/** The `Status` in the body of an error, or its text. */
+/** The `Status` in an error's body, or the text of the body. */
 export function statusOf(answer: Pick<Answer, 'headers'>, body: Uint8Array): unknown {
   return isProtobuf(answer) ? protobufStatus(body) : jsonOrText(Buffer.from(body).toString());
 }
@@ -52,7 +52,7 @@ function jsonOrText(text: string): unknown {
   }
 }
 
-/** The bytes of a body; beyond the limit they are cut, and the connection with them. */
+/** The bytes of a body. Beyond the limit it stops reading, which closes the connection. */
 export async function bytesOf({ read }: Answer, limit: number): Promise<Uint8Array> {
   const body = new ByteBuffer();
   await read((bytes) => {

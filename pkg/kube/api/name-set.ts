@@ -1,6 +1,6 @@
 import type { ObjectName } from '../types.ts';
 
-/** A set of object names that costs no text of its own: the names are those of the objects themselves. */
+/** A set of object names without texts of its own: it uses those of the objects. */
 export class NameSet {
   readonly #namesByNamespace = new Map<string, Set<string>>();
 

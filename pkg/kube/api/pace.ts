@@ -2,14 +2,14 @@ import { Backoff } from '../../runner/backoff.ts';
 import { seconds } from '../../runner/clock.ts';
 import { askedPause, isVersionError } from './error.ts';
 
-/** The longest that the first pause after a failure can be; those that follow double, up to half a minute. */
+/** The longest first pause after a failure. The pauses double up to half a minute. */
 const firstPause = seconds(0.4);
-/** Over what time many nodes spread that are all told to read everything anew. */
+/** The time over which nodes spread that must all read everything again. */
 const relistSpread = seconds(1);
-/** What one expired version costs: a watch that says so, and a read that says so again. */
+/** An expired version costs two reads: the watch fails, and so does the read. */
 const relistsAtOnce = 2;
 
-/** How long to wait after failures: longer with each, until something went well for a while. */
+/** The pauses after failures: longer with each, until a success. */
 export class Pace {
   readonly #random: () => number;
   readonly #backoff: Backoff;
@@ -20,7 +20,7 @@ export class Pace {
     this.#backoff = new Backoff({ random, first: firstPause });
   }
 
-  /** Milliseconds to wait after a failure. A version that the server does not have is no failure of the server. */
+  /** The pause after a failure, in milliseconds. A version that the server does not have does not count as its failure. */
   pauseAfter(error: unknown): number {
     const asked = askedPause(error);
     if (!isVersionError(error) || this.#relistsLeft === 0) return this.#backoff.next(asked);
@@ -28,7 +28,7 @@ export class Pace {
     return Math.max(asked, this.#random() * relistSpread);
   }
 
-  /** Starts anew after something went well for a while. */
+  /** Starts again with the shortest pause. */
   reset(): void {
     this.#backoff.reset();
     this.#relistsLeft = relistsAtOnce;

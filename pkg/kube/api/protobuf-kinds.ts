@@ -2,8 +2,8 @@ import { isReadAnnotation, isReadLabel } from '../objects/names.ts';
 import { type Field, type FieldType, type Message, message } from './protobuf.ts';
 import { initialEventsEnd } from './shape.ts';
 
-// Field numbers of generated.proto in k8s.io/api (core/v1, discovery/v1) and k8s.io/apimachinery (meta/v1, runtime): only the fields that
-// are read, by the names that they have in JSON.
+// Field numbers of generated.proto in k8s.io/api (core/v1, discovery/v1) and k8s.io/apimachinery (meta/v1, runtime), by their JSON
+// names. Only the fields that are read.
 
 function text(name: string): Field {
   return { name, type: { kind: 'text' } };
@@ -124,7 +124,7 @@ const node = message({
   3: one('status', { 5: many('addresses', { 1: text('type'), 2: text('address') }) }),
 });
 
-/** metav1.Status: how a request, or a watch, failed. */
+/** metav1.Status: the failure of a request or a watch. */
 const status = message({
   2: text('status'),
   3: text('message'),
@@ -133,7 +133,7 @@ const status = message({
   6: integer('code'),
 });
 
-/** The table of a kind of objects, `undefined` for one that is not read here. */
+/** The message of each kind of object that is read. */
 export const messages: ReadonlyMap<string, Message> = new Map([
   ['Service', service],
   ['EndpointSlice', endpointSlice],
@@ -153,7 +153,7 @@ export const watchEventMessage = message({
   2: one('object', { 1: { name: 'raw', type: bytes } }),
 });
 
-/** runtime.Unknown, which stands around every object: what `raw` is, `typeMeta` says. */
+/** runtime.Unknown, which contains every object: `typeMeta` is the type of `raw`. */
 export const unknownMessage = message({
   1: one('typeMeta', { 1: text('apiVersion'), 2: text('kind') }),
   2: { name: 'raw', type: bytes },

@@ -12,7 +12,7 @@ const metadata = { resourceVersion: '7' };
 const head = { kind: 'ServiceList', apiVersion: 'v1', metadata };
 const named = (name: string) => ({ metadata: { name, namespace: 'x' }, spec: {}, status: {} });
 
-/** Everything that comes of bytes that arrive in pieces of one size. */
+/** The result of parsing bytes in pieces of one size. */
 function inPieces(
   parser: { push(chunk: Uint8Array): unknown[]; finish(): unknown; close(): void },
   { bytes, size }: { bytes: Uint8Array; size: number },
@@ -78,7 +78,7 @@ describe('a list', () => {
     },
   );
 
-  /** Hexadecimal bytes behind the prefix. */
+  /** Parses hexadecimal bytes after the prefix. */
   const list = (text: string) => Buffer.from(`6b387300${text.replaceAll(' ', '')}`, 'hex');
   const type = `0a11 0a02 ${Buffer.from('v1').toString('hex')} 120b ${Buffer.from('ServiceList').toString('hex')}`;
 

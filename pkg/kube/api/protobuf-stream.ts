@@ -10,22 +10,22 @@ import {
   watchEventMessage,
 } from './protobuf-kinds.ts';
 
-/** What stands before every object: its first four bytes. */
+/** The first four bytes before every object. */
 const prefix = [0x6b, 0x38, 0x73, 0x00];
 const wireFixed64 = 1;
 const wireFixed32 = 5;
-/** Fields of runtime.Unknown, and of every list. */
+/** Field numbers of runtime.Unknown, and of lists. */
 const unknownFields = { typeMeta: 1, raw: 2, contentEncoding: 3 };
 const listFields = { metadata: 1, items: 2 };
 
-/** What the next byte belongs to. */
+/** What the next byte is part of. */
 type State = 'prefix' | 'tag' | 'length' | 'number' | 'payload';
-/** What becomes of a payload. */
+/** How a payload is used. */
 type Use = 'skip' | 'type' | 'encoding' | 'metadata' | 'item';
 
 /**
- * Reads a Kubernetes list in protobuf as it arrives: an item is given as soon as its last byte is there, and never more than one item and
- * what stands around the items is kept. Lengths are compared with limits before anything is kept.
+ * Reads a Kubernetes list in protobuf as it arrives. An item is returned with its last byte, so that at most one item and the metadata of
+ * the list are in memory. Lengths are compared with limits before anything is stored.
  *
  *     k8s\0 ‖ 1: apiVersion, kind ‖ 2: length ┬ 1: metadata ‖ 2: item ‖ 2: item … ┬ ‖ 3, 4: nothing
  *                                             └── the list itself ────────────────┘
@@ -36,12 +36,12 @@ export class ProtobufListParser {
   #state: State = 'prefix';
   #use: Use = 'skip';
   #field = 0;
-  /** The number under way, and the weight of its next seven bits. */
+  /** The number that is being read, and the factor of its next seven bits. */
   #number = 0;
   #weight = 1;
-  /** Bytes of the payload that are still to come. */
+  /** How many bytes of the payload are missing. */
   #left = 0;
-  /** Bytes that were taken in, and where the list itself ends; -1 before and behind it. */
+  /** The number of bytes read, and the position where the list itself ends; -1 outside of it. */
   #position = 0;
   #listEnd = -1;
   #type: Readonly<Record<string, unknown>> = {};
@@ -52,15 +52,15 @@ export class ProtobufListParser {
   #skeletonLength = 0;
 
   /**
-   * @param pool where it takes its memory from, until it is closed
-   * @param onHead hears what stands before the items, before any of them is given; it may throw
+   * @param pool provides the memory until it is closed
+   * @param onHead called with the fields before the items, before any item is returned; may throw
    */
   constructor(pool = new BlockPool(), onHead: (head: unknown) => void = () => {}) {
     this.#payload = new ByteBuffer(pool);
     this.#onHead = onHead;
   }
 
-  /** Takes the next bytes and gives the items that are complete with them; a BodyError for what can be no list. */
+  /** Takes the next bytes and returns the items that they complete. Throws a BodyError if they cannot be part of a list. */
   push(chunk: Uint8Array): unknown[] {
     const items: unknown[] = [];
     for (let at = 0; at < chunk.length; ) {
@@ -75,7 +75,7 @@ export class ProtobufListParser {
     return items;
   }
 
-  /** Ends the list and gives what stood around its items. */
+  /** Ends the list and returns it without its items. */
   finish(): unknown {
     const isComplete = this.#state === 'tag' && this.#weight === 1 && this.#listEnd < 0;
     if (!isComplete) throw new BodyError('the list breaks off');
@@ -86,7 +86,7 @@ export class ProtobufListParser {
     };
   }
 
-  /** Gives its memory back. */
+  /** Gives the memory back. */
   close(): void {
     this.#payload.clear();
   }
@@ -167,7 +167,7 @@ export class ProtobufListParser {
       if (this.#left === 0) this.#state = 'tag';
     } else if (this.#left > 0) this.#payload.append(piece);
     else {
-      // Most lie in one chunk, and need no copy.
+      // Most payloads are in one chunk and are not copied.
       const isWhole = this.#payload.length === 0;
       if (!isWhole) this.#payload.append(piece);
       this.#end(isWhole ? piece : this.#payload.bytes(), items);
@@ -176,7 +176,7 @@ export class ProtobufListParser {
     this.#checkEnd();
   }
 
-  /** A payload is complete. */
+  /** Handles a complete payload. */
   #end(bytes: Uint8Array, items: unknown[]): void {
     this.#state = 'tag';
     if (this.#use === 'type') this.#type = decodeMessage(bytes, typeMeta);
@@ -191,7 +191,7 @@ export class ProtobufListParser {
     }
   }
 
-  /** Leaves the list itself at its end, where a field must end too. */
+  /** Leaves the list itself at its end, which must be the end of a field. */
   #checkEnd(): void {
     if (this.#listEnd < 0 || this.#position < this.#listEnd) return;
     if (this.#state !== 'tag' || this.#weight !== 1) throw new BodyError('the list breaks off');
@@ -199,19 +199,19 @@ export class ProtobufListParser {
   }
 }
 
-/** Reads the frames of a watch in protobuf as they arrive: four bytes of length, the highest first, then an event. */
+/** Reads the frames of a watch in protobuf as they arrive: a length of four bytes, big-endian, then an event. */
 export class FrameParser {
   readonly #frame: ByteBuffer;
   #length = 0;
-  /** Bytes of the length that were taken in. */
+  /** How many bytes of the length were read. */
   #lengthBytes = 0;
 
-  /** @param pool where it takes its memory from, until it is closed */
+  /** @param pool provides the memory until it is closed */
   constructor(pool = new BlockPool()) {
     this.#frame = new ByteBuffer(pool);
   }
 
-  /** Takes the next bytes and gives the events that are complete with them; a BodyError for what can be none. */
+  /** Takes the next bytes and returns the events that they complete. Throws a BodyError if they cannot be events. */
   push(chunk: Uint8Array): unknown[] {
     const events: unknown[] = [];
     for (let at = 0; at < chunk.length; ) {
@@ -232,17 +232,17 @@ export class FrameParser {
     return events;
   }
 
-  /** Ends the stream, which must not be in the middle of a frame. */
+  /** Ends the stream. Throws a BodyError in the middle of a frame. */
   finish(): undefined {
     if (this.#lengthBytes > 0) throw new BodyError('the stream breaks off in a frame');
   }
 
-  /** Gives its memory back. */
+  /** Gives the memory back. */
   close(): void {
     this.#frame.clear();
   }
 
-  /** A frame of nothing means nothing. */
+  /** Begins a frame. An empty one is ignored. */
   #startFrame(): void {
     if (this.#length > objectLimit)
       throw new BodyError(`a frame of more than ${objectLimit} bytes`);
@@ -260,11 +260,11 @@ function decodeEvent(bytes: Uint8Array): unknown {
   const { type, object } = decodeMessage(bytes, watchEventMessage) as {
     type?: string;
     object?: { raw?: Uint8Array };
-  }; // as the table says
+  }; // by the table
   return { type, object: decodeObject(object?.raw ?? new Uint8Array(0)) };
 }
 
-/** An object with what stands around every object; one of a kind that is not read here is its kind alone. */
+/** Decodes an object with its runtime.Unknown. Of a kind that is not read, only the kind is returned. */
 export function decodeObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
   if (!prefix.every((byte, index) => bytes[index] === byte))
     throw new BodyError('no protobuf of Kubernetes');
@@ -272,7 +272,7 @@ export function decodeObject(bytes: Uint8Array): Readonly<Record<string, unknown
     typeMeta?: { kind?: string; apiVersion?: string };
     raw?: Uint8Array;
     contentEncoding?: string;
-  }; // as the table says
+  }; // by the table
   if (unknown.contentEncoding !== undefined)
     throw new BodyError('an object that is encoded once more');
   const table = messages.get(unknown.typeMeta?.kind ?? '');

@@ -20,7 +20,7 @@ function decode(hexadecimal: string): unknown {
   return decodeMessage(Buffer.from(hexadecimal.replaceAll(' ', ''), 'hex'), table);
 }
 
-// Bytes by protobuf's own rules: a tag is the field's number times eight and its wire type.
+// Bytes by protobuf's rules: a tag is the field's number times 8 plus the wire type.
 test.each<[string, string, unknown]>([
   ['nothing', '', {}],
   ['text', '0a 02 c3a4', { text: 'ä' }],

@@ -1,51 +1,51 @@
 import { BodyError } from './body-error.ts';
 import { cost, valueLimit } from './json-scanner.ts';
 
-/** The wire type of a number, seven bits in a byte. */
+/** The wire type of a number: seven bits in each byte. */
 export const wireNumber = 0;
-/** The wire type of bytes behind their length: text, and messages. */
+/** The wire type of bytes with a length: text and messages. */
 export const wireBytes = 2;
 const wireFixed64 = 1;
 const wireFixed32 = 5;
 
-/** How a number is read, and what becomes of it. */
+/** How a number is decoded. */
 type NumberType =
-  /** int32 that the API leaves out of JSON where it is 0. */
+  /** An int32 that JSON omits if it is 0. */
   | { readonly kind: 'integer' }
-  /** int32 that is in JSON even if it is 0. */
+  /** An int32 that JSON has even if it is 0. */
   | { readonly kind: 'optional integer' }
   /** A pointer to a boolean. */
   | { readonly kind: 'optional boolean' };
 
-/** How bytes behind their length are read, and what becomes of them. */
+/** How bytes with a length are decoded. */
 type BytesType =
-  /** Text that the API leaves out of JSON where it is empty. */
+  /** A text that JSON omits if it is empty. */
   | { readonly kind: 'text' }
-  /** Text whose presence says something; the API has a pointer there. */
+  /** A text that may be absent: a pointer in the API. */
   | { readonly kind: 'optional text' }
-  /** metav1.Time, in seconds: RFC 3339 as in JSON. */
+  /** metav1.Time, in seconds, as RFC 3339 like in JSON. */
   | { readonly kind: 'time' }
   | { readonly kind: 'texts' }
-  /** map<string, string>, of which only wanted keys are read. */
+  /** map<string, string>, of which only wanted keys are decoded. */
   | { readonly kind: 'map'; readonly isWanted: (key: string) => boolean }
   | { readonly kind: 'message'; readonly message: Message }
   | { readonly kind: 'messages'; readonly message: Message }
-  /** Another message as it is: a view that is good as long as the input's bytes are. */
+  /** The bytes of another message, as a view that is valid as long as the input. */
   | { readonly kind: 'bytes' };
 
-/** How a field is read, and what becomes of it. */
+/** How a field is decoded. */
 export type FieldType = NumberType | BytesType;
 
-/** A field: its name in JSON and its type. */
+/** The name of a field in JSON, and its type. */
 export interface Field {
   readonly name: string;
   readonly type: FieldType;
 }
 
-/** A message as far as it is read: its fields by number. All others are skipped. */
+/** The fields of a message that are read, by number. All others are skipped. */
 export type Message = readonly (Field | undefined)[];
 
-/** Makes the table of a message from the fields that are read, by number. */
+/** Makes the table of a message. */
 export function message(fields: Readonly<Record<number, Field>>): Message {
   const table: (Field | undefined)[] = [];
   for (const [number, field] of Object.entries(fields)) table[Number(number)] = field;
@@ -56,8 +56,8 @@ export function message(fields: Readonly<Record<number, Field>>): Message {
 type Value = Record<string, unknown>;
 
 /**
- * The wanted fields of a message, as JSON has them; throws a BodyError for bytes that are none, and for a value that would need too
- * much memory. Nothing is allocated by a length that the bytes do not have, and what is not wanted is never looked into.
+ * The wanted fields of a message, as in JSON. Throws a BodyError for invalid bytes, and for a value that would need too much
+ * memory. Never allocates by a length that the input does not have, and never looks into unwanted fields.
  */
 export function decodeMessage(bytes: Uint8Array, table: Message): Readonly<Value> {
   const decoder = new Decoder(bytes);
@@ -73,7 +73,7 @@ class Decoder {
     this.#bytes = Buffer.from(buffer, byteOffset, byteLength);
   }
 
-  /** Reads up to `end` into a value, which a message that comes in two parts adds to. */
+  /** Decodes up to `end` into a value. A message in two parts is merged. */
   message(end: number, table: Message, value: Value): Value {
     this.#charge(cost.collection);
     while (this.#at < end) {
@@ -98,7 +98,7 @@ class Decoder {
     number: number,
     { name, type, value }: { name: string; type: NumberType; value: Value },
   ): void {
-    const integer = number | 0; // int32: Go takes the lower half too
+    const integer = number | 0; // int32: Go uses the lower half too
     switch (type.kind) {
       case 'integer':
         if (integer !== 0) this.#set(value, name, integer);
@@ -110,7 +110,7 @@ class Decoder {
     }
   }
 
-  /** A field whose bytes go up to `end`. */
+  /** Decodes a field whose bytes end at `end`. */
   #bytesField(
     end: number,
     { name, type, value }: { name: string; type: BytesType; value: Value },
@@ -143,7 +143,7 @@ class Decoder {
     }
   }
 
-  /** One entry of a map; the text behind a key that is not wanted is not made. */
+  /** Decodes one entry of a map. The text of an unwanted key is not created. */
   #entry(end: number, isWanted: (key: string) => boolean, map: Value): void {
     let key = '';
     let start = 0;
@@ -194,7 +194,7 @@ class Decoder {
     return this.#bytes.toString('utf8', start, end);
   }
 
-  /** Where the bytes end whose length stands here. */
+  /** The end of the bytes whose length is at the present position. */
   #end(end: number): number {
     const length = this.#varint(end);
     if (length < 0 || length > end - this.#at)
@@ -202,7 +202,7 @@ class Decoder {
     return this.#at + length;
   }
 
-  /** A number of up to ten bytes, seven bits each, as int64; exact up to 53 bits. Most have one byte. */
+  /** A number of up to ten bytes with seven bits each, as int64; exact up to 53 bits. Most have one byte. */
   #varint(end: number): number {
     const first = this.#at < end ? (this.#bytes[this.#at] ?? 0) : 0x80;
     if (first >= 0x80) return this.#longVarint(end);
@@ -265,7 +265,7 @@ function partOf(value: Value, name: string): Value {
   return (value[name] as Value | undefined) ?? {}; // a name has one type
 }
 
-/** As the API prints a time; one that no calendar has is text that no reader takes for a time. */
+/** Prints a time like the API. An impossible one becomes a text that does not parse as a time. */
 function printTime(seconds: number): string {
   const time = new Date(seconds * 1000);
   return Number.isNaN(time.getTime())

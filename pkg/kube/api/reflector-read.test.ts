@@ -31,10 +31,10 @@ describe('reading all as a stream', () => {
       fieldSelector: 'a!=b',
     });
     call.send(added('a', 7));
-    expect(stand.told).toEqual(['+a']);
+    expect(stand.reported).toEqual(['+a']);
     call.send(initialEnd(10));
     call.send(modified('a', 11), deleted('a', 12), bookmark(20));
-    expect(stand.told).toEqual(['+a', 'synced', '+a', '-ns/a']);
+    expect(stand.reported).toEqual(['+a', 'synced', '+a', '-ns/a']);
     await stand.clock.advance(seconds(1));
     call.end();
     expect((await stand.client.call()).query).toMatchObject({
@@ -56,7 +56,7 @@ describe('reading all as a stream', () => {
       list.end({ resourceVersion: '10' });
       const watch = await stand.client.call();
       expect(watch.query).toMatchObject({ watch: 'true', resourceVersion: '10' });
-      expect(stand.told).toEqual(['+a', 'synced']);
+      expect(stand.reported).toEqual(['+a', 'synced']);
       expect(stand.counted).toEqual([`${status}`, 'list']);
       stand.stop();
       await stand.clock.advance(seconds(599));
@@ -83,7 +83,7 @@ describe('reading all as a stream', () => {
     list.send(object('a', 7));
     list.end({ resourceVersion: '13' });
     await stand.client.call();
-    expect(stand.told).toEqual(['+a', '+gone', '+b', '+a', '-ns/gone', '-ns/b', 'synced']);
+    expect(stand.reported).toEqual(['+a', '+gone', '+b', '+a', '-ns/gone', '-ns/b', 'synced']);
     expect(stand.streaming.isExpected()).toBe(false);
   });
 
@@ -137,9 +137,9 @@ describe('reading all as a stream', () => {
     first.send(errorEvent(410));
     const { call } = await stand.callWithin(seconds(1));
     call.send(added('a', 7), added('b', 9), deleted('b', 11));
-    expect(stand.told).toEqual(['+a', '+b']);
+    expect(stand.reported).toEqual(['+a', '+b']);
     call.send(initialEnd(12));
-    expect(stand.told).toEqual(['+a', '+b', '-ns/b']);
+    expect(stand.reported).toEqual(['+a', '+b', '-ns/b']);
   });
 });
 
@@ -172,7 +172,7 @@ describe('reading all as a list', () => {
     expect(third.query).toEqual({});
     third.end({ resourceVersion: '3' });
     expect((await stand.client.call()).query).toMatchObject({ resourceVersion: '3' });
-    expect(stand.told).toEqual(['+a', '-ns/a', 'synced']);
+    expect(stand.reported).toEqual(['+a', '-ns/a', 'synced']);
   });
 
   test('that breaks off deletes nothing', async () => {
@@ -184,12 +184,12 @@ describe('reading all as a list', () => {
     second.send(object('a', 7));
     second.fail(cut());
     const third = (await stand.callWithin(seconds(1))).call;
-    expect(stand.told).toEqual(['+a', '+b', 'synced', '+a']);
+    expect(stand.reported).toEqual(['+a', '+b', 'synced', '+a']);
     third.send(object('a', 7), object('c', 11));
     third.end({ resourceVersion: '12' });
     (await stand.client.call()).open();
     await stand.clock.advance(seconds(2));
-    expect(stand.told.slice(4)).toEqual(['+a', '+c', '-ns/b']);
+    expect(stand.reported.slice(4)).toEqual(['+a', '+c', '-ns/b']);
     expect(stand.currency).toEqual([false, true]);
   });
 });

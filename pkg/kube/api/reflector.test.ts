@@ -110,9 +110,9 @@ describe('watching', () => {
     const { call } = await stand.callWithin(seconds(1));
     expect(call.query).toMatchObject({ sendInitialEvents: 'true', resourceVersion: '10' });
     call.send(added('b', 20), added('c', 21));
-    expect(stand.told).toEqual(['+b', '+c']);
+    expect(stand.reported).toEqual(['+b', '+c']);
     call.send(initialEnd(22), modified('c', 23));
-    expect(stand.told).toEqual(['+b', '+c', '+c', '-ns/a']);
+    expect(stand.reported).toEqual(['+b', '+c', '+c', '-ns/a']);
   });
 
   test.each([
@@ -127,7 +127,7 @@ describe('watching', () => {
     expect(call.query).toMatchObject({ resourceVersion: '33' });
     expect(call.query['sendInitialEvents']).toBeUndefined();
     call.send(deleted('a', 34));
-    expect(stand.told).toEqual(['+a', '-ns/a']);
+    expect(stand.reported).toEqual(['+a', '-ns/a']);
   });
 
   test('reads all anew when the server has gone back behind our version', async () => {
@@ -186,8 +186,8 @@ describe('watching', () => {
     probe.end({ resourceVersion: '10' });
     const watch = await stand.client.call();
     expect(watch.query).toMatchObject({ watch: 'true', resourceVersion: '10' });
-    expect({ told: stand.told, currency: stand.currency, log: stand.log }).toEqual({
-      told: [],
+    expect({ reported: stand.reported, currency: stand.currency, log: stand.log }).toEqual({
+      reported: [],
       currency: [],
       log: [],
     });
@@ -244,8 +244,8 @@ describe('watching', () => {
     (await stand.watching()).send(modified('a', 11), line, line, deleted('a', 12));
     const { call } = await stand.callWithin(seconds(1));
     expect(call.query).toMatchObject({ resourceVersion: '11' });
-    expect({ told: stand.told, counted: stand.counted, lines: stand.log.length }).toEqual({
-      told: ['+a'],
+    expect({ reported: stand.reported, counted: stand.counted, lines: stand.log.length }).toEqual({
+      reported: ['+a'],
       counted: ['stream', 'malformed'],
       lines: 1,
     });
@@ -255,9 +255,14 @@ describe('watching', () => {
     let isBroken = false;
     const set = (raw: unknown) => {
       if (isBroken) throw new Error('broken');
-      stand.told.push(`+${(raw as { metadata: { name: string } }).metadata.name}`);
+      stand.reported.push(`+${(raw as { metadata: { name: string } }).metadata.name}`);
     };
-    const handler = { set, delete() {}, synced: () => stand.told.push('synced'), confirmed() {} };
+    const handler = {
+      set,
+      delete() {},
+      synced: () => stand.reported.push('synced'),
+      confirmed() {},
+    };
     const watch = await stand.watching({ handler });
     isBroken = true;
     watch.send(added('c', 11));
@@ -278,6 +283,6 @@ describe('watching', () => {
       'cannot follow every Service, keeping what is known and trying again',
       'following every Service again',
     ]);
-    expect(stand.told).toEqual([]);
+    expect(stand.reported).toEqual([]);
   });
 });

@@ -11,39 +11,39 @@ import type { StreamingSupport } from './streaming.ts';
 import { ObjectTracker, type TrackerHandler } from './tracker.ts';
 import { type EndedWatch, liveWatch } from './watch.ts';
 
-/** A watch that ends sooner than this did not end normally, whatever came in it. */
+/** A watch that ends sooner than this counts as failed. */
 const shortestWatch = seconds(1);
-/** After so long without an event a watch is opened anew: a server sends bookmarks while its version moves, and may be silent otherwise. */
+/** After how long without an event a watch is restarted. Servers send bookmarks, but only while their version changes. */
 const watchPatience = seconds(120);
-/** After so many silent watches in a row the server is asked whether it has our version at all. */
+/** After how many silent watches in a row the server is asked for its version. */
 const silentLimit = 2;
-/** How long a streaming list may be without an event before a plain list is tried. */
+/** How long a streaming list may be silent before a plain list is tried. */
 const streamPatience = seconds(10);
 
-/** What a reflector watches, and with what. */
+/** The objects that a reflector follows, and its environment. */
 export interface ReflectorOptions extends Selection {
   readonly client: Client;
   readonly clock: Clock;
-  /** From 0 up to 1, as Math.random. */
+  /** Returns a number from 0 up to 1, as Math.random. */
   readonly random: () => number;
   readonly streaming: StreamingSupport;
   readonly metrics: KubeMetrics;
   readonly log: KubeLog;
   readonly handler: Omit<TrackerHandler, 'unconfirmed'>;
-  /** What was told may be out of date from now on, or is not any more. */
+  /** Called when what was reported may be out of date, and when it is up to date again. */
   readonly onCurrent: (isCurrent: boolean) => void;
 }
 
 /**
- * Follows all objects of a kind, through every failure, until it is told to stop.
+ * Follows all objects of a kind through every failure.
  *
  *      ┌─► read all: as a stream ──(cannot)──► as a list ─┐
  *      │        │ complete                               │ complete
  *      │        ▼                                        ▼
  *      └─(410)─ watch from the last version ◄── ended or failed: again, from the last version
  *
- * What was told stays in force while nothing can be read. Reading all anew tells only what it finds, and in
- * the end what has vanished. Where too much has vanished to be believed, a second read decides, beside the watch.
+ * What was reported stays valid while nothing can be read. A complete read reports what it contains, and deletions at its end. If too
+ * many objects have vanished, a second read beside the watch decides whether they are gone.
  */
 export class Reflector {
   readonly #options: ReflectorOptions;
@@ -53,9 +53,9 @@ export class Reflector {
   readonly #failures: FailureLog;
   readonly #secondRead: SecondRead;
   readonly #gone: DeletionReporter;
-  /** The state is of no use to go on from: all is read again. */
+  /** The state cannot be continued by a watch: everything must be read. */
   #mustReadAll = true;
-  /** The server does not have our version, or not yet: reading all takes whatever there is. */
+  /** The server does not have our version, so the next read takes any version. */
   #isVersionRefused = false;
   #silentWatches = 0;
   /** Something failed, and no watch has lived since. */
@@ -85,7 +85,7 @@ export class Reflector {
     this.#gone = new DeletionReporter(this.#tracker, (error) => this.#failures.failed(error));
   }
 
-  /** Follows until the signal aborts; never fails. */
+  /** Follows until the signal aborts. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
@@ -101,7 +101,7 @@ export class Reflector {
     await Promise.all([this.#secondRead.stop(), this.#gone.stop()]);
   }
 
-  /** Reads everything once more, 10 to 20 s from now and on a new connection, tells what was not known, and then that it is confirmed. */
+  /** Reads everything once more, 10 to 20 s from now on a new connection. Reports what was not known, then `confirmed`. */
   confirm(): void {
     if (!this.#secondRead.isRequested) this.#secondRead.request();
   }
@@ -115,11 +115,11 @@ export class Reflector {
     log.info(`cannot read every ${kind} as a stream, reading a list`, { reason: obstacle.message });
     if (isRefused(obstacle)) streaming.avoid();
     await this.#list(signal);
-    // Only now it is certain that the stream was the obstacle, and not a server that was going down.
+    // Only now is it certain that streaming failed, and not that the server was going down.
     streaming.avoid();
   }
 
-  /** Reads all as the beginning of a watch, and goes on watching; gives the reason why only a list can help. */
+  /** Reads everything as the beginning of a watch, then goes on watching. Returns why only a list can help, if so. */
   async #stream(signal: AbortSignal): Promise<Error | undefined> {
     let hasAnswer = false;
     this.#tracker.startPass();
@@ -175,14 +175,14 @@ export class Reflector {
     this.#ended(end);
   }
 
-  /** A watch that ended without failing is followed by the next at once, unless that would be a storm. */
+  /** Handles the end of a watch that did not fail. The next one follows at once, unless it was too short. */
   #ended({ isSilent, lifetime = 0 }: EndedWatch): void {
     if (isSilent && lifetime === 0) throw new Error(`no answer for ${watchPatience / 1000} s`);
     if (lifetime < shortestWatch) throw new Error('the watch ended as soon as it began');
     if (isSilent) this.#silentWatches++;
   }
 
-  /** Silence may mean that nothing changes, or that the server was restored from a backup and has yet to catch up with us. */
+  /** Checks the server's version after silence: it may have been restored from a backup to an older one. */
   async #checkVersion(signal: AbortSignal): Promise<void> {
     const { version } = this.#tracker;
     const query = { limit: '1', resourceVersion: version, resourceVersionMatch: 'NotOlderThan' };
@@ -190,7 +190,7 @@ export class Reflector {
     this.#silentWatches = 0;
   }
 
-  /** One watch from beginning to end. */
+  /** Runs one watch. */
   async #open(
     signal: AbortSignal,
     {
@@ -210,12 +210,12 @@ export class Reflector {
         clock,
         signal,
         patience,
-        open: ({ onHeard, ...hooks }) =>
+        open: ({ onData, ...hooks }) =>
           this.#client.watch({
             ...hooks,
             query: { ...query, timeoutSeconds },
             onEvents: (events) => {
-              onHeard();
+              onData();
               this.#silentWatches = 0;
               onEvents(events);
               this.#caughtUp();
@@ -232,10 +232,10 @@ export class Reflector {
     }
   }
 
-  /** What came was taken in: what follows from it is told. */
+  /** Reports what follows from what was read: deletions and the state. */
   #caughtUp(): void {
     this.#gone.start();
-    this.#tellState();
+    this.#reportState();
   }
 
   #complete(how: 'stream' | 'list'): void {
@@ -251,16 +251,16 @@ export class Reflector {
     const message = `not believing that so much is gone at once: keeping every ${kind} until a second read leaves it out too`;
     log.error(message, { omitted, known });
     this.#secondRead.request();
-    this.#tellState();
+    this.#reportState();
   }
 
-  /** Draws the conclusions of a failure, and gives how long to wait. */
+  /** Handles a failure. Returns how many milliseconds to wait. */
   #failed(error: unknown): number {
     const { kind, metrics } = this.#options;
     metrics.failed(kind, failureLabel(error));
     this.#failures.failed(error);
     this.#isFailing = true;
-    this.#tellState();
+    this.#reportState();
     const isBadRequest =
       error instanceof ApiError && (error.status === 400 || error.status === 422);
     if (this.#mustReadAll) this.#isVersionRefused ||= isVersionError(error);
@@ -272,15 +272,15 @@ export class Reflector {
     return this.#pace.pauseAfter(error);
   }
 
-  /** It works if everything was read and a watch has lived for a while. */
+  /** Records a success if everything was read and a watch has lived for a while. */
   #works(): void {
     if (this.#mustReadAll || !this.#isWatchAlive) return;
     this.#isFailing = false;
     this.#failures.over();
-    this.#tellState();
+    this.#reportState();
   }
 
-  #tellState(): void {
+  #reportState(): void {
     const { metrics, kind, onCurrent } = this.#options;
     const { unconfirmedCount } = this.#tracker;
     if (unconfirmedCount !== this.#unconfirmedCount) {

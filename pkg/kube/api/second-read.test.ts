@@ -26,22 +26,22 @@ afterEach(() => stand.end());
 const some = (count: number, letter = 'a') =>
   Array.from({ length: count }, (_, index) => `${letter}${index}`);
 
-const deletions = () => stand.told.filter((text) => text.startsWith('-')).length;
+const deletions = () => stand.reported.filter((text) => text.startsWith('-')).length;
 const paths = { Service: '/services', EndpointSlice: '/endpointslices', Node: '/nodes' } as const;
 
-/** A reflector that knows some objects, and the watch that follows the list. */
+/** A reflector that knows some objects. Returns the watch that follows the list. */
 async function following(...names: readonly string[]): Promise<FakeCall> {
   const list = await stand.listing({ kind, path: paths[kind] });
   return listed(list, ...names);
 }
 
-/** Answers a list, and gives the watch that follows it. */
+/** Answers a list. Returns the watch that follows. */
 async function listed(list: FakeCall, ...names: readonly string[]): Promise<FakeCall> {
   answer(list, names);
   const watch = await stand.client.call();
   watch.open();
   await stand.clock.advance(seconds(2));
-  stand.told.length = 0;
+  stand.reported.length = 0;
   return watch;
 }
 
@@ -50,14 +50,14 @@ function answer(list: FakeCall, names: readonly string[]): void {
   list.end({ resourceVersion: '10' });
 }
 
-/** Everything is read again, with this answer; the watch that follows it. */
+/** Answers when everything is read again. Returns the watch that follows. */
 async function relisted(watch: FakeCall, ...names: readonly string[]): Promise<FakeCall> {
   watch.fail(api(410));
   await stand.clock.advance(seconds(0.5));
   return listed(await stand.client.call(), ...names);
 }
 
-/** The second read, once it is time for it. */
+/** Waits for the second read. */
 async function secondRead(): Promise<FakeCall> {
   await stand.clock.advance(seconds(13));
   return stand.client.call();
@@ -84,7 +84,7 @@ describe('a complete read that leaves out much', () => {
     await stand.clock.advance(seconds(0.5));
     answer(await stand.client.call(), [...some(20), 'new']);
     (await stand.client.call()).open();
-    expect(stand.told).toContain('+new');
+    expect(stand.reported).toContain('+new');
     expect(deletions()).toBe(0);
     expect(stand.unconfirmed).toEqual([21]);
     expect(stand.log.filter((line) => line.includes('not believing'))).toHaveLength(1);
@@ -98,7 +98,7 @@ describe('a complete read that leaves out much', () => {
     answer(second, [...some(20), 'a40', 'new']);
     await stand.clock.advance(0);
     expect(deletions()).toBe(20);
-    expect(stand.told.slice(-22)).toEqual([
+    expect(stand.reported.slice(-22)).toEqual([
       '+a40',
       ...some(40)
         .slice(20)
@@ -124,7 +124,7 @@ describe('a complete read that leaves out much', () => {
     answer(await secondRead(), some(3, 'other'));
     await stand.clock.advance(0);
     expect(deletions()).toBe(50);
-    expect(stand.told.filter((text) => text.startsWith('+'))).toEqual(
+    expect(stand.reported.filter((text) => text.startsWith('+'))).toEqual(
       some(3, 'other').map((name) => `+${name}`),
     );
   });
@@ -136,24 +136,24 @@ describe('a complete read that leaves out much', () => {
   ])('of kind %s and default/kubernetes with it waits, except for Nodes', async (one, gone) => {
     kind = one;
     await relisted(await following('default/kubernetes', 'a'), 'a');
-    expect(stand.told.filter((text) => text === '-default/kubernetes')).toHaveLength(0);
+    expect(stand.reported.filter((text) => text === '-default/kubernetes')).toHaveLength(0);
     expect(stand.unconfirmed).toEqual(gone === 1 ? [] : [1]);
     if (gone === 1) return;
     answer(await secondRead(), ['a']);
     await stand.clock.advance(0);
-    expect(stand.told).toContain('-default/kubernetes');
+    expect(stand.reported).toContain('-default/kubernetes');
   });
 
   test('a DELETED event is believed meanwhile, and one that shows an object ends its wait', async () => {
     const watch = await relisted(await following(...some(30)));
     watch.send(deleted('a1', 20), modified('a2', 20), deleted('never', 20));
-    expect(stand.told).toEqual(['-ns/a1', '+a2']);
+    expect(stand.reported).toEqual(['-ns/a1', '+a2']);
     expect(stand.unconfirmed).toEqual([30, 28]);
     answer(await secondRead(), ['a1', 'a3']);
     await stand.clock.advance(0);
-    expect(stand.told.slice(2, 4)).toEqual(['+a1', '+a3']);
-    expect(stand.told).not.toContain('-ns/a2');
-    expect(stand.told).not.toContain('-ns/a3');
+    expect(stand.reported.slice(2, 4)).toEqual(['+a1', '+a3']);
+    expect(stand.reported).not.toContain('-ns/a2');
+    expect(stand.reported).not.toContain('-ns/a3');
   });
 
   test('what the watch says to be deleted while the second read is under way stays deleted', async () => {
@@ -162,7 +162,7 @@ describe('a complete read that leaves out much', () => {
     watch.send(deleted('a1', 20));
     answer(second, some(30));
     await stand.clock.advance(0);
-    expect(stand.told.filter((text) => text.endsWith('a1'))).toEqual(['-ns/a1']);
+    expect(stand.reported.filter((text) => text.endsWith('a1'))).toEqual(['-ns/a1']);
   });
 
   test('a second read that fails, or is none, is repeated with growing pauses', async () => {
@@ -211,7 +211,7 @@ test('a second read that is asked for tells what was not known, and that it is o
   await stand.clock.advance(seconds(15));
   answer(await stand.client.call(), ['a', 'b']);
   await stand.clock.advance(0);
-  expect(stand.told).toEqual(['+b', 'confirmed']);
+  expect(stand.reported).toEqual(['+b', 'confirmed']);
 });
 
 describe('an answer that is no list', () => {
@@ -234,9 +234,9 @@ describe('an answer that is no list', () => {
     await stand.clock.advance(seconds(0.5));
     (await stand.client.call()).answer(body);
     await stand.clock.advance(seconds(0.5));
-    expect(stand.told).toEqual([]);
+    expect(stand.reported).toEqual([]);
     await relistedAnew();
-    expect(stand.told).toEqual([]);
+    expect(stand.reported).toEqual([]);
   });
 
   test('an empty list may have null for its items, as Go prints it', async () => {
@@ -249,14 +249,14 @@ describe('an answer that is no list', () => {
       items: null,
     });
     await stand.client.call();
-    expect(stand.told).toEqual(['-ns/a']);
+    expect(stand.reported).toEqual(['-ns/a']);
   });
 });
 
 async function relistedAnew(): Promise<void> {
   answer(await stand.client.call(), ['a']);
   await stand.client.call();
-  stand.told.length = 0;
+  stand.reported.length = 0;
 }
 
 test('much that is gone is told a stretch at a time, and then that the second read is over', async () => {
@@ -268,7 +268,7 @@ test('much that is gone is told a stretch at a time, and then that the second re
   expect(first).toBeLessThan(1200);
   await stand.clock.advance(0);
   expect(deletions()).toBe(1200);
-  expect(stand.told.at(-1)).toBe('confirmed');
+  expect(stand.reported.at(-1)).toBe('confirmed');
 });
 
 test('what comes again before its deletion is told is not deleted', async () => {
@@ -278,6 +278,6 @@ test('what comes again before its deletion is told is not deleted', async () => 
   await Promise.resolve();
   watch.send(added('a1199', 30));
   await stand.clock.advance(0);
-  expect(stand.told.filter((text) => text.endsWith('a1199'))).toEqual(['+a1199']);
+  expect(stand.reported.filter((text) => text.endsWith('a1199'))).toEqual(['+a1199']);
   expect(deletions()).toBe(1199);
 });

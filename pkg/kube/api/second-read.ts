@@ -7,7 +7,7 @@ import { FailureLog } from './failure-log.ts';
 import type { KindClient } from './kind-client.ts';
 import type { ObjectTracker } from './tracker.ts';
 
-/** How long after it is asked for the second read begins: at least, and over what time many nodes spread. */
+/** The delay before a second read: the minimum, and the time over which nodes spread. */
 const delay = { least: seconds(10), spread: seconds(10) };
 
 export interface SecondReadOptions {
@@ -15,7 +15,7 @@ export interface SecondReadOptions {
   readonly client: KindClient;
   readonly tracker: ObjectTracker;
   readonly clock: Clock;
-  /** From 0 up to 1. */
+  /** Returns a number from 0 up to 1. */
   readonly random: () => number;
   readonly metrics: KubeMetrics;
   readonly log: KubeLog;
@@ -23,8 +23,8 @@ export interface SecondReadOptions {
 }
 
 /**
- * Reads all objects of a kind once more, some time after it is asked for, beside the watch and on a connection of its own:
- * the tracker then knows what is gone of that which a first read left out. A read that fails is repeated with growing pauses.
+ * Reads all objects of a kind once more after a delay, beside the watch and on a connection of its own. So the tracker learns which
+ * objects that a first read omitted are really gone. A read that fails is repeated with growing pauses.
  */
 export class SecondRead {
   readonly #options: SecondReadOptions;
@@ -44,12 +44,12 @@ export class SecondRead {
     this.#failures = new FailureLog({ ...options, message });
   }
 
-  /** Whether it was asked for and has not succeeded yet. */
+  /** Whether a read was requested and has not succeeded yet. */
   get isRequested(): boolean {
     return this.#isRequested;
   }
 
-  /** Asks for a read that begins 10 to 20 s from now; one that was asked for before is given up. */
+  /** Requests a read that begins 10 to 20 s from now, in place of one requested before. */
   request(): void {
     this.#cancel();
     this.#isRequested = true;
@@ -58,7 +58,7 @@ export class SecondRead {
     this.#schedule(delay.least + this.#options.random() * delay.spread);
   }
 
-  /** Gives up what was asked for; ends when nothing is under way any more. */
+  /** Cancels what was requested. Resolves when nothing is under way. */
   async stop(): Promise<void> {
     this.#cancel();
     this.#isRequested = false;
@@ -94,7 +94,7 @@ export class SecondRead {
     const { version } = tracker;
     tracker.startSecondRead();
     await client.list({
-      // Never 0, which may be answered with an older state than ours; no version means the newest.
+      // Never 0, as the answer to that may be older than our state. Without a version the answer is the newest state.
       query: version === '' || this.#isVersionRefused ? {} : { resourceVersion: version },
       ownConnection: true,
       signal,

@@ -3,36 +3,36 @@ import { nameOf, versionOf } from '../objects/reduce.ts';
 import type { Kind, ObjectName } from '../types.ts';
 import { MalformedError } from './error.ts';
 
-/** The annotation of the bookmark after which a streaming list is complete. */
+/** The annotation of the bookmark that ends a streaming list. */
 export const initialEventsEnd = 'k8s.io/initial-events-end';
-/** How much of a text from outside an error repeats, in characters. */
+/** How many characters of an untrusted text an error repeats. */
 const quoteLimit = 60;
 
-/** An object of the API and who it is. */
+/** An object of the API with its name. */
 export interface NamedObject {
   readonly name: ObjectName;
   readonly raw: unknown;
 }
 
-/** One line of a watch. */
+/** One event of a watch. */
 export type WatchEvent =
   | ({ readonly type: 'set' | 'delete' } & NamedObject)
   | { readonly type: 'bookmark'; readonly version: string; readonly isInitialEnd: boolean }
   /** The `Status` with which the server ends a watch. */
   | { readonly type: 'error'; readonly status: unknown };
 
-/** Checks what stands before the items of a list; throws a MalformedError if the list is not one of a kind. */
+/** Checks the fields before the items of a list. Throws a MalformedError if the list is not of the kind. */
 export function checkListHead(kind: Kind, head: unknown): void {
   const found = isObject(head) ? head['kind'] : undefined;
   if (found === `${kind}List`) return;
   throw new MalformedError(`a list of kind ${quote(found)} in place of a ${kind}List`);
 }
 
-/** The version of a complete list of a kind, from what stood around its items; throws a MalformedError if it is no such list. */
+/** The version of a complete list, from the list without its items. Throws a MalformedError if it is no list of the kind. */
 export function listVersion(kind: Kind, list: unknown): string {
   if (!isObject(list) || list['kind'] !== `${kind}List`) checkListHead(kind, list);
   const items = isObject(list) ? list['items'] : undefined;
-  // Go prints an empty list as null, and older API servers do.
+  // Go prints an empty list as null, and so do older API servers.
   if (!Array.isArray(items) && items !== null)
     throw new MalformedError(`a ${kind}List without items`);
   const version = versionOf(list);
@@ -40,13 +40,13 @@ export function listVersion(kind: Kind, list: unknown): string {
   return version;
 }
 
-/** An item of a list of a kind, which need not say its kind; throws a MalformedError if it is no object of that kind. */
+/** An item of a list, which need not have a kind. Throws a MalformedError if it is no object of the kind. */
 export function listItem(kind: Kind, raw: unknown): NamedObject {
   const found = isObject(raw) ? (raw['kind'] ?? kind) : undefined;
   return named(kind, { raw, found });
 }
 
-/** A line of a watch of a kind; throws a MalformedError if it is no event of that kind. */
+/** An event of a watch. Throws a MalformedError if it is no event of the kind. */
 export function watchEvent(kind: Kind, raw: unknown): WatchEvent {
   const { type, object } = isObject(raw) ? raw : {};
   const found = isObject(object) ? object['kind'] : undefined;

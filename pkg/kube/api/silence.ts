@@ -2,12 +2,12 @@ import type { Clock } from '../../runner/clock.ts';
 
 export interface SilenceOptions {
   readonly clock: Clock;
-  /** How long silence is bearable just now, in milliseconds; asked whenever a silence may have become too long. */
+  /** The longest silence, in milliseconds. Called when a silence may have become too long. */
   readonly limit: () => number;
   readonly onSilence: () => void;
 }
 
-/** Calls back once when nothing was heard for some time. A sign of life costs no timer of its own. */
+/** Calls back once after a silence. {@link restart} sets no timer. */
 export class SilenceTimer {
   readonly #options: SilenceOptions;
   #last: number;
@@ -19,12 +19,12 @@ export class SilenceTimer {
     this.#cancel = this.#arm();
   }
 
-  /** Something was heard. */
-  heard(): void {
+  /** Restarts the silence. */
+  restart(): void {
     this.#last = this.#options.clock.now();
   }
 
-  /** Gives up waiting. */
+  /** Cancels the timer. */
   stop(): void {
     this.#cancel();
   }

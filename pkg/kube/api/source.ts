@@ -15,13 +15,13 @@ export interface ApiSourceOptions {
   readonly log: KubeLog;
   /** The one Node that is watched. */
   readonly nodeName: string;
-  /** From 0 up to 1; Math.random but in tests. */
+  /** Returns a number from 0 up to 1; Math.random except in tests. */
   readonly random?: () => number;
 }
 
 const labelSelector = foreignLabels.map((label) => `!${label}`).join(',');
 
-/** The objects of the API server: Services and EndpointSlices that are ours, and our Node. */
+/** Reads objects from the API server: the Services and EndpointSlices that are ours, and our Node. */
 export class ApiSource implements Source {
   readonly #options: ApiSourceOptions;
   readonly #reflectors = new Map<Kind, Reflector>();
@@ -79,7 +79,7 @@ function watched(nodeName: string): Selection[] {
       kind: 'Service',
       path: '/api/v1/services',
       labelSelector,
-      // Headless Services come to nothing here: this only spares them the way.
+      // Headless Services are ignored anyway. The selector only keeps them from being sent.
       fieldSelector: 'spec.clusterIP!=None',
       isFieldSelectorOptional: true,
     },

@@ -1,9 +1,9 @@
 import { type Clock, minutes } from '../../runner/clock.ts';
 
-/** How long a server that cannot stream a list is not asked to again. */
+/** How long no streaming list is tried with a server that cannot do it. */
 const memory = minutes(10);
 
-/** Whether the server gives initial lists as a stream; shared by all reflectors of one server. */
+/** Whether the server supports streaming lists. Shared by all reflectors of a server. */
 export class StreamingSupport {
   readonly #clock: Clock;
   #avoidUntil = Number.NEGATIVE_INFINITY;
@@ -12,12 +12,12 @@ export class StreamingSupport {
     this.#clock = clock;
   }
 
-  /** Whether it is worth a try. */
+  /** Whether a streaming list should be tried. */
   isExpected(): boolean {
     return this.#clock.now() >= this.#avoidUntil;
   }
 
-  /** Remembers that it cannot. */
+  /** Records that a streaming list failed. */
   avoid(): void {
     this.#avoidUntil = this.#clock.now() + memory;
   }

@@ -6,37 +6,37 @@ import { KnownNames } from './known-names.ts';
 import { NameSet } from './name-set.ts';
 import { listItem, type NamedObject, type WatchEvent, watchEvent } from './shape.ts';
 
-/** Who hears what a tracker makes out. */
+/** Receives what a tracker finds. */
 export interface TrackerHandler {
-  /** An object as it is now, new or changed. */
+  /** An object is new or changed. */
   set(raw: unknown): void;
-  /** An object that was told is gone. */
+  /** A reported object was deleted. */
   delete(name: ObjectName): void;
-  /** Every object was told; comes once. */
+  /** Every object was reported. Comes once. */
   synced(): void;
-  /** A complete read left out so much of what was known that a second read decides whether it is gone. */
+  /** A complete read omitted so many of the known objects that a second read must decide whether they are gone. */
   unconfirmed(omitted: number, known: number): void;
-  /** A second read was told. */
+  /** A second read was reported. */
   confirmed(): void;
 }
 
 /**
- * What was told of one kind: turns the items of lists and the events of watches into sets and deletes. A pass over all
- * objects tells what it sees at once, and what has vanished only when it is complete; where that is doubtful, only
- * when a second read has left it out too. What is no object and no event of the kind is an error.
+ * Turns the items of lists and the events of watches of one kind into sets and deletes. A complete read reports what it contains at
+ * once, and what it omits at its end; if that is too much, only when a second read has omitted it too. An item or event that is
+ * none of the kind is an error.
  */
 export class ObjectTracker {
   readonly #kind: Kind;
   readonly #handler: TrackerHandler;
-  /** Every object that was told and not told as deleted; those that a doubtful pass omitted are unconfirmed. */
+  /** Every object that was reported and not reported as deleted. */
   readonly #known = new KnownNames();
-  /** What events said to be deleted since the pass began; `undefined` while there is none. */
+  /** Objects that were deleted by events during a complete read; `undefined` if there is none. */
   #deletedInPass: NameSet | undefined;
-  /** What events said to be deleted since the second read began; `undefined` while there is none. */
+  /** Objects that were deleted by events during a second read; `undefined` if there is none. */
   #deletedMeanwhile: NameSet | undefined;
   #version = '';
   #isComplete = false;
-  /** How many objects there were when what was told was complete last: what a pass brings does not outweigh what it leaves out. */
+  /** The number of objects when the state was last complete. New objects of a read do not outweigh those that it omits. */
   #knownBefore = 0;
   #isSynced = false;
   #hasSecondRead = false;
@@ -46,12 +46,12 @@ export class ObjectTracker {
     this.#handler = handler;
   }
 
-  /** The last version that was seen, '' before the first. A watch may go on from it if the state is complete. */
+  /** The newest version seen; '' before the first. If the state is complete, a watch may continue from it. */
   get version(): string {
     return this.#version;
   }
 
-  /** Whether what was told is all there was at `version`. */
+  /** Whether the state is complete at `version`. */
   get isComplete(): boolean {
     return this.#isComplete;
   }
@@ -61,7 +61,7 @@ export class ObjectTracker {
     return this.#known.unconfirmed;
   }
 
-  /** From here on nothing is known to be complete, until a pass ends. What was told stays told. */
+  /** Begins a complete read. The state is incomplete until its end. What was reported stays reported. */
   startPass(): void {
     if (this.#isComplete) this.#knownBefore = this.#known.size;
     this.#isComplete = false;
@@ -69,12 +69,12 @@ export class ObjectTracker {
     this.#deletedInPass = new NameSet();
   }
 
-  /** An item of a list. */
+  /** Handles an item of a list. */
   item(raw: unknown): void {
     this.#set(listItem(this.#kind, raw));
   }
 
-  /** An event of a watch; an error for one that says that the watch is over. */
+  /** Handles an event of a watch. Throws if the event ends the watch. */
   event(raw: unknown): void {
     const event = watchEvent(this.#kind, raw);
     switch (event.type) {
@@ -89,7 +89,7 @@ export class ObjectTracker {
     }
   }
 
-  /** The pass saw everything there is at a version: what it did not see is gone, which {@link reportGone} tells, or unconfirmed. */
+  /** Ends a complete read at a version. What it omitted is gone, and reported by {@link reportGone}, or unconfirmed. */
   endPass(version: string): void {
     const deleted = this.#deletedInPass;
     if (deleted === undefined) return;
@@ -105,38 +105,38 @@ export class ObjectTracker {
     if (isUnconfirmed && newly > 0) this.#handler.unconfirmed(count, known);
   }
 
-  /** A second read begins; it decides about what is unconfirmed, and about nothing else. */
+  /** Begins a second read. It decides only about unconfirmed objects. */
   startSecondRead(): void {
     this.#deletedMeanwhile = new NameSet();
   }
 
-  /** An item of the second read. It is told if it was unconfirmed or not known; what the watch has told is newer. */
+  /** Handles an item of the second read. Reports it if it was unconfirmed or unknown; what the watch reported is newer. */
   secondItem(raw: unknown): void {
     const { name } = listItem(this.#kind, raw);
     const isNews = !this.#known.has(name) && this.#deletedMeanwhile?.has(name) === false;
     if (!this.#known.isUnconfirmed(name) && !isNews) return;
     this.#known.add(name);
-    // The version stays: there may be events between it and this object's that the watch has yet to bring.
+    // The version stays: the watch may still have to report events before this object's version.
     this.#handler.set(raw);
   }
 
-  /** The second read saw everything there is: what it left out and is still unconfirmed is gone, which {@link reportGone} tells. */
+  /** Ends the second read. Objects that it omitted and that are still unconfirmed are gone, and reported by {@link reportGone}. */
   endSecondRead(): void {
     this.#deletedMeanwhile = undefined;
     this.#known.confirm();
     this.#hasSecondRead = true;
   }
 
-  /** Tells that some objects are deleted, no more than a number of them; whether there are more. */
+  /** Reports at most `count` objects as deleted. Whether there are more. */
   reportGone(count: number): boolean {
-    for (const name of this.#known.someGone(count)) this.#tellDeleted(name);
+    for (const name of this.#known.someGone(count)) this.#reportDeleted(name);
     if (this.#known.gone > 0) return true;
-    this.#tellEnds();
+    this.#reportEnds();
     return false;
   }
 
-  /** Everything was told that there is to tell of a pass, and of a second read. */
-  #tellEnds(): void {
+  /** Reports the end of a complete read and of a second read, once everything before is reported. */
+  #reportEnds(): void {
     if (this.#isComplete && !this.#isSynced) {
       this.#isSynced = true;
       this.#handler.synced();
@@ -155,26 +155,26 @@ export class ObjectTracker {
 
   #delete({ name, raw }: NamedObject): void {
     this.#deletedMeanwhile?.add(name);
-    // In a pass the end of the pass deletes it: until then the pass may yet turn out to be of no use.
-    if (this.#deletedInPass === undefined) this.#tellDeleted(name);
+    // During a complete read its end deletes the object, as the read may still fail.
+    if (this.#deletedInPass === undefined) this.#reportDeleted(name);
     else this.#deletedInPass.add(name);
     this.#advance(versionOf(raw));
   }
 
-  #tellDeleted(name: ObjectName): void {
+  #reportDeleted(name: ObjectName): void {
     if (this.#known.has(name)) this.#handler.delete(name);
-    // What could not be told is not forgotten.
+    // After the report, so that one that throws is repeated.
     this.#known.delete(name);
   }
 
   #bookmark({ version, isInitialEnd }: Extract<WatchEvent, { type: 'bookmark' }>): void {
     if (this.#deletedInPass === undefined) return this.goOnFrom(version);
-    // A server that knows nothing of initial events sends ordinary bookmarks, and would never come to an end.
+    // A server without streaming lists sends ordinary bookmarks, and the read would never end.
     if (!isInitialEnd) throw new Error('the server does not say where the initial events end');
     this.endPass(version);
   }
 
-  /** The server says that it is at a version. One whose history was restored from a backup knows less than we do: an error. */
+  /** Handles the server's present version. Throws if it is older than ours, as after a restore from a backup. */
   goOnFrom(version: string): void {
     if (version !== this.#version && !isNewer(version, this.#version)) {
       throw new ApiError('watch', {
@@ -186,13 +186,13 @@ export class ObjectTracker {
     this.#advance(version);
   }
 
-  /** A pass gives objects in any order, and some servers send events twice: the newest is the last seen. */
+  /** A complete read has objects in any order, and some servers send events twice, so only a newer version counts. */
   #advance(version: string): void {
     if (version !== '' && isNewer(version, this.#version)) this.#version = version;
   }
 }
 
-/** Whether a version is newer than another; they are numbers, and if one day they are not, the later seen is newer. */
+/** Whether a version is newer than another. Versions that are not numbers count as newer. */
 function isNewer(version: string, other: string): boolean {
   if (!/^\d+$/.test(version) || !/^\d+$/.test(other)) return true;
   return version.length === other.length ? version > other : version.length > other.length;

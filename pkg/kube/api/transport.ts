@@ -6,41 +6,41 @@ import type { Credentials } from '../credentials/connection.ts';
 import { explainCertificate } from './certificate.ts';
 import { ConnectionError } from './error.ts';
 
-/** How long a connection may take to stand. */
+/** How long connecting may take. */
 const connectTimeout = seconds(15);
-/** After how much silence TCP asks whether the other side is still there; the kernel then asks each second, ten times. */
+/** After how much silence TCP probes the other end. The kernel then probes each second, ten times. */
 const keepAliveDelay = seconds(10);
 
-/** After how many bytes of a body others get their turn. */
+/** After how many bytes of a body the event loop turns. */
 const turnLength = 256 * 1024;
-/** After so many pieces of a body, they must have had so many bytes each: one of one byte costs Node a thousand, and as much time. */
+/** After so many pieces of a body, their mean length must be at least this: a piece of one byte costs Node a thousand bytes, and time. */
 const leastPieces = { count: 4096, length: 16 };
 
-/** One HTTP request, ready to be sent. */
+/** One HTTP request. */
 export interface Exchange {
   readonly method: string;
   readonly url: URL;
   readonly credentials: Credentials;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
-  /** Whether it gets a connection of its own, which ends with it. */
+  /** Whether it uses a connection of its own, which ends with it. */
   readonly isLong: boolean;
-  /** Without a byte for `idle` milliseconds the connection counts as dead; after `total` it is given up, whatever comes. */
+  /** After `idle` milliseconds without a byte the connection counts as dead; after `total` it is closed in any case. */
   readonly timeouts: { readonly idle: number; readonly total: number };
   readonly signal: AbortSignal | undefined;
 }
 
-/** Takes a piece of a body, whose bytes are gone when it returns, and says whether it wants more; it may throw. */
+/** Takes a piece of a body, which is invalid when it returns. False ends the reading. May throw. */
 export type Take = (bytes: Uint8Array) => boolean;
 
-/** The head of an answer, and its body; reading that to its end, or until it is enough, frees the connection. */
+/** The head of an answer, and its body. Reading the body to its end frees the connection; stopping before closes it. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<http.IncomingHttpHeaders>;
   readonly read: (take: Take) => Promise<void>;
 }
 
-/** Sends requests over node:http and node:https, and notices connections that are dead. */
+/** Sends requests over node:http and node:https, and detects dead connections. */
 export class Transport {
   readonly #clock: Clock;
   readonly #agents = {
@@ -58,7 +58,7 @@ export class Transport {
     this.#clock = clock;
   }
 
-  /** Sends a request; ends with the head of the answer, or a ConnectionError. */
+  /** Sends a request. Returns the head of the answer, or throws a ConnectionError. */
   async send(exchange: Exchange): Promise<Answer> {
     const watchdog = new Watchdog(this.#clock, exchange.timeouts.total);
     try {
@@ -74,7 +74,7 @@ export class Transport {
     }
   }
 
-  /** Closes every connection. */
+  /** Closes all connections. */
   close(): void {
     for (const { short, long } of Object.values(this.#agents)) {
       short.destroy();
@@ -92,7 +92,7 @@ export class Transport {
     return new Promise((resolve, reject) => {
       const options = { method, headers, agent, ...credentials.tls };
       const request = (isSecure ? https : http).request(url, options);
-      // Node's own `signal` option strikes after the end, too, and then a socket in the pool, whose error nobody hears.
+      // Node's own `signal` option also destroys the socket after the end, when it is in the pool and nobody handles its error.
       const abort = () => request.destroy();
       signal?.addEventListener('abort', abort);
       request.on('close', () => signal?.removeEventListener('abort', abort));
@@ -102,7 +102,7 @@ export class Transport {
       request.on('socket', (socket) => {
         socket.setKeepAlive(true, keepAliveDelay);
         const connected = () => watchdog.guard(idle, { reason: silence(idle), destroy });
-        // Behind the listener of the request, which has copied what it needs when this one is called.
+        // Runs after the listener of the request, which has copied what it needs.
         socket.on('data', free);
         request.on('close', () => socket.off('data', free));
         if (request.reusedSocket) connected();
@@ -110,7 +110,7 @@ export class Transport {
       });
       request.on('error', reject);
       request.on('response', (response) => {
-        // Whoever reads the body gets the error; between now and then it must not be nobody's.
+        // The reader of the body handles errors. This is for errors before it begins.
         response.on('error', () => {});
         resolve(response);
       });
@@ -131,8 +131,8 @@ export class Transport {
 }
 
 /**
- * Reads a body to its end, or until nobody wants more. Pieces are handed on as they come and not kept: an iterator
- * would gather them, and one of one byte costs two hundred.
+ * Reads a body until its end or until `take` returns false. Pieces are passed on at once: an iterator would gather them, and one of
+ * one byte costs 200 bytes.
  */
 async function read(
   response: http.IncomingMessage,
@@ -146,7 +146,7 @@ async function read(
   const seen = { count: 0, length: 0 };
   response.on('data', (piece: Buffer) => {
     if (stop !== undefined) return;
-    watchdog.feed();
+    watchdog.restart();
     seen.count++;
     seen.length += piece.length;
     if (isCrumbs(seen)) return destroy(new Error('the answer comes in pieces of a few bytes'));
@@ -173,7 +173,7 @@ function isCrumbs({ count, length }: { count: number; length: number }): boolean
   return count > leastPieces.count && length < count * leastPieces.length;
 }
 
-/** Hands on a piece; what comes back, if anything, ends the reading. */
+/** Passes on a piece. A result ends the reading. */
 function taken(piece: Uint8Array, take: Take): { readonly error?: unknown } | undefined {
   try {
     return take(piece) ? undefined : {};
@@ -183,27 +183,27 @@ function taken(piece: Uint8Array, take: Take): { readonly error?: unknown } | un
 }
 
 /**
- * Frees the memory of bytes that were read. Node allocates each piece anew, outside of V8's heap, where 64 MB gather
- * before V8 looks for what can be freed.
+ * Frees the memory of bytes that were read. Node allocates each piece outside of V8's heap, where 64 MB gather before V8 collects
+ * garbage.
  */
 function free({ buffer, byteLength }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }
 
-/** What a watchdog does when nothing came for too long. */
-interface Bite {
+/** What a watchdog does at its deadline. */
+interface Timeout {
   readonly reason: string;
   readonly destroy: (error: Error) => void;
 }
 
-/** Bites when nothing came for some time, and at the end of all time; a sign of life moves that moment without a timer of its own. */
+/** Closes a connection after some time without data, and after a total time. {@link restart} moves the deadline and sets no timer. */
 class Watchdog {
   readonly #clock: Clock;
   readonly #total: number;
   readonly #end: number;
   #deadline = 0;
   #span = 0;
-  #bite: Bite | undefined;
+  #timeout: Timeout | undefined;
   #cancel: () => void = () => {};
 
   constructor(clock: Clock, total: number) {
@@ -212,16 +212,16 @@ class Watchdog {
     this.#end = clock.now() + total;
   }
 
-  /** From now on, bites in this way after so many milliseconds without a sign of life. */
-  guard(span: number, bite: Bite): void {
+  /** From now on, the timeout is `span` milliseconds, and this is what happens then. */
+  guard(span: number, timeout: Timeout): void {
     this.#span = span;
-    this.#bite = bite;
-    this.feed();
+    this.#timeout = timeout;
+    this.restart();
     this.#arm();
   }
 
-  /** A sign of life. */
-  feed(): void {
+  /** Restarts the timeout, because data came. */
+  restart(): void {
     this.#deadline = Math.min(this.#clock.now() + this.#span, this.#end);
   }
 
@@ -233,11 +233,11 @@ class Watchdog {
     this.stop();
     this.#cancel = this.#clock.after(Math.max(0, this.#deadline - this.#clock.now()), () => {
       if (this.#clock.now() < this.#deadline) this.#arm();
-      else this.#bite?.destroy(new Error(this.#reason(this.#bite)));
+      else this.#timeout?.destroy(new Error(this.#reason(this.#timeout)));
     });
   }
 
-  #reason({ reason }: Bite): string {
+  #reason({ reason }: Timeout): string {
     if (this.#clock.now() < this.#end) return reason;
     return `not complete after ${Math.round(this.#total / 1000)} s`;
   }

@@ -1,44 +1,44 @@
 import { type Clock, seconds } from '../../runner/clock.ts';
 import { SilenceTimer } from './silence.ts';
 
-/** A watch that lived this long was accepted by a server that knows our version. */
+/** After this time the server has accepted the watch and our version. */
 const aliveAfter = seconds(2);
-/** A watch that lived this long was healthy, whatever ends it. */
+/** After this time a watch counts as healthy, whatever ends it. */
 const healthyAfter = seconds(10);
 
-/** What a watch is told while it is open. */
+/** The callbacks of an open watch. */
 export interface WatchHooks {
-  /** Aborts when the watch is no longer wanted, or was silent for too long. */
+  /** Aborts when the watch is no longer wanted or was silent for too long. */
   readonly signal: AbortSignal;
-  /** The server has accepted it. */
+  /** Called when the server has accepted the watch. */
   readonly onOpen: () => void;
-  /** Something came. */
-  readonly onHeard: () => void;
+  /** Called when data came. */
+  readonly onData: () => void;
 }
 
-/** How a watch is followed. */
+/** Options of a watch. */
 export interface WatchLifeOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** How long silence is bearable just now, in milliseconds. */
+  /** The longest silence, in milliseconds. */
   readonly patience: () => number;
-  /** Opens it; ends when the server ends it. */
+  /** Opens the watch. Resolves when the server ends it. */
   readonly open: (hooks: WatchHooks) => Promise<void>;
-  /** It was accepted and has lived for two seconds. */
+  /** Called two seconds after the watch was accepted. */
   readonly onAlive: () => void;
-  /** It has lived for ten seconds. */
+  /** Called ten seconds after the watch was accepted. */
   readonly onHealthy: () => void;
 }
 
 /** How a watch ended that did not fail. */
 export interface EndedWatch {
-  /** Nothing came for too long; otherwise the server ended it. */
+  /** Whether it was silent for too long; otherwise the server ended it. */
   readonly isSilent: boolean;
   /** Milliseconds since the server accepted it; `undefined` if it never did. */
   readonly lifetime: number | undefined;
 }
 
-/** One watch from its request to its end; throws if it fails. */
+/** Runs one watch from its request to its end. Throws if it fails. */
 export async function liveWatch({
   clock,
   signal,
@@ -60,7 +60,7 @@ export async function liveWatch({
         opened = clock.now();
         cancels.push(clock.after(aliveAfter, onAlive), clock.after(healthyAfter, onHealthy));
       },
-      onHeard: () => timer.heard(),
+      onData: () => timer.restart(),
     });
     return { isSilent: false, lifetime: lifetime() };
   } catch (error) {

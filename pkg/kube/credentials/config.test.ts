@@ -23,7 +23,7 @@ function file(name: string, text: string): string {
   return path;
 }
 
-/** A kubeconfig with these fields of the cluster and of the user. */
+/** A kubeconfig with these fields in its cluster and user. */
 function config({ cluster = {}, user = {} }: { cluster?: object; user?: object } = {}): string {
   return JSON.stringify({
     'current-context': 'c',

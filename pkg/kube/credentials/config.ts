@@ -21,19 +21,19 @@ import {
   staticCredentials,
 } from './static-credentials.ts';
 
-/** Where to look for the way to the API server. */
+/** Where the configuration is read from. */
 export interface ConfigOptions extends ClusterOptions {
-  /** Path of a kubeconfig, '' for none. */
+  /** The path of a kubeconfig; '' for none. */
   readonly kubeconfig: string;
-  /** URL of the API server, in place of the one in the kubeconfig; '' for none. */
+  /** The URL of the API server, in place of the kubeconfig's; '' for none. */
   readonly master: string;
-  /** For the deadlines of plug-ins. */
+  /** For the timeouts of plug-ins. */
   readonly clock?: Clock;
 }
 
 /**
- * The way to the API server that a kubeconfig describes, or, without kubeconfig and master, the one of a pod.
- * All that can be checked without asking anybody is checked now: ConfigError.
+ * The connection that a kubeconfig describes, or, without kubeconfig and master, that of a pod. Throws a ConfigError for everything
+ * that can be checked without a request.
  */
 export async function loadConnection(options: ConfigOptions): Promise<Connection> {
   const { kubeconfig, master, clock = systemClock } = options;
@@ -42,18 +42,18 @@ export async function loadConnection(options: ConfigOptions): Promise<Connection
   return new ConfiguredConnection(source, { master, clock });
 }
 
-/** Without credentials, as upstream treats a master alone. */
+/** A connection without credentials, as upstream uses a master alone. */
 function bare(server: URL): Connection {
   return { server, credentials: async () => ({ headers: {}, tls: {}, agent: undefined }) };
 }
 
-/** What a kubeconfig said when it was last read, and what was found out by it. */
+/** The kubeconfig that was read last, and what was derived from it. */
 interface Known {
   readonly config: Config;
   readonly server: URL;
   readonly plugin: ExecPlugin | undefined;
   readonly provider: AuthProvider | undefined;
-  /** The proxy's URL, '' for none. */
+  /** The proxy's URL; '' for none. */
   readonly proxy: string;
 }
 
@@ -61,11 +61,11 @@ class ConfiguredConnection implements Connection {
   readonly #source: ConfigSource;
   readonly #options: { readonly master: string; readonly clock: Clock };
   #known: Known;
-  /** The last that were found to be usable. */
+  /** The last credentials that were valid. */
   #checked: StaticCredentials | undefined;
   #agent: { readonly key: string; readonly agent: Promise<Agent> } | undefined;
 
-  /** ConfigError in one line if what the files hold is of no use; plug-ins are asked only when they are needed. */
+  /** Throws a ConfigError of one line if the files are invalid. Plug-ins are only run when they are needed. */
   constructor(source: ConfigSource, options: { master: string; clock: Clock }) {
     this.#source = source;
     this.#options = options;
@@ -94,7 +94,7 @@ class ConfiguredConnection implements Connection {
     };
   }
 
-  /** Reads the configuration anew; what is known stays if that fails. */
+  /** Reads the configuration again. If that fails, the last one stays. */
   #read(): Known {
     const source = this.#source;
     const { clock } = this.#options;
@@ -111,7 +111,7 @@ class ConfiguredConnection implements Connection {
     return { ...known, plugin, provider };
   }
 
-  /** What stands in the configuration and in the files that it names, and can be used. */
+  /** The valid credentials in the configuration and in the files that it names. */
   #static(config: Config): StaticCredentials {
     const own = staticCredentials(this.#source, config);
     if (this.#checked === undefined || !isSameTls(own.tls, this.#checked.tls))
@@ -120,7 +120,7 @@ class ConfiguredConnection implements Connection {
     return own;
   }
 
-  /** The way through the proxy, if there is one. */
+  /** The agent for the proxy, if there is one. */
   async #proxyAgent(): Promise<Agent | undefined> {
     const { proxy, server } = this.#known;
     if (proxy === '') return undefined;
@@ -149,7 +149,7 @@ class ConfiguredConnection implements Connection {
   }
 }
 
-/** Whether a field of a kubeconfig says anything. */
+/** Whether a field of a kubeconfig has a value. */
 function isPresent(value: unknown): boolean {
   return value !== undefined && value !== null && value !== '';
 }

@@ -1,6 +1,6 @@
 import type { Agent } from 'node:http';
 
-/** What TLS needs to know, as node:tls calls it; all absent for plain HTTP. */
+/** The TLS options, named as in node:tls. All are absent for plain HTTP. */
 export interface TlsOptions {
   readonly ca?: string | Buffer;
   readonly cert?: string | Buffer;
@@ -9,29 +9,29 @@ export interface TlsOptions {
   readonly rejectUnauthorized?: boolean;
 }
 
-/** Where certificates come from, for people: `/etc/kubernetes/ca.crt`. */
+/** Where certificates come from, for messages: `/etc/kubernetes/ca.crt`. */
 export interface CertificatePlaces {
   readonly authority?: string;
   readonly clientCertificate?: string;
 }
 
-/** How to introduce oneself right now. */
+/** What authenticates a request. */
 export interface Credentials {
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: TlsOptions;
   readonly places?: CertificatePlaces;
-  /** Goes through a proxy, where one is configured; `undefined` for a direct connection. */
+  /** The agent for a proxy; `undefined` for a direct connection. */
   readonly agent: Agent | undefined;
 }
 
-/** Where the API server is, and what it asks of us. */
+/** The address of the API server, and the credentials for it. */
 export interface Connection {
-  /** `https://192.168.0.1:6443`, with a path where the server has one; another one once fresh credentials name it. */
+  /** `https://192.168.0.1:6443`, with a path if the server has one. Fresh credentials may change it. */
   readonly server: URL;
   /**
-   * What to send with a request made now: files are read again, plug-ins are asked again when their answer
-   * has expired. `fresh` forgets all that is known and reads it anew, the server's address included, for when the
-   * server refused the credentials or cannot be verified.
+   * The credentials for a request made now. Files are read again, and plug-ins are run again when their answer has expired. With
+   * `fresh`, everything is read again, including the server's address: for when the server refused the credentials or cannot be
+   * verified.
    */
   credentials(options: { readonly fresh: boolean }): Promise<Credentials>;
 }

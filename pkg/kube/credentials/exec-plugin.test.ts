@@ -26,7 +26,7 @@ beforeEach(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A program in the kubeconfig's folder. */
+/** Writes a program into the kubeconfig's folder. */
 function script(name: string, text: string): string {
   const path = join(folder, name);
   writeFileSync(path, `#!/bin/sh\n${text}\n`);
@@ -34,7 +34,7 @@ function script(name: string, text: string): string {
   return `./${name}`;
 }
 
-/** The text of a shell command that answers with a status. */
+/** A shell command that answers with a status. */
 function answer(status: object, over: object = {}): string {
   return `cat <<'END'\n${JSON.stringify({ apiVersion, kind: 'ExecCredential', status, ...over })}\nEND`;
 }
@@ -188,7 +188,7 @@ describe('a plug-in that fails is named, and nothing of what it wrote', () => {
     expect(clock.pending()).toBe(1);
     await clock.advance(1);
     expect(await failed).toBe(`${head} FOLDER/hanging did not answer within 60 s`);
-    expect(await life.readFile('utf8')).toBe(''); // ends when nobody has the other end any more
+    expect(await life.readFile('utf8')).toBe(''); // ends when all writers have closed
     await life.close();
     expect(clock.pending()).toBe(0);
   });

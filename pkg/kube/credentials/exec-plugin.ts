@@ -4,20 +4,20 @@ import { type Clock, seconds } from '../../runner/clock.ts';
 import { isObject } from '../objects/fields.ts';
 import { type Config, ConfigError, type ConfigSource } from './kubeconfig.ts';
 
-/** How long a plug-in may take to answer; nobody is there to answer its questions. */
+/** How long a plug-in may take. Nobody can answer questions that it asks. */
 const patience = seconds(60);
-/** How many bytes a plug-in may write: a token and a certificate are a few thousand. */
+/** How many bytes a plug-in may write: a token and a certificate have a few thousand. */
 const outputLimit = 1024 * 1024;
 
 const apiVersions = ['client.authentication.k8s.io/v1', 'client.authentication.k8s.io/v1beta1'];
 
-/** What a plug-in answered. */
+/** The answer of a plug-in. */
 export interface PluginAnswer {
   readonly token: string | undefined;
   readonly certificate: { readonly cert: string; readonly key: string } | undefined;
 }
 
-/** `users[].user.exec` of a kubeconfig, checked. */
+/** `users[].user.exec` of a kubeconfig, validated. */
 interface Specification {
   readonly command: string;
   readonly args: readonly string[];
@@ -27,8 +27,8 @@ interface Specification {
 }
 
 /**
- * A program that a kubeconfig names to get credentials from. Its answer is kept until it expires. What it writes never
- * reaches an error, for it may be a secret; each failure is a ConfigError that names the command alone.
+ * Runs a program of a kubeconfig that returns credentials. The answer is kept until it expires. Its output is never part of an
+ * error, as it may be secret: each failure is a ConfigError that names the command alone.
  */
 export class ExecPlugin {
   readonly #source: ConfigSource;
@@ -37,7 +37,7 @@ export class ExecPlugin {
   #answer: { readonly answer: PluginAnswer; readonly expires: number } | undefined;
   #asking: Promise<PluginAnswer> | undefined;
 
-  /** ConfigError if the fields make no sense. */
+  /** Throws a ConfigError if the fields are invalid. */
   constructor(
     source: ConfigSource,
     { config, ca, clock }: { config: Config; ca: string | Buffer | undefined; clock: Clock },
@@ -47,7 +47,7 @@ export class ExecPlugin {
     this.#specification = specification(source, { config, ca });
   }
 
-  /** What the plug-in answered last, or answers now; one run serves all who ask meanwhile. */
+  /** The last answer if it is valid, otherwise a new one. One run serves all callers meanwhile. */
   async credentials(): Promise<PluginAnswer> {
     const { expires = 0, answer } = this.#answer ?? {};
     if (answer !== undefined && this.#clock.wallClock() < expires) return answer;
@@ -90,7 +90,7 @@ export class ExecPlugin {
     return time;
   }
 
-  /** What the command writes to its standard output. Its group of processes is killed once it is of no more use. */
+  /** What the command writes to its standard output. Kills its process group when it fails or takes too long. */
   async #output(): Promise<string> {
     const plugin = this.#start();
     const { promise, resolve: done, reject } = Promise.withResolvers<string>();
@@ -130,7 +130,7 @@ export class ExecPlugin {
       return spawn(command, args, {
         env: { ...process.env, ...env, KUBERNETES_EXEC_INFO: info },
         stdio: ['ignore', 'pipe', 'ignore'],
-        detached: true, // a group of its own, so that its children can be killed with it
+        detached: true, // a process group of its own, so that its children can be killed with it
       });
     } catch (error) {
       throw this.#error(`cannot be started (${codeOf(error)})`);
@@ -164,7 +164,7 @@ function specification(
     return [name, value] as const;
   });
   return {
-    // A name alone is looked for in PATH; a path counts from the folder of the kubeconfig.
+    // A name is searched in PATH. A path is relative to the folder of the kubeconfig.
     command: command.includes('/') ? resolve(folder, command) : command,
     args: ((args ?? []) as unknown[]).map(String),
     env: Object.fromEntries(pairs),
@@ -173,7 +173,7 @@ function specification(
   };
 }
 
-/** The cluster as plug-ins are told of it. */
+/** The cluster as plug-ins get it. */
 function clusterInfo(cluster: Config['cluster'], ca: string | Buffer | undefined): unknown {
   const names = ['server', 'tls-server-name', 'insecure-skip-tls-verify', 'proxy-url'];
   const extensions = Array.isArray(cluster['extensions']) ? cluster['extensions'] : [];
@@ -187,14 +187,14 @@ function clusterInfo(cluster: Config['cluster'], ca: string | Buffer | undefined
   };
 }
 
-/** Kills a plug-in that is of no more use, its children included. */
+/** Kills a plug-in and its children. */
 function kill(plugin: ChildProcess): void {
   plugin.stdout?.destroy();
   if (plugin.pid === undefined) return;
   try {
     process.kill(-plugin.pid, 'SIGKILL');
   } catch {
-    // It has ended by itself.
+    // It has ended already.
   }
 }
 

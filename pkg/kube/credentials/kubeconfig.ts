@@ -5,10 +5,10 @@ import { YamlError, yamlDocuments } from '../../yaml/yaml.ts';
 import { isObject, quoted } from '../objects/fields.ts';
 
 const serviceAccount = '/var/run/secrets/kubernetes.io/serviceaccount';
-/** How many bytes a kubeconfig may have, or a file that it names. */
+/** How many bytes a kubeconfig may have, and each file that it names. */
 const sizeLimit = 4 * 1024 * 1024;
 
-/** A kubeconfig, or in-cluster credentials, with which no API server can be reached. One line that names the file. */
+/** A kubeconfig, or in-cluster credentials, that cannot be used. The message is one line that names the file. */
 export class ConfigError extends Error {
   constructor(place: string, { reason, cause }: { reason: string; cause?: unknown }) {
     super(`${place}: ${reason}`, { cause });
@@ -16,27 +16,27 @@ export class ConfigError extends Error {
   }
 }
 
-/** Where a pod finds out about its cluster. */
+/** Where a pod finds its cluster. */
 export interface ClusterOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  /** Where in-cluster credentials are mounted. */
+  /** The folder where in-cluster credentials are mounted. */
   readonly serviceAccountFolder?: string;
 }
 
-/** A place that a kubeconfig comes from; reading it again gives what stands there by then. */
+/** The origin of a configuration. Reading it again returns its present content. */
 export interface ConfigSource {
   readonly place: string;
   readonly folder: string;
   read(): Config;
 }
 
-/** A kubeconfig as plain data, checked; `user` is absent where the context names none. */
+/** The validated values of a kubeconfig. `user` is absent if the context has none. */
 export interface Config {
   readonly cluster: Readonly<Record<string, unknown>>;
   readonly user: Readonly<Record<string, unknown>>;
 }
 
-/** The API server and the service account that every pod is told of. */
+/** The API server and the service account of this pod. */
 export function inCluster({
   environment = process.env,
   serviceAccountFolder = serviceAccount,
@@ -60,7 +60,7 @@ export function inCluster({
   };
 }
 
-/** The current context of a kubeconfig. */
+/** The current context of a kubeconfig file. */
 export function fromFile(path: string): ConfigSource {
   const place = `kubeconfig ${path}`;
   return {
@@ -83,7 +83,7 @@ function documents(text: string, place: string): readonly unknown[] {
     return [...yamlDocuments(text)];
   } catch (error) {
     if (!(error instanceof YamlError)) throw error;
-    // The library's own words quote the text, and secrets stand there.
+    // The library's messages quote the text, which contains secrets.
     const { code, message, position } = error;
     const what = code === 'REFUSED' ? message : `is no YAML (${code})`;
     const where = position && ` at line ${position.line}, column ${position.column}`;
@@ -123,17 +123,17 @@ function entry(
   return value;
 }
 
-/** A server without a scheme is plain HTTP, as upstream reads it. */
+/** Parses a server's URL. One without a scheme is plain HTTP, as in upstream. */
 export function serverUrl(text: string, place: string): URL {
   const url = URL.parse(text.includes('://') ? text : `http://${text}`);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    const shown = quoted(text.replace(/\/\/[^/]*@/, '//…@')); // a password may stand there
+    const shown = quoted(text.replace(/\/\/[^/]*@/, '//…@')); // it may contain a password
     throw new ConfigError(place, { reason: `${shown} is no http or https URL` });
   }
   return url;
 }
 
-/** The text of a file; ConfigError with the place that names it. */
+/** Reads a file. Throws a ConfigError that names it and where it is mentioned. */
 export function readText(path: string, place: string): string {
   const fail = (reason: string) =>
     new ConfigError(place, { reason: place.endsWith(path) ? reason : `${path}: ${reason}` });
@@ -150,7 +150,7 @@ export function readText(path: string, place: string): string {
   }
 }
 
-/** What an error says. */
+/** The message of an error. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -6,13 +6,13 @@ import { type Config, ConfigError, type ConfigSource } from './kubeconfig.ts';
 /** How long an authentication provider may take to answer. */
 const patience = seconds(60);
 
-/** A way through the proxy that a cluster names. It holds no certificates of its own: those of each request count. */
+/** The agent for a cluster's proxy. It has no certificates of its own: those of each request count. */
 export async function proxyAgent(
   source: ConfigSource,
   { server, proxy }: { server: URL; proxy: string },
 ): Promise<Agent> {
   const library = await load(source, {
-    // The library refuses plain HTTP unless told that nothing is to be verified.
+    // The library refuses plain HTTP unless verification is turned off.
     cluster: {
       server: server.href,
       'proxy-url': proxy,
@@ -22,15 +22,15 @@ export async function proxyAgent(
   });
   const options: RequestOptions = {};
   await library.applyToHTTPSOptions(options);
-  const agent = options.agent as Agent; // as the library makes it
-  // Those of an agent win over those of a request, even where they are undefined.
+  const agent = options.agent as Agent; // the library creates an Agent
+  // Options of an agent win over those of a request, even if they are undefined.
   for (const [name, value] of Object.entries(agent.options)) {
     if (value === undefined) Reflect.deleteProperty(agent.options, name);
   }
   return agent;
 }
 
-/** `users[].user.auth-provider` of a kubeconfig, which the library knows how to ask; it keeps answers that have not expired. */
+/** `users[].user.auth-provider` of a kubeconfig, run by the library, which keeps answers that have not expired. */
 export class AuthProvider {
   readonly #source: ConfigSource;
   readonly #config: Config;
@@ -43,7 +43,7 @@ export class AuthProvider {
     this.#clock = clock;
   }
 
-  /** The headers that authenticate. What went wrong is not told in the provider's words: they may hold secrets. */
+  /** The headers that authenticate. Errors do not contain the provider's own message, as that may contain secrets. */
   async headers(): Promise<Readonly<Record<string, string>>> {
     const late = Promise.withResolvers<never>();
     const fail = (reason: string) =>
@@ -74,7 +74,7 @@ export class AuthProvider {
   }
 }
 
-/** Loads the library only where it is needed: it takes as much memory as all the rest. */
+/** Loads the library only when it is needed, as it takes as much memory as all the rest. */
 async function load({ place }: ConfigSource, { cluster, user }: Config): Promise<KubeConfig> {
   const { KubeConfig } = await import('@kubernetes/client-node');
   const library = new KubeConfig();

@@ -2,21 +2,21 @@ import type { Credentials } from './connection.ts';
 
 /** How many secrets are remembered: those of the last few rotations. */
 const secretLimit = 16;
-/** Shorter texts are part of ordinary words. */
+/** Shorter secrets are ignored, as they are parts of ordinary words. */
 const shortestSecret = 4;
-/** A secret that somebody cut is still known by its beginning. */
+/** A truncated secret is recognised by its first characters. */
 const beginning = 12;
 const deepestCause = 8;
 
-/** What stands in place of a secret. */
+/** The text in place of a secret. */
 const hidden = '(hidden)';
 
-/** Keeps what we send to authenticate out of texts that people see: servers and gateways echo headers in their answers. */
+/** Removes our credentials from texts that people see, as servers and gateways repeat headers in their answers. */
 export class Secrets {
   readonly #known = new Set<string>();
   readonly #patterns: RegExp[] = [];
 
-  /** Remembers what is secret in a request to a server. */
+  /** Remembers the secrets of a request to a server. */
   note({ headers }: Pick<Credentials, 'headers'>, server: URL): void {
     const [scheme = '', value = ''] = (headers['authorization'] ?? '').split(' ');
     this.#add(value);
@@ -27,14 +27,14 @@ export class Secrets {
     this.#add(server.password);
   }
 
-  /** The text without any of them. */
+  /** The text without the secrets. */
   hide(text: string): string {
     let result = text.replaceAll(/\b(bearer|basic) +[\w.~+/=-]{20,}/gi, `$1 ${hidden}`);
     for (const pattern of this.#patterns) result = result.replaceAll(pattern, hidden);
     return result;
   }
 
-  /** The error itself; its text and that of its causes are without any of them. */
+  /** The same error, with the secrets removed from its texts and those of its causes. */
   hideIn(error: unknown): unknown {
     let cause = error;
     for (let depth = 0; depth < deepestCause && cause instanceof Error; depth++) {

@@ -4,22 +4,22 @@ import { createSecureContext } from 'node:tls';
 import type { CertificatePlaces, TlsOptions } from './connection.ts';
 import { type Config, ConfigError, type ConfigSource, messageOf, readText } from './kubeconfig.ts';
 
-/** What a kubeconfig says outright. */
+/** The credentials that a kubeconfig contains or names as files. */
 export interface StaticCredentials {
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: TlsOptions;
   readonly places: CertificatePlaces;
 }
 
-/** Bytes, and where they stand, for people. */
+/** Bytes, and where they are from, for messages. */
 interface Found {
   readonly bytes: Buffer;
   readonly place: string;
 }
 
 /**
- * The credentials that stand in a kubeconfig, or in files that it names; those are read now, so that what was
- * rotated is picked up. ConfigError where a file cannot be read or holds nothing.
+ * The credentials in a kubeconfig and in files that it names. The files are read now, so that rotated ones are used. Throws a
+ * ConfigError if one cannot be read or is empty.
  */
 export function staticCredentials(source: ConfigSource, config: Config): StaticCredentials {
   const { cluster, user } = config;
@@ -40,7 +40,7 @@ export function staticCredentials(source: ConfigSource, config: Config): StaticC
     servername: text(cluster['tls-server-name']),
     rejectUnauthorized: cluster['insecure-skip-tls-verify'] === true ? false : undefined,
   };
-  // node:tls takes an option that is not set for a setting.
+  // node:tls treats an undefined option as set.
   const isSet = ([, value]: [string, unknown]) => value !== undefined;
   return {
     headers: headers(source, config),
@@ -52,7 +52,7 @@ export function staticCredentials(source: ConfigSource, config: Config): StaticC
   };
 }
 
-/** ConfigError unless certificates and keys are what they should be. */
+/** Throws a ConfigError unless the certificates and keys can be parsed. */
 export function checkCertificates(
   { place }: ConfigSource,
   { tls, places }: StaticCredentials,
@@ -66,12 +66,12 @@ export function checkCertificates(
       throw new ConfigError(place, { reason });
     }
   };
-  // Node takes an authority that it cannot read for none.
+  // Node ignores an authority that it cannot parse.
   if (ca !== undefined) check(places.authority ?? '', () => new X509Certificate(ca));
   check(places.clientCertificate ?? '', () => createSecureContext({ cert, key }));
 }
 
-/** Whether two are the same, so that they need not be checked again. */
+/** Whether two are equal, so that they need not be checked again. */
 export function isSameTls(one: TlsOptions, other: TlsOptions): boolean {
   return (['ca', 'cert', 'key'] as const).every((name) => {
     const first = one[name];
@@ -81,7 +81,7 @@ export function isSameTls(one: TlsOptions, other: TlsOptions): boolean {
   });
 }
 
-/** The header of a token. ConfigError for one that no header can carry; what it holds is not told. */
+/** The header of a token. Throws a ConfigError if it cannot be in a header, without showing it. */
 export function bearer(token: string, { source, place }: { source: ConfigSource; place: string }) {
   if (/^[\x21-\x7e]+$/.test(token)) return { authorization: `Bearer ${token}` };
   const reason = token === '' ? 'is empty' : 'holds characters that stand in no token';
@@ -101,7 +101,7 @@ function headers(source: ConfigSource, { user }: Config): Record<string, string>
   };
 }
 
-/** Of token and file the file counts, as for kubectl. An empty file is no way to go without a token. */
+/** The header of a user's token. The file wins over the token, as for kubectl. An empty file is an error. */
 function tokenHeader(source: ConfigSource, user: Config['user']): Record<string, string> {
   const tokenFile = text(user['tokenFile']);
   if (tokenFile !== undefined) {
@@ -112,7 +112,7 @@ function tokenHeader(source: ConfigSource, user: Config['user']): Record<string,
   return token === undefined ? {} : bearer(token, { source, place: "the user's token" });
 }
 
-/** Of file and data the data counts, as for kubectl. */
+/** The file or the data of a field. The data wins, as for kubectl. */
 function fileOrData(
   { folder, place }: ConfigSource,
   { fields, name }: { fields: Readonly<Record<string, unknown>>; name: string },

@@ -1,6 +1,6 @@
 import { watch } from 'node:fs';
 
-/** Hears of changes in a folder, and remembers one that came when nobody listened. */
+/** Reports changes in a folder, and keeps one that came while there was no listener. */
 export class FolderWatcher {
   #listener: (() => void) | undefined;
   #close: () => void = () => {};
@@ -21,7 +21,7 @@ export class FolderWatcher {
     }
   }
 
-  /** Calls back on every change from now on, and at once if there was one before. */
+  /** Sets the listener, and calls it at once if there was a change before. */
   listen(listener: (() => void) | undefined): void {
     this.#listener = listener;
     if (listener === undefined || !this.#hasChanged) return;

@@ -3,9 +3,9 @@ import { isObject } from '../objects/fields.ts';
 import { isForeign, nameOf } from '../objects/reduce.ts';
 import type { Kind, ObjectName } from '../types.ts';
 
-/** A file or an object that says nothing we can read, and where: `web.yaml:3:7: bad indentation`. */
+/** A file or an object that cannot be read, with its place: `web.yaml:3:7: bad indentation`. */
 export class ManifestError extends Error {
-  /** What the file system said: `ENOENT`. */
+  /** The error code of the file system: `ENOENT`. */
   readonly code: string | undefined;
 
   constructor(place: string, { reason, code }: { reason: string; code?: string | undefined }) {
@@ -15,23 +15,23 @@ export class ManifestError extends Error {
   }
 }
 
-/** One object of a file, of a kind that we read. */
+/** One object of a file, of a kind that is read. */
 export interface Manifest {
   readonly kind: Kind;
   readonly name: ObjectName;
   readonly raw: unknown;
 }
 
-/** What a file holds. */
+/** The contents of a file. */
 export interface ManifestFile {
   readonly manifests: readonly Manifest[];
-  /** The kinds that are none of our business. */
+  /** The kinds that are not read. */
   readonly ignoredKinds: readonly string[];
   /** Objects that cannot be read, with their places. */
   readonly refused: readonly ManifestError[];
 }
 
-/** How deep lists may stand in each other. */
+/** How deep lists may be nested. */
 const deepestList = 8;
 
 const versions: Readonly<Record<Kind, string>> = {
@@ -41,10 +41,9 @@ const versions: Readonly<Record<Kind, string>> = {
 };
 
 /**
- * The objects in the text of a file: YAML with any number of documents, or JSON; lists are unpacked; objects
- * with a label that takes them out of our hands are left out, and so are those that lack what every object has.
- * ManifestError if the text cannot be read to its end, for half a file would look like a whole one from which somebody
- * took the rest; and if no object is left of it.
+ * The objects in the text of a file: YAML with any number of documents, or JSON. Lists are unpacked. Objects with a label for
+ * another proxy and invalid ones are left out. ManifestError if the text cannot be read to its end, as the missing objects would
+ * look deleted, or if it has no valid object.
  */
 export function parseManifests(text: string, file: string): ManifestFile {
   const manifests: Manifest[] = [];
@@ -73,10 +72,10 @@ export function parseManifests(text: string, file: string): ManifestFile {
 function documents(text: string, file: string): unknown[] {
   if (text.trimStart().startsWith('{')) {
     try {
-      // The same as below, but for dumps of a whole cluster a hundred times faster.
+      // Gives the same as below, but is a hundred times faster for dumps of a whole cluster.
       return [JSON.parse(text)];
     } catch {
-      // It may be several, or YAML that begins with a brace; if it is broken, the error comes with its place.
+      // It may be several documents, or YAML that begins with a brace. If it is invalid, the YAML parser reports the place.
     }
   }
   try {
@@ -89,7 +88,7 @@ function documents(text: string, file: string): unknown[] {
   }
 }
 
-/** A value, or what it holds if it is a list, with the place of each; nothing for nothing. */
+/** A value, or the items if it is a list, each with its place. */
 function* unpack(
   value: unknown,
   place: string,
@@ -103,7 +102,7 @@ function* unpack(
   if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items))
     return yield { value, place };
   for (const [index, item] of items.entries()) {
-    // A ServiceList need not repeat in each item what it is.
+    // Items of a ServiceList need not have a kind of their own.
     const defaults =
       kind === 'List' ? {} : { kind: kind.slice(0, -4), apiVersion: list['apiVersion'] };
     const itemPlace = `${place}: items[${index}]`;
@@ -111,7 +110,7 @@ function* unpack(
   }
 }
 
-/** An object of a kind that we read, or else its kind, or why it is refused. */
+/** An object of a kind that is read; otherwise its kind, or why it is refused. */
 function manifestOrKind(value: unknown, place: string): Manifest | string | ManifestError {
   if (!isObject(value)) return new ManifestError(place, { reason: 'is no object' });
   const { apiVersion, kind, items } = value;
@@ -143,7 +142,7 @@ function manifest(
   };
 }
 
-/** What the API server would have filled in: an EndpointSlice's port without a name has the empty one. */
+/** Sets a default of the API server: the name of an EndpointSlice's port is empty. */
 function withDefaults(kind: Kind, raw: Readonly<Record<string, unknown>>): unknown {
   const { ports } = raw;
   if (kind !== 'EndpointSlice' || !Array.isArray(ports)) return raw;

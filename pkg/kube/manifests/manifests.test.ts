@@ -16,7 +16,7 @@ let stop: AbortController;
 let running: Promise<void>;
 let log: string[];
 let changes: string[];
-let heard: () => void;
+let received: () => void;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'manifests-'));
@@ -26,7 +26,7 @@ beforeEach(async () => {
   running = Promise.resolve();
   log = [];
   changes = [];
-  heard = () => {};
+  received = () => {};
 });
 
 afterEach(async () => {
@@ -40,7 +40,7 @@ afterEach(async () => {
 function start(path = folder, time: Clock = clock): Promise<void> {
   const say = (message: string, details: object = {}) => {
     log.push(`${message} ${Object.values(details).join(' ')}`);
-    heard();
+    received();
   };
   const source = new ManifestSource({
     path,
@@ -50,7 +50,7 @@ function start(path = folder, time: Clock = clock): Promise<void> {
   });
   running = source.run((change) => {
     changes.push(print(change));
-    heard();
+    received();
   }, stop.signal);
   return running;
 }
@@ -61,7 +61,7 @@ function print(change: Change): string {
   return `set ${change.object.name}${change.kind === 'Service' ? ` ${change.object.ports[0]?.port ?? '-'}` : ''}`;
 }
 
-/** The folders that this process watches, as the kernel tells. */
+/** The inodes of the folders that this process watches, as the kernel lists them. */
 function watchedInodes(): string[] {
   const infos = readdirSync('/proc/self/fdinfo').map((fd) => {
     try {
@@ -83,11 +83,11 @@ async function write(name: string, ...documents: string[]): Promise<void> {
   await writeFile(join(folder, name), documents.join('---\n'));
 }
 
-/** Everything that is told or said until there is so much of it; time passes meanwhile. */
+/** Waits until a list has so many elements while time passes. */
 async function next(list: string[], count: number): Promise<string[]> {
   while (list.length < count) {
     const { promise, resolve } = Promise.withResolvers<void>();
-    heard = resolve;
+    received = resolve;
     const ticking = setInterval(() => void clock.advance(seconds(1)), 1);
     await promise;
     clearInterval(ticking);
@@ -154,7 +154,7 @@ describe('a folder', () => {
     await write('a.yaml', service('a1', 81), nameless, service('a2'));
     expect(await next(changes, 1)).toEqual(['set a1 81']);
     expect(log.splice(0)).toEqual([refused]);
-    // Nothing that counts is left: a slip of the pen.
+    // A mistake: no valid object is left.
     await write('a.yaml', nameless);
     expect(await next(log, 1)).toEqual([
       `cannot read a manifest, its last good content stays in force ${folder}/a.yaml: document 1: a Service without metadata.name`,
@@ -218,8 +218,8 @@ describe('a folder', () => {
       after: (time, callback) =>
         time >= seconds(1) ? () => {} : systemClock.after(time, callback),
     });
-    while (changes.length < 4) await new Promise<void>((resolve) => (heard = resolve));
-    const changed = new Promise<void>((resolve) => (heard = resolve));
+    while (changes.length < 4) await new Promise<void>((resolve) => (received = resolve));
+    const changed = new Promise<void>((resolve) => (received = resolve));
     await write('a.yaml', service('a1', 81));
     await changed;
     expect(changes.slice(4)).toEqual(['set a1 81']);

@@ -8,24 +8,24 @@ import type { Change, Kind, ObjectName, Source } from '../types.ts';
 import { FolderWatcher } from './folder-watcher.ts';
 import { type Manifest, ManifestError, parseManifests } from './manifest-file.ts';
 
-/** How long the files must have been left alone before they are read: editors write in several steps. */
+/** How long files must be unchanged before they are read, as editors write in several steps. */
 const settleTime = 100; // ms
-/** How often the files are looked at although nobody said that they changed: some file systems do not say. */
+/** How often files are checked without a notification: some file systems send none. */
 const scanInterval = seconds(5);
 
 /** How many bytes a file may have. */
 const sizeLimit = 256 * 1024 * 1024;
 
 export interface ManifestSourceOptions {
-  /** A file, or a folder of which every .yaml, .yml and .json file counts. */
+  /** A file, or a folder whose .yaml, .yml and .json files are read. */
   readonly path: string;
   readonly clock: Clock;
   readonly log: KubeLog;
-  /** The one Node that is told. */
+  /** The one Node that is reported. */
   readonly nodeName: string;
 }
 
-/** What a file says of one object. */
+/** An object as one file has it. */
 interface Statement {
   readonly key: string;
   readonly kind: Kind;
@@ -34,25 +34,24 @@ interface Statement {
   readonly fingerprint: string;
 }
 
-/** A file as it was when it was last looked at. */
+/** A file when it was last read. */
 interface KnownFile {
   readonly signature: string;
-  /** What it says, or said when it last could be read. */
+  /** Its objects when it could last be read. */
   readonly statements: readonly Statement[];
 }
 
 /**
- * The objects in files, told anew as the files change. An object that cannot be read is left out; a file of which
- * nothing can be read keeps what it said before;
- * one that is deleted takes its objects with it. Of one object in two files the first file, by name, wins.
+ * Reports the objects in files, and again when the files change. An invalid object is left out. A file that cannot be read at all
+ * keeps its objects; one that is deleted loses them. If two files have the same object, the first one by name wins.
  */
 export class ManifestSource implements Source {
   readonly #options: ManifestSourceOptions;
   readonly #reducer = new Reducer();
   #files: ReadonlyMap<string, KnownFile> = new Map();
-  /** What was told and not told as deleted, by key. */
-  readonly #told = new Map<string, Statement>();
-  readonly #reported = new Set<string>();
+  /** The objects that are reported, by key. */
+  readonly #reported = new Map<string, Statement>();
+  readonly #logged = new Set<string>();
 
   constructor(options: ManifestSourceOptions) {
     this.#options = options;
@@ -60,14 +59,14 @@ export class ManifestSource implements Source {
 
   async run(onChange: (change: Change) => void, signal: AbortSignal): Promise<void> {
     const { path } = this.#options;
-    // What cannot be read at the start is a slip of the pen, and taking it for nothing would empty the kernel.
+    // A path that cannot be read at the start is a mistake: going on without objects would empty the kernel.
     const isFolder = (await named(path, stat(path))).isDirectory();
     const watcher = this.#watch(isFolder);
     try {
       this.#files = isFolder
         ? await this.#readFolder()
         : new Map([[path, await this.#parse(path)]]);
-      this.#tell(onChange);
+      this.#report(onChange);
       for (const kind of ['Service', 'EndpointSlice', 'Node'] as const)
         onChange({ type: 'synced', kind });
       while (!signal.aborted) {
@@ -79,7 +78,7 @@ export class ManifestSource implements Source {
     }
   }
 
-  /** A file is watched through its folder, because editors put a new file in its place. */
+  /** Watches a file through its folder, because editors replace the file. */
   #watch(isFolder: boolean): FolderWatcher {
     const { path, log } = this.#options;
     // A mounted ConfigMap changes by a link whose name begins with two dots.
@@ -92,7 +91,7 @@ export class ManifestSource implements Source {
     return new FolderWatcher(isFolder ? path : dirname(path), { concerns, onError });
   }
 
-  /** Until something changed and has settled, or it is time to look anyway. */
+  /** Waits until a change has settled or the next check is due. */
   async #wait(watcher: FolderWatcher, signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     await new Promise<void>((resolve) => {
@@ -119,15 +118,15 @@ export class ManifestSource implements Source {
     try {
       this.#files = isFolder ? await this.#readFolder() : new Map([[path, await this.#read(path)]]);
     } catch (error) {
-      // What was there stays in force until it can be read again.
-      return this.#report(messageOf(error), () =>
+      // The objects of a file stay until it can be read again.
+      return this.#logOnce(messageOf(error), () =>
         log.error('cannot read manifests, keeping what they said', { error: messageOf(error) }),
       );
     }
     const isSame =
       before.size === this.#files.size &&
       [...this.#files].every(([file, known]) => before.get(file) === known);
-    if (!isSame) this.#tell(onChange);
+    if (!isSame) this.#report(onChange);
   }
 
   async #readFolder(): Promise<Map<string, KnownFile>> {
@@ -142,7 +141,7 @@ export class ManifestSource implements Source {
     return files;
   }
 
-  /** A file as it is now, or, if it cannot be read, as it was. */
+  /** Reads a file. One that cannot be read stays as it was. */
   async #read(path: string): Promise<KnownFile> {
     const known = this.#files.get(path);
     const signature = await signatureOf(path);
@@ -159,7 +158,7 @@ export class ManifestSource implements Source {
   }
 
   async #parse(path: string): Promise<KnownFile> {
-    // Before the content: if that changes in between, the next look will see it.
+    // Before the content, so that a change in between is found by the next check.
     const signature = await signatureOf(path);
     const { manifests, ignoredKinds, refused } = parseManifests(
       await named(path, readManifest(path)),
@@ -168,7 +167,7 @@ export class ManifestSource implements Source {
     for (const { message } of refused)
       this.#options.log.error('refusing an object of a manifest', { error: message });
     for (const kind of ignoredKinds) {
-      this.#report(`${path}: ${kind}`, () =>
+      this.#logOnce(`${path}: ${kind}`, () =>
         this.#options.log.info('ignoring objects of a kind that is not read', { path, kind }),
       );
     }
@@ -184,8 +183,8 @@ export class ManifestSource implements Source {
     return { key: `${kind} ${name.namespace}/${name.name}`, kind, name, change, fingerprint };
   }
 
-  /** Tells the difference between what the files say and what was told. */
-  #tell(onChange: (change: Change) => void): void {
+  /** Reports the differences between the files and what was reported before. */
+  #report(onChange: (change: Change) => void): void {
     const owners = new Map<string, string>();
     for (const [path, { statements }] of this.#files) {
       for (const statement of statements) {
@@ -196,20 +195,20 @@ export class ManifestSource implements Source {
           continue;
         }
         owners.set(key, path);
-        if (this.#told.get(key)?.fingerprint === statement.fingerprint) continue;
-        this.#told.set(key, statement);
+        if (this.#reported.get(key)?.fingerprint === statement.fingerprint) continue;
+        this.#reported.set(key, statement);
         onChange(statement.change);
       }
     }
-    for (const [key, { kind, name }] of this.#told) {
+    for (const [key, { kind, name }] of this.#reported) {
       if (owners.has(key)) continue;
-      this.#told.delete(key);
+      this.#reported.delete(key);
       onChange({ type: 'delete', kind, name });
     }
   }
 
   #reportTwice(object: string, [first, second]: readonly [string, string]): void {
-    this.#report(`${object} ${first} ${second}`, () => {
+    this.#logOnce(`${object} ${first} ${second}`, () => {
       this.#options.log.error('an object stands twice in the manifests, the first counts', {
         object,
         first,
@@ -218,16 +217,16 @@ export class ManifestSource implements Source {
     });
   }
 
-  /** Says something once. */
-  #report(what: string, say: () => void): void {
-    if (this.#reported.has(what)) return;
-    if (this.#reported.size > 10_000) this.#reported.clear();
-    this.#reported.add(what);
-    say();
+  /** Logs a problem once. */
+  #logOnce(what: string, log: () => void): void {
+    if (this.#logged.has(what)) return;
+    if (this.#logged.size > 10_000) this.#logged.clear();
+    this.#logged.add(what);
+    log();
   }
 }
 
-/** The text of a file. One that is too large is refused before it is in memory. */
+/** The text of a file. One that is too large is refused before it is read. */
 async function readManifest(path: string): Promise<string> {
   const { size } = await stat(path);
   if (size > sizeLimit)
@@ -240,7 +239,7 @@ async function signatureOf(path: string): Promise<string> {
   return [ino, size, mtimeNs, ctimeNs].join(' ');
 }
 
-/** Errors of the file system in one line that begins with the path. */
+/** Turns an error of the file system into one line that begins with the path. */
 async function named<Result>(path: string, work: Promise<Result>): Promise<Result> {
   try {
     return await work;
@@ -257,7 +256,7 @@ async function named<Result>(path: string, work: Promise<Result>): Promise<Resul
   }
 }
 
-/** The files of a folder that count, by name. */
+/** The files of a folder that are read, by name. */
 async function manifestPaths(folder: string): Promise<string[]> {
   const names = await named(folder, readdir(folder));
   const isManifest = (name: string) => /\.(ya?ml|json)$/i.test(name) && !name.startsWith('.');

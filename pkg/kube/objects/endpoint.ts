@@ -1,7 +1,7 @@
 import type { IpAddress } from '../../ip/address.ts';
 import type { Endpoint, EndpointTraits } from '../types.ts';
 
-/** An endpoint whose traits are those of many: there may be a quarter of a million of them. */
+/** An endpoint that shares its traits with others, as there may be 250,000 endpoints. */
 export class SliceEndpoint implements Endpoint {
   readonly address: IpAddress;
   readonly podUid: string;

@@ -1,41 +1,41 @@
 import type { Problem } from '../types.ts';
 
-/** How many problems of one object are told; the rest is a count. */
+/** How many problems of one object are listed; further ones are counted. */
 const problemLimit = 50;
 
-/** The problems found in one object. */
+/** The problems of one object. */
 export class Problems {
   readonly #list: Problem[] = [];
   #more = 0;
 
-  /** Notes what is wrong with a field. */
+  /** Adds a problem of a field. */
   add(field: string, message: string): void {
     if (this.#list.length < problemLimit) this.#list.push({ field, message });
     else this.#more++;
   }
 
-  /** All of them, in the order in which they were found; beyond a limit only how many more there are. */
+  /** All problems in order; beyond a limit only their number. */
   list(): readonly Problem[] {
     if (this.#more === 0) return this.#list;
     return [...this.#list, { field: '', message: `and ${this.#more} more problems` }];
   }
 }
 
-/** Text of an array, with the path of its place for a problem. */
+/** A text from an array, with its path for a problem. */
 export interface Item {
   readonly value: string;
   readonly path: string;
 }
 
 /**
- * One JSON object of which nothing is known: reads fields by name and notes a problem, with the whole path
- * of the field, where a value has another type than the API says. Absent and null are the same.
+ * Reads the fields of an untrusted JSON object by name. A value of another type than the API's becomes a problem with its whole
+ * path. Absent and null are the same.
  */
 export class Fields {
   readonly #values: Readonly<Record<string, unknown>>;
   readonly #problems: Problems;
   readonly #parent: Fields | undefined;
-  /** The path is put together when a problem asks for it. */
+  /** The path is only built for a problem. */
   #key = '';
   #index = -1;
 
@@ -49,40 +49,40 @@ export class Fields {
     this.#parent = parent;
   }
 
-  /** The fields of a whole object; none at all, with a problem, if it is no object. */
+  /** The fields of a whole object. If it is no object, adds a problem and has no fields. */
   static of(value: unknown, problems: Problems): Fields {
     if (!isObject(value)) problems.add('', `is ${kindOf(value)}, not an object`);
     return new Fields(isObject(value) ? value : {}, problems);
   }
 
-  /** The place in the array that the object is from; -1 if it is from none. */
+  /** The object's index in its array; -1 if it is in none. */
   get index(): number {
     return this.#index;
   }
 
-  /** The path of a field from the top: `spec.ports[1].port`; without a name that of the object itself. */
+  /** The full path of a field: `spec.ports[1].port`; without a name, of the object itself. */
   path(name = ''): string {
     const key = this.#index < 0 ? this.#key : `${this.#key}[${this.#index}]`;
     const own = this.#parent === undefined ? '' : this.#parent.path(key);
     return own === '' || name === '' ? own + name : `${own}.${name}`;
   }
 
-  /** Notes a problem with a field. */
+  /** Adds a problem of a field. */
   problem(name: string, message: string): void {
     this.#problems.add(this.path(name), message);
   }
 
-  /** Notes a problem with an item whose path is known. */
+  /** Adds a problem at a path. */
   problemAt(path: string, message: string): void {
     this.#problems.add(path, message);
   }
 
-  /** Whether the field is there and not null. */
+  /** Whether the field is present and not null. */
   has(name: string): boolean {
     return this.#get(name) !== undefined;
   }
 
-  /** Text, '' if absent. */
+  /** A text; '' if absent. */
   string(name: string): string {
     const value = this.#get(name);
     if (value === undefined || typeof value === 'string') return value ?? '';
@@ -90,7 +90,7 @@ export class Fields {
     return '';
   }
 
-  /** One of some words, the first if absent or another. */
+  /** One of some words; the first if it is absent or another one. */
   word<Word extends string>(name: string, words: readonly [Word, ...Word[]]): Word {
     const value = this.string(name);
     const word = words.find((candidate) => candidate === value);
@@ -99,7 +99,7 @@ export class Fields {
     return word ?? words[0];
   }
 
-  /** A whole number within bounds, `undefined` if absent or wrong. */
+  /** A whole number within bounds; `undefined` if it is absent or invalid. */
   integer(name: string, { min, max }: { min: number; max: number }): number | undefined {
     const value = this.#get(name);
     if (value === undefined) return undefined;
@@ -111,7 +111,7 @@ export class Fields {
     return undefined;
   }
 
-  /** Yes or no, `absent` if absent or wrong. */
+  /** A boolean; `absent` if it is absent or invalid. */
   boolean(name: string, { absent }: { absent: boolean }): boolean {
     const value = this.#get(name);
     if (typeof value === 'boolean') return value;
@@ -119,7 +119,7 @@ export class Fields {
     return absent;
   }
 
-  /** An object inside, `undefined` if absent or wrong. */
+  /** An object; `undefined` if it is absent or invalid. */
   object(name: string): Fields | undefined {
     const value = this.#get(name);
     if (value === undefined) return undefined;
@@ -128,7 +128,7 @@ export class Fields {
     return undefined;
   }
 
-  /** The objects of an array, those left out that are none. */
+  /** The objects of an array. Other elements become problems. */
   objects(name: string): Fields[] {
     const result: Fields[] = [];
     const values = this.#array(name);
@@ -145,7 +145,7 @@ export class Fields {
     return result;
   }
 
-  /** The texts of an array, those left out that are none. */
+  /** The texts of an array. Other elements become problems. */
   strings(name: string): Item[] {
     const result: Item[] = [];
     for (const [index, value] of this.#array(name).entries()) {
@@ -156,7 +156,7 @@ export class Fields {
     return result;
   }
 
-  /** The first text of an array, `undefined` if there is none. */
+  /** The first text of an array; `undefined` if there is none. */
   firstString(name: string): string | undefined {
     const [first] = this.#array(name);
     if (typeof first === 'string') return first;
@@ -187,7 +187,7 @@ export class Fields {
   }
 }
 
-/** A value from outside in a message: in quotes, cut where it is long. */
+/** An untrusted text for a message: in quotes, and cut if it is long. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }

@@ -1,25 +1,25 @@
-/** Objects with one of these labels, whatever its value, belong to another proxy or to none. */
+/** Objects with one of these labels, whatever its value, are handled by another proxy or by none. */
 export const foreignLabels = [
   'service.kubernetes.io/service-proxy-name',
   'service.kubernetes.io/headless',
 ] as const;
-/** Says of which Service an EndpointSlice is. */
+/** The label of an EndpointSlice with the name of its Service. */
 export const serviceLabel = 'kubernetes.io/service-name';
-/** Says in which zone a Node is. */
+/** The label of a Node with its zone. */
 export const zoneLabel = 'topology.kubernetes.io/zone';
-/** When an EndpointSlice was last changed by something that happened in the cluster. */
+/** The annotation of an EndpointSlice with the time of the change in the cluster that caused its last change. */
 export const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
-/** Annotations of Services that are ours begin so. */
+/** The prefix of the annotations of Services that we read. */
 export const annotationPrefix = 'ipvs.kube-proxy.io/';
 
 const readLabels: ReadonlySet<string> = new Set([...foreignLabels, serviceLabel, zoneLabel]);
 
-/** Whether anything here reads a label; others need not be decoded. */
+/** Whether a label is read; others need not be decoded. */
 export function isReadLabel(name: string): boolean {
   return readLabels.has(name);
 }
 
-/** Whether anything here reads an annotation; others need not be decoded. */
+/** Whether an annotation is read; others need not be decoded. */
 export function isReadAnnotation(name: string): boolean {
   return name === triggerAnnotation || name.startsWith(annotationPrefix);
 }

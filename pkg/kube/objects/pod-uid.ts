@@ -1,10 +1,10 @@
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-/** How many characters a packed uid has, one for each byte. */
+/** How many characters a packed uid has: one for each byte. */
 const packed = 16;
 
 /**
- * A pod's uid as it is kept: nobody prints it, and there may be a quarter of a million of them. A UUID takes a character for each of its
- * bytes. Different uids stay different, in the same order if both are UUIDs.
+ * Packs a pod's uid, as there may be 250,000 of them and none is printed. A UUID takes one character for each of its bytes.
+ * Different uids stay different, and UUIDs keep their order.
  */
 export function packUid(uid: string): string {
   if (!uuid.test(uid)) return uid.length < packed ? uid : `=${uid}`;

@@ -1,25 +1,25 @@
 import type { EndpointPort, EndpointTraits, ServicePortSpec } from '../types.ts';
 
-/** How many texts a pool keeps; a cluster has far fewer nodes, zones and port names. */
+/** How many texts a pool keeps; a cluster has far fewer node names, zones and port names. */
 const poolLimit = 200_000;
-/** Lists of up to so many ports are mostly those of other objects too. */
+/** Lists of up to so many ports are shared, as other objects mostly have the same. */
 const fewPorts = 4;
-/** How many traits of endpoints of one node are kept; mostly it is one zone in two or three conditions. */
+/** How many traits of endpoints of one node are kept. Mostly there are two or three: one zone in different conditions. */
 const traitsLimit = 32;
 
 /**
- * Keeps one copy of texts that come again and again (node names, zones, port names, namespaces), so that
- * a quarter of a million endpoints share the names of a few thousand nodes.
+ * Keeps one copy of texts that are repeated (node names, zones, port names, namespaces), so that 250,000 endpoints share the names
+ * of a few thousand nodes.
  */
 export class Pool {
   readonly #texts = new Map<string, string>();
   readonly #lists = new Map<string, readonly string[]>();
   readonly #slicePorts = new Map<string, readonly EndpointPort[]>();
   readonly #servicePorts = new Map<string, readonly ServicePortSpec[]>();
-  /** By the node's name. */
+  /** By node name. */
   readonly #traits = new Map<string, EndpointTraits[]>();
 
-  /** The one copy of a text. */
+  /** The shared copy of a text. */
   text(text: string): string {
     if (text === '') return '';
     const known = this.#texts.get(text);
@@ -29,7 +29,7 @@ export class Pool {
     return text;
   }
 
-  /** The one copy of a list of texts. */
+  /** The shared copy of a list of texts. */
   list(texts: readonly string[]): readonly string[] {
     if (texts.length === 0) return none;
     const key = texts.join('\n');
@@ -41,12 +41,12 @@ export class Pool {
     return list;
   }
 
-  /** The one copy of the ports of slices. */
+  /** The shared copy of the ports of slices. */
   slicePorts(ports: readonly EndpointPort[]): readonly EndpointPort[] {
     return this.#onePorts(this.#slicePorts, ports);
   }
 
-  /** The one copy of the ports of Services; those with node ports are nobody else's. */
+  /** The shared copy of the ports of Services. Ports with node ports are not shared, as no other Service has them. */
   servicePorts(ports: readonly ServicePortSpec[]): readonly ServicePortSpec[] {
     const isShared = ports.every(({ nodePort }) => nodePort === 0);
     return isShared ? this.#onePorts(this.#servicePorts, ports) : compact(ports);
@@ -66,7 +66,7 @@ export class Pool {
     return list;
   }
 
-  /** The one copy of the traits of endpoints, which are made of pooled texts and lists. */
+  /** The shared copy of the traits of endpoints. Their texts and lists must be from this pool. */
   traits(traits: EndpointTraits): EndpointTraits {
     const { nodeName } = traits;
     const ofNode = this.#traits.get(nodeName);
@@ -83,7 +83,7 @@ export class Pool {
   }
 }
 
-/** Whether traits of one node say the same; lists that do are one list. */
+/** Whether traits of one node are equal. Their lists are shared, so they are compared by reference. */
 function areSame(one: EndpointTraits, other: EndpointTraits): boolean {
   return (
     one.ready === other.ready &&
@@ -96,10 +96,7 @@ function areSame(one: EndpointTraits, other: EndpointTraits): boolean {
 
 const none: readonly never[] = Object.freeze([]);
 
-/**
- * The same list in no more memory than it needs: arrays that grew have room for a dozen more, and there is one empty
- * list for all.
- */
+/** A list without spare capacity: arrays that grew have room for a dozen more. All empty lists are one. */
 export function compact<Item>(list: readonly Item[]): readonly Item[] {
   return list.length === 0 ? none : list.slice();
 }

@@ -7,7 +7,7 @@ import type { Pool } from './pool.ts';
 
 const goingTaint = 'ToBeDeletedByClusterAutoscaler';
 
-/** The Node that a JSON object describes. */
+/** Reads a Node from a JSON object. */
 export function reduceNode(fields: Fields, { name, pool }: { name: string; pool: Pool }): Node {
   const metadata = fields.object('metadata');
   const spec = fields.object('spec');

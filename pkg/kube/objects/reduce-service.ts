@@ -9,11 +9,11 @@ import { portProtocol } from './reduce-slice.ts';
 import { serviceAddress } from './service-address.ts';
 import { parseTime } from './time.ts';
 
-/** What the API fills in for `sessionAffinity: ClientIP`, in seconds. */
+/** The default of the API for `sessionAffinity: ClientIP`, in seconds. */
 const defaultAffinity = 10_800;
 const portRange = { min: 1, max: 65535 };
 
-/** The Service that a JSON object describes; `unusable` if it has no spec. */
+/** Reads a Service from a JSON object; `unusable` if it has no spec. */
 export function reduceService(
   fields: Fields,
   { name: { namespace, name }, pool }: { name: ObjectName; pool: Pool },
@@ -44,10 +44,10 @@ export function reduceService(
   };
 }
 
-/** Before it there was no Kubernetes, and so no Service. */
+/** The date of Kubernetes' first commit. No Service is older. */
 const firstCommit = Date.UTC(2014, 5, 6);
 
-/** An impossible time is as good as none: whoever writes it must not become the oldest. */
+/** The creation time; 0 if it is missing or impossible, so that an invalid one does not win a conflict as the oldest. */
 function creationTime(metadata: Fields | undefined): number {
   const text = metadata?.string('creationTimestamp') ?? '';
   if (text === '') return 0;
@@ -58,10 +58,7 @@ function creationTime(metadata: Fields | undefined): number {
   return 0;
 }
 
-/**
- * Without `ipFamilies` the one `clusterIP` counts, whatever its family; with them the address at the index
- * of each family.
- */
+/** The cluster IPs of the Service's families. Without `ipFamilies`, the one `clusterIP` counts, whatever its family. */
 function clusterIPs(spec: Fields): IpAddress[] {
   const list = spec.strings('clusterIPs');
   const single = spec.has('clusterIP')
@@ -104,13 +101,13 @@ function addresses(spec: Fields, items: readonly Item[]): IpAddress[] {
   return [...result];
 }
 
-/** The places in `spec.ports` at which names and numbers of a protocol stand first. */
+/** The indexes in `spec.ports` of the first port with a name, or with a number of a protocol. */
 interface FirstPlaces {
   readonly ofName: Map<string, number>;
   readonly ofNumber: number[];
 }
 
-/** Ports that are wrong, or that another port of the Service already stands for, are left out. */
+/** The valid ports. One with the name or number of an earlier port is left out. */
 function ports(spec: Fields): ServicePortSpec[] {
   const places = new Map<Protocol, FirstPlaces>();
   const found: ServicePortSpec[] = [];
@@ -151,7 +148,7 @@ function servicePort(port: Fields): ServicePortSpec | undefined {
   return { name: port.string('name'), protocol, port: number, nodePort: nodePort ?? 0 };
 }
 
-/** A port that may be absent or 0. */
+/** A port number that may be absent or 0. */
 function optionalPort(fields: Fields, name: string): number | undefined {
   return fields.integer(name, { min: 0, max: 65535 });
 }

@@ -10,8 +10,8 @@ import { serviceAddress } from './service-address.ts';
 import { parseTime } from './time.ts';
 
 /**
- * The EndpointSlice that a JSON object describes; `ignored` if it holds no addresses or belongs to no
- * Service, `unusable` if it does not say what it holds.
+ * Reads an EndpointSlice from a JSON object; `ignored` if it has no IP addresses or no Service, `unusable` if its address type is
+ * unknown.
  */
 export function reduceSlice(
   fields: Fields,
@@ -43,7 +43,7 @@ export function reduceSlice(
   };
 }
 
-/** None or one; a port without a name or a number says nothing that could be used. */
+/** A port as a list of one. The list is empty if the port has no name or number. */
 function endpointPort(port: Fields, pool: Pool): EndpointPort[] {
   const protocol = portProtocol(port);
   const number = port.integer('port', { min: 1, max: 65535 });
@@ -53,7 +53,7 @@ function endpointPort(port: Fields, pool: Pool): EndpointPort[] {
   return [{ name: pool.text(port.string('name')), protocol, port: number }];
 }
 
-/** The protocol of a port, TCP if it does not say, `undefined` with a problem if it is none we know. */
+/** The protocol of a port; TCP if it is absent. `undefined` with a problem if it is unknown. */
 export function portProtocol(port: Fields): Protocol | undefined {
   if (!port.has('protocol')) return 'TCP';
   const text = port.string('protocol');

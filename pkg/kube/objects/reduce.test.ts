@@ -28,11 +28,11 @@ function slice(fields: object, annotations: object = {}): EndpointSlice & { prob
     addressType: 'IPv4',
     ...fields,
   });
-  const told = object as EndpointSlice;
-  return { ...told, endpoints: told.endpoints.map(plainEndpoint), problems };
+  const reported = object as EndpointSlice;
+  return { ...reported, endpoints: reported.endpoints.map(plainEndpoint), problems };
 }
 
-/** An endpoint with its traits as fields of its own. */
+/** An endpoint with its traits as its own properties. */
 function plainEndpoint({ address, podUid, slice: name, ...endpoint }: Endpoint): Endpoint {
   const { traits } = endpoint as unknown as SliceEndpoint;
   return { address, podUid, slice: name, ...traits };

@@ -9,20 +9,19 @@ import { reduceSlice } from './reduce-slice.ts';
 const longestMessage = 200;
 
 /**
- * Turns an object as it came from the API, or from a file, into what is told about it. It never throws:
- * fields that are wrong are left out and come as problems, with their path. An object that is none of our
- * business (an EndpointSlice of host names, one without a Service) is told as deleted, as it may have been
+ * Turns an object from the API or a file into a change. Never throws: invalid fields are left out and listed as problems with their
+ * paths. An object that is not ours (an EndpointSlice of host names, one without a Service) becomes a `delete`, as it may have been
  * ours before.
  */
 export class Reducer {
   readonly #pool = new Pool();
 
-  /** What to tell about an object. */
+  /** The change for an object. */
   change(kind: Kind, raw: unknown): Change {
     try {
       return this.#change(kind, raw);
     } catch (error) {
-      // Nobody knows how; the object's last good state stays in force.
+      // An unexpected exception: the object's last good state stays valid.
       const { namespace = '', name = '' } = nameOf(raw) ?? {};
       const message = `could not be read: ${error instanceof Error ? error.message : 'for no reason given'}`;
       const problems = [{ field: '', message: message.slice(0, longestMessage) }];
@@ -61,13 +60,13 @@ export class Reducer {
   }
 }
 
-/** What is left of the `set` changes without what they have in common. */
+/** A `set` change without the properties that all have in common. */
 type Bare<C> = C extends { type: 'set'; kind: infer K; object: infer O }
   ? { kind: K; object: O }
   : never;
 type Reduced = Bare<Change> | 'ignored' | 'unusable';
 
-/** Who an object says it is, `undefined` if it does not say. */
+/** The name of an object; `undefined` if it has none. */
 export function nameOf(raw: unknown): ObjectName | undefined {
   const metadata = isObject(raw) ? raw['metadata'] : undefined;
   if (!isObject(metadata)) return undefined;
@@ -76,14 +75,14 @@ export function nameOf(raw: unknown): ObjectName | undefined {
   return { namespace: typeof namespace === 'string' ? namespace : '', name };
 }
 
-/** The version of an object or a list, '' if it has none. */
+/** The resource version of an object or a list; '' if it has none. */
 export function versionOf(raw: unknown): string {
   const metadata = isObject(raw) ? raw['metadata'] : undefined;
   const version = isObject(metadata) ? metadata['resourceVersion'] : undefined;
   return typeof version === 'string' ? version : '';
 }
 
-/** Whether an object carries a label that takes it out of our hands. */
+/** Whether a label assigns the object to another proxy. */
 export function isForeign(raw: unknown): boolean {
   const metadata = isObject(raw) ? raw['metadata'] : undefined;
   const labels = isObject(metadata) ? metadata['labels'] : undefined;

@@ -2,12 +2,12 @@ import { type Family, familyOf, type IpAddress, parseAddress } from '../../ip/ad
 import { specialAddress } from '../../ip/special.ts';
 import { quoted } from './fields.ts';
 
-/** An address that a Service or an endpoint may have, or what is wrong with it. */
+/** An address that a Service or an endpoint may have, or the reason why it may not. */
 export type ServiceAddress =
   | { readonly address: IpAddress; readonly problem?: never }
   | { readonly address?: never; readonly problem: string };
 
-/** Reads an address, of one family if that is given. Those that no packet is routed to are refused, as the API server does. */
+/** Reads an address, of one family if that is given. Refuses addresses to which no packet is routed, as the API server does. */
 export function serviceAddress(text: string, family?: Family): ServiceAddress {
   const address = parseAddress(text);
   if (address === undefined || (family !== undefined && familyOf(address) !== family))

@@ -25,7 +25,7 @@ function node(): FakeKernel {
 async function started(kernel: FakeKernel, { endpointAddress = '10.0.1.1' } = {}): Promise<Stand> {
   const stand = new Stand({ kernel });
   stands.push(stand);
-  stand.tell(
+  stand.report(
     setService(
       service({
         clusterIPs: [ip('172.30.0.1'), ip('fd00:172:30::1')],

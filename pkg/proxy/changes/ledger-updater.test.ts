@@ -55,10 +55,10 @@ function stand(over: Partial<LedgerUpdaterOptions> & { clock?: Clock } = {}) {
     serviceOptionsOf: undefined,
     ...over,
   });
-  const tell = (...changes: readonly ReturnType<typeof setService>[]) => {
+  const report = (...changes: readonly ReturnType<typeof setService>[]) => {
     for (const change of changes) store.apply(change);
   };
-  return { clock, store, ledger, log, reporter, ledgerUpdater, tell };
+  return { clock, store, ledger, log, reporter, ledgerUpdater, report };
 }
 
 /** A Service with an address of its own. */
@@ -74,8 +74,8 @@ describe('a Service that cannot be entered', () => {
   test.each(['store', 'ledger'] as const)(
     'because of a fault in the %s concerns nobody else, and is tried again until it can',
     async (part) => {
-      const { ledgerUpdater, clock, log, tell, ...parts } = stand();
-      tell(setService(numbered(1)), setService(numbered(2)), setService(numbered(3)));
+      const { ledgerUpdater, clock, log, report, ...parts } = stand();
+      report(setService(numbered(1)), setService(numbered(2)), setService(numbered(3)));
       parts[part].faulty = 'shop/s2';
       const first = await ledgerUpdater.enter(node);
       expect([...first.keys.virtualServers].sort()).toEqual([serverOf(1), serverOf(3)]);
@@ -97,20 +97,20 @@ describe('a Service that cannot be entered', () => {
   );
 
   test('is tried again at once when it changes', async () => {
-    const { ledgerUpdater, store, tell } = stand();
+    const { ledgerUpdater, store, report } = stand();
     store.faulty = 'shop/s1';
-    tell(setService(numbered(1)));
+    report(setService(numbered(1)));
     await ledgerUpdater.enter(node);
     store.faulty = '';
-    tell(setService(numbered(1)));
+    report(setService(numbered(1)));
     expect([...(await ledgerUpdater.enter(node)).keys.virtualServers]).toEqual([serverOf(1)]);
     expect(ledgerUpdater.failedServices).toBe(0);
   });
 
   test('is forgotten when it is deleted', async () => {
-    const { ledgerUpdater, store, tell } = stand();
+    const { ledgerUpdater, store, report } = stand();
     store.faulty = 'shop/s1';
-    tell(setService(numbered(1)));
+    report(setService(numbered(1)));
     await ledgerUpdater.enter(node);
     store.faulty = '';
     store.apply({ type: 'delete', kind: 'Service', name: { namespace: 'shop', name: 's1' } });
@@ -127,8 +127,8 @@ describe('a fault beside a Service', () => {
   };
 
   test('in its annotations leaves them out, and says so', async () => {
-    const { ledgerUpdater, ledger, reporter, tell } = stand({ serviceOptionsOf: fault });
-    tell(setService(numbered(1)));
+    const { ledgerUpdater, ledger, reporter, report } = stand({ serviceOptionsOf: fault });
+    report(setService(numbered(1)));
     await ledgerUpdater.enter(node);
     expect(ledger.wants(serverOf(1))).toBe(true);
     expect(reporter.annotations).toEqual(['s1: a fault']);
@@ -137,8 +137,8 @@ describe('a fault beside a Service', () => {
   test('in what hears of it is logged once, and changes nothing', async () => {
     const log = recordingLogger();
     const reporter = guarded({ ...recordingReporter(), conflict: fault }, log);
-    const { ledgerUpdater, ledger, tell } = stand({ reporter });
-    tell(...[1, 2, 3].map((created) => setService({ ...numbered(1, `s${created}`), created })));
+    const { ledgerUpdater, ledger, report } = stand({ reporter });
+    report(...[1, 2, 3].map((created) => setService({ ...numbered(1, `s${created}`), created })));
     await ledgerUpdater.enter(node);
     expect([ledger.conflicts.conflictCount, ledgerUpdater.failedServices]).toEqual([2, 0]);
     expect(log.lines()).toEqual([expect.stringContaining('a report failed')]);
@@ -158,9 +158,9 @@ describe('a big Service', () => {
   }
 
   test('does not keep others waiting', async () => {
-    const { ledgerUpdater, ledger, tell } = stand({ clock: busyClock() });
+    const { ledgerUpdater, ledger, report } = stand({ clock: busyClock() });
     const wanted = (port: number) => ledger.wants(serverOf(1, port));
-    tell(
+    report(
       setService({ ...big, ports: ports.slice(0, 1) }),
       setService(big),
       setService(numbered(2)),
@@ -168,7 +168,7 @@ describe('a big Service', () => {
     const first = await ledgerUpdater.enter(node);
     expect([ledger.wants(serverOf(2)), wanted(1), wanted(20_000)]).toEqual([true, true, false]);
     expect(first.keys.virtualServers.size).toBeGreaterThan(100);
-    tell(setService(numbered(3)));
+    report(setService(numbered(3)));
     let rounds = 0;
     for (let next = first.next; next !== undefined; rounds++)
       ({ next } = await ledgerUpdater.enter(node));
@@ -177,8 +177,8 @@ describe('a big Service', () => {
   });
 
   test('that changes while it is entered is entered anew', async () => {
-    const { ledgerUpdater, ledger, store, tell } = stand({ clock: busyClock() });
-    tell(setService(big));
+    const { ledgerUpdater, ledger, store, report } = stand({ clock: busyClock() });
+    report(setService(big));
     let { next } = await ledgerUpdater.enter(node);
     expect(next).toBeDefined();
     store.apply({ type: 'delete', kind: 'Service', name: { namespace: 'shop', name: 'big' } });
@@ -188,8 +188,8 @@ describe('a big Service', () => {
   });
 
   test('is entered whole where that is asked for', async () => {
-    const { ledgerUpdater, ledger, tell } = stand({ clock: busyClock() });
-    tell(setService(big));
+    const { ledgerUpdater, ledger, report } = stand({ clock: busyClock() });
+    report(setService(big));
     expect((await ledgerUpdater.enter(node, { isComplete: true })).next).toBeUndefined();
     expect(ledger.wants(serverOf(1, 5_000))).toBe(true);
   });
@@ -208,9 +208,11 @@ describe('a big Service', () => {
             return Reflect.get(target, name) as unknown;
           },
         });
-      const { ledgerUpdater, tell } = stand({ clock: { ...manualClock(), now: () => work / 100 } });
-      if (kind === 'ports') tell(setService({ ...big, ports: ports.map(counted) }));
-      else tell(setService(numbered(1, 'big')), ...slicesOf(20, counted));
+      const { ledgerUpdater, report } = stand({
+        clock: { ...manualClock(), now: () => work / 100 },
+      });
+      if (kind === 'ports') report(setService({ ...big, ports: ports.map(counted) }));
+      else report(setService(numbered(1, 'big')), ...slicesOf(20, counted));
       work = 0;
       let isOver = false;
       const turns = (async () => {

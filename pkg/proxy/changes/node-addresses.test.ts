@@ -26,7 +26,7 @@ const other = { link: 'eth0', address: ip('192.168.0.11'), prefixLength: 24 };
 async function start(settings: Partial<ProxierSettings> = {}) {
   const { node, faults } = await scriptedNode(settings);
   nodes.push(node);
-  node.stand.tell(
+  node.stand.report(
     setService(service({ type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] })),
     setSlice(slice([endpoint('10.0.0.1')])),
   );
@@ -94,7 +94,7 @@ test('the primary address follows the Node object, and so does health', async ()
   kernel.links.addAddress(other);
   const served = () => [...kernel.ipvs.dump().matchAll(/-A -t (192\S+) /g)].map(([, key]) => key);
   const isAt = async (...addresses: readonly string[]) => {
-    stand.tell(setNode(nodeObject({ addresses: addresses.map(ip) })));
+    stand.report(setNode(nodeObject({ addresses: addresses.map(ip) })));
     await stand.settle(seconds(10));
   };
   await isAt('192.168.0.11', 'fd00:192:168::10');
@@ -113,7 +113,7 @@ test.each(['externalIPs', 'loadBalancerIPs'] as const)(
     const { node } = await start({ syncPeriod: minutes(60) });
     const { stand, kernel } = node;
     const address = ip('203.0.113.80');
-    stand.tell(setService(service({ type: 'LoadBalancer', [field]: [address] })));
+    stand.report(setService(service({ type: 'LoadBalancer', [field]: [address] })));
     await stand.settle(seconds(1));
     const isOn = (device: string) =>
       new RegExp(`${device} \\w+(\n {2}.*)*\n {2}${address}/32`).test(kernel.links.dump());

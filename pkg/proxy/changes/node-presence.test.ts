@@ -10,10 +10,10 @@ const gone: Change = { type: 'delete', kind: 'Node', name: { namespace: '', name
 async function said(nodeName: string, stories: readonly (readonly Change[])[]): Promise<string[]> {
   const stand = new Stand({ nodeName });
   const [first = [], ...later] = stories;
-  stand.tell(setService(service()), ...first);
+  stand.report(setService(service()), ...first);
   await stand.sync();
   for (const changes of later) {
-    stand.tell(...changes);
+    stand.report(...changes);
     await stand.settle();
   }
   await stand.settle(minutes(5));

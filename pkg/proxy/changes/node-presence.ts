@@ -16,7 +16,7 @@ export class NodePresence {
   /** When a missing Node was last logged. */
   #changedAt = Number.NEGATIVE_INFINITY;
   /** Whether the last line said that the Node is missing. */
-  #isSaid = false;
+  #isLogged = false;
 
   constructor(options: { log: Logger; clock: Clock; nodeName: string }) {
     this.#options = options;
@@ -27,22 +27,22 @@ export class NodePresence {
     this.#wasThere ||= isThere;
     if (isThere !== this.#isMissing) return;
     this.#isMissing = !isThere;
-    if (isThere) this.#sayFound();
-    else this.#sayMissing();
+    if (isThere) this.#logFound();
+    else this.#logMissing();
   }
 
-  #sayFound(): void {
-    if (!this.#isSaid) return;
-    this.#isSaid = false;
+  #logFound(): void {
+    if (!this.#isLogged) return;
+    this.#isLogged = false;
     const { log, nodeName } = this.#options;
     log.info('there is a Node of our name now', { node: nodeName });
   }
 
-  #sayMissing(): void {
+  #logMissing(): void {
     const { log, clock, nodeName } = this.#options;
     const now = clock.now();
     if (now - this.#changedAt < silence) return;
-    [this.#changedAt, this.#isSaid] = [now, true];
+    [this.#changedAt, this.#isLogged] = [now, true];
     const text = `${this.#reason()}: ${consequences}${this.#wasThere ? '' : neverThere}`;
     log.warn(text, { node: nodeName });
   }

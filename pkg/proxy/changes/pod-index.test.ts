@@ -29,8 +29,8 @@ describe('a slice in another namespace', () => {
     ["with the pod's uid, as ready", {}],
     ["with the pod's uid, as dying", { ready: false, serving: false, terminating: true }],
   ];
-  const tell = (stand: Stand, lie: Partial<Endpoint>, serviceName: string) =>
-    stand.tell(
+  const report = (stand: Stand, lie: Partial<Endpoint>, serviceName: string) =>
+    stand.report(
       setSlice(
         slice([{ ...two, ...lie }], {
           namespace: 'evil',
@@ -44,12 +44,12 @@ describe('a slice in another namespace', () => {
     for (const serviceName of ['web', 'nothing']) {
       const stand = await start();
       connect(stand);
-      stand.tell(setSlice(slice([one, terminating])));
+      stand.report(setSlice(slice([one, terminating])));
       await stand.settle(seconds(1));
-      tell(stand, lie, serviceName);
+      report(stand, lie, serviceName);
       await stand.settle(seconds(10));
       expect([await weight(stand), stand.reports.drains]).toEqual([0, []]);
-      stand.tell(setSlice(slice([one])));
+      stand.report(setSlice(slice([one])));
       await stand.settle(500);
       expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['podGone']]);
     }
@@ -58,9 +58,9 @@ describe('a slice in another namespace', () => {
   test.each(lies)('%s says nothing of a pod that left while it was well', async (_, lie) => {
     const stand = await start();
     connect(stand);
-    stand.tell(setSlice(slice([one])));
+    stand.report(setSlice(slice([one])));
     await stand.settle(seconds(1));
-    tell(stand, lie, 'web');
+    report(stand, lie, 'web');
     await stand.settle(minutes(14));
     expect([await weight(stand), stand.reports.drains]).toEqual([0, []]);
     await stand.settle(minutes(2));
@@ -70,10 +70,10 @@ describe('a slice in another namespace', () => {
   test('goes, and nothing ends', async () => {
     const stand = await start();
     connect(stand);
-    tell(stand, {}, 'web');
-    stand.tell(setSlice(slice([one, terminating])));
+    report(stand, {}, 'web');
+    stand.report(setSlice(slice([one, terminating])));
     await stand.settle(seconds(1));
-    stand.tell({
+    stand.report({
       type: 'delete',
       kind: 'EndpointSlice',
       name: { namespace: 'evil', name: 'evil-web' },
@@ -111,7 +111,7 @@ describe('pods on the network of a node share its address, which proves nothing'
   async function serving(): Promise<Stand> {
     const stand = new Stand({ syncPeriod: minutes(60) });
     stands.push(stand);
-    stand.tell(setService(service()), web(mine));
+    stand.report(setService(service()), web(mine));
     await stand.sync();
     const realServer = { address: ip(address), port: 8080 };
     stand.kernel.ipvs.setCounters(virtualServer, realServer, { activeConnections: 1 });
@@ -125,12 +125,12 @@ describe('pods on the network of a node share its address, which proves nothing'
       fc.asyncProperty(fc.array(fc.constantFrom(...moves), { maxLength: 8 }), async (order) => {
         const stand = await serving();
         for (const change of [...order, web(going)]) {
-          stand.tell(change);
+          stand.report(change);
           await stand.settle(200);
         }
         await stand.settle(minutes(5));
         expect([drained(stand), stand.reports.drains]).toEqual([true, []]);
-        for (const change of order) stand.tell(change);
+        for (const change of order) stand.report(change);
         await stand.settle(minutes(5));
         expect([drained(stand), stand.reports.drains]).toEqual([true, []]);
       }),
@@ -143,33 +143,33 @@ describe('pods on the network of a node share its address, which proves nothing'
     ['after', [web(going), db(other)]],
   ])('after a restart that tells of the other one %s', async (_, order) => {
     const first = await serving();
-    first.tell(db(other), web(going));
+    first.report(db(other), web(going));
     await first.settle(seconds(10));
     await first.stop();
     const second = new Stand({ kernel: first.kernel, clock: first.clock });
     stands.push(second);
-    second.tell(setService(service()), ...order);
+    second.report(setService(service()), ...order);
     await second.sync();
     await second.settle(minutes(5));
     expect([drained(second), second.reports.drains]).toEqual([true, []]);
-    second.tell(db(), db(other));
+    second.report(db(), db(other));
     await second.settle(minutes(5));
     expect([drained(second), second.reports.drains]).toEqual([true, []]);
-    second.tell(web());
+    second.report(web());
     await second.settle(seconds(1));
     expect([drained(second), second.reports.drains]).toEqual([false, ['podGone']]);
   });
 
   test('and after a restart one is not taken for the other that came back', async () => {
     const first = await serving();
-    first.tell(db(other), web());
+    first.report(db(other), web());
     await first.settle(seconds(10));
     await first.stop();
     const second = new Stand({ kernel: first.kernel, clock: first.clock });
     stands.push(second);
-    second.tell(setService(service()), db(other), web());
+    second.report(setService(service()), db(other), web());
     await second.sync();
-    second.tell(web(mine));
+    second.report(web(mine));
     await second.settle();
     const [status] = (await second.kernel.ipvs.realServers(virtualServer)).filter(
       (some) => some.address === address,
@@ -185,13 +185,13 @@ describe('a virtual machine that moves with its address', () => {
   async function move(over: ConstructorParameters<typeof Stand>[0]): Promise<Stand> {
     const stand = await start(over);
     connect(stand);
-    stand.tell(setSlice(slice([one, terminating])));
+    stand.report(setSlice(slice([one, terminating])));
     await stand.settle(seconds(1));
-    stand.tell(setSlice(slice([one, dying])));
+    stand.report(setSlice(slice([one, dying])));
     await stand.settle(seconds(1));
-    stand.tell(setSlice(slice([one])));
+    stand.report(setSlice(slice([one])));
     await stand.settle(seconds(2));
-    stand.tell(setSlice(slice([one, moved])));
+    stand.report(setSlice(slice([one, moved])));
     await stand.settle(seconds(2));
     return stand;
   }
@@ -215,9 +215,9 @@ describe('a virtual machine that moves with its address', () => {
   test('and never comes back drains until the deadline', async () => {
     const stand = await start({ serviceOptionsOf: () => settings });
     connect(stand);
-    stand.tell(setSlice(slice([one, dying])));
+    stand.report(setSlice(slice([one, dying])));
     await stand.settle(seconds(1));
-    stand.tell(setSlice(slice([one])));
+    stand.report(setSlice(slice([one])));
     await stand.settle(minutes(14));
     expect(stand.reports.drains).toEqual([]);
     await stand.settle(minutes(2));

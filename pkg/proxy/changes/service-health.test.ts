@@ -14,9 +14,9 @@ const asked = service({
 const here = { nodeName: 'here' };
 
 /** A proxier that has entered the objects. */
-async function stand(...told: readonly Change[]): Promise<Stand> {
+async function stand(...reported: readonly Change[]): Promise<Stand> {
   const made = new Stand();
-  made.tell(...told);
+  made.report(...reported);
   await made.sync();
   return made;
 }
@@ -55,7 +55,7 @@ test('it follows single endpoints that come and go', async () => {
     [endpoint('10.0.0.1', here), endpoint('10.0.0.3')],
     [endpoint('10.0.0.1', { ...here, ready: false, terminating: true })],
   ]) {
-    made.tell(setSlice(slice(endpoints)));
+    made.report(setSlice(slice(endpoints)));
     await made.sync();
     counts.push(made.reports.health.get('shop/web'));
   }
@@ -69,14 +69,14 @@ test.each([
 ])('a Service %s has none, and one that becomes so loses it', async (_, over) => {
   const made = await stand(setService(asked));
   expect(made.reports.health.size).toBe(1);
-  made.tell(setService({ ...asked, ...over }));
+  made.report(setService({ ...asked, ...over }));
   await made.sync();
   expect([...made.reports.health]).toEqual([]);
 });
 
 test('a Service that is deleted loses it', async () => {
   const made = await stand(setService(asked));
-  made.tell({ type: 'delete', kind: 'Service', name: { namespace: 'shop', name: 'web' } });
+  made.report({ type: 'delete', kind: 'Service', name: { namespace: 'shop', name: 'web' } });
   await made.sync();
   expect([...made.reports.health]).toEqual([]);
 });

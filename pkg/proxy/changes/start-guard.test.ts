@@ -54,7 +54,7 @@ const all = (count: number) => Array.from({ length: count }, (_, index) => objec
 async function leftBehind(...changes: readonly Change[]): Promise<FakeKernel> {
   const kernel = new FakeKernel();
   const stand = new Stand({ kernel });
-  stand.tell(...changes);
+  stand.report(...changes);
   await stand.sync();
   await stand.stop();
   return kernel;
@@ -68,16 +68,16 @@ async function restarted(
   const asked: Kind[] = [];
   const stand = new Stand({ kernel, confirm: (kind) => asked.push(kind) });
   stands.push(stand);
-  stand.tell(...changes);
+  stand.report(...changes);
   await stand.sync();
   return { stand, asked };
 }
 
 /** The second read ends, and everything that follows from it. */
 async function confirmed(stand: Stand): Promise<void> {
-  stand.tell({ type: 'confirmed', kind: 'Service' });
+  stand.report({ type: 'confirmed', kind: 'Service' });
   await stand.settle();
-  stand.tell({ type: 'confirmed', kind: 'EndpointSlice' });
+  stand.report({ type: 'confirmed', kind: 'EndpointSlice' });
   await stand.settle(60_000);
 }
 
@@ -108,7 +108,7 @@ describe('a start whose first read explains too little of what the kernel holds'
   test('keeps what the second read explains, and only that', async () => {
     const kernel = await leftBehind(...all(24));
     const { stand } = await restarted(kernel);
-    stand.tell(...all(23));
+    stand.report(...all(23));
     await confirmed(stand);
     expect(kernel.dump()).toBe((await leftBehind(...all(23))).dump());
     expect(stand.reports.conflicts).toEqual([]);
@@ -119,17 +119,17 @@ describe('a start whose first read explains too little of what the kernel holds'
     const held = virtualServers(kernel);
     const { stand } = await restarted(kernel);
     const [added, addedSlice] = objects(24);
-    stand.tell(added, addedSlice, ...objects(0));
+    stand.report(added, addedSlice, ...objects(0));
     await stand.settle();
     expect(kernel.ipvs.dump()).toContain('-a -t 172.30.0.34:80 -r 10.0.0.25:8080 -m -w 1');
     const two = [endpoint('10.0.0.1'), endpoint('10.0.9.9')];
-    stand.tell(setSlice(slice(two, { name: 's0-1', serviceName: 's0' })));
+    stand.report(setSlice(slice(two, { name: 's0-1', serviceName: 's0' })));
     await stand.settle();
-    stand.tell(setSlice(slice(two.slice(1), { name: 's0-1', serviceName: 's0' })));
+    stand.report(setSlice(slice(two.slice(1), { name: 's0-1', serviceName: 's0' })));
     await stand.settle(10_000);
     expect(kernel.ipvs.dump()).toContain('-a -t 172.30.0.10:80 -r 10.0.9.9:8080 -m -w 1');
     expect(kernel.ipvs.dump()).not.toContain('-a -t 172.30.0.10:80 -r 10.0.0.1:8080');
-    stand.tell(remove('Service', 's24'));
+    stand.report(remove('Service', 's24'));
     await stand.settle(60_000);
     expect(kernel.ipvs.dump()).not.toContain('172.30.0.34:80');
     expect(virtualServers(kernel)).toBe(held);
@@ -151,10 +151,10 @@ describe('a start whose first read explains too little of what the kernel holds'
   test.each<[string, readonly Change[], number]>([
     ['default/kubernetes', [], 1],
     ['the slice of default/kubernetes', [kubernetes[0]], 1],
-  ])('however little it is, where %s is missing', async (_name, told, kept) => {
+  ])('however little it is, where %s is missing', async (_name, reported, kept) => {
     const kernel = await leftBehind(...kubernetes, ...objects(0));
     const before = kernel.dump();
-    const { stand, asked } = await restarted(kernel, ...told, ...objects(0));
+    const { stand, asked } = await restarted(kernel, ...reported, ...objects(0));
     await stand.settle(300_000);
     expect(kernel.dump()).toBe(before);
     expect(asked).toHaveLength(2);
@@ -181,12 +181,12 @@ describe('a start is believed at once', () => {
     ['where no more than 20 are missing', all(12), []],
     ['where no more than half are missing', all(60), all(30)],
     ['where there never was a default/kubernetes', objects(0), []],
-  ])('%s', async (_name, left, told) => {
+  ])('%s', async (_name, left, reported) => {
     const kernel = await leftBehind(...left);
-    const { stand, asked } = await restarted(kernel, ...told);
+    const { stand, asked } = await restarted(kernel, ...reported);
     await stand.settle(60_000);
     expect(asked).toEqual([]);
-    expect(kernel.dump()).toBe((await leftBehind(...told)).dump());
+    expect(kernel.dump()).toBe((await leftBehind(...reported)).dump());
   });
 
   test('where the source has no second word', async () => {

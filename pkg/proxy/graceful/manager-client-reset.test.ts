@@ -43,7 +43,7 @@ async function start({
   });
   const skipped = () => stand.reports.resets.filter((line) => line.startsWith('skipped'));
   ends.push(() => stand.stop());
-  stand.tell(setService(service()), setSlice(slice([one, two])));
+  stand.report(setService(service()), setSlice(slice([one, two])));
   await stand.sync();
   // Flows that came before the virtual server are looked for: the next dump may begin a second later.
   await stand.settle(seconds(1));
@@ -73,7 +73,7 @@ async function loseForTheTimeOfADump(stand: Stand): Promise<void> {
   const dump = conntrack.dump.bind(conntrack);
   conntrack.dump = async (filter, onFlow) => {
     await dump(filter, onFlow);
-    stand.tell(setSlice(slice([one, two])));
+    stand.report(setSlice(slice([one, two])));
     await stand.clock.advance(0);
   };
   await lose(stand);
@@ -91,9 +91,9 @@ async function isThere(stand: Stand): Promise<boolean> {
 
 /** The pod of `two` dies, and then it is gone. */
 async function lose(stand: Stand): Promise<void> {
-  stand.tell(setSlice(slice([one, dying])));
+  stand.report(setSlice(slice([one, dying])));
   await stand.settle(seconds(5));
-  stand.tell(setSlice(slice([one])));
+  stand.report(setSlice(slice([one])));
   await stand.settle(550);
 }
 
@@ -184,7 +184,7 @@ describe('a server whose address another pod has', () => {
     'is deleted at once, its client challenged, and the other pod served (%s)',
     async (mode) => {
       const { stand, challenged } = await start({ mode });
-      stand.tell(setSlice(slice([one, successor])));
+      stand.report(setSlice(slice([one, successor])));
       await stand.settle();
       expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
       await stand.settle(50);
@@ -200,9 +200,9 @@ describe('a server whose address another pod has', () => {
     'is deleted at once, and its client challenged, while it drains (%s)',
     async (mode) => {
       const { stand, challenged } = await start({ mode });
-      stand.tell(setSlice(slice([one, { ...two, ready: false }])));
+      stand.report(setSlice(slice([one, { ...two, ready: false }])));
       await stand.settle(seconds(5));
-      stand.tell(setSlice(slice([one, successor])));
+      stand.report(setSlice(slice([one, successor])));
       await stand.settle();
       expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
       await stand.settle(100);
@@ -215,10 +215,10 @@ describe('a server whose address another pod has', () => {
     ipvs.setCounters(web, { address: one.address, port: 8080 }, { activeConnections: 1 });
     const dumps = conntrack.calls.dump;
     const other = { ...one, podUid: 'yet another' };
-    stand.tell(setSlice(slice([other, two])));
+    stand.report(setSlice(slice([other, two])));
     await stand.settle();
     expect([stand.reports.drains, conntrack.calls.dump - dumps]).toEqual([['podGone'], 1]);
-    stand.tell(setSlice(slice([other, successor])));
+    stand.report(setSlice(slice([other, successor])));
     await stand.settle(900);
     expect([await weight(stand), challenged()]).toEqual([0, []]);
     await stand.settle(200);
@@ -228,13 +228,13 @@ describe('a server whose address another pod has', () => {
 
   test('is deleted at once while its clients wait to be looked up', async () => {
     const { stand, conntrack, challenged } = await start();
-    stand.tell(setSlice(slice([one, dying])));
+    stand.report(setSlice(slice([one, dying])));
     await stand.settle(seconds(5));
-    stand.tell(setSlice(slice([one])));
+    stand.report(setSlice(slice([one])));
     await stand.settle(510);
     expect(await weight(stand)).toBe(0);
     const dumps = conntrack.calls.dump;
-    stand.tell(setSlice(slice([one, successor])));
+    stand.report(setSlice(slice([one, successor])));
     await stand.settle();
     expect([await isThere(stand), stand.reports.drains]).toEqual([false, ['podGone']]);
     await stand.settle(2_000);
@@ -244,9 +244,9 @@ describe('a server whose address another pod has', () => {
 
   test('stays as it is while that one is in another Service, which proves nothing', async () => {
     const { stand, challenged } = await start();
-    stand.tell(setSlice(slice([one, dying])));
+    stand.report(setSlice(slice([one, dying])));
     await stand.settle(seconds(5));
-    stand.tell(setSlice(slice([successor], { name: 'db-1', serviceName: 'db' })));
+    stand.report(setSlice(slice([successor], { name: 'db-1', serviceName: 'db' })));
     await stand.settle(seconds(5));
     expect([await weight(stand), stand.reports.drains, challenged()]).toEqual([0, [], []]);
   });
@@ -255,7 +255,7 @@ describe('a server whose address another pod has', () => {
     const { stand, ipvs, conntrack } = await start();
     ipvs.setCounters(web, { address: two.address, port: 8080 }, { activeConnections: 0 });
     const dumps = conntrack.calls.dump;
-    stand.tell(setSlice(slice([one, successor])));
+    stand.report(setSlice(slice([one, successor])));
     await stand.settle(49);
     expect([await isThere(stand), conntrack.calls.dump - dumps]).toEqual([false, 0]);
     await stand.settle(1);
@@ -264,8 +264,8 @@ describe('a server whose address another pod has', () => {
 
   test('and that gets it back before its clients are looked up keeps them', async () => {
     const { stand, conntrack, challenged } = await start();
-    conntrack.dump = async () => stand.tell(setSlice(slice([one, two])));
-    stand.tell(setSlice(slice([one, successor])));
+    conntrack.dump = async () => stand.report(setSlice(slice([one, two])));
+    stand.report(setSlice(slice([one, successor])));
     await stand.settle(seconds(5));
     expect([await weight(stand), challenged()]).toEqual([1, []]);
   });
@@ -273,7 +273,7 @@ describe('a server whose address another pod has', () => {
   test('and that cannot be deleted is tried again, and the other pod is not served before', async () => {
     const { stand, ipvs, challenged } = await start();
     ipvs.fail = ({ kind }) => (kind === 'deleteRealServer' ? 'EBUSY' : undefined);
-    stand.tell(setSlice(slice([one, successor])));
+    stand.report(setSlice(slice([one, successor])));
     await stand.settle(seconds(18));
     expect([await weight(stand), challenged()]).toEqual([0, []]);
     ipvs.fail = undefined;
@@ -349,7 +349,7 @@ describe('where IPVS keeps the connections of a deleted server', () => {
 
   test('one whose address another pod has is deleted at once all the same', async () => {
     const { stand, resetter } = await startWithEntries();
-    stand.tell(setSlice(slice([one, { ...two, podUid: 'another' }])));
+    stand.report(setSlice(slice([one, { ...two, podUid: 'another' }])));
     await stand.settle(0);
     expect(resetter.aborted.map(({ clientPort }) => clientPort)).toEqual([1024, 1025]);
     expect(await isThere(stand)).toBe(false);

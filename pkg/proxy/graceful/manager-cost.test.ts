@@ -18,14 +18,14 @@ describe('what it costs', () => {
   test('nothing while nothing drains, and one dump of a virtual server in each interval, however many drain', async () => {
     const pods = Array.from({ length: 50 }, (_, index) => endpoint(`10.0.1.${index + 1}`));
     const stand = await start({ syncPeriod: minutes(600) });
-    stand.tell(setSlice(slice([one, ...pods])));
+    stand.report(setSlice(slice([one, ...pods])));
     await stand.settle(minutes(5));
     stand.kernel.ipvs.resetCalls();
     await stand.settle(minutes(5));
     expect(stand.kernel.ipvs.calls.realServers).toBe(0);
     for (const { address } of pods)
       stand.kernel.ipvs.setCounters(web, { address, port: 8080 }, { activeConnections: 1 });
-    stand.tell(setSlice(slice([one, ...pods.map((pod) => ({ ...pod, ready: false }))])));
+    stand.report(setSlice(slice([one, ...pods.map((pod) => ({ ...pod, ready: false }))])));
     await stand.settle(minutes(10));
     expect(stand.proxier.graceful.size).toBe(50);
     // 0, 1, 2, 4, 8, 16, 32, 64 s, then each minute.
@@ -102,7 +102,7 @@ describe('what it costs', () => {
       endpoint(`10.0.${1 + (index >> 8)}.${index & 255}`),
     );
     const stand = await start({ syncPeriod: minutes(600) });
-    stand.tell(setSlice(slice([one, ...pods])));
+    stand.report(setSlice(slice([one, ...pods])));
     await stand.settle(seconds(1));
     const { ipvs } = stand.kernel;
     const write = ipvs.write.bind(ipvs);
@@ -111,7 +111,7 @@ describe('what it costs', () => {
       deletions.push(batch.filter(({ kind }) => kind === 'deleteRealServer').length);
       return write(batch);
     };
-    stand.tell(setSlice(slice([one])));
+    stand.report(setSlice(slice([one])));
     await stand.settle(seconds(5));
     expect(Math.max(...deletions)).toBeLessThanOrEqual(500);
     expect(deletions.reduce((sum, count) => sum + count)).toBe(2000);

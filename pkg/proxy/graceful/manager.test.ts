@@ -25,7 +25,7 @@ afterEach(stopStands);
 describe('a real server that is no longer wanted', () => {
   test('goes at once if it has no connections', async () => {
     const stand = await start();
-    stand.tell(setSlice(slice([one, terminating])));
+    stand.report(setSlice(slice([one, terminating])));
     await stand.settle();
     expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['empty']]);
   });
@@ -33,7 +33,7 @@ describe('a real server that is no longer wanted', () => {
   test('drains as long as its connections last while its pod lives', async () => {
     const stand = await start();
     connect(stand);
-    stand.tell(setSlice(slice([one, terminating])));
+    stand.report(setSlice(slice([one, terminating])));
     await stand.settle(minutes(60));
     expect([await weight(stand), stand.reports.drains]).toEqual([0, []]);
     connect(stand, { active: 0 });
@@ -44,7 +44,7 @@ describe('a real server that is no longer wanted', () => {
   test('goes within five seconds of its last connection when only closing ones were left', async () => {
     const stand = await start();
     connect(stand, { active: 0, closing: 1 });
-    stand.tell(setSlice(slice([one, terminating])));
+    stand.report(setSlice(slice([one, terminating])));
     await stand.settle(seconds(115));
     connect(stand, { active: 0, closing: 0 });
     await stand.settle(seconds(5));
@@ -57,12 +57,12 @@ describe('a real server that is no longer wanted', () => {
     await before.stop();
     const stand = new Stand({ kernel: before.kernel, syncPeriod: minutes(60) });
     stands.splice(0, 1, stand);
-    stand.tell(setService(service()), setSlice(slice([one])));
+    stand.report(setService(service()), setSlice(slice([one])));
     await stand.sync();
-    stand.tell({ type: 'stale', kind: 'EndpointSlice' });
+    stand.report({ type: 'stale', kind: 'EndpointSlice' });
     await stand.settle(minutes(5));
     expect([await weight(stand), stand.reports.drains]).toEqual([0, []]);
-    stand.tell({ type: 'current', kind: 'EndpointSlice' });
+    stand.report({ type: 'current', kind: 'EndpointSlice' });
     await stand.settle(minutes(1));
     expect([await weight(stand), stand.reports.drains]).toEqual([undefined, ['deadline']]);
   });
@@ -70,9 +70,9 @@ describe('a real server that is no longer wanted', () => {
   test('goes when its pod has left all slices while it terminated', async () => {
     const stand = await start();
     connect(stand);
-    stand.tell(setSlice(slice([one, terminating])));
+    stand.report(setSlice(slice([one, terminating])));
     await stand.settle(seconds(30));
-    stand.tell(setSlice(slice([one])));
+    stand.report(setSlice(slice([one])));
     await stand.settle(499);
     expect(await weight(stand)).toBe(0);
     await stand.settle(1);
@@ -82,9 +82,9 @@ describe('a real server that is no longer wanted', () => {
   test('stays when its pod only moves to another slice', async () => {
     const stand = await start();
     connect(stand);
-    stand.tell(setSlice(slice([one, terminating])));
+    stand.report(setSlice(slice([one, terminating])));
     await stand.settle();
-    stand.tell(setSlice(slice([one])), setSlice(slice([terminating], { name: 'web-2' })));
+    stand.report(setSlice(slice([one])), setSlice(slice([terminating], { name: 'web-2' })));
     await stand.settle(minutes(5));
     expect([await weight(stand), stand.reports.drains]).toEqual([0, []]);
   });
@@ -92,7 +92,7 @@ describe('a real server that is no longer wanted', () => {
   test('goes at the deadline after its last answer if it terminates and does not serve', async () => {
     const stand = await start();
     connect(stand, { packets: [1, 1] });
-    stand.tell(setSlice(slice([one, dying])));
+    stand.report(setSlice(slice([one, dying])));
     await stand.settle(minutes(10));
     connect(stand, { packets: [2, 2] });
     await stand.settle(minutes(15));
@@ -106,7 +106,7 @@ describe('a real server that is no longer wanted', () => {
     async (timeout) => {
       const stand = await start({ drains: { mode: 'pod', timeout: seconds(timeout) } });
       connect(stand, { packets: [1, 1] });
-      stand.tell(setSlice(slice([one, dying])));
+      stand.report(setSlice(slice([one, dying])));
       await stand.settle(seconds(1.9));
       // The kernel's next refresh: packets of the time before.
       connect(stand, { packets: [2, 2] });
@@ -122,7 +122,7 @@ describe('a real server that is no longer wanted', () => {
     async (timeout) => {
       const stand = await start({ drains: { mode: 'pod', timeout: seconds(timeout) } });
       connect(stand, { packets: [1, 1] });
-      stand.tell(setSlice(slice([one, dying])));
+      stand.report(setSlice(slice([one, dying])));
       for (let packets = 2; packets < 12; packets++) {
         await stand.settle(seconds(2));
         connect(stand, { packets: [packets, packets] });
@@ -140,7 +140,7 @@ describe('a real server that is no longer wanted', () => {
   ])('cuts the connections that live, not those that are closing: %o', async (counters, cuts) => {
     const stand = await start({ drains: { mode: 'pod', timeout: seconds(60) } });
     connect(stand, counters);
-    stand.tell(setSlice(slice([one, dying])));
+    stand.report(setSlice(slice([one, dying])));
     await stand.settle(seconds(61));
     expect([stand.reports.drains, stand.reports.cuts]).toEqual([['deadline'], cuts]);
   });
@@ -148,7 +148,7 @@ describe('a real server that is no longer wanted', () => {
   test('goes when a minute of packets went unanswered', async () => {
     const stand = await start();
     connect(stand, { packets: [1, 1] });
-    stand.tell(setSlice(slice([one, { ...two, ready: false, serving: false }])));
+    stand.report(setSlice(slice([one, { ...two, ready: false, serving: false }])));
     for (let packets = 2; packets < 80; packets++) {
       await stand.settle(seconds(1));
       if (stand.reports.drains.length === 0) connect(stand, { packets: [packets, 1] });
@@ -160,7 +160,7 @@ describe('a real server that is no longer wanted', () => {
   test('goes as well when the node answers in its place, because it cannot reach it', async () => {
     const stand = await start();
     connect(stand, { packets: [1, 1] });
-    stand.tell(setSlice(slice([one, { ...two, ready: false, serving: false }])));
+    stand.report(setSlice(slice([one, { ...two, ready: false, serving: false }])));
     stand.kernel.neighbours.unreachable.add(two.address);
     for (let packets = 2; packets < 80; packets++) {
       await stand.settle(seconds(1));
@@ -173,7 +173,7 @@ describe('a real server that is no longer wanted', () => {
   test('stays when nobody knows whether the node can reach it', async () => {
     const stand = await start();
     connect(stand, { packets: [1, 1] });
-    stand.tell(setSlice(slice([one, { ...two, ready: false, serving: false }])));
+    stand.report(setSlice(slice([one, { ...two, ready: false, serving: false }])));
     stand.kernel.neighbours.failWith = () => 'ENOBUFS';
     for (let packets = 2; packets < 120; packets++) {
       await stand.settle(seconds(1));
@@ -188,7 +188,7 @@ describe('a real server that is no longer wanted', () => {
   test('is looked at when that minute is over, although the check interval is longer by then', async () => {
     const stand = await start();
     connect(stand, { packets: [1, 1] });
-    stand.tell(setSlice(slice([one, { ...two, ready: false, serving: false }])));
+    stand.report(setSlice(slice([one, { ...two, ready: false, serving: false }])));
     // A client retransmits at growing distances.
     let last = 0;
     for (const [index, time] of [4.2, 4.6, 5.4, 7.1, 10.2, 16.6, 29.4, 55].entries()) {
@@ -205,14 +205,14 @@ describe('a real server that is no longer wanted', () => {
     const virtualServer = { ...web, protocol: 'UDP' } as const;
     const ports = [{ name: '', protocol: 'UDP', port: 8080 }] as const;
     const stand = await start({}, udp);
-    stand.tell(setSlice(slice([one, terminating], { ports })));
+    stand.report(setSlice(slice([one, terminating], { ports })));
     await stand.settle(2_019);
     expect(await weight(stand, virtualServer)).toBe(0);
     await stand.settle(1);
     expect(await weight(stand, virtualServer)).toBeUndefined();
-    stand.tell(setSlice(slice([one, two], { ports })));
+    stand.report(setSlice(slice([one, two], { ports })));
     await stand.settle(seconds(1));
-    stand.tell(setSlice(slice([one, dying], { ports })));
+    stand.report(setSlice(slice([one, dying], { ports })));
     await stand.settle(269);
     expect(await weight(stand, virtualServer)).toBe(0);
     await stand.settle(1);
@@ -233,10 +233,10 @@ describe('a real server that is no longer wanted', () => {
       original: { ...original, destinationPort: web.port },
       reply: { ...reversed({ ...original, destinationPort: 8080 }), source: two.address },
     });
-    const drain = () => stand.tell(setSlice(slice([one, terminating], { ports })));
+    const drain = () => stand.report(setSlice(slice([one, terminating], { ports })));
     drain();
     await stand.settle(2_005);
-    stand.tell(setSlice(slice([one, two], { ports })));
+    stand.report(setSlice(slice([one, two], { ports })));
     await stand.settle(seconds(5));
     expect(stand.kernel.conntrack.print()).toContain('sport=1024');
     drain();
@@ -247,9 +247,9 @@ describe('a real server that is no longer wanted', () => {
   test("goes by upstream's rules if they are asked for", async () => {
     const stand = await start({ drains: { mode: 'connections', timeout: 0 } });
     connect(stand);
-    stand.tell(setSlice(slice([one, terminating])));
+    stand.report(setSlice(slice([one, terminating])));
     await stand.settle(seconds(30));
-    stand.tell(setSlice(slice([one])));
+    stand.report(setSlice(slice([one])));
     await stand.settle(minutes(60));
     expect(await weight(stand)).toBe(0);
     connect(stand, { active: 0 });
@@ -262,7 +262,7 @@ describe('a virtual server that is no longer wanted', () => {
   test('refuses new connections, and lets its old ones last until the deadline', async () => {
     const stand = await start();
     connect(stand);
-    stand.tell(remove('Service', 'web'));
+    stand.report(remove('Service', 'web'));
     await stand.settle(minutes(15) - 1);
     expect([await weight(stand), stand.kernel.links.dump()]).toEqual([
       0,
@@ -283,10 +283,10 @@ describe('a virtual server that is no longer wanted', () => {
     const stand = await start({}, service({ ports: [first, second] }));
     connect(stand);
     connect(stand, {}, { ...web, port: 81 });
-    stand.tell(setService(service({ ports: [second] })));
+    stand.report(setService(service({ ports: [second] })));
     await stand.settle(minutes(15));
     expect(stand.reports.cuts).toEqual(['deadline 1 of web']);
-    stand.tell(remove('Service', 'web'));
+    stand.report(remove('Service', 'web'));
     await stand.settle(minutes(15));
     expect(stand.reports.cuts).toEqual(['deadline 1 of web', 'deadline 1 of nobody']);
   });
@@ -294,10 +294,10 @@ describe('a virtual server that is no longer wanted', () => {
   test('does not tell another Service of the same name', async () => {
     const stand = await start({}, service({ created: 1 }));
     connect(stand);
-    stand.tell(remove('Service', 'web'));
+    stand.report(remove('Service', 'web'));
     await stand.settle(minutes(1));
     const elsewhere = ip('172.30.0.9');
-    stand.tell(setService(service({ created: 9, clusterIPs: [elsewhere] })));
+    stand.report(setService(service({ created: 9, clusterIPs: [elsewhere] })));
     await stand.settle(minutes(15));
     expect(stand.reports.cuts).toEqual(['deadline 1 of nobody']);
   });
@@ -308,7 +308,7 @@ describe('a virtual server that is no longer wanted', () => {
       service({ type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] }),
     );
     connect(stand, {}, nodeWeb);
-    stand.tell(remove('Service', 'web'));
+    stand.report(remove('Service', 'web'));
     await stand.settle(minutes(1) - 1);
     expect(await weight(stand, nodeWeb)).toBe(0);
     await stand.settle(seconds(6));
@@ -319,9 +319,9 @@ describe('a virtual server that is no longer wanted', () => {
     const exposed = service({ type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] });
     const stand = await start({}, exposed);
     connect(stand, {}, nodeWeb);
-    stand.tell(setSlice(slice([one, terminating])));
+    stand.report(setSlice(slice([one, terminating])));
     await stand.settle(minutes(5));
-    stand.tell(remove('Service', 'web'));
+    stand.report(remove('Service', 'web'));
     for (let packets = 1; packets < 12; packets++) {
       await stand.settle(seconds(5));
       connect(stand, { packets: [packets, packets] }, nodeWeb);
@@ -336,13 +336,13 @@ describe('a virtual server that is no longer wanted', () => {
     const exposed = service({ type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] });
     const stand = await start({}, exposed);
     connect(stand, {}, nodeWeb);
-    stand.tell(setSlice(slice([one, terminating])));
+    stand.report(setSlice(slice([one, terminating])));
     await stand.settle(seconds(5));
-    stand.tell(remove('Service', 'web'));
+    stand.report(remove('Service', 'web'));
     await stand.settle(seconds(50));
-    stand.tell(setService(exposed));
+    stand.report(setService(exposed));
     await stand.settle(seconds(50));
-    stand.tell(remove('Service', 'web'));
+    stand.report(remove('Service', 'web'));
     await stand.settle(seconds(59));
     expect(await weight(stand, nodeWeb)).toBe(0);
     await stand.settle(seconds(2));
@@ -352,9 +352,9 @@ describe('a virtual server that is no longer wanted', () => {
   test('is taken over at once by a Service that comes back with its address, and its connections carry on', async () => {
     const stand = await start();
     connect(stand);
-    stand.tell(remove('Service', 'web'));
+    stand.report(remove('Service', 'web'));
     await stand.settle(minutes(1));
-    stand.tell(setService(service({ created: 9 })));
+    stand.report(setService(service({ created: 9 })));
     await stand.settle();
     expect([await weight(stand), stand.kernel.ipvs.calls.deleteVirtualServer]).toEqual([1, 0]);
     await stand.settle(minutes(60));
@@ -365,7 +365,7 @@ describe('a virtual server that is no longer wanted', () => {
 describe('after a restart', () => {
   test('a drain ends when its pod is gone, and not before', async () => {
     const second = await restartDraining();
-    second.tell(setSlice(slice([one])));
+    second.report(setSlice(slice([one])));
     await second.settle(499);
     expect(await weight(second)).toBe(0);
     await second.settle(1);
@@ -375,7 +375,7 @@ describe('after a restart', () => {
   test('drains go on, and weight-0 servers that are wanted get their weight back', async () => {
     const first = await start();
     connect(first);
-    first.tell(setSlice(slice([one, terminating])));
+    first.report(setSlice(slice([one, terminating])));
     await first.settle(seconds(10));
     await first.stop();
     expect(first.reports.drains).toEqual(['shutdown']);

@@ -27,7 +27,7 @@ async function started(): Promise<Stand> {
   const stand = new Stand({ kernel: new FakeKernel() });
   const named = ports.map((port) => servicePort({ name: `p${port}`, port }));
   const endpoints = ports.map((port) => ({ name: `p${port}`, protocol: 'TCP' as const, port }));
-  stand.tell(
+  stand.report(
     setService(service({ clusterIPs: [ip('172.30.0.1')], ports: named })),
     setSlice(slice([endpoint('10.0.1.1'), endpoint('10.0.1.2')], { ports: endpoints })),
   );

@@ -12,7 +12,7 @@ test('writes of a kind fail as long as the script says so', async () => {
   const { node, faults } = await scriptedNode();
   faults.next = (call) =>
     writeKind(call) === 'addVirtualServer' ? { code: 'EBUSY', isDone: false } : undefined;
-  node.stand.tell(...web);
+  node.stand.report(...web);
   await node.stand.settle(minutes(1));
   expect(faults.struck).toBeGreaterThan(1);
   expect(node.kernel.ipvs.dump()).toBe('');
@@ -33,7 +33,7 @@ test('everything else that may throw is asked whether it does', async () => {
   });
   await node.stand.sync();
   const before = asked;
-  node.stand.tell(...web);
+  node.stand.report(...web);
   await node.stand.settle();
   expect(asked).toBeGreaterThan(before + 10);
   await node.stop();
@@ -42,7 +42,7 @@ test('everything else that may throw is asked whether it does', async () => {
 test('nothing that a killed program does reaches the kernel', async () => {
   const { node } = await scriptedNode();
   const empty = node.kernel.dump();
-  node.stand.tell(...web);
+  node.stand.report(...web);
   await node.kill();
   await node.stand.settle(minutes(10));
   expect(node.kernel.dump()).toBe(empty);
@@ -50,7 +50,7 @@ test('nothing that a killed program does reaches the kernel', async () => {
 
 test('a program that starts again takes over what it finds', async () => {
   const { node } = await scriptedNode();
-  node.stand.tell(...web);
+  node.stand.report(...web);
   await node.stand.settle();
   const before = node.kernel.dump();
   const first = node.stand;

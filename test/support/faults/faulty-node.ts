@@ -70,7 +70,7 @@ export class FaultyNode {
     await this.kill();
     this.watch.forget();
     this.#life = this.#start();
-    this.stand.tell(...changes);
+    this.stand.report(...changes);
     await this.stand.sync();
   }
 

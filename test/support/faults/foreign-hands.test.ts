@@ -15,7 +15,7 @@ async function drainingNode(): Promise<Stand> {
   for (const server of await ipvs.virtualServers())
     for (const realServer of await ipvs.realServers(server))
       ipvs.setCounters(server, realServer, { activeConnections: 1 });
-  stand.tell(setSlice(slice([one, terminating])));
+  stand.report(setSlice(slice([one, terminating])));
   await stand.settle();
   return stand;
 }

@@ -63,7 +63,7 @@ export class Follower implements AsyncDisposable {
       nodeName: 'n1',
       random,
     });
-    this.#running = source.run((change) => this.#hear(change), this.#stop.signal);
+    this.#running = source.run((change) => this.#receive(change), this.#stop.signal);
   }
 
   /** Starts to follow the server of a kubeconfig. */
@@ -147,7 +147,7 @@ export class Follower implements AsyncDisposable {
     this.client.close();
   }
 
-  #hear(change: Change): void {
+  #receive(change: Change): void {
     this.changes.push(change);
     if (change.type === 'set') {
       const namespace = change.kind === 'Node' ? '' : change.object.namespace;

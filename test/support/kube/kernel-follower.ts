@@ -59,7 +59,7 @@ export class KernelFollower implements AsyncDisposable {
     const onNode = watchEligibility(health, { withoutNode: 'unknown' });
     const onChange = (change: Change) => {
       onNode(change);
-      this.#stand.tell(change);
+      this.#stand.report(change);
     };
     this.#running = source.run(onChange, this.#stop.signal);
   }

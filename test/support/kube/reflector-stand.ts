@@ -11,7 +11,7 @@ export class ReflectorStand {
   readonly clock = manualClock();
   readonly client = new FakeClient();
   readonly streaming = new StreamingSupport(this.clock);
-  readonly told: string[] = [];
+  readonly reported: string[] = [];
   readonly log: string[] = [];
   /** How all was read, and why something failed. */
   readonly counted: string[] = [];
@@ -42,10 +42,11 @@ export class ReflectorStand {
       },
       onCurrent: (isCurrent) => this.currency.push(isCurrent),
       handler: {
-        set: (raw) => this.told.push(`+${(raw as { metadata: { name: string } }).metadata.name}`),
-        delete: ({ namespace, name }) => this.told.push(`-${namespace}/${name}`),
-        synced: () => this.told.push('synced'),
-        confirmed: () => this.told.push('confirmed'),
+        set: (raw) =>
+          this.reported.push(`+${(raw as { metadata: { name: string } }).metadata.name}`),
+        delete: ({ namespace, name }) => this.reported.push(`-${namespace}/${name}`),
+        synced: () => this.reported.push('synced'),
+        confirmed: () => this.reported.push('confirmed'),
       },
       ...options,
     });
@@ -61,7 +62,7 @@ export class ReflectorStand {
     this.start(options);
     const call = await this.client.call();
     call.send(added('a', 7), added('b', 9), initialEnd(10));
-    expect(this.told.splice(0)).toEqual(['+a', '+b', 'synced']);
+    expect(this.reported.splice(0)).toEqual(['+a', '+b', 'synced']);
     await this.clock.advance(seconds(11));
     return call;
   }

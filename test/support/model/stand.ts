@@ -12,7 +12,7 @@ export const serviceOptionsOf = ({ annotations }: Service) =>
 /** Carries a step out on a proxier and its kernel in memory. */
 export function takeStep(stand: Stand, step: Step): void {
   const { links } = stand.kernel;
-  if (step.kind === 'change') stand.tell(step.change);
+  if (step.kind === 'change') stand.report(step.change);
   else if (step.isPresent) {
     const prefixLength = step.address.includes(':') ? 64 : 24;
     links.addAddress({ link: 'eth0', address: step.address, prefixLength });
