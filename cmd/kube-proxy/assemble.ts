@@ -24,7 +24,7 @@ import { watchEligibility } from './eligibility.ts';
 import { logReadings } from './log-readings.ts';
 import { nodePortNotices } from './node-port-notices.ts';
 import { openObjects } from './object-source.ts';
-import { openIpvsReader, openKernel, ownProcess } from './open-kernel.ts';
+import { isEstimating, openIpvsReader, openKernel, ownProcess } from './open-kernel.ts';
 import { proxierSettings } from './proxier-settings.ts';
 import { createReporter } from './reporter.ts';
 import { type Part, runAll } from './run-all.ts';
@@ -191,6 +191,7 @@ function showTraffic(
   const ipvs = openIpvsReader();
   const traffic = new ServiceTraffic({
     ipvs,
+    isEstimating,
     ownerOf: (virtualServer) => proxier.lastOwner(virtualServerKey(virtualServer)),
     now: () => clock.now(),
   });

@@ -34,6 +34,11 @@ export function openIpvsReader(): NetlinkIpvs {
   return openIpvs();
 }
 
+/** Whether IPVS adds up its counters. True on kernels without the setting, which always do. */
+export function isEstimating(): boolean {
+  return new ProcSysctl().read('net/ipv4/vs/run_estimation') !== '0';
+}
+
 /** Takes away what every mode of kube-proxy left in the kernel. True if nothing of it is there any more. */
 export async function cleanUpNode({
   config,

@@ -14,14 +14,17 @@ function statistics(connections: number, bytes = 10 * connections): Statistics {
   };
 }
 
-function server(address: string, counted: Statistics, port = 80): VirtualServerStatus {
-  return { ...virtualServerOf(ip(address), { port }), statistics: counted };
+function server(address: string, counters: Statistics, port = 80): VirtualServerStatus {
+  return { ...virtualServerOf(ip(address), { port }), statistics: counters };
 }
 
 let servers: VirtualServerStatus[] = [];
 let owners: Record<string, string> = {};
 let active = 0;
 let dumps = 0;
+/** The addresses and ports of the virtual servers whose real servers were read. */
+let counted: string[] = [];
+let isEstimating = true;
 let traffic: ServiceTraffic;
 
 beforeEach(() => {
@@ -29,14 +32,20 @@ beforeEach(() => {
   owners = {};
   active = 0;
   dumps = 0;
+  counted = [];
+  isEstimating = true;
   traffic = new ServiceTraffic({
     ipvs: {
       virtualServers: async () => {
         dumps++;
         return servers;
       },
-      realServers: async () => [{ activeConnections: active } as RealServerStatus], // what is read of it
+      realServers: async ({ address, port }) => {
+        counted.push(`${address}:${port}`);
+        return [{ activeConnections: active } as RealServerStatus]; // the one property that is read
+      },
     },
+    isEstimating: () => isEstimating,
     ownerOf({ address }) {
       const name = owners[address];
       return name === undefined ? undefined : { namespace: 'shop', name };
@@ -117,9 +126,74 @@ test('a failure is the asker’s, and the next one asks anew', async () => {
       virtualServers: () => Promise.reject(new Error('no')),
       realServers: async () => [],
     },
+    isEstimating: () => true,
     ownerOf: () => undefined,
     now: () => 0,
   });
   await expect(failing.read()).rejects.toThrow('no');
   await expect(failing.read()).rejects.toThrow('no');
+});
+
+describe('active connections are counted', () => {
+  /** Reads once, and returns the virtual servers whose connections were counted. */
+  async function countedBy(...now: readonly VirtualServerStatus[]): Promise<readonly string[]> {
+    servers = [...now];
+    counted = [];
+    await traffic.read();
+    return counted;
+  }
+
+  beforeEach(() => {
+    owners = { '172.30.0.1': 'cart', '172.30.0.2': 'shop' };
+  });
+
+  test('where there were packets since the last time', async () => {
+    expect(await countedBy(server('172.30.0.1', statistics(0)))).toEqual([]);
+    expect(await countedBy(server('172.30.0.1', statistics(3)))).toEqual(['172.30.0.1:80']);
+    expect(await countedBy(server('172.30.0.1', statistics(3)))).toEqual([]);
+    expect(await countedBy(server('172.30.0.1', statistics(3, 31)))).toEqual(['172.30.0.1:80']);
+  });
+  test('where there were some the last time, as they end without a packet too', async () => {
+    active = 2;
+    await countedBy(server('172.30.0.1', statistics(3)));
+    active = 0;
+    expect(await countedBy(server('172.30.0.1', statistics(3)))).toEqual(['172.30.0.1:80']);
+    expect(printed(await traffic.read())).toEqual(['shop/cart:80/TCP 3 30 60 0']);
+    expect(await countedBy(server('172.30.0.1', statistics(3)))).toEqual([]);
+  });
+  test('never of UDP, of which the kernel counts none', async () => {
+    const udp = { ...server('172.30.0.1', statistics(3)), protocol: 'UDP' } as const;
+    expect(await countedBy(udp)).toEqual([]);
+  });
+  test('everywhere if the counters stand still', async () => {
+    isEstimating = false;
+    active = 1;
+    const both = [server('172.30.0.1', statistics(0)), server('172.30.0.2', statistics(0))];
+    expect(await countedBy(...both)).toEqual(['172.30.0.1:80', '172.30.0.2:80']);
+    expect(await countedBy(...both)).toEqual(['172.30.0.1:80', '172.30.0.2:80']);
+  });
+  test('of 1,000 virtual servers at once, the others in the next reads', async () => {
+    const all = Array.from({ length: 2_500 }, (_, index) =>
+      server('172.30.0.1', statistics(1), index + 1),
+    );
+    const reads = [await countedBy(...all), await countedBy(...all), await countedBy(...all)];
+    expect(reads.map(({ length }) => length)).toEqual([1_000, 1_000, 500]);
+    expect(new Set(reads.flat()).size).toBe(2_500);
+    expect(await countedBy(...all)).toEqual([]);
+  });
+  test('again after a read that failed half-way, whose counters are added by the next one', async () => {
+    servers = [server('172.30.0.1', statistics(3))];
+    const failure = new Error('no');
+    const real = { virtualServers: async () => servers, realServers: async () => [] };
+    let fails = true;
+    const failing = new ServiceTraffic({
+      ipvs: { ...real, realServers: async () => (fails ? Promise.reject(failure) : []) },
+      isEstimating: () => true,
+      ownerOf: () => ({ namespace: 'shop', name: 'cart' }),
+      now: () => 0,
+    });
+    await expect(failing.read()).rejects.toThrow('no');
+    fails = false;
+    expect(printed(await failing.read())).toEqual(['shop/cart:80/TCP 3 30 60 0']);
+  });
 });

@@ -1,8 +1,8 @@
-import type { Ipvs, Statistics, VirtualServerId } from '../ipvs/ipvs.ts';
+import type { Ipvs, Statistics, VirtualServerId, VirtualServerStatus } from '../ipvs/ipvs.ts';
 import { virtualServerKey } from '../ipvs/ipvs.ts';
 import { Yielder } from '../runner/yielder.ts';
 
-/** What names the series of one service port; a node port is a port of its own. */
+/** The labels of the series of one service port. A node port is a port of its own. */
 export interface TrafficLabels {
   readonly namespace: string;
   readonly name: string;
@@ -10,20 +10,21 @@ export interface TrafficLabels {
   readonly protocol: string;
 }
 
-/** What went through one service port of this node since the program knows it, all its addresses together. */
+/** The traffic of one service port of this node since the first reading, over all its addresses. */
 export interface TrafficSample {
   readonly labels: TrafficLabels;
-  /** As the kernel's estimator last took them, every 2 s; they stand still where it is switched off. */
+  /** As of the last run of the kernel's estimator, which runs every 2 s; they do not change while it is switched off. */
   readonly totals: Readonly<Record<keyof Statistics, number>>;
-  /** Connections that are established now. */
+  /** Established connections. One that was opened since the last run of the estimator may be missing. */
   readonly activeConnections: number;
 }
 
-/** What traffic is counted with. */
 export interface ServiceTrafficOptions {
-  /** One that nobody writes through: a write during a dump throws. */
+  /** Used for nothing else, as a write during a dump throws. */
   readonly ipvs: Pick<Ipvs, 'virtualServers' | 'realServers'>;
-  /** The Service that has a virtual server, or had it last. */
+  /** Whether the kernel's estimator runs (`run_estimation`). If not, the counters say nothing about connections. */
+  readonly isEstimating: () => boolean;
+  /** The Service that owns a virtual server or owned it last. */
   readonly ownerOf: (virtualServer: VirtualServerId) => NamedObject | undefined;
   readonly now: () => number;
 }
@@ -33,8 +34,10 @@ interface NamedObject {
   readonly name: string;
 }
 
-/** How many service ports are told apart; what comes beyond is counted together. */
+/** How many service ports have series of their own. All others share one. */
 const seriesLimit = 2_000;
+/** Of how many virtual servers the connections are read at once, one dump each. Of the others the last reading counts. */
+const dumpLimit = 1_000;
 
 const rest: TrafficLabels = { namespace: '(other)', name: '(other)', port: '', protocol: '' };
 
@@ -44,22 +47,43 @@ interface Series {
   activeConnections: number;
 }
 
+/** The last reading of a virtual server. */
+interface Reading {
+  readonly statistics: Statistics;
+  activeConnections: number;
+  /** The number of the read that counted its connections; 0 for none. */
+  countedIn: number;
+  /** Its connections may have changed and were not counted, as there were too many to count. */
+  isPending: boolean;
+}
+
+interface OwnedServer {
+  readonly virtualServer: VirtualServerStatus;
+  readonly owner: NamedObject;
+  readonly before: Reading | undefined;
+  readonly reading: Reading;
+}
+
 /**
- * Adds up what IPVS counts of each virtual server, by Service. A virtual server that is made anew begins at 0: what it counts is
- * added to what was before. Nothing is read until somebody asks.
+ * Adds up the counters of IPVS's virtual servers by Service, on request. A virtual server that is made again begins at 0; its counters
+ * are added to those before.
+ *
+ * The counters of all virtual servers come from one dump. Counting the connections of one takes a dump more. It is left out for UDP, of
+ * which IPVS counts no connection as active, and for those without an active connection when they were counted and no packet since.
  */
 export class ServiceTraffic {
   readonly #options: ServiceTrafficOptions;
-  /** By the key of a virtual server what was added already. */
-  #counted = new Map<string, Statistics>();
-  #series = new Map<string, Series>();
+  /** By the key of the virtual server. */
+  #readings: ReadonlyMap<string, Reading> = new Map();
+  #series: ReadonlyMap<string, Series> = new Map();
+  #reads = 0;
   #reading: Promise<readonly TrafficSample[]> | undefined;
 
   constructor(options: ServiceTrafficOptions) {
     this.#options = options;
   }
 
-  /** Reads the kernel once for all who ask meanwhile; throws KernelError. A Service that is gone is gone from the answer. */
+  /** Reads the kernel once for all callers that wait. Throws KernelError. Services that were deleted are left out. */
   read(): Promise<readonly TrafficSample[]> {
     this.#reading ??= this.#readOnce().finally(() => {
       this.#reading = undefined;
@@ -68,30 +92,58 @@ export class ServiceTraffic {
   }
 
   async #readOnce(): Promise<readonly TrafficSample[]> {
-    const { ipvs, ownerOf, now } = this.#options;
-    const yielder = new Yielder(now);
-    const counted = new Map<string, Statistics>();
+    const servers = await this.#ownedServers();
+    await this.#countConnections(servers);
     const seen = new Map<string, Series>();
-    for (const { statistics, ...virtualServer } of await ipvs.virtualServers()) {
-      const owner = ownerOf(virtualServer);
-      if (owner === undefined) continue;
-      const realServers = await ipvs.realServers(virtualServer);
-      const active = realServers.reduce((sum, { activeConnections }) => sum + activeConnections, 0);
-      const key = virtualServerKey(virtualServer);
+    const readings = new Map<string, Reading>();
+    for (const { virtualServer, owner, before, reading } of servers) {
       const [id, series] = this.#seriesOf(labelsOf(owner, virtualServer), seen);
       if (!seen.has(id)) series.activeConnections = 0;
       seen.set(id, series);
-      series.activeConnections += active;
-      add(series.totals, { statistics, before: this.#counted.get(key) });
-      counted.set(key, statistics);
-      await yielder.yieldIfDue();
+      series.activeConnections += reading.activeConnections;
+      add(series.totals, { statistics: reading.statistics, before: before?.statistics });
+      readings.set(virtualServerKey(virtualServer), reading);
     }
-    this.#counted = counted;
+    this.#readings = readings;
     this.#series = seen;
     return [...seen.values()];
   }
 
-  /** The series of a service port, or the one that all share who came too late. */
+  async #ownedServers(): Promise<readonly OwnedServer[]> {
+    const { ipvs, ownerOf } = this.#options;
+    const servers: OwnedServer[] = [];
+    for (const virtualServer of await ipvs.virtualServers()) {
+      const owner = ownerOf(virtualServer);
+      if (owner === undefined) continue;
+      const before = this.#readings.get(virtualServerKey(virtualServer));
+      const { activeConnections = 0, countedIn = 0 } = before ?? {};
+      const { statistics } = virtualServer;
+      const reading = { statistics, activeConnections, countedIn, isPending: false };
+      servers.push({ virtualServer, owner, before, reading });
+    }
+    return servers;
+  }
+
+  /** Counts the active connections where their number may have changed, first where it was counted longest ago. */
+  async #countConnections(servers: readonly OwnedServer[]): Promise<void> {
+    const { ipvs, isEstimating, now } = this.#options;
+    const yielder = new Yielder(now);
+    const areCountersValid = isEstimating();
+    const due = servers
+      .filter(({ virtualServer: { protocol } }) => protocol !== 'UDP')
+      .filter((server) => !areCountersValid || mayHaveChanged(server))
+      .sort((one, other) => one.reading.countedIn - other.reading.countedIn);
+    const read = ++this.#reads;
+    for (const { virtualServer, reading } of due.slice(0, dumpLimit)) {
+      const realServers = await ipvs.realServers(virtualServer);
+      reading.activeConnections = realServers.reduce((sum, one) => sum + one.activeConnections, 0);
+      reading.countedIn = read;
+      await yielder.yieldIfDue();
+    }
+    for (const { reading } of due.slice(dumpLimit)) reading.isPending = true;
+  }
+
+  /** The series of a service port, or the shared one if there are too many. */
   #seriesOf(labels: TrafficLabels, seen: ReadonlyMap<string, Series>): readonly [string, Series] {
     const id = Object.values(labels).join('\n');
     const known = seen.get(id) ?? this.#series.get(id);
@@ -109,6 +161,13 @@ function labelsOf(
   return { namespace, name, port: String(port), protocol };
 }
 
+/** Whether the number of active connections may have changed. A connection becomes active with a packet, and may end without one. */
+function mayHaveChanged({ before, reading: { statistics } }: OwnedServer): boolean {
+  if (before?.isPending === true || (before?.activeConnections ?? 0) > 0) return true;
+  const last = before?.statistics;
+  return counters.some((name) => statistics[name] !== (last?.[name] ?? 0n));
+}
+
 const none: Readonly<Record<keyof Statistics, number>> = {
   connections: 0,
   incomingPackets: 0,
@@ -117,13 +176,15 @@ const none: Readonly<Record<keyof Statistics, number>> = {
   outgoingBytes: 0,
 };
 
-/** Adds what was counted since; a counter that went back belongs to another virtual server with that key. */
+const counters = Object.keys(none) as readonly (keyof Statistics)[]; // by its type
+
+/** Adds the difference to the last reading. A counter that went back belongs to a new virtual server with the same key. */
 function add(
   totals: Record<keyof Statistics, number>,
   { statistics, before }: { statistics: Statistics; before: Statistics | undefined },
 ): void {
   const isSame = before !== undefined && statistics.connections >= before.connections;
-  for (const name of Object.keys(none) as (keyof Statistics)[]) {
+  for (const name of counters) {
     const since = isSame ? statistics[name] - before[name] : statistics[name];
     if (since > 0n) totals[name] += Number(since);
   }

@@ -32,6 +32,7 @@ beforeAll(async () => {
   await proxy.settled();
   traffic = new ServiceTraffic({
     ipvs,
+    isEstimating: () => true,
     ownerOf: (virtualServer) => proxy.proxier.lastOwner(virtualServerKey(virtualServer)),
     now: () => performance.now(),
   });
