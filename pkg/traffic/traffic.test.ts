@@ -181,6 +181,14 @@ describe('active connections are counted', () => {
     expect(new Set(reads.flat()).size).toBe(2_500);
     expect(await countedBy(...all)).toEqual([]);
   });
+  test('in turns where more than that have connections', async () => {
+    active = 1;
+    const all = Array.from({ length: 1_500 }, (_, index) =>
+      server('172.30.0.1', statistics(1), index + 1),
+    );
+    const reads = [await countedBy(...all), await countedBy(...all)];
+    expect(new Set(reads.flat()).size).toBe(1_500);
+  });
   test('again after a read that failed half-way, whose counters are added by the next one', async () => {
     servers = [server('172.30.0.1', statistics(3))];
     const failure = new Error('no');
