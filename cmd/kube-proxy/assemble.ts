@@ -21,6 +21,7 @@ import { ServiceTraffic } from '../../pkg/traffic/traffic.ts';
 import { type ConfigFile, watchConfigFile } from './config-file.ts';
 import { drainMetrics } from './drain-metrics.ts';
 import { watchEligibility } from './eligibility.ts';
+import { measureEventLoop } from './event-loop-metric.ts';
 import { logReadings } from './log-readings.ts';
 import { nodePortNotices } from './node-port-notices.ts';
 import { openObjects } from './object-source.ts';
@@ -122,6 +123,7 @@ export async function assemble(
     }),
     (signal) => services.run(signal),
     ...watchedConfigFile(shared, configFile),
+    measureEventLoop(shared),
     ...objects.parts,
     () => applyOomScore(config.oomScoreAdj, { process: ownProcess(), clock, log }),
     (signal) => objects.source.run(onChange, signal),
@@ -188,7 +190,7 @@ function showTraffic(
   { clock, log, metrics }: Shared,
   proxier: Pick<Proxier, 'lastOwner'>,
 ): () => void {
-  const ipvs = openIpvsReader();
+  const ipvs = openIpvsReader(metrics);
   const traffic = new ServiceTraffic({
     ipvs,
     isEstimating,

@@ -13,7 +13,7 @@ import { probeIpvs } from '../../pkg/ipvs/probe.ts';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
 import type { Logger } from '../../pkg/log/log.ts';
-import { type Metrics } from '../../pkg/metrics/metrics.ts';
+import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import { NetlinkNeighbours } from '../../pkg/neighbours/netlink.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
@@ -28,10 +28,11 @@ import { AbsentResetter } from '../../pkg/reset/absent.ts';
 import { RawResetter } from '../../pkg/reset/raw.ts';
 import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
+import { netlinkErrors } from './netlink-errors.ts';
 
 /** IPVS for whoever only reads, beside the one that is written: a write during a dump throws. Whoever opened it closes it. */
-export function openIpvsReader(): NetlinkIpvs {
-  return openIpvs();
+export function openIpvsReader(metrics: Metrics): NetlinkIpvs {
+  return openIpvs({ onError: netlinkErrors(metrics).of('ipvs') });
 }
 
 /** Whether IPVS adds up its counters. True on kernels without the setting, which always do. */
@@ -100,9 +101,12 @@ export async function openKernel(shared: KernelOptions): Promise<OpenKernel> {
   for (const capability of missing) metrics.missingCapabilities.set({ capability }, 1);
   const trace = log.v(9) && ((event: TraceEvent) => log.v(9)?.info(printTraceEvent(event)));
   const options = trace === undefined ? {} : { trace };
-  const ipvs = openIpvs({ ...options, loadModule });
-  const netfilter = openConnection(NETLINK_NETFILTER, { ...options, echo: true });
-  const route = openConnection(NETLINK_ROUTE, options);
+  const errors = netlinkErrors(metrics);
+  const ipvs = openIpvs({ ...options, onError: errors.of('ipvs'), loadModule });
+  const onError = errors.ofNetfilter;
+  const netfilter = openConnection(NETLINK_NETFILTER, { ...options, onError, echo: true });
+  const onRouteError = errors.of('route');
+  const route = openConnection(NETLINK_ROUTE, { ...options, onError: onRouteError });
   const resetter = missing.has('CAP_NET_RAW')
     ? new AbsentResetter(() => metrics.skippedResets.inc({}))
     : new RawResetter();
@@ -117,7 +121,7 @@ export async function openKernel(shared: KernelOptions): Promise<OpenKernel> {
   const kernel = {
     ipvs,
     ipsets,
-    links: new NetlinkLinks(route),
+    links: new NetlinkLinks(route, { onLost: () => onRouteError('ENOBUFS') }),
     firewall,
     conntrack: new NetlinkConntrack(netfilter),
     connections: new ProcIpvsConnections(),

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import type { KubeEvent } from '../../pkg/kube/events.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
-import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
+import { type Reporter, type SyncReport, stages } from '../../pkg/proxy/reporter.ts';
 import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
 import { createKubeMetrics, createReporter } from './reporter.ts';
 
@@ -144,6 +144,20 @@ describe('health hears', () => {
   });
 });
 
+test('every stage of a sync is exposed from the start, and counted in seconds', async () => {
+  const { reporter, scraped } = await listening();
+  reporter.stageTook('plan', 250);
+  reporter.stageTook('plan', 750);
+  expect(await scraped('ipvs_sync_stage_duration_seconds_sum')).toEqual(
+    stages.map(
+      (stage) => `sync_stage_duration_seconds_sum{stage="${stage}"} ${stage === 'plan' ? 1 : 0}`,
+    ),
+  );
+  expect(await scraped('ipvs_sync_stage_duration_seconds_count{stage="plan"}')).toEqual([
+    'sync_stage_duration_seconds_count{stage="plan"} 2',
+  ]);
+});
+
 test('the state and what happened are counted', async () => {
   const { reporter, scraped } = await listening();
   const withoutLocalEndpoints = {
@@ -172,7 +186,8 @@ test('the state and what happened are counted', async () => {
   } as const;
   reporter.drainEnded({ ...drain, end: 'empty', age: 1_000, cutConnections: 5 }, undefined);
   reporter.rulesFailed('IPv6');
-  const lines = (await scraped('ipvs_')).filter((line) => !line.startsWith('drain_duration'));
+  const histograms = /^(drain_duration|sync_stage_duration|event_loop_delay)_/;
+  const lines = (await scraped('ipvs_')).filter((line) => !histograms.test(line));
   expect(lines).toEqual([
     'first_sync_complete 0',
     'config_file_refused 0',

@@ -7,7 +7,13 @@ import type { KubeLog, KubeMetrics } from '../../pkg/kube/metrics.ts';
 import type { Kind } from '../../pkg/kube/types.ts';
 import type { Logger } from '../../pkg/log/log.ts';
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
-import type { ProxierState, Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
+import {
+  type ProxierState,
+  type Reporter,
+  type Stage,
+  type SyncReport,
+  stages,
+} from '../../pkg/proxy/reporter.ts';
 import type { Clock } from '../../pkg/runner/clock.ts';
 import { ConflictMetrics } from './conflict-metrics.ts';
 import { annotationEvent, conflictEvent, cutEvent, invalidObjectEvent } from './service-events.ts';
@@ -29,6 +35,10 @@ export function createReporter(listeners: Listeners): Reporter {
   const { metrics, health, clock, record = () => undefined, services } = listeners;
   const unhonoured = new UnhonouredMetrics(metrics);
   const conflicts = new ConflictMetrics(metrics);
+  // Kept, as every change observes some of them.
+  const stageSeries = Object.fromEntries(
+    stages.map((stage) => [stage, metrics.stageDuration.series({ stage })]),
+  ) as Record<Stage, ReturnType<typeof metrics.stageDuration.series>>; // made from all of them
   let last: ProxierState | undefined;
   return {
     changeReceived: (kind) => countChange(metrics, kind),
@@ -40,6 +50,7 @@ export function createReporter(listeners: Listeners): Reporter {
       health.queued(families);
     },
     synced: (report) => reportSync(listeners, report),
+    stageTook: (stage, milliseconds) => stageSeries[stage].observe(milliseconds / 1000),
     state(state) {
       // Most syncs change nothing of it, and each label costs a few kilobytes.
       if (last === undefined || !isSameState(state, last)) reportState(metrics, state);

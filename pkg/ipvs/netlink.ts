@@ -26,7 +26,8 @@ import { DestEncoder, DestIdEncoder, ServiceEncoder, templated } from './templat
 import { printVersion, serviceIdOf, virtualServerOf } from './translate.ts';
 
 /** Where and how to reach the kernel. */
-export interface NetlinkIpvsOptions extends Pick<ConnectionOptions, 'netns' | 'trace' | 'timeout'> {
+export interface NetlinkIpvsOptions
+  extends Pick<ConnectionOptions, 'netns' | 'trace' | 'timeout' | 'onError'> {
   /** Tried once if the kernel has no IPVS; whether it helped is then asked of the kernel. */
   readonly loadModule?: (name: string) => void;
 }

@@ -38,15 +38,22 @@ interface EventSocketOptions {
 export class NetlinkLinks implements Links {
   readonly #connection: Connection;
   readonly #events: EventSocketOptions;
+  readonly #onLost: () => void;
   readonly #writes = addressCommands();
   readonly #list = listAddresses();
 
+  /** `onLost` hears each time that the kernel dropped events. */
   constructor(
     connection: Connection,
-    { netns, eventBuffer = ownWrites }: { netns?: string; eventBuffer?: number } = {},
+    {
+      netns,
+      eventBuffer = ownWrites,
+      onLost = () => undefined,
+    }: { netns?: string; eventBuffer?: number; onLost?: () => void } = {},
   ) {
     this.#connection = connection;
     this.#events = { netns, receiveBuffer: eventBuffer };
+    this.#onLost = onLost;
   }
 
   ensureDummy(name: string): boolean {
@@ -131,7 +138,10 @@ export class NetlinkLinks implements Links {
       groups: [RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR],
       ...this.#events,
       onMessage: ({ reader }) => changes.on(linkAddressHeader.decode(reader).index),
-      onOverflow: () => changes.onLost(),
+      onOverflow: () => {
+        this.#onLost();
+        changes.onLost();
+      },
     });
     function close(): void {
       socket.close();

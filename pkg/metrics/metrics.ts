@@ -1,11 +1,7 @@
-import {
-  Counter as PromCounter,
-  Gauge as PromGauge,
-  Histogram as PromHistogram,
-  Registry,
-} from 'prom-client';
+import { Counter as PromCounter, Gauge as PromGauge, Registry } from 'prom-client';
 import { BoundedLabels } from './bounded-labels.ts';
 import { type Definition, printHelp } from './definition.ts';
+import { LabelledHistogram } from './histogram.ts';
 import { processReadings, type Reading } from './process.ts';
 import { registerScraped, type ScrapedMetric } from './scraped.ts';
 import { indicators, table } from './table.ts';
@@ -27,9 +23,16 @@ export interface Gauge<Label extends string> {
   remove(labels: Labels<Label>): void;
 }
 
+/** Counts one value of one series. */
+interface Observer {
+  observe(value: number): void;
+}
+
 /** How often values fell between bounds. */
 export interface Histogram<Label extends string> {
   observe(labels: Labels<Label>, value: number): void;
+  /** The series of some labels, for whoever observes often; it is exposed from now on. */
+  series(labels: Labels<Label>): Observer;
 }
 
 type MetricOf<Row extends Definition> = Row['type'] extends 'counter'
@@ -54,6 +57,8 @@ export type Metrics = { readonly [Name in keyof Table]: MetricOf<Table[Name]> } 
   readonly indicators: Exposition;
   /** Has `/metrics` show more, whose samples are made at each scrape. */
   addScraped(more: readonly ScrapedMetric[]): void;
+  /** Calls back at the beginning of each scrape of `/metrics`. It must not throw. */
+  onScrape(callback: () => void): void;
 };
 
 /**
@@ -67,16 +72,18 @@ export function createMetrics(readings: readonly Reading[] = []): Metrics {
   const created = [...createAll(table, main), ...createAll(indicators, few)];
   const metrics = Object.fromEntries(created) as Omit<
     Metrics,
-    'exposition' | 'indicators' | 'addScraped'
+    'exposition' | 'indicators' | 'addScraped' | 'onScrape'
   >; // as the tables' types say
   countRegistered(metrics);
+  const atScrape: (() => void)[] = [];
   return {
     ...metrics,
-    exposition: expositionOf(main),
+    exposition: expositionOf(main, atScrape),
     indicators: expositionOf(few),
     addScraped(more) {
       for (const each of more) registerScraped(each, main);
     },
+    onScrape: (callback) => void atScrape.push(callback),
   };
 }
 
@@ -97,8 +104,14 @@ function createAll(
   return Object.entries(rows).map(([name, row]) => [name, create(row, registry)]);
 }
 
-function expositionOf(registry: Registry): Exposition {
-  return { contentType: registry.contentType, text: () => registry.metrics() };
+function expositionOf(registry: Registry, atScrape: readonly (() => void)[] = []): Exposition {
+  return {
+    contentType: registry.contentType,
+    text() {
+      for (const callback of atScrape) callback();
+      return registry.metrics();
+    },
+  };
 }
 
 /** A metric whose labels are bounded, whatever is told to it: all values come past here. */
@@ -106,7 +119,7 @@ function create(
   row: Definition,
   registry: Registry,
 ): Counter<string> | Gauge<string> | Histogram<string> {
-  const { name, labels, buckets = [] } = row;
+  const { name, labels } = row;
   const options = { name, help: printHelp(row), labelNames: labels, registers: [registry] };
   const bounded = new BoundedLabels<string>();
   switch (row.type) {
@@ -127,8 +140,9 @@ function create(
       };
     }
     case 'histogram': {
-      const histogram = new PromHistogram({ ...options, buckets: [...buckets] });
-      return { observe: (given, value) => histogram.observe(bounded.of(given), value) };
+      const histogram = new LabelledHistogram(row);
+      registry.registerMetric(histogram.registered);
+      return histogram;
     }
   }
 }

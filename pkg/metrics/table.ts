@@ -51,6 +51,26 @@ const ours = {
     help: 'Objects of the API with fields that cannot be used, by kind',
     labels: ['kind'],
   },
+  stageDuration: {
+    type: 'histogram',
+    name: 'kubeproxy_ipvs_sync_stage_duration_seconds',
+    help: 'How long the stages of syncs and audits took, each time that one ran',
+    labels: ['stage'],
+    buckets: [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10],
+  },
+  eventLoopDelay: {
+    type: 'histogram',
+    name: 'kubeproxy_ipvs_event_loop_delay_seconds',
+    help: 'How late the event loop came to what was due, while somebody scrapes',
+    labels: [],
+    buckets: [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5],
+  },
+  netlinkErrors: {
+    type: 'counter',
+    name: 'kubeproxy_ipvs_netlink_errors_total',
+    help: 'Errors that the kernel answered to netlink messages, and answers that were lost (ENOBUFS, ETIMEDOUT), by subsystem',
+    labels: ['subsystem', 'errno'],
+  },
   operations: {
     type: 'counter',
     name: 'kubeproxy_ipvs_operations_total',
@@ -123,6 +143,12 @@ const ours = {
     name: 'kubeproxy_ipvs_lists_total',
     help: 'Complete reads of all objects of a kind, as a stream or as a list',
     labels: ['kind', 'how'],
+  },
+  watches: {
+    type: 'counter',
+    name: 'kubeproxy_ipvs_watches_total',
+    help: 'Watches that ended, by kind and how: the server closed it (closed), nothing came for too long (silent), or it failed (failed)',
+    labels: ['kind', 'end'],
   },
   watchFailures: {
     type: 'counter',

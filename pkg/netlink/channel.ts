@@ -1,4 +1,4 @@
-import { KernelError } from '../errno/errno.ts';
+import { type ErrnoCode, KernelError } from '../errno/errno.ts';
 import { decode } from '../wire/codec.ts';
 import { DecodeError, Reader } from '../wire/reader.ts';
 import { EncodeError, Writer } from '../wire/writer.ts';
@@ -21,6 +21,11 @@ export interface ChannelOptions {
   /** How long an answer may take before it is ETIMEDOUT, in milliseconds. */
   readonly timeout: number;
   readonly trace?: Trace | undefined;
+  /**
+   * Hears every error: what the kernel refused, also where the caller expects it, and answers that were lost or make no sense. `type`
+   * is nlmsg_type of the message that was written last. It must not throw.
+   */
+  readonly onError?: ((code: ErrnoCode, type: number) => void) | undefined;
 }
 
 /** Gets the answers to the messages of one send, by their position in it. */
@@ -40,6 +45,8 @@ export class Channel {
   readonly writer = new Writer(65_536);
   readonly options: ChannelOptions;
   #sequence = 0;
+  /** Of the message that was written last. */
+  #type = 0;
 
   constructor(socket: DatagramSocket, options: ChannelOptions) {
     this.socket = socket;
@@ -54,6 +61,7 @@ export class Channel {
     const { value, flags, position } = message;
     const sequence = (this.#sequence + position) >>> 0;
     const start = this.writer.length;
+    this.#type = command.type;
     putMessage(this.writer, command, { value, flags, sequence });
     if (this.options.trace !== undefined) this.#traceRequest(command, { value, start, sequence });
   }
@@ -79,8 +87,13 @@ export class Channel {
     askForAck(this.writer, last);
     const first = this.#sequence;
     this.#sequence = (first + count) >>> 0;
-    const errno = this.socket.send(this.writer.bytes, length);
-    if (errno !== 0) return errno;
+    const errno =
+      this.socket.send(this.writer.bytes, length) || this.#collected(first, count, handler);
+    if (errno !== 0) this.failed(errno);
+    return errno;
+  }
+
+  #collected(first: number, count: number, handler: AnswerHandler): number {
     try {
       return this.#collect(first, count, handler);
     } catch (error) {
@@ -89,12 +102,19 @@ export class Channel {
     }
   }
 
+  /** Tells whoever counts errors of one. */
+  failed(errno: number): void {
+    this.options.onError?.(codeOf(errno), this.#type);
+  }
+
   /** Sends the one message in the buffer; its sequence number, or a negative errno. */
   start(): number {
     const sequence = this.#sequence;
     this.#sequence = (sequence + 1) >>> 0;
     const errno = this.socket.send(this.writer.bytes, this.writer.length);
-    return errno === 0 ? sequence : -errno;
+    if (errno === 0) return sequence;
+    this.failed(errno);
+    return -errno;
   }
 
   /**
@@ -135,6 +155,7 @@ export class Channel {
   readError(): ErrorReply {
     const reply = readErrorReply(this.socket.messages);
     this.options.trace?.({ kind: 'error', sequence: this.socket.messages.sequence, reply });
+    if (reply.errno !== 0) this.failed(reply.errno);
     return reply;
   }
 
@@ -148,6 +169,7 @@ export class Channel {
       return value;
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
+      this.failed(EBADMSG);
       throw new KernelError(operation, 'EBADMSG', {
         detail: `${command.name}: ${error.message}`,
         cause: error,

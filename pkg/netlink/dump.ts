@@ -1,7 +1,7 @@
 import { KernelError } from '../errno/errno.ts';
 import { DecodeError } from '../wire/reader.ts';
 import { Channel, type ChannelOptions, unfit } from './channel.ts';
-import { codeOf } from './codes.ts';
+import { codeOf, errnoNumber } from './codes.ts';
 import {
   type Command,
   NLM_F_DUMP,
@@ -22,6 +22,8 @@ export interface DumpOptions<Reply> {
   readonly onRestart: () => void;
 }
 
+const EBADMSG = errnoNumber('EBADMSG');
+const EINTR = errnoNumber('EINTR');
 const attempts = 5;
 /** The event loop turns when a dump has held it for so long. */
 const longestStretch = 8; // ms
@@ -64,7 +66,9 @@ export class Dumper {
       if (attempt > 1) options.onRestart();
       try {
         if (await this.#once(command, value, options)) return;
+        this.#channel?.failed(EINTR);
       } catch (error) {
+        if (error instanceof DecodeError) this.#channel?.failed(EBADMSG);
         this.#drop(); // the rest of the dump may still be in its queue
         if (!(error instanceof DecodeError)) throw error;
         const detail = error.message;
@@ -95,7 +99,10 @@ export class Dumper {
         since = performance.now();
       }
       const errno = channel.socket.receive(performance.now() + channel.options.timeout);
-      if (errno !== 0) throw new KernelError(operation, codeOf(errno));
+      if (errno !== 0) {
+        channel.failed(errno);
+        throw new KernelError(operation, codeOf(errno));
+      }
       while (messages.next()) {
         if (messages.sequence !== sequence) continue;
         if ((messages.flags & NLM_F_DUMP_INTR) !== 0) isConsistent = false;
@@ -143,5 +150,7 @@ function finish(channel: Channel, operation: string): void {
   const { messages } = channel.socket;
   if (messages.type === NLMSG_ERROR) throw channel.refusal(operation, channel.readError());
   const errno = messages.reader.remaining >= 4 ? -messages.reader.s32() : 0;
-  if (errno > 0) throw channel.refusal(operation, { errno, detail: '' });
+  if (errno <= 0) return;
+  channel.failed(errno);
+  throw channel.refusal(operation, { errno, detail: '' });
 }

@@ -10,6 +10,17 @@ export const NFNL_SUBSYS_CTNETLINK = 1;
 export const NFNL_SUBSYS_IPSET = 6;
 export const NFNL_SUBSYS_NFTABLES = 10;
 
+const subsystems = new Map([
+  [NFNL_SUBSYS_CTNETLINK, 'conntrack'],
+  [NFNL_SUBSYS_IPSET, 'ipset'],
+  [NFNL_SUBSYS_NFTABLES, 'nftables'],
+]);
+
+/** The subsystem of nfnetlink that a message is for, by its nlmsg_type: `ipset`; `netfilter` for one that has no name here. */
+export function netfilterSubsystem(type: number): string {
+  return subsystems.get(type >> 8) ?? 'netfilter';
+}
+
 /** nfgenmsg before its attributes. Version and resource id are 0 in requests, and say nothing of use in answers. */
 export type NetfilterMessage<Body> = { readonly family: number; readonly body: Body };
 

@@ -10,6 +10,23 @@ import type { EndedDrain } from './graceful/list.ts';
 import type { CleanupStep } from './plan/cleanup.ts';
 import type { Operation } from './plan/operation.ts';
 
+/**
+ * The stages of syncs and audits whose time is told: entering changes in the ledger, reading the kernel, planning, and writing: virtual
+ * and real servers, set entries, addresses, rules, and sets and the device.
+ */
+export const stages = [
+  'desired',
+  'observed',
+  'plan',
+  'apply_servers',
+  'apply_entries',
+  'apply_addresses',
+  'apply_rules',
+  'apply_other',
+] as const;
+/** One of the {@link stages}. */
+export type Stage = (typeof stages)[number];
+
 /** The result of one sync. */
 export interface SyncReport {
   /** The families that it touched. The first sync and an audit touch both. */
@@ -61,6 +78,8 @@ export interface Reporter {
   /** A sync was requested. */
   queued(families: readonly Family[]): void;
   synced(report: SyncReport): void;
+  /** A stage of a sync or an audit ran for some milliseconds; several times where it works on parts. Turns of others are counted in. */
+  stageTook(stage: Stage, milliseconds: number): void;
   state(state: ProxierState): void;
   /** The numbers of operations of a kind, or of steps around deletions, that succeeded and that failed. */
   operations(kind: Operation['kind'] | CleanupStep, counts: OperationCounts): void;

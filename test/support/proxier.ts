@@ -17,7 +17,13 @@ import {
 import type { CleanupStep } from '../../pkg/proxy/plan/cleanup.ts';
 import type { Operation } from '../../pkg/proxy/plan/operation.ts';
 import type { Proxier } from '../../pkg/proxy/proxier.ts';
-import type { OperationCounts, Removals, Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
+import type {
+  OperationCounts,
+  Removals,
+  Reporter,
+  Stage,
+  SyncReport,
+} from '../../pkg/proxy/reporter.ts';
 import { FakeResetter } from '../../pkg/reset/fake.ts';
 import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
 import { ip } from './addresses.ts';
@@ -63,6 +69,8 @@ export class FakeKernel {
 /** What a proxier told others. */
 export interface Reports extends Reporter {
   readonly syncs: SyncReport[];
+  /** The stages that ran, in order. */
+  readonly stages: Stage[];
   readonly repairs: string[];
   readonly conflicts: string[];
   readonly drains: string[];
@@ -95,6 +103,7 @@ export function recordingReporter(): Reports {
   const nothing = () => undefined;
   const reports: Reports = {
     syncs: [],
+    stages: [],
     repairs: [],
     conflicts: [],
     drains: [],
@@ -118,6 +127,7 @@ export function recordingReporter(): Reports {
       ),
     queued: nothing,
     synced: (report) => void reports.syncs.push(report),
+    stageTook: (stage) => void reports.stages.push(stage),
     serviceHealth(key, health) {
       if (health === undefined) reports.health.delete(key);
       else reports.health.set(key, `${health.port}: ${health.localEndpoints} endpoints`);

@@ -21,7 +21,7 @@ import {
 import { type Operation, printOperation } from '../plan/operation.ts';
 import { isDone, podOf, toIpvsWrite } from '../plan/server-writes.ts';
 import type { Reporter } from '../reporter.ts';
-import { batches, interfaceOf } from './batches.ts';
+import { batches, interfaceOf, stageOf } from './batches.ts';
 import type { Cleaner } from './cleaner.ts';
 import type { RuleWriter } from './rule-writer.ts';
 
@@ -71,7 +71,9 @@ export class Applier {
     for (const batch of all) {
       // Not after the last batch: the caller must get the result before other work runs.
       if (yielder?.isDue) await yielder.yieldIfDue();
+      const began = this.#now();
       const failures = await this.#applyBatch(batch);
+      reporter.stageTook(stageOf(batch), this.#now() - began);
       for (const failure of failures) failed.push(failure);
       tried += batch.length;
       reporter.progressed();

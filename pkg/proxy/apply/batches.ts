@@ -1,10 +1,24 @@
 import type { Operation } from '../plan/operation.ts';
+import type { Stage } from '../reporter.ts';
 
 /** How many operations of a kind go into one call, so that none holds the event loop for long. */
 const batchSizes = { ipvs: 128, entry: 2048, address: 64 } as const;
 
 /** Which interface of the kernel carries an operation out. */
 type Interface = keyof typeof batchSizes | 'other';
+
+/** The stage that writing through an interface belongs to. */
+const stageByInterface = {
+  ipvs: 'apply_servers',
+  entry: 'apply_entries',
+  address: 'apply_addresses',
+  other: 'apply_other',
+} as const satisfies Record<Interface, Stage>;
+
+/** The stage that carrying out a batch belongs to. */
+export function stageOf([first]: readonly Operation[]): Stage {
+  return stageByInterface[first === undefined ? 'other' : interfaceOf(first)];
+}
 
 /** Which interface of the kernel carries an operation out; the others have calls of their own. */
 export function interfaceOf({ kind }: Operation): Interface {

@@ -14,6 +14,7 @@ import { foundFrontEnd } from '../observed/ownership.ts';
 import type { FailedOperation } from '../plan/failed-operation.ts';
 import type { Operation } from '../plan/operation.ts';
 import { plan } from '../plan/plan.ts';
+import type { Reporter } from '../reporter.ts';
 import type { Applier } from './applier.ts';
 import { isOnePart, planParts, singleParts } from './key-parts.ts';
 import { both, nothingFailed, type Outcome, outcomeOf } from './outcome.ts';
@@ -36,6 +37,7 @@ export interface ReconcilerOptions {
   /** The index at which the order of real servers begins that are added together; it differs from node to node. */
   readonly rotation: number;
   readonly log: Logger;
+  readonly reporter: Pick<Reporter, 'stageTook'>;
   readonly now: () => number;
 }
 
@@ -159,9 +161,11 @@ export class Reconciler {
     keys: Keys,
     applying: Applying,
   ): Promise<{ failed: readonly FailedOperation[]; unmarked: Keys }> {
-    const { ledger, mirror, applier, retries, families, rotation } = this.#options;
+    const { ledger, mirror, applier, retries, families, rotation, reporter, now } = this.#options;
     const departures = this.#departures;
+    const began = now();
     const planned = plan(planInputFor(keys, { ledger, mirror, departures, families, rotation }));
+    reporter.stageTook('plan', now() - began);
     if (!planned.waiting.isEmpty) this.#waiting.add(planned.waiting);
     const failed = await applier.apply(planned.operations, applying.token, applying);
     retries.record(keys, { failed, undecided: planned.unmarked });

@@ -25,6 +25,7 @@ test('who waits for an attempt leaves nothing behind on the signal', async () =>
     families: ['IPv4'],
     clock: manualClock(),
     log: recordingLogger(),
+    reporter: { stageTook: () => undefined },
     onAttempt: () => undefined,
   });
   const { signal } = new AbortController();

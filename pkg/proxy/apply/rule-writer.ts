@@ -7,6 +7,7 @@ import { Runner } from '../../runner/runner.ts';
 import { noRuleContent, type RuleContent } from '../desired/rule-content.ts';
 import { setIds } from '../desired/sets.ts';
 import type { Mirror, RuleStatus } from '../observed/mirror.ts';
+import type { Reporter } from '../reporter.ts';
 import type { RuleSource } from './rule-source.ts';
 
 export interface RuleWriterOptions {
@@ -16,6 +17,7 @@ export interface RuleWriterOptions {
   readonly families: readonly Family[];
   readonly clock: Clock;
   readonly log: Logger;
+  readonly reporter: Pick<Reporter, 'stageTook'>;
   /** Called at the end of each attempt: keys that waited for it can be planned again. */
   readonly onAttempt: (family: Family, outcome: { isSuccess: boolean }) => void;
 }
@@ -176,9 +178,10 @@ class FamilyWriter {
   }
 
   async #write(): Promise<void> {
-    const { firewall, source } = this.#options;
+    const { firewall, source, clock, reporter } = this.#options;
     const { requested } = this.#status;
     if (requested === undefined) return;
+    const began = clock.now();
     this.#update({ writing: requested });
     try {
       await firewall.apply(this.#family, await source.ruleset(this.#family, requested));
@@ -188,6 +191,7 @@ class FamilyWriter {
       this.#update({ writing: undefined });
       this.#fail(cause instanceof Error ? cause : new Error(String(cause)));
     }
+    reporter.stageTook('apply_rules', clock.now() - began);
     this.#wakeWaiting();
     this.#renewAttempt();
   }

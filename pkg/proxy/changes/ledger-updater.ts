@@ -85,7 +85,8 @@ export class LedgerUpdater {
 
   /** Enters the Services that changed. If `isComplete`, all of them; else it stops after {@link longest} and the rest is entered later. */
   async enter(node: NodeContext, { isComplete = false } = {}): Promise<Entered> {
-    const { store, ledger, clock } = this.#options;
+    const { store, ledger, clock, reporter } = this.#options;
+    const started = clock.now();
     store.expire();
     const yielder = new Yielder(this.#now);
     while (store.markSome()) if (yielder.isDue) await yielder.yieldIfDue();
@@ -102,6 +103,7 @@ export class LedgerUpdater {
     this.#reports.lostClaims(ledger.conflicts.takeLost());
     const keys = this.#touched;
     this.#touched = new Keys();
+    reporter.stageTook('desired', clock.now() - started);
     const next = this.hasMore ? clock.now() : this.#queue.nextRetry;
     return { keys, triggers, next };
   }

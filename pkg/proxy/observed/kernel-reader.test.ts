@@ -92,7 +92,8 @@ describe('between the dump and the step that reads a virtual server', () => {
     const now = () => (time += seconds(1));
     const common = { mirror, ledger: new Ledger(), families: ['IPv4' as const], excluded: [], now };
     const { ipvs, ipsets, links } = kernel;
-    const steps = new Audit({ ...{ ipvs, ipsets, links }, ...common });
+    const reporter = { stageTook: () => undefined };
+    const steps = new Audit({ ...{ ipvs, ipsets, links }, ...common, reporter });
     await new Mutex().run(async (token) => {
       for (let step = await steps.next(token); step; step = await steps.next(token))
         if (step.keys.virtualServers.size === 1 && time < seconds(100)) {

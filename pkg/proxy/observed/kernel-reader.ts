@@ -23,6 +23,7 @@ import { deviceName } from '../desired/device.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import { setIds, setName } from '../desired/sets.ts';
+import type { Reporter } from '../reporter.ts';
 import { type LeftoverSets, readLeftoverSets } from './leftover-sets.ts';
 import type { Mirror } from './mirror.ts';
 import { isOurs } from './ownership.ts';
@@ -41,6 +42,7 @@ export interface AuditContext {
   readonly families: readonly Family[];
   /** Networks whose virtual servers are somebody else's unless a Service wants them. */
   readonly excluded: readonly Prefix[];
+  readonly reporter: Pick<Reporter, 'stageTook'>;
   readonly now: () => number;
 }
 
@@ -57,16 +59,21 @@ export interface AuditStep {
 
 /** Reads the kernel into the mirror, step by step. The kernel may be written between two steps, and must not be within one. */
 export class Audit {
+  readonly #context: AuditContext;
   readonly #steps: AsyncGenerator<AuditStep, void, void>;
 
   constructor(context: AuditContext) {
+    this.#context = context;
     this.#steps = steps(context);
   }
 
   /** Takes the next step; `undefined` after the last one. */
   async next(token: MutexToken): Promise<AuditStep | undefined> {
     token.check();
+    const { now, reporter } = this.#context;
+    const began = now();
     const { value } = await this.#steps.next();
+    reporter.stageTook('observed', now() - began);
     return value ?? undefined;
   }
 }
