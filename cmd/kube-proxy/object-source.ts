@@ -10,6 +10,7 @@ import type { Source } from '../../pkg/kube/types.ts';
 import type { Logger } from '../../pkg/log/log.ts';
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import type { Clock } from '../../pkg/runner/clock.ts';
+import { reflectorMetrics } from './reflector-metrics.ts';
 import { createKubeMetrics, kubeLog } from './reporter.ts';
 import type { Part } from './run-all.ts';
 
@@ -50,8 +51,10 @@ export async function openObjects({
   const client = new HttpClient({ connection, clock, metrics, userAgent, contentTypes });
   const common = { client, clock, metrics, log, nodeName };
   const recorder = new EventRecorder({ ...common, hostName: hostname() });
+  const apiSource = new ApiSource(common);
+  allMetrics.addScraped(reflectorMetrics(apiSource));
   return {
-    source: new ApiSource(common),
+    source: apiSource,
     record: (event) => recorder.record(event),
     parts: [(signal) => recorder.run(signal)],
     close: () => client.close(),

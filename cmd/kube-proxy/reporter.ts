@@ -102,6 +102,7 @@ export function createKubeMetrics(metrics: Metrics): KubeMetrics {
     },
     listed: (kind, how) => metrics.lists.inc({ kind, how }),
     failed: (kind, reason) => metrics.watchFailures.inc({ kind, reason: knownStatus(reason) }),
+    watchEnded: (kind, end) => metrics.watches.inc({ kind, end }),
     unconfirmed: (kind, count) => metrics.unconfirmedDeletions.set({ kind }, count),
     eventsDropped: (count) => metrics.eventsDropped.inc({}, count),
   };

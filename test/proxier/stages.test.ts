@@ -7,7 +7,7 @@ import { Stand, setService, setSlice } from '../support/proxier.ts';
 
 test('a first sync goes through every stage', async () => {
   const stand = new Stand();
-  stand.tell(setService(service()), setSlice(slice([endpoint('10.0.0.1')])));
+  stand.report(setService(service()), setSlice(slice([endpoint('10.0.0.1')])));
   await stand.sync();
   expect(new Set(stand.reports.stages)).toEqual(
     new Set([
@@ -26,14 +26,14 @@ test('a first sync goes through every stage', async () => {
 
 test('a change of an endpoint is entered, planned and written once each, and nothing is told while nothing happens', async () => {
   const stand = new Stand({ syncPeriod: minutes(1) });
-  stand.tell(setService(service()), setSlice(slice([endpoint('10.0.0.1')])));
+  stand.report(setService(service()), setSlice(slice([endpoint('10.0.0.1')])));
   await stand.sync();
   await stand.settle(seconds(10));
   const { stages } = stand.reports;
   stages.length = 0;
   await stand.settle(seconds(10));
   expect(stages).toEqual([]);
-  stand.tell(setSlice(slice([endpoint('10.0.0.1'), endpoint('10.0.0.2')])));
+  stand.report(setSlice(slice([endpoint('10.0.0.1'), endpoint('10.0.0.2')])));
   await stand.settle();
   expect(stages).toEqual(['desired', 'plan', 'apply_servers']);
   await stand.stop();
@@ -41,7 +41,7 @@ test('a change of an endpoint is entered, planned and written once each, and not
 
 test('an audit that finds nothing reads and plans, and writes nothing', async () => {
   const stand = new Stand();
-  stand.tell(setService(service()), setSlice(slice([endpoint('10.0.0.1')])));
+  stand.report(setService(service()), setSlice(slice([endpoint('10.0.0.1')])));
   await stand.sync();
   const { stages } = stand.reports;
   stages.length = 0;
@@ -60,7 +60,7 @@ test('rules that cannot be written take their time too', async () => {
   stand.reports.stageTook = (stage, milliseconds) => {
     if (stage === 'apply_rules') took.push(milliseconds);
   };
-  stand.tell(setService(service()), setSlice(slice([endpoint('10.0.0.1')])));
+  stand.report(setService(service()), setSlice(slice([endpoint('10.0.0.1')])));
   await stand.sync();
   await stand.settle(seconds(2));
   expect(took).toEqual([seconds(2), seconds(2)]);

@@ -1,5 +1,6 @@
 import { drainMetrics } from '../../cmd/kube-proxy/drain-metrics.ts';
 import { logReadings } from '../../cmd/kube-proxy/log-readings.ts';
+import { reflectorMetrics } from '../../cmd/kube-proxy/reflector-metrics.ts';
 import { trafficMetrics } from '../../cmd/kube-proxy/service-traffic.ts';
 import { setMetrics } from '../../cmd/kube-proxy/set-metrics.ts';
 import { silentLogger } from '../../pkg/log/memory.ts';
@@ -10,6 +11,7 @@ export async function exposedMetrics(): Promise<ReadonlySet<string>> {
   const metrics = createMetrics(logReadings({ lost: () => ({ leftOut: 0, dropped: 0 }) }));
   metrics.addScraped(trafficMetrics({ read: async () => [] }, silentLogger));
   metrics.addScraped(setMetrics({ setFills: () => [] }));
+  metrics.addScraped(reflectorMetrics({ states: [] }));
   metrics.addScraped(drainMetrics({ oldest: undefined }, () => 0));
   const text = await metrics.exposition.text();
   return new Set([...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name = '']) => name));

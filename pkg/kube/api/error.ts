@@ -123,6 +123,11 @@ export function isRefused(error: unknown): boolean {
   return error instanceof ApiError && [400, 403, 422].includes(error.status);
 }
 
+/** Whether the server finds the request itself wrong, for instance a version that it cannot read. */
+export function isBadRequest(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === 400 || error.status === 422);
+}
+
 /** The label of an error in metrics: the status, or the kind of failure. */
 export function failureLabel(error: unknown): string {
   if (error instanceof ApiError) return `${error.status}`;

@@ -2,10 +2,11 @@ import { type Clock, seconds, sleep } from '../../runner/clock.ts';
 import type { KubeLog, KubeMetrics } from '../metrics.ts';
 import type { Client } from './client.ts';
 import { DeletionReporter } from './deletion-reporter.ts';
-import { ApiError, failureLabel, isRefused, isVersionError } from './error.ts';
+import { failureLabel, isBadRequest, isRefused, isVersionError } from './error.ts';
 import { FailureLog } from './failure-log.ts';
 import { KindClient, type Selection } from './kind-client.ts';
 import { Pace } from './pace.ts';
+import { CurrentState, type ReflectorState } from './reflector-state.ts';
 import { SecondRead } from './second-read.ts';
 import type { StreamingSupport } from './streaming.ts';
 import { ObjectTracker, type TrackerHandler } from './tracker.ts';
@@ -61,13 +62,14 @@ export class Reflector {
   /** Something failed, and no watch has lived since. */
   #isFailing = false;
   #isWatchAlive = false;
-  #isCurrent = true;
-  #unconfirmedCount = 0;
+  #lastHeard: number | undefined;
+  readonly #current: CurrentState;
 
   constructor(options: ReflectorOptions) {
     const { random, kind } = options;
     this.#options = options;
     this.#client = new KindClient(options, options);
+    this.#current = new CurrentState(kind, options);
     this.#pace = new Pace(random);
     this.#tracker = new ObjectTracker(kind, {
       ...options.handler,
@@ -83,6 +85,13 @@ export class Reflector {
       onDone: () => this.#caughtUp(),
     });
     this.#gone = new DeletionReporter(this.#tracker, (error) => this.#failures.failed(error));
+  }
+
+  /** How far it has come. */
+  get state(): ReflectorState {
+    const { size: objects, version } = this.#tracker;
+    const now = { lastHeard: this.#lastHeard, isWatching: this.#isWatchAlive };
+    return { kind: this.#options.kind, objects, version, ...now };
   }
 
   /** Follows until the signal aborts. Never throws. */
@@ -203,7 +212,7 @@ export class Reflector {
       onEvents: (events: readonly unknown[]) => void;
     },
   ): Promise<EndedWatch> {
-    const { clock, random } = this.#options;
+    const { clock, random, metrics, kind } = this.#options;
     const timeoutSeconds = `${300 + Math.floor(random() * 301)}`;
     try {
       return await liveWatch({
@@ -226,6 +235,7 @@ export class Reflector {
           this.#works();
         },
         onHealthy: () => this.#pace.reset(),
+        onEnd: (end) => metrics.watchEnded(kind, end),
       });
     } finally {
       this.#isWatchAlive = false;
@@ -234,6 +244,7 @@ export class Reflector {
 
   /** Reports what follows from what was read: deletions and the state. */
   #caughtUp(): void {
+    this.#lastHeard = this.#options.clock.wallClock();
     this.#gone.start();
     this.#reportState();
   }
@@ -261,13 +272,11 @@ export class Reflector {
     this.#failures.failed(error);
     this.#isFailing = true;
     this.#reportState();
-    const isBadRequest =
-      error instanceof ApiError && (error.status === 400 || error.status === 422);
     if (this.#mustReadAll) this.#isVersionRefused ||= isVersionError(error);
     else {
-      this.#mustReadAll = isVersionError(error) || isBadRequest;
+      this.#isVersionRefused = isBadRequest(error);
+      this.#mustReadAll = isVersionError(error) || this.#isVersionRefused;
       if (this.#mustReadAll) this.#silentWatches = 0;
-      this.#isVersionRefused = isBadRequest;
     }
     return this.#pace.pauseAfter(error);
   }
@@ -281,16 +290,7 @@ export class Reflector {
   }
 
   #reportState(): void {
-    const { metrics, kind, onCurrent } = this.#options;
-    const { unconfirmedCount } = this.#tracker;
-    if (unconfirmedCount !== this.#unconfirmedCount) {
-      this.#unconfirmedCount = unconfirmedCount;
-      metrics.unconfirmed(kind, unconfirmedCount);
-    }
-    const isCurrent = !this.#isFailing && unconfirmedCount === 0;
-    if (isCurrent === this.#isCurrent) return;
-    this.#isCurrent = isCurrent;
-    onCurrent(isCurrent);
+    this.#current.set({ isFailing: this.#isFailing, unconfirmed: this.#tracker.unconfirmedCount });
   }
 
   #versionQuery(): { resourceVersion?: string } {

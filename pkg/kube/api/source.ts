@@ -6,6 +6,7 @@ import type { Change, Kind, Source } from '../types.ts';
 import type { Client } from './client.ts';
 import type { Selection } from './kind-client.ts';
 import { Reflector } from './reflector.ts';
+import type { ReflectorState } from './reflector-state.ts';
 import { StreamingSupport } from './streaming.ts';
 
 export interface ApiSourceOptions {
@@ -38,6 +39,11 @@ export class ApiSource implements Source {
     for (const what of watched(nodeName))
       this.#reflectors.set(what.kind, this.#reflector(what, parts));
     await Promise.all([...this.#reflectors.values()].map((reflector) => reflector.run(signal)));
+  }
+
+  /** How far it has come with each kind. */
+  get states(): readonly ReflectorState[] {
+    return [...this.#reflectors.values()].map(({ state }) => state);
   }
 
   confirm(kind: Kind): void {

@@ -51,6 +51,11 @@ export class ObjectTracker {
     return this.#version;
   }
 
+  /** The number of objects that were reported and not reported as deleted. */
+  get size(): number {
+    return this.#known.size;
+  }
+
   /** Whether the state is complete at `version`. */
   get isComplete(): boolean {
     return this.#isComplete;

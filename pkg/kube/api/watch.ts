@@ -1,4 +1,5 @@
 import { type Clock, seconds } from '../../runner/clock.ts';
+import type { WatchEnd } from '../metrics.ts';
 import { SilenceTimer } from './silence.ts';
 
 /** After this time the server has accepted the watch and our version. */
@@ -28,6 +29,8 @@ export interface WatchLifeOptions {
   readonly onAlive: () => void;
   /** Called ten seconds after the watch was accepted. */
   readonly onHealthy: () => void;
+  /** Called when the watch has ended, unless it was no longer wanted. */
+  readonly onEnd: (end: WatchEnd) => void;
 }
 
 /** How a watch ended that did not fail. */
@@ -46,6 +49,7 @@ export async function liveWatch({
   open,
   onAlive,
   onHealthy,
+  onEnd,
 }: WatchLifeOptions): Promise<EndedWatch> {
   const silence = new AbortController();
   const onSilence = () => silence.abort(new Error('silent for too long'));
@@ -62,9 +66,12 @@ export async function liveWatch({
       },
       onData: () => timer.restart(),
     });
+    onEnd('closed');
     return { isSilent: false, lifetime: lifetime() };
   } catch (error) {
-    if (signal.aborted || !silence.signal.aborted) throw error;
+    if (signal.aborted) throw error;
+    onEnd(silence.signal.aborted ? 'silent' : 'failed');
+    if (!silence.signal.aborted) throw error;
     return { isSilent: true, lifetime: lifetime() };
   } finally {
     for (const cancel of cancels) cancel();

@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import { ApiError, ConnectionError } from '../../../pkg/kube/api/error.ts';
 import { type FakeCall, FakeClient } from '../../../pkg/kube/api/fake-client.ts';
 import { Reflector, type ReflectorOptions } from '../../../pkg/kube/api/reflector.ts';
+import type { ReflectorState } from '../../../pkg/kube/api/reflector-state.ts';
 import { StreamingSupport } from '../../../pkg/kube/api/streaming.ts';
 import { seconds } from '../../../pkg/runner/clock.ts';
 import { manualClock } from '../../../pkg/runner/manual-clock.ts';
@@ -15,6 +16,8 @@ export class ReflectorStand {
   readonly log: string[] = [];
   /** How all was read, and why something failed. */
   readonly counted: string[] = [];
+  /** How watches ended. */
+  readonly ends: string[] = [];
   /** Whether what was told was current, each time that this changed. */
   readonly currency: boolean[] = [];
   /** How many deletions wait for a second read, each time that this changed. */
@@ -37,6 +40,7 @@ export class ReflectorStand {
         requested() {},
         listed: (_kind, how) => this.counted.push(how),
         failed: (_kind, reason) => this.counted.push(reason),
+        watchEnded: (_kind, end) => this.ends.push(end),
         unconfirmed: (_kind, count) => this.unconfirmed.push(count),
         eventsDropped() {},
       },
@@ -55,6 +59,11 @@ export class ReflectorStand {
 
   confirm(): void {
     this.#reflector?.confirm();
+  }
+
+  /** What the reflector tells of itself. */
+  get state(): ReflectorState | undefined {
+    return this.#reflector?.state;
   }
 
   /** A reflector that has read `a` and `b` at version 10 and watches. */
