@@ -39,7 +39,7 @@ describe('the documentation', () => {
     );
     const exposed = await exposedMetrics();
     expect(exposed.size).toBeGreaterThan(50);
-    expect([...exposed].filter((name) => !named.includes(name))).toEqual([]);
+    expect([...exposed.keys()].filter((name) => !named.includes(name))).toEqual([]);
   });
 
   test('has every section of the design that a comment names', () => {
