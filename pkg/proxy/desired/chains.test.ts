@@ -114,15 +114,19 @@ test.each<[string, LocalDetector | undefined, readonly string[]]>([
   ['nothing: then nobody can be told from strangers', undefined, []],
 ])('strangers are told by %s', (_, podDetector, told) => {
   const nonEmpty = new Set<SetId>(['noLocal']);
-  const drops = written('IPv6', 'filter', { nonEmpty, podDetector }).filter((line) =>
-    line.includes('NO-LOCAL'),
+  const rulesOf = (table: 'nat' | 'filter') =>
+    written('IPv6', table, { nonEmpty, podDetector }).filter((line) => line.includes('NO-LOCAL'));
+  const set = '-m set --match-set KUBE-6-IPVS-NO-LOCAL dst,dst';
+  const drops = told.map(
+    (match) =>
+      `KUBE-PROXY-FIREWALL ${set} -m conntrack --ctstate NEW ${match} -m addrtype ! --src-type LOCAL -j DROP`,
   );
-  expect(drops).toEqual(
-    told.map(
-      (match) =>
-        `KUBE-PROXY-FIREWALL -m set --match-set KUBE-6-IPVS-NO-LOCAL dst,dst -m conntrack --ctstate NEW ${match} -m addrtype ! --src-type LOCAL -j DROP`,
-    ),
+  expect(rulesOf('filter')).toEqual(drops);
+  // What comes from outside is not marked: if it is let through after all, a local endpoint answers.
+  const unmarked = told.map(
+    (match) => `KUBE-SERVICES ${set} ${match} -m addrtype ! --src-type LOCAL -j RETURN`,
   );
+  expect(rulesOf('nat')).toEqual([...unmarked, `KUBE-SERVICES ${set} -j KUBE-MARK-MASQ`]);
 });
 
 const clusterIp = { nonEmpty: new Set<SetId>(['clusterIp']) };

@@ -1,6 +1,6 @@
 import type { Match } from '../../firewall/firewall.ts';
 import type { RejectedLoadBalancer } from './chain-options.ts';
-import { type Context, notLocal, type Placed, rule, vocabulary } from './rule-vocabulary.ts';
+import { type Context, fromOutside, type Placed, rule, vocabulary } from './rule-vocabulary.ts';
 import type { SetId } from './sets.ts';
 
 /** The filter table in write order. */
@@ -48,8 +48,7 @@ function strangerRules(context: Context): readonly Placed[] {
   const matches: readonly Match[] = [
     vocabulary(context).set('noLocal'),
     { match: 'connectionState', states: ['NEW'] },
-    notLocal(podDetector),
-    { match: 'sourceType', type: 'LOCAL', not: true },
+    ...fromOutside(podDetector),
   ];
   return [rule('KUBE-PROXY-FIREWALL', matches, 'DROP')];
 }

@@ -1,7 +1,14 @@
 import type { Match, Target } from '../../firewall/firewall.ts';
 import { parsePrefix } from '../../ip/prefix.ts';
 import type { Protocol } from '../../ip/protocol.ts';
-import { type Context, notLocal, type Placed, rule, vocabulary } from './rule-vocabulary.ts';
+import {
+  type Context,
+  fromOutside,
+  notLocal,
+  type Placed,
+  rule,
+  vocabulary,
+} from './rule-vocabulary.ts';
 import type { SetId } from './sets.ts';
 
 /** The nat table in write order: only the order within a chain means anything to the kernel. */
@@ -18,8 +25,7 @@ export function natRules(context: Context): readonly Placed[] {
   ];
   return [
     rule('KUBE-SERVICES', [fromLoopback(context)], 'RETURN'),
-    // The mark stays, whatever later rules return.
-    ...whenSet('noLocal', (id) => [rule('KUBE-SERVICES', [set(id)], 'KUBE-MARK-MASQ')]),
+    ...whenSet('noLocal', () => noLocalRules(context)),
     ...whenSet('loopBack', (id) => [rule('KUBE-POSTROUTING', commented(id), masquerade(false))]),
     ...whenSet('loadBalancer', (id) => [
       rule('KUBE-SERVICES', commented(id), 'KUBE-LOAD-BALANCER'),
@@ -38,6 +44,18 @@ export function natRules(context: Context): readonly Placed[] {
     ...whenSet('loadBalancer', (id) => [rule('KUBE-SERVICES', [set(id)], 'ACCEPT')]),
     ...masqueradeRules(context),
   ];
+}
+
+/**
+ * Marks packets to a virtual server whose real servers are on other nodes; the mark stays, whatever later rules return. Packets from outside
+ * the cluster are not marked: filter drops them, unless the entry goes in between. Then the local endpoint sees their own address.
+ */
+function noLocalRules(context: Context): readonly Placed[] {
+  const { podDetector } = context;
+  const set = vocabulary(context).set('noLocal');
+  const mark = rule('KUBE-SERVICES', [set], 'KUBE-MARK-MASQ');
+  if (podDetector === undefined) return [mark];
+  return [rule('KUBE-SERVICES', [set, ...fromOutside(podDetector)], 'RETURN'), mark];
 }
 
 /** What masks a marked packet on its way out, and what marks one. */

@@ -61,6 +61,11 @@ export function notLocal(detector: LocalDetector): Match {
   }
 }
 
+/** Matches packets that come neither from a pod, as far as the detector can tell, nor from this node. */
+export function fromOutside(detector: LocalDetector): readonly Match[] {
+  return [notLocal(detector), { match: 'sourceType', type: 'LOCAL', not: true }];
+}
+
 /** A rule; its target is a verdict, one of our chains, or spelled out. */
 export function rule(
   chain: ChainName,
