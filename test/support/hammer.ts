@@ -10,14 +10,29 @@ export class Hammer {
   readonly #loops: readonly Promise<void>[];
   #isStopped = false;
 
+  /**
+   * Source ports are the kernel's choice, or one that is used again and again, or from `firstSourcePort` on: each of those is used once.
+   * The kernel draws SCTP's and UDP's ports at random, so that among some hundred of them one comes twice.
+   */
   constructor(
     host: Host,
-    { addresses, port, ...over }: Target & Pick<Request, 'sourcePort' | 'patience'>,
+    {
+      addresses,
+      port,
+      firstSourcePort,
+      ...over
+    }: Target & Pick<Request, 'sourcePort' | 'patience'> & { firstSourcePort?: number },
   ) {
     this.#loops = kinds.map(async (kind) => {
       const { protocol, family } = kind;
-      while (!this.#isStopped) {
-        const answer = await ask(host, { protocol, address: addresses[family], port, ...over });
+      for (let number = 0; !this.#isStopped; number++) {
+        const answer = await ask(host, {
+          protocol,
+          address: addresses[family],
+          port,
+          ...(firstSourcePort !== undefined && { sourcePort: firstSourcePort + number }),
+          ...over,
+        });
         this.answers[nameOf(kind)]?.push(printAnswer(answer));
       }
     });
