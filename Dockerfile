@@ -25,4 +25,5 @@ COPY --from=build /src/dist/ /usr/local/lib/kube-proxy/
 COPY --from=build /src/dist/doc/ /usr/share/doc/kube-proxy/
 RUN rm -r /usr/local/lib/kube-proxy/doc \
  && ln -s ../lib/kube-proxy/kube-proxy.js /usr/local/bin/kube-proxy
+COPY --from=build /src/hack/release/go-runner.sh /go-runner
 ENTRYPOINT ["/usr/local/bin/kube-proxy"]
