@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { KernelError } from '../../pkg/errno/errno.ts';
 import { addressFamily, ipAddress } from '../../pkg/netlink/addresses.ts';
@@ -250,9 +250,16 @@ describe('an event socket', () => {
 
 test('nothing stays open, and nothing keeps the process alive', () => {
   const script = new URL('../fixtures/open-and-close.ts', import.meta.url).pathname;
-  const printed = execFileSync(process.execPath, [script, namespace.path], {
+  // Node strips types with WebAssembly, and V8 may abort while that tiers up (nodejs/node issue 64500): seen in one of 60 starts.
+  const argv = ['--no-wasm-tier-up', script, namespace.path];
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, argv, {
     encoding: 'utf8',
     timeout: 60_000,
   });
-  expect(printed).toBe('opened 4, left 0\n');
+  expect({ status, signal, stdout, stderr }).toEqual({
+    status: 0,
+    signal: null,
+    stdout: 'opened 4, left 0\n',
+    stderr: '',
+  });
 });

@@ -1,7 +1,15 @@
 import { expect } from 'vitest';
 import { ask, type Request } from './network/client.ts';
 import type { Host } from './network/network.ts';
-import { kinds, nameOf, printAnswer, type Table, type Target, table } from './traffic.ts';
+import {
+  addressOf,
+  kinds,
+  nameOf,
+  printAnswer,
+  type Table,
+  type Target,
+  table,
+} from './traffic.ts';
 
 /** A client that sends requests of every kind without pause, each after the answer to the last one, until it is stopped. */
 export class Hammer {
@@ -30,6 +38,8 @@ export class Hammer {
           protocol,
           address: addresses[family],
           port,
+          // An unbound SCTP socket tells the server all addresses of its host. Those are probed a second later, which NAT does not follow.
+          ...(protocol === 'SCTP' && { source: addressOf(host, family) }),
           ...(firstSourcePort !== undefined && { sourcePort: firstSourcePort + number }),
           ...over,
         });
