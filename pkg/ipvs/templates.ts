@@ -1,3 +1,4 @@
+import { familyOf } from '../ip/address.ts';
 import { protocolNumber } from '../ip/protocol.ts';
 import { addressFamily, setAddress } from '../netlink/addresses.ts';
 import type { GenericCommand, GenericTableCommand } from '../netlink/generic.ts';
@@ -150,12 +151,18 @@ export class DestEncoder implements Encoder<DestWrite<RealServer>> {
   }
 }
 
+/** A message of which all values of a virtual server vary that do not change its length. */
+interface ServiceForm {
+  readonly template: Template<keyof typeof servicePaths>;
+  /** One that has this form. */
+  readonly example: VirtualServer;
+}
+
 /** Writes NEW_SERVICE and SET_SERVICE. */
 export class ServiceEncoder implements Encoder<VirtualServer> {
   readonly table: Codec<unknown>;
   readonly #table: Codec<{ service: Service }>;
-  /** By what a message's length depends on: family, scheduler and persistence engine. */
-  readonly #templates = new Map<string, Template<keyof typeof servicePaths>>();
+  readonly #forms: ServiceForm[] = [];
 
   constructor(table: Codec<{ service: Service }>) {
     this.table = table as Codec<unknown>;
@@ -163,9 +170,7 @@ export class ServiceEncoder implements Encoder<VirtualServer> {
   }
 
   encode(writer: Writer, virtualServer: VirtualServer): void {
-    const { address, scheduler, persistenceEngine } = virtualServer;
-    const form = `${addressFamily(address)}\0${scheduler}\0${persistenceEngine}`;
-    const template = this.#templates.get(form) ?? this.#add(form, virtualServer);
+    const template = this.#templateFor(virtualServer);
     if (template === undefined) {
       this.#table.encode(writer, { service: serviceOf(virtualServer) });
       return;
@@ -177,16 +182,24 @@ export class ServiceEncoder implements Encoder<VirtualServer> {
     template.put(writer);
   }
 
-  #add(
-    form: string,
-    virtualServer: VirtualServer,
-  ): Template<keyof typeof servicePaths> | undefined {
-    if (this.#templates.size >= mostForms) return undefined;
-    const example = { service: serviceOf(virtualServer) };
-    const template = Template.of(this.#table, example, servicePaths);
-    this.#templates.set(form, template);
+  #templateFor(virtualServer: VirtualServer): Template<keyof typeof servicePaths> | undefined {
+    for (const { template, example } of this.#forms)
+      if (haveOneForm(example, virtualServer)) return template;
+    if (this.#forms.length >= mostForms) return undefined;
+    const message = { service: serviceOf(virtualServer) };
+    const template = Template.of(this.#table, message, servicePaths);
+    this.#forms.push({ template, example: virtualServer });
     return template;
   }
+}
+
+/** Whether the messages of two virtual servers differ in nothing but what varies in a template. */
+function haveOneForm(one: VirtualServer, other: VirtualServer): boolean {
+  return (
+    one.scheduler === other.scheduler &&
+    one.persistenceEngine === other.persistenceEngine &&
+    familyOf(one.address) === familyOf(other.address)
+  );
 }
 
 function setServiceId(

@@ -141,13 +141,20 @@ export function forwardingOf(flags: number): Forwarding {
 
 const allOnes = parseAddress('255.255.255.255') as IpAddress; // a literal that parses
 
+/** The IPv4 masks by their lengths. */
+const netmasks: readonly Uint8Array[] = Array.from(
+  { length: addressBits('IPv4') + 1 },
+  (_, length) => addressBytes(prefix(allOnes, length).address),
+);
+
 /** IPVS_SVC_ATTR_NETMASK of a virtual server. */
 export function wireNetmask({
   address,
   prefixLength,
 }: Pick<VirtualServer, 'address' | 'prefixLength'>): Uint8Array {
   if (familyOf(address) === 'IPv6') return encode(u32, prefixLength);
-  return addressBytes(prefix(allOnes, Math.min(prefixLength, addressBits('IPv4'))).address);
+  const length = Math.min(Math.max(prefixLength, 0), addressBits('IPv4'));
+  return netmasks[length] as Uint8Array; // there is one for each length
 }
 
 /** The kernel takes any IPv4 mask from anybody: {@link noPrefix} for one that is no prefix, which differs from whatever is wanted. */
@@ -160,8 +167,5 @@ function prefixLengthOf(netmask: Uint8Array, family: number): number {
 
 /** The lengths of all IPv4 masks. */
 const prefixLengths: ReadonlyMap<IpAddress, number> = new Map(
-  Array.from({ length: addressBits('IPv4') + 1 }, (_, length) => [
-    prefix(allOnes, length).address,
-    length,
-  ]),
+  netmasks.map((netmask, length) => [addressFromBytes(netmask), length]),
 );
