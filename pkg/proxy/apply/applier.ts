@@ -35,7 +35,7 @@ export interface ApplierOptions {
   readonly clock: Clock;
   /** Writes rules in the background. The mirror records when they are written. */
   readonly rules: Pick<RuleWriter, 'request' | 'withdraw'>;
-  readonly cleaner: Pick<Cleaner, 'close' | 'before' | 'after' | 'takeCounts'>;
+  readonly cleaner: Pick<Cleaner, 'concerns' | 'close' | 'before' | 'after' | 'takeCounts'>;
   readonly stale: Pick<StaleFlows, 'deleteUntranslated' | 'reconcileUdp'>;
 }
 
@@ -92,7 +92,9 @@ export class Applier {
     // The casts hold because a batch is of one kind throughout.
     switch (interfaceOf(first)) {
       case 'ipvs':
-        return this.#writeServersCleanly(batch as readonly ServerOperation[]);
+        return this.#options.cleaner.concerns(batch)
+          ? this.#writeServersCleanly(batch as readonly ServerOperation[])
+          : this.#writeServers(batch as readonly ServerOperation[]);
       case 'entry':
         return this.#writeEntries(batch as readonly EntryOperation[]);
       case 'address':
@@ -102,25 +104,26 @@ export class Applier {
     }
   }
 
-  /** Writes a batch to IPVS with the clean-up around its deletions. Returns a promise only if the event loop has to turn for it. */
-  #writeServersCleanly(
+  /** Writes a batch to IPVS with the clean-up around its deletions. Lets the event loop turn before. */
+  async #writeServersCleanly(
     batch: readonly ServerOperation[],
-  ): Promise<readonly FailedOperation[]> | readonly FailedOperation[] {
-    const closing = this.#options.cleaner.close(batch);
-    return closing === undefined
-      ? this.#writeServers(batch)
-      : closing.then(() => this.#writeServers(batch));
+  ): Promise<readonly FailedOperation[]> {
+    const { cleaner } = this.#options;
+    await cleaner.close(batch);
+    cleaner.before(batch);
+    const failures = this.#writeServers(batch);
+    const failed = new Set(failures.map(operationOf));
+    cleaner.after(batch.filter((operation) => !failed.has(operation)));
+    return failures;
   }
 
   #writeServers(batch: readonly ServerOperation[]): readonly FailedOperation[] {
-    const { ipvs, mirror, cleaner } = this.#options;
+    const { ipvs, mirror } = this.#options;
     const writes = batch.map(toIpvsWrite);
-    cleaner.before(batch);
     const refused = attempt(batch, () => ipvs.write(writes));
     if (refused.length === 0) {
       for (let at = 0; at < writes.length; at++)
         mirror.recordWrite(writes[at] as IpvsWrite, podOf(batch[at])); // within the list
-      cleaner.after(batch);
       return none;
     }
     const failures = refused.filter(
@@ -131,7 +134,6 @@ export class Applier {
       if (failed.has(index)) mirror.recordFailedWrite(write);
       else mirror.recordWrite(write, podOf(batch[index]));
     });
-    cleaner.after(batch.filter((_, index) => !failed.has(index)));
     return toFailed(batch, failures);
   }
 
@@ -234,10 +236,16 @@ export class Applier {
     const failures = failed.length === 0 ? noOperations : new Set(failed.map(operationOf));
     const counts = new Map<Operation['kind'], { done: number; failed: number }>();
     const detail = log.v(4);
+    let kind: Operation['kind'] | undefined;
+    let count = { done: 0, failed: 0 };
     for (const operation of operations) {
-      let count = counts.get(operation.kind);
-      if (count === undefined) counts.set(operation.kind, (count = { done: 0, failed: 0 }));
-      if (failures.has(operation)) {
+      // Most have the kind of the one before.
+      if (operation.kind !== kind) {
+        ({ kind } = operation);
+        count = counts.get(kind) ?? { done: 0, failed: 0 };
+        counts.set(kind, count);
+      }
+      if (failures.size > 0 && failures.has(operation)) {
         count.failed++;
         continue;
       }

@@ -53,15 +53,18 @@ export function interfaceOf({ kind }: Operation): Interface {
 /** Groups neighbouring operations of one kind, up to the batch size. Kinds without batches come one by one. */
 export function batches(operations: readonly Operation[]): readonly (readonly Operation[])[] {
   const found: (readonly Operation[])[] = [];
+  const [head] = operations;
+  if (head === undefined) return found;
   let first = 0;
+  let current = interfaceOf(head);
   for (let next = 1; next <= operations.length; next++) {
     const operation = operations[next];
-    const current = interfaceOf(operations[first] as Operation); // within the list
+    const coming = operation && interfaceOf(operation);
     const limit = current === 'other' ? 1 : batchSizes[current];
-    const goesOn = operation !== undefined && interfaceOf(operation) === current;
-    if (goesOn && next - first < limit) continue;
+    if (coming === current && next - first < limit) continue;
     found.push(next - first === operations.length ? operations : operations.slice(first, next));
     first = next;
+    current = coming ?? current;
   }
   return found;
 }

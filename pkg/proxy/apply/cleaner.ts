@@ -26,7 +26,10 @@ export type CleanupCounts = ReadonlyMap<CleanupStep, OperationCounts>;
 
 const noCounts: CleanupCounts = new Map();
 
-/** Does the clean-up that deletions carry. Call {@link close}, then {@link before}, then delete, then {@link after}. */
+/**
+ * Does the clean-up that deletions carry. For operations that it {@link concerns} call {@link close}, then {@link before}, then delete,
+ * then {@link after}.
+ */
 export class Cleaner {
   readonly #options: CleanerOptions;
   #counts = new Map<CleanupStep, OperationCounts>();
@@ -35,16 +38,17 @@ export class Cleaner {
     this.#options = options;
   }
 
-  /**
-   * Closes the connections that IPVS would keep after the deletion of their real server: it would drop their clients' packets, even
-   * those of new connections. Lets the event loop turn. Returns `undefined` if there is nothing to close.
-   */
-  close(operations: readonly Operation[]): Promise<void> | undefined {
-    const deleted = deletions(operations);
-    return deleted.length === 0 ? undefined : this.#close(deleted);
+  /** Whether any of some operations carries a clean-up. */
+  concerns(operations: readonly Operation[]): boolean {
+    return operations.some(isClean);
   }
 
-  async #close(deleted: readonly CleanDeletion[]): Promise<void> {
+  /**
+   * Closes the connections that IPVS would keep after the deletion of their real server: it would drop their clients' packets, even
+   * those of new connections. Lets the event loop turn.
+   */
+  async close(operations: readonly Operation[]): Promise<void> {
+    const deleted = operations.filter(isClean);
     const { clock, resetter, log } = this.#options;
     const yielder = new Yielder(() => clock.now());
     for (const { cleanup } of deleted) {
@@ -63,15 +67,13 @@ export class Cleaner {
 
   /** Carries out the steps right before the deletions. */
   before(operations: readonly Operation[]): void {
-    const coming = deletions(operations);
-    if (coming.length > 0)
-      this.#deleteFlows(coming.flatMap(({ cleanup }) => cleanup.flows.filter(isUnmasqueraded)));
+    const coming = operations.filter(isClean);
+    this.#deleteFlows(coming.flatMap(({ cleanup }) => cleanup.flows.filter(isUnmasqueraded)));
   }
 
   /** Carries out the steps right after the deletions that succeeded. */
   after(operations: readonly Operation[]): void {
-    const done = deletions(operations);
-    if (done.length === 0) return;
+    const done = operations.filter(isClean);
     this.#deleteFlows(done.flatMap(({ cleanup }) => cleanup.flows));
     for (const deletion of done) this.#resetClients(deletion);
   }
@@ -122,15 +124,9 @@ export class Cleaner {
 type Deletion = Extract<Operation, { kind: 'deleteRealServer' }>;
 type CleanDeletion = Deletion & { readonly cleanup: Cleanup };
 
-function deletions(operations: readonly Operation[]): readonly CleanDeletion[] {
-  return operations.some(isClean) ? operations.filter(isClean) : none;
-}
-
 function isClean(operation: Operation): operation is CleanDeletion {
   return operation.kind === 'deleteRealServer' && operation.cleanup !== undefined;
 }
-
-const none: readonly never[] = Object.freeze([]);
 
 /** Whether the real server sees the client's own address, that is, the flow is not masqueraded. */
 function isUnmasqueraded({ original, reply }: Flow): boolean {

@@ -1,5 +1,6 @@
 import type { IpAddress } from '../../ip/address.ts';
 import type { Yielder } from '../../runner/yielder.ts';
+import type { Claim } from '../desired/claims.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import type { EntryEffect } from '../desired/sets.ts';
@@ -28,7 +29,7 @@ export function isOnePart(
   if (entries > entryLimit) return false;
   let sum = 0;
   keys.virtualServers.forEach((key) => {
-    sum += weight(key, { ledger, mirror });
+    sum += weightOf(key, { claim: ledger.claim(key), mirror });
   });
   keys.realServers.forEach((some) => {
     sum += some.size;
@@ -37,8 +38,11 @@ export function isOnePart(
 }
 
 /** How many real servers a virtual server has, wanted or held. */
-function weight(key: string, { ledger, mirror }: { ledger: Ledger; mirror: MirrorView }): number {
-  const wanted = ledger.claim(key)?.frontEnd.realServers.capacity ?? 0;
+function weightOf(
+  key: string,
+  { claim, mirror }: { claim: Claim | undefined; mirror: MirrorView },
+): number {
+  const wanted = claim?.frontEnd.realServers.capacity ?? 0;
   return wanted + (mirror.virtualServers.get(key)?.realServers.size ?? 0);
 }
 
@@ -50,10 +54,9 @@ export async function* planParts(
   keys: Keys,
   { ledger, mirror, yielder }: { ledger: Ledger; mirror: MirrorView; yielder: Yielder },
 ): AsyncGenerator<Keys> {
-  const weightOf = (key: string) => weight(key, { ledger, mirror });
   const unwanted = new Keys();
   yield* wantedEntries(keys, { ledger, unwanted });
-  yield* serverParts(keys, { ledger, weightOf, yielder });
+  yield* serverParts(keys, { ledger, mirror, yielder });
   // A denial goes before what exempts from it.
   yield* withdrawals(unwanted, ['allow', 'deny', 'exempt']);
 }
@@ -144,33 +147,37 @@ function* withdrawals({ entries }: Keys, effects: readonly EntryEffect[]): Gener
 
 interface ServerPartsContext {
   readonly ledger: Ledger;
-  readonly weightOf: (key: string) => number;
+  readonly mirror: MirrorView;
   readonly yielder: Yielder;
 }
 
-async function* serverParts(
-  keys: Keys,
-  { ledger, weightOf, yielder }: ServerPartsContext,
-): AsyncGenerator<Keys> {
-  const virtualServers = await byUrgency(keys.allVirtualServers(), { ledger, yielder });
-  const sizeOf = (key: string) =>
-    keys.virtualServers.has(key) ? weightOf(key) : (keys.realServers.get(key)?.size ?? 0);
-  const addressOf = (key: string) => ledger.claim(key)?.frontEnd.virtualServer.address;
-  const lastServers = new Map<IpAddress | undefined, string>();
-  for (const key of virtualServers) {
-    lastServers.set(addressOf(key), key);
+/** A virtual server that is to be planned. */
+interface Candidate {
+  readonly key: string;
+  /** `undefined` if nobody wants it. */
+  readonly address: IpAddress | undefined;
+  /** How many real servers, wanted or held, are planned with it. */
+  readonly weight: number;
+}
+
+async function* serverParts(keys: Keys, context: ServerPartsContext): AsyncGenerator<Keys> {
+  const { yielder } = context;
+  const candidates = await byUrgency(keys, context);
+  const lasts = new Map<IpAddress, Candidate>();
+  for (const candidate of candidates) {
+    if (candidate.address !== undefined) lasts.set(candidate.address, candidate);
     if (yielder.isDue) await yielder.yieldIfDue();
   }
   let part = new Keys();
   let count = 0;
   let weight = 0;
-  for (const key of virtualServers) {
+  for (const candidate of candidates) {
+    const { key, address } = candidate;
     addServer(part, { key, from: keys });
     count++;
-    const address = addressOf(key);
-    if (address !== undefined && lastServers.get(address) === key && keys.addresses.has(address))
+    if (address !== undefined && lasts.get(address) === candidate && keys.addresses.has(address))
       part.addAddress(address);
-    weight += sizeOf(key);
+    weight += candidate.weight;
     if (count < planSize && weight < realServerLimit) continue;
     yield part;
     part = new Keys();
@@ -178,7 +185,7 @@ async function* serverParts(
     weight = 0;
   }
   if (!part.isEmpty) yield part;
-  yield* addressParts(keys, (address) => !lastServers.has(address));
+  yield* addressParts(keys, (address) => !lasts.has(address));
 }
 
 function* addressParts(
@@ -198,12 +205,16 @@ function* addressParts(
 
 /** In one pass that yields: sorting tens of thousands would hold the event loop for long. */
 async function byUrgency(
-  virtualServers: Iterable<string>,
-  { ledger, yielder }: { ledger: Ledger; yielder: Yielder },
-): Promise<readonly string[]> {
-  const classes: string[][] = [[], [], []];
-  for (const key of virtualServers) {
-    classes[urgencyOf(ledger.claim(key))]?.push(key);
+  keys: Keys,
+  { ledger, mirror, yielder }: ServerPartsContext,
+): Promise<readonly Candidate[]> {
+  const classes: Candidate[][] = [[], [], []];
+  for (const key of keys.allVirtualServers()) {
+    const claim = ledger.claim(key);
+    const address = claim?.frontEnd.virtualServer.address;
+    const some = keys.virtualServers.has(key) ? undefined : keys.realServers.get(key);
+    const weight = some === undefined ? weightOf(key, { claim, mirror }) : some.size;
+    classes[urgencyOf(claim)]?.push({ key, address, weight });
     if (yielder.isDue) await yielder.yieldIfDue();
   }
   return classes.flat();

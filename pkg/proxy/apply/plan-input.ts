@@ -144,6 +144,15 @@ function realServersOf(
     sources: { departures },
   }: { key: string; keys: Keys; held: HeldServer | undefined; sources: PlanSources },
 ): readonly PlannedRealServer[] {
+  if (held === undefined)
+    return wanted.values().map((one) => ({
+      address: one.address,
+      port: one.port,
+      wanted: one,
+      held: undefined,
+      drain: 'none',
+      isResting: departures.isResting(virtualServer, one),
+    }));
   const planned: PlannedRealServer[] = [];
   const add = (id: RealServerId, { one, there }: Both) => {
     const isAway = there?.state.weight === 0;
@@ -157,14 +166,14 @@ function realServersOf(
         there === undefined && one !== undefined && departures.isResting(virtualServer, one),
     });
   };
-  const isWhole = held === undefined || keys.virtualServers.has(key);
-  const some = isWhole ? undefined : keys.realServers.get(key);
+  const { realServers } = held;
+  const some = keys.virtualServers.has(key) ? undefined : keys.realServers.get(key);
   if (some === undefined) {
-    for (const one of wanted.values()) add(one, { one, there: held?.realServers.get(one) });
-    held?.realServers.forEach((there, id) => {
+    for (const one of wanted.values()) add(one, { one, there: realServers.get(one) });
+    realServers.forEach((there, id) => {
       if (wanted.get(id) === undefined) add(id, { one: undefined, there });
     });
-  } else some.forEach((id) => add(id, { one: wanted.get(id), there: held?.realServers.get(id) }));
+  } else some.forEach((id) => add(id, { one: wanted.get(id), there: realServers.get(id) }));
   return planned;
 }
 

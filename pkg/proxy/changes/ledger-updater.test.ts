@@ -190,8 +190,20 @@ describe('a big Service', () => {
   test('is entered whole where that is asked for', async () => {
     const { ledgerUpdater, ledger, report } = stand({ clock: busyClock() });
     report(setService(big));
-    expect((await ledgerUpdater.enter(node, { isComplete: true })).next).toBeUndefined();
+    const { next, keys } = await ledgerUpdater.enter(node, { isComplete: true });
+    expect(next).toBeUndefined();
     expect(ledger.wants(serverOf(1, 5_000))).toBe(true);
+    // All of them are planned after that: none is collected.
+    expect(keys.isEmpty).toBe(true);
+  });
+
+  test('is collected again by its keys after all were entered', async () => {
+    const { ledgerUpdater, report } = stand();
+    report(setService(numbered(1)));
+    await ledgerUpdater.enter(node, { isComplete: true });
+    report(setService(numbered(2)));
+    const { keys } = await ledgerUpdater.enter(node);
+    expect([...keys.virtualServers]).toEqual([serverOf(2)]);
   });
 
   test.each(['ports', 'endpoints'] as const)(

@@ -8,7 +8,7 @@ import { Yielder } from '../../runner/yielder.ts';
 import type { EndpointDifference, PortRecord } from '../desired/endpoint-difference.ts';
 import type { BeforeAfter, Footprint, NodeContext } from '../desired/footprint.ts';
 import { footprintsByPort, realServerLimit } from '../desired/footprints.ts';
-import { Keys } from '../desired/keys.ts';
+import { DiscardedKeys, Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import { PortFootprint } from '../desired/port-footprint.ts';
 import { portKey } from '../desired/service.ts';
@@ -83,8 +83,12 @@ export class LedgerUpdater {
     return this.#queue.failedCount;
   }
 
-  /** Enters the Services that changed. If `isComplete`, all of them; else it stops after {@link longest} and the rest is entered later. */
+  /**
+   * Enters the Services that changed. If `isComplete`, all of them, and no keys are collected, as everything is planned then; else it
+   * stops after {@link longest}, and the rest is entered later.
+   */
   async enter(node: NodeContext, { isComplete = false } = {}): Promise<Entered> {
+    if (isComplete) this.#touched = new DiscardedKeys();
     const { store, ledger, clock, reporter } = this.#options;
     const started = clock.now();
     store.expire();

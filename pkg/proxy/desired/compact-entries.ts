@@ -30,7 +30,7 @@ export function withEntry<K, V>(
     if (entries[at] === key) return entries.with(at + 1, value);
   if (entries.length >= few * 2) return tableOf<K, V>(entries).set(key, value);
   // Made anew, as an array that grows would keep room for a dozen more.
-  return entries.toSpliced(entries.length, 0, key, value);
+  return entries.concat([key, value]);
 }
 
 /** The entries without that of a key. Those given must not be used any more. */

@@ -110,6 +110,15 @@ export class Keys {
   }
 }
 
+/** Takes keys and keeps none: for changes after which everything is planned. */
+export class DiscardedKeys extends Keys {
+  override addVirtualServer(): void {}
+  override addRealServers(): void {}
+  override addAddress(): void {}
+  override addFamily(): void {}
+  override addEntry(): void {}
+}
+
 const none: readonly never[] = Object.freeze([]);
 const noneOfSet: ReadonlySet<never> = new Set();
 const noneOfMap: ReadonlyMap<never, never> = new Map<never, never>();

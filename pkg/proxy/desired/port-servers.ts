@@ -44,6 +44,8 @@ export class PortServers {
   #vanished: PortEndpoints | undefined;
   /** Kept while there are many endpoints; of a few they are counted when that is asked for. */
   #manyCounts: EndpointCounts | undefined;
+  /** Whether any present one is on this node. */
+  #hasLocal: boolean;
   /** The same with those that vanished; `undefined` if none did. */
   #countsBefore: EndpointCounts | undefined;
   #selections: Selections;
@@ -68,6 +70,7 @@ export class PortServers {
     this.#present = present;
     this.#vanished = vanished;
     const counts = this.#count();
+    this.#hasLocal = counts.local > 0;
     if (present.size > few) this.#manyCounts = counts;
     if (vanished !== undefined) this.#countVanished(counts);
     this.#selections = this.#select(counts);
@@ -88,12 +91,12 @@ export class PortServers {
   /** The endpoints on this node, those that vanished a moment ago included. */
   get local(): readonly RealServerId[] {
     const local: RealServerId[] = [];
-    if (this.#manyCounts === undefined || this.#manyCounts.local > 0)
+    if (this.#hasLocal)
       this.#present.forEach((endpoint, id) => {
         if (isLocal(endpoint, this.#node)) local.push(id);
       });
-    this.#vanished?.forEach((_, id) => {
-      if (!this.#isPresentHere(id) && this.#isHere(id)) local.push(id);
+    this.#vanished?.forEach((gone, id) => {
+      if (isLocal(gone, this.#node) && !this.#isPresentHere(id)) local.push(id);
     });
     return local;
   }
@@ -208,6 +211,7 @@ export class PortServers {
       if (wasHere && !isHere) ceasedLocal.push(before.id);
     });
     const counts = this.#counts;
+    this.#hasLocal = counts.local > 0;
     this.#manyCounts = this.#present.size > few ? counts : undefined;
     if (this.#vanished === undefined) this.#countsBefore = undefined;
     else if (!hadVanished) this.#countVanished(counts);
@@ -260,10 +264,6 @@ export class PortServers {
   #isPresentHere(id: RealServerId): boolean {
     const present = this.#present.get(id);
     return present !== undefined && isLocal(present, this.#node);
-  }
-
-  #isHere(id: RealServerId): boolean {
-    return this.#placeIsHere(this.#placeOf(id));
   }
 
   /** Those chosen now at weight 1; those that only vanished a moment ago at 0, or at 1 if there is nobody else. */

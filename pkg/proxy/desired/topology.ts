@@ -62,10 +62,15 @@ export class EndpointCounts {
     if (!endpoint.ready) return;
     this.ready += by;
     if (isHere) this.localReady += by;
-    if (endpoint.nodeHints.length > 0) this.readyWithNodeHints += by;
-    if (endpoint.nodeHints.includes(node.nodeName)) this.readyForNode += by;
-    if (endpoint.zoneHints.length > 0) this.readyWithZoneHints += by;
-    if (endpoint.zoneHints.includes(node.zone)) this.readyForZone += by;
+    const { nodeHints, zoneHints } = endpoint;
+    if (nodeHints.length > 0) {
+      this.readyWithNodeHints += by;
+      if (nodeHints.includes(node.nodeName)) this.readyForNode += by;
+    }
+    if (zoneHints.length > 0) {
+      this.readyWithZoneHints += by;
+      if (zoneHints.includes(node.zone)) this.readyForZone += by;
+    }
   }
 
   /** The same counts, to be changed on their own. */

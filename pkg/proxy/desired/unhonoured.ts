@@ -42,30 +42,35 @@ export interface HonouringContext {
 
 /** What of a Service is not honoured on this node. Objects that cannot be understood, and conflicts, are reported elsewhere. */
 export function unhonouredOf(service: Service, context: HonouringContext): readonly Unhonoured[] {
-  const { externalIPs, loadBalancerIPs, clusterIPs, annotations } = service;
-  if (service.type === 'ExternalName' || clusterIPs.length === 0) return [];
-  const found: Unhonoured[] = [];
-  const add = (reason: UnhonouredReason, field: string) => (value: string) =>
-    void found.push({ reason, field, value });
+  const { externalIPs, loadBalancerIPs, clusterIPs } = service;
+  if (service.type === 'ExternalName' || clusterIPs.length === 0) return none;
   const { node, families, readsAnnotations } = context;
+  const found: Unhonoured[] = [];
+  const note = (reason: UnhonouredReason, { field, value }: Omit<Unhonoured, 'reason'>) =>
+    found.push({ reason, field, value });
   if (!readsAnnotations)
-    Object.keys(annotations).forEach(add('annotations_off', 'metadata.annotations'));
-  if (!node.externalIPs) externalIPs.forEach(add('gate', 'spec.externalIPs'));
-  clusterIPs
-    .filter((address) => !families.includes(familyOf(address)))
-    .forEach(add('family', 'spec.clusterIPs'));
-  for (const [field, addresses] of [
-    ['spec.externalIPs', node.externalIPs ? externalIPs : []],
-    ['status.loadBalancer.ingress', loadBalancerIPs],
-  ] as const)
-    for (const address of addresses) {
-      const reason = reasonFor(address, { service, context });
-      if (reason !== undefined) add(reason, field)(address);
-    }
-  openFamilies(service).forEach(add('source_ranges', 'spec.loadBalancerSourceRanges'));
-  familiesWithoutNodePort(service, context).forEach(add('no_node_address', 'spec.ports'));
+    for (const value of Object.keys(service.annotations))
+      note('annotations_off', { field: 'metadata.annotations', value });
+  if (!node.externalIPs)
+    for (const value of externalIPs) note('gate', { field: 'spec.externalIPs', value });
+  for (const value of clusterIPs)
+    if (!families.includes(familyOf(value))) note('family', { field: 'spec.clusterIPs', value });
+  for (const value of node.externalIPs ? externalIPs : none) {
+    const reason = reasonFor(value, { service, context });
+    if (reason !== undefined) note(reason, { field: 'spec.externalIPs', value });
+  }
+  for (const value of loadBalancerIPs) {
+    const reason = reasonFor(value, { service, context });
+    if (reason !== undefined) note(reason, { field: 'status.loadBalancer.ingress', value });
+  }
+  for (const value of openFamilies(service))
+    note('source_ranges', { field: 'spec.loadBalancerSourceRanges', value });
+  for (const value of familiesWithoutNodePort(service, context))
+    note('no_node_address', { field: 'spec.ports', value });
   return found;
 }
+
+const none: readonly never[] = Object.freeze([]);
 
 function reasonFor(
   address: IpAddress,
@@ -82,7 +87,7 @@ function reasonFor(
 
 /** Families of load-balancer addresses that no source range is of, where there are some of the other. */
 function openFamilies({ loadBalancerIPs, sourceRanges }: Service): readonly Family[] {
-  if (sourceRanges.length === 0) return [];
+  if (sourceRanges.length === 0) return none;
   const isOpen = (family: Family) => !sourceRanges.some((range) => prefixFamily(range) === family);
   return [...new Set(loadBalancerIPs.map(familyOf))].filter(isOpen);
 }
@@ -91,7 +96,7 @@ function familiesWithoutNodePort(
   { ports, clusterIPs }: Service,
   { families, node: { nodePortAddresses } }: HonouringContext,
 ): readonly Family[] {
-  if (!ports.some(({ nodePort }) => nodePort !== 0)) return [];
+  if (!ports.some(({ nodePort }) => nodePort !== 0)) return none;
   return clusterIPs
     .map(familyOf)
     .filter((family) => families.includes(family))

@@ -71,6 +71,8 @@ export class Mirror implements MirrorView {
   readonly #setSizes = new Map<string, number>();
   readonly #unknownEntries = new Map<string, Set<string>>();
   readonly #rules = new Map<Family, RuleStatus>();
+  /** The virtual server of the last write of a real server: most writes concern that of the one before. */
+  #last: { readonly id: VirtualServerId; readonly realServers: HeldRealServerMap } | undefined;
 
   get hasDevice(): boolean {
     return this.#hasDevice;
@@ -133,26 +135,41 @@ export class Mirror implements MirrorView {
 
   /** Records a write to IPVS that succeeded, and the pod of a real server. */
   recordWrite(write: IpvsWrite, pod: PodIdentity = unknownPod): void {
-    const key = virtualServerKey(write.virtualServer);
-    const held = this.#virtualServers.get(key);
+    const { virtualServer } = write;
     switch (write.kind) {
       case 'addVirtualServer':
       case 'updateVirtualServer':
-        this.#virtualServers.set(key, {
+        this.#recordHeld(virtualServerKey(virtualServer), {
           virtualServer: write.virtualServer,
-          realServers: held?.realServers ?? new HeldRealServerMap(),
+          realServers: this.#realServersOf(virtualServer) ?? new HeldRealServerMap(),
         });
         return;
       case 'deleteVirtualServer':
-        this.#virtualServers.delete(key);
+        this.#recordHeld(virtualServerKey(virtualServer), undefined);
         return;
       case 'addRealServer':
       case 'updateRealServer':
-        held?.realServers.record(write.realServer, isPodKnown(pod) ? pod : unknownPod);
+        this.#realServersOf(virtualServer)?.record(
+          write.realServer,
+          isPodKnown(pod) ? pod : unknownPod,
+        );
         return;
       case 'deleteRealServer':
-        held?.realServers.delete(write.realServer);
+        this.#realServersOf(virtualServer)?.delete(write.realServer);
     }
+  }
+
+  #realServersOf(id: VirtualServerId): HeldRealServerMap | undefined {
+    if (this.#last?.id === id) return this.#last.realServers;
+    const realServers = this.#virtualServers.get(virtualServerKey(id))?.realServers;
+    this.#last = realServers && { id, realServers };
+    return realServers;
+  }
+
+  #recordHeld(key: string, held: Held | undefined): void {
+    this.#last = undefined;
+    if (held === undefined) this.#virtualServers.delete(key);
+    else this.#virtualServers.set(key, held);
   }
 
   /** Records that a write to IPVS failed, or that its answer was lost. */
@@ -233,14 +250,14 @@ export class Mirror implements MirrorView {
   ): void {
     this.#unknownVirtualServers.delete(key);
     if (found === undefined) {
-      this.#virtualServers.delete(key);
+      this.#recordHeld(key, undefined);
       return;
     }
     const before = this.#virtualServers.get(key)?.realServers;
     const realServers = new HeldRealServerMap();
     for (const realServer of found.realServers)
       realServers.record(realServer, before?.get(realServer)?.podUid ?? unknownPod);
-    this.#virtualServers.set(key, { virtualServer: found.virtualServer, realServers });
+    this.#recordHeld(key, { virtualServer: found.virtualServer, realServers });
   }
 }
 

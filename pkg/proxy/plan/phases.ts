@@ -30,9 +30,18 @@ export class Phases {
     else operations.push(operation);
   }
 
+  /** Adds operations that follow one another. */
+  addAll(phase: Phase, added: readonly Operation[]): void {
+    const operations = this.#operations.get(phase);
+    if (operations === undefined) this.#operations.set(phase, [...added]);
+    else for (let at = 0; at < added.length; at++) operations.push(added[at] as Operation); // within the list
+  }
+
   inOrder(): readonly Operation[] {
     const [first] = this.#operations.values();
-    if (this.#operations.size <= 1) return first ?? [];
-    return phaseNames.flatMap((phase) => this.#operations.get(phase) ?? []);
+    if (this.#operations.size <= 1) return first ?? none;
+    return none.concat(...phaseNames.map((phase) => this.#operations.get(phase) ?? none));
   }
 }
+
+const none: Operation[] = [];

@@ -16,13 +16,14 @@ export function planServer(
   else if (differs(virtualServer, held))
     phases.add('serve', { kind: 'updateVirtualServer', virtualServer });
   const connectionLimit = frontEnd?.options.connectionLimit;
+  const shared = { virtualServer, connectionLimit };
   const added: Extract<Operation, { kind: 'addRealServer' }>[] = [];
-  for (const realServer of realServers) {
-    const operation = operationFor(realServer, { virtualServer, connectionLimit });
+  realServers.forEach((realServer) => {
+    const operation = operationFor(realServer, shared);
     if (operation?.kind === 'addRealServer') added.push(operation);
     else if (operation !== undefined) phases.add(isAway(operation) ? 'drain' : 'serve', operation);
-  }
-  for (const operation of inRotation(added, rotation)) phases.add('serve', operation);
+  });
+  if (added.length > 0) phases.addAll('serve', inRotation(added, rotation));
 }
 
 function isAway(operation: Operation): boolean {

@@ -18,13 +18,13 @@ export function inRotation<T extends { readonly realServer: RealServerId }>(
   if (added.length < 2) return added;
   const sorted = added.toSorted(byAddress);
   const first = rotation % sorted.length;
-  return [...sorted.slice(first), ...sorted.slice(0, first)];
+  return first === 0 ? sorted : sorted.slice(first).concat(sorted.slice(0, first));
 }
 
 function byAddress(
   { realServer: one }: { readonly realServer: RealServerId },
   { realServer: other }: { readonly realServer: RealServerId },
 ): number {
-  if (one.address === other.address) return one.port - other.port;
-  return one.address < other.address ? -1 : 1;
+  if (one.address < other.address) return -1;
+  return one.address === other.address ? one.port - other.port : 1;
 }

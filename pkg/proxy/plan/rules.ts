@@ -48,7 +48,7 @@ export function waitsForDenial({ frontEnd, denial }: PlannedServer, input: PlanI
 function hasRulesOf({ set }: SetEntry, status: RuleStatus | undefined): boolean {
   if (status?.written === undefined) return false;
   const { written, writing = written, requested = written } = status;
-  return [written, writing, requested].every(({ nonEmpty }) => nonEmpty.has(set));
+  return written.nonEmpty.has(set) && writing.nonEmpty.has(set) && requested.nonEmpty.has(set);
 }
 
 /** Whether none of the rules for an address are known to stand, and they are on their way. */
