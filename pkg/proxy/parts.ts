@@ -106,7 +106,7 @@ function buildChanges(options: ProxierOptions, { onDirty }: Pick<PartsCallbacks,
     store,
     intake,
     ledgerUpdater: new LedgerUpdater({ ...options, store, ledger, serviceOptionsOf }),
-    guard: new StartGuard({ ...options, ledger, mirror, store, intake, confirm }),
+    guard: new StartGuard({ ...options, ledger, mirror, store, intake, confirm, now }),
   };
 }
 

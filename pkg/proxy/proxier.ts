@@ -153,11 +153,11 @@ export class Proxier {
     const audit = new Audit(this.#parts.auditContext);
     const next = () => this.#auditStep(audit, token);
     for (let step = await next(); step; step = await next()) {
-      keys.add(step);
+      keys.take(step);
       reporter.progressed();
       await yielder.yieldIfDue();
     }
-    this.#parts.guard.inspect();
+    await this.#parts.guard.inspect();
     return { isSuccess: await this.#reconcile(keys, token), triggers };
   }
 

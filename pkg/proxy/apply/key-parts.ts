@@ -171,12 +171,15 @@ async function* serverParts(keys: Keys, context: ServerPartsContext): AsyncGener
   let part = new Keys();
   let count = 0;
   let weight = 0;
+  let addressCount = 0;
   for (const candidate of candidates) {
     const { key, address } = candidate;
     addServer(part, { key, from: keys });
     count++;
-    if (address !== undefined && lasts.get(address) === candidate && keys.addresses.has(address))
+    if (address !== undefined && lasts.get(address) === candidate && keys.addresses.has(address)) {
       part.addAddress(address);
+      addressCount++;
+    }
     weight += candidate.weight;
     if (count < planSize && weight < realServerLimit) continue;
     yield part;
@@ -185,7 +188,8 @@ async function* serverParts(keys: Keys, context: ServerPartsContext): AsyncGener
     weight = 0;
   }
   if (!part.isEmpty) yield part;
-  yield* addressParts(keys, (address) => !lasts.has(address));
+  if (addressCount < keys.addresses.size)
+    yield* addressParts(keys, (address) => !lasts.has(address));
 }
 
 function* addressParts(

@@ -12,7 +12,7 @@ interface Failure {
 
 /** The Services to enter: those that changed, and those that failed and whose pause is over. */
 export class ServiceQueue {
-  readonly #changed = new Set<string>();
+  #changed = new Set<string>();
   readonly #failures = new Map<string, Failure>();
   #nextRetry = Number.POSITIVE_INFINITY;
 
@@ -31,8 +31,10 @@ export class ServiceQueue {
     return this.#nextRetry === Number.POSITIVE_INFINITY ? undefined : this.#nextRetry;
   }
 
-  add(services: Iterable<string>): void {
-    for (const service of services) this.#changed.add(service);
+  add(services: ReadonlySet<string>): void {
+    // All Services at once, as at a start: a set is copied as a whole faster than one by one.
+    if (this.#changed.size === 0) this.#changed = new Set(services);
+    else services.forEach((service) => this.#changed.add(service));
   }
 
   /** Takes the Services that are due. Those that are excluded stay. */

@@ -2,6 +2,7 @@ import type { Family } from '../../ip/address.ts';
 import { isMassOmission } from '../../kube/omission.ts';
 import type { Kind } from '../../kube/types.ts';
 import type { Logger } from '../../log/log.ts';
+import { Yielder } from '../../runner/yielder.ts';
 import type { SetEntry } from '../desired/footprint.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
@@ -20,6 +21,7 @@ export interface StartGuardOptions {
   readonly intake: Pick<Intake, 'isConfirmed'>;
   readonly families: readonly Family[];
   readonly log: Logger;
+  readonly now: () => number;
   /** Requests a second read of a kind; `undefined` if the first read is final. */
   readonly confirm: ((kind: Kind) => void) | undefined;
 }
@@ -52,13 +54,16 @@ export class StartGuard {
     return this.#state === 'waiting';
   }
 
-  /** Compares what the kernel holds with what is wanted. Does so once: call it after both are known and before anything is deleted. */
-  inspect(): void {
+  /**
+   * Compares what the kernel holds with what is wanted. Does so once: call it after both are known and before anything is deleted. Both
+   * must stay as they are until it ends. Lets the event loop turn.
+   */
+  async inspect(): Promise<void> {
     const { ledger, log, confirm } = this.#options;
     if (this.#state !== 'unasked') return;
     this.#state = 'decided';
     if (confirm === undefined) return;
-    const { unexplained, removals, held } = this.#compare();
+    const { unexplained, removals, held } = await this.#compare();
     const isMass =
       isMassOmission(removals.virtualServers, held.virtualServers) ||
       isMassOmission(removals.realServers, held.realServers);
@@ -85,8 +90,9 @@ export class StartGuard {
     return ledger.decide();
   }
 
-  #compare(): { unexplained: Unexplained; removals: Removals; held: Removals } {
-    const { ledger, mirror } = this.#options;
+  async #compare(): Promise<{ unexplained: Unexplained; removals: Removals; held: Removals }> {
+    const { ledger, mirror, now } = this.#options;
+    const yielder = new Yielder(now);
     const unexplained = new Map<string, readonly WantedRealServer[]>();
     let virtualServers = 0;
     let realServers = 0;
@@ -97,10 +103,15 @@ export class StartGuard {
       realServers += unwanted.length;
       if (!ledger.wants(key)) virtualServers++;
       if (unwanted.length > 0 || !ledger.wants(key)) unexplained.set(key, unwanted);
+      if (yielder.isDue) await yielder.yieldIfDue();
     }
     const addresses = [...mirror.bound].filter((address) => !ledger.wantsAddress(address));
     return {
-      unexplained: { virtualServers: unexplained, addresses, entries: this.#unwantedEntries() },
+      unexplained: {
+        virtualServers: unexplained,
+        addresses,
+        entries: await this.#unwantedEntries(yielder),
+      },
       removals: { virtualServers, realServers },
       held: { virtualServers: mirror.virtualServers.size, realServers: heldRealServers },
     };
@@ -115,14 +126,16 @@ export class StartGuard {
     return unwanted;
   }
 
-  #unwantedEntries(): readonly SetEntry[] {
+  async #unwantedEntries(yielder: Yielder): Promise<readonly SetEntry[]> {
     const { ledger, mirror, families } = this.#options;
     const unwanted: SetEntry[] = [];
     for (const family of families) {
       for (const set of setIds) {
         const name = setName(set, family);
-        for (const [key, entry] of mirror.sets.get(name) ?? [])
+        for (const [key, entry] of mirror.sets.get(name) ?? []) {
           if (!ledger.wantsEntry(name, key)) unwanted.push({ set, family, entry });
+          if (yielder.isDue) await yielder.yieldIfDue();
+        }
       }
     }
     return unwanted;

@@ -100,6 +100,24 @@ export class Keys {
     if (other.#entries !== undefined) this.#addEntries(other.#entries);
   }
 
+  /**
+   * Takes over everything that another one has, which must not be used any more: nothing is copied of what this one has none of, as
+   * tens of thousands of keys take long.
+   */
+  take(other: Keys): void {
+    this.#virtualServers = united(this.#virtualServers, other.#virtualServers);
+    this.#addresses = united(this.#addresses, other.#addresses);
+    this.#families = united(this.#families, other.#families);
+    for (const [key, ids] of other.realServers) this.addRealServers(key, ids.values());
+    if (other.#entries === undefined) return;
+    this.#entries ??= new Map();
+    for (const [set, entries] of other.#entries) {
+      const mine = this.#entries.get(set);
+      if (mine === undefined) this.#entries.set(set, entries);
+      else for (const [key, entry] of entries) mine.set(key, entry);
+    }
+  }
+
   #addEntries(others: Entries): void {
     this.#entries ??= new Map();
     for (const [set, entries] of others) {
@@ -108,6 +126,13 @@ export class Keys {
       else for (const [key, entry] of entries) mine.set(key, entry);
     }
   }
+}
+
+/** One of two sets with what both have. */
+function united<T>(mine: Set<T> | undefined, others: Set<T> | undefined): Set<T> | undefined {
+  if (mine === undefined) return others;
+  others?.forEach((one) => mine.add(one));
+  return mine;
 }
 
 /** Takes keys and keeps none: for changes after which everything is planned. */

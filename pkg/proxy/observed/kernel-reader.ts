@@ -100,8 +100,9 @@ export async function readAddresses(context: AuditContext, token: MutexToken): P
 }
 
 /** Reads all addresses. The node's own leave out loopback and IPv6 link-local ones. */
-async function readAll({ links, mirror, ledger }: AuditContext): Promise<Keys> {
+async function readAll({ links, mirror, ledger, now }: AuditContext): Promise<Keys> {
   const keys = new Keys();
+  const yielder = new Yielder(now);
   for (const address of mirror.bound) keys.addAddress(address);
   mirror.recordDevice({ isPresent: links.hasLink(deviceName) });
   const bound = new Set<IpAddress>();
@@ -115,7 +116,10 @@ async function readAll({ links, mirror, ledger }: AuditContext): Promise<Keys> {
   }
   mirror.recordAddresses(bound);
   mirror.recordNodeAddresses(elsewhere);
-  for (const address of ledger.addresses()) keys.addAddress(address);
+  for (const address of ledger.addresses()) {
+    keys.addAddress(address);
+    if (yielder.isDue) await yielder.yieldIfDue();
+  }
   return keys;
 }
 
@@ -145,7 +149,7 @@ async function* readSets(
       const name = setName(id, family);
       // The mirror also has sets that were replaced or created since the list was read.
       if (present.has(name) || context.mirror.sets.has(name)) yield await readSet(name, context);
-      else yield missingSet(name, context);
+      else yield await missingSet(name, context);
     }
   }
 }
@@ -164,7 +168,7 @@ async function readSet(name: string, { ipsets, mirror, ledger, now }: AuditConte
     }
   } catch (error) {
     // Another program has just destroyed it.
-    if (isNotFound(error)) return missingSet(name, { mirror, ledger });
+    if (isNotFound(error)) return await missingSet(name, { mirror, ledger, now });
     throw error;
   }
   mirror.recordSet(name, held);
@@ -176,13 +180,17 @@ async function readSet(name: string, { ipsets, mirror, ledger, now }: AuditConte
   return keys;
 }
 
-function missingSet(
+async function missingSet(
   name: string,
-  { mirror, ledger }: Pick<AuditContext, 'mirror' | 'ledger'>,
-): Keys {
+  { mirror, ledger, now }: Pick<AuditContext, 'mirror' | 'ledger' | 'now'>,
+): Promise<Keys> {
   const keys = new Keys();
+  const yielder = new Yielder(now);
   mirror.recordSet(name, undefined);
-  for (const entry of ledger.entries(name)) keys.addEntry(name, { key: entryKey(entry), entry });
+  for (const entry of ledger.entries(name)) {
+    keys.addEntry(name, { key: entryKey(entry), entry });
+    if (yielder.isDue) await yielder.yieldIfDue();
+  }
   return keys;
 }
 
@@ -200,7 +208,11 @@ async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
   const candidates = await listServers(context);
   let keys = new Keys();
   // A wanted one that neither has is added. If the dump missed it, the kernel answers EEXIST, and it is read.
-  for (const key of ledger.virtualServers()) if (!candidates.has(key)) keys.addVirtualServer(key);
+  const yielder = new Yielder(now);
+  for (const key of ledger.virtualServers()) {
+    if (!candidates.has(key)) keys.addVirtualServer(key);
+    if (yielder.isDue) await yielder.yieldIfDue();
+  }
   let since = now();
   for (const [key, candidate] of candidates) {
     await readOrMarkUnknown(key, { candidate, context });
