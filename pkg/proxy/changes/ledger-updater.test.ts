@@ -8,6 +8,7 @@ import {
   slice,
 } from '../../../test/support/objects.ts';
 import { recordingReporter, setService, setSlice } from '../../../test/support/proxier.ts';
+import { stretches } from '../../../test/support/stretches.ts';
 import { families } from '../../ip/address.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { Endpoint } from '../../kube/types.ts';
@@ -210,8 +211,6 @@ describe('a big Service', () => {
     'with many %s lets the event loop turn',
     async (kind) => {
       let work = 0;
-      let longest = 0;
-      let since = 0;
       // What is read of the objects is the work: a hundred of them take a millisecond.
       const counted = <T extends object>(object: T): T =>
         new Proxy(object, {
@@ -226,16 +225,10 @@ describe('a big Service', () => {
       if (kind === 'ports') report(setService({ ...big, ports: ports.map(counted) }));
       else report(setService(numbered(1, 'big')), ...slicesOf(20, counted));
       work = 0;
-      let isOver = false;
-      const turns = (async () => {
-        while (!isOver) {
-          await new Promise((resolve) => setImmediate(resolve));
-          [longest, since] = [Math.max(longest, work - since), work];
-        }
-      })();
-      await ledgerUpdater.enter(node, { isComplete: true });
-      isOver = true;
-      await turns;
+      const { longest } = await stretches(
+        () => work,
+        () => ledgerUpdater.enter(node, { isComplete: true }),
+      );
       expect(work).toBeGreaterThanOrEqual(5_000);
       expect(longest).toBeLessThan(1_500);
     },

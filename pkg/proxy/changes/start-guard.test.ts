@@ -2,7 +2,15 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { ip, net } from '../../../test/support/addresses.ts';
 import { endpoint, service, servicePort, slice } from '../../../test/support/objects.ts';
 import { FakeKernel, remove, Stand, setService, setSlice } from '../../../test/support/proxier.ts';
+import { stretches } from '../../../test/support/stretches.ts';
+import { virtualServerOf } from '../../../test/support/virtual-server.ts';
+import { families } from '../../ip/address.ts';
+import { keyedVirtualServer } from '../../ipvs/ipvs.ts';
 import type { Change, Kind } from '../../kube/types.ts';
+import { silentLogger } from '../../log/memory.ts';
+import { Ledger } from '../desired/ledger.ts';
+import { Mirror } from '../observed/mirror.ts';
+import { StartGuard } from './start-guard.ts';
 
 const stands: Stand[] = [];
 
@@ -197,4 +205,32 @@ describe('a start is believed at once', () => {
     await stand.settle(60_000);
     expect(virtualServers(kernel)).toBe(0);
   });
+});
+
+test('however much the kernel holds, the event loop turns while that is compared', async () => {
+  const mirror = new Mirror();
+  for (let index = 0; index < 2_000; index++) {
+    const address = ip(`172.30.${index >> 8}.${index & 0xff}`);
+    const virtualServer = keyedVirtualServer(virtualServerOf(address, {}));
+    mirror.recordWrite({ kind: 'addVirtualServer', virtualServer });
+  }
+  let time = 0;
+  const asked: Kind[] = [];
+  const guard = new StartGuard({
+    ledger: new Ledger(),
+    mirror,
+    store: { objects: () => undefined },
+    intake: { isConfirmed: () => false },
+    families,
+    log: silentLogger,
+    // A hundred virtual servers take a millisecond.
+    now: () => (time += 0.01),
+    confirm: (kind) => void asked.push(kind),
+  });
+  const { turns } = await stretches(
+    () => time,
+    () => guard.inspect(),
+  );
+  expect(asked).toEqual(['Service', 'EndpointSlice']);
+  expect(turns).toBeGreaterThanOrEqual(2);
 });

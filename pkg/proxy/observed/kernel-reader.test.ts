@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
 import { endpoint, service, servicePort, slice } from '../../../test/support/objects.ts';
 import { FakeKernel, Stand, setService, setSlice } from '../../../test/support/proxier.ts';
+import { stretches } from '../../../test/support/stretches.ts';
 import {
   keyedVirtualServer,
   type VirtualServer,
@@ -68,6 +69,42 @@ test('a virtual server that the dump passes over is asked for', async () => {
   expect(single).toBe(dumps);
   expect(stand.reports.repairs).toEqual([]);
   await stand.stop();
+});
+
+test('however much is wanted, the event loop turns while an audit goes through it', async () => {
+  let work = 0;
+  function* counted<T>(make: (index: number) => T): Generator<T> {
+    for (let index = 0; index < 2_000; index++) {
+      work++;
+      yield make(index);
+    }
+  }
+  const address = (index: number) => ip(`172.30.${index >> 8}.${index & 0xff}`);
+  const ledger = {
+    claim: () => undefined,
+    entryCount: () => 0,
+    wantsAddress: () => true,
+    addresses: () => counted(address),
+    entries: (set: string) =>
+      set === 'KUBE-IPVS-IPS'
+        ? counted((index) => ({ type: 'hash:ip', ip: address(index) }) as const)
+        : [],
+    virtualServers: () => counted(String),
+  };
+  const mirror = new Mirror();
+  // A hundred objects take a millisecond.
+  const now = () => work / 100;
+  const kernel = new FakeKernel();
+  const steps = new Audit({ ...kernel, mirror, ledger, families: ['IPv4'], excluded: [], now });
+  const { longest } = await stretches(
+    () => work,
+    () =>
+      new Mutex().run(async (token) => {
+        while (await steps.next(token));
+      }),
+  );
+  expect(work).toBe(6_000);
+  expect(longest).toBeLessThan(1_500);
 });
 
 describe('between the dump and the step that reads a virtual server', () => {
