@@ -15,8 +15,11 @@ export async function stretches(
       turns++;
     }
   })();
-  await work();
-  isOver = true;
-  await watching;
+  try {
+    await work();
+  } finally {
+    isOver = true;
+    await watching;
+  }
   return { longest, turns };
 }

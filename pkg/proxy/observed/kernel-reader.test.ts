@@ -95,7 +95,9 @@ test('however much is wanted, the event loop turns while an audit goes through i
   // A hundred objects take a millisecond.
   const now = () => work / 100;
   const kernel = new FakeKernel();
-  const steps = new Audit({ ...kernel, mirror, ledger, families: ['IPv4'], excluded: [], now });
+  const reporter = { stageTook: () => undefined };
+  const common = { mirror, ledger, families: ['IPv4' as const], excluded: [], reporter, now };
+  const steps = new Audit({ ...kernel, ...common });
   const { longest } = await stretches(
     () => work,
     () =>

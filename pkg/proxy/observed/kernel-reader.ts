@@ -148,30 +148,28 @@ async function* readSets(
     for (const id of setIds) {
       const name = setName(id, family);
       // The mirror also has sets that were replaced or created since the list was read.
-      if (present.has(name) || context.mirror.sets.has(name)) yield await readSet(name, context);
-      else yield await missingSet(name, context);
+      const isPresent = present.has(name) || context.mirror.sets.has(name);
+      yield await readSet(name, { ...context, isPresent });
     }
   }
 }
 
 /** Reads one set. It may have tens of thousands of entries, so the event loop turns while they are recorded. */
-async function readSet(name: string, { ipsets, mirror, ledger, now }: AuditContext): Promise<Keys> {
+async function readSet(
+  name: string,
+  { ipsets, mirror, ledger, now, isPresent }: AuditContext & { readonly isPresent: boolean },
+): Promise<Keys> {
   const keys = new Keys();
   const held = new Map<string, Entry>();
   const yielder = new Yielder(now);
-  try {
-    for (const entry of await ipsets.entries(name)) {
-      const key = entryKey(entry);
-      held.set(key, entry);
-      keys.addEntry(name, { key, entry });
-      if (yielder.isDue) await yielder.yieldIfDue();
-    }
-  } catch (error) {
-    // Another program has just destroyed it.
-    if (isNotFound(error)) return await missingSet(name, { mirror, ledger, now });
-    throw error;
+  const found = isPresent ? await entriesOf(name, ipsets) : undefined;
+  for (const entry of found ?? []) {
+    const key = entryKey(entry);
+    held.set(key, entry);
+    keys.addEntry(name, { key, entry });
+    if (yielder.isDue) await yielder.yieldIfDue();
   }
-  mirror.recordSet(name, held);
+  mirror.recordSet(name, found && held);
   for (const entry of ledger.entries(name)) {
     const key = entryKey(entry);
     if (!held.has(key)) keys.addEntry(name, { key, entry });
@@ -180,18 +178,17 @@ async function readSet(name: string, { ipsets, mirror, ledger, now }: AuditConte
   return keys;
 }
 
-async function missingSet(
+/** The entries of a set; `undefined` if another program has just destroyed it. */
+async function entriesOf(
   name: string,
-  { mirror, ledger, now }: Pick<AuditContext, 'mirror' | 'ledger' | 'now'>,
-): Promise<Keys> {
-  const keys = new Keys();
-  const yielder = new Yielder(now);
-  mirror.recordSet(name, undefined);
-  for (const entry of ledger.entries(name)) {
-    keys.addEntry(name, { key: entryKey(entry), entry });
-    if (yielder.isDue) await yielder.yieldIfDue();
+  ipsets: AuditContext['ipsets'],
+): Promise<readonly Entry[] | undefined> {
+  try {
+    return await ipsets.entries(name);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
   }
-  return keys;
 }
 
 /** A virtual server that the kernel or the mirror has. */
