@@ -1,6 +1,7 @@
 import type { Family, IpAddress } from '../ip/address.ts';
 import { Mutex } from '../runner/mutex.ts';
 import { Applier } from './apply/applier.ts';
+import { ChangeLog } from './apply/change-log.ts';
 import { FrontEndLinger } from './apply/linger.ts';
 import { Reconciler } from './apply/reconciler.ts';
 import { Retries } from './apply/retries.ts';
@@ -38,6 +39,7 @@ export interface Parts {
   readonly graceful: GracefulTerminationManager;
   readonly applier: Applier;
   readonly reconciler: Reconciler;
+  readonly changeLog: ChangeLog;
   readonly guard: StartGuard;
   readonly setReplacer: SetReplacer;
   readonly auditContext: AuditContext;
@@ -67,6 +69,7 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   const reading = { ...options, ledger, mirror, excluded, now };
   const podOn = podLookUp(pods, ledger);
   const setReplacer = new SetReplacer({ ...writing, ledger, log, now });
+  const changeLog = new ChangeLog({ log, ownerOf: (key) => ledger.lastOwner(key)?.key });
   const reconciler = new Reconciler({
     ...reading,
     ...writing,
@@ -74,6 +77,7 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
     retries,
     podOn,
     reading,
+    changeLog,
     growth: new SetGrowth({ ledger, mirror, replacer: setReplacer, now }),
     rotation: rotationOf(options.nodeName),
   });
@@ -83,6 +87,7 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
     ...departing,
     retries,
     reconciler,
+    changeLog,
     auditContext: reading,
     linger: new FrontEndLinger({ ledger, mirror }),
     setReplacer,

@@ -121,8 +121,8 @@ export class Proxier {
 
   /** Compares all objects with all that the kernel holds, and repairs it. Only what needs rules waits for the rules to be written. */
   async #firstSync(): Promise<void> {
-    const { clock, log, families, reporter } = this.#options;
-    const { mutex, rules, reconciler, store, guard } = this.#parts;
+    const { clock, families, reporter } = this.#options;
+    const { mutex, rules, reconciler, store, guard, changeLog } = this.#parts;
     const started = clock.now();
     this.#isAuditDue = false;
     const { isSuccess, triggers } = await mutex.run((token) => this.#syncAll(token));
@@ -139,7 +139,7 @@ export class Proxier {
     this.#hasSynced = true;
     reporter.firstSyncDone();
     const milliseconds = Math.round(clock.now() - started);
-    log.info('first sync done', { services: store.serviceCount, milliseconds });
+    changeLog.firstSyncDone({ services: store.serviceCount, milliseconds });
     if (store.isDirty || guard.isWaiting) this.#syncs.request();
   }
 

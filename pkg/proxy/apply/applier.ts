@@ -253,7 +253,7 @@ export class Applier {
       // Forgetting flows is not counted as a repair: it follows from an addition, which is counted.
       if (isRepair && operation.kind !== 'forgetFlows') {
         reporter.repaired(operation.kind);
-        log.info('repaired', { operation: printOperation(operation) });
+        log.info('repaired a difference in the kernel', { operation: printOperation(operation) });
       } else detail?.info('applied', { operation: printOperation(operation) });
     }
     counts.forEach((count, kind) => reporter.operations(kind, count));

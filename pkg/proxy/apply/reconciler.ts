@@ -16,6 +16,7 @@ import type { Operation } from '../plan/operation.ts';
 import { plan } from '../plan/plan.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Applier } from './applier.ts';
+import type { ChangeLog } from './change-log.ts';
 import { isOnePart, planParts, singleParts } from './key-parts.ts';
 import { both, nothingFailed, type Outcome, outcomeOf } from './outcome.ts';
 import { type Departures, planInputFor } from './plan-input.ts';
@@ -30,6 +31,7 @@ export interface ReconcilerOptions {
   readonly replacements: Replacements;
   readonly growth: Pick<SetGrowth, 'makeRoom'>;
   readonly applier: Applier;
+  readonly changeLog: Pick<ChangeLog, 'note'>;
   readonly reading: Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'>;
   /** The pod that has an address behind a virtual server, by its key. */
   readonly podOn: (virtualServer: string, address: IpAddress) => PodIdentity;
@@ -168,6 +170,7 @@ export class Reconciler {
     reporter.stageTook('plan', now() - began);
     if (!planned.waiting.isEmpty) this.#waiting.add(planned.waiting);
     const failed = await applier.apply(planned.operations, applying.token, applying);
+    if (!applying.isRepair) this.#options.changeLog.note(planned.operations, failed);
     retries.record(keys, { failed, undecided: planned.unmarked });
     if (this.#isFollowed(planned.operations))
       await this.#follow(planned.operations, { failed, token: applying.token });
