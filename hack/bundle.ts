@@ -45,8 +45,15 @@ const require = requireFrom(import.meta.url);
   if (unsupported) { console.error(unsupported); process.exit(1); }
 }`;
 
-/** Makes one module of an entry point with all packages in it, and its source map beside it. Returns the files that something came from. */
-export async function bundle(entry: string, outfile: string): Promise<readonly string[]> {
+/**
+ * Makes one module of an entry point with all packages in it, and its source map beside it. Returns the files that something came from.
+ * `more` are plugins of who needs another program.
+ */
+export async function bundle(
+  entry: string,
+  outfile: string,
+  { more = [] }: { readonly more?: readonly Plugin[] } = {},
+): Promise<readonly string[]> {
   const { metafile } = await build({
     entryPoints: [entry],
     outfile,
@@ -59,7 +66,7 @@ export async function bundle(entry: string, outfile: string): Promise<readonly s
     sourcesContent: false,
     minifyWhitespace: true,
     banner: { js: beginning },
-    plugins: [koffiBinary, kubeConfigOnly],
+    plugins: [koffiBinary, kubeConfigOnly, ...more],
     logLevel: 'warning',
     metafile: true,
   });

@@ -8,6 +8,7 @@ import { link, NETLINK_ROUTE } from '../../pkg/links/schema.ts';
 import { EventSocket } from '../../pkg/netlink/events.ts';
 import { deviceName } from '../../pkg/proxy/desired/device.ts';
 import { createNamespace, type Namespace } from '../support/namespace.ts';
+import { firstWriteLine } from './first-write.ts';
 import { list } from './objects.ts';
 import { printSize, printTime, type Size, table } from './run.ts';
 
@@ -19,13 +20,17 @@ const rest = 10_000;
 
 const top = resolve(import.meta.dirname, '../..');
 const programs = { bundle: 'dist/kube-proxy.js', source: 'cmd/kube-proxy/main.ts' } as const;
-type Program = keyof typeof programs;
+
+/** No object at all. */
+export const nothing: Size = { services: 0, endpoints: 0 };
 
 /** What one run of the program showed. */
-interface Run {
+export interface Run {
   /** Milliseconds from the start of the process to its first write, and to the end of its first sync. */
   readonly firstWrite: number;
   readonly firstSync: number;
+  /** Milliseconds of CPU until the first write, in steps of 10: on a busy machine the other times are those of the others. */
+  readonly firstWriteCpu: number;
   /** MiB, at rest and at most. */
   readonly resident: number;
   readonly peak: number;
@@ -35,71 +40,106 @@ interface Run {
 
 /** The program as a process, over the API and over manifests: memory, and how soon it is at work. */
 export async function benchProgram(sizes: readonly Size[], folder: string): Promise<void> {
-  const nothing: Size = { services: 0, endpoints: 0 };
-  const cases = (Object.keys(programs) as Program[]).flatMap((program) =>
-    (['api', 'manifests'] as const).map((source) => ({ program, source })),
+  const cases = Object.entries(programs).flatMap(([name, file]) =>
+    (['api', 'manifests'] as const).map((source) => ({ name, file, source })),
   );
   const rows: string[][] = [];
-  for (const { program, source } of cases) {
-    if (!existsSync(join(top, programs[program]))) {
-      console.error(`no ${programs[program]}: "npm run build" makes it`);
+  for (const { name, file, source } of cases) {
+    if (!existsSync(join(top, file))) {
+      console.error(`no ${file}: "npm run build" makes it`);
       continue;
     }
     for (const size of [nothing, ...sizes]) {
-      const run = await runProgram({ program, source, size, folder });
-      rows.push([
-        `${program}, ${source}, ${size.services === 0 ? 'nothing' : printSize(size)}`,
-        `${run.resident.toFixed(0)} MiB`,
-        `${run.peak.toFixed(0)} MiB`,
-        printTime(run.firstWrite),
-        printTime(run.firstSync),
-        `${run.load.toFixed(1)} %`,
-      ]);
+      const run = await runProgram({ file, source, size, folder });
+      rows.push([`${name}, ${source}, ${printObjects(size)}`, ...printRun(run)]);
     }
   }
   console.log('\n## The program as a process\n');
+  printRuns(rows);
+}
+
+/** Prints what runs showed, as a table; each row begins with what ran. */
+export function printRuns(rows: readonly (readonly string[])[]): void {
   console.log(
     table(
-      ['', 'resident', 'at most', 'first write after', 'first sync done after', 'CPU at rest'],
+      [
+        '',
+        'resident',
+        'at most',
+        'first write after',
+        'with CPU of',
+        'first sync done after',
+        'CPU at rest',
+      ],
       rows,
     ),
   );
 }
 
+/** What a run showed, as cells of a table. */
+export function printRun(run: Run): readonly string[] {
+  return [
+    `${run.resident.toFixed(0)} MiB`,
+    `${run.peak.toFixed(0)} MiB`,
+    printTime(run.firstWrite),
+    printTime(run.firstWriteCpu),
+    printTime(run.firstSync),
+    `${run.load.toFixed(1)} %`,
+  ];
+}
+
+/** `1,000 × 10`, or `nothing`. */
+export function printObjects(size: Size): string {
+  return size.services === 0 ? 'nothing' : printSize(size);
+}
+
 interface Case {
-  readonly program: Program;
+  /** The program, from the top folder. */
+  readonly file: string;
   readonly source: 'api' | 'manifests';
   readonly size: Size;
   readonly folder: string;
+  /** Whether the program prints {@link firstWriteLine} where it makes no device. */
+  readonly saysFirstWrite?: boolean;
 }
 
-async function runProgram(what: Case): Promise<Run> {
+/** Hears when our device appears in a namespace. */
+function firstDevice(namespace: Namespace): { appeared: Promise<unknown>; close: () => void } {
+  const { promise: appeared, resolve: report } = Promise.withResolvers<undefined>();
+  const events = new EventSocket(NETLINK_ROUTE, {
+    netns: namespace.path,
+    groups: [RTNLGRP_LINK],
+    onMessage({ type, reader }) {
+      if (type === RTM_NEWLINK && link.decode(reader).attributes.name === deviceName)
+        report(undefined);
+    },
+    onOverflow: () => undefined,
+  });
+  return { appeared, close: () => events.close() };
+}
+
+/** Runs the program in a namespace of its own until it rests. */
+export async function runProgram(what: Case): Promise<Run> {
   const namespace = createNamespace();
   const children: ChildProcess[] = [];
   try {
     const flags = await startSource(namespace, { ...what, children });
-    const written = Promise.withResolvers<number>();
-    const events = new EventSocket(NETLINK_ROUTE, {
-      netns: namespace.path,
-      groups: [RTNLGRP_LINK],
-      onMessage({ type, reader }) {
-        if (type === RTM_NEWLINK && link.decode(reader).attributes.name === deviceName)
-          written.resolve(performance.now());
-      },
-      onOverflow: () => undefined,
-    });
+    const device = what.saysFirstWrite === true ? undefined : firstDevice(namespace);
     const start = performance.now();
-    const child = startNode(namespace, [programs[what.program], ...flags, ...commonFlags]);
+    const child = startNode(namespace, [what.file, ...flags, ...commonFlags]);
     children.push(child);
-    const done = await said(child, '"first sync done"');
+    const written = (device?.appeared ?? said(child, firstWriteLine)).then(() => ({
+      time: performance.now(),
+      cpu: ticksOf(child) * 10,
+    }));
+    if (!(await said(child, '"first sync done"'))) throw new Error('the program ended');
     const firstSync = performance.now() - start;
-    const firstWrite = (await written.promise) - start;
-    events.close();
+    const { time, cpu: firstWriteCpu } = await written;
+    device?.close();
     await sleep(rest / 2);
     const load = await loadOf(child);
     const { resident, peak } = memoryOf(child);
-    if (!done) throw new Error('the program ended');
-    return { firstWrite, firstSync, resident, peak, load };
+    return { firstWrite: time - start, firstWriteCpu, firstSync, resident, peak, load };
   } finally {
     for (const child of children.reverse()) await end(child);
     namespace.remove();
@@ -149,7 +189,7 @@ function said(child: ChildProcess, words: string): Promise<boolean> {
     if (stream === null) continue;
     createInterface(stream).on('line', (line) => {
       if (line.includes(words)) report(true);
-      else if (line.startsWith('E') || line.includes('rror')) console.error(line);
+      else if (/^(E|kube-proxy: )|rror/.test(line)) console.error(line);
     });
   }
   child.once('exit', () => report(false));
@@ -171,12 +211,14 @@ function memoryOf({ pid }: ChildProcess): { resident: number; peak: number } {
 }
 
 /** The share of a CPU that a process takes, in per cent. */
-async function loadOf({ pid }: ChildProcess): Promise<number> {
-  const ticks = () => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-    return Number(fields[11]) + Number(fields[12]);
-  };
-  const before = ticks();
+async function loadOf(child: ChildProcess): Promise<number> {
+  const before = ticksOf(child);
   await sleep(rest / 2);
-  return (ticks() - before) / (rest / 2 / 1000); // a hundredth of a second each
+  return (ticksOf(child) - before) / (rest / 2 / 1000);
+}
+
+/** How much CPU a process has taken so far, in hundredths of a second. */
+function ticksOf({ pid }: ChildProcess): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return Number(fields[11]) + Number(fields[12]);
 }

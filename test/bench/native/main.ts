@@ -1,0 +1,51 @@
+/**
+ * The program as a process without the virtual machine, on a kernel that has no IPVS: sets and rules are the kernel's, virtual servers
+ * and devices are kept in memory, after their messages were made. Tells its memory at rest, and how long it takes from the start of
+ * the process to the first write (the device) and to the end of the first sync. Needs root and what `ip netns` and iptables need: `hack/run node test/bench/native/main.ts [services] [rounds]`.
+ */
+import { join, relative } from 'node:path';
+import type { Plugin } from 'esbuild';
+import { bundle, copyKoffi } from '../../../hack/bundle.ts';
+import { nothing, printObjects, printRun, printRuns, runProgram } from '../program.ts';
+import { inFolder, type Size } from '../run.ts';
+
+const [services = 1_000, rounds = 3] = process.argv.slice(2).map(Number);
+
+/** What the program opens in place of IPVS, of devices (a kernel without IPVS may have no dummy ones) and of the settings of IPVS. */
+const standIns: Readonly<Record<string, string>> = {
+  ipvs: 'ipvs.ts',
+  links: 'links.ts',
+  sysctl: 'sysctl.ts',
+};
+
+const standIn: Plugin = {
+  name: 'stand-in-for-ipvs',
+  setup(builder) {
+    const filter = /\/(?:ipvs\/netlink|links\/netlink|sysctl\/proc)\.ts$/;
+    builder.onResolve({ filter }, ({ importer, path }) => {
+      const file = standIns[path.split('/').at(-2) ?? ''] ?? '';
+      const isReplaced = importer.endsWith('/open-kernel.ts');
+      return isReplaced ? { path: join(import.meta.dirname, file) } : undefined;
+    });
+  },
+};
+
+await inFolder(async (folder) => {
+  const file = join(folder, 'kube-proxy.mjs');
+  await bundle('cmd/kube-proxy/main.ts', file, { more: [standIn] });
+  copyKoffi(folder);
+  const sizes: readonly Size[] = [nothing, { services, endpoints: 10 }];
+  const rows: string[][] = [];
+  for (const size of sizes)
+    for (let round = 0; round < rounds; round++) {
+      const run = await runProgram({
+        file: relative('.', file),
+        source: 'api',
+        size,
+        folder,
+        saysFirstWrite: true,
+      });
+      rows.push([printObjects(size), ...printRun(run)]);
+    }
+  printRuns(rows);
+});
