@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { readCommandLine } from '../../pkg/config/command-line.ts';
 import { load } from '../../pkg/config/load.ts';
+import { schemaProblems } from '../support/kube/schema.ts';
 import { findKubectl } from '../support/kubectl.ts';
 
 // What is in `deploy/`, rendered by the real tools: it is what the program takes, and asks for no more than the program uses.
@@ -72,6 +73,18 @@ function chart(...set: readonly string[]): readonly Manifest[] {
   );
 }
 
+/** Whether the API would take all of them; returns the kinds of which it is not known. */
+async function checkSchemas(manifests: readonly Manifest[]): Promise<readonly string[]> {
+  expect(manifests.length).toBeGreaterThan(0);
+  const unknown: string[] = [];
+  for (const manifest of manifests) {
+    const problems = await schemaProblems({ ...manifest });
+    if (problems === undefined) unknown.push(manifest.kind);
+    else expect([manifest.kind, problems]).toEqual([manifest.kind, []]);
+  }
+  return unknown.toSorted();
+}
+
 function only(manifests: readonly Manifest[], kind: string): Manifest {
   const found = manifests.filter((manifest) => manifest.kind === kind);
   if (found[0] === undefined || found.length > 1) throw new Error(`${found.length} of ${kind}`);
@@ -122,6 +135,13 @@ describe.skipIf(kubectl === undefined)('kubectl kustomize (skipped without kubec
       container.volumeMounts.some(({ mountPath }) => kubeconfig.startsWith(`${mountPath}/`)),
     ).toBe(true);
   });
+
+  test.each(['kubeadm', 'rke2-k3s/rke2', 'rke2-k3s/k3s'])(
+    'what %s makes is as the schemas have it',
+    async (folder) => {
+      expect(await checkSchemas(kustomize(folder))).toEqual([]);
+    },
+  );
 
   test('the patch of kubeadm swaps the image and nothing else', () => {
     const patch = parse(
@@ -187,6 +207,15 @@ describe.skipIf(!hasHelm)('helm (skipped without helm)', () => {
       )
       .filter(({ kind }) => kind === 'ConfigMap');
     expect(config?.data?.['config.conf']).toContain('metricsBindAddress: 0.0.0.0:10249');
+  });
+  test('what it makes is as the schemas have it, whatever is asked for', async () => {
+    expect(await checkSchemas(chart())).toEqual([]);
+    expect(await checkSchemas(chart('initContainer=false', 'extraArgs={--v=2}'))).toEqual([]);
+    const enabled = ['serviceMonitor', 'prometheusRule', 'dashboard'].map(
+      (each) => `${each}.enabled=true`,
+    );
+    // These two are not Kubernetes' own: their schemas come with the Prometheus operator.
+    expect(await checkSchemas(chart(...enabled))).toEqual(['PrometheusRule', 'ServiceMonitor']);
   });
   test('without an address of the API server nothing is rendered', () => {
     expect(() => chart('apiServer=')).toThrow(/without a kube-proxy/);
