@@ -2,7 +2,6 @@ import { gateStates } from '../../pkg/config/gates.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { buildInfo } from '../../pkg/config/version.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
-import { abstractNames } from '../../pkg/instance/abstract-names.ts';
 import { waitForTurn } from '../../pkg/instance/instance.ts';
 import type { IpAddress } from '../../pkg/ip/address.ts';
 import { virtualServerKey } from '../../pkg/ipvs/ipvs.ts';
@@ -16,16 +15,15 @@ import { applyOomScore } from '../../pkg/node/oom-score.ts';
 import { createProxier } from '../../pkg/proxy/create.ts';
 import type { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter } from '../../pkg/proxy/reporter.ts';
-import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
+import type { Clock } from '../../pkg/runner/clock.ts';
 import { ServiceTraffic } from '../../pkg/traffic/traffic.ts';
 import { type ConfigFile, watchConfigFile } from './config-file.ts';
 import { drainMetrics } from './drain-metrics.ts';
 import { watchEligibility } from './eligibility.ts';
+import { type Environment, systemEnvironment } from './environment.ts';
 import { measureEventLoop } from './event-loop-metric.ts';
 import { logReadings } from './log-readings.ts';
 import { nodePortNotices } from './node-port-notices.ts';
-import { openObjects } from './object-source.ts';
-import { isEstimating, openIpvsReader, openKernel, ownProcess } from './open-kernel.ts';
 import { proxierSettings } from './proxier-settings.ts';
 import { createReporter } from './reporter.ts';
 import { type Part, runAll } from './run-all.ts';
@@ -34,14 +32,15 @@ import { createServers, createServiceHealthServers } from './servers.ts';
 import { trafficMetrics } from './service-traffic.ts';
 import { setMetrics } from './set-metrics.ts';
 
-/** The whole program, built and not yet started. */
+/** The whole program before its start. */
 export interface Program {
-  /** Works until the signal aborts; throws what it cannot go on after. */
+  /** Runs until the signal aborts. Throws the error of a part that cannot go on. */
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** What every part of the program shares. */
+/** What all parts of the program share. */
 interface Shared {
+  readonly environment: Environment;
   readonly config: ProxyConfig;
   readonly log: Logger;
   readonly clock: Clock;
@@ -50,47 +49,52 @@ interface Shared {
   readonly reporter: Reporter;
 }
 
-/** What makes the kernel follow the objects. */
+/** The proxier with everything that it needs. */
 interface Follower {
   onChange(change: Change): void;
   isNodeAddress(address: IpAddress): boolean;
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** What the program is built from. */
 export interface ProgramOptions {
   readonly config: ProxyConfig;
   readonly log: ProgramLog;
-  /** Where the configuration came from, if it came from a file. */
+  /** The file that the configuration is from, if any. */
   readonly configFile: ConfigFile | undefined;
+  /** The machine, unless a test says otherwise. */
+  readonly environment?: Environment;
 }
 
-/** Does what needs a privileged container, once: kernel modules, and settings of the kernel that are not the namespace's own. */
-export async function initialise({ config, log }: ProgramOptions): Promise<void> {
+/** Does once what needs a privileged container: loads kernel modules, and writes kernel settings that the whole machine shares. */
+export async function initialise({
+  config,
+  log,
+  environment = systemEnvironment,
+}: ProgramOptions): Promise<void> {
   const metrics = createMetrics(logReadings(log));
-  const shared = { config, log, clock: systemClock, metrics };
-  const { kernel, close } = await openKernel(shared);
+  const shared = { config, log, clock: environment.clock, metrics };
+  const { kernel, close } = await environment.openKernel(shared);
   await servedFamilies(shared, kernel.firewall);
   close();
 }
 
 /**
- * Builds the program, once no other kube-proxy works on this node; `undefined` if the signal aborts before. Throws if the way to the
- * API server is not known.
+ * Builds the program when no other kube-proxy works on this node any more; `undefined` if the signal aborts before. Throws a ConfigError
+ * if the API server's address or the credentials are invalid.
  */
 export async function assemble(
-  { config, log, configFile }: ProgramOptions,
+  { config, log, configFile, environment = systemEnvironment }: ProgramOptions,
   signal: AbortSignal,
 ): Promise<Program | undefined> {
-  const clock = systemClock;
+  const { clock, names } = environment;
   const metrics = createMetrics(logReadings(log));
   metrics.buildInfo.set(buildInfo, 1);
   for (const { name, stage, isOn } of gateStates(config.settings.featureGates))
     metrics.featureEnabled.set({ name, stage }, Number(isOn));
   const health = new ProxyHealth({ clock, syncPeriod: config.syncPeriod });
-  const objects = await openObjects({ config, log, clock, metrics });
-  // Nothing is written and no port is opened before.
-  const place = await waitForTurn({ names: abstractNames, clock, log, signal });
+  const objects = await environment.openObjects({ config, log, clock, metrics });
+  // Before it, nothing is written and no port is opened.
+  const place = await waitForTurn({ names, clock, log, signal });
   if (signal.aborted) return undefined;
   objects.record(startingEvent(config.nodeName));
   const isNodeAddress = (address: IpAddress) => proxier.isNodeAddress(address);
@@ -104,7 +108,7 @@ export async function assemble(
     isNodeAddress,
   });
   const reporter = createReporter({ metrics, health, clock, record, services });
-  const shared: Shared = { config, log, clock, metrics, health, reporter };
+  const shared: Shared = { environment, config, log, clock, metrics, health, reporter };
 
   const confirm = objects.source.confirm?.bind(objects.source);
   const proxier = await createFollower(shared, confirm);
@@ -125,7 +129,7 @@ export async function assemble(
     ...watchedConfigFile(shared, configFile),
     measureEventLoop(shared),
     ...objects.parts,
-    () => applyOomScore(config.oomScoreAdj, { process: ownProcess(), clock, log }),
+    () => applyOomScore(config.oomScoreAdj, { process: environment.ownProcess(), clock, log }),
     (signal) => objects.source.run(onChange, signal),
     (signal) => proxier.run(signal),
   ];
@@ -145,10 +149,10 @@ function watchedConfigFile(
   return [(signal) => watchConfigFile({ file, clock, log, onLooked }, signal)];
 }
 
-/** What makes the kernel follow the objects. */
+/** Opens the kernel and creates the proxier. */
 async function createFollower(shared: Shared, confirm: Source['confirm']): Promise<Follower> {
-  const { config, log, clock, reporter } = shared;
-  const { kernel, canReset, close } = await openKernel(shared);
+  const { environment, config, log, clock, reporter } = shared;
+  const { kernel, canReset, close } = await environment.openKernel(shared);
   const families = await servedFamilies(shared, kernel.firewall);
   for (const { severity, message, details } of nodePortNotices(config, families))
     log[severity](message, details);
@@ -185,15 +189,15 @@ async function createFollower(shared: Shared, confirm: Source['confirm']): Promi
   };
 }
 
-/** Has `/metrics` show the traffic of Services. Returns what ends it. */
+/** Adds the traffic of Services to `/metrics`. Returns a function that closes the reader. */
 function showTraffic(
-  { clock, log, metrics }: Shared,
+  { environment, clock, log, metrics }: Shared,
   proxier: Pick<Proxier, 'lastOwner'>,
 ): () => void {
-  const ipvs = openIpvsReader(metrics);
+  const ipvs = environment.openIpvsReader(metrics);
   const traffic = new ServiceTraffic({
     ipvs,
-    isEstimating,
+    isEstimating: environment.isEstimating,
     ownerOf: (virtualServer) => proxier.lastOwner(virtualServerKey(virtualServer)),
     now: () => clock.now(),
   });

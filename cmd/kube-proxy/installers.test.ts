@@ -1,67 +1,72 @@
-import { afterEach, expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { effective } from '../../pkg/config/effective.ts';
-import { families } from '../../pkg/ip/address.ts';
+import { AssembledProgram } from '../../test/support/assembled-program.ts';
+import { get } from '../../test/support/http-server.ts';
 import {
-  chart,
-  eks,
-  gardener,
+  commands,
   type Installer,
-  k3s,
-  kops,
-  kubeadm,
-  logFile,
-  rke2,
+  kopsLogFlags,
   start,
   toIpvs,
 } from '../../test/support/installers.ts';
 import { endpoint, node, service, slice } from '../../test/support/objects.ts';
-import { Stand, setNode, setService, setSlice } from '../../test/support/proxier.ts';
-import { proxierSettings } from './proxier-settings.ts';
+import { setNode, setService, setSlice } from '../../test/support/proxier.ts';
 
-// Each installer's command and file starts a proxier, which serves a Service on a kernel in memory.
-
-let stand: Stand | undefined;
-
-afterEach(async () => {
-  await stand?.stop();
-  stand = undefined;
-});
+// Each installer's command and file starts the program, which serves a Service on a kernel in memory, and answers the installer's probes.
 
 const ipvsFile = (file: string) => ({ file, edit: toIpvs });
 
 test.each<[string, Installer]>([
-  ['kubeadm', { argv: kubeadm, file: 'kubeadm.yaml' }],
-  ['kubeadm with mode ipvs', { argv: kubeadm, ...ipvsFile('kubeadm.yaml') }],
-  ['kubespray', { argv: kubeadm, file: 'kubespray.yaml' }],
-  ["kubespray's input", { argv: kubeadm, file: 'kubespray-input.yaml' }],
-  ['Gardener', { argv: gardener, file: 'gardener.yaml' }],
+  ['kubeadm', { argv: commands.kubeadm, file: 'kubeadm.yaml' }],
+  ['kubeadm with mode ipvs', { argv: commands.kubeadm, ...ipvsFile('kubeadm.yaml') }],
+  ['kubespray', { argv: commands.kubeadm, file: 'kubespray.yaml' }],
+  ["kubespray's input", { argv: commands.kubeadm, file: 'kubespray-input.yaml' }],
+  ['Gardener', { argv: commands.gardener, file: 'gardener.yaml' }],
   [
     'Gardener on control-plane nodes',
-    { argv: [...gardener, '--master=https://localhost:443'], file: 'gardener.yaml' },
+    { argv: [...commands.gardener, '--master=https://localhost:443'], file: 'gardener.yaml' },
   ],
-  ['kOps', { argv: kops }],
-  ['kOps before v1.23', { argv: [...kops, ...logFile] }],
-  ['RKE2', { argv: rke2 }],
-  ['k3s', { argv: [...k3s, '--proxy-mode=ipvs'] }],
-  ['EKS', { argv: eks, ...ipvsFile('eks.yaml') }],
-  ['EKS without the last flag', { argv: eks.slice(0, 2), ...ipvsFile('eks.yaml') }],
-  ['ACK', { argv: kubeadm, file: 'ack.yaml' }],
-  ['the community chart', { argv: chart, ...ipvsFile('chart.yaml') }],
+  ['kOps', { argv: commands.kops }],
+  ['kOps before v1.23', { argv: [...commands.kops, ...kopsLogFlags] }],
+  ['RKE2', { argv: commands.rke2 }],
+  ['k3s', { argv: [...commands.k3s, '--proxy-mode=ipvs'] }],
+  ['EKS', { argv: commands.eks, ...ipvsFile('eks.yaml') }],
+  ['EKS without the last flag', { argv: commands.eks.slice(0, 2), ...ipvsFile('eks.yaml') }],
+  ['ACK', { argv: commands.kubeadm, file: 'ack.yaml' }],
+  ['the community chart', { argv: commands.chart, ...ipvsFile('chart.yaml') }],
 ])('%s', async (_, installer) => {
   const { settings, violations } = start(installer);
   expect(violations).toEqual([]);
   const config = effective(settings, 'Host');
-  stand = new Stand(proxierSettings(config, families));
-  stand.report(
+  // The probes of installers and cloud controllers ask here.
+  expect([config.healthz?.port, config.metrics?.port]).toEqual([10_256, 10_249]);
+  const program = await AssembledProgram.start(config);
+  onTestFinished(() => program.stop());
+  const health = await program.url('health server');
+  expect(await statuses(health, '/livez', '/healthz', '/readyz')).toEqual([200, 503, 503]);
+
+  program.report(
     setNode(node({ name: config.nodeName })),
     setService(service()),
     setSlice(slice([endpoint('10.0.0.1', { nodeName: config.nodeName })])),
   );
-  await stand.sync();
-  expect(stand.reports.isFirstSyncDone).toBe(true);
-  expect(stand.kernel.ipvs.dump()).toContain(`-A -t 172.30.0.1:80 -s ${config.scheduler}`);
-  expect(stand.kernel.ipvs.dump()).toContain('-r 10.0.0.1:8080');
-  expect(stand.kernel.firewall.dump('IPv4')).toContain('KUBE-SERVICES');
-  const log = stand.log.lines();
-  expect(log.filter((line) => line.startsWith('error'))).toEqual([]);
+  await program.sync();
+  const { ipvs, firewall } = program.kernel;
+  expect(ipvs.dump()).toContain(`-A -t 172.30.0.1:80 -s ${config.scheduler}`);
+  expect(ipvs.dump()).toContain('-r 10.0.0.1:8080');
+  expect(firewall.dump('IPv4')).toContain('KUBE-SERVICES');
+  expect(program.log.lines().filter((line) => line.startsWith('error'))).toEqual([]);
+
+  expect(await statuses(health, '/livez', '/healthz', '/readyz')).toEqual([200, 200, 200]);
+  const metrics = await program.url('metrics server');
+  expect(await get(`${metrics}/healthz`)).toMatchObject({ status: 200, body: 'ok' });
+  expect(await get(`${metrics}/proxyMode`)).toMatchObject({ status: 200, body: 'ipvs' });
+  const scraped = await get(`${metrics}/metrics`);
+  expect(scraped.status).toBe(200);
+  expect(scraped.body).toMatch(/^kubeproxy_sync_proxy_rules_endpoint_changes_total 1$/m);
 });
+
+async function statuses(server: string, ...paths: readonly string[]): Promise<readonly number[]> {
+  const answers = await Promise.all(paths.map((path) => get(`${server}${path}`)));
+  return answers.map(({ status }) => status);
+}

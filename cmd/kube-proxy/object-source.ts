@@ -14,29 +14,31 @@ import { reflectorMetrics } from './reflector-metrics.ts';
 import { createKubeMetrics, kubeLog } from './reporter.ts';
 import type { Part } from './run-all.ts';
 
-/** Where objects come from, and where events about them go. */
+/** The source of objects, and the way of events about them. */
 export interface Objects {
   readonly source: Source;
-  /** Notes an event; nothing happens where there is no API to write it to. */
+  /** Records an event. Does nothing without an API. */
   readonly record: (event: KubeEvent) => void;
-  /** What else has to run. */
+  /** Work that has to run beside the source. */
   readonly parts: readonly Part[];
-  /** Closes what is kept open; nothing may run any more. */
+  /** Closes connections. Call it when nothing runs any more. */
   close(): void;
 }
 
-/** Opens the API or the manifests, as configured. Throws if the way to the API server is not known. */
+export interface ObjectsOptions {
+  readonly config: ProxyConfig;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+/** Opens the API or the manifests, as configured. Throws a ConfigError if the API server's address or the credentials are invalid. */
 export async function openObjects({
   config,
   log: logger,
   clock,
   metrics: allMetrics,
-}: {
-  config: ProxyConfig;
-  log: Logger;
-  clock: Clock;
-  metrics: Metrics;
-}): Promise<Objects> {
+}: ObjectsOptions): Promise<Objects> {
   const { source, nodeName } = config;
   const log = kubeLog(logger);
   if (source.type === 'manifests') {

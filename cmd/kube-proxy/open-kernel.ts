@@ -30,7 +30,7 @@ import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 import { netlinkErrors } from './netlink-errors.ts';
 
-/** IPVS for whoever only reads, beside the one that is written: a write during a dump throws. Whoever opened it closes it. */
+/** Opens another connection to IPVS for reading. The caller closes it. */
 export function openIpvsReader(metrics: Metrics): NetlinkIpvs {
   return openIpvs({ onError: netlinkErrors(metrics).of('ipvs') });
 }
@@ -40,7 +40,7 @@ export function isEstimating(): boolean {
   return new ProcSysctl().read('net/ipv4/vs/run_estimation') !== '0';
 }
 
-/** Takes away what every mode of kube-proxy left in the kernel. True if nothing of it is there any more. */
+/** Deletes what kube-proxy of any mode left in the kernel. Whether nothing of it is left. */
 export async function cleanUpNode({
   config,
   log,
@@ -63,7 +63,7 @@ export async function cleanUpNode({
   }
 }
 
-/** Where the module is not loaded, there is no virtual server, and none is loaded for asking. */
+/** Opens IPVS if its module is loaded. Without it there is no virtual server, so it is not loaded for this. */
 function openIpvsIfThere(): NetlinkIpvs | undefined {
   try {
     return openIpvs();
@@ -73,20 +73,19 @@ function openIpvsIfThere(): NetlinkIpvs | undefined {
   }
 }
 
-/** What the kernel knows of this process. */
+/** The files of /proc/self. */
 export function ownProcess(): ProcSysctl {
   return new ProcSysctl({ root: '/proc/self' });
 }
 
-/** Every way to the kernel, and how to close them. */
+/** All interfaces to the kernel. */
 export interface OpenKernel {
   readonly kernel: Kernel;
-  /** Whether packets can be sent to clients. */
+  /** Whether packets can be sent to clients, which takes CAP_NET_RAW. */
   readonly canReset: boolean;
   readonly close: () => void;
 }
 
-/** What opening the kernel takes. */
 export interface KernelOptions {
   readonly config: ProxyConfig;
   readonly log: Logger;
@@ -94,7 +93,7 @@ export interface KernelOptions {
   readonly metrics: Metrics;
 }
 
-/** Opens every way to the kernel, sees that it can do what is needed, and sets what IPVS mode and the configuration need set. */
+/** Opens all interfaces to the kernel, checks that it has what is needed, and writes the settings that the configuration asks for. */
 export async function openKernel(shared: KernelOptions): Promise<OpenKernel> {
   const { config, log, metrics } = shared;
   const missing = missingCapabilities({ process: ownProcess(), log });

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { kops } from '../../test/support/installers.ts';
+import { commands } from '../../test/support/installers.ts';
 
 // `/go-runner` of the image, as kOps starts the program with it.
 
@@ -141,7 +141,7 @@ test('the pipe has no name that could stay behind', () => {
 
 test("kOps's command starts the program, and it is in the image", () => {
   const flags = ['--log-file=LOG', '--also-stdout'];
-  expect(run(flags, ['hack/kube-proxy', ...kops, '--version'])).toEqual({
+  expect(run(flags, ['hack/kube-proxy', ...commands.kops, '--version'])).toEqual({
     status: 0,
     stdout: expect.stringMatching(/^Kubernetes v1\.37\.0\+ipvs\.\d+\n$/),
     stderr: '',

@@ -1,15 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import {
-  chart,
-  eks,
-  gardener,
-  gardenerCleanup,
+  commands,
   type Installer,
-  k3s,
-  kops,
-  kubeadm,
-  logFile,
-  rke2,
+  kopsLogFlags,
   start,
   toIpvs,
 } from '../../test/support/installers.ts';
@@ -49,14 +42,14 @@ describe('starts as it is', () => {
   test.each<[string, Installer, Expected, string[]]>([
     [
       'kubeadm until v1.36',
-      { argv: kubeadm, file: 'kubeadm.yaml' },
+      { argv: commands.kubeadm, file: 'kubeadm.yaml' },
       { ...usual, ...api(kubeadmClient), ...local('10.244.0.0', 16) },
       [noMode],
     ],
     [
       'kubeadm with mode ipvs and strictARP, as MetalLB wants it',
       {
-        argv: kubeadm,
+        argv: commands.kubeadm,
         file: 'kubeadm.yaml',
         edit: (text) => toIpvs(text).replace('strictARP: false', 'strictARP: true'),
       },
@@ -66,7 +59,7 @@ describe('starts as it is', () => {
     [
       'kubeadm on IPv6',
       {
-        argv: kubeadm,
+        argv: commands.kubeadm,
         file: 'kubeadm.yaml',
         edit: (text) => toIpvs(text).replace('bindAddress: 0.0.0.0', "bindAddress: '::'"),
       },
@@ -79,14 +72,14 @@ describe('starts as it is', () => {
     ],
     [
       'kubespray, whose file names one node for all',
-      { argv: kubeadm, file: 'kubespray.yaml' },
+      { argv: commands.kubeadm, file: 'kubespray.yaml' },
       { ...usual, ...api(kubeadmClient), ...local('10.233.64.0', 18) },
       [],
     ],
-    ["kubespray's input", { argv: kubeadm, file: 'kubespray-input.yaml' }, usual, []],
+    ["kubespray's input", { argv: commands.kubeadm, file: 'kubespray-input.yaml' }, usual, []],
     [
       'Gardener',
-      { argv: gardener, file: 'gardener.yaml' },
+      { argv: commands.gardener, file: 'gardener.yaml' },
       {
         ...usual,
         ...api('/var/lib/kube-proxy-kubeconfig/kubeconfig'),
@@ -98,27 +91,27 @@ describe('starts as it is', () => {
     ],
     [
       'Gardener on control-plane nodes',
-      { argv: [...gardener, '--master=https://localhost:443'], file: 'gardener.yaml' },
+      { argv: [...commands.gardener, '--master=https://localhost:443'], file: 'gardener.yaml' },
       api('/var/lib/kube-proxy-kubeconfig/kubeconfig', 'https://localhost:443'),
       [],
     ],
     [
       'Gardener, the second init container',
-      { argv: [...gardener, '--init-only'], file: 'gardener.yaml' },
+      { argv: [...commands.gardener, '--init-only'], file: 'gardener.yaml' },
       { settings: expect.objectContaining({ '--init-only': true }) },
       [],
     ],
     ...(['ipvs', 'iptables', 'nftables'] as const).map(
       (mode): [string, Installer, Expected, string[]] => [
         `Gardener, the first init container after mode ${mode}`,
-        { argv: [...gardenerCleanup, `--proxy-mode=${mode}`], file: 'gardener.yaml' },
+        { argv: [...commands.gardenerCleanup, `--proxy-mode=${mode}`], file: 'gardener.yaml' },
         { settings: expect.objectContaining({ '--cleanup': true }) },
         [`${beside}: --proxy-mode`],
       ],
     ),
     [
       'kOps',
-      { argv: kops },
+      { argv: commands.kops },
       {
         ...usual,
         ...api('/var/lib/kube-proxy/kubeconfig', 'https://api.internal.example.com'),
@@ -131,13 +124,13 @@ describe('starts as it is', () => {
     ],
     [
       'kOps before v1.23',
-      { argv: [...kops, ...logFile] },
+      { argv: [...commands.kops, ...kopsLogFlags] },
       { scheduler: 'wrr' },
       [`${noEffect}: --alsologtostderr, --log-file, --logtostderr`],
     ],
     [
       'RKE2',
-      { argv: rke2 },
+      { argv: commands.rke2 },
       {
         ...usual,
         ...api('/var/lib/rancher/rke2/agent/kubeproxy.kubeconfig'),
@@ -147,19 +140,19 @@ describe('starts as it is', () => {
     ],
     [
       'k3s with a log file, and no mode',
-      { argv: [...k3s, '--log_file=/l', '--alsologtostderr=true'] },
+      { argv: [...commands.k3s, '--log_file=/l', '--alsologtostderr=true'] },
       { ...usual, ...local('10.42.0.0', 16), healthz: { address: '127.0.0.1', port: 10_256 } },
       [`${noEffect}: --alsologtostderr, --log-file`, noMode],
     ],
     [
       'k3s on IPv6 nodes',
-      { argv: [...k3s, '--healthz-bind-address=::1', '--proxy-mode=ipvs'] },
+      { argv: [...commands.k3s, '--healthz-bind-address=::1', '--proxy-mode=ipvs'] },
       { healthz: { address: '::1', port: 10_256 } },
       [],
     ],
     [
       'EKS with mode ipvs',
-      { argv: eks, file: 'eks.yaml', edit: toIpvs },
+      { argv: commands.eks, file: 'eks.yaml', edit: toIpvs },
       { ...usual, ...api('/var/lib/kube-proxy/kubeconfig'), oomScoreAdj: -998 },
       [`${lenient}: conntrack.max, resourceContainer, udpIdleTimeout`],
     ],
@@ -167,7 +160,7 @@ describe('starts as it is', () => {
       'EKS with flags beside the file, and no name',
       {
         argv: [
-          ...eks.slice(0, 2),
+          ...commands.eks.slice(0, 2),
           ...['--conntrack-max-per-core=0', '--conntrack-min=0', '--iptables-sync-period=20s'],
         ],
         file: 'eks.yaml',
@@ -187,14 +180,14 @@ describe('starts as it is', () => {
     ],
     [
       'ACK',
-      { argv: kubeadm, file: 'ack.yaml' },
+      { argv: commands.kubeadm, file: 'ack.yaml' },
       { ...usual, ...api(kubeadmClient), ...local('172.20.0.0', 16) },
       [],
     ],
     [
       'ACK with a gate that is long gone, and a timeout',
       {
-        argv: kubeadm,
+        argv: commands.kubeadm,
         file: 'ack.yaml',
         edit: (text) =>
           `${text.replace('featureGates:', 'featureGates: {IPv6DualStack: true}')}ipvs: {udpTimeout: 10s}\n`,
@@ -203,8 +196,8 @@ describe('starts as it is', () => {
       ['unknown feature gate IPv6DualStack has no effect'],
     ],
     [
-      'the community chart with mode ipvs',
-      { argv: [...chart, '--init-only'], file: 'chart.yaml', edit: toIpvs },
+      'the community commands.chart with mode ipvs',
+      { argv: [...commands.chart, '--init-only'], file: 'chart.yaml', edit: toIpvs },
       { ...usual, oomScoreAdj: -998 },
       [],
     ],
@@ -221,16 +214,16 @@ describe('starts as it is', () => {
 
 test('the limits of conntrack come through', () => {
   const limits = (installer: Installer) => effective(start(installer).settings, 'h').conntrack;
-  expect(limits({ argv: kubeadm, file: 'kubeadm.yaml' })).toMatchObject({
+  expect(limits({ argv: commands.kubeadm, file: 'kubeadm.yaml' })).toMatchObject({
     maxPerCore: 32_768,
     min: 131_072,
     tcpEstablishedTimeout: 86_400_000,
     tcpCloseWaitTimeout: 3_600_000,
   });
-  expect(limits({ argv: gardener, file: 'gardener.yaml' }).maxPerCore).toBe(524_288);
-  expect(limits({ argv: kubeadm, file: 'ack.yaml' }).maxPerCore).toBe(65_536);
-  expect(limits({ argv: kops }).maxPerCore).toBe(131_072);
-  expect(limits({ argv: k3s })).toMatchObject({
+  expect(limits({ argv: commands.gardener, file: 'gardener.yaml' }).maxPerCore).toBe(524_288);
+  expect(limits({ argv: commands.kubeadm, file: 'ack.yaml' }).maxPerCore).toBe(65_536);
+  expect(limits({ argv: commands.kops }).maxPerCore).toBe(131_072);
+  expect(limits({ argv: commands.k3s })).toMatchObject({
     maxPerCore: 0,
     tcpEstablishedTimeout: 0,
     tcpCloseWaitTimeout: 0,
@@ -242,15 +235,15 @@ describe('another mode is the one error, and names the alternative', () => {
     [
       'kubeadm from v1.37 on',
       {
-        argv: kubeadm,
+        argv: commands.kubeadm,
         file: 'kubeadm.yaml',
         edit: (text) => text.replace('mode: ""', 'mode: iptables'),
       },
       'iptables',
     ],
-    ['EKS', { argv: eks, file: 'eks.yaml' }, 'iptables'],
-    ['the community chart', { argv: chart, file: 'chart.yaml' }, 'nftables'],
-    ['k3s', { argv: [...k3s, '--proxy-mode=iptables'] }, 'iptables'],
+    ['EKS', { argv: commands.eks, file: 'eks.yaml' }, 'iptables'],
+    ['the community chart', { argv: commands.chart, file: 'chart.yaml' }, 'nftables'],
+    ['k3s', { argv: [...commands.k3s, '--proxy-mode=iptables'] }, 'iptables'],
   ])('%s', (_, installer, mode) => {
     expect(start(installer).violations.map(printViolation)).toEqual([
       `KubeProxyConfiguration.mode: Invalid value: "${mode}": this program knows ipvs only: set ipvs here, or run upstream's kube-proxy for ${mode}`,

@@ -32,58 +32,44 @@ export function toIpvs(text: string): string {
   return text.replace(/^mode: .*$/m, 'mode: ipvs');
 }
 
-/** The command of kubeadm, kubespray and ACK. */
-export const kubeadm: readonly string[] = [
-  '--config=/var/lib/kube-proxy/config.conf',
-  '--hostname-override=Node-7',
-];
-/** The command of EKS, self-managed. */
-export const eks: readonly string[] = [
-  '--v=2',
-  '--config=/var/lib/kube-proxy-config/config',
-  '--hostname-override=Node-7',
-];
-/** The command of the community chart. */
-export const chart: readonly string[] = [
-  '--v=2',
-  '--config=/var/lib/kube-proxy/config',
-  '--hostname-override=Node-7',
-];
-/** The command of Gardener. */
-export const gardener: readonly string[] = [
-  '--config=/var/lib/kube-proxy-config/config.yaml',
-  '--v=2',
-];
-/** The flags of kOps, which has no file. */
-export const kops: readonly string[] = [
-  ...['--cluster-cidr=100.96.0.0/11', '--conntrack-max-per-core=131072'],
-  ...['--hostname-override=Node-7', '--kubeconfig=/var/lib/kube-proxy/kubeconfig'],
-  ...['--master=https://api.internal.example.com', '--oom-score-adj=-998', '--proxy-mode=ipvs'],
-  ...['--ipvs-scheduler=wrr', '--ipvs-exclude-cidrs=10.9.0.0/16', '--v=2'],
-];
-/** The flags of k3s and RKE2, which have no file, without a mode. */
-export const k3s: readonly string[] = [
+const k3s = [
   ...['--cluster-cidr=10.42.0.0/16', '--conntrack-max-per-core=0'],
   ...['--conntrack-tcp-timeout-close-wait=0s', '--conntrack-tcp-timeout-established=0s'],
   ...['--healthz-bind-address=127.0.0.1', '--hostname-override=Node-7'],
   '--kubeconfig=/var/lib/rancher/k3s/agent/kubeproxy.kubeconfig',
-];
-/** What kOps added before v1.23. */
-export const logFile: readonly string[] = [
+] as const;
+
+/** The arguments that installers start the program with. */
+export const commands = {
+  /** Also of kubespray and ACK. */
+  kubeadm: ['--config=/var/lib/kube-proxy/config.conf', '--hostname-override=Node-7'],
+  /** Self-managed. */
+  eks: ['--v=2', '--config=/var/lib/kube-proxy-config/config', '--hostname-override=Node-7'],
+  /** The community chart. */
+  chart: ['--v=2', '--config=/var/lib/kube-proxy/config', '--hostname-override=Node-7'],
+  gardener: ['--config=/var/lib/kube-proxy-config/config.yaml', '--v=2'],
+  /** Gardener's first init container, without the old mode. */
+  gardenerCleanup: ['--v=2', '--cleanup', '--config=/var/lib/kube-proxy-config/config.yaml'],
+  /** Without a file. */
+  kops: [
+    ...['--cluster-cidr=100.96.0.0/11', '--conntrack-max-per-core=131072'],
+    ...['--hostname-override=Node-7', '--kubeconfig=/var/lib/kube-proxy/kubeconfig'],
+    ...['--master=https://api.internal.example.com', '--oom-score-adj=-998', '--proxy-mode=ipvs'],
+    ...['--ipvs-scheduler=wrr', '--ipvs-exclude-cidrs=10.9.0.0/16', '--v=2'],
+  ],
+  /** Without a file, and without a mode. */
+  k3s,
+  /** Without a file. */
+  rke2: [
+    ...k3s.slice(0, -1),
+    '--kubeconfig=/var/lib/rancher/rke2/agent/kubeproxy.kubeconfig',
+    '--proxy-mode=ipvs',
+  ],
+} satisfies Readonly<Record<string, readonly string[]>>;
+
+/** The flags that kOps added before v1.23. */
+export const kopsLogFlags = [
   '--logtostderr=false',
   '--alsologtostderr',
   '--log-file=/var/log/kube-proxy.log',
-];
-
-/** The flags of RKE2. */
-export const rke2: readonly string[] = [
-  ...k3s.slice(0, -1),
-  '--kubeconfig=/var/lib/rancher/rke2/agent/kubeproxy.kubeconfig',
-  '--proxy-mode=ipvs',
-];
-/** What Gardener's first init container starts, without the old mode. */
-export const gardenerCleanup: readonly string[] = [
-  '--v=2',
-  '--cleanup',
-  '--config=/var/lib/kube-proxy-config/config.yaml',
-];
+] as const;

@@ -1,0 +1,107 @@
+import { assemble } from '../../cmd/kube-proxy/assemble.ts';
+import type { Environment } from '../../cmd/kube-proxy/environment.ts';
+import { openObjects } from '../../cmd/kube-proxy/object-source.ts';
+import type { ProxyConfig } from '../../pkg/config/types.ts';
+import type { Change } from '../../pkg/kube/types.ts';
+import { recordingLogger } from '../../pkg/log/memory.ts';
+import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
+import { FakeSysctl } from '../../pkg/sysctl/fake.ts';
+import { ip } from './addresses.ts';
+import { FakeKernel } from './proxier.ts';
+
+/** An API server that nothing is asked of. */
+const noServer = {
+  type: 'api',
+  kubeconfig: '',
+  master: 'http://127.0.0.1:1',
+  contentTypes: '',
+} as const;
+/** Any free port of loopback. */
+const anyPort = { address: ip('127.0.0.1'), port: 0 };
+
+/** The whole program on a kernel in memory, with its real servers on loopback. The test reports objects and moves the time. */
+export class AssembledProgram {
+  readonly clock: ManualClock = manualClock();
+  readonly kernel = new FakeKernel();
+  readonly log = Object.assign(recordingLogger(), {
+    lost: () => ({ leftOut: 0, dropped: 0 }),
+    end: () => undefined,
+  });
+  readonly #stop = new AbortController();
+  #onChange: ((change: Change) => void) | undefined;
+  #run: Promise<void> = Promise.resolve();
+
+  /** Starts the program. Its health and metrics servers listen on free ports of loopback, if the configuration has them. */
+  static async start(config: ProxyConfig): Promise<AssembledProgram> {
+    const program = new AssembledProgram();
+    const assembled = await assemble(
+      {
+        config: {
+          ...config,
+          healthz: config.healthz && anyPort,
+          metrics: config.metrics && anyPort,
+        },
+        log: program.log,
+        configFile: undefined,
+        environment: program.#environment(),
+      },
+      program.#stop.signal,
+    );
+    if (assembled === undefined) throw new Error('the program was stopped before its start');
+    program.#run = assembled.run(program.#stop.signal);
+    return program;
+  }
+
+  /** Reports changes as a source does. */
+  report(...changes: readonly Change[]): void {
+    for (const change of changes) this.#onChange?.(change);
+  }
+
+  /** Reports that all objects were reported, and waits for the first sync. */
+  async sync(): Promise<void> {
+    for (const kind of ['Service', 'EndpointSlice', 'Node'] as const)
+      this.report({ type: 'synced', kind });
+    await this.clock.advance(0);
+  }
+
+  /** The URL of a server that listens: `health server` or `metrics server`. */
+  async url(server: string): Promise<string> {
+    for (;;) {
+      const record = this.log.records.find(({ message }) => message === `${server} listens`);
+      if (record !== undefined) return `http://${String(record.fields['address'])}`;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Stops the program as a signal does. Throws what it ended with. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#run;
+  }
+
+  #environment(): Environment {
+    const { clock, kernel } = this;
+    return {
+      clock,
+      names: { take: () => ({ close() {} }), holder: () => 'unknown' },
+      openObjects: async (options) => ({
+        ...(await openObjects({ ...options, config: { ...options.config, source: noServer } })),
+        parts: [],
+        source: {
+          run: async (onChange, signal) => {
+            this.#onChange = onChange;
+            await new Promise((resolve) => signal.addEventListener('abort', resolve));
+          },
+        },
+      }),
+      openKernel: async () => ({ kernel, canReset: true, close() {} }),
+      openIpvsReader: () => ({
+        virtualServers: () => kernel.ipvs.virtualServers(),
+        realServers: (id) => kernel.ipvs.realServers(id),
+        close() {},
+      }),
+      isEstimating: () => true,
+      ownProcess: () => new FakeSysctl({ values: { oom_score_adj: '0' } }),
+    };
+  }
+}
