@@ -10,6 +10,6 @@ test('a started program has the metrics that tests compare with docs and dashboa
   const program = await AssembledProgram.start({ ...config, serviceMetrics: true });
   onTestFinished(() => program.stop());
   const { body } = await get(`${await program.url('metrics server')}/metrics`);
-  const declared = [...body.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name);
+  const declared = [...body.matchAll(/^# TYPE (\S+) /gm)].map(([, name = '']) => name);
   expect(declared.toSorted()).toEqual([...(await exposedMetrics()).keys()].toSorted());
 });
