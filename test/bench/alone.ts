@@ -61,6 +61,7 @@ console.log(`${services} Services × ${endpoints}: taken in with ${taking()} of 
 standInTime = 0;
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
+const longestTurn = watchTurns(done);
 const syncing = cpu();
 for (const kind of ['Service', 'EndpointSlice', 'Node'] as const)
   proxier.onChange({ type: 'synced', kind });
@@ -70,7 +71,7 @@ console.log(
 );
 delay.disable();
 console.log(
-  `event loop held for ${printTime(delay.percentile(99) / 1e6)} (p99), ${printTime(delay.max / 1e6)} (longest)`,
+  `event loop held for ${printTime(delay.percentile(99) / 1e6)} (p99), ${printTime(delay.max / 1e6)} (longest), of which CPU of the thread at most ${printTime(await longestTurn)}`,
 );
 const heap = liveHeap();
 const resident = process.memoryUsage().rss / 2 ** 20;
@@ -196,6 +197,20 @@ function timed<T>(work: () => T): T {
 async function forgetStandIn(): Promise<void> {
   for (const { header } of await kernel.ipsets.sets()) kernel.ipsets.destroy(header.name);
   kernel.links.deleteLink(deviceName);
+}
+
+/** The most CPU time that the thread takes between two turns of the event loop until something is done, in milliseconds. */
+async function watchTurns(until: Promise<unknown>): Promise<number> {
+  let isOver = false;
+  void until.then(() => (isOver = true));
+  let longest = 0;
+  while (!isOver) {
+    const start = process.threadCpuUsage();
+    await new Promise((resolve) => setImmediate(resolve));
+    const { user, system } = process.threadCpuUsage(start);
+    longest = Math.max(longest, (user + system) / 1000);
+  }
+  return longest;
 }
 
 /** How much CPU time passes from now on. */
