@@ -9,14 +9,14 @@ import { type Clock, seconds, sleep } from '../../pkg/runner/clock.ts';
 
 /** How many bytes a configuration file may have. */
 const sizeLimit = 1024 * 1024;
-/** How often the file is looked at. A mounted ConfigMap follows its object within a minute anyway. */
+/** How often the file is read. A mounted ConfigMap follows its object within a minute. */
 const lookInterval = seconds(5);
 
-/** The configuration that the program runs by, and what to read again. */
+/** The configuration that the program runs with, and the file to read again. */
 export interface ConfigFile {
   readonly path: string;
   readonly given: GivenFlags;
-  /** What {@link load} made of it at the start. */
+  /** The result of {@link load} at the start. */
   readonly loaded: Loaded;
 }
 
@@ -24,11 +24,11 @@ export interface ConfigWatchOptions {
   readonly file: ConfigFile;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Whether the file on the disk is refused and an older one in force. */
+  /** Called after each check with whether the file is refused, so that an older configuration is used. */
   readonly onLooked: (isRefused: boolean) => void;
 }
 
-/** The text of a configuration file. Throws an error whose message is one sentence. */
+/** Reads a configuration file. Throws an error whose message is one sentence. */
 export async function readConfigText(path: string): Promise<string> {
   const status = await stat(path);
   if (!status.isFile()) throw new Error('is no file');
@@ -37,8 +37,8 @@ export async function readConfigText(path: string): Promise<string> {
 }
 
 /**
- * Looks at the configuration file until the signal aborts. A change that means something else than before throws, so that whoever
- * supervises the program starts it anew, as it does with upstream's. A file that is wrong, or gone, changes nothing and is told once.
+ * Checks the configuration file until the signal aborts. Throws when it changed in meaning, so that the program ends and its
+ * supervisor restarts it, as with upstream. A file that is invalid or missing changes nothing and is logged once.
  */
 export async function watchConfigFile(
   { file, clock, log, onLooked }: ConfigWatchOptions,
@@ -61,7 +61,7 @@ export async function watchConfigFile(
   }
 }
 
-/** What is wrong with a text, or `undefined`. Throws if it is right and means something else than what is in force. */
+/** What is wrong with a text, or `undefined`. Throws if it is valid and differs in meaning from the current configuration. */
 function compare(text: string, { path, given, loaded: before }: ConfigFile): string | undefined {
   let loaded: Loaded;
   try {
@@ -74,12 +74,12 @@ function compare(text: string, { path, given, loaded: before }: ConfigFile): str
   throw new Error(`content of the proxy server's configuration file was updated: ${path}`);
 }
 
-/** The same for two files that mean the same. */
+/** Equal for files with the same meaning. */
 function meaningOf({ settings }: Loaded): string {
   return JSON.stringify(documentOf(settings));
 }
 
-/** The function, called only when its argument is another one than the last time. */
+/** The function, called only if its argument differs from the last one. */
 function rememberLast<Result>(work: (text: string) => Result): (text: string) => Result {
   let last: { readonly text: string; readonly result: Result } | undefined;
   return (text) => {

@@ -1,7 +1,7 @@
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import { ShownServices } from './shown-services.ts';
 
-/** Shows which Services want virtual servers that others have, and how many: the first of them by name. */
+/** Shows which Services want virtual servers that others own, and how many. Only the first Services have series. */
 export class ConflictMetrics {
   readonly #metrics: Pick<Metrics, 'serviceConflicts'>;
   readonly #shown = new ShownServices();
@@ -10,7 +10,7 @@ export class ConflictMetrics {
     this.#metrics = metrics;
   }
 
-  /** Takes in how many virtual servers a Service, given by `namespace/name`, does not get by now; 0 for one that gets all, or is gone. */
+  /** Sets how many virtual servers a Service, given by `namespace/name`, does not get; 0 for one that gets all or was deleted. */
   set(service: string, count: number): void {
     const { serviceConflicts } = this.#metrics;
     if (count === 0) {

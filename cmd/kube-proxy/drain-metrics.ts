@@ -1,7 +1,7 @@
 import type { ScrapedMetric } from '../../pkg/metrics/scraped.ts';
 import type { GracefulTerminationManager } from '../../pkg/proxy/graceful/manager.ts';
 
-/** What is told of open drains at each scrape; it costs nothing while nobody scrapes. */
+/** The metrics of open drains, read at each scrape. */
 export function drainMetrics(
   graceful: Pick<GracefulTerminationManager, 'oldest'>,
   now: () => number,

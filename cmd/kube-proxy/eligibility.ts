@@ -2,8 +2,8 @@ import type { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import type { Change } from '../../pkg/kube/types.ts';
 
 /**
- * Tells health what the Node's object says about load balancers. Without a Node there is nothing for them here, until it is back;
- * `withoutNode` says what else a source means that has no Node.
+ * Reports to health whether the Node is eligible for load balancers. Without a Node it is not. `withoutNode` says whether it is
+ * eligible if the source has never had one.
  */
 export function watchEligibility(
   health: Pick<ProxyHealth, 'nodeSeen'>,

@@ -17,15 +17,15 @@ import {
 /** Everything outside of the program that it is built on. Tests have one in memory. */
 export interface Environment {
   readonly clock: Clock;
-  /** The names by which kube-proxies of this node know of each other. */
+  /** The names by which kube-proxies of this node find each other. */
   readonly names: Names;
   readonly openObjects: (options: ObjectsOptions) => Promise<Objects>;
   readonly openKernel: (options: KernelOptions) => Promise<OpenKernel>;
-  /** IPVS for reading only, beside the one that is written: a write during a dump throws. The caller closes it. */
+  /** Opens another connection to IPVS for reading, as a write during a dump throws. The caller closes it. */
   readonly openIpvsReader: (
     metrics: Metrics,
   ) => Pick<Ipvs, 'virtualServers' | 'realServers'> & { close(): void };
-  /** Whether IPVS adds up its counters. */
+  /** Whether the estimator runs that adds up IPVS's counters. */
   readonly isEstimating: () => boolean;
   /** The files of /proc/self. */
   readonly ownProcess: () => Sysctl;

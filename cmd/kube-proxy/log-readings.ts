@@ -1,7 +1,7 @@
 import type { ProgramLog } from '../../pkg/log/log.ts';
 import type { Reading } from '../../pkg/metrics/process.ts';
 
-/** How many lines of the log nobody got to read, for whoever scrapes. */
+/** How many lines of the log were not written, read at each scrape. */
 export function logReadings(log: Pick<ProgramLog, 'lost'>): readonly Reading[] {
   return [
     {

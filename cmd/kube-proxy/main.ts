@@ -16,10 +16,10 @@ import { readConfigText } from './config-file.ts';
 import { nameProcess } from './process-name.ts';
 import { unsupportedRuntime } from './runtime.ts';
 
-/** How long the parts may take to end, in milliseconds. The kernel is right whenever the program is cut off. */
+/** How long the parts may take to end, in milliseconds. The kernel's state is valid whenever the program is killed. */
 const stopPatience = 900;
 
-// The one way to standard error: whoever else writes there waits for its reader. Made anew once the format is known.
+// The only writer to standard error, as other ways block if nobody reads. Created again once the format is known.
 let log = createLogger({ format: 'text', verbosity: 0 });
 const unsupported = unsupportedRuntime(process.versions.node);
 if (unsupported !== undefined) fail(unsupported);
@@ -46,7 +46,7 @@ switch (command.action) {
     break;
 }
 
-/** Does what flags and file ask for, and ends the process. */
+/** Does what flags and file ask for. Ends the process. */
 async function run(given: GivenFlags): Promise<void> {
   nameProcess(process.argv.slice(2));
   const loaded = await loadConfiguration(given);
@@ -66,14 +66,14 @@ async function run(given: GivenFlags): Promise<void> {
   exit(0);
 }
 
-/** Runs the proxy until a signal comes, or, with `--init-only`, does what comes before. */
+/** Runs the proxy until a signal comes, or prepares the node with `--init-only`. */
 async function serve(loaded: Loaded, given: GivenFlags): Promise<void> {
   const { settings } = loaded;
   const signal = stopSignal();
   const config = effective(settings, hostname());
   const path = settings['--config'];
   const configFile = path === '' ? undefined : { path, given, loaded };
-  // Loaded here: questions are answered without it, and a library that does not load is told in one line.
+  // Loaded here, so that `--help` and `--version` work without it, and a library that cannot be loaded is reported in one line.
   const { assemble, initialise } = await import('./assemble.ts');
   const options = { config, log, configFile };
   if (settings['--init-only']) {
@@ -89,7 +89,7 @@ async function serve(loaded: Loaded, given: GivenFlags): Promise<void> {
   await program.run(signal);
 }
 
-/** Takes away what a kube-proxy leaves; ends the process with status 1 if something of it stays. */
+/** Deletes what a kube-proxy left. Ends the process with status 1 if something is left. */
 async function cleanUp({ settings, notices }: Loaded): Promise<void> {
   report(notices);
   const { cleanUpNode } = await import('./open-kernel.ts');
@@ -98,7 +98,7 @@ async function cleanUp({ settings, notices }: Loaded): Promise<void> {
   log.info('nothing of kube-proxy is left', { version });
 }
 
-/** Flags and file together; ends the process if something is wrong with them, or with the command line before. */
+/** Loads flags and file. Ends the process if they or the command line are invalid. */
 async function loadConfiguration(
   given: GivenFlags,
   errors: readonly string[] = [],
@@ -115,7 +115,7 @@ async function loadConfiguration(
   }
 }
 
-/** A violation, and the flag that it came by. */
+/** A violation with the flag that it is from. */
 function describe(violation: Violation, fromFlags: ReadonlySet<Path>): string {
   const [path = ''] = violation.field.split('[');
   const isFlag = fromFlags.has(path as Path); // a path of the table, or no member of the set
@@ -127,7 +127,7 @@ function report(notices: readonly Notice[]): void {
   for (const { severity, message, details } of notices) log[severity](message, details);
 }
 
-/** Logs in the wanted format, and as much as is wanted. */
+/** Sets the format and verbosity of the log. */
 function startLog(settings: Settings): void {
   const format: LogFormat = settings['logging.format'] === 'json' ? 'json' : 'text';
   const verbosity = settings['logging.verbosity'];
@@ -135,7 +135,7 @@ function startLog(settings: Settings): void {
   else log = createLogger({ format, verbosity });
 }
 
-/** Aborts at the first SIGTERM or SIGINT; at the second one, and when patience ends, the process ends. */
+/** Aborts at the first SIGTERM or SIGINT. The process ends at the second one, or when the parts take too long. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController();
   const stop = (name: NodeJS.Signals) => {
@@ -152,12 +152,12 @@ function stopSignal(): AbortSignal {
   return controller.signal;
 }
 
-/** Says in one line why the program cannot go on, and ends it. */
+/** Logs in one line why the program cannot go on, and ends it. */
 function fail(reason: string): never {
   exit(1, `kube-proxy: ${reason.replace(/\s*\n\s*/g, ' ')}`);
 }
 
-/** Ends the program, after its last words. */
+/** Ends the program after its last line is written. */
 function exit(status: number, line?: string): never {
   log.end(line);
   process.exit(status);

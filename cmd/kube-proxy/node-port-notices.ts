@@ -5,7 +5,7 @@ import { prefixFamily, printPrefix } from '../../pkg/ip/prefix.ts';
 
 const setting = 'nodePortAddresses';
 
-/** What an operator should know of `nodePortAddresses` on a node that serves some families; nothing if it says what it seems to say. */
+/** Warnings about `nodePortAddresses` on a node that serves these families. */
 export function nodePortNotices(
   { nodePortAddresses: networks }: Pick<ProxyConfig, 'nodePortAddresses'>,
   served: readonly Family[],

@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs';
 
-/** Calls this process kube-proxy for ps, pgrep and pidof; under Node it is `MainThread`, and its command line begins with `node`. */
+/** Names this process kube-proxy for ps, pgrep and pidof. Under Node its name is `MainThread`, and its command line begins with `node`. */
 export function nameProcess(argv: readonly string[]): void {
   process.title = ['kube-proxy', ...argv].join(' ');
   try {
-    // Setting the title has named the thread after its first 15 bytes, arguments included.
+    // Setting the title has also named the thread, by the first 15 bytes of the command line.
     writeFileSync('/proc/self/comm', 'kube-proxy');
   } catch {
-    // Without /proc nobody looks there.
+    // Without /proc there is no ps either.
   }
 }

@@ -4,12 +4,12 @@ import type { ProxierSettings } from '../../pkg/proxy/options.ts';
 import { seconds } from '../../pkg/runner/clock.ts';
 import { ruleSettings } from './rule-settings.ts';
 
-/** How long the first sync waits for a Node's addresses, in milliseconds: files do not get any later. */
+/** How long the first sync waits for a Node's addresses, in milliseconds; 0 for files, as they do not get them later. */
 function nodeIPPatience({ type }: ProxyConfig['source']): number {
   return type === 'api' ? seconds(30) : 0;
 }
 
-/** What the configuration says, in the proxier's words. */
+/** The proxier's settings from the configuration. */
 export function proxierSettings(config: ProxyConfig, families: readonly Family[]): ProxierSettings {
   return {
     families,

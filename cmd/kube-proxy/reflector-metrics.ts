@@ -5,7 +5,7 @@ import type { ScrapedMetric, ScrapedSample } from '../../pkg/metrics/scraped.ts'
 interface Row {
   readonly name: string;
   readonly help: string;
-  /** `undefined` where there is nothing to tell yet. */
+  /** `undefined` if there is no value yet. */
   readonly valueOf: (state: ReflectorState) => number | undefined;
 }
 
@@ -32,7 +32,7 @@ const rows: readonly Row[] = [
   },
 ];
 
-/** How far the reflectors have come, read at each scrape. There is a series for each kind that is watched. */
+/** The state of the reflectors, read at each scrape. There is a series for each kind that is watched. */
 export function reflectorMetrics(source: {
   readonly states: readonly ReflectorState[];
 }): readonly ScrapedMetric[] {

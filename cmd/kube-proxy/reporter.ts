@@ -19,18 +19,18 @@ import { ConflictMetrics } from './conflict-metrics.ts';
 import { annotationEvent, conflictEvent, cutEvent, invalidObjectEvent } from './service-events.ts';
 import { UnhonouredMetrics } from './unhonoured-metrics.ts';
 
-/** Who hears what the proxier tells. */
+/** The receivers of the proxier's reports. */
 export interface Listeners {
   readonly metrics: Metrics;
   readonly health: ProxyHealth;
   readonly clock: Clock;
-  /** Answers load balancers that ask for a Service. */
+  /** The health-check node ports of Services. */
   readonly services?: Pick<ServiceHealthServers, 'set' | 'setAddresses'>;
-  /** Notes an event about an object. */
+  /** Records an event about an object. */
   readonly record?: (event: KubeEvent) => void;
 }
 
-/** Passes what the proxier tells on to metrics, health and the Services' events. */
+/** Makes a reporter that passes reports on to metrics, health and events. */
 export function createReporter(listeners: Listeners): Reporter {
   const { metrics, health, clock, record = () => undefined, services } = listeners;
   const unhonoured = new UnhonouredMetrics(metrics);
@@ -52,7 +52,7 @@ export function createReporter(listeners: Listeners): Reporter {
     synced: (report) => reportSync(listeners, report),
     stageTook: (stage, milliseconds) => stageSeries[stage].observe(milliseconds / 1000),
     state(state) {
-      // Most syncs change nothing of it, and each label costs a few kilobytes.
+      // Most syncs change nothing of it, and setting each label costs some kilobytes.
       if (last === undefined || !isSameState(state, last)) reportState(metrics, state);
       last = state;
     },
@@ -93,7 +93,7 @@ export function createReporter(listeners: Listeners): Reporter {
   };
 }
 
-/** Passes what the API's side counts on to metrics. */
+/** Makes the metrics of the API client. */
 export function createKubeMetrics(metrics: Metrics): KubeMetrics {
   return {
     requested({ method, host, code, duration }) {
@@ -108,13 +108,13 @@ export function createKubeMetrics(metrics: Metrics): KubeMetrics {
   };
 }
 
-/** A status as HTTP knows it, or `4xx`: a server could make a time series of every number. */
+/** A valid HTTP status, or `4xx` and the like, so that a server cannot create a series for each number. */
 function knownStatus(label: string): string {
   if (!/^\d+$/.test(label) || Object.hasOwn(STATUS_CODES, label)) return label;
   return `${label.slice(0, 1)}xx`;
 }
 
-/** The logger as the API's side speaks to it: its errors are texts already. */
+/** The logger for the API client, whose errors are texts already. */
 export function kubeLog(log: Logger): KubeLog {
   return {
     info: (message, details) => log.info(message, details),

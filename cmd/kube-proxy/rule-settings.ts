@@ -1,7 +1,7 @@
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import type { RuleSettings } from '../../pkg/proxy/apply/rule-source.ts';
 
-/** What the configuration says of the rules, in the proxier's words. */
+/** The rules' settings from the configuration. */
 export function ruleSettings(config: ProxyConfig): RuleSettings {
   return {
     masqueradeMark: 2 ** config.masqueradeBit,

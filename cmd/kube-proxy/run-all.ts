@@ -1,9 +1,9 @@
-/** A part of the program: it works until the signal aborts, and throws what it cannot go on after. */
+/** A part of the program. Runs until the signal aborts. Throws the error after which it cannot go on. */
 export type Part = (signal: AbortSignal) => Promise<void>;
 
 /**
- * Runs all parts until the signal aborts and all have ended. When one throws, the others are told to end, and the
- * first error is thrown once they have.
+ * Runs all parts until the signal aborts and all have ended. If one throws, the others are aborted, and the first error is thrown
+ * when they have ended.
  */
 export async function runAll(parts: readonly Part[], signal: AbortSignal): Promise<void> {
   const failed = new AbortController();

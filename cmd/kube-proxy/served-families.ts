@@ -7,8 +7,8 @@ import { errorText } from '../../pkg/log/error-text.ts';
 import type { Logger } from '../../pkg/log/log.ts';
 
 /**
- * The families that this node's iptables and kernel serve. Throws if the one of `--bind-address` is not among them; if that is
- * unspecified, the Node decides later which is the primary family, and it throws if none is served.
+ * The families that this node's iptables and kernel support. Throws if that of `--bind-address` is not supported. If that is
+ * unspecified, the Node decides later which family is primary; then it throws if no family is supported.
  */
 export async function servedFamilies(
   { config, log }: { config: Pick<ProxyConfig, 'bindAddress'>; log: Logger },
@@ -17,7 +17,7 @@ export async function servedFamilies(
   const { bindAddress } = config;
   const primary = isUnspecified(bindAddress) ? undefined : familyOf(bindAddress);
   const lacks = new Map<Family, unknown>();
-  // Both at once: it takes programs to find out.
+  // Both at once, as each runs programs.
   const served = await Promise.all(
     families.map(async (family) => {
       try {
@@ -26,7 +26,7 @@ export async function servedFamilies(
         return [family];
       } catch (error) {
         if (family === primary) throw unsupportedPrimary(error);
-        // What fails today may work tomorrow; only what is not there is done without until the next start.
+        // Other errors may be temporary. A family is left out only if it is not supported.
         if (!isNotFound(error) && !isUnsupported(error)) throw error;
         log.warn('not served', { family, reason: errorText(error) });
         lacks.set(family, error);
@@ -42,7 +42,7 @@ function unsupportedPrimary(cause: unknown): Error {
   return new Error('no support for primary IP family', { cause });
 }
 
-/** What a family's iptables says of itself; throws if the family cannot be served. */
+/** The description of a family's iptables. Throws if the family is not supported. */
 async function iptablesOf(
   family: Family,
   firewall: Pick<Firewall, 'capabilities'>,

@@ -17,7 +17,7 @@ import { printYaml } from '../../pkg/yaml/yaml.ts';
 import type { Part } from './run-all.ts';
 import { healthPortEvent } from './service-events.ts';
 
-/** The health-check node ports of Services, open where the proxier says that node ports are. */
+/** Creates the health-check node ports of Services. They listen where the proxier reports that node ports are served. */
 export function createServiceHealthServers({
   config: { nodeName },
   health,
@@ -38,24 +38,24 @@ export function createServiceHealthServers({
   });
 }
 
-/** How long the event about a server that cannot listen may take to reach the API, before the program ends. */
+/** How long to wait for the event about a server that cannot listen to be sent, before the program ends. */
 const eventPatience = seconds(1);
 
-/** Everything that the servers answer from, and whom they tell. */
+/** What the servers show, and where they report errors. */
 export interface ServerOptions {
   readonly config: ProxyConfig;
   readonly health: ProxyHealth;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Notes an event about the node. */
+  /** Records an event about the node. */
   readonly record: (event: KubeEvent) => void;
   readonly isNodeAddress: (address: IpAddress) => boolean;
-  /** How much the log says from now on. */
+  /** Changes the verbosity of the log. */
   readonly setVerbosity: (level: number) => void;
 }
 
-/** The health server and the metrics server, as far as they are wanted. */
+/** Creates the health server and the metrics server, if they are configured. */
 export function createServers(options: ServerOptions): readonly Part[] {
   const { config, health, metrics } = options;
   const servers = [
@@ -81,7 +81,7 @@ export function createServers(options: ServerOptions): readonly Part[] {
   });
 }
 
-/** What the metrics server shows of this program. */
+/** The pages of the metrics server. */
 function pages({ config, metrics, clock, setVerbosity }: ServerOptions): MetricsPages {
   const { settings } = config;
   const isServed = servedPages(settings.featureGates);
@@ -105,7 +105,7 @@ function pages({ config, metrics, clock, setVerbosity }: ServerOptions): Metrics
   };
 }
 
-/** Starts to take samples now, so that a later profile of the heap knows what was allocated; loaded for who asked for profiles only. */
+/** Loads and starts the profiler, so that later heap profiles contain what is allocated from now on. */
 function profilesOf(clock: Clock): () => Promise<ProfileSource> {
   const started = import('../../pkg/profile/profiler.ts').then(({ startProfiler }) =>
     startProfiler({
@@ -113,11 +113,11 @@ function profilesOf(clock: Clock): () => Promise<ProfileSource> {
       pause: (milliseconds, signal) => sleep(clock, milliseconds, signal),
     }),
   );
-  started.catch(() => undefined); // whoever asks for a profile is told
+  started.catch(() => undefined); // the request for a profile reports it
   return () => started;
 }
 
-/** Serves; if that fails, an event on the Node says why before the error is thrown. */
+/** Serves. If that fails, records an event about the Node before the error is thrown. */
 async function orEvent(
   server: HttpServer,
   { reason, signal, options }: { reason: string; signal: AbortSignal; options: ServerOptions },

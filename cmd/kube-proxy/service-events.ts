@@ -7,7 +7,7 @@ import type { ServiceIdentity } from '../../pkg/proxy/reporter.ts';
 /** The API refuses longer notes. */
 const longestNote = 1_000;
 
-/** A Service does not get a virtual server that it wants, nor so many others: another one comes first (`docs/conflicts.md`). */
+/** A Service does not get a virtual server and `others` more, as another Service has precedence (`docs/conflicts.md`). */
 export function conflictEvent(
   loser: ServiceIdentity,
   {
@@ -24,7 +24,7 @@ export function conflictEvent(
   });
 }
 
-/** Connections of a Service were cut at the end of a drain, or `undefined` if this end is nothing to speak of. */
+/** Connections of a Service were cut at the end of a drain; `undefined` for ends without an event. */
 export function cutEvent(
   service: ServiceIdentity,
   { virtualServer, realServer, end, cutConnections }: EndedDrain,
@@ -39,7 +39,7 @@ export function cutEvent(
   });
 }
 
-/** Annotations of a Service could not be understood. */
+/** Annotations of a Service are invalid. */
 export function annotationEvent(service: ServiceIdentity, problems: readonly Problem[]): KubeEvent {
   return warning(service, {
     reason: 'InvalidAnnotation',
@@ -48,7 +48,7 @@ export function annotationEvent(service: ServiceIdentity, problems: readonly Pro
   });
 }
 
-/** A Service, or a slice of it, has fields that cannot be served. */
+/** A Service, or a slice of it, has invalid fields. */
 export function invalidObjectEvent(
   { kind, name, service }: ObjectName & { kind: Kind; service: ServiceIdentity },
   problems: readonly Problem[],

@@ -2,7 +2,7 @@ import type { Logger } from '../../pkg/log/log.ts';
 import type { ScrapedMetric } from '../../pkg/metrics/scraped.ts';
 import type { ServiceTraffic, TrafficSample } from '../../pkg/traffic/traffic.ts';
 
-/** What is told of a service port, each with how it is read from a sample. */
+/** The metrics of a service port, with the value of each in a sample. */
 const rows = {
   connections_total: {
     help: 'Connections that went through a service port of this node',
@@ -32,12 +32,12 @@ const rows = {
 
 const labels = ['namespace', 'name', 'port', 'protocol'];
 
-/** The metrics of `--ipvs-service-metrics`. Where the kernel cannot be read, a scrape has none of them, and the log says why. */
+/** The metrics of `--ipvs-service-metrics`. If the kernel cannot be read, a scrape has none of them, and the error is logged. */
 export function trafficMetrics(
   traffic: Pick<ServiceTraffic, 'read'>,
   log: Pick<Logger, 'error'>,
 ): readonly ScrapedMetric[] {
-  // All metrics of one scrape come from one read: they ask in the same turn.
+  // All metrics of one scrape share one read, as they ask in the same turn of the event loop.
   const read = async () => {
     try {
       return await traffic.read();

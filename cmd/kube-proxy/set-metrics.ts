@@ -1,7 +1,7 @@
 import type { ScrapedMetric } from '../../pkg/metrics/scraped.ts';
 import type { Proxier } from '../../pkg/proxy/proxier.ts';
 
-/** How full the sets are. Their names are ours, so there are no more series than kinds of sets in both families. */
+/** The fill of the sets. The names are ours, so the number of series is limited. */
 export function setMetrics(proxier: Pick<Proxier, 'setFills'>): readonly ScrapedMetric[] {
   const labels = ['set'];
   return [

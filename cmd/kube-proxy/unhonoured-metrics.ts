@@ -2,7 +2,7 @@ import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import type { UnhonouredReason } from '../../pkg/proxy/desired/unhonoured.ts';
 import { ShownServices } from './shown-services.ts';
 
-/** Shows which Services ask for something that is not done, and why: how many there are, and the first of them by name. */
+/** Shows how many Services ask for something that they do not get and why, with a series for each of the first Services. */
 export class UnhonouredMetrics {
   readonly #metrics: Pick<Metrics, 'unhonouredServices' | 'serviceUnhonoured'>;
   readonly #reasons = new Map<string, ReadonlySet<UnhonouredReason>>();
@@ -12,7 +12,7 @@ export class UnhonouredMetrics {
     this.#metrics = metrics;
   }
 
-  /** Takes in why a Service, given by `namespace/name`, is not honoured by now; nothing for one that is, or is gone. */
+  /** Sets why a Service, given by `namespace/name`, is not honoured; no reason for one that is or was deleted. */
   set(service: string, reasons: Iterable<UnhonouredReason>): void {
     const { unhonouredServices, serviceUnhonoured } = this.#metrics;
     for (const reason of this.#reasons.get(service) ?? []) {

@@ -6,9 +6,9 @@ import type { ConnectionDump, IpvsConnection, IpvsConnections } from './connecti
 export class FakeIpvsConnections implements IpvsConnections {
   /** How often the table was read. */
   dumps = 0;
-  /** Fails a dump with the code it returns. */
+  /** Returns the code that a dump fails with. */
   failWith: () => ErrnoCode | undefined = () => undefined;
-  /** How many lines of the table nobody understands. */
+  /** How many lines of the table cannot be parsed. */
   unreadable = 0;
   readonly #connections = new Map<string, IpvsConnection>();
 
@@ -28,12 +28,12 @@ export class FakeIpvsConnections implements IpvsConnections {
     return { isWhole: true, unreadable };
   }
 
-  /** A connection begins, or is in another state now. */
+  /** Adds a connection or changes its state. */
   insert(connection: IpvsConnection): void {
     this.#connections.set(keyOf(connection), connection);
   }
 
-  /** A connection is over. */
+  /** Removes a connection. */
   remove(connection: IpvsConnection): void {
     this.#connections.delete(keyOf(connection));
   }

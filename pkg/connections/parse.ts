@@ -2,17 +2,17 @@ import { addressFromBytes, type IpAddress, parseAddress } from '../ip/address.ts
 import type { Protocol } from '../ip/protocol.ts';
 import type { IpvsConnection } from './connections.ts';
 
-/** How the table begins. */
+/** The heading of the table. */
 const heading = /^Pro FromIP +FPrt ToIP +TPrt DestIP +DPrt State +Expires\b/;
 
 /**
- * `TCP CB007107 5208 C0A8000A 7580 0A000101 1F90 ESTABLISHED     899`; IPv6 addresses stand in full, with colons. What a persistence
- * engine adds at the end is not looked at.
+ * `TCP CB007107 5208 C0A8000A 7580 0A000101 1F90 ESTABLISHED     899`. IPv6 addresses are written in full, with colons. Data of a
+ * persistence engine at the end is ignored.
  */
 const entry =
   /^([A-Z]+) +([0-9A-F]{8}|[0-9a-f:]{39}) ([0-9A-F]{4}) ([0-9A-F]{8}|[0-9a-f:]{39}) ([0-9A-F]{4}) ([0-9A-F]{8}|[0-9a-f:]{39}) ([0-9A-F]{4}) (\S{1,16}) +\d+(?: |$)/;
 
-/** Entries of other protocols (`IP`, `AH`, `IP_47`) are none of ours. */
+/** Entries of other protocols (`IP`, `AH`, `IP_47`), which we do not have. */
 const otherProtocol = /^(?!(?:TCP|UDP|SCTP)\b)[A-Z_0-9]{1,8} /;
 
 const hexAddress = /^[0-9A-F]{8}$/;
@@ -22,7 +22,7 @@ export function isHeading(line: string): boolean {
   return heading.test(line);
 }
 
-/** What one line of /proc/net/ip_vs_conn says; `other` for protocols other than TCP, UDP and SCTP, `undefined` if it is not understood. */
+/** Parses one line of /proc/net/ip_vs_conn; `other` for protocols other than TCP, UDP and SCTP, `undefined` if it is invalid. */
 export function parseConnection(line: string): IpvsConnection | 'other' | undefined {
   if (otherProtocol.test(line)) return 'other';
   const found = entry.exec(line);

@@ -4,13 +4,13 @@ import { type ErrnoCode, KernelError } from '../errno/errno.ts';
 import type { ConnectionDump, IpvsConnection, IpvsConnections } from './connections.ts';
 import { isHeading, parseConnection } from './parse.ts';
 
-/** One read never holds the event loop for long: the kernel gives a page at a time, some 50 entries. */
+/** The size of one read. The kernel returns a page at a time, some 50 entries, so no read holds the event loop for long. */
 const chunkSize = 16 * 1024; // bytes
-/** No line of the kernel's is as long, whatever a persistence engine adds to it. */
+/** Longer than any line of the kernel, with the data of any persistence engine. */
 const longestLine = 1024; // characters
 const operation = 'read the connections of IPVS';
 
-/** /proc/net/ip_vs_conn of the calling thread's network namespace, or another file that looks like it. */
+/** Reads /proc/net/ip_vs_conn of the calling thread's network namespace, or another file in a test. */
 export class ProcIpvsConnections implements IpvsConnections {
   readonly #file: string;
 
@@ -35,9 +35,9 @@ export class ProcIpvsConnections implements IpvsConnections {
     return { isWhole: true, unreadable };
   }
 
-  /** The lines below the heading, as they are read. */
+  /** The lines after the heading, as they are read. */
   async *#chunks(): AsyncGenerator<readonly string[]> {
-    // Opened and read on this thread: another one may be in another namespace.
+    // On this thread, as other threads may be in another network namespace.
     const fd = attempt(() => openSync(this.#file, 'r'));
     try {
       const buffer = Buffer.alloc(chunkSize);

@@ -24,17 +24,17 @@ export const tcpStates = [
   'SYN_SENT2',
 ] as const;
 
-/** How far a TCP connection is, as its packets told. */
+/** The state of a TCP connection. */
 export type TcpState = (typeof tcpStates)[number];
 
-/** A tracked connection: how its first packet came, and how the answers are expected. */
+/** A tracked connection: the tuple of its first packet, and the expected one of the replies. */
 export interface Flow {
   readonly protocol: Protocol;
   readonly original: Tuple;
   readonly reply: Tuple;
   readonly zone: number;
   readonly mark: number;
-  /** CTA_ID, so that a delete cannot hit a later flow with the same tuple; `undefined` in a kernel that does not tell. */
+  /** CTA_ID, so that a delete cannot hit a later flow with the same tuple; `undefined` if the kernel does not send it. */
   readonly id: number | undefined;
   /** IPS_* of linux/netfilter/nf_conntrack_common.h. */
   readonly status: number;
@@ -42,10 +42,10 @@ export interface Flow {
   readonly tcpState: TcpState | undefined;
 }
 
-/** A flow that the kernel is to know before its first packet. */
+/** A flow to add before its first packet. */
 export type NewFlow = Pick<Flow, 'protocol' | 'original' | 'tcpState'>;
 
-/** What a dump is about; the kernel filters by protocol where it can (CTA_FILTER, 5.8), the rest is done here. */
+/** The flows to dump. The kernel filters by protocol if it can (CTA_FILTER, since 5.8); otherwise they are filtered here. */
 export interface FlowFilter {
   readonly family: Family;
   readonly protocol?: Protocol;
@@ -53,26 +53,26 @@ export interface FlowFilter {
 
 /** The connection tracking table of this network namespace. */
 export interface Conntrack {
-  /** Whether the kernel leaves out the flows of other protocols, as far as is known; if not, a dump reads them all. */
+  /** Whether the kernel filters by protocol, as far as is known. If not, a dump reads all flows. */
   readonly isFiltering: boolean;
   /**
-   * Calls back for every TCP, UDP and SCTP flow, letting the event loop turn between receives. While the table changes a
-   * flow may come twice or not at all.
+   * Calls back for each TCP, UDP and SCTP flow, and lets the event loop turn between receives. If the table changes, a flow may
+   * come twice or not at all.
    */
   dump(filter: FlowFilter, onFlow: (flow: Flow) => void): Promise<void>;
   /**
-   * Deletes flows, told by protocol, original tuple, zone and id; one that is gone already, or another by now, is no error.
-   * How many there were. Every flow is tried; then the first other failure is thrown.
+   * Deletes flows by protocol, original tuple, zone and id, and returns how many. A flow that does not exist any more is no error.
+   * Tries every flow, then throws the first other error.
    */
   delete(flows: readonly Flow[]): number;
   /**
-   * Makes flows known for some seconds, untranslated and as if they had been answered: to the firewall their packets are not
-   * new. Every one is tried; those that failed come back, EEXIST if a direction of one is taken.
+   * Adds flows for some seconds, untranslated and as if they had been answered, so that their packets are not new to the firewall.
+   * Tries every flow and returns those that failed; EEXIST if a direction of one exists.
    */
   add(flows: readonly NewFlow[], options: { readonly seconds: number }): readonly Failure[];
 }
 
-/** The same packets as the other side sends them. */
+/** The tuple of the packets in the other direction. */
 export function reversed({ source, destination, sourcePort, destinationPort }: Tuple): Tuple {
   return {
     source: destination,
@@ -82,13 +82,13 @@ export function reversed({ source, destination, sourcePort, destinationPort }: T
   };
 }
 
-/** `TCP 10.0.0.7:1024 > 172.30.0.1:80`: how errors and logs call a flow. */
+/** A flow for errors and logs: `TCP 10.0.0.7:1024 > 172.30.0.1:80`. */
 export function printFlow({ protocol, original }: Pick<Flow, 'protocol' | 'original'>): string {
   const source = printHostPort(original.source, original.sourcePort);
   return `${protocol} ${source} > ${printHostPort(original.destination, original.destinationPort)}`;
 }
 
-/** True if no address and no port is rewritten: nobody, IPVS included, ever took charge of the flow. */
+/** Whether no address or port is translated, by IPVS or anybody else. */
 export function isUntranslated({ original, reply }: Flow): boolean {
   return (
     original.source === reply.destination &&

@@ -11,10 +11,10 @@ import {
   type Tuple,
 } from './conntrack.ts';
 
-/** IPS_SEEN_REPLY and IPS_CONFIRMED, as the kernel has them for such a flow. */
+/** IPS_SEEN_REPLY and IPS_CONFIRMED, the status of such a flow in the kernel. */
 const answered = 0x2 | 0x8;
 
-/** One question to the fake, or one flow of a batch. */
+/** One call of the fake, or one flow of a batch. */
 export type ConntrackCall =
   | { readonly call: 'dump'; readonly filter: FlowFilter }
   | { readonly call: 'delete'; readonly flow: Flow }
@@ -25,10 +25,10 @@ export class FakeConntrack implements Conntrack {
   isFiltering = true;
   /** How often each call was made; `delete` and `add` count batches. */
   readonly calls = { dump: 0, delete: 0, add: 0 };
-  /** Fails a dump, or the delete or the making of one flow, with the code it returns. */
+  /** Returns the code that a dump, or the deletion or addition of one flow, fails with. */
   failWith: (call: ConntrackCall) => ErrnoCode | undefined = () => undefined;
   readonly #flows = new Map<string, Flow>();
-  /** How many flows have some ends in one of their directions. */
+  /** How many flows have these ends in one of their directions. */
   readonly #directions = new Map<string, number>();
   #nextId = 1;
 
@@ -73,7 +73,7 @@ export class FakeConntrack implements Conntrack {
     });
   }
 
-  /** Puts a flow into the table, as a packet would; EEXIST if there is one with its original tuple. */
+  /** Adds a flow, as a packet would. Throws EEXIST if there is one with its original tuple. */
   insert(flow: Omit<Flow, 'id'>): Flow {
     const key = flowKey(flow);
     const held = { ...flow, id: this.#nextId++ };
@@ -83,7 +83,7 @@ export class FakeConntrack implements Conntrack {
     return held;
   }
 
-  /** One flow a line as `conntrack -L` prints it, without what the fake does not know, sorted. */
+  /** The flows as `conntrack -L` prints them, one in each line, sorted, without what the fake does not have. */
   print(): string {
     return [...this.#flows.values()].map(printLine).sort().join('\n');
   }

@@ -11,7 +11,7 @@ function flowData(protocol: number): ValueOf<typeof flow> {
   return { original: { ip: ip4, transport }, reply: { ip: ip4, transport } };
 }
 
-/** A kernel that refuses dumps with a filter, or all of them, and keeps what it was asked. */
+/** A kernel that refuses dumps with a filter, or all dumps, and records the requests. */
 function kernel(refuses: { filters?: `E${string}`; all?: `E${string}` }) {
   const asked: boolean[] = [];
   const connection: FlowsConnection = {
@@ -21,7 +21,7 @@ function kernel(refuses: { filters?: `E${string}`; all?: `E${string}` }) {
       asked.push(isFiltered);
       const code = refuses.all ?? (isFiltered ? refuses.filters : undefined);
       if (code !== undefined) return Promise.reject(new KernelError(operation, code));
-      // An old kernel takes no notice of the filter.
+      // An old kernel ignores the filter.
       for (const protocol of [6, 17, 1]) onReply({ family: 2, body: flowData(protocol) } as never);
       return Promise.resolve();
     },

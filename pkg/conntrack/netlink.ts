@@ -24,16 +24,16 @@ import {
   type tuple,
 } from './schema.ts';
 
-/** What is used of a connection. */
+/** The part of a connection that is used. */
 export type FlowsConnection = Pick<Connection, 'batch' | 'dump'>;
 
 type FlowData = ValueOf<typeof flow>;
 type TupleData = ValueOf<typeof tuple>;
 
-/** The connection tracking table over a connection of NETLINK_NETFILTER; whoever opened it closes it. */
+/** The connection tracking table over netlink. Takes a connection of NETLINK_NETFILTER, which the caller closes. */
 export class NetlinkConntrack implements Conntrack {
   readonly #connection: FlowsConnection;
-  /** False once a kernel refused a filter: everything is read then, and filtered here. */
+  /** False once a kernel refused a filter: then everything is read and filtered here. */
   #isFiltering = true;
 
   constructor(connection: FlowsConnection) {
@@ -51,7 +51,7 @@ export class NetlinkConntrack implements Conntrack {
       await this.#dump(filter, filterFor(protocol), onFlow);
     } catch (error) {
       if (!isUnsupported(error) && errnoOf(error) !== 'EINVAL') throw error;
-      // Refused before the first flow. If the filter was not the reason, this dump fails as well.
+      // Refused before the first flow. If the filter is not the reason, this dump fails too.
       await this.#dump(filter, {}, onFlow);
       this.#isFiltering = false;
     }
@@ -109,7 +109,7 @@ function fromFlowData(data: FlowData): Flow | undefined {
     protocol,
     original,
     reply,
-    // A zone of the replies alone does not count when a flow is looked for by its original tuple.
+    // A zone of the replies alone does not count for a lookup by the original tuple.
     zone: data.zone ?? data.original.zone ?? 0,
     mark: data.mark ?? 0,
     id: data.id,

@@ -7,7 +7,7 @@ import type { Flow } from './conntrack.ts';
 import { NetlinkConntrack } from './netlink.ts';
 import { commands } from './schema.ts';
 
-// Beside what the tool `conntrack` sent and was answered, when it did the same: test/fixtures/conntrack.sh.
+// Compares with what `conntrack` sent and received when it did the same: test/fixtures/conntrack.sh.
 
 const messages = capturedMessages('conntrack');
 
@@ -31,7 +31,7 @@ const udp = {
   },
 } as const;
 
-/** A flow as it is deleted: by its original tuple and its number. */
+/** A flow as it is deleted: by its original tuple and its id. */
 function flow(known: Pick<Flow, 'protocol' | 'original'>, over: Partial<Flow> = {}): Flow {
   const unused = { reply: known.original, zone: 0, mark: 0, status: 0, tcpState: undefined };
   return { ...known, ...unused, id: 1234, ...over };
@@ -39,7 +39,7 @@ function flow(known: Pick<Flow, 'protocol' | 'original'>, over: Partial<Flow> = 
 
 const inZone = { ...tcp, original: { ...tcp.original, source: ip('10.0.0.8') } };
 
-/** The tool names the whole flow; the kernel looks no further than the original tuple, the zone and the number. */
+/** The tool sends the whole flow; the kernel uses only the original tuple, the zone and the id. */
 const wholeFlow = ['.2', '.24', '.3', '.7', '.8'].map((attribute) => `theirs ${attribute}`);
 const wholeTcpFlow = [...wholeFlow, 'theirs .4'].toSorted();
 
@@ -57,7 +57,7 @@ const rows: readonly Row[] = [
     'IPCTNL_MSG_CT_GET',
     0,
     (conntrack) => conntrack.dump({ family: 'IPv4', protocol: 'TCP' }, () => undefined),
-    // The tool reads everything, and looks for the protocol itself.
+    // The tool reads everything and filters by protocol itself.
     [
       'ours .filter.original 08000000',
       'ours .filter.reply 00000000',
@@ -101,7 +101,7 @@ describe('requests are those of the tool but for', () => {
 });
 
 test('what the kernel dumped is read as what was inserted', () => {
-  // The kernel answers a get with messages of the type that makes a flow, and so do both dumps.
+  // The kernel answers a get, and both dumps, with messages of the type that creates a flow.
   const replies = messages.filter(({ type, isRequest }) => !isRequest && type === 0x100);
   const flows = replies
     .slice(0, 3)

@@ -52,7 +52,7 @@ export const flow = attributes('CTA', {
 /** CTA_FILTER_F_CTA_PROTO_NUM of the kernel's nf_internals.h, which no header exports: the protocol must be the same. */
 export const CTA_FILTER_F_CTA_PROTO_NUM = 1 << 3;
 
-/** What flows to report; since Linux 5.8, older kernels take no notice. */
+/** The filter of a dump, since Linux 5.8. Older kernels ignore it. */
 export const flowFilter = attributes('CTA', {
   original: optional(
     1, // TUPLE_ORIG
@@ -74,7 +74,7 @@ export const flowFilter = attributes('CTA', {
   ),
 });
 
-/** Which flow to delete. The tuple is required: without one the kernel empties the whole table. */
+/** The flow to delete. The tuple is required: without it the kernel deletes all flows. */
 export const flowName = attributes('CTA', {
   original: required(1, tuple), // TUPLE_ORIG
   id: optional(12, u32be), // ID
@@ -85,7 +85,7 @@ export const flowName = attributes('CTA', {
 export const IPS_SEEN_REPLY = 0x2;
 export const IPS_CONFIRMED = 0x8;
 
-/** A flow to be made. */
+/** A flow to add. */
 export const newFlow = attributes('CTA', {
   original: required(1, tuple), // TUPLE_ORIG
   reply: required(2, tuple), // TUPLE_REPLY

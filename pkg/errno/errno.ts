@@ -1,4 +1,4 @@
-/** The error codes that callers of the kernel interfaces ask about, and those the kernel answers most. */
+/** The error codes that callers handle, and those that the kernel answers most. */
 export type ErrnoCode =
   | 'EPERM'
   | 'ENOENT'
@@ -29,8 +29,8 @@ export type ErrnoCode =
   | `E${string}`;
 
 /**
- * What the kernel answered to one request: what was tried on what, the error code by name, and the
- * kernel's own sentence where it gave one. Message: `add real server 10.0.0.7:80 to 10.96.0.1:443/TCP: ENOENT`.
+ * An error that the kernel answered with: the operation, the error code by name, and the kernel's own message if it sent one.
+ * Message: `add real server 10.0.0.7:80 to 10.96.0.1:443/TCP: ENOENT`.
  */
 export class KernelError extends Error {
   readonly operation: string;
@@ -60,12 +60,12 @@ export interface Failure {
   readonly error: Error;
 }
 
-/** The error's code, or `undefined` if it is no {@link KernelError}. */
+/** The error's code; `undefined` if it is no {@link KernelError}. */
 export function errnoOf(error: unknown): ErrnoCode | undefined {
   return error instanceof KernelError ? error.code : undefined;
 }
 
-/** The object, or what it was to be put into, is not there. */
+/** The object does not exist, or the object that it belongs to does not. */
 export function isNotFound(error: unknown): boolean {
   const code = errnoOf(error);
   return (
@@ -77,12 +77,12 @@ export function isNotFound(error: unknown): boolean {
   );
 }
 
-/** The object is there already. */
+/** The object exists already. */
 export function isExists(error: unknown): boolean {
   return errnoOf(error) === 'EEXIST';
 }
 
-/** Somebody is using the object now; trying again later can help. */
+/** The object is in use. A later attempt may succeed. */
 export function isBusy(error: unknown): boolean {
   return errnoOf(error) === 'EBUSY';
 }

@@ -2,24 +2,24 @@ import { type IpAddress, isLoopback, parseAddress } from '../ip/address.ts';
 import { prefix, printPrefix } from '../ip/prefix.ts';
 import { type Clock, seconds } from '../runner/clock.ts';
 
-/** How many connections are kept, and how much may wait to be sent on all of them. */
+/** How many connections are kept, and how many bytes may wait to be sent on all of them. */
 export const connectionLimits = {
-  /** From one address; of IPv6 from one /64, as that is what a machine is given. */
+  /** From one address; for IPv6 from one /64, as a machine has a whole one. */
   perSource: 10,
-  /** From all addresses but the node's own. */
+  /** From all addresses that are not the node's own. */
   others: 100,
-  /** From the node's own addresses: the kubelet's probes come from there. */
+  /** From the node's own addresses, which the kubelet's probes use. */
   own: 50,
-  /** Bytes of answers that clients have not taken yet. */
+  /** Bytes of answers that clients have not read yet. */
   unsent: 8 * 1024 * 1024,
 } as const;
 
-/** How long a client may take for each step: to send a request, to take the answer, to begin with the next request. */
+/** How long a client may take to send a request, to read the answer, and to begin the next request. */
 const stepDeadline = seconds(10);
 
-/** Who is connected. */
+/** A connected client. */
 export interface Client {
-  /** What is counted as one source. */
+  /** The key by which connections of one source are counted. */
   readonly source: string;
   readonly isOwn: boolean;
   close(): void;
@@ -35,13 +35,13 @@ interface Entry {
 }
 
 /**
- * The connections of a server within {@link connectionLimits}. A new one is always let in: where there are too many the one that
- * stood still for longest is closed, of the source that has most, so that probes, which are short, get through.
+ * The connections of a server, within {@link connectionLimits}. A new one is always accepted. If there are too many, the one that
+ * was idle for longest is closed, of the source with the most connections. So probes, which are short, get through.
  */
 export class ConnectionTable {
   readonly #clock: Clock;
   readonly #onExcess: (excess: Excess, client: Client) => void;
-  /** Those that did something last stand last. */
+  /** In order of their last activity. */
   readonly #entries = new Map<Client, Entry>();
 
   constructor(clock: Clock, onExcess: (excess: Excess, client: Client) => void) {
@@ -53,7 +53,7 @@ export class ConnectionTable {
     return this.#entries.size;
   }
 
-  /** Lets a connection in, and closes others that are too many. */
+  /** Adds a connection, and closes others if there are too many. */
   enter(client: Client): void {
     const { perSource, others, own } = connectionLimits;
     const sameSource = this.#clients(({ source, isOwn }) => !isOwn && source === client.source);
@@ -63,18 +63,18 @@ export class ConnectionTable {
     this.#renew({ client, unsent: 0, cancel: () => undefined });
   }
 
-  /** A client sent a whole request. */
+  /** Records that a client has sent a complete request. */
   requested(client: Client): void {
     this.#step(client, 0);
   }
 
-  /** The answer to a client takes so many milliseconds. */
+  /** Records that the answer to a client will take some milliseconds. */
   takes(client: Client, milliseconds: number): void {
     const entry = this.#entries.get(client);
     if (entry !== undefined) this.#renew(entry, stepDeadline + milliseconds);
   }
 
-  /** An answer is about to be sent; answers that others do not take are given up if all of them are too large together. */
+  /** Records that an answer will be sent. If unsent answers are too large in all, closes connections of other clients. */
   sending(client: Client, bytes: number): void {
     this.#step(client, bytes);
     for (const entry of this.#entries.values()) {
@@ -85,12 +85,12 @@ export class ConnectionTable {
     }
   }
 
-  /** A client's answer has been sent. */
+  /** Records that the answer was sent. */
   sent(client: Client): void {
     this.#step(client, 0);
   }
 
-  /** A connection is over. */
+  /** Removes a connection. */
   leave(client: Client): void {
     this.#entries.get(client)?.cancel();
     this.#entries.delete(client);
@@ -130,20 +130,20 @@ export class ConnectionTable {
   }
 }
 
-/** The first of the source that has most; of several such sources the first one. */
+/** The client that was idle for longest, of the source with the most clients. */
 function stillest(clients: readonly Client[]): Client | undefined {
   const counts = Map.groupBy(clients, ({ source }) => source);
   const most = Math.max(...[...counts.values()].map(({ length }) => length));
   return clients.find(({ source }) => counts.get(source)?.length === most);
 }
 
-/** What a socket says of its two ends. */
+/** The two ends of a socket. */
 interface Ends {
   readonly remoteAddress?: string | undefined;
   readonly localAddress?: string | undefined;
 }
 
-/** Where a connection comes from; `undefined` if it is over already. */
+/** The source of a connection; `undefined` if it has ended. */
 export function sourceOf(
   { remoteAddress, localAddress }: Ends,
   isNodeAddress: (address: IpAddress) => boolean,
@@ -154,7 +154,7 @@ export function sourceOf(
   const source = remote.includes(':') ? printPrefix(prefix(remote, 64)) : remote;
   return { source, isOwn: remote === local || isLoopback(remote) || isAnswered(remote) };
 
-  /** Whoever cannot be told from others has their room: a failing question must not end the server. */
+  /** An address that cannot be classified counts as another's: an error must not end the server. */
   function isAnswered(address: IpAddress): boolean {
     try {
       return isNodeAddress(address);
@@ -164,7 +164,7 @@ export function sourceOf(
   }
 }
 
-/** The zone of a link-local address is left out. */
+/** The address without the zone of a link-local one. */
 function addressOf(text: string | undefined): IpAddress | undefined {
   return parseAddress(text?.split('%', 1)[0] ?? '');
 }

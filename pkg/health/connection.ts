@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 
-/** How many bytes of a client lie between the beginnings of two requests at most: a body and the next header. */
+/** The largest number of bytes between the beginnings of two requests: a body and the next header. */
 const largestRequest = 16 * 1024;
 
 /** How many bytes are passed on in one turn of the event loop. */
@@ -10,18 +10,18 @@ const pieceSize = 1024;
 const headerEnd = '\r\n\r\n';
 
 /**
- * A client's socket as `node:http` is given it: no byte of the next request is passed on before the last one is answered, so that
- * a client that pipelines waits in its own buffers, not in ours. A client that sends too much is cut.
+ * A client's socket for `node:http`. It passes on no byte of the next request before the last one is answered, so that the requests
+ * of a client that pipelines wait in the client's buffers. A client that sends too much is disconnected.
  */
 export class Connection extends Duplex {
   readonly #socket: Socket;
-  /** Received and not passed on yet: one chunk at most, as the socket is paused meanwhile. */
+  /** Received bytes that were not passed on yet: one chunk at most, as the socket is paused meanwhile. */
   #received: Buffer = Buffer.alloc(0);
-  /** The last bytes that were passed on, as the end of a header may come in two pieces. */
+  /** The last bytes passed on, as the end of a header may be split. */
   #tail: Buffer = Buffer.alloc(0);
   #bytesSinceRequest = 0;
   #isAnswering = false;
-  /** Bytes of the request's body that may still be passed on while it is being answered. */
+  /** How many bytes of the request's body may still be passed on while it is answered. */
   #bodyLeft = 0;
   #isScheduled = false;
 
@@ -31,11 +31,11 @@ export class Connection extends Duplex {
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.once('end', () => this.push(null));
     socket.once('close', () => this.destroy());
-    // What is wrong with a client's socket is of no interest; it is closed next.
+    // Errors of a client's socket are ignored; it is closed next.
     socket.on('error', () => undefined);
   }
 
-  /** A request is there, to be answered now. False if another one is being answered; then the client is cut. */
+  /** Begins to answer a request. False if another one is being answered; the client is disconnected then. */
   beginAnswer(): boolean {
     if (this.#isAnswering) this.destroy();
     if (this.destroyed) return false;
@@ -44,21 +44,21 @@ export class Connection extends Duplex {
     return true;
   }
 
-  /** Whoever answers wants to read the request's body, of which so many bytes were announced. */
+  /** Passes on the request's body, of a given length. */
   passBody(length: number): void {
     this.#bodyLeft = length;
-    // Not at once: the reader of requests is still at work on the header, and must not be given more meanwhile.
+    // Later, as node:http is still parsing the header and must not get more data meanwhile.
     this.#schedule();
   }
 
-  /** The answer has been handed to the kernel; the next request may come. */
+  /** Ends the answer, so that the next request may be passed on. */
   endAnswer(): void {
     this.#isAnswering = false;
     this.#bodyLeft = 0;
     this.#passOn();
   }
 
-  /** Nothing to do: what is received is passed on as it comes, and is bounded. */
+  /** Does nothing: data is passed on as it arrives, within limits. */
   override _read(): void {}
 
   override _write(chunk: Buffer, _: BufferEncoding, done: (error?: Error | null) => void): void {
@@ -76,7 +76,7 @@ export class Connection extends Duplex {
 
   #receive(chunk: Buffer): void {
     this.#socket.pause();
-    // Who sends so much without waiting for an answer wants none.
+    // A client that sends so much without reading an answer is disconnected.
     if (chunk.length > largestRequest) this.destroy();
     else this.#received = chunk;
     this.#passOn();
@@ -96,7 +96,7 @@ export class Connection extends Duplex {
       return;
     }
     this.push(piece);
-    // If a request was complete, its answer has begun when the event loop has turned.
+    // If the request was complete, its answer has begun after a turn of the event loop.
     this.#schedule();
   }
 
@@ -109,7 +109,7 @@ export class Connection extends Duplex {
     });
   }
 
-  /** The bytes up to the end of a header, or of a body: two requests are never in one piece. */
+  /** The bytes up to the end of a header or body, so that no piece has parts of two requests. */
   #takePiece(): Buffer {
     if (this.#isAnswering) {
       const body = this.#received.subarray(0, Math.min(pieceSize, this.#bodyLeft));

@@ -3,26 +3,26 @@ import type { Route } from './http.ts';
 import { type Reply, textReply } from './reply.ts';
 import type { HttpRequest } from './request.ts';
 
-/** Makes profiles of this process: files of pprof's, compressed. */
+/** Makes profiles of this process, as compressed pprof files. */
 export interface ProfileSource {
-  /** `busy` while another one is made. Ends early when the signal aborts. */
+  /** `busy` if another one is being made. Ends early if the signal aborts. */
   cpu(milliseconds: number, signal: AbortSignal): Promise<Uint8Array | 'busy'>;
   heap(): Promise<Uint8Array>;
 }
 
-/** What the debug pages reach. */
+/** What the debug pages use. */
 export interface DebugOptions {
-  /** Started when the first profile is asked for, unless it was before. */
+  /** Starts the profiler at the first call. */
   readonly profiles: () => Promise<ProfileSource>;
   readonly setVerbosity: (level: number) => void;
   readonly commandLine: readonly string[];
 }
 
-/** The longest CPU profile, and how long it is unless said otherwise, as in Go. */
+/** The longest and the default duration of a CPU profile, as in Go. */
 const longestProfile = minutes(5);
 const usualProfile = seconds(30);
 
-/** The pages below `/debug` that upstream serves with `--profiling`, as far as Node has what they show. */
+/** The pages below `/debug` that upstream serves with `--profiling`, as far as Node has their data. */
 export function debugRoutes(options: DebugOptions): readonly (readonly [string, Route])[] {
   const { profiles, commandLine } = options;
   const heap: Route = async () => fileReply('heap', await (await profiles()).heap());
@@ -30,7 +30,7 @@ export function debugRoutes(options: DebugOptions): readonly (readonly [string, 
     ['/debug/pprof', () => redirect('/debug/pprof/')],
     ['/debug/pprof/', () => textReply(200, index)],
     ['/debug/pprof/cmdline', () => textReply(200, commandLine.join('\0'))],
-    // Names stand in the profiles: there is nothing to look up.
+    // Profiles contain the names, so there are no symbols to look up.
     ['/debug/pprof/symbol', () => textReply(200, 'num_symbols: 0\n')],
     ['/debug/pprof/profile', async (request) => await cpuReply(request, await profiles())],
     ['/debug/pprof/heap', heap],

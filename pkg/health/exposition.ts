@@ -8,7 +8,7 @@ import { accepted, acceptsGzip, type HttpRequest } from './request.ts';
 
 const compress = promisify(gzip);
 
-/** Answers scrapes: in OpenMetrics where it is wanted more than text, and compressed where that is accepted. */
+/** Answers scrapes, in OpenMetrics if it is preferred to text, and compressed if that is accepted. */
 export function expositionRoute(exposition: Exposition): Route {
   const openMetrics: Exposition = {
     contentType: openMetricsType,
@@ -22,7 +22,7 @@ export function expositionRoute(exposition: Exposition): Route {
   };
 }
 
-/** As Prometheus asks: `application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5`. */
+/** Whether OpenMetrics is preferred: `application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5`. */
 function wantsOpenMetrics(request: HttpRequest): boolean {
   const isText = (name: string) => name === 'text/plain' || name === 'text/*' || name === '*/*';
   const wanted = accepted(request.header('accept')).find(
@@ -37,7 +37,7 @@ function wantsOpenMetrics(request: HttpRequest): boolean {
 
 interface Scrape {
   readonly reply: Reply;
-  /** The same, compressed once for all who ask. */
+  /** The compressed answer, made once for all who ask. */
   readonly compressed: () => Promise<Reply>;
 }
 
@@ -56,7 +56,7 @@ async function made(exposition: Exposition): Promise<Scrape> {
   };
 }
 
-/** Makes something once at a time: whoever asks while it is made gets the next one, together with all others who do. */
+/** Makes one value at a time. Callers that come while one is made share the next one. */
 function shared<T>(make: () => Promise<T>): () => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   let next: Promise<T> | undefined;

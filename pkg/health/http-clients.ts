@@ -7,29 +7,29 @@ import { type Client, ConnectionTable, type Excess, sourceOf } from './connectio
 import { type Reply, textReply } from './reply.ts';
 import type { HttpRequest } from './request.ts';
 
-/** Answers a request, whatever the method. */
+/** Answers a request with any method. */
 export type Answer = (request: HttpRequest) => Reply | Promise<Reply>;
 
 export interface HttpClientsOptions {
-  /** For the log, as in "health server". */
+  /** For the log: "health server". */
   readonly name: string;
   readonly clock: Clock;
   readonly log: {
     error(message: string, error: unknown, details: Readonly<Record<string, unknown>>): void;
   };
-  /** Whether an address is one of this node's; its own connections do not compete with those of others. */
+  /** Whether an address is one of this node's. Its connections have a limit of their own. */
   readonly isNodeAddress?: ((address: IpAddress) => boolean) | undefined;
 }
 
 /** How often closed connections are logged at most. */
 const excessPause = minutes(1);
 
-/** Bytes of a request's header, and of its body. */
+/** The largest header and body of a request, in bytes. */
 const largest = { header: 8 * 1024, body: 4 * 1024 } as const;
 
 export interface ConnectionOptions {
   readonly answer: Answer;
-  /** Cuts the connection. */
+  /** Closes the connection when it aborts. */
   readonly signal: AbortSignal;
 }
 
@@ -37,18 +37,18 @@ interface Served {
   readonly client: Client;
   readonly connection: Connection;
   readonly answer: Answer;
-  /** Aborts when the connection is over. */
+  /** Aborts when the connection has ended. */
   readonly gone: AbortSignal;
 }
 
 /**
- * The connections of one or many listening sockets. Anybody may connect: a client has one request answered at a time, and what all
- * of them can hold of memory is bounded ({@link ConnectionTable}).
+ * The connections of one or several listening sockets. Anybody may connect, so each client has one request answered at a time, and
+ * the memory of all of them is limited ({@link ConnectionTable}).
  */
 export class HttpClients {
   readonly #options: HttpClientsOptions;
   readonly #connections: ConnectionTable;
-  /** Reads requests and writes answers; it listens nowhere, and is given connections. */
+  /** Parses requests and writes answers. It does not listen itself, but is given connections. */
   readonly #http = createHttp({ maxHeaderSize: largest.header, keepAliveTimeout: seconds(10) });
   readonly #served = new WeakMap<Connection, Served>();
   /** When closed connections were logged last, and how many were closed since. */
@@ -60,7 +60,7 @@ export class HttpClients {
     this.#http.on('request', (request, response) => void this.#answer(request, response));
   }
 
-  /** Takes over a connection that was accepted. It is closed when it stands still for too long, or when there are too many. */
+  /** Serves an accepted connection. It is closed if it is idle for too long, or if there are too many. */
   accept(socket: Socket, { answer, signal }: ConnectionOptions): void {
     const source = sourceOf(socket, this.#options.isNodeAddress ?? (() => false));
     const connection = new Connection(socket);
@@ -138,7 +138,7 @@ export class HttpClients {
   }
 }
 
-/** A body of the announced length; one without a length is taken for empty. */
+/** Reads a body of the announced length. Without a length it is empty. */
 async function readBody(request: IncomingMessage, connection: Connection): Promise<string> {
   const length = Number(request.headers['content-length'] ?? 0);
   if (!(length > 0)) return '';

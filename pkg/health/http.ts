@@ -5,10 +5,10 @@ import { type ListenAddress, listenUntilAborted } from './listen.ts';
 import { type Reply, textReply } from './reply.ts';
 import type { HttpRequest } from './request.ts';
 
-/** Answers a request, whatever its method. */
+/** Answers a request with any method. */
 export type Route = (request: HttpRequest) => Reply | Promise<Reply>;
 
-/** Who answers which path. */
+/** The routes by path. */
 export type Routes = ReadonlyMap<string, Route>;
 
 export interface HttpServerOptions extends HttpClientsOptions, ListenAddress {
@@ -16,16 +16,16 @@ export interface HttpServerOptions extends HttpClientsOptions, ListenAddress {
   readonly log: HttpClientsOptions['log'] & {
     info(message: string, details: Readonly<Record<string, unknown>>): void;
   };
-  /** {@link HttpServer.run} throws when the server cannot listen, in place of trying again. */
+  /** Whether {@link HttpServer.run} throws if the server cannot listen, instead of trying again. */
   readonly hardFail?: boolean;
-  /** Told the port whenever the server begins to listen. */
+  /** Called with the port whenever the server begins to listen. */
   readonly onListening?: (port: number) => void;
 }
 
-/** How long to wait before listening is tried again. */
+/** The pause before listening is tried again. */
 const retryPause = seconds(5);
 
-/** One plain HTTP server that answers a few paths, and keeps trying to listen until it can. */
+/** A plain HTTP server for a few paths. It tries to listen until it can. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #clients: HttpClients;
@@ -35,7 +35,7 @@ export class HttpServer {
     this.#clients = new HttpClients(options);
   }
 
-  /** Serves until the signal aborts; then every connection is cut. */
+  /** Serves until the signal aborts, then closes all connections. */
   async run(signal: AbortSignal): Promise<void> {
     const { name, address, port, clock, log, hardFail = false } = this.#options;
     let lastCode: string | undefined;

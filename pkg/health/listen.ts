@@ -1,22 +1,25 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { type IpAddress, isUnspecified } from '../ip/address.ts';
 
-/** Where a socket listens. */
+/** The address and port to listen on. */
 export interface ListenAddress {
-  /** An unspecified address stands for every address of both families. */
+  /** An unspecified address means all addresses of both families. */
   readonly address: IpAddress;
-  /** 0 for any that is free. */
+  /** 0 for any free port. */
   readonly port: number;
 }
 
 export interface ListenOptions {
   readonly onConnection: (socket: Socket) => void;
-  /** Called with what the kernel chose once the socket listens. */
+  /** Called with the actual address and port once the socket listens. */
   readonly onListening: (listening: ListenAddress) => void;
   readonly signal: AbortSignal;
 }
 
-/** Listens until the signal aborts, on the first form of the address that the machine knows. The last failure, or `undefined` after an abort. */
+/**
+ * Listens until the signal aborts, on the first form of the address that the machine supports. Returns the last error, or
+ * `undefined` after an abort.
+ */
 export async function listenUntilAborted(
   { address, port }: ListenAddress,
   { onConnection, onListening, signal }: ListenOptions,
@@ -39,14 +42,14 @@ export async function listenUntilAborted(
 
 async function closedAfter(signal: AbortSignal, server: Server): Promise<void> {
   await new Promise<void>((resolve) => {
-    // What was accepted is closed by whoever took it over: the sockets count as open until then.
+    // Accepted connections are closed by their owner. The server is closed only after them.
     const close = () => void server.close(() => resolve());
     if (signal.aborted) close();
     else signal.addEventListener('abort', close, { once: true });
   });
 }
 
-/** As in Go, one socket takes both families where the machine has IPv6. */
+/** The addresses to try. As in Go, one socket serves both families if the machine has IPv6. */
 function hosts(address: IpAddress): readonly string[] {
   return isUnspecified(address) ? ['::', '0.0.0.0'] : [address];
 }
@@ -56,13 +59,13 @@ function hasNoFamily({ code }: NodeJS.ErrnoException): boolean {
   return code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL';
 }
 
-/** The failure, or `undefined` if the server listens. */
+/** Begins to listen. Returns the error, if any. */
 async function listen(
   server: Server,
   where: { host: string; port: number },
 ): Promise<NodeJS.ErrnoException | undefined> {
   return await new Promise((resolve) => {
-    // It stays on: an error later on, of one connection, must not end the program.
+    // The listener stays: a later error, of one connection, must not end the program.
     server.on('error', resolve);
     server.listen(where, () => resolve(undefined));
   });

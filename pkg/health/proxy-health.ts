@@ -2,14 +2,14 @@ import type { Family } from '../ip/address.ts';
 import type { Clock } from '../runner/clock.ts';
 import { never, printTime } from './time.ts';
 
-/** The answer to one question about the proxy's health. */
+/** The answer of a health endpoint. */
 export interface HealthAnswer {
   readonly isOk: boolean;
-  /** JSON, with the fields and their order of upstream's kube-proxy. */
+  /** JSON with upstream's fields in upstream's order. */
   readonly body: string;
 }
 
-/** What is known of one family. Times are the clock's, in milliseconds. */
+/** The state of one family. Times are the clock's, in milliseconds. */
 interface FamilyState {
   /** When the oldest change was queued that is not in the kernel yet. */
   oldest: number | undefined;
@@ -32,7 +32,7 @@ export class ProxyHealth {
   readonly #patience: number;
   readonly #families = new Map<Family, FamilyState>();
   #isFirstSyncDone = false;
-  /** When the first sync last showed that it lives; undefined while it waits for the API, however long. */
+  /** When the first sync last made progress; undefined while it waits for the API, which may take any time. */
   #lastProgress: number | undefined;
   #isNodeEligible = false;
 
@@ -42,7 +42,7 @@ export class ProxyHealth {
     this.#patience = 2 * syncPeriod;
   }
 
-  /** Changes of some families wait to be carried out. */
+  /** Records that changes of some families wait for a sync. */
   queued(families: readonly Family[]): void {
     const now = this.#clock.now();
     for (const family of families) {
@@ -52,7 +52,7 @@ export class ProxyHealth {
     }
   }
 
-  /** A sync of some families succeeded; what was queued before it began, on the clock, is carried out. */
+  /** Records that a sync of some families succeeded. It covers what was queued before it began. */
   updated(families: readonly Family[], began: number): void {
     for (const family of families) {
       const state = this.#state(family);
@@ -62,40 +62,40 @@ export class ProxyHealth {
     }
   }
 
-  /** A part of a long sync is done. */
+  /** Records that a part of a long sync is done. */
   progressed(): void {
     this.#lastProgress = this.#clock.now();
   }
 
-  /** The kernel is right for the first time. */
+  /** Records that the first sync is done. */
   firstSyncDone(): void {
     this.#isFirstSyncDone = true;
   }
 
-  /** The Node was seen: may load balancers send packets here? Until then they may not. */
+  /** Records whether load balancers may send packets to this node. Until the first call they may not. */
   nodeSeen({ isEligible }: { isEligible: boolean }): void {
     this.#isNodeEligible = isEligible;
   }
 
-  /** In step with the API, whatever becomes of the node. */
+  /** Whether the kernel is up to date, whatever the state of the Node. */
   get isHealthy(): boolean {
     return this.#isFirstSyncDone && this.#isInTime();
   }
 
-  /** For load balancers: in step, and the node is not on its way out. */
+  /** For load balancers: the kernel is up to date, and the Node is eligible. */
   healthz(): HealthAnswer {
     const { isHealthy } = this;
     const nodeEligible = this.#isNodeEligible;
     return this.#answer(isHealthy && nodeEligible, { nodeEligible, healthy: isHealthy });
   }
 
-  /** For whoever restarts what hangs. */
+  /** For the kubelet's liveness probe: the proxy makes progress. */
   livez(): HealthAnswer {
     const isHealthy = this.#isInTime();
     return this.#answer(isHealthy, { healthy: isHealthy });
   }
 
-  /** For whoever waits for a new pod: in step. */
+  /** For the kubelet's readiness probe: the kernel is up to date. */
   readyz(): HealthAnswer {
     const { isHealthy } = this;
     return this.#answer(isHealthy, { healthy: isHealthy });
@@ -111,9 +111,9 @@ export class ProxyHealth {
   }
 
   #isInTime(): boolean {
-    // A first sync may take longer than any later one: it is only late when it stands still.
+    // A first sync may take longer than any later one, so it is late only if it makes no progress.
     if (!this.#isFirstSyncDone) return this.#isRecent(this.#lastProgress);
-    // A family that never reported a success is one that this node does not have.
+    // A family that never reported a success is not served on this node.
     const known = [...this.#families.values()].filter(({ updated }) => updated !== undefined);
     return known.every(({ oldest }) => this.#isRecent(oldest));
   }

@@ -1,11 +1,11 @@
-/** What is sent back. */
+/** An HTTP answer. */
 export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array;
 }
 
-/** Text that browsers must not take for anything else. */
+/** A text reply, with headers that keep browsers from interpreting it. */
 export function textReply(status: number, body: string): Reply {
   const headers = {
     'Content-Type': 'text/plain; charset=utf-8',
@@ -14,7 +14,7 @@ export function textReply(status: number, body: string): Reply {
   return { status, headers, body };
 }
 
-/** JSON that browsers must not take for anything else. */
+/** A JSON reply, with headers that keep browsers from interpreting it. */
 export function jsonReply(status: number, body: string): Reply {
   const headers = { 'Content-Type': 'application/json', 'X-Content-Type-Options': 'nosniff' };
   return { status, headers, body };

@@ -1,4 +1,4 @@
-/** What a client asks. */
+/** An HTTP request. */
 export interface HttpRequest {
   readonly method: string;
   /** Without the query. */
@@ -6,28 +6,28 @@ export interface HttpRequest {
   readonly query: URLSearchParams;
   /** A header by its name in lower case; empty if it was not sent. */
   header(name: string): string;
-  /** The whole body, which is short; throws if the client does not send it. */
+  /** Reads the body, which is short. Throws if the client does not send it. */
   body(): Promise<string>;
-  /** The answer takes so many milliseconds: the client is not cut meanwhile. */
+  /** Announces that the answer takes some milliseconds, so that the client is not disconnected meanwhile. */
   takes(milliseconds: number): void;
-  /** Aborts when the client is gone, or cut. */
+  /** Aborts when the client has disconnected or was disconnected. */
   readonly signal: AbortSignal;
 }
 
-/** One thing that a client accepts: `application/json;q=0.5`. */
+/** One element of an Accept header: `application/json;q=0.5`. */
 export interface Accepted {
-  /** `application/json`, `text/*`, `gzip`; in lower case. */
+  /** `application/json`, `text/*`, `gzip`, in lower case. */
   readonly name: string;
-  /** All but `q`. */
+  /** All parameters except `q`. */
   readonly parameters: ReadonlyMap<string, string>;
   /** From 0, which is refused, to 1. */
   readonly quality: number;
 }
 
-/** How many things of one header are looked at. */
+/** How many elements of one header are read. */
 const acceptedLimit = 50;
 
-/** What a header such as `Accept` or `Accept-Encoding` says, most wanted first; of equal ones the first comes first. */
+/** The elements of a header like `Accept` or `Accept-Encoding` by preference. Equal ones keep their order. */
 export function accepted(header: string): readonly Accepted[] {
   return header
     .split(',', acceptedLimit)

@@ -6,7 +6,7 @@ import type { HealthAnswer, ProxyHealth } from './proxy-health.ts';
 import { jsonReply, type Reply, textReply } from './reply.ts';
 import { flagzRoute, type Status, statuszRoute } from './zpages.ts';
 
-/** What the health server answers. */
+/** The routes of the health server. */
 export function healthRoutes(
   health: ProxyHealth,
   metrics: Pick<Metrics, 'healthz' | 'livez'>,
@@ -18,21 +18,21 @@ export function healthRoutes(
   ]);
 }
 
-/** What the metrics server answers from. */
+/** What the metrics server's pages show. */
 export interface MetricsPages {
   readonly metrics: Metrics;
-  /** The configuration in force, to be printed as JSON. */
+  /** The current configuration, to be printed as JSON. */
   readonly configz: () => unknown;
-  /** What `/statusz` tells but for the paths; `undefined`: no such page. */
+  /** The content of `/statusz` except the paths; without it, there is no such page. */
   readonly statusz: (() => Omit<Status, 'paths'>) | undefined;
-  /** Every flag with its value; `undefined`: no such page. */
+  /** All flags with their values; without it, there is no such page. */
   readonly flagz: (() => Readonly<Record<string, string>>) | undefined;
-  /** `undefined`: no such pages. */
+  /** Without it, there are no debug pages. */
   readonly debug: DebugOptions | undefined;
   readonly printYaml: (value: unknown) => string;
 }
 
-/** What the metrics server answers. */
+/** The routes of the metrics server. */
 export function metricsRoutes(pages: MetricsPages): Routes {
   const { metrics, configz, statusz, flagz, debug, printYaml } = pages;
   const routes = new Map<string, Route>([
@@ -62,7 +62,7 @@ function counted(answer: HealthAnswer, counter: Metrics['healthz']): Reply {
   return reply;
 }
 
-/** Says that the process answers, and nothing about what it proxies. */
+/** Answers that the process runs, whatever the state of the proxy. */
 function ping(metrics: Pick<Metrics, 'healthcheck' | 'healthchecks'>): Reply {
   metrics.healthcheck.set({ name: 'ping', type: 'healthz' }, 1);
   metrics.healthchecks.inc({ name: 'ping', status: 'success', type: 'healthz' });

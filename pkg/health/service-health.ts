@@ -7,13 +7,13 @@ import { listenUntilAborted } from './listen.ts';
 import { jsonReply, type Reply } from './reply.ts';
 
 export interface ServiceHealthOptions extends HttpClientsOptions {
-  /** Whether the proxy keeps the kernel in step. */
+  /** Whether the kernel is up to date. */
   readonly isProxyHealthy: () => boolean;
-  /** A port cannot be listened on. Called once for each time that this begins, or that the reason changes. */
+  /** Called when a port cannot be listened on: once each time that this begins or its reason changes. */
   readonly onFailed: (service: ServiceHealth, error: NodeJS.ErrnoException) => void;
 }
 
-/** How long to wait before listening is tried again. */
+/** The pause before listening is tried again. */
 const retryPause = seconds(5);
 
 /** The server of one Service. */
@@ -25,14 +25,14 @@ interface ServiceServer {
 
 interface Listener {
   readonly stop: AbortController;
-  /** Settles when its socket is closed. */
+  /** Resolves when the socket is closed. */
   readonly ended: Promise<void>;
 }
 
 /**
- * Health-check node ports: one HTTP server for each Service that has one, for both families, which tells load balancers whether this
- * node has endpoints of it. All of them share one table of connections, so that their clients together hold no more memory than
- * those of the health server.
+ * The health-check node ports: one HTTP server for each Service that has one, for both families. It tells load balancers whether
+ * this node has endpoints of the Service. All share one table of connections, so that their clients together use no more memory
+ * than those of the health server.
  */
 export class ServiceHealthServers {
   readonly #options: ServiceHealthOptions;
@@ -48,7 +48,7 @@ export class ServiceHealthServers {
     this.#clients = new HttpClients(options);
   }
 
-  /** Opens the port of a Service, given by `namespace/name`, or brings its answer up to date; `undefined` closes it. */
+  /** Opens the port of a Service, given by `namespace/name`, or updates its answer; `undefined` closes it. */
   set(key: string, health: ServiceHealth | undefined): void {
     const server = this.#servers.get(key);
     if (server !== undefined && server.health.port === health?.port) {
@@ -62,14 +62,14 @@ export class ServiceHealthServers {
     this.#listen(key, opened);
   }
 
-  /** Has the ports open on these addresses and no others; an unspecified one stands for every address of both families. */
+  /** Sets the addresses to listen on. An unspecified address means all addresses of both families. */
   setAddresses(addresses: readonly IpAddress[]): void {
     if (this.#isStopped) return;
     this.#addresses = addresses;
     for (const [key, server] of this.#servers) this.#listen(key, server);
   }
 
-  /** Waits until the signal aborts, then closes every port and connection. */
+  /** Waits until the signal aborts, then closes all ports and connections. */
   async run(signal: AbortSignal): Promise<void> {
     if (!signal.aborted)
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
@@ -100,7 +100,7 @@ export class ServiceHealthServers {
     for (const address of server.listeners.keys()) this.#stopListening(server, address);
   }
 
-  /** Whoever wants the port next waits until the socket is closed. */
+  /** Closes a socket. The next one on the same port waits for it. */
   #stopListening({ listeners, health: { port } }: ServiceServer, address: IpAddress): void {
     const listener = listeners.get(address);
     listeners.delete(address);
@@ -111,7 +111,7 @@ export class ServiceHealthServers {
     this.#closing.set(port, closing);
   }
 
-  /** Listens on one address until the Service no longer wants it. A port that is taken is tried again. */
+  /** Listens on one address until the Service no longer wants it. Tries again while the port is taken. */
   async #serve(
     address: IpAddress,
     { key, port, signal }: { key: string; port: number; signal: AbortSignal },

@@ -1,12 +1,12 @@
-/** What Go prints for a time that never was. */
+/** Go's text for the zero time. */
 export const never = '0001-01-01T00:00:00Z';
 
-/** Minutes that the machine's zone is east of Greenwich at a time. */
+/** How many minutes the machine's time zone is ahead of UTC at a time. */
 function machineOffset(milliseconds: number): number {
   return -new Date(milliseconds).getTimezoneOffset();
 }
 
-/** A time in milliseconds since 1970 as Go prints it in JSON: RFC 3339, so many minutes east of Greenwich. */
+/** A time in milliseconds since 1970 as Go prints it in JSON: RFC 3339 with an offset of some minutes. */
 export function printTime(milliseconds: number, offset = machineOffset(milliseconds)): string {
   const local = new Date(milliseconds + offset * 60_000).toISOString();
   return trimFraction(local.slice(0, -1)) + printOffset(offset);

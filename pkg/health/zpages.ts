@@ -2,7 +2,7 @@ import type { Route } from './http.ts';
 import { jsonReply, type Reply, textReply } from './reply.ts';
 import { type Accepted, accepted, type HttpRequest } from './request.ts';
 
-/** What `/statusz` tells. Times are milliseconds. */
+/** The content of `/statusz`. Times are milliseconds. */
 export interface Status {
   readonly started: number;
   readonly now: number;
@@ -12,21 +12,21 @@ export interface Status {
   readonly paths: readonly string[];
 }
 
-/** What a page is made with. */
+/** What the pages are made with. */
 interface PageTools {
   /** Prints a value as YAML. */
   readonly printYaml: (value: unknown) => string;
-  /** From 0 up to 1. */
+  /** Returns a number from 0 up to 1. */
   readonly random?: () => number;
 }
 
-/** One is chosen at random, so that nobody comes to depend on the text: upstream's way. */
+/** One is chosen at random, as in upstream, so that nobody parses the text. */
 const separators = [':', ': ', '=', ' '];
 
 const warning =
   'Warning: This endpoint is not meant to be machine parseable, has no formatting compatibility guarantees and is for debugging purposes only.';
 
-/** `/statusz`: as text for people, or as an object of `config.k8s.io` where that is asked for. */
+/** `/statusz`, as text for people or as an object of `config.k8s.io`. */
 export function statuszRoute(status: () => Status, tools: PageTools): Route {
   return page('Statusz', {
     ...tools,
@@ -55,7 +55,7 @@ export function statuszRoute(status: () => Status, tools: PageTools): Route {
   });
 }
 
-/** `/flagz`: every flag with its value, in the same forms. */
+/** `/flagz`: all flags with their values, in the same forms. */
 export function flagzRoute(flags: () => Readonly<Record<string, string>>, tools: PageTools): Route {
   return page('Flagz', {
     ...tools,
@@ -99,7 +99,7 @@ type Form =
   | { readonly type: 'text' }
   | { readonly type: 'json' | 'yaml'; readonly version: string };
 
-/** What is wanted most of what there is; text if nothing is said. */
+/** The preferred form; text by default. */
 function formOf(request: HttpRequest, kind: string): Form | undefined {
   const header = request.header('accept');
   if (header.trim() === '') return { type: 'text' };

@@ -26,7 +26,7 @@ function holder(): NameHolder {
   return found;
 }
 
-/** How many connections to the name wait to be accepted. */
+/** How many connections to the name were not accepted yet. */
 function unaccepted(): number {
   // Num RefCount Protocol Flags Type St Inode Path; SS_CONNECTING of linux/net.h is 2.
   const sockets = readFileSync('/proc/net/unix', 'utf8').split('\n');

@@ -10,13 +10,13 @@ const SOCK_CLOEXEC = 0x80000;
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 
-/** How many processes may wait to be seen, and how many of root's are kept waiting. */
+/** How many connections may wait to be accepted, and how many of root's are held. */
 const backlog = 64;
 const waiterLimit = 64;
 
 /**
- * Names of abstract UNIX sockets: each network namespace has its own, and the kernel frees one when its process ends. Who has a
- * name is told by the credentials that the kernel took from the listener.
+ * Names of abstract UNIX sockets. Each network namespace has its own, and the kernel frees one when its process ends. The holder is
+ * known by the listener's credentials, which come from the kernel.
  */
 export const abstractNames: Names = { take, holder };
 
@@ -39,7 +39,7 @@ function holder(name: string): NameHolder | 'unknown' {
   if (libc.connect(fd, address, address.length) !== 0) {
     const code = codeOf(libc.errno());
     libc.close(fd);
-    // Nobody listens (any more, or yet), or too many wait to be accepted.
+    // Nobody listens yet or any more, or too many connections wait.
     if (code === 'ECONNREFUSED' || code === 'EAGAIN') return 'unknown';
     throw new KernelError(operation, code);
   }
@@ -61,7 +61,7 @@ function addressOf(name: string): Uint8Array {
   return Uint8Array.of(AF_UNIX, 0, 0, ...Buffer.from(name));
 }
 
-/** struct ucred of the other end; `undefined` with an errno. */
+/** struct ucred of the other end, or `undefined`. */
 function peerOf(fd: number): { pid: number; uid: number } | undefined {
   const credentials = new Uint8Array(12);
   const length = Uint8Array.of(12, 0, 0, 0);
@@ -70,14 +70,14 @@ function peerOf(fd: number): { pid: number; uid: number } | undefined {
   return { pid: view.getInt32(0, true), uid: view.getUint32(4, true) };
 }
 
-/** Whether the other end of a connection is gone; whatever it sent is thrown away. */
+/** Whether the other end has closed the connection. Data that it sent is dropped. */
 function hasEnded(fd: number): boolean {
   const bytes = new Uint8Array(64);
   const length = libc.recv(fd, bytes, bytes.length, 0);
   return length === 0 || (length < 0 && codeOf(libc.errno()) !== 'EAGAIN');
 }
 
-/** The name is ours as long as this socket listens. Root's connections are held, which tells their ends when we end; others are closed. */
+/** Holds the name while its socket listens. Connections of root are held open, so that their ends notice when we end. Others are closed. */
 class Listener implements HeldName {
   readonly #fd: number;
   readonly #poll: libc.PollHandle;
@@ -95,7 +95,7 @@ class Listener implements HeldName {
     this.#waiters = [];
   }
 
-  /** One in each turn of the event loop: whoever connects again and again must not hold it. */
+  /** Accepts one connection in each turn of the event loop, so that a client that reconnects all the time does not block it. */
   #accept(): void {
     const fd = libc.accept(this.#fd, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return;

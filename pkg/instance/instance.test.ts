@@ -10,7 +10,7 @@ import {
   waitForTurn,
 } from './instance.ts';
 
-/** Who has the name; the test sets it, and ends it. */
+/** A name whose holder the test sets and ends. */
 class OneName implements Names {
   holding: { uid: number; pid: number } | 'unknown' | undefined;
   taken: string | undefined;

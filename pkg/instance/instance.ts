@@ -2,31 +2,31 @@ import { errorText } from '../log/error-text.ts';
 import type { Logger } from '../log/log.ts';
 import { type Clock, seconds, sleep } from '../runner/clock.ts';
 
-/** Whoever has a name. */
+/** The process that holds a name. */
 export interface NameHolder {
-  /** As this process sees the user: root of another user namespace is not 0. */
+  /** The user as this process sees it: root of another user namespace is not 0. */
   readonly uid: number;
-  /** 0 if it is not in sight of this process. */
+  /** 0 if the process is not visible to this one. */
   readonly pid: number;
-  /** Ends when the holder gives the name up or ends, or when the signal aborts. */
+  /** Resolves when the holder gives the name up or ends, or when the signal aborts. */
   ended(signal: AbortSignal): Promise<void>;
   close(): void;
 }
 
-/** A name that is this process's until it is closed, or until the process ends, however that comes. */
+/** A name that this process holds until it closes it or ends. */
 export interface HeldName {
   close(): void;
 }
 
-/** Names in a network namespace, each of which one process has at a time. */
+/** Names in a network namespace. One process holds each at a time. */
 export interface Names {
   /** Takes a name; `taken` if another process has it. Throws KernelError. */
   take(name: string): HeldName | 'taken';
-  /** Who has a name; `unknown` if that cannot be told now. Throws KernelError. */
+  /** The holder of a name; `unknown` if it cannot be found out now. Throws KernelError. */
   holder(name: string): NameHolder | 'unknown';
 }
 
-/** What a kube-proxy is told apart by in its network namespace. */
+/** The name that a kube-proxy holds in its network namespace. */
 export const instanceName = 'kube-proxy-ipvs';
 
 /** How a turn is waited for. */
@@ -37,16 +37,16 @@ export interface TurnOptions {
   readonly signal: AbortSignal;
 }
 
-/** How often it is asked who has the name before the program goes on without it. */
+/** How many times an unknown holder is looked up before the program goes on without the name. */
 const unknownLimit = 50;
 const unknownPause = seconds(0.2);
 
-/** Between an end of a wait and the next one. */
+/** The pause between the end of a holder and the next attempt, in milliseconds. */
 const turnPause = seconds(1);
 
 /**
- * Waits until no other kube-proxy of root's works in this network namespace, and takes its place. Whoever else has the name does
- * not count: then, and where names cannot be had, the result is `undefined`, as after an abort.
+ * Waits until no other kube-proxy of root runs in this network namespace, and takes the name. A holder that is not root does not
+ * count. The result is `undefined` if the name cannot be taken, and after an abort.
  */
 export async function waitForTurn(options: TurnOptions): Promise<HeldName | undefined> {
   const { log } = options;
@@ -71,7 +71,7 @@ async function takeTurn({ names, clock, log, signal }: TurnOptions): Promise<Hel
     }
     const holder = names.holder(instanceName);
     if (holder === 'unknown') {
-      // It is about to end or to begin; or it hides who it is, and must not hold up anybody.
+      // The holder is about to start or to end, or hides its identity. A hidden one must not block the program.
       if (++unknown > unknownLimit) throw new Error('somebody has its name and does not answer');
       await sleep(clock, unknownPause, signal);
       continue;

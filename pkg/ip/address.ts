@@ -15,8 +15,8 @@ declare const brand: unique symbol;
 export type IpAddress = string & { readonly [brand]: 'IpAddress' };
 
 /**
- * The address that a text means, or `undefined` if it means none. Leading zeros in IPv4 octets are read
- * as decimal, as the Kubernetes API has always done; zones (`%eth0`) are refused.
+ * Parses an address; `undefined` if the text is none. Leading zeros in IPv4 octets are decimal, as in the Kubernetes API. Zones
+ * (`%eth0`) are refused.
  */
 export function parseAddress(text: string): IpAddress | undefined {
   if (!text.includes(':')) {
@@ -33,7 +33,7 @@ export function familyOf(address: IpAddress): Family {
   return address.includes(':') ? 'IPv6' : 'IPv4';
 }
 
-/** How many bits an address of a family has. */
+/** The number of bits of a family's addresses. */
 export function addressBits(family: Family): 32 | 128 {
   return family === 'IPv4' ? 32 : 128;
 }
@@ -49,19 +49,19 @@ export function addressBytes(address: IpAddress): Uint8Array {
   return bytes;
 }
 
-/** An IPv4 address as one number, its first byte the highest: what {@link addressBytes} has, without an array. */
+/** An IPv4 address as a number, its first byte the highest: the bytes of {@link addressBytes} without an array. */
 export function addressWord(address: IpAddress): number {
   const word = parseIPv4(address);
   if (word < 0) throw new Error(`not an IPv4 address: ${address}`);
   return word;
 }
 
-/** The IPv4 address that {@link addressWord} makes this number of. */
+/** The inverse of {@link addressWord}. */
 export function addressFromWord(word: number): IpAddress {
   return `${word >>> 24}.${(word >>> 16) & 0xff}.${(word >>> 8) & 0xff}.${word & 0xff}` as IpAddress;
 }
 
-/** The address of 4 or 16 bytes in network order: the length is the family. RangeError for any other length. */
+/** Makes an address from 4 or 16 bytes in network order. Throws a RangeError for any other length. */
 export function addressFromBytes(bytes: Uint8Array): IpAddress {
   if (bytes.length === 4) return bytes.join('.') as IpAddress;
   if (bytes.length !== 16)
@@ -80,12 +80,12 @@ export function isUnspecified(address: IpAddress): boolean {
   return address === '0.0.0.0' || address === '::';
 }
 
-/** The family that a family is not. */
+/** The other family. */
 export function otherFamily(family: Family): Family {
   return family === 'IPv4' ? 'IPv6' : 'IPv4';
 }
 
-/** The address of a family by which a machine reaches itself. */
+/** The loopback address of a family. */
 export function loopback(family: Family): IpAddress {
   return (family === 'IPv4' ? '127.0.0.1' : '::1') as IpAddress;
 }
@@ -95,17 +95,17 @@ export function isLoopback(address: IpAddress): boolean {
   return address.startsWith('127.') || address === '::1';
 }
 
-/** fe80::/10; 169.254.0.0/16 is not meant, as upstream treats it as an ordinary node address. */
+/** fe80::/10. Upstream treats 169.254.0.0/16 as ordinary node addresses, so that does not count. */
 export function isIPv6LinkLocal(address: IpAddress): boolean {
   return /^fe[89ab][0-9a-f]:/.test(address);
 }
 
-/** `address:port`, the address in brackets if it is IPv6. */
+/** `address:port`, with brackets around an IPv6 address. */
 export function printHostPort(address: IpAddress, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** The address as one number, its first byte the highest; -1 if the text is none. */
+/** The address as a number, its first byte the highest; -1 if the text is none. */
 function parseIPv4(text: string): number {
   let word = 0;
   let dots = 0;
@@ -142,7 +142,7 @@ function parseIPv6(text: string): Uint8Array | undefined {
   return bytes;
 }
 
-/** The 16-bit groups of one side of `::`; a dotted quad may stand at the very end. */
+/** The 16-bit groups on one side of `::`. At the very end there may be a dotted quad. */
 function groupsOf(text: string, isEnd: boolean): number[] | undefined {
   if (text === '') return [];
   const groups: number[] = [];

@@ -8,13 +8,13 @@ import {
   parseAddress,
 } from './address.ts';
 
-/** A network: its first address and how many leading bits name it. */
+/** A network: its first address and its number of leading bits. */
 export interface Prefix {
   readonly address: IpAddress;
   readonly length: number;
 }
 
-/** The network that a CIDR text means, host bits cleared, or `undefined` if it means none. */
+/** Parses a CIDR and clears its host bits; `undefined` if the text is none. */
 export function parsePrefix(text: string): Prefix | undefined {
   const slash = text.indexOf('/');
   const address = slash < 0 ? undefined : parseAddress(text.slice(0, slash));
@@ -24,7 +24,7 @@ export function parsePrefix(text: string): Prefix | undefined {
   return length > addressBits(familyOf(address)) ? undefined : prefix(address, length);
 }
 
-/** The network of `length` bits that an address lies in. */
+/** The network of `length` bits that contains an address. */
 export function prefix(address: IpAddress, length: number): Prefix {
   const bytes = addressBytes(address);
   for (let index = 0; index < bytes.length; index++) {
@@ -44,7 +44,7 @@ export function printPrefix({ address, length }: Prefix): string {
   return `${address}/${length}`;
 }
 
-/** Whether an address lies in a network; never true across families. */
+/** Whether a network contains an address. False if their families differ. */
 export function contains(network: Prefix, address: IpAddress): boolean {
   if (familyOf(network.address) !== familyOf(address)) return false;
   return network.length === 0 || prefix(address, network.length).address === network.address;

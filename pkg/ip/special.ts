@@ -1,9 +1,9 @@
 import { familyOf, type IpAddress } from './address.ts';
 
-/** Why no Service and no endpoint can have an address, as a noun; `undefined` for all others. */
+/** Why no Service and no endpoint can have an address. */
 export type SpecialAddress = 'unspecified' | 'loopback' | 'link-local' | 'multicast' | 'broadcast';
 
-/** What is special about an address that no packet is routed to; `undefined` for an ordinary one. */
+/** Why no packet is routed to an address; `undefined` for an ordinary one. */
 export function specialAddress(address: IpAddress): SpecialAddress | undefined {
   return familyOf(address) === 'IPv4' ? specialIPv4(address) : specialIPv6(address);
 }
@@ -20,7 +20,7 @@ function specialIPv4(address: IpAddress): SpecialAddress | undefined {
 function specialIPv6(address: IpAddress): SpecialAddress | undefined {
   if (address === '::') return 'unspecified';
   if (address === '::1') return 'loopback';
-  // The canonical text leaves out leading zeros: four digits are 0x1000 and above.
+  // The canonical text has no leading zeros, so four digits are 0x1000 and above.
   if (/^fe[89ab][0-9a-f]:/.test(address)) return 'link-local';
   return /^ff[0-9a-f]{2}:/.test(address) ? 'multicast' : undefined;
 }

@@ -5,14 +5,14 @@ import type { Reader } from '../wire/reader.ts';
 import { StraightReader } from '../wire/straight-reader.ts';
 import { getAddress, linkAddress } from './schema.ts';
 
-/** One address of a device: `undefined` where the kernel tells of none that is understood. */
+/** One address of a device; `undefined` if the kernel's message has none that is understood. */
 export interface FoundAddress {
   readonly index: number;
   readonly prefixLength: number;
   readonly address: IpAddress | undefined;
 }
 
-/** The row that lists addresses, for one connection. */
+/** The command that lists addresses, for one connection. */
 export function listAddresses(): Command<ValueOf<typeof linkAddress>, FoundAddress> {
   return { ...getAddress, reply: new AddressDecoder() };
 }
@@ -26,7 +26,7 @@ const paths = {
 
 const ipv4Length = 4;
 
-/** Reads what answers RTM_GETADDR: IPv4 addresses at their places, others by the table. */
+/** Decodes answers to RTM_GETADDR: IPv4 addresses at their fixed offsets, others by the table. */
 class AddressDecoder implements Decoder<FoundAddress> {
   readonly table: Codec<unknown> = linkAddress;
   readonly #straight = new StraightReader(linkAddress, paths);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { AddressChanges } from './changes.ts';
 
-/** Changes that count how often they tell, and a device whose index can be set. */
+/** Changes whose callbacks are counted, and a device whose index can be set. */
 function counted(index: number | undefined) {
   const state = { index, asked: 0, reported: 0 };
   const changes = new AddressChanges(

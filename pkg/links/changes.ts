@@ -1,11 +1,11 @@
 /**
- * Gathers the address events of one turn of the event loop and tells of them once, unless all were of one device: its
- * index is asked for only when an event is not of the index it had last, as it may have been made anew.
+ * Gathers the address events of a turn of the event loop and reports them once, unless all are of the excepted device. That device
+ * may have been created again, so its index is looked up, but only for an event of another index than its last one.
  */
 export class AddressChanges {
   readonly #exceptIndex: () => number | undefined;
   readonly #onChange: () => void;
-  /** Devices that events spoke of in this turn, but for the excepted one. */
+  /** Indexes of the events of this turn, without the excepted device. */
   readonly #seen = new Set<number>();
   #known: number | undefined;
   #isLost = false;
@@ -16,20 +16,20 @@ export class AddressChanges {
     this.#onChange = onChange;
   }
 
-  /** An address of this device came, changed or went. */
+  /** Handles an event of a device. */
   on(index: number): void {
     if (index === this.#known) return;
     this.#seen.add(index);
     this.#turn ??= setImmediate(() => this.#report());
   }
 
-  /** Events were lost. */
+  /** Handles the loss of events. */
   onLost(): void {
     this.#isLost = true;
     this.#turn ??= setImmediate(() => this.#report());
   }
 
-  /** Tells of nothing any more. */
+  /** Stops reporting. */
   close(): void {
     clearImmediate(this.#turn);
   }

@@ -3,7 +3,7 @@ import { addressBits, familyOf, type IpAddress, parseAddress } from '../ip/addre
 import { AddressChanges } from './changes.ts';
 import { type AddressWrite, type LinkAddress, type Links, printAddressWrite } from './links.ts';
 
-/** One question to the fake, or one write of a batch. */
+/** One call of the fake, or one write of a batch. */
 export type LinksCall =
   | { readonly call: 'ensureDummy' | 'hasLink' | 'isDummy' | 'deleteLink'; readonly name: string }
   | { readonly call: 'addresses' | 'watch' }
@@ -30,7 +30,7 @@ export class FakeLinks implements Links {
     write: 0,
     watch: 0,
   };
-  /** Fails a call, or a single write of a batch, with the code it returns. */
+  /** Returns the code that a call, or a single write of a batch, fails with. */
   failWith: (call: LinksCall) => ErrnoCode | undefined = () => undefined;
   readonly #devices = new Map<string, Device>();
   readonly #watches = new Set<AddressChanges>();
@@ -118,25 +118,25 @@ export class FakeLinks implements Links {
     return promise;
   }
 
-  /** A foreign hand: makes a device. */
+  /** Creates a device, as another program does. */
   addLink(name: string, kind: string): void {
     this.#devices.set(name, { index: ++this.#lastIndex, kind, addresses: new Map() });
   }
 
-  /** A foreign hand: puts an address on a device, with whatever prefix length. */
+  /** Adds an address with any prefix length, as another program does. */
   addAddress({ link, address, prefixLength }: LinkAddress): void {
     const device = this.#device(link);
     device.addresses.set(address, prefixLength);
     this.#report(device);
   }
 
-  /** A foreign hand: takes an address from a device. */
+  /** Removes an address, as another program does. */
   removeAddress({ link, address }: { link: string; address: IpAddress }): void {
     const device = this.#device(link);
     if (device.addresses.delete(address)) this.#report(device);
   }
 
-  /** Events are lost, as in a flood of them. */
+  /** Loses events, as the kernel does when there are too many. */
   overflow(): void {
     for (const changes of this.#watches) changes.onLost();
   }

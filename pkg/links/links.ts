@@ -1,14 +1,14 @@
 import type { Failure } from '../errno/errno.ts';
 import type { IpAddress } from '../ip/address.ts';
 
-/** One address on one interface. The same address may stand on two. */
+/** One address on one interface. Two interfaces may have the same address. */
 export interface LinkAddress {
   readonly link: string;
   readonly address: IpAddress;
   readonly prefixLength: number;
 }
 
-/** One write: an address with its full prefix length (/32, /128) on a device; repeating either succeeds. */
+/** One write: an address with its full prefix length (/32, /128) on a device. Either write may be repeated. */
 export type AddressWrite = {
   readonly kind: 'bindAddress' | 'unbindAddress';
   readonly link: string;
@@ -17,26 +17,26 @@ export type AddressWrite = {
 
 /** Network devices and their addresses in this network namespace. */
 export interface Links {
-  /** Makes the dummy device if it is missing; a device of that name and another kind is EEXIST. True if it was made. It stays down. */
+  /** Creates the dummy device if it is missing. Throws EEXIST if a device of another kind has the name. True if it was created. It stays down. */
   ensureDummy(name: string): boolean;
-  /** Whether there is a device of that name, of whatever kind. */
+  /** Whether a device of any kind has that name. */
   hasLink(name: string): boolean;
-  /** Whether there is a dummy device of that name. */
+  /** Whether a dummy device has that name. */
   isDummy(name: string): boolean;
-  /** ENODEV if there is none. */
+  /** Throws ENODEV if there is none. */
   deleteLink(name: string): void;
-  /** Every address of every device, of both families. */
+  /** All addresses of all devices and both families. */
   addresses(): Promise<readonly LinkAddress[]>;
-  /** Tries every write and tells which failed; ENODEV without the device. */
+  /** Tries every write and returns those that failed; ENODEV without the device. */
   write(batch: readonly AddressWrite[]): readonly Failure[];
   /**
-   * Calls back, at most once a turn of the event loop, after addresses of devices other than `except` changed, or when events
-   * may have been lost; ends when the signal aborts. What changed is not told: read {@link addresses}.
+   * Calls back, at most once in a turn of the event loop, when addresses of devices other than `except` changed or events may have
+   * been lost. Resolves when the signal aborts. Read {@link addresses} to learn what changed.
    */
   watch(onChange: () => void, options: { except: string; signal: AbortSignal }): Promise<void>;
 }
 
-/** What was tried, for errors: `add address 172.30.0.1 to kube-ipvs0`. */
+/** A write for error messages: `add address 172.30.0.1 to kube-ipvs0`. */
 export function printAddressWrite({ kind, link, address }: AddressWrite): string {
   return kind === 'bindAddress'
     ? `add address ${address} to ${link}`

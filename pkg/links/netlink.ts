@@ -22,19 +22,19 @@ import { addressCommands } from './templates.ts';
 
 type Link = ValueOf<typeof link>;
 
-/** Each message holds RTNL, and adding is quadratic: short groups let others in between. */
+/** Each message holds the RTNL lock, and adding takes quadratic time: short groups let other programs in between. */
 const groupSize = 64;
-/** Bytes for events. Those of our own writes come here too, to be dropped as they are read: room for 10,000 of them. */
+/** The size of the buffer for events, in bytes. The events of our own writes arrive too; it has room for 10,000. */
 const ownWrites = 8 << 20;
 
-/** How the socket for events is opened. */
+/** Options of the socket for events. */
 interface EventSocketOptions {
-  /** Path of the connection's network namespace if it is not this process's own. */
+  /** The path of the connection's network namespace, if it is not this process's own. */
   readonly netns: string | undefined;
   readonly receiveBuffer: number;
 }
 
-/** Devices and addresses over rtnetlink. The connection is one of NETLINK_ROUTE; whoever opened it closes it. */
+/** Devices and addresses over rtnetlink. Takes a connection of NETLINK_ROUTE, which the caller closes. */
 export class NetlinkLinks implements Links {
   readonly #connection: Connection;
   readonly #events: EventSocketOptions;
@@ -42,7 +42,7 @@ export class NetlinkLinks implements Links {
   readonly #writes = addressCommands();
   readonly #list = listAddresses();
 
-  /** `onLost` hears each time that the kernel dropped events. */
+  /** `onLost` is called each time that the kernel dropped events. */
   constructor(
     connection: Connection,
     {
@@ -88,12 +88,12 @@ export class NetlinkLinks implements Links {
   }
 
   async addresses(): Promise<readonly LinkAddress[]> {
-    // Other families may have addresses too, of lengths that are not understood here: so one dump for each.
+    // One dump for each family, as further families have addresses of unknown lengths.
     const messages = [...(await this.#dump(AF_INET)), ...(await this.#dump(AF_INET6))];
     const names = await this.#namesByIndex();
     return messages.flatMap(({ index, prefixLength, address }) => {
       const name = names.get(index);
-      // Without a name: the device went in the meantime, and so did its addresses.
+      // Without a name, the device was deleted meanwhile, with its addresses.
       return address === undefined || name === undefined
         ? []
         : [{ link: name, address, prefixLength }];
@@ -174,10 +174,10 @@ export class NetlinkLinks implements Links {
   }
 }
 
-/** A write and its place in the batch. */
+/** A write with its index in the batch. */
 type Item = readonly [index: number, write: AddressWrite];
 
-/** The kernel says that it is as it should be: added before, or deleted before. */
+/** Whether the error means that the state is as wanted already. */
 function isDone({ kind }: AddressWrite, error: KernelError): boolean {
   return kind === 'bindAddress' ? isExists(error) : error.code === 'EADDRNOTAVAIL';
 }

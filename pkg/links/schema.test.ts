@@ -7,13 +7,13 @@ import type { AddressWrite } from './links.ts';
 import { NetlinkLinks } from './netlink.ts';
 import * as schema from './schema.ts';
 
-// Beside what `ip` sent and was answered, when it did the same: test/fixtures/links.sh.
+// Compares with what `ip` sent and received when it did the same: test/fixtures/links.sh.
 
 const messages = capturedMessages('links');
 const link = 'kube-ipvs0';
 const addresses = [ip('172.30.0.1'), ip('fd00:172:30::1')] as const;
 
-/** The device, with the number that it had when `ip` was captured. */
+/** The device, with its index when `ip` was captured. */
 const device = { ...schema.anyLink, index: 3, attributes: { name: link, info: { kind: 'dummy' } } };
 
 function write(kind: AddressWrite['kind'], family: 0 | 1) {
@@ -95,7 +95,7 @@ describe('requests are those of the tool but for', () => {
   });
 });
 
-/** What the kernel answers a request to read with is a message to create, by its number. */
+/** A request to read is answered with messages of the type that creates the object. */
 function answers(type: number): readonly Uint8Array[] {
   return messages
     .filter((message) => !message.isRequest && message.type === type)

@@ -42,7 +42,7 @@ export const linkAddress = struct({
   }),
 });
 
-/** ifaddrmsg without looking at its attributes: all that an event is asked for. */
+/** ifaddrmsg without its attributes: all that is read of an event. */
 export const linkAddressHeader = struct({
   family: u8,
   prefixLength: u8,
@@ -52,7 +52,7 @@ export const linkAddressHeader = struct({
   attributes: bytes,
 });
 
-/** Fields that no request here uses. */
+/** Fields that are always 0 in our requests. */
 export const anyLink = { family: 0, type: 0, index: 0, flags: 0, change: 0 } as const;
 
 type Row = Omit<TableCommand<unknown, unknown>, 'request' | 'reply'>;
@@ -82,7 +82,7 @@ export const newAddress = addressCommand({
   type: 20,
   flags: NLM_F_CREATE | NLM_F_EXCL,
 });
-/** Takes an address, with its prefix length, off a device. */
+/** Removes an address, with its prefix length, from a device. */
 export const deleteAddress = addressCommand({ name: 'RTM_DELADDR', type: 21, flags: 0 });
 /** Reads all addresses of a family. */
 export const getAddress = addressCommand({ name: 'RTM_GETADDR', type: 22, flags: 0 });

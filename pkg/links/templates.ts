@@ -8,19 +8,19 @@ import { deleteAddress, type linkAddress, newAddress } from './schema.ts';
 
 type AddressMessage = ValueOf<typeof linkAddress>;
 
-/** An address of the device with an index. */
+/** An address of the device with this index. */
 export interface IndexedAddress {
   readonly index: number;
   readonly address: IpAddress;
 }
 
-/** The rows of the writes that come by the thousand. */
+/** The commands for writes that come by the thousand. */
 export interface AddressCommands {
   readonly new: Command<IndexedAddress, unknown>;
   readonly delete: Command<IndexedAddress, unknown>;
 }
 
-/** Rows that write by templates, for one connection. */
+/** The commands that write by templates, for one connection. */
 export function addressCommands(): AddressCommands {
   return {
     new: templated(newAddress, ({ address }) => ({ address, local: address })),
@@ -38,14 +38,14 @@ function templated(
   return { ...row, request: new AddressEncoder(row.request, attributesOf) };
 }
 
-/** A message for one family, and where in it the device and the address are. */
+/** A template for one family, and where the device and the address are in it. */
 interface Form {
   readonly template: Template;
   readonly index: Place;
   readonly addresses: readonly Place[];
 }
 
-/** Writes RTM_NEWADDR or RTM_DELADDR: messages that differ in the device and the address alone. */
+/** Encodes RTM_NEWADDR or RTM_DELADDR, whose messages differ in the device and the address only. */
 class AddressEncoder implements Encoder<IndexedAddress> {
   readonly table: Codec<unknown>;
   readonly #table: Codec<AddressMessage>;
@@ -70,7 +70,7 @@ class AddressEncoder implements Encoder<IndexedAddress> {
     form.template.put(writer);
   }
 
-  /** What `ip address add ADDRESS/32 dev DEVICE` sends. */
+  /** The same as `ip address add ADDRESS/32 dev DEVICE` sends. */
   #add(family: Family, indexed: IndexedAddress): Form {
     const attributes = this.#attributesOf(indexed);
     const example: AddressMessage = {

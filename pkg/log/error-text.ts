@@ -2,17 +2,16 @@ import { inspect } from 'node:util';
 import { shorten } from './shorten.ts';
 
 const deepestCause = 8;
-/** How many of several errors are said. */
+/** How many errors of an AggregateError are printed. */
 const mostErrors = 5;
-/** How many members of a value are shown. */
+/** How many members of a value are printed. */
 const mostMembers = 20;
-/** The longest text of an error, in UTF-16 units: programs, servers and files can say any number of words. */
+/** The longest text of an error, in UTF-16 units, as programs, servers and files may send any length. */
 const longestText = 2000;
 
 /**
- * An error and its causes in one sentence, outermost first: `sync failed: add real server 10.0.0.7:80: ENOENT`.
- * An error of ours in the code (a TypeError and its kin) says where it happened, for nobody expected it. What is long is
- * cut.
+ * An error and its causes in one sentence, outermost first: `sync failed: add real server 10.0.0.7:80: ENOENT`. An error of the
+ * code itself (a TypeError and the like) has the place where it was thrown. Long texts are cut.
  */
 export function errorText(error: unknown): string {
   return textOf(error, deepestCause);
@@ -23,7 +22,7 @@ function textOf(error: unknown, depth: number): string {
   let cause = error;
   for (let left = depth; left > 0 && cause !== undefined; left--) {
     const part = shorten(ownText(cause, left), longestText);
-    // Some wrap an error by repeating its words: said once is enough.
+    // Some errors repeat the text of their cause: once is enough.
     if (!parts.some((earlier) => earlier.includes(part))) parts.push(part);
     cause = cause instanceof Error ? cause.cause : undefined;
   }
@@ -44,7 +43,7 @@ function severalTexts({ message, errors }: AggregateError, depth: number): strin
   return message === '' ? all : `${message}: ${all}`;
 }
 
-/** A value on one line, its beginning only where it is large: what is inside of what is inside is not shown. */
+/** A value in one line, without nested values of nested values, and cut if it is large. */
 export function inspectBriefly(value: unknown): string {
   const options = { depth: 0, maxArrayLength: mostMembers, maxStringLength: 200 };
   const line = { breakLength: Number.POSITIVE_INFINITY, compact: true };
@@ -57,7 +56,7 @@ function isPlain(value: unknown): value is object {
   );
 }
 
-/** The object, or one with the first of its members: `inspect` has a limit for arrays only. */
+/** The object, or a copy with its first members: `inspect` has a limit for arrays only. */
 function firstMembers(value: object): object {
   const members = Object.entries(value);
   if (members.length <= mostMembers) return value;

@@ -1,26 +1,26 @@
 import { type Clock, seconds } from '../runner/clock.ts';
 import type { LineWriter } from './sink.ts';
 
-/** How much waits for a reader that is slow, in bytes of memory. */
+/** How many bytes of lines wait for a slow reader. */
 const bufferLimit = 256 * 1024;
-/** What a line costs besides its bytes. */
+/** The memory of a line besides its text, in bytes. */
 const lineCost = 128;
-/** How often a reader that did not read is tried again. */
+/** How often a write to a slow reader is tried again. */
 const retryInterval = seconds(0.1);
 
-/** Writes bytes to where they are read, and gives how many it took: 0 if the reader is slow. Throws if there is none. */
+/** Writes bytes and returns how many were taken: 0 if the reader is slow. Throws if there is no reader. */
 export type WriteBytes = (bytes: Uint8Array) => number;
 
 export interface LineBufferOptions {
   readonly write: WriteBytes;
   readonly clock: Clock;
-  /** Hears, when the reader reads again, how many lines it has missed. */
+  /** Called with the number of lines that were dropped, once the reader reads again. */
   readonly onMissed: (count: number) => void;
 }
 
 /**
- * Writes lines at once where the reader takes them, and never waits for it: lines wait in a buffer of fixed size, and
- * those that find it full are dropped and counted.
+ * Writes lines at once if the reader takes them, and never waits for it. Lines for a slow reader wait in a buffer of fixed size;
+ * those that do not fit are dropped and counted.
  */
 export class LineBuffer implements LineWriter {
   readonly #options: LineBufferOptions;
@@ -34,28 +34,28 @@ export class LineBuffer implements LineWriter {
     this.#options = options;
   }
 
-  /** How many lines were dropped in all. */
+  /** How many lines were dropped since the start. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** Whether everything that was not dropped is written. */
+  /** Whether no line waits. */
   get isEmpty(): boolean {
     return this.#waiting.length === 0;
   }
 
-  /** Writes a line, at once or soon. */
+  /** Writes a line now or later. */
   write(line: string): void {
     const bytes = Buffer.from(line);
     const size = bytes.length + lineCost;
     if (this.#size + size > bufferLimit) return this.#drop();
     this.#waiting.push(bytes);
     this.#size += size;
-    // While the reader is slow, it is not tried at each line.
+    // A slow reader is not tried again for each line.
     if (!this.#willRetry) this.flush();
   }
 
-  /** Writes what waits, as far as the reader takes it. */
+  /** Writes lines that wait until the reader takes no more. */
   flush(): void {
     let hasReader = false;
     for (let [first] = this.#waiting; first !== undefined; [first] = this.#waiting) {
@@ -85,7 +85,7 @@ export class LineBuffer implements LineWriter {
     this.#missed++;
   }
 
-  /** Tries again in a moment, with what is left of the first line. */
+  /** Schedules another attempt, beginning with the rest of the first line. */
   #retryLater(rest: Uint8Array): void {
     this.#size -= (this.#waiting[0]?.length ?? 0) - rest.length;
     this.#waiting[0] = rest;

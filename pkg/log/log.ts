@@ -6,55 +6,52 @@ import { jsonSink, textSink } from './sink.ts';
 import { openStandardError } from './standard-error.ts';
 import { wholeLine } from './text-line.ts';
 
-/** How long the end waits for a reader: so often, so many milliseconds. */
+/** How many times, and with which pause in milliseconds, the end of the program tries a slow reader. */
 const lastTries = 20;
 const lastPause = 10;
 
-/** What a message speaks of: short values under names, `{ service: 'shop/cart', count: 3 }`. */
+/** Details of a message: short values by name, `{ service: 'shop/cart', count: 3 }`. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** Where the program tells people what it does. One message is one line. Nothing here throws. */
+/** Logs messages for people. Each message is one line. No method throws. */
 export interface Logger {
   /**
-   * This logger if messages of such detail are wanted (`-v`), else undefined: `log.v(4)?.info(…)` costs a comparison, and its
-   * arguments are not computed, when they are not.
+   * This logger if messages of this verbosity are logged (`-v`), else undefined. So `log.v(4)?.info(…)` costs a comparison, and its
+   * arguments are not evaluated, if they are not.
    */
   v(level: number): Logger | undefined;
-  /** Tells what went as it should. */
+  /** Logs normal operation. */
   info(message: string, fields?: Fields): void;
-  /** Tells what somebody may want to change. */
+  /** Logs something that an operator may want to change. */
   warn(message: string, fields?: Fields): void;
-  /** Tells what went wrong, with the error and all its causes. */
+  /** Logs an error with all its causes. */
   error(message: string, error?: unknown, fields?: Fields): void;
-  /** The same logger with fields that every message repeats. */
+  /** The same logger with fields that are added to every message. */
   with(fields: Fields): Logger;
 }
 
-/** A logger whose level of detail can be changed while it runs; all loggers made from it follow. */
+/** A logger whose verbosity can be changed. All loggers made from it follow. */
 export interface RootLogger extends Logger {
-  /** Wants messages up to this level from now on. */
+  /** Changes the verbosity. */
   setVerbosity(level: number): void;
 }
 
 /** The log of the program. */
 export interface ProgramLog extends RootLogger {
-  /** How many lines nobody got to read: too many of one kind came, or the reader was too slow. */
+  /** How many lines were not written: left out by the rate limit, or dropped because the reader was slow. */
   lost(): { readonly leftOut: number; readonly dropped: number };
-  /** Writes one last line, and waits a moment for a reader that is slow. */
+  /** Writes a last line, and waits a short time for a slow reader. */
   end(line?: string): void;
 }
 
 /** `--logging-format`: klog's text, or one JSON object a line. */
 export type LogFormat = 'text' | 'json';
 
-/**
- * Makes the program's logger. It writes to standard error, at once where the reader takes it, and never waits for
- * a reader; lines have a limit, and so has their rate.
- */
+/** Makes the program's logger. It writes to standard error, limits the length and the rate of lines, and never waits for a reader. */
 export function createLogger(options: {
   readonly format: LogFormat;
   readonly verbosity: number;
-  /** Where lines go; standard error if absent. */
+  /** Where lines are written; standard error by default. */
   readonly write?: WriteBytes;
   readonly clock?: Clock;
 }): ProgramLog {
@@ -78,7 +75,7 @@ export function createLogger(options: {
   });
 }
 
-/** Stops everything for as long as a reader is slow, but not for longer than a moment. */
+/** Blocks the program while the reader is slow, for a bounded time. */
 function waitForReader(lines: LineBuffer): void {
   for (let tries = 0; tries < lastTries && !lines.isEmpty; tries++) {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lastPause);
@@ -86,7 +83,7 @@ function waitForReader(lines: LineBuffer): void {
   }
 }
 
-/** The machine's clock; what waits keeps nobody from ending. */
+/** The machine's clock with timers that do not keep the process alive. */
 const backgroundClock: Clock = {
   ...systemClock,
   after(milliseconds, callback) {
@@ -95,7 +92,7 @@ const backgroundClock: Clock = {
   },
 };
 
-/** Makes a logger that hands its records to a sink. */
+/** Makes a logger that passes its records to a sink. */
 export function loggerTo(
   sink: LogSink,
   options: { verbosity: number; now?: () => number },
@@ -151,7 +148,7 @@ class SinkLogger implements RootLogger {
     try {
       this.#shared.sink({ ...record, time: this.#shared.now(), level: this.#level });
     } catch {
-      // There is nowhere left to say it, and whoever said this must not fail for that.
+      // The error cannot be logged, and must not fail the caller.
     }
   }
 }

@@ -2,22 +2,22 @@ import { errorText } from './error-text.ts';
 import { type Logger, loggerTo, type RootLogger } from './log.ts';
 import type { LogRecord } from './record.ts';
 
-/** A logger for tests that keeps what it was told. */
+/** A logger for tests that records everything. */
 export type RecordingLogger = RootLogger & {
-  /** Everything said, oldest first. */
+  /** All records, oldest first. */
   readonly records: readonly LogRecord[];
-  /** The same as text without times: `error could not sync: ENOENT {"service":"shop/cart"}`. */
+  /** The records as text without times: `error could not sync: ENOENT {"service":"shop/cart"}`. */
   lines(): string[];
 };
 
-/** Makes a logger that keeps its records; it wants every level of detail unless told otherwise. */
+/** Makes a recording logger. It records every verbosity by default. */
 export function recordingLogger({ verbosity = 10 } = {}): RecordingLogger {
   const records: LogRecord[] = [];
   const logger = loggerTo((record) => records.push(record), { verbosity, now: () => 0 });
   return Object.assign(logger, { records, lines: () => records.map(line) });
 }
 
-/** A logger that says nothing. */
+/** A logger that logs nothing. */
 export const silentLogger: Logger = loggerTo(() => {}, { verbosity: -1 });
 
 function line({ severity, message, error, fields }: LogRecord): string {

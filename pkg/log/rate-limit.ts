@@ -5,48 +5,48 @@ import type { LogRecord, LogSink } from './record.ts';
 import { shorten } from './shorten.ts';
 import { recordText } from './text-line.ts';
 
-/** How often the same line may come, and after how long those that were left out are told. */
+/** The interval in which an equal line is logged once, and after which left-out lines are reported. */
 const window = minutes(1);
-/** How many lines of one message may come at once, and how often one more, by the level they are wanted at. */
+/** The rates of lines of one message, by verbosity. */
 const rates = [
   { upToLevel: 0, burst: 50, interval: seconds(6) },
-  // What only debugging wants comes without a limit.
+  // Messages of higher verbosities have no limit.
   { upToLevel: 3, burst: 300, interval: seconds(0.2) },
 ] as const;
-/** How many messages have a bucket of their own; all others share one. */
+/** How many messages have a bucket of their own. All others share one. */
 const messageLimit = 256;
-/** How often those are looked for that can be forgotten. */
+/** How often buckets that are full again are removed. */
 const sweepInterval = seconds(10);
-/** How many lines are remembered to know them again. */
+/** How many lines are remembered to recognise equal ones. */
 const lineLimit = 512;
-/** How many messages are told of at once as left out; the others are the next time. */
+/** How many messages are reported at once as left out; the others are reported the next time. */
 const reportLimit = 20;
-/** The longest message that has a bucket of its own, and the most of an example that is shown, in UTF-16 units. */
+/** The longest message with a bucket of its own, and the longest example in a report, in UTF-16 units. */
 const longest = { message: 200, example: 1000 };
 
 type Rate = (typeof rates)[number];
 
-/** One message, whatever its fields. */
+/** A message, whatever its fields. */
 interface Message {
   readonly text: string;
   readonly rate: Rate;
   readonly bucket: TokenBucket;
   lastUsed: number;
-  /** How many lines were left out since that was last told, and what the first of them said. */
+  /** How many lines were left out since the last report, and the first of them. */
   leftOut: number;
   example: string;
 }
 
 /**
- * Lets records through to a sink, but not without end: the same line once a minute, and of one message a burst and
- * then a few a minute. What is left out is counted, and told a minute later with an example. Each message has its own
- * burst, so a noisy one takes no other's place.
+ * Passes records on to a sink at a limited rate: an equal line once a minute, and of one message a burst and then a few a minute.
+ * Lines that are left out are counted and reported a minute later with an example. Each message has a burst of its own, so a noisy
+ * one does not suppress others.
  */
 export class RateLimit {
   readonly #sink: LogSink;
   readonly #clock: Clock;
   readonly #messages = new Map<string, Message>();
-  /** When each line was last let through, by its digest, the longest ago first. */
+  /** When each line was last passed on, by its digest, oldest first. */
   readonly #lines = new Map<string, number>();
   #nextSweep = Number.NEGATIVE_INFINITY;
   #willTell = false;
@@ -57,17 +57,17 @@ export class RateLimit {
     this.#clock = clock;
   }
 
-  /** How many records were left out in all. */
+  /** How many records were left out since the start. */
   get leftOut(): number {
     return this.#count;
   }
 
-  /** Takes a record. */
+  /** Passes a record on or leaves it out. */
   write(record: LogRecord): void {
     const rate = rates.find(({ upToLevel }) => record.level <= upToLevel);
     if (rate === undefined) return this.#sink(record);
     const message = this.#message(record.message, rate);
-    // The bucket is asked first: in a flood that is all a record costs.
+    // The bucket comes first, so that a record of a flood costs nothing else.
     if (message.bucket.isEmpty || this.#isRepeated(record)) return this.#leaveOut(record, message);
     message.bucket.take();
     this.#sink(record);
@@ -89,7 +89,7 @@ export class RateLimit {
     return message;
   }
 
-  /** Whether one more message can be remembered; those that have rested for so long that their burst is back are forgotten. */
+  /** Whether another message can be remembered. Messages whose bucket is full again are removed first. */
   #hasRoom(now: number): boolean {
     if (this.#messages.size < messageLimit) return true;
     if (now < this.#nextSweep) return false;
@@ -100,7 +100,7 @@ export class RateLimit {
     return this.#messages.size < messageLimit;
   }
 
-  /** Whether the same was let through less than a minute ago; if not, it is now. */
+  /** Whether an equal line was passed on within a minute. If not, this one counts from now on. */
   #isRepeated(record: LogRecord): boolean {
     const now = this.#clock.now();
     const line = hash('sha1', `${record.severity} ${recordText(record)}`);
@@ -127,7 +127,7 @@ export class RateLimit {
       try {
         this.#report();
       } catch {
-        // As for every line that cannot be written: there is nowhere left to say it, and this is nobody's call.
+        // The error cannot be logged, and this is a timer without a caller.
       }
     });
   }

@@ -1,4 +1,4 @@
-/** One message on its way out. */
+/** A log message before it is formatted. */
 export type LogRecord = {
   readonly severity: 'info' | 'warning' | 'error';
   readonly time: number; // ms since the epoch
@@ -8,5 +8,5 @@ export type LogRecord = {
   readonly fields: Readonly<Record<string, unknown>>;
 };
 
-/** Takes records to where they are read. */
+/** Receives records. */
 export type LogSink = (record: LogRecord) => void;

@@ -1,6 +1,6 @@
 /**
- * A text of at most this many UTF-16 units, the last of them … where something was cut off. What is cut is a copy: a
- * part of a text keeps the whole of it in memory.
+ * A text of at most `limit` UTF-16 units, with … at the end if it was cut. A cut text is a copy, as a substring would keep the
+ * whole text in memory.
  */
 export function shorten(text: string, limit: number): string {
   if (text.length <= limit) return text;

@@ -4,20 +4,20 @@ import type { LogRecord, LogSink } from './record.ts';
 import { shorten } from './shorten.ts';
 import { longestLine, textLine } from './text-line.ts';
 
-/** Takes whole lines, each with its end. */
+/** Receives whole lines with their line ends. */
 export interface LineWriter {
   write(line: string): void;
 }
 
-/** How much of a text is written in JSON, in UTF-16 units, and how much where the line is too long with that. */
+/** How many UTF-16 units of a text are written in JSON, and how many if the line is too long with that. */
 const longestText = { usual: 2000, least: 200 };
 
-/** Writes klog's text lines. */
+/** Writes lines in klog's text format. */
 export function textSink(output: LineWriter): LogSink {
   return (record) => output.write(textLine(record));
 }
 
-/** Writes JSON lines with Kubernetes' field names: `ts` (ms), `msg`, `v`, `err`. A line that is too long lacks its fields. */
+/** Writes JSON lines with Kubernetes' field names: `ts` (ms), `msg`, `v`, `err`. A line that is too long is written without its fields. */
 export function jsonSink(output: LineWriter): LogSink {
   let line = '';
   const options = { base: null, timestamp: false, formatters: { level: severityField } };

@@ -4,10 +4,7 @@ import type { WriteBytes } from './line-buffer.ts';
 
 const standardError = 2;
 
-/**
- * Opens standard error so that a reader that does not read never holds the program: pipes, terminals and sockets take what
- * they have room for. Files take everything.
- */
+/** Opens standard error so that writing never blocks: pipes, terminals and sockets take what they have room for. Files take everything. */
 export function openStandardError(): WriteBytes {
   const fd = nonBlocking();
   return (bytes) => {
@@ -21,8 +18,8 @@ export function openStandardError(): WriteBytes {
 }
 
 /**
- * A pipe or a terminal is opened once more: O_NONBLOCK belongs to the open file, which other programs share that write
- * to the same place. A file is not: the second would begin at its start.
+ * Opens a pipe or terminal again, because O_NONBLOCK belongs to the open file, which other programs share. A file is not opened
+ * again, as that would write from its beginning.
  */
 function nonBlocking(): number {
   const kind = fstatSync(standardError);
@@ -31,21 +28,21 @@ function nonBlocking(): number {
       const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
       return openSync(`/proc/self/fd/${standardError}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
     } catch {
-      // The pipe is another user's, or nobody reads it.
+      // The pipe is another user's, or has no reader.
     }
   }
   if (kind.isFIFO() || kind.isSocket()) makeNonBlocking();
   return standardError;
 }
 
-/** Node has no call for O_NONBLOCK, but sets it on what it makes a stream of. The stream itself is not used. */
+/** Sets O_NONBLOCK: Node has no call for it, but sets it when it makes a stream. The stream is not used. */
 function makeNonBlocking(): void {
   try {
     new Socket({ fd: standardError, readable: false, writable: true })
       .on('error', () => {})
       .unref();
   } catch {
-    // A kind that Node makes no stream of stays as it is.
+    // Node makes no stream of this kind, which stays as it is.
   }
 }
 

@@ -2,30 +2,28 @@ import { errorText, inspectBriefly } from './error-text.ts';
 import type { LogRecord } from './record.ts';
 import { shorten } from './shorten.ts';
 
-/**
- * The longest line in bytes. A pipe takes one of this length (PIPE_BUF) whole or not at all, so lines of several writers are never mixed.
- */
+/** The longest line in bytes: PIPE_BUF. A pipe takes a line of this length whole or not at all, so lines of several writers are not mixed. */
 export const longestLine = 4096;
-/** How much of a message and of each value is shown, in UTF-16 units. */
+/** How many UTF-16 units of a message and of each value are printed. */
 const longestText = 2000;
 
 const letters = { info: 'I', warning: 'W', error: 'E' } as const;
 
 /**
- * A record as klog prints it, so that what reads kube-proxy's log reads ours:
- * `I1121 12:00:00.000000       1 kube-proxy] "first sync done" services=3`. What is too long is cut, and ends in ….
+ * A record in klog's format, which readers of kube-proxy's log expect: `I1121 12:00:00.000000       1 kube-proxy] "first sync done"
+ * services=3`. A line that is too long is cut and ends in ….
  */
 export function textLine(record: LogRecord): string {
   const head = `${letters[record.severity]}${timestamp(record.time)} ${String(process.pid).padStart(7)} kube-proxy]`;
   return wholeLine(`${head} ${recordText(record)}`);
 }
 
-/** A text as a line with its end, cut where it is too long. */
+/** A text as a line with its line end, cut if it is too long. */
 export function wholeLine(text: string): string {
   return `${firstBytes(text, longestLine - 1)}\n`;
 }
 
-/** What a record says, without when and who; the same for two records that say the same. */
+/** The text of a record without its time and severity. Equal for equal messages. */
 export function recordText({ message, error, fields }: LogRecord): string {
   let text = quote(message);
   if (error !== undefined) text += ` err=${quote(errorText(error))}`;
@@ -35,7 +33,7 @@ export function recordText({ message, error, fields }: LogRecord): string {
   return text;
 }
 
-/** Month, day and local time, to the microsecond in form; the clock gives milliseconds. */
+/** Month, day and local time. It has six decimals as in klog, though the clock has milliseconds. */
 function timestamp(time: number): string {
   const date = new Date(time);
   const day = two(date.getMonth() + 1) + two(date.getDate());
@@ -53,12 +51,12 @@ function valueText(value: unknown): string {
   return escapeControls(shorten(inspectBriefly(value), longestText));
 }
 
-/** In quotes and on one line, whatever it holds: names and messages come from strangers. */
+/** Quotes an untrusted text so that it stays in one line. */
 function quote(text: string): string {
   return escapeControls(JSON.stringify(shorten(text, longestText)));
 }
 
-/** JSON leaves these as they are, a terminal does not. */
+/** Escapes characters that JSON leaves as they are and a terminal interprets. */
 function escapeControls(json: string): string {
   return json.replace(
     /[\u007f-\u009f\u2028\u2029]/g,
@@ -68,7 +66,7 @@ function escapeControls(json: string): string {
 
 function firstBytes(text: string, limit: number): string {
   if (text.length <= limit / 3 || Buffer.byteLength(text) <= limit) return text;
-  // A character that is cut in half is left out.
+  // A character that would be cut in half is left out.
   const { read } = new TextEncoder().encodeInto(
     text,
     new Uint8Array(limit - Buffer.byteLength('…')),

@@ -1,15 +1,15 @@
-/** How many values of one label a metric tells apart; each is a time series for as long as the program runs. */
+/** How many values of one label have series of their own. A series lives as long as the program. */
 const valueLimit = 100;
-/** The longest value: that of a host and its port. */
+/** The longest value: a host with its port. */
 const longestValue = 260;
-/** What all values beyond the limit are called. */
+/** The value of a label in place of all values beyond the limit. */
 const rest = '(other)';
 
-/** Bounds the values that the labels of one metric take, whoever chose them: those that come first are told apart. */
+/** Limits the number of values that each label of a metric takes. The first ones count. */
 export class BoundedLabels<Label extends string> {
   readonly #known = new Map<Label, Set<string>>();
 
-  /** The labels with `(other)` in place of every value that is one too many or too long. */
+  /** The labels with `(other)` in place of each value that is too many or too long. */
   of(labels: Readonly<Record<Label, string>>): Readonly<Record<Label, string>> {
     const given = Object.entries(labels) as [Label, string][]; // as the type says
     if (given.every(([label, value]) => this.#admits(label, value))) return labels;
@@ -20,7 +20,7 @@ export class BoundedLabels<Label extends string> {
     return Object.fromEntries(bounded) as Record<Label, string>;
   }
 
-  /** Gives the places of some values to others. */
+  /** Frees the places of some values. */
   forget(labels: Readonly<Record<Label, string>>): void {
     for (const [label, value] of Object.entries(labels) as [Label, string][]) // as the type says
       this.#known.get(label)?.delete(value);

@@ -1,6 +1,6 @@
 import type { Definition } from './definition.ts';
 
-/** `start`, then each the last one times `factor`. */
+/** Buckets that begin at `start` and grow by `factor`. */
 function exponential(
   start: number,
   { factor, count }: { factor: number; count: number },
@@ -8,7 +8,7 @@ function exponential(
   return Array.from({ length: count }, (_, index) => start * factor ** index);
 }
 
-/** From `start` to `end`, each `step` more than the last. */
+/** Buckets from `start` to `end` in steps of `step`. */
 function linear(start: number, { end, step }: { end: number; step: number }): number[] {
   const count = Math.floor((end - start) / step) + 1;
   return Array.from({ length: count }, (_, index) => start + index * step);
@@ -17,7 +17,7 @@ function linear(start: number, { end, step }: { end: number; step: number }): nu
 /** 1 ms to 16 s. */
 const syncBuckets = exponential(0.001, { factor: 2, count: 15 });
 
-/** A quarter of a second to five minutes, finest below one minute. */
+/** A quarter of a second to five minutes, with small steps below a minute. */
 const programmingBuckets = [
   0.25,
   0.5,
@@ -29,7 +29,7 @@ const programmingBuckets = [
 /** 5 ms to a minute. */
 const requestBuckets = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60];
 
-/** The metrics of upstream's kube-proxy in IPVS mode, under its names; dashboards and alerts match on them. */
+/** The metrics of upstream's kube-proxy in IPVS mode. Dashboards and alerts use their names. */
 export const compatible = {
   syncDuration: {
     type: 'histogram',

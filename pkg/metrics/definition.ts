@@ -1,17 +1,17 @@
-/** A metric: what it is called, what it says and how it is told apart. */
+/** The definition of a metric. */
 export interface Definition {
   readonly type: 'counter' | 'gauge' | 'histogram';
-  /** The whole name, as it is scraped. */
+  /** The full name in the exposition. */
   readonly name: string;
   readonly help: string;
-  /** How stable Kubernetes calls it, which stands before the help; for metrics of upstream's alone. */
+  /** Kubernetes' stability level, printed before the help; only for upstream's metrics. */
   readonly stability?: 'ALPHA' | 'BETA';
   readonly labels: readonly string[];
-  /** Upper bounds, for a histogram. */
+  /** The upper bounds of a histogram's buckets. */
   readonly buckets?: readonly number[];
 }
 
-/** The help of a metric as it is scraped: `[ALPHA] Cumulative proxy livez HTTP status`. */
+/** The help text in the exposition: `[ALPHA] Cumulative proxy livez HTTP status`. */
 export function printHelp({ help, stability }: Pick<Definition, 'help' | 'stability'>): string {
   return stability === undefined ? help : `[${stability}] ${help}`;
 }

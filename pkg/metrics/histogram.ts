@@ -15,7 +15,7 @@ interface Sample {
 /** One series of a histogram. An observation adds to two numbers and allocates nothing. */
 export class HistogramSeries {
   readonly #bounds: readonly number[];
-  /** How many values each bucket has of its own; the last one has those above every bound. */
+  /** The number of values in each bucket, not cumulative. The last one is for values above all bounds. */
   readonly #counts: Float64Array;
   #sum = 0;
 
@@ -24,7 +24,7 @@ export class HistogramSeries {
     this.#counts = new Float64Array(bounds.length + 1);
   }
 
-  /** Counts a value. One that is no number is left out: it would spoil the sum for good. */
+  /** Counts a value. NaN is ignored, as it would make the sum NaN. */
   observe(value: number): void {
     if (Number.isNaN(value)) return;
     const bounds = this.#bounds;
@@ -51,8 +51,8 @@ export class HistogramSeries {
 }
 
 /**
- * A histogram that can be asked for a series once: whoever observes often keeps the series, and does not look it up by its labels
- * each time, as prom-client's histogram does (700 bytes and some microseconds each).
+ * A histogram whose series can be kept by callers that observe often. prom-client's histogram looks a series up by its labels each
+ * time, which takes 700 bytes and some microseconds.
  */
 export class LabelledHistogram {
   readonly name: string;
@@ -63,11 +63,11 @@ export class LabelledHistogram {
   constructor(row: Definition) {
     this.name = row.name;
     this.#row = row;
-    // What has no labels is there from the start.
+    // A metric without labels has its series from the start.
     if (row.labels.length === 0) this.series({});
   }
 
-  /** The series of some values of the labels. */
+  /** The series of some label values. */
   series(given: Readonly<Record<string, string>>): HistogramSeries {
     const labels = this.#bounded.of(given);
     const key = this.#row.labels.map((label) => labels[label]).join('\0');
@@ -78,12 +78,12 @@ export class LabelledHistogram {
     return series;
   }
 
-  /** Counts a value in the series of some values of the labels. */
+  /** Counts a value in the series of some label values. */
   observe(labels: Readonly<Record<string, string>>, value: number): void {
     this.series(labels).observe(value);
   }
 
-  /** The metric as the registry of prom-client reads it at a scrape. */
+  /** The metric for prom-client's registry. */
   get registered(): Metric {
     const { name } = this;
     const get = async () => ({
@@ -94,7 +94,7 @@ export class LabelledHistogram {
         series.samples(name, labels),
       ),
     });
-    // The registry asks for these two alone; the class that prom-client exports cannot be made without its own bookkeeping.
+    // The registry uses these two only. prom-client's own class cannot be used without its storage.
     return { name, get } as unknown as Metric;
   }
 }

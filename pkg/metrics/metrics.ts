@@ -19,19 +19,19 @@ export interface Gauge<Label extends string> {
   set(labels: Labels<Label>, value: number): void;
   inc(labels: Labels<Label>, count?: number): void;
   dec(labels: Labels<Label>, count?: number): void;
-  /** Takes a series away, so that others may have its labels' places. */
+  /** Removes a series, and frees the places of its label values. */
   remove(labels: Labels<Label>): void;
 }
 
-/** Counts one value of one series. */
+/** Counts values of one series. */
 interface Observer {
   observe(value: number): void;
 }
 
-/** How often values fell between bounds. */
+/** Counts values by bucket. */
 export interface Histogram<Label extends string> {
   observe(labels: Labels<Label>, value: number): void;
-  /** The series of some labels, for whoever observes often; it is exposed from now on. */
+  /** The series of some labels, for callers that observe often. It is exposed from now on. */
   series(labels: Labels<Label>): Observer;
 }
 
@@ -43,21 +43,21 @@ type MetricOf<Row extends Definition> = Row['type'] extends 'counter'
 
 type Table = typeof table & typeof indicators;
 
-/** What a scraper is answered. */
+/** The answers to a scrape. */
 export interface Exposition {
   readonly contentType: string;
   text(): Promise<string>;
 }
 
-/** Every metric of the program by its name here, as in `metrics.syncDuration.observe({ ip_family: 'IPv4' }, 0.02)`. */
+/** All metrics of the program by their name in the table: `metrics.syncDuration.observe({ ip_family: 'IPv4' }, 0.02)`. */
 export type Metrics = { readonly [Name in keyof Table]: MetricOf<Table[Name]> } & {
-  /** What `/metrics` answers. */
+  /** The metrics of `/metrics`. */
   readonly exposition: Exposition;
-  /** What `/metrics/slis` answers. */
+  /** The metrics of `/metrics/slis`. */
   readonly indicators: Exposition;
-  /** Has `/metrics` show more, whose samples are made at each scrape. */
+  /** Adds metrics to `/metrics` whose samples are made at each scrape. */
   addScraped(more: readonly ScrapedMetric[]): void;
-  /** Calls back at the beginning of each scrape of `/metrics`. It must not throw. */
+  /** Calls back at the beginning of each scrape of `/metrics`. The callback must not throw. */
   onScrape(callback: () => void): void;
 };
 

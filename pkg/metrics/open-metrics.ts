@@ -4,8 +4,8 @@ export const openMetricsType = 'application/openmetrics-text; version=1.0.0; cha
 const counterSuffix = '_total';
 
 /**
- * Metrics in Prometheus' text format as OpenMetrics has them: a counter's family has no `_total`, its samples have it, there are no
- * empty lines, and the end is said.
+ * Converts Prometheus' text format to OpenMetrics: a counter's family has no `_total` but its samples have, there are no empty
+ * lines, and the end is marked.
  */
 export function toOpenMetrics(text: string): string {
   const lines: string[] = [];
@@ -33,7 +33,7 @@ export function toOpenMetrics(text: string): string {
   return `${lines.map((line) => `${line}\n`).join('')}# EOF\n`;
 }
 
-/** A sample of a counter whose name does not end as it must. */
+/** Adds the suffix that a counter's sample must have. */
 function withSuffix(line: string, name: string): string {
   return `${name}${counterSuffix}${line.slice(name.length)}`;
 }

@@ -1,18 +1,18 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Size of a page in /proc/self/statm. */
+/** The size of a page in /proc/self/statm. */
 const pageSize = 4096;
 
-/** A number about the process that is read when somebody scrapes. */
+/** A number about the process, read at each scrape. */
 export interface Reading {
   readonly name: string;
   readonly help: string;
   readonly isCounter?: boolean;
-  /** `undefined`, or an error, if it cannot be read. */
+  /** Returns `undefined`, or throws, if it cannot be read. */
   readonly read: () => number | undefined;
 }
 
-/** The names that every Prometheus client uses, and two that only Node has. */
+/** The metrics that all Prometheus clients have, and two of Node. */
 export const processReadings: readonly Reading[] = [
   {
     name: 'process_cpu_seconds_total',
@@ -46,7 +46,7 @@ export const processReadings: readonly Reading[] = [
   {
     name: 'process_open_fds',
     help: 'Number of open file descriptors.',
-    // One of them is the folder being read.
+    // Without the folder that is being read.
     read: () => readdirSync('/proc/self/fd').length - 1,
   },
   {
@@ -67,7 +67,7 @@ export const processReadings: readonly Reading[] = [
   },
 ];
 
-/** What "unlimited" is as a number: the largest of 64 bits, as Prometheus' clients say it. */
+/** The value for "unlimited": 2^64, as in Prometheus' clients. */
 const unlimited = 2 ** 64;
 
 /** A soft limit of this process. */

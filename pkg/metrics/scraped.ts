@@ -1,22 +1,22 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
-/** One value of a metric, for some values of its labels. */
+/** One sample of a metric. */
 export interface ScrapedSample {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-/** A metric whose samples are made when somebody scrapes; whoever makes them bounds how many there are. */
+/** A metric whose samples are made at each scrape. Its maker limits their number. */
 export interface ScrapedMetric {
   readonly type: 'counter' | 'gauge';
   readonly name: string;
   readonly help: string;
   readonly labels: readonly string[];
-  /** Never throws: what could not be read is told elsewhere. */
+  /** Never throws: errors are reported elsewhere. */
   readonly samples: () => Promise<readonly ScrapedSample[]>;
 }
 
-/** Has a registry ask for the samples at each scrape. */
+/** Registers a metric so that its samples are made at each scrape. */
 export function registerScraped(
   { type, name, help, labels, samples }: ScrapedMetric,
   registry: Registry,

@@ -1,7 +1,7 @@
 import { compatible } from './compatible.ts';
 import type { Definition } from './definition.ts';
 
-/** What only this program can say. */
+/** The metrics of this program alone. */
 const ours = {
   firstSyncComplete: {
     type: 'gauge',
@@ -170,10 +170,10 @@ const ours = {
   },
 } as const satisfies Record<string, Definition>;
 
-/** What `/metrics` says, but for the process; a metric more is a row more. */
+/** The metrics of `/metrics` except those of the process, one in each row. */
 export const table = { ...compatible, ...ours };
 
-/** What `/metrics/slis` says. */
+/** The metrics of `/metrics/slis`. */
 export const indicators = {
   healthcheck: {
     type: 'gauge',

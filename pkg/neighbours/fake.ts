@@ -2,13 +2,13 @@ import { type ErrnoCode, KernelError } from '../errno/errno.ts';
 import type { IpAddress } from '../ip/address.ts';
 import type { Neighbours } from './neighbours.ts';
 
-/** A node that reaches every address but some. */
+/** A node that can reach all addresses but some. */
 export class FakeNeighbours implements Neighbours {
-  /** What was asked, in order. */
+  /** The addresses asked for, in order. */
   readonly asked: IpAddress[] = [];
   readonly unreachable = new Set<IpAddress>();
   readonly local = new Set<IpAddress>();
-  /** Fails a question with the code it returns. */
+  /** Returns the code that a call fails with. */
   failWith: (address: IpAddress) => ErrnoCode | undefined = () => undefined;
 
   canReach(address: IpAddress): boolean {

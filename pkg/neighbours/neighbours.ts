@@ -1,15 +1,15 @@
 import type { IpAddress } from '../ip/address.ts';
 
 /**
- * Whether this node's packets to an address have anywhere to go. Where they have not, the node answers their senders itself, with
- * ICMP, and IPVS counts these answers as if the address had sent them.
+ * Whether this node can send packets to an address. If not, the node itself answers the senders with ICMP errors, which IPVS counts
+ * as if the address had sent them.
  */
 export interface Neighbours {
   /**
-   * False if the routing table has no way to the address, or if the next hop on the way (the address itself on a link of this
-   * node) answers neither ARP nor neighbour discovery. True otherwise, whatever is behind the next hop. Throws KernelError.
+   * False if there is no route to the address, or if the next hop (the address itself if it is on a link of this node) does not
+   * answer ARP or neighbour discovery. True otherwise, whatever is behind the next hop. Throws KernelError.
    */
   canReach(address: IpAddress): boolean;
-  /** True if a packet to the address goes to this node itself. Throws KernelError. */
+  /** Whether a packet to the address is delivered on this node. Throws KernelError. */
   isLocal(address: IpAddress): boolean;
 }

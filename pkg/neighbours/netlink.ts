@@ -5,13 +5,13 @@ import type { Connection } from '../netlink/connection.ts';
 import type { Neighbours } from './neighbours.ts';
 import { getNeighbour, getRoute, NUD_FAILED, NUD_INCOMPLETE, RTN_LOCAL } from './schema.ts';
 
-/** Where a packet goes next: over which device, to which router or to its destination itself. */
+/** The next hop of a packet: its device, and the router or the destination itself. */
 interface Hop {
   readonly device: number;
   readonly address: IpAddress;
 }
 
-/** Fields that no request here uses. */
+/** Fields that are always 0 in our requests. */
 const anyRoute = {
   sourceLength: 0,
   tos: 0,
@@ -23,7 +23,7 @@ const anyRoute = {
 } as const;
 const anyNeighbour = { state: 0, flags: 0, type: 0 } as const;
 
-/** Routes and neighbours over rtnetlink. The connection is one of NETLINK_ROUTE; whoever opened it closes it. */
+/** Routes and neighbours over rtnetlink. Takes a connection of NETLINK_ROUTE, which the caller closes. */
 export class NetlinkNeighbours implements Neighbours {
   readonly #connection: Connection;
 
@@ -46,7 +46,7 @@ export class NetlinkNeighbours implements Neighbours {
     const route = this.#route(address);
     if (route === 'none') return 'none';
     const { device, gateway, via } = route?.attributes ?? {};
-    // Routes over several devices, for example, name none.
+    // A route over several devices names none, for example.
     return device === undefined
       ? 'unknown'
       : { device, address: gateway ?? via?.address ?? address };
@@ -64,13 +64,13 @@ export class NetlinkNeighbours implements Neighbours {
     } catch (error) {
       const code = errnoOf(error);
       if (code === 'ENETUNREACH' || code === 'EHOSTUNREACH') return 'none';
-      // EINVAL and EACCES are routes too: a black hole and a prohibition, which no address answers from.
+      // EINVAL and EACCES come from routes too: blackhole and prohibit, over which nothing answers.
       if (code === 'EINVAL' || code === 'EACCES') return 'none';
       throw error;
     }
   }
 
-  /** NUD_*; `undefined` for a neighbour that was not asked, as on devices that need no addresses of their own. */
+  /** NUD_*; `undefined` for a neighbour without an entry, as on devices without link-layer addresses. */
   #neighbourState({ device, address }: Hop): number | undefined {
     const family = addressFamily(address);
     const value = { ...anyNeighbour, family, device, attributes: { destination: address } };

@@ -3,11 +3,11 @@ import { attributes, optional } from '../wire/attributes.ts';
 import { padding, s32, u8, u16, u32 } from '../wire/codec.ts';
 import { struct } from '../wire/struct.ts';
 
-/** Of linux/rtnetlink.h: a route to this node itself. */
+/** From linux/rtnetlink.h: a route to this node itself. */
 export const RTN_LOCAL = 2;
-/** Of linux/neighbour.h: asked, without an answer yet. */
+/** From linux/neighbour.h: resolution is under way. */
 export const NUD_INCOMPLETE = 0x01;
-/** Of linux/neighbour.h: asked in vain. */
+/** From linux/neighbour.h: resolution failed. */
 export const NUD_FAILED = 0x20;
 
 /** rtmsg and RTA_*: one route. Numbers from linux/rtnetlink.h. */
@@ -25,12 +25,12 @@ export const route = struct({
     destination: optional(1, ipAddress), // DST
     device: optional(4, s32), // OIF
     gateway: optional(5, ipAddress),
-    /** VIA: an IPv4 route by way of an IPv6 router. */
+    /** VIA: an IPv6 next hop of an IPv4 route. */
     via: optional(18, struct({ family: u16, address: ipAddress })),
   }),
 });
 
-/** ndmsg and NDA_*: what is known of one neighbour. Numbers from linux/neighbour.h. */
+/** ndmsg and NDA_*: one neighbour. Numbers from linux/neighbour.h. */
 export const neighbour = struct({
   family: u8,
   pad: padding(3),
@@ -41,10 +41,10 @@ export const neighbour = struct({
   attributes: attributes('NDA', { destination: optional(1, ipAddress) }), // DST
 });
 
-/** Which route a packet takes. Number from linux/rtnetlink.h. */
+/** Looks up the route of a packet. Number from linux/rtnetlink.h. */
 export const getRoute = { name: 'RTM_GETROUTE', type: 26, flags: 0, request: route, reply: route };
 
-/** One neighbour; alone it can be asked for since Linux 5.0. Number from linux/rtnetlink.h. */
+/** Reads one neighbour, since Linux 5.0. Number from linux/rtnetlink.h. */
 export const getNeighbour = {
   name: 'RTM_GETNEIGH',
   type: 30,

@@ -2,7 +2,7 @@ import { KernelError } from '../errno/errno.ts';
 import { Batch, type BatchFailure, type BatchOptions } from './batch.ts';
 import { Channel, type ChannelOptions, unfit } from './channel.ts';
 import { codeOf } from './codes.ts';
-import { Dumper, type DumpOptions } from './dump.ts';
+import { Dumper, type DumpOptions, listOf } from './dump.ts';
 import type { Command, ErrorReply } from './message.ts';
 import { beginTransaction, endTransaction } from './netfilter.ts';
 import { type DatagramSocket, NetlinkSocket, type SocketOptions } from './socket.ts';
@@ -120,21 +120,12 @@ export class Connection {
   }
 
   /** Reads every object; throws KernelError. */
-  async list<Request, Reply>(
+  list<Request, Reply>(
     command: Command<Request, Reply>,
     value: Request,
     operation: string,
   ): Promise<readonly Reply[]> {
-    const replies: Reply[] = [];
-    const onRestart = () => {
-      replies.length = 0;
-    };
-    await this.dump(command, value, {
-      operation,
-      onReply: (reply) => replies.push(reply),
-      onRestart,
-    });
-    return replies;
+    return listOf((handlers) => this.dump(command, value, { operation, ...handlers }));
   }
 
   /** Closes its sockets. A dump that is under way fails with EBADF. */

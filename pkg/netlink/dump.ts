@@ -22,6 +22,20 @@ export interface DumpOptions<Reply> {
   readonly onRestart: () => void;
 }
 
+/** Makes a dump that may be restarted, and returns its objects. */
+export async function listOf<Reply>(
+  dump: (handlers: Pick<DumpOptions<Reply>, 'onReply' | 'onRestart'>) => Promise<void>,
+): Promise<readonly Reply[]> {
+  const replies: Reply[] = [];
+  await dump({
+    onReply: (reply) => replies.push(reply),
+    onRestart: () => {
+      replies.length = 0;
+    },
+  });
+  return replies;
+}
+
 const EBADMSG = errnoNumber('EBADMSG');
 const EINTR = errnoNumber('EINTR');
 const attempts = 5;

@@ -11,7 +11,7 @@ import {
 import { prefixed } from '../wire/struct.ts';
 import type { BatchFailure, BatchOptions, MessageSink } from './batch.ts';
 import type { Connection } from './connection.ts';
-import type { DumpOptions } from './dump.ts';
+import { type DumpOptions, listOf } from './dump.ts';
 import type { Command } from './message.ts';
 
 /** NETLINK_GENERIC of linux/netlink.h. */
@@ -195,21 +195,12 @@ export class GenericFamily {
   }
 
   /** As {@link Connection.list}. */
-  async list<Request, Reply>(
+  list<Request, Reply>(
     command: GenericCommand<Request, Reply>,
     value: Request,
     operation: string,
   ): Promise<readonly Reply[]> {
-    const replies: Reply[] = [];
-    const onRestart = () => {
-      replies.length = 0;
-    };
-    await this.dump(command, value, {
-      operation,
-      onReply: (reply) => replies.push(reply),
-      onRestart,
-    });
-    return replies;
+    return listOf((handlers) => this.dump(command, value, { operation, ...handlers }));
   }
 
   #row<Request, Reply>(command: GenericCommand<Request, Reply>): Command<Request, Reply> {

@@ -1,11 +1,11 @@
 import { KernelError } from '../errno/errno.ts';
 import { type NftTableId, type NftTables, printNftTable } from './nftables.ts';
 
-/** nf_tables in memory: names of tables alone. */
+/** nf_tables in memory, with the names of tables only. */
 export class FakeNftTables implements NftTables {
   readonly #tables = new Map<string, NftTableId>();
 
-  /** Somebody makes a table. */
+  /** Creates a table, as another program does. */
   addTable(table: NftTableId): void {
     this.#tables.set(printNftTable(table), table);
   }

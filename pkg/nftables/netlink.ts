@@ -5,7 +5,7 @@ import { NFNL_SUBSYS_NFTABLES } from '../netlink/netfilter.ts';
 import { type NftTableId, type NftTables, printNftTable } from './nftables.ts';
 import { deleteTable, getTable, NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_UNSPEC } from './schema.ts';
 
-/** nf_tables over a connection of NETLINK_NETFILTER. Whoever opened it closes it. */
+/** nf_tables over netlink. Takes a connection of NETLINK_NETFILTER, which the caller closes. */
 export class NetlinkNftTables implements NftTables {
   readonly #connection: Connection;
 
@@ -40,7 +40,7 @@ function familyOf(number: number): Family | undefined {
   return number === NFPROTO_IPV6 ? 'IPv6' : undefined;
 }
 
-/** EINVAL is nfnetlink's word for a subsystem that no module has registered. */
+/** Turns EINVAL into a missing support: nfnetlink answers so if no module has registered the subsystem. */
 function asMissing(operation: string, error: unknown): unknown {
   if (errnoOf(error) !== 'EINVAL') return error;
   const detail = 'the kernel has no nf_tables';

@@ -1,16 +1,16 @@
 import type { Family } from '../ip/address.ts';
 
-/** What names a table of nf_tables; those of other families (inet, bridge, arp, netdev) are never reported. */
+/** The name of a table. Tables of other families (inet, bridge, arp, netdev) are not listed. */
 export interface NftTableId {
   readonly family: Family;
   readonly name: string;
 }
 
-/** The tables of nf_tables in this network namespace, as `nft` shows them: those of iptables-nft are among them. */
+/** The tables of nf_tables in this network namespace, those of iptables-nft included. */
 export interface NftTables {
-  /** Every table of both families; throws EOPNOTSUPP where the kernel has no nf_tables. */
+  /** Every table of both families. Throws EOPNOTSUPP if the kernel has no nf_tables. */
   tables(): Promise<readonly NftTableId[]>;
-  /** Deletes a table with all that is in it; throws ENOENT if there is none. */
+  /** Deletes a table with its contents. Throws ENOENT if there is none. */
   deleteTable(table: NftTableId): void;
 }
 

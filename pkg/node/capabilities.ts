@@ -3,21 +3,21 @@ import { errorText } from '../log/error-text.ts';
 import type { Logger } from '../log/log.ts';
 import type { Sysctl } from '../sysctl/sysctl.ts';
 
-/** Numbers of linux/capability.h, of those that are asked for. */
+/** Bit numbers from linux/capability.h. */
 const bits = { CAP_NET_ADMIN: 12n, CAP_NET_RAW: 13n } as const;
 
-/** A right that a process of root's may lack. */
+/** A capability that a root process may lack. */
 export type Capability = keyof typeof bits;
 
-/** What follows if one is missing; without NET_ADMIN nothing can be done at all. */
+/** The consequence of each missing one. Without NET_ADMIN nothing works. */
 const consequences = {
   CAP_NET_RAW:
     'clients that only wait for a deleted server are not reset, and connections to it are not closed',
 } as const;
 
 /**
- * What this process has the rights for. Throws without CAP_NET_ADMIN; what else is missing is told in one line, with what follows.
- * Where the kernel does not say, nothing counts as missing. `process` is /proc/self.
+ * Returns the missing capabilities and logs each with its consequence. Throws without CAP_NET_ADMIN. If the kernel does not say,
+ * none counts as missing. `process` is /proc/self.
  */
 export function missingCapabilities({
   process,

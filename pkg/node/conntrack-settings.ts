@@ -5,7 +5,7 @@ import { errorText } from '../log/error-text.ts';
 import type { Logger } from '../log/log.ts';
 import type { Sysctl } from '../sysctl/sysctl.ts';
 
-/** Where settings are found. */
+/** Where the settings are. */
 export interface ConntrackSettingsOptions {
   /** Below /proc/sys. */
   readonly sysctl: Sysctl;
@@ -14,15 +14,15 @@ export interface ConntrackSettingsOptions {
   readonly log: Logger;
 }
 
-/** More entries than this are never asked for, however many CPUs there are. */
+/** The largest number of entries that is set, with any number of CPUs. */
 const mostEntries = 1_048_576;
 
 const maxPath = 'net/netfilter/nf_conntrack_max';
 const hashSizePath = 'module/nf_conntrack/parameters/hashsize';
 
 /**
- * Sets conntrack's size and timeouts, once. What is right already is not written. What may not be written (a read-only /proc/sys, a
- * network namespace of its own) stays as it is and is told; any other failure is thrown.
+ * Sets conntrack's size and timeouts once. Right values are not written. If one may not be written (a read-only /proc/sys, a
+ * network namespace of its own), a warning is logged and it stays; any other error is thrown.
  */
 export function applyConntrackLimits(
   limits: ConntrackConfig,
@@ -31,7 +31,7 @@ export function applyConntrackLimits(
   const { sysctl, sysfs } = options;
   const max = conntrackMax(limits, onlineCpus(sysfs));
   try {
-    // A larger table is somebody's choice, and making it smaller would drop connections.
+    // A larger table was chosen by somebody, and a smaller one would drop connections.
     if (max > 0 && Number(sysctl.read(maxPath) ?? 0) < max)
       write({ path: maxPath, value: max }, options);
     if (max > 0) growHashTable(Math.trunc(max / 4), options);
@@ -46,7 +46,7 @@ export function applyConntrackLimits(
   }
 }
 
-/** How many entries conntrack may have; 0 leaves it as it is. */
+/** The wanted number of conntrack's entries; 0 leaves it unchanged. */
 export function conntrackMax(
   { maxPerCore, min }: Pick<ConntrackConfig, 'maxPerCore' | 'min'>,
   cpus: number,
@@ -56,19 +56,19 @@ export function conntrackMax(
   return wanted > mostEntries ? mostEntries : Math.max(wanted, min);
 }
 
-/** How many CPUs the machine has, whatever this process may use of them. */
+/** The number of the machine's CPUs, whatever this process may use. */
 export function onlineCpus(sysfs: Sysctl): number {
   try {
     const ranges = sysfs.read('devices/system/cpu/online')?.split(',') ?? [];
     const count = ranges.map(cpusInRange).reduce((sum, length) => sum + length, 0);
     if (count > 0) return count;
   } catch {
-    // The runtime knows too, if less well.
+    // Falls through to what the runtime knows.
   }
   return availableParallelism();
 }
 
-/** `0-3` is four, `5` is one; NaN for anything else. */
+/** The number of CPUs in a range: `0-3` is 4, `5` is 1; NaN for anything else. */
 function cpusInRange(text: string): number {
   const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(text.trim()) ?? [];
   return Number(last) - Number(first) + 1;
@@ -101,7 +101,7 @@ function write({ path, value }: Setting, { sysctl, log }: ConntrackSettingsOptio
   }
 }
 
-/** A table with few chains works, only slower, so nothing that happens here ends the start. */
+/** Enlarges conntrack's hash table. A small one only makes it slower, so errors are logged and ignored. */
 function growHashTable(size: number, { sysfs, log }: ConntrackSettingsOptions): void {
   try {
     const before = sysfs.read(hashSizePath);

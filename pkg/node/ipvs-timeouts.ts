@@ -1,7 +1,7 @@
 import type { Ipvs, IpvsTimeouts } from '../ipvs/ipvs.ts';
 import type { Logger } from '../log/log.ts';
 
-/** Sets IPVS's timeouts, in seconds; 0 leaves one as it is. Nothing is written if all are as wanted. */
+/** Sets IPVS's timeouts, in seconds; 0 leaves one unchanged. Writes nothing if all are right. */
 export function applyIpvsTimeouts(
   wanted: IpvsTimeouts,
   { ipvs, log }: { ipvs: Pick<Ipvs, 'timeouts' | 'setTimeouts'>; log: Logger },

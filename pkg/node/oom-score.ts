@@ -7,7 +7,7 @@ const path = 'oom_score_adj';
 const tries = 2;
 const pause = 100; // ms
 
-/** Tells the kernel how willingly it may kill this process. A failure is told, and nothing else follows of it. */
+/** Sets the OOM score of this process. An error is logged and ignored. */
 export async function applyOomScore(
   score: number,
   { process, clock, log }: { process: Sysctl; clock: Clock; log: Logger },

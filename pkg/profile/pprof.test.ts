@@ -4,7 +4,7 @@ import { encodeProfile, type Frame, type Profile } from './pprof.ts';
 import { startProfiler } from './profiler.ts';
 import { cpuProfile, heapProfile } from './v8.ts';
 
-/** A message as pprof's own reader would see it: fields by number, numbers as they are, everything else as bytes. */
+/** The fields of a message by number, as pprof reads it: numbers, and everything else as bytes. */
 function fields(bytes: Uint8Array): Map<number, (number | Uint8Array)[]> {
   const found = new Map<number, (number | Uint8Array)[]>();
   let at = 0;

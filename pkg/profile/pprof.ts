@@ -1,29 +1,29 @@
 import { ProtobufWriter } from './protobuf.ts';
 
-/** A place in the program, as V8 names it: lines count from 0. */
+/** A place in the program, as V8 names it. Lines count from 0. */
 export interface Frame {
   readonly functionName: string;
   readonly url: string;
   readonly lineNumber: number;
 }
 
-/** Values that were measured while these frames were on the stack, the innermost first; one value for each type. */
+/** Values that were measured with these frames on the stack, innermost first. There is one value for each type. */
 export interface Sample {
   readonly stack: readonly Frame[];
   readonly values: readonly number[];
 }
 
-/** What a value is, and what it is counted in: `cpu` in `nanoseconds`. */
+/** The type and unit of a value: `cpu` in `nanoseconds`. */
 export interface ValueType {
   readonly type: string;
   readonly unit: string;
 }
 
-/** A profile in the words of google/pprof's profile.proto. */
+/** A profile in the terms of google/pprof's profile.proto. */
 export interface Profile {
   readonly types: readonly ValueType[];
   readonly samples: readonly Sample[];
-  /** What was counted to decide when to take a sample, and how much of it lies between two. */
+  /** The quantity by which samples are taken, and its amount between two samples. */
   readonly period: { readonly type: ValueType; readonly value: number };
   /** Milliseconds since 1970. */
   readonly time: number;
@@ -31,7 +31,7 @@ export interface Profile {
   readonly duration: number;
 }
 
-/** Numbers that stand for texts; 0 is the empty one. */
+/** Texts by number; 0 is the empty one. */
 class StringTable {
   readonly #numbers = new Map([['', 0]]);
 
@@ -47,7 +47,7 @@ class StringTable {
   }
 }
 
-/** Functions and the places in them, each with a number from 1 on; here a function has one place, its beginning. */
+/** Functions and their locations by number, from 1. Each function has one location, its beginning. */
 class PlaceTable {
   readonly #places = new Map<string, { readonly id: number; readonly frame: Frame }>();
 
@@ -65,7 +65,7 @@ class PlaceTable {
   }
 }
 
-/** A profile as bytes of profile.proto, which pprof and everything that reads its files take; not compressed yet. */
+/** Encodes a profile as profile.proto, uncompressed. */
 export function encodeProfile(profile: Profile): Uint8Array {
   const writer = new ProtobufWriter();
   const strings = new StringTable();
@@ -96,7 +96,7 @@ export function encodeProfile(profile: Profile): Uint8Array {
   writer.number(10, Math.round(profile.duration * 1e6));
   writer.message(11, valueType(profile.period.type));
   writer.number(12, profile.period.value);
-  // Last, as it is complete only now; the order of fields means nothing.
+  // Last, as it is complete only now. The order of fields has no meaning.
   for (const text of strings.all()) writer.bytes(6, Buffer.from(text));
   return writer.finish();
 }

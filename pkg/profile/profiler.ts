@@ -4,21 +4,21 @@ import { gzip } from 'node:zlib';
 import { encodeProfile, type Profile } from './pprof.ts';
 import { cpuProfile, heapProfile, type SampledHeap } from './v8.ts';
 
-/** Microseconds between two samples of the stack, as in Go; bytes between two of what is allocated, as in Go. */
+/** The intervals between samples, as in Go: microseconds for the stack, bytes for allocations. */
 const cpuInterval = 10_000;
 const heapInterval = 512 * 1024;
 
 const compress = promisify(gzip);
 
-/** Profiles of this process, each as a compressed file of pprof's. */
+/** Makes profiles of this process, as compressed pprof files. */
 export interface Profiler {
-  /** What the program does for so many milliseconds, or until the signal aborts; `busy` if it is being watched already. */
+  /** Profiles the CPU for some milliseconds or until the signal aborts; `busy` if another profile is being made. */
   cpu(milliseconds: number, signal: AbortSignal): Promise<Uint8Array | 'busy'>;
-  /** What was allocated since the start and lives. */
+  /** Profiles the live memory that was allocated since the start. */
   heap(): Promise<Uint8Array>;
 }
 
-/** Starts to take samples of what is allocated. They cost little, and memory grows with what lives. */
+/** Starts to sample allocations. The cost is small; the memory grows with the live objects. */
 export async function startProfiler({
   wallClock,
   pause,

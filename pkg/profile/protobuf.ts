@@ -1,23 +1,23 @@
-/** Writes protobuf messages, field by field, into one buffer that grows. */
+/** Writes a protobuf message field by field into a growing buffer. */
 export class ProtobufWriter {
   #bytes = Buffer.alloc(1024);
   #length = 0;
 
-  /** A whole number that is not negative, up to 2^53; 0 is left out, as it is the default. */
+  /** Writes a number from 0 to 2^53. 0 is left out, as it is the default. */
   number(field: number, value: number): void {
     if (value === 0) return;
     this.#varint(field * 8);
     this.#varint(value);
   }
 
-  /** Whole numbers of a repeated field, packed. */
+  /** Writes a repeated field of numbers, packed. */
   numbers(field: number, values: readonly number[]): void {
     const packed = new ProtobufWriter();
     for (const value of values) packed.#varint(value);
     this.bytes(field, packed.finish());
   }
 
-  /** A message inside of this one. */
+  /** Writes a nested message. */
   message(field: number, write: (inner: ProtobufWriter) => void): void {
     const inner = new ProtobufWriter();
     write(inner);
@@ -32,7 +32,7 @@ export class ProtobufWriter {
     this.#length += value.length;
   }
 
-  /** Everything that was written. */
+  /** Everything written. */
   finish(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }

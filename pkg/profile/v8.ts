@@ -1,13 +1,13 @@
 import type { Profiler } from 'node:inspector';
 import type { Frame, Profile, Sample } from './pprof.ts';
 
-/** Names that V8 gives to what is no function of anybody's: the bottom of every stack, and the time without work. */
+/** V8's names for what is no function: the bottom of each stack, and idle time. */
 const bottom = '(root)';
 const idle = '(idle)';
 
 const count = (type: string) => ({ type, unit: 'count' });
 
-/** V8's CPU profile, with the time of each stack; time without work is left out, as by Go's profiler. */
+/** Converts V8's CPU profile. Idle time is left out, as in Go's profiles. */
 export function cpuProfile(
   { nodes, samples = [], timeDeltas = [], startTime, endTime }: Profiler.Profile,
   { interval, time }: { interval: number; time: number },
@@ -16,7 +16,7 @@ export function cpuProfile(
   for (const [index, id] of samples.entries()) {
     const sum = measured.get(id) ?? { samples: 0, microseconds: 0 };
     sum.samples += 1;
-    // V8 counts from the sample before; a clock that goes back is no time.
+    // V8 gives the time since the sample before; a clock that goes back counts as 0.
     sum.microseconds += Math.max(0, timeDeltas[index] ?? 0);
     measured.set(id, sum);
   }
@@ -54,7 +54,7 @@ function stackOf(
   return stack;
 }
 
-/** What V8 answers; the types of Node leave out what newer protocols added. */
+/** V8's answer. Node's types lack what newer protocols added. */
 export interface SampledHeap {
   readonly head: SampledNode;
   readonly samples: readonly { readonly nodeId: number }[];
@@ -67,7 +67,7 @@ interface SampledNode {
   readonly children: readonly SampledNode[];
 }
 
-/** V8's samples of what lives on the heap, by the stack that allocated it. */
+/** Converts V8's samples of live memory, by the stack that allocated it. */
 export function heapProfile(
   { head, samples }: SampledHeap,
   { interval, time }: { interval: number; time: number },

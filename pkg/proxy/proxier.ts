@@ -286,7 +286,7 @@ export class Proxier {
   /** Requests a sync for the earliest of two given times, the next retry, and the expiry of an endpoint that vanished. */
   #schedule(one = Number.POSITIVE_INFINITY, other = Number.POSITIVE_INFINITY): void {
     const { retries, store } = this.#parts;
-    const time = Math.min(one, other, retries.nextDue ?? one, store.nextExpiry ?? other);
+    const time = Math.min(one, other, retries.nextDue ?? one, store.nextExpiry);
     this.#syncs.retryAfter(Math.max(0, time - this.#options.clock.now()));
   }
 

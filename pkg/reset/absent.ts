@@ -1,6 +1,6 @@
 import type { Resetter } from './reset.ts';
 
-/** Stands in where a process may open no raw socket: nothing is sent, and each packet that would have been is told. */
+/** A resetter for a process without CAP_NET_RAW: sends nothing, and reports each packet that it would have sent. */
 export class AbsentResetter implements Resetter {
   readonly #onSkipped: () => void;
 
@@ -16,6 +16,6 @@ export class AbsentResetter implements Resetter {
     this.#onSkipped();
   }
 
-  /** There is nothing to give back. */
+  /** Does nothing, as nothing is open. */
   close(): void {}
 }

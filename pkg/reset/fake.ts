@@ -1,11 +1,11 @@
 import { type ErrnoCode, KernelError } from '../errno/errno.ts';
 import { type ClientConnection, printAbort, printChallenge, type Resetter } from './reset.ts';
 
-/** A resetter that keeps what it was to send. */
+/** A resetter that records instead of sending. */
 export class FakeResetter implements Resetter {
   readonly challenged: ClientConnection[] = [];
   readonly aborted: ClientConnection[] = [];
-  /** Fails a challenge or an abort with the code it returns. */
+  /** Returns the code that a challenge or an abort fails with. */
   failWith: (connection: ClientConnection) => ErrnoCode | undefined = () => undefined;
 
   challenge(connection: ClientConnection): void {

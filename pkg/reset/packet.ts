@@ -11,7 +11,7 @@ const IP_DF = 0x4000;
 const tcpLength = 20;
 const hops = 64;
 
-/** What a TCP segment without data is made of, as far as it is not always the same. */
+/** The variable parts of a TCP segment without data. */
 interface Segment {
   readonly source: IpAddress;
   readonly sourcePort: number;
@@ -21,7 +21,7 @@ interface Segment {
   readonly flags: number;
 }
 
-/** A whole IP packet: a SYN without options from a connection's server to its client. */
+/** An IP packet with a SYN without options from a connection's server to its client. */
 export function synPacket(connection: ClientConnection, sequence: number): Uint8Array {
   const { server, serverPort, client, clientPort } = connection;
   return packet({
@@ -34,7 +34,7 @@ export function synPacket(connection: ClientConnection, sequence: number): Uint8
   });
 }
 
-/** A whole IP packet: a RST from a connection's client to its server. */
+/** An IP packet with a RST from a connection's client to its server. */
 export function rstPacket(connection: ClientConnection, sequence: number): Uint8Array {
   const { server, serverPort, client, clientPort } = connection;
   return packet({
@@ -70,7 +70,7 @@ function ipHeader({ source, destination }: Segment): Uint8Array {
     flagsAndOffset: IP_DF,
     timeToLive: hops,
     protocol: IPPROTO_TCP,
-    checksum: 0, // the kernel's
+    checksum: 0, // filled in by the kernel
     source,
     destination,
   });
@@ -85,7 +85,7 @@ function tcpSegment({ source, destination, ...segment }: Segment): Uint8Array {
     checksum: 0,
     urgentPointer: 0,
   };
-  // The pseudo header as far as it counts: a sum is the same in any order, and zeros add nothing to it.
+  // The pseudo header without zeros: the order does not change the sum.
   const pseudo = [addressBytes(source), addressBytes(destination), [0, IPPROTO_TCP, 0, tcpLength]];
   const checksum = internetChecksum(...pseudo, encode(tcpHeader, header));
   return encode(tcpHeader, { ...header, checksum });

@@ -11,12 +11,12 @@ import { type ClientConnection, printAbort, printChallenge, type Resetter } from
 const SOCK_RAW = 3;
 const SOCK_NONBLOCK = 0x800;
 const SOCK_CLOEXEC = 0x80000;
-/** A raw socket of this protocol sends packets with their IP header, and receives nothing. */
+/** A raw socket of this protocol sends packets with their IP header and receives nothing. */
 const IPPROTO_RAW = 255;
 
 const EINTR = errnoNumber('EINTR');
 
-/** struct sockaddr_in: the port says nothing here and must be 0. */
+/** struct sockaddr_in: the port must be 0. */
 const ipv4Name = struct({ family: u16, port: padding(2), address: octets(4), zero: padding(8) });
 /** struct sockaddr_in6. */
 const ipv6Name = struct({
@@ -27,8 +27,8 @@ const ipv6Name = struct({
 });
 
 /**
- * Sends over raw sockets in the network namespace that it is first used in: one socket for each family, opened when it is
- * needed. Takes CAP_NET_RAW. Whoever made it closes it.
+ * Sends over raw sockets, one for each family, opened at its first use in the network namespace of that moment. Needs CAP_NET_RAW.
+ * The caller closes it.
  */
 export class RawResetter implements Resetter {
   readonly #sockets = new Map<Family, number>();
@@ -52,7 +52,7 @@ export class RawResetter implements Resetter {
     }
   }
 
-  /** Gives the sockets back. */
+  /** Closes the sockets. */
   close(): void {
     for (const fd of this.#sockets.values()) libc.close(fd);
     this.#sockets.clear();

@@ -1,8 +1,8 @@
 import { type IpAddress, printHostPort } from '../ip/address.ts';
 
-/** A TCP connection as its client's packets name it, from the other side: where the server is, and where the client. */
+/** A TCP connection by its client's addresses and ports. */
 export interface ClientConnection {
-  /** Where the client connected to. */
+  /** The address that the client connected to. */
   readonly server: IpAddress;
   readonly serverPort: number;
   readonly client: IpAddress;
@@ -21,17 +21,17 @@ export interface ClientConnection {
  *        │  ← RST from VIP:80      │
  */
 export interface Resetter {
-  /** Sends one SYN to a client, both ends of one family. Throws KernelError. */
+  /** Sends a SYN to a client. Both ends are of one family. Throws KernelError. */
   challenge(connection: ClientConnection): void;
   /**
-   * Sends one RST to a virtual server of this node, as if from the client. IPVS does not look at sequence numbers: the connection is
-   * closed to it, which it forgets 10 s after its last packet. To a live server the RST means nothing, for its number is arbitrary.
-   * Throws KernelError.
+   * Sends a RST to a virtual server of this node, as if from the client. IPVS ignores sequence numbers: for it the connection is
+   * closed, and it forgets it 10 s after the last packet. A real server ignores the RST because of its arbitrary number. Throws
+   * KernelError.
    */
   abort(connection: ClientConnection): void;
 }
 
-/** `172.30.0.1:80 > 10.0.1.1:1024`: how errors call the SYN of a connection. */
+/** The SYN of a connection for error messages: `172.30.0.1:80 > 10.0.1.1:1024`. */
 export function printChallenge({
   server,
   serverPort,
@@ -41,7 +41,7 @@ export function printChallenge({
   return `${printHostPort(server, serverPort)} > ${printHostPort(client, clientPort)}`;
 }
 
-/** `10.0.1.1:1024 > 172.30.0.1:80`: how errors call the RST of a connection. */
+/** The RST of a connection for error messages: `10.0.1.1:1024 > 172.30.0.1:80`. */
 export function printAbort({ server, serverPort, client, clientPort }: ClientConnection): string {
   return `${printHostPort(client, clientPort)} > ${printHostPort(server, serverPort)}`;
 }

@@ -14,6 +14,17 @@ test('those that are due come out in the order of their time', () => {
   expect([queue.take(30), queue.take(30)]).toEqual(['c', undefined]);
 });
 
+test('all that are due come out at once, in the order of their time', () => {
+  const queue = new DueQueue<string>();
+  for (const [item, due] of [
+    ['c', 30],
+    ['a', 10],
+    ['b', 20],
+  ] as const)
+    queue.set(item, due);
+  expect([queue.takeAll(20), queue.takeAll(20), queue.next]).toEqual([['a', 'b'], [], 30]);
+});
+
 test('what never comes due does not wait', () => {
   const queue = new DueQueue<string>();
   queue.set('a', 1);

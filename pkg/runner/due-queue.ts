@@ -44,6 +44,13 @@ export class DueQueue<T> {
     return first.item;
   }
 
+  /** Removes and returns all items that are due, in the order of their due times. */
+  takeAll(now: number): readonly T[] {
+    const taken: T[] = [];
+    for (let item = this.take(now); item !== undefined; item = this.take(now)) taken.push(item);
+    return taken;
+  }
+
   /** The first valid element. Removes outdated ones before it. */
   get #first(): Waiting<T> | undefined {
     for (;;) {

@@ -1,7 +1,7 @@
 import { KernelError } from '../errno/errno.ts';
 import type { Sysctl } from './sysctl.ts';
 
-/** Settings in memory: those it was made with and no others. */
+/** Settings in memory. There are only those that it was made with. */
 export class FakeSysctl implements Sysctl {
   /** What was written, in order: `net/ipv4/ip_forward=1`. */
   readonly writes: string[] = [];
@@ -33,7 +33,7 @@ export class FakeSysctl implements Sysctl {
     return this.#release;
   }
 
-  /** Writing this setting is refused from now on, as in a container whose /proc/sys is read-only. */
+  /** Makes a setting read-only, as in a container whose /proc/sys is. */
   protect(path: string): void {
     this.#readOnly.add(path);
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { KernelError } from '../errno/errno.ts';
 import type { Sysctl } from './sysctl.ts';
 
-/** The settings below /proc/sys, or below another folder that looks like it. */
+/** The settings below /proc/sys, or below another folder in a test. */
 export class ProcSysctl implements Sysctl {
   readonly #root: string;
 
@@ -24,7 +24,7 @@ export class ProcSysctl implements Sysctl {
 
   write(path: string, value: string): void {
     try {
-      // Opened without O_CREAT: a setting that does not exist is not made, whatever the folder is.
+      // Without O_CREAT, so that a setting that does not exist is not created.
       writeFileSync(this.#file(path), value, { flag: 'r+' });
     } catch (cause) {
       throw this.#asKernelError(`write ${value} to ${path}`, cause);
@@ -35,7 +35,7 @@ export class ProcSysctl implements Sysctl {
     return this.read('kernel/osrelease') ?? release();
   }
 
-  /** Paths are ours, but a dot in one means an interface's name, never the folder above. */
+  /** The path of a setting. A dot may be part of an interface's name; `..` is refused. */
   #file(path: string): string {
     if (path.split('/').includes('..')) throw new Error(`not a setting: ${path}`);
     return join(this.#root, path);

@@ -2,8 +2,8 @@
 export interface Sysctl {
   /** The value, trimmed, or `undefined` if the kernel has no such setting. */
   read(path: string): string | undefined;
-  /** ENOENT if there is no such setting, EPERM or EACCES without the right to write it. */
+  /** Throws ENOENT if there is no such setting, EPERM or EACCES if it may not be written. */
   write(path: string, value: string): void;
-  /** uname -r, to be asked where a setting's meaning depends on the kernel's version. */
+  /** uname -r, for settings whose meaning depends on the kernel's version. */
   kernelRelease(): string;
 }

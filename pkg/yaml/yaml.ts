@@ -11,23 +11,23 @@ import {
   visit,
 } from 'yaml';
 
-/** How deep collections may stand in each other; objects of Kubernetes have a dozen levels. */
+/** How deep collections may be nested; objects of Kubernetes have a dozen levels. */
 const deepest = 128;
-/** How many anchors and aliases a text may have together: each alias stands for all that its anchor holds. */
+/** How many anchors and aliases a text may have in all. Each alias stands for all that its anchor contains. */
 const aliasLimit = 100;
 
-/** How many characters a text may have: a megabyte takes the library half a second. */
+/** How many characters a text may have: the library needs half a second for a megabyte. */
 const longestText = 32 * 1024 * 1024;
 
-/** Where something stands in a text, counted from 1. */
+/** A position in a text, counted from 1. */
 export interface YamlPosition {
   readonly line: number;
   readonly column: number;
 }
 
-/** A text that is no YAML, or that is refused because reading it would cost too much. */
+/** A text that is no YAML, or that would cost too much to read. */
 export class YamlError extends Error {
-  /** One word: `BAD_INDENT`. */
+  /** The library's code of the error: `BAD_INDENT`. */
   readonly code: string;
   /** `undefined` if it is about the whole text. */
   readonly position: YamlPosition | undefined;
@@ -43,15 +43,15 @@ export class YamlError extends Error {
   }
 }
 
-/** How a text is read. */
+/** Options for reading. */
 export interface YamlOptions {
-  /** Told the path of a key that stands twice in a map, as in `ipvs.scheduler`; the last one counts. Without it, that is an error. */
+  /** Called with the path of a key that a map has twice, as `ipvs.scheduler`; the last value counts. Without it, that is an error. */
   readonly onDuplicate?: (path: string) => void;
 }
 
 /**
- * The documents of a text, one after the other. The time that it takes is in proportion to the text, whatever it holds:
- * deep nesting and aliases of aliases are refused before they are read. Throws YamlError alone.
+ * Yields the documents of a text. The time is proportional to the text's length: deep nesting and aliases of aliases are refused
+ * before they are expanded. Throws YamlError only.
  */
 export function* yamlDocuments(text: string, options: YamlOptions = {}): Generator<unknown> {
   if (text.length > longestText) {
@@ -60,7 +60,7 @@ export function* yamlDocuments(text: string, options: YamlOptions = {}): Generat
   }
   const lines = new LineCounter();
   try {
-    // The library's own look for keys that come twice compares each with each.
+    // The library's own search for duplicate keys compares each key with each.
     const composer = new Composer({ uniqueKeys: false, logLevel: 'error' });
     for (const document of composer.compose(tokens(text, lines)))
       yield valueOf(document as Document, { lines, ...options });
@@ -71,12 +71,12 @@ export function* yamlDocuments(text: string, options: YamlOptions = {}): Generat
   }
 }
 
-/** A value as block YAML, two spaces a level, ending in a line end. Readers of YAML 1.1 read the same: `"yes"` is in quotes. */
+/** A value as block YAML with two spaces for each level and a line end. Valid in YAML 1.1 too: `"yes"` is quoted. */
 export function printYaml(value: unknown): string {
   return stringify(value, { lineWidth: 0, version: '1.1' });
 }
 
-/** What the parser makes of the text, as long as it stays within the limits. */
+/** The tokens of a text, within the limits. */
 function* tokens(text: string, lines: LineCounter): Generator<CST.Token> {
   const parser = new Parser(lines.addNewLine);
   lines.addNewLine(0);
@@ -103,10 +103,10 @@ function valueOf(document: Document, context: YamlContext): unknown {
   return document.toJS();
 }
 
-/** What is known besides the document. */
+/** What is passed on beside the document. */
 type YamlContext = YamlOptions & { readonly lines: LineCounter };
 
-/** A key that stands twice in a map is a slip of the pen, of which one half would be lost. */
+/** Finds keys that a map has twice, which is a mistake: one of the values would be lost. */
 function findDuplicates(document: Document, { lines, onDuplicate }: YamlContext): void {
   visit(document, {
     Map(_key, map, ancestors) {

@@ -1,6 +1,6 @@
 import type { IpAddress } from '../../ip/address.ts';
 import type { Endpoint, EndpointSlice, ObjectName } from '../../kube/types.ts';
-import { ExpiryQueue } from './expiry-queue.ts';
+import { DueQueue } from '../../runner/due-queue.ts';
 import { NamespacePods, type Pod, type PodName, type PodState } from './namespace-pods.ts';
 import { recordsOnlyIn } from './slice-difference.ts';
 
@@ -20,7 +20,7 @@ export class Pods {
   #onChange: (address: IpAddress, namespace: string) => void = () => undefined;
   readonly #namespaces = new Map<string, NamespacePods>();
   /** Departures that do not count yet, as the pod may be in another slice soon. */
-  readonly #moving = new ExpiryQueue<{ address: IpAddress; namespace: string }>();
+  readonly #moving = new DueQueue<{ address: IpAddress; namespace: string }>();
   #departedCount = 0;
 
   constructor(now: () => number) {
@@ -32,14 +32,14 @@ export class Pods {
     this.#onChange = onChange;
   }
 
-  /** When the next departure counts, or `undefined` if none waits. */
-  get nextExpiry(): number | undefined {
+  /** When the next departure counts; infinite if none waits. */
+  get nextExpiry(): number {
     return this.#moving.next;
   }
 
   /** Reports the departures that count from now on. */
   expire(): void {
-    for (const { address, namespace } of this.#moving.take(this.#now()))
+    for (const { address, namespace } of this.#moving.takeAll(this.#now()))
       this.#onChange(address, namespace);
   }
 
@@ -115,7 +115,7 @@ export class Pods {
   ): void {
     const due = this.#now() + movingTime;
     for (const { address, podUid } of endpoints)
-      if (pods.leave(name, { address, podUid, due })) this.#moving.add({ address, namespace }, due);
+      if (pods.leave(name, { address, podUid, due })) this.#moving.set({ address, namespace }, due);
   }
 
   /** Changes the pods of a namespace, and forgets departed pods if there are too many. */

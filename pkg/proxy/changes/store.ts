@@ -8,10 +8,10 @@ import type {
   ObjectName,
   Service,
 } from '../../kube/types.ts';
+import { DueQueue } from '../../runner/due-queue.ts';
 import type { ServiceObjects } from '../desired/footprint.ts';
 import { NamedGroups } from '../desired/named-groups.ts';
 import { objectKey } from '../desired/service.ts';
-import { ExpiryQueue } from './expiry-queue.ts';
 import { Pods } from './pod-index.ts';
 import { ChangeCollector, noChanges, type ServiceChanges } from './service-changes.ts';
 import { recordsOnlyIn, withKnownRecords } from './slice-difference.ts';
@@ -42,7 +42,7 @@ export class Store {
   /** Slices by Service. */
   readonly #slices = new NamedGroups<EndpointSlice>();
   readonly #vanished = new Map<string, Set<Vanished>>();
-  readonly #vanishing = new ExpiryQueue<Vanished>();
+  readonly #vanishing = new DueQueue<Vanished>();
   readonly #now: () => number;
   readonly #pods: Pods;
   readonly #triggers: Triggers;
@@ -156,19 +156,15 @@ export class Store {
     }
   }
 
-  /** When the next vanished endpoints or pods expire, or `undefined` if none wait. */
-  get nextExpiry(): number | undefined {
-    const next = Math.min(
-      this.#pods.nextExpiry ?? Number.POSITIVE_INFINITY,
-      this.#vanishing.next ?? Number.POSITIVE_INFINITY,
-    );
-    return next === Number.POSITIVE_INFINITY ? undefined : next;
+  /** When the next vanished endpoints or pods expire; infinite if none wait. */
+  get nextExpiry(): number {
+    return Math.min(this.#pods.nextExpiry, this.#vanishing.next);
   }
 
   /** Removes endpoints that did not come back in time, and marks their Services. */
   expire(): void {
     this.#pods.expire();
-    for (const due of this.#vanishing.take(this.#now())) {
+    for (const due of this.#vanishing.takeAll(this.#now())) {
       const waiting = this.#vanished.get(due.service);
       waiting?.delete(due);
       if (waiting?.size === 0) this.#vanished.delete(due.service);
@@ -261,7 +257,7 @@ export class Store {
     const key = objectKey(service);
     const vanished = { service: key, slice: { ...last, endpoints } };
     this.#vanished.set(key, (this.#vanished.get(key) ?? new Set()).add(vanished));
-    this.#vanishing.add(vanished, this.#now() + vanishTime);
+    this.#vanishing.set(vanished, this.#now() + vanishTime);
     this.#change(key).vanished(vanished.slice);
   }
 }
