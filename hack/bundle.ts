@@ -1,10 +1,10 @@
-/** How the program, and what runs it, become one file each: no module is looked for, and no type is stripped, when it starts. */
+/** Bundles the program, and other entry points, into one file each, so that a start resolves no module and strips no type. */
 import { copyFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { oldestNode, unsupportedRuntime } from '../cmd/kube-proxy/runtime.ts';
 
-/** koffi has a package per platform, each with a binary, and asks for it by name. The bundle's stands at its side. */
+/** koffi loads its binary from a package for each platform. The bundle's binary is beside it. */
 const koffiBinary: Plugin = {
   name: 'koffi-binary',
   setup(builder) {
@@ -32,8 +32,8 @@ const kubeConfigOnly: Plugin = {
 };
 
 /**
- * Runs before any module of ours, so it may say what is wrong on a Node that could not run them. Of its names only `require` is
- * seen by the rest: packages written for CommonJS want it.
+ * Runs before all modules, so that it can report a Node that is too old for them. It defines `require` for packages written for
+ * CommonJS; its other names are not visible outside.
  */
 const beginning = `#!/usr/local/bin/node
 import { createRequire as requireFrom } from 'node:module';
@@ -46,8 +46,8 @@ const require = requireFrom(import.meta.url);
 }`;
 
 /**
- * Makes one module of an entry point with all packages in it, and its source map beside it. Returns the files that something came from.
- * `more` are plugins of who needs another program.
+ * Bundles an entry point and its packages into one module with a source map. Returns the files that are part of it. `more` are further
+ * plugins of esbuild.
  */
 export async function bundle(
   entry: string,

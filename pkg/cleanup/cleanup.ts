@@ -9,34 +9,34 @@ import { type CleanedKernel, find } from './found.ts';
 import { type CleanupOperation, printCleanup } from './operation.ts';
 import { planCleanup } from './plan.ts';
 
-/** What a clean-up needs beside the kernel. */
+/** Options of a clean-up. */
 export interface CleanupOptions {
   readonly excluded: readonly Prefix[];
   readonly log: Logger;
   readonly clock: Clock;
 }
 
-/** How often everything is read and taken away: what another program held may be free a little later. */
+/** How many times everything is read and deleted, as another program may have held something. */
 const rounds = 3;
 const roundPause = seconds(1);
 
-/** How many objects that stayed, and how many reasons, are named. */
+/** How many remaining objects, and how many reasons, are logged. */
 const namedLimit = 20;
 
-/** An operation that failed, and why. */
+/** A failed operation and the reason. */
 interface Failed {
   readonly operation: CleanupOperation;
   readonly reason: string;
 }
 
 /**
- * Takes away what every mode of kube-proxy leaves in this network namespace, ours or upstream's, and nothing else. True if, read
- * once more, nothing of it is there; what stayed is logged with the reason.
+ * Deletes everything that any mode of kube-proxy leaves in this network namespace, and nothing else. True if a last read finds
+ * nothing of it. What is left is logged with the reason.
  */
 export async function cleanUp(kernel: CleanedKernel, options: CleanupOptions): Promise<boolean> {
   const { log, clock } = options;
   let failed: readonly Failed[] = [];
-  /** What a second look cannot tell: whether rules went that iptables cannot print. */
+  /** Failures that a second read cannot verify: rules in tables that iptables cannot print. */
   let unseen: readonly Failed[] = [];
   for (let round = 1; ; round++) {
     const found = await find(kernel);
@@ -58,16 +58,16 @@ export async function cleanUp(kernel: CleanedKernel, options: CleanupOptions): P
   }
 }
 
-/** What is known at the end. */
+/** The state at the end. */
 interface Ending {
   readonly reasons: readonly string[];
-  /** What still had to be done. */
+  /** The operations that are still needed. */
   readonly operations: readonly CleanupOperation[];
   readonly failed: readonly Failed[];
   readonly log: Logger;
 }
 
-/** Says what stayed; true if nothing did. */
+/** Logs what is left. True if nothing is. */
 function report({ reasons, operations, failed, log }: Ending): boolean {
   for (const reason of reasons.slice(0, namedLimit))
     log.error('could not clean up', undefined, { reason });
@@ -81,7 +81,7 @@ function report({ reasons, operations, failed, log }: Ending): boolean {
   return left === 0;
 }
 
-/** Carries operations out in order. As long as a virtual server of ours stands, what tells that it is ours stays too. */
+/** Carries out operations in order. While one of our virtual servers exists, what marks it as ours stays. */
 async function carryOut(
   operations: readonly CleanupOperation[],
   { kernel, log }: { kernel: CleanedKernel; log: Logger },
@@ -97,7 +97,7 @@ async function carryOut(
       done[kind] = (done[kind] ?? 0) + 1;
       log.v(2)?.info('removed', { what: printCleanup(operation) });
     } catch (error) {
-      // Somebody was faster: what is there is read again.
+      // Another program was faster; the next read shows what is there.
       if (!isNotFound(error)) failed.push({ operation, reason: errorText(error) });
     }
   }
@@ -125,7 +125,7 @@ async function carryOutOne(operation: CleanupOperation, kernel: CleanedKernel): 
   }
 }
 
-/** Which rules there are does not matter for taking them away: chains and jumps are the same for all. */
+/** The content does not matter for a removal: all rulesets have the same chains and jumps. */
 const everyRule = {
   nonEmpty: new Set(setIds),
   masqueradeMark: 0x4000,

@@ -9,19 +9,19 @@ import type { NftTableId, NftTables } from '../nftables/nftables.ts';
 import { deviceName } from '../proxy/desired/device.ts';
 import { proxySets } from './names.ts';
 
-/** Every part of the kernel that a kube-proxy leaves something in. */
+/** The interfaces to all parts of the kernel in which a kube-proxy leaves something. */
 export interface CleanedKernel {
-  /** `undefined` where the kernel has no IPVS: then it has no virtual servers either. */
+  /** `undefined` if the kernel has no IPVS, and so no virtual servers. */
   readonly ipvs: Ipvs | undefined;
   readonly ipsets: IpSets;
   readonly links: Links;
   readonly rules: RuleTables;
-  /** Takes our own rules out of tables that {@link rules} cannot print. */
+  /** Removes our own rules from tables that {@link rules} cannot print. */
   readonly firewall: Pick<Firewall, 'remove'>;
   readonly nftTables: NftTables;
 }
 
-/** A virtual server of anybody's. */
+/** A virtual server of any program. */
 export interface FoundServer {
   readonly virtualServer: VirtualServer;
   readonly realServers: readonly RealServer[];
@@ -30,15 +30,15 @@ export interface FoundServer {
 /** The device kube-ipvs0, and whether it is a dummy device, as kube-proxy makes it. */
 export type FoundDevice = 'dummy' | 'other' | 'none';
 
-/** What was found. A part that could not be read is `undefined`, and what depends on it is left alone. */
+/** What was found. A part that could not be read is `undefined`, and what depends on it is not deleted. */
 export interface Found {
   readonly virtualServers: readonly FoundServer[] | undefined;
   readonly device: FoundDevice | undefined;
-  /** Addresses of the device, and of all other devices without loopback and link-local ones. */
+  /** The addresses of the device, and those of all other devices without loopback and link-local ones. */
   readonly addresses:
     | { readonly bound: readonly IpAddress[]; readonly node: readonly IpAddress[] }
     | undefined;
-  /** Sets with a name of ours, with their entries; a set of an odd type has none. */
+  /** Sets with one of our names and their entries; none for a set of another type. */
   readonly sets: ReadonlyMap<string, ReadonlyMap<string, Entry>> | undefined;
   readonly rules: readonly PrintedRules[] | undefined;
   readonly nftTables: readonly NftTableId[] | undefined;
@@ -46,7 +46,7 @@ export interface Found {
   readonly problems: readonly string[];
 }
 
-/** Reads everything that could be left of a kube-proxy. What the kernel does not have at all is empty; no failure reads so. */
+/** Reads everything that a kube-proxy may have left. A part that the kernel does not support is empty; a part that cannot be read is not. */
 export async function find(kernel: CleanedKernel): Promise<Found> {
   const { ipvs, links, rules, nftTables } = kernel;
   const problems: string[] = [];
@@ -93,7 +93,7 @@ async function readAddresses(links: Links): Promise<NonNullable<Found['addresses
 }
 
 async function readSets(ipsets: IpSets): Promise<NonNullable<Found['sets']>> {
-  ipsets.protocol(); // says in words that a kernel has no ipset
+  ipsets.protocol(); // throws with a text if the kernel has no ipset
   const found = new Map<string, ReadonlyMap<string, Entry>>();
   for (const { header } of await ipsets.sets()) {
     if (!proxySets.has(header.name)) continue;
@@ -104,7 +104,7 @@ async function readSets(ipsets: IpSets): Promise<NonNullable<Found['sets']>> {
   return found;
 }
 
-/** `undefined` if somebody has destroyed the set meanwhile. */
+/** The entries of a set; `undefined` if another program has destroyed it meanwhile. */
 async function entriesOf(ipsets: IpSets, name: string): Promise<readonly Entry[] | undefined> {
   try {
     return await ipsets.entries(name);

@@ -1,7 +1,7 @@
 import { families } from '../ip/address.ts';
 import { setIds, setName } from '../proxy/desired/sets.ts';
 
-/** Chains of one table that a kube-proxy makes: by name, and by what the names of a Service or endpoint begin with. */
+/** The chains of one table that a kube-proxy creates: full names, and prefixes of the names for a Service or endpoint. */
 interface ChainNames {
   readonly whole: ReadonlySet<string>;
   readonly prefixes: readonly string[];
@@ -43,19 +43,19 @@ const chains: Readonly<Record<string, ChainNames>> = {
   mangle: { whole: new Set(['KUBE-PROXY-CANARY']), prefixes: [] },
 };
 
-/** Whether a chain of a table is one that some mode of kube-proxy makes. */
+/** Whether any mode of kube-proxy creates a chain with this name. */
 export function isProxyChain(table: string, name: string): boolean {
   const known = chains[table];
   if (known === undefined) return false;
   return known.whole.has(name) || known.prefixes.some((prefix) => name.startsWith(prefix));
 }
 
-/** Whether some mode of kube-proxy makes chains in a table. */
+/** Whether any mode of kube-proxy creates chains in a table. */
 export function hasProxyChains(table: string): boolean {
   return table in chains;
 }
 
-/** The comments of the rules by which built-in chains lead into those chains, of every mode and release. */
+/** The comments of the jumps from built-in chains to those chains, in all modes and releases. */
 export const jumpComments: ReadonlySet<string> = new Set([
   'kubernetes service portals',
   'kubernetes externally-visible service portals',
@@ -68,7 +68,7 @@ export const jumpComments: ReadonlySet<string> = new Set([
   'kubernetes ipvs access filter',
 ]);
 
-/** The sets of every release, of both families: those of today, those of retired names, and the one that a swap uses. */
+/** The sets of all releases and both families, including retired names and the temporary set of a swap. */
 export const proxySets: ReadonlySet<string> = new Set([
   ...families.flatMap((family) => setIds.map((id) => setName(id, family))),
   'KUBE-NODE-PORT-SCTP',

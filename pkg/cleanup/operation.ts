@@ -12,18 +12,18 @@ export type CleanupOperation =
       readonly place: RulePlace;
       readonly removals: readonly RuleRemoval[];
     }
-  /** Our own rules, where iptables cannot print the table that they stand in. */
+  /** Removes our own rules from a table that iptables cannot print. */
   | { readonly kind: 'removeOwnRules'; readonly family: Family }
   | { readonly kind: 'deleteNftTable'; readonly table: NftTableId }
   | { readonly kind: 'destroySet'; readonly name: string };
 
-/** What a clean-up is to do. */
+/** What a clean-up does. */
 export interface CleanupPlan {
-  /** In the order in which they must be done: what tells that a virtual server is ours goes after it, sets after the rules that match on them. */
+  /** In the order in which they must be done: what marks a virtual server as ours after the server, sets after the rules that match on them. */
   readonly operations: readonly CleanupOperation[];
-  /** What is ours and cannot go, each with the reason. */
+  /** Objects of ours that cannot be deleted, each with the reason. */
   readonly kept: readonly string[];
-  /** What could not be looked at, for people: tables that iptables cannot print. */
+  /** What could not be read, for messages: tables that iptables cannot print. */
   readonly unreadable: readonly string[];
 }
 

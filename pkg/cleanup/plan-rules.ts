@@ -3,7 +3,7 @@ import { commentOf, parseChains, type SavedChain, type SavedRule } from '../fire
 import { hasProxyChains, isProxyChain, jumpComments } from './names.ts';
 import type { CleanupOperation, CleanupPlan } from './operation.ts';
 
-/** What to take out of the rules of all places. */
+/** Plans the removal of rules from all places. */
 export function planRules(all: readonly PrintedRules[]): CleanupPlan {
   const plans = all.map(planPlace);
   return {
@@ -39,15 +39,15 @@ function planPlace({ family, flavour, text }: PrintedRules): CleanupPlan {
   };
 }
 
-/** A chain that stays, and a rule of somebody else that leads into it. */
+/** A chain that stays, and a rule of another program that jumps to it. */
 interface HeldChain {
   readonly chain: string;
   readonly by: string;
 }
 
 /**
- * Chains go with their rules, and the jumps to them that a kube-proxy made. A chain that a rule of somebody else leads into
- * stays, emptied like the others.
+ * Chains are deleted with their rules and with the jumps to them that a kube-proxy made. A chain that a rule of another program
+ * jumps to is only emptied.
  */
 function planTable(
   table: string,
@@ -69,7 +69,7 @@ function planTable(
   }
   const deleted = own.filter((name) => !heldBy.has(name));
   const isEmpty = (name: string) => chains.get(name)?.rules.length === 0;
-  // Of those that stay only what is in them can go.
+  // Of chains that stay, only the rules can be removed.
   const emptied = own.filter((name) => !(heldBy.has(name) && isEmpty(name)));
   return {
     removal: emptied.length + rules.length === 0 ? undefined : { table, rules, emptied, deleted },

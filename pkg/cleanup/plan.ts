@@ -7,7 +7,7 @@ import { nftTableName } from './names.ts';
 import type { CleanupOperation, CleanupPlan } from './operation.ts';
 import { planRules } from './plan-rules.ts';
 
-/** What to take away of what was found, and in which order. Virtual servers in the excluded networks are somebody else's. */
+/** Plans which of the found objects to delete, and in which order. Virtual servers in the excluded networks are not ours. */
 export function planCleanup(
   found: Found,
   { excluded }: { excluded: readonly Prefix[] },

@@ -3,7 +3,7 @@ import { LockHeldError } from './firewall.ts';
 import type { ProcessResult } from './process.ts';
 import type { RestoreInput } from './render.ts';
 
-/** What iptables-restore's failure means: which rule it stumbled over, and what is missing for it. */
+/** The error for a failure of iptables-restore: the rule that failed, and what is missing for it. */
 export function restoreError(
   operation: string,
   input: RestoreInput,
@@ -21,7 +21,7 @@ export function restoreError(
   return new KernelError(operation, code, { detail: detail.join('\n  ') });
 }
 
-/** Whether trying again at once can help: another program was faster. A held lock is none of these. */
+/** Whether the same input may succeed at once, as another program changed the rules meanwhile. A held lock does not count. */
 export function isTransient({ status, stderr }: ProcessResult): boolean {
   const isLasting = /permission denied|holding the xtables lock/i.test(stderr);
   return status === 4 && failedLine(stderr) === undefined && !isLasting;
@@ -44,7 +44,7 @@ function around(lines: readonly string[], line: number | undefined): string[] {
   });
 }
 
-/** The failed rule, or every rule if it was only COMMIT that failed, as it is with the legacy flavour. */
+/** The failed rule, or all rules if COMMIT failed, as with the legacy flavour. */
 function suspects({ lines }: RestoreInput, line: number | undefined): readonly string[] {
   const failed = line === undefined ? undefined : lines[line - 1];
   return failed?.startsWith('-') ? [failed] : lines.filter((text) => text.startsWith('-'));
@@ -52,7 +52,7 @@ function suspects({ lines }: RestoreInput, line: number | undefined): readonly s
 
 interface Cause {
   readonly code: ErrnoCode;
-  /** Empty if what iptables says is clear enough. */
+  /** Empty if iptables' own message is clear. */
   readonly reason: string;
 }
 

@@ -20,9 +20,9 @@ export interface FirewallCall {
   readonly family: Family;
 }
 
-/** What the fake asks of its surroundings. */
+/** The environment of the fake. */
 export interface FakeFirewallOptions {
-  /** Whether an ip set exists; a rule that matches on a missing one is refused, as by iptables. Every set does by default. */
+  /** Whether an ip set exists; by default all do. A rule that matches on a missing one is refused, as by iptables. */
   readonly hasSet?: (name: string) => boolean;
   readonly randomFully?: boolean;
 }
@@ -32,20 +32,20 @@ const builtins: Readonly<Record<Table, readonly string[]>> = {
   nat: ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'],
 };
 
-/** iptables in memory: it refuses what the kernel refuses and prints what iptables-save would print. */
+/** iptables in memory. It refuses what the kernel refuses and prints what iptables-save would print. */
 export class FakeFirewall implements Firewall {
   /** How often each call was made. */
   readonly calls = { capabilities: 0, apply: 0, check: 0, remove: 0 };
   /** How often rules of each family were applied, failures included. */
   readonly applies: Record<Family, number> = { IPv4: 0, IPv6: 0 };
-  /** Fails a call with the code it returns. */
+  /** Returns the code that a call fails with. */
   failWith: (call: FirewallCall) => ErrnoCode | undefined = () => undefined;
-  /** A foreign hand: another program holds the lock of iptables. Reading needs none. */
+  /** Another program holds the lock of iptables. Reading does not need it. */
   isLocked = false;
   readonly #hasSet: (name: string) => boolean;
   readonly #capabilities: FirewallCapabilities;
   readonly #tables = new Map<Family, Record<Table, FakeTable>>();
-  /** What stood after the last write of a family, and what was to stand. */
+  /** The content after the last write of a family, and the wanted content. */
   readonly #applied = new Map<Family, { ours: string; wanted: string }>();
 
   constructor({ hasSet = () => true, randomFully = true }: FakeFirewallOptions = {}) {
@@ -99,30 +99,30 @@ export class FakeFirewall implements Firewall {
     }
   }
 
-  /** A foreign hand: empties a chain, as `iptables -F` does. */
+  /** Empties a chain, as another program does with `iptables -F`. */
   flushChain(family: Family, { table, name }: { table: Table; name: string }): void {
     this.#chain(family, { table, name }).splice(0);
   }
 
-  /** A foreign hand: takes everything away, as a reload of the host's own firewall does. */
+  /** Removes everything, as a reload of the host's own firewall does. */
   flushAll(family: Family): void {
     this.#tables.set(family, { filter: emptyTable('filter'), nat: emptyTable('nat') });
   }
 
-  /** A foreign hand: takes every rule that prints like this away. */
+  /** Removes every rule with this text, as another program does. */
   removeRule(family: Family, { table, rule }: { table: Table; rule: string }): void {
     const rules = this.#table(family, table).get(savedChain(rule));
     rules?.splice(0, rules.length, ...rules.filter((text) => text !== rule));
   }
 
-  /** A foreign hand: puts a rule first in its chain, which is made if it is missing. */
+  /** Inserts a rule at the beginning of its chain, which is created if it is missing. */
   insertRule(family: Family, { table, rule }: { table: Table; rule: string }): void {
     const chains = this.#table(family, table);
     const name = savedChain(rule);
     chains.set(name, [rule, ...(chains.get(name) ?? [])]);
   }
 
-  /** How many rules match on a set: while there are any, ipset refuses to destroy it. */
+  /** How many rules match on a set. While there are any, it cannot be destroyed. */
   references(set: string): number {
     return [...this.#tables.values()]
       .flatMap(({ filter, nat }) => [...filter.values(), ...nat.values()].flat())
@@ -152,7 +152,7 @@ export class FakeFirewall implements Firewall {
     return rules;
   }
 
-  /** Sets and chains that a rule names must be there. */
+  /** Checks that the sets and chains that a rule names exist. */
   #verify(family: Family, { chain, ruleset }: { chain: Chain; ruleset: Ruleset }): void {
     const operation = `apply ${family} rules`;
     const chains = new Set([

@@ -6,16 +6,16 @@ import type { Protocol } from '../ip/protocol.ts';
 /** The iptables tables in use. */
 export type Table = 'nat' | 'filter';
 
-/** Which part of a packet each dimension of a set is matched with. */
+/** Which address of a packet a dimension of a set is compared with. */
 export type SetDirection = 'src' | 'dst';
 
-/** One condition of a rule, in iptables' words. */
+/** One condition of a rule, in iptables' terms. */
 export type Match =
   | { readonly match: 'comment'; readonly text: string }
   | { readonly match: 'protocol'; readonly protocol: Protocol }
   | { readonly match: 'source'; readonly network: Prefix; readonly not?: true }
   | { readonly match: 'destination'; readonly network: Prefix; readonly not?: true }
-  /** A name that ends in `+` matches every interface that begins so. */
+  /** A name that ends in `+` matches every interface that begins with the rest. */
   | { readonly match: 'inputInterface'; readonly name: string; readonly not?: true }
   | { readonly match: 'set'; readonly set: string; readonly directions: readonly SetDirection[] }
   | { readonly match: 'mark'; readonly value: number; readonly mask: number; readonly not?: true }
@@ -42,7 +42,7 @@ export type Target =
   /** `or` sets the bits, `xor` flips them. */
   | { readonly target: 'MARK'; readonly operation: 'or' | 'xor'; readonly value: number };
 
-/** One rule of one of our chains. Matches are rendered in this order. */
+/** One rule of one of our chains. Matches are printed in this order. */
 export interface Rule {
   readonly matches: readonly Match[];
   readonly target: Target;
@@ -55,7 +55,7 @@ export interface Chain {
   readonly rules: readonly Rule[];
 }
 
-/** A rule in a built-in chain that leads into one of ours. Inserted first if it is missing, and never moved. */
+/** A rule of a built-in chain that jumps to one of ours. It is inserted at the beginning if it is missing, and never moved. */
 export interface Jump {
   readonly table: Table;
   readonly from: 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING';
@@ -63,24 +63,24 @@ export interface Jump {
   readonly to: string;
 }
 
-/** Everything we want in one family's tables. */
+/** All rules that we want in one family's tables. */
 export interface Ruleset {
   readonly chains: readonly Chain[];
-  /** In the order in which they are inserted: of two missing ones the later stands first. */
+  /** In the order of insertion at the beginning: of two missing ones the later comes first. */
   readonly jumps: readonly Jump[];
 }
 
 /** What the iptables in use can do. */
 export interface FirewallCapabilities {
-  /** Whether MASQUERADE may be asked for `randomFully`. */
+  /** Whether MASQUERADE supports `--random-fully`. */
   readonly randomFully: boolean;
-  /** For people: `iptables v1.8.9 (nf_tables)`. */
+  /** For messages: `iptables v1.8.9 (nf_tables)`. */
   readonly description: string;
 }
 
 /**
- * Another program holds the lock of iptables (`/run/xtables.lock`). Tables may be written in part; the same call may be
- * repeated later. Not counted among the errors of rules: nothing is wrong with them.
+ * Another program holds the lock of iptables (`/run/xtables.lock`). Some tables may be written. The call may be repeated later. It
+ * does not count as a failure of the rules.
  */
 export class LockHeldError extends KernelError {
   constructor(operation: string, detail: string) {
@@ -89,55 +89,55 @@ export class LockHeldError extends KernelError {
   }
 }
 
-/** Another program holds the lock of iptables: try again later. */
+/** Whether another program holds the lock of iptables. */
 export function isLockHeld(error: unknown): boolean {
   return error instanceof LockHeldError;
 }
 
 /**
- * iptables of this network namespace. Calls for one family are carried out one after another, in the order in which they
- * were made. The lock of iptables is waited for by the child process, a second at most: after it {@link LockHeldError}.
+ * iptables of this network namespace. Calls for one family run one after the other, in order. The child process waits for the lock
+ * of iptables, one second at most; then {@link LockHeldError} is thrown.
  */
 export interface Firewall {
-  /** Looked up once and kept; ENOENT if there is no iptables for the family. */
+  /** Found out once and kept. Throws ENOENT if the family has no iptables. */
   capabilities(family: Family): Promise<FirewallCapabilities>;
-  /** Makes our chains hold exactly these rules, in one transaction, then inserts the missing jumps. Chains of others are not touched. */
+  /** Sets the rules of our chains in one transaction, then inserts missing jumps. Chains of other programs are not changed. */
   apply(family: Family, ruleset: Ruleset): Promise<void>;
   /**
-   * Whether chains and jumps are as the last {@link apply} of this family left them: `unknown` before the first one.
-   * Cheap: asks the kernel's generation number first where there is one.
+   * Whether chains and jumps are as the last {@link apply} of this family left them; `unknown` before the first one. Cheap, as it
+   * reads the kernel's generation number first, if there is one.
    */
   check(family: Family, ruleset: Ruleset): Promise<'same' | 'different' | 'unknown'>;
-  /** Removes the jumps, then empties and deletes the chains; what is missing is no error. */
+  /** Removes the jumps, then empties and deletes the chains. What is missing is no error. */
   remove(family: Family, ruleset: Ruleset): Promise<void>;
 }
 
-/** Where rules stand: the tables of one family in one of the kernel's two packet filters, each of which can hold rules at once. */
+/** A place of rules: the tables of one family in one of the kernel's two packet filters, both of which can hold rules. */
 export interface RulePlace {
   readonly family: Family;
   readonly flavour: 'nft' | 'legacy';
 }
 
-/** Everything that stands in one place, as `iptables-save` printed it; `parseChains` reads it. */
+/** The content of one place, as `iptables-save` printed it; `parseChains` parses it. */
 export interface PrintedRules extends RulePlace {
   readonly text: string;
 }
 
-/** What is taken out of one table. */
+/** What is removed from one table. */
 export interface RuleRemoval {
   readonly table: string;
-  /** Single rules, each from `-A` on as it was printed. */
+  /** Single rules as they were printed, each from `-A` on. */
   readonly rules: readonly string[];
-  /** Chains that are emptied. */
+  /** Chains to empty. */
   readonly emptied: readonly string[];
-  /** Chains that are deleted; they must be among those that are emptied, and no other rule may refer to them. */
+  /** Chains to delete. They must be among the emptied ones, and no other rule may refer to them. */
   readonly deleted: readonly string[];
 }
 
-/** The rules of everybody in this network namespace, for whoever cleans up after another program. */
+/** The rules of all programs in this network namespace, for clean-ups. */
 export interface RuleTables {
-  /** What stands in every place that this machine has programs for; nothing of those that were never used. Throws if one cannot be read. */
+  /** The content of every place that this machine has programs for; none for places that were never used. Throws if one cannot be read. */
   read(): Promise<readonly PrintedRules[]>;
-  /** Takes rules and chains out, all tables in one call. Waits for the lock of iptables; a rule or chain that is not there is an error. */
+  /** Removes rules and chains of all tables in one call. Waits for the lock of iptables. Throws if a rule or chain does not exist. */
   remove(place: RulePlace, removals: readonly RuleRemoval[]): Promise<void>;
 }

@@ -2,8 +2,8 @@ import type { Connection } from '../netlink/connection.ts';
 import { getGeneration } from './schema.ts';
 
 /**
- * Asks for the number of nf_tables' rules of a namespace, which every change of any of them raises; `undefined` where the
- * kernel does not say. The connection is one of NETLINK_NETFILTER; whoever opened it closes it.
+ * Returns a function that reads the generation number of nf_tables' rules in a namespace, which every change raises; `undefined` if
+ * the kernel has none. Takes a connection of NETLINK_NETFILTER, which the caller closes.
  */
 export function nftGeneration(connection: Connection): () => number | undefined {
   return () => {
@@ -12,7 +12,7 @@ export function nftGeneration(connection: Connection): () => number | undefined 
       const [reply] = connection.request(getGeneration, request, 'read the nf_tables generation');
       return reply?.body.id;
     } catch {
-      // Without an answer rules are compared whole, and what is wrong shows there.
+      // Without a number, rules are compared entirely, and that reports the error.
       return undefined;
     }
   };

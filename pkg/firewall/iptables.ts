@@ -7,42 +7,42 @@ import { restoreError } from './errors.ts';
 import { opaqueTables } from './opaque-table.ts';
 import { type ProcessResult, type RunProcess, searchPath } from './process.ts';
 
-/** Which of the kernel's two packet filters iptables programs: both can hold rules at once. */
+/** The packet filter that iptables programs. Both may hold rules at the same time. */
 export type Flavour = 'nft' | 'legacy';
 
-/** The iptables programs that this node's rules are written with. */
+/** The iptables programs that rules are written with on this node. */
 export interface Iptables {
   readonly flavour: Flavour;
-  /** The middle of the programs' names: `iptables-nft-restore`, or just `iptables-restore`. */
+  /** The middle part of the programs' names: `iptables-nft-restore`, or just `iptables-restore`. */
   readonly infix: '' | '-nft' | '-legacy';
 }
 
-/** What is asked of the machine to find iptables. */
+/** What is looked up on the machine to find iptables. */
 export interface Machine {
   readonly run: RunProcess;
   /** Whether a program of that name can be started. */
   hasProgram(name: string): Promise<boolean>;
-  /** The legacy tables that are in use in this namespace; looking at any other one would create it. */
+  /** The legacy tables that exist in this namespace. Listing any other table would create it. */
   legacyTables(family: Family): Promise<readonly string[]>;
 }
 
-/** How long a single program may take, in milliseconds; restoring waits for other programs' locks. */
+/** How long one program may run, in milliseconds. A restore may wait for a lock. */
 export const processTimeout = 60_000;
 
-/** `iptables` or `ip6tables`, whatever follows in the name. */
+/** The first part of the programs' names. */
 export function baseName(family: Family): 'iptables' | 'ip6tables' {
   return family === 'IPv4' ? 'iptables' : 'ip6tables';
 }
 
-/** What a search may take. */
+/** What the search for iptables uses. */
 export interface SearchOptions {
   readonly pause?: (milliseconds: number) => Promise<void>;
 }
 
 /**
- * Finds what the rest of the node uses: the flavour in which kubelet left its hint or canary, else the one that
- * holds more rules, else nft. Where the flavours have no programs of their own, plain `iptables` it is. Throws KernelError if a
- * flavour cannot be read: the choice is made once, and what is not known must not decide it.
+ * Finds the iptables that the rest of the node uses: the flavour with kubelet's hint or canary, else the one with more rules, else
+ * nft. If there are no programs for single flavours, it is plain `iptables`. Throws KernelError if a flavour cannot be read, as the
+ * choice is made once and must not depend on missing data.
  */
 export async function findIptables(
   machine: Machine,
@@ -75,7 +75,7 @@ async function usedFlavour(machine: Machine, pause: Pause): Promise<Flavour> {
   return countRules(legacy) > countRules(nft) ? 'legacy' : 'nft';
 }
 
-/** Everything that a flavour holds, by family; nothing of families that the kernel does not have in it. */
+/** The rules of a flavour, by family; none for families that the kernel lacks in it. */
 async function savedTexts(
   machine: Machine,
   { flavour, pause }: { flavour: Flavour; pause: Pause },
@@ -101,17 +101,17 @@ function runReading(machine: Machine, [program, ...parameters]: readonly [string
   return machine.run(program, parameters, { timeout: processTimeout });
 }
 
-/** The kernel was not built with nf_tables, or not with this family of it. */
+/** Whether the kernel lacks nf_tables, or this family of it. */
 export function lacksFlavour(stderr: string): boolean {
   return (
     /not supported/i.test(stderr) || /(generation id|initialize nft): Invalid arg/.test(stderr)
   );
 }
 
-/** Milliseconds before each further attempt to run a program that only reads. */
+/** The pauses before further attempts of a program that only reads, in milliseconds. */
 const readPauses: readonly number[] = [100, 1000];
 
-/** Runs a program until it is done, with growing pauses; the last result. */
+/** Runs a program until it succeeds, with growing pauses. Returns the last result. */
 async function patiently(
   run: () => Promise<ProcessResult>,
   { pause, isDone }: { pause: Pause; isDone: (result: ProcessResult) => boolean },
@@ -125,7 +125,7 @@ async function patiently(
   return result;
 }
 
-/** kubelet's chains in a mangle table that cannot be printed. */
+/** Whether kubelet's chains are in a mangle table that cannot be printed. */
 async function hasOpaqueHint(machine: Machine, texts: readonly string[]): Promise<boolean> {
   if (!texts.some((text) => opaqueTables(text).includes('mangle'))) return false;
   const found = families.flatMap((family) =>
@@ -140,7 +140,7 @@ async function hasOpaqueHint(machine: Machine, texts: readonly string[]): Promis
 
 const hintChains = ['KUBE-IPTABLES-HINT', 'KUBE-KUBELET-CANARY'];
 
-/** kubelet's mark for others to find; it stands in the mangle table. */
+/** Whether kubelet's hint is there, a chain of the mangle table. */
 function hasHint(saved: string): boolean {
   const mangle = saved.split('\n*').find((table) => /^\*?mangle\n/.test(table));
   return hintChains.some((chain) => mangle?.includes(`\n:${chain} `));
@@ -150,13 +150,13 @@ function countRules(texts: readonly string[]): number {
   return texts.join('\n').split('\n-A ').length;
 }
 
-/** A version as `iptables --version` prints it: its numbers, and the whole line for people. */
+/** A version from `iptables --version`: its numbers, and the whole line for messages. */
 export interface Version {
   readonly numbers: readonly number[];
   readonly line: string;
 }
 
-/** Asks a family's iptables for its version; ENOENT if there is none. */
+/** Runs a family's iptables for its version. Throws ENOENT if there is none. */
 export async function probeVersion(
   machine: Machine,
   where: { family: Family; infix: string } & SearchOptions,
@@ -186,7 +186,7 @@ async function version(
   return result;
 }
 
-/** Whether a version is at least 1.6.2, say. */
+/** Whether a version is at least, say, 1.6.2. */
 export function isAtLeast({ numbers }: Version, wanted: readonly number[]): boolean {
   for (const [index, want] of wanted.entries()) {
     const have = numbers[index] ?? 0;
@@ -195,7 +195,7 @@ export function isAtLeast({ numbers }: Version, wanted: readonly number[]): bool
   return true;
 }
 
-/** This machine's programs. */
+/** Whether this machine has a program. */
 export async function hasProgram(name: string): Promise<boolean> {
   const found = searchPath().map((folder) => access(join(folder, name), constants.X_OK));
   return (await Promise.allSettled(found)).some(({ status }) => status === 'fulfilled');

@@ -13,7 +13,7 @@ export const thisMachine: Machine = {
       const text = await readFile(`/proc/net/${names}`, 'utf8');
       return text.split('\n').filter((name) => name !== '');
     } catch (cause) {
-      // Without the module there is no file, and so there are no tables.
+      // Without the module there is no file, and there are no tables.
       if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return [];
       throw new KernelError(`read /proc/net/${names}`, 'EIO', { cause });
     }

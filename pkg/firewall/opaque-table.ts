@@ -6,15 +6,15 @@ import { jumpWords } from './render.ts';
 import { parseSaved, type SavedTable, savedJump } from './saved.ts';
 
 /**
- * Tables of which `iptables-nft-save` printed nothing, with status 0, as somebody put rules into them that iptables has no words
- * for. Single chains and rules of ours can still be asked for and written.
+ * The tables that `iptables-nft-save` left out with status 0, because another program put rules into them that iptables cannot
+ * print. Single chains and rules of ours can still be read and written.
  */
 export function opaqueTables(saved: string): readonly string[] {
   const lines = saved.matchAll(/^# Table `([^']+)' is incompatible/gm);
   return [...lines].flatMap(([, table]) => table ?? []);
 }
 
-/** What to read of an opaque table, and how. */
+/** What is read of an opaque table. */
 export interface OpaqueTableOptions {
   readonly family: Family;
   readonly ruleset: Ruleset;
@@ -22,7 +22,7 @@ export interface OpaqueTableOptions {
   readonly run: (words: readonly string[]) => Promise<ProcessResult>;
 }
 
-/** Our chains with their rules, and our jumps: each stands once or not at all here, however often it does. */
+/** Reads our chains with their rules, and our jumps. A jump is returned at most once, however often it is there. */
 export async function readOpaqueTable(
   table: string,
   { family, ruleset, run }: OpaqueTableOptions,
@@ -31,7 +31,7 @@ export async function readOpaqueTable(
   const rules: string[] = [];
   for (const { name } of ruleset.chains.filter((chain) => chain.table === table)) {
     const result = await run(['-S', name]);
-    // Status 1 is a chain that is missing, or one of ours with a rule of that kind in it: it is written anew like a missing one.
+    // Status 1: the chain is missing, or contains such a rule itself. It is written again in both cases.
     if (result.status > 1) throw unreadable(result);
     if (result.status === 1) continue;
     chains.add(name);

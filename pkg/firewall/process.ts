@@ -1,29 +1,29 @@
 import { spawn } from 'node:child_process';
 import { KernelError } from '../errno/errno.ts';
 
-/** How a process ended and what it printed. */
+/** The exit of a process and its output. */
 export interface ProcessResult {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** What a process is given. */
+/** Options of a process. */
 export interface ProcessOptions {
   /** Written to its standard input, which is then closed. */
   readonly input?: string;
   /** Milliseconds after which it is killed. */
   readonly timeout: number;
-  /** How many bytes it may print on each of its outputs; {@link outputLimit} unless said otherwise. */
+  /** How many bytes it may print on each output; {@link outputLimit} by default. */
   readonly limit?: number;
 }
 
-/** What a program may print on one output: the rules of others are the larger part, and 100,000 of them take some 20 MiB. */
+/** How many bytes a program may print on one output. 100,000 rules of other programs take some 20 MiB. */
 const outputLimit = 256 * 1024 * 1024;
 
 /**
- * Runs a program to its end. ENOENT if there is none of that name, ETIMEDOUT if it had to be killed, EMSGSIZE if it printed more
- * than the limit, after which it is killed as well.
+ * Runs a program until it exits. Throws ENOENT if there is none of that name, ETIMEDOUT if it was killed for time, EMSGSIZE if it
+ * was killed because it printed more than the limit.
  */
 export type RunProcess = (
   command: string,
@@ -31,7 +31,7 @@ export type RunProcess = (
   options: ProcessOptions,
 ) => Promise<ProcessResult>;
 
-/** Runs a program of this machine, without a shell and with messages in English. */
+/** Runs a program of this machine without a shell and in the C locale. */
 export const runProcess: RunProcess = (
   command,
   parameters,
@@ -60,19 +60,19 @@ export const runProcess: RunProcess = (
       reject(new KernelError(operation, 'ETIMEDOUT', { detail: `killed after ${timeout} ms` }));
     } else reject(new KernelError(operation, 'EINTR', { detail: `ended by ${signal}` }));
   });
-  // A program that ends before it has read everything says why on its standard error; EPIPE adds nothing.
+  // A program that exits before it has read everything prints the reason; EPIPE adds nothing.
   child.stdin.on('error', () => undefined);
   child.stdin.end(input ?? '');
   return promise;
 };
 
-/** Where programs are looked for: PATH, and the folders of administration tools that a service's PATH may lack. */
+/** The folders to search: PATH, and those of administration tools, which a service's PATH may lack. */
 export function searchPath(): readonly string[] {
   const own = (process.env['PATH'] ?? '').split(':').filter((folder) => folder !== '');
   return [...new Set([...own, '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'])];
 }
 
-/** Collects what a stream says; as soon as that is more than the limit, nothing is kept of it and `onExcess` is called once. */
+/** Collects the output of a stream. Beyond the limit, drops it and calls `onExcess` once. */
 function collected(
   stream: NodeJS.ReadableStream,
   { limit, onExcess }: { limit: number; onExcess: () => void },

@@ -2,17 +2,17 @@ import { printPrefix } from '../ip/prefix.ts';
 import { protocolLabel } from '../ip/protocol.ts';
 import type { Chain, Jump, Match, Rule, Ruleset, Table, Target } from './firewall.ts';
 
-/** What `iptables-restore --noflush` is to do, and which rule stands on which line of it. */
+/** The input of `iptables-restore --noflush`, with its lines. */
 export interface RestoreInput {
-  /** Empty if there is nothing to do. */
+  /** Empty if nothing is to be done. */
   readonly text: string;
-  /** The text's lines; iptables counts them from 1. */
+  /** The lines of the text. iptables counts them from 1. */
   readonly lines: readonly string[];
 }
 
 /**
- * The input that makes our chains hold exactly these rules, and inserts some jumps first in their chains.
- * A chain that is declared is emptied; chains that are not named are left alone.
+ * The input that sets the rules of our chains, and inserts some jumps at the beginning of their chains. A chain that is declared is
+ * emptied; others are not changed.
  */
 export function restoreInput(ruleset: Ruleset, missingJumps: readonly Jump[]): RestoreInput {
   return sections((table) => {
@@ -26,7 +26,7 @@ export function restoreInput(ruleset: Ruleset, missingJumps: readonly Jump[]): R
   });
 }
 
-/** The input that empties some chains and takes jumps away; a jump that stands twice is named twice. */
+/** The input that empties some chains and removes jumps. A jump that exists twice is listed twice. */
 export function emptyInput(chains: readonly ChainName[], jumps: readonly Jump[]): RestoreInput {
   return sections((table) => [
     ...chains.filter((chain) => chain.table === table).map(({ name }) => `:${name} - [0:0]`),
@@ -34,17 +34,17 @@ export function emptyInput(chains: readonly ChainName[], jumps: readonly Jump[])
   ]);
 }
 
-/** The input that deletes some chains, which must be empty and not in use. */
+/** The input that deletes some chains, which must be empty and unused. */
 export function deleteInput(chains: readonly ChainName[]): RestoreInput {
   return sections((table) =>
     chains.filter((chain) => chain.table === table).map(({ name }) => `-X ${name}`),
   );
 }
 
-/** What names a chain. */
+/** The name of a chain and its table. */
 export type ChainName = Pick<Chain, 'table' | 'name'>;
 
-/** Tables without lines are left out: naming a table would create it. */
+/** Leaves out tables without lines, as naming a table would create it. */
 function sections(linesOf: (table: Table) => readonly string[]): RestoreInput {
   const lines = tables.flatMap((table) => {
     const own = linesOf(table);
@@ -53,12 +53,12 @@ function sections(linesOf: (table: Table) => readonly string[]): RestoreInput {
   return { lines, text: lines.map((line) => `${line}\n`).join('') };
 }
 
-/** A rule as it follows `-A`: its chain, matches and target. */
+/** A rule as it follows `-A`: chain, matches and target. */
 export function ruleText(chain: string, rule: Rule): string {
   return ruleWords(chain, rule).map(quoted).join(' ');
 }
 
-/** A rule as iptables' arguments: its chain, matches and target. */
+/** A rule as iptables' arguments: chain, matches and target. */
 function ruleWords(chain: string, rule: Rule): readonly string[] {
   return [chain, ...rule.matches.flatMap(matchWords), ...targetWords(rule.target)];
 }
@@ -74,10 +74,10 @@ export function jumpText(jump: Jump): string {
   return jumpWords(jump).map(quoted).join(' ');
 }
 
-/** In the order in which they are written. */
+/** The tables in the order in which they are written. */
 const tables: readonly Table[] = ['nat', 'filter'];
 
-/** A condition as iptables' arguments. */
+/** A match as iptables' arguments. */
 export function matchWords(match: Match): readonly string[] {
   const not = 'not' in match && match.not ? ['!'] : [];
   switch (match.match) {
@@ -117,7 +117,7 @@ function ipvsWords(match: Extract<Match, { match: 'ipvs' }>): readonly string[] 
   ];
 }
 
-/** What a rule does, as iptables' arguments. */
+/** A target as iptables' arguments. */
 export function targetWords(target: Target): readonly string[] {
   switch (target.target) {
     case 'jump':
@@ -139,7 +139,7 @@ function printMark(mark: number): string {
   return `0x${mark.toString(16).padStart(8, '0')}`;
 }
 
-/** A word for iptables-restore: in double quotes unless it is plain; a line break would begin another rule. */
+/** A word for iptables-restore: quoted unless it is plain, as a line break would begin another rule. */
 function quoted(word: string): string {
   if (/[\n\r\0]/.test(word)) throw new Error(`not one line: ${JSON.stringify(word)}`);
   return /^[\w!+,./:-]+$/.test(word) ? word : `"${word.replaceAll(/["\\]/g, '\\$&')}"`;

@@ -18,32 +18,32 @@ import { deletableChains, ourPart, type Saved, savedJump } from './saved.ts';
 /** How this machine's iptables is reached. */
 export interface RestoreOptions extends Partial<ReaderOptions> {}
 
-/** Our own last write of a family. */
+/** The last write of a family. */
 interface Held {
   readonly ruleset: Ruleset;
-  /** As text, so that another ruleset is told from it. */
+  /** Its input, to compare with another ruleset's. */
   readonly input: string;
-  /** What stood in the kernel right after it; `undefined` until it is read back. */
+  /** The kernel's rules right after it; `undefined` until they are read back. */
   readonly standing: Standing | undefined;
 }
 
 interface Standing {
-  /** Our part of what iptables-save printed. */
+  /** Our part of the output of iptables-save. */
   readonly ours: string;
   readonly isComplete: boolean;
   readonly generation: number | undefined;
 }
 
-/** Milliseconds before each further attempt after another program was faster. */
+/** The pauses before further attempts when another program was faster, in milliseconds. */
 const pauses: readonly number[] = [100, 400];
 
-/** How often a jump is taken out of a table that cannot be printed. */
+/** How many copies of a jump are removed from a table that cannot be printed. */
 const mostJumps = 1000;
 
-/** How long iptables-restore waits for its lock, in seconds: the caller waits as long. Without `-w` it may wait for ever. */
+/** How many seconds iptables-restore waits for its lock. Without `-w` it may wait for ever. */
 const lockWait = 1;
 
-/** iptables through its own programs: one `iptables-restore` a change, none while the rules stay the same. */
+/** iptables through its own programs. A change takes one `iptables-restore`; unchanged rules take none. */
 export class RestoreFirewall implements Firewall {
   readonly #machine: Machine;
   readonly #pause: (milliseconds: number) => Promise<void>;
@@ -51,7 +51,7 @@ export class RestoreFirewall implements Firewall {
   readonly #held = new Map<Family, Held>();
   /** The iptables-restore of each family that runs now. */
   readonly #restoring = new Map<Family, Promise<unknown>>();
-  /** The last call of each family that was begun, over when it is settled. */
+  /** The last call of each family. */
   readonly #last = new Map<Family, Promise<unknown>>();
 
   constructor(options: RestoreOptions = {}) {
@@ -78,7 +78,7 @@ export class RestoreFirewall implements Firewall {
     return this.#afterOthers(family, () => this.#remove(family, ruleset));
   }
 
-  /** Two restores at once would each insert a jump that both found missing. */
+  /** Runs calls of a family one after the other: two restores at once would each insert a jump that both found missing. */
   #afterOthers<T>(family: Family, work: () => Promise<T>): Promise<T> {
     const turn = (this.#last.get(family) ?? Promise.resolve()).then(work);
     this.#last.set(
@@ -94,7 +94,7 @@ export class RestoreFirewall implements Firewall {
     await this.#restore(`apply ${family} rules`, { family, input: restoreInput(ruleset, missing) });
     const held = { ruleset, input: restoreInput(ruleset, []).text, standing: undefined };
     this.#held.set(family, held);
-    // The caller need not wait for that. If it fails, the next check says that nothing is known.
+    // The caller does not wait for it. If it fails, the next check returns `unknown`.
     this.#afterOthers(family, async () => {
       if (this.#held.get(family) === held) await this.#readBack(family, held);
     }).catch(() => undefined);
@@ -113,10 +113,10 @@ export class RestoreFirewall implements Firewall {
     return 'same';
   }
 
-  /** Notes what stands in the kernel after our own write; if that cannot be read, nothing is known any more. */
+  /** Records the kernel's rules after our write. If they cannot be read, they are unknown. */
   async #readBack(family: Family, { ruleset, input }: Held): Promise<Standing> {
     this.#held.delete(family);
-    // Another family's write that is under way would move the generation meanwhile.
+    // Another family's write would change the generation meanwhile.
     await Promise.allSettled(this.#restoring.values());
     const { saved, generation } = await this.#reader.read(family, ruleset);
     const { text, isComplete } = ourPart(saved, { family, ruleset });
@@ -143,13 +143,13 @@ export class RestoreFirewall implements Firewall {
       try {
         await this.#restore(operation, { family, input: deleteInput([chain]) });
       } catch (error) {
-        // Which rules of others refer to it cannot be read there; empty as it is, it may stay.
+        // Which rules of others refer to it cannot be read there. It is empty, so it may stay.
         if (!isBusy(error)) throw error;
       }
     }
   }
 
-  /** What stands when no jump stands any more: a table that cannot be printed does not say how often a jump does. */
+  /** The rules after all jumps were removed, as a table that cannot be printed does not show how often a jump exists. */
   async #withoutJumps(family: Family, ruleset: Ruleset): Promise<RulesRead> {
     for (let round = 0; ; round++) {
       const read = await this.#reader.read(family, ruleset);
@@ -194,7 +194,7 @@ export class RestoreFirewall implements Firewall {
   }
 }
 
-/** Our jumps that stand, each as often as it does. */
+/** Our jumps in the kernel, each as often as it exists. */
 function standingJumps(
   saved: Saved,
   { family, ruleset }: { family: Family; ruleset: Ruleset },
@@ -205,7 +205,7 @@ function standingJumps(
   });
 }
 
-/** How this iptables-restore is told to wait for the lock. Before 1.6.2 it takes none; from 1.8.8 on it is woken, and polls no more. */
+/** The arguments for waiting for the lock. Before 1.6.2 there are none; since 1.8.8 it is woken and does not poll. */
 function lockWords(version: Version): readonly string[] {
   if (!isAtLeast(version, [1, 6, 2])) return [];
   const seconds = ['-w', String(lockWait)];

@@ -15,16 +15,16 @@ import { opaqueTables, readOpaqueTable } from './opaque-table.ts';
 import type { ProcessResult } from './process.ts';
 import { parseSaved, type Saved } from './saved.ts';
 
-/** What rules are read with. */
+/** Options of reading rules. */
 export interface ReaderOptions {
   /**
-   * The number of nf_tables' rules of this namespace, which changes with each change of any of them; `undefined` if it
-   * cannot be told. Without it every check is a whole `iptables-save`.
+   * Reads the generation number of nf_tables' rules in this namespace, which changes with each change; `undefined` if it is
+   * unknown. Without it every check runs an `iptables-save`.
    */
   readonly generation: () => number | undefined;
   readonly machine: Machine;
   readonly pause: (milliseconds: number) => Promise<void>;
-  /** Told once of each table that iptables cannot print. */
+  /** Logs each table that iptables cannot print, once. */
   readonly log?: Pick<Logger, 'error'>;
 }
 
@@ -32,42 +32,42 @@ export interface ReaderOptions {
 interface Programs {
   readonly iptables: Iptables;
   readonly version: Version;
-  /** For single rules, for all of them, and to write. */
+  /** The names of the programs for single rules, for all rules, and for writing. */
   readonly single: string;
   readonly save: string;
   readonly restore: string;
 }
 
-/** What a program printed, and the generation that it is of: `undefined` if that moved meanwhile. */
+/** The output of a program and its generation; `undefined` if that changed meanwhile. */
 interface Reading {
   readonly result: ProcessResult;
   readonly generation: number | undefined;
 }
 
-/** Rules, and the generation that they are of. */
+/** Rules and their generation. */
 export interface RulesRead {
-  /** Of an opaque table only what a ruleset names. */
+  /** Of an opaque table only the chains and jumps of a ruleset. */
   readonly saved: Saved;
   /** Tables that iptables cannot print. */
   readonly opaque: readonly string[];
   readonly generation: number | undefined;
 }
 
-/** Finds the iptables of this node, and reads what it holds. */
+/** Finds this node's iptables, and reads its rules. */
 export class RuleReader {
   readonly #options: ReaderOptions;
   readonly #programs = new Map<Family, Programs>();
   #search: Promise<Iptables> | undefined;
-  /** What the search for iptables read, by program. */
+  /** The output that the search for iptables has read, by program. */
   readonly #found = new Map<string, Reading>();
-  /** Which tables were told to be opaque, until they are not any more. */
+  /** The tables that were logged as opaque and still are. */
   readonly #reported = new Set<string>();
 
   constructor(options: ReaderOptions) {
     this.#options = options;
   }
 
-  /** A failed search is tried anew, a successful one kept: a node does not change its flavour while it runs. */
+  /** The programs of a family. A failed search is repeated; a result is kept, as a node does not change its flavour while it runs. */
   async programs(family: Family): Promise<Programs> {
     const known = this.#programs.get(family);
     if (known !== undefined) return known;
@@ -88,7 +88,7 @@ export class RuleReader {
     return found;
   }
 
-  /** Nothing at all changed in the kernel since something of that generation was read. */
+  /** Whether nothing in the kernel has changed since a generation. */
   async isUnchanged(
     family: Family,
     { generation }: { generation: number | undefined },
@@ -98,7 +98,7 @@ export class RuleReader {
     return this.#options.generation() === generation;
   }
 
-  /** All rules; of a table that iptables cannot print whole, what the ruleset names. */
+  /** Reads all rules; of a table that iptables cannot print, those that the ruleset has. */
   async read(family: Family, ruleset: Ruleset): Promise<RulesRead> {
     const { save } = await this.programs(family);
     const before = this.#options.generation();
@@ -141,7 +141,7 @@ export class RuleReader {
     }
   }
 
-  /** What the search for iptables read, once, if nothing has changed since. */
+  /** Returns once what the search for iptables has read, if nothing has changed since. */
   async #takeFound(family: Family): Promise<Reading | undefined> {
     const { save } = await this.programs(family);
     const found = this.#found.get(save);
@@ -149,7 +149,7 @@ export class RuleReader {
     return found !== undefined && (await this.isUnchanged(family, found)) ? found : undefined;
   }
 
-  /** Runs a program that changes nothing. */
+  /** Runs a program that only reads. */
   async #run(command: string, parameters: readonly string[]): Promise<Reading> {
     const { machine, generation } = this.#options;
     const before = generation();
@@ -158,7 +158,7 @@ export class RuleReader {
     return { result, generation: before === after ? after : undefined };
   }
 
-  /** Families that ask at once share one search. */
+  /** Families that need it at the same time share one search. */
   #searchOnce(): Promise<Iptables> {
     this.#search ??= this.#findIptables().finally(() => {
       this.#search = undefined;

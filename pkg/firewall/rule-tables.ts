@@ -24,16 +24,16 @@ export interface ProgramTablesOptions {
   readonly pause?: (milliseconds: number) => Promise<void>;
 }
 
-/** How long one program may take, in milliseconds: the rules of a large cluster in iptables mode are some 100,000. */
+/** How long one program may run, in milliseconds: a large cluster in iptables mode has some 100,000 rules. */
 const programTimeout = 300_000;
 
-/** How often a removal is tried while another program holds the lock or is faster, and the pause between, in milliseconds. */
+/** How many times a removal is tried while another program holds the lock or is faster, and the pause between, in milliseconds. */
 const attempts = 60;
 const attemptPause = 500;
 
 const flavours: readonly Flavour[] = ['nft', 'legacy'];
 
-/** The tables of both flavours, through the programs of iptables. */
+/** The tables of both flavours, through iptables' programs. */
 export class ProgramTables implements RuleTables {
   readonly #machine: Machine;
   readonly #pause: (milliseconds: number) => Promise<void>;
@@ -72,7 +72,7 @@ export class ProgramTables implements RuleTables {
     }
   }
 
-  /** What stands in a place; `undefined` where nobody ever put anything, or where the machine has no program for it. */
+  /** The content of a place; `undefined` if it was never used, or if the machine has no program for it. */
   async #readPlace(place: RulePlace): Promise<string | undefined> {
     const { family, flavour } = place;
     if (flavour === 'legacy' && (await this.#machine.legacyTables(family)).length === 0)
@@ -85,7 +85,7 @@ export class ProgramTables implements RuleTables {
     throw restoreError(`read ${family} rules of ${flavour}`, { text: '', lines: [] }, result);
   }
 
-  /** The programs of a flavour, by the name that all of them begin with: `iptables-nft`, or `iptables` where that is of the flavour. */
+  /** The first part of the programs' names of a flavour: `iptables-nft`, or `iptables` if that is of the flavour. */
   async #program({ family, flavour }: RulePlace) {
     const machine = this.#machine;
     const base = baseName(family);
@@ -98,7 +98,7 @@ export class ProgramTables implements RuleTables {
   }
 }
 
-/** What `iptables-restore --noflush` is to do; tables of which nothing goes are left out, as naming one would create it. */
+/** The input of `iptables-restore --noflush`. Leaves out tables without removals, as naming one would create it. */
 function removalInput(removals: readonly RuleRemoval[]): {
   text: string;
   lines: readonly string[];

@@ -3,7 +3,7 @@ import { parsePrefix } from '../ip/prefix.ts';
 import { type Protocol, protocolFromNumber, protocolLabel, protocols } from '../ip/protocol.ts';
 import { type Match, type SetDirection } from './firewall.ts';
 
-/** One condition of a rule of anybody's. */
+/** One condition of a rule of any program. */
 export type SavedMatch =
   | Match
   /** A protocol that no Service can have. */
@@ -13,20 +13,20 @@ export type SavedMatch =
       readonly ranges: readonly (readonly [first: number, last: number])[];
       readonly not?: true;
     }
-  /** Not understood. */
+  /** Not parsed. */
   | { readonly match: 'unknown'; readonly text: string };
 
-/** The words of a rule, without quotes. */
+/** The words of a rule, unquoted. */
 export type Words = readonly string[];
 
-/** An option of a rule with what belongs to it: `! -s 10.0.0.0/8`. */
+/** An option of a rule with its values: `! -s 10.0.0.0/8`. */
 interface Option {
   readonly name: string;
   readonly values: Words;
   readonly not?: true;
 }
 
-/** The conditions that words as `iptables-save` prints them mean; what is not understood is kept as text. */
+/** Parses the conditions of a rule as `iptables-save` prints them. Unknown ones are kept as text. */
 export function savedMatches(words: Words): readonly SavedMatch[] {
   const matches: SavedMatch[] = [];
   let module: string | undefined;
@@ -61,7 +61,7 @@ function optionsOf(words: Words): readonly Option[] {
   return options;
 }
 
-/** What stands in every rule's head, without `-m`. */
+/** Parses the options that need no `-m`. */
 function basicMatch({ name, values, not }: Option): SavedMatch | undefined {
   const [value = '', ...more] = values;
   const negation = not ? { not } : {};
@@ -93,7 +93,7 @@ function moduleMatches(module: string, options: readonly Option[]): readonly Sav
   return matches ?? [unknown(options, module)];
 }
 
-/** How the options of each module are read; `undefined` from what is not understood whole. */
+/** The parsers of the options of each module; `undefined` for options that are not understood entirely. */
 const modules: Readonly<
   Record<string, (options: readonly Option[]) => readonly SavedMatch[] | undefined>
 > = {
@@ -115,7 +115,7 @@ const modules: Readonly<
   multiport: (options) => single(options, '--dports', portMatch),
 };
 
-/** Reads a module with one option, or with none at all. */
+/** Parses a module with one option at most. */
 function single(
   options: readonly Option[],
   name: string,

@@ -1,18 +1,18 @@
 import type { Match, Target } from './firewall.ts';
 import { type SavedMatch, savedMatches, type Words } from './saved-match.ts';
 
-/** What a rule of anybody's does. */
+/** The target of a rule of any program. */
 export type SavedTarget =
   | Target
-  /** As a jump, but RETURN there leads past the chain that it stands in. */
+  /** Like a jump, but RETURN leaves the chain of this rule too. */
   | { readonly target: 'goto'; readonly chain: string }
-  /** `MARK --set-xmark`: the bits of the mask are cleared, then those of the value are flipped. */
+  /** `MARK --set-xmark`: clears the bits of the mask, then flips those of the value. */
   | { readonly target: 'setMark'; readonly value: number; readonly mask: number }
-  /** A rule that counts or logs: nothing becomes of the packet. */
+  /** A rule that only counts or logs. */
   | { readonly target: 'none' }
   | { readonly target: 'unknown'; readonly text: string };
 
-/** A rule of anybody's as `iptables-save` printed it: as values what is understood, as text what is not. */
+/** A rule of any program as `iptables-save` printed it. Unknown parts are kept as text. */
 export interface SavedRule {
   /** The whole line, from `-A` on. */
   readonly text: string;
@@ -22,15 +22,15 @@ export interface SavedRule {
 
 /** A chain as `iptables-save` printed it. */
 export interface SavedChain {
-  /** What becomes of a packet that no rule decides on; `undefined` for chains that are not built in. */
+  /** The policy of a built-in chain; `undefined` for other chains. */
   readonly policy: 'ACCEPT' | 'DROP' | undefined;
   readonly rules: readonly SavedRule[];
 }
 
-/** The chains of a table by name; `opaque` where iptables could not print what is in it. */
+/** The chains of a table by name; `opaque` if iptables could not print the table. */
 export type SavedChains = ReadonlyMap<string, SavedChain> | 'opaque';
 
-/** Everything that `iptables-save` printed, by table. Line by line: what is neither table, chain nor rule is left out. */
+/** Parses the output of `iptables-save`, by table. Lines that are no table, chain or rule are ignored. */
 export function parseChains(text: string): ReadonlyMap<string, SavedChains> {
   const tables = new Map<string, SavedChains>();
   let chains = new Map<string, SavedChain & { readonly rules: SavedRule[] }>();
@@ -52,7 +52,7 @@ export function parseChains(text: string): ReadonlyMap<string, SavedChains> {
   return tables;
 }
 
-/** Reads one rule as `iptables-save` prints it. Never fails: what is not understood is kept as text. */
+/** Parses one rule as `iptables-save` prints it. Never throws: unknown parts are kept as text. */
 export function parseSavedRule(text: string): SavedRule {
   const all = wordsOf(text).slice(2);
   const start = targetStart(all);
@@ -64,7 +64,7 @@ export function parseSavedRule(text: string): SavedRule {
   };
 }
 
-/** Where `-j` or `-g` stands; a comment may consist of these letters too. */
+/** The index of `-j` or `-g`, which may also be the words of a comment. */
 function targetStart(words: Words): number {
   return words.findIndex(
     (word, index) => (word === '-j' || word === '-g') && words[index - 1] !== '--comment',
@@ -105,7 +105,7 @@ function wordsOf(text: string): Words {
   );
 }
 
-/** The comment that a rule carries, or `undefined`. */
+/** The comment of a rule, or `undefined`. */
 export function commentOf({
   matches,
 }: {

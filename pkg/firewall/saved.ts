@@ -3,7 +3,7 @@ import { protocolNumber } from '../ip/protocol.ts';
 import type { Jump, Match, Rule, Ruleset, Target } from './firewall.ts';
 import { type ChainName, matchWords, targetWords } from './render.ts';
 
-/** A rule as `iptables-save` prints it back, which is not the text that went in: `-A KUBE-MARK-MASQ -j MARK …`. */
+/** A rule as `iptables-save` prints it, which differs from what was written: `-A KUBE-MARK-MASQ -j MARK …`. */
 export function savedRule(chain: string, rule: Rule, family: Family): string {
   const basics = basicOrder.flatMap((kind) => rule.matches.filter(({ match }) => match === kind));
   const others = rule.matches.filter(({ match }) => !basicOrder.includes(match));
@@ -15,7 +15,7 @@ export function savedRule(chain: string, rule: Rule, family: Family): string {
   ].join(' ');
 }
 
-/** What the kernel keeps in the rule's head rather than in a match: always printed first, in this order. */
+/** Matches that the kernel keeps in the rule itself: they are printed first, in this order. */
 const basicOrder: readonly Match['match'][] = [
   'source',
   'destination',
@@ -23,7 +23,7 @@ const basicOrder: readonly Match['match'][] = [
   'protocol',
 ];
 
-/** Most matches are printed as they were written. */
+/** A match as it is printed: mostly as it was written. */
 function savedMatch(match: Match): readonly string[] {
   if (match.match === 'comment') return ['-m', 'comment', '--comment', savedString(match.text)];
   if (match.match === 'mark') {
@@ -60,15 +60,15 @@ function savedString(text: string): string {
   return /^[\w-]+$/.test(text) ? text : `"${text.replaceAll(/["'\\]/g, '\\$&')}"`;
 }
 
-/** What `iptables-save` printed of one table. */
+/** One table of the output of `iptables-save`. */
 export interface SavedTable {
-  /** Names of its chains, built-in ones too. */
+  /** The names of its chains, built-in ones included. */
   readonly chains: ReadonlySet<string>;
   /** Its rules in order, each from `-A` on. */
   readonly rules: readonly string[];
 }
 
-/** Reads what `iptables-save` printed, by table; no rule is taken apart. */
+/** Parses the output of `iptables-save` by table, without parsing rules. */
 export function parseSaved(text: string): Saved {
   const tables = new Map<string, { chains: Set<string>; rules: string[] }>();
   let table = { chains: new Set<string>(), rules: [] as string[] };
@@ -82,21 +82,21 @@ export function parseSaved(text: string): Saved {
   return tables;
 }
 
-/** The chain that a printed rule stands in. */
+/** The chain of a printed rule. */
 export function savedChain(rule: string): string {
   return rule.slice(3, rule.indexOf(' ', 3));
 }
 
-/** A jump as `iptables-save` prints it back. */
+/** A jump as `iptables-save` prints it. */
 export function savedJump({ from, comment, to }: Jump, family: Family): string {
   const target: Target = { target: 'jump', chain: to };
   return savedRule(from, { matches: [{ match: 'comment', text: comment }], target }, family);
 }
 
-/** Everything that `iptables-save` printed, by table. */
+/** The output of `iptables-save`, by table. */
 export type Saved = ReadonlyMap<string, SavedTable>;
 
-/** Of everything that was saved, our chains with their rules and which of our jumps stand; not where they stand. */
+/** Our chains with their rules, and which of our jumps exist; not their positions. */
 export function ourPart(
   saved: Saved,
   { family, ruleset }: { family: Family; ruleset: Ruleset },
@@ -117,7 +117,7 @@ export function ourPart(
   return { text: lines.join('\n'), isComplete };
 }
 
-/** Which of our chains no rule of others refers to. */
+/** The chains of ours that no rule of others refers to. */
 export function deletableChains(
   saved: Saved,
   { family, ruleset }: { family: Family; ruleset: Ruleset },

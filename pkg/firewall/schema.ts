@@ -2,10 +2,10 @@ import { NFNL_SUBSYS_NFTABLES, netfilterCommand } from '../netlink/netfilter.ts'
 import { attributes, required } from '../wire/attributes.ts';
 import { u32be } from '../wire/codec.ts';
 
-/** Nothing is said in the request. */
+/** A request without attributes. */
 const nothing = attributes('NFTA', {});
 
-/** NFTA_GEN: the number of the rules of a namespace, from linux/netfilter/nf_tables.h. */
+/** NFTA_GEN: the generation of a namespace's rules, from linux/netfilter/nf_tables.h. */
 export const generation = attributes('NFTA_GEN', {
   id: required(1, u32be),
 });

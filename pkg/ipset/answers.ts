@@ -9,7 +9,7 @@ import type { Entry, SetHeader } from './ipset.ts';
 import { commands, entryData, IPSET_ATTR_DATA } from './schema.ts';
 import { fromEntryData, setType } from './values.ts';
 
-/** The values of an entry that are read, by the names that this file uses. */
+/** The paths of the values of an entry that are read. */
 const paths = {
   ip: 'ip.ipv4',
   ipv6: 'ip.ipv6',
@@ -23,17 +23,17 @@ const paths = {
 
 type ListRequest = ValueOf<typeof commands.list.request>;
 
-/** Reads the entries of sets: IPv4 ones at their places, others by the table. */
+/** Decodes the entries of sets: IPv4 ones at their fixed offsets, others by the table. */
 export class EntryLister {
-  /** By the type of set, whose entries look alike. */
+  /** By the type of set: entries of a type have one layout. */
   readonly #readers = new Map<SetHeader['type'], StraightReader<keyof typeof paths>>();
 
-  /** The row for one dump of a set, whose first answer says of what type the entries of all are. */
+  /** The command for one dump of a set. Its first answer has the set's type, which counts for all entries. */
   row(): Command<ListRequest, readonly Entry[]> {
     return { ...commands.rawList, reply: new PartDecoder(this) };
   }
 
-  /** The entries of a list, without those that {@link Entry} cannot say. */
+  /** The entries of a list, without those that {@link Entry} cannot represent. */
   read(type: SetHeader['type'], list: Uint8Array): readonly Entry[] {
     const reader = new Reader(list);
     const straight = this.#readerOf(type);
@@ -54,7 +54,7 @@ export class EntryLister {
   }
 }
 
-/** Reads the answers of one dump. */
+/** Decodes the answers of one dump. */
 class PartDecoder implements Decoder<readonly Entry[]> {
   readonly table: Codec<unknown> = commands.list.reply;
   readonly #lister: EntryLister;
@@ -77,7 +77,7 @@ class PartDecoder implements Decoder<readonly Entry[]> {
   }
 }
 
-/** What the entry at the reader says. */
+/** The values of the entry at the reader. */
 function dataOf(
   reader: Reader,
   straight: StraightReader<keyof typeof paths>,

@@ -17,12 +17,12 @@ interface NumberedWrite {
   readonly write: EntryWrite;
 }
 
-/** Entries of a message: the longest takes 84 bytes, and the attribute that holds them all takes 65,535. */
+/** How many entries one message may have: the longest takes 84 bytes, and the attribute with all of them 65,535. */
 const longestRun = 768;
 
 /**
- * Writes entries, many in a message. The kernel stops at the first entry that it refuses and tells its line; what is behind
- * it goes into the next message. A set has at most one message in a batch, so that its order is kept.
+ * Writes entries, many in a message. The kernel stops at the first entry that it refuses and returns its line. The entries behind
+ * it are sent in the next message. A batch has at most one message for each set, so that the order within a set is kept.
  */
 export function writeEntries(
   connection: Pick<Connection, 'batch'>,
@@ -43,7 +43,7 @@ export function writeEntries(
   return failures.sort((one, other) => one.index - other.index);
 }
 
-/** A queue for each set. Ports are the only numbers in an entry that need not fit their attribute. */
+/** The writes by set. Ports are the only numbers of an entry that may not fit their attribute. */
 function queuesOf(batch: readonly EntryWrite[]): { queues: readonly Queue[]; failures: Failure[] } {
   const queues = new Map<string, Queue>();
   const failures: Failure[] = [];
@@ -63,10 +63,10 @@ function queuesOf(batch: readonly EntryWrite[]): { queues: readonly Queue[]; fai
   return { queues: [...queues.values()], failures };
 }
 
-/** Writes to one set, either all add or all delete, and at least one. */
+/** Writes to one set, all additions or all deletions, and at least one. */
 type Run = readonly NumberedWrite[];
 
-/** Writes IPSET_CMD_ADD and IPSET_CMD_DEL: the table writes an empty list, and templates fill it. */
+/** Encodes IPSET_CMD_ADD and IPSET_CMD_DEL: the table encodes an empty list, and templates fill it. */
 export class RunEncoder implements Encoder<Run> {
   readonly table: Codec<unknown> = commands.add.request as Codec<unknown>; // that of deleting is the same
   readonly #protocol: number;
@@ -89,7 +89,7 @@ export class RunEncoder implements Encoder<Run> {
   }
 }
 
-/** The rows that write entries. */
+/** The commands that write entries. */
 export class EntryCommands {
   readonly add: Command<Run, unknown>;
   readonly delete: Command<Run, unknown>;
@@ -102,19 +102,19 @@ export class EntryCommands {
   }
 }
 
-/** The writes of one set that are still to be done. */
+/** The writes to one set that are not done yet. */
 class Queue {
   readonly writes: NumberedWrite[] = [];
   #at = 0;
   #run: readonly NumberedWrite[] = [];
-  /** Shrinks where much is refused, or a full set would be sent the same thousands again and again. */
+  /** Shrinks if much is refused; otherwise a full set would get the same thousands again and again. */
   #limit = longestRun;
 
   get isEmpty(): boolean {
     return this.#at === this.writes.length;
   }
 
-  /** The next writes that fit into one message: either all add or all delete. */
+  /** The next writes that fit into one message, all additions or all deletions. */
   next(): readonly NumberedWrite[] {
     const kind = this.writes[this.#at]?.write.kind;
     let end = this.#at;
@@ -126,7 +126,7 @@ class Queue {
     return this.#run;
   }
 
-  /** Counts the last run as done, up to the entry that was refused; the failures. */
+  /** Marks the last run as done up to the entry that was refused. Returns the failures. */
   settle(refusal: BatchFailure | undefined): readonly Failure[] {
     const run = this.#run;
     if (refusal === undefined) {
@@ -142,7 +142,7 @@ class Queue {
   }
 }
 
-/** The line of the entry that the kernel stopped at, from 1 on; `undefined` if it did not begin: all entries are refused. */
+/** The line of the refused entry, from 1; `undefined` if the kernel refused the whole message. */
 function refusedLine({ echo }: BatchFailure): number | undefined {
   if (echo.length === 0) return undefined;
   try {

@@ -26,7 +26,7 @@ const common: Readonly<Record<string, Meaning>> = {
   E4110: { code: 'EINVAL', detail: 'not an IPv6 address' }, // IPADDR_IPV6
 };
 
-/** From IPSET_ERR_TYPE_SPECIFIC on each kind of type counts anew: ip_set_hash.h. */
+/** From IPSET_ERR_TYPE_SPECIFIC on, the numbers have a meaning for each kind of type. These are from ip_set_hash.h. */
 const ofHash: Readonly<Record<string, Meaning>> = {
   E4352: { code: 'ENOSPC', detail: 'set is full' }, // HASH_FULL
   E4353: { code: 'EINVAL', detail: 'the unspecified address' }, // HASH_ELEM
@@ -40,7 +40,7 @@ const ofBitmap: Readonly<Record<string, Meaning>> = {
   E4353: { code: 'ERANGE', detail: 'the range is too large' }, // BITMAP_RANGE_SIZE
 };
 
-/** The error with ipset's own numbers put into words, by the type of the set they are about. */
+/** Replaces ipset's own error numbers, by the type of the set, with an errno and a text. */
 export function inWords(error: KernelError, type: SetHeader['type']): KernelError {
   const specific = type === 'bitmap:port' ? ofBitmap : ofHash;
   const meaning = common[error.code] ?? specific[error.code];

@@ -14,7 +14,7 @@ import {
   setNameProblem,
 } from './ipset.ts';
 
-/** One question to the fake, or one write of a batch. */
+/** One call of the fake, or one write of a batch. */
 export type IpSetCall =
   | { readonly call: 'protocol' | 'sets' }
   | { readonly call: 'create'; readonly header: SetHeader }
@@ -34,15 +34,15 @@ interface Refusal {
   readonly detail: string;
 }
 
-/** IP sets in memory, which refuse what the kernel refuses. */
+/** IP sets in memory. They refuse what the kernel refuses. */
 export class FakeIpSets implements IpSets {
   /** How often each call was made; `write` counts batches. */
   readonly calls = { protocol: 0, create: 0, destroy: 0, swap: 0, write: 0, sets: 0, entries: 0 };
-  /** How many writes were tried, in all batches together. */
+  /** How many writes were tried in all. */
   writes = 0;
-  /** Fails a call, or a single write of a batch, with the code it returns. */
+  /** Returns the code that a call, or a single write of a batch, fails with. */
   failWith: (call: IpSetCall) => ErrnoCode | undefined = () => undefined;
-  /** How many rules match on a set, besides those of {@link refer}. */
+  /** Returns how many rules match on a set, besides those of {@link refer}. */
   rulesOn: (name: string) => number = () => 0;
   readonly #sets = new Map<string, HeldSet>();
 
@@ -67,7 +67,7 @@ export class FakeIpSets implements IpSets {
       });
   }
 
-  /** A foreign hand: makes a set with extensions, as `ipset create … timeout 60` does. */
+  /** Creates a set with extensions, as another program does with `ipset create … timeout 60`. */
   createWithExtensions(header: SetHeader): void {
     this.#make(kernelHeader(header), { hasExtensions: true });
   }
@@ -134,7 +134,7 @@ export class FakeIpSets implements IpSets {
     return [...this.#held(operation, name).entries.values()];
   }
 
-  /** A rule that refers to a set, so that it cannot be destroyed; the returned function takes it away. */
+  /** Adds a rule that refers to a set. Returns a function that removes it. */
   refer(name: string): () => void {
     const held = this.#held(`refer to set ${name}`, name);
     held.references++;
@@ -181,7 +181,7 @@ export class FakeIpSets implements IpSets {
   }
 }
 
-/** The kernel rounds hash sizes up to a power of two of at least 64, and turns a range that stands on its head. */
+/** The kernel rounds hash sizes up to a power of two of at least 64, and swaps the ends of a reversed range. */
 function kernelHeader(header: SetHeader): SetHeader {
   if (header.type !== 'bitmap:port') {
     return { ...header, hashSize: 2 ** Math.max(6, Math.ceil(Math.log2(header.hashSize))) };
@@ -192,7 +192,7 @@ function kernelHeader(header: SetHeader): SetHeader {
   return { ...header, firstPort: firstPort ?? 0, lastPort: lastPort ?? 0 };
 }
 
-/** What the kernel compares before a swap: what an entry consists of, and the family. */
+/** What the kernel compares before a swap: the parts of an entry, and the family. */
 function contentOf(header: SetHeader): string {
   return header.type === 'bitmap:port' ? header.type : `${header.type} ${header.family}`;
 }

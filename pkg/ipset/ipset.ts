@@ -28,25 +28,25 @@ export type SetHeader =
       readonly lastPort: number;
     };
 
-/** A set of a type that is not known here. */
+/** A set of a type that is not supported here. */
 export interface OtherSetHeader {
   readonly name: string;
   readonly type: 'other';
-  /** As ipset calls it: `hash:net`. */
+  /** ipset's name of the type: `hash:net`. */
   readonly typeName: string;
 }
 
 /** A set as the kernel reports it. */
 export interface SetStatus {
   readonly header: SetHeader | OtherSetHeader;
-  /** It has timeouts, counters, comments or a netmask: an entry there is not what it is without them. */
+  /** Whether it has timeouts, counters, comments or a netmask, which change the meaning of its entries. */
   readonly hasExtensions: boolean;
   /** How many rules and sets refer to it. */
   readonly references: number;
   readonly entryCount: number;
 }
 
-/** One element. `ip,port` pairs carry the protocol, as ipset has it. */
+/** One element of a set. In `ip,port` types the protocol is part of the port, as in ipset. */
 export type Entry =
   | { readonly type: 'hash:ip'; readonly ip: IpAddress }
   | {
@@ -71,7 +71,7 @@ export type Entry =
     }
   | { readonly type: 'bitmap:port'; readonly port: number };
 
-/** One write; deleting what is absent and adding what is present succeed. */
+/** One write. Deleting a missing entry and adding a present one succeed. */
 export type EntryWrite = {
   readonly kind: 'addEntry' | 'deleteEntry';
   readonly set: string;
@@ -80,40 +80,37 @@ export type EntryWrite = {
 
 /** The kernel's IP sets in this network namespace. */
 export interface IpSets {
-  /** IPSET_CMD_PROTOCOL: the highest protocol version the kernel speaks. Throws where ipset is missing. */
+  /** IPSET_CMD_PROTOCOL: the highest protocol version of the kernel. Throws if ipset is missing. */
   protocol(): number;
   /**
-   * Makes the set, or finds one with the same type, family and sizes but hashSize; EEXIST if it differs otherwise,
-   * EINVAL for a name of no or of more than 31 bytes, EOPNOTSUPP if the kernel has no such type.
+   * Creates a set, or succeeds if there is one with the same type, family and sizes except hashSize. Throws EEXIST if it differs,
+   * EINVAL for an empty name or one of more than 31 bytes, EOPNOTSUPP if the kernel has no such type.
    */
   create(header: SetHeader): void;
-  /** EBUSY while rules refer to it; ENOENT if there is none. */
+  /** Throws EBUSY while rules refer to it, ENOENT if there is none. */
   destroy(name: string): void;
   /**
-   * Exchanges the names of two sets: rules that match on a name see the other's entries from then on, with nothing in between.
-   * ENOENT if one is missing, EINVAL if they differ in family or in what their entries consist of, EBUSY while somebody lists one.
+   * Exchanges the names of two sets atomically: rules match on the other set from then on. Throws ENOENT if one is missing, EINVAL
+   * if they differ in family or in the parts of their entries, EBUSY while one is being listed.
    */
   swap(one: string, other: string): void;
   /**
-   * Tries every write, order kept within a set; the failed ones by index, in that order. ENOENT: no such set. ENOSPC: the
-   * set is full. ERANGE: no port, or one outside a bitmap's range. EINVAL: the entry is of another family than the set, or the
-   * type cannot hold it: a network of length 0 (see {@link canonicalEntries}), the unspecified address in `hash:ip`.
-   * An entry's type must be its set's: the kernel does not always notice.
+   * Tries every write, in order within a set, and returns the failures in order of their index. ENOENT: there is no such set.
+   * ENOSPC: the set is full. ERANGE: the port is invalid or outside a bitmap's range. EINVAL: the entry is of another family than
+   * the set, or the type cannot hold it: a network of length 0 (see {@link canonicalEntries}), the unspecified address in
+   * `hash:ip`. An entry's type must be its set's: the kernel does not always notice.
    */
   write(batch: readonly EntryWrite[]): readonly Failure[];
-  /** Every set, ours or not. */
+  /** All sets, also of other programs. */
   sets(): Promise<readonly SetStatus[]>;
   /**
-   * The entries of a set; throws ENOENT if there is none. Left out is what is no {@link Entry}: other protocols, and
-   * exceptions (`nomatch`), whose place an added entry takes.
+   * The entries of a set. Throws ENOENT if there is none. Leaves out what {@link Entry} cannot represent: other protocols, and
+   * exceptions (`nomatch`), which an added entry replaces.
    */
   entries(name: string): Promise<readonly Entry[]>;
 }
 
-/**
- * The entries that stand for one in the kernel: networks without host bits, and where the type refuses a network of
- * length 0, its two halves.
- */
+/** The entries that the kernel holds for one: networks without host bits, and two halves if the type refuses a network of length 0. */
 export function canonicalEntries(entry: Entry): readonly Entry[] {
   if (entry.type !== 'hash:ip,port,net') return [entry];
   const { address, length } = entry.net;
@@ -127,14 +124,14 @@ export function canonicalEntries(entry: Entry): readonly Entry[] {
   }));
 }
 
-/** Why a text cannot be the name of a set (IPSET_MAXNAMELEN, with its zero byte), or `undefined` if it can. */
+/** Why a text cannot be the name of a set (IPSET_MAXNAMELEN includes its zero byte); `undefined` if it can. */
 export function setNameProblem(name: string): string | undefined {
   const length = new TextEncoder().encode(name).length;
   if (length === 0 || length > 31) return `a name has 1 to 31 bytes, this one ${length}`;
   return name.includes('\0') ? 'a name has no zero byte' : undefined;
 }
 
-/** Whether a set is what `create` with this header would find: the same type, family and sizes but hashSize, and no extensions. */
+/** Whether `create` with this header would accept a set: the same type, family and sizes except hashSize, and no extensions. */
 export function isSetLike({ header, hasExtensions }: SetStatus, wanted: SetHeader): boolean {
   if (hasExtensions) return false;
   if (header.type === 'bitmap:port' || wanted.type === 'bitmap:port')
@@ -160,7 +157,7 @@ export function printSetHeader(header: SetHeader | OtherSetHeader): string {
   return `${header.type} family ${family} hashsize ${header.hashSize} maxelem ${header.maxElements}`;
 }
 
-/** `add 10.96.0.1,tcp:443 to set KUBE-CLUSTER-IP`: how errors and logs call a write. */
+/** A write for errors and logs: `add 10.96.0.1,tcp:443 to set KUBE-CLUSTER-IP`. */
 export function printEntryWrite({ kind, set, entry }: EntryWrite): string {
   return kind === 'addEntry'
     ? `add ${entryKey(entry)} to set ${set}`
@@ -171,8 +168,8 @@ export function printEntryWrite({ kind, set, entry }: EntryWrite): string {
 export type IpPortEntry = Extract<Entry, { type: 'hash:ip,port' }>;
 
 /**
- * An entry with its map key, made when it is asked for first: wherever this very object is passed on, {@link entryKey} makes no text
- * again. The key is no property, so that a copy with another address does not inherit it.
+ * An entry whose map key is made at its first use: {@link entryKey} makes no text again for this object. The key is no property, so
+ * that a copy with another address does not inherit it.
  */
 class KeyedEntry implements IpPortEntry {
   readonly type = 'hash:ip,port';
@@ -194,12 +191,12 @@ class KeyedEntry implements IpPortEntry {
   }
 }
 
-/** An entry whose key is made once. */
+/** An entry whose key is made only once. */
 export function ipPortEntry(entry: Omit<IpPortEntry, 'type'>): IpPortEntry {
   return new KeyedEntry(entry);
 }
 
-/** A map key for an entry inside its set: how `ipset save` prints it, which is one text for each element. */
+/** A map key for an entry within its set: its text in `ipset save`, which is unique. */
 export function entryKey(entry: Entry): string {
   switch (entry.type) {
     case 'hash:ip':
@@ -215,12 +212,12 @@ export function entryKey(entry: Entry): string {
   }
 }
 
-/** The address, protocol and port. Joined, for a text that is put together by `+` keeps its parts in memory. */
+/** The address, protocol and port. Joined, as a text made by `+` keeps its parts in memory. */
 function textOf({ ip, protocol, port }: Omit<IpPortEntry, 'type'>): string {
   return [ip, ',', protocolLabel(protocol), ':', port].join('');
 }
 
-/** ipset leaves the length of a single-address network away. */
+/** ipset omits the length of a network of one address. */
 function printNet(net: Prefix): string {
   const isWhole = net.length === (net.address.includes(':') ? 128 : 32);
   return isWhole ? net.address : printPrefix(net);

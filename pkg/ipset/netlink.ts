@@ -17,21 +17,21 @@ import {
 import { commands, type createRequest, IPSET_FLAG_LIST_HEADER } from './schema.ts';
 import { fromListReply, toHeaderData } from './values.ts';
 
-/** What is used of a connection. */
+/** The part of a connection that is used. */
 export type SetsConnection = Pick<Connection, 'request' | 'batch' | 'dump' | 'list'>;
 
 type CreateRequest = ValueOf<typeof createRequest>;
 
-/** IPSET_PROTOCOL_MIN. Kernels since 4.20 speak 7 as well, which adds nothing that is needed here. */
+/** IPSET_PROTOCOL_MIN. Kernels since 4.20 also support 7, which has nothing that is needed here. */
 const protocol = 6;
 
 /**
- * IP sets over a connection of NETLINK_NETFILTER with `echo`: which entry was refused stands in the request that comes back.
- * Whoever opened it closes it.
+ * IP sets over netlink. Takes a connection of NETLINK_NETFILTER with `echo`, as the refused entry is marked in the echoed request.
+ * The caller closes it.
  */
 export class NetlinkIpSets implements IpSets {
   readonly #connection: SetsConnection;
-  /** Revisions that sets are created with, by type. */
+  /** The revisions that sets are created with, by type. */
   readonly #revisions = new Map<SetHeader['type'], number>();
   readonly #entryCommands = new EntryCommands(protocol);
   readonly #lister = new EntryLister();
@@ -46,7 +46,7 @@ export class NetlinkIpSets implements IpSets {
       const [reply] = this.#connection.request(commands.protocol, message({ protocol }), operation);
       if (reply !== undefined) return reply.body.protocol;
     } catch (error) {
-      // nfnetlink's word for a subsystem that no module has registered.
+      // nfnetlink answers so if no module has registered the subsystem.
       if (errnoOf(error) === 'EINVAL') throw missingModule(operation, 'ip_set', error);
       throw error;
     }
@@ -87,7 +87,7 @@ export class NetlinkIpSets implements IpSets {
       this.#connection.request(commands.swap, message({ protocol, name: one, other }), operation);
     } catch (error) {
       const clearer = clear(error, 'hash:ip'); // no error of a swap depends on the type
-      // The kernel's word for the second set that is missing.
+      // The kernel's error if the second set is missing.
       if (errnoOf(clearer) !== 'EEXIST') throw clearer;
       throw new KernelError(operation, 'ENOENT', { detail: `no set ${other}`, cause: error });
     }
@@ -139,7 +139,7 @@ export class NetlinkIpSets implements IpSets {
     }
   }
 
-  /** Throws EEXIST unless the set that has this name is the same; the kernel compares everything but the family. */
+  /** Throws EEXIST unless the existing set is equal. The kernel compares everything but the family. */
   #find(request: NetfilterMessage<CreateRequest>, operation: string): void {
     const { name, type, family } = request.body;
     const conflict = (detail: string) => new KernelError(operation, 'EEXIST', { detail });
@@ -159,8 +159,8 @@ export class NetlinkIpSets implements IpSets {
 }
 
 /**
- * The revision of a set type to ask for: the kernel's newest, but none above those of Linux 5.11, because an ipset tool
- * refuses to list a set of a revision that it does not know, and nothing here needs a newer one.
+ * The revision of a set type to create: the kernel's newest up to Linux 5.11's, as an ipset tool refuses to list a set with a
+ * revision that it does not know.
  */
 function chooseRevision(
   type: SetHeader['type'],

@@ -11,7 +11,7 @@ import { mapped } from '../wire/struct.ts';
 
 const netByteOrder = { netByteOrder: true } as const;
 
-/** IPSET_ATTR_IPADDR_*: the attribute says the family. */
+/** IPSET_ATTR_IPADDR_*: the attribute's type is the family. */
 const address = mapped(
   attributes('IPSET_ATTR_IPADDR', {
     ipv4: optional(1, ipv4Address, netByteOrder), // IPV4
@@ -118,16 +118,16 @@ const listHeader = {
   header: optional(7, headerData), // DATA
 };
 
-/** A set, or the next part of its entries, which comes without type and header. */
+/** A set, or a further part of its entries, which has no type and header. */
 export const listReply = attributes('IPSET_ATTR', {
   ...listHeader,
   list: optional(8, entryList), // ADT
 });
 
-/** {@link listReply} whose entries are still bytes: there are hundreds of them. */
+/** {@link listReply} with its entries as bytes, as there are hundreds of them. */
 const rawListReply = attributes('IPSET_ATTR', { ...listHeader, list: optional(8, bytes) });
 
-/** Without IPSET_ATTR_LINENO here the kernel does not tell at which entry it stopped. */
+/** Without IPSET_ATTR_LINENO the kernel does not return the line of the refused entry. */
 export const entriesRequest = attributes('IPSET_ATTR', {
   protocol,
   name: required(2, cstring), // SETNAME
@@ -140,7 +140,7 @@ const headerReply = attributes('IPSET_ATTR', {
   family: required(5, u8), // FAMILY
 });
 
-/** No attribute that anybody reads. */
+/** No attribute is read. */
 const nothing = attributes('IPSET_ATTR', {});
 
 const subsystem = NFNL_SUBSYS_IPSET;
@@ -176,7 +176,7 @@ export const commands = {
     name: 'IPSET_CMD_DESTROY',
     subsystem,
     command: 3,
-    flags: NLM_F_EXCL, // without it newer kernels take a missing set for destroyed
+    flags: NLM_F_EXCL, // without it newer kernels report success for a missing set
     request: nameMessage,
     reply: nothing,
   }),
@@ -201,7 +201,7 @@ export const commands = {
     request: listRequest,
     reply: rawListReply,
   }),
-  // Both without NLM_F_EXCL: an entry that is there, or is not, is no error.
+  // Both without NLM_F_EXCL: adding a present entry or deleting a missing one is no error.
   add: netfilterCommand({
     name: 'IPSET_CMD_ADD',
     subsystem,

@@ -7,10 +7,10 @@ import type { Entry } from './ipset.ts';
 import { oneEntry } from './schema.ts';
 import { toEntryData } from './values.ts';
 
-/** What varies between entries of one type; the line counts them within their message. */
+/** The variable values of an entry. The line is its number within the message. */
 type Name = 'line' | 'ip' | 'port' | 'protocol' | 'ip2' | 'prefixLength2';
 
-/** An entry of one type, and of one family for each address in it. */
+/** Entries of one type, with one family for each address. */
 interface Form {
   readonly type: Entry['type'];
   readonly family: Family | undefined;
@@ -18,12 +18,12 @@ interface Form {
   readonly template: Template<Name>;
 }
 
-/** Writes entries into a list of them, {@link oneEntry} behind the other, each as a copy of a template of its type. */
+/** Appends entries to a list, each as a copy of a template of its type. */
 export class EntryWriter {
   readonly #forms: Form[] = [];
   #last: Form | undefined;
 
-  /** Appends an entry that has its line; throws EncodeError for values that do not fit. */
+  /** Appends an entry with its line. Throws EncodeError for values that do not fit. */
   put(writer: Writer, entry: Entry, { line }: { line: number }): void {
     const { template } = this.#formOf(entry);
     template.setNumber(template.places.line, line);
@@ -31,7 +31,7 @@ export class EntryWriter {
     template.put(writer);
   }
 
-  /** Entries of a set have one type and family, so it is mostly the last form again. */
+  /** The template of an entry: mostly the last one, as entries of a set have one type and family. */
   #formOf(entry: Entry): Form {
     const { type } = entry;
     const family = type === 'bitmap:port' ? undefined : familyOf(entry.ip);
@@ -50,7 +50,7 @@ export class EntryWriter {
   }
 }
 
-/** The family of the second address: the kernel refuses another one than the first's, but it must be told. */
+/** The family of the second address. The kernel requires the same as the first's, but it must be sent. */
 function secondFamilyOf(entry: Entry): Family | undefined {
   if (entry.type === 'hash:ip,port,ip') return familyOf(entry.ip2);
   return entry.type === 'hash:ip,port,net' ? familyOf(entry.net.address) : undefined;

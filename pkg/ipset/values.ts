@@ -31,7 +31,7 @@ export function toEntryData(entry: Entry): EntryData {
   }
 }
 
-/** The entry that attributes mean, or `undefined` for one that {@link Entry} cannot say. DecodeError for what no kernel says. */
+/** The entry for attributes, or `undefined` if {@link Entry} cannot represent it. Throws DecodeError for invalid ones. */
 export function fromEntryData(type: SetHeader['type'], data: EntryData): Entry | undefined {
   const { ip, port, ip2 } = data;
   const protocol = protocolFromNumber(data.protocol ?? 0);
@@ -49,7 +49,7 @@ export function fromEntryData(type: SetHeader['type'], data: EntryData): Entry |
   return { type, ip, protocol, port, net: prefix(ip2, length) };
 }
 
-/** The attributes of a set to be made, and its AF_*; a bitmap has none. */
+/** The attributes of a set to create, and its AF_*; a bitmap has no family. */
 export function toHeaderData(header: SetHeader): { family: number; data: HeaderData } {
   if (header.type === 'bitmap:port') {
     const { firstPort, lastPort } = header;
@@ -59,7 +59,7 @@ export function toHeaderData(header: SetHeader): { family: number; data: HeaderD
   return { family: family === 'IPv4' ? AF_INET : AF_INET6, data: { hashSize, maxElements } };
 }
 
-/** The set that a list reply is about, or `undefined` if it has no header: it is the next part of one. */
+/** The set of a list reply, or `undefined` if it has no header, as it is a further part of one. */
 export function fromListReply(reply: ValueOf<typeof listReply>): SetStatus | undefined {
   const { name, type: typeName, header: data } = reply;
   if (typeName === undefined || data === undefined) return undefined;
@@ -76,12 +76,12 @@ export function fromListReply(reply: ValueOf<typeof listReply>): SetStatus | und
   };
 }
 
-/** The kernel tells of each only where a set has it. */
+/** The kernel sends each extension only if the set has it. */
 function hasExtensions({ timeout, flags, bitmask, netmask }: HeaderData): boolean {
   return [timeout, flags, bitmask, netmask].some((value) => value !== undefined);
 }
 
-/** The type that a name means, if it is known here. */
+/** The type with a name, if it is supported here. */
 export function setType(name: string | undefined): SetHeader['type'] | undefined {
   return types.find((type) => type === name);
 }

@@ -4,7 +4,7 @@ import type { PacketView } from './packet.ts';
 import type { Fate, Hook, Place, Step } from './result.ts';
 import type { KernelState } from './state.ts';
 
-/** A packet after it has been through tables, and what it met there. */
+/** A packet after tables, and the rules that it met there. */
 export interface Passage {
   readonly packet: PacketView;
   readonly fate: Fate;
@@ -12,13 +12,10 @@ export interface Passage {
   readonly masqueradedBy: SavedRule | undefined;
 }
 
-/** How deep jumps may be nested, in case somebody's chains lead in a circle; the kernel refuses such. */
+/** How deep jumps may be nested, in case chains form a loop; the kernel refuses loops. */
 const deepest = 128;
 
-/**
- * Leads a packet through the built-in chain of each table that is given, in this order. It ends where one drops or rejects it, or where a
- * rule cannot be judged.
- */
+/** Passes a packet through the built-in chain of each given table, in order. Ends if one drops or rejects it, or if a rule cannot be judged. */
 export function passTables(
   state: KernelState,
   packet: PacketView,
@@ -32,10 +29,10 @@ export function passTables(
   return walk.passage('passed');
 }
 
-/** How a chain ends: `returned` goes on after the rule that led there. */
+/** The result of a chain: `returned` goes on after the rule that jumped there. */
 type End = Fate | 'returned';
 
-/** One packet on its way through the tables of one hook. */
+/** One packet in the tables of one hook. */
 class Walk {
   readonly #state: KernelState;
   readonly #steps: Step[] = [];
@@ -76,7 +73,7 @@ class Walk {
     return 'returned';
   }
 
-  /** How the chain ends by this rule, or `undefined` if the next rule is looked at. */
+  /** The result of the chain after this rule, or `undefined` to go on with the next rule. */
   #carryOut(
     rule: SavedRule,
     {

@@ -7,10 +7,10 @@ import { type Entry, entryKey } from '../ipset/ipset.ts';
 import type { PacketView } from './packet.ts';
 import { isNodeAddress, type KernelState, type KnownSet } from './state.ts';
 
-/** A condition is true or false of a packet, or why that cannot be told. */
+/** Whether a condition is true for a packet, or why that is unknown. */
 export type Judgement = boolean | { readonly unknown: string };
 
-/** Whether a rule matches a packet. False as soon as one condition is, whatever cannot be told of the others. */
+/** Whether a rule matches a packet. One false condition decides, even if others are unknown. */
 export function ruleMatches(
   state: KernelState,
   packet: PacketView,
@@ -75,12 +75,12 @@ function ofSource(
     : judgeSource(source);
 }
 
-/** A name that ends in `+` stands for all that begin so. */
+/** Whether an interface matches. A name that ends in `+` matches all that begin with the rest. */
 function isInterface(input: string, name: string): boolean {
   return name.endsWith('+') ? input.startsWith(name.slice(0, -1)) : input === name;
 }
 
-/** xt_ipvs looks for the connection that IPVS has made; a first packet goes in the ORIGINAL direction. */
+/** xt_ipvs looks up the connection that IPVS has created. A first packet is in the ORIGINAL direction. */
 function isBalancedFrom(
   { virtualServer }: PacketView,
   { address, protocol, port }: Extract<Match, { match: 'ipvs' }>,
@@ -100,7 +100,7 @@ function inSet(
   const set = sets.get(name);
   if (set === undefined) return { unknown: `there is no set ${name}` };
   if (set === 'unreadable') return { unknown: `set ${name} has entries of an unknown kind` };
-  // The kernel takes a set of more dimensions than the rule names, or of the other family, for one without the packet.
+  // The kernel finds no packet in a set with more dimensions than the rule has, or of the other family.
   if (directions.length < dimensions[set.type]) return false;
   if (set.family !== undefined && set.family !== packet.family) return false;
   return contained(set, packet, directions);
@@ -122,7 +122,7 @@ function contained(
   const { protocol } = packet;
   const { type } = set;
   if (type === 'bitmap:port') {
-    // ip_set_get_ip_port() knows TCP and UDP only.
+    // ip_set_get_ip_port() supports TCP and UDP only.
     if (protocol === 'SCTP') return false;
     return withPort(packet, first, (port) => set.keys.has(entryKey({ type, port })));
   }

@@ -2,11 +2,11 @@ import { type Family, familyOf, type IpAddress } from '../ip/address.ts';
 import type { Protocol } from '../ip/protocol.ts';
 import type { VirtualServerId } from '../ipvs/ipvs.ts';
 
-/** Where a packet enters the node's stack. */
+/** Where a packet comes from. */
 export type PacketOrigin =
-  /** A process of the node sends it. */
+  /** A process of the node. */
   | { readonly kind: 'node' }
-  /** It comes in by a device: a pod's, a bridge's, or one to the outside. */
+  /** A device: a pod's, a bridge's, or one to the outside. */
   | {
       readonly kind: 'device';
       readonly name: string;
@@ -21,25 +21,25 @@ export interface Packet {
   readonly destination: IpAddress;
   /** The destination port. */
   readonly port: number;
-  /** Without it a rule that looks at the source port cannot be judged. */
+  /** Without it, a rule that matches the source port cannot be judged. */
   readonly sourcePort?: number;
   readonly origin: PacketOrigin;
 }
 
-/** A packet at one point of its way: what rules can see of it there. */
+/** A packet at one hook, with the properties that rules can match. */
 export interface PacketView {
   readonly family: Family;
   readonly protocol: Protocol;
-  /** `undefined` after masquerading: one of the node's own addresses. */
+  /** `undefined` after masquerading, when it is one of the node's own addresses. */
   readonly source: IpAddress | undefined;
   readonly sourcePort: number | undefined;
   readonly destination: IpAddress;
   readonly port: number;
   readonly mark: number;
-  /** The device that it came in by, '' where it has not come in. */
+  /** The input device; '' if there is none. */
   readonly input: string;
   readonly isFromBridgePort: boolean;
-  /** The virtual server that IPVS has taken it for. */
+  /** The virtual server by which IPVS balanced it. */
   readonly virtualServer: VirtualServerId | undefined;
 }
 

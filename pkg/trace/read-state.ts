@@ -10,16 +10,16 @@ import {
   tracedSet,
 } from './state.ts';
 
-/** What a state is read from. */
+/** The interfaces that a state is read through. */
 export interface KernelSources {
   readonly ipvs: Pick<Ipvs, 'virtualServers' | 'realServers'>;
   readonly ipsets: Pick<IpSets, 'sets' | 'entries'>;
   readonly links: Pick<Links, 'addresses'>;
-  /** What `iptables-save` and `ip6tables-save` print. */
+  /** The output of `iptables-save` and `ip6tables-save`. */
   readonly rules: Readonly<Record<Family, string>>;
 }
 
-/** Reads all that a trace needs, one kind after the other. Throws what the interfaces throw. */
+/** Reads everything that a trace needs. Throws what the interfaces throw. */
 export async function readKernelState(sources: KernelSources): Promise<KernelState> {
   const { ipvs, ipsets, links, rules } = sources;
   const servers: TracedServer[] = [];
@@ -31,7 +31,7 @@ export async function readKernelState(sources: KernelSources): Promise<KernelSta
   return kernelState({ rules, sets, servers, addresses: await links.addresses() });
 }
 
-/** Entries that the interface cannot express are missing from what it returns: then nothing is said of the set at all. */
+/** Reads a set. If the interface cannot represent all its entries, the set is unreadable. */
 async function readSet(
   ipsets: KernelSources['ipsets'],
   { header, hasExtensions, entryCount }: SetStatus,

@@ -5,72 +5,72 @@ import type { RealServer, VirtualServer } from '../ipvs/ipvs.ts';
 /** Where in the stack netfilter looks at a packet. */
 export type Hook = 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING';
 
-/** A chain at a hook: what a step names first. */
+/** A chain at a hook. */
 export interface Place {
   readonly hook: Hook;
   readonly table: string;
   readonly chain: string;
 }
 
-/** One thing that the packet meets, in order. Rules that do not match it are none. */
+/** A step of a packet, in order. Rules that do not match are no steps. */
 export type Step =
   | { readonly kind: 'rule'; readonly place: Place; readonly rule: SavedRule }
   /** No rule of a built-in chain decided, and its policy is DROP. */
   | { readonly kind: 'policy'; readonly place: Place }
-  /** The route that the packet takes: to the node itself, where `link` has its destination, or elsewhere. */
+  /** The route of the packet: to the node itself if `link` has its destination, otherwise elsewhere. */
   | { readonly kind: 'route'; readonly destination: IpAddress; readonly link: string | undefined }
-  /** IPVS takes it for a virtual server. */
+  /** IPVS balances it by a virtual server. */
   | { readonly kind: 'ipvs'; readonly hook: Hook; readonly virtualServer: VirtualServer }
-  /** A rule that cannot be judged, or a table that cannot be read: nothing is known from here on. */
+  /** A rule that cannot be judged, or a table that cannot be read. The rest is unknown. */
   | { readonly kind: 'unknown'; readonly place: Place; readonly reason: string };
 
-/** What became of a packet on its way through rules. */
+/** The result of a packet's way through rules. */
 export type Fate = 'passed' | 'dropped' | 'rejected' | 'unknown';
 
-/** What becomes of the packet if IPVS chooses a real server. */
+/** The result if IPVS chooses a certain real server. */
 export interface Choice {
   readonly realServer: RealServer;
-  /** The real server has an address of this node: its packets never leave. */
+  /** Whether the real server has an address of this node, so that its packets never leave. */
   readonly isOnNode: boolean;
-  /** The real server is the client itself. */
+  /** Whether the real server is the client itself. */
   readonly isHairpin: boolean;
   readonly steps: readonly Step[];
   readonly fate: Fate;
-  /** The rule by which the real server sees one of the node's addresses in place of the client's. */
+  /** The rule that masquerades the client's address. */
   readonly masqueradedBy: SavedRule | undefined;
 }
 
-/** Which real servers there are to choose from. */
+/** The real servers that IPVS may choose from. */
 export interface Balancing {
   readonly virtualServer: VirtualServer;
   /** One for each real server that may be chosen. */
   readonly choices: readonly Choice[];
   /** Real servers of weight 0, which take no new connections. */
   readonly draining: readonly RealServer[];
-  /** Seconds for which a client stays at its real server; 0 if each connection is balanced by itself. */
+  /** For how many seconds a client stays at its real server; 0 if each connection is balanced separately. */
   readonly affinitySeconds: number;
-  /** Why the scheduler may refuse though there are choices. */
+  /** Why the scheduler may refuse a connection although there are choices. */
   readonly mayRefuse: string | undefined;
 }
 
-/** What becomes of a packet in the end. */
+/** The final result of a packet. */
 export type Verdict =
-  /** IPVS sends it to a real server, unless the rules say otherwise about the one chosen. */
+  /** IPVS sends it to a real server, unless rules drop it for the chosen one. */
   | { readonly kind: 'balanced'; readonly balancing: Balancing }
-  /** IPVS refuses it with an ICMP message: no real server may be chosen. */
+  /** IPVS refuses it with an ICMP message, as no real server may be chosen. */
   | { readonly kind: 'refused'; readonly balancing: Balancing }
-  /** A rule or a chain's policy ends it, in silence or with an ICMP message: the last step says which. */
+  /** A rule or policy drops or rejects it: see the last step. */
   | { readonly kind: 'dropped' | 'rejected' }
-  /** It is handed to the sockets of the node, not balanced. */
+  /** It is delivered to a socket of the node, not balanced. */
   | { readonly kind: 'node' }
-  /** It is routed on, not balanced. */
+  /** It is forwarded, not balanced. */
   | { readonly kind: 'forwarded'; readonly masqueradedBy: SavedRule | undefined }
-  /** It met a rule that cannot be judged: the last step says which. */
+  /** It met a rule that cannot be judged: see the last step. */
   | { readonly kind: 'unknown' };
 
-/** The way of one packet. */
+/** The trace of one packet. */
 export interface Trace {
-  /** Until IPVS takes the packet, or to the end if it does not. */
+  /** The steps until IPVS balances the packet, or to the end. */
   readonly steps: readonly Step[];
   readonly verdict: Verdict;
 }

@@ -8,7 +8,7 @@ import type { PacketView } from './packet.ts';
 import type { Balancing } from './result.ts';
 import type { KernelState, TracedServer } from './state.ts';
 
-/** The virtual server that a packet is for: the one of its port, else the persistent one for all ports (port 0). */
+/** The virtual server for a packet: that of its port, else the persistent one for all ports (port 0). */
 export function virtualServerFor(
   { servers }: KernelState,
   { destination: address, protocol, port }: PacketView,
@@ -23,12 +23,12 @@ export function virtualServerFor(
 export function eligible({ virtualServer, realServers }: TracedServer): readonly RealServer[] {
   const weighted = realServers.filter(({ weight }) => weight > 0);
   if (virtualServer.scheduler !== 'fo') return weighted;
-  // Fail-over: all to the heaviest.
+  // Fail-over sends all connections to the real server with the highest weight.
   const heaviest = Math.max(...weighted.map(({ weight }) => weight));
   return weighted.filter(({ weight }) => weight === heaviest);
 }
 
-/** What is the same of a virtual server whichever real server is chosen. */
+/** The properties of a virtual server's balancing that do not depend on the choice. */
 export function balancingOf(server: TracedServer): Omit<Balancing, 'choices'> {
   const { virtualServer, realServers } = server;
   return {
@@ -39,7 +39,7 @@ export function balancingOf(server: TracedServer): Omit<Balancing, 'choices'> {
   };
 }
 
-/** Schedulers that hash find a server without asking first whether it may be chosen; `ovf` counts connections. */
+/** Why a scheduler may refuse: those that hash do not check first whether a real server may be chosen; `ovf` counts connections. */
 function refusal({ virtualServer, realServers }: TracedServer): string | undefined {
   const { scheduler, flags } = virtualServer;
   const hashes = scheduler === 'dh' || scheduler === 'sh' || scheduler === 'mh';

@@ -4,18 +4,18 @@ import { canonicalEntries, type Entry, entryKey } from '../ipset/ipset.ts';
 import { type RealServer, type VirtualServer, virtualServerKey } from '../ipvs/ipvs.ts';
 import type { LinkAddress } from '../links/links.ts';
 
-/** A set of a known type, indexed for look-ups. */
+/** A set of a supported type, indexed for lookups. */
 export interface KnownSet {
   readonly type: Entry['type'];
-  /** Of its entries; `undefined` while it has none. */
+  /** The family of its entries; `undefined` if it has none. */
   readonly family: Family | undefined;
-  /** As {@link entryKey} makes them. */
+  /** By {@link entryKey}. */
   readonly keys: ReadonlySet<string>;
-  /** The lengths of the networks in it. */
+  /** The lengths of its networks. */
   readonly prefixLengths: ReadonlySet<number>;
 }
 
-/** An ip set: `unreadable` if its type or one of its entries is not understood. */
+/** An ip set; `unreadable` if its type or one of its entries is not supported. */
 export type TracedSet = KnownSet | 'unreadable';
 
 /** A virtual server with its real servers. */
@@ -24,9 +24,9 @@ export interface TracedServer {
   readonly realServers: readonly RealServer[];
 }
 
-/** What of a node's kernel decides over packets. Plain values, made by {@link kernelState}. */
+/** The part of a kernel's state that decides about packets, as values. Made by {@link kernelState}. */
 export interface KernelState {
-  /** Tables of iptables by name: those that are missing hold no rule. */
+  /** iptables' tables by name. A missing table has no rules. */
   readonly tables: Readonly<Record<Family, ReadonlyMap<string, SavedChains>>>;
   readonly sets: ReadonlyMap<string, TracedSet>;
   /** By {@link virtualServerKey}. */
@@ -35,17 +35,17 @@ export interface KernelState {
   readonly addresses: ReadonlyMap<IpAddress, string>;
 }
 
-/** What was read of a kernel, from which a state is made: output of programs as text, everything else as values. */
+/** The data that a state is made from. */
 export interface KernelParts {
-  /** What `iptables-save` and `ip6tables-save` print. */
+  /** The output of `iptables-save` and `ip6tables-save`. */
   readonly rules: Readonly<Record<Family, string>>;
   readonly sets: ReadonlyMap<string, TracedSet>;
   readonly servers: readonly TracedServer[];
-  /** Of every device, both families. */
+  /** Of all devices and both families. */
   readonly addresses: readonly LinkAddress[];
 }
 
-/** Makes a state out of what was read; rules that are not understood are kept as such. */
+/** Makes a state. Rules that cannot be parsed are kept as text. */
 export function kernelState({ rules, sets, servers, addresses }: KernelParts): KernelState {
   return {
     tables: { IPv4: parseChains(rules.IPv4), IPv6: parseChains(rules.IPv6) },
@@ -57,7 +57,7 @@ export function kernelState({ rules, sets, servers, addresses }: KernelParts): K
   };
 }
 
-/** A set of a known type with these entries. */
+/** A set of a supported type with these entries. */
 export function tracedSet(type: Entry['type'], entries: readonly Entry[]): KnownSet {
   const all = entries.flatMap(canonicalEntries);
   const [first] = all;
@@ -71,7 +71,7 @@ export function tracedSet(type: Entry['type'], entries: readonly Entry[]): Known
   };
 }
 
-/** Whether packets to an address are for the node itself. */
+/** Whether packets to an address are delivered on the node. */
 export function isNodeAddress({ addresses }: KernelState, address: IpAddress): boolean {
   return addresses.has(address) || isLoopback(address);
 }

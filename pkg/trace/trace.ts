@@ -19,8 +19,8 @@ const beforeNat = ['raw', 'mangle'];
 const filters = ['filter', 'security'];
 
 /**
- * Which rules, sets, virtual server and real servers the first packet of a connection meets, and what becomes of it. Pure: nothing but the
- * state is looked at. Where something on the way cannot be judged, the trace ends there as `unknown`.
+ * Traces the first packet of a connection: the rules, sets, virtual server and real servers that it meets, and its end. Pure: only
+ * the state counts. If something cannot be judged, the trace ends there as `unknown`.
  */
 export function trace(state: KernelState, packet: Packet): Trace {
   const way = new Way(state, enteringPacket(packet));
@@ -28,7 +28,7 @@ export function trace(state: KernelState, packet: Packet): Trace {
   return { steps: way.steps, verdict };
 }
 
-/** A packet on its way through the stack. */
+/** A packet on its way through the hooks. */
 class Way {
   readonly steps: Step[] = [];
   readonly #state: KernelState;
@@ -43,7 +43,7 @@ class Way {
   fromDevice(): Verdict {
     const fate = this.#pass('PREROUTING', [...beforeNat, 'nat']);
     if (fate !== 'passed') return { kind: fate };
-    // Bridged packets lose what br_netfilter knows of their port when they are handed up.
+    // Bridged packets lose the port that br_netfilter knows when they are passed up.
     this.#packet = { ...this.#packet, isFromBridgePort: false };
     if (this.#route()) return this.#input();
     const forwarded = this.#pass('FORWARD', ['mangle', ...filters]);
@@ -61,7 +61,7 @@ class Way {
     return isForNode ? this.#loopBack() : this.#leave();
   }
 
-  /** Delivers it to the node itself: IPVS comes after the filters, and before the sockets. */
+  /** Delivers it to the node itself: IPVS comes after the filters and before the sockets. */
   #input(): Verdict {
     const fate = this.#pass('INPUT', ['mangle', ...filters]);
     if (fate !== 'passed') return { kind: fate };
@@ -71,7 +71,7 @@ class Way {
     return { kind: last === 'passed' ? 'node' : last };
   }
 
-  /** From the node to itself, not balanced: out by `lo`, and in again. */
+  /** From the node to itself without IPVS: out by `lo`, and in again. */
   #loopBack(): Verdict {
     const out = this.#pass('POSTROUTING', ['mangle', 'nat']);
     if (out !== 'passed') return { kind: out };

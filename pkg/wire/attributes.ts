@@ -12,12 +12,12 @@ export const NLA_HEADER_LENGTH = 4;
 
 const longest = 0xffff;
 
-/** `netByteOrder`: set NLA_F_NET_BYTEORDER, which ipset insists on. The byte order itself is the codec's. */
+/** `netByteOrder`: sets NLA_F_NET_BYTEORDER, which ipset requires. The byte order itself is the codec's. */
 interface FieldOptions {
   readonly netByteOrder?: boolean;
 }
 
-/** An attribute that must be there. */
+/** An attribute that must be present. */
 export function required<T>(
   type: number,
   codec: Codec<T>,
@@ -26,7 +26,7 @@ export function required<T>(
   return { type, codec, presence: 'required', isNetByteOrder: options.netByteOrder ?? false };
 }
 
-/** An attribute that may be missing; of several the last counts, as in the kernel. */
+/** An attribute that may be missing. If there are several, the last one counts, as in the kernel. */
 export function optional<T>(
   type: number,
   codec: Codec<T>,
@@ -35,7 +35,7 @@ export function optional<T>(
   return { type, codec, presence: 'optional', isNetByteOrder: options.netByteOrder ?? false };
 }
 
-/** An attribute that stands there once for each element of a list. */
+/** An attribute that is present once for each element of a list. */
 export function repeated<T>(
   type: number,
   codec: Codec<T>,
@@ -121,17 +121,14 @@ function isNested({ shape }: Codec<unknown>): boolean {
   return shape.kind === 'mapped' ? isNested(shape.inner) : shape.kind === 'attributes';
 }
 
-/**
- * Puts something into the attribute that was written last and has nothing in it so far. Throws {@link EncodeError} if it
- * gets too long.
- */
+/** Fills the attribute that was written last and is still empty. Throws {@link EncodeError} if it gets too long. */
 export function fillLastAttribute(writer: Writer, fill: () => void): void {
   const start = writer.length - NLA_HEADER_LENGTH;
   fill();
   closeAttribute(writer, start);
 }
 
-/** Calls back for each attribute of one type up to the reader's end, which is that of its payload meanwhile; others are skipped. */
+/** Calls back for each attribute of a type up to the reader's end; meanwhile the end is that of its payload. Skips all others. */
 export function eachAttribute(reader: Reader, type: number, visit: () => void): void {
   while (reader.remaining >= NLA_HEADER_LENGTH) {
     const payload = reader.u16() - NLA_HEADER_LENGTH;

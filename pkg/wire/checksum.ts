@@ -1,4 +1,4 @@
-/** The Internet checksum (RFC 1071) of parts one behind the other, each of an even number of bytes. */
+/** The Internet checksum (RFC 1071) of concatenated parts, each of an even number of bytes. */
 export function internetChecksum(...parts: readonly ArrayLike<number>[]): number {
   let sum = 0;
   for (const part of parts) {

@@ -3,7 +3,7 @@ import { EncodeError, Writer } from './writer.ts';
 
 /** One direction: writes values. */
 export interface Encoder<T> {
-  /** The table that writes the same bytes, if this is none itself. */
+  /** The table that writes the same bytes, if this is not a table. */
   readonly table?: Codec<unknown>;
   /** Throws {@link EncodeError} for a value that does not fit. */
   encode(writer: Writer, value: T): void;
@@ -11,7 +11,7 @@ export interface Encoder<T> {
 
 /** The other direction: reads values. */
 export interface Decoder<T> {
-  /** The table that reads the same bytes, if this is none itself. */
+  /** The table that reads the same bytes, if this is not a table. */
   readonly table?: Codec<unknown>;
   /** Throws {@link DecodeError}. */
   decode(reader: Reader): T;
@@ -22,7 +22,7 @@ export interface Decoder<T> {
  * value goes; text, bytes and attribute sets go up to the reader's end.
  */
 export interface Codec<T> extends Encoder<T>, Decoder<T> {
-  /** What the codec is made of, for those who print, generate or compile it. */
+  /** The structure of the codec, for printing, generating or compiling. */
   readonly shape: Shape;
   readonly table?: never;
 }
@@ -30,7 +30,7 @@ export interface Codec<T> extends Encoder<T>, Decoder<T> {
 /** The TypeScript type that a codec reads and writes. */
 export type ValueOf<C> = C extends Codec<infer T> ? T : never;
 
-/** How the bytes of a codec are laid out: what the property tests derive their values from. */
+/** The layout of a codec's bytes, from which the property tests generate values. */
 export type Shape =
   | { readonly kind: 'integer'; readonly bits: 8 | 16 | 32; readonly isSigned: boolean }
   | { readonly kind: 'u64' }
@@ -56,7 +56,7 @@ export type Shape =
       readonly fields: Readonly<Record<string, Field>>;
     };
 
-/** How often an attribute stands in its set. */
+/** How often an attribute is present in its set. */
 export type Presence = 'required' | 'optional' | 'repeated';
 
 /** One row of an attribute table. */
@@ -176,21 +176,21 @@ export const cstring: Codec<string> = {
   decode: (reader) => reader.text(),
 };
 
-/** No bytes at all: what counts is that the attribute is there. */
+/** No bytes: only the attribute's presence counts. */
 export const flag: Codec<true> = {
   shape: { kind: 'flag' },
   encode() {},
   decode: () => true,
 };
 
-/** Everything that is left. */
+/** All remaining bytes. */
 export const bytes: Codec<Uint8Array> = {
   shape: { kind: 'bytes', lengths: undefined },
   encode: (writer, value) => writer.put(value),
   decode: (reader) => reader.take(reader.remaining),
 };
 
-/** Everything that is left, which must have one of these lengths. */
+/** All remaining bytes, whose number must be one of these. */
 export function bytesOf(...lengths: readonly number[]): Codec<Uint8Array> {
   return {
     shape: { kind: 'bytes', lengths },
@@ -219,7 +219,7 @@ export function octets(length: number): Codec<Uint8Array> {
   };
 }
 
-/** Bytes that mean nothing: written as zeros, skipped, and no field of the struct's value. */
+/** Bytes without a meaning: written as zeros, skipped when read, and not part of the struct's value. */
 export function padding(length: number): Codec<never> {
   return {
     shape: { kind: 'padding', length },

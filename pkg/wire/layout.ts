@@ -2,7 +2,7 @@ import { NLA_HEADER_LENGTH, NLA_TYPE_MASK } from './attributes.ts';
 import { type Codec, decode, type Field } from './codec.ts';
 import { isLittleEndian, Reader } from './reader.ts';
 
-/** Where a value lies in one message. */
+/** The place of a value in a message. */
 export interface ValuePlace {
   /** From the start of the message. */
   readonly at: number;
@@ -11,18 +11,18 @@ export interface ValuePlace {
   readonly isSigned: boolean;
 }
 
-/** How one message is laid out: where its attribute headers and its values lie, by the table that decoded it. */
+/** The layout of one message: the places of its attribute headers and its values, by the table that decoded it. */
 export class Layout {
-  /** False if the table says less than the layout needs: an attribute stands there twice. */
+  /** False if an attribute is present twice, which the layout cannot represent. */
   readonly isComplete: boolean;
-  /** Pairs: the place of an attribute header from the start of the message, and its four bytes in the host's order. */
+  /** Pairs: the offset of an attribute header in the message, and its four bytes in the host's order. */
   readonly headers: number[] = [];
-  /** By the path in the table's value, `dest.port`. What is repeated has no place. */
+  /** By the path in the table's value, `dest.port`. Repeated attributes have no place. */
   readonly values = new Map<string, ValuePlace>();
   readonly #reader: Reader;
   readonly #start: number;
 
-  /** The message lies between the reader's offset and its end; the reader stays where it is. */
+  /** The message is between the reader's offset and its end. The reader is not moved. */
   constructor(codec: Codec<unknown>, { bytes, offset, end }: Reader) {
     this.#reader = new Reader(bytes, offset, end);
     this.#start = offset;
@@ -88,7 +88,7 @@ export class Layout {
   }
 }
 
-/** Whether a scalar takes its first byte for its lowest; text and bytes have no order. */
+/** Whether the first byte of a scalar is its lowest; text and bytes have no order. */
 function isLowestFirst(codec: Codec<unknown>, length: number): boolean {
   const { kind } = codec.shape;
   if (kind !== 'integer' && kind !== 'u64') return isLittleEndian;

@@ -1,4 +1,4 @@
-/** Received bytes do not say what their schema expects. The path leads from the outermost table to the culprit. */
+/** Received bytes that do not match their schema. The path leads from the outermost table to the invalid value. */
 export class DecodeError extends Error {
   readonly reason: string;
   readonly path: readonly string[];
@@ -10,7 +10,7 @@ export class DecodeError extends Error {
     this.path = path;
   }
 
-  /** The same error, seen from one level further out. */
+  /** The same error with the path of the table around it. */
   within(name: string): DecodeError {
     return new DecodeError(this.reason, [name, ...this.path]);
   }
@@ -22,14 +22,14 @@ export const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] ===
 const utf8 = new TextDecoder();
 
 /**
- * A cursor over received bytes. It never reads past `end`, which a nested value narrows for its own length.
- * What it returns is a copy: the bytes below may be overwritten by the next receive.
+ * A cursor over received bytes. It never reads past `end`, which is narrowed for nested values. Results are copies, as the bytes
+ * may be overwritten by the next receive.
  */
 export class Reader {
   readonly bytes: Uint8Array;
   offset: number;
   end: number;
-  /** Of all bytes, for those who look at more than the cursor's place. */
+  /** Over all bytes, for readers of fixed offsets. */
   readonly view: DataView;
 
   constructor(bytes: Uint8Array, offset = 0, end = bytes.length) {
@@ -44,7 +44,7 @@ export class Reader {
     return this.end - this.offset;
   }
 
-  /** Ends the readable part `length` bytes from here and returns the former end, to be restored by the caller. */
+  /** Sets the end to `length` bytes from here. Returns the former end, which the caller restores. */
   narrow(length: number): number {
     const end = this.end;
     if (length < 0 || length > end - this.offset) throw short(length, end - this.offset);

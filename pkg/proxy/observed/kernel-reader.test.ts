@@ -12,6 +12,7 @@ import {
 import { minutes, seconds } from '../../runner/clock.ts';
 import { Mutex } from '../../runner/mutex.ts';
 import { Ledger } from '../desired/ledger.ts';
+import { kernelOf } from '../options.ts';
 import { masqueraded } from '../plan/operation.ts';
 import { Audit } from './kernel-reader.ts';
 import { Mirror } from './mirror.ts';
@@ -97,7 +98,7 @@ test('however much is wanted, the event loop turns while an audit goes through i
   const kernel = new FakeKernel();
   const reporter = { stageTook: () => undefined };
   const common = { mirror, ledger, families: ['IPv4' as const], excluded: [], reporter, now };
-  const steps = new Audit({ ...kernel, ...common });
+  const steps = new Audit({ ...kernelOf(kernel), ...common });
   const { longest } = await stretches(
     () => work,
     () =>
