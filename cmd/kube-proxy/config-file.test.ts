@@ -73,7 +73,7 @@ test('a file that is written differently and means the same changes nothing', as
   expect([watcher.ending(), watcher.log()]).toEqual(['ended', []]);
 });
 
-test('a file that is wrong, or gone, is refused, told once each time, and counted while it is so', async () => {
+test('a file that is wrong, or gone, is refused, reported once each time, and counted while it is so', async () => {
   const watcher = await watching('mode: ipvs\n');
   writeFileSync(path, `${head}mode: nftables\noomScoreAdj: 7000\n`);
   await watcher.look();

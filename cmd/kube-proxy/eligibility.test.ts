@@ -25,8 +25,12 @@ function received(
 }
 
 test.each<[string, boolean[], boolean[]]>([
-  ['the Node is told as it is', received([node(true), synced]), [true]],
-  ['the Node is told as it changes', received([node(true), synced, node(false)]), [true, false]],
+  ['the Node is reported as it is', received([node(true), synced]), [true]],
+  [
+    'the Node is reported as it changes',
+    received([node(true), synced, node(false)]),
+    [true, false],
+  ],
   [
     'a deleted Node is none for load balancers',
     received([node(true), synced, deleted]),

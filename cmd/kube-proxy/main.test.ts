@@ -132,7 +132,7 @@ describe('the configuration in force is written', () => {
     });
   });
 
-  test('what the operator should know is told in lines of the wanted format', async () => {
+  test('what the operator should know is reported in lines of the wanted format', async () => {
     const file = join(folder, 'told');
     writeFileSync(file, `${head}mode: ipvs\nportRange: 1-2\nudpIdleTimeout: 250ms\n`);
     const { stderr } = await kubeProxy(

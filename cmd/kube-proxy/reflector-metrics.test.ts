@@ -11,7 +11,7 @@ const unread: ReflectorState = {
   isWatching: false,
 };
 
-test('a scrape tells of each kind what is known now, and nothing of what is not', async () => {
+test('a scrape reports of each kind what is known now, and nothing of what is not', async () => {
   const states: ReflectorState[] = [unread];
   const metrics = createMetrics();
   metrics.addScraped(reflectorMetrics({ states }));

@@ -105,7 +105,7 @@ describe('a sync', () => {
   });
 });
 
-describe('health hears', () => {
+describe('health is updated', () => {
   test('of changes that wait, of progress and of the first sync', async () => {
     const { clock, health, reporter, scraped } = await listening();
     reporter.queued(['IPv4']);

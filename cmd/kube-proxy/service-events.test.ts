@@ -68,7 +68,7 @@ describe('connections that were cut', () => {
   });
 });
 
-test('every problem of annotations is told, as far as the API takes it', () => {
+test('every problem of annotations is reported, as far as the API takes it', () => {
   const problems = [
     { field: 'a', message: 'is wrong' },
     { field: 'b', message: 'x'.repeat(2_000) },

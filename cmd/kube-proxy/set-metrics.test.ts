@@ -8,7 +8,7 @@ const stand = new Stand();
 
 afterEach(async () => await stand.stop());
 
-test('a scrape tells how many entries each set has, and how many it has room for', async () => {
+test('a scrape reports how many entries each set has, and how many it has room for', async () => {
   const metrics = createMetrics();
   metrics.addScraped(setMetrics(stand.proxier));
   const scraped = async () => {

@@ -199,7 +199,7 @@ describe('what cannot go', () => {
       'error something stayed {"what":"set KUBE-CLUSTER-IP","reason":"destroy set KUBE-CLUSTER-IP: EBUSY"}',
     );
   });
-  test('while a virtual server stays, so does what tells that it is ours', async () => {
+  test('while a virtual server stays, so does what marks it as ours', async () => {
     leaveEverything();
     const refusing = {
       virtualServers: () => ipvs.virtualServers(),

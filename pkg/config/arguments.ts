@@ -1,23 +1,23 @@
-/** What the parser has to know of a flag. */
+/** What the parser needs to know of a flag. */
 export interface FlagShape {
   readonly name: string;
-  /** One letter that may stand for the name. */
+  /** A letter for the flag. */
   readonly shorthand?: string | undefined;
-  /** The flag alone means something: the next argument is never its value. */
+  /** The flag may have no value, so the next argument is never its value. */
   readonly standsAlone: boolean;
 }
 
-/** One argument of the command line, read. */
+/** A parsed argument. */
 export type Argument =
-  /** A flag, by its name; no value if none was given. */
+  /** A flag by its name; `undefined` if it has no value. */
   | { readonly kind: 'flag'; readonly name: string; readonly value: string | undefined }
-  /** A flag that nobody knows, as typed without its value; its name has no `_`. */
+  /** An unknown flag as typed, without its value. In its name `_` is replaced. */
   | { readonly kind: 'unknown'; readonly name: string; readonly typed: string }
   | { readonly kind: 'positional'; readonly text: string };
 
 /**
- * Reads arguments by the rules of pflag: `--x=y`, `--x y`, `--bool`, `-x y`, `-x=y`, `-xy`, several letters in one; `_` in a name is `-`;
- * after `--` nothing is a flag. What follows an unknown flag and does not begin with `-` counts as its value.
+ * Parses arguments by the rules of pflag: `--x=y`, `--x y`, `--bool`, `-x y`, `-x=y`, `-xy`, several letters in one; `_` in a name
+ * is `-`; after `--` there are no flags. After an unknown flag, an argument that does not begin with `-` counts as its value.
  */
 export function readArguments(
   argv: readonly string[],
@@ -67,7 +67,7 @@ function readLetters(
     const flag = byLetter.get(letter);
     rest = rest.slice(1);
     if (flag === undefined) {
-      // Mostly a long name behind one dash: naming the whole helps more than its first letter.
+      // Mostly a long name with one dash: the whole is more helpful in the error than its first letter.
       if (rest === '') takeValue(waiting);
       return [{ kind: 'unknown', name: letter, typed: typed.replace(/=.*$/s, '') }];
     }
@@ -80,7 +80,7 @@ function readLetters(
   return read;
 }
 
-/** Drops the next argument if it can only be a value. */
+/** Removes the next argument if it can only be a value. */
 function takeValue(waiting: string[]): void {
   if (waiting[0]?.startsWith('-') === false) waiting.shift();
 }

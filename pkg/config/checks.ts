@@ -3,14 +3,14 @@ import { parsePrefix } from '../ip/prefix.ts';
 import type { Problem } from './field.ts';
 import { parseListenAddress } from './listen-address.ts';
 
-// What a value must be beyond its type. The sentences are those that operators know from upstream's kube-proxy.
+// Checks of values beyond their type. The messages are upstream's.
 
-/** A rule that one sentence explains. */
+/** Makes a check with one message. */
 export function must<Value>(message: string, isRight: (value: Value) => boolean) {
   return (value: Value): readonly Problem[] => (isRight(value) ? [] : [{ message }]);
 }
 
-/** A number within bounds, both included. */
+/** A number within bounds, inclusive. */
 export function between(least: number, most: number) {
   return must<number>(
     `must be within the range [${least}, ${most}]`,
@@ -27,7 +27,7 @@ export const notNegative = must<number>(
 /** A number or duration above 0. */
 export const positive = must<number>('must be greater than 0', (value) => value > 0);
 
-/** One of some words, or nothing. */
+/** One of some words, or empty. */
 export function oneOf(words: readonly string[]) {
   return must<string>(
     `must be one of ${words.join(', ')} or blank`,
@@ -41,7 +41,7 @@ export const address = must<string>(
   (value) => parseAddress(value) !== undefined,
 );
 
-/** Where a server listens; an address alone gets the default port. */
+/** An address to listen on. Without a port, the default port counts. */
 export function listenAddress({ port, mayBeEmpty }: { port: number; mayBeEmpty: boolean }) {
   return (value: string): readonly Problem[] => {
     if (value === '' && mayBeEmpty) return [];
@@ -50,7 +50,7 @@ export function listenAddress({ port, mayBeEmpty }: { port: number; mayBeEmpty: 
   };
 }
 
-/** A list each item of which is right. */
+/** A list whose items are all valid. */
 export function each(message: string, isRight: (value: string) => boolean) {
   return (values: readonly string[]): readonly Problem[] =>
     values.flatMap((value, index) => (isRight(value) ? [] : [{ message, item: { index, value } }]));
@@ -61,7 +61,7 @@ export function isPrefix(value: string): boolean {
   return parsePrefix(value) !== undefined;
 }
 
-/** `a-b`, `a+n`, one port, or nothing. */
+/** `a-b`, `a+n`, one port, or empty. */
 export const portRange = must<string>('must be a valid port range (e.g. 300-2000)', (value) => {
   if (value.trim() === '') return true;
   const [, first = '', sign, second = '0'] = /^(\d+)(?:([-+])(\d+))?$/.exec(value.trim()) ?? [];

@@ -2,20 +2,20 @@ import { type Argument, readArguments } from './arguments.ts';
 import { removedFlags } from './fields/leftovers.ts';
 import { type AnyField, fields, type Settings } from './fields.ts';
 
-/** What the command line says of the options. */
+/** The options on the command line. */
 export interface GivenFlags {
-  /** A value for each option whose flag was given. */
+  /** The values of the options whose flag was given. */
   readonly values: Partial<Settings>;
-  /** Flags that upstream took away, as in `--udp-timeout`; they have no effect. */
+  /** Flags that upstream has removed, such as `--udp-timeout`. They have no effect. */
   readonly removed: readonly string[];
 }
 
-/** What a command line asks for. */
+/** What a command line requests. */
 export type CommandLine =
   | { readonly action: 'run'; readonly given: GivenFlags }
   | { readonly action: 'help' }
   | { readonly action: 'version'; readonly isRaw: boolean }
-  /** Every error, each naming its flag or argument, and the flags that are right. */
+  /** All errors, each with its flag or argument, and the valid flags. */
   | { readonly action: 'refuse'; readonly errors: readonly string[]; readonly given: GivenFlags };
 
 /** An option with a flag. */
@@ -35,7 +35,7 @@ const shapes = flagFields.map(({ flag, shorthand, type }) => ({
   standsAlone: type.alone !== undefined,
 }));
 
-/** Reads the arguments of the program, by pflag's rules. The last one wins; lists and maps grow. */
+/** Parses the program's arguments by pflag's rules. If a flag is repeated, the last value counts; lists and maps grow. */
 export function readCommandLine(argv: readonly string[]): CommandLine {
   const values = new Map<FlagField, unknown>();
   const errors = new Set<string>();
@@ -54,13 +54,13 @@ export function readCommandLine(argv: readonly string[]): CommandLine {
   }
   const entries = [...values].map(([{ path }, value]) => [path, value]);
   const given: GivenFlags = {
-    values: Object.fromEntries(entries) as Partial<Settings>, // each was read by the option's own type
+    values: Object.fromEntries(entries) as Partial<Settings>, // each value was parsed by the option's own type
     removed: [...removed],
   };
   return errors.size > 0 ? { action: 'refuse', errors: [...errors], given } : actionOf(given);
 }
 
-/** Which flag sets a field, as in `--ipvs-sync-period`; an index (`[2]`) at its end is ignored. */
+/** The flag of a field: `--ipvs-sync-period`. An index (`[2]`) at the end of the path is ignored. */
 export function flagOfField(path: string): string | undefined {
   const name = fields.find((row) => row.path === path.replace(/\[\d+\]$/, ''))?.flag;
   return name === undefined ? undefined : `--${name}`;

@@ -1,12 +1,12 @@
 import { fields, isFileField, type Settings } from './fields.ts';
 
-/** Of what API the configuration file is an object. */
+/** The API version and kind of the configuration file. */
 export const typeMeta = {
   apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
   kind: 'KubeProxyConfiguration',
 } as const;
 
-/** Settings as an object of the file, under the public names; what only the command line has is left out. */
+/** Settings as the object of a file, with public names. Options that only the command line has are left out. */
 export function documentOf(settings: Settings): Readonly<Record<string, unknown>> {
   const document: Record<string, unknown> = { ...typeMeta };
   for (const row of fields.filter(isFileField)) {

@@ -9,7 +9,7 @@ import { type ListenAddress, parseListenAddress } from './listen-address.ts';
 import type { ConntrackConfig, DetectLocal, ObjectSource, ProxyConfig } from './types.ts';
 import { splitCIDRs } from './validate.ts';
 
-/** What valid settings mean on a machine of that host name. Throws if the node has no name. */
+/** Turns valid settings into the program's configuration. Throws if the node has no name. */
 export function effective(settings: Settings, hostname: string): ProxyConfig {
   const drainMode = settings['ipvs.gracefulTermination'];
   return {
@@ -74,7 +74,7 @@ function networks(texts: readonly string[]): readonly Prefix[] {
   return texts.map(parsePrefix).filter((network) => network !== undefined);
 }
 
-/** What a network, or a word that stands for some, means. */
+/** The networks for a network or a word that stands for some. */
 function nodePortNetworks(text: string): ProxyConfig['nodePortAddresses'] {
   const meaning = Object.hasOwn(nodeNetworks, text) ? nodeNetworks[text] : [text];
   return meaning === 'primary' ? [meaning] : networks(meaning ?? []);

@@ -1,20 +1,20 @@
 import type { ValueType } from './value-types.ts';
 
-/** One thing that is wrong with a value. */
+/** One problem of a value. */
 export interface Problem {
   readonly message: string;
-  /** Which item of a list, and what it is. */
+  /** The invalid item of a list. */
   readonly item?: { readonly index: number; readonly value: string };
 }
 
-/** Whether an option does here what it does in upstream's kube-proxy. */
+/** Whether an option has the same effect as in upstream's kube-proxy. */
 export type Support =
-  /** It does what its help says. */
+  /** It has the effect that its help describes. */
   | { readonly kind: 'full' }
-  /** It is accepted and checked, and will never do anything: there is nothing here that it could change. */
+  /** It is accepted and validated, and has no effect, as there is nothing that it could change. */
   | { readonly kind: 'none'; readonly reason: string };
 
-/** The heading under which an option stands in the help and the reference. */
+/** The heading of an option in the help and the reference. */
 export type Group =
   | 'Configuration and questions'
   | 'Kubernetes API'
@@ -27,7 +27,7 @@ export type Group =
   | 'Other modes'
   | 'Leftovers of older releases';
 
-/** One option: a flag, a field of the file, or both. Everything that the program knows of it stands here. */
+/** One option: a flag, a field of the file, or both. All properties of an option are here. */
 export interface Field<Value> {
   readonly type: ValueType<Value>;
   readonly default: Value;
@@ -35,29 +35,29 @@ export interface Field<Value> {
   readonly help: string;
   /** The name of its flag, without dashes. */
   readonly flag?: string;
-  /** One letter that may stand for the flag's name. */
+  /** A letter for the flag. */
   readonly shorthand?: string;
-  /** In a file, the type's zero value (`""`, 0, `0s`) means the default, as upstream reads it. */
+  /** In a file, the zero value of the type (`""`, 0, `0s`) means the default, as in upstream. */
   readonly zeroIsDefault?: true;
-  /** The flag counts beside `--config` too. All others are ignored there, as upstream ignores them. */
+  /** The flag counts beside `--config` too. All others are ignored then, as in upstream. */
   readonly countsBesideFile?: true;
   readonly support: Support;
-  /** What to use in its place; the program says so when the flag is given. */
+  /** The replacement, which is logged if the flag is given. */
   readonly deprecated?: string;
-  /** What is wrong with a value, `[]` if nothing is. Called for valid types only. */
+  /** The problems of a value; none if it is valid. Called for values of the right type only. */
   readonly check?: (value: Value) => readonly Problem[];
 }
 
-/** A row of a table of fields as it is written: its default is its type's zero value, and its support full, unless it says otherwise. */
+/** A row of a table of fields. By default its default is the zero value of its type, and its support is full. */
 export type Row<Value> = Omit<Field<Value>, 'type' | 'default' | 'support'> &
   Partial<Pick<Field<Value>, 'default' | 'support'>>;
 
-/** An option of a type. */
+/** Makes an option from its type and row. */
 export function field<Value>(type: ValueType<Value>, row: Row<Value>): Field<Value> {
   return { default: type.zero, support: { kind: 'full' }, ...row, type };
 }
 
-/** The support of an option that changes nothing here. */
+/** The support of an option without effect. */
 export function noEffect(reason: string): Support {
   return { kind: 'none', reason };
 }

@@ -11,8 +11,8 @@ import { proxyFields } from './fields/proxy.ts';
 import { serverFields } from './fields/servers.ts';
 
 /**
- * Every option, in the order of the help. The key is the path of the field in a `KubeProxyConfiguration`, or `--name` for what
- * only the command line has. Flags, file, defaults, validation, `/configz` and the reference are all made from this table.
+ * All options, in the order of the help. The key is the path of the field in a `KubeProxyConfiguration`, or `--name` for an option
+ * that only the command line has. Flags, file, defaults, validation, `/configz` and the reference are made from this table.
  */
 const table = {
   ...configurationFields,
@@ -27,25 +27,25 @@ const table = {
   ...leftoverFields,
 };
 
-/** What names an option: the path of its field, or `--name`. */
+/** The name of an option: the path of its field, or `--name`. */
 export type Path = keyof typeof table;
 
-/** A value for every option, valid or not. */
+/** A value for each option, valid or not. */
 export type Settings = { readonly [P in Path]: (typeof table)[P]['default'] };
 
-/** An option of which the type of the value is not known: each value must come from the same option. */
+/** An option whose value type is unknown. Values must be from the same option. */
 export type AnyField = Field<unknown> & { readonly path: Path };
 
-/** Every option as a row. */
+/** All options as rows. */
 export const fields: readonly AnyField[] = Object.entries(table).map(([path, row]) => ({
   ...(row as Field<unknown>), // forgets the type of its values
   path: path as Path, // the keys of the table are its paths
 }));
 
-/** What holds if nobody says anything. */
+/** The values if nothing is configured. */
 export const defaults: Settings = settingsOf((row) => row.default);
 
-/** Settings made of a value for each option, which must be of the option's type. */
+/** Makes settings from a value for each option, which must be of the option's type. */
 export function settingsOf(valueOf: (row: AnyField) => unknown): Settings {
   const entries = fields.map((row) => [row.path, valueOf(row)]);
   return Object.fromEntries(entries) as Settings; // one entry for each row

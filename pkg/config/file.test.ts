@@ -10,7 +10,7 @@ import { load } from './load.ts';
 const head = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
 const nothing = { values: {}, removed: [] };
 
-describe('a file is told by its content', () => {
+describe('a file is recognised by its content', () => {
   const yaml = `# a comment\n---\n${head}mode: ipvs\nipvs:\n  scheduler: "lc"\n`;
   const object = {
     apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
@@ -69,7 +69,7 @@ describe('true and false', () => {
   });
 });
 
-test('unknown and repeated fields are told with their paths', () => {
+test('unknown and repeated fields are reported with their paths', () => {
   const text = `${head}ipvs: {masqueradeAll: true, scheduler: rr, scheduler: lc}\nno: {a: 1}\n__proto__: {x: 1}\n`;
   const { values, unknown, repeated } = readConfigFile(text);
   expect([unknown, repeated]).toEqual([

@@ -4,27 +4,27 @@ import { type AnyField, fields, isFileField, type Settings } from './fields.ts';
 import type { Violation } from './validate.ts';
 import { isObject } from './value-types.ts';
 
-/** How many characters a file may have: a ConfigMap holds a megabyte. */
+/** How many characters a file may have: a ConfigMap has a megabyte at most. */
 const longestFile = 1024 * 1024;
-/** How much of a value an error shows. */
+/** How many characters of a value an error shows. */
 const shownValue = 80;
 
-/** What a file says, and how well it could be read. */
+/** The content of a file, and what is wrong with it. */
 export interface FileContent {
-  /** A value for each field that is given and says something. */
+  /** The values of the fields that are set. */
   readonly values: Partial<Settings>;
-  /** Fields whose value is of another type; they count as not given. */
+  /** Fields of another type. They count as not set. */
   readonly violations: readonly Violation[];
-  /** Paths that are no field. The lenient decoding, which upstream falls back to, leaves them out. */
+  /** Unknown paths. They are ignored, as by upstream's lenient decoding. */
   readonly unknown: readonly string[];
-  /** Paths that are given more than once; the last one counts. */
+  /** Paths that are set more than once. The last value counts. */
   readonly repeated: readonly string[];
 }
 
-/** A file that is no `KubeProxyConfiguration` at all; the message is one sentence. */
+/** A file that is no `KubeProxyConfiguration`. The message is one sentence. */
 export class ConfigFileError extends Error {}
 
-/** The fields by the keys that lead to them. */
+/** The fields by the keys of their paths. */
 type Tree = Map<string, AnyField | Tree>;
 const tree: Tree = new Map();
 for (const row of fields.filter(isFileField)) {
@@ -41,7 +41,7 @@ function branch(parent: Tree, key: string): Tree {
   return made;
 }
 
-/** Reads a file, in YAML or JSON as its content tells. Throws ConfigFileError if it is no `KubeProxyConfiguration`. */
+/** Reads a file in YAML or JSON. Throws ConfigFileError if it is no `KubeProxyConfiguration`. */
 export function readConfigFile(text: string): FileContent {
   const repeated: string[] = [];
   const object = parse(text, (path) => repeated.push(path));
@@ -53,7 +53,7 @@ export function readConfigFile(text: string): FileContent {
     );
   const reader = new Reader();
   reader.readBlock(rest, { tree, path: '' });
-  // Each value was read by the field's own type.
+  // Each value was decoded by the field's own type.
   const values = Object.fromEntries(reader.values) as Partial<Settings>;
   return { values, violations: reader.violations, unknown: reader.unknown, repeated };
 }
@@ -66,7 +66,7 @@ function parse(text: string, onDuplicate: (path: string) => void): unknown {
     const [first] = yamlDocuments(text, { onDuplicate });
     return first;
   } catch (error) {
-    // YAML refuses some JSON, such as tabs at the beginning of a line.
+    // YAML refuses some JSON, for example with tabs at the beginning of a line.
     if (isJson) return parseJson(text);
     if (!(error instanceof YamlError)) throw error;
     const where = error.position === undefined ? '' : ` at line ${error.position.line}`;
@@ -82,7 +82,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Goes through an object and collects what it says. */
+/** Collects the values and problems of an object. */
 class Reader {
   readonly values: [string, unknown][] = [];
   readonly violations: Violation[] = [];
@@ -114,7 +114,7 @@ class Reader {
   }
 }
 
-/** A value in an error, of any type and length. */
+/** A value of any type in an error, in bounded length. */
 function shown(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing');
   return text.length > shownValue ? `${text.slice(0, shownValue)}…` : text;

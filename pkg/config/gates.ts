@@ -1,4 +1,4 @@
-/** Feature gates of the release that have nothing to do here, whose default this program has too, or that it obeys. */
+/** Feature gates of the release that need no warning: they have no effect here, their default is this program's behaviour, or they are obeyed. */
 const known: ReadonlySet<string> = new Set([
   'AllAlpha',
   'AllBeta',
@@ -16,7 +16,7 @@ const known: ReadonlySet<string> = new Set([
   'PreferSameTrafficDistribution',
 ]);
 
-/** How mature Kubernetes calls a gate in this release: '' for one that is generally available. */
+/** The stage of a gate in this release; '' if it is generally available. */
 export interface GateState {
   readonly name: string;
   readonly stage: '' | 'ALPHA' | 'BETA';
@@ -31,17 +31,17 @@ const stages: readonly GateState[] = [
   { name: 'PreferSameTrafficDistribution', stage: '', isOn: true },
 ];
 
-/** The gates of which this release says how mature they are, and whether each is on. */
+/** The gates whose stage is known, and whether each is on. */
 export function gateStates(gates: Readonly<Record<string, boolean>>): readonly GateState[] {
   return stages.map(({ name, stage, isOn }) => ({ name, stage, isOn: gates[name] ?? isOn }));
 }
 
-/** Whether `spec.externalIPs` are served. On unless it is turned off, whatever the release's default will be. */
+/** Whether `spec.externalIPs` are served: unless the gate turns them off, whatever the release's default will be. */
 export function servesExternalIPs(gates: Readonly<Record<string, boolean>>): boolean {
   return gates['AllowServiceExternalIPs'] ?? true;
 }
 
-/** Whether `/statusz` and `/flagz` are served: on in this release unless turned off. */
+/** Whether `/statusz` and `/flagz` are served: in this release unless the gates turn them off. */
 export function servedPages(gates: Readonly<Record<string, boolean>>): {
   readonly statusz: boolean;
   readonly flagz: boolean;
@@ -49,7 +49,7 @@ export function servedPages(gates: Readonly<Record<string, boolean>>): {
   return { statusz: gates['ComponentStatusz'] ?? true, flagz: gates['ComponentFlagz'] ?? true };
 }
 
-/** What the operator should know of the feature gates that are set: a sentence each. */
+/** Warnings about the feature gates that are set, a sentence each. */
 export function gateWarnings(gates: Readonly<Record<string, boolean>>): readonly string[] {
   return Object.entries(gates).flatMap(([name, isOn]) => warningOf(name, isOn));
 }

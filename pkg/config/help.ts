@@ -14,12 +14,12 @@ export function helpText(): string {
   ].join('\n\n')}\n`;
 }
 
-/** The default of an option as the command line has it, or '' where it is empty, zero or false. */
+/** The default of an option as on the command line; '' if it is empty, zero or false. */
 export function printDefault({ type, default: value }: AnyField): string {
   return value === 0 || value === false || value === '0' ? '' : type.print(value);
 }
 
-/** What an option does not do, as a sentence, or '' if it does everything. */
+/** A sentence about what an option does not do; '' if it has full support. */
 export function printSupport({ support }: AnyField): string {
   switch (support.kind) {
     case 'full':
@@ -46,7 +46,7 @@ function helpRow(row: AnyField): string {
   return `  ${names}${kind}\n${text}`;
 }
 
-/** Stands for a blank at which no line ends. */
+/** A space at which no line is broken. */
 const unbreakable = '\u00a0';
 
 /** Lines of at most 92 columns, indented by 8. */

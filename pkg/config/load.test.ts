@@ -117,7 +117,7 @@ describe('flags beside a file', () => {
   });
 });
 
-describe('what is told', () => {
+describe('what is reported', () => {
   test.each<[string, string[], string | undefined, string[]]>([
     ['nothing', ['--cluster-cidr=10.0.0.0/8'], undefined, []],
     [

@@ -7,26 +7,26 @@ import { type FileContent, readConfigFile } from './file.ts';
 import { type Notice, notices } from './notices.ts';
 import { type Violation, validate } from './validate.ts';
 
-/** What holds after the command line and the file were read, and what is wrong with it. */
+/** The settings from the command line and the file, and what is wrong with them. */
 export interface Loaded {
-  /** What every option is; only to be used if there are no violations. */
+  /** The values of all options. Use them only if there are no violations. */
   readonly settings: Settings;
   readonly violations: readonly Violation[];
-  /** Options that were given on the command line and count. */
+  /** The options that were set on the command line and count. */
   readonly fromFlags: ReadonlySet<Path>;
-  /** What the operator should be told once. */
+  /** Lines to log once for the operator. */
   readonly notices: readonly Notice[];
 }
 
-/** What is known before the defaults are filled in. */
+/** The values before defaults are filled in. */
 interface Said {
   readonly values: Partial<Settings>;
   readonly fromFlags: ReadonlySet<Path>;
 }
 
 /**
- * Puts flags and file together as upstream does: with a file, its fields count and flags only where the table says so; without
- * one, the flags. `file` is the text that `--config` names, and undefined without `--config`. Throws ConfigFileError.
+ * Combines flags and file as upstream does. With a file, its fields count, and only those flags that the table marks. Without one,
+ * the flags count. `file` is the text of the file of `--config`. Throws ConfigFileError.
  */
 export function load(given: GivenFlags, file: string | undefined): Loaded {
   const content = file === undefined ? undefined : readConfigFile(file);
@@ -41,7 +41,7 @@ export function load(given: GivenFlags, file: string | undefined): Loaded {
   };
 }
 
-/** A clean-up removes what every mode left, so it is asked for with any mode: that of upstream's other modes does not matter. */
+/** For a clean-up, upstream's other modes are accepted, as it removes what any mode left. */
 function forCleanup(values: Partial<Settings>): Partial<Settings> {
   const { '--cleanup': isCleanup = false, mode = '' } = values;
   return isCleanup && isUpstreamMode(mode) ? { ...values, mode: 'ipvs' } : values;
@@ -68,7 +68,7 @@ function pathsOf(values: Partial<Settings>): ReadonlySet<Path> {
   return new Set(fields.map(({ path }) => path).filter((path) => path in values));
 }
 
-/** Fills in the defaults. An IPv6 address of the node moves the two servers to IPv6, unless they were told where to be. */
+/** Fills in the defaults. With an IPv6 address of the node the two servers listen on IPv6 by default. */
 function complete(values: Partial<Settings>): Settings {
   const bindAddress = parseAddress(values.bindAddress ?? defaults.bindAddress);
   const moved = bindAddress?.includes(':') ? serversOnIPv6 : {};
@@ -77,13 +77,13 @@ function complete(values: Partial<Settings>): Settings {
   return settingsOf(valueOf);
 }
 
-/** Where the servers listen if nothing was said and the node's own address is an IPv6 one. */
+/** The defaults of the servers' addresses if the node's own address is IPv6. */
 const serversOnIPv6 = {
   healthzBindAddress: `[::]:${defaultPorts.healthz}`,
   metricsBindAddress: `[::1]:${defaultPorts.metrics}`,
 };
 
-/** What `--healthz-port` and `--metrics-port` do to the addresses, which they only complete; 0 empties one. */
+/** Applies `--healthz-port` and `--metrics-port`, which only complete the addresses; 0 empties one. */
 function withDeprecatedPorts(values: Partial<Settings>): Partial<Settings> {
   const healthz = values['--healthz-port'];
   const metrics = values['--metrics-port'];
@@ -105,7 +105,7 @@ function withPort(text: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** What an empty value of some options means, as in upstream for its own platform, and which port an address without one gets. */
+/** Replaces empty values by their meaning, as upstream does on Linux, and completes addresses without a port. */
 function resolve(settings: Settings): Settings {
   return {
     ...settings,

@@ -10,17 +10,17 @@ export interface Notice {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** What was said, by whom. */
+/** The given options and where they are from. */
 export interface Sources {
   readonly given: GivenFlags;
   readonly settings: Settings;
   /** Undefined without `--config`. */
   readonly content: FileContent | undefined;
-  /** Options that flags decided. */
+  /** The options that were set by flags. */
   readonly fromFlags: ReadonlySet<Path>;
 }
 
-/** What the operator should be told once of a configuration that works: a line for each subject, none if there is nothing. */
+/** Lines to log once about a valid configuration, one for each subject. */
 export function notices(sources: Sources): readonly Notice[] {
   return [
     ...ofFlags(sources),
@@ -57,7 +57,7 @@ function ofFile({ content }: Sources): readonly Notice[] {
   ];
 }
 
-/** Names what is set and does nothing. A field of a file counts as set if it differs from the default: kubeadm writes all of them. */
+/** Names the options that are set and have no effect. A field of a file counts if it differs from the default, as kubeadm writes all fields. */
 function ofSupport({ settings, fromFlags }: Sources): readonly Notice[] {
   const set = fields.filter(
     (row) => fromFlags.has(row.path) || !isDefault(row, settings[row.path]),
@@ -84,7 +84,7 @@ function isDefault({ type, default: preset }: AnyField, value: unknown): boolean
   return type.print(value) === type.print(preset);
 }
 
-/** How an operator knows an option: by its flag, or else by its field. */
+/** The name of an option for an operator: its flag, or else its field. */
 function nameOf({ flag, path }: AnyField): string {
   return flag === undefined ? path : `--${flag}`;
 }
@@ -93,7 +93,7 @@ function warning(message: string, details?: Notice['details']): Notice {
   return { severity: 'warn', message, ...(details && { details }) };
 }
 
-/** A line that names something, if there is something to name. */
+/** A line that lists names; none without names. */
 function listed(
   message: string,
   what: Readonly<Record<string, readonly string[]>>,

@@ -4,29 +4,29 @@ import type { drainModes } from './fields/ipvs.ts';
 import type { Settings } from './fields.ts';
 import type { ListenAddress } from './listen-address.ts';
 
-/** How packets of this node's pods are told from others. */
+/** How packets of this node's pods are recognised. */
 export type DetectLocal =
   | { readonly mode: 'ClusterCIDR'; readonly cidrs: readonly Prefix[] }
   | { readonly mode: 'NodeCIDR' }
   | { readonly mode: 'BridgeInterface'; readonly interfaceName: string }
   | { readonly mode: 'InterfaceNamePrefix'; readonly prefix: string };
 
-/** Where the API objects come from. */
+/** The source of the API objects. */
 export type ObjectSource =
   | {
       readonly type: 'api';
       readonly kubeconfig: string;
       readonly master: string;
-      /** The content types that lists and watches may have, with commas between them. */
+      /** The content types that lists and watches may have, separated by commas. */
       readonly contentTypes: string;
     }
   | { readonly type: 'manifests'; readonly path: string };
 
-/** What conntrack is to be; times are milliseconds, and 0 or false leaves a setting as it is. */
+/** The settings of conntrack. Times are milliseconds; 0 or false leaves a setting unchanged. */
 export interface ConntrackConfig {
-  /** Entries for each CPU. */
+  /** The number of entries for each CPU. */
   readonly maxPerCore: number;
-  /** Entries at least, unless `maxPerCore` is 0. */
+  /** The smallest number of entries, unless `maxPerCore` is 0. */
   readonly min: number;
   readonly tcpEstablishedTimeout: number;
   readonly tcpCloseWaitTimeout: number;
@@ -35,45 +35,45 @@ export interface ConntrackConfig {
   readonly udpStreamTimeout: number;
 }
 
-/** What the program works by: valid {@link Settings}, read. Durations are milliseconds unless said otherwise. */
+/** The program's configuration, from valid {@link Settings}. Durations are milliseconds unless said otherwise. */
 export interface ProxyConfig {
-  /** What `/configz` shows. */
+  /** For `/configz`. */
   readonly settings: Settings;
   readonly nodeName: string;
   readonly source: ObjectSource;
-  /** Stands for the node's primary address unless it is unspecified; nothing is bound to it. */
+  /** The node's primary address unless it is unspecified. Nothing is bound to it. */
   readonly bindAddress: IpAddress;
-  /** Where node ports are served, `primary` for the node's own addresses; empty for every address. */
+  /** Where node ports are served; `primary` is the node's own addresses, an empty list is every address. */
   readonly nodePortAddresses: readonly (Prefix | 'primary')[];
-  /** `undefined`: no such server. */
+  /** `undefined` for no such server. */
   readonly healthz: ListenAddress | undefined;
-  /** `undefined`: no such server. */
+  /** `undefined` for no such server. */
   readonly metrics: ListenAddress | undefined;
-  /** A server that cannot listen ends the program. */
+  /** Whether the program ends if a server cannot listen. */
   readonly bindAddressHardFail: boolean;
   readonly scheduler: string;
   /** Whether `spec.externalIPs` of Services are served (gate `AllowServiceExternalIPs`). */
   readonly externalIPs: boolean;
-  /** Virtual servers in these networks belong to somebody else. */
+  /** Networks whose virtual servers are left alone. */
   readonly excludeCIDRs: readonly Prefix[];
-  /** The node answers ARP for an address on the device that has it, and on no other. */
+  /** Whether the node answers ARP for an address only on the device that has it. */
   readonly strictARP: boolean;
   readonly syncPeriod: number;
   readonly minSyncPeriod: number;
-  /** Whole seconds; 0 leaves one as the kernel has it. */
+  /** In whole seconds; 0 leaves one unchanged. */
   readonly ipvsTimeouts: { readonly tcp: number; readonly tcpFin: number; readonly udp: number };
   readonly drainMode: (typeof drainModes)[number];
-  /** 0: no limit. */
+  /** 0 for no limit. */
   readonly drainTimeout: number;
   readonly resetWaitingClients: boolean;
-  /** Kernel settings that another program changes are set again. */
+  /** Whether kernel settings that another program changes are set again. */
   readonly restoreSysctls: boolean;
-  /** Annotations of Services count. */
+  /** Whether annotations of Services are read. */
   readonly serviceAnnotations: boolean;
-  /** `/metrics` shows the traffic of Services. */
+  /** Whether `/metrics` shows the traffic of Services. */
   readonly serviceMetrics: boolean;
   readonly masqueradeAll: boolean;
-  /** Which bit of the packet mark says "masquerade", 0–31. */
+  /** The bit of the packet mark for masquerading, 0–31. */
   readonly masqueradeBit: number;
   readonly detectLocal: DetectLocal;
   readonly conntrack: ConntrackConfig;

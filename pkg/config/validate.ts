@@ -2,16 +2,16 @@ import { parsePrefix, prefixFamily } from '../ip/prefix.ts';
 import { printDuration } from '../runner/duration.ts';
 import { type AnyField, fields, isFileField, type Settings } from './fields.ts';
 
-/** One thing that is wrong with a configuration. */
+/** One problem of a configuration. */
 export interface Violation {
-  /** Path below `KubeProxyConfiguration`, as in `ipvs.excludeCIDRs[1]`; `--name` for what only the command line has. */
+  /** The path below `KubeProxyConfiguration`: `ipvs.excludeCIDRs[1]`; `--name` for options that only the command line has. */
   readonly field: string;
-  /** The value as written, for people. */
+  /** The value as written, for messages. */
   readonly value: string;
   readonly message: string;
 }
 
-/** Everything that is wrong with settings, in the order of the table, then what is wrong between options; `[]` if they are valid. */
+/** All problems of settings: those of single options in the order of the table, then those between options. None if they are valid. */
 export function validate(settings: Settings): readonly Violation[] {
   return [
     ...fields.flatMap((row) => checkField(row, settings)),
@@ -36,7 +36,7 @@ function checkField({ path, type, check }: AnyField, settings: Settings): readon
 
 type Rule = (settings: Settings) => readonly Violation[];
 
-/** What options mean for each other. */
+/** Checks of several options together. */
 const rules: readonly Rule[] = [checkPeriods, checkDetectLocal, checkModuleVerbosities];
 
 function checkPeriods(settings: Settings): readonly Violation[] {
@@ -75,12 +75,12 @@ function checkClusterCIDR(value: string): readonly Violation[] {
   return violation(!isRight, { field: 'clusterCIDR', value, message });
 }
 
-/** The texts of a list with commas, without the blanks around them. */
+/** The items of a list separated by commas, without blanks around them. */
 export function splitCIDRs(text: string): readonly string[] {
   return text.split(',').map((part) => part.trim());
 }
 
-/** What the kernel takes as a name, and what iptables-restore reads back as one word. */
+/** Checks that the kernel accepts an interface name, and that iptables-restore reads it as one word. */
 function checkInterface(
   field: 'detectLocal.bridgeInterface' | 'detectLocal.interfaceNamePrefix',
   settings: Settings,

@@ -1,24 +1,24 @@
 import { parseDuration, printDuration } from '../runner/duration.ts';
 
-/** How values of one type are read and written: on the command line as text, in a file as JSON. */
+/** How values of a type are parsed and printed: as text on the command line, as JSON in a file. */
 export interface ValueType<Value> {
-  /** In the help and the reference. */
+  /** For the help and the reference. */
   readonly name: string;
-  /** What a value must be, for people: `must be …`. */
+  /** What a value must be, for messages: `must be …`. */
   readonly wanted: string;
-  /** What a field of a file holds that says nothing, as Kubernetes writes it. */
+  /** The empty value of a field in a file, as Kubernetes writes it. */
   readonly zero: Value;
-  /** What a text on the command line means, or `undefined` if it means nothing. */
+  /** Parses a text of the command line; `undefined` if it is invalid. */
   parse(text: string): Value | undefined;
-  /** What a value in a file means, or `undefined` if it is of another type. */
+  /** Decodes a value of a file; `undefined` if it is of another type. */
   decode(value: unknown): Value | undefined;
-  /** The value as a file has it. */
+  /** The value for a file. */
   encode(value: Value): unknown;
-  /** The value as the command line has it. */
+  /** The value for the command line. */
   print(value: Value): string;
-  /** What a flag means that is given again; without it, the last one wins. */
+  /** Combines the values of a repeated flag. Without it, the last one counts. */
   join?(earlier: Value, value: Value): Value;
-  /** What the flag alone, without a value, means. */
+  /** The value of a flag without a value. */
   readonly alone?: Value;
 }
 
@@ -51,13 +51,13 @@ export const bool: ValueType<boolean> = {
   print: String,
 };
 
-/** What YAML 1.1, which upstream reads, takes for true and false besides; YAML 1.2 reads texts. */
+/** Further words for true and false in YAML 1.1, which upstream reads; in YAML 1.2 they are texts. */
 const wordsOfYaml: ReadonlyMap<string, boolean> = new Map([
   ...['yes', 'Yes', 'YES', 'on', 'On', 'ON'].map((word) => [word, true] as const),
   ...['no', 'No', 'NO', 'off', 'Off', 'OFF'].map((word) => [word, false] as const),
 ]);
 
-/** A whole number of 32 bits with a sign. */
+/** A signed 32-bit integer. */
 export const int32: ValueType<number> = {
   name: 'int32',
   wanted: 'a whole number of 32 bits',
@@ -68,7 +68,7 @@ export const int32: ValueType<number> = {
   print: String,
 };
 
-/** A number with a fraction. */
+/** A decimal number. */
 export const float32: ValueType<number> = {
   name: 'float32',
   wanted: 'a number',
@@ -79,7 +79,7 @@ export const float32: ValueType<number> = {
   print: String,
 };
 
-/** A length of time as Go writes it; the value is in milliseconds. */
+/** A duration in Go's syntax; the value is in milliseconds. */
 export const duration: ValueType<number> = {
   name: 'duration',
   wanted: 'a duration with a unit, such as 30s or 1h30m',
@@ -90,14 +90,14 @@ export const duration: ValueType<number> = {
   print: printDuration,
 };
 
-/** The same, which a file may also have as a whole number of nanoseconds: kubeadm writes `0`. */
+/** A duration that may also be a whole number of nanoseconds in a file, as kubeadm writes `0`. */
 export const durationOrNanoseconds: ValueType<number> = {
   ...duration,
   decode: (value) =>
     typeof value === 'number' && Number.isInteger(value) ? value / 1e6 : duration.decode(value),
 };
 
-/** A list of texts; on the command line by comma and by repetition. */
+/** A list of texts. On the command line it grows by commas and repetition. */
 export const strings: ValueType<readonly string[]> = {
   name: 'strings',
   wanted: 'a list of texts',
@@ -110,7 +110,7 @@ export const strings: ValueType<readonly string[]> = {
   join: (earlier, value) => [...earlier, ...value],
 };
 
-/** Names that are true or false: `A=true,B=false`. */
+/** Booleans by name: `A=true,B=false`. */
 export const gates: ValueType<Readonly<Record<string, boolean>>> = {
   name: 'name=bool,…',
   wanted: 'names with true or false, such as A=true,B=false',
@@ -128,7 +128,7 @@ export const gates: ValueType<Readonly<Record<string, boolean>>> = {
   join: (earlier, value) => ({ ...earlier, ...value }),
 };
 
-/** Verbosities of single source files: `pattern=N,…`. */
+/** Verbosities of source files: `pattern=N,…`. */
 export const modules: ValueType<readonly ModuleVerbosity[]> = {
   name: 'pattern=N,…',
   wanted: 'patterns with numbers, such as proxy*=4,config=2',
@@ -147,7 +147,7 @@ export const modules: ValueType<readonly ModuleVerbosity[]> = {
   join: (earlier, value) => [...earlier, ...value],
 };
 
-/** An amount as Kubernetes writes it: `512Ki`, `1.5M`, `0`. */
+/** A quantity as Kubernetes writes it: `512Ki`, `1.5M`, `0`. */
 export const quantity: ValueType<string> = {
   name: 'quantity',
   wanted: 'an amount, such as 0, 512Ki or 1M',
@@ -178,7 +178,7 @@ function parseBool(value: string): boolean | undefined {
   return /^(0|f|F|false|False|FALSE)$/.test(value) ? false : undefined;
 }
 
-/** Decimal, or with Go's prefixes 0x, 0o, 0b and 0 for octal. */
+/** Decimal, or with Go's prefixes 0x, 0o, 0b, and 0 for octal. */
 function parseInt32(value: string): number | undefined {
   const [, sign, digits = ''] = /^([+-]?)(\w+)$/.exec(value) ?? [];
   const octal = /^0[0-7]+$/.test(digits) ? `0o${digits.slice(1)}` : digits;
@@ -200,7 +200,7 @@ function parseQuantity(value: string): string | undefined {
   return form.test(value) ? value : undefined;
 }
 
-/** `a=1,b=2` as pairs; a part without `=` has an empty second half. */
+/** `a=1,b=2` as pairs. Without `=` the second half is empty. */
 function splitPairs(value: string): readonly (readonly [string, string])[] {
   return value
     .split(',')
@@ -219,7 +219,7 @@ function moduleOf(item: Readonly<Record<string, unknown>>): ModuleVerbosity | un
   return isRight && level !== undefined ? { filePattern, verbosity: level } : undefined;
 }
 
-/** Every item changed, or `undefined` if one cannot be. */
+/** All items converted, or `undefined` if one cannot be. */
 function all<Item, Value>(
   items: readonly Item[],
   change: (item: Item) => Value | undefined,
@@ -234,11 +234,11 @@ function recordOf(
   const read = all(entries, ([name, on]) =>
     on === undefined || name === '' ? undefined : ([name, on] as const),
   );
-  // Without a prototype no name is there that nobody gave.
+  // Without a prototype, so that it has no names that were not given.
   return read && Object.assign(Object.create(null) as object, Object.fromEntries(read));
 }
 
-/** Whether a value of a file is an object, and no list. */
+/** Whether a value of a file is an object and no list. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,10 +1,10 @@
-/** The minor version of the Kubernetes release whose kube-proxy this program stands in for. */
+/** The minor version of the Kubernetes release that this program corresponds to. */
 export const minor = 37;
 
-/** The version that the program reports: that release, and our own count. */
+/** The reported version: that release and a count of our own. */
 export const version = `v1.${minor}.0+ipvs.1`;
 
-/** The version of the release that is followed, without a patch. */
+/** The version of the release, without a patch. */
 export const emulated = `1.${minor}`;
 
 /** The labels of `kubernetes_build_info`, and what `--version=raw` prints. */

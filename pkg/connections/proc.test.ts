@@ -28,7 +28,7 @@ async function dump(text: string, limit = 100_000) {
   return { ...result, found };
 }
 
-test('every entry is told as the kernel has it', async () => {
+test('every entry is reported as the kernel has it', async () => {
   expect(await dump(heading + ipv4 + ipv6 + sip)).toEqual({
     isWhole: true,
     unreadable: 0,

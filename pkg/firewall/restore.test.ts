@@ -222,7 +222,7 @@ const held = {
 Another app is currently holding the xtables lock. Stopped waiting after 1s.`,
 };
 
-test('a held lock is told at once, and is no error of the rules', async () => {
+test('a held lock is reported at once, and is no error of the rules', async () => {
   const { firewall, pauses, inputs } = scripted([held]);
   const applied = firewall.apply('IPv4', ruleset);
   await expect(applied).rejects.toSatisfy(isLockHeld);

@@ -147,7 +147,7 @@ describe('after it', () => {
 });
 
 describe('the node', () => {
-  test('on its way out: load balancers are told, nobody else', () => {
+  test('on its way out: /healthz fails for load balancers, and nothing else does', () => {
     const { health } = synced();
     health.nodeSeen({ isEligible: false });
     expect(codes(health)).toEqual([503, 200, 200]);

@@ -66,7 +66,7 @@ describe('a name', () => {
     held.close();
     await waiting;
   });
-  test('of a process that is killed is free at once, and its end is told', async () => {
+  test('of a process that is killed is free at once, and its end is reported', async () => {
     const script = `require('node:net').createServer((s) => s.resume()).listen('\\0${name}', () => console.log('here'))`;
     const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(child.stdout, 'data');

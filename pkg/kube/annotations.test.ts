@@ -63,7 +63,7 @@ describe('by what a Service knows its pods', () => {
     expect(parse({ 'pod-identity': text })).toEqual({ ...nothing, keepsSessionsByAddress });
   });
 
-  test('is one of these words, and each problem is told', () => {
+  test('is one of these words, and each problem is reported', () => {
     const { keepsSessionsByAddress, problems } = parse({
       'pod-identity': 'Address',
       'drain-timeout': 'soon',

@@ -18,7 +18,7 @@ function counted(index: number | undefined) {
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-test('events of several devices in one turn are told once', async () => {
+test('events of several devices in one turn are reported once', async () => {
   const { changes, state } = counted(7);
   for (const index of [1, 2, 7, 1]) changes.on(index);
   expect(state.reported).toBe(0);
@@ -55,7 +55,7 @@ test('without the excepted device every event counts', async () => {
   expect(state.reported).toBe(1);
 });
 
-test('lost events are told, once', async () => {
+test('lost events are reported, once', async () => {
   const { changes, state } = counted(7);
   changes.onLost();
   changes.onLost();
@@ -64,7 +64,7 @@ test('lost events are told, once', async () => {
   expect(state.reported).toBe(1);
 });
 
-test('after closing nothing is told', async () => {
+test('after closing nothing is reported', async () => {
   const { changes, state } = counted(7);
   changes.on(1);
   changes.close();

@@ -116,7 +116,7 @@ test('what the kernel listed is read as what was made', () => {
   ]);
 });
 
-test('of an event the device can be told without its attributes', () => {
+test('of an event the device can be decoded without its attributes', () => {
   const [payload = new Uint8Array()] = answers(schema.newAddress.type);
   const { index } = decode(schema.linkAddress, payload);
   expect(decode(schema.linkAddressHeader, payload).index).toBe(index);

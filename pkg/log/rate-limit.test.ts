@@ -20,7 +20,7 @@ beforeEach(() => {
 const reported = () => records.splice(0).map(({ message, fields }) => ({ message, ...fields }));
 const leftOut = 'left out log lines like one of a minute ago';
 
-test('the same line comes once a minute, and how often it was left out is told', async () => {
+test('the same line comes once a minute, and how often it was left out is reported', async () => {
   for (let second = 0; second < 130; second++) {
     log.error('operation failed', new Error('ENOENT'), { operation: '+vs' });
     await clock.advance(seconds(1));
@@ -85,7 +85,7 @@ test('messages that are long share one burst', () => {
   expect(reported()).toHaveLength(50);
 });
 
-test('not everything that was left out is told at once', async () => {
+test('not everything that was left out is reported at once', async () => {
   for (let message = 0; message < 100; message++) {
     for (let count = 0; count < 2; count++) log.error(`message ${message}`);
   }

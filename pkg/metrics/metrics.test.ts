@@ -44,7 +44,7 @@ describe('a scrape', () => {
   });
 });
 
-describe('what is told is scraped', () => {
+describe('what is counted is scraped', () => {
   test('counters', async () => {
     const metrics = createMetrics();
     metrics.healthz.inc({ code: '200' });

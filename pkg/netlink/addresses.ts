@@ -29,15 +29,15 @@ export function addressFamily(address: IpAddress): typeof AF_INET | typeof AF_IN
   return familyOf(address) === 'IPv4' ? AF_INET : AF_INET6;
 }
 
-/** An address of a family that varies in a template, for {@link setAddress}. */
+/** A variable for an address of one family in a template, for {@link setAddress}. */
 export function addressVariable(path: readonly string[], family: Family): Variable {
   const ones = new Uint8Array(family === 'IPv4' ? 4 : 16).fill(0xff);
   return { path, low: unspecified(family), high: addressFromBytes(ones) };
 }
 
 /**
- * Sets an address at its place in a template: one of the family that the template was made with, which may lie in a
- * `union nf_inet_addr` of 16 bytes, the rest of them zero for IPv4.
+ * Sets an address in a template, of the family that the template was made for. Its place may be a `union nf_inet_addr` of 16 bytes,
+ * whose rest is zero for IPv4.
  */
 export function setAddress(template: Template, place: Place, address: IpAddress): void {
   if (familyOf(address) === 'IPv4') template.setWord(place, addressWord(address));

@@ -3,22 +3,22 @@ import { type Channel, unfit } from './channel.ts';
 import { codeOf } from './codes.ts';
 import type { Command, ErrorReply } from './message.ts';
 
-/** Takes the message of one item of a batch. */
+/** Receives the message of one item of a batch. */
 export interface MessageSink {
   put<Request>(command: Command<Request, unknown>, value: Request): void;
 }
 
-/** How the items of a batch become messages. */
+/** How items are turned into messages. */
 export interface BatchOptions<T> {
   /** Puts exactly one message. */
   readonly put: (item: T, sink: MessageSink) => void;
-  /** Says what was tried, for the error: `add real server 10.0.0.7:80 to 10.96.0.1:443/TCP`. Asked only on failure. */
+  /** What an item does, for errors: `add real server 10.0.0.7:80 to 10.96.0.1:443/TCP`. Called only after a failure. */
   readonly describe: (item: T) => string;
-  /** Messages in one send: 64. */
+  /** How many messages go into one send; 64 by default. */
   readonly groupSize?: number;
 }
 
-/** A failed item of a batch. `echo` is the request's payload as the kernel gives it back, see {@link ErrorReply}. */
+/** A failed item. `echo` is the request's payload as the kernel returned it, see {@link ErrorReply}. */
 export interface BatchFailure extends Failure {
   readonly error: KernelError;
   readonly echo: Uint8Array;
@@ -35,7 +35,7 @@ export class Batch<T> implements MessageSink {
   readonly #failures: BatchFailure[] = [];
   /** The items whose messages are in the buffer. */
   #indexes: number[] = [];
-  /** Where the last of those messages starts, and where all of them end. */
+  /** The offsets of the last of those messages, and of their common end. */
   #last = 0;
   #end = 0;
 
@@ -46,12 +46,12 @@ export class Batch<T> implements MessageSink {
     channel.writer.truncate(0);
   }
 
-  /** Sends everything; the failed items, by index. */
+  /** Sends everything. Returns the failed items by index. */
   run(): readonly BatchFailure[] {
     const groupSize = this.#options.groupSize ?? defaultGroupSize;
     const items = this.#items;
     const { put } = this.#options;
-    // Short, because a first sync comes here ten thousand times before it is compiled.
+    // Short, as a first sync runs it ten thousand times before it is compiled.
     for (let index = 0; index < items.length; index++) {
       const item = items[index] as T; // within the list
       try {
@@ -71,7 +71,7 @@ export class Batch<T> implements MessageSink {
     this.#channel.put(command, { value, flags: 0, position: this.#indexes.length });
   }
 
-  /** Counts the message behind `end` in; those before it are sent first if both together are too long for the socket. */
+  /** Adds the message behind `end` to the group. If both are too long for the socket, the group is sent first. */
   #take(index: number): void {
     const { writer, socket } = this.#channel;
     if (writer.length === this.#end)
@@ -82,7 +82,7 @@ export class Batch<T> implements MessageSink {
     this.#indexes.push(index);
   }
 
-  /** Sends what is counted in; what is behind it moves to the front, and its sequence number is then the next one. */
+  /** Sends the group. A message behind it moves to the front, and gets the next sequence number. */
   #flush(): void {
     const indexes = this.#indexes;
     const failed = new Set<number>();

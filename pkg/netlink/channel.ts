@@ -16,19 +16,19 @@ import {
 import type { DatagramSocket } from './socket.ts';
 import type { Trace } from './trace.ts';
 
-/** What a channel needs to know besides its socket. */
+/** Options of a channel besides its socket. */
 export interface ChannelOptions {
-  /** How long an answer may take before it is ETIMEDOUT, in milliseconds. */
+  /** How long to wait for an answer before it is ETIMEDOUT, in milliseconds. */
   readonly timeout: number;
   readonly trace?: Trace | undefined;
   /**
-   * Hears every error: what the kernel refused, also where the caller expects it, and answers that were lost or make no sense. `type`
-   * is nlmsg_type of the message that was written last. It must not throw.
+   * Called for every error: those that the kernel answers, also expected ones, and lost or malformed answers. `type` is the
+   * nlmsg_type of the message that was written last. It must not throw.
    */
   readonly onError?: ((code: ErrnoCode, type: number) => void) | undefined;
 }
 
-/** Gets the answers to the messages of one send, by their position in it. */
+/** Receives the answers to the messages of one send, by the position of the message. */
 export interface AnswerHandler {
   onError(position: number, reply: ErrorReply): void;
   /** The payload is at the socket's cursor. */
@@ -39,7 +39,7 @@ const EPERM = errnoNumber('EPERM');
 const EBADMSG = errnoNumber('EBADMSG');
 const ENOBUFS = errnoNumber('ENOBUFS');
 
-/** One socket, one buffer to write in, and the sequence numbers that join answers to requests. */
+/** One socket with a buffer for writing, and the sequence numbers that match answers to requests. */
 export class Channel {
   readonly socket: DatagramSocket;
   readonly writer = new Writer(65_536);
@@ -53,7 +53,7 @@ export class Channel {
     this.options = options;
   }
 
-  /** Appends the message with the given position in the next send; throws EncodeError and appends nothing if its value does not fit. */
+  /** Appends the message with this position in the next send. Throws EncodeError if its value does not fit, and appends nothing. */
   put<Request>(
     command: Command<Request, unknown>,
     message: { value: Request; flags: number; position: number },
@@ -79,7 +79,7 @@ export class Channel {
     });
   }
 
-  /** Sends the first `length` bytes, `count` messages of which the last starts at `last`, and hands on the answers; 0 or an errno. */
+  /** Sends the first `length` bytes, which are `count` messages, the last one at `last`, and passes on the answers. Returns 0 or an errno. */
   exchange(
     { length, count, last }: { length: number; count: number; last: number },
     handler: AnswerHandler,
@@ -102,12 +102,12 @@ export class Channel {
     }
   }
 
-  /** Tells whoever counts errors of one. */
+  /** Reports an error to `onError`. */
   failed(errno: number): void {
     this.options.onError?.(codeOf(errno), this.#type);
   }
 
-  /** Sends the one message in the buffer; its sequence number, or a negative errno. */
+  /** Sends the one message in the buffer. Returns its sequence number, or a negative errno. */
   start(): number {
     const sequence = this.#sequence;
     this.#sequence = (sequence + 1) >>> 0;
@@ -117,10 +117,7 @@ export class Channel {
     return -errno;
   }
 
-  /**
-   * Reads until the last of the messages is acknowledged, or, once some answers were lost, until there are no more. Answers to
-   * anything older are dropped: nobody waits for them any more.
-   */
+  /** Reads until the last message is acknowledged or, after answers were lost, until none is left. Answers to older messages are dropped. */
   #collect(first: number, count: number, handler: AnswerHandler): number {
     let deadline = performance.now() + this.options.timeout;
     let isLost = false;
@@ -128,13 +125,13 @@ export class Channel {
       const errno = this.socket.receive(deadline);
       if (errno === ENOBUFS) {
         isLost = true;
-        deadline = 0; // the kernel answered before send returned: what is not there now will not come
+        deadline = 0; // the kernel answered before send returned, so what is not there was lost
       } else if (errno !== 0) return isLost ? ENOBUFS : errno;
       else if (this.#deliver(first, count, handler)) return isLost ? ENOBUFS : 0;
     }
   }
 
-  /** Hands on the messages of one datagram; true if the last answer was among them. */
+  /** Passes on the messages of one datagram. True if the last answer was among them. */
   #deliver(first: number, count: number, handler: AnswerHandler): boolean {
     const { messages } = this.socket;
     let isLast = false;
@@ -192,16 +189,16 @@ export class Channel {
     });
   }
 
-  /** The error of a request that the kernel refused. */
+  /** The error for a request that the kernel refused. */
   refusal(operation: string, { errno, detail }: Pick<ErrorReply, 'errno' | 'detail'>): KernelError {
-    // What every protocol in use means by it, and none says.
+    // The meaning in every protocol that is used here; none sends a text.
     const isForbidden = errno === EPERM && detail === '';
     const sentence = isForbidden ? 'needs the capability CAP_NET_ADMIN' : detail;
     return new KernelError(operation, codeOf(errno), { detail: sentence });
   }
 }
 
-/** The error of a request whose value does not fit its schema; anything but an EncodeError is thrown on. */
+/** The error for a request whose value does not fit its schema. Rethrows all but an EncodeError. */
 export function unfit(operation: string, error: unknown): KernelError {
   if (!(error instanceof EncodeError)) throw error;
   return new KernelError(operation, 'ERANGE', { detail: error.message, cause: error });

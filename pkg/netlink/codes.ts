@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { ErrnoCode } from '../errno/errno.ts';
 
-/** Numbers that have two names, and those that only the kernel has (linux/errno.h). */
+/** Numbers with two names, and those that only the kernel has (linux/errno.h). */
 const names = new Map<number, ErrnoCode>([
   ...Object.entries(constants.errno).map(([name, number]): [number, ErrnoCode] => [
     number,
@@ -16,7 +16,7 @@ const names = new Map<number, ErrnoCode>([
 
 const numbers = new Map([...names].map(([number, name]) => [name, number]));
 
-/** The name of an errno, `E4103` for one that has none. */
+/** The name of an errno; `E4103` for one without a name. */
 export function codeOf(errno: number): ErrnoCode {
   return names.get(errno) ?? `E${errno}`;
 }

@@ -10,7 +10,7 @@ import { type DatagramSocket, NetlinkSocket, type SocketOptions } from './socket
 /** How a connection is opened. `timeout` is 3 s by default. */
 export interface ConnectionOptions extends SocketOptions, Partial<ChannelOptions> {}
 
-/** One request, with what it is called in errors. */
+/** One request, and its name in errors. */
 export interface OneRequest<Request> {
   readonly command: Command<Request, unknown>;
   readonly value: Request;
@@ -18,12 +18,12 @@ export interface OneRequest<Request> {
 }
 
 const answerTimeout = 3_000; // ms
-/** Room for a full batch of large messages, and for the errors of a batch that fails whole. */
+/** Room for a whole batch of large messages, or for its errors. */
 const bufferSize = 1 << 20;
 
 /**
- * Opens a connection of a NETLINK_* protocol. Requests and batches block, because the kernel answers within the system call;
- * only dumps let the event loop turn.
+ * Opens a connection of a NETLINK_* protocol. Requests and batches block, as the kernel answers within the system call. Only dumps
+ * let the event loop turn.
  */
 export function openConnection(protocol: number, options: ConnectionOptions = {}): Connection {
   return new Connection(
@@ -40,7 +40,7 @@ export function openConnection(protocol: number, options: ConnectionOptions = {}
   );
 }
 
-/** Requests, batches and dumps of one protocol. Made by {@link openConnection}; whoever opened it closes it. */
+/** Requests, batches and dumps of one protocol. Made by {@link openConnection}. The caller closes it. */
 export class Connection {
   readonly #channel: Channel;
   readonly #dumper: Dumper;
@@ -50,7 +50,7 @@ export class Connection {
     this.#dumper = new Dumper(open, options);
   }
 
-  /** Sends one request and returns what the kernel answered before its acknowledgement; throws KernelError. */
+  /** Sends one request and returns what the kernel answered before the acknowledgement. Throws KernelError. */
   request<Request, Reply>(
     command: Command<Request, Reply>,
     value: Request,
@@ -77,7 +77,7 @@ export class Connection {
     return replies;
   }
 
-  /** Carries out one request of a netfilter subsystem that takes transactions only (nf_tables); throws KernelError. */
+  /** Sends one request to a netfilter subsystem that only takes transactions (nf_tables). Throws KernelError. */
   transaction<Request>(
     subsystem: number,
     { command, value, operation }: OneRequest<Request>,
@@ -92,7 +92,7 @@ export class Connection {
     } catch (error) {
       throw unfit(operation, error);
     }
-    // The kernel acknowledges no end of a transaction: the answer to the request is the last one.
+    // The kernel does not acknowledge the end of a transaction: the answer to the request is the last one.
     this.#channel.put(endTransaction, { ...edge, position: 1 });
     const refusals: ErrorReply[] = [];
     const onError = (_: number, reply: ErrorReply) => refusals.push(reply);
@@ -103,14 +103,14 @@ export class Connection {
   }
 
   /**
-   * Sends a message for each item, in order, and tells which failed; all others were done. ENOBUFS and ETIMEDOUT mean that the
-   * answer is lost and the item may have been done: read back and compare. An item that does not fit its schema is ERANGE.
+   * Sends a message for each item, in order, and returns the failed ones. All others were done. ENOBUFS and ETIMEDOUT mean that the
+   * answer was lost: the item may have been done, and must be read back. An item that does not fit its schema is ERANGE.
    */
   batch<T>(items: readonly T[], options: BatchOptions<T>): readonly BatchFailure[] {
     return new Batch(this.#channel, items, options).run();
   }
 
-  /** Reads every object, one call back each; throws KernelError. Dumps of one connection run one after the other. */
+  /** Reads all objects with a callback for each. Throws KernelError. Dumps of one connection run one after the other. */
   dump<Request, Reply>(
     command: Command<Request, Reply>,
     value: Request,
@@ -119,7 +119,7 @@ export class Connection {
     return this.#dumper.dump(command, value, options);
   }
 
-  /** Reads every object; throws KernelError. */
+  /** Reads all objects. Throws KernelError. */
   list<Request, Reply>(
     command: Command<Request, Reply>,
     value: Request,
@@ -128,7 +128,7 @@ export class Connection {
     return listOf((handlers) => this.dump(command, value, { operation, ...handlers }));
   }
 
-  /** Closes its sockets. A dump that is under way fails with EBADF. */
+  /** Closes the sockets. A dump that is under way fails with EBADF. */
   close(): void {
     this.#channel.socket.close();
     this.#dumper.close();

@@ -12,13 +12,13 @@ import {
 } from './message.ts';
 import type { DatagramSocket } from './socket.ts';
 
-/** What to do with a dump. */
+/** Options of a dump. */
 export interface DumpOptions<Reply> {
-  /** What is read, for the error: `list virtual servers`. */
+  /** What is read, for errors: `list virtual servers`. */
   readonly operation: string;
-  /** Gets every object. It may not start a dump and wait for it. */
+  /** Called with each object. It must not wait for another dump. */
   readonly onReply: (reply: Reply) => void;
-  /** The kernel said that the objects changed meanwhile: all that was got is void, it comes again. */
+  /** Called if the objects changed meanwhile: everything so far is invalid, and the dump is repeated. */
   readonly onRestart: () => void;
 }
 
@@ -39,10 +39,10 @@ export async function listOf<Reply>(
 const EBADMSG = errnoNumber('EBADMSG');
 const EINTR = errnoNumber('EINTR');
 const attempts = 5;
-/** The event loop turns when a dump has held it for so long. */
+/** After how long a dump lets the event loop turn. */
 const longestStretch = 8; // ms
 
-/** Dumps, one after the other, on a socket of their own, so that requests can be made beside them. The socket is opened when first needed. */
+/** Runs dumps one after the other on a socket of their own, so that requests can be sent meanwhile. The socket is opened at the first dump. */
 export class Dumper {
   readonly #open: () => DatagramSocket;
   readonly #options: ChannelOptions;
@@ -55,7 +55,7 @@ export class Dumper {
     this.#options = options;
   }
 
-  /** Reads every object that the kernel has; throws KernelError. */
+  /** Reads all objects. Throws KernelError. */
   dump<Request, Reply>(
     command: Command<Request, Reply>,
     value: Request,
@@ -94,7 +94,7 @@ export class Dumper {
     });
   }
 
-  /** False if the objects changed under the dump. */
+  /** Runs a dump once. False if the objects changed meanwhile. */
   async #once<Request, Reply>(
     command: Command<Request, Reply>,
     value: Request,
@@ -142,7 +142,7 @@ export class Dumper {
   }
 }
 
-/** Sends the dump request; its sequence number. */
+/** Sends the dump request. Returns its sequence number. */
 function start<Request>(
   channel: Channel,
   command: Command<Request, unknown>,
@@ -159,7 +159,7 @@ function start<Request>(
   return sequence;
 }
 
-/** Reads the end of a dump, which carries its error: in NLMSG_DONE if it came on the way, in NLMSG_ERROR if it never began. */
+/** Reads the end of a dump, which may be an error: in NLMSG_DONE during the dump, in NLMSG_ERROR before its start. */
 function finish(channel: Channel, operation: string): void {
   const { messages } = channel.socket;
   if (messages.type === NLMSG_ERROR) throw channel.refusal(operation, channel.readError());

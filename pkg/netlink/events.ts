@@ -4,26 +4,26 @@ import { type PollHandle, watchReadable } from './libc.ts';
 import type { MessageCursor } from './message.ts';
 import { NetlinkSocket, type SocketOptions } from './socket.ts';
 
-/** What to listen to and whom to tell. */
+/** Options of an event socket. */
 export interface EventOptions extends SocketOptions {
   /** Multicast groups, RTNLGRP_* and the like: numbers, not masks. */
   readonly groups: readonly number[];
-  /** Gets every message; its payload is at `message.reader`, good during the call only. It must not throw. */
+  /** Called with every message. The payload at `message.reader` is valid during the call. It must not throw. */
   readonly onMessage: (message: MessageCursor) => void;
-  /** Events were lost: read everything anew. Called after what was left of them. */
+  /** Called when events were lost, after those that were left: everything must be read again. */
   readonly onOverflow: () => void;
 }
 
 const EAGAIN = errnoNumber('EAGAIN');
 const ENOBUFS = errnoNumber('ENOBUFS');
-/** Datagrams read before the event loop turns; the poller calls again if there are more. */
+/** How many datagrams are read before the event loop turns. The poller calls again if there are more. */
 const stretch = 128;
 
-/** Listens to multicast groups of a NETLINK_* protocol until it is closed. Opening joins the groups, so nothing after it is missed. */
+/** Listens to multicast groups of a NETLINK_* protocol until it is closed. It joins them when it is opened and misses nothing from then on. */
 export class EventSocket {
   readonly #socket: NetlinkSocket;
   readonly #options: EventOptions;
-  /** Kept here because a handle that is collected stops in silence. */
+  /** Referenced here, as a handle that is garbage-collected stops without an error. */
   readonly #poller: PollHandle;
   #isClosed = false;
 
@@ -56,7 +56,7 @@ export class EventSocket {
       else this.#deliver();
     }
     if (!isLost || this.#isClosed) return;
-    // libuv stops a poller whose descriptor reports an error, which ENOBUFS is to it.
+    // libuv stops a poller whose descriptor reports an error, such as ENOBUFS.
     this.#poller.stop();
     this.#poller.start({ readable: true }, (next) => this.#drain(next));
     this.#options.onOverflow();

@@ -17,7 +17,7 @@ import type { Command } from './message.ts';
 /** NETLINK_GENERIC of linux/netlink.h. */
 export const NETLINK_GENERIC = 16;
 
-/** A row of a generic netlink family. The family's number is not known before run time. */
+/** A command of a generic netlink family, whose number is only known at run time. */
 export interface GenericCommand<Request, Reply> {
   readonly name: string;
   /** NLM_F_*, see {@link Command}. */
@@ -26,13 +26,13 @@ export interface GenericCommand<Request, Reply> {
   readonly reply: Decoder<Reply>;
 }
 
-/** A row whose messages are written and read by tables. */
+/** A command whose messages are encoded and decoded by tables. */
 export interface GenericTableCommand<Request, Reply> extends GenericCommand<Request, Reply> {
   readonly request: Codec<Request>;
   readonly reply: Codec<Reply>;
 }
 
-/** A row of a generic netlink family: genlmsghdr, then the attributes. */
+/** Makes a command of a generic netlink family: genlmsghdr, then the attributes. */
 export function genericCommand<Request, Reply>(row: {
   readonly name: string;
   readonly command: number;
@@ -50,7 +50,7 @@ export function genericCommand<Request, Reply>(row: {
   };
 }
 
-/** CTRL_ATTR of linux/genetlink.h, as far as it is needed to find a family. */
+/** CTRL_ATTR of linux/genetlink.h, the part that finds a family. */
 export const controlAttributes = attributes('CTRL_ATTR', {
   familyId: optional(1, u16), // FAMILY_ID
   familyName: optional(2, cstring), // FAMILY_NAME
@@ -60,7 +60,7 @@ type ControlAttributes = ValueOf<typeof controlAttributes>;
 
 const GENL_ID_CTRL = 0x10;
 
-/** Asks which number a family has. */
+/** Looks up the number of a family. */
 export const getFamily: Command<ControlAttributes, ControlAttributes> = {
   ...genericCommand({
     name: 'CTRL_CMD_GETFAMILY',
@@ -72,17 +72,17 @@ export const getFamily: Command<ControlAttributes, ControlAttributes> = {
   type: GENL_ID_CTRL,
 };
 
-/** The face of a connection, for the rows of one family. */
+/** The part of a connection that is used, for commands of one family. */
 export interface GenericSink {
   put<Request>(command: GenericCommand<Request, unknown>, value: Request): void;
 }
 
-/** How the items of a batch become messages of a family, see {@link BatchOptions}. */
+/** How items are turned into messages of a family, see {@link BatchOptions}. */
 export interface GenericBatchOptions<T> extends Omit<BatchOptions<T>, 'put'> {
   readonly put: (item: T, sink: GenericSink) => void;
 }
 
-/** Puts messages of a family; those of a batch are mostly of one row, or of two in turns. */
+/** Puts messages of a family. Those of a batch mostly have one command, or two in turns. */
 class FamilySink implements GenericSink {
   inner: MessageSink | undefined;
   readonly #rowOf: <Request>(
@@ -107,8 +107,8 @@ class FamilySink implements GenericSink {
 }
 
 /**
- * One family of generic netlink. Its number is asked for once, and again after ENOENT: a module that was unloaded and loaded
- * again has another one. What failed with ENOENT under the old number is then tried under the new one.
+ * One family of generic netlink. Its number is looked up once, and again after ENOENT, as a module that was unloaded and loaded
+ * again has another one. What failed with ENOENT is then tried again with the new number.
  */
 export class GenericFamily {
   readonly #connection: Connection;
@@ -121,13 +121,13 @@ export class GenericFamily {
     this.#name = name;
   }
 
-  /** The family's number; throws EOPNOTSUPP if the kernel has no such family. */
+  /** The family's number. Throws EOPNOTSUPP if the kernel has no such family. */
   id(): number {
     this.#id ??= this.#resolve();
     return this.#id;
   }
 
-  /** As {@link Connection.request}. */
+  /** Like {@link Connection.request}. */
   request<Request, Reply>(
     command: GenericCommand<Request, Reply>,
     value: Request,
@@ -141,7 +141,7 @@ export class GenericFamily {
     }
   }
 
-  /** As {@link Connection.batch}; without the family every item fails with EOPNOTSUPP. */
+  /** Like {@link Connection.batch}. Without the family every item fails with EOPNOTSUPP. */
   batch<T>(items: readonly T[], options: GenericBatchOptions<T>): readonly BatchFailure[] {
     const failures = this.#tryBatch(items, options);
     const lost = failures.filter(({ error }) => error.code === 'ENOENT').map(({ index }) => index);
@@ -179,7 +179,7 @@ export class GenericFamily {
     });
   }
 
-  /** As {@link Connection.dump}. */
+  /** Like {@link Connection.dump}. */
   async dump<Request, Reply>(
     command: GenericCommand<Request, Reply>,
     value: Request,
@@ -194,7 +194,7 @@ export class GenericFamily {
     }
   }
 
-  /** As {@link Connection.list}. */
+  /** Like {@link Connection.list}. */
   list<Request, Reply>(
     command: GenericCommand<Request, Reply>,
     value: Request,
@@ -212,7 +212,7 @@ export class GenericFamily {
     return row as Command<Request, Reply>; // made from this very command
   }
 
-  /** Asks for the number again; true unless it is the same as before. */
+  /** Looks up the number again. False if it is the same as before. */
   #changed(): boolean {
     const before = this.#id;
     this.#commands.clear();
@@ -232,7 +232,7 @@ export class GenericFamily {
       if (reply?.familyId !== undefined) return reply.familyId;
       throw new KernelError(operation, 'EBADMSG', { detail: 'no number in the answer' });
     } catch (error) {
-      // ENOENT would be read as that of an object.
+      // ENOENT would look like that of an object.
       if (errnoOf(error) !== 'ENOENT') throw error;
       throw new KernelError(operation, 'EOPNOTSUPP', {
         detail: 'the kernel has none',

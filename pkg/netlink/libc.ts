@@ -1,17 +1,17 @@
 import koffi from 'koffi';
 
-// The FFI declarations and nothing else. All calls are synchronous: koffi keeps a Buffer alive and in place for them, which its
-// asynchronous calls do not.
+// Only the FFI declarations. All calls are synchronous: for them koffi keeps a Buffer alive and in place, which its asynchronous calls
+// do not.
 const libc = koffi.load(null);
 
-/** A handle of uv_poll. It stops watching for good when it is collected, so its owner keeps it referenced. */
+/** A handle of uv_poll. It stops watching when it is garbage-collected, so its owner keeps a reference. */
 export interface PollHandle {
   start(options: { readable: boolean }, callback: (status: number) => void): void;
   stop(): void;
   close(): void;
 }
 
-/** socket(2): a new file descriptor, or -1 with {@link errno}, as of all that follow. */
+/** socket(2): a new file descriptor, or -1 and {@link errno}, like the following calls. */
 export const socket: (domain: number, type: number, protocol: number) => number = libc.func(
   'int socket(int domain, int type, int protocol)',
 );
@@ -49,7 +49,7 @@ export const getsockopt: (
   value: Uint8Array,
   length: Uint8Array,
 ) => number = libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)');
-/** send(2): how many bytes went. koffi has no ssize_t; long is as wide. */
+/** send(2): the number of bytes sent. koffi has no ssize_t; long has the same width. */
 export const send: (fd: number, bytes: Uint8Array, length: number, flags: number) => number =
   libc.func('long send(int fd, const void *bytes, size_t length, int flags)');
 /** `address` is a struct sockaddr of the socket's family. */
@@ -63,16 +63,16 @@ export const sendto: (
 ) => number = libc.func(
   'long sendto(int fd, const void *bytes, size_t length, int flags, const void *address, uint32_t addressLength)',
 );
-/** recv(2): how many bytes came or, with MSG_TRUNC, how many there were. */
+/** recv(2): the number of bytes received, or with MSG_TRUNC the length of the datagram. */
 export const recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number =
   libc.func('long recv(int fd, void *bytes, size_t length, int flags)');
 /** `descriptors` is an array of struct pollfd. */
 export const poll: (descriptors: Uint8Array, count: number, timeout: number) => number = libc.func(
   'int poll(void *descriptors, unsigned long count, int timeout)',
 );
-/** close(2): the descriptor is free for others afterwards. */
+/** close(2): the descriptor may be used for other files afterwards. */
 export const close: (fd: number) => number = libc.func('int close(int fd)');
-/** Acts on the calling thread only: enter and leave within one synchronous stretch. */
+/** Changes the namespace of the calling thread only, so enter and leave without an await between. */
 export const setns: (fd: number, type: number) => number = libc.func('int setns(int fd, int type)');
 
 function acceptWithoutAddress(
@@ -81,14 +81,14 @@ function acceptWithoutAddress(
   return (fd, flags) => accept4(fd, null, null, flags);
 }
 
-/** The errno of the last call above that failed. */
+/** The errno of the last call that failed. */
 export function errno(): number {
   return koffi.errno();
 }
 
-/** Calls back from the event loop while `fd` has something to read; a negative status says that libuv gave up watching. */
+/** Calls back from the event loop while `fd` is readable. A negative status means that libuv stopped watching. */
 export function watchReadable(fd: number, callback: (status: number) => void): PollHandle {
-  // koffi declares (events), libuv's status comes before it.
+  // koffi declares (events); libuv passes the status before it.
   const watch = koffi.node.poll as unknown as (
     fd: number,
     options: object,

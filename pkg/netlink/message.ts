@@ -3,35 +3,35 @@ import { DecodeError, isLittleEndian, Reader } from '../wire/reader.ts';
 import type { Writer } from '../wire/writer.ts';
 import { extendedAck, printExtendedAck } from './extended-ack.ts';
 
-/** Flags of nlmsghdr, linux/netlink.h. Numbers from 0x100 on mean one thing in a request to create, another in one to read. */
+/** Flags of nlmsghdr, linux/netlink.h. Numbers from 0x100 on mean one thing in a request to create and another in a request to read. */
 const NLM_F_REQUEST = 0x1;
-/** Of an answer: more follow, up to NLMSG_DONE. */
+/** In answers: more messages follow, up to NLMSG_DONE. */
 export const NLM_F_MULTI = 0x2;
 const NLM_F_ACK = 0x4;
-/** Of an answer: what is listed changed meanwhile. */
+/** In answers: the dumped objects changed meanwhile. */
 export const NLM_F_DUMP_INTR = 0x10;
-/** Of a request to read: NLM_F_ROOT and NLM_F_MATCH, all there are. */
+/** In requests to read: NLM_F_ROOT and NLM_F_MATCH, all objects. */
 export const NLM_F_DUMP = 0x300;
-/** Of a request to create: EEXIST if it is there. */
+/** In requests to create: EEXIST if it exists. */
 export const NLM_F_EXCL = 0x200;
-/** Of a request to create: make it if it is not there. */
+/** In requests to create: create it if it does not exist. */
 export const NLM_F_CREATE = 0x400;
-/** Of an answer: the request is not echoed; extended attributes follow. */
+/** In answers: the request is not echoed, and extended attributes follow. */
 const NLM_F_CAPPED = 0x100;
 const NLM_F_ACK_TLVS = 0x200;
 
-/** nlmsghdr.nlmsg_type of linux/netlink.h: nothing, to be skipped. */
+/** nlmsghdr.nlmsg_type of linux/netlink.h: to be ignored. */
 export const NLMSG_NOOP = 1;
 /** nlmsghdr.nlmsg_type of linux/netlink.h: nlmsgerr, which is an acknowledgement if its error is 0. */
 export const NLMSG_ERROR = 2;
 /** nlmsghdr.nlmsg_type of linux/netlink.h: the end of a dump, with an s32 that is 0 or a negative errno. */
 export const NLMSG_DONE = 3;
-/** Below it are messages about messages. */
+/** Types below it are control messages. */
 export const NLMSG_MIN_TYPE = 16;
 
 const headerLength = 16;
 
-/** One kind of request, a row of a table: what to send and what comes back. Payloads are all that follows nlmsghdr. */
+/** One kind of request: its encoding and that of the answers. Payloads are everything after nlmsghdr. */
 export interface Command<Request, Reply> {
   /** The kernel's name, for traces. */
   readonly name: string;
@@ -42,13 +42,13 @@ export interface Command<Request, Reply> {
   readonly reply: Decoder<Reply>;
 }
 
-/** A row whose messages are written and read by tables. */
+/** A command whose messages are encoded and decoded by tables. */
 export interface TableCommand<Request, Reply> extends Command<Request, Reply> {
   readonly request: Codec<Request>;
   readonly reply: Codec<Reply>;
 }
 
-/** Appends a message; if its value does not fit its schema, nothing is appended and the EncodeError is thrown on. */
+/** Appends a message. Throws EncodeError if its value does not fit, and appends nothing. */
 export function putMessage<Request>(
   writer: Writer,
   command: Command<Request, unknown>,
@@ -70,19 +70,19 @@ export function putMessage<Request>(
   writer.align();
 }
 
-/** The payload of the message that starts at `start` and was written last. */
+/** The payload of the message that starts at `start`, which was written last. */
 export function payloadAt(writer: Writer, start: number): Uint8Array {
   const length = writer.view.getUint32(start, isLittleEndian);
   return writer.bytes.subarray(start + headerLength, start + length);
 }
 
-/** Asks for an acknowledgement of the message that starts at `start`. */
+/** Requests an acknowledgement of the message that starts at `start`. */
 export function askForAck(writer: Writer, start: number): void {
   const at = start + 6; // nlmsg_flags
   writer.patchU16(at, (writer.bytes[at] ?? 0) + (writer.bytes[at + 1] ?? 0) * 256 + NLM_F_ACK);
 }
 
-/** A cursor over the messages of one received datagram. `reader` stands at the payload of the current one. */
+/** A cursor over the messages of one datagram. `reader` is at the payload of the current one. */
 export class MessageCursor {
   readonly reader: Reader;
   type = 0;
@@ -95,13 +95,13 @@ export class MessageCursor {
     this.reader = new Reader(bytes, 0, 0);
   }
 
-  /** Starts over at the first of `length` bytes. */
+  /** Starts at the first of `length` bytes. */
   reset(length: number): void {
     this.#next = 0;
     this.#end = length;
   }
 
-  /** Moves to the next message; false if there is none. */
+  /** Moves to the next message. False if there is none. */
   next(): boolean {
     const start = this.#next;
     if (this.#end - start < headerLength) return false;
@@ -120,16 +120,16 @@ export class MessageCursor {
   }
 }
 
-/** What an NLMSG_ERROR says; errno 0 is an acknowledgement. */
+/** The content of an NLMSG_ERROR. Errno 0 is an acknowledgement. */
 export interface ErrorReply {
   readonly errno: number;
-  /** The kernel's own sentence, or ''. */
+  /** The kernel's message, or ''. */
   readonly detail: string;
-  /** The payload of the request as the kernel gives it back; empty on a connection without `echo`. */
+  /** The payload of the request as the kernel returned it; empty on a connection without `echo`. */
   readonly echo: Uint8Array;
 }
 
-/** Reads the NLMSG_ERROR that the cursor stands at. */
+/** Reads the NLMSG_ERROR at the cursor. */
 export function readErrorReply({ reader, flags }: MessageCursor): ErrorReply {
   const errno = -reader.s32();
   const echoLength = reader.u32() - headerLength;

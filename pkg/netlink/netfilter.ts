@@ -21,16 +21,16 @@ export function netfilterSubsystem(type: number): string {
   return subsystems.get(type >> 8) ?? 'netfilter';
 }
 
-/** nfgenmsg before its attributes. Version and resource id are 0 in requests, and say nothing of use in answers. */
+/** nfgenmsg and the attributes. Version and resource id are 0 in requests and unused in answers. */
 export type NetfilterMessage<Body> = { readonly family: number; readonly body: Body };
 
 /** A payload of nfnetlink: nfgenmsg (NFPROTO_* family), then the attributes. */
 function netfilterMessage<Body>(body: Codec<Body>): Codec<NetfilterMessage<Body>> {
   const codec = struct({ family: u8, versionAndResource: padding(3), body });
-  return codec as Codec<unknown> as Codec<NetfilterMessage<Body>>; // the same fields; TypeScript cannot see it for a type that is still open
+  return codec as Codec<unknown> as Codec<NetfilterMessage<Body>>; // the same fields; TypeScript cannot verify it for a generic type
 }
 
-/** A row of an nfnetlink subsystem. */
+/** A command of an nfnetlink subsystem. */
 export function netfilterCommand<Request, Reply>(row: {
   readonly name: string;
   readonly subsystem: number;
@@ -48,12 +48,12 @@ export function netfilterCommand<Request, Reply>(row: {
   };
 }
 
-/** nfgenmsg alone, with the subsystem that a transaction is for. */
+/** nfgenmsg with the subsystem that a transaction is for. */
 const transactionEdge = struct({ family: u8, version: padding(1), subsystem: u16be });
 
-/** Number from linux/netfilter/nfnetlink.h. What stands between it and {@link endTransaction} is done as a whole or not at all. */
+/** Number from linux/netfilter/nfnetlink.h. The messages up to {@link endTransaction} take effect all together or not at all. */
 export const beginTransaction = edge('NFNL_MSG_BATCH_BEGIN', 0x10);
-/** Number from linux/netfilter/nfnetlink.h. The kernel carries out what it stands behind, and does not acknowledge it. */
+/** Number from linux/netfilter/nfnetlink.h. Commits the messages before it. The kernel does not acknowledge it. */
 export const endTransaction = edge('NFNL_MSG_BATCH_END', 0x11);
 
 function edge(name: string, type: number) {

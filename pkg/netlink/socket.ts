@@ -32,40 +32,40 @@ const EMSGSIZE = errnoNumber('EMSGSIZE');
 const ETIMEDOUT = errnoNumber('ETIMEDOUT');
 
 const sendTimeout = 30; // s
-/** A send of `length` bytes needs length + 32 of them in SO_SNDBUF. */
+/** A send of `length` bytes needs length + 32 bytes of SO_SNDBUF. */
 const sendOverhead = 32;
-/** The most that one receive of a dump gives is 32 KiB. */
+/** One receive of a dump returns 32 KiB at most. */
 const receiveLength = 65_536;
-/** An error answer that echoes a request with one full attribute (65,535 bytes) is a little longer than that. */
+/** An error that echoes a request with one full attribute (65,535 bytes) is a little longer than that. */
 const echoLength = 131_072;
 
-/** How a socket is opened. */
+/** Options of a socket. */
 export interface SocketOptions {
-  /** Path of another network namespace (`/run/netns/x`) to live in. */
+  /** The path of another network namespace (`/run/netns/x`) to open it in. */
   readonly netns?: string | undefined;
-  /** Error answers give the whole request back (ipset needs it for its line number). Default: its header only. */
+  /** Errors contain the whole request, which ipset needs for its line number. By default only its header. */
   readonly echo?: boolean;
-  /** NETLINK_GET_STRICT_CHK: the kernel refuses what it does not know in dump requests, and filters by what it does. */
+  /** NETLINK_GET_STRICT_CHK: the kernel refuses unknown parts of dump requests, and filters by known ones. */
   readonly strict?: boolean;
-  /** Bytes; the kernel keeps twice as many for its own bookkeeping. */
+  /** In bytes. The kernel allocates twice as many for its own data. */
   readonly sendBuffer?: number;
   readonly receiveBuffer?: number;
 }
 
-/** What a connection needs of its socket. */
+/** The part of a socket that a connection uses. */
 export type DatagramSocket = Pick<
   NetlinkSocket,
   'messages' | 'sendLimit' | 'send' | 'receive' | 'close'
 >;
 
 /**
- * One socket, connected to the kernel so that nobody else can answer. Owns the receive buffer and errno: its methods return
- * error numbers, and what was tried is known to the caller.
+ * A socket that is connected to the kernel, so that nobody else can answer. Owns the receive buffer and errno: its methods return
+ * error numbers, as only the caller knows the operation.
  */
 export class NetlinkSocket {
-  /** Stands on what {@link receive} got last. */
+  /** The messages that {@link receive} got last. */
   readonly messages: MessageCursor;
-  /** The longest thing that {@link send} takes. */
+  /** The largest number of bytes that {@link send} takes. */
   readonly sendLimit: number;
   readonly #buffer: Uint8Array;
   readonly #poll = new Uint8Array(8); // struct pollfd
@@ -81,7 +81,7 @@ export class NetlinkSocket {
     view.setInt16(4, POLLIN, true);
   }
 
-  /** Opens a socket of a NETLINK_* protocol; throws KernelError. */
+  /** Opens a socket of a NETLINK_* protocol. Throws KernelError. */
   static open(protocol: number, options: SocketOptions = {}): NetlinkSocket {
     const fd = options.netns === undefined ? openHere(protocol) : openIn(options.netns, protocol);
     try {
@@ -92,12 +92,12 @@ export class NetlinkSocket {
     }
   }
 
-  /** For the poller; -1 once closed. */
+  /** The descriptor, for the poller; -1 once closed. */
   get fd(): number {
     return this.#fd;
   }
 
-  /** Sends the first `length` bytes; 0 or an errno. What the kernel has to say about it is in the receive queue afterwards. */
+  /** Sends the first `length` bytes. Returns 0 or an errno. The kernel's answer is in the receive queue afterwards. */
   send(bytes: Uint8Array, length: number): number {
     for (;;) {
       if (libc.send(this.#fd, bytes, length, 0) >= 0) return 0;
@@ -106,7 +106,7 @@ export class NetlinkSocket {
     }
   }
 
-  /** Receives one datagram if one is there now; 0 or an errno, EAGAIN if none is. */
+  /** Receives a datagram that is there already. Returns 0 or an errno, EAGAIN if there is none. */
   receiveNow(): number {
     for (;;) {
       const length = libc.recv(
@@ -124,7 +124,7 @@ export class NetlinkSocket {
     }
   }
 
-  /** Receives one datagram, waiting until `deadline` (performance.now); 0 or an errno, ETIMEDOUT if none came. */
+  /** Receives a datagram, waiting until `deadline` (performance.now). Returns 0 or an errno, ETIMEDOUT if none came. */
   receive(deadline: number): number {
     for (;;) {
       const errno = this.receiveNow();
@@ -135,7 +135,7 @@ export class NetlinkSocket {
     }
   }
 
-  /** Joins a multicast group by its number; throws KernelError. */
+  /** Joins a multicast group by its number. Throws KernelError. */
   join(group: number): void {
     const errno = setOption(this.#fd, [SOL_NETLINK, NETLINK_ADD_MEMBERSHIP], group);
     if (errno !== 0) throw new KernelError(`join netlink group ${group}`, codeOf(errno));
@@ -158,7 +158,7 @@ function openHere(protocol: number): number {
   throw new KernelError(`bind netlink socket ${protocol}`, code);
 }
 
-/** The namespace is the thread's, so nothing asynchronous may happen between the two setns. */
+/** Opens a socket in another namespace. The namespace is the thread's, so there must be no await between the two setns. */
 function openIn(path: string, protocol: number): number {
   const home = openSync('/proc/thread-self/ns/net', 'r');
   try {
@@ -180,12 +180,12 @@ function enter(fd: number, name: string): void {
     throw new KernelError(`enter network namespace ${name}`, codeOf(libc.errno()));
 }
 
-/** Sets the options; the size of the send buffer. */
+/** Sets the options. Returns the size of the send buffer. */
 function prepare(fd: number, options: SocketOptions): number {
   setOption(fd, [SOL_NETLINK, NETLINK_EXT_ACK], 1);
   if (options.echo !== true) setOption(fd, [SOL_NETLINK, NETLINK_CAP_ACK], 1);
   if (options.strict === true) setOption(fd, [SOL_NETLINK, NETLINK_GET_STRICT_CHK], 1);
-  // Those above are younger than some kernels, and nothing depends on them: ENOPROTOOPT is no error.
+  // Some kernels lack the options above, and nothing depends on them, so ENOPROTOOPT is ignored.
   setSize(fd, options.sendBuffer, [SO_SNDBUFFORCE, SO_SNDBUF]);
   setSize(fd, options.receiveBuffer, [SO_RCVBUFFORCE, SO_RCVBUF]);
   const timeval = new Uint8Array(16);
@@ -199,7 +199,7 @@ function prepare(fd: number, options: SocketOptions): number {
   return new DataView(size.buffer).getInt32(0, true);
 }
 
-/** FORCE passes the system's limit and needs CAP_NET_ADMIN; without it the limit applies, in silence. */
+/** FORCE ignores the system's limit and needs CAP_NET_ADMIN. Without it the limit applies without an error. */
 function setSize(
   fd: number,
   size: number | undefined,
@@ -209,7 +209,7 @@ function setSize(
     setOption(fd, [SOL_SOCKET, plain], size);
 }
 
-/** 0 or an errno. */
+/** Returns 0 or an errno. */
 function setOption(fd: number, [level, name]: readonly [number, number], value: number): number {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setInt32(0, value, true);

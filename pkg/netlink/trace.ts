@@ -2,7 +2,7 @@ import type { Codec, Decoder, Encoder } from '../wire/codec.ts';
 import { codeOf } from './codes.ts';
 import type { Command, ErrorReply } from './message.ts';
 
-/** One message that went or came. Its value is that of the table, also where a template wrote or a straight reader read it. */
+/** One message that was sent or received. Its value is always as the table decodes it, even if a template or a straight reader was used. */
 export type TraceEvent =
   | {
       readonly kind: 'request';
@@ -18,10 +18,10 @@ export type TraceEvent =
     }
   | { readonly kind: 'error'; readonly sequence: number; readonly reply: ErrorReply };
 
-/** Gets every message of a connection. It may not use the connection. */
+/** Called with every message of a connection. It must not use the connection. */
 export type Trace = (event: TraceEvent) => void;
 
-/** One line: `> IPVS_CMD_NEW_DEST #12 {service: IPVS_SVC_ATTR {family: 2, …}}`, `<` for what came. */
+/** One line: `> IPVS_CMD_NEW_DEST #12 {service: IPVS_SVC_ATTR {family: 2, …}}`, with `<` for received messages. */
 export function printTraceEvent(event: TraceEvent): string {
   switch (event.kind) {
     case 'request':

@@ -118,7 +118,7 @@ test('every timeout has its setting, in whole seconds', () => {
   ]);
 });
 
-test('what may not be written stays, and is told', () => {
+test('what may not be written stays, and is reported', () => {
   const { sysctl, sysfs, log, apply } = node();
   sysctl.protect(max);
   sysfs.protect(hashSize);

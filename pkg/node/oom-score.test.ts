@@ -16,7 +16,7 @@ test('the score is set if it is another one', async () => {
   expect(options.process.writes).toEqual(['oom_score_adj=-999']);
 });
 
-test('it is tried twice, and then told', async () => {
+test('it is tried twice, and then reported', async () => {
   const options = own('0');
   options.process.protect('oom_score_adj');
   const done = applyOomScore(-999, options);

@@ -41,7 +41,7 @@ function weights({ kernel }: Stand, virtualServer = web): string {
 }
 
 describe('the proxier', () => {
-  test('writes nothing before everything has been told', async () => {
+  test('writes nothing before everything has been reported', async () => {
     const stand = start();
     stand.report(setService(service()), setSlice(slice([one])));
     await stand.settle(60_000);

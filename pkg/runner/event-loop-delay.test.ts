@@ -34,7 +34,7 @@ test('from a scrape on it looks five times a second, for three minutes, with one
   expect(clock.pending()).toBe(1);
 });
 
-test('it tells how late a timer came', async () => {
+test('it reports how late a timer came', async () => {
   const clock = manualClock();
   let held = 0;
   const { delay, delays } = measuring({ ...clock, now: () => clock.now() + held });

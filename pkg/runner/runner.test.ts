@@ -195,7 +195,7 @@ describe('a retry', () => {
 });
 
 describe('a run that throws', () => {
-  test('is told and repeated with growing pauses until it succeeds, then they start anew', async () => {
+  test('is reported and repeated with growing pauses until it succeeds, then they start anew', async () => {
     const failing = new Set([1, 2, 3, 5]);
     const { clock, runner, runs, errors } = await start({
       run: async (started) => {

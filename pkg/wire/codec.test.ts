@@ -131,7 +131,7 @@ test.each<[string, (writer: Writer) => void, string]>([
   expect(Buffer.from(writer.written()).toString('hex')).toBe(`ee${text}`);
 });
 
-test('a reader never goes back, whatever length it is told', () => {
+test('a reader never goes back, whatever length it is given', () => {
   const reader = new Reader(new Uint8Array(8), 4);
   for (const read of [() => reader.take(-2), () => reader.skip(-2), () => reader.narrow(-2)])
     expect(read).toThrow('needs -2 bytes, has 4');

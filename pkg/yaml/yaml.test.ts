@@ -59,7 +59,7 @@ test('a key that stands twice is found, and where, among any number of keys', ()
   expect([code, position]).toEqual(['DUPLICATE_KEY', { line: 5_001, column: 1 }]);
 });
 
-test('a key that stands twice is told with its path where that is no error, and the last one counts', () => {
+test('a key that stands twice is reported with its path where that is no error, and the last one counts', () => {
   const reported: string[] = [];
   const text = 'a: 1\nb:\n  c: {d: 1, d: 2}\na: 3\n';
   const documents = [...yamlDocuments(text, { onDuplicate: (path) => reported.push(path) })];

@@ -8,7 +8,7 @@ function told(tell: (report: Report) => void, isColoured = false): string {
   return text.replaceAll(/\d+\.\d s/g, '1.0 s');
 }
 
-test('every check is told in the summary, and the verdict counts them', () => {
+test('every check is reported in the summary, and the verdict counts them', () => {
   const text = told((report) => {
     report.check(true, 'one');
     report.check(true, 'two');
@@ -17,7 +17,7 @@ test('every check is told in the summary, and the verdict counts them', () => {
   expect(text).toBe('\nSummary  1.0 s\n  ✓ one\n  ✓ two\n\nAll 2 hold.\n');
 });
 
-test('a check that fails is told at once, again in the summary, and the report is not good', () => {
+test('a check that fails is reported at once, again in the summary, and the report is not good', () => {
   let isGood: boolean | undefined;
   const text = told((report) => {
     report.check(true, 'one');

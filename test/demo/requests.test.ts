@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { countByPod, lastPart, printCounts } from './requests.ts';
 
-test('answers are counted by pod, most first, and told by the ends of their names', () => {
+test('answers are counted by pod, most first, and printed by the ends of their names', () => {
   const replies = ['a-x1', 'b-y2', 'b-y2'].map((pod) => ({ pod, peer: '10.0.1.1' }));
   const counts = countByPod(replies);
   expect([...counts]).toEqual([

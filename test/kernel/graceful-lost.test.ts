@@ -63,7 +63,7 @@ function connections({ vip, nodePort }: { vip: Target; nodePort: Target }): Prom
 }
 
 describe.each(lost)('a pod that is lost: $pod.name', ({ pod, shop, side }) => {
-  test('counts as dead when its packets went unanswered, and its clients are told', async () => {
+  test('counts as dead when its packets went unanswered, and its clients are reset', async () => {
     const talking = await connections(shop);
     const waiting = await connections(shop);
     for (const connection of [...talking, ...waiting])

@@ -51,7 +51,7 @@ describe('on a kernel', () => {
     );
   });
 
-  test('firewall marks and other protocols are not told', async () => {
+  test('firewall marks and other protocols are not reported', async () => {
     namespace.run('ipvsadm', '-A', '-f', '7', '-s', 'rr');
     expect(await ipvs.virtualServers()).toEqual([]);
     expect(namespace.run('ipvsadm', '-Sn')).toBe('-A -f 7 -s rr\n');

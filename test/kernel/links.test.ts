@@ -79,7 +79,7 @@ test('of a point-to-point address the own end is listed', async () => {
   expect(found).toContainEqual({ link: 'kube-eth0', address: '192.168.0.7', prefixLength: 32 });
 });
 
-test('more events than the socket holds are told as one', async () => {
+test('more events than the socket holds are reported as one', async () => {
   ipCommand('link', 'add', 'kube-eth0', 'type', 'veth', 'peer', 'name', 'kube-eth1');
   const netns = namespace.path;
   const connection = openConnection(NETLINK_ROUTE, { netns });

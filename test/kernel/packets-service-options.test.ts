@@ -153,7 +153,7 @@ describe('annotations of a Service that stands', () => {
     }
   });
 
-  test('twos draws by lot, where the kernel has it; elsewhere rr stays and its owner is told', async () => {
+  test('twos draws by lot, where the kernel has it; elsewhere rr stays and its owner gets an event', async () => {
     await annotate(1, { scheduler: 'twos' });
     const isThere = schedulers.has('twos');
     expect(saved()).toBe(`-A -t 172.30.0.1:80 -s ${isThere ? 'twos' : 'rr'}`);

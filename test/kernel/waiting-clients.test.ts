@@ -165,7 +165,7 @@ describe.each([
     for (const { connection } of standing) connection.close();
   });
 
-  test('clients that only wait are told, on every path', async () => {
+  test('clients that only wait are reset, on every path', async () => {
     const sent = proxy.clients.sent;
     const ends = watch(of(gone));
     await lose(gone);

@@ -86,7 +86,7 @@ describe('the drain timeout', () => {
   });
 });
 
-describe('a wrong annotation is told', () => {
+describe('a wrong annotation is reported', () => {
   test('once, however often its Service changes, and again when it is another', async () => {
     const stand = await start();
     stand.report(setService(annotated('soon')));
@@ -120,7 +120,7 @@ describe('a wrong annotation is told', () => {
   });
 });
 
-describe('a Service is told', () => {
+describe('a Service is reported', () => {
   test('by its uid that another one has its virtual server', async () => {
     const reported: unknown[] = [];
     const reporter = {

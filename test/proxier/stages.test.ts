@@ -24,7 +24,7 @@ test('a first sync goes through every stage', async () => {
   await stand.stop();
 });
 
-test('a change of an endpoint is entered, planned and written once each, and nothing is told while nothing happens', async () => {
+test('a change of an endpoint is entered, planned and written once each, and nothing is reported while nothing happens', async () => {
   const stand = new Stand({ syncPeriod: minutes(1) });
   stand.report(setService(service()), setSlice(slice([endpoint('10.0.0.1')])));
   await stand.sync();

@@ -19,7 +19,7 @@ const noServer = {
 /** Any free port of loopback. */
 const anyPort = { address: ip('127.0.0.1'), port: 0 };
 
-/** The whole program on a kernel in memory, with its real servers on loopback. The test reports objects and moves the time. */
+/** The whole program on a kernel in memory, with its HTTP servers on loopback. The test reports objects and moves the time. */
 export class AssembledProgram {
   readonly clock: ManualClock = manualClock();
   readonly kernel = new FakeKernel();

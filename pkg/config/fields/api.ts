@@ -4,7 +4,7 @@ import { duration, float32, int32, text } from '../value-types.ts';
 
 const group = 'Kubernetes API';
 
-/** How the API server is reached, and what the node is called there. */
+/** The connection to the API server, and the node's name. */
 export const apiFields = {
   'clientConnection.kubeconfig': field(text, {
     flag: 'kubeconfig',

@@ -3,7 +3,7 @@ import { bool, text, versionRequest } from '../value-types.ts';
 
 const group = 'Configuration and questions';
 
-/** What the program is asked to do, and where its configuration is. */
+/** What the program does, and where its configuration is. */
 export const configurationFields = {
   '--config': field(text, {
     flag: 'config',

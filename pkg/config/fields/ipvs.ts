@@ -4,10 +4,10 @@ import { bool, duration, strings, text } from '../value-types.ts';
 
 const group = 'IPVS';
 
-/** Whose rules end a drain. */
+/** The rules by which drains end. */
 export const drainModes = ['pod', 'connections'] as const;
 
-/** The mode that this program has: upstream's options, then those that only this program has. */
+/** The options of IPVS mode: upstream's, then those of this program alone. */
 export const ipvsFields = {
   'ipvs.scheduler': field(text, {
     flag: 'ipvs-scheduler',

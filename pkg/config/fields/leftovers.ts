@@ -10,7 +10,7 @@ const severity = must<string>('must be a number or one of INFO, WARNING, ERROR, 
   /^(\d+|info|warning|error|fatal)$/i.test(value),
 );
 
-/** Flags that libraries once brought along. Manifests in use still give them. */
+/** Flags of libraries that upstream used. Some manifests still have them. */
 export const leftoverFields = {
   '--add-dir-header': field(bool, { flag: 'add-dir-header', group, help: 'klog.', support }),
   '--alsologtostderr': field(bool, { flag: 'alsologtostderr', group, help: 'klog.', support }),
@@ -65,7 +65,7 @@ export const leftoverFields = {
   }),
 };
 
-/** Flags that upstream took away; old manifests still start with them. Their values are not read. */
+/** Flags that upstream has removed. They are accepted for old manifests, and their values are ignored. */
 export const removedFlags: ReadonlySet<string> = new Set([
   'cleanup-ipvs',
   'cleanup-iptables',

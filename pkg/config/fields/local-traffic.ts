@@ -4,10 +4,10 @@ import { text } from '../value-types.ts';
 
 const group = "Telling the node's own pods";
 
-/** The ways to tell the node's own pods; empty means the first. */
+/** The ways to recognise the node's own pods; empty means the first. */
 const detectLocalModes = ['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'];
 
-/** How traffic of the node's own pods is told from other traffic. The rules of one mode are in `pkg/config/validate.ts`. */
+/** How traffic of the node's own pods is recognised. `pkg/config/validate.ts` checks the options of one mode together. */
 export const localTrafficFields = {
   detectLocalMode: field(text, {
     flag: 'detect-local-mode',

@@ -5,7 +5,7 @@ import { bool, durationOrNanoseconds, int32, modules, quantity, text } from '../
 const group = 'Logging';
 const support = noEffect('every line is written at once, to standard error');
 
-/** The log. These flags count beside a file and override it. */
+/** The options of the log. These flags count beside a file and override it. */
 export const loggingFields = {
   'logging.verbosity': field(int32, {
     flag: 'v',

@@ -4,7 +4,7 @@ import { bool, duration, int32 } from '../value-types.ts';
 
 const group = 'Node and conntrack';
 
-/** Settings of the node that are made once, at the start. */
+/** Settings of the node that are applied once, at the start. */
 export const nodeFields = {
   oomScoreAdj: field(int32, {
     flag: 'oom-score-adj',

@@ -4,7 +4,7 @@ import { bool, duration, int32, text } from '../value-types.ts';
 const group = 'Other modes';
 const support = noEffect('it belongs to another mode');
 
-/** Options of the modes that upstream's kube-proxy has beside ipvs. Their values are not looked at in mode ipvs. */
+/** Options of upstream's other modes. Their values are not checked in mode ipvs. */
 export const otherModesFields = {
   'iptables.localhostNodePorts': field(bool, {
     flag: 'iptables-localhost-nodeports',

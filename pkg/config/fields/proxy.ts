@@ -4,14 +4,14 @@ import { bool, gates, int32, strings, text } from '../value-types.ts';
 
 const group = 'Proxy';
 
-/** Words that stand for networks of the node, and the networks; `primary` follows the Node object. */
+/** Words that stand for networks of the node; `primary` follows the Node object. */
 export const nodeNetworks: Readonly<Record<string, readonly string[] | 'primary'>> = {
   primary: 'primary',
   localhost: ['127.0.0.0/8', '::1/128'],
   all: ['0.0.0.0/0', '::/0'],
 };
 
-/** What the proxier does, whatever balances. */
+/** Options of the proxier that do not depend on the mode. */
 export const proxyFields = {
   mode: field(text, {
     flag: 'proxy-mode',
@@ -67,7 +67,7 @@ function checkMode(mode: string) {
   return [{ message: 'must be ipvs or blank' }];
 }
 
-/** Whether a mode is one that upstream's kube-proxy has and this program has not. */
+/** Whether upstream's kube-proxy has a mode that this program does not have. */
 export function isUpstreamMode(mode: string): boolean {
   return mode === 'iptables' || mode === 'nftables';
 }

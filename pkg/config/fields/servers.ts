@@ -5,7 +5,7 @@ import { minor } from '../version.ts';
 
 const group = 'Health and metrics';
 
-/** Ports of the two servers where an address has none. */
+/** The default ports of the two servers. */
 export const defaultPorts = { healthz: 10_256, metrics: 10_249 } as const;
 
 const previousRelease = `1.${minor - 1}`;

@@ -120,7 +120,7 @@ function shown({ certificate, key }: { certificate: string; key: string }): TlsO
   return { cert: certificate, key };
 }
 
-describe('a certificate of the server that is refused is told with ours, and where ours stands', () => {
+describe('a certificate of the server that is refused is reported with ours, and where ours stands', () => {
   const day = 86_400_000; // ms
   const valid = 'valid from [^;]+ to [^;]+ GMT$';
   const trusted = 'we trust /etc/ca\\.crt: CN=our-authority \\(until [^)]+ GMT\\)';
@@ -174,7 +174,7 @@ describe('a certificate of the server that is refused is told with ours, and whe
   });
 });
 
-test('a certificate of ours that the server refuses is told, and where it stands', async () => {
+test('a certificate of ours that the server refuses is reported, and where it stands', async () => {
   const error = Object.assign(
     new Error('SSL routines:ssl3_read_bytes:sslv3 alert bad certificate'),
     {

@@ -105,7 +105,7 @@ test('numbers of reads say the same as sets', () => {
 });
 
 describe('what is gone', () => {
-  test('is told in steps, each once, also when there is much that is not gone', () => {
+  test('is reported in steps, each once, also when there is much that is not gone', () => {
     const known = new KnownNames();
     for (let index = 0; index < 30_000; index++) known.add(numbered(index));
     known.startRead();
@@ -125,7 +125,7 @@ describe('what is gone', () => {
     expect([reported.size, longest, known.size]).toEqual([20_000, 500, 10_000]);
   });
 
-  test('and cannot be told is given again, after the others', () => {
+  test('and cannot be reported is returned again, after the others', () => {
     const known = new KnownNames();
     for (let index = 0; index < 3; index++) known.add(numbered(index));
     known.startRead();

@@ -63,7 +63,7 @@ test('a list counts too, and a watch stands when it has lived for two seconds', 
   expect(stand.state).toMatchObject({ isWatching: true });
 });
 
-test('each end of a watch is told once, with how it ended', async () => {
+test('each end of a watch is reported once, with how it ended', async () => {
   (await stand.watching()).end();
   expect(stand.ends).toEqual([]);
   let watch = await stand.client.call();

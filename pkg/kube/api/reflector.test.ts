@@ -251,7 +251,7 @@ describe('watching', () => {
     });
   });
 
-  test('tells again what could not be told', async () => {
+  test('reports again what could not be reported', async () => {
     let isBroken = false;
     const set = (raw: unknown) => {
       if (isBroken) throw new Error('broken');
@@ -270,7 +270,7 @@ describe('watching', () => {
     expect(call.query).toMatchObject({ resourceVersion: '10' });
   });
 
-  test('tells a failure once, however often it is repeated, and when it is over', async () => {
+  test('reports a failure once, however often it is repeated, and when it is over', async () => {
     let watch = await stand.watching();
     for (let count = 0; count < 5; count++) {
       watch.fail(cut());

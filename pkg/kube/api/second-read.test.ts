@@ -78,7 +78,7 @@ describe('a complete read that leaves out much', () => {
     expect(stand.unconfirmed).toEqual([]);
   });
 
-  test('is not: what it brings is told, what it leaves out stays until a second read', async () => {
+  test('is not: what it brings is reported, what it leaves out stays until a second read', async () => {
     const watch = await following(...some(41));
     watch.fail(api(410));
     await stand.clock.advance(seconds(0.5));
@@ -204,7 +204,7 @@ describe('a complete read that leaves out much', () => {
   });
 });
 
-test('a second read that is asked for tells what was not known, and that it is over', async () => {
+test('a second read that is asked for reports what was not known, and that it is over', async () => {
   await following('a');
   stand.confirm();
   stand.confirm();
@@ -259,7 +259,7 @@ async function relistedAnew(): Promise<void> {
   stand.reported.length = 0;
 }
 
-test('much that is gone is told a stretch at a time, and then that the second read is over', async () => {
+test('much that is gone is reported a stretch at a time, and then that the second read is over', async () => {
   await relisted(await following(...some(1200)));
   answer(await secondRead(), []);
   await new Promise((resolve) => setImmediate(resolve));
@@ -271,7 +271,7 @@ test('much that is gone is told a stretch at a time, and then that the second re
   expect(stand.reported.at(-1)).toBe('confirmed');
 });
 
-test('what comes again before its deletion is told is not deleted', async () => {
+test('what comes again before its deletion is reported is not deleted', async () => {
   const watch = await relisted(await following(...some(1200)));
   const second = await secondRead();
   answer(second, []);

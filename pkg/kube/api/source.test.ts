@@ -14,7 +14,7 @@ const end = (kind: string) => ({
   },
 });
 
-test('follows Services, EndpointSlices and our Node, and tells them reduced', async () => {
+test('follows Services, EndpointSlices and our Node, and reports them reduced', async () => {
   const client = new FakeClient();
   const changes: Change[] = [];
   const stop = new AbortController();

@@ -98,7 +98,7 @@ async function next(list: string[], count: number): Promise<string[]> {
 const synced = ['synced Service', 'synced EndpointSlice', 'synced Node'];
 
 describe('a folder', () => {
-  test('is told file by file, then as synced, and afterwards by its differences', async () => {
+  test('is reported file by file, then as synced, and afterwards by its differences', async () => {
     await write('b.yaml', service('b1'), service('b2'));
     await write(
       'a.json',
@@ -144,7 +144,7 @@ describe('a folder', () => {
     expect(log).toEqual([]);
   });
 
-  test('where one object is bad tells the others of its file, and says which it is', async () => {
+  test('where one object is bad reports the others of its file, and says which it is', async () => {
     const nameless = '{apiVersion: v1, kind: Service, spec: {ports: [{port: 80}]}}\n';
     await write('a.yaml', service('a1'), nameless, service('a2'));
     void start();
@@ -163,7 +163,7 @@ describe('a folder', () => {
     expect(await next(changes, 1)).toEqual(['set b1 80']);
   });
 
-  test('where a file is broken from the start tells the others', async () => {
+  test('where a file is broken from the start reports the others', async () => {
     await write('a.yaml', 'a: [');
     await write('b.yaml', service('b1'));
     void start();
@@ -171,7 +171,7 @@ describe('a folder', () => {
     expect(log).toHaveLength(1);
   });
 
-  test('with one object in two files tells the first, and the second when the first goes', async () => {
+  test('with one object in two files reports the first, and the second when the first goes', async () => {
     await write('a.yaml', service('web', 1));
     await write('b.yaml', service('web', 2), service('web', 3));
     void start();
@@ -183,7 +183,7 @@ describe('a folder', () => {
     expect(await next(changes, 1)).toEqual(['set web 2']);
   });
 
-  test('tells our Node and no other, and names ignored kinds', async () => {
+  test('reports our Node and no other, and names ignored kinds', async () => {
     const node = (name: string) => `{apiVersion: v1, kind: Node, metadata: {name: ${name}}}\n`;
     await write(
       'a.yaml',

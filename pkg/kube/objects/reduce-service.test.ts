@@ -226,7 +226,7 @@ describe('a Service', () => {
     expect(service({}, { annotations: { note: 'x'.repeat(1 << 20) } }).annotations).toEqual({});
   });
 
-  test('with thousands of problems tells the first and how many more there are', () => {
+  test('with thousands of problems reports the first and how many more there are', () => {
     const { problems } = service({ ports: Array(2000).fill(7) });
     expect(problems).toHaveLength(51);
     expect(problems.at(-1)).toBe(': and 1950 more problems');

@@ -168,7 +168,7 @@ describe('an EndpointSlice', () => {
 });
 
 describe('a Node', () => {
-  test('tells its addresses, internal ones first, its pod networks and its zone', () => {
+  test('reports its addresses, internal ones first, its pod networks and its zone', () => {
     const result = node({
       metadata: { name: 'n1', labels: { 'topology.kubernetes.io/zone': 'z1' } },
       spec: { podCIDR: '10.1.0.0/24', podCIDRs: ['10.1.0.0/24', 'fd01::1/64', 'x'] },

@@ -21,7 +21,7 @@ test.each<[string, FlowEnds]>([
   ]);
 });
 
-test('neighbouring ports of other protocols are told apart', () => {
+test('neighbouring ports of other protocols are kept apart', () => {
   const map = new FlowEndsMap<string>();
   for (const port of [79, 80, 81])
     for (const protocol of ['TCP', 'UDP', 'SCTP'] as const)

@@ -209,7 +209,7 @@ describe('flows of a server that the kernel still has', () => {
 });
 
 describe('failures', () => {
-  test('are told, and tried again with growing pauses, together with what came since', async () => {
+  test('are reported, and tried again with growing pauses, together with what came since', async () => {
     insert(plainFlow());
     conntrack.failWith = (call) => (call.call === 'dump' ? 'ENOMEM' : undefined);
     stale.deleteUntranslated([virtualServer]);

@@ -275,7 +275,7 @@ describe('a virtual server that is no longer wanted', () => {
     expect(stand.kernel.links.dump()).not.toContain('172.30.0.1');
   });
 
-  test('tells its Service of connections that are cut, if that is still there', async () => {
+  test('reports connections that are cut with their Service, if that is still there', async () => {
     const [first, second] = [
       servicePort({ name: 'a', port: 80 }),
       servicePort({ name: 'b', port: 81 }),

@@ -21,7 +21,7 @@ export interface World {
 type Family = 'IPv4' | 'IPv6';
 
 /** One virtual server that a Service asks for. */
-interface Wish {
+interface Claim {
   readonly service: Service;
   readonly address: IpAddress;
   readonly protocol: ServicePortSpec['protocol'];
@@ -53,16 +53,16 @@ interface Port extends ServicePortSpec {
 /** The state as lines in the words of ipvsadm, ip, ipset and iptables, sorted: {@link compared} says which. */
 export function expectedState(world: World): readonly string[] {
   const lines = new Set<string>();
-  const wishes: Wish[] = [];
+  const claims: Claim[] = [];
   for (const port of portsOf(world)) {
-    const asked = wishesOf(port, world);
-    wishes.push(...asked);
-    for (const [set, entry] of entriesOf(port, { world, wishes: asked }))
+    const asked = claimsOf(port, world);
+    claims.push(...asked);
+    for (const [set, entry] of entriesOf(port, { world, claims: asked }))
       lines.add(`add ${setName(set, port.family)} ${entry}`);
   }
-  for (const { address, isBound } of wishes)
+  for (const { address, isBound } of claims)
     if (isBound) lines.add(address.includes(':') ? `inet6 ${address}/128` : `inet ${address}/32`);
-  for (const line of serverLines(wishes)) lines.add(line);
+  for (const line of serverLines(claims)) lines.add(line);
   for (const line of ruleLines(lines)) lines.add(line);
   return [...lines].sort();
 }
@@ -121,7 +121,7 @@ function fitness({ ready, serving, terminating }: Endpoint): number {
   return terminating ? 0 : 1;
 }
 
-function wishesOf(port: Port, world: World): readonly Wish[] {
+function claimsOf(port: Port, world: World): readonly Claim[] {
   const { service, protocol } = port;
   const isOnNode = (address: IpAddress) => world.nodeAddresses.includes(address);
   const chosen = servers(port, { world, isFromOutside: true });
@@ -136,7 +136,7 @@ function wishesOf(port: Port, world: World): readonly Wish[] {
     isFallback: false,
   };
   const ofVips = (addresses: readonly IpAddress[], rank: number) =>
-    addresses.map((address): Wish => {
+    addresses.map((address): Claim => {
       return { ...outside, address, port: port.port, rank, isBound: !isOnNode(address) };
     });
   const nodePorts = port.nodePort === 0 ? [] : nodePortAddresses(port, world);
@@ -144,7 +144,7 @@ function wishesOf(port: Port, world: World): readonly Wish[] {
     { ...inside, address: port.clusterIP, port: port.port, rank: 0, isBound: true },
     ...ofVips(port.loadBalancerIPs, 1),
     ...ofVips(port.externalIPs, 2),
-    ...nodePorts.map((address): Wish => {
+    ...nodePorts.map((address): Claim => {
       return { ...outside, address, port: port.nodePort, rank: 0, isBound: false };
     }),
   ];
@@ -201,7 +201,7 @@ type Entries = readonly (readonly [set: string, entry: string])[];
 
 function entriesOf(
   port: Port,
-  { world, wishes }: { world: World; wishes: readonly Wish[] },
+  { world, claims }: { world: World; claims: readonly Claim[] },
 ): Entries {
   const { service, clusterIP, externalIPs, loadBalancerIPs } = port;
   const place = (ip: IpAddress, number = port.port) =>
@@ -222,7 +222,7 @@ function entriesOf(
     ...(isLocal ? loadBalancerIPs.map((ip) => ['LOAD-BALANCER-LOCAL', place(ip)] as const) : []),
     ...loadBalancerIPs.flatMap((ip) => sourceRangeEntries(port, { ip, place: place(ip), world })),
     ...nodePortEntries(port, world),
-    ...wishes.flatMap(({ address, isBound }) => {
+    ...claims.flatMap(({ address, isBound }) => {
       return isBound ? [['IPVS-IPS', address] as const] : [];
     }),
   ];
@@ -267,12 +267,12 @@ function printNet(net: Parameters<typeof printPrefix>[0]): string {
 }
 
 /** Of several that want one virtual server the first by rank, age and name has it. */
-function* serverLines(wishes: readonly Wish[]): Generator<string> {
+function* serverLines(claims: readonly Claim[]): Generator<string> {
   const options = { TCP: '-t', UDP: '-u', SCTP: '--sctp-service' };
-  const nameOf = ({ address, protocol, port }: Wish) => {
+  const nameOf = ({ address, protocol, port }: Claim) => {
     return `${options[protocol]} ${hostPort(address, port)}`;
   };
-  for (const [name, rivals] of Map.groupBy(wishes, nameOf)) {
+  for (const [name, rivals] of Map.groupBy(claims, nameOf)) {
     const [winner] = rivals.toSorted(byPriority);
     if (winner === undefined) continue;
     yield `-A ${name} -s ${scheduling(winner.service)}`;
@@ -284,9 +284,9 @@ function* serverLines(wishes: readonly Wish[]): Generator<string> {
   }
 }
 
-function byPriority(one: Wish, other: Wish): number {
-  const age = ({ service }: Wish) => service.created || Number.POSITIVE_INFINITY;
-  const key = ({ service }: Wish) => `${service.namespace}/${service.name}`;
+function byPriority(one: Claim, other: Claim): number {
+  const age = ({ service }: Claim) => service.created || Number.POSITIVE_INFINITY;
+  const key = ({ service }: Claim) => `${service.namespace}/${service.name}`;
   if (one.rank !== other.rank) return one.rank - other.rank;
   if (age(one) !== age(other)) return age(one) - age(other);
   if (key(one) === key(other)) return 0;
