@@ -26,4 +26,6 @@ COPY --from=build /src/dist/doc/ /usr/share/doc/kube-proxy/
 RUN rm -r /usr/local/lib/kube-proxy/doc \
  && ln -s ../lib/kube-proxy/kube-proxy.js /usr/local/bin/kube-proxy
 COPY --from=build /src/hack/release/go-runner.sh /go-runner
+# One arena of glibc's malloc in place of eight for each processor: less memory, and no more CPU.
+ENV MALLOC_ARENA_MAX=1
 ENTRYPOINT ["/usr/local/bin/kube-proxy"]

@@ -32,10 +32,16 @@ const kubeConfigOnly: Plugin = {
 };
 
 /**
+ * The largest semi-space of V8's young generation, in MiB. A larger one costs memory for the life of the process and saves no CPU
+ * (`docs/benchmarks.md`). The launcher of the tarball sets the same.
+ */
+const heapFlag = '--max-semi-space-size=4';
+
+/**
  * Runs before all modules, so that it can report a Node that is too old for them. It defines `require` for packages written for
  * CommonJS; its other names are not visible outside.
  */
-const beginning = `#!/usr/local/bin/node
+const beginning = `#!/usr/local/bin/node ${heapFlag}
 import { createRequire as requireFrom } from 'node:module';
 const require = requireFrom(import.meta.url);
 {

@@ -8,4 +8,6 @@ if ! command -v "$node" >/dev/null; then
   echo 'kube-proxy: no Node here: install Node 24 or newer, or set KUBE_PROXY_NODE to its path' >&2
   exit 1
 fi
-exec "$node" "$lib/kube-proxy.js" "$@"
+# As in the image: what glibc and V8 keep for a few large syncs is not needed afterwards.
+export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-1}"
+exec "$node" --max-semi-space-size=4 "$lib/kube-proxy.js" "$@"

@@ -99,6 +99,8 @@ interface Case {
   readonly source: 'api' | 'manifests';
   readonly size: Size;
   readonly folder: string;
+  /** Flags of Node besides those that the program's launchers give it. */
+  readonly nodeFlags?: readonly string[];
   /** Whether the program prints {@link firstWriteLine} where it makes no device. */
   readonly saysFirstWrite?: boolean;
 }
@@ -126,7 +128,12 @@ export async function runProgram(what: Case): Promise<Run> {
     const flags = await startSource(namespace, { ...what, children });
     const device = what.saysFirstWrite === true ? undefined : firstDevice(namespace);
     const start = performance.now();
-    const child = startNode(namespace, [what.file, ...flags, ...commonFlags]);
+    const child = startNode(namespace, [
+      ...(what.nodeFlags ?? []),
+      what.file,
+      ...flags,
+      ...commonFlags,
+    ]);
     children.push(child);
     const written = (device?.appeared ?? said(child, firstWriteLine)).then(() => ({
       time: performance.now(),

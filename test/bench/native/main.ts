@@ -1,7 +1,7 @@
 /**
  * The program as a process without the virtual machine, on a kernel that has no IPVS: sets and rules are the kernel's, virtual servers
  * and devices are kept in memory, after their messages were made. Tells its memory at rest, and how long it takes from the start of
- * the process to the first write (the device) and to the end of the first sync. Needs root and what `ip netns` and iptables need: `hack/run node test/bench/native/main.ts [services] [rounds]`.
+ * the process to the first write (the device) and to the end of the first sync. Needs root and what `ip netns` and iptables need: `hack/run node test/bench/native/main.ts [services] [rounds] [--flag-of-node]…`.
  */
 import { join, relative } from 'node:path';
 import type { Plugin } from 'esbuild';
@@ -9,7 +9,9 @@ import { bundle, copyKoffi } from '../../../hack/bundle.ts';
 import { nothing, printObjects, printRun, printRuns, runProgram } from '../program.ts';
 import { inFolder, type Size } from '../run.ts';
 
-const [services = 1_000, rounds = 3] = process.argv.slice(2).map(Number);
+const words = process.argv.slice(2);
+const nodeFlags = words.filter((word) => word.startsWith('--'));
+const [services = 1_000, rounds = 3] = words.filter((word) => !word.startsWith('--')).map(Number);
 
 /** What the program opens in place of IPVS, of devices (a kernel without IPVS may have no dummy ones) and of the settings of IPVS. */
 const standIns: Readonly<Record<string, string>> = {
@@ -43,6 +45,7 @@ await inFolder(async (folder) => {
         source: 'api',
         size,
         folder,
+        nodeFlags,
         saysFirstWrite: true,
       });
       rows.push([printObjects(size), ...printRun(run)]);
