@@ -9,7 +9,7 @@ import type { RealServerStatus, VirtualServerId } from './ipvs.ts';
 import type { ServiceId } from './schema.ts';
 import { forwardingOf, realServerOf } from './translate.ts';
 
-/** The values of a dest that are read, by the names that this file uses. */
+/** The paths of the values of a dest that are read. */
 const paths = {
   address: 'dest.address',
   port: 'dest.port',
@@ -43,7 +43,7 @@ export class RealServerRows {
   }
 }
 
-/** Reads what answers IPVS_CMD_GET_DEST: IPv4 dests at their places, others by the table. */
+/** Decodes answers to IPVS_CMD_GET_DEST: IPv4 dests at their fixed offsets, others by the table. */
 class RealServerDecoder implements Decoder<RealServerStatus> {
   readonly table: Codec<unknown> = listDests.reply;
   readonly #straight = new StraightReader(listDests.reply, paths);

@@ -2,16 +2,16 @@ import type { ErrnoCode } from '../errno/errno.ts';
 import { addressBytes, familyOf, type IpAddress } from '../ip/address.ts';
 import type { IpvsWrite, RealServer, VirtualServer } from './ipvs.ts';
 
-/** What the kernel looks at when it judges a write. */
+/** The state that the kernel checks a write against. */
 export interface Held {
-  /** The virtual server of that key, if there is one. */
+  /** The virtual server with the write's key, if there is one. */
   readonly virtualServer: VirtualServer | undefined;
   readonly hasRealServer: boolean;
-  /** Schedulers that are there or can be loaded. */
+  /** The schedulers that are loaded or can be loaded. */
   readonly schedulers: ReadonlySet<string>;
 }
 
-/** The code with which the kernel refuses a write, or `undefined` if it does it; the order of the checks is the kernel's. */
+/** The code with which the kernel refuses a write, or `undefined` if it succeeds. The checks are in the kernel's order. */
 export function refusal(write: IpvsWrite, held: Held): ErrnoCode | undefined {
   const isHeld = held.virtualServer !== undefined;
   switch (write.kind) {
@@ -41,7 +41,7 @@ export function refusal(write: IpvsWrite, held: Held): ErrnoCode | undefined {
   }
 }
 
-/** ERANGE is our own schema's, EINVAL that of the kernel's policy for names. */
+/** ERANGE is from our own schema, EINVAL from the kernel's policy for names. */
 function typeRefusal(virtualServer: VirtualServer): ErrnoCode | undefined {
   const { scheduler, persistenceEngine, port, timeout, flags } = virtualServer;
   if (!isU16(port) || !isU32(timeout) || !isU32(flags)) return 'ERANGE';

@@ -15,9 +15,9 @@ import {
 export const IPVS_GENL_NAME = 'IPVS';
 const version = 1;
 
-// IPVS_CMD_* of linux/ip_vs.h: one row for each that is used.
+// IPVS_CMD_* of linux/ip_vs.h that are used.
 
-/** Adds a virtual server; EEXIST if it is there. */
+/** Adds a virtual server. EEXIST if it exists. */
 export const newService = genericCommand({
   name: 'IPVS_CMD_NEW_SERVICE',
   command: 1,
@@ -57,7 +57,7 @@ export const listServices = genericCommand({
   request: emptyMessage,
   reply: serviceStatusMessage,
 });
-/** Adds a real server; EEXIST if its virtual server has it. */
+/** Adds a real server. EEXIST if its virtual server has it. */
 export const newDest = genericCommand({
   name: 'IPVS_CMD_NEW_DEST',
   command: 5,
@@ -89,7 +89,7 @@ export const listDests = genericCommand({
   request: serviceIdMessage,
   reply: destStatusMessage,
 });
-/** Sets the timeouts of connections, in seconds; 0 leaves one as it is. */
+/** Sets the timeouts of connections, in seconds; 0 leaves one unchanged. */
 export const setConfig = genericCommand({
   name: 'IPVS_CMD_SET_CONFIG',
   command: 12,

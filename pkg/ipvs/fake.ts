@@ -17,7 +17,7 @@ import {
 } from './ipvs.ts';
 import { printServers, printWrite } from './print.ts';
 
-/** What a test sets of a real server, as traffic would. */
+/** The counters of a real server that a test sets, as traffic would. */
 export type Counters = Partial<
   Pick<
     RealServerStatus,
@@ -25,17 +25,20 @@ export type Counters = Partial<
   >
 >;
 
-/** How the fake departs from an idle kernel. */
+/** How the fake differs from an idle kernel. */
 export interface FakeIpvsOptions {
-  /** Asked before each write: a code makes it fail with that code and change nothing. */
+  /** Called before each write. A returned code makes the write fail and change nothing. */
   readonly fail?: (write: IpvsWrite) => ErrnoCode | undefined;
-  /** The kernel keeps a deleted real server's counters for a while and gives them to one that is added again; see {@link FakeIpvs.forgetDeleted}. */
+  /**
+   * Whether a real server that is deleted and added again gets its counters back, as in the kernel for some milliseconds; see
+   * {@link FakeIpvs.forgetDeleted}.
+   */
   readonly remembersDeleted?: boolean;
   /** Schedulers that can be loaded; by default those that the kernel comes with. */
   readonly schedulers?: readonly string[];
 }
 
-/** How often each method was called, and how many writes of each kind were tried. */
+/** How many times each method was called, and each kind of write tried. */
 export type CallCounts = Record<keyof Ipvs | IpvsWrite['kind'], number>;
 
 const noStatistics: Statistics = {
@@ -58,7 +61,7 @@ interface Service {
 
 /** IPVS in memory: checks what the kernel checks, fails with its codes, and moves no packet. */
 export class FakeIpvs implements Ipvs {
-  /** May be set at any time. */
+  /** May be changed at any time. */
   fail: ((write: IpvsWrite) => ErrnoCode | undefined) | undefined;
   calls = noCalls();
   readonly #options: FakeIpvsOptions;
@@ -121,7 +124,7 @@ export class FakeIpvs implements Ipvs {
     this.#timeouts = { tcp: tcp || old.tcp, tcpFin: tcpFin || old.tcpFin, udp: udp || old.udp };
   }
 
-  /** Sets what traffic would; the real server must be there. */
+  /** Sets counters, as traffic would. The real server must exist. */
   setCounters(virtualServer: VirtualServerId, realServer: RealServerId, counters: Counters): void {
     const realServers = this.#services.get(virtualServerKey(virtualServer))?.realServers;
     const status = realServers?.get(realServerKey(realServer));
@@ -129,17 +132,17 @@ export class FakeIpvs implements Ipvs {
     realServers?.set(realServerKey(realServer), { ...status, ...counters });
   }
 
-  /** Real servers deleted so far come back with counters at 0, as in the kernel after some milliseconds. */
+  /** From now on, real servers deleted so far come back with counters at 0, as in the kernel after some milliseconds. */
   forgetDeleted(): void {
     this.#deleted.clear();
   }
 
-  /** Starts counting calls anew. */
+  /** Sets the counts of calls to 0. */
   resetCalls(): void {
     this.calls = noCalls();
   }
 
-  /** As `ipvsadm -Sn` prints it, in the order in which things were added. */
+  /** The state as `ipvsadm -Sn` prints it, in the order of additions. */
   dump(): string {
     return printServers(
       [...this.#services.values()].map(({ status, realServers }) => ({
@@ -156,7 +159,7 @@ export class FakeIpvs implements Ipvs {
     return read();
   }
 
-  /** Does the write, or says why not. */
+  /** Does the write, or returns why not. */
   #try(write: IpvsWrite): ErrnoCode | undefined {
     const key = virtualServerKey(write.virtualServer);
     const service = this.#services.get(key);

@@ -2,42 +2,42 @@ import type { Failure } from '../errno/errno.ts';
 import { type IpAddress, printHostPort } from '../ip/address.ts';
 import type { Protocol } from '../ip/protocol.ts';
 
-/** What names a virtual server: the kernel holds at most one for each. */
+/** The key of a virtual server. The kernel holds at most one for each. */
 export interface VirtualServerId {
   readonly address: IpAddress;
   readonly protocol: Protocol;
   readonly port: number;
 }
 
-/** IP_VS_SVC_F_* of linux/ip_vs.h. HASHED is the kernel's own and never asked for nor reported here. */
+/** IP_VS_SVC_F_* of linux/ip_vs.h. HASHED is set by the kernel; it is neither requested nor reported here. */
 export const IP_VS_SVC_F_PERSISTENT = 0x1;
-/** The kernel's own mark of a virtual server that is in its tables. */
+/** Set by the kernel for virtual servers in its tables. */
 export const IP_VS_SVC_F_HASHED = 0x2;
 /** UDP: each packet is scheduled by itself. */
 export const IP_VS_SVC_F_ONEPACKET = 0x4;
-/** What the scheduler makes of it is its own: for `sh` and `mh` SCHED1 is the fallback, SCHED2 hashes the source port too. */
+/** A flag of the scheduler: for `sh` and `mh` SCHED1 is the fallback, and SCHED2 hashes the source port too. */
 export const IP_VS_SVC_F_SCHED1 = 0x8;
 export const IP_VS_SVC_F_SCHED2 = 0x10;
 export const IP_VS_SVC_F_SCHED3 = 0x20;
 
-/** The prefix length of a virtual server that somebody gave an IPv4 mask which is no prefix. */
+/** The prefix length for an IPv4 mask that is no prefix, which another program has set. */
 export const noPrefix = -1;
 
-/** A virtual server as it is asked for. */
+/** A virtual server as it is written. */
 export interface VirtualServer extends VirtualServerId {
-  /** `rr`, `lc`, `sh`, …: a module `ip_vs_<name>`. */
+  /** `rr`, `lc`, `sh`, …: the module is `ip_vs_<name>`. */
   readonly scheduler: string;
   /** IP_VS_SVC_F_*, without HASHED. */
   readonly flags: number;
-  /** How long a client sticks to its real server, in seconds; 0 unless PERSISTENT. */
+  /** How long a client stays at its real server, in seconds; 0 unless PERSISTENT. */
   readonly timeout: number;
-  /** Which clients count as one for persistence, as a prefix length: 32 or 128 for each by itself. */
+  /** The prefix length by which clients count as one for persistence: 32 or 128 for single addresses. */
   readonly prefixLength: number;
-  /** Name of the persistence engine (`sip`), or '' for none. */
+  /** The name of the persistence engine (`sip`), or '' for none. */
   readonly persistenceEngine: string;
 }
 
-/** Packet counters since creation, as the estimator last took them (every 2 s). */
+/** Counters since the creation, as of the estimator's last run (every 2 s). */
 export interface Statistics {
   readonly connections: bigint;
   readonly incomingPackets: bigint;
@@ -54,18 +54,18 @@ export interface VirtualServerStatus extends VirtualServer {
 /** How packets reach a real server: IP_VS_CONN_F_* of linux/ip_vs.h. */
 export type Forwarding = 'masquerade' | 'local' | 'tunnel' | 'direct' | 'bypass';
 
-/** What names a real server inside its virtual server. */
+/** The key of a real server within its virtual server. */
 export interface RealServerId {
   readonly address: IpAddress;
   readonly port: number;
 }
 
-/** A real server as it is asked for. */
+/** A real server as it is written. */
 export interface RealServer extends RealServerId {
-  /** 0 takes no new connections and keeps the old ones. */
+  /** With weight 0 it gets no new connections and keeps the old ones. */
   readonly weight: number;
   readonly forwarding: Forwarding;
-  /** Connections above which the server is skipped until they fall below the lower threshold; 0 for no limit. */
+  /** With so many connections it gets no new ones until they fall below the lower threshold; 0 for no limit. */
   readonly upperThreshold: number;
   readonly lowerThreshold: number;
 }
@@ -78,7 +78,7 @@ export interface RealServerStatus extends RealServer {
   readonly statistics: Statistics;
 }
 
-/** One write. Order within a batch is kept by the kernel. */
+/** One write. The kernel does the writes of a batch in order. */
 export type IpvsWrite =
   | { readonly kind: 'addVirtualServer'; readonly virtualServer: VirtualServer }
   | { readonly kind: 'updateVirtualServer'; readonly virtualServer: VirtualServer }
@@ -121,11 +121,11 @@ export interface IpvsTimeouts {
  * Firewall-mark services are never ours: no read reports them.
  */
 export interface Ipvs {
-  /** Tries every write in order and tells which failed; a missing object is ENOENT or ESRCH, a second one EEXIST. */
+  /** Tries every write in order and returns those that failed; ENOENT or ESRCH for a missing object, EEXIST for one that exists. */
   write(batch: readonly IpvsWrite[]): readonly Failure[];
   virtualServers(): Promise<readonly VirtualServerStatus[]>;
   virtualServer(id: VirtualServerId): VirtualServerStatus | undefined;
-  /** The real servers of one virtual server; none if there is no such virtual server, as the kernel itself answers. */
+  /** The real servers of a virtual server. None if there is no such virtual server, as the kernel answers the same. */
   realServers(id: VirtualServerId): Promise<readonly RealServerStatus[]>;
   info(): IpvsInfo;
   timeouts(): IpvsTimeouts;
@@ -133,8 +133,8 @@ export interface Ipvs {
 }
 
 /**
- * A virtual server with its map key, made once: wherever this very object is passed on, {@link virtualServerKey} makes no text.
- * The key is no property, so that a copy with another address or port does not inherit it.
+ * A virtual server whose map key is made once: {@link virtualServerKey} makes no text for this object. The key is no property, so
+ * that a copy with another address or port does not inherit it.
  */
 class KeyedVirtualServer implements VirtualServer {
   readonly address: IpAddress;
@@ -164,7 +164,7 @@ class KeyedVirtualServer implements VirtualServer {
   }
 }
 
-/** The same virtual server with its map key, and without whatever else the object has, such as counters. */
+/** The virtual server with its map key, without further properties such as counters. */
 export function keyedVirtualServer(virtualServer: VirtualServer): VirtualServer {
   return new KeyedVirtualServer(virtualServer, virtualServerKey(virtualServer));
 }
@@ -172,11 +172,11 @@ export function keyedVirtualServer(virtualServer: VirtualServer): VirtualServer 
 /** A map key for a virtual server. */
 export function virtualServerKey(id: VirtualServerId): string {
   const { address, protocol, port } = id;
-  // Joined, for a text that is put together by `+` keeps its parts in memory.
+  // Joined, as a text made by `+` keeps its parts in memory.
   return KeyedVirtualServer.keyOf(id) ?? [protocol, address, port].join(' ');
 }
 
-/** A map key for a real server inside its virtual server. */
+/** A map key for a real server within its virtual server. */
 export function realServerKey({ address, port }: RealServerId): string {
   return `${address} ${port}`;
 }

@@ -25,14 +25,14 @@ import type { EmptyMessage } from './schema.ts';
 import { DestEncoder, DestIdEncoder, ServiceEncoder, templated } from './templates.ts';
 import { printVersion, serviceIdOf, virtualServerOf } from './translate.ts';
 
-/** Where and how to reach the kernel. */
+/** Options of the connection to IPVS. */
 export interface NetlinkIpvsOptions
   extends Pick<ConnectionOptions, 'netns' | 'trace' | 'timeout' | 'onError'> {
-  /** Tried once if the kernel has no IPVS; whether it helped is then asked of the kernel. */
+  /** Called once if the kernel has no IPVS. Afterwards the kernel is asked again. */
   readonly loadModule?: (name: string) => void;
 }
 
-/** Opens IPVS; throws EOPNOTSUPP with advice if the kernel has none. */
+/** Opens IPVS. Throws EOPNOTSUPP with advice if the kernel has none. */
 export function openIpvs({ loadModule, ...options }: NetlinkIpvsOptions = {}): NetlinkIpvs {
   const connection = openConnection(NETLINK_GENERIC, options);
   try {
@@ -63,11 +63,11 @@ function find(family: GenericFamily, loadModule: ((name: string) => void) | unde
   }
 }
 
-/** IPVS of a network namespace over generic netlink. Made by {@link openIpvs}; whoever opened it closes it. */
+/** IPVS of a network namespace over generic netlink. Made by {@link openIpvs}. The caller closes it. */
 export class NetlinkIpvs implements Ipvs {
   readonly #connection: Connection;
   readonly #family: GenericFamily;
-  /** How many dumps are under way. */
+  /** How many dumps are running. */
   #dumps = 0;
   readonly #rows = hotRows();
   readonly #realServerRows = new RealServerRows();
@@ -137,7 +137,7 @@ export class NetlinkIpvs implements Ipvs {
     return realServers;
   }
 
-  /** The kernel loses objects out of a dump during which something is written, and does not say so. */
+  /** Runs a dump. Writes are refused meanwhile, as the kernel would leave objects out of the dump without an error. */
   async #dump<Request, Reply>(
     command: GenericCommand<Request, Reply>,
     value: Request,
@@ -164,7 +164,7 @@ export class NetlinkIpvs implements Ipvs {
     this.#family.request(commands.setConfig, timeouts, 'set IPVS timeouts');
   }
 
-  /** Closes its sockets. */
+  /** Closes the sockets. */
   close(): void {
     this.#connection.close();
   }
@@ -176,7 +176,7 @@ export class NetlinkIpvs implements Ipvs {
   }
 }
 
-/** The rows of the writes that come by the thousand. */
+/** The commands for writes that come by the thousand. */
 function hotRows() {
   return {
     newService: templated(commands.newService, (table) => new ServiceEncoder(table)),

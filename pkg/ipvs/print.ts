@@ -12,7 +12,7 @@ import {
   type VirtualServer,
 } from './ipvs.ts';
 
-/** What a write tries, for errors: `add real server 10.0.0.7:80 to 10.96.0.1:443/TCP`. */
+/** A write for error messages: `add real server 10.0.0.7:80 to 10.96.0.1:443/TCP`. */
 export function printWrite(write: IpvsWrite): string {
   const virtualServer = printVirtualServer(write.virtualServer);
   switch (write.kind) {
@@ -88,7 +88,7 @@ function printMask({ address, prefixLength }: VirtualServer): string[] {
   ];
 }
 
-/** Thresholds are not among what ipvsadm saves. */
+/** Without thresholds, as ipvsadm does not save them. */
 function printAddReal(virtualServer: VirtualServer, realServer: RealServer): string {
   const { weight, forwarding } = realServer;
   const tunnel = forwarding === 'tunnel' ? ' --tun-type ipip' : '';

@@ -5,21 +5,21 @@ import type { Ipvs, VirtualServer, VirtualServerStatus } from './ipvs.ts';
 /** What the start-up probe needs besides IPVS. */
 export interface ProbeOptions {
   readonly scheduler: string;
-  /** The highest ipset protocol that the kernel speaks (IPSET_CMD_PROTOCOL); throws where ipset is missing. */
+  /** Returns the highest ipset protocol version of the kernel (IPSET_CMD_PROTOCOL). Throws if ipset is missing. */
   readonly ipsetProtocol: () => number;
 }
 
 const leastIpsetProtocol = 6;
 
-/** 198.51.100.0 is of a network kept for documentation (RFC 5737): nobody's address. */
+/** 198.51.100.0 is from a network for documentation (RFC 5737), so nobody uses it. */
 const probeId = {
-  address: parseAddress('198.51.100.0') as IpAddress, // a literal that parses
+  address: parseAddress('198.51.100.0') as IpAddress, // a valid literal
   protocol: 'TCP',
   port: 20_000,
 } as const;
 
 /**
- * Finds out whether Services can work on this node: ipset is there, and IPVS takes a virtual server with the configured scheduler.
+ * Checks whether Services can work on this node: ipset exists, and IPVS accepts a virtual server with the configured scheduler.
  * Throws an error that begins with `can't use the IPVS proxier: `.
  */
 export async function probeIpvs(ipvs: Ipvs, options: ProbeOptions): Promise<void> {
@@ -34,15 +34,15 @@ export async function probeIpvs(ipvs: Ipvs, options: ProbeOptions): Promise<void
   }
 }
 
-/** After how long the kernel is asked again for a scheduler that it lacked, in milliseconds. */
+/** After how long a missing scheduler is probed again, in milliseconds. */
 const lackingFor = 60_000;
 
-/** Which schedulers the kernel has. Each is asked for once: the kernel may start a program to load its module. */
+/** Finds out which schedulers the kernel has. Each is probed once, as the kernel may run a program to load its module. */
 export class Schedulers {
   readonly #ipvs: Pick<Ipvs, 'write'>;
   readonly #now: () => number;
   readonly #present = new Set<string>();
-  /** Those that it lacked, and when it was asked. */
+  /** The missing schedulers, and when they were probed. */
   readonly #lacking = new Map<string, number>();
 
   constructor(ipvs: Pick<Ipvs, 'write'>, now: () => number) {
@@ -51,8 +51,8 @@ export class Schedulers {
   }
 
   /**
-   * Whether the kernel has a scheduler or can load it, found out by adding a virtual server and deleting it. Must not be called
-   * during a dump, as no write may. Throws if the kernel refuses for any other reason.
+   * Whether the kernel has a scheduler or can load it: adds a virtual server with it and deletes that again. Must not be called
+   * during a dump, as it writes. Throws if the kernel refuses for another reason.
    */
   has(scheduler: string): boolean {
     if (this.#present.has(scheduler)) return true;
@@ -98,7 +98,7 @@ async function tryScheduler(ipvs: Ipvs, scheduler: string): Promise<void> {
   if (left !== undefined) throw left;
 }
 
-/** Adds the probe; why the kernel refused it, or `undefined`. */
+/** Adds the probe. Returns the error, or `undefined`. */
 function addProbe(ipvs: Pick<Ipvs, 'write'>, scheduler: string): Error | undefined {
   const virtualServer: VirtualServer = {
     ...probeId,
@@ -109,12 +109,12 @@ function addProbe(ipvs: Pick<Ipvs, 'write'>, scheduler: string): Error | undefin
     persistenceEngine: '',
   };
   const [failure] = ipvs.write([{ kind: 'addVirtualServer', virtualServer }]);
-  // One that a killed process left behind, with another scheduler.
+  // A killed process left one with another scheduler.
   if (!isExists(failure?.error)) return failure?.error;
   return ipvs.write([{ kind: 'updateVirtualServer', virtualServer }])[0]?.error;
 }
 
-/** Deletes the probe; why that failed, or `undefined`. */
+/** Deletes the probe. Returns the error, or `undefined`. */
 function deleteProbe(ipvs: Pick<Ipvs, 'write'>): Error | undefined {
   return ipvs.write([{ kind: 'deleteVirtualServer', virtualServer: probeId }])[0]?.error;
 }

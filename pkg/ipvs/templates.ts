@@ -16,7 +16,7 @@ import {
   wireNetmask,
 } from './translate.ts';
 
-/** A real server, as it is asked for or by its key alone, and the virtual server that it belongs to. */
+/** A real server with its settings or its key alone, and its virtual server. */
 export interface DestWrite<R extends RealServerId> {
   readonly virtualServer: VirtualServerId;
   readonly realServer: R;
@@ -46,10 +46,10 @@ const servicePaths = {
   netmask: { path: ['service', 'netmask'] },
 } as const;
 
-/** Schedulers come from outside: those beyond so many forms of a message are written by the table. */
+/** How many forms of a message have templates; others are encoded by the table. Scheduler names are not under our control. */
 const mostForms = 32;
 
-/** The row of a command that writes its requests by templates. */
+/** A command that encodes its requests by templates. */
 export function templated<Table, Reply, Write>(
   row: GenericTableCommand<Table, Reply>,
   make: (table: Codec<Table>) => Encoder<Write>,
@@ -57,16 +57,16 @@ export function templated<Table, Reply, Write>(
   return { ...row, request: make(row.request) };
 }
 
-/** A message of which the virtual server, the address and the port of the real server vary. */
+/** A template in which the virtual server, and the real server's address and port, are variable. */
 interface DestForm<R> {
   readonly template: Template<keyof typeof destIdPaths>;
-  /** Whose key the template has. */
+  /** The virtual server whose key is in the template. */
   virtualServer: VirtualServerId | undefined;
-  /** Whose settings the template has. */
+  /** The real server whose settings are in the template. */
   realServer: R | undefined;
 }
 
-/** The forms of a message about a real server, one for each pair of families, and how keys get into them. */
+/** The templates of a message about a real server, one for each pair of families. */
 class DestForms<R extends RealServerId> {
   readonly #forms: (DestForm<R> | undefined)[] = [];
   readonly #make: (write: DestWrite<R>) => Template<keyof typeof destIdPaths>;
@@ -75,7 +75,7 @@ class DestForms<R extends RealServerId> {
     this.#make = make;
   }
 
-  /** The form for a write, with its keys in it. */
+  /** The template for a write, with its keys set. */
   filled(write: DestWrite<R>): DestForm<R> {
     const { virtualServer, realServer } = write;
     const { address, port } = realServer;
@@ -83,7 +83,7 @@ class DestForms<R extends RealServerId> {
     const form = this.#forms[families] ?? this.#add(families, write);
     const { template } = form;
     if (form.virtualServer !== virtualServer) {
-      form.virtualServer = undefined; // until all of it is set: it may not fit
+      form.virtualServer = undefined; // until all of it is set, as it may not fit
       setServiceId(template, virtualServer);
       form.virtualServer = virtualServer;
     }
@@ -100,7 +100,7 @@ class DestForms<R extends RealServerId> {
   }
 }
 
-/** Writes DEL_DEST: real servers by their keys. */
+/** Encodes DEL_DEST: the keys of real servers. */
 export class DestIdEncoder implements Encoder<DestWrite<RealServerId>> {
   readonly table: Codec<unknown>;
   readonly #forms: DestForms<RealServerId>;
@@ -118,7 +118,7 @@ export class DestIdEncoder implements Encoder<DestWrite<RealServerId>> {
   }
 }
 
-/** Writes NEW_DEST and SET_DEST: real servers with their settings. */
+/** Encodes NEW_DEST and SET_DEST: real servers with their settings. */
 export class DestEncoder implements Encoder<DestWrite<RealServer>> {
   readonly table: Codec<unknown>;
   readonly #forms: DestForms<RealServer>;
@@ -135,7 +135,7 @@ export class DestEncoder implements Encoder<DestWrite<RealServer>> {
     const form = this.#forms.filled(write);
     const { realServer } = write;
     const last = form.realServer;
-    // Real servers one behind the other mostly have the same settings.
+    // Consecutive real servers mostly have the same settings.
     if (
       last === undefined ||
       last.weight !== realServer.weight ||
@@ -143,7 +143,7 @@ export class DestEncoder implements Encoder<DestWrite<RealServer>> {
       last.upperThreshold !== realServer.upperThreshold ||
       last.lowerThreshold !== realServer.lowerThreshold
     ) {
-      form.realServer = undefined; // until all are set: one may not fit
+      form.realServer = undefined; // until all are set, as one may not fit
       setSettings(form.template as Template<keyof typeof destPaths>, realServer); // as it was made above
       form.realServer = realServer;
     }

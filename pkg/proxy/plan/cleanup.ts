@@ -3,9 +3,9 @@ import type { ClientConnection } from '../../reset/reset.ts';
 
 /** A client whose connection to a real server is established. */
 export interface WaitingClient {
-  /** Its flow as conntrack knows it, or would. */
+  /** Its flow in conntrack, or the one that conntrack would have. */
   readonly flow: Flow;
-  /** False if conntrack knew nothing of it when it was asked: IPVS did. */
+  /** False if only IPVS's table had it. */
   readonly isTracked: boolean;
 }
 

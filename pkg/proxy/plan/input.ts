@@ -77,7 +77,7 @@ export interface PlannedRules {
 export interface PlanInput {
   /** The families that are served. */
   readonly families: readonly Family[];
-  /** Where the order of real servers begins that are added together: a number of this node's own. */
+  /** The index at which the order of real servers begins that are added together; it differs from node to node. */
   readonly rotation: number;
   readonly hasDevice: boolean;
   /** The sets that the kernel lacks. */

@@ -72,7 +72,7 @@ function planServers(input: PlanInput, planned: Planned): void {
     else postpone(server, unmarked);
   }
   if (standing.length === 0 && input.addresses.length === 0) return;
-  // One Service's servers stay together.
+  // The virtual servers of a Service stay together.
   if (standing.length > 1) standing.sort((one, other) => one.server.urgency - other.server.urgency);
   const added = planStanding(input, { standing, planned });
   if (added.length > 0) phases.add('forget', { kind: 'forgetFlows', virtualServers: added });
@@ -95,7 +95,7 @@ function planStanding(
     for (const { virtualServer, server } of standing) planServer(virtualServer, server, context);
     return standing.flatMap(({ virtualServer, server }) => (server.held ? none : virtualServer));
   }
-  // Of an address with several servers the least urgent one counts: it comes last.
+  // An address with several virtual servers counts as the least urgent of them, as it comes last.
   const urgencies = new Map(
     standing.map(({ virtualServer, server }) => [virtualServer.address, server.urgency]),
   );
@@ -117,7 +117,7 @@ function planStanding(
   return added;
 }
 
-/** The addresses that are wanted, not bound, and behind which nothing waits for rules. */
+/** The addresses that are wanted and not bound, and that nothing waits for rules for. */
 function addressesToBind(
   input: PlanInput,
   { standing, planned: { waiting, unmarked } }: { standing: readonly Standing[]; planned: Planned },

@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { RealServerId } from '../../ipvs/ipvs.ts';
 
-/** A number of this node's own, by which it turns the order of real servers that it adds together. */
+/** A number that differs from node to node, by which the order of real servers is rotated. */
 export function rotationOf(nodeName: string): number {
   return createHash('sha256').update(nodeName).digest().readUInt32BE();
 }
 
 /**
- * The order in which real servers are added together: by address and port, begun at another one on each node. The order in which they
- * were added is the order in which `rr` asks them, and by which most schedulers choose among equals: with the same order on every node
- * the first clients of all nodes would meet at one real server. Those that stand already keep their places.
+ * The order in which real servers are added together: by address and port, beginning with another one on each node. `rr` uses them
+ * in the order of addition, and most schedulers choose by it among equal ones. With one order everywhere the first clients of all
+ * nodes would get the same real server. Existing ones keep their places.
  */
 export function inRotation<T extends { readonly realServer: RealServerId }>(
   added: readonly T[],

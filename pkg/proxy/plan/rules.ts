@@ -11,7 +11,7 @@ export function planRules({ rules }: PlanInput, phases: Phases): void {
   for (const { family, needed, status, denying } of rules) {
     const coming = status?.requested ?? status?.written;
     if (coming !== undefined && isSameContent(needed, coming)) continue;
-    // After a start it is not known what stands. What may keep somebody out does so until there are no more entries.
+    // After a start the present rules are unknown. Rules that may deny stay until there are no more entries for them.
     const grown = bothContents(needed, coming ?? { ...noRuleContent, nonEmpty: denying });
     if (coming === undefined || !isSameContent(grown, coming))
       phases.add('growRules', { kind: 'setRules', family, content: grown });
@@ -22,8 +22,8 @@ export function planRules({ rules }: PlanInput, phases: Phases): void {
 }
 
 /**
- * Whether rules that match on a front end's sets are still to be written. Where they cannot be, nothing waits for them but what would
- * be open to strangers without.
+ * Whether the rules that match on a front end's sets are still to be written. If they cannot be written, only front ends wait that
+ * would be open to clients that they must deny.
  */
 export function waitsForRules({ key, frontEnd }: PlannedServer, input: PlanInput): boolean {
   if (frontEnd === undefined) return false;
@@ -35,8 +35,8 @@ export function waitsForRules({ key, frontEnd }: PlannedServer, input: PlanInput
 }
 
 /**
- * Whether the rule that keeps strangers from real servers elsewhere is still to be written. As long as it is, the real servers stay as they
- * are. Where it cannot be written, nothing waits for it.
+ * Whether the rule that denies clients from outside is still to be written. Until then the real servers stay as they are. If it
+ * cannot be written, nothing waits for it.
  */
 export function waitsForDenial({ frontEnd, denial }: PlannedServer, input: PlanInput): boolean {
   if (frontEnd === undefined || denial === undefined) return false;
@@ -44,14 +44,14 @@ export function waitsForDenial({ frontEnd, denial }: PlannedServer, input: PlanI
   return status?.isFailing !== true && !hasRulesOf(denial, status);
 }
 
-/** Whether the rules of an entry's set are written, and no write that is under way or asked for takes them out. */
+/** Whether the rules of an entry's set are written, and no pending write removes them. */
 function hasRulesOf({ set }: SetEntry, status: RuleStatus | undefined): boolean {
   if (status?.written === undefined) return false;
   const { written, writing = written, requested = written } = status;
   return written.nonEmpty.has(set) && writing.nonEmpty.has(set) && requested.nonEmpty.has(set);
 }
 
-/** Whether none of the rules for an address are known to stand, and they are on their way. */
+/** Whether no rules for an address are known to be written, and a write is pending. */
 export function hasNoRules(address: IpAddress, input: PlanInput): boolean {
   const status = statusFor(address, input);
   return status?.isFailing !== true && status?.written === undefined;

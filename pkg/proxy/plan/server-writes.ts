@@ -24,7 +24,7 @@ export function podOf(operation: ServerOperation | undefined): string {
   return operation !== undefined && 'podUid' in operation ? operation.podUid : '';
 }
 
-/** Whether a failure means no more than that the object to delete was gone already. */
+/** Whether a failure only means that the object to delete did not exist. */
 export function isDone(write: IpvsWrite | undefined, error: Error): boolean {
   const isDeletion = write?.kind === 'deleteRealServer' || write?.kind === 'deleteVirtualServer';
   return isDeletion && isNotFound(error);

@@ -3,34 +3,34 @@ import type { RuleContent } from '../desired/rule-content.ts';
 import { type LeftoverSet, temporarySet } from '../observed/leftover-sets.ts';
 import type { Operation } from './operation.ts';
 
-/** A leftover set, and what decides how it is replaced. */
+/** A leftover set, with what decides how it is replaced. */
 export interface SetToReplace {
   readonly leftover: LeftoverSet;
-  /** What the set is wanted to hold. */
+  /** The wanted entries of the set. */
   readonly wantedEntries: Iterable<Entry>;
-  /** The most rules and sets that referred to it since those of others were found to hold it; `undefined` if none were. */
+  /** The most references counted since others were found to refer to the set; `undefined` if none were. */
   readonly mostReferences: number | undefined;
 }
 
-/** How some leftover sets are replaced. */
+/** The operations that replace some leftover sets. */
 export interface SetReplacement {
   /** If one of these fails, no set is replaced. */
   readonly before: readonly Operation[];
-  /** For each set a sequence of operations, each of which needs those before it; made while they are looked at, which is possible once. */
+  /** For each set a sequence of operations, each of which needs those before it. They are made during the iteration, which is possible once. */
   readonly sets: readonly {
     readonly leftover: LeftoverSet;
     readonly operations: Iterable<Operation>;
   }[];
-  /** Carried out whatever became of those before. */
+  /** Carried out in any case. */
   readonly after: readonly Operation[];
 }
 
-/** Deletes what a crash in the middle of a replacement left. */
+/** Destroys what a crash in the middle of a replacement left. */
 export const sweeping: readonly Operation[] = [{ kind: 'destroySet', set: temporarySet }];
 
 /**
- * Whether the kernel may swap a leftover set for one as it must be: both have the same family, and entries of the same parts.
- * For a type that is not known here the parts alone are compared; the kernel says if it is of another family.
+ * Whether the kernel may swap a leftover set with a right one: they need the same family and the same parts of an entry. For an
+ * unknown type only the parts are compared; the kernel refuses another family.
  */
 export function isSwappable({ wanted, found: { header } }: LeftoverSet): boolean {
   if (partsOf(setTypeName(header)) !== partsOf(setTypeName(wanted))) return false;
@@ -44,8 +44,8 @@ function partsOf(typeName: string): string {
 }
 
 /**
- * Fills a new set and swaps it in, so that rules see the old one or the new one. The new one holds what is wanted, and what was in the
- * old one and may still be wanted: entries go when their time comes.
+ * Fills a new set and swaps it in, so that rules see either the old or the new one. The new one gets the wanted entries, and those
+ * of the old one that may stay: they are deleted in their order later.
  */
 export function planSwap({ leftover, wantedEntries }: SetToReplace): SetReplacement {
   const operations = swapping(leftover, wantedEntries);
@@ -62,10 +62,7 @@ function* swapping(
   yield { kind: 'swapSets', set: wanted.name, other: temporarySet };
 }
 
-/**
- * Destroys sets of one family and makes them anew. While our rules refer to one of them, they are taken out first and written again
- * afterwards.
- */
+/** Destroys sets of one family and creates them again. If our rules refer to one of them, they are removed before and written again after. */
 export function planRemaking(sets: readonly SetToReplace[], content: RuleContent): SetReplacement {
   const tried = sets.filter(isWorthTrying);
   const families = new Set(
@@ -89,13 +86,13 @@ function* remaking({ wanted }: LeftoverSet, wantedEntries: Iterable<Entry>): Ite
   yield* filling(wanted.name, wantedEntries);
 }
 
-/** A set that others held is tried again when fewer refer to it than ever since: our own rules go out for each attempt. */
+/** Whether another attempt makes sense: fewer references than ever since. Our own rules are removed for each attempt. */
 function isWorthTrying({ leftover, mostReferences }: SetToReplace): boolean {
   const { references } = leftover.found;
   return mostReferences === undefined || references === 0 || references < mostReferences;
 }
 
-/** An entry that does not fit is missing afterwards, and is planned as any entry that is missing. */
+/** An entry that does not fit is missing afterwards, and is planned like any missing one. */
 function* filling(set: string, entries: Iterable<Entry>): Iterable<Operation> {
   for (const entry of entries) yield { kind: 'addEntry', set, entry };
 }
