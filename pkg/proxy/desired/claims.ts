@@ -37,11 +37,11 @@ export interface Conflict {
 }
 
 /**
- * Who wants which virtual server, by its key, and who gets it (`docs/conflicts.md`). The answer depends on the objects alone, never
- * on who came first, so that all nodes, and a program that has started again, give the same.
+ * The claims on each virtual server, by its key, and which of them wins (`docs/conflicts.md`). The result depends on the objects
+ * alone and not on their order of arrival, so it is the same on all nodes and after a restart.
  */
 export class Claims {
-  /** In order of priority; the first holds the virtual server. Mostly there is one, which stands for itself. */
+  /** In order of priority; the first one holds the virtual server. A single claim, the usual case, is stored without a list. */
   readonly #byServer = new Map<string, OwnedClaim | OwnedClaim[]>();
   readonly #lost = new LostClaims();
   #count = 0;
@@ -108,7 +108,7 @@ export class Claims {
     this.#noteWinner({ before: before?.key, after: claims[0]?.owner.key, except: owner.key });
   }
 
-  /** Another Service than before has a virtual server, both wanting it, except for the one whose claim moved. */
+  /** Records that the Service which held a virtual server has lost it, and that the new holder has won; not for the one whose claim changed. */
   #noteWinner({
     before,
     after,
@@ -119,7 +119,7 @@ export class Claims {
     if (after !== undefined && after !== except) this.#lost.delete(after);
   }
 
-  /** Takes a claim away, if it is still there. Whether nobody wants the virtual server any more. */
+  /** Removes a claim, if it is still there. Whether nobody wants the virtual server any more. */
   withdraw(virtualServer: string, claim: OwnedClaim): boolean {
     const present = this.#byServer.get(virtualServer);
     if (present === undefined) return true;

@@ -1,13 +1,13 @@
-/** Up to so many entries are looked through one by one; a hash table takes half a kilobyte before it holds ten. */
+/** Up to so many entries are searched one by one. A hash table takes half a kilobyte before it has ten entries. */
 const few = 16;
 
-/** The entries of a small map in insertion order: keys and values by turns, or a hash table once there are many. */
+/** The entries of a small map in insertion order: an array of keys and values in turns, or a hash table if there are many. */
 export type CompactEntries<K, V> = readonly (K | V)[] | Map<K, V>;
 
-/** Those of a map that has none. */
+/** The entries of an empty map. */
 export const noEntries: readonly never[] = Object.freeze([]);
 
-/** How many there are. */
+/** The number of entries. */
 export function entryCount<K, V>(entries: CompactEntries<K, V>): number {
   return entries instanceof Map ? entries.size : entries.length / 2;
 }
@@ -20,7 +20,7 @@ export function entryValue<K, V>(entries: CompactEntries<K, V>, key: K): V | und
   return undefined;
 }
 
-/** The entries with one more, or with another value of a key. Those given must not be used any more. */
+/** The entries with one added or replaced. The given entries must not be used any more. */
 export function withEntry<K, V>(
   entries: CompactEntries<K, V>,
   { key, value }: { readonly key: K; readonly value: V },
@@ -29,11 +29,11 @@ export function withEntry<K, V>(
   for (let at = 0; at < entries.length; at += 2)
     if (entries[at] === key) return entries.with(at + 1, value);
   if (entries.length >= few * 2) return tableOf<K, V>(entries).set(key, value);
-  // Made anew, as an array that grows would keep room for a dozen more.
+  // Copied, as an array that grows keeps room for a dozen more.
   return entries.concat([key, value]);
 }
 
-/** The entries without that of a key. Those given must not be used any more. */
+/** The entries without one. The given entries must not be used any more. */
 export function withoutEntry<K, V>(entries: CompactEntries<K, V>, key: K): CompactEntries<K, V> {
   if (entries instanceof Map) {
     entries.delete(key);
@@ -46,7 +46,7 @@ export function withoutEntry<K, V>(entries: CompactEntries<K, V>, key: K): Compa
   return entries;
 }
 
-/** Visits each. Costs less than an iterator, which makes three objects for each. */
+/** Visits each entry. Cheaper than an iterator, which creates three objects for each. */
 export function forEachEntry<K, V>(
   entries: CompactEntries<K, V>,
   visit: (value: V, key: K) => void,
@@ -58,7 +58,7 @@ export function forEachEntry<K, V>(
   for (let at = 0; at < entries.length; at += 2) visit(entries[at + 1] as V, entries[at] as K); // keys and values by turns
 }
 
-/** Each with its key. */
+/** Each value with its key. */
 export function* iterateEntries<K, V>(entries: CompactEntries<K, V>): Generator<[K, V]> {
   if (entries instanceof Map) {
     yield* entries;

@@ -9,7 +9,7 @@ import {
   withoutEntry,
 } from './compact-entries.ts';
 
-/** A map in insertion order that takes little memory as long as it has few entries, as most of ours have. */
+/** A map in insertion order that takes little memory with few entries. */
 export class CompactMap<K, V> {
   #entries: CompactEntries<K, V> = noEntries;
 
@@ -25,7 +25,7 @@ export class CompactMap<K, V> {
     this.#entries = withEntry(this.#entries, { key, value });
   }
 
-  /** Takes an entry away; false if there is none. */
+  /** Removes an entry. False if there is none. */
   delete(key: K): boolean {
     const before = this.size;
     this.#entries = withoutEntry(this.#entries, key);

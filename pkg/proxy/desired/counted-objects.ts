@@ -8,10 +8,10 @@ import { EntryOwners, Owners } from './owners.ts';
 import type { RuleContent } from './rule-content.ts';
 import { type SetId, setIds, setName } from './sets.ts';
 
-/** The set of all addresses that are bound: an entry of it says that its address is wanted. */
+/** The set with all bound addresses: each of its entries counts as a claim on its address. */
 const boundSet: SetId = 'ipvsIps';
 
-/** The Service that begins or ceases to want an object, and the keys to which the object is added. */
+/** The Service that starts or stops to want an object, and the keys that the object is added to. */
 export interface Counting {
   readonly by: 1 | -1;
   readonly owner: string;
@@ -32,7 +32,7 @@ export class CountedObjects {
     IPv4: new Map(),
     IPv6: new Map(),
   };
-  /** Made when it is asked for. */
+  /** Made at the first call. */
   readonly #contents = new Map<Family, RuleContent>();
 
   wantsEntry(set: string, key: string): boolean {

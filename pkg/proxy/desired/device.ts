@@ -1,2 +1,2 @@
-/** The dummy device that cluster IPs are bound to. Its name is what other programs know it by. */
+/** The name of the dummy device for cluster IPs. Other programs know it. */
 export const deviceName = 'kube-ipvs0';

@@ -8,7 +8,7 @@ export interface PortRecord {
   readonly endpoint: Endpoint;
 }
 
-/** Records that came and went: in slices, and among those that vanished a moment ago. */
+/** Records that were added and removed: in slices, and among those that vanished a moment ago. */
 export interface EndpointDifference {
   readonly added: readonly PortRecord[];
   readonly removed: readonly PortRecord[];

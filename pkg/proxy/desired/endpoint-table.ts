@@ -3,7 +3,7 @@ import type { Endpoint } from '../../kube/types.ts';
 import { RealServerMap } from './real-server-map.ts';
 import { isLocal, type NodeTopology } from './topology.ts';
 
-/** Several endpoints with one address and port, of which the one that is most fit to serve counts. */
+/** Several endpoints with one address and port. The one that is most fit to serve counts. */
 class Rivals {
   readonly all: Set<Endpoint>;
   #best: Endpoint | undefined;
@@ -16,7 +16,7 @@ class Rivals {
     this.#best = undefined;
   }
 
-  /** Found when it is asked for, so that many that leave at once cost one search. */
+  /** Found at the first call, so that many removals in a row cost one search. */
   best(node: NodeTopology): Endpoint | undefined {
     if (this.#best !== undefined) return this.#best;
     let best: Endpoint | undefined;

@@ -135,7 +135,7 @@ function united<T>(mine: Set<T> | undefined, others: Set<T> | undefined): Set<T>
   return mine;
 }
 
-/** Takes keys and keeps none: for changes after which everything is planned. */
+/** Ignores all keys, for changes after which everything is planned. */
 export class DiscardedKeys extends Keys {
   override addVirtualServer(): void {}
   override addRealServers(): void {}

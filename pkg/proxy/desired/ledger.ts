@@ -232,7 +232,7 @@ export class Ledger {
     return this.#leaving;
   }
 
-  /** What is told of Services that want one virtual server. */
+  /** The conflicts of Services about virtual servers, for reports. */
   get conflicts(): Pick<Claims, 'takeConflicts' | 'takeLost' | 'conflictCount'> {
     return this.#claims;
   }

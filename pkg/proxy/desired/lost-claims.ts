@@ -4,18 +4,18 @@ export interface LostCount {
   readonly count: number;
 }
 
-/** How many virtual servers each Service wants that another one has, and of which Services that changed. */
+/** How many virtual servers each Service wants that another one owns, and for which Services that changed. */
 export class LostClaims {
   readonly #counts = new Map<string, number>();
   readonly #changed = new Set<string>();
 
-  /** A claim of a Service is lost from now on. */
+  /** Records that a Service lost a claim. */
   add(service: string): void {
     this.#counts.set(service, (this.#counts.get(service) ?? 0) + 1);
     this.#changed.add(service);
   }
 
-  /** A lost claim of a Service is won by now, or gone. */
+  /** Records that a lost claim was won or removed. */
   delete(service: string): void {
     const count = (this.#counts.get(service) ?? 0) - 1;
     if (count > 0) this.#counts.set(service, count);
@@ -23,7 +23,7 @@ export class LostClaims {
     this.#changed.add(service);
   }
 
-  /** The counts that changed since the last call, 0 for a Service that has lost nothing any more. */
+  /** The counts that changed since the last call; 0 for a Service without lost claims. */
   take(): readonly LostCount[] {
     const changed = [...this.#changed].map((service) => ({
       service,

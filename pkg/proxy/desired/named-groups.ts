@@ -1,24 +1,24 @@
 import { CompactMap } from './compact-map.ts';
 
-/** Things with names, in groups; mostly a group has one, which then stands for the group. */
+/** Named objects in groups. A group with one object, the usual case, is stored as the object itself. */
 export class NamedGroups<T extends { readonly name: string }> {
   readonly #groups = new Map<string, T | CompactMap<string, T>>();
 
-  /** What has a name in a group; `undefined` if there is nothing. */
+  /** The object with a name in a group; `undefined` if there is none. */
   get(group: string, name: string): T | undefined {
     const some = this.#groups.get(group);
     if (some instanceof CompactMap) return some.get(name);
     return some?.name === name ? some : undefined;
   }
 
-  /** All things of a group, in the order in which they came. */
+  /** All objects of a group, in order of insertion. */
   of(group: string): readonly T[] {
     const some = this.#groups.get(group);
     if (some instanceof CompactMap) return [...some.values()];
     return some === undefined ? [] : [some];
   }
 
-  /** Puts a thing into a group, in the place of the one that has its name. */
+  /** Adds an object to a group, or replaces the one with its name. */
   set(group: string, item: T): void {
     const some = this.#groups.get(group);
     if (some instanceof CompactMap) some.set(item.name, item);
@@ -31,7 +31,7 @@ export class NamedGroups<T extends { readonly name: string }> {
     }
   }
 
-  /** Takes what has a name out of a group. */
+  /** Removes the object with a name from a group. */
   delete(group: string, name: string): void {
     const some = this.#groups.get(group);
     if (some instanceof CompactMap) some.delete(name);

@@ -1,13 +1,13 @@
 import type { Entry } from '../../ipset/ipset.ts';
 
-/** Stands for the owner of a retired front end. */
+/** The owner of a retired front end. */
 export const nobody = '';
 
 /** The Services that want a kernel object, and for how many front ends each. Usually there is one. */
 export class Owners {
   #owner = nobody;
   #count = 0;
-  /** Present while there is a second owner; then it has them all. */
+  /** Present if there are several owners. It contains all of them. */
   #counts: Map<string, number> | undefined;
 
   get isEmpty(): boolean {

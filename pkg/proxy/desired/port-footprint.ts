@@ -14,10 +14,10 @@ import type { PortServers } from './port-servers.ts';
 import type { ServicePort } from './service.ts';
 import type { UdpFrontEnd } from './udp-front-end.ts';
 
-/** What one port of a Service wants: its front ends stay the same, their real servers are as its endpoints are. */
+/** The footprint of one port of a Service. Its front ends stay the same; their real servers follow its endpoints. */
 export class PortFootprint implements Footprint {
   readonly port: ServicePort;
-  /** The Service has too many real servers by now: this port gets none. */
+  /** Whether the Service has too many real servers, so that this port gets none. */
   readonly isCutOff: boolean;
   readonly frontEnds: readonly FrontEnd[];
   readonly #servers: PortServers;
@@ -58,7 +58,7 @@ export class PortFootprint implements Footprint {
     return this.#servers.lacksLocal ? localLacks(this.port) : noLacks;
   }
 
-  /** Takes in that some of its endpoints are others than before. */
+  /** Applies a difference of endpoints. */
   apply(difference: EndpointDifference): FootprintChange {
     const lacked = this.withoutLocalEndpoints;
     const served = this.#udpFrontEnds;

@@ -21,10 +21,10 @@ import {
 } from './topology.ts';
 import type { ServingEndpoints } from './udp-front-end.ts';
 
-/** The sorts of up to so many endpoints are counted anew when that is asked for. */
+/** Up to so many endpoints are counted by sort at each call. */
 const few = 16;
 
-/** How an address and port stood before a difference. */
+/** The state of an address and port before a difference. */
 interface Place {
   readonly id: RealServerId;
   readonly present: Endpoint | undefined;
@@ -32,21 +32,21 @@ interface Place {
 }
 
 /**
- * The endpoints of one service port and which of them each policy chooses: kept from change to change, so that one endpoint that
- * changes costs the same however many there are.
+ * The endpoints of one service port, and those that each policy selects. Kept from change to change, so that a change of one
+ * endpoint costs the same with any number of them.
  */
 export class PortServers {
   readonly #port: ServicePort;
   readonly #node: NodeTopology;
   readonly #keepsSessionsByAddress: boolean;
   readonly #present: PortEndpoints;
-  /** Those that vanished a moment ago and may come back; `undefined` if none did. */
+  /** The endpoints that vanished a moment ago and may come back; `undefined` for none. */
   #vanished: PortEndpoints | undefined;
-  /** Kept while there are many endpoints; of a few they are counted when that is asked for. */
+  /** Kept if there are many endpoints. Few ones are counted at each call. */
   #manyCounts: EndpointCounts | undefined;
-  /** Whether any present one is on this node. */
+  /** Whether any present endpoint is on this node. */
   #hasLocal: boolean;
-  /** The same with those that vanished; `undefined` if none did. */
+  /** The same with the vanished ones; `undefined` for none. */
   #countsBefore: EndpointCounts | undefined;
   #selections: Selections;
 
@@ -81,14 +81,14 @@ export class PortServers {
     return this.#present.size;
   }
 
-  /** Endpoints exist, but none of them is on this node. */
+  /** Whether there are endpoints, and none on this node. */
   get lacksLocal(): boolean {
     if (!asksForLocal(this.#port)) return false;
     const { hasAny, local } = this.#choose(this.#counts);
     return hasAny && local === 'none';
   }
 
-  /** The endpoints on this node, those that vanished a moment ago included. */
+  /** The endpoints on this node, including those that vanished a moment ago. */
   get local(): readonly RealServerId[] {
     const local: RealServerId[] = [];
     if (this.#hasLocal)
@@ -101,12 +101,12 @@ export class PortServers {
     return local;
   }
 
-  /** The endpoints that serve, whatever the policies: a view that is asked for anew when others serve than before. */
+  /** A view of the serving endpoints, whatever the policy. It is replaced when the set of serving endpoints changes. */
   get serving(): ServingEndpoints {
     return new Serving(this);
   }
 
-  /** Those among which are all that serve: the present ones, or if none of them does, those that vanished. */
+  /** Endpoints that include all serving ones: the present ones, or the vanished ones if no present one serves. */
   get servingFrom(): PortEndpoints | undefined {
     return this.#counts.serving > 0 ? this.#present : this.#vanished;
   }
@@ -122,7 +122,7 @@ export class PortServers {
     return count;
   }
 
-  /** The real servers of a policy, as they are whenever it is asked. */
+  /** A live view of the real servers of a policy. */
   chosenBy(policy: Policy): RealServers {
     return new ChosenRealServers(this, policy);
   }
@@ -144,7 +144,7 @@ export class PortServers {
     return { address, port, weight, podUid };
   }
 
-  /** What a policy wants, all of it. */
+  /** All real servers that a policy wants. */
   allWanted(policy: Policy): readonly WantedRealServer[] {
     const all: WantedRealServer[] = [];
     const add = (
@@ -161,7 +161,7 @@ export class PortServers {
     return all;
   }
 
-  /** Whether a policy that asks for local endpoints first has to do with others. */
+  /** Whether a policy that prefers local endpoints uses others. */
   isFallback(policy: Policy): boolean {
     const { now, before } = this.#selections.localFirst;
     return policy === 'localFirst' && !(isAboutLocal(now) && isAboutLocal(before));
@@ -171,7 +171,7 @@ export class PortServers {
     return this.#present.size + (this.#vanished?.size ?? 0);
   }
 
-  /** Takes a difference in. */
+  /** Applies a difference. */
   apply({ added, removed, vanished, unvanished }: EndpointDifference): EndpointChange {
     const places = new RealServerMap<Place>();
     const visit = (records: readonly PortRecord[], put: (port: number, one: Endpoint) => void) => {
@@ -215,7 +215,7 @@ export class PortServers {
     this.#manyCounts = this.#present.size > few ? counts : undefined;
     if (this.#vanished === undefined) this.#countsBefore = undefined;
     else if (!hadVanished) this.#countVanished(counts);
-    // Without one that is present, those that vanished serve.
+    // If no present endpoint serves, the vanished ones do.
     if (changesVanished && counts.serving === 0) changesServing = true;
     const last = this.#selections;
     this.#selections = this.#select(counts);
@@ -232,7 +232,7 @@ export class PortServers {
     recount(this.#countsBefore, { from, to, node: this.#node });
   }
 
-  /** How many present ones there are of each sort. */
+  /** The number of present endpoints of each sort. */
   get #counts(): EndpointCounts {
     return this.#manyCounts ?? this.#count();
   }
@@ -266,7 +266,7 @@ export class PortServers {
     return present !== undefined && isLocal(present, this.#node);
   }
 
-  /** Those chosen now at weight 1; those that only vanished a moment ago at 0, or at 1 if there is nobody else. */
+  /** The selected ones at weight 1. Those that only vanished a moment ago at 0, or at 1 if there are no others. */
   #weightOf(
     endpoint: Endpoint,
     { isPresent, policy }: { isPresent: boolean; policy: Policy },

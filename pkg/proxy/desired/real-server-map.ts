@@ -15,13 +15,13 @@ import {
 type OfPort<T> = CompactEntries<IpAddress, T>;
 
 /**
- * A map from real servers of one virtual server, by address and port, without a key made of both: nearly always all of them have
- * one port. In insertion order, except that those of the port that came first go before the others.
+ * A map from the real servers of one virtual server by address and port, without text keys, as nearly always all have one port. In
+ * insertion order, except that those with the first port come before all others.
  */
 export class RealServerMap<T> {
   #port = 0;
   #first: OfPort<T> = noEntries;
-  /** Those of other ports. */
+  /** Those with other ports. */
   #others: Map<number, OfPort<T>> | undefined;
 
   get size(): number {
@@ -50,7 +50,7 @@ export class RealServerMap<T> {
     }
   }
 
-  /** Takes one away; false if there is none. */
+  /** Removes one. False if there is none. */
   delete({ address, port }: RealServerId): boolean {
     const some = port === this.#port ? this.#first : this.#others?.get(port);
     if (some === undefined || entryValue(some, address) === undefined) return false;

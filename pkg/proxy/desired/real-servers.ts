@@ -1,15 +1,15 @@
 import type { RealServerId } from '../../ipvs/ipvs.ts';
 import type { PodIdentity } from './pod-identity.ts';
 
-/** A real server that should be there. One with weight 0 is kept if it is there, and not made. */
+/** A wanted real server. One with weight 0 is kept if it exists, and not added. */
 export interface WantedRealServer extends RealServerId {
   readonly weight: 0 | 1;
   readonly podUid: PodIdentity;
 }
 
-/** The real servers that a front end wants. Answers are made when they are asked for. */
+/** The real servers that a front end wants. Computed at each call. */
 export interface RealServers {
-  /** How many there are at most. */
+  /** Their largest possible number. */
   readonly capacity: number;
   /** Whether they are on other nodes, in place of local ones, which the policy asks for and there are none of. */
   readonly isFallback: boolean;
@@ -25,5 +25,5 @@ export const noRealServers: RealServers = {
   values: () => [],
 };
 
-/** Which endpoints a front end sends its clients to. `localFirst`: without local ones to all, so that pods of this node get an answer. */
+/** Which endpoints a front end uses. `localFirst`: all endpoints if there are no local ones, so that pods of this node get an answer. */
 export type Policy = 'cluster' | 'localOnly' | 'localFirst';

@@ -12,7 +12,7 @@ export interface Selection {
 /** The selections by policy. */
 export type Selections = Readonly<Record<Policy, Selection>>;
 
-/** Who is chosen by each policy, given who is now and who was with those that vanished a moment ago. */
+/** The selection of each policy, from the counts of present endpoints and those with the vanished ones. */
 export function selectionsOf({
   now,
   before,
@@ -21,7 +21,7 @@ export function selectionsOf({
   before: EndpointChoice;
 }): Selections {
   if (now === before && now.cluster === 'ready' && now.local === undefined) return usual;
-  // A local one that vanished a moment ago serves on: it may be moving to another slice.
+  // A local endpoint that vanished a moment ago keeps serving, as it may be moving to another slice.
   const hasLocal = [now.local, before.local].some((one) => one !== undefined && one !== 'none');
   const selection = (select: (choice: EndpointChoice) => Selector | undefined): Selection => ({
     now: select(now) ?? 'none',
@@ -36,7 +36,7 @@ export function selectionsOf({
 
 const noPolicies: ReadonlySet<never> = new Set();
 
-/** The policies that choose by another rule than before. */
+/** The policies whose rule of selection has changed. */
 export function policiesThatDiffer(last: Selections, next: Selections): ReadonlySet<Policy> {
   if (last === next) return noPolicies;
   const changed = policies.filter((policy) => differ(last[policy], next[policy]));
@@ -47,7 +47,7 @@ function differ(one: Selection, other: Selection): boolean {
   return one.now !== other.now || one.before !== other.before;
 }
 
-/** What most ports have: one value for all of them. */
+/** The usual case: one value for all policies. */
 const usual: Selections = {
   cluster: { now: 'ready', before: 'ready' },
   localOnly: { now: 'none', before: 'none' },

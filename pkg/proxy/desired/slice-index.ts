@@ -4,7 +4,7 @@ import type { EndpointPort, EndpointSlice } from '../../kube/types.ts';
 import { PortEndpoints } from './endpoint.ts';
 import type { NodeTopology } from './topology.ts';
 
-/** Which endpoints of a Service are meant. */
+/** Which endpoints of a Service are requested. */
 export interface EndpointQuery {
   readonly family: Family;
   readonly portName: string;
@@ -17,19 +17,19 @@ interface SlicePort {
   readonly port: EndpointPort;
 }
 
-/** After so many endpoints, or ports of slices, others get a turn. */
+/** After so many endpoints, or ports of slices, a step ends. */
 const stepSize = 500;
-/** Up to so many ports of slices are looked through one by one. */
+/** Up to so many ports of slices are searched one by one. */
 const few = 8;
 
 const none: readonly never[] = Object.freeze([]);
 
-/** The slices of a Service by port: each is looked at for the ports that it names, and for no others. */
+/** The slices of a Service by port, so that only the slices with a port are read for it. */
 export class SliceIndex {
   #few: readonly SlicePort[] = none;
   #byPort: Map<string, SlicePort[]> | undefined;
 
-  /** Takes slices in. Yields between steps. */
+  /** Adds slices. Yields between steps. */
   *add(slices: readonly EndpointSlice[]): Generator<undefined, this> {
     let count = 0;
     for (const slice of slices) {
@@ -41,7 +41,7 @@ export class SliceIndex {
     return this;
   }
 
-  /** Takes slices in that have so few ports that one step is enough; false if they have more. */
+  /** Adds slices that have so few ports that one step is enough. False if they have more. */
   addFew(slices: readonly EndpointSlice[]): boolean {
     let count = 0;
     for (const { ports } of slices) count += ports.length;
@@ -91,7 +91,7 @@ export class SliceIndex {
 
   #of(query: EndpointQuery): readonly SlicePort[] {
     if (this.#byPort !== undefined) return this.#byPort.get(queryKey(query)) ?? none;
-    // Mostly there is one, and it is that of the query.
+    // Mostly there is one port, that of the query.
     if (this.#few.every((some) => isMeant(some, query))) return this.#few;
     return this.#few.filter((some) => isMeant(some, query));
   }

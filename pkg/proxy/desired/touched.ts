@@ -13,7 +13,7 @@ interface Noting {
   readonly noLocal: NoLocalEntries;
 }
 
-/** Notes which real servers of a front end may differ: all of them if others are chosen than before. */
+/** Notes which real servers of a front end may differ: all of them if the rule of selection changed. */
 export function touchEndpoints(
   { virtualServer, policy, realServers }: FrontEnd,
   { change, touched, undecided, noLocal }: Noting,

@@ -8,9 +8,9 @@ export interface UdpFrontEnd {
   readonly endpoints: ServingEndpoints;
 }
 
-/** The endpoints that serve, as they are whenever it is asked. With none, every flow of the front end is stale. */
+/** A live view of the serving endpoints. If it is empty, every flow of the front end is stale. */
 export interface ServingEndpoints extends Iterable<RealServerId> {
-  /** What it is a view of. Two views of one source differ: each is made when other endpoints serve than before. */
+  /** The source of the view. Two views of one source differ, as a new one is made when the set of serving endpoints changes. */
   readonly source?: object;
   readonly size: number;
   has(id: RealServerId): boolean;

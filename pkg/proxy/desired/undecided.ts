@@ -18,7 +18,7 @@ const nothing: Unexplained = { virtualServers: new Map(), entries: [], addresses
 export class Undecided {
   #unexplained = nothing;
   readonly #virtualServers = new Map<string, RealServerMap<WantedRealServer>>();
-  /** Front ends with what stays besides what they want themselves, each for the front end that it was made from. */
+  /** Front ends with the objects that stay added, by the front end that they were made from. */
   readonly #completed = new Map<string, { readonly from: FrontEnd; readonly to: FrontEnd }>();
 
   /** Whether anything of a virtual server stays. */
@@ -26,7 +26,7 @@ export class Undecided {
     return this.#virtualServers.has(virtualServer);
   }
 
-  /** From now on this stays. */
+  /** Adds objects that stay from now on. */
   keep(unexplained: Unexplained): void {
     this.#unexplained = unexplained;
     for (const [virtualServer, realServers] of unexplained.virtualServers) {
@@ -36,7 +36,7 @@ export class Undecided {
     }
   }
 
-  /** Nothing stays any more; what did. */
+  /** Ends that all objects stay, and returns them. */
   clear(): Unexplained {
     const cleared = this.#unexplained;
     this.#unexplained = nothing;
@@ -45,7 +45,7 @@ export class Undecided {
     return cleared;
   }
 
-  /** A Service wants a virtual server with some real servers: about these it is decided. */
+  /** Records that a Service wants a virtual server with some real servers, which decides about these. */
   explained(virtualServer: string, { realServers }: FrontEnd): void {
     const staying = this.#virtualServers.get(virtualServer);
     if (staying === undefined) return;
@@ -53,7 +53,7 @@ export class Undecided {
     this.#completed.delete(virtualServer);
   }
 
-  /** A Service wants other endpoints than before: about those that it wants it is decided. */
+  /** Records that the wanted endpoints of a Service changed, which decides about these. */
   decided(
     virtualServer: string,
     { realServers, ids }: { realServers: RealServers; ids: readonly RealServerId[] },
@@ -75,7 +75,7 @@ export class Undecided {
   }
 }
 
-/** What a front end wants, and what stays besides. */
+/** The wanted real servers of a front end, and those that stay. */
 class CompletedRealServers implements RealServers {
   readonly #wanted: RealServers;
   readonly #staying: RealServerMap<WantedRealServer>;

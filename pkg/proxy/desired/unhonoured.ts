@@ -31,7 +31,7 @@ export interface Unhonoured {
   readonly value: string;
 }
 
-/** What it is judged by. */
+/** The values that decide it. */
 export interface HonouringContext {
   readonly node: Pick<NodeContext, 'externalIPs' | 'nodeAddresses' | 'nodePortAddresses'>;
   /** The families that this node serves. */
@@ -40,7 +40,7 @@ export interface HonouringContext {
   readonly readsAnnotations: boolean;
 }
 
-/** What of a Service is not honoured on this node. Objects that cannot be understood, and conflicts, are reported elsewhere. */
+/** The parts of a Service that are not honoured on this node. Invalid objects and conflicts are reported elsewhere. */
 export function unhonouredOf(service: Service, context: HonouringContext): readonly Unhonoured[] {
   const { externalIPs, loadBalancerIPs, clusterIPs } = service;
   if (service.type === 'ExternalName' || clusterIPs.length === 0) return none;
