@@ -122,6 +122,8 @@ export async function openKernel(shared: KernelOptions): Promise<OpenKernel> {
     ipsets,
     links: new NetlinkLinks(route, { onLost: () => onRouteError('ENOBUFS') }),
     firewall,
+    ruleTables: new ProgramTables(),
+    nftTables: new NetlinkNftTables(netfilter),
     conntrack: new NetlinkConntrack(netfilter),
     connections: new ProcIpvsConnections(),
     neighbours: new NetlinkNeighbours(route),

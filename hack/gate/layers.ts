@@ -69,7 +69,7 @@ const layers: readonly Layer[] = [
     may: [
       ...faces,
       '^pkg/firewall/saved-(rule|match)[.]ts$',
-      '^pkg/proxy/(desired|observed)/',
+      '^pkg/proxy/(desired|observed|leftovers)/',
       folder('log'),
       folder('runner'),
       ...bottom,
@@ -122,13 +122,20 @@ function proxyRooms(): readonly Layer[] {
     flows: ['desired', 'plan', 'settings'],
     changes: ['desired', 'observed', 'plan'],
     graceful: ['desired', 'observed', 'plan', 'flows', 'changes', 'settings'],
-    apply: ['desired', 'observed', 'plan', 'flows', 'graceful'],
+    leftovers: ['desired'],
+    apply: ['desired', 'observed', 'plan', 'flows', 'graceful', 'leftovers'],
   } as const;
   return [
     ...Object.entries(rooms).map(([room, others]) => ({
       name: `proxy/${room}`,
       from: folder(`proxy/${room}`),
-      may: [...base, ...bottom, reporter, ...others.map((other) => folder(`proxy/${other}`))],
+      may: [
+        ...base,
+        ...bottom,
+        reporter,
+        ...(room === 'leftovers' ? ['^pkg/firewall/saved(-rule)?[.]ts$'] : []),
+        ...others.map((other) => folder(`proxy/${other}`)),
+      ],
     })),
     {
       name: 'proxy',

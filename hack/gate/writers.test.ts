@@ -89,6 +89,8 @@ test('the kernel is written where this list says, and nowhere else', () => {
       ...['links.ensureDummy', 'links.write'],
     ],
     'proxy/apply/cleaner.ts': ['conntrack.delete', 'resetter.abort'],
+    // After the first sync, in the background: deletions, planned as data.
+    'proxy/apply/leftovers.ts': ['nftTables.deleteTable', 'ruleTables.remove'],
     'proxy/apply/rule-writer.ts': ['firewall.apply', 'firewall.remove'],
     // When `apply` has asked for it.
     'proxy/flows/stale-flows.ts': ['conntrack.delete'],

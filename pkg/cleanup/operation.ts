@@ -1,20 +1,14 @@
-import type { RulePlace, RuleRemoval } from '../firewall/firewall.ts';
 import type { Family } from '../ip/address.ts';
 import { printVirtualServer, type VirtualServerId } from '../ipvs/ipvs.ts';
-import { type NftTableId, printNftTable } from '../nftables/nftables.ts';
+import { type LeftoverRemoval, printRemoval } from '../proxy/leftovers/removal.ts';
 
 /** One step of a clean-up. */
 export type CleanupOperation =
   | { readonly kind: 'deleteVirtualServer'; readonly virtualServer: VirtualServerId }
   | { readonly kind: 'deleteDevice'; readonly name: string }
-  | {
-      readonly kind: 'removeRules';
-      readonly place: RulePlace;
-      readonly removals: readonly RuleRemoval[];
-    }
+  | LeftoverRemoval
   /** Removes our own rules from a table that iptables cannot print. */
   | { readonly kind: 'removeOwnRules'; readonly family: Family }
-  | { readonly kind: 'deleteNftTable'; readonly table: NftTableId }
   | { readonly kind: 'destroySet'; readonly name: string };
 
 /** What a clean-up does. */
@@ -34,16 +28,11 @@ export function printCleanup(operation: CleanupOperation): string {
       return `virtual server ${printVirtualServer(operation.virtualServer)}`;
     case 'deleteDevice':
       return `device ${operation.name}`;
-    case 'removeRules': {
-      const { place, removals } = operation;
-      const chains = removals.reduce((sum, { emptied }) => sum + emptied.length, 0);
-      const rules = removals.reduce((sum, removal) => sum + removal.rules.length, 0);
-      return `${place.family} rules of ${place.flavour} (${chains} chains, ${rules} jumps to them)`;
-    }
+    case 'removeRules':
+    case 'deleteNftTable':
+      return printRemoval(operation);
     case 'removeOwnRules':
       return `${operation.family} rules in a table that iptables cannot print`;
-    case 'deleteNftTable':
-      return `nf_tables table ${printNftTable(operation.table)}`;
     case 'destroySet':
       return `set ${operation.name}`;
   }

@@ -1,9 +1,9 @@
 import type { Prefix } from '../ip/prefix.ts';
 import { deviceName } from '../proxy/desired/device.ts';
+import { nftTableName } from '../proxy/leftovers/names.ts';
 import { Mirror } from '../proxy/observed/mirror.ts';
 import { isOurs } from '../proxy/observed/ownership.ts';
 import type { Found } from './found.ts';
-import { nftTableName } from './names.ts';
 import type { CleanupOperation, CleanupPlan } from './operation.ts';
 import { planRules } from './plan-rules.ts';
 

@@ -5,8 +5,12 @@ import {
   type Firewall,
   type FirewallCapabilities,
   LockHeldError,
+  type PrintedRules,
   type Rule,
+  type RulePlace,
+  type RuleRemoval,
   type Ruleset,
+  type RuleTables,
   type Table,
 } from './firewall.ts';
 import { deletableChains, ourPart, parseSaved, savedChain, savedJump, savedRule } from './saved.ts';
@@ -50,7 +54,7 @@ export class FakeFirewall implements Firewall {
 
   constructor({ hasSet = () => true, randomFully = true }: FakeFirewallOptions = {}) {
     this.#hasSet = hasSet;
-    this.#capabilities = { randomFully, description: 'iptables v0.0 (fake)' };
+    this.#capabilities = { randomFully, flavour: 'nft', description: 'iptables v0.0 (fake)' };
     for (const family of families) {
       this.#tables.set(family, { filter: emptyTable('filter'), nat: emptyTable('nat') });
     }
@@ -120,6 +124,24 @@ export class FakeFirewall implements Firewall {
     const chains = this.#table(family, table);
     const name = savedChain(rule);
     chains.set(name, [rule, ...(chains.get(name) ?? [])]);
+  }
+
+  /** Takes rules and chains out of a table; ENOENT for one that is not there, EBUSY for a chain that a rule still leads into. */
+  takeOut(family: Family, { table, rules, emptied, deleted }: RuleRemoval): void {
+    const operation = `remove ${family} rules of ${table}`;
+    const chains = this.#table(family, table as Table); // of those that dump() prints
+    for (const rule of rules) {
+      const own = chains.get(savedChain(rule)) ?? [];
+      if (!own.includes(rule)) throw new KernelError(operation, 'ENOENT', { detail: rule });
+      own.splice(own.indexOf(rule), 1);
+    }
+    for (const name of emptied) this.#chain(family, { table: table as Table, name }).splice(0);
+    for (const name of deleted) {
+      const leadsThere = new RegExp(` -[jg] ${name}( |$)`);
+      const isUsed = [...chains.values()].flat().some((rule) => leadsThere.test(rule));
+      if (isUsed) throw new KernelError(operation, 'EBUSY', { detail: name });
+      chains.delete(name);
+    }
   }
 
   /** How many rules match on a set. While there are any, it cannot be destroyed. */
@@ -210,4 +232,37 @@ function printTable(table: Table, chains: FakeTable): string[] {
     ...own.map((name) => `:${name} - [0:0]`),
     ...ordered.flatMap((name) => chains.get(name) ?? []),
   ];
+}
+
+/** The rules of everybody in the tables of a {@link FakeFirewall}, as `iptables-save` prints them. */
+export class FakeRuleTables implements RuleTables {
+  /** How often each call was made. */
+  readonly calls = { read: 0, remove: 0 };
+  /** Fails a call with the code it returns. */
+  failWith: (call: 'read' | 'remove') => ErrnoCode | undefined = () => undefined;
+  readonly #firewall: FakeFirewall;
+
+  constructor(firewall: FakeFirewall) {
+    this.#firewall = firewall;
+  }
+
+  async read(): Promise<readonly PrintedRules[]> {
+    this.#inject('read');
+    return families.map((family) => ({
+      family,
+      flavour: 'nft',
+      text: this.#firewall.dump(family),
+    }));
+  }
+
+  async remove({ family }: RulePlace, removals: readonly RuleRemoval[]): Promise<void> {
+    this.#inject('remove');
+    for (const removal of removals) this.#firewall.takeOut(family, removal);
+  }
+
+  #inject(call: 'read' | 'remove'): void {
+    this.calls[call]++;
+    const code = this.failWith(call);
+    if (code !== undefined) throw new KernelError(`${call} rules`, code);
+  }
 }

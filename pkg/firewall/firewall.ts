@@ -74,6 +74,8 @@ export interface Ruleset {
 export interface FirewallCapabilities {
   /** Whether MASQUERADE supports `--random-fully`. */
   readonly randomFully: boolean;
+  /** Which of the kernel's two packet filters the rules are written to. */
+  readonly flavour: RulePlace['flavour'];
   /** For messages: `iptables v1.8.9 (nf_tables)`. */
   readonly description: string;
 }

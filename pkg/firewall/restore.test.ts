@@ -181,6 +181,28 @@ test('while the generation stands still jumps are not looked for again', async (
   expect(names(ran)).toEqual(['iptables-nft-restore', 'iptables-nft-save']);
 });
 
+test('after a write of fewer tables, jumps of the others are looked for', async () => {
+  const { firewall, state, inputs } = scripted();
+  const filter: Ruleset = {
+    chains: [{ table: 'filter', name: 'KUBE-B', rules: [] }],
+    jumps: [{ table: 'filter', from: 'INPUT', comment: 'c d', to: 'KUBE-B' }],
+  };
+  const [before = '', own = ''] = saved.split('-A OUTPUT -m comment --comment "a b" -j KUBE-A\n');
+  const ofFilter = [
+    ...['*filter', ':INPUT ACCEPT [0:0]', ':KUBE-B - [0:0]'],
+    ...['-A INPUT -m comment --comment "c d" -j KUBE-B', 'COMMIT', ''],
+  ].join('\n');
+  state.saved = `${before}${own}${ofFilter}`;
+  await firewall.apply('IPv4', filter);
+  expect(await firewall.check('IPv4', filter)).toBe('same');
+  await firewall.apply('IPv4', {
+    chains: [...ruleset.chains, ...filter.chains],
+    jumps: [...ruleset.jumps, ...filter.jumps],
+  });
+  expect(inputs.at(-1)).toContain('-I OUTPUT -m comment --comment "a b" -j KUBE-A');
+  expect(inputs.at(-1)).not.toContain('-I INPUT');
+});
+
 test('a generation that moved while the rules were read is not trusted', async () => {
   const { firewall, state, ran } = scripted();
   Object.defineProperty(state, 'saved', { get: () => (state.generation++, saved) });

@@ -62,8 +62,9 @@ export class RestoreFirewall implements Firewall {
   }
 
   async capabilities(family: Family): Promise<FirewallCapabilities> {
-    const { version } = await this.#reader.programs(family);
-    return { randomFully: isAtLeast(version, [1, 6, 2]), description: version.line };
+    const { version, iptables } = await this.#reader.programs(family);
+    const { flavour } = iptables;
+    return { flavour, randomFully: isAtLeast(version, [1, 6, 2]), description: version.line };
   }
 
   apply(family: Family, ruleset: Ruleset): Promise<void> {
@@ -163,7 +164,10 @@ export class RestoreFirewall implements Firewall {
   }
 
   async #missingJumps(family: Family, ruleset: Ruleset): Promise<readonly Jump[]> {
-    const standing = this.#held.get(family)?.standing;
+    const held = this.#held.get(family);
+    // A ruleset of fewer tables has fewer jumps: then nothing is known of the others.
+    const standing =
+      held?.ruleset.jumps.length === ruleset.jumps.length ? held.standing : undefined;
     if (standing?.isComplete && (await this.#reader.isUnchanged(family, standing))) return [];
     const { saved } = await this.#reader.read(family, ruleset);
     return ruleset.jumps.filter((jump) => {

@@ -32,24 +32,74 @@ export type SavedChains = ReadonlyMap<string, SavedChain> | 'opaque';
 
 /** Parses the output of `iptables-save`, by table. Lines that are no table, chain or rule are ignored. */
 export function parseChains(text: string): ReadonlyMap<string, SavedChains> {
-  const tables = new Map<string, SavedChains>();
-  let chains = new Map<string, SavedChain & { readonly rules: SavedRule[] }>();
-  for (const line of text.split('\n')) {
+  const parser = new ChainParser();
+  for (const line of text.split('\n')) parser.take(line);
+  return parser.tables;
+}
+
+/** How {@link parseChainsInPieces} reads. */
+export interface PieceOptions {
+  /** Whether the rules of a chain are read as text only. */
+  readonly isSkipped: (table: string, chain: string) => boolean;
+  /** Called after each piece; it lets other work run. */
+  readonly pause: () => Promise<void> | undefined;
+}
+
+/** How many lines are read between two pauses: some milliseconds of work. */
+const pieceLines = 500;
+
+/** The same as {@link parseChains}, for texts of many thousand rules: other work runs between two pieces. */
+export async function parseChainsInPieces(
+  text: string,
+  { isSkipped, pause }: PieceOptions,
+): Promise<ReadonlyMap<string, SavedChains>> {
+  const parser = new ChainParser(isSkipped);
+  let count = 0;
+  for (let from = 0; from < text.length; ) {
+    const end = text.indexOf('\n', from);
+    const to = end < 0 ? text.length : end;
+    parser.take(text.slice(from, to));
+    from = to + 1;
+    if (++count % pieceLines === 0) await pause();
+  }
+  return parser.tables;
+}
+
+/** Reads the output of `iptables-save` line by line. */
+class ChainParser {
+  readonly tables = new Map<string, SavedChains>();
+  readonly #isSkipped: (table: string, chain: string) => boolean;
+  #table = '';
+  #chains = new Map<string, SavedChain & { readonly rules: SavedRule[] }>();
+
+  constructor(isSkipped: (table: string, chain: string) => boolean = () => false) {
+    this.#isSkipped = isSkipped;
+  }
+
+  take(line: string): void {
     const opaque = /^# Table `([^']+)' is incompatible/.exec(line)?.[1];
-    if (opaque !== undefined) tables.set(opaque, 'opaque');
+    if (opaque !== undefined) this.tables.set(opaque, 'opaque');
     else if (line.startsWith('*')) {
-      chains = new Map();
-      tables.set(line.slice(1), chains);
+      this.#table = line.slice(1);
+      this.#chains = new Map();
+      this.tables.set(this.#table, this.#chains);
     } else if (line.startsWith(':')) {
       const [name = '', policy] = line.slice(1).split(' ');
       const isPolicy = policy === 'ACCEPT' || policy === 'DROP';
-      chains.set(name, { policy: isPolicy ? policy : undefined, rules: [] });
-    } else if (/^(\[\d+:\d+\] )?-A /.test(line)) {
-      const rule = line.slice(line.indexOf('-A '));
-      chains.get(rule.split(' ', 2)[1] ?? '')?.rules.push(parseSavedRule(rule));
-    }
+      this.#chains.set(name, { policy: isPolicy ? policy : undefined, rules: [] });
+    } else if (/^(\[\d+:\d+\] )?-A /.test(line)) this.#takeRule(line.slice(line.indexOf('-A ')));
   }
-  return tables;
+
+  #takeRule(rule: string): void {
+    const name = rule.split(' ', 2)[1] ?? '';
+    const isSkipped = this.#isSkipped(this.#table, name);
+    this.#chains.get(name)?.rules.push(isSkipped ? unreadRule(rule) : parseSavedRule(rule));
+  }
+}
+
+/** A rule of which nothing but the text is known. */
+function unreadRule(text: string): SavedRule {
+  return { text, matches: [], target: { target: 'unknown', text } };
 }
 
 /** Parses one rule as `iptables-save` prints it. Never throws: unknown parts are kept as text. */

@@ -1,6 +1,6 @@
 import type { IpvsConnections } from '../connections/connections.ts';
 import type { Conntrack } from '../conntrack/conntrack.ts';
-import type { Firewall } from '../firewall/firewall.ts';
+import type { Firewall, RuleTables } from '../firewall/firewall.ts';
 import type { Family, IpAddress } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import type { IpSets } from '../ipset/ipset.ts';
@@ -10,6 +10,7 @@ import type { Kind, Service } from '../kube/types.ts';
 import type { Links } from '../links/links.ts';
 import type { Logger } from '../log/log.ts';
 import type { Neighbours } from '../neighbours/neighbours.ts';
+import type { NftTables } from '../nftables/nftables.ts';
 import type { Resetter } from '../reset/reset.ts';
 import type { Clock } from '../runner/clock.ts';
 import type { RuleSettings } from './apply/rule-source.ts';
@@ -24,6 +25,9 @@ export interface Kernel {
   readonly ipsets: IpSets;
   readonly links: Links;
   readonly firewall: Firewall;
+  /** The rules of everybody, and the tables of nf_tables: other modes of kube-proxy may have left some. */
+  readonly ruleTables: RuleTables;
+  readonly nftTables: NftTables;
   readonly conntrack: Conntrack;
   readonly connections: IpvsConnections;
   readonly neighbours: Neighbours;
@@ -78,7 +82,8 @@ export interface ProxierOptions extends Kernel, ProxierSettings, Ports {}
 
 /** The interfaces of a kernel, without further properties that the object may have. */
 export function kernelOf(kernel: Kernel): Kernel {
-  const { ipvs, ipsets, links, firewall, conntrack } = kernel;
-  const { connections, neighbours, resetter, settings } = kernel;
-  return { ipvs, ipsets, links, firewall, conntrack, connections, neighbours, resetter, settings };
+  const { ipvs, ipsets, links, firewall, ruleTables, nftTables } = kernel;
+  const { conntrack, connections, neighbours, resetter, settings } = kernel;
+  const filter = { firewall, ruleTables, nftTables };
+  return { ipvs, ipsets, links, ...filter, conntrack, connections, neighbours, resetter, settings };
 }

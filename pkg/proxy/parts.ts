@@ -2,6 +2,7 @@ import type { Family, IpAddress } from '../ip/address.ts';
 import { Mutex } from '../runner/mutex.ts';
 import { Applier } from './apply/applier.ts';
 import { ChangeLog } from './apply/change-log.ts';
+import { Leftovers } from './apply/leftovers.ts';
 import { FrontEndLinger } from './apply/linger.ts';
 import { Reconciler } from './apply/reconciler.ts';
 import { Retries } from './apply/retries.ts';
@@ -33,6 +34,7 @@ export interface Parts {
   readonly intake: Intake;
   readonly ledgerUpdater: LedgerUpdater;
   readonly rules: RuleWriter;
+  readonly leftovers: Leftovers;
   readonly linger: FrontEndLinger;
   readonly retries: Retries;
   readonly replacements: Replacements;
@@ -123,9 +125,10 @@ function buildApply(
   const { firewall, ruleSettings } = options;
   const source = new RuleSource({ settings: ruleSettings, firewall, node: () => store.lastNode });
   const rules = new RuleWriter({ ...options, mirror, source, onAttempt: onRules });
+  const leftovers = new Leftovers({ ...options, mirror });
   const flows = buildFlows(options, mirror);
-  const applier = new Applier({ ...options, ...flows, mirror, rules });
-  return { rules, flows, applier };
+  const applier = new Applier({ ...options, ...flows, mirror, rules, leftovers });
+  return { rules, leftovers, flows, applier };
 }
 
 /** Collects the state that is reported after each sync. */

@@ -9,6 +9,7 @@ import { both } from './apply/outcome.ts';
 import { NodeAddresses } from './changes/node-addresses.ts';
 import { deviceName } from './desired/device.ts';
 import { Keys } from './desired/keys.ts';
+import { finishRules } from './first-rules.ts';
 import type { GracefulTerminationManager } from './graceful/manager.ts';
 import { guarded } from './guarded-reporter.ts';
 import { waitForObjects } from './initial-objects.ts';
@@ -101,6 +102,7 @@ export class Proxier {
       this.#audits.run(signal),
       this.#syncs.run(signal),
       this.#parts.rules.run(signal),
+      this.#parts.leftovers.run(signal),
       this.graceful.run(signal),
       this.#parts.flows.run(signal),
       this.#options.links.watch(onChange, { except: deviceName, signal }),
@@ -122,21 +124,19 @@ export class Proxier {
   /** Compares all objects with all that the kernel holds, and repairs it. Only what needs rules waits for the rules to be written. */
   async #firstSync(): Promise<void> {
     const { clock, families, reporter } = this.#options;
-    const { mutex, rules, reconciler, store, guard, changeLog } = this.#parts;
+    const { mutex, store, guard, changeLog, applier, leftovers } = this.#parts;
     const started = clock.now();
     this.#isAuditDue = false;
+    await leftovers.look();
     const { isSuccess, triggers } = await mutex.run((token) => this.#syncAll(token));
     this.#hasRead = true;
-    let areAllDone = isSuccess;
-    do {
-      await rules.attempted(this.#stop.signal);
-      if (this.#stop.signal.aborted) return;
-      const retry = (token: MutexToken) => this.#reconcile(reconciler.takeWaiting(), token);
-      areAllDone = (await mutex.run(retry)) && areAllDone;
-    } while (reconciler.isWaiting);
+    const reconcile = (keys: Keys, token: MutexToken) => this.#reconcile(keys, token);
+    const areAllDone = await finishRules(this.#parts, { reconcile, isSuccess, stop: this.#stop });
+    if (this.#stop.signal.aborted) return;
     this.#report(started, { isSuccess: areAllDone, triggers, families });
     if (!areAllDone) return;
     this.#hasSynced = true;
+    await mutex.run((token) => applier.apply([{ kind: 'removeLeftovers' }], token));
     reporter.firstSyncDone();
     const milliseconds = Math.round(clock.now() - started);
     changeLog.firstSyncDone({ services: store.serviceCount, milliseconds });

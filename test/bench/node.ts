@@ -5,6 +5,7 @@ import { nftGeneration } from '../../pkg/firewall/generation.ts';
 import { hasProgram, type Machine } from '../../pkg/firewall/iptables.ts';
 import { type RunProcess, runProcess } from '../../pkg/firewall/process.ts';
 import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
+import { ProgramTables } from '../../pkg/firewall/rule-tables.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
 import { openIpvs } from '../../pkg/ipvs/netlink.ts';
@@ -17,6 +18,7 @@ import { NetlinkNeighbours } from '../../pkg/neighbours/netlink.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import type { Trace } from '../../pkg/netlink/trace.ts';
+import { NetlinkNftTables } from '../../pkg/nftables/netlink.ts';
 import { createProxier } from '../../pkg/proxy/create.ts';
 import type { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
@@ -86,6 +88,8 @@ export class Node {
         writes: ['ensureDummy', 'write'],
       }),
       firewall: stopwatch.time(firewall, { part: 'rules', reads: ['check'], writes: ['apply'] }),
+      ruleTables: new ProgramTables(),
+      nftTables: new NetlinkNftTables(netfilter),
       neighbours: new NetlinkNeighbours(route),
       conntrack: new NetlinkConntrack(netfilter),
       // Nobody is reset here.

@@ -151,6 +151,15 @@ describe.skipIf(kubectl === undefined)('kubectl kustomize (skipped without kubec
     const containers = [{ name: 'kube-proxy', image }];
     expect(patch).toEqual({ spec: { template: { spec: { containers } } } });
   });
+
+  test('the patch for a change-over node by node is what docs/install.md has upstream’s DaemonSet patched with', () => {
+    const folder = 'deploy/kubeadm/patches/node-by-node';
+    const text = readFileSync(`${folder}/kubeproxydaemonset+strategic.yaml`, 'utf8');
+    const commands = readFileSync('docs/install.md', 'utf8');
+    const byHand = /patch daemonset kube-proxy --patch '([^']+)'/.exec(commands)?.[1] ?? '';
+    expect(parse(text)).toEqual(parse(byHand));
+    expect(byHand).toContain('NotIn');
+  });
 });
 
 describe.skipIf(!hasHelm)('helm (skipped without helm)', () => {

@@ -2,6 +2,7 @@ import { ProcIpvsConnections } from '../../pkg/connections/proc.ts';
 import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
 import { nftGeneration } from '../../pkg/firewall/generation.ts';
 import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
+import { ProgramTables } from '../../pkg/firewall/rule-tables.ts';
 import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
 import { openIpvs } from '../../pkg/ipvs/netlink.ts';
 import type { Change } from '../../pkg/kube/types.ts';
@@ -11,6 +12,7 @@ import { recordingLogger } from '../../pkg/log/memory.ts';
 import { NetlinkNeighbours } from '../../pkg/neighbours/netlink.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
+import { NetlinkNftTables } from '../../pkg/nftables/netlink.ts';
 import { createProxier } from '../../pkg/proxy/create.ts';
 import type { Kernel, Ports, ProxierSettings } from '../../pkg/proxy/options.ts';
 import type { Proxier } from '../../pkg/proxy/proxier.ts';
@@ -60,6 +62,8 @@ export class NodeProxy {
       links: new NetlinkLinks(route),
       neighbours: new NetlinkNeighbours(route),
       firewall: new RestoreFirewall({ generation: nftGeneration(netfilter) }),
+      ruleTables: new ProgramTables(),
+      nftTables: new NetlinkNftTables(netfilter),
       conntrack: new NetlinkConntrack(netfilter),
       connections: new ProcIpvsConnections(),
     };

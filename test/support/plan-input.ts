@@ -20,7 +20,7 @@ import { virtualServerOf } from './virtual-server.ts';
 
 /** Rules for some sets that have entries. */
 export function contentOf(...sets: readonly SetId[]): RuleContent {
-  return { nonEmpty: new Set(sets), closedToNode: new Map() };
+  return { nonEmpty: new Set(sets), closedToNode: new Map(), leavesNat: false };
 }
 
 /** What the rules should be for. */

@@ -1,12 +1,13 @@
 import { FakeIpvsConnections } from '../../pkg/connections/fake.ts';
 import { FakeConntrack } from '../../pkg/conntrack/fake.ts';
-import { FakeFirewall } from '../../pkg/firewall/fake.ts';
+import { FakeFirewall, FakeRuleTables } from '../../pkg/firewall/fake.ts';
 import { FakeIpSets } from '../../pkg/ipset/fake.ts';
 import { FakeIpvs, type FakeIpvsOptions } from '../../pkg/ipvs/fake.ts';
 import type { Change, EndpointSlice, Node, Service } from '../../pkg/kube/types.ts';
 import { FakeLinks } from '../../pkg/links/fake.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
 import { FakeNeighbours } from '../../pkg/neighbours/fake.ts';
+import { FakeNftTables } from '../../pkg/nftables/fake.ts';
 import { createProxier } from '../../pkg/proxy/create.ts';
 import {
   type Kernel,
@@ -36,6 +37,8 @@ export class FakeKernel {
   readonly ipsets = new FakeIpSets();
   readonly links = new FakeLinks();
   readonly firewall = new FakeFirewall();
+  readonly ruleTables = new FakeRuleTables(this.firewall);
+  readonly nftTables = new FakeNftTables();
   readonly conntrack = new FakeConntrack();
   readonly neighbours = new FakeNeighbours();
   readonly connections = new FakeIpvsConnections();

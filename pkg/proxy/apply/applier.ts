@@ -23,6 +23,7 @@ import { isDone, podOf, toIpvsWrite } from '../plan/server-writes.ts';
 import type { Reporter } from '../reporter.ts';
 import { batches, interfaceOf, stageOf } from './batches.ts';
 import type { Cleaner } from './cleaner.ts';
+import type { Leftovers } from './leftovers.ts';
 import type { RuleWriter } from './rule-writer.ts';
 
 export interface ApplierOptions {
@@ -35,6 +36,8 @@ export interface ApplierOptions {
   readonly clock: Clock;
   /** Writes rules in the background. The mirror records when they are written. */
   readonly rules: Pick<RuleWriter, 'request' | 'withdraw'>;
+  /** Takes away in the background what other modes left. */
+  readonly leftovers: Pick<Leftovers, 'request'>;
   readonly cleaner: Pick<Cleaner, 'concerns' | 'close' | 'before' | 'after' | 'takeCounts'>;
   readonly stale: Pick<StaleFlows, 'deleteUntranslated' | 'reconcileUdp'>;
 }
@@ -183,7 +186,7 @@ export class Applier {
   }
 
   async #applyOther(operation: OtherOperation): Promise<void> {
-    const { ipsets, links, mirror, rules, stale } = this.#options;
+    const { ipsets, links, mirror, rules, leftovers, stale } = this.#options;
     switch (operation.kind) {
       case 'makeDevice':
         links.ensureDummy(deviceName);
@@ -207,6 +210,9 @@ export class Applier {
         return;
       case 'withdrawRules':
         await rules.withdraw(operation.family);
+        return;
+      case 'removeLeftovers':
+        leftovers.request();
         return;
       case 'forgetFlows':
         stale.deleteUntranslated(operation.virtualServers);

@@ -44,6 +44,7 @@ export function interfaceOf({ kind }: Operation): Interface {
     case 'destroySet':
     case 'setRules':
     case 'withdrawRules':
+    case 'removeLeftovers':
     case 'forgetFlows':
     case 'reconcileFlows':
       return 'other';

@@ -6,6 +6,7 @@ import type { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import { noLocalEntry } from '../desired/no-local.ts';
 import type { WantedRealServer } from '../desired/real-servers.ts';
+import type { RuleContent } from '../desired/rule-content.ts';
 import { entryEffect, type SetId, setIds, setName } from '../desired/sets.ts';
 import { urgencyOf } from '../desired/urgency.ts';
 import type { HeldRealServer } from '../observed/held-real-servers.ts';
@@ -45,7 +46,7 @@ export function planInputFor(keys: Keys, sources: PlanSources): PlanInput {
     missingSets: missingSets(sources),
     rules: families.map((family) => ({
       family,
-      needed: ledger.ruleContent(family),
+      needed: neededRules(family, sources),
       status: mirror.rules.get(family),
       denying: denyingSets(family, mirror),
     })),
@@ -60,6 +61,12 @@ export function planInputFor(keys: Keys, sources: PlanSources): PlanInput {
           })),
     virtualServers: keys.allVirtualServers().map((key) => plannedServer(key, { keys, sources })),
   };
+}
+
+/** Where iptables mode serves, its nat rules stay until everything that ours lead to stands. */
+function neededRules(family: Family, { ledger, mirror }: PlanSources): RuleContent {
+  const content = ledger.ruleContent(family);
+  return mirror.servedByIptables.has(family) ? { ...content, leavesNat: true } : content;
 }
 
 const none: readonly never[] = Object.freeze([]);

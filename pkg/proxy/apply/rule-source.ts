@@ -1,4 +1,4 @@
-import type { Firewall, Ruleset } from '../../firewall/firewall.ts';
+import type { Firewall, Ruleset, Table } from '../../firewall/firewall.ts';
 import { type Family, families } from '../../ip/address.ts';
 import { type Prefix, prefixFamily } from '../../ip/prefix.ts';
 import type { Node } from '../../kube/types.ts';
@@ -46,12 +46,15 @@ export class RuleSource {
   }
 
   /** The rules of a family for some content. */
-  async ruleset(family: Family, { nonEmpty, closedToNode }: RuleContent): Promise<Ruleset> {
+  async ruleset(
+    family: Family,
+    { nonEmpty, closedToNode, leavesNat }: RuleContent,
+  ): Promise<Ruleset> {
     const { masqueradeMark, masqueradeAll } = this.#settings;
     const localDetector = this.#detector(family);
     const { randomFully } = await this.#firewall.capabilities(family);
     const rejectedLoadBalancers = [...closedToNode.values()];
-    return rules(family, {
+    const ruleset = rules(family, {
       nonEmpty,
       rejectedLoadBalancers,
       masqueradeMark,
@@ -60,6 +63,7 @@ export class RuleSource {
       podDetector: this.#podDetector(family),
       randomFully,
     });
+    return leavesNat ? withoutNat(ruleset) : ruleset;
   }
 
   /** Whether the detectors have changed since the last call. False while the rules cannot be made. */
@@ -81,6 +85,11 @@ export class RuleSource {
     const isOfNode = detectLocal.mode === 'NodeCIDR';
     return cidrOf(family, isOfNode ? this.#node()?.podCIDRs : detectLocal.networks);
   }
+}
+
+function withoutNat({ chains, jumps }: Ruleset): Ruleset {
+  const isElsewhere = ({ table }: { table: Table }) => table !== 'nat';
+  return { chains: chains.filter(isElsewhere), jumps: jumps.filter(isElsewhere) };
 }
 
 /** The first network of a family; `undefined` if there is none. */

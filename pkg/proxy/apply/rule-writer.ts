@@ -125,12 +125,11 @@ class FamilyWriter {
   }
 
   async withdraw(): Promise<void> {
-    const { firewall, source } = this.#options;
+    const { firewall, source, mirror } = this.#options;
     this.#update({ written: undefined });
-    await firewall.remove(
-      this.#family,
-      await source.ruleset(this.#family, { ...noRuleContent, nonEmpty: new Set(setIds) }),
-    );
+    const leavesNat = mirror.servedByIptables.has(this.#family);
+    const all = { ...noRuleContent, nonEmpty: new Set(setIds), leavesNat };
+    await firewall.remove(this.#family, await source.ruleset(this.#family, all));
   }
 
   async check(): Promise<boolean> {

@@ -21,7 +21,8 @@ const portals = 'kubernetes service portals';
 const accessFilter = 'kubernetes ipvs access filter';
 const proxyFirewall = 'kube-proxy firewall rules';
 
-const jumps: readonly Jump[] = [
+/** The rules of built-in chains that lead into ours, in the order in which they are inserted; the same for both families. */
+export const jumps: readonly Jump[] = [
   jump('nat', ['OUTPUT', 'KUBE-SERVICES'], portals),
   jump('nat', ['PREROUTING', 'KUBE-SERVICES'], portals),
   jump('nat', ['POSTROUTING', 'KUBE-POSTROUTING'], 'kubernetes postrouting rules'),

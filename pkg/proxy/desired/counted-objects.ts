@@ -50,6 +50,7 @@ export class CountedObjects {
     const content = {
       nonEmpty: this.#nonEmptySets[family],
       closedToNode: new Map(this.#closedToNode[family]),
+      leavesNat: false,
     };
     this.#contents.set(family, content);
     return content;

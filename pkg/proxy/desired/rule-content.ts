@@ -7,16 +7,23 @@ export interface RuleContent {
   readonly nonEmpty: ReadonlySet<SetId>;
   /** Load-balancer addresses and ports that are closed to the node itself, by virtual server key. */
   readonly closedToNode: ReadonlyMap<string, RejectedLoadBalancer>;
+  /** The nat table is left as it is, to iptables mode of another kube-proxy, whose rules serve there. */
+  readonly leavesNat: boolean;
 }
 
 /** The rules of a family without Services. */
-export const noRuleContent: RuleContent = { nonEmpty: new Set(), closedToNode: new Map() };
+export const noRuleContent: RuleContent = {
+  nonEmpty: new Set(),
+  closedToNode: new Map(),
+  leavesNat: false,
+};
 
 /** Whether two contents make the same rules. */
 export function isSameContent(one: RuleContent, other: RuleContent): boolean {
   return (
     one === other ||
-    (haveSameKeys(one.nonEmpty, other.nonEmpty) &&
+    (one.leavesNat === other.leavesNat &&
+      haveSameKeys(one.nonEmpty, other.nonEmpty) &&
       haveSameKeys(one.closedToNode, other.closedToNode))
   );
 }
@@ -27,6 +34,7 @@ export function bothContents(one: RuleContent, other: RuleContent): RuleContent 
   return {
     nonEmpty: new Set(setIds.filter((id) => one.nonEmpty.has(id) || other.nonEmpty.has(id))),
     closedToNode: new Map([...one.closedToNode, ...other.closedToNode]),
+    leavesNat: one.leavesNat && other.leavesNat,
   };
 }
 

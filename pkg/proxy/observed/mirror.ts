@@ -43,6 +43,8 @@ export interface MirrorView {
   /** Sets that exist, by name, with their entries by key. */
   readonly sets: ReadonlyMap<string, ReadonlyMap<string, Entry>>;
   readonly rules: ReadonlyMap<Family, RuleStatus>;
+  /** The families in whose nat table rules of iptables mode serve. */
+  readonly servedByIptables: ReadonlySet<Family>;
   /** How many entries a set has room for; `undefined` for one that has no such limit, or is not known. */
   setSize(name: string): number | undefined;
   /** Whether a set has an entry; `undefined` if that is unknown. */
@@ -71,6 +73,7 @@ export class Mirror implements MirrorView {
   readonly #setSizes = new Map<string, number>();
   readonly #unknownEntries = new Map<string, Set<string>>();
   readonly #rules = new Map<Family, RuleStatus>();
+  readonly #servedByIptables = new Set<Family>();
   /** The virtual server of the last write of a real server: most writes concern that of the one before. */
   #last: { readonly id: VirtualServerId; readonly realServers: HeldRealServerMap } | undefined;
 
@@ -102,6 +105,10 @@ export class Mirror implements MirrorView {
     return this.#rules;
   }
 
+  get servedByIptables(): ReadonlySet<Family> {
+    return this.#servedByIptables;
+  }
+
   hasEntry(set: string, key: string): boolean | undefined {
     if (this.#unknownEntries.get(set)?.has(key) === true) return undefined;
     return this.#sets.get(set)?.has(key) ?? false;
@@ -131,6 +138,12 @@ export class Mirror implements MirrorView {
   /** Records what is known of a family's rules. */
   recordRules(family: Family, status: RuleStatus): void {
     this.#rules.set(family, status);
+  }
+
+  /** Records the families that rules of iptables mode serve. */
+  recordServedByIptables(served: Iterable<Family>): void {
+    this.#servedByIptables.clear();
+    for (const family of served) this.#servedByIptables.add(family);
   }
 
   /** Records a write to IPVS that succeeded, and the pod of a real server. */

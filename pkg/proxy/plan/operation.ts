@@ -41,6 +41,8 @@ export type Operation =
   | { readonly kind: 'setRules'; readonly family: Family; readonly content: RuleContent }
   /** Removes all our rules of a family, so that their sets can be destroyed. It ends when they are removed. */
   | { readonly kind: 'withdrawRules'; readonly family: Family }
+  /** Requests that what other modes of kube-proxy left be taken away. It succeeds with the request. */
+  | { readonly kind: 'removeLeftovers' }
   | {
       readonly kind: 'addVirtualServer' | 'updateVirtualServer';
       readonly virtualServer: VirtualServer;
@@ -110,6 +112,8 @@ export function printOperation(operation: Operation): string {
       return printRules(operation);
     case 'withdrawRules':
       return `-rules ${operation.family}`;
+    case 'removeLeftovers':
+      return '-leftovers';
     case 'addVirtualServer':
       return `+vs ${printParameters(operation.virtualServer)}`;
     case 'updateVirtualServer':
@@ -151,13 +155,14 @@ function printFrontEnds(frontEnds: readonly UdpFrontEnd[]): string {
 
 function printRules({
   family,
-  content: { nonEmpty, closedToNode },
+  content: { nonEmpty, closedToNode, leavesNat },
 }: {
   family: Family;
   content: RuleContent;
 }): string {
   const closed = closedToNode.size === 0 ? [] : [`${closedToNode.size} closed to the node`];
-  return ['=rules', family, ...nonEmpty, ...closed].join(' ');
+  const nat = leavesNat ? ['but nat'] : [];
+  return ['=rules', family, ...nonEmpty, ...closed, ...nat].join(' ');
 }
 
 /** `10.96.0.1:443/TCP 10.0.0.7:80`. */

@@ -1,6 +1,6 @@
 import { familyOf, type IpAddress } from '../../ip/address.ts';
 import type { SetEntry } from '../desired/footprint.ts';
-import { bothContents, isSameContent, noRuleContent } from '../desired/rule-content.ts';
+import { bothContents, isSameContent } from '../desired/rule-content.ts';
 import { isClosedToNode } from '../desired/source-ranges.ts';
 import type { RuleStatus } from '../observed/mirror.ts';
 import type { PlanInput, PlannedServer } from './input.ts';
@@ -12,7 +12,7 @@ export function planRules({ rules }: PlanInput, phases: Phases): void {
     const coming = status?.requested ?? status?.written;
     if (coming !== undefined && isSameContent(needed, coming)) continue;
     // After a start the present rules are unknown. Rules that may deny stay until there are no more entries for them.
-    const grown = bothContents(needed, coming ?? { ...noRuleContent, nonEmpty: denying });
+    const grown = bothContents(needed, coming ?? { ...needed, nonEmpty: denying });
     if (coming === undefined || !isSameContent(grown, coming))
       phases.add('growRules', { kind: 'setRules', family, content: grown });
     if (coming === undefined) continue;
