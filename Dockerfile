@@ -7,25 +7,29 @@ ARG BUILD_IMAGE=node:24-bookworm-slim
 ARG BASE_IMAGE=debian:bookworm-slim
 
 FROM ${BUILD_IMAGE} AS build
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends binutils
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 COPY test/apiserver/package.json test/apiserver/
 RUN npm ci
 COPY . .
+# Left out: the symbols of Node (18 MB, profiles of JavaScript do not need them) and the map from the bundle to its sources.
 RUN npm run build \
- && cp -L node_modules/.bin/node /usr/local/bin/node
+ && strip --strip-unneeded --output-file /usr/local/bin/node "$(readlink -f node_modules/.bin/node)" \
+ && rm dist/kube-proxy.js.map \
+ && mv dist/doc .
 
 FROM ${BASE_IMAGE}
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends \
-      ca-certificates conntrack ipset iptables kmod libatomic1 libstdc++6 \
- && rm -rf /var/lib/apt/lists/*
+      conntrack ipset iptables kmod libatomic1 libstdc++6 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/debconf/* /var/lib/dpkg/*-old
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
 COPY --from=build /src/dist/ /usr/local/lib/kube-proxy/
-COPY --from=build /src/dist/doc/ /usr/share/doc/kube-proxy/
-RUN rm -r /usr/local/lib/kube-proxy/doc \
- && ln -s ../lib/kube-proxy/kube-proxy.js /usr/local/bin/kube-proxy
+COPY --from=build /src/doc/ /usr/share/doc/kube-proxy/
 COPY --from=build /src/hack/release/go-runner.sh /go-runner
+RUN ln -s ../lib/kube-proxy/kube-proxy.js /usr/local/bin/kube-proxy
 # One arena of glibc's malloc in place of eight for each processor: less memory, and no more CPU.
 ENV MALLOC_ARENA_MAX=1
 ENTRYPOINT ["/usr/local/bin/kube-proxy"]
