@@ -2,12 +2,10 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
+import { bundled } from '../../test/support/program.ts';
 
-const program = fileURLToPath(new URL('main.ts', import.meta.url));
-/** What V8 compiled once need not be compiled for each process. */
-const compiled = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url));
+const program = await bundled();
 const folder = mkdtempSync(join(tmpdir(), 'kube-proxy-'));
 const broken = join(folder, 'broken');
 writeFileSync(broken, 'kind: [');
@@ -24,8 +22,7 @@ interface Outcome {
 
 /** Runs the program until it ends, outside of any cluster. */
 async function kubeProxy(...argv: string[]): Promise<Outcome> {
-  const env = { NODE_COMPILE_CACHE: compiled };
-  const child = spawn(process.execPath, [program, ...argv], { env });
+  const child = spawn(process.execPath, [program, ...argv], { env: {} });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));

@@ -97,8 +97,8 @@ const commonFlags = [
 
 let made: Promise<string> | undefined;
 
-/** The program as a bundle, made once: its sources, one by one, take an emulated machine several times as long to load. */
-function bundled(): Promise<string> {
+/** Returns the path of the program as a bundle, which is made once: its sources, one by one, take several times as long to load. */
+export function bundled(): Promise<string> {
   made ??= makeBundle();
   return made;
 }
