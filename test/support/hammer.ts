@@ -20,7 +20,8 @@ export class Hammer {
 
   /**
    * Source ports are the kernel's choice, or one that is used again and again, or from `firstSourcePort` on: each of those is used once.
-   * The kernel draws SCTP's and UDP's ports at random, so that among some hundred of them one comes twice.
+   * The kernel draws SCTP's and UDP's ports at random, so that among some hundred of them one comes twice. An unbound SCTP socket also
+   * gives the server all addresses of its host, which NAT does not know; with `firstSourcePort` it is bound to one.
    */
   constructor(
     host: Host,
@@ -38,9 +39,10 @@ export class Hammer {
           protocol,
           address: addresses[family],
           port,
-          // An unbound SCTP socket tells the server all addresses of its host. Those are probed a second later, which NAT does not follow.
-          ...(protocol === 'SCTP' && { source: addressOf(host, family) }),
-          ...(firstSourcePort !== undefined && { sourcePort: firstSourcePort + number }),
+          ...(firstSourcePort !== undefined && {
+            sourcePort: firstSourcePort + number,
+            ...(protocol === 'SCTP' && { source: addressOf(host, family) }),
+          }),
           ...over,
         });
         this.answers[nameOf(kind)]?.push(printAnswer(answer));
