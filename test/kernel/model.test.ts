@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ip } from '../support/addresses.ts';
@@ -77,7 +78,22 @@ test.each([1, 2, 3, 4])(
   },
 );
 
-test('when everything is deleted nothing is left', async () => {
+async function deleteEverything(): Promise<void> {
   for (const step of model.undoing()) take(step);
   await expect.poll(everything).toBe(empty);
+}
+
+test('when everything is deleted nothing is left', deleteEverything);
+
+test('10,000 random changes leave nothing behind, in the kernel or open in the program', async () => {
+  const openFiles = () => readdirSync('/proc/self/fd').length;
+  const before = openFiles();
+  // Addresses of the node come and go by a program each, which takes its time; they are among the steps above.
+  const changes = aStep.filter(({ kind }) => kind === 'change');
+  for (const [index, step] of fc.sample(changes, { numRuns: 10_000, seed: 5 }).entries()) {
+    take(step);
+    if (index % 400 === 399) await proxy.proxier.idle();
+  }
+  await deleteEverything();
+  expect(openFiles()).toBe(before);
 });
