@@ -10,7 +10,7 @@ import { cruise, type ICruiseResult, type IForbiddenRuleType } from 'dependency-
 /** Folders of `pkg/` whose face (the file named after the folder) speaks of one part of the kernel. */
 const kernelFolders = [
   ...['connections', 'conntrack', 'firewall', 'ipset', 'ipvs'],
-  ...['links', 'neighbours', 'nftables', 'reset', 'sysctl'],
+  ...['links', 'neighbours', 'nftables', 'reset', 'routes', 'sysctl'],
 ];
 const faces = kernelFolders.map((folder) => `^pkg/${folder}/${folder}[.]ts$`);
 const bottom = [folder('errno'), folder('ip')];

@@ -8,6 +8,7 @@ const writing: Readonly<Record<string, readonly string[]>> = {
   Ipvs: ['write', 'setTimeouts'],
   IpSets: ['create', 'destroy', 'swap', 'write'],
   Links: ['ensureDummy', 'deleteLink', 'write'],
+  Routes: ['write'],
   Firewall: ['apply', 'remove'],
   RuleTables: ['remove'],
   NftTables: ['deleteTable'],

@@ -2,8 +2,9 @@ import { errnoOf, isNotFound, isUnsupported } from '../errno/errno.ts';
 import { addressBits, familyOf, type IpAddress } from '../ip/address.ts';
 import { addressFamily } from '../netlink/addresses.ts';
 import type { Connection } from '../netlink/connection.ts';
+import { RTN_LOCAL } from '../netlink/route-header.ts';
 import type { Neighbours } from './neighbours.ts';
-import { getNeighbour, getRoute, NUD_FAILED, NUD_INCOMPLETE, RTN_LOCAL } from './schema.ts';
+import { getNeighbour, getRoute, NUD_FAILED, NUD_INCOMPLETE } from './schema.ts';
 
 /** The next hop of a packet: its device, and the router or the destination itself. */
 interface Hop {

@@ -1,10 +1,9 @@
 import { ipAddress } from '../netlink/addresses.ts';
+import { routeHeader } from '../netlink/route-header.ts';
 import { attributes, optional } from '../wire/attributes.ts';
-import { padding, s32, u8, u16, u32 } from '../wire/codec.ts';
+import { padding, s32, u8, u16 } from '../wire/codec.ts';
 import { struct } from '../wire/struct.ts';
 
-/** From linux/rtnetlink.h: a route to this node itself. */
-export const RTN_LOCAL = 2;
 /** From linux/neighbour.h: resolution is under way. */
 export const NUD_INCOMPLETE = 0x01;
 /** From linux/neighbour.h: resolution failed. */
@@ -12,15 +11,7 @@ export const NUD_FAILED = 0x20;
 
 /** rtmsg and RTA_*: one route. Numbers from linux/rtnetlink.h. */
 export const route = struct({
-  family: u8,
-  destinationLength: u8,
-  sourceLength: u8,
-  tos: u8,
-  table: u8,
-  protocol: u8,
-  scope: u8,
-  type: u8,
-  flags: u32,
+  ...routeHeader,
   attributes: attributes('RTA', {
     destination: optional(1, ipAddress), // DST
     device: optional(4, s32), // OIF

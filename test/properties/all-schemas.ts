@@ -10,6 +10,7 @@ import { controlAttributes } from '../../pkg/netlink/generic.ts';
 import * as netfilter from '../../pkg/netlink/netfilter.ts';
 import * as nftables from '../../pkg/nftables/schema.ts';
 import * as reset from '../../pkg/reset/schema.ts';
+import * as routes from '../../pkg/routes/schema.ts';
 import type { Codec } from '../../pkg/wire/codec.ts';
 
 /** Every schema of the program: a schema file joins by being imported here. */
@@ -25,6 +26,7 @@ export const schemas: readonly (readonly [string, Codec<unknown>])[] = [
   ...codecsOf('neighbours', neighbours),
   ...codecsOf('nftables', nftables),
   ...codecsOf('reset', reset),
+  ...codecsOf('routes', routes),
 ];
 
 /** The codecs of a module, those of its commands among them. */
