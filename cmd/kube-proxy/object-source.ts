@@ -10,8 +10,8 @@ import type { Source } from '../../pkg/kube/types.ts';
 import type { Logger } from '../../pkg/log/log.ts';
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import type { Clock } from '../../pkg/runner/clock.ts';
+import { createKubeMetrics, kubeLog } from './kube-metrics.ts';
 import { reflectorMetrics } from './reflector-metrics.ts';
-import { createKubeMetrics, kubeLog } from './reporter.ts';
 import type { Part } from './run-all.ts';
 
 /** The source of objects, and the way of events about them. */
@@ -45,9 +45,9 @@ export async function openObjects({
     const manifests = new ManifestSource({ path: source.path, clock, log, nodeName });
     return { source: manifests, record() {}, parts: [], close() {} };
   }
-  const metrics = createKubeMetrics(allMetrics);
+  const metrics = createKubeMetrics(allMetrics, clock);
   const { kubeconfig, master } = source;
-  const connection = await loadConnection({ kubeconfig, master, clock });
+  const connection = await loadConnection({ kubeconfig, master, clock, metrics });
   const userAgent = `kube-proxy/${version}`;
   const { contentTypes } = source;
   const client = new HttpClient({ connection, clock, metrics, userAgent, contentTypes });

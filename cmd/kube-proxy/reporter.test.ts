@@ -4,7 +4,7 @@ import type { KubeEvent } from '../../pkg/kube/events.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
 import { type Reporter, type SyncReport, stages } from '../../pkg/proxy/reporter.ts';
 import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
-import { createKubeMetrics, createReporter } from './reporter.ts';
+import { createReporter } from './reporter.ts';
 
 /** Everything on a clock that shows 100 s. */
 async function listening(): Promise<{
@@ -241,37 +241,4 @@ test('owners of Services hear of conflicts, of cut connections and of annotation
     'ConnectionsCut web u-1',
     'InvalidAnnotation web u-1',
   ]);
-});
-
-test('statuses that HTTP does not know are counted by their first digit', async () => {
-  const { metrics } = await listening();
-  const counts = createKubeMetrics(metrics);
-  for (let status = 100; status < 1_000; status++) {
-    counts.requested({ method: 'GET', host: 'api:6443', code: `${status}`, duration: 0.5 });
-    counts.failed('Node', `${status}`);
-  }
-  const text = await metrics.exposition.text();
-  for (const code of ['"418"', '"5xx"', '"9xx"']) expect(text).toContain(`_total{code=${code},`);
-  expect(text).toContain('watch_failures_total{kind="Node",reason="4xx"}');
-  expect(text).not.toContain('(other)');
-  expect(text).not.toContain('"499"');
-});
-
-test('requests to the API are counted', async () => {
-  const { metrics } = await listening();
-  const counts = createKubeMetrics(metrics);
-  counts.requested({ method: 'GET', host: 'api:6443', code: '200', duration: 0.5 });
-  counts.listed('Service', 'stream');
-  counts.failed('Node', '410');
-  counts.eventsDropped(2);
-  const text = await metrics.exposition.text();
-  for (const line of [
-    'rest_client_requests_total{code="200",method="GET",host="api:6443"} 1',
-    'rest_client_request_duration_seconds_sum{verb="GET",host="api:6443"} 0.5',
-    'kubeproxy_ipvs_lists_total{kind="Service",how="stream"} 1',
-    'kubeproxy_ipvs_watch_failures_total{kind="Node",reason="410"} 1',
-    'kubeproxy_ipvs_events_dropped_total 2',
-  ]) {
-    expect(text).toContain(`\n${line}\n`);
-  }
 });

@@ -1,11 +1,8 @@
-import { STATUS_CODES } from 'node:http';
 import type { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import type { ServiceHealthServers } from '../../pkg/health/service-health.ts';
 import { families } from '../../pkg/ip/address.ts';
 import type { KubeEvent } from '../../pkg/kube/events.ts';
-import type { KubeLog, KubeMetrics } from '../../pkg/kube/metrics.ts';
 import type { Kind } from '../../pkg/kube/types.ts';
-import type { Logger } from '../../pkg/log/log.ts';
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import {
   type ProxierState,
@@ -90,35 +87,6 @@ export function createReporter(listeners: Listeners): Reporter {
       metrics.firstSyncComplete.set({}, 1);
       health.firstSyncDone();
     },
-  };
-}
-
-/** Makes the metrics of the API client. */
-export function createKubeMetrics(metrics: Metrics): KubeMetrics {
-  return {
-    requested({ method, host, code, duration }) {
-      metrics.requests.inc({ code: knownStatus(code), method, host });
-      metrics.requestDuration.observe({ verb: method, host }, duration);
-    },
-    listed: (kind, how) => metrics.lists.inc({ kind, how }),
-    failed: (kind, reason) => metrics.watchFailures.inc({ kind, reason: knownStatus(reason) }),
-    watchEnded: (kind, end) => metrics.watches.inc({ kind, end }),
-    unconfirmed: (kind, count) => metrics.unconfirmedDeletions.set({ kind }, count),
-    eventsDropped: (count) => metrics.eventsDropped.inc({}, count),
-  };
-}
-
-/** A valid HTTP status, or `4xx` and the like, so that a server cannot create a series for each number. */
-function knownStatus(label: string): string {
-  if (!/^\d+$/.test(label) || Object.hasOwn(STATUS_CODES, label)) return label;
-  return `${label.slice(0, 1)}xx`;
-}
-
-/** The logger for the API client, whose errors are texts already. */
-export function kubeLog(log: Logger): KubeLog {
-  return {
-    info: (message, details) => log.info(message, details),
-    error: (message, details) => log.error(message, undefined, details),
   };
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { createMetrics, type Metrics } from './metrics.ts';
+import { type ExpectedMetric, expectMetric } from '../../test/support/expected-metric.ts';
+import { createMetrics } from './metrics.ts';
 
 // The metrics of upstream's kube-proxy in IPVS mode, row by row as its specification has them; dashboards and alerts match on them.
 
@@ -7,22 +8,11 @@ const doubling = Array.from({ length: 15 }, (_, index) => 0.001 * 2 ** index);
 const step = (first: number, last: number, by: number) =>
   Array.from({ length: (last - first) / by + 1 }, (_, index) => first + index * by);
 const programming = [0.25, 0.5, ...step(1, 59, 1), ...step(60, 115, 5), ...step(120, 300, 30)];
-const request = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60];
-
-interface Row {
-  readonly name: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly labels: readonly string[];
-  readonly help: string;
-  /** Makes a series of it, where nothing else does. */
-  readonly report: (metrics: Metrics) => void;
-  readonly buckets: readonly number[];
-}
 
 const none: readonly number[] = [];
 const family = { ip_family: 'IPv4' };
 
-const rows: readonly Row[] = [
+const rows: readonly ExpectedMetric[] = [
   {
     name: 'kubeproxy_sync_proxy_rules_duration_seconds',
     type: 'histogram',
@@ -136,22 +126,6 @@ const rows: readonly Row[] = [
     buckets: none,
   },
   {
-    name: 'rest_client_requests_total',
-    type: 'counter',
-    labels: ['code', 'host', 'method'],
-    help: '[BETA] Number of HTTP requests, partitioned by status code, method, and host.',
-    report: (m) => m.requests.inc({ code: '200', host: 'h', method: 'GET' }),
-    buckets: none,
-  },
-  {
-    name: 'rest_client_request_duration_seconds',
-    type: 'histogram',
-    labels: ['host', 'verb'],
-    help: '[BETA] Request latency in seconds. Broken down by verb, and host.',
-    report: (m) => m.requestDuration.observe({ host: 'h', verb: 'GET' }, 1),
-    buckets: request,
-  },
-  {
     name: 'kubernetes_feature_enabled',
     type: 'gauge',
     labels: ['name', 'stage'],
@@ -177,25 +151,7 @@ const rows: readonly Row[] = [
   },
 ];
 
-test.each(rows)('$name is a $type', async ({ name, type, labels, help, report, buckets }) => {
-  const metrics = createMetrics();
-  report(metrics);
-  const lines = (await metrics.exposition.text()).split('\n');
-  expect(lines).toContain(`# HELP ${name} ${help}`);
-  expect(lines).toContain(`# TYPE ${name} ${type}`);
-  const counted = type === 'histogram' ? `${name}_count` : name;
-  const sample = lines.find(
-    (line) => line.startsWith(`${counted}{`) || line.startsWith(`${counted} `),
-  );
-  if (sample === undefined) throw new Error('no sample');
-  expect([...sample.matchAll(/(\w+)="/g)].map(([, label = '']) => label).toSorted()).toEqual(
-    labels,
-  );
-  const bounds = lines
-    .filter((line) => line.startsWith(`${name}_bucket{`))
-    .map((line) => /le="([^"]+)"/.exec(line)?.[1]);
-  expect(bounds).toEqual(buckets.length === 0 ? [] : [...buckets.map(String), '+Inf']);
-});
+test.each(rows)('$name is a $type', expectMetric);
 
 test.each([
   ...['process_cpu_seconds_total', 'process_resident_memory_bytes', 'process_virtual_memory_bytes'],

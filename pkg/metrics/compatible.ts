@@ -26,9 +26,6 @@ const programmingBuckets = [
   ...linear(120, { end: 300, step: 30 }),
 ];
 
-/** 5 ms to a minute. */
-const requestBuckets = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60];
-
 /** The metrics of upstream's kube-proxy in IPVS mode. Dashboards and alerts use their names. */
 export const compatible = {
   syncDuration: {
@@ -131,21 +128,6 @@ export const compatible = {
     stability: 'ALPHA',
     help: 'Cumulative conntrack flows deleted by conntrack reconciler',
     labels: ['ip_family'],
-  },
-  requests: {
-    type: 'counter',
-    name: 'rest_client_requests_total',
-    stability: 'BETA',
-    help: 'Number of HTTP requests, partitioned by status code, method, and host.',
-    labels: ['code', 'method', 'host'],
-  },
-  requestDuration: {
-    type: 'histogram',
-    name: 'rest_client_request_duration_seconds',
-    stability: 'BETA',
-    help: 'Request latency in seconds. Broken down by verb, and host.',
-    labels: ['verb', 'host'],
-    buckets: requestBuckets,
   },
   buildInfo: {
     type: 'gauge',

@@ -1,5 +1,6 @@
 import { compatible } from './compatible.ts';
 import type { Definition } from './definition.ts';
+import { restClient } from './rest-client.ts';
 
 /** The metrics of this program alone. */
 const ours = {
@@ -171,7 +172,7 @@ const ours = {
 } as const satisfies Record<string, Definition>;
 
 /** The metrics of `/metrics` except those of the process, one in each row. */
-export const table = { ...compatible, ...ours };
+export const table = { ...compatible, ...restClient, ...ours };
 
 /** The metrics of `/metrics/slis`. */
 export const indicators = {

@@ -2,7 +2,7 @@ import { type Clock, minutes, seconds, sleep } from '../../runner/clock.ts';
 import { TokenBucket } from '../../runner/token-bucket.ts';
 import type { Connection } from '../credentials/connection.ts';
 import { Secrets } from '../credentials/secrets.ts';
-import type { KubeMetrics } from '../metrics.ts';
+import type { RequestMetrics } from '../metrics.ts';
 import { BodyError } from './body-error.ts';
 import { BlockPool } from './byte-buffer.ts';
 import { isCertificateError } from './certificate.ts';
@@ -10,6 +10,7 @@ import { type ApiError, ConnectionError, errorFromStatus } from './error.ts';
 import { LineParser, ListParser, objectLimit, ValueParser } from './json-stream.ts';
 import { acceptedTypes, bytesOf, isProtobuf, statusOf } from './media-type.ts';
 import { FrameParser, ProtobufListParser } from './protobuf-stream.ts';
+import { RequestMeter } from './request-meter.ts';
 import { type Answer, Transport } from './transport.ts';
 
 /** In milliseconds: the longest time without a byte, and in all. The reflector ends a silent watch sooner. */
@@ -67,7 +68,7 @@ export interface WatchOptions extends RequestOptions {
 export interface ClientOptions {
   readonly connection: Connection;
   readonly clock: Clock;
-  readonly metrics: KubeMetrics;
+  readonly metrics: RequestMetrics;
   /** `kube-proxy/v1.36.0`. */
   readonly userAgent: string;
   /**
@@ -218,46 +219,50 @@ export class HttpClient implements Client {
 
   async #send(call: Call, { fresh }: { fresh: boolean }): Promise<Answer> {
     const { connection, clock, metrics, userAgent } = this.#options;
-    await this.#turn(call.signal);
+    const { method, purpose } = call;
+    await this.#turn(call);
     const start = clock.now();
     const credentials = await connection.credentials({ fresh });
     const url = this.#url(call); // Fresh credentials may have another server.
     this.#secrets.note(credentials, url);
-    const type = call.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-    const count = (code: string) =>
-      metrics.requested({
-        method: call.method,
-        host: url.host,
-        code,
-        duration: (clock.now() - start) / 1000,
-      });
-    try {
-      const answer = await this.#transport.send({
-        method: call.method,
+    const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+    const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+    // Only a request that is repeated asks for fresh credentials.
+    const request = { method, host: url.host, start, body, isRetry: fresh };
+    const meter = new RequestMeter(
+      { ...request, isWatch: purpose === 'watch' },
+      { clock, metrics },
+    );
+    const answer = await this.#transport
+      .send({
+        method,
         url,
         credentials,
         headers: {
-          accept: acceptedTypes(call.purpose, this.#options.contentTypes),
+          accept: acceptedTypes(purpose, this.#options.contentTypes),
           'user-agent': userAgent,
-          ...(call.body !== undefined && { 'content-type': type }),
+          ...(body !== undefined && { 'content-type': type }),
         },
-        body: call.body === undefined ? undefined : JSON.stringify(call.body),
+        body,
         isLong: call.ownConnection === true,
-        timeouts: timeouts[call.purpose],
+        timeouts: timeouts[purpose],
         signal: call.signal,
+      })
+      .catch((error: unknown) => {
+        meter.failed();
+        throw error;
       });
-      count(`${answer.status}`);
-      return answer;
-    } catch (error) {
-      count('<error>');
-      throw error;
-    }
+    return meter.answered(answer);
   }
 
   /** Waits until the rate limit allows one more request. */
-  async #turn(signal: AbortSignal | undefined): Promise<void> {
+  async #turn({ method, signal }: Call): Promise<void> {
+    const { connection, clock, metrics } = this.#options;
+    const start = clock.now();
     const delay = this.#requests.reserve();
-    if (delay > 0) await sleep(this.#options.clock, delay, signal);
+    if (delay > 0) await sleep(clock, delay, signal);
+    const duration = (clock.now() - start) / 1000;
+    metrics.rateLimited({ method, host: connection.server.host, duration });
     signal?.throwIfAborted();
   }
 

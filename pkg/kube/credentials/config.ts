@@ -1,6 +1,8 @@
 import type { Agent } from 'node:http';
 import { type Clock, systemClock } from '../../runner/clock.ts';
+import { type CredentialMetrics, noMetrics } from '../metrics.ts';
 import { quoted } from '../objects/fields.ts';
+import { AuthorityReader } from './authority.ts';
 import type { Connection, Credentials } from './connection.ts';
 import { ExecPlugin } from './exec-plugin.ts';
 import {
@@ -13,9 +15,10 @@ import {
   serverUrl,
 } from './kubeconfig.ts';
 import { AuthProvider, proxyAgent } from './library.ts';
+import { PluginCertificate } from './plugin-certificate.ts';
 import {
   bearer,
-  checkCertificates,
+  checkClientCertificate,
   isSameTls,
   type StaticCredentials,
   staticCredentials,
@@ -29,6 +32,7 @@ export interface ConfigOptions extends ClusterOptions {
   readonly master: string;
   /** For the timeouts of plug-ins. */
   readonly clock?: Clock;
+  readonly metrics?: CredentialMetrics;
 }
 
 /**
@@ -36,10 +40,10 @@ export interface ConfigOptions extends ClusterOptions {
  * that can be checked without a request.
  */
 export async function loadConnection(options: ConfigOptions): Promise<Connection> {
-  const { kubeconfig, master, clock = systemClock } = options;
+  const { kubeconfig, master, clock = systemClock, metrics = noMetrics } = options;
   if (kubeconfig === '' && master !== '') return bare(serverUrl(master, '--master'));
   const source = kubeconfig === '' ? inCluster(options) : fromFile(kubeconfig);
-  return new ConfiguredConnection(source, { master, clock });
+  return new ConfiguredConnection(source, { master, clock, metrics });
 }
 
 /** A connection without credentials, as upstream uses a master alone. */
@@ -57,18 +61,28 @@ interface Known {
   readonly proxy: string;
 }
 
+interface ConnectionOptions {
+  readonly master: string;
+  readonly clock: Clock;
+  readonly metrics: CredentialMetrics;
+}
+
 class ConfiguredConnection implements Connection {
   readonly #source: ConfigSource;
-  readonly #options: { readonly master: string; readonly clock: Clock };
+  readonly #options: ConnectionOptions;
+  readonly #authority: AuthorityReader;
+  readonly #pluginCertificate: PluginCertificate;
   #known: Known;
   /** The last credentials that were valid. */
   #checked: StaticCredentials | undefined;
   #agent: { readonly key: string; readonly agent: Promise<Agent> } | undefined;
 
   /** Throws a ConfigError of one line if the files are invalid. Plug-ins are only run when they are needed. */
-  constructor(source: ConfigSource, options: { master: string; clock: Clock }) {
+  constructor(source: ConfigSource, options: ConnectionOptions) {
     this.#source = source;
     this.#options = options;
+    this.#authority = new AuthorityReader(source, options.metrics);
+    this.#pluginCertificate = new PluginCertificate(options.clock, options.metrics);
     this.#known = this.#read();
   }
 
@@ -84,6 +98,7 @@ class ConfiguredConnection implements Connection {
     if (plugin === undefined)
       return { ...own, headers: { ...own.headers, ...(await provider?.headers()) }, agent };
     const { token, certificate } = await plugin.credentials();
+    this.#pluginCertificate.use(certificate?.cert);
     const place = 'the exec plug-in';
     const header = token === undefined ? {} : bearer(token, { source: this.#source, place });
     return {
@@ -97,13 +112,13 @@ class ConfiguredConnection implements Connection {
   /** Reads the configuration again. If that fails, the last one stays. */
   #read(): Known {
     const source = this.#source;
-    const { clock } = this.#options;
+    const { clock, metrics } = this.#options;
     const config = source.read();
     const { ca } = this.#static(config).tls;
     const { cluster, user } = config;
     const known = { config, server: this.#serverOf(config), proxy: this.#proxyOf(cluster) };
     const plugin = isPresent(user['exec'])
-      ? new ExecPlugin(source, { config, ca, clock })
+      ? new ExecPlugin(source, { config, ca, clock, metrics })
       : undefined;
     const provider = isPresent(user['auth-provider'])
       ? new AuthProvider(source, { config, clock })
@@ -113,9 +128,10 @@ class ConfiguredConnection implements Connection {
 
   /** The valid credentials in the configuration and in the files that it names. */
   #static(config: Config): StaticCredentials {
-    const own = staticCredentials(this.#source, config);
+    const authority = this.#authority.read(config);
+    const own = staticCredentials(this.#source, { config, authority });
     if (this.#checked === undefined || !isSameTls(own.tls, this.#checked.tls))
-      checkCertificates(this.#source, own);
+      checkClientCertificate(this.#source, own);
     this.#checked = own;
     return own;
   }

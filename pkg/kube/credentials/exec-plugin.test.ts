@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { CertificateAuthority } from '@kube-proxy-ipvs/test-apiserver/certificat
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { errorText } from '../../log/error-text.ts';
 import { type ManualClock, manualClock } from '../../runner/manual-clock.ts';
+import { noMetrics, type PluginCall } from '../metrics.ts';
 import { loadConnection } from './config.ts';
 import type { Connection } from './connection.ts';
 
@@ -15,6 +17,10 @@ const apiVersion = 'client.authentication.k8s.io/v1';
 
 let folder: string;
 let clock: ManualClock;
+/** How the runs of plug-ins ended. */
+let calls: string[];
+/** When the certificates of plug-ins expire. */
+let expiries: (number | undefined)[];
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'exec-plugin-'));
@@ -22,6 +28,8 @@ beforeAll(() => {
 
 beforeEach(() => {
   clock = manualClock();
+  calls = [];
+  expiries = [];
 });
 
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -48,7 +56,12 @@ function connect(exec: object, cluster: object = {}): Promise<Connection> {
     users: [{ name: 'u', user: { exec: { apiVersion, ...exec } } }],
   });
   writeFileSync(kubeconfig, text);
-  return loadConnection({ kubeconfig, master: '', clock });
+  const metrics = {
+    ...noMetrics,
+    pluginCalled: ({ status, code }: PluginCall) => void calls.push(`${status} ${code}`),
+    pluginCertificate: (expires: number | undefined) => void expiries.push(expires),
+  };
+  return loadConnection({ kubeconfig, master: '', clock, metrics });
 }
 
 async function token(connection: Connection, { fresh = false } = {}): Promise<string | undefined> {
@@ -191,6 +204,34 @@ describe('a plug-in that fails is named, and nothing of what it wrote', () => {
     expect(await life.readFile('utf8')).toBe(''); // ends when all writers have closed
     await life.close();
     expect(clock.pending()).toBe(0);
+  });
+});
+
+describe('each run counts by how it ended', () => {
+  test.each([
+    ['well', answer({ token: 't' }), 'no_error 0'],
+    ['well, with an answer of no use', 'echo', 'no_error 0'],
+    ['with an error', 'exit 3', 'plugin_execution_error 3'],
+    ['by a signal', 'kill -9 $$', 'plugin_execution_error -1'],
+    ['by ours, after too much', 'head -c 2000000 /dev/zero', 'plugin_execution_error -1'],
+  ])('%s', async (_name, text, call) => {
+    const connection = await connect({ command: script('counted', text) });
+    await connection.credentials({ fresh: false }).catch(() => undefined);
+    expect(calls).toEqual([call]);
+  });
+
+  test('not at all', async () => {
+    await failure('./nowhere');
+    await failure('true', { args: ['\0'] });
+    expect(calls).toEqual(['plugin_not_found_error 1', 'client_internal_error 1']);
+  });
+
+  test('and its certificate by when it expires', async () => {
+    const { certificate, key } = authority.issue({ commonName: 'me' });
+    const status = { clientCertificateData: certificate, clientKeyData: key };
+    const connection = await connect({ command: script('expiring', answer(status)) });
+    await connection.credentials({ fresh: false });
+    expect(expiries).toEqual([new X509Certificate(certificate).validToDate.getTime()]);
   });
 });
 

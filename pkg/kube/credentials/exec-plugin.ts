@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { type Clock, seconds } from '../../runner/clock.ts';
+import type { CredentialMetrics, PluginCall } from '../metrics.ts';
 import { isObject } from '../objects/fields.ts';
 import { type Config, ConfigError, type ConfigSource } from './kubeconfig.ts';
 
@@ -9,7 +10,18 @@ const patience = seconds(60);
 /** How many bytes a plug-in may write: a token and a certificate have a few thousand. */
 const outputLimit = 1024 * 1024;
 
+/** How a run counts that a signal ended, ours included. */
+const killed: PluginCall = { status: 'plugin_execution_error', code: -1 };
+
 const apiVersions = ['client.authentication.k8s.io/v1', 'client.authentication.k8s.io/v1beta1'];
+
+export interface ExecPluginOptions {
+  readonly config: Config;
+  /** The certificate authority, for plug-ins that ask for the cluster. */
+  readonly ca: string | Buffer | undefined;
+  readonly clock: Clock;
+  readonly metrics: CredentialMetrics;
+}
 
 /** The answer of a plug-in. */
 export interface PluginAnswer {
@@ -34,16 +46,15 @@ export class ExecPlugin {
   readonly #source: ConfigSource;
   readonly #specification: Specification;
   readonly #clock: Clock;
+  readonly #metrics: CredentialMetrics;
   #answer: { readonly answer: PluginAnswer; readonly expires: number } | undefined;
   #asking: Promise<PluginAnswer> | undefined;
 
   /** Throws a ConfigError if the fields are invalid. */
-  constructor(
-    source: ConfigSource,
-    { config, ca, clock }: { config: Config; ca: string | Buffer | undefined; clock: Clock },
-  ) {
+  constructor(source: ConfigSource, { config, ca, clock, metrics }: ExecPluginOptions) {
     this.#source = source;
     this.#clock = clock;
+    this.#metrics = metrics;
     this.#specification = specification(source, { config, ca });
   }
 
@@ -100,14 +111,20 @@ export class ExecPlugin {
     const chunks: Buffer[] = [];
     let length = 0;
     let hasEnded = false;
+    let call = killed;
     plugin.stdout?.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
       length += chunk.length;
       if (length > outputLimit) reject(this.#error(`wrote more than ${outputLimit} bytes`));
     });
-    plugin.on('error', (error) => reject(this.#error(`cannot be started (${codeOf(error)})`)));
+    plugin.on('error', (error) => {
+      call = { status: 'plugin_not_found_error', code: 1 };
+      reject(this.#error(`cannot be started (${codeOf(error)})`));
+    });
     plugin.on('close', (code, signal) => {
       hasEnded = true;
+      if (code !== null && code >= 0)
+        call = { status: code === 0 ? 'no_error' : 'plugin_execution_error', code };
       if (code === 0) done(Buffer.concat(chunks).toString());
       else
         reject(
@@ -118,6 +135,7 @@ export class ExecPlugin {
       return await promise;
     } finally {
       cancel();
+      this.#metrics.pluginCalled(call);
       if (!hasEnded) kill(plugin);
     }
   }
@@ -133,6 +151,7 @@ export class ExecPlugin {
         detached: true, // a process group of its own, so that its children can be killed with it
       });
     } catch (error) {
+      this.#metrics.pluginCalled({ status: 'client_internal_error', code: 1 });
       throw this.#error(`cannot be started (${codeOf(error)})`);
     }
   }

@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { CertificatePlaces, TlsOptions } from './connection.ts';
@@ -12,20 +11,24 @@ export interface StaticCredentials {
 }
 
 /** Bytes, and where they are from, for messages. */
-interface Found {
+export interface Found {
   readonly bytes: Buffer;
   readonly place: string;
+  readonly isFile: boolean;
 }
 
 /**
- * The credentials in a kubeconfig and in files that it names. The files are read now, so that rotated ones are used. Throws a
- * ConfigError if one cannot be read or is empty.
+ * The credentials in a kubeconfig and in files that it names, beside the certificate authority. The files are read now, so that
+ * rotated ones are used. Throws a ConfigError if one cannot be read or is empty.
  */
-export function staticCredentials(source: ConfigSource, config: Config): StaticCredentials {
+export function staticCredentials(
+  source: ConfigSource,
+  { config, authority }: { config: Config; authority: Found | undefined },
+): StaticCredentials {
   const { cluster, user } = config;
-  const authority = fileOrData(source, { fields: cluster, name: 'certificate-authority' });
   const certificate = fileOrData(source, { fields: user, name: 'client-certificate' });
   const key = fileOrData(source, { fields: user, name: 'client-key' });
+  for (const found of [certificate, key]) refuseEmpty(source, found);
   if ((certificate === undefined) !== (key === undefined)) {
     const lacking =
       key === undefined
@@ -52,23 +55,32 @@ export function staticCredentials(source: ConfigSource, config: Config): StaticC
   };
 }
 
-/** Throws a ConfigError unless the certificates and keys can be parsed. */
-export function checkCertificates(
-  { place }: ConfigSource,
-  { tls, places }: StaticCredentials,
+/** Throws a ConfigError unless the client's certificate and key can be parsed. */
+export function checkClientCertificate(
+  source: ConfigSource,
+  { tls: { cert, key }, places }: StaticCredentials,
 ): void {
-  const { ca, cert, key } = tls;
-  const check = (name: string, use: () => unknown) => {
-    try {
-      use();
-    } catch (cause) {
-      const reason = `${name.replace(` of ${place}`, '')} cannot be used: ${messageOf(cause)}`;
-      throw new ConfigError(place, { reason });
-    }
-  };
-  // Node ignores an authority that it cannot parse.
-  if (ca !== undefined) check(places.authority ?? '', () => new X509Certificate(ca));
-  check(places.clientCertificate ?? '', () => createSecureContext({ cert, key }));
+  const name = places.clientCertificate ?? '';
+  checkUsable(source, { name, use: () => createSecureContext({ cert, key }) });
+}
+
+/** Throws a ConfigError that names a certificate if using it throws. */
+export function checkUsable(
+  { place }: ConfigSource,
+  { name, use }: { name: string; use: () => unknown },
+): void {
+  try {
+    use();
+  } catch (cause) {
+    const reason = `${name.replace(` of ${place}`, '')} cannot be used: ${messageOf(cause)}`;
+    throw new ConfigError(place, { reason });
+  }
+}
+
+/** Throws a ConfigError if a file that was read is empty. */
+export function refuseEmpty(source: ConfigSource, found: Found | undefined): void {
+  if (found?.isFile === true && found.bytes.length === 0)
+    throw new ConfigError(source.place, { reason: `${found.place} is empty` });
 }
 
 /** Whether two are equal, so that they need not be checked again. */
@@ -112,20 +124,19 @@ function tokenHeader(source: ConfigSource, user: Config['user']): Record<string,
   return token === undefined ? {} : bearer(token, { source, place: "the user's token" });
 }
 
-/** The file or the data of a field. The data wins, as for kubectl. */
-function fileOrData(
+/** The file or the data of a field. The data wins, as for kubectl. Throws a ConfigError if the file cannot be read. */
+export function fileOrData(
   { folder, place }: ConfigSource,
   { fields, name }: { fields: Readonly<Record<string, unknown>>; name: string },
 ): Found | undefined {
   const file = text(fields[name]);
   const data = text(fields[`${name}-data`]);
   if (data !== undefined)
-    return { bytes: Buffer.from(data, 'base64'), place: `${name}-data of ${place}` };
+    return { bytes: Buffer.from(data, 'base64'), place: `${name}-data of ${place}`, isFile: false };
   if (file === undefined) return undefined;
   const path = resolve(folder, file);
   const bytes = Buffer.from(readText(path, place));
-  if (bytes.length === 0) throw new ConfigError(place, { reason: `${path} is empty` });
-  return { bytes, place: path };
+  return { bytes, place: path, isFile: true };
 }
 
 function text(value: unknown): string | undefined {

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { watchEligibility } from '../../../cmd/kube-proxy/eligibility.ts';
-import { createKubeMetrics, createReporter, kubeLog } from '../../../cmd/kube-proxy/reporter.ts';
+import { createKubeMetrics, kubeLog } from '../../../cmd/kube-proxy/kube-metrics.ts';
+import { createReporter } from '../../../cmd/kube-proxy/reporter.ts';
 import { ProxyHealth } from '../../../pkg/health/proxy-health.ts';
 import { HttpClient } from '../../../pkg/kube/api/client.ts';
 import { ApiSource } from '../../../pkg/kube/api/source.ts';
@@ -54,7 +55,7 @@ export class KernelFollower implements AsyncDisposable {
     const confirm = (kind: Kind) => source.confirm?.(kind);
     this.#stand = new Stand({ kernel, clock, reporter, confirm });
     this.#close = close;
-    const metrics = createKubeMetrics(this.#metrics);
+    const metrics = createKubeMetrics(this.#metrics, hurried);
     const source = make({ clock: hurried, log: kubeLog(this.#stand.log), metrics });
     const onNode = watchEligibility(health, { withoutNode: 'unknown' });
     const onChange = (change: Change) => {

@@ -4,10 +4,11 @@ import { type FakeCall, FakeClient } from '../../../pkg/kube/api/fake-client.ts'
 import { Reflector, type ReflectorOptions } from '../../../pkg/kube/api/reflector.ts';
 import type { ReflectorState } from '../../../pkg/kube/api/reflector-state.ts';
 import { StreamingSupport } from '../../../pkg/kube/api/streaming.ts';
+import { noMetrics } from '../../../pkg/kube/metrics.ts';
 import { seconds } from '../../../pkg/runner/clock.ts';
 import { manualClock } from '../../../pkg/runner/manual-clock.ts';
 
-/** A reflector of Services over a client whose answers a test gives, and what it told. */
+/** A reflector of Services over a client whose answers a test gives, and what it reported. */
 export class ReflectorStand {
   readonly clock = manualClock();
   readonly client = new FakeClient();
@@ -18,7 +19,7 @@ export class ReflectorStand {
   readonly counted: string[] = [];
   /** How watches ended. */
   readonly ends: string[] = [];
-  /** Whether what was told was current, each time that this changed. */
+  /** Whether what was reported was current, each time that this changed. */
   readonly currency: boolean[] = [];
   /** How many deletions wait for a second read, each time that this changed. */
   readonly unconfirmed: number[] = [];
@@ -37,12 +38,11 @@ export class ReflectorStand {
       streaming: this.streaming,
       log: { info: say, error: say },
       metrics: {
-        requested() {},
+        ...noMetrics,
         listed: (_kind, how) => this.counted.push(how),
         failed: (_kind, reason) => this.counted.push(reason),
         watchEnded: (_kind, end) => this.ends.push(end),
         unconfirmed: (_kind, count) => this.unconfirmed.push(count),
-        eventsDropped() {},
       },
       onCurrent: (isCurrent) => this.currency.push(isCurrent),
       handler: {
@@ -61,7 +61,7 @@ export class ReflectorStand {
     this.#reflector?.confirm();
   }
 
-  /** What the reflector tells of itself. */
+  /** The state that the reflector reports of itself. */
   get state(): ReflectorState | undefined {
     return this.#reflector?.state;
   }
