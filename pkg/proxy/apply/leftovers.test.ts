@@ -69,6 +69,11 @@ function isLeft(): boolean {
   );
 }
 
+/** Whether the nat table of IPv4 was written. */
+function isNatWritten(): boolean {
+  return firewall.moments.some(({ family, tables }) => family === 'IPv4' && tables.includes('nat'));
+}
+
 /** A proxier on that kernel, with one Service. */
 function stand(): Stand {
   const started = new Stand({ kernel, firewall, ruleTables });
@@ -100,13 +105,26 @@ describe('a start over iptables mode', () => {
     const started = stand();
     await started.sync();
     await started.settle(minutes(1));
-    expect(
-      firewall.moments.some(({ family, tables }) => family === 'IPv4' && tables.includes('nat')),
-    ).toBe(false);
+    expect(isNatWritten()).toBe(false);
     expect(isLeft()).toBe(true);
     kernel.links.failWith = () => undefined;
     await started.settle(minutes(1));
     expect(isLeft()).toBe(false);
+    await started.stop();
+  });
+  test('leaves the nat table after one such failure until an audit has repaired it', async () => {
+    leaveIptablesMode('IPv4');
+    let failures = 0;
+    kernel.links.failWith = ({ call }) =>
+      call === 'ensureDummy' && failures++ === 0 ? 'EPERM' : undefined;
+    const started = stand();
+    await started.sync();
+    // What waited for rules was carried out since, and the device stands; but nobody has looked at everything again.
+    expect([failures, isNatWritten(), isLeft()]).toEqual([2, false, true]);
+    expect(started.reports.isFirstSyncDone).toBe(false);
+    await started.settle(minutes(1));
+    expect([isNatWritten(), isLeft()]).toEqual([true, false]);
+    expect(started.reports.isFirstSyncDone).toBe(true);
     await started.stop();
   });
 });
