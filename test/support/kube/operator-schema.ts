@@ -63,7 +63,8 @@ async function compilerErrors(
 function outputOf(program: string, args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(program, args, { encoding: 'utf8' }, (error, stdout) => {
-      if (error !== null && !stdout.includes('error TS')) reject(error);
+      if (error !== null && !stdout.includes('error TS'))
+        reject(new Error(`${program} failed`, { cause: error }));
       else resolve(stdout);
     });
   });
