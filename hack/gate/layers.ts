@@ -88,7 +88,7 @@ const layers: readonly Layer[] = [
 /** The rooms of the API side: what objects mean knows nothing of where they come from. */
 function kubeRooms(): readonly Layer[] {
   const base = [folder('log'), folder('runner'), folder('metrics'), folder('yaml'), ...bottom];
-  const common = ['^pkg/kube/(types|omission|metrics)[.]ts$'];
+  const common = ['^pkg/kube/(types|object-key|omission|metrics)[.]ts$'];
   const rooms = {
     objects: [],
     credentials: ['objects'],
@@ -109,7 +109,7 @@ function kubeRooms(): readonly Layer[] {
 function proxyRooms(): readonly Layer[] {
   const base = [
     ...faces,
-    '^pkg/kube/(types|annotations|omission)[.]ts$',
+    '^pkg/kube/(types|object-key|annotations|omission)[.]ts$',
     folder('runner'),
     folder('log'),
   ];

@@ -23,6 +23,8 @@ export interface ServicePortSpec {
 
 /** core/v1 Service, reduced to the fields that are read. */
 export interface Service extends ObjectName {
+  /** Its map key, `namespace/name`: the same text as in its slices. */
+  readonly key: string;
   readonly uid: string;
   /** `metadata.creationTimestamp` in milliseconds since 1970, 0 if unknown. */
   readonly created: number;
@@ -82,8 +84,8 @@ export interface EndpointPort {
 
 /** discovery.k8s.io/v1 EndpointSlice, reduced to the fields that are read. */
 export interface EndpointSlice extends ObjectName {
-  /** Label `kubernetes.io/service-name`. */
-  readonly serviceName: string;
+  /** The map key of the Service that its label `kubernetes.io/service-name` names. */
+  readonly serviceKey: string;
   readonly family: Family;
   readonly ports: readonly EndpointPort[];
   readonly endpoints: readonly Endpoint[];

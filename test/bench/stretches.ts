@@ -69,7 +69,7 @@ stretch('the ledger takes a port with 10,000 endpoints', () => {
   const first = bigFootprint();
   const second = bigFootprint();
   const enter = (some: PortFootprint) => () =>
-    ledger.set(owner('shop/web', 1), some, { part: 'http', touched: new Keys() });
+    ledger.set(owner('shop/web', 1), some, { touched: new Keys() });
   return [enter(first), enter(second)];
 });
 

@@ -87,13 +87,13 @@ export const aWholeService: fc.Arbitrary<readonly Change[]> = fc
   .map(([itsService, itsSlice]) => {
     if (itsService.type !== 'set' || itsService.kind !== 'Service') return [itsService];
     if (itsSlice.type !== 'set' || itsSlice.kind !== 'EndpointSlice') return [itsService];
-    const { name: serviceName, ports } = itsService.object;
+    const { name, key, ports } = itsService.object;
     return [
       itsService,
       setSlice({
         ...itsSlice.object,
-        serviceName,
-        name: `${serviceName}-1`,
+        serviceKey: key,
+        name: `${name}-1`,
         ports: ports.map(({ protocol: proto }) => ({ name: '', protocol: proto, port: 8080 })),
       }),
     ];

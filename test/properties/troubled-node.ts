@@ -1,8 +1,8 @@
 import type { Flow } from '../../pkg/conntrack/conntrack.ts';
 import type { RealServer, Statistics, VirtualServer } from '../../pkg/ipvs/ipvs.ts';
+import { objectKey } from '../../pkg/kube/object-key.ts';
 import type { Change, Service } from '../../pkg/kube/types.ts';
 import type { LinkAddress } from '../../pkg/links/links.ts';
-import { objectKey } from '../../pkg/proxy/desired/service.ts';
 import { ip } from '../support/addresses.ts';
 import { FaultyNode } from '../support/faults/faulty-node.ts';
 import { doForeignDeed } from '../support/faults/foreign-hands.ts';

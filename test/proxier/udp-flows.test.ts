@@ -3,7 +3,7 @@ import { reversed } from '../../pkg/conntrack/conntrack.ts';
 import type { EndpointSlice } from '../../pkg/kube/types.ts';
 import { minutes, seconds } from '../../pkg/runner/clock.ts';
 import { ip } from '../support/addresses.ts';
-import { endpoint, service, servicePort, slice } from '../support/objects.ts';
+import { endpoint, type SliceOptions, service, servicePort, slice } from '../support/objects.ts';
 import { remove, Stand, setService, setSlice } from '../support/proxier.ts';
 
 // What becomes of the flows of clients that send datagrams, when a UDP port or its endpoints go.
@@ -26,7 +26,7 @@ beforeEach(async () => {
 
 afterEach(async () => await stand.stop());
 
-function endpoints(some: EndpointSlice['endpoints'], over: Partial<EndpointSlice> = {}) {
+function endpoints(some: EndpointSlice['endpoints'], over: SliceOptions = {}) {
   return slice(some, { ports: [{ name: '', protocol: 'UDP', port: 5353 }], ...over });
 }
 

@@ -1,4 +1,5 @@
 import { type Family, families, familyOf } from '../../pkg/ip/address.ts';
+import { objectKey } from '../../pkg/kube/object-key.ts';
 import type {
   Endpoint,
   EndpointSlice,
@@ -17,10 +18,11 @@ export function servicePort(over: Partial<ServicePortSpec> = {}): ServicePortSpe
 }
 
 /** A ClusterIP Service `shop/web` on 172.30.0.1:80/TCP unless said otherwise. */
-export function service(over: Partial<Service> = {}): Service {
+export function service(over: Partial<Omit<Service, 'key'>> = {}): Service {
+  const { namespace = 'shop', name = 'web' } = over;
   return {
-    namespace: 'shop',
-    name: 'web',
+    namespace,
+    name,
     uid: 'service-uid',
     created: 1,
     type: 'ClusterIP',
@@ -35,6 +37,7 @@ export function service(over: Partial<Service> = {}): Service {
     healthCheckNodePort: 0,
     annotations: {},
     ...over,
+    key: objectKey({ namespace, name }),
   };
 }
 
@@ -60,23 +63,28 @@ export function endpoint(address: string, over: Partial<Endpoint> = {}): Endpoin
   };
 }
 
+/** Fields of a slice, its Service by the name that its label has. */
+export interface SliceOptions extends Partial<Omit<EndpointSlice, 'serviceKey'>> {
+  readonly serviceName?: string;
+}
+
 /** A slice of `shop/web` with port 8080/TCP, its family that of its first endpoint. */
 export function slice(
   endpoints: readonly Endpoint[],
-  over: Partial<EndpointSlice> = {},
+  { serviceName = 'web', ...over }: SliceOptions = {},
 ): EndpointSlice {
   const first = endpoints[0]?.address;
   const family: Family = first === undefined ? 'IPv4' : familyOf(first);
-  const { name = 'web-1' } = over;
+  const { namespace = 'shop', name = 'web-1' } = over;
   return {
-    namespace: 'shop',
-    name: 'web-1',
-    serviceName: 'web',
+    namespace,
+    name,
     family,
     ports: [{ name: '', protocol: 'TCP', port: 8080 }],
     endpoints: endpoints.map((one) => (one.slice === name ? one : { ...one, slice: name })),
     triggerTime: 0,
     ...over,
+    serviceKey: objectKey({ namespace, name: serviceName }),
   };
 }
 

@@ -63,6 +63,7 @@ describe('a Service', () => {
       object: {
         namespace: 'shop',
         name: 'web',
+        key: 'shop/web',
         uid: 'u-1',
         created: Date.UTC(2025, 0, 2, 3, 4, 5),
         type: 'LoadBalancer',

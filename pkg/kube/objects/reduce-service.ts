@@ -1,6 +1,7 @@
 import { type Family, families, type IpAddress } from '../../ip/address.ts';
 import { type Prefix, parsePrefix } from '../../ip/prefix.ts';
 import type { Protocol } from '../../ip/protocol.ts';
+import { objectKey } from '../object-key.ts';
 import type { ObjectName, Service, ServicePortSpec } from '../types.ts';
 import { type Fields, type Item, quoted } from './fields.ts';
 import { annotationPrefix } from './names.ts';
@@ -28,6 +29,7 @@ export function reduceService(
   return {
     namespace,
     name,
+    key: pool.text(objectKey({ namespace, name })),
     uid: metadata?.string('uid') ?? '',
     created: creationTime(metadata),
     type,

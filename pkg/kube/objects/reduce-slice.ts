@@ -1,5 +1,6 @@
 import type { Family, IpAddress } from '../../ip/address.ts';
 import { type Protocol, protocols } from '../../ip/protocol.ts';
+import { objectKey } from '../object-key.ts';
 import type { Endpoint, EndpointPort, EndpointSlice, ObjectName } from '../types.ts';
 import { SliceEndpoint } from './endpoint.ts';
 import { type Fields, quoted } from './fields.ts';
@@ -31,7 +32,7 @@ export function reduceSlice(
   return {
     namespace: name.namespace,
     name: name.name,
-    serviceName: pool.text(serviceName),
+    serviceKey: pool.text(objectKey({ namespace: name.namespace, name: serviceName })),
     family: addressType,
     ports: pool.slicePorts(fields.objects('ports').flatMap((port) => endpointPort(port, pool))),
     endpoints: compact(

@@ -78,7 +78,7 @@ describe('an EndpointSlice', () => {
     expect(result).toEqual({
       namespace: 'shop',
       name: 'web-x',
-      serviceName: 'web',
+      serviceKey: 'shop/web',
       family: 'IPv4',
       ports: [
         { name: 'http', protocol: 'TCP', port: 8080 },

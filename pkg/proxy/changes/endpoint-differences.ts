@@ -1,21 +1,28 @@
 import type { EndpointSlice } from '../../kube/types.ts';
 import type { EndpointDifference, PortRecord } from '../desired/endpoint-difference.ts';
-import { queryKey } from '../desired/slice-index.ts';
+import { PortMap } from '../desired/port-map.ts';
+import type { PortName } from '../desired/port-name.ts';
 import type { ServiceChanges } from './service-changes.ts';
 import { recordsOnlyIn } from './slice-difference.ts';
 
 /** With more records than this that differ, a Service is entered as a whole, which is done in steps. */
 const differenceLimit = 1_000;
 
+/** What differs at one port of a Service. */
+export interface PortDifference {
+  readonly port: PortName;
+  readonly difference: EndpointDifference;
+}
+
 type Difference = { -readonly [Kind in keyof EndpointDifference]: readonly PortRecord[] };
 
 /**
- * The endpoints that differ, by part of the Service (`portKey`); `undefined` if they are too many. A part that a slice has and the
- * Service does not have is included.
+ * The endpoints that differ, by port of the Service; `undefined` if they are too many. A port that a slice has and the Service does
+ * not have is included.
  */
 export function endpointDifferences(
   changes: ServiceChanges,
-): ReadonlyMap<string, EndpointDifference> | undefined {
+): readonly PortDifference[] | undefined {
   const differences = new Differences();
   for (const { before, after } of changes.slices) {
     const isSamePorts = before !== undefined && after !== undefined && haveSamePorts(before, after);
@@ -36,11 +43,12 @@ export function endpointDifferences(
     differences.add('vanished', { slice, endpoints: slice.endpoints });
   for (const slice of changes.unvanished)
     differences.add('unvanished', { slice, endpoints: slice.endpoints });
-  return differences.isTooMuch ? undefined : differences.byPart;
+  return differences.isTooMuch ? undefined : differences.all;
 }
 
 class Differences {
-  readonly byPart = new Map<string, Difference>();
+  readonly all: PortDifference[] = [];
+  readonly #byPort = new PortMap<Difference>();
   #count = 0;
 
   get isTooMuch(): boolean {
@@ -53,20 +61,21 @@ class Differences {
   ): void {
     this.#count += endpoints.length * slice.ports.length;
     if (endpoints.length === 0 || this.isTooMuch) return;
-    for (const { name: portName, protocol, port } of slice.ports) {
-      const difference = this.#of(queryKey({ family: slice.family, portName, protocol }));
+    for (const { name, protocol, port } of slice.ports) {
+      const difference = this.#of({ family: slice.family, protocol, name });
       const records = endpoints.map((endpoint) => ({ port, endpoint }));
       const before = difference[kind];
       difference[kind] = before.length === 0 ? records : before.concat(records);
     }
   }
 
-  #of(part: string): Difference {
-    const known = this.byPart.get(part);
+  #of(port: PortName): Difference {
+    const known = this.#byPort.get(port);
     if (known !== undefined) return known;
-    const made = { added: none, removed: none, vanished: none, unvanished: none };
-    this.byPart.set(part, made);
-    return made;
+    const difference = { added: none, removed: none, vanished: none, unvanished: none };
+    this.#byPort.set(port, difference);
+    this.all.push({ port, difference });
+    return difference;
   }
 }
 

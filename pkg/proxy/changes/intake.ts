@@ -1,4 +1,5 @@
 import { type Family, families, familyOf } from '../../ip/address.ts';
+import { objectKey } from '../../kube/object-key.ts';
 import type {
   Change,
   Kind,
@@ -10,7 +11,7 @@ import type {
 } from '../../kube/types.ts';
 import type { Logger } from '../../log/log.ts';
 import { type Clock, seconds } from '../../runner/clock.ts';
-import { dependsOnNodeIPs, objectKey } from '../desired/service.ts';
+import { dependsOnNodeIPs } from '../desired/service.ts';
 import type { Reporter } from '../reporter.ts';
 import { NodePresence } from './node-presence.ts';
 import type { Store } from './store.ts';
@@ -158,8 +159,7 @@ export class Intake {
   #serviceOf(change: Extract<Change, { type: 'set' }>): Service | undefined {
     if (change.kind === 'Service') return change.object;
     if (change.kind === 'Node') return undefined;
-    const { namespace, serviceName } = change.object;
-    return this.#options.store.service(objectKey({ namespace, name: serviceName }));
+    return this.#options.store.service(change.object.serviceKey);
   }
 
   /** Logs the problems of an object, once for each different text. Whether these were problems not logged before. */

@@ -11,7 +11,6 @@ import { footprintsByPort, realServerLimit } from '../desired/footprints.ts';
 import { DiscardedKeys, Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import { PortFootprint } from '../desired/port-footprint.ts';
-import { portKey } from '../desired/service.ts';
 import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
 import { type Unhonoured, unhonouredOf } from '../desired/unhonoured.ts';
 import type { Reporter } from '../reporter.ts';
@@ -194,14 +193,14 @@ export class LedgerUpdater {
     if (differences === undefined) return false;
     let grown = size;
     let concernsNode = false;
-    for (const [part, difference] of differences) {
+    for (const { port, difference } of differences) {
       concernsNode ||= isAboutNode(difference, node);
-      const footprint = ledger.footprint(key, part);
+      const footprint = ledger.footprint(key, port);
       if (!(footprint instanceof PortFootprint)) continue;
       grown -= footprint.size;
       const change = footprint.apply(difference);
       grown += footprint.size;
-      ledger.change(key, change, { part, touched: this.#touched });
+      ledger.change(key, change, { port, touched: this.#touched });
       this.#udpChanges.note(change.udpFrontEnds);
     }
     // Once, however many ports differ.
@@ -215,33 +214,31 @@ export class LedgerUpdater {
     const { store, ledger } = this.#options;
     const objects = store.objects(key);
     const options = this.#optionsOf(key, objects?.service);
-    const entered = new Set<string>();
+    const entered = new Set<Footprint>();
     let cutOff = 0;
     let size = 0;
     this.#sizes.delete(key);
     if (objects !== undefined) {
-      const { namespace, name, created } = objects.service;
-      const owner = { key, namespace, name, created };
       for (const footprint of footprintsByPort({ ...objects, options }, node)) {
         yield undefined;
         if (footprint === undefined) continue;
-        const part = portKey(footprint.port);
-        entered.add(part);
+        const { port } = footprint;
+        entered.add(footprint);
         if (footprint.isCutOff) cutOff++;
         size += footprint.size;
-        const before = ledger.footprint(key, part);
-        ledger.set(owner, footprint, { part, touched: this.#touched });
+        const before = ledger.footprint(key, port);
+        ledger.set(objects.service, footprint, { port, touched: this.#touched });
         this.#noteChange({ before, after: footprint });
       }
     }
     this.#health.note(key, objects, node.nodeName);
     this.#reports.cutOff(key, { service: objects?.service, ports: cutOff });
     this.#reports.unhonoured(key, this.#unhonouredOf(objects?.service, { node, cutOff }));
-    for (const part of ledger.parts(key)) {
-      if (entered.has(part)) continue;
+    for (const port of ledger.ports(key)) {
+      const before = ledger.footprint(key, port);
+      if (before === undefined || entered.has(before)) continue;
       yield undefined;
-      const before = ledger.footprint(key, part);
-      ledger.remove(key, { part, touched: this.#touched });
+      ledger.remove(key, { port, touched: this.#touched });
       this.#noteChange({ before, after: undefined });
     }
     // If some ports were cut off, it is entered as a whole the next time, as they may fit by then.

@@ -1,5 +1,5 @@
 import type { IpAddress } from '../../ip/address.ts';
-import type { Endpoint, EndpointSlice, ObjectName } from '../../kube/types.ts';
+import type { Endpoint, EndpointSlice, ObjectName, Service } from '../../kube/types.ts';
 import { DueQueue } from '../../runner/due-queue.ts';
 import { NamespacePods, type Pod, type PodName, type PodState } from './namespace-pods.ts';
 import { recordsOnlyIn } from './slice-difference.ts';
@@ -10,6 +10,9 @@ const remembered = 100_000;
 const movingTime = 500;
 /** How many pods of one address are searched at most for the one of a Service. */
 const lookedThrough = 64;
+
+/** A Service, for the question which pods are its own. */
+type ServiceName = Pick<Service, 'namespace' | 'key'>;
 
 /**
  * Which pod has an address, and its last conditions. A slice counts only for the Services of its own namespace: who may write
@@ -83,14 +86,14 @@ export class Pods {
   }
 
   /** Whether a slice of a Service has an address. */
-  isIn(service: ObjectName, address: IpAddress): boolean {
+  isIn(service: ServiceName, address: IpAddress): boolean {
     for (const pod of this.#namespaces.get(service.namespace)?.on(address) ?? [])
       if (this.#isOf(service, pod)) return true;
     return false;
   }
 
   /** The uid of the pod that has an address in a Service's slices; '' if there is none, or more than one. */
-  uidOn(service: ObjectName, address: IpAddress): string {
+  uidOn(service: ServiceName, address: IpAddress): string {
     let found: string | undefined;
     let count = 0;
     for (const pod of this.#namespaces.get(service.namespace)?.on(address) ?? []) {
@@ -103,9 +106,9 @@ export class Pods {
   }
 
   /** Whether a slice of the Service contains the pod. */
-  #isOf({ namespace, name: service }: ObjectName, pod: Pod): boolean {
+  #isOf({ namespace, key }: ServiceName, pod: Pod): boolean {
     const slices = this.#namespaces.get(namespace)?.slices;
-    const isOf = (name: string) => slices?.get(name)?.serviceName === service;
+    const isOf = (name: string) => slices?.get(name)?.serviceKey === key;
     return 'slices' in pod ? [...pod.slices].some(isOf) : isOf(pod.slice);
   }
 

@@ -1,4 +1,5 @@
 import type { IpAddress } from '../../ip/address.ts';
+import { objectKey } from '../../kube/object-key.ts';
 import type {
   Change,
   Endpoint,
@@ -9,9 +10,9 @@ import type {
   Service,
 } from '../../kube/types.ts';
 import { DueQueue } from '../../runner/due-queue.ts';
+import { CompactMap } from '../desired/compact-map.ts';
 import type { ServiceObjects } from '../desired/footprint.ts';
-import { NamedGroups } from '../desired/named-groups.ts';
-import { objectKey } from '../desired/service.ts';
+import { Groups } from '../desired/groups.ts';
 import { Pods } from './pod-index.ts';
 import { ChangeCollector, noChanges, type ServiceChanges } from './service-changes.ts';
 import { recordsOnlyIn, withKnownRecords } from './slice-difference.ts';
@@ -40,7 +41,11 @@ export interface DirtyServices {
 export class Store {
   readonly #services = new Map<string, Service>();
   /** Slices by Service. */
-  readonly #slices = new NamedGroups<EndpointSlice>();
+  readonly #slices = new Groups<string, EndpointSlice>({
+    several: CompactMap,
+    isKeyOf: (name, slice) => slice.name === name,
+    keyOf: ({ name }) => name,
+  });
   readonly #vanished = new Map<string, Set<Vanished>>();
   readonly #vanishing = new DueQueue<Vanished>();
   readonly #now: () => number;
@@ -210,7 +215,7 @@ export class Store {
   }
 
   #setService(service: Service): void {
-    const key = objectKey(service);
+    const { key } = service;
     this.#services.set(key, service);
     this.#dirty.add(key);
     this.markWhole(key);
@@ -223,24 +228,24 @@ export class Store {
   }
 
   #setSlice(received: EndpointSlice): void {
-    const service = objectKey(serviceOf(received));
+    const { serviceKey } = received;
     const before = this.#pods.slice(received);
-    const last = before?.serviceName === received.serviceName ? before : undefined;
+    const last = before?.serviceKey === serviceKey ? before : undefined;
     const slice = last === undefined ? received : withKnownRecords(received, last);
     this.#pods.set(slice);
     if (before !== undefined && last === undefined) this.#removeSlice(before);
-    this.#slices.set(service, slice);
-    this.#dirty.add(service);
-    this.#change(service).sliceChanged(slice.name, last);
+    this.#slices.set(serviceKey, slice);
+    this.#dirty.add(serviceKey);
+    this.#change(serviceKey).sliceChanged(slice.name, last);
     this.#triggers.note(slice, last);
     if (last !== undefined) this.#rememberVanished(last, slice.endpoints);
   }
 
   #removeSlice(last: EndpointSlice): void {
-    const service = objectKey(serviceOf(last));
-    this.#slices.delete(service, last.name);
-    this.#dirty.add(service);
-    this.#change(service).sliceChanged(last.name, last);
+    const { serviceKey } = last;
+    this.#slices.delete(serviceKey, last.name);
+    this.#dirty.add(serviceKey);
+    this.#change(serviceKey).sliceChanged(last.name, last);
     this.#rememberVanished(last, []);
   }
 
@@ -248,21 +253,16 @@ export class Store {
   #rememberVanished(last: EndpointSlice, present: readonly Endpoint[]): void {
     const gone = recordsOnlyIn(last.endpoints, present);
     if (gone.length === 0) return;
-    const service = serviceOf(last);
+    const { namespace, serviceKey: key } = last;
     const isPresent = new Map<IpAddress, boolean>();
     for (const { address } of gone)
-      if (!isPresent.has(address)) isPresent.set(address, this.#pods.isIn(service, address));
+      if (!isPresent.has(address))
+        isPresent.set(address, this.#pods.isIn({ namespace, key }, address));
     const endpoints = gone.filter(({ address }) => isPresent.get(address) === false);
     if (endpoints.length === 0) return;
-    const key = objectKey(service);
     const vanished = { service: key, slice: { ...last, endpoints } };
     this.#vanished.set(key, (this.#vanished.get(key) ?? new Set()).add(vanished));
     this.#vanishing.set(vanished, this.#now() + vanishTime);
     this.#change(key).vanished(vanished.slice);
   }
-}
-
-/** The Service that a slice belongs to. */
-function serviceOf({ namespace, serviceName }: EndpointSlice): ObjectName {
-  return { namespace, name: serviceName };
 }

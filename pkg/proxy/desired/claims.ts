@@ -1,6 +1,7 @@
 import type { ObjectName } from '../../kube/types.ts';
 import type { AddressKind, Footprint, FrontEnd } from './footprint.ts';
 import { LostClaims } from './lost-claims.ts';
+import type { PortName } from './port-name.ts';
 
 /** A Service as an owner. */
 export interface Owner extends ObjectName {
@@ -12,7 +13,7 @@ export interface Owner extends ObjectName {
 
 /** What one part of a Service, mostly one of its ports, wants. */
 export interface Part {
-  readonly name: string;
+  readonly port: PortName;
   readonly owner: Owner;
   readonly footprint: Footprint;
 }

@@ -1,12 +1,20 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
+import { families } from '../../ip/address.ts';
+import { protocols } from '../../ip/protocol.ts';
 import { realServerKey } from '../../ipvs/ipvs.ts';
 import { CompactMap } from './compact-map.ts';
-import { NamedGroups } from './named-groups.ts';
+import { Groups } from './groups.ts';
+import { PortMap } from './port-map.ts';
+import type { PortName } from './port-name.ts';
 import { RealServerMap } from './real-server-map.ts';
 
 // Maps that take little memory while they are small answer as ordinary ones do.
+
+function inOrder(values: Iterable<number>): readonly number[] {
+  return [...values].toSorted((one, other) => one - other);
+}
 
 const steps = fc.array(
   fc.record({
@@ -52,18 +60,47 @@ test('a map of real servers answers as a map by address and port', () => {
         map.forEach((item, one) => visited.set(realServerKey(one), item));
         expect(visited).toEqual(model);
         expect(new Map([...map].map(([one, item]) => [realServerKey(one), item]))).toEqual(model);
-        const inOrder = (values: Iterable<number>) =>
-          [...values].toSorted((one, other) => one - other);
         expect(inOrder(map.values())).toEqual(inOrder(model.values()));
       }
     }),
   );
 });
 
-test('groups of named things answer as maps of maps', () => {
+/** A port for each number, of all families and protocols. */
+function portOf(number: number): PortName {
+  const family = families[number % 2] ?? 'IPv4';
+  const protocol = protocols[number % 3] ?? 'TCP';
+  return { family, protocol, name: `p${Math.floor(number / 6)}` };
+}
+
+test('a map of ports answers as a map by family, protocol and name', () => {
   fc.assert(
     fc.property(steps, (all) => {
-      const groups = new NamedGroups<{ readonly name: string; readonly value: number }>();
+      const map = new PortMap<number>();
+      const model = new Map<number, number>();
+      for (const { isSet, key, value } of all) {
+        if (isSet) {
+          map.set(portOf(key), value);
+          model.set(key, value);
+        } else {
+          map.delete(portOf(key));
+          model.delete(key);
+        }
+        expect([map.size, map.get(portOf(key))]).toEqual([model.size, model.get(key)]);
+        expect(inOrder(map.values())).toEqual(inOrder(model.values()));
+      }
+    }),
+  );
+});
+
+test('groups answer as maps of maps', () => {
+  fc.assert(
+    fc.property(steps, (all) => {
+      const groups = new Groups<string, { readonly name: string; readonly value: number }>({
+        several: CompactMap,
+        isKeyOf: (name, one) => one.name === name,
+        keyOf: ({ name }) => name,
+      });
       const model = new Map<string, Map<string, number>>();
       for (const { isSet, key, value, port } of all) {
         const group = String(port);

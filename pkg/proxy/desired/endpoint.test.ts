@@ -6,7 +6,7 @@ import type { PortEndpoints } from './endpoint.ts';
 import { SliceIndex } from './slice-index.ts';
 import { isLocal } from './topology.ts';
 
-const query = { family: 'IPv4', portName: '', protocol: 'TCP' } as const;
+const query = { family: 'IPv4', name: '', protocol: 'TCP' } as const;
 const notReady = { ready: false, serving: false };
 const terminating = { ready: false, terminating: true };
 

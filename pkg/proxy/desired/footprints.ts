@@ -4,8 +4,8 @@ import type { Footprint, NodeContext, ServiceObjects } from './footprint.ts';
 import { frontEndCount } from './front-ends.ts';
 import { PortFootprint } from './port-footprint.ts';
 import { PortServers } from './port-servers.ts';
-import { type ServicePort, servicePorts } from './service.ts';
-import { type EndpointQuery, SliceIndex } from './slice-index.ts';
+import { servicePorts } from './service.ts';
+import { SliceIndex } from './slice-index.ts';
 
 /** What one Service wants in the kernel, as of now. */
 export function footprint(objects: ServiceObjects, node: NodeContext): Footprint {
@@ -43,22 +43,16 @@ export function* footprintsByPort(
   const options = objects.options ?? noOptions;
   let left = realServerLimit;
   for (const port of servicePorts(objects.service, node)) {
-    const query = queryOf(port);
-    const size = present.count(query) * frontEndCount(port, node);
+    const size = present.count(port) * frontEndCount(port, node);
     const isCutOff = size > left;
     if (!isCutOff) left -= size;
     const endpoints = isCutOff
       ? { present: new PortEndpoints(node), vanished: undefined }
       : {
-          present: present.endpointsOfFew(query, node) ?? (yield* present.endpointsOf(query, node)),
-          vanished:
-            vanished.count(query) > 0 ? yield* vanished.endpointsOf(query, node) : undefined,
+          present: present.endpointsOfFew(port, node) ?? (yield* present.endpointsOf(port, node)),
+          vanished: vanished.count(port) > 0 ? yield* vanished.endpointsOf(port, node) : undefined,
         };
     const servers = new PortServers(port, { node, options, ...endpoints });
     yield new PortFootprint(port, { node, options, servers, isCutOff });
   }
-}
-
-function queryOf({ family, name: portName, protocol }: ServicePort): EndpointQuery {
-  return { family, portName, protocol };
 }

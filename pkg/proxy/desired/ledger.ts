@@ -4,17 +4,22 @@ import { type RealServerId, type VirtualServerId, virtualServerKey } from '../..
 import { type Claim, Claims, type Owner, type Part } from './claims.ts';
 import { CountedObjects, type Counting } from './counted-objects.ts';
 import type { Footprint, FootprintChange, FrontEnd, LocalLack, SetEntry } from './footprint.ts';
+import { Groups } from './groups.ts';
 import { Keys } from './keys.ts';
 import { LocalLacks } from './local-lacks.ts';
-import { NamedGroups } from './named-groups.ts';
 import { NoLocalEntries } from './no-local.ts';
 import { nobody } from './owners.ts';
 import { isSamePod, type PodRealServer } from './pod-identity.ts';
+import { PortMap } from './port-map.ts';
+import { isSamePort, type PortName } from './port-name.ts';
 import { noRealServers, type WantedRealServer } from './real-servers.ts';
 import type { RuleContent } from './rule-content.ts';
 import { entryEffect } from './sets.ts';
 import { touchEndpoints } from './touched.ts';
 import { Undecided, type Unexplained } from './undecided.ts';
+
+/** Stands for all ports of a Service that is entered at once. */
+const onlyPort: PortName = { family: 'IPv4', protocol: 'TCP', name: '' };
 
 /**
  * The sum of all footprints. Addresses and set entries may have many owners and are counted; a virtual server
@@ -24,7 +29,11 @@ import { Undecided, type Unexplained } from './undecided.ts';
  * deleted the virtual server.
  */
 export class Ledger {
-  readonly #parts = new NamedGroups<Part>();
+  readonly #parts = new Groups<PortName, Part>({
+    several: PortMap,
+    isKeyOf: (port, part) => isSamePort(port, part.port),
+    keyOf: ({ port }) => port,
+  });
   readonly #claims = new Claims();
   readonly #retired = new Map<string, FrontEnd>();
   /** Front ends whose virtual server is being deleted, each with what of it is still counted. */
@@ -36,14 +45,14 @@ export class Ledger {
   readonly #withoutLocal = new LocalLacks();
   readonly #noLocal = new NoLocalEntries(this.#claims, this.#counted);
 
-  /** Replaces the footprint of a part of a Service. Adds the keys of changed objects to `touched` and returns it. */
+  /** Replaces the footprint of a port of a Service. Adds the keys of changed objects to `touched` and returns it. */
   set(
     owner: Owner,
     footprint: Footprint,
-    { part = '', touched = new Keys() }: { part?: string; touched?: Keys } = {},
+    { port = onlyPort, touched = new Keys() }: { port?: PortName; touched?: Keys } = {},
   ): Keys {
-    const last = this.#parts.get(owner.key, part);
-    this.#parts.set(owner.key, { name: part, owner, footprint });
+    const last = this.#parts.get(owner.key, port);
+    this.#parts.set(owner.key, { port, owner, footprint });
     this.#withoutLocal.count(owner.key, {
       before: last?.footprint.withoutLocalEndpoints ?? [],
       after: footprint.withoutLocalEndpoints,
@@ -55,14 +64,14 @@ export class Ledger {
     return touched;
   }
 
-  /** Records that the endpoints of a known part changed in place. Adds the keys of changed objects to `touched` and returns it. */
+  /** Records that the endpoints of a known port changed in place. Adds the keys of changed objects to `touched` and returns it. */
   change(
     service: string,
     change: FootprintChange,
-    { part, touched }: { part: string; touched: Keys },
+    { port, touched }: { port: PortName; touched: Keys },
   ): void {
-    const entered = this.#parts.get(service, part);
-    if (entered === undefined) throw new Error(`${service} has no part ${part}`);
+    const entered = this.#parts.get(service, port);
+    if (entered === undefined) throw new Error(`${service} has no port ${port.name}`);
     this.#withoutLocal.count(service, change.withoutLocalEndpoints);
     const noted = { change, touched, undecided: this.#undecided, noLocal: this.#noLocal };
     for (const frontEnd of entered.footprint.frontEnds) touchEndpoints(frontEnd, noted);
@@ -72,27 +81,27 @@ export class Ledger {
     for (const entry of before) this.#counted.countEntry(entry, { by: -1, ...counting });
   }
 
-  /** The footprint of a part of a Service; `undefined` if there is no such part. */
-  footprint(service: string, part: string): Footprint | undefined {
-    return this.#parts.get(service, part)?.footprint;
+  /** The footprint of a port of a Service; `undefined` if there is none. */
+  footprint(service: string, port: PortName): Footprint | undefined {
+    return this.#parts.get(service, port)?.footprint;
   }
 
-  /** Removes the footprint of a part of a Service, given by its key. Adds the keys of changed objects to `touched` and returns it. */
+  /** Removes the footprint of a port of a Service, given by its key. Adds the keys of changed objects to `touched` and returns it. */
   remove(
     service: string,
-    { part = '', touched = new Keys() }: { part?: string; touched?: Keys } = {},
+    { port = onlyPort, touched = new Keys() }: { port?: PortName; touched?: Keys } = {},
   ): Keys {
-    const last = this.#parts.get(service, part);
+    const last = this.#parts.get(service, port);
     if (last === undefined) return touched;
-    this.#parts.delete(service, part);
+    this.#parts.delete(service, port);
     this.#withoutLocal.count(service, { before: last.footprint.withoutLocalEndpoints });
     this.#withdraw(last, touched);
     return touched;
   }
 
-  /** The parts of a Service that have a footprint. */
-  parts(service: string): readonly string[] {
-    return this.#parts.of(service).map(({ name }) => name);
+  /** The ports of a Service that have a footprint. */
+  ports(service: string): readonly PortName[] {
+    return this.#parts.of(service).map(({ port }) => port);
   }
 
   /** Adds a virtual server as retired that was found in the kernel and that no Service wants. */

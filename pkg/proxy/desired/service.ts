@@ -17,18 +17,6 @@ export interface ServicePort
   readonly healthCheckNodePort: number;
 }
 
-/** A map key for a Service or any other namespaced object: `namespace/name`. */
-export function objectKey({ namespace, name }: ObjectName): string {
-  // Joined, for a text that is put together by `+` keeps its parts in memory.
-  return [namespace, name].join('/');
-}
-
-/** A map key for a port among those of its Service. */
-export function portKey({ family, protocol, name }: ServicePort): string {
-  // Joined, as above.
-  return [family, protocol, name].join(' ');
-}
-
 /** A port of a Service in one family, as the Service itself says it. */
 class PortOfService implements ServicePort {
   readonly service: Service;

@@ -1,15 +1,8 @@
-import type { Family } from '../../ip/address.ts';
-import type { Protocol } from '../../ip/protocol.ts';
 import type { EndpointPort, EndpointSlice } from '../../kube/types.ts';
 import { PortEndpoints } from './endpoint.ts';
+import { PortMap } from './port-map.ts';
+import type { PortName } from './port-name.ts';
 import type { NodeTopology } from './topology.ts';
-
-/** Which endpoints of a Service are requested. */
-export interface EndpointQuery {
-  readonly family: Family;
-  readonly portName: string;
-  readonly protocol: Protocol;
-}
 
 /** A port of a slice. */
 interface SlicePort {
@@ -27,7 +20,7 @@ const none: readonly never[] = Object.freeze([]);
 /** The slices of a Service by port, so that only the slices with a port are read for it. */
 export class SliceIndex {
   #few: readonly SlicePort[] = none;
-  #byPort: Map<string, SlicePort[]> | undefined;
+  #byPort: PortMap<SlicePort[]> | undefined;
 
   /** Adds slices. Yields between steps. */
   *add(slices: readonly EndpointSlice[]): Generator<undefined, this> {
@@ -51,25 +44,25 @@ export class SliceIndex {
   }
 
   /** How many endpoints the slices name for a port, duplicates included. */
-  count(query: EndpointQuery): number {
+  count(wanted: PortName): number {
     let count = 0;
-    for (const { slice } of this.#of(query)) count += slice.endpoints.length;
+    for (const { slice } of this.#of(wanted)) count += slice.endpoints.length;
     return count;
   }
 
   /** The endpoints of one port that has so few of them that one step is enough; `undefined` if there are more. */
-  endpointsOfFew(query: EndpointQuery, node: NodeTopology): PortEndpoints | undefined {
-    if (this.count(query) > stepSize) return undefined;
+  endpointsOfFew(wanted: PortName, node: NodeTopology): PortEndpoints | undefined {
+    if (this.count(wanted) > stepSize) return undefined;
     const found = new PortEndpoints(node);
-    for (const { slice, port } of this.#of(query)) addAll(found, { slice, port: port.port });
+    for (const { slice, port } of this.#of(wanted)) addAll(found, { slice, port: port.port });
     return found;
   }
 
   /** The endpoints of one port. Yields between steps. */
-  *endpointsOf(query: EndpointQuery, node: NodeTopology): Generator<undefined, PortEndpoints> {
+  *endpointsOf(wanted: PortName, node: NodeTopology): Generator<undefined, PortEndpoints> {
     const found = new PortEndpoints(node);
     let count = 0;
-    for (const { slice, port } of this.#of(query)) {
+    for (const { slice, port } of this.#of(wanted)) {
       for (const endpoint of slice.endpoints) {
         found.add(port.port, endpoint);
         if (++count % stepSize === 0) yield undefined;
@@ -83,17 +76,18 @@ export class SliceIndex {
       this.#few = [...this.#few, added];
       return;
     }
-    this.#byPort ??= Map.groupBy(this.#few, keyOf);
-    const known = this.#byPort.get(keyOf(added));
-    if (known === undefined) this.#byPort.set(keyOf(added), [added]);
-    else known.push(added);
+    if (this.#byPort === undefined) {
+      this.#byPort = new PortMap();
+      for (const one of this.#few) addTo(this.#byPort, one);
+    }
+    addTo(this.#byPort, added);
   }
 
-  #of(query: EndpointQuery): readonly SlicePort[] {
-    if (this.#byPort !== undefined) return this.#byPort.get(queryKey(query)) ?? none;
-    // Mostly there is one port, that of the query.
-    if (this.#few.every((some) => isMeant(some, query))) return this.#few;
-    return this.#few.filter((some) => isMeant(some, query));
+  #of(wanted: PortName): readonly SlicePort[] {
+    if (this.#byPort !== undefined) return this.#byPort.get(wanted) ?? none;
+    // Mostly there is one port, the wanted one.
+    if (this.#few.every((some) => isMeant(some, wanted))) return this.#few;
+    return this.#few.filter((some) => isMeant(some, wanted));
   }
 }
 
@@ -105,19 +99,16 @@ function addAll(
   for (const endpoint of slice.endpoints) found.add(port, endpoint);
 }
 
-function isMeant({ slice, port }: SlicePort, query: EndpointQuery): boolean {
+function isMeant({ slice, port }: SlicePort, wanted: PortName): boolean {
   return (
-    slice.family === query.family &&
-    port.protocol === query.protocol &&
-    port.name === query.portName
+    slice.family === wanted.family && port.protocol === wanted.protocol && port.name === wanted.name
   );
 }
 
-function keyOf({ slice, port }: SlicePort): string {
-  return queryKey({ family: slice.family, portName: port.name, protocol: port.protocol });
-}
-
-/** A map key for a port of a Service as its slices name it: `IPv4 TCP http`. */
-export function queryKey({ family, portName, protocol }: EndpointQuery): string {
-  return `${family} ${protocol} ${portName}`;
+function addTo(all: PortMap<SlicePort[]>, added: SlicePort): void {
+  const { slice, port } = added;
+  const name = { family: slice.family, protocol: port.protocol, name: port.name };
+  const known = all.get(name);
+  if (known === undefined) all.set(name, [added]);
+  else known.push(added);
 }

@@ -90,7 +90,7 @@ function* portsOf(world: World): Generator<Port> {
 
 /** One endpoint for each address and port; of several the one that is most fit to serve. */
 function placesOf(
-  { namespace, name }: Service,
+  { key }: Service,
   {
     family,
     port,
@@ -98,7 +98,7 @@ function placesOf(
   }: { family: Family; port: ServicePortSpec; slices: readonly EndpointSlice[] },
 ): readonly Place[] {
   const all = slices
-    .filter((slice) => slice.namespace === namespace && slice.serviceName === name)
+    .filter((slice) => slice.serviceKey === key)
     .filter((slice) => slice.family === family)
     .flatMap(({ ports, endpoints }) =>
       ports
