@@ -19,6 +19,7 @@ import type { ServiceChanges } from './service-changes.ts';
 import { ServiceHealthChanges } from './service-health.ts';
 import { ServiceQueue } from './service-queue.ts';
 import { ServiceReports } from './service-reports.ts';
+import { ServiceSizes } from './service-sizes.ts';
 import type { Store } from './store.ts';
 import type { Trigger } from './triggers.ts';
 import { UdpChanges } from './udp-changes.ts';
@@ -67,14 +68,14 @@ export class LedgerUpdater {
   readonly #health = new ServiceHealthChanges();
   /** Services that are entered in part. */
   readonly #tasks = new Map<string, Task>();
-  /** How many real servers the front ends of a Service may have together. Only Services that are entered entirely have an entry. */
-  readonly #sizes = new Map<string, number>();
+  readonly #sizes: ServiceSizes;
   #touched = new Keys();
 
   constructor(options: LedgerUpdaterOptions) {
     this.#options = options;
     this.#now = () => options.clock.now();
     this.#reports = new ServiceReports(options);
+    this.#sizes = new ServiceSizes(options.ledger);
   }
 
   /** How many Services failed and wait to be tried again. */
@@ -206,7 +207,7 @@ export class LedgerUpdater {
     // Once, however many ports differ.
     if (concernsNode && this.#health.has(key))
       this.#health.note(key, store.objects(key), node.nodeName);
-    this.#sizes.set(key, grown);
+    this.#sizes.change(key, grown);
     return grown <= realServerLimit;
   }
 
@@ -217,7 +218,7 @@ export class LedgerUpdater {
     const entered = new Set<Footprint>();
     let cutOff = 0;
     let size = 0;
-    this.#sizes.delete(key);
+    this.#sizes.begin(key);
     if (objects !== undefined) {
       for (const footprint of footprintsByPort({ ...objects, options }, node)) {
         yield undefined;
@@ -242,7 +243,7 @@ export class LedgerUpdater {
       this.#noteChange({ before, after: undefined });
     }
     // If some ports were cut off, it is entered as a whole the next time, as they may fit by then.
-    if (objects !== undefined && cutOff === 0) this.#sizes.set(key, size);
+    if (cutOff === 0) this.#sizes.finish(key, { ports: entered.size, size });
   }
 
   /** What a Service asks for and does not get; `cutOff` of its ports have no real servers. */

@@ -15,8 +15,7 @@ export class PortEndpoints {
   readonly #node: NodeTopology;
   /** The port number of those that are a list. */
   #port = 0;
-  #list: readonly Endpoint[] = none;
-  #table: EndpointTable | undefined;
+  #all: readonly Endpoint[] | EndpointTable = none;
 
   constructor(node: NodeTopology) {
     this.#node = node;
@@ -24,69 +23,82 @@ export class PortEndpoints {
 
   /** The number of records, those that do not count included. */
   get size(): number {
-    return this.#table?.size ?? this.#list.length;
+    return this.#all instanceof EndpointTable ? this.#all.size : this.#all.length;
   }
 
   /** The endpoint that counts at an address and port. */
   get(id: RealServerId): Endpoint | undefined {
-    if (this.#table !== undefined) return this.#table.get(id);
-    return id.port === this.#port ? this.#find(id) : undefined;
+    if (this.#all instanceof EndpointTable) return this.#all.get(id);
+    return id.port === this.#port ? find(this.#all, id) : undefined;
   }
 
   /** Adds all endpoints of a slice at once, with its port number. False if they have to be added one by one. */
   addAll(port: number, endpoints: readonly Endpoint[]): boolean {
     if (this.size > 0 || endpoints.length > few || !haveOwnAddresses(endpoints)) return false;
     this.#port = port;
-    this.#list = endpoints;
+    this.#all = endpoints;
     return true;
   }
 
   /** Adds a record with the port number of its slice. Adding it again has no effect. */
   add(port: number, endpoint: Endpoint): void {
-    if (this.#table !== undefined) this.#table.add(port, endpoint);
-    else if (this.#list.length === 0) {
-      this.#port = port;
-      this.#list = [endpoint];
-    } else if (this.#list.length < few && port === this.#port && this.#find(endpoint) === undefined)
-      this.#list = this.#list.concat([endpoint]);
-    else if (port !== this.#port || this.#find(endpoint) !== endpoint)
-      this.#makeTable().add(port, endpoint);
+    const all = this.#all;
+    if (all instanceof EndpointTable) {
+      all.add(port, endpoint);
+      return;
+    }
+    if (all.length === 0) this.#port = port;
+    const hasPort = port === this.#port;
+    const present = hasPort ? find(all, endpoint) : undefined;
+    if (present === endpoint) return;
+    if (hasPort && present === undefined && all.length < few) {
+      this.#all = all.concat([endpoint]);
+      return;
+    }
+    const table = tableOf(all, { port: this.#port, node: this.#node });
+    table.add(port, endpoint);
+    this.#all = table;
   }
 
   /** Removes this very record, if it is there. */
   remove(port: number, endpoint: Endpoint): void {
-    if (this.#table !== undefined) this.#table.remove(port, endpoint);
-    else if (port === this.#port && this.#list.includes(endpoint))
-      this.#list = this.#list.filter((one) => one !== endpoint);
+    const all = this.#all;
+    if (all instanceof EndpointTable) all.remove(port, endpoint);
+    else if (port === this.#port && all.includes(endpoint))
+      this.#all = all.filter((one) => one !== endpoint);
   }
 
   /** Visits each endpoint that counts, with its address and port. */
   forEach(visit: (endpoint: Endpoint, id: RealServerId) => void): void {
-    if (this.#table !== undefined) this.#table.forEach(visit);
+    if (this.#all instanceof EndpointTable) this.#all.forEach(visit);
     else
-      for (const endpoint of this.#list)
+      for (const endpoint of this.#all)
         visit(endpoint, { address: endpoint.address, port: this.#port });
   }
 
   /** Visits each endpoint that counts, without its port. */
   forEachEndpoint(visit: (endpoint: Endpoint) => void): void {
-    if (this.#table === undefined) this.#list.forEach(visit);
-    else this.#table.forEachEndpoint(visit);
+    if (this.#all instanceof EndpointTable) this.#all.forEachEndpoint(visit);
+    else this.#all.forEach(visit);
   }
+}
 
-  #find({ address }: { readonly address: Endpoint['address'] }): Endpoint | undefined {
-    // A loop, as most of all comparisons of addresses are made here.
-    for (const one of this.#list) if (one.address === address) return one;
-    return undefined;
-  }
+function find(
+  list: readonly Endpoint[],
+  { address }: { readonly address: Endpoint['address'] },
+): Endpoint | undefined {
+  // A loop, as most of all comparisons of addresses are made here.
+  for (const one of list) if (one.address === address) return one;
+  return undefined;
+}
 
-  #makeTable(): EndpointTable {
-    const table = new EndpointTable(this.#node);
-    for (const endpoint of this.#list) table.add(this.#port, endpoint);
-    this.#list = none;
-    this.#table = table;
-    return table;
-  }
+function tableOf(
+  list: readonly Endpoint[],
+  { port, node }: { port: number; node: NodeTopology },
+): EndpointTable {
+  const table = new EndpointTable(node);
+  for (const endpoint of list) table.add(port, endpoint);
+  return table;
 }
 
 const none: readonly never[] = Object.freeze([]);
