@@ -95,5 +95,6 @@ test('10,000 random changes leave nothing behind, in the kernel or open in the p
     if (index % 400 === 399) await proxy.proxier.idle();
   }
   await deleteEverything();
-  expect(openFiles()).toBe(before);
+  // Programs of iptables may still run, each with a pipe; one that ran before does no more.
+  await expect.poll(openFiles).toBeLessThanOrEqual(before);
 });
