@@ -15,7 +15,7 @@ import { Ledger } from '../../pkg/proxy/desired/ledger.ts';
 import type { PortFootprint } from '../../pkg/proxy/desired/port-footprint.ts';
 import { setHeader } from '../../pkg/proxy/desired/sets.ts';
 import { planSwap } from '../../pkg/proxy/plan/set-replacement.ts';
-import { endpoint, owner, service, servicePort, slice } from '../support/objects.ts';
+import { endpoint, service, servicePort, slice } from '../support/objects.ts';
 import { setService } from '../support/proxier.ts';
 import { service as rawService } from './objects.ts';
 import { printTime } from './run.ts';
@@ -68,8 +68,7 @@ stretch('the ledger takes a port with 10,000 endpoints', () => {
   const ledger = new Ledger();
   const first = bigFootprint();
   const second = bigFootprint();
-  const enter = (some: PortFootprint) => () =>
-    ledger.set(owner('shop/web', 1), some, { touched: new Keys() });
+  const enter = (some: PortFootprint) => () => ledger.set(some, { touched: new Keys() });
   return [enter(first), enter(second)];
 });
 

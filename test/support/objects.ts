@@ -7,8 +7,8 @@ import type {
   Service,
   ServicePortSpec,
 } from '../../pkg/kube/types.ts';
-import type { Owner } from '../../pkg/proxy/desired/claims.ts';
 import type { NodeContext } from '../../pkg/proxy/desired/footprint.ts';
+import type { Owner } from '../../pkg/proxy/desired/service.ts';
 import type { ServingEndpoints } from '../../pkg/proxy/desired/udp-front-end.ts';
 import { ip } from './addresses.ts';
 

@@ -3,7 +3,6 @@ import { ip } from '../../../test/support/addresses.ts';
 import {
   endpoint,
   nodeContext as node,
-  owner,
   service,
   servicePort,
   slice,
@@ -30,7 +29,7 @@ function touchedBy(size: { ports: number; endpoints: number }): { ledger: Ledger
   );
   const slices = [slice(endpoints, { ports })];
   const objects = { service: service({ ports }), slices, vanished: [] };
-  const keys = ledger.set(owner('shop/web', 1), footprint(objects, node));
+  const keys = ledger.set(footprint(objects, node));
   return { ledger, keys };
 }
 

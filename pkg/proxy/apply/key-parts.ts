@@ -1,6 +1,6 @@
 import type { IpAddress } from '../../ip/address.ts';
 import type { Yielder } from '../../runner/yielder.ts';
-import type { Claim } from '../desired/claims.ts';
+import type { FrontEnd } from '../desired/footprint.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import type { EntryEffect } from '../desired/sets.ts';
@@ -29,7 +29,7 @@ export function isOnePart(
   if (entries > entryLimit) return false;
   let sum = 0;
   keys.virtualServers.forEach((key) => {
-    sum += weightOf(key, { claim: ledger.claim(key), mirror });
+    sum += weightOf(key, { frontEnd: ledger.frontEnd(key), mirror });
   });
   keys.realServers.forEach((some) => {
     sum += some.size;
@@ -40,9 +40,9 @@ export function isOnePart(
 /** How many real servers a virtual server has, wanted or held. */
 function weightOf(
   key: string,
-  { claim, mirror }: { claim: Claim | undefined; mirror: MirrorView },
+  { frontEnd, mirror }: { frontEnd: FrontEnd | undefined; mirror: MirrorView },
 ): number {
-  const wanted = claim?.frontEnd.realServers.capacity ?? 0;
+  const wanted = frontEnd?.realServers.capacity ?? 0;
   return wanted + (mirror.virtualServers.get(key)?.realServers.size ?? 0);
 }
 
@@ -88,7 +88,7 @@ function isLeavingBound(
   { ledger, mirror }: { ledger: Ledger; mirror: MirrorView },
 ): boolean {
   const held = mirror.virtualServers.get(key)?.virtualServer;
-  const isLeaving = held !== undefined && ledger.claim(key) === undefined;
+  const isLeaving = held !== undefined && ledger.frontEnd(key) === undefined;
   return isLeaving && mirror.hasAddress(held.address) !== false;
 }
 
@@ -214,11 +214,11 @@ async function byUrgency(
 ): Promise<readonly Candidate[]> {
   const classes: Candidate[][] = [[], [], []];
   for (const key of keys.allVirtualServers()) {
-    const claim = ledger.claim(key);
-    const address = claim?.frontEnd.virtualServer.address;
+    const frontEnd = ledger.frontEnd(key);
+    const address = frontEnd?.virtualServer.address;
     const some = keys.virtualServers.has(key) ? undefined : keys.realServers.get(key);
-    const weight = some === undefined ? weightOf(key, { claim, mirror }) : some.size;
-    classes[urgencyOf(claim)]?.push({ key, address, weight });
+    const weight = some === undefined ? weightOf(key, { frontEnd, mirror }) : some.size;
+    classes[urgencyOf(frontEnd)]?.push({ key, address, weight });
     if (yielder.isDue) await yielder.yieldIfDue();
   }
   return classes.flat();

@@ -104,13 +104,12 @@ function plannedServer(
   { keys, sources }: { keys: Keys; sources: PlanSources },
 ): PlannedServer {
   const { ledger, mirror } = sources;
-  const claim = ledger.claim(key);
+  const frontEnd = ledger.frontEnd(key);
   const held = mirror.virtualServers.get(key);
-  const frontEnd = claim?.frontEnd;
   const address = (frontEnd ?? held)?.virtualServer.address;
   return {
     key,
-    urgency: urgencyOf(claim),
+    urgency: urgencyOf(frontEnd),
     frontEnd,
     held: held?.virtualServer,
     isAddressHeld: address === undefined ? false : mirror.hasAddress(address),

@@ -242,7 +242,7 @@ export class Reconciler {
     const { ledger, mirror } = this.#options;
     for (const key of virtualServers) {
       const held = mirror.virtualServers.get(key);
-      if (held !== undefined && ledger.claim(key) === undefined)
+      if (held !== undefined && ledger.frontEnd(key) === undefined)
         ledger.retire(foundFrontEnd(held.virtualServer, mirror));
     }
   }

@@ -34,9 +34,9 @@ class FaultyStore extends Store {
 class FaultyLedger extends Ledger {
   faulty = '';
 
-  override set(...[owner, ...rest]: Parameters<Ledger['set']>): ReturnType<Ledger['set']> {
-    if (owner.key === this.faulty) throw new Error('a fault in the ledger');
-    return super.set(owner, ...rest);
+  override set(...[footprint, ...rest]: Parameters<Ledger['set']>): ReturnType<Ledger['set']> {
+    if (footprint.owner.key === this.faulty) throw new Error('a fault in the ledger');
+    return super.set(footprint, ...rest);
   }
 }
 

@@ -228,7 +228,7 @@ export class LedgerUpdater {
         if (footprint.isCutOff) cutOff++;
         size += footprint.size;
         const before = ledger.footprint(key, port);
-        ledger.set(objects.service, footprint, { port, touched: this.#touched });
+        ledger.set(footprint, { touched: this.#touched });
         this.#noteChange({ before, after: footprint });
       }
     }

@@ -80,7 +80,7 @@ export class ServiceReports {
     let count = 0;
     for (const [first, ...others] of pairs.values()) {
       if (first === undefined) continue;
-      const virtualServer = ledger.claim(first.virtualServer)?.frontEnd.virtualServer;
+      const virtualServer = ledger.frontEnd(first.virtualServer)?.virtualServer;
       if (++count <= loggedConflicts)
         this.#log.error('two Services want one virtual server', undefined, {
           ...first,

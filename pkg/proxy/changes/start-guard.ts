@@ -155,7 +155,7 @@ export class StartGuard {
         address !== undefined &&
         mirror.bound.has(address);
       if (objects === undefined && isLike && !ledger.wants(key)) return true;
-      if (ledger.claim(key)?.owner?.key === apiServer.key && realServers.length > 0) return true;
+      if (ledger.frontEnd(key)?.owner?.key === apiServer.key && realServers.length > 0) return true;
     }
     return false;
   }

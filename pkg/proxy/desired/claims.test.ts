@@ -1,14 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { owner } from '../../../test/support/objects.ts';
-import { Claims, type OwnedClaim, type Owner } from './claims.ts';
-import type { AddressKind, FrontEnd } from './footprint.ts';
+import { Claims } from './claims.ts';
+import type { AddressKind, OwnedFrontEnd } from './footprint.ts';
+import type { Owner } from './service.ts';
 
 const virtualServer = 'TCP 172.30.0.1 80';
 
 /** Only who wants it and what kind of address it has is looked at. */
-function claim(by: Owner, addressKind: AddressKind = 'allocated'): OwnedClaim {
-  return { owner: by, frontEnd: { addressKind } as FrontEnd };
+function claim(by: Owner, addressKind: AddressKind = 'allocated'): OwnedFrontEnd {
+  return { owner: by, addressKind } as OwnedFrontEnd;
 }
 
 const old = owner('shop/old', 1);
@@ -16,7 +17,7 @@ const young = owner('shop/young', 2);
 const unknown = owner('a/unknown', 0);
 
 describe('who gets a virtual server', () => {
-  test.each<[string, OwnedClaim, OwnedClaim]>([
+  test.each<[string, OwnedFrontEnd, OwnedFrontEnd]>([
     ['the older', claim(old), claim(young)],
     ['one whose age is known', claim(young), claim(unknown)],
     ['of equally old ones the name that sorts first', claim(owner('a/x', 1)), claim(old)],
@@ -146,7 +147,7 @@ describe('how many claims a Service has lost', () => {
     );
     const property = fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
       const claims = new Claims();
-      const entered = new Map<string, OwnedClaim>();
+      const entered = new Map<string, OwnedFrontEnd>();
       const told = new Map<string, number>();
       for (const [by, server, kind] of steps) {
         const place = `${by.key} ${server}`;

@@ -1,34 +1,6 @@
-import type { ObjectName } from '../../kube/types.ts';
-import type { AddressKind, Footprint, FrontEnd } from './footprint.ts';
+import type { AddressKind, OwnedFrontEnd } from './footprint.ts';
 import { LostClaims } from './lost-claims.ts';
-import type { PortName } from './port-name.ts';
-
-/** A Service as an owner. */
-export interface Owner extends ObjectName {
-  /** `namespace/name`. */
-  readonly key: string;
-  /** Milliseconds since 1970, 0 if unknown. */
-  readonly created: number;
-}
-
-/** What one part of a Service, mostly one of its ports, wants. */
-export interface Part {
-  readonly port: PortName;
-  readonly owner: Owner;
-  readonly footprint: Footprint;
-}
-
-/** A virtual server and the Service that owns it. The owner is `undefined` for a retired one, which has no wanted real servers. */
-export interface Claim {
-  readonly owner: Owner | undefined;
-  readonly frontEnd: FrontEnd;
-}
-
-/** A virtual server that a Service wants. */
-export interface OwnedClaim {
-  readonly owner: Owner;
-  readonly frontEnd: FrontEnd;
-}
+import type { Owner } from './service.ts';
 
 /** Two Services want one virtual server, given by its key. */
 export interface Conflict {
@@ -38,12 +10,12 @@ export interface Conflict {
 }
 
 /**
- * The claims on each virtual server, by its key, and which of them wins (`docs/conflicts.md`). The result depends on the objects
+ * The claims on each virtual server, by its key, each by a front end of a Service, and which of them wins (`docs/conflicts.md`). The result depends on the objects
  * alone and not on their order of arrival, so it is the same on all nodes and after a restart.
  */
 export class Claims {
   /** In order of priority; the first one holds the virtual server. A single claim, the usual case, is stored without a list. */
-  readonly #byServer = new Map<string, OwnedClaim | OwnedClaim[]>();
+  readonly #byServer = new Map<string, OwnedFrontEnd | OwnedFrontEnd[]>();
   readonly #lost = new LostClaims();
   #count = 0;
   #begun: { readonly virtualServer: string; readonly loser: Owner }[] = [];
@@ -52,7 +24,7 @@ export class Claims {
     return this.#byServer.has(virtualServer);
   }
 
-  holder(virtualServer: string): OwnedClaim | undefined {
+  holder(virtualServer: string): OwnedFrontEnd | undefined {
     const claims = this.#byServer.get(virtualServer);
     return Array.isArray(claims) ? claims[0] : claims;
   }
@@ -85,7 +57,7 @@ export class Claims {
   }
 
   /** Enters a claim in the place of the one that the same Service may have. */
-  enter(virtualServer: string, claim: OwnedClaim): void {
+  enter(virtualServer: string, claim: OwnedFrontEnd): void {
     const { owner } = claim;
     const present = this.#byServer.get(virtualServer);
     if (present === undefined) this.#count++;
@@ -121,12 +93,12 @@ export class Claims {
   }
 
   /** Removes a claim, if it is still there. Whether nobody wants the virtual server any more. */
-  withdraw(virtualServer: string, claim: OwnedClaim): boolean {
+  withdraw(virtualServer: string, claim: OwnedFrontEnd): boolean {
     const present = this.#byServer.get(virtualServer);
     if (present === undefined) return true;
     const claims = listOf(present);
     const place = placeOf(claims, claim);
-    if (claims[place]?.frontEnd !== claim.frontEnd) return false;
+    if (claims[place] !== claim) return false;
     claims.splice(place, 1);
     this.#count--;
     const [first, second] = claims;
@@ -140,7 +112,7 @@ export class Claims {
 
 const none: readonly never[] = Object.freeze([]);
 
-function listOf(claims: OwnedClaim | OwnedClaim[] | undefined): OwnedClaim[] {
+function listOf(claims: OwnedFrontEnd | OwnedFrontEnd[] | undefined): OwnedFrontEnd[] {
   if (Array.isArray(claims)) return claims;
   return claims === undefined ? [] : [claims];
 }
@@ -149,14 +121,12 @@ function listOf(claims: OwnedClaim | OwnedClaim[] | undefined): OwnedClaim[] {
 const ranks: Readonly<Record<AddressKind, number>> = { allocated: 0, loadBalancer: 1, external: 2 };
 const addressKinds = Object.keys(ranks) as readonly AddressKind[];
 
-type Priority = Pick<OwnedClaim, 'owner'> & {
-  readonly frontEnd: Pick<FrontEnd, 'addressKind'>;
-};
+type Priority = Pick<OwnedFrontEnd, 'owner' | 'addressKind'>;
 
 /** Compares two claims: negative if the first one wins; 0 only for claims of one Service. */
 function byPriority(one: Priority, other: Priority): number {
   return (
-    ranks[one.frontEnd.addressKind] - ranks[other.frontEnd.addressKind] ||
+    ranks[one.addressKind] - ranks[other.addressKind] ||
     youngestIfUnknown(one.owner) - youngestIfUnknown(other.owner) ||
     compareText(one.owner.key, other.owner.key)
   );
@@ -184,9 +154,9 @@ function placeOf(claims: readonly Priority[], claim: Priority): number {
   return low;
 }
 
-function placeOfOwner(claims: readonly OwnedClaim[], owner: Owner): number | undefined {
+function placeOfOwner(claims: readonly OwnedFrontEnd[], owner: Owner): number | undefined {
   for (const addressKind of addressKinds) {
-    const place = placeOf(claims, { owner, frontEnd: { addressKind } });
+    const place = placeOf(claims, { owner, addressKind });
     if (claims[place]?.owner.key === owner.key) return place;
   }
   return undefined;

@@ -1,13 +1,16 @@
 import { familyOf, type IpAddress } from '../../ip/address.ts';
 import { ipPortEntry } from '../../ipset/ipset.ts';
 import type { Conditions } from './conditions.ts';
-import type { AddressKind, FrontEnd, NodeContext, SetEntry } from './footprint.ts';
+import type { AddressKind, NodeContext, OwnedFrontEnd, SetEntry } from './footprint.ts';
 import type { ServicePort } from './service.ts';
 import { sourceRangeEntries } from './source-ranges.ts';
 import { virtualServerOf } from './virtual-server.ts';
 
 /** The front ends of a port on `spec.externalIPs`. */
-export function externalFrontEnds(port: ServicePort, conditions: Conditions): readonly FrontEnd[] {
+export function externalFrontEnds(
+  port: ServicePort,
+  conditions: Conditions,
+): readonly OwnedFrontEnd[] {
   const { family, protocol } = port;
   const set = port.isExternalPolicyLocal ? 'externalIpLocal' : 'externalIp';
   return port.externalIPs.map((address) =>
@@ -24,7 +27,7 @@ export function externalFrontEnds(port: ServicePort, conditions: Conditions): re
 export function loadBalancerFrontEnds(
   port: ServicePort,
   conditions: Conditions,
-): readonly FrontEnd[] {
+): readonly OwnedFrontEnd[] {
   const { family, protocol } = port;
   const nodeAddress = nodeAddressOf(port, conditions.node);
   const sets = port.isExternalPolicyLocal
@@ -65,13 +68,14 @@ function frontEnd(
     conditions: Conditions;
     entries: readonly SetEntry[];
   },
-): FrontEnd {
+): OwnedFrontEnd {
   const { family } = port;
   const { node, servers, options } = conditions;
   const policy = port.isExternalPolicyLocal ? 'localFirst' : 'cluster';
   const isOnDevice = isBound(kind, { address, node });
   const bound: SetEntry = { set: 'ipvsIps', family, entry: { type: 'hash:ip', ip: address } };
   return {
+    owner: port.service,
     virtualServer: virtualServerOf(port, { address, port: port.port, conditions }),
     addressKind: kind,
     isBound: isOnDevice,

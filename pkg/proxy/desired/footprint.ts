@@ -5,7 +5,9 @@ import type { ServiceOptions } from '../../kube/annotations.ts';
 import type { EndpointSlice, Service } from '../../kube/types.ts';
 import type { EndpointChange } from './endpoint-difference.ts';
 import type { NodeIPs } from './node-ips.ts';
+import type { PortName } from './port-name.ts';
 import type { Policy, RealServers } from './real-servers.ts';
+import type { Owner } from './service.ts';
 import type { SetId } from './sets.ts';
 import type { NodeTopology } from './topology.ts';
 import type { UdpFrontEnd } from './udp-front-end.ts';
@@ -46,6 +48,8 @@ export type AddressKind = 'allocated' | 'loadBalancer' | 'external';
 
 /** One virtual server with the entries and the address that exist as long as it does. */
 export interface FrontEnd {
+  /** The Service that wants it; `undefined` for one that no Service wants. */
+  readonly owner: Owner | undefined;
   readonly virtualServer: VirtualServer;
   readonly addressKind: AddressKind;
   /** Whether its address goes onto the dummy device. */
@@ -60,9 +64,16 @@ export interface FrontEnd {
   readonly entries: readonly SetEntry[];
 }
 
+/** A front end that a Service wants. */
+export interface OwnedFrontEnd extends FrontEnd {
+  readonly owner: Owner;
+}
+
 /** All kernel objects that one Service, or one port of it, wants. */
 export interface Footprint {
-  readonly frontEnds: readonly FrontEnd[];
+  readonly owner: Owner;
+  readonly port: PortName;
+  readonly frontEnds: readonly OwnedFrontEnd[];
   /** Entries that belong to no front end: what endpoints of this node reach themselves through. */
   readonly hairpins: Iterable<SetEntry>;
   /** UDP front ends with the endpoints that may answer for them, whatever the policies: flows of others are stale. */

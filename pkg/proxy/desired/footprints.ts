@@ -3,6 +3,7 @@ import { PortEndpoints } from './endpoint.ts';
 import type { Footprint, NodeContext, ServiceObjects } from './footprint.ts';
 import { frontEndCount } from './front-ends.ts';
 import { PortFootprint } from './port-footprint.ts';
+import { allPorts } from './port-name.ts';
 import { PortServers } from './port-servers.ts';
 import { servicePorts } from './service.ts';
 import { SliceIndex } from './slice-index.ts';
@@ -12,6 +13,8 @@ export function footprint(objects: ServiceObjects, node: NodeContext): Footprint
   const parts: Footprint[] = [];
   for (const part of footprintsByPort(objects, node)) if (part !== undefined) parts.push(part);
   return {
+    owner: objects.service,
+    port: allPorts,
     frontEnds: parts.flatMap(({ frontEnds }) => frontEnds),
     hairpins: parts.flatMap(({ hairpins }) => [...hairpins]),
     udpFrontEnds: parts.flatMap(({ udpFrontEnds }) => udpFrontEnds),

@@ -3,7 +3,7 @@ import { type Entry, entryKey, ipPortEntry } from '../../ipset/ipset.ts';
 import { type RealServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { Conditions } from './conditions.ts';
 import { externalFrontEnds, loadBalancerFrontEnds } from './external-addresses.ts';
-import type { FrontEnd, NodeContext, SetEntry } from './footprint.ts';
+import type { NodeContext, OwnedFrontEnd, SetEntry } from './footprint.ts';
 import type { PortServers } from './port-servers.ts';
 import { isExternallyAccessible, type ServicePort } from './service.ts';
 import type { UdpFrontEnd } from './udp-front-end.ts';
@@ -25,7 +25,7 @@ function nodePortAddresses(port: ServicePort, node: NodeContext): readonly IpAdd
  * The front ends of a port: its cluster IP, its external and load-balancer addresses, and its node port on the node's addresses.
  * There is one for each virtual server, however many of these fields name its address.
  */
-export function frontEndsOf(port: ServicePort, conditions: Conditions): readonly FrontEnd[] {
+export function frontEndsOf(port: ServicePort, conditions: Conditions): readonly OwnedFrontEnd[] {
   if (!isExternallyAccessible(port)) return [clusterFrontEnd(port, conditions)];
   return merged([
     clusterFrontEnd(port, conditions),
@@ -36,8 +36,8 @@ export function frontEndsOf(port: ServicePort, conditions: Conditions): readonly
 }
 
 /** Of several with one virtual server the first stays, with the entries of all. */
-function merged(frontEnds: readonly FrontEnd[]): readonly FrontEnd[] {
-  const byServer = new Map<string, FrontEnd>();
+function merged(frontEnds: readonly OwnedFrontEnd[]): readonly OwnedFrontEnd[] {
+  const byServer = new Map<string, OwnedFrontEnd>();
   for (const frontEnd of frontEnds) {
     const key = virtualServerKey(frontEnd.virtualServer);
     const first = byServer.get(key);
@@ -58,11 +58,12 @@ function union(some: readonly SetEntry[], others: readonly SetEntry[]): readonly
 
 const none: readonly never[] = Object.freeze([]);
 
-function clusterFrontEnd(port: ServicePort, conditions: Conditions): FrontEnd {
+function clusterFrontEnd(port: ServicePort, conditions: Conditions): OwnedFrontEnd {
   const { servers, options } = conditions;
   const { clusterIP: ip, protocol, family } = port;
   const policy = port.isInternalPolicyLocal ? 'localOnly' : 'cluster';
   return {
+    owner: port.service,
     virtualServer: virtualServerOf(port, { address: ip, port: port.port, conditions }),
     addressKind: 'allocated',
     isBound: true,
@@ -84,10 +85,11 @@ function healthCheckEntries({ family, healthCheckNodePort: port }: ServicePort):
   return [{ set: 'healthCheckNodePort', family, entry: { type: 'bitmap:port', port } }];
 }
 
-function nodePortFrontEnds(port: ServicePort, conditions: Conditions): readonly FrontEnd[] {
+function nodePortFrontEnds(port: ServicePort, conditions: Conditions): readonly OwnedFrontEnd[] {
   const { node, servers, options } = conditions;
   const policy = port.isExternalPolicyLocal ? 'localFirst' : 'cluster';
   return nodePortAddresses(port, node).map((address) => ({
+    owner: port.service,
     virtualServer: virtualServerOf(port, { address, port: port.nodePort, conditions }),
     addressKind: 'allocated',
     isBound: false,

@@ -13,12 +13,21 @@ import type { Service } from '../../kube/types.ts';
 import { footprint } from './footprints.ts';
 import { Ledger } from './ledger.ts';
 import { noRealServers } from './real-servers.ts';
+import type { Owner } from './service.ts';
 
 const web = virtualServerKey({ address: ip('172.30.0.1'), protocol: 'TCP', port: 80 });
 
-function want(over: Partial<Service> = {}, realServer = '10.0.0.1') {
+function want(
+  { namespace, name, created }: Owner,
+  over: Partial<Service> = {},
+  realServer = '10.0.0.1',
+) {
   return footprint(
-    { service: service(over), slices: [slice([endpoint(realServer)])], vanished: [] },
+    {
+      service: service({ namespace, name, created, ...over }),
+      slices: [slice([endpoint(realServer)])],
+      vanished: [],
+    },
     node,
   );
 }
@@ -29,31 +38,31 @@ const young = owner('shop/rival', 2);
 describe('the ledger', () => {
   test('of two Services with one virtual server the older holds it, and the other takes over when it leaves', () => {
     const ledger = new Ledger();
-    ledger.set(young, want({}, '10.0.0.2'));
-    ledger.set(old, want());
-    expect(ledger.claim(web)?.owner).toEqual(old);
+    ledger.set(want(young, {}, '10.0.0.2'));
+    ledger.set(want(old));
+    expect(ledger.frontEnd(web)?.owner).toMatchObject(old);
     expect(ledger.conflicts.conflictCount).toBe(1);
     const conflict = { virtualServer: web, winner: 'shop/web', loser: 'shop/rival' };
     expect(ledger.conflicts.takeConflicts()).toEqual([conflict]);
     expect(ledger.conflicts.takeConflicts()).toEqual([]);
     const touched = ledger.remove(old.key);
     expect([...touched.virtualServers]).toEqual([web]);
-    expect(ledger.claim(web)?.owner).toEqual(young);
+    expect(ledger.frontEnd(web)?.owner).toMatchObject(young);
     expect(ledger.conflicts.conflictCount).toBe(0);
     expect(ledger.retired().size).toBe(0);
   });
 
   test('of equally old ones the name decides', () => {
     const ledger = new Ledger();
-    ledger.set(owner('b/x', 1), want());
-    ledger.set(owner('a/x', 1), want());
-    expect(ledger.claim(web)?.owner?.key).toBe('a/x');
+    ledger.set(want(owner('b/x', 1)));
+    ledger.set(want(owner('a/x', 1)));
+    expect(ledger.frontEnd(web)?.owner?.key).toBe('a/x');
   });
 
   test('entries and addresses stay until their last owner leaves', () => {
     const ledger = new Ledger();
-    ledger.set(old, want());
-    ledger.set(young, want({ ports: [servicePort({ port: 81 })] }));
+    ledger.set(want(old));
+    ledger.set(want(young, { ports: [servicePort({ port: 81 })] }));
     ledger.remove(old.key);
     ledger.release(web);
     expect(ledger.wantsAddress(ip('172.30.0.1'))).toBe(true);
@@ -63,11 +72,12 @@ describe('the ledger', () => {
 
   test('a front end that nobody wants any more stays without real servers until it is released', () => {
     const ledger = new Ledger();
-    ledger.set(old, want());
+    ledger.set(want(old));
     ledger.remove(old.key);
-    expect(ledger.claim(web)).toMatchObject({
+    expect(ledger.frontEnd(web)).toMatchObject({
       owner: undefined,
-      frontEnd: { realServers: noRealServers, isBound: true },
+      realServers: noRealServers,
+      isBound: true,
     });
     expect(ledger.wantsEntry('KUBE-CLUSTER-IP', '172.30.0.1,tcp:80')).toBe(true);
     expect([...ledger.release(web).virtualServers]).toEqual([web]);
@@ -77,7 +87,7 @@ describe('the ledger', () => {
     expect(ledger.wantsAddress(ip('172.30.0.1'))).toBe(true);
     expect([...ledger.forget(web).addresses]).toEqual(['172.30.0.1']);
     expect([
-      ledger.claim(web),
+      ledger.frontEnd(web),
       ledger.wantsAddress(ip('172.30.0.1')),
       [...ledger.ruleContent('IPv4').nonEmpty],
     ]).toEqual([undefined, false, []]);
@@ -85,10 +95,10 @@ describe('the ledger', () => {
 
   test('a Service that comes back takes a retired front end over', () => {
     const ledger = new Ledger();
-    ledger.set(old, want());
+    ledger.set(want(old));
     ledger.remove(old.key);
-    ledger.set(young, want());
-    expect(ledger.claim(web)?.owner).toEqual(young);
+    ledger.set(want(young));
+    expect(ledger.frontEnd(web)?.owner).toMatchObject(young);
     expect(ledger.retired().size).toBe(0);
     expect([...ledger.release(web).virtualServers]).toEqual([]);
     expect(ledger.wantsAddress(ip('172.30.0.1'))).toBe(true);
@@ -96,10 +106,10 @@ describe('the ledger', () => {
 
   test('a Service that comes back while its virtual server is being deleted keeps what was kept of it', () => {
     const ledger = new Ledger();
-    ledger.set(old, want());
+    ledger.set(want(old));
     ledger.remove(old.key);
     ledger.release(web);
-    ledger.set(young, want());
+    ledger.set(want(young));
     expect(ledger.leaving().size).toBe(0);
     expect(ledger.forget(web).isEmpty).toBe(true);
     expect(ledger.wantsAddress(ip('172.30.0.1'))).toBe(true);
@@ -108,7 +118,7 @@ describe('the ledger', () => {
 
   test('setting the same footprint again and taking it away leaves nothing', () => {
     const ledger = new Ledger();
-    for (let round = 0; round < 3; round++) ledger.set(old, want());
+    for (let round = 0; round < 3; round++) ledger.set(want(old));
     ledger.remove(old.key);
     ledger.release(web);
     ledger.forget(web);
@@ -118,7 +128,7 @@ describe('the ledger', () => {
 
   test('two ports of one Service on the same virtual server are one claim', () => {
     const ledger = new Ledger();
-    ledger.set(old, want({ ports: [servicePort(), servicePort({ name: 'again' })] }));
+    ledger.set(want(old, { ports: [servicePort(), servicePort({ name: 'again' })] }));
     expect(ledger.conflicts.conflictCount).toBe(0);
     ledger.remove(old.key);
     ledger.release(web);
@@ -129,7 +139,7 @@ describe('the ledger', () => {
 
   test('a real server is wanted for the same pod as far as both are known', () => {
     const ledger = new Ledger();
-    ledger.set(old, want());
+    ledger.set(want(old));
     const virtualServer = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
     const realServer = { address: ip('10.0.0.1'), port: 8080 };
     const answers = ['pod-10.0.0.1', '', 'another'].map((podUid) =>

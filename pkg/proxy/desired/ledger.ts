@@ -1,9 +1,16 @@
 import { type Family, familyOf, type IpAddress } from '../../ip/address.ts';
 import type { Entry } from '../../ipset/ipset.ts';
 import { type RealServerId, type VirtualServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
-import { type Claim, Claims, type Owner, type Part } from './claims.ts';
+import { Claims } from './claims.ts';
 import { CountedObjects, type Counting } from './counted-objects.ts';
-import type { Footprint, FootprintChange, FrontEnd, LocalLack, SetEntry } from './footprint.ts';
+import type {
+  Footprint,
+  FootprintChange,
+  FrontEnd,
+  LocalLack,
+  OwnedFrontEnd,
+  SetEntry,
+} from './footprint.ts';
 import { Groups } from './groups.ts';
 import { Keys } from './keys.ts';
 import { LocalLacks } from './local-lacks.ts';
@@ -11,15 +18,13 @@ import { NoLocalEntries } from './no-local.ts';
 import { nobody } from './owners.ts';
 import { isSamePod, type PodRealServer } from './pod-identity.ts';
 import { PortMap } from './port-map.ts';
-import { isSamePort, type PortName } from './port-name.ts';
+import { allPorts, isSamePort, type PortName } from './port-name.ts';
 import { noRealServers, type WantedRealServer } from './real-servers.ts';
 import type { RuleContent } from './rule-content.ts';
+import type { Owner } from './service.ts';
 import { entryEffect } from './sets.ts';
 import { touchEndpoints } from './touched.ts';
 import { Undecided, type Unexplained } from './undecided.ts';
-
-/** Stands for all ports of a Service that is entered at once. */
-const onlyPort: PortName = { family: 'IPv4', protocol: 'TCP', name: '' };
 
 /**
  * The sum of all footprints. Addresses and set entries may have many owners and are counted; a virtual server
@@ -29,9 +34,10 @@ const onlyPort: PortName = { family: 'IPv4', protocol: 'TCP', name: '' };
  * deleted the virtual server.
  */
 export class Ledger {
-  readonly #parts = new Groups<PortName, Part>({
+  /** By Service and port. */
+  readonly #footprints = new Groups<PortName, Footprint>({
     several: PortMap,
-    isKeyOf: (port, part) => isSamePort(port, part.port),
+    isKeyOf: (port, footprint) => isSamePort(port, footprint.port),
     keyOf: ({ port }) => port,
   });
   readonly #claims = new Claims();
@@ -46,18 +52,15 @@ export class Ledger {
   readonly #noLocal = new NoLocalEntries(this.#claims, this.#counted);
 
   /** Replaces the footprint of a port of a Service. Adds the keys of changed objects to `touched` and returns it. */
-  set(
-    owner: Owner,
-    footprint: Footprint,
-    { port = onlyPort, touched = new Keys() }: { port?: PortName; touched?: Keys } = {},
-  ): Keys {
-    const last = this.#parts.get(owner.key, port);
-    this.#parts.set(owner.key, { port, owner, footprint });
+  set(footprint: Footprint, { touched = new Keys() } = {}): Keys {
+    const { owner, port } = footprint;
+    const last = this.#footprints.get(owner.key, port);
+    this.#footprints.set(owner.key, footprint);
     this.#withoutLocal.count(owner.key, {
-      before: last?.footprint.withoutLocalEndpoints ?? [],
+      before: last?.withoutLocalEndpoints ?? [],
       after: footprint.withoutLocalEndpoints,
     });
-    for (const frontEnd of footprint.frontEnds) this.#enter(owner, { frontEnd, touched });
+    for (const frontEnd of footprint.frontEnds) this.#enter(frontEnd, touched);
     const counting = { by: 1, owner: owner.key, touched } as const;
     for (const entry of footprint.hairpins) this.#counted.countEntry(entry, counting);
     if (last !== undefined) this.#withdraw(last, touched);
@@ -70,11 +73,11 @@ export class Ledger {
     change: FootprintChange,
     { port, touched }: { port: PortName; touched: Keys },
   ): void {
-    const entered = this.#parts.get(service, port);
+    const entered = this.#footprints.get(service, port);
     if (entered === undefined) throw new Error(`${service} has no port ${port.name}`);
     this.#withoutLocal.count(service, change.withoutLocalEndpoints);
     const noted = { change, touched, undecided: this.#undecided, noLocal: this.#noLocal };
-    for (const frontEnd of entered.footprint.frontEnds) touchEndpoints(frontEnd, noted);
+    for (const frontEnd of entered.frontEnds) touchEndpoints(frontEnd, noted);
     const { before, after } = change.hairpins;
     const counting = { owner: service, touched };
     for (const entry of after) this.#counted.countEntry(entry, { by: 1, ...counting });
@@ -83,25 +86,25 @@ export class Ledger {
 
   /** The footprint of a port of a Service; `undefined` if there is none. */
   footprint(service: string, port: PortName): Footprint | undefined {
-    return this.#parts.get(service, port)?.footprint;
+    return this.#footprints.get(service, port);
   }
 
   /** Removes the footprint of a port of a Service, given by its key. Adds the keys of changed objects to `touched` and returns it. */
   remove(
     service: string,
-    { port = onlyPort, touched = new Keys() }: { port?: PortName; touched?: Keys } = {},
+    { port = allPorts, touched = new Keys() }: { port?: PortName; touched?: Keys } = {},
   ): Keys {
-    const last = this.#parts.get(service, port);
+    const last = this.#footprints.get(service, port);
     if (last === undefined) return touched;
-    this.#parts.delete(service, port);
-    this.#withoutLocal.count(service, { before: last.footprint.withoutLocalEndpoints });
+    this.#footprints.delete(service, port);
+    this.#withoutLocal.count(service, { before: last.withoutLocalEndpoints });
     this.#withdraw(last, touched);
     return touched;
   }
 
   /** The ports of a Service that have a footprint. */
   ports(service: string): readonly PortName[] {
-    return this.#parts.of(service).map(({ port }) => port);
+    return this.#footprints.of(service).map(({ port }) => port);
   }
 
   /** Adds a virtual server as retired that was found in the kernel and that no Service wants. */
@@ -160,19 +163,15 @@ export class Ledger {
     return this.#undecided.has(key);
   }
 
-  /** The claim of a virtual server's owner, or `undefined` if it is neither wanted nor retired. */
-  claim(key: string): Claim | undefined {
-    const holder = this.#claims.holder(key);
-    const frontEnd = holder?.frontEnd ?? this.#retired.get(key);
-    if (frontEnd === undefined) return undefined;
-    const completed = this.#undecided.completed(key, frontEnd);
-    if (holder !== undefined && completed === frontEnd) return holder;
-    return { owner: holder?.owner, frontEnd: completed };
+  /** The front end of a virtual server: that of the Service that holds it, or the retired one; `undefined` if there is neither. */
+  frontEnd(key: string): FrontEnd | undefined {
+    const frontEnd = this.#claims.holder(key) ?? this.#retired.get(key);
+    return frontEnd && this.#undecided.completed(key, frontEnd);
   }
 
   /** Who holds a virtual server or, if it is retired, held it last; `undefined` if that is not known. */
   lastOwner(key: string): Owner | undefined {
-    return this.claim(key)?.owner ?? this.#lastOwners.get(key);
+    return this.frontEnd(key)?.owner ?? this.#lastOwners.get(key);
   }
 
   /** Whether a Service wants a virtual server. */
@@ -182,7 +181,7 @@ export class Ledger {
 
   /** What a virtual server, by its key, should have at the place of a real server; `undefined` for nothing. */
   wantedRealServer(virtualServer: string, realServer: RealServerId): WantedRealServer | undefined {
-    return this.claim(virtualServer)?.frontEnd.realServers.get(realServer);
+    return this.frontEnd(virtualServer)?.realServers.get(realServer);
   }
 
   /** Whether a real server is wanted, and for the same pod as far as both are known. */
@@ -254,38 +253,44 @@ export class Ledger {
   /** The Services that want any of some objects of the kernel; of a virtual server the one that holds it. */
   ownersOf(keys: Keys): ReadonlySet<string> {
     const owners = new Set<string>(this.#counted.ownersOf(keys));
-    for (const key of keys.allVirtualServers()) owners.add(this.claim(key)?.owner?.key ?? nobody);
+    for (const key of keys.allVirtualServers())
+      owners.add(this.frontEnd(key)?.owner?.key ?? nobody);
     owners.delete(nobody);
     return owners;
   }
 
-  #enter(owner: Owner, { frontEnd, touched }: { frontEnd: FrontEnd; touched: Keys }): void {
+  #enter(frontEnd: OwnedFrontEnd, touched: Keys): void {
     const key = virtualServerKey(frontEnd.virtualServer);
-    this.#claims.enter(key, { owner, frontEnd });
+    this.#claims.enter(key, frontEnd);
     this.#undecided.explained(key, frontEnd);
-    this.#countFrontEnd(frontEnd, { by: 1, owner: owner.key, touched });
+    this.#countFrontEnd(frontEnd, { by: 1, owner: frontEnd.owner.key, touched });
     this.release(key, { touched });
     this.forget(key, { touched });
   }
 
-  #withdraw({ owner, footprint }: Part, touched: Keys): void {
+  #withdraw({ owner, frontEnds, hairpins }: Footprint, touched: Keys): void {
     const counting = { by: -1, owner: owner.key, touched } as const;
-    for (const frontEnd of footprint.frontEnds) {
+    for (const frontEnd of frontEnds) {
       const key = virtualServerKey(frontEnd.virtualServer);
-      const isUnwanted = this.#claims.withdraw(key, { owner, frontEnd });
+      const isUnwanted = this.#claims.withdraw(key, frontEnd);
       if (isUnwanted && !this.#leaving.has(key)) {
         this.#retire(frontEnd, touched);
         this.#lastOwners.set(key, owner);
       }
       this.#countFrontEnd(frontEnd, counting);
     }
-    for (const entry of footprint.hairpins) this.#counted.countEntry(entry, counting);
+    for (const entry of hairpins) this.#counted.countEntry(entry, counting);
   }
 
   #retire(frontEnd: FrontEnd, touched: Keys): void {
     const key = virtualServerKey(frontEnd.virtualServer);
     if (this.#retired.has(key)) return;
-    const retired = { ...frontEnd, policy: undefined, realServers: noRealServers };
+    const retired = {
+      ...frontEnd,
+      owner: undefined,
+      policy: undefined,
+      realServers: noRealServers,
+    };
     this.#retired.set(key, retired);
     this.#countFrontEnd(retired, { by: 1, owner: nobody, touched });
   }

@@ -33,7 +33,7 @@ export class NoLocalEntries {
     const key = virtualServerKey(virtualServer);
     const holder = this.#claims.holder(key);
     const before = this.#owners.get(key) ?? nobody;
-    const after = holder?.frontEnd.realServers.isFallback === true ? holder.owner.key : nobody;
+    const after = holder?.realServers.isFallback === true ? holder.owner.key : nobody;
     if (before === after) return;
     const entry = noLocalEntry(virtualServer);
     if (after !== nobody) this.#counted.countEntry(entry, { by: 1, owner: after, touched });

@@ -4,14 +4,14 @@ import type { EndpointDifference } from './endpoint-difference.ts';
 import type {
   Footprint,
   FootprintChange,
-  FrontEnd,
   LocalLack,
   NodeContext,
+  OwnedFrontEnd,
   SetEntry,
 } from './footprint.ts';
 import { frontEndCount, frontEndsOf, hairpin, udpFrontEndsOf } from './front-ends.ts';
 import type { PortServers } from './port-servers.ts';
-import type { ServicePort } from './service.ts';
+import type { Owner, ServicePort } from './service.ts';
 import type { UdpFrontEnd } from './udp-front-end.ts';
 
 /** The footprint of one port of a Service. Its front ends stay the same; their real servers follow its endpoints. */
@@ -19,7 +19,7 @@ export class PortFootprint implements Footprint {
   readonly port: ServicePort;
   /** Whether the Service has too many real servers, so that this port gets none. */
   readonly isCutOff: boolean;
-  readonly frontEnds: readonly FrontEnd[];
+  readonly frontEnds: readonly OwnedFrontEnd[];
   readonly #servers: PortServers;
   #udpFrontEnds: readonly UdpFrontEnd[];
   readonly #frontEndCount: number;
@@ -39,6 +39,10 @@ export class PortFootprint implements Footprint {
     this.#frontEndCount = frontEndCount(port, node);
     this.frontEnds = frontEndsOf(port, { node, servers, options });
     this.#udpFrontEnds = udpFrontEndsOf(port, { node, servers });
+  }
+
+  get owner(): Owner {
+    return this.port.service;
   }
 
   /** How many real servers its front ends may have together. */

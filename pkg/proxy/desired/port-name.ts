@@ -8,6 +8,9 @@ export interface PortName {
   readonly name: string;
 }
 
+/** Stands for all ports of a Service that is entered at once. */
+export const allPorts: PortName = { family: 'IPv4', protocol: 'TCP', name: '' };
+
 /** Whether two names are those of one port of a Service. */
 export function isSamePort(one: PortName, other: PortName): boolean {
   return one.family === other.family && one.protocol === other.protocol && one.name === other.name;

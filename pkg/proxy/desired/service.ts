@@ -1,13 +1,16 @@
 import { type Family, familyOf, type IpAddress } from '../../ip/address.ts';
 import { type Prefix, prefixFamily } from '../../ip/prefix.ts';
 import type { Protocol } from '../../ip/protocol.ts';
-import type { ObjectName, Service, ServicePortSpec } from '../../kube/types.ts';
+import type { Service, ServicePortSpec } from '../../kube/types.ts';
+
+/** A Service as the owner of objects in the kernel. */
+export type Owner = Pick<Service, 'namespace' | 'name' | 'key' | 'created'>;
 
 /** One port of a Service in one family: the unit that endpoints are matched with. Its addresses are those of that family. */
 export interface ServicePort
   extends ServicePortSpec,
     Pick<Service, 'externalIPs' | 'loadBalancerIPs' | 'sourceRanges' | 'affinitySeconds'> {
-  readonly service: ObjectName;
+  readonly service: Owner;
   readonly family: Family;
   readonly clusterIP: IpAddress;
   /** `externalTrafficPolicy: Local`, which counts for the types NodePort and LoadBalancer only. */

@@ -39,7 +39,7 @@ export function drainContextOf(
 ): DrainContext {
   const { virtualServer, realServer, podUid } = request;
   const key = virtualServerKey(virtualServer);
-  const frontEnd = ledger.claim(key)?.frontEnd;
+  const frontEnd = ledger.frontEnd(key);
   const { isBound = false, isExposed = true, options } = frontEnd ?? {};
   const server = frontEnd?.virtualServer ?? mirror.virtualServers.get(key)?.virtualServer;
   const { drainTimeout, keepsSessionsByAddress = false } = options ?? noOptions;
@@ -63,7 +63,7 @@ export function drainContextOf(
 }
 
 function causeOf(request: DrainRequest, ledger: Ledger): DrainCause {
-  if (ledger.claim(virtualServerKey(request.virtualServer))?.owner === undefined)
+  if (ledger.frontEnd(virtualServerKey(request.virtualServer))?.owner === undefined)
     return 'virtualServer';
   return ledger.wantsSuccessor(request.virtualServer, request) ? 'successor' : 'endpoint';
 }

@@ -82,7 +82,7 @@ test('however much is wanted, the event loop turns while an audit goes through i
   }
   const address = (index: number) => ip(`172.30.${index >> 8}.${index & 0xff}`);
   const ledger = {
-    claim: () => undefined,
+    frontEnd: () => undefined,
     entryCount: () => 0,
     wantsAddress: () => true,
     addresses: () => counted(address),

@@ -37,7 +37,7 @@ export interface AuditContext {
   /** The wanted state. Only read. */
   readonly ledger: Pick<
     Ledger,
-    'claim' | 'addresses' | 'entries' | 'entryCount' | 'virtualServers' | 'wantsAddress'
+    'frontEnd' | 'addresses' | 'entries' | 'entryCount' | 'virtualServers' | 'wantsAddress'
   >;
   readonly families: readonly Family[];
   /** Networks whose virtual servers are somebody else's unless a Service wants them. */
@@ -292,7 +292,7 @@ function record(
     context: Omit<ServerContext, 'ipvs'>;
   },
 ): void {
-  const isKnown = ledger.claim(key) !== undefined || mirror.virtualServers.has(key);
+  const isKnown = ledger.frontEnd(key) !== undefined || mirror.virtualServers.has(key);
   if (!isKnown && !isOurs(found, { mirror, excluded, realServers })) return;
   mirror.recordServer(key, { virtualServer: found, realServers });
 }

@@ -80,6 +80,7 @@ export function isOurs(
 /** The front end of a virtual server that was found in the kernel, with the entries and the address to delete along with it. */
 export function foundFrontEnd(virtualServer: VirtualServer, mirror: MirrorView): FrontEnd {
   return {
+    owner: undefined,
     virtualServer,
     addressKind: 'allocated',
     isBound: mirror.bound.has(virtualServer.address),
