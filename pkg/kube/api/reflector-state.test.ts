@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
+  answer,
   api,
   cut,
   events,
@@ -18,8 +19,7 @@ afterEach(() => stand.end());
 const start = Date.UTC(2025, 0, 1);
 
 test('before the first answer nothing is known', async () => {
-  stand.start();
-  await stand.client.call();
+  await stand.reading();
   expect(stand.state).toEqual({
     kind: 'Service',
     objects: 0,
@@ -49,8 +49,7 @@ test('what came counts: objects, the newest version, and when', async () => {
 
 test('a list counts too, and a watch stands when it has lived for two seconds', async () => {
   const list = await stand.listing();
-  list.send(object('a', 5));
-  list.end({ resourceVersion: '7' });
+  answer(list, { version: 7, objects: [object('a', 5)] });
   const watch = await stand.client.call();
   expect(stand.state).toMatchObject({
     objects: 1,

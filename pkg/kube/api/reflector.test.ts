@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
+  answer,
   api,
   cut,
   events,
@@ -37,26 +38,19 @@ describe('watching', () => {
     'that ends within a second with %s in it is followed by a growing pause',
     async (_name, happen) => {
       (await stand.watching()).end();
-      const waits: number[] = [];
-      let { call } = await stand.callWithin(seconds(1));
-      for (let count = 0; count < 5; count++) {
+      const end = async (call: FakeCall) => {
         happen(call);
         await stand.clock.advance(900);
         call.end();
-        const next = await stand.callWithin(seconds(40));
-        waits.push(next.waited);
-        call = next.call;
-      }
+      };
+      const { waits } = await stand.repeated(5, { first: await stand.retry(), end });
       expect(waits).toEqual([300, 600, 1200, 2400, 4800]);
     },
   );
 
   test('starts anew at once after a 410, whatever failed before it', async () => {
-    let call = await stand.watching();
-    for (let count = 0; count < 6; count++) {
-      call.fail(cut());
-      ({ call } = await stand.callWithin(seconds(40)));
-    }
+    const first = await stand.watching();
+    const { call } = await stand.repeated(6, { first, end: (some) => some.fail(cut()) });
     call.send(errorEvent(410));
     const { call: read, waited } = await stand.callWithin(seconds(40));
     expect(read.query).toMatchObject({ sendInitialEvents: 'true' });
@@ -77,18 +71,12 @@ describe('watching', () => {
   });
 
   test('backs off longer with every failure, to half a minute, and starts anew after a healthy watch', async () => {
-    let watch = await stand.watching();
-    const waits: number[] = [];
-    for (let count = 0; count < 9; count++) {
-      watch.fail(cut());
-      const next = await stand.callWithin(seconds(40));
-      waits.push(next.waited);
-      watch = next.call;
-    }
+    const first = await stand.watching();
+    const { call, waits } = await stand.repeated(9, { first, end: (some) => some.fail(cut()) });
     expect(waits).toEqual([300, 600, 1200, 2400, 4800, 9600, 19200, 22500, 22500]);
-    watch.open();
+    call.open();
     await stand.clock.advance(seconds(10));
-    watch.fail(cut());
+    call.fail(cut());
     expect((await stand.callWithin(seconds(40))).waited).toBe(300);
   });
 
@@ -107,7 +95,7 @@ describe('watching', () => {
     ['as an event', (call: FakeCall) => call.send(errorEvent(410, 'Expired'))],
   ])('reads all anew after 410 %s, and tells the difference', async (_name, happen) => {
     happen(await stand.watching());
-    const { call } = await stand.callWithin(seconds(1));
+    const call = await stand.retry();
     expect(call.query).toMatchObject({ sendInitialEvents: 'true', resourceVersion: '10' });
     call.send(added('b', 20), added('c', 21));
     expect(stand.reported).toEqual(['+b', '+c']);
@@ -123,7 +111,7 @@ describe('watching', () => {
     const watch = await stand.watching();
     watch.send(modified('a', 33));
     watch.fail(error);
-    const { call } = await stand.callWithin(seconds(1));
+    const call = await stand.retry();
     expect(call.query).toMatchObject({ resourceVersion: '33' });
     expect(call.query['sendInitialEvents']).toBeUndefined();
     call.send(deleted('a', 34));
@@ -132,7 +120,7 @@ describe('watching', () => {
 
   test('reads all anew when the server has gone back behind our version', async () => {
     (await stand.watching()).send(bookmark(9));
-    const { call } = await stand.callWithin(seconds(1));
+    const call = await stand.retry();
     expect(call.query).toMatchObject({ sendInitialEvents: 'true', resourceVersion: '10' });
     call.fail(api(504, { causes: ['ResourceVersionTooLarge'] }));
     const next = await stand.callWithin(seconds(1));
@@ -163,7 +151,7 @@ describe('watching', () => {
 
   test('makes the state current again once it was accepted and has lived for two seconds', async () => {
     (await stand.watching()).fail(cut());
-    const { call } = await stand.callWithin(seconds(1));
+    const call = await stand.retry();
     await stand.clock.advance(seconds(5));
     call.send(modified('a', 11));
     await stand.clock.advance(seconds(1.9));
@@ -173,17 +161,12 @@ describe('watching', () => {
   });
 
   test('asks, when two watches in a row are silent, for one object of the version: nothing changed', async () => {
-    await stand.watching();
-    await stand.clock.advance(seconds(120));
-    (await stand.client.call()).open();
-    await stand.clock.advance(seconds(120));
-    const probe = await stand.client.call();
+    const probe = await stand.afterTwoSilences();
     expect(probe).toMatchObject({
       type: 'list',
       query: { limit: '1', resourceVersion: '10', resourceVersionMatch: 'NotOlderThan' },
     });
-    probe.send(object('a', 7));
-    probe.end({ resourceVersion: '10' });
+    answer(probe, { version: 10, objects: [object('a', 7)] });
     const watch = await stand.client.call();
     expect(watch.query).toMatchObject({ watch: 'true', resourceVersion: '10' });
     expect({ reported: stand.reported, currency: stand.currency, log: stand.log }).toEqual({
@@ -199,12 +182,8 @@ describe('watching', () => {
   ])(
     'reads all anew when watches are silent because the server does not have our version and %s',
     async (_name, happen) => {
-      await stand.watching();
-      await stand.clock.advance(seconds(120));
-      (await stand.client.call()).open();
-      await stand.clock.advance(seconds(120));
-      happen(await stand.client.call());
-      expect((await stand.callWithin(seconds(1))).call.query).toMatchObject({
+      happen(await stand.afterTwoSilences());
+      expect((await stand.retry()).query).toMatchObject({
         sendInitialEvents: 'true',
       });
     },
@@ -212,7 +191,7 @@ describe('watching', () => {
 
   test('reads all anew from any version when the server does not understand ours', async () => {
     (await stand.watching()).fail(api(400));
-    const { call } = await stand.callWithin(seconds(1));
+    const call = await stand.retry();
     expect(call.query).toMatchObject({ sendInitialEvents: 'true' });
     expect(call.query['resourceVersion']).toBeUndefined();
   });
@@ -242,7 +221,7 @@ describe('watching', () => {
     ],
   ])('fails at %s, once, and goes on from before', async (_name, line) => {
     (await stand.watching()).send(modified('a', 11), line, line, deleted('a', 12));
-    const { call } = await stand.callWithin(seconds(1));
+    const call = await stand.retry();
     expect(call.query).toMatchObject({ resourceVersion: '11' });
     expect({ reported: stand.reported, counted: stand.counted, lines: stand.log.length }).toEqual({
       reported: ['+a'],
@@ -266,18 +245,15 @@ describe('watching', () => {
     const watch = await stand.watching({ handler });
     isBroken = true;
     watch.send(added('c', 11));
-    const { call } = await stand.callWithin(seconds(1));
+    const call = await stand.retry();
     expect(call.query).toMatchObject({ resourceVersion: '10' });
   });
 
   test('reports a failure once, however often it is repeated, and when it is over', async () => {
-    let watch = await stand.watching();
-    for (let count = 0; count < 5; count++) {
-      watch.fail(cut());
-      watch = (await stand.callWithin(seconds(40))).call;
-    }
+    const first = await stand.watching();
+    const { call } = await stand.repeated(5, { first, end: (some) => some.fail(cut()) });
     expect(stand.log).toHaveLength(1);
-    watch.send(bookmark(50));
+    call.send(bookmark(50));
     await stand.clock.advance(seconds(2));
     expect(stand.log).toEqual([
       'cannot follow every Service, keeping what is known and trying again',

@@ -8,6 +8,9 @@ import { noMetrics } from '../../../pkg/kube/metrics.ts';
 import { seconds } from '../../../pkg/runner/clock.ts';
 import { manualClock } from '../../../pkg/runner/manual-clock.ts';
 
+/** After so long without an event a watch is given up. */
+const silence = seconds(120);
+
 /** A reflector of Services over a client whose answers a test gives, and what it reported. */
 export class ReflectorStand {
   readonly clock = manualClock();
@@ -76,11 +79,46 @@ export class ReflectorStand {
     return call;
   }
 
+  /** A reflector that has begun to read all as a stream. */
+  async reading(options: Partial<ReflectorOptions> = {}): Promise<FakeCall> {
+    this.start(options);
+    return this.client.call();
+  }
+
+  /** Two watches in a row of a reflector that watches hear nothing; what it asks for then. */
+  async afterTwoSilences(): Promise<FakeCall> {
+    await this.watching();
+    await this.clock.advance(silence);
+    (await this.client.call()).open();
+    await this.clock.advance(silence);
+    return this.client.call();
+  }
+
   /** Tells that the server cannot stream, so that lists are used; the first list. */
   async listing(options: Partial<ReflectorOptions> = {}): Promise<FakeCall> {
     this.streaming.avoid();
-    this.start(options);
-    return this.client.call();
+    return this.reading(options);
+  }
+
+  /** The next call after a failure. The pause before it is less than a second. */
+  async retry(): Promise<FakeCall> {
+    return (await this.callWithin(seconds(1))).call;
+  }
+
+  /** Ends call after call in one way, so many times; how long the reflector waited before each next one, and the last of them. */
+  async repeated(
+    times: number,
+    { first, end }: { first: FakeCall; end: (call: FakeCall) => unknown },
+  ): Promise<{ call: FakeCall; waits: readonly number[] }> {
+    const waits: number[] = [];
+    let call = first;
+    for (let count = 0; count < times; count++) {
+      await end(call);
+      const next = await this.callWithin(seconds(40));
+      waits.push(next.waited);
+      ({ call } = next);
+    }
+    return { call, waits };
   }
 
   /** The next call, after as much time as it takes; how long that was. */
@@ -114,6 +152,15 @@ export class ReflectorStand {
 export function object(name: string, version: number, kind = 'Service'): object {
   const [namespace, own = ''] = name.includes('/') ? name.split('/') : ['ns', name];
   return { kind, metadata: { namespace, name: own, resourceVersion: `${version}` } };
+}
+
+/** Answers a list with objects and its version. */
+export function answer(
+  list: FakeCall,
+  { version, objects }: { version: number; objects: readonly object[] },
+): void {
+  list.send(...objects);
+  list.end({ resourceVersion: `${version}` });
 }
 
 /** An event of an object that is new. */
