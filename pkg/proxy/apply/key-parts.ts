@@ -1,8 +1,10 @@
 import type { IpAddress } from '../../ip/address.ts';
+import type { RealServerId } from '../../ipvs/ipvs.ts';
 import type { Yielder } from '../../runner/yielder.ts';
 import type { FrontEnd } from '../desired/footprint.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
+import type { ReadonlyRealServerMap } from '../desired/real-server-map.ts';
 import type { EntryEffect } from '../desired/sets.ts';
 import { urgencyOf } from '../desired/urgency.ts';
 import type { MirrorView } from '../observed/mirror.ts';
@@ -94,15 +96,22 @@ function isLeavingBound(
 
 function onlyServer(key: string, from: Keys): Keys {
   const part = new Keys();
-  addServer(part, { key, from });
+  addServer(part, { key, realServers: realServersIn(from, key) });
   return part;
 }
 
-/** Adds a virtual server to a part, with as many of its real servers as the keys name. */
-function addServer(part: Keys, { key, from }: { key: string; from: Keys }): void {
-  const some = from.realServers.get(key);
-  if (from.virtualServers.has(key) || some === undefined) part.addVirtualServer(key);
-  else part.addRealServers(key, some.values());
+/** The single real servers of a virtual server that the keys name; `undefined` if all of it is meant. */
+function realServersIn(keys: Keys, key: string): SomeRealServers | undefined {
+  return keys.virtualServers.has(key) ? undefined : keys.realServers.get(key);
+}
+
+/** Adds a virtual server to a part: some of its real servers, or all of it. */
+function addServer(
+  part: Keys,
+  { key, realServers }: { key: string; realServers: SomeRealServers | undefined },
+): void {
+  if (realServers === undefined) part.addVirtualServer(key);
+  else part.addRealServers(key, realServers.values());
 }
 
 function* wantedEntries(
@@ -145,6 +154,8 @@ function* withdrawals({ entries }: Keys, effects: readonly EntryEffect[]): Gener
   }
 }
 
+type SomeRealServers = ReadonlyRealServerMap<RealServerId>;
+
 interface ServerPartsContext {
   readonly ledger: Ledger;
   readonly mirror: MirrorView;
@@ -156,6 +167,8 @@ interface Candidate {
   readonly key: string;
   /** `undefined` if nobody wants it. */
   readonly address: IpAddress | undefined;
+  /** The single ones that are planned; `undefined` for all of it. */
+  readonly realServers: SomeRealServers | undefined;
   /** How many real servers, wanted or held, are planned with it. */
   readonly weight: number;
 }
@@ -173,8 +186,8 @@ async function* serverParts(keys: Keys, context: ServerPartsContext): AsyncGener
   let weight = 0;
   let addressCount = 0;
   for (const candidate of candidates) {
-    const { key, address } = candidate;
-    addServer(part, { key, from: keys });
+    const { address } = candidate;
+    addServer(part, candidate);
     count++;
     if (address !== undefined && lasts.get(address) === candidate && keys.addresses.has(address)) {
       part.addAddress(address);
@@ -216,9 +229,9 @@ async function byUrgency(
   for (const key of keys.allVirtualServers()) {
     const frontEnd = ledger.frontEnd(key);
     const address = frontEnd?.virtualServer.address;
-    const some = keys.virtualServers.has(key) ? undefined : keys.realServers.get(key);
-    const weight = some === undefined ? weightOf(key, { frontEnd, mirror }) : some.size;
-    classes[urgencyOf(frontEnd)]?.push({ key, address, weight });
+    const realServers = realServersIn(keys, key);
+    const weight = realServers?.size ?? weightOf(key, { frontEnd, mirror });
+    classes[urgencyOf(frontEnd)]?.push({ key, address, realServers, weight });
     if (yielder.isDue) await yielder.yieldIfDue();
   }
   return classes.flat();

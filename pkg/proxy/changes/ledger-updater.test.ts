@@ -184,7 +184,7 @@ describe('a big Service', () => {
     expect(next).toBeDefined();
     store.apply({ type: 'delete', kind: 'Service', name: { namespace: 'shop', name: 'big' } });
     while (next !== undefined) ({ next } = await ledgerUpdater.enter(node));
-    expect([...ledger.ports('shop/big')]).toEqual([]);
+    expect([...ledger.footprints('shop/big')]).toEqual([]);
     expect(ledger.wants(serverOf(1, 1))).toBe(false);
   });
 

@@ -235,11 +235,10 @@ export class LedgerUpdater {
     this.#health.note(key, objects, node.nodeName);
     this.#reports.cutOff(key, { service: objects?.service, ports: cutOff });
     this.#reports.unhonoured(key, this.#unhonouredOf(objects?.service, { node, cutOff }));
-    for (const port of ledger.ports(key)) {
-      const before = ledger.footprint(key, port);
-      if (before === undefined || entered.has(before)) continue;
+    for (const before of ledger.footprints(key)) {
+      if (entered.has(before)) continue;
       yield undefined;
-      ledger.remove(key, { port, touched: this.#touched });
+      ledger.remove(key, { port: before.port, touched: this.#touched });
       this.#noteChange({ before, after: undefined });
     }
     // If some ports were cut off, it is entered as a whole the next time, as they may fit by then.

@@ -6,13 +6,13 @@ const few = 16;
 
 /** How many real servers the front ends of each Service may have together. */
 export class ServiceSizes {
-  readonly #ledger: Pick<Ledger, 'ports' | 'footprint'>;
+  readonly #ledger: Pick<Ledger, 'footprints'>;
   /** The sizes of Services with many ports. */
   readonly #ofMany = new Map<string, number>();
   /** Services that are not entered entirely: their sizes are unknown. */
   readonly #unfinished = new Set<string>();
 
-  constructor(ledger: Pick<Ledger, 'ports' | 'footprint'>) {
+  constructor(ledger: Pick<Ledger, 'footprints'>) {
     this.#ledger = ledger;
   }
 
@@ -41,10 +41,8 @@ export class ServiceSizes {
 
   #addedUp(service: string): number {
     let size = 0;
-    for (const port of this.#ledger.ports(service)) {
-      const footprint = this.#ledger.footprint(service, port);
+    for (const footprint of this.#ledger.footprints(service))
       if (footprint instanceof PortFootprint) size += footprint.size;
-    }
     return size;
   }
 }

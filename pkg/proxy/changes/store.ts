@@ -179,7 +179,9 @@ export class Store {
   }
 
   #change(key: string): ChangeCollector {
-    const collector = this.#changes.get(key) ?? new ChangeCollector();
+    const known = this.#changes.get(key);
+    if (known !== undefined) return known;
+    const collector = new ChangeCollector();
     this.#changes.set(key, collector);
     return collector;
   }

@@ -17,8 +17,8 @@ import { LocalLacks } from './local-lacks.ts';
 import { NoLocalEntries } from './no-local.ts';
 import { nobody } from './owners.ts';
 import { isSamePod, type PodRealServer } from './pod-identity.ts';
-import { PortMap } from './port-map.ts';
-import { allPorts, isSamePort, type PortName } from './port-name.ts';
+import { byPort } from './port-map.ts';
+import { allPorts, type PortName } from './port-name.ts';
 import { noRealServers, type WantedRealServer } from './real-servers.ts';
 import type { RuleContent } from './rule-content.ts';
 import type { Owner } from './service.ts';
@@ -35,11 +35,7 @@ import { Undecided, type Unexplained } from './undecided.ts';
  */
 export class Ledger {
   /** By Service and port. */
-  readonly #footprints = new Groups<PortName, Footprint>({
-    several: PortMap,
-    isKeyOf: (port, footprint) => isSamePort(port, footprint.port),
-    keyOf: ({ port }) => port,
-  });
+  readonly #footprints = new Groups<PortName, Footprint>(byPort);
   readonly #claims = new Claims();
   readonly #retired = new Map<string, FrontEnd>();
   /** Front ends whose virtual server is being deleted, each with what of it is still counted. */
@@ -102,9 +98,9 @@ export class Ledger {
     return touched;
   }
 
-  /** The ports of a Service that have a footprint. */
-  ports(service: string): readonly PortName[] {
-    return this.#footprints.of(service).map(({ port }) => port);
+  /** The footprints of all ports of a Service. */
+  footprints(service: string): readonly Footprint[] {
+    return this.#footprints.of(service);
   }
 
   /** Adds a virtual server as retired that was found in the kernel and that no Service wants. */

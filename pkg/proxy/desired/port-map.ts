@@ -1,7 +1,7 @@
 import type { Family } from '../../ip/address.ts';
 import type { Protocol } from '../../ip/protocol.ts';
 import { CompactMap } from './compact-map.ts';
-import type { PortName } from './port-name.ts';
+import { isSamePort, type PortName } from './port-name.ts';
 
 /** One number for each family and protocol. */
 const kinds: Readonly<Record<Family, Readonly<Record<Protocol, number>>>> = {
@@ -43,3 +43,15 @@ export class PortMap<T> {
     for (const byName of this.#byKind.values()) yield* byName.values();
   }
 }
+
+/** An object about a port of a Service. */
+interface OfPort {
+  readonly port: PortName;
+}
+
+/** The options of groups of such objects, each group those of one Service. */
+export const byPort = {
+  several: PortMap,
+  isKeyOf: (port: PortName, one: OfPort) => isSamePort(port, one.port),
+  keyOf: ({ port }: OfPort) => port,
+};
