@@ -35,7 +35,8 @@ describe.concurrent('questions are answered on standard output', () => {
   test.for([
     [['--version'], /^Kubernetes v1\.37\.0\+ipvs\.1\n$/],
     [['--version=raw'], /^\{"major":"1","minor":"37",.*\}\n$/],
-    [['--help'], /^Makes the Services .*\n\n[^]*--kubeconfig string\n/],
+    [['--help'], /^Makes the Services .*\n\n[^]*kube-proxy plan --help\n[^]*--kubeconfig string\n/],
+    [['plan', '--help'], /^Shows what a start of kube-proxy would change[^]*Exit status:\n/],
   ] as const)('%j', async ([argv, stdout], { expect: expectHere }) => {
     const outcome = await kubeProxy(...argv);
     expectHere(outcome).toEqual({ status: 0, stdout: expect.stringMatching(stdout), stderr: '' });
@@ -58,6 +59,9 @@ describe.concurrent('what cannot work is said in one line, with status 1', () =>
       'unknown flag --bogus; --config /nonexistent: ENOENT: no such file or directory',
     ],
     [['start'], 'unexpected argument "start"'],
+    [['plan', '-o', 'xml'], '--output: must be one of text, wide, json: xml'],
+    [['plan', '--wait=soon'], '--wait: must be a positive duration: soon'],
+    [['plan', '--bogus', '--oom-score-adj=x'], 'unknown flag --bogus; --oom-score-adj: '],
     [
       ['--cleanup', '--proxy-mode=userspace'],
       '--proxy-mode: KubeProxyConfiguration.mode: Invalid value: "userspace": must be ipvs or blank\n',

@@ -1,20 +1,21 @@
 import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { flagOfField, type GivenFlags, readCommandLine } from '../../pkg/config/command-line.ts';
+import { type GivenFlags, readCommandLine } from '../../pkg/config/command-line.ts';
 import { documentOf } from '../../pkg/config/document.ts';
 import { effective } from '../../pkg/config/effective.ts';
-import type { Path, Settings } from '../../pkg/config/fields.ts';
+import type { Settings } from '../../pkg/config/fields.ts';
 import { helpText } from '../../pkg/config/help.ts';
-import { type Loaded, load } from '../../pkg/config/load.ts';
+import type { Loaded } from '../../pkg/config/load.ts';
 import type { Notice } from '../../pkg/config/notices.ts';
-import { printViolation, type Violation } from '../../pkg/config/validate.ts';
 import { buildInfo, version } from '../../pkg/config/version.ts';
 import { errorText } from '../../pkg/log/error-text.ts';
 import { createLogger, type LogFormat } from '../../pkg/log/log.ts';
 import { printYaml } from '../../pkg/yaml/yaml.ts';
-import { readConfigText } from './config-file.ts';
+import { loadConfiguration } from './load-configuration.ts';
 import { nameProcess } from './process-name.ts';
 import { unsupportedRuntime } from './runtime.ts';
+import type { Subcommand } from './subcommand.ts';
+import { subcommands } from './subcommands.ts';
 
 /** How long the parts may take to end, in milliseconds. The kernel's state is valid whenever the program is killed. */
 const stopPatience = 900;
@@ -28,28 +29,52 @@ process.on('unhandledRejection', (error) => fail(`unexpected error: ${errorText(
 process.removeAllListeners('warning');
 process.on('warning', ({ name, message }) => log.warn('Node warns', { name, message }));
 
-const command = readCommandLine(process.argv.slice(2));
-switch (command.action) {
-  case 'help':
-    process.stdout.write(helpText());
-    break;
-  case 'version':
-    process.stdout.write(
-      `${command.isRaw ? JSON.stringify(buildInfo) : `Kubernetes ${version}`}\n`,
-    );
-    break;
-  case 'refuse':
-    await loadConfiguration(command.given, command.errors);
-    break;
-  case 'run':
-    await run(command.given);
-    break;
+const [name = '', ...argv] = process.argv.slice(2);
+const subcommand = subcommands.get(name);
+if (subcommand === undefined) await runProxy(process.argv.slice(2));
+else await runSubcommand(subcommand, argv);
+
+/** Does what a command line without a subcommand requests. */
+async function runProxy(argv: readonly string[]): Promise<void> {
+  const command = readCommandLine(argv);
+  switch (command.action) {
+    case 'help':
+      process.stdout.write(helpText(subcommands));
+      break;
+    case 'version':
+      process.stdout.write(
+        `${command.isRaw ? JSON.stringify(buildInfo) : `Kubernetes ${version}`}\n`,
+      );
+      break;
+    case 'refuse':
+      await configurationOf(command.given, command.errors);
+      break;
+    case 'run':
+      await run(command.given);
+      break;
+  }
+}
+
+/** Runs a subcommand. Ends the process with its status. */
+async function runSubcommand({ load }: Subcommand, argv: readonly string[]): Promise<void> {
+  const print = (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+    });
+  let status: number;
+  try {
+    const execute = await load();
+    status = await execute(argv, { log, print });
+  } catch (error) {
+    fail(errorText(error));
+  }
+  exit(status);
 }
 
 /** Does what flags and file ask for. Ends the process. */
 async function run(given: GivenFlags): Promise<void> {
   nameProcess(process.argv.slice(2));
-  const loaded = await loadConfiguration(given);
+  const loaded = await configurationOf(given);
   const { settings } = loaded;
   startLog(settings);
   const target = settings['--write-config-to'];
@@ -99,28 +124,12 @@ async function cleanUp({ settings, notices }: Loaded): Promise<void> {
 }
 
 /** Loads flags and file. Ends the process if they or the command line are invalid. */
-async function loadConfiguration(
-  given: GivenFlags,
-  errors: readonly string[] = [],
-): Promise<Loaded> {
-  const path = given.values['--config'] ?? '';
+async function configurationOf(given: GivenFlags, errors: readonly string[] = []): Promise<Loaded> {
   try {
-    const loaded = load(given, path === '' ? undefined : await readConfigText(path));
-    const { violations, fromFlags } = loaded;
-    if (violations.length === 0 && errors.length === 0) return loaded;
-    const found = violations.map((violation) => describe(violation, fromFlags));
-    fail([...errors, ...found].join('; '));
+    return await loadConfiguration(given, errors);
   } catch (error) {
-    fail([...errors, `--config ${path}: ${errorText(error)}`].join('; '));
+    fail(errorText(error));
   }
-}
-
-/** A violation with the flag that it is from. */
-function describe(violation: Violation, fromFlags: ReadonlySet<Path>): string {
-  const [path = ''] = violation.field.split('[');
-  const isFlag = fromFlags.has(path as Path); // a path of the table, or no member of the set
-  const flag = isFlag ? flagOfField(violation.field) : undefined;
-  return `${flag === undefined ? '' : `${flag}: `}${printViolation(violation)}`;
 }
 
 function report(notices: readonly Notice[]): void {

@@ -64,7 +64,7 @@ export async function cleanUpNode({
 }
 
 /** Opens IPVS if its module is loaded. Without it there is no virtual server, so it is not loaded for this. */
-function openIpvsIfThere(): NetlinkIpvs | undefined {
+export function openIpvsIfThere(): NetlinkIpvs | undefined {
   try {
     return openIpvs();
   } catch (error) {

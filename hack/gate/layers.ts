@@ -76,6 +76,19 @@ const layers: readonly Layer[] = [
     ],
   },
   {
+    name: 'preview',
+    from: folder('preview'),
+    may: [
+      ...faces,
+      '^pkg/firewall/saved(-after)?[.]ts$',
+      '^pkg/kube/types[.]ts$',
+      '^pkg/proxy/([^/]+|plan/operation|leftovers/(plan|removal))[.]ts$',
+      folder('log'),
+      folder('runner'),
+      ...bottom,
+    ],
+  },
+  {
     name: 'trace',
     from: folder('trace'),
     may: [...faces, '^pkg/firewall/saved-(rule|match)[.]ts$', ...bottom],
@@ -178,7 +191,7 @@ const rules: readonly IForbiddenRuleType[] = [
     name: 'implementation',
     from: {
       path: '^(?:cmd|pkg)/([^/]+)/',
-      pathNot: ['^cmd/kube-proxy/(assemble|open-kernel)[.]ts$', ...tests],
+      pathNot: ['^cmd/kube-proxy/(assemble|open-kernel|open-node)[.]ts$', ...tests],
     },
     to: { path: implementation, pathNot: ['^pkg/$1/(netlink|restore|proc|raw)[.]ts$'] },
   },

@@ -1,7 +1,9 @@
 import { type AnyField, fields } from './fields.ts';
 
-/** The text that `--help` prints. */
-export function helpText(): string {
+/** The text that `--help` prints. Subcommands are given by name. */
+export function helpText(
+  subcommands: ReadonlyMap<string, { readonly help: string }> = new Map(),
+): string {
   const groups = Map.groupBy(
     fields.filter(({ flag }) => flag !== undefined),
     ({ group }) => group,
@@ -9,7 +11,7 @@ export function helpText(): string {
   const sections = [...groups].map(([group, rows]) => `${group}:\n\n${rows.map(helpRow).join('')}`);
   return `${[
     'Makes the Services of a Kubernetes cluster work on this node, through IPVS.',
-    'Usage:\n  kube-proxy [flags]',
+    ['Usage:', '  kube-proxy [flags]', ...[...subcommands].map(subcommandRow)].join('\n'),
     ...sections.map((section) => section.trimEnd()),
   ].join('\n\n')}\n`;
 }
@@ -27,6 +29,10 @@ export function printSupport({ support }: AnyField): string {
     case 'none':
       return `No effect here: ${support.reason}.`;
   }
+}
+
+function subcommandRow([name, { help }]: [string, { readonly help: string }]): string {
+  return `  kube-proxy ${name} --help\n        ${help}`;
 }
 
 function helpRow(row: AnyField): string {

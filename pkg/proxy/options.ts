@@ -16,6 +16,7 @@ import type { Clock } from '../runner/clock.ts';
 import type { RuleSettings } from './apply/rule-source.ts';
 import type { NodePortNetwork } from './desired/node-port-addresses.ts';
 import type { DrainMode } from './graceful/policy.ts';
+import type { Operation } from './plan/operation.ts';
 import type { Reporter } from './reporter.ts';
 import type { KeptSettings } from './settings/kernel-settings.ts';
 
@@ -73,6 +74,8 @@ export interface Ports {
   readonly reporter: Reporter;
   /** Reads the options in a Service's annotations. Without it, they are ignored. */
   readonly serviceOptionsOf?: ((service: Service) => ServiceOptions) | undefined;
+  /** Called with the operations that were tried, in their order. */
+  readonly onApplied?: ((operations: readonly Operation[]) => void) | undefined;
   /** Requests a second read of a kind, see `Source.confirm`. Without it, the first read is final. */
   readonly confirm?: ((kind: Kind) => void) | undefined;
 }

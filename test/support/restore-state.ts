@@ -5,7 +5,7 @@ import type { Namespace } from './namespace.ts';
 /** Makes a namespace hold everything of an example but its sysctls: device, addresses, sets, rules, virtual servers. */
 export function restoreState(namespace: Namespace, example: string): void {
   const part = (name: string) =>
-    new RegExp(`^## ${name}\\n([\\s\\S]*?)(?=\\n## |$(?![\\s\\S]))`, 'm').exec(example)?.[1] ?? '';
+    new RegExp(`^## ${name}\\n((?:(?!## ).*(?:\\n|$))*)`, 'm').exec(example)?.[1] ?? '';
   const lines = (name: string) =>
     part(name)
       .split('\n')

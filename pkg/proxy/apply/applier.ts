@@ -40,6 +40,8 @@ export interface ApplierOptions {
   readonly leftovers: Pick<Leftovers, 'request'>;
   readonly cleaner: Pick<Cleaner, 'concerns' | 'close' | 'before' | 'after' | 'takeCounts'>;
   readonly stale: Pick<StaleFlows, 'deleteUntranslated' | 'reconcileUdp'>;
+  /** Called with the operations that were tried, in their order. */
+  readonly onApplied?: ((operations: readonly Operation[]) => void) | undefined;
 }
 
 /**
@@ -238,7 +240,8 @@ export class Applier {
     operations: readonly Operation[],
     { failed, isRepair }: { failed: readonly FailedOperation[]; isRepair: boolean },
   ): void {
-    const { log, reporter, cleaner } = this.#options;
+    const { log, reporter, cleaner, onApplied } = this.#options;
+    onApplied?.(operations);
     const failures = failed.length === 0 ? noOperations : new Set(failed.map(operationOf));
     const counts = new Map<Operation['kind'], { done: number; failed: number }>();
     const detail = log.v(4);

@@ -1,0 +1,74 @@
+import type { Flow } from '../conntrack/conntrack.ts';
+import type { IpSets } from '../ipset/ipset.ts';
+import type { Links } from '../links/links.ts';
+import type { Kernel } from '../proxy/options.ts';
+import type { PreviewIpvs } from './ipvs.ts';
+import type { NodeReader } from './node.ts';
+import type { PreviewRules } from './rules.ts';
+
+/** What is copied of a node before the preview. */
+export interface PreviewParts {
+  readonly ipvs: PreviewIpvs;
+  readonly rules: PreviewRules;
+  /** Called for conntrack flows that would be deleted. */
+  readonly onDeletedFlows: (flows: readonly Flow[]) => void;
+}
+
+/** A kernel that is read from a node, and that takes every write without doing it. */
+export function previewKernel(
+  node: NodeReader,
+  { ipvs, rules, onDeletedFlows }: PreviewParts,
+): Kernel {
+  const { conntrack } = node;
+  return {
+    ipvs,
+    ipsets: setsOf(node),
+    links: linksOf(node),
+    firewall: rules,
+    ruleTables: rules.tables,
+    nftTables: {
+      tables: async () => (await node.nftTables?.tables()) ?? [],
+      deleteTable: () => undefined,
+    },
+    conntrack: {
+      isFiltering: conntrack?.isFiltering ?? true,
+      dump: async (filter, onFlow) => await conntrack?.dump(filter, onFlow),
+      delete(flows) {
+        onDeletedFlows(flows);
+        return flows.length;
+      },
+      add: () => [],
+    },
+    connections: node.connections,
+    neighbours: node.neighbours,
+    resetter: { challenge: () => undefined, abort: () => undefined },
+    settings: { restore: () => undefined, expiresConnections: true },
+  };
+}
+
+function setsOf({ ipsets }: NodeReader): IpSets {
+  return {
+    protocol: () => 0,
+    sets: async () => (await ipsets?.sets()) ?? [],
+    entries: async (name) => (await ipsets?.entries(name)) ?? [],
+    create: () => undefined,
+    destroy: () => undefined,
+    swap: () => undefined,
+    write: () => [],
+  };
+}
+
+function linksOf({ links }: NodeReader): Links {
+  return {
+    hasLink: (name) => links.hasLink(name),
+    isDummy: (name) => links.isDummy(name),
+    addresses: () => links.addresses(),
+    ensureDummy: (name) => !links.hasLink(name),
+    deleteLink: () => undefined,
+    write: () => [],
+    watch: async (_onChange, { signal }) => {
+      if (signal.aborted) return;
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    },
+  };
+}

@@ -1,0 +1,136 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { KubeObject } from '@kube-proxy-ipvs/test-apiserver/objects';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openNode } from '../../cmd/kube-proxy/open-node.ts';
+import { effective } from '../../pkg/config/effective.ts';
+import { load } from '../../pkg/config/load.ts';
+import { Reducer } from '../../pkg/kube/objects/reduce.ts';
+import type { Change } from '../../pkg/kube/types.ts';
+import { silentLogger } from '../../pkg/log/memory.ts';
+import { preview } from '../../pkg/preview/preview.ts';
+import { type Operation, printOperation } from '../../pkg/proxy/plan/operation.ts';
+import { systemClock } from '../../pkg/runner/clock.ts';
+import { readState } from '../support/kernel-state.ts';
+import { ManifestFile } from '../support/manifests.ts';
+import { createNamespace, type Namespace } from '../support/namespace.ts';
+import { NodeProxy } from '../support/node-proxy.ts';
+import { bundled } from '../support/program.ts';
+import { proxierSettings } from '../support/proxier-settings.ts';
+import { restoreState } from '../support/restore-state.ts';
+
+// On nodes that upstream's binary left, `kube-proxy plan` says what a start then does, operation by operation, and changes nothing.
+
+const folder = new URL('../fixtures/upstream/', import.meta.url);
+const examples = readdirSync(folder)
+  .filter((name) => name.endsWith('.out.txt'))
+  .map((name) => name.replace('.out.txt', ''))
+  .sort();
+
+let node: Namespace;
+
+beforeEach(() => {
+  node = createNamespace();
+  node.run('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0-peer');
+  node.run('ip', 'addr', 'add', '192.168.7.10/24', 'dev', 'eth0');
+  node.run('ip', 'addr', 'add', '2001:db8:7::10/64', 'dev', 'eth0', 'nodad');
+  node.run('ip', 'link', 'set', 'eth0', 'up');
+});
+
+afterEach(() => node.remove());
+
+/** The objects that came with a step of an example. */
+function objectsOf(example: string): { readonly kind: string }[] {
+  const text = readFileSync(new URL(`${example}.in.json`, folder), 'utf8');
+  return (JSON.parse(text) as { apply?: { kind: string }[] }).apply ?? [];
+}
+
+function changesOf(example: string): readonly Change[] {
+  const reducer = new Reducer();
+  return objectsOf(example).map((object) =>
+    reducer.change(object.kind === 'Service' ? 'Service' : 'EndpointSlice', object),
+  );
+}
+
+/** What the first sync of a start would do. */
+async function previewed(changes: readonly Change[]): Promise<readonly string[]> {
+  const leave = node.enter();
+  const config = effective(load({ values: {}, removed: [] }, undefined).settings, 'here');
+  const opened = openNode({ config, log: silentLogger });
+  try {
+    const { operations } = await preview({
+      node: opened.node,
+      source: {
+        run: async (onChange, signal) => {
+          for (const change of changes) onChange(change);
+          for (const kind of ['Service', 'EndpointSlice', 'Node'] as const)
+            onChange({ type: 'synced', kind });
+          await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        },
+      },
+      settings: proxierSettings,
+      serviceOptionsOf: undefined,
+      clock: systemClock,
+      log: silentLogger,
+      signal: new AbortController().signal,
+    });
+    return operations.map(({ operation }) => printOperation(operation));
+  } finally {
+    opened.close();
+    leave();
+  }
+}
+
+/** What the first sync of a start does. Drains that end meanwhile are no part of it. */
+async function started(changes: readonly Change[]): Promise<readonly string[]> {
+  const operations: Operation[] = [];
+  const proxy: NodeProxy = new NodeProxy(node, {
+    onApplied: (applied) => {
+      if (!proxy.reports.isFirstSyncDone) operations.push(...applied);
+    },
+  });
+  proxy.report(...changes);
+  await proxy.settled();
+  await proxy.stop();
+  return operations
+    .map(printOperation)
+    .filter((line) => !/^[=-](rules|leftovers|flows)/.test(line));
+}
+
+test.each(examples)(
+  'over what upstream made of %s, a start does what was said',
+  async (example) => {
+    restoreState(node, readFileSync(new URL(`${example}.out.txt`, folder), 'utf8'));
+    const was = readState(node);
+    const said = await previewed(changesOf(example));
+    expect(readState(node)).toBe(was);
+    expect(await started(changesOf(example))).toEqual(said);
+    expect(await previewed(changesOf(example))).toEqual([]);
+  },
+);
+
+test('the command says it for people and for programs, and by its status', async () => {
+  const [example = ''] = examples;
+  restoreState(node, readFileSync(new URL(`${example}.out.txt`, folder), 'utf8'));
+  const was = readState(node);
+  const manifests = new ManifestFile();
+  manifests.write(objectsOf(example) as KubeObject[]);
+  const program = await bundled();
+  const plan = (...argv: readonly string[]) =>
+    node.run(
+      ...['sh', '-c', '"$@"; echo "status $?"', 'sh', process.execPath, program, 'plan'],
+      ...[manifests.flag, '--hostname-override=here', '--cluster-cidr=10.0.0.0/8', ...argv],
+    );
+  const [json = '', status] = plan('-o', 'json').split('status ');
+  expect(status).toBe('2\n');
+  expect(JSON.parse(json)).toMatchObject({
+    version: 1,
+    node: 'here',
+    isNothingToDo: false,
+    services: [{ service: '', counts: { createSet: expect.any(Number) } }],
+  });
+  expect(plan()).toMatch(
+    /^Node here\n[^]*\n\nA start carries out \d+ operations; it cuts 0 connections and drains 0[.]\nstatus 2\n$/,
+  );
+  manifests.remove();
+  expect(readState(node)).toBe(was);
+});
