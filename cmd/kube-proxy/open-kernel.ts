@@ -21,9 +21,12 @@ import { printTraceEvent, type TraceEvent } from '../../pkg/netlink/trace.ts';
 import { NetlinkNftTables } from '../../pkg/nftables/netlink.ts';
 import { missingCapabilities } from '../../pkg/node/capabilities.ts';
 import { applyConntrackLimits } from '../../pkg/node/conntrack-settings.ts';
+import { estimatorCpus } from '../../pkg/node/estimator-cpus.ts';
 import { applyIpvsTimeouts } from '../../pkg/node/ipvs-timeouts.ts';
 import type { Kernel } from '../../pkg/proxy/options.ts';
+import { estimationSettings } from '../../pkg/proxy/settings/estimation.ts';
 import { KernelSettings } from '../../pkg/proxy/settings/kernel-settings.ts';
+import type { Setting } from '../../pkg/proxy/settings/setting.ts';
 import { AbsentResetter } from '../../pkg/reset/absent.ts';
 import { RawResetter } from '../../pkg/reset/raw.ts';
 import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
@@ -136,12 +139,19 @@ export async function openKernel(shared: KernelOptions): Promise<OpenKernel> {
   return { kernel, canReset: !missing.has('CAP_NET_RAW'), close };
 }
 
+/** The settings of the kernel's estimator. */
+export function estimationOf({ estimation }: ProxyConfig): readonly Setting[] {
+  const sysfs = new ProcSysctl({ root: '/sys' });
+  return estimationSettings(estimation, () => estimatorCpus({ process: ownProcess(), sysfs }));
+}
+
 function createSettings({ config, clock, log, metrics }: KernelOptions): KernelSettings {
   return new KernelSettings({
     sysctl: new ProcSysctl(),
     clock,
     log,
     strictArp: config.strictARP,
+    others: estimationOf(config),
     isRestoring: config.restoreSysctls,
     onRestored: () => metrics.repairs.inc({ kind: 'setSysctl' }),
     onChecked: (wrong) => metrics.wrongSysctls.set({}, wrong),

@@ -22,7 +22,7 @@ import { PreviewSettings, type SettingChange } from '../../pkg/preview/settings.
 import { KernelSettings } from '../../pkg/proxy/settings/kernel-settings.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
-import { openIpvsIfThere } from './open-kernel.ts';
+import { estimationOf, openIpvsIfThere } from './open-kernel.ts';
 
 /** A node that is only read. */
 export interface OpenNode {
@@ -83,6 +83,7 @@ function settingsOf(
     clock: systemClock,
     log: silent,
     strictArp: config.strictARP,
+    others: estimationOf(config),
     isRestoring: config.restoreSysctls,
     onRestored: () => undefined,
     onChecked: () => undefined,

@@ -59,6 +59,7 @@ describe('each flag of upstream is there, and changes something', () => {
       'ipvs-drain-timeout',
       'ipvs-reset-waiting-clients',
       'ipvs-restore-sysctls',
+      'ipvs-estimation',
       'ipvs-service-annotations',
       'ipvs-service-metrics',
     ]);

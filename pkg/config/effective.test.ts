@@ -27,6 +27,7 @@ test('the defaults', () => {
     drainTimeout: 900_000,
     resetWaitingClients: true,
     restoreSysctls: true,
+    estimation: 'auto',
     serviceAnnotations: false,
     externalIPs: true,
     serviceMetrics: false,
@@ -91,6 +92,7 @@ describe('what is made of', () => {
         'ipvs.drainTimeout': 0,
         'ipvs.resetWaitingClients': false,
         'ipvs.restoreSysctls': false,
+        'ipvs.estimation': 'off',
         'ipvs.serviceAnnotations': true,
       },
       {
@@ -98,6 +100,7 @@ describe('what is made of', () => {
         drainTimeout: 0,
         resetWaitingClients: false,
         restoreSysctls: false,
+        estimation: 'off',
         serviceAnnotations: true,
       },
     ],

@@ -1,6 +1,6 @@
 import { parseAddress, unspecified } from '../ip/address.ts';
 import { type Prefix, parsePrefix } from '../ip/prefix.ts';
-import { drainModes } from './fields/ipvs.ts';
+import { drainModes, estimationModes } from './fields/ipvs.ts';
 import { nodeNetworks } from './fields/proxy.ts';
 import { defaultPorts } from './fields/servers.ts';
 import type { Settings } from './fields.ts';
@@ -36,6 +36,7 @@ export function effective(settings: Settings, hostname: string): ProxyConfig {
     drainTimeout: settings['ipvs.drainTimeout'],
     resetWaitingClients: settings['ipvs.resetWaitingClients'],
     restoreSysctls: settings['ipvs.restoreSysctls'],
+    estimation: estimationModes.find((mode) => mode === settings['ipvs.estimation']) ?? 'auto',
     serviceAnnotations: settings['ipvs.serviceAnnotations'],
     serviceMetrics: settings['ipvs.serviceMetrics'],
     masqueradeAll: settings['iptables.masqueradeAll'],

@@ -83,6 +83,7 @@ describe('null means the default, and zero where upstream reads it so', () => {
   const zeroMeansDefault = [
     ...['clientConnection.contentType', 'clientConnection.qps', 'clientConnection.burst'],
     ...['configSyncPeriod', 'bindAddress', 'ipvs.syncPeriod', 'ipvs.gracefulTermination'],
+    'ipvs.estimation',
     ...['healthzBindAddress', 'metricsBindAddress', 'logging.format', 'logging.flushFrequency'],
     ...['iptables.syncPeriod', 'iptables.minSyncPeriod'],
     ...['nftables.syncPeriod', 'nftables.minSyncPeriod'],

@@ -1,6 +1,6 @@
 import type { IpAddress } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
-import type { drainModes } from './fields/ipvs.ts';
+import type { drainModes, estimationModes } from './fields/ipvs.ts';
 import type { Settings } from './fields.ts';
 import type { ListenAddress } from './listen-address.ts';
 
@@ -68,6 +68,7 @@ export interface ProxyConfig {
   readonly resetWaitingClients: boolean;
   /** Whether kernel settings that another program changes are set again. */
   readonly restoreSysctls: boolean;
+  readonly estimation: (typeof estimationModes)[number];
   /** Whether annotations of Services are read. */
   readonly serviceAnnotations: boolean;
   /** Whether `/metrics` shows the traffic of Services. */

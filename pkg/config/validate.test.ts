@@ -86,6 +86,7 @@ describe('what is not', () => {
       'must be pod or connections',
     ],
     [{ 'ipvs.drainTimeout': -1 }, 'ipvs.drainTimeout "-1ms"', notNegative],
+    [{ 'ipvs.estimation': 'no' }, 'ipvs.estimation "no"', 'must be auto, on or off'],
     [
       { 'ipvs.excludeCIDRs': ['10.0.0.0/8', '10.0.0.1'] },
       'ipvs.excludeCIDRs[1] "10.0.0.1"',

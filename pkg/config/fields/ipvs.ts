@@ -7,6 +7,9 @@ const group = 'IPVS';
 /** The rules by which drains end. */
 export const drainModes = ['pod', 'connections'] as const;
 
+/** What is done with the kernel's estimator. */
+export const estimationModes = ['auto', 'on', 'off'] as const;
+
 /** The options of IPVS mode: upstream's, then those of this program alone. */
 export const ipvsFields = {
   'ipvs.scheduler': field(text, {
@@ -90,6 +93,14 @@ export const ipvsFields = {
     group,
     help: 'Set kernel settings that IPVS mode needs again when another program has changed them.',
   }),
+  'ipvs.estimation': field(text, {
+    flag: 'ipvs-estimation',
+    default: 'auto',
+    zeroIsDefault: true,
+    group,
+    help: "The kernel's estimator, which adds up IPVS's counters. auto: as it is, on CPUs that this process may use, with less priority than packets. on: the same, and switched on. off: switched off; drains then get no sign of life.",
+    check: must('must be auto, on or off', isEstimationMode),
+  }),
   'ipvs.serviceAnnotations': field(bool, {
     flag: 'ipvs-service-annotations',
     group,
@@ -101,6 +112,10 @@ export const ipvsFields = {
     help: 'Show connections, packets and bytes of each Service in /metrics; read when somebody scrapes.',
   }),
 };
+
+function isEstimationMode(value: string): boolean {
+  return estimationModes.some((mode) => mode === value);
+}
 
 function isDrainMode(value: string): boolean {
   return drainModes.some((mode) => mode === value);

@@ -3,6 +3,7 @@ import type { Logger } from '../../log/log.ts';
 import { type Clock, minutes } from '../../runner/clock.ts';
 import { Throttle } from '../../runner/throttle.ts';
 import type { Sysctl } from '../../sysctl/sysctl.ts';
+import type { Setting } from './setting.ts';
 
 /** A kernel setting that had a wrong value and was set again. */
 export interface ChangedSetting {
@@ -35,23 +36,14 @@ export interface KernelSettingsOptions {
   readonly log: Logger;
   /** Set `arp_ignore` and `arp_announce`, so that the node does not answer ARP for VIPs on another device. */
   readonly strictArp: boolean;
+  /** Settings that the configuration asks for besides. */
+  readonly others?: readonly Setting[];
   /** Set settings again that others changed; otherwise they are only logged. */
   readonly isRestoring: boolean;
   /** Called for each setting that was set again. */
   readonly onRestored: (setting: ChangedSetting) => void;
   /** Called after each check with the number of settings that stay wrong. */
   readonly onChecked: (wrong: number) => void;
-}
-
-/** One setting that IPVS mode needs. */
-interface Setting {
-  /** Below `/proc/sys`. */
-  readonly path: string;
-  readonly value: string;
-  /** Other values that are accepted as they are. */
-  readonly accepts?: RegExp | undefined;
-  /** The program starts even if it cannot be set. */
-  readonly isOptional?: true;
 }
 
 /** Sets the sysctls that IPVS mode needs: at the start, and again when somebody changes them. */
@@ -79,6 +71,7 @@ export class KernelSettings implements KeptSettings {
       { path: 'net/ipv4/vs/expire_quiescent_template', value: '1' },
       { path: 'net/ipv4/ip_forward', value: '1' },
       ...(options.strictArp ? strictArpSettings : []),
+      ...(options.others ?? []),
     ];
   }
 
@@ -90,9 +83,10 @@ export class KernelSettings implements KeptSettings {
     const { log } = this.#options;
     for (const warning of this.#warnings) log.warn(warning);
     for (const setting of this.#wanted) {
-      const { path, value } = setting;
+      const { path } = setting;
       const before = readable(this.#options.sysctl, path);
-      if (isRight(before, setting)) continue;
+      const value = valueOf(setting, before);
+      if (value === undefined || isRight(before, { ...setting, value })) continue;
       try {
         this.#options.sysctl.write(path, value);
         log.info('set a kernel setting', { path, before, value });
@@ -118,11 +112,14 @@ export class KernelSettings implements KeptSettings {
   }
 
   /** Checks one setting and sets it again if that is configured. False if it stays wrong. */
-  #restore({ path, value, accepts }: Setting): boolean {
+  #restore(setting: Setting): boolean {
     const { sysctl, log, isRestoring, onRestored } = this.#options;
+    const { path, accepts } = setting;
+    let value: string | undefined;
     try {
       const before = sysctl.read(path);
-      if (!isRight(before, { value, accepts })) {
+      value = valueOf(setting, before);
+      if (value !== undefined && !isRight(before, { value, accepts })) {
         if (!isRestoring) return this.#logOnce(path, `${path} is ${before}, not ${value}`);
         sysctl.write(path, value);
         onRestored({ path, before, value });
@@ -174,10 +171,16 @@ function connectionReuse(release: string): { settings: readonly Setting[]; warni
   return { settings: [setting], warnings: [] };
 }
 
+/** The wanted value of a setting, given what was read; `undefined` if it is left as it is. */
+function valueOf({ value, isIfPresent }: Setting, found: string | undefined): string | undefined {
+  if (isIfPresent === true && found === undefined) return undefined;
+  return typeof value === 'string' ? value : value();
+}
+
 /** Whether a value that was read is the wanted one, or another accepted one. */
 function isRight(
   found: string | undefined,
-  { value, accepts }: Pick<Setting, 'value' | 'accepts'>,
+  { value, accepts }: { readonly value: string; readonly accepts?: RegExp | undefined },
 ): boolean {
   return found === value || accepts?.test(found ?? '') === true;
 }
