@@ -13,7 +13,14 @@ import {
   type RuleTables,
   type Table,
 } from './firewall.ts';
-import { deletableChains, ourPart, parseSaved, savedChain, savedJump, savedRule } from './saved.ts';
+import {
+  deletableChains,
+  ourPart,
+  parseSavedAtOnce,
+  savedChain,
+  savedJump,
+  savedRule,
+} from './saved.ts';
 
 /** One table as iptables-save prints it: chains by name, each with its printed rules. */
 type FakeTable = Map<string, string[]>;
@@ -97,7 +104,7 @@ export class FakeFirewall implements Firewall {
       this.removeRule(family, { table: jump.table, rule: savedJump(jump, family) });
     }
     for (const { table, name } of ruleset.chains) this.#table(family, table).get(name)?.splice(0);
-    const saved = parseSaved(this.dump(family));
+    const saved = parseSavedAtOnce(this.dump(family));
     for (const { table, name } of deletableChains(saved, { family, ruleset })) {
       this.#table(family, table).delete(name);
     }
@@ -194,7 +201,7 @@ export class FakeFirewall implements Firewall {
   }
 
   #ours(family: Family, ruleset: Ruleset): string {
-    return ourPart(parseSaved(this.dump(family)), { family, ruleset }).text;
+    return ourPart(parseSavedAtOnce(this.dump(family)), { family, ruleset }).text;
   }
 
   #inject(operation: string, call: FirewallCall): void {

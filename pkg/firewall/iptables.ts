@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { KernelError } from '../errno/errno.ts';
 import { type Family, families } from '../ip/address.ts';
 import { restoreError } from './errors.ts';
@@ -70,7 +70,9 @@ async function usedFlavour(machine: Machine, pause: Pause): Promise<Flavour> {
     savedTexts(machine, { flavour: 'legacy', pause }),
   ]);
   if (nft.length === 0) return 'legacy';
+  await turn();
   if (nft.some(hasHint) || (await hasOpaqueHint(machine, nft))) return 'nft';
+  await turn();
   if (legacy.some(hasHint)) return 'legacy';
   return countRules(legacy) > countRules(nft) ? 'legacy' : 'nft';
 }
@@ -142,12 +144,19 @@ const hintChains = ['KUBE-IPTABLES-HINT', 'KUBE-KUBELET-CANARY'];
 
 /** Whether kubelet's hint is there, a chain of the mangle table. */
 function hasHint(saved: string): boolean {
-  const mangle = saved.split('\n*').find((table) => /^\*?mangle\n/.test(table));
-  return hintChains.some((chain) => mangle?.includes(`\n:${chain} `));
+  const start = saved.search(/^\*mangle$/m);
+  if (start < 0) return false;
+  const end = saved.indexOf('\n*', start + 1);
+  const mangle = saved.slice(start, end < 0 ? saved.length : end);
+  return hintChains.some((chain) => mangle.includes(`\n:${chain} `));
 }
 
+/** Counts without making a list: there may be 100,000. */
 function countRules(texts: readonly string[]): number {
-  return texts.join('\n').split('\n-A ').length;
+  let count = 0;
+  for (const text of texts)
+    for (let at = text.indexOf('\n-A '); at >= 0; at = text.indexOf('\n-A ', at + 1)) count++;
+  return count;
 }
 
 /** A version from `iptables --version`: its numbers, and the whole line for messages. */

@@ -3,7 +3,7 @@ import { restoreError } from './errors.ts';
 import type { Ruleset } from './firewall.ts';
 import type { ProcessResult } from './process.ts';
 import { jumpWords } from './render.ts';
-import { parseSaved, type SavedTable, savedJump } from './saved.ts';
+import { type SavedTable, savedJump } from './saved.ts';
 
 /**
  * The tables that `iptables-nft-save` left out with status 0, because another program put rules into them that iptables cannot
@@ -27,22 +27,24 @@ export async function readOpaqueTable(
   table: string,
   { family, ruleset, run }: OpaqueTableOptions,
 ): Promise<SavedTable> {
-  const chains = new Set<string>();
-  const rules: string[] = [];
+  const chains = new Map<string, readonly string[]>();
   for (const { name } of ruleset.chains.filter((chain) => chain.table === table)) {
     const result = await run(['-S', name]);
     // Status 1: the chain is missing, or contains such a rule itself. It is written again in both cases.
     if (result.status > 1) throw unreadable(result);
     if (result.status === 1) continue;
-    chains.add(name);
-    rules.push(...(parseSaved(`*${table}\n${result.stdout}`).get(table)?.rules ?? []));
+    chains.set(
+      name,
+      result.stdout.split('\n').filter((line) => line.startsWith('-A ')),
+    );
   }
   for (const jump of ruleset.jumps.filter((some) => some.table === table)) {
     const result = await run(['-C', ...jumpWords(jump)]);
-    if (result.status === 0) rules.push(savedJump(jump, family));
+    if (result.status === 0)
+      chains.set(jump.from, [...(chains.get(jump.from) ?? []), savedJump(jump, family)]);
     else if (result.status > 1 && !/does not exist/.test(result.stderr)) throw unreadable(result);
   }
-  return { chains, rules };
+  return chains;
 
   function unreadable(result: ProcessResult): Error {
     return restoreError(`read ${family} rules of ${table}`, { text: '', lines: [] }, result);

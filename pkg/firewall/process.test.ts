@@ -16,6 +16,11 @@ test('a program that reads nothing may be given much', async () => {
   expect((await runProcess('true', [], { input, timeout })).status).toBe(0);
 });
 
+test('characters of several bytes come whole, wherever the output is cut', async () => {
+  const input = `x${'é'.repeat(200_000)}`;
+  expect((await runProcess('cat', [], { input, timeout })).stdout === input).toBe(true);
+});
+
 test('a program that does not exist is ENOENT', async () => {
   await expect(runProcess('no-such-program', [], { timeout })).rejects.toThrow(
     'run no-such-program: ENOENT',

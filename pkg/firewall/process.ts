@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { StringDecoder } from 'node:string_decoder';
 import { KernelError } from '../errno/errno.ts';
 
 /** The exit of a process and its output. */
@@ -72,24 +73,28 @@ export function searchPath(): readonly string[] {
   return [...new Set([...own, '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'])];
 }
 
-/** Collects the output of a stream. Beyond the limit, drops it and calls `onExcess` once. */
+/**
+ * Collects the output of a stream as text. Each piece is decoded when it comes: all of some 20 MiB at once takes long. Beyond the
+ * limit, drops it and calls `onExcess` once.
+ */
 function collected(
   stream: NodeJS.ReadableStream,
   { limit, onExcess }: { limit: number; onExcess: () => void },
 ): () => string {
-  let chunks: Buffer[] = [];
+  const decoder = new StringDecoder('utf8');
+  let pieces: string[] = [];
   let size = 0;
   stream.on('data', (chunk: Buffer) => {
     const isWithin = size <= limit;
     size += chunk.length;
     if (size <= limit) {
-      chunks.push(chunk);
+      pieces.push(decoder.write(chunk));
       return;
     }
-    chunks = [];
+    pieces = [];
     if (isWithin) onExcess();
   });
-  return () => Buffer.concat(chunks).toString();
+  return () => pieces.join('') + decoder.end();
 }
 
 function asErrno(code: string | undefined): `E${string}` {

@@ -13,7 +13,7 @@ import {
   restoreInput,
 } from './render.ts';
 import { type ReaderOptions, RuleReader, type RulesRead } from './rule-reader.ts';
-import { deletableChains, ourPart, type Saved, savedJump } from './saved.ts';
+import { deletableChains, ourPart, type Saved, standingCopies } from './saved.ts';
 
 /** How this machine's iptables is reached. */
 export interface RestoreOptions extends Partial<ReaderOptions> {}
@@ -130,9 +130,7 @@ export class RestoreFirewall implements Firewall {
     this.#held.delete(family);
     const operation = `remove ${family} rules`;
     const first = await this.#reader.read(family, ruleset);
-    const present = ruleset.chains.filter(({ table, name }) =>
-      first.saved.get(table)?.chains.has(name),
-    );
+    const present = ruleset.chains.filter(({ table, name }) => first.saved.get(table)?.has(name));
     const jumps = standingJumps(first.saved, { family, ruleset });
     await this.#restore(operation, { family, input: emptyInput(present, jumps) });
     const { saved, opaque } = await this.#withoutJumps(family, ruleset);
@@ -170,10 +168,7 @@ export class RestoreFirewall implements Firewall {
       held?.ruleset.jumps.length === ruleset.jumps.length ? held.standing : undefined;
     if (standing?.isComplete && (await this.#reader.isUnchanged(family, standing))) return [];
     const { saved } = await this.#reader.read(family, ruleset);
-    return ruleset.jumps.filter((jump) => {
-      const rules = saved.get(jump.table)?.rules;
-      return !rules?.includes(savedJump(jump, family));
-    });
+    return ruleset.jumps.filter((jump) => standingCopies(saved, { jump, family }).length === 0);
   }
 
   async #restore(
@@ -203,10 +198,7 @@ function standingJumps(
   saved: Saved,
   { family, ruleset }: { family: Family; ruleset: Ruleset },
 ): readonly Jump[] {
-  return ruleset.jumps.flatMap((jump) => {
-    const text = savedJump(jump, family);
-    return (saved.get(jump.table)?.rules ?? []).filter((rule) => rule === text).map(() => jump);
-  });
+  return ruleset.jumps.flatMap((jump) => standingCopies(saved, { jump, family }).map(() => jump));
 }
 
 /** The arguments for waiting for the lock. Before 1.6.2 there are none; since 1.8.8 it is woken and does not poll. */

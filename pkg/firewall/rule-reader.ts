@@ -108,7 +108,7 @@ export class RuleReader {
     const tables = new Set(ruleset.chains.map(({ table }) => table));
     const opaque = opaqueTables(result.stdout).filter((table) => tables.has(table as Table));
     this.#report(family, opaque);
-    const saved = parseSaved(result.stdout);
+    const saved = await parseSaved(result.stdout);
     if (opaque.length === 0) return { saved, opaque, generation };
     const all = new Map(saved);
     for (const table of opaque) all.set(table, await this.#readOpaque(table, { family, ruleset }));

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { stretches } from '../../test/support/stretches.ts';
 import type { RuleRemoval } from './firewall.ts';
 import type { Machine } from './iptables.ts';
 import type { ProcessResult } from './process.ts';
@@ -107,4 +108,21 @@ test('a lock that another program holds is waited for, and not for ever', async 
   expect(pauses).toEqual([500, 500]);
   await expect(remove([held])).rejects.toThrow('remove IPv4 rules of nft: EAGAIN');
   expect(pauses).toHaveLength(2 + 59);
+});
+
+test('the removal of many chains is made in pieces, and is one call', async () => {
+  const { machine: programs, ran } = machine(nft);
+  const emptied = Array.from({ length: 20_000 }, (_, index) => `KUBE-SEP-${index}`);
+  const many = { table: 'nat', rules: [], emptied, deleted: emptied };
+  const tables = new ProgramTables({ machine: programs });
+  const { turns } = await stretches(
+    () => 0,
+    () => tables.remove({ family: 'IPv4', flavour: 'nft' }, [many]),
+  );
+  expect(turns).toBeGreaterThanOrEqual(8);
+  expect(ran).toHaveLength(1);
+  const lines = ran[0]?.split('\n') ?? [];
+  expect(lines).toHaveLength(40_002);
+  expect(lines.slice(1, 3)).toEqual([':KUBE-SEP-0 - [0:0]', ':KUBE-SEP-1 - [0:0]']);
+  expect(lines.slice(-3)).toEqual(['-X KUBE-SEP-19998', '-X KUBE-SEP-19999', 'COMMIT']);
 });

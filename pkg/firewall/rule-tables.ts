@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { families } from '../ip/address.ts';
 import { isTransient, restoreError } from './errors.ts';
 import {
@@ -17,6 +17,7 @@ import {
   probeVersion,
 } from './iptables.ts';
 import { thisMachine } from './machine.ts';
+import type { RestoreInput } from './render.ts';
 
 /** How this machine's iptables is reached. */
 export interface ProgramTablesOptions {
@@ -57,7 +58,7 @@ export class ProgramTables implements RuleTables {
   async remove(place: RulePlace, removals: readonly RuleRemoval[]): Promise<void> {
     const program = await this.#program(place);
     const operation = `remove ${place.family} rules of ${place.flavour}`;
-    const input = removalInput(removals);
+    const input = await removalInput(removals);
     if (input.text === '' || program === undefined) return;
     const wait = isAtLeast(program.version, [1, 6, 2]) ? ['-w', '1'] : [];
     for (let attempt = 1; ; attempt++) {
@@ -98,18 +99,43 @@ export class ProgramTables implements RuleTables {
   }
 }
 
-/** The input of `iptables-restore --noflush`. Leaves out tables without removals, as naming one would create it. */
-function removalInput(removals: readonly RuleRemoval[]): {
-  text: string;
-  lines: readonly string[];
-} {
-  const lines = removals.flatMap(({ table, rules, emptied, deleted }) => {
-    const own = [
-      ...emptied.map((chain) => `:${chain} - [0:0]`),
-      ...rules.map((rule) => `-D${rule.slice(2)}`),
-      ...deleted.map((chain) => `-X ${chain}`),
-    ];
-    return own.length === 0 ? [] : [`*${table}`, ...own, 'COMMIT'];
-  });
-  return { lines, text: lines.map((line) => `${line}\n`).join('') };
+/** How many lines are made between two turns of the event loop. */
+const pieceLines = 5000;
+
+/**
+ * The input of `iptables-restore --noflush`. Leaves out tables without removals, as naming one would create it. Chains may be many
+ * thousand, so other work runs in between.
+ */
+async function removalInput(removals: readonly RuleRemoval[]): Promise<RestoreInput> {
+  const pieces: string[] = [];
+  let piece: string[] = [];
+  for (const line of removalLines(removals)) {
+    piece.push(line);
+    if (piece.length < pieceLines) continue;
+    pieces.push(joined(piece));
+    piece = [];
+    await turn();
+  }
+  const text = [...pieces, joined(piece)].join('');
+  return {
+    text,
+    get lines() {
+      return text.split('\n').slice(0, -1);
+    },
+  };
+}
+
+function joined(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function* removalLines(removals: readonly RuleRemoval[]): Generator<string> {
+  for (const { table, rules, emptied, deleted } of removals) {
+    if (rules.length + emptied.length + deleted.length === 0) continue;
+    yield `*${table}`;
+    for (const chain of emptied) yield `:${chain} - [0:0]`;
+    for (const rule of rules) yield `-D${rule.slice(2)}`;
+    for (const chain of deleted) yield `-X ${chain}`;
+    yield 'COMMIT';
+  }
 }

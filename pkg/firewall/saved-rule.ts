@@ -1,4 +1,5 @@
 import type { Match, Target } from './firewall.ts';
+import { takeLines } from './lines.ts';
 import { type SavedMatch, savedMatches, type Words } from './saved-match.ts';
 
 /** The target of a rule of any program. */
@@ -39,14 +40,14 @@ export function parseChains(text: string): ReadonlyMap<string, SavedChains> {
 
 /** How {@link parseChainsInPieces} reads. */
 export interface PieceOptions {
-  /** Whether the rules of a chain are read as text only. */
+  /** Whether the rules of a chain are only counted. */
   readonly isSkipped: (table: string, chain: string) => boolean;
   /** Called after each piece; it lets other work run. */
   readonly pause: () => Promise<void> | undefined;
 }
 
-/** How many lines are read between two pauses: some milliseconds of work. */
-const pieceLines = 500;
+/** How many lines are read between two pauses: less than two milliseconds of work. */
+const pieceLines = 100;
 
 /** The same as {@link parseChains}, for texts of many thousand rules: other work runs between two pieces. */
 export async function parseChainsInPieces(
@@ -54,14 +55,7 @@ export async function parseChainsInPieces(
   { isSkipped, pause }: PieceOptions,
 ): Promise<ReadonlyMap<string, SavedChains>> {
   const parser = new ChainParser(isSkipped);
-  let count = 0;
-  for (let from = 0; from < text.length; ) {
-    const end = text.indexOf('\n', from);
-    const to = end < 0 ? text.length : end;
-    parser.take(text.slice(from, to));
-    from = to + 1;
-    if (++count % pieceLines === 0) await pause();
-  }
+  await takeLines(text, (line) => parser.take(line), { pieceLines, pause });
   return parser.tables;
 }
 
@@ -93,14 +87,12 @@ class ChainParser {
   #takeRule(rule: string): void {
     const name = rule.split(' ', 2)[1] ?? '';
     const isSkipped = this.#isSkipped(this.#table, name);
-    this.#chains.get(name)?.rules.push(isSkipped ? unreadRule(rule) : parseSavedRule(rule));
+    this.#chains.get(name)?.rules.push(isSkipped ? unreadRule : parseSavedRule(rule));
   }
 }
 
-/** A rule of which nothing but the text is known. */
-function unreadRule(text: string): SavedRule {
-  return { text, matches: [], target: { target: 'unknown', text } };
-}
+/** Stands for each rule of a chain that is skipped. */
+const unreadRule: SavedRule = { text: '', matches: [], target: { target: 'unknown', text: '' } };
 
 /** Parses one rule as `iptables-save` prints it. Never throws: unknown parts are kept as text. */
 export function parseSavedRule(text: string): SavedRule {

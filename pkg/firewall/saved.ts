@@ -1,6 +1,8 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Family } from '../ip/address.ts';
 import { protocolNumber } from '../ip/protocol.ts';
 import type { Jump, Match, Rule, Ruleset, Target } from './firewall.ts';
+import { takeLines } from './lines.ts';
 import { type ChainName, matchWords, targetWords } from './render.ts';
 
 /** A rule as `iptables-save` prints it, which differs from what was written: `-A KUBE-MARK-MASQ -j MARK …`. */
@@ -60,26 +62,43 @@ function savedString(text: string): string {
   return /^[\w-]+$/.test(text) ? text : `"${text.replaceAll(/["'\\]/g, '\\$&')}"`;
 }
 
-/** One table of the output of `iptables-save`. */
-export interface SavedTable {
-  /** The names of its chains, built-in ones included. */
-  readonly chains: ReadonlySet<string>;
-  /** Its rules in order, each from `-A` on. */
-  readonly rules: readonly string[];
+/** One table of the output of `iptables-save`: its chains, built-in ones included, each with its rules in order, from `-A` on. */
+export type SavedTable = ReadonlyMap<string, readonly string[]>;
+
+/** How many lines are read between two turns of the event loop: some milliseconds of work. */
+const pieceLines = 2000;
+
+/** Parses the output of `iptables-save` by table, without parsing rules. Long ones are read in pieces, and other work runs between. */
+export async function parseSaved(text: string): Promise<Saved> {
+  const parser = new SavedParser();
+  await takeLines(text, (line) => parser.take(line), { pieceLines, pause: turn });
+  return parser.tables;
 }
 
-/** Parses the output of `iptables-save` by table, without parsing rules. */
-export function parseSaved(text: string): Saved {
-  const tables = new Map<string, { chains: Set<string>; rules: string[] }>();
-  let table = { chains: new Set<string>(), rules: [] as string[] };
-  for (const line of text.split('\n')) {
+/** The same as {@link parseSaved}, at once. */
+export function parseSavedAtOnce(text: string): Saved {
+  const parser = new SavedParser();
+  for (const line of text.split('\n')) parser.take(line);
+  return parser.tables;
+}
+
+class SavedParser {
+  readonly tables = new Map<string, Map<string, string[]>>();
+  #table = new Map<string, string[]>();
+
+  take(line: string): void {
     if (line.startsWith('*')) {
-      table = { chains: new Set(), rules: [] };
-      tables.set(line.slice(1), table);
-    } else if (line.startsWith(':')) table.chains.add(line.slice(1, line.indexOf(' ')));
-    else if (line.startsWith('-A ')) table.rules.push(line);
+      this.#table = new Map();
+      this.tables.set(line.slice(1), this.#table);
+    } else if (line.startsWith(':')) this.#rulesOf(line.slice(1, line.indexOf(' ')));
+    else if (line.startsWith('-A ')) this.#rulesOf(savedChain(line)).push(line);
   }
-  return tables;
+
+  #rulesOf(chain: string): string[] {
+    const known = this.#table.get(chain) ?? [];
+    this.#table.set(chain, known);
+    return known;
+  }
 }
 
 /** The chain of a printed rule. */
@@ -104,17 +123,25 @@ export function ourPart(
   const lines: string[] = [];
   let isComplete = true;
   for (const { table, name, rules } of ruleset.chains) {
-    const found = saved.get(table);
-    const own = found?.rules.filter((rule) => savedChain(rule) === name) ?? [];
-    if (found?.chains.has(name)) lines.push(`${table} :${name}`, ...own);
-    if (!found?.chains.has(name) || own.length !== rules.length) isComplete = false;
+    const own = saved.get(table)?.get(name);
+    if (own !== undefined) lines.push(`${table} :${name}`, ...own);
+    if (own?.length !== rules.length) isComplete = false;
   }
   for (const jump of ruleset.jumps) {
-    const text = savedJump(jump, family);
-    if (saved.get(jump.table)?.rules.includes(text)) lines.push(`${jump.table} ${text}`);
+    const [text] = standingCopies(saved, { jump, family });
+    if (text !== undefined) lines.push(`${jump.table} ${text}`);
     else isComplete = false;
   }
   return { text: lines.join('\n'), isComplete };
+}
+
+/** A jump as it is printed, as often as it is there. */
+export function standingCopies(
+  saved: Saved,
+  { jump, family }: { jump: Jump; family: Family },
+): readonly string[] {
+  const text = savedJump(jump, family);
+  return (saved.get(jump.table)?.get(jump.from) ?? []).filter((rule) => rule === text);
 }
 
 /** The chains of ours that no rule of others refers to. */
@@ -124,12 +151,13 @@ export function deletableChains(
 ): readonly ChainName[] {
   return ruleset.chains.filter(({ table, name }) => {
     const found = saved.get(table);
-    if (!found?.chains.has(name)) return false;
+    if (!found?.has(name)) return false;
     const ours = new Set(ruleset.chains.filter((c) => c.table === table).map((c) => c.name));
     const jumps = new Set(ruleset.jumps.map((jump) => savedJump(jump, family)));
     const refersTo = new RegExp(` -[jg] ${name}( |$)`);
-    return !found.rules.some(
-      (rule) => refersTo.test(rule) && !ours.has(savedChain(rule)) && !jumps.has(rule),
+    return ![...found].some(
+      ([chain, rules]) =>
+        !ours.has(chain) && rules.some((rule) => refersTo.test(rule) && !jumps.has(rule)),
     );
   });
 }

@@ -27,6 +27,7 @@ import { proxierSettings } from '../support/proxier-settings.ts';
 import { acceptingSocket } from './accepting-socket.ts';
 import { podsOf, service, slice } from './objects.ts';
 import { printTime } from './run.ts';
+import { longestTurn } from './turns.ts';
 
 /** Nobody has to be asked for its number. */
 class SomeFamily extends GenericFamily {
@@ -61,7 +62,7 @@ console.log(`${services} Services × ${endpoints}: taken in with ${taking()} of 
 standInTime = 0;
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
-const longestTurn = watchTurns(done);
+const longest = longestTurn(done);
 const syncing = cpu();
 for (const kind of ['Service', 'EndpointSlice', 'Node'] as const)
   proxier.onChange({ type: 'synced', kind });
@@ -71,7 +72,7 @@ console.log(
 );
 delay.disable();
 console.log(
-  `event loop held for ${printTime(delay.percentile(99) / 1e6)} (p99), ${printTime(delay.max / 1e6)} (longest), of which CPU of the thread at most ${printTime(await longestTurn)}`,
+  `event loop held for ${printTime(delay.percentile(99) / 1e6)} (p99), ${printTime(delay.max / 1e6)} (longest), of which CPU of the thread at most ${printTime(await longest)}`,
 );
 const heap = liveHeap();
 const resident = process.memoryUsage().rss / 2 ** 20;
@@ -197,20 +198,6 @@ function timed<T>(work: () => T): T {
 async function forgetStandIn(): Promise<void> {
   for (const { header } of await kernel.ipsets.sets()) kernel.ipsets.destroy(header.name);
   kernel.links.deleteLink(deviceName);
-}
-
-/** The most CPU time that the thread takes between two turns of the event loop until something is done, in milliseconds. */
-async function watchTurns(until: Promise<unknown>): Promise<number> {
-  let isOver = false;
-  void until.then(() => (isOver = true));
-  let longest = 0;
-  while (!isOver) {
-    const start = process.threadCpuUsage();
-    await new Promise((resolve) => setImmediate(resolve));
-    const { user, system } = process.threadCpuUsage(start);
-    longest = Math.max(longest, (user + system) / 1000);
-  }
-  return longest;
 }
 
 /** How much CPU time passes from now on. */

@@ -17,23 +17,39 @@ export interface Kept {
 /** Everything of a kube-proxy goes. */
 export const nothingKept: Kept = { chains: new Set(), jumps: new Set() };
 
+/** What is planned for one table. */
+export interface TablePlan {
+  readonly removal: RuleRemoval | undefined;
+  readonly held: readonly HeldChain[];
+}
+
+/** How many chains and rules are looked at in one step: some milliseconds of work. */
+const stepSize = 2000;
+
 /**
- * Plans the removals from one table. Chains are deleted with their rules and with the jumps to them that a kube-proxy made. A chain
- * that a rule of another program jumps to is only emptied.
+ * Plans the removals from one table in steps, so that other work can run between two. Chains are deleted with their rules and with the
+ * jumps to them that a kube-proxy made. A chain that a rule of another program jumps to is only emptied.
  */
-export function planTable(
+export function* planTableInSteps(
   table: string,
   chains: ReadonlyMap<string, SavedChain>,
   kept: Kept = nothingKept,
-): { removal: RuleRemoval | undefined; held: readonly HeldChain[] } {
+): Generator<void, TablePlan> {
   const isOfProxy = (name: string) => isProxyChain(table, name);
-  const own = [...chains.keys()].filter((name) => isOfProxy(name) && !kept.chains.has(name));
-  const goes = new Set(own);
+  let looked = 0;
+  const isStepOver = () => ++looked % stepSize === 0;
+  const goes = new Set<string>();
+  for (const name of chains.keys()) {
+    if (isOfProxy(name) && !kept.chains.has(name)) goes.add(name);
+    if (isStepOver()) yield;
+  }
   const rules: string[] = [];
   const heldBy = new Map<string, string>();
   for (const [name, chain] of chains) {
+    if (isStepOver()) yield;
     if (goes.has(name)) continue;
     for (const rule of chain.rules) {
+      if (isStepOver()) yield;
       const to = chainOf(rule);
       if (to === undefined || !isOfProxy(to) || kept.jumps.has(rule.text)) continue;
       if (chain.policy !== undefined && jumpComments.has(commentOf(rule) ?? ''))
@@ -41,14 +57,32 @@ export function planTable(
       else if (goes.has(to)) heldBy.set(to, rule.text);
     }
   }
-  const deleted = own.filter((name) => !heldBy.has(name));
-  const isEmpty = (name: string) => chains.get(name)?.rules.length === 0;
-  // Of chains that stay, only the rules can be removed.
-  const emptied = own.filter((name) => !(heldBy.has(name) && isEmpty(name)));
+  const emptied: string[] = [];
+  const deleted: string[] = [];
+  for (const name of goes) {
+    if (isStepOver()) yield;
+    const isHeld = heldBy.has(name);
+    if (!isHeld) deleted.push(name);
+    // Of chains that stay, only the rules can be removed.
+    if (!isHeld || chains.get(name)?.rules.length !== 0) emptied.push(name);
+  }
   return {
     removal: emptied.length + rules.length === 0 ? undefined : { table, rules, emptied, deleted },
     held: [...heldBy].map(([chain, by]) => ({ chain, by })),
   };
+}
+
+/** The same as {@link planTableInSteps}, at once. */
+export function planTable(
+  table: string,
+  chains: ReadonlyMap<string, SavedChain>,
+  kept: Kept = nothingKept,
+): TablePlan {
+  const steps = planTableInSteps(table, chains, kept);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
 }
 
 function chainOf({ target }: SavedRule): string | undefined {

@@ -5,6 +5,7 @@ import type { PrintedRules, RuleRemoval } from '../../firewall/firewall.ts';
 import { families } from '../../ip/address.ts';
 import { rules } from '../desired/chains.ts';
 import { isServedByIptables, type LeftoverPlan, planLeftovers } from './plan.ts';
+import { planTableInSteps } from './plan-table.ts';
 
 const path = new URL('../../../test/fixtures/leftovers/iptables-mode.txt', import.meta.url);
 /** With KUBE-SERVICES as it is when our own rules are written: nothing there leads to theirs. */
@@ -83,8 +84,23 @@ describe('rules of iptables mode', () => {
     );
     const pause = () => void pauses++;
     await plan({ text: ['*nat', ':KUBE-SEP-1 - [0:0]', ...many, 'COMMIT'].join('\n') }, { pause });
-    expect(pauses).toBe(4);
+    expect(pauses).toBe(20);
   });
+});
+
+test('the removal of many chains is planned in steps', () => {
+  const chains = new Map(
+    Array.from({ length: 20_000 }, (_, index) => [
+      `KUBE-SEP-${index}`,
+      { policy: undefined, rules: [] },
+    ]),
+  );
+  const steps = planTableInSteps('nat', chains);
+  let count = 0;
+  let step = steps.next();
+  for (; step.done !== true; step = steps.next()) count++;
+  // Three times each: whether it goes, who leads into it, and what is done to it.
+  expect([count, step.value.removal?.deleted.length]).toEqual([30, 20_000]);
 });
 
 test.each(families)('of our own rules of %s nothing goes', async (family) => {

@@ -6,7 +6,7 @@ import type { NftTableId } from '../../nftables/nftables.ts';
 import { jumps } from '../desired/chains.ts';
 import { filterChains, natChains } from '../desired/rule-vocabulary.ts';
 import { isProxyChain, nftTableName } from './names.ts';
-import { type Kept, nothingKept, planTable } from './plan-table.ts';
+import { type Kept, nothingKept, planTableInSteps } from './plan-table.ts';
 import type { LeftoverRemoval } from './removal.ts';
 
 /** The rules and tables of everybody. */
@@ -78,12 +78,24 @@ async function planPlace(
   const held: string[] = [];
   for (const [table, chains] of await parseChainsInPieces(text, { isSkipped, pause })) {
     if (chains === 'opaque') continue;
-    const planned = planTable(table, chains, keptOf(table));
+    const planned = await inSteps(planTableInSteps(table, chains, keptOf(table)), pause);
     if (planned.removal !== undefined) removals.push(planned.removal);
     for (const { chain, by } of planned.held)
       held.push(`chain ${chain} in ${family} table ${table} of ${flavour}: used by ${by}`);
   }
   return { removals, held };
+}
+
+/** Carries out steps, with a pause after each, and returns their result. */
+async function inSteps<Result>(
+  steps: Generator<void, Result>,
+  pause: () => Promise<void> | undefined,
+): Promise<Result> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await pause();
+  }
 }
 
 /** Our own chains of a table, and the jumps to them. */
