@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -55,12 +55,13 @@ describe('output goes where the flags say', () => {
     [['--also-stdout'], { stdout: 'out\nerr\n', stderr: '' }],
     [
       ['--log-file=LOG', '--log-file-size', '10Mi', '--log-file-age=24h', '--flush-interval=5s'],
-      {
-        stdout: '',
-        stderr: 'go-runner: flags without effect: -log-file-size -log-file-age -flush-interval\n',
-        file: 'out\nerr\n',
-      },
+      { stdout: '', stderr: '', file: 'out\nerr\n' },
     ],
+    [
+      ['--log-file=LOG', '--log-file-size=10Mi', '--also-stdout', '--redirect-stderr=false'],
+      { stdout: 'out\n', stderr: 'err\n', file: 'out\n' },
+    ],
+    [['--log-file-size=1', '--flush-interval=1ms'], { stdout: 'out\nerr\n', stderr: '' }],
   ])('%j', (flags, { file, ...printed }) => {
     expect(run(flags, both)).toEqual({ status: 7, ...printed });
     if (file !== undefined) expect(logged()).toBe(file);
@@ -78,10 +79,78 @@ describe('output goes where the flags say', () => {
   });
 });
 
+describe('a file that has reached its size', () => {
+  /** The names of the files, those of a rotation with their digits as 9. */
+  const names = () =>
+    readdirSync(folder)
+      .map((name) => name.replaceAll(/\d/g, '9'))
+      .toSorted();
+  const everything = () =>
+    readdirSync(folder)
+      .toSorted()
+      .map((name) => readFileSync(join(folder, name), 'utf8'))
+      .join('');
+
+  test.each([[[]], [['--also-stdout']]])('is renamed, and nothing is lost: %j', (more) => {
+    run(['--log-file=LOG.txt', '--log-file-size=100', ...more], ['seq', '1000']);
+    expect(names()).toContain('log-99999999-999999.txt');
+    expect(names().at(-1)).toBe('log.txt');
+    expect(everything()).toBe(
+      Array.from({ length: 1000 }, (_, index) => `${index + 1}\n`).join(''),
+    );
+  });
+
+  test('counts what was there before', () => {
+    writeFileSync(log, 'x'.repeat(1022));
+    run(['--log-file=LOG', '--log-file-size=1Ki'], ['echo', 'y']);
+    expect(names()).toEqual(['log', 'log-99999999-999999']);
+    expect(logged()).toBe('');
+  });
+
+  test('stays below it', () => {
+    run(['--log-file=LOG', '--log-file-size=1.5k'], ['head', '-c', '1499', '/dev/zero']);
+    expect(names()).toEqual(['log']);
+  });
+
+  test.each([
+    [[], ['log-20060102-150405.txt', 'log-20060102-150406.txt']],
+    [['--log-file-age=24h30m'], ['log-20060102-150406.txt']],
+  ])('takes only those away that a rotation named and that are too old: %j', (flags, rest) => {
+    const others = ['other.txt', 'log-mine.txt', 'log-20060102-150405.gz'];
+    const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3_600_000);
+    for (const name of [...others, 'log-20060102-150405.txt', 'log-20060102-150406.txt']) {
+      writeFileSync(join(folder, name), '');
+      const hours = name.endsWith('6.txt') ? 24 : 25;
+      utimesSync(join(folder, name), hoursAgo(hours), hoursAgo(hours));
+    }
+    run(['--log-file=LOG.txt', '--log-file-size=1', ...flags], ['echo', 'out']);
+    const left = readdirSync(folder).filter((name) => name.includes('2006') || !/\d/.test(name));
+    expect(left.toSorted()).toEqual([...others, 'log.txt', ...rest].toSorted());
+  });
+});
+
 test.each<[string, string[], string[], number, string]>([
   ['an unknown flag', ['--log-dir=/'], both, 2, 'flag provided but not defined: -log-dir'],
   ['a missing value', ['--log-file'], [], 2, 'flag needs an argument: -log-file'],
   ['no boolean', ['--also-stdout=so'], both, 2, 'invalid boolean value "so" for -also-stdout'],
+  ...(
+    [
+      ['--log-file-size=10Q', 2, 'invalid value "10Q" for flag -log-file-size: no quantity'],
+      ['--log-file-size=M', 2, 'invalid value "M" for flag -log-file-size: no quantity'],
+      ['--log-file-size=1.2.3k', 2, 'invalid value "1.2.3k" for flag -log-file-size: no quantity'],
+      ['--log-file-size=-1', 1, 'log-file-size must be non-negative quantity'],
+      ['--log-file-age=5', 2, 'invalid value "5" for flag -log-file-age: parse error'],
+      ['--log-file-age=1d', 2, 'invalid value "1d" for flag -log-file-age: parse error'],
+      ['--log-file-age=-5s', 1, 'log-file-age must be non-negative'],
+      ['--flush-interval=', 2, 'invalid value "" for flag -flush-interval: parse error'],
+    ] as const
+  ).map(([flag, status, message]): [string, string[], string[], number, string] => [
+    flag,
+    [flag],
+    both,
+    status,
+    message,
+  ]),
   ['no program', ['--log-file=LOG', '--'], [], 1, 'not enough arguments to run'],
   ['a file in no folder', ['--log-file=LOG/log'], both, 1, 'cannot write /log/log'],
 ])('%s is refused', (_, flags, program, status, message) => {
@@ -90,7 +159,12 @@ test.each<[string, string[], string[], number, string]>([
   expect(refused.stderr).toContain(`go-runner: ${message}\n`);
 });
 
-describe.each([[['--log-file=LOG']], [['--log-file=LOG', '--also-stdout']]])('with %j', (flags) => {
+describe.each([
+  [['--log-file=LOG']],
+  [['--log-file=LOG', '--also-stdout']],
+  [['--log-file=LOG', '--log-file-size=10Mi']],
+  [['--log-file=LOG', '--flush-interval=1s']],
+])('with %j', (flags) => {
   test.each([
     ['its own', ['sh', '-c', 'exit 0'], 0],
     ['of a program that is not there', ['/nonexistent'], 127],
