@@ -36,6 +36,7 @@ export interface FakeFirewallOptions {
   /** Whether an ip set exists; by default all do. A rule that matches on a missing one is refused, as by iptables. */
   readonly hasSet?: (name: string) => boolean;
   readonly randomFully?: boolean;
+  readonly flavour?: RulePlace['flavour'];
 }
 
 const builtins: Readonly<Record<Table, readonly string[]>> = {
@@ -59,12 +60,20 @@ export class FakeFirewall implements Firewall {
   /** The content after the last write of a family, and the wanted content. */
   readonly #applied = new Map<Family, { ours: string; wanted: string }>();
 
-  constructor({ hasSet = () => true, randomFully = true }: FakeFirewallOptions = {}) {
+  constructor({
+    hasSet = () => true,
+    randomFully = true,
+    flavour = 'nft',
+  }: FakeFirewallOptions = {}) {
     this.#hasSet = hasSet;
-    this.#capabilities = { randomFully, flavour: 'nft', description: 'iptables v0.0 (fake)' };
+    this.#capabilities = { randomFully, flavour, description: 'iptables v0.0 (fake)' };
     for (const family of families) {
       this.#tables.set(family, { filter: emptyTable('filter'), nat: emptyTable('nat') });
     }
+  }
+
+  get flavour(): RulePlace['flavour'] {
+    return this.#capabilities.flavour;
   }
 
   async capabilities(family: Family): Promise<FirewallCapabilities> {
@@ -241,30 +250,35 @@ function printTable(table: Table, chains: FakeTable): string[] {
   ];
 }
 
-/** The rules of everybody in the tables of a {@link FakeFirewall}, as `iptables-save` prints them. */
+/** The rules of everybody in the tables of one {@link FakeFirewall} for each flavour, as `iptables-save` prints them. */
 export class FakeRuleTables implements RuleTables {
   /** How often each call was made. */
   readonly calls = { read: 0, remove: 0 };
   /** Fails a call with the code it returns. */
   failWith: (call: 'read' | 'remove') => ErrnoCode | undefined = () => undefined;
-  readonly #firewall: FakeFirewall;
+  readonly #firewalls: readonly FakeFirewall[];
 
-  constructor(firewall: FakeFirewall) {
-    this.#firewall = firewall;
+  constructor(...firewalls: readonly FakeFirewall[]) {
+    this.#firewalls = firewalls;
   }
 
   async read(): Promise<readonly PrintedRules[]> {
     this.#inject('read');
-    return families.map((family) => ({
-      family,
-      flavour: 'nft',
-      text: this.#firewall.dump(family),
-    }));
+    return this.#firewalls.flatMap((firewall) =>
+      families.map((family) => ({
+        family,
+        flavour: firewall.flavour,
+        text: firewall.dump(family),
+      })),
+    );
   }
 
-  async remove({ family }: RulePlace, removals: readonly RuleRemoval[]): Promise<void> {
+  async remove({ family, flavour }: RulePlace, removals: readonly RuleRemoval[]): Promise<void> {
     this.#inject('remove');
-    for (const removal of removals) this.#firewall.takeOut(family, removal);
+    const firewall = this.#firewalls.find((each) => each.flavour === flavour);
+    if (firewall === undefined)
+      throw new KernelError(`remove ${family} rules of ${flavour}`, 'ENOENT');
+    for (const removal of removals) firewall.takeOut(family, removal);
   }
 
   #inject(call: 'read' | 'remove'): void {
