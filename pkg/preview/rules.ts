@@ -5,7 +5,7 @@ import type {
   Ruleset,
   RuleTables,
 } from '../firewall/firewall.ts';
-import { ourPart, parseSaved } from '../firewall/saved.ts';
+import { ourPart, parseSavedAtOnce } from '../firewall/saved.ts';
 import { savedAfter } from '../firewall/saved-after.ts';
 import { type Family, families } from '../ip/address.ts';
 import type { NodeReader } from './node.ts';
@@ -70,7 +70,7 @@ export class PreviewRules implements Firewall {
       const isOurs = (place: PrintedRules) => place.family === family && place.flavour === flavour;
       const before = (await this.#places()).find(isOurs)?.text ?? '';
       const after = savedAfter(before, { family, ruleset });
-      const ours = (text: string) => ourPart(parseSaved(text), { family, ruleset }).text;
+      const ours = (text: string) => ourPart(parseSavedAtOnce(text), { family, ruleset }).text;
       if (ours(before) !== ours(after))
         changes.push({ family, ...lineDifference(ours(before), ours(after)) });
     }
