@@ -37,15 +37,12 @@ export class Intake {
   readonly #synced = new Set<Kind>();
   readonly #stale = new Set<Kind>();
   readonly #confirmed = new Set<Kind>();
-  readonly #invalid: Readonly<Record<Kind, Map<string, string>>> = {
-    Service: new Map(),
-    EndpointSlice: new Map(),
-    Node: new Map(),
-  };
+  /** The problems of invalid objects. */
+  readonly #invalid = byKindAndKey<string>();
   readonly #waiting = new Set<() => void>();
   readonly #nodePresence: NodePresence;
-  /** Changes that threw, by kind and name of their object. */
-  readonly #failed = new Map<string, ObjectChange>();
+  /** Changes that threw. */
+  readonly #failed = byKindAndKey<ObjectChange>();
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -112,7 +109,7 @@ export class Intake {
 
   #takeObject(change: ObjectChange): void {
     const { store, reporter, onDirty } = this.#options;
-    const name = change.type === 'set' ? { namespace: '', ...change.object } : change.name;
+    const name = nameOf(change);
     const problems = change.type === 'delete' ? [] : change.problems;
     const isNews = this.#noteProblems(change.kind, { name, problems });
     if (change.type === 'unusable') return;
@@ -136,20 +133,18 @@ export class Intake {
    */
   #apply(change: ObjectChange, name: ObjectName): boolean {
     const { store, clock, log } = this.#options;
-    const key = `${change.kind} ${objectKey(name)}`;
+    const { kind } = change;
+    const failed = this.#failed[kind];
     try {
       store.apply(change);
-      this.#failed.delete(key);
+      if (failed.size > 0) failed.delete(objectKey(name));
       return true;
     } catch (error) {
-      if (!this.#failed.has(key))
-        log.error('could not take a change in', error, {
-          kind: change.kind,
-          object: objectKey(name),
-        });
-      this.#failed.set(key, change);
+      const key = objectKey(name);
+      if (!failed.has(key)) log.error('could not take a change in', error, { kind, object: key });
+      failed.set(key, change);
       clock.after(retryPause, () => {
-        if (this.#failed.get(key) === change) this.take(change);
+        if (failed.get(key) === change) this.take(change);
       });
       return false;
     }
@@ -168,6 +163,7 @@ export class Intake {
     { name, problems }: { name: ObjectName; problems: readonly Problem[] },
   ): boolean {
     const invalid = this.#invalid[kind];
+    if (problems.length === 0 && invalid.size === 0) return false;
     const key = objectKey(name);
     const text = problems.map(({ field, message }) => `${field}: ${message}`).join('; ');
     if (text === (invalid.get(key) ?? '')) return false;
@@ -178,6 +174,17 @@ export class Intake {
     this.#options.reporter.invalidObjects(kind, invalid.size);
     return text !== '';
   }
+}
+
+/** An empty map for each kind, by the keys of objects. */
+function byKindAndKey<T>(): Readonly<Record<Kind, Map<string, T>>> {
+  return { Service: new Map(), EndpointSlice: new Map(), Node: new Map() };
+}
+
+/** The name of the object that a change is about. */
+function nameOf(change: ObjectChange): ObjectName {
+  if (change.type !== 'set') return change.name;
+  return change.kind === 'Node' ? { namespace: '', name: change.object.name } : change.object;
 }
 
 /** Marks the Services that depend on a change of the Node. */
