@@ -205,12 +205,13 @@ export class Reconciler {
   /** Whether the manager of drains, or the replacements, must know of any of the operations. */
   #isFollowed(operations: readonly Operation[]): boolean {
     const { graceful, replacements } = this.#options;
-    const { isEmpty } = replacements;
+    const hasDrains = graceful.size > 0;
+    const hasReplacements = !replacements.isEmpty;
     return operations.some(
       (operation) =>
         beginsDrain(operation) ||
-        (graceful.size > 0 && changesDrains(operation)) ||
-        (!isEmpty && operation.kind === 'addRealServer'),
+        (hasDrains && changesDrains(operation)) ||
+        (hasReplacements && operation.kind === 'addRealServer'),
     );
   }
 
