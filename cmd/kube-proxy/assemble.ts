@@ -1,9 +1,11 @@
+import { isVipRange } from '../../pkg/config/checks.ts';
 import { gateStates } from '../../pkg/config/gates.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { buildInfo } from '../../pkg/config/version.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { waitForTurn } from '../../pkg/instance/instance.ts';
 import type { IpAddress } from '../../pkg/ip/address.ts';
+import { type Prefix, parsePrefix } from '../../pkg/ip/prefix.ts';
 import { virtualServerKey } from '../../pkg/ipvs/ipvs.ts';
 import { Schedulers } from '../../pkg/ipvs/probe.ts';
 import { parseServiceAnnotations } from '../../pkg/kube/annotations.ts';
@@ -24,6 +26,7 @@ import { type Environment, systemEnvironment } from './environment.ts';
 import { measureEventLoop } from './event-loop-metric.ts';
 import { logReadings } from './log-readings.ts';
 import { nodePortNotices } from './node-port-notices.ts';
+import type { Objects } from './object-source.ts';
 import { proxierSettings } from './proxier-settings.ts';
 import { createReporter } from './reporter.ts';
 import { type Part, runAll } from './run-all.ts';
@@ -53,6 +56,7 @@ interface Shared {
 interface Follower {
   onChange(change: Change): void;
   isNodeAddress(address: IpAddress): boolean;
+  useVipRanges(ranges: readonly Prefix[]): void;
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -131,6 +135,7 @@ export async function assemble(
     ...objects.parts,
     () => applyOomScore(config.oomScoreAdj, { process: environment.ownProcess(), clock, log }),
     (signal) => objects.source.run(onChange, signal),
+    ...serviceRanges(shared, { objects, proxier }),
     (signal) => proxier.run(signal),
   ];
   const close = () => {
@@ -147,6 +152,26 @@ function watchedConfigFile(
   if (file === undefined) return [];
   const onLooked = (isRefused: boolean) => metrics.refusedConfigFile.set({}, Number(isRefused));
   return [(signal) => watchConfigFile({ file, clock, log, onLooked }, signal)];
+}
+
+/** Follows the cluster's ServiceCIDR objects, where VIPs are bound by routes and no ranges are configured. */
+function serviceRanges(
+  { config, log }: Shared,
+  { objects, proxier }: { objects: Objects; proxier: Pick<Follower, 'useVipRanges'> },
+): readonly Part[] {
+  const { serviceRanges: ranges } = objects;
+  const areWanted = config.vipBinding === 'route' && config.serviceClusterIPRange.length === 0;
+  if (ranges === undefined || !areWanted) return [];
+  return [
+    (signal) => ranges.run((texts) => proxier.useVipRanges(usableRanges(texts, log)), signal),
+  ];
+}
+
+/** The networks of ServiceCIDR objects that can be ranges of VIPs. Logs the others. */
+function usableRanges(texts: readonly string[], log: Logger): readonly Prefix[] {
+  const ignored = texts.filter((text) => !isVipRange(text));
+  log.info('ranges of VIPs from ServiceCIDR objects', { ranges: texts, ignored });
+  return texts.filter(isVipRange).flatMap((text) => parsePrefix(text) ?? []);
 }
 
 /** Opens the kernel and creates the proxier. */
@@ -181,6 +206,7 @@ async function createFollower(shared: Shared, confirm: Source['confirm']): Promi
   return {
     onChange: (change) => proxier.onChange(change),
     isNodeAddress: (address) => kernel.neighbours.isLocal(address),
+    useVipRanges: (ranges) => proxier.useVipRanges(ranges),
     async run(signal) {
       await proxier.run(signal);
       close();

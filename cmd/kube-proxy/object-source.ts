@@ -6,6 +6,7 @@ import { ApiSource } from '../../pkg/kube/api/source.ts';
 import { loadConnection } from '../../pkg/kube/credentials/config.ts';
 import { EventRecorder, type KubeEvent } from '../../pkg/kube/events.ts';
 import { ManifestSource } from '../../pkg/kube/manifests/manifests.ts';
+import { ServiceRanges } from '../../pkg/kube/service-ranges.ts';
 import type { Source } from '../../pkg/kube/types.ts';
 import type { Logger } from '../../pkg/log/log.ts';
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
@@ -21,6 +22,8 @@ export interface Objects {
   readonly record: (event: KubeEvent) => void;
   /** Work that has to run beside the source. */
   readonly parts: readonly Part[];
+  /** Reads the networks of ClusterIPs from the cluster; `undefined` without an API. */
+  readonly serviceRanges?: Pick<ServiceRanges, 'run'>;
   /** Closes connections. Call it when nothing runs any more. */
   close(): void;
 }
@@ -59,6 +62,7 @@ export async function openObjects({
     source: apiSource,
     record: (event) => recorder.record(event),
     parts: [(signal) => recorder.run(signal)],
+    serviceRanges: new ServiceRanges({ client, clock, log }),
     close: () => client.close(),
   };
 }

@@ -29,6 +29,7 @@ import { KernelSettings } from '../../pkg/proxy/settings/kernel-settings.ts';
 import type { Setting } from '../../pkg/proxy/settings/setting.ts';
 import { AbsentResetter } from '../../pkg/reset/absent.ts';
 import { RawResetter } from '../../pkg/reset/raw.ts';
+import { NetlinkRoutes } from '../../pkg/routes/netlink.ts';
 import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 import { netlinkErrors } from './netlink-errors.ts';
@@ -51,10 +52,12 @@ export async function cleanUpNode({
   const ipvs = openIpvsIfThere();
   const netfilter = openConnection(NETLINK_NETFILTER, { echo: true });
   const route = openConnection(NETLINK_ROUTE);
+  const strictRoute = openConnection(NETLINK_ROUTE, { strict: true });
   const kernel = {
     ipvs,
     ipsets: new NetlinkIpSets(netfilter),
     links: new NetlinkLinks(route),
+    routes: new NetlinkRoutes(strictRoute),
     rules: new ProgramTables(),
     firewall: new RestoreFirewall({ generation: nftGeneration(netfilter), log }),
     nftTables: new NetlinkNftTables(netfilter),
@@ -62,7 +65,7 @@ export async function cleanUpNode({
   try {
     return await cleanUp(kernel, { excluded: config.excludeCIDRs, log, clock: systemClock });
   } finally {
-    for (const opened of [ipvs, netfilter, route]) opened?.close();
+    for (const opened of [ipvs, netfilter, route, strictRoute]) opened?.close();
   }
 }
 
@@ -109,6 +112,11 @@ export async function openKernel(shared: KernelOptions): Promise<OpenKernel> {
   const netfilter = openConnection(NETLINK_NETFILTER, { ...options, onError, echo: true });
   const onRouteError = errors.of('route');
   const route = openConnection(NETLINK_ROUTE, { ...options, onError: onRouteError });
+  const strictRoute = openConnection(NETLINK_ROUTE, {
+    ...options,
+    onError: onRouteError,
+    strict: true,
+  });
   const resetter = missing.has('CAP_NET_RAW')
     ? new AbsentResetter(() => metrics.skippedResets.inc({}))
     : new RawResetter();
@@ -124,6 +132,7 @@ export async function openKernel(shared: KernelOptions): Promise<OpenKernel> {
     ipvs,
     ipsets,
     links: new NetlinkLinks(route, { onLost: () => onRouteError('ENOBUFS') }),
+    routes: new NetlinkRoutes(strictRoute),
     firewall,
     ruleTables: new ProgramTables(),
     nftTables: new NetlinkNftTables(netfilter),
@@ -134,7 +143,7 @@ export async function openKernel(shared: KernelOptions): Promise<OpenKernel> {
     settings,
   };
   const close = () => {
-    for (const opened of [ipvs, netfilter, route, resetter]) opened.close();
+    for (const opened of [ipvs, netfilter, route, strictRoute, resetter]) opened.close();
   };
   return { kernel, canReset: !missing.has('CAP_NET_RAW'), close };
 }
@@ -152,6 +161,7 @@ function createSettings({ config, clock, log, metrics }: KernelOptions): KernelS
     log,
     strictArp: config.strictARP,
     others: estimationOf(config),
+    hasLocalRoutes: config.vipBinding === 'route',
     isRestoring: config.restoreSysctls,
     onRestored: () => metrics.repairs.inc({ kind: 'setSysctl' }),
     onChecked: (wrong) => metrics.wrongSysctls.set({}, wrong),

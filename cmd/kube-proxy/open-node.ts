@@ -20,6 +20,7 @@ import { isModuleLoaded } from '../../pkg/node/loaded-modules.ts';
 import type { NodeReader } from '../../pkg/preview/node.ts';
 import { PreviewSettings, type SettingChange } from '../../pkg/preview/settings.ts';
 import { KernelSettings } from '../../pkg/proxy/settings/kernel-settings.ts';
+import { NetlinkRoutes } from '../../pkg/routes/netlink.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 import { estimationOf, openIpvsIfThere } from './open-kernel.ts';
@@ -42,6 +43,7 @@ export function openNode({ config, log }: { config: ProxyConfig; log: Logger }):
   const netfilter = isLoaded('nfnetlink') ? openConnection(NETLINK_NETFILTER) : undefined;
   const ofNetfilter = (module: string) => (isLoaded(module) ? netfilter : undefined);
   const route = openConnection(NETLINK_ROUTE);
+  const strictRoute = openConnection(NETLINK_ROUTE, { strict: true });
   const machine = isLoaded('nf_tables') ? thisMachine : withoutNfTables(thisMachine);
   const [sets, tables, flows] = [
     ofNetfilter('ip_set'),
@@ -54,6 +56,7 @@ export function openNode({ config, log }: { config: ProxyConfig; log: Logger }):
     nftTables: tables && new NetlinkNftTables(tables),
     conntrack: flows && new NetlinkConntrack(flows),
     links: new NetlinkLinks(route),
+    routes: new NetlinkRoutes(strictRoute),
     firewall: new RestoreFirewall({ machine, log }),
     ruleTables: new ProgramTables({ machine }),
     connections: new ProcIpvsConnections(),
@@ -66,7 +69,7 @@ export function openNode({ config, log }: { config: ProxyConfig; log: Logger }):
       (name) => !isLoaded(name),
     ),
     close() {
-      for (const opened of [ipvs, netfilter, route]) opened?.close();
+      for (const opened of [ipvs, netfilter, route, strictRoute]) opened?.close();
     },
   };
 }
@@ -83,6 +86,7 @@ function settingsOf(
     clock: systemClock,
     log: silent,
     strictArp: config.strictARP,
+    hasLocalRoutes: config.vipBinding === 'route',
     others: estimationOf(config),
     isRestoring: config.restoreSysctls,
     onRestored: () => undefined,

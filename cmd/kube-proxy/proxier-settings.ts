@@ -9,6 +9,11 @@ function nodeIPPatience({ type }: ProxyConfig['source']): number {
   return type === 'api' ? seconds(30) : 0;
 }
 
+function vipBinding({ vipBinding: mode, serviceClusterIPRange, detectLocal }: ProxyConfig) {
+  const podNetworks = detectLocal.mode === 'ClusterCIDR' ? detectLocal.cidrs : [];
+  return { mode, ranges: serviceClusterIPRange, podNetworks };
+}
+
 /** The proxier's settings from the configuration. */
 export function proxierSettings(config: ProxyConfig, families: readonly Family[]): ProxierSettings {
   return {
@@ -21,6 +26,7 @@ export function proxierSettings(config: ProxyConfig, families: readonly Family[]
     externalIPs: config.externalIPs,
     excluded: config.excludeCIDRs,
     ruleSettings: ruleSettings(config),
+    vipBinding: vipBinding(config),
     drains: { mode: config.drainMode, timeout: config.drainTimeout },
     resetsWaitingClients: config.resetWaitingClients,
     syncPeriod: config.syncPeriod,

@@ -77,7 +77,7 @@ test('the kernel is written where this list says, and nowhere else', () => {
     // `--cleanup`, which runs in place of everything else: deletions, planned as data.
     'cleanup/cleanup.ts': [
       ...['firewall.remove', 'ipsets.destroy', 'ipvs.write', 'links.deleteLink'],
-      ...['nftTables.deleteTable', 'rules.remove'],
+      ...['nftTables.deleteTable', 'routes.write', 'rules.remove'],
     ],
     // Before the proxier is made: whether a virtual server can be made at all.
     'ipvs/probe.ts': ['ipvs.write'],
@@ -87,7 +87,7 @@ test('the kernel is written where this list says, and nowhere else', () => {
     'node/oom-score.ts': ['process.write'],
     'proxy/apply/applier.ts': [
       ...['ipsets.create', 'ipsets.destroy', 'ipsets.swap', 'ipsets.write', 'ipvs.write'],
-      ...['links.ensureDummy', 'links.write'],
+      ...['links.ensureDummy', 'links.write', 'routes.write'],
     ],
     'proxy/apply/cleaner.ts': ['conntrack.delete', 'resetter.abort'],
     // After the first sync, in the background: deletions, planned as data.

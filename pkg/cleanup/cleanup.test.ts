@@ -13,6 +13,7 @@ import { FakeLinks } from '../links/fake.ts';
 import { recordingLogger } from '../log/memory.ts';
 import { FakeNftTables } from '../nftables/fake.ts';
 import { setHeader, setIds } from '../proxy/desired/sets.ts';
+import { FakeRoutes } from '../routes/fake.ts';
 import { manualClock } from '../runner/manual-clock.ts';
 import { cleanUp } from './cleanup.ts';
 import type { CleanedKernel } from './found.ts';
@@ -47,6 +48,7 @@ const foreignAddress = ip('203.0.113.9');
 let ipvs: FakeIpvs;
 let ipsets: FakeIpSets;
 let links: FakeLinks;
+let routes: FakeRoutes;
 let rules: TextTables;
 let nftTables: FakeNftTables;
 let firewall: FakeFirewall;
@@ -56,6 +58,7 @@ beforeEach(() => {
   ipvs = new FakeIpvs();
   ipsets = new FakeIpSets();
   links = new FakeLinks();
+  routes = new FakeRoutes((address) => links.hasAddress(address));
   rules = new TextTables();
   nftTables = new FakeNftTables();
   firewall = new FakeFirewall({ hasSet: () => true });
@@ -69,7 +72,7 @@ async function clean(
   excluded = [] as readonly string[],
 ): Promise<boolean> {
   const clock = manualClock();
-  const all = { ipvs, ipsets, links, rules, firewall, nftTables, ...kernel };
+  const all = { ipvs, ipsets, links, routes, rules, firewall, nftTables, ...kernel };
   const ending = cleanUp(all, { excluded: excluded.map(net), log, clock });
   await clock.advance(60_000);
   return await ending;
@@ -108,6 +111,10 @@ function addEntry(set: string, entry: Entry): void {
 function leaveEverything(): void {
   links.ensureDummy('kube-ipvs0');
   links.write([{ kind: 'bindAddress', link: 'kube-ipvs0', address: clusterAddress }]);
+  routes.write([
+    { kind: 'addRoute', network: net('172.30.0.0/16'), source: nodeAddress },
+    { kind: 'addRoute', network: net('fd00:172:30::1/128'), source: undefined },
+  ]);
   addSets();
   addEntry('KUBE-NODE-PORT-TCP', { type: 'bitmap:port', port: 30_080 });
   addServer(clusterAddress, { port: 80 });
@@ -126,6 +133,7 @@ describe('everything of ours goes', () => {
     expect(await ipvs.virtualServers()).toEqual([]);
     expect(await ipsets.sets()).toEqual([]);
     expect(links.hasLink('kube-ipvs0')).toBe(false);
+    expect(routes.dump()).toBe('');
     expect(nftTables.dump()).toBe('');
     expect(rules.text).toBe('*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT');
   });

@@ -90,7 +90,7 @@ async function carryOut(
   const done: { [Kind in CleanupOperation['kind']]?: number } = {};
   for (const operation of operations) {
     const { kind } = operation;
-    const isMark = kind === 'deleteDevice' || kind === 'destroySet';
+    const isMark = kind === 'deleteDevice' || kind === 'deleteRoute' || kind === 'destroySet';
     if (isMark && failed.some((each) => each.operation.kind === 'deleteVirtualServer')) continue;
     try {
       await carryOutOne(operation, kernel);
@@ -114,6 +114,11 @@ async function carryOutOne(operation: CleanupOperation, kernel: CleanedKernel): 
     }
     case 'deleteDevice':
       return kernel.links.deleteLink(operation.name);
+    case 'deleteRoute': {
+      const [failure] = kernel.routes.write([operation]);
+      if (failure !== undefined) throw failure.error;
+      return;
+    }
     case 'removeRules':
       return await kernel.rules.remove(operation.place, operation.removals);
     case 'removeOwnRules':

@@ -7,6 +7,7 @@ import type { Links } from '../links/links.ts';
 import { errorText } from '../log/error-text.ts';
 import type { NftTableId, NftTables } from '../nftables/nftables.ts';
 import { deviceName } from '../proxy/desired/device.ts';
+import type { LocalRoute, Routes } from '../routes/routes.ts';
 import { proxySets } from './names.ts';
 
 /** The interfaces to all parts of the kernel in which a kube-proxy leaves something. */
@@ -15,6 +16,7 @@ export interface CleanedKernel {
   readonly ipvs: Ipvs | undefined;
   readonly ipsets: IpSets;
   readonly links: Links;
+  readonly routes: Routes;
   readonly rules: RuleTables;
   /** Removes our own rules from tables that {@link rules} cannot print. */
   readonly firewall: Pick<Firewall, 'remove'>;
@@ -38,6 +40,8 @@ export interface Found {
   readonly addresses:
     | { readonly bound: readonly IpAddress[]; readonly node: readonly IpAddress[] }
     | undefined;
+  /** Local routes of ours. */
+  readonly routes: readonly LocalRoute[] | undefined;
   /** Sets with one of our names and their entries; none for a set of another type. */
   readonly sets: ReadonlyMap<string, ReadonlyMap<string, Entry>> | undefined;
   readonly rules: readonly PrintedRules[] | undefined;
@@ -63,6 +67,7 @@ export async function find(kernel: CleanedKernel): Promise<Found> {
     virtualServers: await attempt(() => (ipvs === undefined ? [] : readServers(ipvs)), []),
     device: await attempt(() => findDevice(links), 'none'),
     addresses: await attempt(() => readAddresses(links), { bound: [], node: [] }),
+    routes: await attempt(() => kernel.routes.routes(), []),
     sets: await attempt(() => readSets(kernel.ipsets), new Map()),
     rules: await attempt(() => rules.read(), []),
     nftTables: await attempt(() => nftTables.tables(), []),

@@ -1,4 +1,5 @@
 import type { Family } from '../ip/address.ts';
+import { type Prefix, printPrefix } from '../ip/prefix.ts';
 import { printVirtualServer, type VirtualServerId } from '../ipvs/ipvs.ts';
 import { type LeftoverRemoval, printRemoval } from '../proxy/leftovers/removal.ts';
 
@@ -6,6 +7,7 @@ import { type LeftoverRemoval, printRemoval } from '../proxy/leftovers/removal.t
 export type CleanupOperation =
   | { readonly kind: 'deleteVirtualServer'; readonly virtualServer: VirtualServerId }
   | { readonly kind: 'deleteDevice'; readonly name: string }
+  | { readonly kind: 'deleteRoute'; readonly network: Prefix }
   | LeftoverRemoval
   /** Removes our own rules from a table that iptables cannot print. */
   | { readonly kind: 'removeOwnRules'; readonly family: Family }
@@ -28,6 +30,8 @@ export function printCleanup(operation: CleanupOperation): string {
       return `virtual server ${printVirtualServer(operation.virtualServer)}`;
     case 'deleteDevice':
       return `device ${operation.name}`;
+    case 'deleteRoute':
+      return `local route ${printPrefix(operation.network)}`;
     case 'removeRules':
     case 'deleteNftTable':
       return printRemoval(operation);

@@ -13,7 +13,7 @@ export function planCleanup(
   { excluded }: { excluded: readonly Prefix[] },
 ): CleanupPlan {
   const { kept, operations, unreadable } = planRules(found.rules ?? []);
-  const { device, nftTables = [], sets } = found;
+  const { device, routes, nftTables = [], sets } = found;
   // If it is unknown which virtual servers are ours, the device and the sets stay, as the next attempt needs them.
   const servers = planServers(found, excluded);
   const areKnown = servers !== undefined;
@@ -22,6 +22,9 @@ export function planCleanup(
       ...(servers ?? []),
       ...(areKnown && device === 'dummy'
         ? [{ kind: 'deleteDevice', name: deviceName } as const]
+        : []),
+      ...(areKnown && routes !== undefined
+        ? routes.map(({ network }) => ({ kind: 'deleteRoute', network }) as const)
         : []),
       ...operations,
       ...nftTables
@@ -37,14 +40,15 @@ export function planCleanup(
 }
 
 function planServers(
-  { virtualServers, addresses, sets }: Found,
+  { virtualServers, addresses, routes, sets }: Found,
   excluded: readonly Prefix[],
 ): readonly CleanupOperation[] | undefined {
-  if (virtualServers === undefined || addresses === undefined || sets === undefined)
-    return undefined;
+  if (virtualServers === undefined || addresses === undefined) return undefined;
+  if (routes === undefined || sets === undefined) return undefined;
   const mirror = new Mirror();
   mirror.recordAddresses(new Set(addresses.bound));
   mirror.recordNodeAddresses(new Set(addresses.node));
+  mirror.routes.recordAll(routes);
   for (const [name, entries] of sets) mirror.recordSet(name, new Map(entries));
   return virtualServers
     .filter(({ virtualServer, realServers }) =>

@@ -1,5 +1,5 @@
-import { parseAddress } from '../ip/address.ts';
-import { parsePrefix } from '../ip/prefix.ts';
+import { isLoopback, parseAddress } from '../ip/address.ts';
+import { isSingle, parsePrefix } from '../ip/prefix.ts';
 import type { Problem } from './field.ts';
 import { parseListenAddress } from './listen-address.ts';
 
@@ -69,3 +69,11 @@ export const portRange = must<string>('must be a valid port range (e.g. 300-2000
   const to = sign === '-' ? Number(second) : from + Number(second);
   return first !== '' && from <= to && to <= 65_535;
 });
+
+/** A network whose addresses may all be VIPs. A shorter prefix than 8 bits would make too much of the world local. */
+export function isVipRange(value: string): boolean {
+  const network = parsePrefix(value);
+  if (network === undefined || network.length < 8) return false;
+  const hasHostBits = parseAddress(value.slice(0, value.indexOf('/'))) !== network.address;
+  return !hasHostBits && !isSingle(network) && !isLoopback(network.address);
+}

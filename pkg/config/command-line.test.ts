@@ -58,6 +58,8 @@ describe('each flag of upstream is there, and changes something', () => {
       'ipvs-graceful-termination',
       'ipvs-drain-timeout',
       'ipvs-reset-waiting-clients',
+      'ipvs-vip-binding',
+      'ipvs-service-cluster-ip-range',
       'ipvs-restore-sysctls',
       'ipvs-estimation',
       'ipvs-service-annotations',

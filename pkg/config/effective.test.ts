@@ -20,6 +20,8 @@ test('the defaults', () => {
     scheduler: 'rr',
     excludeCIDRs: [],
     strictARP: false,
+    vipBinding: 'address',
+    serviceClusterIPRange: [],
     syncPeriod: 30_000,
     minSyncPeriod: 0,
     ipvsTimeouts: { tcp: 0, tcpFin: 0, udp: 0 },

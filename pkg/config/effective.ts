@@ -1,6 +1,6 @@
 import { parseAddress, unspecified } from '../ip/address.ts';
 import { type Prefix, parsePrefix } from '../ip/prefix.ts';
-import { drainModes, estimationModes } from './fields/ipvs.ts';
+import { drainModes, estimationModes, vipBindings } from './fields/ipvs.ts';
 import { nodeNetworks } from './fields/proxy.ts';
 import { defaultPorts } from './fields/servers.ts';
 import type { Settings } from './fields.ts';
@@ -22,6 +22,8 @@ export function effective(settings: Settings, hostname: string): ProxyConfig {
     metrics: listenAddress(settings.metricsBindAddress, defaultPorts.metrics),
     bindAddressHardFail: settings.bindAddressHardFail,
     scheduler: settings['ipvs.scheduler'] || 'rr',
+    vipBinding: vipBindings.find((mode) => mode === settings['ipvs.vipBinding']) ?? 'address',
+    serviceClusterIPRange: networks(settings['ipvs.serviceClusterIPRange']),
     excludeCIDRs: networks(settings['ipvs.excludeCIDRs']),
     externalIPs: servesExternalIPs(settings.featureGates),
     strictARP: settings['ipvs.strictARP'],

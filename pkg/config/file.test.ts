@@ -85,6 +85,7 @@ describe('null means the default, and zero where upstream reads it so', () => {
     ...['configSyncPeriod', 'bindAddress', 'ipvs.syncPeriod', 'ipvs.gracefulTermination'],
     'ipvs.estimation',
     ...['healthzBindAddress', 'metricsBindAddress', 'logging.format', 'logging.flushFrequency'],
+    ...['ipvs.vipBinding'],
     ...['iptables.syncPeriod', 'iptables.minSyncPeriod'],
     ...['nftables.syncPeriod', 'nftables.minSyncPeriod'],
   ];

@@ -1,6 +1,6 @@
 import type { IpAddress } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
-import type { drainModes, estimationModes } from './fields/ipvs.ts';
+import type { drainModes, estimationModes, vipBindings } from './fields/ipvs.ts';
 import type { Settings } from './fields.ts';
 import type { ListenAddress } from './listen-address.ts';
 
@@ -58,6 +58,10 @@ export interface ProxyConfig {
   readonly excludeCIDRs: readonly Prefix[];
   /** Whether the node answers ARP for an address only on the device that has it. */
   readonly strictARP: boolean;
+  /** How VIPs become the node's own. */
+  readonly vipBinding: (typeof vipBindings)[number];
+  /** Networks whose addresses are all VIPs. */
+  readonly serviceClusterIPRange: readonly Prefix[];
   readonly syncPeriod: number;
   readonly minSyncPeriod: number;
   /** In whole seconds; 0 leaves one unchanged. */

@@ -92,6 +92,24 @@ describe('what is not', () => {
       'ipvs.excludeCIDRs[1] "10.0.0.1"',
       'must be a valid CIDR',
     ],
+    [{ 'ipvs.vipBinding': 'routes' }, 'ipvs.vipBinding "routes"', 'must be address or route'],
+    ...['10.96.0.0', '10.96.0.1/12', '0.0.0.0/0', '10.0.0.1/32', '127.0.0.0/8', 'fd00::/7'].map(
+      (text): [Partial<Settings>, string, string] => [
+        { 'ipvs.serviceClusterIPRange': ['198.18.0.0/16', text] },
+        `ipvs.serviceClusterIPRange[1] "${text}"`,
+        'must be a CIDR from /8 on, with several addresses and without bits of a host',
+      ],
+    ),
+    [
+      { 'ipvs.serviceClusterIPRange': ['10.96.0.0/12', '10.100.0.0/16'] },
+      'ipvs.serviceClusterIPRange[1] "10.100.0.0/16"',
+      'overlaps 10.96.0.0/12',
+    ],
+    [
+      { 'ipvs.serviceClusterIPRange': ['10.0.0.0/8'], clusterCIDR: '10.244.0.0/16,fd00::/64' },
+      'ipvs.serviceClusterIPRange[0] "10.0.0.0/8"',
+      'overlaps clusterCIDR 10.244.0.0/16',
+    ],
     [{ nodePortAddresses: ['Primary'] }, 'nodePortAddresses[0] "Primary"', word],
     [{ nodePortAddresses: ['all', '::1'] }, 'nodePortAddresses[1] "::1"', word],
     [{ detectLocalMode: 'Guess' }, 'detectLocalMode "Guess"', `must be one of ${modes} or blank`],

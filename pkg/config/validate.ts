@@ -1,5 +1,6 @@
-import { parsePrefix, prefixFamily } from '../ip/prefix.ts';
+import { overlap, parsePrefix, prefixFamily } from '../ip/prefix.ts';
 import { printDuration } from '../runner/duration.ts';
+import { isVipRange } from './checks.ts';
 import { type AnyField, fields, isFileField, type Settings } from './fields.ts';
 
 /** One problem of a configuration. */
@@ -37,7 +38,12 @@ function checkField({ path, type, check }: AnyField, settings: Settings): readon
 type Rule = (settings: Settings) => readonly Violation[];
 
 /** Checks of several options together. */
-const rules: readonly Rule[] = [checkPeriods, checkDetectLocal, checkModuleVerbosities];
+const rules: readonly Rule[] = [
+  checkPeriods,
+  checkDetectLocal,
+  checkVipRanges,
+  checkModuleVerbosities,
+];
 
 function checkPeriods(settings: Settings): readonly Violation[] {
   const longest = settings['ipvs.syncPeriod'];
@@ -47,6 +53,35 @@ function checkPeriods(settings: Settings): readonly Violation[] {
     value: printDuration(shortest),
     message: `must not be greater than ipvs.syncPeriod, ${printDuration(longest)}`,
   });
+}
+
+/** Ranges of VIPs must have nothing in common with one another, nor with the pods' networks. What the node has is known later. */
+function checkVipRanges(settings: Settings): readonly Violation[] {
+  const texts = settings['ipvs.serviceClusterIPRange'];
+  const pods = splitCIDRs(settings.clusterCIDR);
+  return texts.flatMap((text, index) => {
+    if (!isVipRange(text)) return [];
+    const field = `ipvs.serviceClusterIPRange[${index}]`;
+    const before = texts
+      .slice(0, index)
+      .filter(isVipRange)
+      .find((other) => doOverlap(text, other));
+    const pod = pods.find((other) => doOverlap(text, other));
+    return [
+      ...violation(before !== undefined, { field, value: text, message: `overlaps ${before}` }),
+      ...violation(pod !== undefined, {
+        field,
+        value: text,
+        message: `overlaps clusterCIDR ${pod}`,
+      }),
+    ];
+  });
+}
+
+function doOverlap(one: string, other: string): boolean {
+  const network = parsePrefix(one);
+  const second = parsePrefix(other);
+  return network !== undefined && second !== undefined && overlap(network, second);
 }
 
 function checkDetectLocal(settings: Settings): readonly Violation[] {

@@ -1,7 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addressBits, addressFromBytes, familyOf, parseAddress } from './address.ts';
-import { contains, parsePrefix, prefix, prefixFamily, printPrefix, splitPrefix } from './prefix.ts';
+import {
+  contains,
+  isSingle,
+  overlap,
+  parsePrefix,
+  prefix,
+  prefixFamily,
+  printPrefix,
+  single,
+  splitPrefix,
+} from './prefix.ts';
 
 function network(text: string) {
   const parsed = parsePrefix(text);
@@ -109,4 +119,22 @@ describe('the halves of a network', () => {
   test('a single address has none', () => {
     expect(() => splitPrefix(network('10.0.0.1/32'))).toThrow('10.0.0.1/32 has no halves');
   });
+});
+
+test.each([
+  ['10.0.0.0/8', '10.1.0.0/16', true],
+  ['10.1.0.0/16', '10.0.0.0/8', true],
+  ['10.0.0.0/16', '10.1.0.0/16', false],
+  ['10.0.0.0/8', 'fd00::/8', false],
+])('%s and %s have addresses in common: %s', (one, other, is) => {
+  expect(overlap(network(one), network(other))).toBe(is);
+});
+
+test.each([
+  ['10.0.0.1', '10.0.0.1/32'],
+  ['fd00::1', 'fd00::1/128'],
+])('the network of %s alone is %s', (text, printed) => {
+  const alone = single(address(text));
+  expect([printPrefix(alone), isSingle(alone)]).toEqual([printed, true]);
+  expect(isSingle({ ...alone, length: 24 })).toBe(false);
 });

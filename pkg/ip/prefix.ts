@@ -50,6 +50,21 @@ export function contains(network: Prefix, address: IpAddress): boolean {
   return network.length === 0 || prefix(address, network.length).address === network.address;
 }
 
+/** Whether two networks have addresses in common. */
+export function overlap(one: Prefix, other: Prefix): boolean {
+  return contains(one, other.address) || contains(other, one.address);
+}
+
+/** The network of a single address. */
+export function single(address: IpAddress): Prefix {
+  return { address, length: addressBits(familyOf(address)) };
+}
+
+/** Whether a network is a single address. */
+export function isSingle({ address, length }: Prefix): boolean {
+  return length === addressBits(familyOf(address));
+}
+
 /** The two halves of a network. Throws for one that is a single address. */
 export function splitPrefix({ address, length }: Prefix): readonly [Prefix, Prefix] {
   const bytes = addressBytes(address);

@@ -136,6 +136,11 @@ export class FakeLinks implements Links {
     if (device.addresses.delete(address)) this.#report(device);
   }
 
+  /** Whether any device has an address. */
+  hasAddress(address: IpAddress): boolean {
+    return [...this.#devices.values()].some(({ addresses }) => addresses.has(address));
+  }
+
   /** Loses events, as the kernel does when there are too many. */
   overflow(): void {
     for (const changes of this.#watches) changes.onLost();

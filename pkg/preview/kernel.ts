@@ -24,6 +24,7 @@ export function previewKernel(
     ipvs,
     ipsets: setsOf(node),
     links: linksOf(node),
+    routes: { routes: () => node.routes.routes(), write: () => [] },
     firewall: rules,
     ruleTables: rules.tables,
     nftTables: {

@@ -134,6 +134,8 @@ const words: Readonly<Record<Operation['kind'], readonly [string, string]>> = {
   deleteRealServer: ['real server deleted', 'real servers deleted'],
   bindAddress: ['address added', 'addresses added'],
   unbindAddress: ['address deleted', 'addresses deleted'],
+  addRoute: ['local route added or changed', 'local routes added or changed'],
+  deleteRoute: ['local route deleted', 'local routes deleted'],
   forgetFlows: ['look for old flows', 'looks for old flows'],
   reconcileFlows: ['look for UDP flows', 'looks for UDP flows'],
 };

@@ -1,9 +1,12 @@
 import { minutes, seconds, sleep } from '../runner/clock.ts';
+import type { MutexToken } from '../runner/mutex.ts';
 import type { RuleWriter } from './apply/rule-writer.ts';
 import type { Intake } from './changes/intake.ts';
 import type { NodeAddresses } from './changes/node-addresses.ts';
 import type { Store } from './changes/store.ts';
+import { readAddresses } from './observed/vip-reader.ts';
 import type { ProxierOptions } from './options.ts';
+import type { Parts } from './parts.ts';
 
 /** How long to wait for the Node, and for its pod networks if the rules need them, in milliseconds. */
 const nodePatience = seconds(30);
@@ -49,4 +52,21 @@ export async function waitForObjects(
   }
   if (!signal.aborted) nodeAddresses.requirePrimaryFamily();
   await sleep(clock, 0, signal);
+}
+
+/** Reads the node's addresses, if they can be read. Throws if a range of VIPs that was configured overlaps a network of this node or of pods. */
+export async function requireRanges(
+  { auditContext, vipRoutes }: Pick<Parts, 'auditContext' | 'vipRoutes'>,
+  { vipBinding, log, token }: Pick<ProxierOptions, 'vipBinding' | 'log'> & { token: MutexToken },
+): Promise<void> {
+  if (!vipRoutes.areUsed || vipBinding.ranges.length === 0) return;
+  try {
+    await readAddresses(auditContext, token);
+  } catch (error) {
+    // The first sync reads them again, and leaves out ranges that cannot be used.
+    log.error('could not read addresses', error);
+  }
+  const [problem] = vipRoutes.problems;
+  if (problem !== undefined)
+    throw new Error(`ipvs.serviceClusterIPRange: Invalid value: "${problem[0]}": ${problem[1]}`);
 }

@@ -12,9 +12,11 @@ import type { Logger } from '../log/log.ts';
 import type { Neighbours } from '../neighbours/neighbours.ts';
 import type { NftTables } from '../nftables/nftables.ts';
 import type { Resetter } from '../reset/reset.ts';
+import type { Routes } from '../routes/routes.ts';
 import type { Clock } from '../runner/clock.ts';
 import type { RuleSettings } from './apply/rule-source.ts';
 import type { NodePortNetwork } from './desired/node-port-addresses.ts';
+import type { VipBinding } from './desired/vip-routes.ts';
 import type { DrainMode } from './graceful/policy.ts';
 import type { Operation } from './plan/operation.ts';
 import type { Reporter } from './reporter.ts';
@@ -25,6 +27,7 @@ export interface Kernel {
   readonly ipvs: Ipvs;
   readonly ipsets: IpSets;
   readonly links: Links;
+  readonly routes: Routes;
   readonly firewall: Firewall;
   /** The rules of everybody, and the tables of nf_tables: other modes of kube-proxy may have left some. */
   readonly ruleTables: RuleTables;
@@ -53,6 +56,7 @@ export interface ProxierSettings {
   /** Networks whose virtual servers are left alone unless a Service wants them. */
   readonly excluded: readonly Prefix[];
   readonly ruleSettings: RuleSettings;
+  readonly vipBinding: VipBinding;
   /** How drains end. A timeout of 0 is no limit. */
   readonly drains: {
     readonly mode: DrainMode;
@@ -85,8 +89,9 @@ export interface ProxierOptions extends Kernel, ProxierSettings, Ports {}
 
 /** The interfaces of a kernel, without further properties that the object may have. */
 export function kernelOf(kernel: Kernel): Kernel {
-  const { ipvs, ipsets, links, firewall, ruleTables, nftTables } = kernel;
+  const { ipvs, ipsets, links, routes, firewall, ruleTables, nftTables } = kernel;
   const { conntrack, connections, neighbours, resetter, settings } = kernel;
   const filter = { firewall, ruleTables, nftTables };
-  return { ipvs, ipsets, links, ...filter, conntrack, connections, neighbours, resetter, settings };
+  const others = { conntrack, connections, neighbours, resetter, settings };
+  return { ipvs, ipsets, links, routes, ...filter, ...others };
 }

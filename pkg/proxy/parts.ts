@@ -10,15 +10,18 @@ import { RuleSource } from './apply/rule-source.ts';
 import { RuleWriter } from './apply/rule-writer.ts';
 import { SetGrowth } from './apply/set-growth.ts';
 import { SetReplacer } from './apply/set-replacer.ts';
+import { VipMoves } from './apply/vip-moves.ts';
 import { Intake } from './changes/intake.ts';
 import { LedgerUpdater } from './changes/ledger-updater.ts';
 import { Pods } from './changes/pod-index.ts';
 import { StartGuard } from './changes/start-guard.ts';
 import { Store } from './changes/store.ts';
 import { Ledger } from './desired/ledger.ts';
+import { VipRoutes } from './desired/vip-routes.ts';
 import type { Replacements } from './graceful/address-reuse.ts';
 import type { GracefulTerminationManager } from './graceful/manager.ts';
 import { buildFlows, buildGraceful, type Flows } from './graceful-parts.ts';
+import { ForeignVips } from './observed/foreign-vips.ts';
 import type { AuditContext } from './observed/kernel-reader.ts';
 import { Mirror } from './observed/mirror.ts';
 import type { ProxierOptions } from './options.ts';
@@ -30,6 +33,8 @@ export interface Parts {
   readonly mutex: Mutex;
   readonly ledger: Ledger;
   readonly mirror: Mirror;
+  readonly vipRoutes: VipRoutes;
+  readonly vipMoves: VipMoves;
   readonly store: Store;
   readonly intake: Intake;
   readonly ledgerUpdater: LedgerUpdater;
@@ -63,12 +68,13 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   const { clock, log, excluded } = options;
   const now = () => clock.now();
   const changes = buildChanges(options, callbacks);
-  const { ledger, mirror, pods } = changes;
+  const { ledger, mirror, pods, vipRoutes } = changes;
   const retries = new Retries({ clock, log, ledger, wake: callbacks.wake });
   const writing = buildApply(options, { ...changes, onRules: callbacks.onRules });
   const { onDirty } = callbacks;
   const departing = buildGraceful(options, { ...changes, ...writing, retries, onDirty });
-  const reading = { ...options, ledger, mirror, excluded, now };
+  const foreignVips = new ForeignVips(log);
+  const reading = { ...options, ledger, mirror, vipRoutes, foreignVips, excluded, now };
   const podOn = podLookUp(pods, ledger);
   const setReplacer = new SetReplacer({ ...writing, ledger, log, now });
   const changeLog = new ChangeLog({ log, ownerOf: (key) => ledger.lastOwner(key)?.key });
@@ -92,6 +98,7 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
     changeLog,
     auditContext: reading,
     linger: new FrontEndLinger({ ledger, mirror }),
+    vipMoves: new VipMoves({ ledger, mirror, vipRoutes }),
     setReplacer,
   };
 }
@@ -111,6 +118,7 @@ function buildChanges(options: ProxierOptions, { onDirty }: Pick<PartsCallbacks,
     mirror,
     pods,
     store,
+    vipRoutes: new VipRoutes({ ...options, ledger, node: () => store.lastNode }),
     intake,
     ledgerUpdater: new LedgerUpdater({ ...options, store, ledger, serviceOptionsOf }),
     guard: new StartGuard({ ...options, ledger, mirror, store, intake, confirm, now }),

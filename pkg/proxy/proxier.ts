@@ -1,32 +1,31 @@
 import type { Family } from '../ip/address.ts';
+import type { Prefix } from '../ip/prefix.ts';
 import type { Change } from '../kube/types.ts';
 import { Backoff } from '../runner/backoff.ts';
 import { seconds, sleep } from '../runner/clock.ts';
 import type { MutexToken } from '../runner/mutex.ts';
 import { Runner } from '../runner/runner.ts';
 import { Yielder } from '../runner/yielder.ts';
-import { both } from './apply/outcome.ts';
+import { reconcileFully } from './apply/reconcile-fully.ts';
 import { NodeAddresses } from './changes/node-addresses.ts';
 import { deviceName } from './desired/device.ts';
 import { Keys } from './desired/keys.ts';
 import { finishRules } from './first-rules.ts';
 import type { GracefulTerminationManager } from './graceful/manager.ts';
 import { guarded } from './guarded-reporter.ts';
-import { waitForObjects } from './initial-objects.ts';
-import { Audit, readAddresses } from './observed/kernel-reader.ts';
+import { requireRanges, waitForObjects } from './initial-objects.ts';
+import { Audit } from './observed/kernel-reader.ts';
 import { setFillsOf } from './observed/set-fill.ts';
+import { readAddresses } from './observed/vip-reader.ts';
 import type { ProxierOptions } from './options.ts';
 import { buildParts, type Parts, stateOf } from './parts.ts';
 import { planFlows } from './plan/flows.ts';
-import type { SyncReport } from './reporter.ts';
+import type { Synced } from './reporter.ts';
 
 /** The shortest time between two audits, in milliseconds. */
 const auditPause = seconds(1);
 /** During a long sync or audit, changes that arrive are carried out no more often than this, in milliseconds. */
 const betweenInterval = 100;
-
-/** The result of a sync: whether it succeeded (`design.md`, “Health”), and which changes it carried out. */
-type Synced = Pick<SyncReport, 'isSuccess' | 'triggers'>;
 
 /** Carries changes of the API objects out in the kernel, and repairs what an audit of the kernel finds (`design.md` section 2). */
 export class Proxier {
@@ -82,6 +81,12 @@ export class Proxier {
   /** How full our sets are, as far as is known. */
   readonly setFills = () => setFillsOf(this.#parts.mirror);
 
+  /** Takes other ranges of VIPs in place of those that it has. */
+  useVipRanges(ranges: readonly Prefix[]): void {
+    this.#parts.vipRoutes.useRanges(ranges);
+    this.#syncs.request();
+  }
+
   /** Accepts one event of a source of objects. It is carried out by {@link run}. */
   onChange(change: Change): void {
     this.#parts.intake.take(change);
@@ -89,15 +94,18 @@ export class Proxier {
 
   /**
    * Waits for the first lists of objects, runs the first sync, then syncs and audits until the signal aborts. The kernel keeps its
-   * state. Throws if the primary family is not served, or if the Node has no pod networks in time and the rules need them.
+   * state. Throws if the primary family is not served, if the Node has no pod networks in time and the rules need them, or if a range of
+   * VIPs overlaps a network of this node.
    */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#stop.abort(), { once: true });
     const nodeAddresses = this.#nodeAddresses;
+    const { mutex } = this.#parts;
     await waitForObjects({ ...this.#parts, nodeAddresses }, { ...this.#options, signal });
     if (signal.aborted) return;
+    await mutex.run((token) => requireRanges(this.#parts, { ...this.#options, token }));
     this.#audits.request();
-    const onChange = () => void this.#parts.mutex.run((token) => this.#readAddresses(token));
+    const onChange = () => void mutex.run((token) => this.#readAddresses(token));
     await Promise.all([
       this.#audits.run(signal),
       this.#syncs.run(signal),
@@ -256,21 +264,13 @@ export class Proxier {
 
   /** Makes the kernel hold what is wanted for some keys, and ends retired front ends that are due. False if something shared failed. */
   async #reconcile(keys: Keys, token: MutexToken, { isRepair = false } = {}): Promise<boolean> {
-    const { rules, reconciler, ledger, graceful, linger, replacements } = this.#parts;
     const now = this.#options.clock.now();
     this.#lastSync = now;
-    rules.refresh();
-    const between = { isRepair, between: () => this.#syncBetween(token) };
-    let outcome = await reconciler.reconcile(keys, token, between);
-    const retired = ledger.retired();
-    for (const key of keys.virtualServers) if (retired.has(key)) graceful.virtualServerChanged(key);
-    const { keys: due, next } = linger.release(now);
-    const reusable = replacements.offerDue();
-    due.add(reusable.keys);
-    if (!due.isEmpty) outcome = both(outcome, await reconciler.reconcile(due, token));
-    const gone = linger.forget();
-    if (!gone.isEmpty) outcome = both(outcome, await reconciler.reconcile(gone, token));
-    this.#schedule(next, reusable.next);
+    this.#parts.rules.refresh();
+    const between = () => this.#syncBetween(token);
+    const options = { parts: this.#parts, now, isRepair, between };
+    const outcome = await reconcileFully(keys, token, options);
+    this.#schedule(outcome.next);
     await this.#parts.applier.apply(planFlows(this.#parts.ledgerUpdater.takeUdpChanges()), token);
     this.#parts.ledgerUpdater.reportHealth(this.#options.reporter);
     if (outcome.needsAudit) this.#postponeAudit();
@@ -283,10 +283,10 @@ export class Proxier {
     this.#isAuditDue = true;
   }
 
-  /** Requests a sync for the earliest of two given times, the next retry, and the expiry of an endpoint that vanished. */
-  #schedule(one = Number.POSITIVE_INFINITY, other = Number.POSITIVE_INFINITY): void {
+  /** Requests a sync for the earliest of a given time, the next retry, and the expiry of an endpoint that vanished. */
+  #schedule(next: number): void {
     const { retries, store } = this.#parts;
-    const time = Math.min(one, other, retries.nextDue ?? one, store.nextExpiry);
+    const time = Math.min(next, retries.nextDue ?? next, store.nextExpiry);
     this.#syncs.retryAfter(Math.max(0, time - this.#options.clock.now()));
   }
 

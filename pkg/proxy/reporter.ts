@@ -12,7 +12,7 @@ import type { Operation } from './plan/operation.ts';
 
 /**
  * The stages of syncs and audits whose time is told: entering changes in the ledger, reading the kernel, planning, and writing: virtual
- * and real servers, set entries, addresses, rules, and sets and the device.
+ * and real servers, set entries, addresses and local routes, rules, and sets and the device.
  */
 export const stages = [
   'desired',
@@ -37,6 +37,9 @@ export interface SyncReport {
   /** The API changes that it carried out. */
   readonly triggers: readonly Trigger[];
 }
+
+/** The result of a sync: whether it succeeded (`design.md`, “Health”), and which changes it carried out. */
+export type Synced = Pick<SyncReport, 'isSuccess' | 'triggers'>;
 
 /** How many objects are removed, or would be. */
 export interface Removals {

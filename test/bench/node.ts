@@ -23,6 +23,7 @@ import { createProxier } from '../../pkg/proxy/create.ts';
 import type { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
 import { FakeResetter } from '../../pkg/reset/fake.ts';
+import { NetlinkRoutes } from '../../pkg/routes/netlink.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { proxierSettings } from '../support/proxier-settings.ts';
 import { kernelSettings } from '../support/settings.ts';
@@ -62,8 +63,9 @@ export class Node {
     const ipvs = openIpvs(options);
     const netfilter = openConnection(NETLINK_NETFILTER, { ...options, echo: true });
     const route = openConnection(NETLINK_ROUTE, options);
+    const strictRoute = openConnection(NETLINK_ROUTE, { ...options, strict: true });
     this.#close = () => {
-      for (const connection of [ipvs, netfilter, route]) connection.close();
+      for (const opened of [ipvs, netfilter, route, strictRoute]) opened.close();
     };
     const settings = kernelSettings();
     settings.apply();
@@ -90,6 +92,7 @@ export class Node {
       firewall: stopwatch.time(firewall, { part: 'rules', reads: ['check'], writes: ['apply'] }),
       ruleTables: new ProgramTables(),
       nftTables: new NetlinkNftTables(netfilter),
+      routes: new NetlinkRoutes(strictRoute),
       neighbours: new NetlinkNeighbours(route),
       conntrack: new NetlinkConntrack(netfilter),
       // Nobody is reset here.

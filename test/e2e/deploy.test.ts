@@ -231,6 +231,7 @@ describe.skipIf(!hasHelm)('helm (skipped without helm)', () => {
     expect(only(chart(), 'ClusterRole').rules).toEqual([
       { apiGroups: [''], resources: ['services', 'nodes'], verbs: ['list', 'watch'] },
       { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
+      { apiGroups: ['networking.k8s.io'], resources: ['servicecidrs'], verbs: ['list'] },
       { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
     ]);
   });

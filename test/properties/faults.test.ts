@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { ProxierSettings } from '../../pkg/proxy/options.ts';
 import { minutes, seconds } from '../../pkg/runner/clock.ts';
 import { FakeSysctl } from '../../pkg/sysctl/fake.ts';
+import { net } from '../support/addresses.ts';
 import { Stand } from '../support/proxier.ts';
 import { preparedSettings } from '../support/settings.ts';
 import { aStory } from './stories.ts';
@@ -30,7 +32,7 @@ const parameters: fc.Parameters<unknown> = {
 const timeout = isHunt || path !== undefined ? minutes(60) : minutes(2);
 
 /** How the settings of the kernel must be. */
-const settings = new FakeSysctl({ values: preparedSettings }).dump();
+const sysctls = new FakeSysctl({ values: preparedSettings }).dump();
 
 /** Rejections that nobody handles would end the program. */
 const unhandled: unknown[] = [];
@@ -55,24 +57,32 @@ afterEach(() => {
 /** Longer than any pause between two retries, and time for the audits that follow. */
 const patience = minutes(20);
 
+/** How VIPs are local. Of the stories half are told with addresses, half with routes. */
+const bindings = [
+  { mode: 'address', ranges: [], podNetworks: [] },
+  { mode: 'route', ranges: [net('fd00:172:30::/112')], podNetworks: [] },
+] as const;
+
 test('whatever fails, the kernel ends at the wanted state, and nothing is said of an object for one cause twice within a minute', {
   timeout,
 }, async () => {
   await fc.assert(
     fc.asyncProperty(aStory, async (story) => {
-      const troubled = new TroubledNode(story);
+      const vipBinding = bindings[story.seed % 2] ?? bindings[0];
+      const settings = { vipBinding };
+      const troubled = new TroubledNode(story, { settings });
       await troubled.live(story);
       await troubled.calm();
-      const expected = await untroubled(troubled);
+      const expected = await untroubled(troubled, settings);
       const { node } = troubled;
-      const isAsItShould = () => node.kernel.dump() === expected && node.sysctl.dump() === settings;
+      const isAsItShould = () => node.kernel.dump() === expected && node.sysctl.dump() === sysctls;
       for (let waited = 0; waited < patience; waited += seconds(10)) {
         await troubled.calm();
         await node.stand.settle(seconds(10));
         const isDone = node.hasSynced && node.stand.proxier.graceful.size === 0;
         if (isDone && isAsItShould()) break;
       }
-      const wanted = { kernel: expected, settings, draining: 0, unhandled: [] };
+      const wanted = { kernel: expected, settings: sysctls, draining: 0, unhandled: [] };
       expect(stateOf(troubled)).toEqual(wanted);
       // What failed at last may still be tried once more.
       await node.stand.settle(minutes(2));
@@ -90,7 +100,8 @@ test('the stories come to every call that the proxier makes', { timeout }, async
   const asked = new Set<string>();
   for (const story of fc.sample(aStory, { seed: 1, numRuns: 20 })) {
     // Nothing strikes: what is asked for comes far.
-    const troubled = new TroubledNode({ ...story, percent: 0 });
+    const vipBinding = bindings[story.seed % 2] ?? bindings[0];
+    const troubled = new TroubledNode({ ...story, percent: 0 }, { settings: { vipBinding } });
     await troubled.live(story);
     for (const call of troubled.callsMet) asked.add(call);
     await troubled.node.kill();
@@ -109,6 +120,7 @@ const calls = [
   ...['ipvs.virtualServers', 'ipvs.virtualServer', 'ipvs.realServers'],
   ...['ipsets.create', 'ipsets.sets', 'ipsets.entries'],
   ...['links.hasLink', 'links.addresses', 'links.ensureDummy'],
+  ...['routes.routes', 'routes.write', 'routes.write addRoute', 'routes.write deleteRoute'],
   ...['firewall.apply', 'firewall.check', 'conntrack.dump', 'conntrack.delete'],
   ...['neighbours.canReach', 'resetter.challenge'],
 ];
@@ -119,9 +131,12 @@ function isNews(line: string): boolean {
 }
 
 /** What a node holds that was never in trouble and has the same objects and addresses. */
-async function untroubled({ objects, hasOtherAddress }: TroubledNode): Promise<string> {
+async function untroubled(
+  { objects, hasOtherAddress }: TroubledNode,
+  settings: Partial<ProxierSettings>,
+): Promise<string> {
   const kernel = sharedKernel({ hasOtherAddress });
-  const stand = new Stand({ kernel });
+  const stand = new Stand({ kernel, ...settings });
   stand.report(...objects);
   await stand.sync();
   await stand.settle(seconds(70));
@@ -146,7 +161,14 @@ async function restlessness({ node }: TroubledNode): Promise<{ writes: number; l
   return { writes: writesOf(node.kernel) - before, lines: node.watch.unasked - unasked };
 }
 
-function writesOf({ ipvs, ipsets, links, firewall }: ReturnType<typeof sharedKernel>): number {
+function writesOf({
+  ipvs,
+  ipsets,
+  links,
+  routes,
+  firewall,
+}: ReturnType<typeof sharedKernel>): number {
   const { applies } = firewall;
-  return ipvs.calls.write + ipsets.calls.write + links.calls.write + applies.IPv4 + applies.IPv6;
+  const addresses = links.calls.write + routes.calls.write;
+  return ipvs.calls.write + ipsets.calls.write + addresses + applies.IPv4 + applies.IPv6;
 }

@@ -3,6 +3,7 @@ import type { RealServer, Statistics, VirtualServer } from '../../pkg/ipvs/ipvs.
 import { objectKey } from '../../pkg/kube/object-key.ts';
 import type { Change, Service } from '../../pkg/kube/types.ts';
 import type { LinkAddress } from '../../pkg/links/links.ts';
+import type { ProxierSettings } from '../../pkg/proxy/options.ts';
 import { ip } from '../support/addresses.ts';
 import { FaultyNode } from '../support/faults/faulty-node.ts';
 import { doForeignDeed } from '../support/faults/foreign-hands.ts';
@@ -57,7 +58,10 @@ export class TroubledNode {
   #clients = 0;
   #hasOtherAddress = false;
 
-  constructor({ seed, percent, beginsCalm, hasExceptions }: Story) {
+  constructor(
+    { seed, percent, beginsCalm, hasExceptions }: Story,
+    { settings = {} }: { settings?: Partial<ProxierSettings> } = {},
+  ) {
     this.#percent = percent;
     this.#hasExceptions = hasExceptions;
     this.#faults = new RandomFaults({ seed, percent: beginsCalm ? 0 : percent });
@@ -65,7 +69,7 @@ export class TroubledNode {
     const { draw } = this.#faults;
     this.node = new FaultyNode(
       { draw, strikes: () => this.#strikes() },
-      { kernel: sharedKernel() },
+      { kernel: sharedKernel(), settings },
     );
   }
 

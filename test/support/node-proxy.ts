@@ -18,6 +18,7 @@ import type { Kernel, Ports, ProxierSettings } from '../../pkg/proxy/options.ts'
 import type { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { KernelSettingsOptions } from '../../pkg/proxy/settings/kernel-settings.ts';
 import { RawResetter } from '../../pkg/reset/raw.ts';
+import { NetlinkRoutes } from '../../pkg/routes/netlink.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import type { Namespace } from './namespace.ts';
 import { patience } from './patience.ts';
@@ -47,8 +48,9 @@ export class NodeProxy {
     const ipvs = openIpvs({});
     const netfilter = openConnection(NETLINK_NETFILTER, { echo: true });
     const route = openConnection(NETLINK_ROUTE, {});
+    const strictRoute = openConnection(NETLINK_ROUTE, { strict: true });
     this.#close = () => {
-      for (const opened of [ipvs, netfilter, route, this.resetter]) opened.close();
+      for (const opened of [ipvs, netfilter, route, strictRoute, this.resetter]) opened.close();
     };
     const clock = systemClock;
     const log = this.log;
@@ -60,6 +62,7 @@ export class NodeProxy {
       resetter: this.resetter,
       ipsets: new NetlinkIpSets(netfilter),
       links: new NetlinkLinks(route),
+      routes: new NetlinkRoutes(strictRoute),
       neighbours: new NetlinkNeighbours(route),
       firewall: new RestoreFirewall({ generation: nftGeneration(netfilter) }),
       ruleTables: new ProgramTables(),

@@ -20,7 +20,12 @@ import { virtualServerOf } from './virtual-server.ts';
 
 /** Rules for some sets that have entries. */
 export function contentOf(...sets: readonly SetId[]): RuleContent {
-  return { nonEmpty: new Set(sets), closedToNode: new Map(), leavesNat: false };
+  return {
+    nonEmpty: new Set(sets),
+    closedToNode: new Map(),
+    closedRanges: new Map(),
+    leavesNat: false,
+  };
 }
 
 /** What the rules should be for. */
@@ -48,6 +53,7 @@ export const right: PlanInput = {
   rules: rules({}),
   entries: [],
   addresses: [],
+  ranges: [],
   virtualServers: [],
 };
 

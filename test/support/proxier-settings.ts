@@ -17,6 +17,7 @@ export const proxierSettings: ProxierSettings = {
     masqueradeAll: false,
     detectLocal: { mode: 'ClusterCIDR', networks: [net('10.0.0.0/8'), net('fd00:10::/32')] },
   },
+  vipBinding: { mode: 'address', ranges: [], podNetworks: [] },
   drains: { mode: 'pod', timeout: minutes(15) },
   resetsWaitingClients: false,
   syncPeriod: seconds(30),

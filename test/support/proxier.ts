@@ -26,6 +26,7 @@ import type {
   SyncReport,
 } from '../../pkg/proxy/reporter.ts';
 import { FakeResetter } from '../../pkg/reset/fake.ts';
+import { FakeRoutes } from '../../pkg/routes/fake.ts';
 import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
 import { ip } from './addresses.ts';
 import { proxierSettings } from './proxier-settings.ts';
@@ -36,6 +37,7 @@ export class FakeKernel {
   readonly ipvs: FakeIpvs;
   readonly ipsets = new FakeIpSets();
   readonly links = new FakeLinks();
+  readonly routes = new FakeRoutes((address) => this.links.hasAddress(address));
   readonly firewall = new FakeFirewall();
   readonly ruleTables = new FakeRuleTables(this.firewall);
   readonly nftTables = new FakeNftTables();
@@ -56,11 +58,13 @@ export class FakeKernel {
   dump(): string {
     const rules = (['IPv4', 'IPv6'] as const).map((family) => this.firewall.dump(family));
     const servers = this.ipvs.dump().split('\n').toSorted().join('\n');
+    const routes = this.routes.dump();
     return [
       '## ipvs',
       servers,
       '## links',
       this.links.dump(),
+      ...(routes === '' ? [] : ['## routes', routes]),
       '## sets',
       this.ipsets.dump(),
       '## rules',

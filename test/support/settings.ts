@@ -17,6 +17,7 @@ export function kernelSettings(over: Partial<KernelSettingsOptions> = {}): Kerne
     clock: systemClock,
     log: silentLogger,
     strictArp: false,
+    hasLocalRoutes: false,
     isRestoring: true,
     onRestored: () => undefined,
     onChecked: () => undefined,

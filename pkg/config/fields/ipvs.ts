@@ -1,4 +1,4 @@
-import { each, isPrefix, must, notNegative, positive } from '../checks.ts';
+import { each, isPrefix, isVipRange, must, notNegative, positive } from '../checks.ts';
 import { field } from '../field.ts';
 import { bool, duration, strings, text } from '../value-types.ts';
 
@@ -9,6 +9,9 @@ export const drainModes = ['pod', 'connections'] as const;
 
 /** What is done with the kernel's estimator. */
 export const estimationModes = ['auto', 'on', 'off'] as const;
+
+/** The ways in which VIPs become the node's own. */
+export const vipBindings = ['address', 'route'] as const;
 
 /** The options of IPVS mode: upstream's, then those of this program alone. */
 export const ipvsFields = {
@@ -86,6 +89,25 @@ export const ipvsFields = {
     default: true,
     group,
     help: 'Tell clients that only wait when their server is taken away.',
+  }),
+  'ipvs.vipBinding': field(text, {
+    flag: 'ipvs-vip-binding',
+    default: 'address',
+    zeroIsDefault: true,
+    group,
+    help: 'How VIPs become local: address, on kube-ipvs0 as with upstream, or route, by local routes, which are made in linear time.',
+    check: must(`must be ${vipBindings.join(' or ')}`, (value) =>
+      vipBindings.some((one) => one === value),
+    ),
+  }),
+  'ipvs.serviceClusterIPRange': field(strings, {
+    flag: 'ipvs-service-cluster-ip-range',
+    group,
+    help: 'Networks of ClusterIPs, as the API server has them. With vipBinding route each gets one route in place of one for each VIP.',
+    check: each(
+      'must be a CIDR from /8 on, with several addresses and without bits of a host',
+      isVipRange,
+    ),
   }),
   'ipvs.restoreSysctls': field(bool, {
     flag: 'ipvs-restore-sysctls',

@@ -3,6 +3,7 @@ import type { EntryWrite, IpSets } from '../../ipset/ipset.ts';
 import type { Ipvs, IpvsWrite } from '../../ipvs/ipvs.ts';
 import type { AddressWrite, Links } from '../../links/links.ts';
 import type { Logger } from '../../log/log.ts';
+import type { Routes, RouteWrite } from '../../routes/routes.ts';
 import type { Clock } from '../../runner/clock.ts';
 import type { MutexToken } from '../../runner/mutex.ts';
 import { Yielder } from '../../runner/yielder.ts';
@@ -15,6 +16,7 @@ import {
   type EntryOperation,
   type FailedOperation,
   type OtherOperation,
+  type RouteOperation,
   type ServerOperation,
   toFailed,
 } from '../plan/failed-operation.ts';
@@ -30,6 +32,7 @@ export interface ApplierOptions {
   readonly ipvs: Ipvs;
   readonly ipsets: IpSets;
   readonly links: Links;
+  readonly routes: Routes;
   readonly mirror: Mirror;
   readonly reporter: Reporter;
   readonly log: Logger;
@@ -45,7 +48,7 @@ export interface ApplierOptions {
 }
 
 /**
- * The only way to change virtual servers, real servers, set entries, addresses and rules. Decides nothing: records in the mirror
+ * The only way to change virtual servers, real servers, set entries, addresses, routes and rules. Decides nothing: records in the mirror
  * what the kernel took and what is unknown, logs and counts each operation, and gives back what failed.
  */
 export class Applier {
@@ -104,6 +107,8 @@ export class Applier {
         return this.#writeEntries(batch as readonly EntryOperation[]);
       case 'address':
         return this.#writeAddresses(batch as readonly AddressOperation[]);
+      case 'route':
+        return this.#writeRoutes(batch as readonly RouteOperation[]);
       case 'other':
         return this.#tryOther(first as OtherOperation);
     }
@@ -173,6 +178,19 @@ export class Applier {
     for (const [index, { kind, address }] of batch.entries()) {
       if (failed.has(index)) mirror.recordFailedAddress(address);
       else mirror.recordAddress(address, { isBound: kind === 'bindAddress' });
+    }
+    return toFailed(batch, failures);
+  }
+
+  #writeRoutes(batch: readonly RouteOperation[]): readonly FailedOperation[] {
+    const { routes, mirror } = this.#options;
+    const failures = attempt(batch, () => routes.write(batch satisfies readonly RouteWrite[]));
+    const failed = new Set(failures.map(({ index }) => index));
+    for (const [index, operation] of batch.entries()) {
+      if (failed.has(index)) mirror.routes.recordFailed(operation.network);
+      else if (operation.kind === 'addRoute')
+        mirror.routes.record({ network: operation.network, source: operation.source });
+      else mirror.routes.recordDeleted(operation.network);
     }
     return toFailed(batch, failures);
   }

@@ -2,7 +2,7 @@ import type { Operation } from '../plan/operation.ts';
 import type { Stage } from '../reporter.ts';
 
 /** How many operations of a kind go into one call, so that none holds the event loop for long. */
-const batchSizes = { ipvs: 128, entry: 2048, address: 64 } as const;
+const batchSizes = { ipvs: 128, entry: 2048, address: 64, route: 512 } as const;
 
 /** Which interface of the kernel carries an operation out. */
 type Interface = keyof typeof batchSizes | 'other';
@@ -12,6 +12,7 @@ const stageByInterface = {
   ipvs: 'apply_servers',
   entry: 'apply_entries',
   address: 'apply_addresses',
+  route: 'apply_addresses',
   other: 'apply_other',
 } as const satisfies Record<Interface, Stage>;
 
@@ -29,6 +30,9 @@ export function interfaceOf({ kind }: Operation): Interface {
     case 'bindAddress':
     case 'unbindAddress':
       return 'address';
+    case 'addRoute':
+    case 'deleteRoute':
+      return 'route';
     case 'addVirtualServer':
     case 'updateVirtualServer':
     case 'deleteVirtualServer':

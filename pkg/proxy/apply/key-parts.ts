@@ -8,6 +8,7 @@ import type { ReadonlyRealServerMap } from '../desired/real-server-map.ts';
 import type { EntryEffect } from '../desired/sets.ts';
 import { urgencyOf } from '../desired/urgency.ts';
 import type { MirrorView } from '../observed/mirror.ts';
+import { isLocalVip } from '../observed/vip-state.ts';
 import { effectOf } from '../plan/entries.ts';
 
 /** How many virtual servers are planned at once: a batch of addresses follows them, and then the event loop may turn. */
@@ -50,7 +51,7 @@ function weightOf(
 
 /**
  * Keys in parts that are small enough to be planned in one stretch: entries that are wanted first, then virtual servers by urgency,
- * an address with the last of its servers, then what is left of addresses and entries.
+ * an address with the last of its servers, then what is left of addresses, the ranges and what is left of entries.
  */
 export async function* planParts(
   keys: Keys,
@@ -59,6 +60,7 @@ export async function* planParts(
   const unwanted = new Keys();
   yield* wantedEntries(keys, { ledger, unwanted });
   yield* serverParts(keys, { ledger, mirror, yielder });
+  yield* rangePart(keys);
   // A denial goes before what exempts from it.
   yield* withdrawals(unwanted, ['allow', 'deny', 'exempt']);
 }
@@ -81,6 +83,7 @@ export function* singleParts(
   yield* withdrawals(unwanted, ['allow']);
   for (const key of leavingBound) yield onlyServer(key, keys);
   yield* addressParts(keys, () => true);
+  yield* rangePart(keys);
   yield* withdrawals(unwanted, ['deny', 'exempt']);
 }
 
@@ -91,7 +94,7 @@ function isLeavingBound(
 ): boolean {
   const held = mirror.virtualServers.get(key)?.virtualServer;
   const isLeaving = held !== undefined && ledger.frontEnd(key) === undefined;
-  return isLeaving && mirror.hasAddress(held.address) !== false;
+  return isLeaving && isLocalVip(held.address, mirror) !== false;
 }
 
 function onlyServer(key: string, from: Keys): Keys {
@@ -218,6 +221,14 @@ function* addressParts(
     part = new Keys();
   }
   if (!part.isEmpty) yield part;
+}
+
+/** The ranges, which are few. Their routes make VIPs reachable whose virtual servers are planned before. */
+function* rangePart({ ranges }: Keys): Generator<Keys> {
+  if (ranges.size === 0) return;
+  const part = new Keys();
+  for (const range of ranges) part.addRange(range);
+  yield part;
 }
 
 /** In one pass that yields: sorting tens of thousands would hold the event loop for long. */

@@ -9,8 +9,16 @@ import type { WantedRealServer } from '../desired/real-servers.ts';
 import type { RuleContent } from '../desired/rule-content.ts';
 import { entryEffect, type SetId, setIds, setName } from '../desired/sets.ts';
 import { urgencyOf } from '../desired/urgency.ts';
+import type { VipRoutes } from '../desired/vip-routes.ts';
 import type { HeldRealServer } from '../observed/held-real-servers.ts';
 import type { HeldServer, MirrorView } from '../observed/mirror.ts';
+import {
+  allRanges,
+  isLocalVip,
+  isRangeNeeded,
+  rangeState,
+  vipState,
+} from '../observed/vip-state.ts';
 import type {
   PlanInput,
   PlannedEntry,
@@ -31,6 +39,7 @@ export interface Departures {
 export interface PlanSources {
   readonly ledger: Ledger;
   readonly mirror: MirrorView;
+  readonly vipRoutes: VipRoutes;
   readonly departures: Departures;
   readonly families: readonly Family[];
   readonly rotation: number;
@@ -38,7 +47,7 @@ export interface PlanSources {
 
 /** Collects the input of a plan for some keys from the current state. */
 export function planInputFor(keys: Keys, sources: PlanSources): PlanInput {
-  const { ledger, mirror, families, rotation } = sources;
+  const { mirror, families, rotation } = sources;
   return {
     families,
     rotation,
@@ -54,11 +63,8 @@ export function planInputFor(keys: Keys, sources: PlanSources): PlanInput {
     addresses:
       keys.addresses.size === 0
         ? none
-        : Array.from(keys.addresses, (address) => ({
-            address,
-            isWanted: ledger.wantsAddress(address),
-            isHeld: mirror.hasAddress(address),
-          })),
+        : Array.from(keys.addresses, (address) => vipState(address, sources)),
+    ranges: keys.ranges.size === 0 ? none : plannedRanges(keys, sources),
     virtualServers: keys.allVirtualServers().map((key) => plannedServer(key, { keys, sources })),
   };
 }
@@ -98,6 +104,15 @@ function plannedEntries({ entries }: Keys, { ledger, mirror }: PlanSources): Pla
   return planned;
 }
 
+function plannedRanges({ ranges }: Keys, sources: PlanSources): PlanInput['ranges'] {
+  return [...allRanges(sources)]
+    .filter(([text]) => ranges.has(text))
+    .map(([, range]) => ({
+      ...rangeState(range, sources),
+      isNeeded: isRangeNeeded(range, sources),
+    }));
+}
+
 /** The input for one virtual server. If the kernel does not hold it, all its real servers are planned, even if the keys name single ones. */
 function plannedServer(
   key: string,
@@ -112,7 +127,7 @@ function plannedServer(
     urgency: urgencyOf(frontEnd),
     frontEnd,
     held: held?.virtualServer,
-    isAddressHeld: address === undefined ? false : mirror.hasAddress(address),
+    isAddressHeld: address === undefined ? false : isLocalVip(address, mirror),
     marks: frontEnd === undefined || held !== undefined ? [] : marksOf(frontEnd, { keys, mirror }),
     denial:
       frontEnd?.realServers.isFallback === true

@@ -6,6 +6,7 @@ import { Yielder } from '../../runner/yielder.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import { isPodKnown, type PodIdentity, unknownPod } from '../desired/pod-identity.ts';
+import type { VipRoutes } from '../desired/vip-routes.ts';
 import type { Replacements } from '../graceful/address-reuse.ts';
 import type { GracefulTerminationManager } from '../graceful/manager.ts';
 import { type AuditContext, readServer } from '../observed/kernel-reader.ts';
@@ -26,6 +27,7 @@ import type { SetGrowth } from './set-growth.ts';
 export interface ReconcilerOptions {
   readonly ledger: Ledger;
   readonly mirror: Mirror;
+  readonly vipRoutes: VipRoutes;
   readonly graceful: GracefulTerminationManager;
   readonly retries: Retries;
   readonly replacements: Replacements;
@@ -133,7 +135,8 @@ export class Reconciler {
       const error = cause instanceof Error ? cause : new Error(String(cause));
       const [first, ...others] = part.allVirtualServers();
       if (first === undefined) throw error;
-      if (others.length === 0 && part.entries.size + part.addresses.size === 0) {
+      const { entries, addresses, ranges } = part;
+      if (others.length === 0 && entries.size + addresses.size + ranges.size === 0) {
         this.#fail(first, error);
         return { isSuccess: true, needsAudit: false };
       }
@@ -163,10 +166,12 @@ export class Reconciler {
     keys: Keys,
     applying: Applying,
   ): Promise<{ failed: readonly FailedOperation[]; unmarked: Keys }> {
-    const { ledger, mirror, applier, retries, families, rotation, reporter, now } = this.#options;
+    const { mirror, applier, retries, families, rotation, reporter, now } = this.#options;
+    const { ledger, vipRoutes } = this.#options;
     const departures = this.#departures;
     const began = now();
-    const planned = plan(planInputFor(keys, { ledger, mirror, departures, families, rotation }));
+    const sources = { ledger, mirror, vipRoutes, departures, families, rotation };
+    const planned = plan(planInputFor(keys, sources));
     reporter.stageTook('plan', now() - began);
     if (!planned.waiting.isEmpty) this.#waiting.add(planned.waiting);
     const failed = await applier.apply(planned.operations, applying.token, applying);

@@ -1,5 +1,6 @@
 import { errnoOf, isUnsupported } from '../../errno/errno.ts';
 import type { IpAddress } from '../../ip/address.ts';
+import { isSingle, type Prefix, printPrefix } from '../../ip/prefix.ts';
 import { type Entry, entryKey } from '../../ipset/ipset.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { Logger } from '../../log/log.ts';
@@ -15,7 +16,7 @@ const longest = seconds(30);
 /** The class of the longest pause. A class is the number of times that the first pause was doubled. */
 const lastClass = Math.ceil(Math.log2(longest / shortest));
 
-/** A virtual server, entry or address for which an operation failed. */
+/** A virtual server, entry, address or route for which an operation failed. */
 interface FailedObject {
   /** The object's own key, to be planned again. */
   readonly keys: Keys;
@@ -165,15 +166,23 @@ function addressName(address: IpAddress): string {
   return `address ${address}`;
 }
 
-function* namesOf({ virtualServers, entries, addresses }: Keys): Generator<string> {
+function rangeName(range: string): string {
+  return `range ${range}`;
+}
+
+function* namesOf({ virtualServers, entries, addresses, ranges }: Keys): Generator<string> {
   for (const key of virtualServers) yield virtualServerName(key);
   for (const [set, some] of entries) for (const key of some.keys()) yield entryName(set, key);
   for (const address of addresses) yield addressName(address);
+  for (const range of ranges) yield rangeName(range);
 }
 
 type ObjectOperation = Extract<
   Operation,
-  { readonly virtualServer: unknown } | { readonly entry: Entry } | { readonly address: IpAddress }
+  | { readonly virtualServer: unknown }
+  | { readonly entry: Entry }
+  | { readonly address: IpAddress }
+  | { readonly network: Prefix }
 >;
 
 /** Names the object that an operation is about; `undefined` if it is about something that all Services share. */
@@ -182,7 +191,9 @@ function nameOf(operation: Operation): string | undefined {
   if ('virtualServer' in operation)
     return virtualServerName(virtualServerKey(operation.virtualServer));
   if ('entry' in operation) return entryName(operation.set, entryKey(operation.entry));
-  return addressName(operation.address);
+  if ('address' in operation) return addressName(operation.address);
+  const { network } = operation;
+  return isSingle(network) ? addressName(network.address) : rangeName(printPrefix(network));
 }
 
 function keysOf(operation: Operation): Keys {
@@ -193,10 +204,12 @@ function keysOf(operation: Operation): Keys {
   else if ('entry' in operation) {
     const { set, entry } = operation;
     keys.addEntry(set, { key: entryKey(entry), entry });
-  } else keys.addAddress(operation.address);
+  } else if ('address' in operation) keys.addAddress(operation.address);
+  else if (isSingle(operation.network)) keys.addAddress(operation.network.address);
+  else keys.addRange(printPrefix(operation.network));
   return keys;
 }
 
 function isAboutObject(operation: Operation): operation is ObjectOperation {
-  return 'virtualServer' in operation || 'entry' in operation || 'address' in operation;
+  return ['virtualServer', 'entry', 'address', 'network'].some((name) => name in operation);
 }

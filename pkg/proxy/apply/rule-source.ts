@@ -48,7 +48,7 @@ export class RuleSource {
   /** The rules of a family for some content. */
   async ruleset(
     family: Family,
-    { nonEmpty, closedToNode, leavesNat }: RuleContent,
+    { nonEmpty, closedToNode, closedRanges, leavesNat }: RuleContent,
   ): Promise<Ruleset> {
     const { masqueradeMark, masqueradeAll } = this.#settings;
     const localDetector = this.#detector(family);
@@ -57,6 +57,7 @@ export class RuleSource {
     const ruleset = rules(family, {
       nonEmpty,
       rejectedLoadBalancers,
+      closedRanges: [...closedRanges.values()],
       masqueradeMark,
       masqueradeAll,
       localDetector,

@@ -10,6 +10,7 @@ import type { WantedRealServer } from '../desired/real-servers.ts';
 import { setIds, setName } from '../desired/sets.ts';
 import type { Unexplained } from '../desired/undecided.ts';
 import type { HeldServer, MirrorView } from '../observed/mirror.ts';
+import { wasBound } from '../observed/vip-state.ts';
 import type { Removals } from '../reporter.ts';
 import type { Intake } from './intake.ts';
 import type { Store } from './store.ts';
@@ -105,7 +106,8 @@ export class StartGuard {
       if (unwanted.length > 0 || !ledger.wants(key)) unexplained.set(key, unwanted);
       if (yielder.isDue) await yielder.yieldIfDue();
     }
-    const addresses = [...mirror.bound].filter((address) => !ledger.wantsAddress(address));
+    const vips = [...mirror.bound, ...mirror.routes.addresses()];
+    const addresses = vips.filter((address) => !ledger.wantsAddress(address));
     return {
       unexplained: {
         virtualServers: unexplained,
@@ -153,7 +155,7 @@ export class StartGuard {
         protocol === apiServer.protocol &&
         port === apiServer.port &&
         address !== undefined &&
-        mirror.bound.has(address);
+        wasBound(address, mirror);
       if (objects === undefined && isLike && !ledger.wants(key)) return true;
       if (ledger.frontEnd(key)?.owner?.key === apiServer.key && realServers.length > 0) return true;
     }

@@ -32,4 +32,6 @@ export interface ChainOptions {
   /** Whether the iptables in use knows `--random-fully`. */
   readonly randomFully: boolean;
   readonly rejectedLoadBalancers?: readonly RejectedLoadBalancer[];
+  /** Ranges of VIPs in which nothing but Services is to be reached. */
+  readonly closedRanges?: readonly Prefix[];
 }

@@ -1,4 +1,5 @@
 import { type Family, families, familyOf, type IpAddress } from '../../ip/address.ts';
+import { type Prefix, prefixFamily } from '../../ip/prefix.ts';
 import { type Entry, entryKey } from '../../ipset/ipset.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { RejectedLoadBalancer } from './chain-options.ts';
@@ -32,6 +33,11 @@ export class CountedObjects {
     IPv4: new Map(),
     IPv6: new Map(),
   };
+  /** By their text. */
+  readonly #closedRanges: Record<Family, ReadonlyMap<string, Prefix>> = {
+    IPv4: new Map(),
+    IPv6: new Map(),
+  };
   /** Made at the first call. */
   readonly #contents = new Map<Family, RuleContent>();
 
@@ -50,10 +56,22 @@ export class CountedObjects {
     const content = {
       nonEmpty: this.#nonEmptySets[family],
       closedToNode: new Map(this.#closedToNode[family]),
+      closedRanges: this.#closedRanges[family],
       leavesNat: false,
     };
     this.#contents.set(family, content);
     return content;
+  }
+
+  /** Sets the ranges of VIPs in which nothing but Services is to be reached. */
+  closeRanges(ranges: ReadonlyMap<string, Prefix>): void {
+    for (const family of families) {
+      const some = [...ranges].filter(([, range]) => prefixFamily(range) === family);
+      const known = this.#closedRanges[family];
+      if (some.length === known.size && some.every(([text]) => known.has(text))) continue;
+      this.#closedRanges[family] = new Map(some);
+      this.#contents.delete(family);
+    }
   }
 
   *addresses(): Generator<IpAddress> {

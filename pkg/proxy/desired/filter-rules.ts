@@ -68,9 +68,13 @@ function rejectRule({ address, protocol, port }: RejectedLoadBalancer): Placed {
   );
 }
 
-/** Rejects packets to a VIP on other ports than those of its Service, so that processes of the node cannot be reached through it. */
+/**
+ * Rejects packets to a VIP, or into a range of VIPs, on other ports than those of Services, so that processes of the node cannot be
+ * reached through it.
+ */
 function accessFilterRules(context: Context): readonly Placed[] {
   const { set } = vocabulary(context);
+  const { closedRanges = [] } = context;
   const services: readonly SetId[] = [
     'loadBalancer',
     'clusterIp',
@@ -82,5 +86,8 @@ function accessFilterRules(context: Context): readonly Placed[] {
   return [
     ...services.map((id) => rule('KUBE-IPVS-FILTER', [set(id)], 'RETURN')),
     rule('KUBE-IPVS-FILTER', [isNew, set('ipvsIps')], 'REJECT'),
+    ...closedRanges.map((network) =>
+      rule('KUBE-IPVS-FILTER', [{ match: 'destination', network }, isNew], 'REJECT'),
+    ),
   ];
 }

@@ -13,6 +13,7 @@ export class Keys {
   #virtualServers: Set<string> | undefined;
   #realServers: Map<string, RealServerMap<RealServerId>> | undefined;
   #addresses: Set<IpAddress> | undefined;
+  #ranges: Set<string> | undefined;
   #entries: Entries | undefined;
   #families: Set<Family> | undefined;
 
@@ -30,6 +31,11 @@ export class Keys {
     return this.#addresses ?? noneOfSet;
   }
 
+  /** Ranges of VIPs, by their text: `172.30.0.0/16`. */
+  get ranges(): ReadonlySet<string> {
+    return this.#ranges ?? noneOfSet;
+  }
+
   get entries(): ReadonlyMap<string, ReadonlyMap<string, Entry>> {
     return this.#entries ?? noneOfMap;
   }
@@ -40,8 +46,9 @@ export class Keys {
   }
 
   get isEmpty(): boolean {
-    const { virtualServers, realServers, addresses, entries } = this;
-    return virtualServers.size + realServers.size + addresses.size + entries.size === 0;
+    const { virtualServers, realServers, addresses, ranges, entries } = this;
+    const others = addresses.size + ranges.size + entries.size;
+    return virtualServers.size + realServers.size + others === 0;
   }
 
   addVirtualServer(key: string): void {
@@ -64,6 +71,10 @@ export class Keys {
 
   addAddress(address: IpAddress): void {
     this.#addresses = (this.#addresses ?? new Set()).add(address);
+  }
+
+  addRange(text: string): void {
+    this.#ranges = (this.#ranges ?? new Set()).add(text);
   }
 
   addFamily(family: Family): void {
@@ -96,6 +107,7 @@ export class Keys {
       for (const [key, ids] of other.#realServers) this.addRealServers(key, ids.values());
     if (other.#addresses !== undefined)
       for (const address of other.#addresses) this.addAddress(address);
+    if (other.#ranges !== undefined) for (const range of other.#ranges) this.addRange(range);
     if (other.#families !== undefined) for (const family of other.#families) this.addFamily(family);
     if (other.#entries !== undefined) this.#addEntries(other.#entries);
   }
@@ -107,6 +119,7 @@ export class Keys {
   take(other: Keys): void {
     this.#virtualServers = united(this.#virtualServers, other.#virtualServers);
     this.#addresses = united(this.#addresses, other.#addresses);
+    this.#ranges = united(this.#ranges, other.#ranges);
     this.#families = united(this.#families, other.#families);
     for (const [key, ids] of other.realServers) this.addRealServers(key, ids.values());
     if (other.#entries === undefined) return;
@@ -140,6 +153,7 @@ export class DiscardedKeys extends Keys {
   override addVirtualServer(): void {}
   override addRealServers(): void {}
   override addAddress(): void {}
+  override addRange(): void {}
   override addFamily(): void {}
   override addEntry(): void {}
 }

@@ -205,6 +205,9 @@ export class Ledger {
     return this.#counted.ruleContent(family);
   }
 
+  /** Sets the ranges of VIPs in which nothing but Services is to be reached. */
+  readonly closeRanges: CountedObjects['closeRanges'] = (all) => this.#counted.closeRanges(all);
+
   /** The keys of all virtual servers that are wanted, retired ones included. */
   *virtualServers(): Generator<string> {
     yield* this.#claims.virtualServers();
@@ -217,14 +220,10 @@ export class Ledger {
   }
 
   /** All entries that a set should have. */
-  entries(set: string): Iterable<Entry> {
-    return this.#counted.entries(set);
-  }
+  readonly entries = (set: string): Iterable<Entry> => this.#counted.entries(set);
 
   /** How many entries a set should have. */
-  entryCount(set: string): number {
-    return this.#counted.entryCount(set);
-  }
+  readonly entryCount = (set: string): number => this.#counted.entryCount(set);
 
   /** The retired front ends, by key. */
   retired(): ReadonlyMap<string, FrontEnd> {

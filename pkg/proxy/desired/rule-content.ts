@@ -1,3 +1,4 @@
+import type { Prefix } from '../../ip/prefix.ts';
 import type { RejectedLoadBalancer } from './chain-options.ts';
 import { type SetId, setIds } from './sets.ts';
 
@@ -7,6 +8,8 @@ export interface RuleContent {
   readonly nonEmpty: ReadonlySet<SetId>;
   /** Load-balancer addresses and ports that are closed to the node itself, by virtual server key. */
   readonly closedToNode: ReadonlyMap<string, RejectedLoadBalancer>;
+  /** Ranges of VIPs in which nothing but Services is to be reached, by their text. */
+  readonly closedRanges: ReadonlyMap<string, Prefix>;
   /** The nat table is left as it is, to iptables mode of another kube-proxy, whose rules serve there. */
   readonly leavesNat: boolean;
 }
@@ -15,6 +18,7 @@ export interface RuleContent {
 export const noRuleContent: RuleContent = {
   nonEmpty: new Set(),
   closedToNode: new Map(),
+  closedRanges: new Map(),
   leavesNat: false,
 };
 
@@ -24,7 +28,8 @@ export function isSameContent(one: RuleContent, other: RuleContent): boolean {
     one === other ||
     (one.leavesNat === other.leavesNat &&
       haveSameKeys(one.nonEmpty, other.nonEmpty) &&
-      haveSameKeys(one.closedToNode, other.closedToNode))
+      haveSameKeys(one.closedToNode, other.closedToNode) &&
+      haveSameKeys(one.closedRanges, other.closedRanges))
   );
 }
 
@@ -34,6 +39,7 @@ export function bothContents(one: RuleContent, other: RuleContent): RuleContent 
   return {
     nonEmpty: new Set(setIds.filter((id) => one.nonEmpty.has(id) || other.nonEmpty.has(id))),
     closedToNode: new Map([...one.closedToNode, ...other.closedToNode]),
+    closedRanges: new Map([...one.closedRanges, ...other.closedRanges]),
     leavesNat: one.leavesNat && other.leavesNat,
   };
 }

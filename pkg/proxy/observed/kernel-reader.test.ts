@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
 import { endpoint, service, servicePort, slice } from '../../../test/support/objects.ts';
 import { FakeKernel, Stand, setService, setSlice } from '../../../test/support/proxier.ts';
+import { proxierSettings } from '../../../test/support/proxier-settings.ts';
 import { stretches } from '../../../test/support/stretches.ts';
 import {
   keyedVirtualServer,
@@ -9,11 +10,14 @@ import {
   type VirtualServerId,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
+import { recordingLogger } from '../../log/memory.ts';
 import { minutes, seconds } from '../../runner/clock.ts';
 import { Mutex } from '../../runner/mutex.ts';
 import { Ledger } from '../desired/ledger.ts';
+import { VipRoutes } from '../desired/vip-routes.ts';
 import { kernelOf } from '../options.ts';
 import { masqueraded } from '../plan/operation.ts';
+import { ForeignVips } from './foreign-vips.ts';
 import { Audit } from './kernel-reader.ts';
 import { Mirror } from './mirror.ts';
 
@@ -86,6 +90,7 @@ test('however much is wanted, the event loop turns while an audit goes through i
     entryCount: () => 0,
     wantsAddress: () => true,
     addresses: () => counted(address),
+    closeRanges: () => undefined,
     entries: (set: string) =>
       set === 'KUBE-IPVS-IPS'
         ? counted((index) => ({ type: 'hash:ip', ip: address(index) }) as const)
@@ -98,7 +103,7 @@ test('however much is wanted, the event loop turns while an audit goes through i
   const kernel = new FakeKernel();
   const reporter = { stageTook: () => undefined };
   const common = { mirror, ledger, families: ['IPv4' as const], excluded: [], reporter, now };
-  const steps = new Audit({ ...kernelOf(kernel), ...common });
+  const steps = new Audit({ ...kernelOf(kernel), ...common, ...vipReading(ledger) });
   const { longest } = await stretches(
     () => work,
     () =>
@@ -130,10 +135,12 @@ describe('between the dump and the step that reads a virtual server', () => {
     for (const write of writes) mirror.recordWrite(write);
     let time = 0;
     const now = () => (time += seconds(1));
-    const common = { mirror, ledger: new Ledger(), families: ['IPv4' as const], excluded: [], now };
-    const { ipvs, ipsets, links } = kernel;
+    const ledger = new Ledger();
+    const common = { mirror, ledger, families: ['IPv4' as const], excluded: [], now };
+    const { ipvs, ipsets, links, routes } = kernel;
     const reporter = { stageTook: () => undefined };
-    const steps = new Audit({ ...{ ipvs, ipsets, links }, ...common, reporter });
+    const reading = { ipvs, ipsets, links, routes, reporter, ...vipReading(ledger) };
+    const steps = new Audit({ ...reading, ...common });
     await new Mutex().run(async (token) => {
       for (let step = await steps.next(token); step; step = await steps.next(token))
         if (step.keys.virtualServers.size === 1 && time < seconds(100)) {
@@ -161,3 +168,10 @@ describe('between the dump and the step that reads a virtual server', () => {
     expect(mirror.virtualServers.has(key)).toBe(false);
   });
 });
+
+/** What an audit needs about VIPs that are addresses of the device. */
+function vipReading(ledger: Pick<Ledger, 'closeRanges'>) {
+  const log = recordingLogger();
+  const vipRoutes = new VipRoutes({ ...proxierSettings, ledger, log, node: () => undefined });
+  return { vipRoutes, foreignVips: new ForeignVips(log) };
+}

@@ -1,11 +1,5 @@
 import { isNotFound } from '../../errno/errno.ts';
-import {
-  type Family,
-  familyOf,
-  type IpAddress,
-  isIPv6LinkLocal,
-  isLoopback,
-} from '../../ip/address.ts';
+import { type Family, familyOf } from '../../ip/address.ts';
 import type { Prefix } from '../../ip/prefix.ts';
 import { type Entry, entryKey, type IpSets } from '../../ipset/ipset.ts';
 import {
@@ -16,10 +10,8 @@ import {
   type VirtualServerId,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
-import type { Links } from '../../links/links.ts';
 import type { MutexToken } from '../../runner/mutex.ts';
 import { Yielder } from '../../runner/yielder.ts';
-import { deviceName } from '../desired/device.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
 import { setIds, setName } from '../desired/sets.ts';
@@ -27,12 +19,12 @@ import type { Reporter } from '../reporter.ts';
 import { type LeftoverSets, readLeftoverSets } from './leftover-sets.ts';
 import type { Mirror } from './mirror.ts';
 import { isOurs } from './ownership.ts';
+import { readVips, type VipReadingContext } from './vip-reader.ts';
 
 /** What an audit reads the kernel with, and what tells which objects are ours. */
-export interface AuditContext {
+export interface AuditContext extends VipReadingContext {
   readonly ipvs: Pick<Ipvs, 'virtualServers' | 'virtualServer' | 'realServers'>;
   readonly ipsets: Pick<IpSets, 'sets' | 'entries'>;
-  readonly links: Pick<Links, 'hasLink' | 'addresses'>;
   readonly mirror: Mirror;
   /** The wanted state. Only read. */
   readonly ledger: Pick<
@@ -43,7 +35,6 @@ export interface AuditContext {
   /** Networks whose virtual servers are somebody else's unless a Service wants them. */
   readonly excluded: readonly Prefix[];
   readonly reporter: Pick<Reporter, 'stageTook'>;
-  readonly now: () => number;
 }
 
 /** How long one step may go on before it yields, in milliseconds. */
@@ -79,48 +70,11 @@ export class Audit {
 }
 
 async function* steps(context: AuditContext): AsyncGenerator<AuditStep, void, void> {
-  const keys = await readAll(context);
+  const keys = await readVips(context);
   const { present, leftovers } = await listSets(context);
   yield { keys, leftovers };
   for await (const read of readSets(context, present)) yield { keys: read };
   for await (const read of readServers(context)) yield { keys: read };
-}
-
-/**
- * Reads the device and all addresses. Returns the addresses of the device that are not as wanted: all of IPv6 after it was turned
- * off and on.
- */
-export async function readAddresses(context: AuditContext, token: MutexToken): Promise<Keys> {
-  token.check();
-  const wrong = new Keys();
-  const { mirror, ledger } = context;
-  for (const address of (await readAll(context)).addresses)
-    if (mirror.hasAddress(address) !== ledger.wantsAddress(address)) wrong.addAddress(address);
-  return wrong;
-}
-
-/** Reads all addresses. The node's own leave out loopback and IPv6 link-local ones. */
-async function readAll({ links, mirror, ledger, now }: AuditContext): Promise<Keys> {
-  const keys = new Keys();
-  const yielder = new Yielder(now);
-  for (const address of mirror.bound) keys.addAddress(address);
-  mirror.recordDevice({ isPresent: links.hasLink(deviceName) });
-  const bound = new Set<IpAddress>();
-  const elsewhere = new Set<IpAddress>();
-  for (const { link, address } of await links.addresses()) {
-    if (link !== deviceName && !isLoopback(address) && !isIPv6LinkLocal(address))
-      elsewhere.add(address);
-    if (link !== deviceName || isIPv6LinkLocal(address)) continue;
-    bound.add(address);
-    keys.addAddress(address);
-  }
-  mirror.recordAddresses(bound);
-  mirror.recordNodeAddresses(elsewhere);
-  for (const address of ledger.addresses()) {
-    keys.addAddress(address);
-    if (yielder.isDue) await yielder.yieldIfDue();
-  }
-  return keys;
 }
 
 /** Reads which sets exist. Those with another header than they should have, other than the size, leave the mirror. */

@@ -11,6 +11,7 @@ import {
 import { isPodKnown, type PodIdentity, unknownPod } from '../desired/pod-identity.ts';
 import type { RuleContent } from '../desired/rule-content.ts';
 import { HeldRealServerMap, type HeldRealServers } from './held-real-servers.ts';
+import { HeldRoutes, type HeldRoutesView } from './held-routes.ts';
 
 /** A virtual server that the kernel holds. */
 export interface HeldServer {
@@ -37,6 +38,8 @@ export interface MirrorView {
   readonly nodeAddresses: readonly IpAddress[];
   /** Addresses on the dummy device. */
   readonly bound: ReadonlySet<IpAddress>;
+  /** Local routes of ours. */
+  readonly routes: HeldRoutesView;
   readonly virtualServers: ReadonlyMap<string, HeldServer>;
   /** Virtual servers, by key, of which a write failed since they were last read. */
   readonly unknownVirtualServers: ReadonlyMap<string, VirtualServerId>;
@@ -63,6 +66,7 @@ interface Held extends HeldServer {
  * addresses). Changed by its own methods alone.
  */
 export class Mirror implements MirrorView {
+  readonly routes = new HeldRoutes();
   #hasDevice = false;
   #nodeAddresses: readonly IpAddress[] = [];
   readonly #bound = new Set<IpAddress>();

@@ -7,6 +7,7 @@ import type { FrontEnd, SetEntry } from '../desired/footprint.ts';
 import { noRealServers } from '../desired/real-servers.ts';
 import { type SetId, setName } from '../desired/sets.ts';
 import type { MirrorView } from './mirror.ts';
+import { isOwnVip, wasBound } from './vip-state.ts';
 
 /** The virtual server that the start-up probe adds and deletes again. */
 const probeServer: { readonly address: string; readonly port: number } = {
@@ -44,7 +45,7 @@ function entriesOf(virtualServer: VirtualServerId, mirror: MirrorView): readonly
     sets.map((set): SetEntry => ({ set, family, entry }));
   const candidates = [
     ...make(serverSets, { type: 'hash:ip,port', ip, protocol, port }),
-    ...(mirror.bound.has(ip)
+    ...(wasBound(ip, mirror)
       ? make(['ipvsIps'], { type: 'hash:ip', ip })
       : make(portSets[protocol], { type: 'bitmap:port', port })),
   ];
@@ -52,7 +53,7 @@ function entriesOf(virtualServer: VirtualServerId, mirror: MirrorView): readonly
 }
 
 /**
- * Whether a virtual server that no Service wants may be deleted: only if our sets, the dummy device or the probe's address show
+ * Whether a virtual server that no Service wants may be deleted: only if our sets, the dummy device, a route of ours or the probe's address show
  * that a kube-proxy made it, and no excluded network contains it. All others belong to somebody else.
  */
 export function isOurs(
@@ -66,7 +67,7 @@ export function isOurs(
   const { address } = virtualServer;
   if (excluded.some((network) => contains(network, address))) return false;
   const isProbe = address === probeServer.address && virtualServer.port === probeServer.port;
-  if (isProbe || mirror.bound.has(address)) return true;
+  if (isProbe || isOwnVip(address, mirror)) return true;
   if (mirror.sets.get(setName('ipvsIps', familyOf(address)))?.has(address)) return true;
   const entries = entriesOf(virtualServer, mirror);
   if (entries.some(({ entry }) => entry.type !== 'bitmap:port')) return true;
@@ -79,12 +80,13 @@ export function isOurs(
 
 /** The front end of a virtual server that was found in the kernel, with the entries and the address to delete along with it. */
 export function foundFrontEnd(virtualServer: VirtualServer, mirror: MirrorView): FrontEnd {
+  const isBound = wasBound(virtualServer.address, mirror);
   return {
     owner: undefined,
     virtualServer,
     addressKind: 'allocated',
-    isBound: mirror.bound.has(virtualServer.address),
-    isExposed: !mirror.bound.has(virtualServer.address),
+    isBound,
+    isExposed: !isBound,
     options: noOptions,
     policy: undefined,
     realServers: noRealServers,

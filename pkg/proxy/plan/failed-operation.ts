@@ -13,10 +13,12 @@ export type ServerOperation = Extract<Operation, { virtualServer: unknown }>;
 export type EntryOperation = Extract<Operation, { kind: 'addEntry' | 'deleteEntry' }>;
 /** An operation on an address of the dummy device. */
 export type AddressOperation = Extract<Operation, { address: unknown }>;
+/** An operation on a local route. */
+export type RouteOperation = Extract<Operation, { network: unknown }>;
 /** An operation that is carried out by itself. */
 export type OtherOperation = Exclude<
   Operation,
-  ServerOperation | EntryOperation | AddressOperation
+  ServerOperation | EntryOperation | AddressOperation | RouteOperation
 >;
 
 /** The failures of a batch; a call that throws is a failure of all of it. */

@@ -1,4 +1,4 @@
-import type { Family, IpAddress } from '../../ip/address.ts';
+import type { Family } from '../../ip/address.ts';
 import type { Entry } from '../../ipset/ipset.ts';
 import type { RealServerId, VirtualServer } from '../../ipvs/ipvs.ts';
 import type { FrontEnd, SetEntry } from '../desired/footprint.ts';
@@ -7,6 +7,7 @@ import type { RuleContent } from '../desired/rule-content.ts';
 import type { SetId } from '../desired/sets.ts';
 import type { HeldRealServer } from '../observed/held-real-servers.ts';
 import type { RuleStatus } from '../observed/mirror.ts';
+import type { RouteState, VipState } from '../observed/vip-state.ts';
 
 /** Whether the kernel holds something; `undefined` if that is unknown. */
 export type Known = boolean | undefined;
@@ -20,11 +21,10 @@ export interface PlannedEntry {
   readonly isHeld: Known;
 }
 
-/** An address that may differ. */
-export interface PlannedAddress {
-  readonly address: IpAddress;
-  readonly isWanted: boolean;
-  readonly isHeld: Known;
+/** The route of a range of VIPs that may differ. */
+export interface PlannedRange extends RouteState {
+  /** It must stay although it is not wanted: a Service has a VIP in it that nothing else makes local yet. */
+  readonly isNeeded: boolean;
 }
 
 /** An entry that a front end needs. */
@@ -54,7 +54,7 @@ export interface PlannedServer {
     | Pick<FrontEnd, 'virtualServer' | 'isBound' | 'entries' | 'options'>
     | undefined;
   readonly held: VirtualServer | undefined;
-  /** Whether its address is on the dummy device. */
+  /** Whether its address is local by our doing: on the dummy device, or by a route. */
   readonly isAddressHeld: Known;
   /** The entries of a front end whose virtual server is not held. */
   readonly marks: readonly PlannedMark[];
@@ -84,6 +84,7 @@ export interface PlanInput {
   readonly missingSets: readonly { readonly set: SetId; readonly family: Family }[];
   readonly rules: readonly PlannedRules[];
   readonly entries: readonly PlannedEntry[];
-  readonly addresses: readonly PlannedAddress[];
+  readonly addresses: readonly VipState[];
+  readonly ranges: readonly PlannedRange[];
   readonly virtualServers: readonly PlannedServer[];
 }

@@ -1,4 +1,5 @@
 import type { Family, IpAddress } from '../../ip/address.ts';
+import { type Prefix, printPrefix } from '../../ip/prefix.ts';
 import { type Entry, entryKey, type SetHeader } from '../../ipset/ipset.ts';
 import {
   printRealServer,
@@ -8,6 +9,7 @@ import {
   type VirtualServer,
   type VirtualServerId,
 } from '../../ipvs/ipvs.ts';
+import { printLocalRoute } from '../../routes/routes.ts';
 import type { RuleContent } from '../desired/rule-content.ts';
 import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
 import { type Cleanup, printCleanup } from './cleanup.ts';
@@ -88,6 +90,9 @@ export type Operation =
       readonly cleanup?: Cleanup;
     }
   | { readonly kind: 'bindAddress' | 'unbindAddress'; readonly address: IpAddress }
+  /** Adds a local route, or sets the source of one that is there. */
+  | { readonly kind: 'addRoute'; readonly network: Prefix; readonly source: IpAddress | undefined }
+  | { readonly kind: 'deleteRoute'; readonly network: Prefix }
   /** Requests that untranslated conntrack flows to new virtual servers be deleted. It succeeds with the request. */
   | { readonly kind: 'forgetFlows'; readonly virtualServers: readonly VirtualServerId[] }
   /** Requests that conntrack flows of UDP front ends be deleted that go to none of the serving endpoints. It succeeds with the request. */
@@ -134,6 +139,10 @@ export function printOperation(operation: Operation): string {
       return `+address ${operation.address}`;
     case 'unbindAddress':
       return `-address ${operation.address}`;
+    case 'addRoute':
+      return `+route ${printLocalRoute(operation)}`;
+    case 'deleteRoute':
+      return `-route ${printPrefix(operation.network)}`;
     case 'forgetFlows':
       return `-flows ${operation.virtualServers.map(printVirtualServer).join(' ')}`;
     case 'reconcileFlows':
@@ -155,14 +164,14 @@ function printFrontEnds(frontEnds: readonly UdpFrontEnd[]): string {
 
 function printRules({
   family,
-  content: { nonEmpty, closedToNode, leavesNat },
+  content: { nonEmpty, closedToNode, closedRanges, leavesNat },
 }: {
   family: Family;
   content: RuleContent;
 }): string {
   const closed = closedToNode.size === 0 ? [] : [`${closedToNode.size} closed to the node`];
   const nat = leavesNat ? ['but nat'] : [];
-  return ['=rules', family, ...nonEmpty, ...closed, ...nat].join(' ');
+  return ['=rules', family, ...nonEmpty, ...closed, ...closedRanges.keys(), ...nat].join(' ');
 }
 
 /** `10.96.0.1:443/TCP 10.0.0.7:80`. */

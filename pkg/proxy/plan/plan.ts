@@ -1,4 +1,4 @@
-import { familyOf, type IpAddress } from '../../ip/address.ts';
+import type { IpAddress } from '../../ip/address.ts';
 import type { VirtualServer, VirtualServerId } from '../../ipvs/ipvs.ts';
 import { Keys } from '../desired/keys.ts';
 import { planDenial, planEntries, planMarks, planShared } from './entries.ts';
@@ -7,6 +7,7 @@ import type { Operation } from './operation.ts';
 import { Phases } from './phases.ts';
 import { planServer } from './real-servers.ts';
 import { hasNoRules, planRules, waitsForDenial, waitsForRules } from './rules.ts';
+import { bindingOf, planRanges, planUnbinding } from './vips.ts';
 
 /** Operations in their order, and what cannot be planned yet. */
 export interface Plan {
@@ -29,7 +30,8 @@ export function plan(input: PlanInput): Plan {
   planEntries(input, phases);
   planRules(input, phases);
   planServers(input, planned);
-  planUnbinding(input, phases);
+  planRanges(input, planned);
+  planUnbinding(input, planned);
   return { operations: phases.inOrder(), waiting, unmarked };
 }
 
@@ -101,9 +103,8 @@ function planStanding(
   );
   const added: VirtualServerId[] = [];
   const bind = (isDue: (address: IpAddress) => boolean) => {
-    for (const address of unbound)
-      if (isDue(address) && unbound.delete(address))
-        phases.add('serve', { kind: 'bindAddress', address });
+    for (const [address, binding] of unbound)
+      if (isDue(address) && unbound.delete(address)) phases.add('serve', binding);
   };
   let last = 0;
   for (const { virtualServer, server } of standing) {
@@ -117,15 +118,16 @@ function planStanding(
   return added;
 }
 
-/** The addresses that are wanted and not bound, and that nothing waits for rules for. */
+/** What makes addresses local that are to be and are not, without those that wait for rules. */
 function addressesToBind(
   input: PlanInput,
   { standing, planned: { waiting, unmarked } }: { standing: readonly Standing[]; planned: Planned },
-): Set<IpAddress> {
-  const found = new Set<IpAddress>();
-  if (input.addresses.length === 0) return found;
-  for (const { address, isWanted, isHeld } of input.addresses)
-    if (isWanted && isHeld !== true) found.add(address);
+): Map<IpAddress, Operation> {
+  const found = new Map<IpAddress, Operation>();
+  for (const vip of input.addresses) {
+    const binding = bindingOf(vip);
+    if (binding !== undefined) found.set(vip.address, binding);
+  }
   if (found.size === 0) return found;
   const judged = new Set([...waiting.addresses, ...unmarked.addresses]);
   for (const { virtualServer, server } of standing) {
@@ -133,15 +135,8 @@ function addressesToBind(
     judged.add(address);
     if (found.has(address) && waitsForRules(server, input)) waiting.addAddress(address);
   }
-  for (const address of found)
+  for (const address of found.keys())
     if (!judged.has(address) && hasNoRules(address, input)) waiting.addAddress(address);
   for (const address of [...waiting.addresses, ...unmarked.addresses]) found.delete(address);
   return found;
-}
-
-function planUnbinding({ addresses, families }: PlanInput, phases: Phases): void {
-  for (const { address, isWanted, isHeld } of addresses) {
-    if (!families.includes(familyOf(address)) || isWanted || isHeld === false) continue;
-    phases.add('unbind', { kind: 'unbindAddress', address });
-  }
 }

@@ -1,4 +1,5 @@
 import { familyOf, type IpAddress } from '../../ip/address.ts';
+import { type Prefix, printPrefix } from '../../ip/prefix.ts';
 import type { SetEntry } from '../desired/footprint.ts';
 import { bothContents, isSameContent } from '../desired/rule-content.ts';
 import { isClosedToNode } from '../desired/source-ranges.ts';
@@ -49,6 +50,16 @@ function hasRulesOf({ set }: SetEntry, status: RuleStatus | undefined): boolean 
   if (status?.written === undefined) return false;
   const { written, writing = written, requested = written } = status;
   return written.nonEmpty.has(set) && writing.nonEmpty.has(set) && requested.nonEmpty.has(set);
+}
+
+/** Whether the rule that closes a range of VIPs is still to be written, or a pending write removes it. If it cannot be written, nothing waits for it. */
+export function isRangeOpen({ address, length }: Prefix, input: PlanInput): boolean {
+  const status = statusFor(address, input);
+  if (status?.isFailing === true) return false;
+  if (status?.written === undefined) return true;
+  const { written, writing = written, requested = written } = status;
+  const text = printPrefix({ address, length });
+  return ![written, writing, requested].every(({ closedRanges }) => closedRanges.has(text));
 }
 
 /** Whether no rules for an address are known to be written, and a write is pending. */

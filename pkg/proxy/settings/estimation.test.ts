@@ -23,6 +23,7 @@ function settingsOn(
     clock: manualClock(),
     log: recordingLogger(),
     strictArp: false,
+    hasLocalRoutes: false,
     isRestoring: true,
     onRestored: () => undefined,
     onChecked: () => undefined,

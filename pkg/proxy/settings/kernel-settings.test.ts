@@ -25,7 +25,10 @@ const untouched = {
 const always = [`${conntrack}=1`, `${nodest}=1`, `${quiescent}=1`, `${forward}=1`];
 const withoutDelay = [always[0], `${reuse}=0`, ...always.slice(1)];
 
-function make(sysctl: Sysctl, { strictArp = false, isRestoring = true } = {}) {
+function make(
+  sysctl: Sysctl,
+  { strictArp = false, hasLocalRoutes = false, isRestoring = true } = {},
+) {
   const log = recordingLogger();
   const clock = manualClock();
   const restored: ChangedSetting[] = [];
@@ -35,6 +38,7 @@ function make(sysctl: Sysctl, { strictArp = false, isRestoring = true } = {}) {
     clock,
     log,
     strictArp,
+    hasLocalRoutes,
     isRestoring,
     onRestored: (setting) => restored.push(setting),
     onChecked: (count) => wrong.push(count),
@@ -68,6 +72,18 @@ describe('at the start', () => {
       'net/ipv4/conf/all/arp_ignore=1',
       'net/ipv4/conf/all/arp_announce=2',
     ]);
+  });
+
+  test.each([
+    ['0', [...always, 'net/ipv4/conf/all/arp_ignore=1']],
+    ['1', always],
+    ['2', always],
+    ['3', [...always, 'net/ipv4/conf/all/arp_ignore=1']],
+  ])('with local routes and arp_ignore=%s the node answers ARP for no VIP', (ignore, writes) => {
+    const path = 'net/ipv4/conf/all/arp_ignore';
+    const sysctl = new FakeSysctl({ values: { ...untouched, [path]: ignore } });
+    make(sysctl, { hasLocalRoutes: true }).settings.apply();
+    expect(sysctl.writes).toEqual(writes);
   });
 
   test('what is right already is not written, even where it could not be', () => {

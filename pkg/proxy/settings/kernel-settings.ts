@@ -38,6 +38,8 @@ export interface KernelSettingsOptions {
   readonly strictArp: boolean;
   /** Settings that the configuration asks for besides. */
   readonly others?: readonly Setting[];
+  /** VIPs are local by routes. Set `arp_ignore`, or the node answers ARP for them. */
+  readonly hasLocalRoutes: boolean;
   /** Set settings again that others changed; otherwise they are only logged. */
   readonly isRestoring: boolean;
   /** Called for each setting that was set again. */
@@ -70,7 +72,7 @@ export class KernelSettings implements KeptSettings {
       { path: expireNodest, value: '1' },
       { path: 'net/ipv4/vs/expire_quiescent_template', value: '1' },
       { path: 'net/ipv4/ip_forward', value: '1' },
-      ...(options.strictArp ? strictArpSettings : []),
+      ...arpSettings(options),
       ...(options.others ?? []),
     ];
   }
@@ -144,11 +146,18 @@ export class KernelSettings implements KeptSettings {
 
 const expireNodest = 'net/ipv4/vs/expire_nodest_conn';
 
-/** VIPs are addresses of a dummy device. Without these, the node answers ARP requests for them on every other device. */
-const strictArpSettings: readonly Setting[] = [
-  { path: 'net/ipv4/conf/all/arp_ignore', value: '1' },
-  { path: 'net/ipv4/conf/all/arp_announce', value: '2' },
-];
+/**
+ * Without these, the node answers ARP requests for VIPs on every device, and with the route of a range for all its addresses. With
+ * routes, `arp_ignore` may also be one of the values that are stricter still.
+ */
+function arpSettings({
+  strictArp,
+  hasLocalRoutes,
+}: Pick<KernelSettingsOptions, 'strictArp' | 'hasLocalRoutes'>): readonly Setting[] {
+  const ignore: Setting = { path: 'net/ipv4/conf/all/arp_ignore', value: '1' };
+  if (strictArp) return [ignore, { path: 'net/ipv4/conf/all/arp_announce', value: '2' }];
+  return hasLocalRoutes ? [{ ...ignore, accepts: /^[128]$/ }] : [];
+}
 
 /**
  * The value of `conn_reuse_mode` for a kernel, with warnings to log. The sysctl exists since Linux 4.1. Before 5.9 its default, 1,

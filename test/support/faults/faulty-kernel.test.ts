@@ -4,7 +4,7 @@ import { FakeConntrack } from '../../../pkg/conntrack/fake.ts';
 import type { IpvsWrite, VirtualServer } from '../../../pkg/ipvs/ipvs.ts';
 import { FakeResetter } from '../../../pkg/reset/fake.ts';
 import { FakeSysctl } from '../../../pkg/sysctl/fake.ts';
-import { ip } from '../addresses.ts';
+import { ip, net } from '../addresses.ts';
 import { FakeKernel } from '../proxier.ts';
 import { virtualServerOf } from '../virtual-server.ts';
 import type { Fault, FaultSource, KernelCall } from './fault.ts';
@@ -14,9 +14,9 @@ function start(faults: FaultSource) {
   const kernel = new FakeKernel();
   const conntrack = new FakeConntrack();
   const fakes = { resetter: new FakeResetter(), conntrack, sysctl: someSysctl() };
-  const { ipvs, connections, ipsets, links, firewall, neighbours } = kernel;
+  const { ipvs, connections, ipsets, links, routes, firewall, neighbours } = kernel;
   const faulty = faultyKernel(
-    { ipvs, connections, ipsets, links, firewall, neighbours, ...fakes },
+    { ipvs, connections, ipsets, links, routes, firewall, neighbours, ...fakes },
     faults,
   );
   return { kernel, faulty, ...fakes };
@@ -197,6 +197,9 @@ const calls: Readonly<Record<string, (kernel: KernelInterfaces) => unknown>> = {
   'links.addresses': ({ links }) => links.addresses(),
   'links.write': ({ links }) =>
     links.write([{ kind: 'bindAddress', link: 'lo', address: ip('172.30.0.1') }]),
+  'routes.routes': ({ routes }) => routes.routes(),
+  'routes.write': ({ routes }) =>
+    routes.write([{ kind: 'deleteRoute', network: net('172.30.0.1/32') }]),
   'firewall.capabilities': ({ firewall }) => firewall.capabilities('IPv4'),
   'firewall.apply': ({ firewall }) => firewall.apply('IPv4', ruleset),
   'firewall.check': ({ firewall }) => firewall.check('IPv4', ruleset),

@@ -7,6 +7,7 @@ import type { Ipvs } from '../../../pkg/ipvs/ipvs.ts';
 import type { Links } from '../../../pkg/links/links.ts';
 import type { Neighbours } from '../../../pkg/neighbours/neighbours.ts';
 import type { Resetter } from '../../../pkg/reset/reset.ts';
+import type { Routes } from '../../../pkg/routes/routes.ts';
 import type { Sysctl } from '../../../pkg/sysctl/sysctl.ts';
 import type { Fault, FaultSource } from './fault.ts';
 
@@ -16,6 +17,7 @@ export interface KernelInterfaces {
   readonly connections: IpvsConnections;
   readonly ipsets: IpSets;
   readonly links: Links;
+  readonly routes: Routes;
   readonly firewall: Firewall;
   readonly conntrack: Conntrack;
   readonly neighbours: Neighbours;
@@ -63,6 +65,7 @@ const methods: { readonly [Name in keyof KernelInterfaces]: Modes<KernelInterfac
     write: 'batch',
     watch: 'never',
   },
+  routes: { routes: 'rejects', write: 'batch' },
   firewall: { capabilities: 'rejects', apply: 'rejects', check: 'rejects', remove: 'rejects' },
   conntrack: { dump: 'rejects', delete: 'flows', add: 'batch' },
   neighbours: { canReach: 'throws', isLocal: 'throws' },
@@ -85,6 +88,7 @@ export function faultyKernel(kernel: KernelInterfaces, faults: FaultSource): Ker
     connections: wrap('connections'),
     ipsets: wrap('ipsets'),
     links: wrap('links'),
+    routes: wrap('routes'),
     firewall: wrap('firewall'),
     conntrack: wrap('conntrack'),
     neighbours: wrap('neighbours'),

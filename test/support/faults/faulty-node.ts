@@ -116,13 +116,12 @@ export class FaultyNode {
   }
 
   #interfaces(faults: FaultSource): KernelInterfaces {
-    const { ipvs, connections, ipsets, links, firewall, conntrack, neighbours } = this.kernel;
+    const { ipvs, connections, ipsets, links, routes, firewall, conntrack } = this.kernel;
+    const { neighbours } = this.kernel;
     const resetter = this.#resetter;
     const sysctl = this.sysctl;
-    return faultyKernel(
-      { ipvs, connections, ipsets, links, firewall, conntrack, neighbours, resetter, sysctl },
-      faults,
-    );
+    const reached = { ipvs, connections, ipsets, links, routes, firewall, conntrack };
+    return faultyKernel({ ...reached, neighbours, resetter, sysctl }, faults);
   }
 
   /** A reporter each of whose methods may throw, after it has kept what it was told. */
