@@ -13,6 +13,20 @@ export type SavedMatch =
       readonly ranges: readonly (readonly [first: number, last: number])[];
       readonly not?: true;
     }
+  | {
+      readonly match: 'sourcePort';
+      readonly ranges: readonly (readonly [first: number, last: number])[];
+      readonly not?: true;
+    }
+  /** A name that ends in `+` matches every interface that begins with the rest. */
+  | { readonly match: 'outputInterface'; readonly name: string; readonly not?: true }
+  /** Of the flags in `mask` a packet has those in `set`, and no others. */
+  | {
+      readonly match: 'tcpFlags';
+      readonly mask: readonly string[];
+      readonly set: readonly string[];
+      readonly not?: true;
+    }
   /** Not parsed. */
   | { readonly match: 'unknown'; readonly text: string };
 
@@ -67,6 +81,7 @@ function basicMatch({ name, values, not }: Option): SavedMatch | undefined {
   const negation = not ? { not } : {};
   if (more.length > 0) return undefined;
   if (name === '-i') return { match: 'inputInterface', name: value, ...negation };
+  if (name === '-o') return { match: 'outputInterface', name: value, ...negation };
   if (name === '-p') return protocolMatch(value, negation);
   const network = parsePrefix(
     value.includes('/') ? value : `${value}/${value.includes(':') ? 128 : 32}`,
@@ -109,9 +124,9 @@ const modules: Readonly<
       ...(not && { not }),
     })),
   ipvs: ipvsMatch,
-  tcp: (options) => single(options, '--dport', portMatch),
-  udp: (options) => single(options, '--dport', portMatch),
-  sctp: (options) => single(options, '--dport', portMatch),
+  tcp: (options) => every(options, protocolOption),
+  udp: (options) => every(options, protocolOption),
+  sctp: (options) => every(options, protocolOption),
   multiport: (options) => single(options, '--dports', portMatch),
 };
 
@@ -178,6 +193,25 @@ function ipvsMatch(options: readonly Option[]): readonly SavedMatch[] | undefine
   return direction === 'ORIGINAL'
     ? [{ match: 'ipvs', address, protocol, port, direction }]
     : undefined;
+}
+
+/** An option of `-m tcp`, `udp` or `sctp`. */
+function protocolOption(option: Option): SavedMatch | undefined {
+  const { name, values, not } = option;
+  if (name === '--dport') return portMatch(option);
+  if (name === '--sport') {
+    const ports = portMatch(option);
+    return ports?.match === 'destinationPort' ? { ...ports, match: 'sourcePort' } : undefined;
+  }
+  const [mask, set, ...more] = values;
+  if (name !== '--tcp-flags' || mask === undefined || set === undefined || more.length > 0)
+    return undefined;
+  return {
+    match: 'tcpFlags',
+    mask: mask.split(','),
+    set: set === 'NONE' ? [] : set.split(','),
+    ...(not && { not }),
+  };
 }
 
 function portMatch({ values: [text = ''], not }: Option): SavedMatch | undefined {

@@ -45,7 +45,47 @@ describe('rules of others', () => {
     [
       '-A X -j DNAT --to-destination 10.0.0.1:80',
       [],
-      { target: 'unknown', text: 'DNAT --to-destination 10.0.0.1:80' },
+      { target: 'DNAT', address: '10.0.0.1', port: 80 },
+    ],
+    [
+      '-A X -j DNAT --to-destination [fd00::1]:80',
+      [],
+      { target: 'DNAT', address: 'fd00::1', port: 80 },
+    ],
+    [
+      '-A X -j DNAT --to-destination 10.0.0.1',
+      [],
+      { target: 'DNAT', address: '10.0.0.1', port: undefined },
+    ],
+    [
+      '-A X -j DNAT --to-destination 10.0.0.1-10.0.0.9',
+      [],
+      { target: 'unknown', text: 'DNAT --to-destination 10.0.0.1-10.0.0.9' },
+    ],
+    [
+      '-A X -j SNAT --to-source 192.168.0.10 --random-fully',
+      [],
+      { target: 'SNAT', address: '192.168.0.10' },
+    ],
+    [
+      '-A X -j SNAT --to-source 192.168.0.10:1024-65535',
+      [],
+      { target: 'unknown', text: 'SNAT --to-source 192.168.0.10:1024-65535' },
+    ],
+    [
+      '-A X ! -o eth+ -j DROP',
+      [{ match: 'outputInterface', name: 'eth+', not: true }],
+      { target: 'DROP' },
+    ],
+    [
+      '-A X -p tcp -m tcp --sport 1024:65535 --dport 80 --tcp-flags SYN,RST SYN -j DROP',
+      [
+        { match: 'protocol', protocol: 'TCP' },
+        { match: 'sourcePort', ranges: [[1024, 65535]] },
+        { match: 'destinationPort', ranges: [[80, 80]] },
+        { match: 'tcpFlags', mask: ['SYN', 'RST'], set: ['SYN'] },
+      ],
+      { target: 'DROP' },
     ],
     [
       '-A X -p icmp -m comment --comment -j -j ACCEPT',
@@ -92,7 +132,7 @@ describe('rules of others', () => {
     [
       '-A X -o eth0 -m set ! --match-set S dst -j RETURN',
       [
-        { match: 'unknown', text: '-o eth0' },
+        { match: 'outputInterface', name: 'eth0' },
         { match: 'unknown', text: '-m set ! --match-set S dst' },
       ],
       { target: 'RETURN' },

@@ -1,3 +1,4 @@
+import { type IpAddress, parseAddress } from '../ip/address.ts';
 import type { Match, Target } from './firewall.ts';
 import { takeLines } from './lines.ts';
 import { type SavedMatch, savedMatches, type Words } from './saved-match.ts';
@@ -9,7 +10,11 @@ export type SavedTarget =
   | { readonly target: 'goto'; readonly chain: string }
   /** `MARK --set-xmark`: clears the bits of the mask, then flips those of the value. */
   | { readonly target: 'setMark'; readonly value: number; readonly mask: number }
-  /** A rule that only counts or logs. */
+  /** Translates the destination; without a port, that of the packet stays. */
+  | { readonly target: 'DNAT'; readonly address: IpAddress; readonly port: number | undefined }
+  /** Translates the source to one address. */
+  | { readonly target: 'SNAT'; readonly address: IpAddress }
+  /** A rule that only counts or logs, or changes nothing that a later rule matches. */
   | { readonly target: 'none' }
   | { readonly target: 'unknown'; readonly text: string };
 
@@ -120,12 +125,30 @@ function savedTarget(
   const unknown = { target: 'unknown', text: [name, ...options].join(' ') } as const;
   const verdict = verdicts.find((each) => each === name);
   if (verdict !== undefined) return { target: verdict };
-  if (name === 'LOG' || name === 'NFLOG') return { target: 'none' };
+  if (passive.has(name)) return { target: 'none' };
+  if (name === 'DNAT' || name === 'SNAT') return translation(name, options) ?? unknown;
   if (name === 'MASQUERADE')
     return { target: name, randomFully: options.includes('--random-fully') };
   if (name === 'MARK') return markTarget(options) ?? unknown;
   if (options.length > 0) return unknown;
   return { target: option === '-g' ? 'goto' : 'jump', chain: name };
+}
+
+/** Targets after which the next rule is looked at, and that change nothing that rules match. */
+const passive: ReadonlySet<string> = new Set(['LOG', 'NFLOG', 'TRACE', 'AUDIT', 'TCPMSS']);
+
+/** `--to-destination 10.0.0.1:80`. Ranges and further options, but for those about the source port, are not understood. */
+function translation(name: 'DNAT' | 'SNAT', options: Words): SavedTarget | undefined {
+  const [option, text = '', ...more] = options;
+  const wanted = name === 'DNAT' ? '--to-destination' : '--to-source';
+  const isPlain = more.every((word) => word === '--random' || word === '--random-fully');
+  if (option !== wanted || !isPlain) return undefined;
+  const bare = parseAddress(text.replace(/^\[(.*)\]$/, '$1'));
+  if (name === 'SNAT') return bare === undefined ? undefined : { target: 'SNAT', address: bare };
+  if (bare !== undefined) return { target: 'DNAT', address: bare, port: undefined };
+  const [, host = '', digits = ''] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
+  const address = parseAddress(host.replace(/^\[(.*)\]$/, '$1'));
+  return address === undefined ? undefined : { target: 'DNAT', address, port: Number(digits) };
 }
 
 const verdicts = ['RETURN', 'ACCEPT', 'DROP', 'REJECT'] as const;

@@ -68,9 +68,82 @@ describe('chains', () => {
       ),
       'dropped',
     ],
+    [
+      'a first packet of TCP has the flag SYN alone',
+      table(
+        'filter',
+        '-A INPUT -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j OWN',
+        '-A OWN -p tcp -m tcp --tcp-flags SYN,ACK SYN,ACK -j ACCEPT',
+        '-A OWN -j DROP',
+      ),
+      'dropped',
+    ],
+    [
+      'a rule that only logs decides nothing, whatever it is about',
+      table('filter', '-A INPUT -m limit --limit 1/min -j LOG', '-A INPUT -j DROP'),
+      'dropped',
+    ],
     ['another family has other rules', table('filter', '-A INPUT -s fd00::/8 -j DROP'), balanced],
   ])('%s', (_, rules, expected) => {
     expect(verdictOf(state(rules))).toBe(expected);
+  });
+});
+
+test('a packet passes the rules of both packet filters', () => {
+  const rules = table('filter', '-A INPUT -j ACCEPT');
+  const others = [table('filter', '-A INPUT -j DROP')];
+  expect(verdictOf(state(rules, { others }))).toBe('dropped');
+});
+
+describe('output devices', () => {
+  const outputs = new Map([[ip('10.0.1.1'), 'v-web']]);
+  const servers = [{ virtualServer, realServers: [realServer(ip('10.0.1.1'))] }];
+
+  test.each([
+    ['-A POSTROUTING -o v-web -j DROP', '10.0.1.1 dropped'],
+    ['-A POSTROUTING -o v-+ -j DROP', '10.0.1.1 dropped'],
+    ['-A POSTROUTING ! -o v-web -j DROP', '10.0.1.1 passed'],
+    ['-A INPUT -o v-web -j DROP', '10.0.1.1 passed'],
+  ])('%s', (rule, expected) => {
+    expect(verdictOf(state(table('mangle', rule), { outputs, servers }))).toBe(expected);
+  });
+
+  test('cannot be judged where the route is not known', () => {
+    const rules = table('mangle', '-A POSTROUTING -o v-web -j DROP');
+    expect(verdictOf(state(rules, { servers }))).toBe('10.0.1.1 unknown');
+  });
+});
+
+describe('translation by rules', () => {
+  const toPod = table(
+    'nat',
+    '-A PREROUTING -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.1.7:8080',
+  );
+
+  test('of the destination comes before IPVS, which then does not see the packet', () => {
+    expect(verdictOf(state(toPod))).toBe('forwarded');
+    const drop = table('filter', '-A FORWARD -d 10.0.1.7/32 -p tcp -m tcp --dport 8080 -j DROP');
+    expect(verdictOf(state(toPod + drop))).toBe('dropped');
+  });
+
+  test('is done once: the other packet filter is not asked', () => {
+    const others = [table('nat', '-A PREROUTING -j DROP')];
+    expect(verdictOf(state(toPod, { others }))).toBe('forwarded');
+    expect(verdictOf(state(table('nat'), { others }))).toBe('dropped');
+  });
+
+  test('of a packet of the node leads elsewhere', () => {
+    const rules = table('nat', '-A OUTPUT -j DNAT --to-destination 10.0.1.7');
+    const origin = { kind: 'node' } as const;
+    expect(verdictOf(state(rules), { source: vip, origin })).toBe('forwarded');
+  });
+
+  test('of the source is to an address that later rules match', () => {
+    const rules = table('nat', '-A POSTROUTING -j SNAT --to-source 192.168.0.10');
+    const servers = [{ virtualServer, realServers: [realServer(ip('10.0.1.1'))] }];
+    expect(trace(state(rules, { servers }), packet).verdict).toMatchObject({
+      balancing: { choices: [{ fate: 'passed', masqueradedBy: { target: { target: 'SNAT' } } }] },
+    });
   });
 });
 

@@ -38,6 +38,7 @@ class Walk {
   readonly #steps: Step[] = [];
   #packet: PacketView;
   #masqueradedBy: SavedRule | undefined;
+  #isTranslated = false;
 
   constructor(state: KernelState, packet: PacketView) {
     this.#state = state;
@@ -50,13 +51,21 @@ class Walk {
   }
 
   throughTable(hook: Hook, table: string): Fate {
-    const chains = this.#state.tables[this.#packet.family].get(table);
     const place = { hook, table, chain: hook };
+    for (const tables of this.#state.tables[this.#packet.family]) {
+      const fate = this.#throughBuiltIn(place, tables.get(table));
+      // The nat table of the other packet filter is not asked about a connection that one has translated.
+      if (fate !== 'passed' || (table === 'nat' && this.#isTranslated)) return fate;
+    }
+    return 'passed';
+  }
+
+  #throughBuiltIn(place: Place, chains: SavedChains | undefined): Fate {
     if (chains === undefined) return 'passed';
     if (chains === 'opaque') return this.#unknown(place, 'iptables cannot print this table');
     const end = this.#throughChain(place, chains, 0);
     if (end !== 'returned') return end;
-    if (chains.get(hook)?.policy !== 'DROP') return 'passed';
+    if (chains.get(place.hook)?.policy !== 'DROP') return 'passed';
     this.#steps.push({ kind: 'policy', place });
     return 'dropped';
   }
@@ -65,6 +74,8 @@ class Walk {
     for (const rule of chains.get(place.chain)?.rules ?? []) {
       const judged = ruleMatches(this.#state, this.#packet, rule);
       if (judged === false) continue;
+      // What only logs decides nothing.
+      if (judged !== true && rule.target.target === 'none') continue;
       if (judged !== true) return this.#unknown(place, `${rule.text} (${judged.unknown})`);
       this.#steps.push({ kind: 'rule', place, rule });
       const end = this.#carryOut(rule, { place, chains, depth });
@@ -95,9 +106,21 @@ class Walk {
       case 'REJECT':
         return 'rejected';
       case 'MASQUERADE':
+        this.#isTranslated = true;
         this.#masqueradedBy = rule;
         this.#packet = { ...this.#packet, source: undefined, sourcePort: undefined };
         return 'passed';
+      case 'SNAT':
+        this.#isTranslated = true;
+        this.#masqueradedBy = rule;
+        this.#packet = { ...this.#packet, source: target.address, sourcePort: undefined };
+        return 'passed';
+      case 'DNAT': {
+        this.#isTranslated = true;
+        const { address: destination, port = this.#packet.port } = target;
+        this.#packet = { ...this.#packet, destination, port };
+        return 'passed';
+      }
       case 'MARK':
       case 'setMark':
         this.#packet = { ...this.#packet, mark: marked(this.#packet.mark, target) };

@@ -33,7 +33,7 @@ async function stateOf(): Promise<KernelState> {
     }),
   );
   return kernelState({
-    rules: { IPv4: firewall.dump('IPv4'), IPv6: firewall.dump('IPv6') },
+    rules: { IPv4: [firewall.dump('IPv4')], IPv6: [firewall.dump('IPv6')] },
     sets: new Map(sets),
     addresses,
     servers: families.flatMap((family) =>

@@ -41,12 +41,24 @@ function positive(state: KernelState, packet: PacketView, match: SavedMatch): Ju
       return match.name === 'all';
     case 'destinationPort':
       return match.ranges.some(([first, last]) => packet.port >= first && packet.port <= last);
+    case 'sourcePort':
+      return withPort(packet, 'src', (port) =>
+        match.ranges.some(([first, last]) => port >= first && port <= last),
+      );
+    case 'tcpFlags': {
+      const flags = match.mask.filter((flag) => flag === 'SYN');
+      return packet.protocol === 'TCP' && flags.join() === match.set.join();
+    }
     case 'source':
       return ofSource(packet, (source) => contains(match.network, source));
     case 'destination':
       return contains(match.network, packet.destination);
     case 'inputInterface':
       return isInterface(packet.input, match.name);
+    case 'outputInterface':
+      return packet.output === undefined
+        ? { unknown: `its route to ${packet.destination} is not known` }
+        : isInterface(packet.output, match.name);
     case 'set':
       return inSet(state, packet, match);
     case 'mark':
@@ -76,8 +88,8 @@ function ofSource(
 }
 
 /** Whether an interface matches. A name that ends in `+` matches all that begin with the rest. */
-function isInterface(input: string, name: string): boolean {
-  return name.endsWith('+') ? input.startsWith(name.slice(0, -1)) : input === name;
+function isInterface(device: string, name: string): boolean {
+  return name.endsWith('+') ? device.startsWith(name.slice(0, -1)) : device === name;
 }
 
 /** xt_ipvs looks up the connection that IPVS has created. A first packet is in the ORIGINAL direction. */

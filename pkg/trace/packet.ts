@@ -38,6 +38,8 @@ export interface PacketView {
   readonly mark: number;
   /** The input device; '' if there is none. */
   readonly input: string;
+  /** The output device; '' before it is known where the packet goes, `undefined` if the state does not say. */
+  readonly output: string | undefined;
   readonly isFromBridgePort: boolean;
   /** The virtual server by which IPVS balanced it. */
   readonly virtualServer: VirtualServerId | undefined;
@@ -54,6 +56,7 @@ export function enteringPacket({ origin, ...packet }: Packet): PacketView {
     port: packet.port,
     mark: 0,
     input: origin.kind === 'node' ? '' : origin.name,
+    output: '',
     isFromBridgePort: origin.kind === 'device' && origin.bridgePort !== undefined,
     virtualServer: undefined,
   };

@@ -65,6 +65,12 @@ function printTarget(target: SavedRule['target']): string {
       return `mark 0x${target.value.toString(16)}/0x${target.mask.toString(16)}`;
     case 'none':
       return 'next rule';
+    case 'DNAT':
+      return target.port === undefined
+        ? `to ${target.address}`
+        : `to ${printHostPort(target.address, target.port)}`;
+    case 'SNAT':
+      return `as ${target.address}`;
     case 'unknown':
       return target.text;
     case 'RETURN':

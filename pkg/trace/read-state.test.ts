@@ -17,7 +17,7 @@ const header: SetHeader = {
 const entry: Entry = { type: 'hash:ip', ip: ip('172.30.0.1') };
 
 function sourcesWith(ipsets: KernelSources['ipsets']): KernelSources {
-  return { ipvs: new FakeIpvs(), ipsets, links: new FakeLinks(), rules: { IPv4: '', IPv6: '' } };
+  return { ipvs: new FakeIpvs(), ipsets, links: new FakeLinks(), rules: { IPv4: [], IPv6: [] } };
 }
 
 test('sets of known types are read with their entries', async () => {

@@ -15,8 +15,8 @@ export interface KernelSources {
   readonly ipvs: Pick<Ipvs, 'virtualServers' | 'realServers'>;
   readonly ipsets: Pick<IpSets, 'sets' | 'entries'>;
   readonly links: Pick<Links, 'addresses'>;
-  /** The output of `iptables-save` and `ip6tables-save`. */
-  readonly rules: Readonly<Record<Family, string>>;
+  /** The output of `iptables-save` and `ip6tables-save`, of each flavour that holds rules. */
+  readonly rules: Readonly<Record<Family, readonly string[]>>;
 }
 
 /** Reads everything that a trace needs. Throws what the interfaces throw. */

@@ -26,29 +26,37 @@ export interface TracedServer {
 
 /** The part of a kernel's state that decides about packets, as values. Made by {@link kernelState}. */
 export interface KernelState {
-  /** iptables' tables by name. A missing table has no rules. */
-  readonly tables: Readonly<Record<Family, ReadonlyMap<string, SavedChains>>>;
+  /** iptables' tables by name, of each packet filter that has some: a packet passes all. A missing table has no rules. */
+  readonly tables: Readonly<Record<Family, readonly SavedTables[]>>;
   readonly sets: ReadonlyMap<string, TracedSet>;
   /** By {@link virtualServerKey}. */
   readonly servers: ReadonlyMap<string, TracedServer>;
   /** The device of each address, the dummy device's included. */
   readonly addresses: ReadonlyMap<IpAddress, string>;
+  /** The devices by which packets to other addresses leave, as far as the routes to them are known. */
+  readonly outputs: ReadonlyMap<IpAddress, string>;
 }
+
+/** The tables of one packet filter, by name. */
+export type SavedTables = ReadonlyMap<string, SavedChains>;
 
 /** The data that a state is made from. */
 export interface KernelParts {
-  /** The output of `iptables-save` and `ip6tables-save`. */
-  readonly rules: Readonly<Record<Family, string>>;
+  /** The output of `iptables-save` and `ip6tables-save`, of each flavour that holds rules. */
+  readonly rules: Readonly<Record<Family, readonly string[]>>;
   readonly sets: ReadonlyMap<string, TracedSet>;
   readonly servers: readonly TracedServer[];
   /** Of all devices and both families. */
   readonly addresses: readonly LinkAddress[];
+  readonly outputs?: KernelState['outputs'];
 }
 
 /** Makes a state. Rules that cannot be parsed are kept as text. */
-export function kernelState({ rules, sets, servers, addresses }: KernelParts): KernelState {
+export function kernelState(parts: KernelParts): KernelState {
+  const { rules, sets, servers, addresses, outputs = new Map() } = parts;
   return {
-    tables: { IPv4: parseChains(rules.IPv4), IPv6: parseChains(rules.IPv6) },
+    tables: { IPv4: rules.IPv4.map(parseChains), IPv6: rules.IPv6.map(parseChains) },
+    outputs,
     sets,
     servers: new Map(
       servers.map((server) => [virtualServerKey(server.virtualServer), server] as const),

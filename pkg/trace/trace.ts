@@ -51,9 +51,11 @@ class Way {
   }
 
   fromNode(): Verdict {
-    const isForNode = this.#route();
+    let isForNode = this.#route();
+    const { destination } = this.#packet;
     const fate = this.#pass('OUTPUT', [...beforeNat, 'nat']);
     if (fate !== 'passed') return { kind: fate };
+    if (this.#packet.destination !== destination) isForNode = this.#route();
     const server = virtualServerFor(this.#state, this.#packet);
     if (server !== undefined) return this.#balance(server, 'OUTPUT');
     const filtered = this.#pass('OUTPUT', filters);
@@ -149,11 +151,19 @@ class Way {
   }
 
   #pass(hook: Hook, tables: readonly string[]): Fate {
+    this.#packet = { ...this.#packet, output: this.#output(hook) };
     const passage = passTables(this.#state, this.#packet, { hook, tables });
     this.#packet = passage.packet;
     this.#masqueradedBy = passage.masqueradedBy ?? this.#masqueradedBy;
     this.steps.push(...passage.steps);
     return passage.fate;
+  }
+
+  /** The output device that rules at a hook see. */
+  #output(hook: Hook): string | undefined {
+    if (hook === 'PREROUTING' || hook === 'INPUT') return '';
+    const { destination } = this.#packet;
+    return isNodeAddress(this.#state, destination) ? 'lo' : this.#state.outputs.get(destination);
   }
 
   /** Whether the packet is for the node itself. */

@@ -25,7 +25,7 @@ import type { PrintedState } from './kernel-state.ts';
 /** The state that tools printed; throws at a line that is not understood. */
 export function savedState({ IPv4, IPv6, sets, servers, addresses }: PrintedState): KernelState {
   return kernelState({
-    rules: { IPv4, IPv6 },
+    rules: { IPv4: [IPv4], IPv6: [IPv6] },
     sets: savedSets(sets),
     servers: savedServers(servers),
     addresses: savedAddresses(addresses),

@@ -19,5 +19,5 @@ export async function stateOfObjects(
 
 async function stateOfFake({ ipvs, ipsets, links, firewall }: FakeKernel): Promise<KernelState> {
   const [IPv4 = '', IPv6 = ''] = families.map((family) => firewall.dump(family));
-  return await readKernelState({ ipvs, ipsets, links, rules: { IPv4, IPv6 } });
+  return await readKernelState({ ipvs, ipsets, links, rules: { IPv4: [IPv4], IPv6: [IPv6] } });
 }

@@ -27,15 +27,21 @@ export const pods: readonly RealServer[] = [1, 2, 3].map((number) =>
   realServer(ip(`10.0.1.${number}`)),
 );
 
-/** A node with one virtual server of three real servers, and these IPv4 rules. */
+/** A node with one virtual server of three real servers, and these IPv4 rules; `others` are those of the other packet filter. */
 export function state(
   rules: string,
-  { servers = [{ virtualServer, realServers: pods }], sets = new Map() }: Partial<KernelParts> = {},
+  {
+    servers = [{ virtualServer, realServers: pods }],
+    sets = new Map(),
+    outputs = new Map(),
+    others = [],
+  }: Partial<KernelParts> & { readonly others?: readonly string[] } = {},
 ): KernelState {
   return kernelState({
-    rules: { IPv4: rules, IPv6: '' },
+    rules: { IPv4: [rules, ...others], IPv6: [] },
     sets,
     servers,
+    outputs,
     addresses: [
       { link: 'eth0', address: nodeAddress, prefixLength: 24 },
       { link: 'kube-ipvs0', address: vip, prefixLength: 32 },
