@@ -90,6 +90,10 @@ export class FakeLinks implements Links {
     );
   }
 
+  async names(): Promise<ReadonlyMap<number, string>> {
+    return new Map([...this.#devices].map(([name, { index }]) => [index, name]));
+  }
+
   write(batch: readonly AddressWrite[]): readonly Failure[] {
     this.calls.write++;
     return batch.flatMap((write, index) => {

@@ -27,6 +27,8 @@ export interface Links {
   deleteLink(name: string): void;
   /** All addresses of all devices and both families. */
   addresses(): Promise<readonly LinkAddress[]>;
+  /** The names of all devices by their index. */
+  names(): Promise<ReadonlyMap<number, string>>;
   /** Tries every write and returns those that failed; ENODEV without the device. */
   write(batch: readonly AddressWrite[]): readonly Failure[];
   /**

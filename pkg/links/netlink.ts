@@ -90,7 +90,7 @@ export class NetlinkLinks implements Links {
   async addresses(): Promise<readonly LinkAddress[]> {
     // One dump for each family, as further families have addresses of unknown lengths.
     const messages = [...(await this.#dump(AF_INET)), ...(await this.#dump(AF_INET6))];
-    const names = await this.#namesByIndex();
+    const names = await this.names();
     return messages.flatMap(({ index, prefixLength, address }) => {
       const name = names.get(index);
       // Without a name, the device was deleted meanwhile, with its addresses.
@@ -98,6 +98,12 @@ export class NetlinkLinks implements Links {
         ? []
         : [{ link: name, address, prefixLength }];
     });
+  }
+
+  async names(): Promise<ReadonlyMap<number, string>> {
+    const value = { ...anyLink, attributes: { filter: RTEXT_FILTER_SKIP_STATS } };
+    const links = await this.#connection.list(getLink, value, 'list devices');
+    return new Map(links.map(({ index, attributes }) => [index, attributes.name ?? '']));
   }
 
   write(batch: readonly AddressWrite[]): readonly Failure[] {
@@ -165,12 +171,6 @@ export class NetlinkLinks implements Links {
   #dump(family: number): Promise<readonly FoundAddress[]> {
     const value = { family, prefixLength: 0, flags: 0, scope: 0, index: 0, attributes: {} };
     return this.#connection.list(this.#list, value, 'list addresses');
-  }
-
-  async #namesByIndex(): Promise<ReadonlyMap<number, string>> {
-    const value = { ...anyLink, attributes: { filter: RTEXT_FILTER_SKIP_STATS } };
-    const links = await this.#connection.list(getLink, value, 'list devices');
-    return new Map(links.map(({ index, attributes }) => [index, attributes.name ?? '']));
   }
 }
 

@@ -14,6 +14,8 @@ describe('the fake keeps the contract', () => {
     const neighbours = new FakeNeighbours();
     neighbours.unreachable.add(nowhere);
     neighbours.local.add(own);
+    for (const address of [neighbour, beyond])
+      neighbours.routes.set(address, { kind: 'device', device: 2, source: own });
     return {
       neighbours,
       neighbour,
@@ -21,6 +23,7 @@ describe('the fake keeps the contract', () => {
       absent,
       nowhere,
       own,
+      device: 2,
       send(address) {
         if (address === absent) neighbours.unreachable.add(absent);
       },

@@ -1,6 +1,6 @@
 import { type ErrnoCode, KernelError } from '../errno/errno.ts';
 import type { IpAddress } from '../ip/address.ts';
-import type { Neighbours } from './neighbours.ts';
+import type { Neighbours, Route } from './neighbours.ts';
 
 /** A node that can reach all addresses but some. */
 export class FakeNeighbours implements Neighbours {
@@ -8,6 +8,8 @@ export class FakeNeighbours implements Neighbours {
   readonly asked: IpAddress[] = [];
   readonly unreachable = new Set<IpAddress>();
   readonly local = new Set<IpAddress>();
+  /** The routes by devices; to all other addresses one leads that names no device. */
+  readonly routes = new Map<IpAddress, Route>();
   /** Returns the code that a call fails with. */
   failWith: (address: IpAddress) => ErrnoCode | undefined = () => undefined;
 
@@ -20,5 +22,11 @@ export class FakeNeighbours implements Neighbours {
 
   isLocal(address: IpAddress): boolean {
     return this.local.has(address);
+  }
+
+  route(address: IpAddress): Route {
+    if (this.local.has(address)) return { kind: 'local' };
+    if (this.unreachable.has(address)) return { kind: 'none' };
+    return this.routes.get(address) ?? { kind: 'device', device: undefined, source: undefined };
   }
 }

@@ -1,5 +1,19 @@
 import type { IpAddress } from '../ip/address.ts';
 
+/** The route of this node's packets to an address. */
+export type Route =
+  /** Delivered on this node. */
+  | { readonly kind: 'local' }
+  /** No route, or one that refuses. */
+  | { readonly kind: 'none' }
+  | {
+      readonly kind: 'device';
+      /** The index of the device; `undefined` for a route over several. */
+      readonly device: number | undefined;
+      /** The address that packets of this node have as their source, unless they have one. */
+      readonly source: IpAddress | undefined;
+    };
+
 /**
  * Whether this node can send packets to an address. If not, the node itself answers the senders with ICMP errors, which IPVS counts
  * as if the address had sent them.
@@ -12,4 +26,6 @@ export interface Neighbours {
   canReach(address: IpAddress): boolean;
   /** Whether a packet to the address is delivered on this node. Throws KernelError. */
   isLocal(address: IpAddress): boolean;
+  /** The route of packets to the address. Throws KernelError. */
+  route(address: IpAddress): Route;
 }

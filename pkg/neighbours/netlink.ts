@@ -3,7 +3,7 @@ import { addressBits, familyOf, type IpAddress } from '../ip/address.ts';
 import { addressFamily } from '../netlink/addresses.ts';
 import type { Connection } from '../netlink/connection.ts';
 import { RTN_LOCAL } from '../netlink/route-header.ts';
-import type { Neighbours } from './neighbours.ts';
+import type { Neighbours, Route } from './neighbours.ts';
 import { getNeighbour, getRoute, NUD_FAILED, NUD_INCOMPLETE } from './schema.ts';
 
 /** The next hop of a packet: its device, and the router or the destination itself. */
@@ -39,8 +39,15 @@ export class NetlinkNeighbours implements Neighbours {
   }
 
   isLocal(address: IpAddress): boolean {
+    return this.route(address).kind === 'local';
+  }
+
+  route(address: IpAddress): Route {
     const route = this.#route(address);
-    return route !== 'none' && route?.type === RTN_LOCAL;
+    if (route === 'none' || route === undefined) return { kind: 'none' };
+    if (route.type === RTN_LOCAL) return { kind: 'local' };
+    const { device, preferredSource: source } = route.attributes;
+    return { kind: 'device', device, source };
   }
 
   #nextHop(address: IpAddress): Hop | 'none' | 'unknown' {

@@ -16,6 +16,7 @@ export const route = struct({
     destination: optional(1, ipAddress), // DST
     device: optional(4, s32), // OIF
     gateway: optional(5, ipAddress),
+    preferredSource: optional(7, ipAddress), // PREFSRC
     /** VIA: an IPv6 next hop of an IPv4 route. */
     via: optional(18, struct({ family: u16, address: ipAddress })),
   }),

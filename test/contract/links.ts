@@ -125,6 +125,13 @@ function addresses(get: () => LinksSubject): void {
     expect(await of(get(), other)).toEqual(['172.30.0.1/32']);
   });
 
+  test('devices have names', async () => {
+    const { links, device, other } = get();
+    const names = [...(await links.names()).values()];
+    expect(names).toEqual(expect.arrayContaining(['lo', device, other]));
+    expect(new Set(names).size).toBe(names.length);
+  });
+
   test('addresses of others are listed with their prefix length, and unbound whatever it is', async () => {
     const { links, other, addAddress, readBack } = get();
     addAddress(other, '192.168.0.7/24');

@@ -13,6 +13,8 @@ export interface NeighboursSubject {
   readonly nowhere: IpAddress;
   /** An address of this node. */
   readonly own: IpAddress;
+  /** The index of the device of its link. */
+  readonly device: number;
   /** The node sends something to an address, and the answer or its absence is known. */
   readonly send: (address: IpAddress) => void | Promise<void>;
   /** The neighbour goes away without a word, and comes back. */
@@ -64,6 +66,14 @@ function suite(family: Family, make: () => NeighboursSubject): void {
     expect(neighbours.isLocal(own)).toBe(true);
     for (const address of [neighbour, beyond, absent, nowhere])
       expect(neighbours.isLocal(address)).toBe(false);
+  });
+
+  test(`${family}: a route says where packets go, and which source those of the node have`, () => {
+    const { neighbours, own, neighbour, beyond, nowhere, device } = subject;
+    expect(neighbours.route(own)).toEqual({ kind: 'local' });
+    expect(neighbours.route(nowhere)).toEqual({ kind: 'none' });
+    for (const address of [neighbour, beyond])
+      expect(neighbours.route(address)).toEqual({ kind: 'device', device, source: own });
   });
 
   test(`${family}: a lost router takes what is behind it along, until it is back`, async () => {

@@ -81,6 +81,7 @@ neighboursContract((family) => {
     ...addresses,
     neighbours: new NetlinkNeighbours(connection),
     neighbour: by,
+    device: Number.parseInt(node.run('ip', '-o', 'link', 'show', 'eth0'), 10),
     send,
     loseNeighbour() {
       router.run('ip', 'address', 'delete', `${by}/${prefix}`, 'dev', 'eth0');

@@ -2,13 +2,14 @@ import { type Family, familyOf, type IpAddress, isLoopback } from '../../ip/addr
 import type { Node } from '../../kube/types.ts';
 import type { Logger } from '../../log/log.ts';
 import type { NodeContext } from '../desired/footprint.ts';
-import { detectNodeIPs, type NodeIPs } from '../desired/node-ips.ts';
 import {
-  healthCheckAddresses,
-  type NodePortNetwork,
-  type NodePortPlaces,
-  nodePortAddresses,
-} from '../desired/node-port-addresses.ts';
+  type NodeFacts,
+  type NodeSettings,
+  nodeContext,
+  nodePlaces,
+} from '../desired/node-context.ts';
+import type { NodeIPs } from '../desired/node-ips.ts';
+import { healthCheckAddresses, type NodePortPlaces } from '../desired/node-port-addresses.ts';
 import { dependsOnNodeAddresses } from '../desired/service.ts';
 import type { MirrorView } from '../observed/mirror.ts';
 import type { Reporter } from '../reporter.ts';
@@ -20,10 +21,7 @@ export interface NodeAddressSources {
   readonly store: Store;
   readonly reporter: Pick<Reporter, 'healthCheckAddresses'>;
   readonly log: Logger;
-  readonly settings: Pick<NodeContext, 'nodeName' | 'scheduler' | 'externalIPs' | 'families'> & {
-    readonly nodePortNetworks: readonly NodePortNetwork[];
-    readonly bindAddress: IpAddress;
-  };
+  readonly settings: NodeSettings;
 }
 
 const loopbackFallback =
@@ -77,19 +75,7 @@ export class NodeAddresses {
   }
 
   #context(): NodeContext {
-    const { mirror, store, settings } = this.#sources;
-    const { nodeName, scheduler, externalIPs, families } = settings;
-    const places = this.#places;
-    return {
-      nodeName,
-      scheduler,
-      externalIPs,
-      families,
-      zone: store.lastNode?.zone ?? '',
-      nodeIPs: places.nodeIPs,
-      nodePortAddresses: nodePortAddresses(places),
-      nodeAddresses: new Set(mirror.nodeAddresses),
-    };
+    return nodeContext(this.#sources.settings, this.#facts);
   }
 
   /** Throws if the primary family is not served. Called once the Node is known, as its addresses may decide the family. */
@@ -139,14 +125,15 @@ export class NodeAddresses {
   }
 
   get #nodeIPs(): NodeIPs {
-    const { store, settings } = this.#sources;
-    const addresses = store.lastNode?.addresses ?? [];
-    return detectNodeIPs({ bindAddress: settings.bindAddress, addresses });
+    return this.#places.nodeIPs;
   }
 
   get #places(): NodePortPlaces {
-    const { mirror, settings } = this.#sources;
-    const { families, nodePortNetworks: networks } = settings;
-    return { networks, families, nodeIPs: this.#nodeIPs, nodeAddresses: mirror.nodeAddresses };
+    return nodePlaces(this.#sources.settings, this.#facts);
+  }
+
+  get #facts(): NodeFacts {
+    const { mirror, store } = this.#sources;
+    return { node: store.lastNode, addresses: mirror.nodeAddresses };
   }
 }
