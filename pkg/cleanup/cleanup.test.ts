@@ -236,7 +236,11 @@ describe('what cannot go', () => {
     const none = new KernelError('ask', 'EOPNOTSUPP');
     const missing = {
       ipvs: undefined,
-      nftTables: { tables: () => Promise.reject(none), deleteTable: () => undefined },
+      nftTables: {
+        tables: () => Promise.reject(none),
+        otherTables: () => Promise.reject(none),
+        deleteTable: () => undefined,
+      },
     };
     expect(await clean(missing)).toBe(true);
   });

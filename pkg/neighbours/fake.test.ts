@@ -14,8 +14,9 @@ describe('the fake keeps the contract', () => {
     const neighbours = new FakeNeighbours();
     neighbours.unreachable.add(nowhere);
     neighbours.local.add(own);
-    for (const address of [neighbour, beyond])
-      neighbours.routes.set(address, { kind: 'device', device: 2, source: own });
+    const route = { kind: 'device', device: 2, source: own } as const;
+    neighbours.routes.set(neighbour, { ...route, gateway: undefined });
+    neighbours.routes.set(beyond, { ...route, gateway: neighbour });
     return {
       neighbours,
       neighbour,

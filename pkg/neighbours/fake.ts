@@ -2,6 +2,14 @@ import { type ErrnoCode, KernelError } from '../errno/errno.ts';
 import type { IpAddress } from '../ip/address.ts';
 import type { Neighbours, Route } from './neighbours.ts';
 
+/** A route over several devices, of which none is named. */
+const unnamed: Route = {
+  kind: 'device',
+  device: undefined,
+  gateway: undefined,
+  source: undefined,
+};
+
 /** A node that can reach all addresses but some. */
 export class FakeNeighbours implements Neighbours {
   /** The addresses asked for, in order. */
@@ -27,6 +35,6 @@ export class FakeNeighbours implements Neighbours {
   route(address: IpAddress): Route {
     if (this.local.has(address)) return { kind: 'local' };
     if (this.unreachable.has(address)) return { kind: 'none' };
-    return this.routes.get(address) ?? { kind: 'device', device: undefined, source: undefined };
+    return this.routes.get(address) ?? unnamed;
   }
 }

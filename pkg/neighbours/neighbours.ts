@@ -10,6 +10,8 @@ export type Route =
       readonly kind: 'device';
       /** The index of the device; `undefined` for a route over several. */
       readonly device: number | undefined;
+      /** The router that they are sent to; `undefined` where the address is on the link itself. */
+      readonly gateway: IpAddress | undefined;
       /** The address that packets of this node have as their source, unless they have one. */
       readonly source: IpAddress | undefined;
     };

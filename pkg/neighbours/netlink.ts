@@ -46,8 +46,8 @@ export class NetlinkNeighbours implements Neighbours {
     const route = this.#route(address);
     if (route === 'none' || route === undefined) return { kind: 'none' };
     if (route.type === RTN_LOCAL) return { kind: 'local' };
-    const { device, preferredSource: source } = route.attributes;
-    return { kind: 'device', device, source };
+    const { device, gateway, via, preferredSource: source } = route.attributes;
+    return { kind: 'device', device, gateway: gateway ?? via?.address, source };
   }
 
   #nextHop(address: IpAddress): Hop | 'none' | 'unknown' {

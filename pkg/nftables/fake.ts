@@ -5,6 +5,9 @@ import { type NftTableId, type NftTables, printNftTable } from './nftables.ts';
 export class FakeNftTables implements NftTables {
   readonly #tables = new Map<string, NftTableId>();
 
+  /** Tables of other families than IPv4 and IPv6: `inet firewalld`. */
+  readonly others: string[] = [];
+
   /** Creates a table, as another program does. */
   addTable(table: NftTableId): void {
     this.#tables.set(printNftTable(table), table);
@@ -12,6 +15,10 @@ export class FakeNftTables implements NftTables {
 
   async tables(): Promise<readonly NftTableId[]> {
     return [...this.#tables.values()];
+  }
+
+  async otherTables(): Promise<readonly string[]> {
+    return [...this.others];
   }
 
   deleteTable(table: NftTableId): void {

@@ -3,7 +3,14 @@ import type { Family } from '../ip/address.ts';
 import type { Connection } from '../netlink/connection.ts';
 import { NFNL_SUBSYS_NFTABLES } from '../netlink/netfilter.ts';
 import { type NftTableId, type NftTables, printNftTable } from './nftables.ts';
-import { deleteTable, getTable, NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_UNSPEC } from './schema.ts';
+import {
+  deleteTable,
+  getTable,
+  NFPROTO_IPV4,
+  NFPROTO_IPV6,
+  NFPROTO_UNSPEC,
+  otherFamilies,
+} from './schema.ts';
 
 /** nf_tables over netlink. Takes a connection of NETLINK_NETFILTER, which the caller closes. */
 export class NetlinkNftTables implements NftTables {
@@ -14,14 +21,26 @@ export class NetlinkNftTables implements NftTables {
   }
 
   async tables(): Promise<readonly NftTableId[]> {
-    const operation = 'list the tables of nf_tables';
-    const request = { family: NFPROTO_UNSPEC, body: {} };
-    const replies = await this.#connection.list(getTable, request, operation).catch((error) => {
-      throw asMissing(operation, error);
-    });
+    const replies = await this.#list();
     return replies.flatMap(({ family: number, body: { name } }): readonly NftTableId[] => {
       const family = familyOf(number);
       return name === undefined || family === undefined ? [] : [{ family, name }];
+    });
+  }
+
+  async otherTables(): Promise<readonly string[]> {
+    const replies = await this.#list();
+    return replies.flatMap(({ family, body: { name } }) => {
+      if (name === undefined || familyOf(family) !== undefined) return [];
+      return [`${otherFamilies[family] ?? `family ${family}`} ${name}`];
+    });
+  }
+
+  #list() {
+    const operation = 'list the tables of nf_tables';
+    const request = { family: NFPROTO_UNSPEC, body: {} };
+    return this.#connection.list(getTable, request, operation).catch((error) => {
+      throw asMissing(operation, error);
     });
   }
 

@@ -10,6 +10,8 @@ export interface NftTableId {
 export interface NftTables {
   /** Every table of both families. Throws EOPNOTSUPP if the kernel has no nf_tables. */
   tables(): Promise<readonly NftTableId[]>;
+  /** The tables of the other families, as `nft` writes them: `inet firewalld`. Throws as {@link tables}. */
+  otherTables(): Promise<readonly string[]>;
   /** Deletes a table with its contents. Throws ENOENT if there is none. */
   deleteTable(table: NftTableId): void;
 }

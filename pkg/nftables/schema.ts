@@ -7,6 +7,14 @@ export const NFPROTO_UNSPEC = 0;
 export const NFPROTO_IPV4 = 2;
 export const NFPROTO_IPV6 = 10;
 
+/** The other NFPROTO_* of tables, as `nft` calls them. */
+export const otherFamilies: Readonly<Record<number, string>> = {
+  1: 'inet',
+  3: 'arp',
+  5: 'netdev',
+  7: 'bridge',
+};
+
 /** NFTA_TABLE: one table. Numbers from linux/netfilter/nf_tables.h. */
 export const table = attributes('NFTA_TABLE', {
   name: optional(1, cstring),

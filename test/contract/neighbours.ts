@@ -72,8 +72,9 @@ function suite(family: Family, make: () => NeighboursSubject): void {
     const { neighbours, own, neighbour, beyond, nowhere, device } = subject;
     expect(neighbours.route(own)).toEqual({ kind: 'local' });
     expect(neighbours.route(nowhere)).toEqual({ kind: 'none' });
-    for (const address of [neighbour, beyond])
-      expect(neighbours.route(address)).toEqual({ kind: 'device', device, source: own });
+    const route = { kind: 'device', device, source: own };
+    expect(neighbours.route(neighbour)).toEqual({ ...route, gateway: undefined });
+    expect(neighbours.route(beyond)).toEqual({ ...route, gateway: neighbour });
   });
 
   test(`${family}: a lost router takes what is behind it along, until it is back`, async () => {

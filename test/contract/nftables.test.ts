@@ -6,6 +6,7 @@ nftTablesContract('the fake nf_tables', () => {
   return {
     nftTables,
     addTable: (table) => nftTables.addTable(table),
+    addOther: (name) => nftTables.others.push(name),
     readBack: () => nftTables.dump(),
     dispose: () => undefined,
   };

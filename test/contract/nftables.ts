@@ -7,6 +7,8 @@ export interface NftTablesSubject {
   readonly nftTables: NftTables;
   /** Somebody else makes a table with a chain in it. */
   addTable(table: NftTableId): void;
+  /** Somebody else makes a table of another family: `inet one`. */
+  addOther(name: string): void;
   /** The tables as `nft list tables` prints them. */
   readBack(): string;
   dispose(): void;
@@ -29,7 +31,16 @@ export function nftTablesContract(name: string, make: () => NftTablesSubject): v
         { family: 'IPv6', name: 'two' },
       ]);
     });
+    test('tables of other families are listed apart, as nft writes them', async () => {
+      for (const name of ['inet one', 'arp two', 'netdev three', 'bridge four'])
+        subject.addOther(name);
+      subject.addTable({ family: 'IPv4', name: 'one' });
+      const others = [...(await subject.nftTables.otherTables())].toSorted();
+      expect(others).toEqual(['arp two', 'bridge four', 'inet one', 'netdev three']);
+      expect(await subject.nftTables.tables()).toEqual([{ family: 'IPv4', name: 'one' }]);
+    });
     test('where there is none, the list is empty', async () => {
+      expect(await subject.nftTables.otherTables()).toEqual([]);
       expect(await subject.nftTables.tables()).toEqual([]);
     });
     test('a deleted table is gone, the one of the other family stays', () => {

@@ -14,6 +14,7 @@ nftTablesContract('nf_tables', () => {
       node.run('nft', 'add', 'table', nft, name);
       node.run('nft', 'add', 'chain', nft, name, 'some');
     },
+    addOther: (name) => node.run('nft', 'add', 'table', ...name.split(' ')),
     readBack: () => node.run('nft', 'list', 'tables'),
     dispose() {
       connection.close();
