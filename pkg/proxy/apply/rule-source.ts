@@ -23,7 +23,7 @@ export interface RuleSettings {
 /** Makes each family's rules. */
 export class RuleSource {
   readonly #settings: RuleSettings;
-  readonly #firewall: Firewall;
+  readonly #firewall: Pick<Firewall, 'capabilities'>;
   readonly #node: () => Node | undefined;
   /** The detectors of the last rules, as text. */
   #detectors = '';
@@ -32,7 +32,11 @@ export class RuleSource {
     settings,
     firewall,
     node,
-  }: { settings: RuleSettings; firewall: Firewall; node: () => Node | undefined }) {
+  }: {
+    settings: RuleSettings;
+    firewall: Pick<Firewall, 'capabilities'>;
+    node: () => Node | undefined;
+  }) {
     this.#settings = settings;
     this.#firewall = firewall;
     this.#node = node;

@@ -1,0 +1,30 @@
+import type { IpAddress } from '../ip/address.ts';
+import type { EndpointSlice, Node, ObjectName, Service } from '../kube/types.ts';
+
+/** Where a pod is in the network. */
+export interface PodPlace {
+  /** At most one of each family. */
+  readonly addresses: readonly IpAddress[];
+  /** Whether it has the node's own addresses. */
+  readonly isHostNetwork: boolean;
+  /** The name of its node; '' if it has none yet. */
+  readonly nodeName: string;
+}
+
+/** Everything of the API that the state of a node follows from. */
+export interface NodeObjects {
+  readonly services: readonly Service[];
+  readonly slices: readonly EndpointSlice[];
+  /** This node's Node; `undefined` if there is none. */
+  readonly node: Node | undefined;
+}
+
+/** Where names of Kubernetes come from: the API, files, or a running proxy. All methods throw if it cannot be asked. */
+export interface NameSource {
+  /** For messages: `the API`. */
+  readonly description: string;
+  /** `undefined` if there is no such pod. Throws an ExplainError where pods are not known. */
+  pod(name: ObjectName): Promise<PodPlace | undefined>;
+  /** Read once. */
+  objects(): Promise<NodeObjects>;
+}
