@@ -3,6 +3,13 @@ import type { Subcommand } from './subcommand.ts';
 /** The subcommands by name. */
 export const subcommands: ReadonlyMap<string, Subcommand> = new Map([
   [
+    'explain',
+    {
+      help: 'Says what becomes of a packet on this node, and why a Service does not answer.',
+      load: async () => (await import('./explain.ts')).explain,
+    },
+  ],
+  [
     'plan',
     {
       help: 'Shows what a start would change on this node.',

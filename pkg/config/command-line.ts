@@ -1,4 +1,4 @@
-import { type Argument, readArguments } from './arguments.ts';
+import { type Argument, type FlagShape, readArguments } from './arguments.ts';
 import { removedFlags } from './fields/leftovers.ts';
 import { type AnyField, fields, type Settings } from './fields.ts';
 
@@ -58,6 +58,37 @@ export function readCommandLine(argv: readonly string[]): CommandLine {
     removed: [...removed],
   };
   return errors.size > 0 ? { action: 'refuse', errors: [...errors], given } : actionOf(given);
+}
+
+/** The command line of a subcommand, which takes the program's own flags too. */
+export interface SubcommandLine {
+  /** The last value of each flag of the subcommand that was given; `undefined` for one without a value. */
+  readonly flags: ReadonlyMap<string, string | undefined>;
+  readonly positionals: readonly string[];
+  /** The rest: the program's own flags. */
+  readonly program: CommandLine;
+}
+
+/** Parses the arguments of a subcommand with some flags of its own. */
+export function readSubcommandLine(
+  argv: readonly string[],
+  own: readonly FlagShape[],
+): SubcommandLine {
+  const names = new Set(own.map(({ name }) => name));
+  const flags = new Map<string, string | undefined>();
+  const positionals: string[] = [];
+  const rest: string[] = [];
+  for (const argument of readArguments(argv, [...shapes, ...own])) {
+    if (argument.kind === 'positional') positionals.push(argument.text);
+    else if (argument.kind === 'unknown') rest.push(argument.typed);
+    else if (names.has(argument.name)) flags.set(argument.name, argument.value);
+    else rest.push(joinedFlag(argument));
+  }
+  return { flags, positionals, program: readCommandLine(rest) };
+}
+
+function joinedFlag({ name, value }: Extract<Argument, { kind: 'flag' }>): string {
+  return value === undefined ? `--${name}` : `--${name}=${value}`;
 }
 
 /** The flag of a field: `--ipvs-sync-period`. An index (`[2]`) at the end of the path is ignored. */

@@ -2,9 +2,10 @@ import { errorText } from '../log/error-text.ts';
 import { type DesiredSettings, type DesiredState, desiredState } from './desired.ts';
 import { explain } from './explain.ts';
 import type { NameSource } from './names.ts';
+import type { NodeSources } from './node-sources.ts';
 import type { NodeState } from './node-state.ts';
 import type { Question } from './question.ts';
-import { type NodeSources, readBasics, readNode } from './read-node.ts';
+import { readBasics, readNode } from './read-node.ts';
 import { type Report, reportOf } from './report.ts';
 import { resolve } from './resolve.ts';
 

@@ -6,8 +6,8 @@ import type { RealServer } from '../ipvs/ipvs.ts';
 import { errorText } from '../log/error-text.ts';
 import type { Packet } from '../trace/packet.ts';
 import type { TracedServer } from '../trace/state.ts';
+import type { NodeSources } from './node-sources.ts';
 import type { Entries } from './node-state.ts';
-import type { NodeSources } from './read-node.ts';
 
 /** How many entries of IPVS are read: reading takes quadratic time. */
 const connectionLimit = 20_000;
@@ -151,7 +151,7 @@ function staleness(target: Target, server: TracedServer | undefined): string | u
 }
 
 /** The real server at an address and port. One with port 0 has that of the packet. */
-export function realServerAt(
+function realServerAt(
   { realServers }: TracedServer,
   { address, port }: Target,
 ): RealServer | undefined {

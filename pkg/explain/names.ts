@@ -1,15 +1,4 @@
-import type { IpAddress } from '../ip/address.ts';
-import type { EndpointSlice, Node, ObjectName, Service } from '../kube/types.ts';
-
-/** Where a pod is in the network. */
-export interface PodPlace {
-  /** At most one of each family. */
-  readonly addresses: readonly IpAddress[];
-  /** Whether it has the node's own addresses. */
-  readonly isHostNetwork: boolean;
-  /** The name of its node; '' if it has none yet. */
-  readonly nodeName: string;
-}
+import type { EndpointSlice, Node, ObjectName, PodPlace, Service } from '../kube/types.ts';
 
 /** Everything of the API that the state of a node follows from. */
 export interface NodeObjects {

@@ -43,7 +43,7 @@ function secondProxy({ packet, state, trace }: Facts): readonly Cause[] {
 }
 
 /** All steps of a trace, those towards each real server included. */
-export function stepsOf({ steps, verdict }: Trace): readonly Step[] {
+function stepsOf({ steps, verdict }: Trace): readonly Step[] {
   if (verdict.kind !== 'balanced') return steps;
   return [...steps, ...verdict.balancing.choices.flatMap((choice) => choice.steps)];
 }

@@ -1,34 +1,14 @@
-import type { IpvsConnections } from '../connections/connections.ts';
-import type { Conntrack } from '../conntrack/conntrack.ts';
-import type { RuleTables } from '../firewall/firewall.ts';
 import { type IpAddress, isIPv6LinkLocal, isLoopback } from '../ip/address.ts';
-import type { IpSets } from '../ipset/ipset.ts';
-import type { Ipvs, VirtualServer } from '../ipvs/ipvs.ts';
-import type { LinkAddress, Links } from '../links/links.ts';
+import type { VirtualServer } from '../ipvs/ipvs.ts';
+import type { LinkAddress } from '../links/links.ts';
 import { errorText } from '../log/error-text.ts';
-import type { Neighbours } from '../neighbours/neighbours.ts';
-import { type NftTables, printNftTable } from '../nftables/nftables.ts';
+import { printNftTable } from '../nftables/nftables.ts';
 import { deviceName } from '../proxy/desired/device.ts';
-import type { Sysctl } from '../sysctl/sysctl.ts';
 import type { Packet } from '../trace/packet.ts';
 import { readKernelState } from '../trace/read-state.ts';
 import { readEntries } from './entries.ts';
+import type { NodeSources } from './node-sources.ts';
 import type { KnownRoute, NodeState } from './node-state.ts';
-
-/** The interfaces that a node is read through. One that is `undefined` is not loaded in the kernel: there is nothing then. */
-export interface NodeSources {
-  readonly ipvs: Pick<Ipvs, 'virtualServers' | 'realServers'> | undefined;
-  readonly ipsets: Pick<IpSets, 'sets' | 'entries'> | undefined;
-  readonly links: Pick<Links, 'addresses' | 'names'>;
-  readonly rules: Pick<RuleTables, 'read'>;
-  readonly nftTables: Pick<NftTables, 'tables' | 'otherTables'> | undefined;
-  readonly conntrack: Pick<Conntrack, 'dump'> | undefined;
-  readonly connections: IpvsConnections | undefined;
-  readonly neighbours: Pick<Neighbours, 'route'>;
-  readonly sysctl: Pick<Sysctl, 'read'>;
-  /** The files of /sys. */
-  readonly sysfs: Pick<Sysctl, 'read'>;
-}
 
 /** What a question is resolved with, before the rest is read. */
 export interface NodeBasics {

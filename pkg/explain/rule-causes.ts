@@ -42,7 +42,7 @@ function causeOf(step: Step, facts: Facts): readonly Cause[] {
 }
 
 /** `KUBE-FORWARD (filter)`. */
-export function printPlace({ table, chain }: Place): string {
+function printPlace({ table, chain }: Place): string {
   return `${chain} (${table})`;
 }
 

@@ -40,7 +40,7 @@ export function waysOf(
 }
 
 /** Without conntrack of IPVS, nothing is masqueraded, whatever the rules say. */
-export function canMasquerade({ settings }: NodeState): boolean {
+function canMasquerade({ settings }: NodeState): boolean {
   return settings.get('net/ipv4/vs/conntrack') !== '0';
 }
 

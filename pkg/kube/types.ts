@@ -105,6 +105,16 @@ export interface Node {
   readonly isEligible: boolean;
 }
 
+/** Where a pod is in the network. */
+export interface PodPlace {
+  /** At most one of each family. */
+  readonly addresses: readonly IpAddress[];
+  /** Whether it has the node's own addresses. */
+  readonly isHostNetwork: boolean;
+  /** The name of its node; '' if it has none yet. */
+  readonly nodeName: string;
+}
+
 /** A problem of an object: `spec.ports[1].port: 70000 is not between 1 and 65535`. */
 export interface Problem {
   readonly field: string;

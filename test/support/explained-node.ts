@@ -1,11 +1,11 @@
 import { ask } from '../../pkg/explain/ask.ts';
-import type { NameSource, NodeObjects, PodPlace } from '../../pkg/explain/names.ts';
+import type { NameSource, NodeObjects } from '../../pkg/explain/names.ts';
+import type { NodeSources } from '../../pkg/explain/node-sources.ts';
 import { parseFrom, parseTo, type Question } from '../../pkg/explain/question.ts';
-import type { NodeSources } from '../../pkg/explain/read-node.ts';
 import type { Report } from '../../pkg/explain/report.ts';
 import type { PrintedRules } from '../../pkg/firewall/firewall.ts';
 import type { IpAddress } from '../../pkg/ip/address.ts';
-import type { EndpointSlice, Node, Service } from '../../pkg/kube/types.ts';
+import type { EndpointSlice, Node, PodPlace, Service } from '../../pkg/kube/types.ts';
 import type { Route } from '../../pkg/neighbours/neighbours.ts';
 import { FakeSysctl } from '../../pkg/sysctl/fake.ts';
 import { ip } from './addresses.ts';

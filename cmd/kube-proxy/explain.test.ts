@@ -1,0 +1,173 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { Report } from '../../pkg/explain/report.ts';
+import { silentLogger } from '../../pkg/log/memory.ts';
+import { ExplainedNode } from '../../test/support/explained-node.ts';
+import { endpoint, node, service, slice } from '../../test/support/objects.ts';
+import { explain, type SubcommandOptions } from './explain.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'explain-'));
+const manifests = join(folder, 'objects.yaml');
+writeFileSync(
+  manifests,
+  `apiVersion: v1
+kind: Service
+metadata: { namespace: shop, name: web }
+spec: { clusterIP: 172.30.0.1, clusterIPs: [172.30.0.1], ports: [{ port: 80, protocol: TCP }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { namespace: shop, name: web-1, labels: { kubernetes.io/service-name: web } }
+addressType: IPv4
+ports: [{ name: '', port: 8080, protocol: TCP }]
+endpoints:
+- { addresses: [10.0.1.4], nodeName: here, conditions: { ready: true } }
+- { addresses: [10.0.2.4], nodeName: elsewhere, conditions: { ready: true } }
+`,
+);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const web = () =>
+  ExplainedNode.with({
+    services: [service()],
+    slices: [slice([endpoint('10.0.1.4', { nodeName: 'here' }), endpoint('10.0.2.4')])],
+    node: node(),
+  });
+
+const settings = ['--hostname-override=here', '--cluster-cidr=10.0.0.0/8,fd00:10::/32'];
+const withObjects = [...settings, `--ipvs-manifests=${manifests}`];
+
+/** Runs the command on a node in memory. */
+async function run(
+  argv: readonly string[],
+  {
+    on,
+    isTTY = false,
+    env = {},
+  }: { on?: ExplainedNode } & Partial<SubcommandOptions> & { isTTY?: boolean } = {},
+): Promise<{ readonly status: number; readonly text: string }> {
+  const broken = on ?? (await web());
+  let text = '';
+  const stdout = { isTTY, write: (part: string) => (text += part) };
+  const open = async () => ({ sources: broken.sources, close() {} });
+  return { status: await explain({ argv, log: silentLogger, stdout, env, open }), text };
+}
+
+describe('the status says the answer', () => {
+  test('0: answered', async () => {
+    const { status, text } = await run(['10.0.1.9', '172.30.0.1:80']);
+    expect(status).toBe(0);
+    expect(text).toMatch(/\nYes: TCP from 10\.0\.1\.9 to 172\.30\.0\.1:80 reaches .*\n$/);
+  });
+
+  test('1: not, or not from all', async () => {
+    expect((await run(['10.0.1.9', '172.30.0.1:81'])).status).toBe(1);
+  });
+
+  test('2: not known', async () => {
+    const broken = await web();
+    const rule = '-A INPUT -m bpf --bytecode "1,6 0 0 1" -j DROP';
+    broken.kernel.firewall.insertRule('IPv4', { table: 'filter', rule });
+    expect((await run(['10.0.1.9', '172.30.0.1:80'], { on: broken })).status).toBe(2);
+  });
+});
+
+describe('with objects', () => {
+  test('Services have names, and the state is compared', async () => {
+    const { status, text } = await run([...withObjects, '10.0.1.9', 'svc/shop/web:80']);
+    expect([status, text.split('\n')[0]]).toEqual([
+      0,
+      'TCP 10.0.1.9 → 172.30.0.1:80 in by cni0, Service shop/web',
+    ]);
+    expect(text).not.toContain('Otherwise');
+  });
+
+  test('what is missing is listed', async () => {
+    const broken = await web();
+    broken.kernel.firewall.flushChain('IPv4', { table: 'nat', name: 'KUBE-SERVICES' });
+    const { status, text } = await run([...withObjects, 'outside=203.0.113.9', '172.30.0.1:80'], {
+      on: broken,
+    });
+    expect(status).toBe(1);
+    expect(text).toContain('\nOtherwise than it should be:\n  rule -A KUBE-SERVICES');
+  });
+
+  test('JSON has a version and the whole report', async () => {
+    const { text } = await run([...withObjects, '-o', 'json', '10.0.1.9', 'svc/shop/web:80']);
+    const report = JSON.parse(text) as Report;
+    expect(report).toMatchObject({
+      version: 1,
+      answer: 'yes',
+      service: 'shop/web',
+      packet: { source: '10.0.1.9', destination: '172.30.0.1', port: 80, device: 'cni0' },
+      balancing: { virtualServer: '172.30.0.1:80/TCP', scheduler: 'rr' },
+      differences: { isFaringAsItShould: true, list: [] },
+    });
+  });
+});
+
+describe('colours', () => {
+  const question = ['10.0.1.9', '172.30.0.1:80'];
+  test.each([
+    ['on a terminal', { isTTY: true }, true],
+    ['not in a pipe', {}, false],
+    ['not where NO_COLOR is set', { isTTY: true, env: { NO_COLOR: '1' } }, false],
+    ['not on a dumb terminal', { isTTY: true, env: { TERM: 'dumb' } }, false],
+  ])('%s', async (_, options, isColoured) => {
+    const { text } = await run(question, options);
+    expect(text.includes('\u001b[32mYes')).toBe(isColoured);
+  });
+
+  test('text of others has no effect on a terminal', async () => {
+    const broken = await web();
+    const rule = '-A INPUT -m comment --comment "\u001b[2J" -j ACCEPT';
+    broken.kernel.firewall.insertRule('IPv4', { table: 'filter', rule });
+    const { text } = await run(question, { on: broken });
+    expect(text).toContain('"\ufffd[2J"');
+    expect(text).not.toContain('\u001b');
+  });
+});
+
+test('help has examples and statuses', async () => {
+  const { status, text } = await run(['--help']);
+  expect(status).toBe(0);
+  expect(text).toMatch(/^Examples:$[^]*^Status:$/m);
+});
+
+describe('what is no question', () => {
+  test.each([
+    [[], 'explain takes FROM and TO, not 0 arguments (--help)'],
+    [['10.0.1.9', '172.30.0.1:80', 'x'], 'not 3 arguments'],
+    [['pod/shop', '172.30.0.1:80'], '"pod/shop" is no pod/NAMESPACE/NAME'],
+    [['elsewhere', '172.30.0.1:80'], '"elsewhere" is no FROM'],
+    [['node', '172.30.0.1'], '"172.30.0.1" is no TO'],
+    [['node', '172.30.0.1:80/ICMP'], '"172.30.0.1:80/ICMP" is no TO'],
+    [['node', 'fd00::1:80'], 'is no TO'],
+    [['node', '172.30.0.1:70000'], 'is no TO'],
+    [['node', '172.30.0.1:80', '-o', 'yaml'], '--output: must be text or json'],
+    [['node', '172.30.0.1:80', '--source-port=0'], '--source-port: "0" is no port'],
+    [['node', '172.30.0.1:80', '--in='], '--in: is no name of a device'],
+    [['node', '172.30.0.1:80', '--bogus'], 'unknown flag --bogus'],
+    [['node', '172.30.0.1:80', '--oom-score-adj=2000'], 'must be within the range'],
+    [['node', '172.30.0.1:80', '--in=eth0'], 'a packet of the node itself comes in by no device'],
+    [['outside=192.168.0.10', '172.30.0.1:80'], '192.168.0.10 is an address of this node'],
+    [['node=10.9.9.9', '172.30.0.1:80'], '10.9.9.9 is no address of this node'],
+    [['10.0.1.9', '[fd00::1]:80'], 'the sender has no IPv6 address'],
+    [['198.18.0.1', '172.30.0.1:80'], 'say with --in'],
+    [
+      ['pod/shop/cart', '172.30.0.1:80'],
+      'pod shop/cart is a name, and there is nothing to ask for it',
+    ],
+    [['node', 'svc/shop/web:80'], 'svc/shop/web is a name, and there is nothing to ask for it'],
+    [
+      [...withObjects, 'pod/shop/cart', '172.30.0.1:80'],
+      'has no pods: ask with the address of the pod',
+    ],
+    [[...withObjects, 'node', 'svc/shop/none:80'], 'there is no Service shop/none'],
+    [[...withObjects, 'node', 'svc/shop/web:http'], 'Service shop/web has no port http: it has 80'],
+  ])('%j', async (argv, reason) => {
+    await expect(run(argv)).rejects.toThrow(reason);
+  });
+});
