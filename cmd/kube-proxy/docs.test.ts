@@ -54,6 +54,17 @@ describe('the documentation', () => {
     expect([sections.size, unresolved]).toEqual([8, []]);
   });
 
+  test('quotes what explain says, with what to do about it', () => {
+    const source = find('pkg/explain/*-causes.ts').map(read).join('\n');
+    const table = read('docs/troubleshoot.md').split('## Symptom')[1]?.split('\n## ')[0] ?? '';
+    const rows = [...table.matchAll(/^[|][^|]*[|][^|]*[|]([^|]*)[|]/gm)].map(([, cell]) => cell);
+    const quoted = rows.flatMap((cell = '') =>
+      [...cell.matchAll(/“(.*?)”/g)].map(([, text = '']) => text),
+    );
+    expect(quoted.length).toBeGreaterThan(20);
+    expect(quoted.filter((text) => !source.includes(text))).toEqual([]);
+  });
+
   test('has every page that a comment names', () => {
     const missing = find('{cmd,pkg,test,hack}/**/*.ts').flatMap((file) =>
       missingFiles(read(file).matchAll(/`(docs\/[\w/-]+[.]md)`/g)).map(

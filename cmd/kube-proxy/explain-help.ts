@@ -20,7 +20,7 @@ TO:
 
 Flags:
   -o, --output text|json
-        A report for people, or JSON with the field version (docs/explain.md).
+        A report for people, or JSON, whose fields docs/troubleshoot.md lists.
       --in device
         The device that the packet comes in by. By default that of the route to its source.
       --source-port number

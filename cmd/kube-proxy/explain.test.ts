@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -54,6 +54,16 @@ async function run(
   const open = async () => ({ sources: broken.sources, close() {} });
   return { status: await explain({ argv, log: silentLogger, stdout, env, open }), text };
 }
+
+test('a kernel without IPVS is said to have none', async () => {
+  const { sources } = await web();
+  let text = '';
+  const stdout = { write: (part: string) => (text += part) };
+  const open = async () => ({ sources: { ...sources, ipvs: undefined }, close() {} });
+  const argv = ['10.0.1.9', '172.30.0.1:80'];
+  expect(await explain({ argv, log: silentLogger, stdout, env: {}, open })).toBe(1);
+  expect(text).toContain('IPVS is not loaded in this kernel');
+});
 
 describe('the status says the answer', () => {
   test('0: answered', async () => {
@@ -128,6 +138,16 @@ describe('colours', () => {
     expect(text).toContain('"\ufffd[2J"');
     expect(text).not.toContain('\u001b');
   });
+});
+
+test('the output in the README is what the command prints', async () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const on = await web();
+  const rule = '-A INPUT -s 10.0.1.0/24 -m comment --comment "no pods here" -j DROP';
+  on.kernel.firewall.insertRule('IPv4', { table: 'filter', rule });
+  const { status, text } = await run(['10.0.1.9', '172.30.0.1:80'], { on });
+  expect(status).toBe(1);
+  expect(readme).toContain(text.replaceAll(/^(?=.)/gm, '    '));
 });
 
 test('help has examples and statuses', async () => {

@@ -37,6 +37,8 @@ describe.concurrent('questions are answered on standard output', () => {
     [['--version=raw'], /^\{"major":"1","minor":"37",.*\}\n$/],
     [['--help'], /^Makes the Services .*\n\n[^]*kube-proxy plan --help\n[^]*--kubeconfig string\n/],
     [['plan', '--help'], /^Shows what a start of kube-proxy would change[^]*Exit status:\n/],
+    [['explain', '--help'], /^Says what becomes of the first packet [^]*\nExamples:\n/],
+    [['--help'], /^Makes the Services .*\n\n[^]*--kubeconfig string\n/],
   ] as const)('%j', async ([argv, stdout], { expect: expectHere }) => {
     const outcome = await kubeProxy(...argv);
     expectHere(outcome).toEqual({ status: 0, stdout: expect.stringMatching(stdout), stderr: '' });
@@ -108,6 +110,15 @@ describe.concurrent('what cannot work is said in one line, with status 1', () =>
     expectHere([status, stdout]).toEqual([1, '']);
     expectHere(stderr.startsWith(`kube-proxy: ${reason}`), stderr).toBe(true);
     expectHere(stderr.match(/\n/g), stderr).toHaveLength(1);
+  });
+});
+
+test('a question that cannot be answered has status 3, and one line', async () => {
+  const outcome = await kubeProxy('explain', 'node', 'svc/shop/web:http');
+  expect(outcome).toEqual({
+    status: 3,
+    stdout: '',
+    stderr: expect.stringMatching(/^kube-proxy explain: svc\/shop\/web is a name, [^\n]*\n$/),
   });
 });
 

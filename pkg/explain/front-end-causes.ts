@@ -35,7 +35,8 @@ function notBalanced(facts: Facts): readonly Cause[] {
   const key = virtualServerKey({ ...packet, address: packet.destination });
   const owner = facts.desired?.state.ledger.claim(key)?.owner?.key;
   const whose = owner === undefined ? '' : `, which Service ${owner} should have`;
-  const text = `no virtual server has ${destination}${whose}`;
+  const why = state.hasIpvs ? '' : ': IPVS is not loaded in this kernel';
+  const text = `no virtual server has ${destination}${whose}${why}`;
   return [{ kind: 'no-virtual-server', text, cuts: 'traced' }];
 }
 

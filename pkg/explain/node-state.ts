@@ -23,6 +23,8 @@ export interface Entries {
 /** The state of a node about one packet, as values. */
 export interface NodeState {
   readonly kernel: KernelState;
+  /** Whether the kernel has IPVS loaded. */
+  readonly hasIpvs: boolean;
   /** The routes to all addresses that the packet may have. */
   readonly routes: ReadonlyMap<IpAddress, KnownRoute>;
   /** The devices that are bridges, and whether `br_netfilter` shows their packets to iptables. */

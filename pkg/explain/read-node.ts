@@ -63,6 +63,7 @@ export async function readNode(
   const devices = new Set([inputOf(packet), ...outputs.values()]);
   return {
     kernel: { ...state, outputs },
+    hasIpvs: ipvs !== undefined,
     routes,
     ...readSettings(sources, devices),
     entries: await readEntries(sources, { packet, unread }),
