@@ -13,7 +13,7 @@ import { reducePod } from '../../pkg/kube/objects/reduce-pod.ts';
 import type { ObjectName, PodPlace } from '../../pkg/kube/types.ts';
 import type { Logger } from '../../pkg/log/log.ts';
 import { seconds, systemClock } from '../../pkg/runner/clock.ts';
-import { kubeLog } from './reporter.ts';
+import { kubeLog } from './kube-metrics.ts';
 
 /** How long the objects of the API may take to be read. */
 const patience = seconds(10);
@@ -43,7 +43,7 @@ export async function openNames(
   const { kubeconfig, master, contentTypes } = source;
   const isInPod = (env['KUBERNETES_SERVICE_HOST'] ?? '') !== '';
   if (kubeconfig === '' && master === '' && !isInPod) return { names: undefined, close() {} };
-  const connection = await loadConnection({ kubeconfig, master, clock });
+  const connection = await loadConnection({ kubeconfig, master, clock, metrics: noMetrics });
   const userAgent = `kube-proxy/${version}`;
   const client = new HttpClient({ connection, clock, metrics: noMetrics, userAgent, contentTypes });
   const names = new ObjectNames({

@@ -99,7 +99,7 @@ const layers: readonly Layer[] = [
     may: [
       ...faces,
       '^pkg/firewall/saved(-rule)?[.]ts$',
-      '^pkg/kube/(types|annotations)[.]ts$',
+      '^pkg/kube/(types|annotations|object-key)[.]ts$',
       '^pkg/proxy/(desired/|leftovers/names[.]ts$|apply/rule-source[.]ts$)',
       folder('trace'),
       folder('log'),

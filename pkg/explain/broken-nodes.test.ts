@@ -119,6 +119,14 @@ describe('an address', () => {
     }
   });
 
+  test('by a local route is as good as on a device', async () => {
+    const broken = await web();
+    broken.kernel.links.removeAddress({ link: 'kube-ipvs0', address: clusterIP });
+    broken.localRoutes.add(clusterIP);
+    const { answer, causes } = await broken.ask(pod, toClusterIP);
+    expect([answer, causes]).toEqual(['yes', []]);
+  });
+
   test('on no device', async () => {
     const broken = await web();
     broken.kernel.links.removeAddress({ link: 'kube-ipvs0', address: clusterIP });
@@ -264,6 +272,40 @@ describe('a stale entry', () => {
     expect((await broken.ask(pod, '172.30.0.1:53/udp')).answer).toBe('yes');
     expect((await broken.ask('10.0.1.8', '172.30.0.1:53/udp')).entries).toEqual([]);
   });
+});
+
+test('names of pods are asked for', async () => {
+  const broken = await web();
+  const place = { isHostNetwork: false, nodeName: 'here' };
+  broken.pods.set('shop/cart', { ...place, addresses: [ip(pod)] });
+  broken.pods.set('shop/agent', { ...place, addresses: [ip('192.168.0.10')], isHostNetwork: true });
+  broken.pods.set('shop/new', { ...place, addresses: [] });
+  expect((await broken.ask('pod/shop/cart', toService)).packet).toMatchObject({
+    source: pod,
+    device: 'cni0',
+  });
+  expect((await broken.ask('pod/shop/agent', toService)).packet.device).toBeNull();
+  await expect(broken.ask('pod/shop/new', toService)).rejects.toThrow('has no address yet');
+  await expect(broken.ask('pod/shop/none', toService)).rejects.toThrow('there is no pod shop/none');
+});
+
+test('objects that cannot be read are named, and the kernel is explained without them', async () => {
+  const broken = await web();
+  broken.objectsFailure = new Error('no route to host');
+  const { answer, differences, notUnderstood } = await broken.ask(pod, toClusterIP);
+  expect([answer, differences]).toEqual(['yes', null]);
+  expect(notUnderstood).toEqual(['what should be there (the API): no route to host']);
+  await expect(broken.ask(pod, toService)).rejects.toThrow('no route to host');
+});
+
+test('entries that cannot be read are named, and are not taken for none', async () => {
+  const broken = await web();
+  broken.kernel.conntrack.failWith = () => 'EPERM';
+  broken.kernel.connections.failWith = () => 'EPERM';
+  expect((await broken.ask(pod, toClusterIP)).notUnderstood).toEqual([
+    'conntrack: dump flows: EPERM (injected)',
+    'the connections of IPVS: read the connections of IPVS: EPERM',
+  ]);
 });
 
 test('an IPVS persistence template decides for new connections', async () => {

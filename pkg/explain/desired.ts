@@ -8,7 +8,6 @@ import { deviceName } from '../proxy/desired/device.ts';
 import { footprint } from '../proxy/desired/footprints.ts';
 import { Ledger } from '../proxy/desired/ledger.ts';
 import { type NodeSettings, nodeContext } from '../proxy/desired/node-context.ts';
-import { objectKey } from '../proxy/desired/service.ts';
 import { setHeader, setIds, setName } from '../proxy/desired/sets.ts';
 import { Yielder } from '../runner/yielder.ts';
 import { type KernelState, type TracedServer, tracedSet } from '../trace/state.ts';
@@ -46,16 +45,13 @@ export async function desiredState(
 ): Promise<DesiredState> {
   const addresses = nodeAddressesOf(kernel.addresses);
   const node = nodeContext(settings, { node: objects.node, addresses });
-  const slices = Map.groupBy(objects.slices, ({ namespace, serviceName }) =>
-    objectKey({ namespace, name: serviceName }),
-  );
+  const slices = Map.groupBy(objects.slices, ({ serviceKey }) => serviceKey);
   const ledger = new Ledger();
   const yielder = new Yielder(now);
   for (const service of objects.services) {
-    const key = objectKey(service);
+    const { key, namespace, name, created } = service;
     const options = settings.serviceOptionsOf?.(service) ?? noOptions;
     const own: readonly EndpointSlice[] = slices.get(key) ?? [];
-    const { namespace, name, created } = service;
     ledger.set(
       { key, namespace, name, created },
       footprint({ service, slices: own, vanished: [], options }, node),

@@ -1,11 +1,11 @@
 import { familyOf } from '../ip/address.ts';
 import { entryKey } from '../ipset/ipset.ts';
 import { virtualServerKey } from '../ipvs/ipvs.ts';
-import type { EndpointSlice, Service } from '../kube/types.ts';
+import type { Service } from '../kube/types.ts';
 import { deviceName } from '../proxy/desired/device.ts';
-import { objectKey } from '../proxy/desired/service.ts';
 import { type SetId, setIds, setName } from '../proxy/desired/sets.ts';
 import { type Cause, destinationOf, type Facts } from './cause.ts';
+import { localRoute } from './node-state.ts';
 
 /** The causes in what the kernel has of the destination: its address, virtual server, real servers and set entries. */
 export function frontEndCauses(facts: Facts): readonly Cause[] {
@@ -64,11 +64,9 @@ function endpointCauses({ packet, desired }: Facts): readonly Cause[] {
   const owner = claim?.owner;
   if (claim === undefined || owner === undefined || claim.frontEnd.realServers.values().length > 0)
     return [];
-  const isOfOwner = ({ namespace, serviceName }: EndpointSlice) =>
-    namespace === owner.namespace && serviceName === owner.name;
   const family = familyOf(packet.destination);
   const all = objects.slices
-    .filter((slice) => isOfOwner(slice) && slice.family === family)
+    .filter((slice) => slice.serviceKey === owner.key && slice.family === family)
     .flatMap(({ endpoints }) => endpoints);
   const ready = all.filter((endpoint) => endpoint.ready);
   if (ready.length === 0) {
@@ -76,7 +74,7 @@ function endpointCauses({ packet, desired }: Facts): readonly Cause[] {
     return [{ kind: 'no-endpoint-ready', text, cuts: 'traced' }];
   }
   if (ready.some((endpoint) => endpoint.nodeName === nodeName)) return [];
-  const service = objects.services.find((one) => objectKey(one) === owner.key);
+  const service = objects.services.find((one) => one.key === owner.key);
   const policy = policyOf(service, claim.frontEnd.addressKind === 'allocated');
   const text = `${policy} of Service ${owner.key} is Local, and none of its ${ready.length} ready endpoints is on this node`;
   return [{ kind: 'no-local-endpoint', text, cuts: 'traced' }];
@@ -92,7 +90,8 @@ function policyOf(service: Service | undefined, isAllocated: boolean): string {
 function addressElsewhere({ packet, state, server }: Facts): readonly Cause[] {
   const { destination } = packet;
   const link = state.kernel.addresses.get(destination);
-  if (server === undefined || link === undefined || link === deviceName) return [];
+  if (server === undefined || link === undefined) return [];
+  if (link === deviceName || link === localRoute) return [];
   const bound = state.kernel.sets.get(setName('ipvsIps', familyOf(destination)));
   const isOfService = bound !== undefined && bound !== 'unreadable' && bound.keys.has(destination);
   if (!isOfService && !isInSet(state, { packet, ids: ['clusterIp'] })) return [];

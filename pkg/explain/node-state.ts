@@ -14,6 +14,9 @@ export type KnownRoute =
       readonly source: IpAddress | undefined;
     };
 
+/** Stands for the device of an address that the node has by a local route alone. */
+export const localRoute = 'a local route';
+
 /** Entries that the kernel keeps of earlier packets between the same ends. */
 export interface Entries {
   readonly flows: readonly Flow[];

@@ -1,3 +1,4 @@
+import { objectKey } from '../kube/object-key.ts';
 import type {
   Change,
   EndpointSlice,
@@ -8,7 +9,6 @@ import type {
   Service,
   Source,
 } from '../kube/types.ts';
-import { objectKey } from '../proxy/desired/service.ts';
 import type { Clock } from '../runner/clock.ts';
 import { ExplainError } from './explain-error.ts';
 import type { NameSource, NodeObjects } from './names.ts';

@@ -8,7 +8,7 @@ import type { Packet } from '../trace/packet.ts';
 import { readKernelState } from '../trace/read-state.ts';
 import { readEntries } from './entries.ts';
 import type { NodeSources } from './node-sources.ts';
-import type { KnownRoute, NodeState } from './node-state.ts';
+import { type KnownRoute, localRoute, type NodeState } from './node-state.ts';
 
 /** What a question is resolved with, before the rest is read. */
 export interface NodeBasics {
@@ -62,7 +62,7 @@ export async function readNode(
   );
   const devices = new Set([inputOf(packet), ...outputs.values()]);
   return {
-    kernel: { ...state, outputs },
+    kernel: { ...state, outputs, addresses: withLocalRoutes(state.addresses, routes) },
     hasIpvs: ipvs !== undefined,
     routes,
     ...readSettings(sources, devices),
@@ -70,6 +70,17 @@ export async function readNode(
     otherTables: await readOtherTables(sources, unread),
     unread,
   };
+}
+
+/** The addresses of the node, those included that it has by a local route and on no device. */
+function withLocalRoutes(
+  addresses: ReadonlyMap<IpAddress, string>,
+  routes: NodeState['routes'],
+): ReadonlyMap<IpAddress, string> {
+  const routed = [...routes].filter(
+    ([address, { kind }]) => kind === 'local' && !addresses.has(address) && !isLoopback(address),
+  );
+  return new Map([...addresses, ...routed.map(([address]) => [address, localRoute] as const)]);
 }
 
 /** Counters, which decide nothing. */
@@ -159,11 +170,12 @@ async function readOtherTables(
   }
 }
 
-/** The addresses of the node's own devices: not those of the dummy device, of loopback, and IPv6 link-local ones. */
+/** The addresses of the node's own devices: not those of the dummy device, of local routes, of loopback, and IPv6 link-local ones. */
 export function nodeAddressesOf(
   addresses: Iterable<readonly [IpAddress, string]>,
 ): readonly IpAddress[] {
+  const ofServices = new Set([deviceName, localRoute]);
   return [...addresses].flatMap(([address, link]) =>
-    link === deviceName || isLoopback(address) || isIPv6LinkLocal(address) ? [] : [address],
+    ofServices.has(link) || isLoopback(address) || isIPv6LinkLocal(address) ? [] : [address],
   );
 }

@@ -48,8 +48,12 @@ export class ExplainedNode {
   readonly settings = new Map(Object.entries(goodSettings));
   /** Rules of the other packet filter. */
   readonly otherRules: PrintedRules[] = [];
+  /** Addresses that the node has by a local route. */
+  readonly localRoutes = new Set<IpAddress>();
   readonly pods = new Map<string, PodPlace>();
   readonly objects: ExplainedObjects;
+  /** What reading the objects fails with. */
+  objectsFailure: Error | undefined;
 
   private constructor(objects: ExplainedObjects) {
     this.objects = objects;
@@ -103,12 +107,16 @@ export class ExplainedNode {
     return {
       description: 'the API',
       pod: async ({ namespace, name }) => this.pods.get(`${namespace}/${name}`),
-      objects: async () => objects,
+      objects: async () => {
+        if (this.objectsFailure !== undefined) throw this.objectsFailure;
+        return objects;
+      },
     };
   }
 
   #route(address: IpAddress): Route {
-    if (this.kernel.links.dump().includes(` ${address}/`)) return { kind: 'local' };
+    const isBound = this.kernel.links.dump().includes(` ${address}/`);
+    if (isBound || this.localRoutes.has(address)) return { kind: 'local' };
     if (address.startsWith('198.18.')) return { kind: 'none' };
     const [name, gateway] = address.startsWith('10.0.1.')
       ? ['cni0', undefined]
