@@ -39,9 +39,9 @@ Examples:
   kube-proxy explain outside=203.0.113.9 node:30080 --config /var/lib/kube-proxy/config.conf
   kube-proxy explain node 10.96.0.1:443 -o json
 
-Status:
+Exit status:
   0  a client gets an answer from every real server that may be chosen
-  1  it gets none, or not from all
-  2  it is not known, as the packet meets something that is not understood
-  3  the question cannot be answered: arguments, names, or the kernel cannot be read
+  1  the question cannot be answered: arguments, names, or the kernel cannot be read
+  2  a client gets no answer, or not from all
+  3  it is not known, as the packet meets something that is not understood
 `;

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Report } from '../../pkg/explain/report.ts';
-import { silentLogger } from '../../pkg/log/memory.ts';
+import { recordingLogger } from '../../pkg/log/memory.ts';
 import { ExplainedNode } from '../../test/support/explained-node.ts';
 import { endpoint, node, service, slice } from '../../test/support/objects.ts';
-import { explain, type SubcommandOptions } from './explain.ts';
+import { type ExplainOptions, explainWith } from './explain.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'explain-'));
 const manifests = join(folder, 'objects.yaml');
@@ -42,26 +42,25 @@ const withObjects = [...settings, `--ipvs-manifests=${manifests}`];
 /** Runs the command on a node in memory. */
 async function run(
   argv: readonly string[],
-  {
-    on,
-    isTTY = false,
-    env = {},
-  }: { on?: ExplainedNode } & Partial<SubcommandOptions> & { isTTY?: boolean } = {},
+  { on, ...over }: { readonly on?: ExplainedNode } & ExplainOptions = {},
 ): Promise<{ readonly status: number; readonly text: string }> {
-  const broken = on ?? (await web());
+  const { sources } = on ?? (await web());
+  const open = async () => ({ sources, close() {} });
+  const command = explainWith({ isTerminal: false, env: {}, open, ...over });
   let text = '';
-  const stdout = { isTTY, write: (part: string) => (text += part) };
-  const open = async () => ({ sources: broken.sources, close() {} });
-  return { status: await explain({ argv, log: silentLogger, stdout, env, open }), text };
+  const print = async (part: string) => void (text += part);
+  const log = Object.assign(recordingLogger(), {
+    end() {},
+    lost: () => ({ leftOut: 0, dropped: 0 }),
+  });
+  return { status: await command(argv, { log, print }), text };
 }
 
 test('a kernel without IPVS is said to have none', async () => {
   const { sources } = await web();
-  let text = '';
-  const stdout = { write: (part: string) => (text += part) };
   const open = async () => ({ sources: { ...sources, ipvs: undefined }, close() {} });
-  const argv = ['10.0.1.9', '172.30.0.1:80'];
-  expect(await explain({ argv, log: silentLogger, stdout, env: {}, open })).toBe(1);
+  const { status, text } = await run(['10.0.1.9', '172.30.0.1:80'], { open });
+  expect(status).toBe(2);
   expect(text).toContain('IPVS is not loaded in this kernel');
 });
 
@@ -72,15 +71,15 @@ describe('the status says the answer', () => {
     expect(text).toMatch(/\nYes: TCP from 10\.0\.1\.9 to 172\.30\.0\.1:80 reaches .*\n$/);
   });
 
-  test('1: not, or not from all', async () => {
-    expect((await run(['10.0.1.9', '172.30.0.1:81'])).status).toBe(1);
+  test('2: not, or not from all', async () => {
+    expect((await run(['10.0.1.9', '172.30.0.1:81'])).status).toBe(2);
   });
 
-  test('2: not known', async () => {
+  test('3: not known', async () => {
     const broken = await web();
     const rule = '-A INPUT -m bpf --bytecode "1,6 0 0 1" -j DROP';
     broken.kernel.firewall.insertRule('IPv4', { table: 'filter', rule });
-    expect((await run(['10.0.1.9', '172.30.0.1:80'], { on: broken })).status).toBe(2);
+    expect((await run(['10.0.1.9', '172.30.0.1:80'], { on: broken })).status).toBe(3);
   });
 });
 
@@ -100,7 +99,7 @@ describe('with objects', () => {
     const { status, text } = await run([...withObjects, 'outside=203.0.113.9', '172.30.0.1:80'], {
       on: broken,
     });
-    expect(status).toBe(1);
+    expect(status).toBe(2);
     expect(text).toContain('\nOtherwise than it should be:\n  rule -A KUBE-SERVICES');
   });
 
@@ -121,10 +120,10 @@ describe('with objects', () => {
 describe('colours', () => {
   const question = ['10.0.1.9', '172.30.0.1:80'];
   test.each([
-    ['on a terminal', { isTTY: true }, true],
+    ['on a terminal', { isTerminal: true }, true],
     ['not in a pipe', {}, false],
-    ['not where NO_COLOR is set', { isTTY: true, env: { NO_COLOR: '1' } }, false],
-    ['not on a dumb terminal', { isTTY: true, env: { TERM: 'dumb' } }, false],
+    ['not where NO_COLOR is set', { isTerminal: true, env: { NO_COLOR: '1' } }, false],
+    ['not on a dumb terminal', { isTerminal: true, env: { TERM: 'dumb' } }, false],
   ])('%s', async (_, options, isColoured) => {
     const { text } = await run(question, options);
     expect(text.includes('\u001b[32mYes')).toBe(isColoured);
@@ -146,14 +145,14 @@ test('the output in the README is what the command prints', async () => {
   const rule = '-A INPUT -s 10.0.1.0/24 -m comment --comment "no pods here" -j DROP';
   on.kernel.firewall.insertRule('IPv4', { table: 'filter', rule });
   const { status, text } = await run(['10.0.1.9', '172.30.0.1:80'], { on });
-  expect(status).toBe(1);
+  expect(status).toBe(2);
   expect(readme).toContain(text.replaceAll(/^(?=.)/gm, '    '));
 });
 
 test('help has examples and statuses', async () => {
   const { status, text } = await run(['--help']);
   expect(status).toBe(0);
-  expect(text).toMatch(/^Examples:$[^]*^Status:$/m);
+  expect(text).toMatch(/^Examples:$[^]*^Exit status:$/m);
 });
 
 describe('what is no question', () => {

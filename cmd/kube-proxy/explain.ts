@@ -1,9 +1,7 @@
 import { hostname } from 'node:os';
 import { readSubcommandLine, type SubcommandLine } from '../../pkg/config/command-line.ts';
 import { effective } from '../../pkg/config/effective.ts';
-import { load } from '../../pkg/config/load.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
-import { printViolation } from '../../pkg/config/validate.ts';
 import { ask } from '../../pkg/explain/ask.ts';
 import type { DesiredSettings } from '../../pkg/explain/desired.ts';
 import { ExplainError } from '../../pkg/explain/explain-error.ts';
@@ -14,19 +12,18 @@ import type { Report } from '../../pkg/explain/report.ts';
 import { families } from '../../pkg/ip/address.ts';
 import { parseServiceAnnotations } from '../../pkg/kube/annotations.ts';
 import type { Service } from '../../pkg/kube/types.ts';
-import type { Logger } from '../../pkg/log/log.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
-import { readConfigText } from './config-file.ts';
 import { explainHelp } from './explain-help.ts';
 import { openNames } from './explain-names.ts';
+import { loadConfiguration } from './load-configuration.ts';
 import { proxierSettings } from './proxier-settings.ts';
+import type { RunSubcommand } from './subcommand.ts';
 
-/** What a subcommand needs of the process. */
-export interface SubcommandOptions {
-  readonly argv: readonly string[];
-  readonly log: Logger;
-  readonly stdout: { readonly isTTY?: boolean; write(text: string): unknown };
-  readonly env: Readonly<Record<string, string | undefined>>;
+/** What the command needs of the process and the machine. */
+export interface ExplainOptions {
+  /** Whether standard output is a terminal. */
+  readonly isTerminal?: boolean;
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Opens the kernel; that of the machine unless a test says otherwise. */
   readonly open?: () => Promise<{ readonly sources: NodeSources; readonly close: () => void }>;
 }
@@ -37,37 +34,45 @@ const flags = [
   { name: 'source-port', standsAlone: false },
 ];
 
+/** The status 1 is that of every error. */
 const statuses: Readonly<Record<Report['answer'], number>> = {
   yes: 0,
-  'in part': 1,
-  no: 1,
-  unknown: 2,
+  'in part': 2,
+  no: 2,
+  unknown: 3,
 };
 
-/** `kube-proxy explain`: prints what becomes of a packet, and returns the status of the process. Throws what cannot be answered. */
-export async function explain(options: SubcommandOptions): Promise<number> {
-  const { argv, log, stdout, env, open = openKernelReader } = options;
-  const line = readSubcommandLine(argv, flags);
-  if (line.program.action === 'help') {
-    stdout.write(explainHelp);
-    return 0;
-  }
-  const { question, isJson } = questionOf(line);
-  const config = await configOf(line);
-  const { names, close: closeNames } = await openNames(config, { log, env });
-  const { sources, close } = await open();
-  try {
-    const settings = settingsOf(config);
-    const report = await ask(question, { sources, names, settings, now: () => systemClock.now() });
-    const isColoured = stdout.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
-    stdout.write(
-      isJson ? `${JSON.stringify(report, undefined, 2)}\n` : printReport(report, { isColoured }),
-    );
-    return statuses[report.answer];
-  } finally {
-    close();
-    closeNames();
-  }
+/** `kube-proxy explain`: prints what becomes of a packet. Throws what cannot be answered. */
+export const explain: RunSubcommand = explainWith({});
+
+/** The command in another environment than that of the process. */
+export function explainWith({
+  isTerminal = process.stdout.isTTY,
+  env = process.env,
+  open = openKernelReader,
+}: ExplainOptions): RunSubcommand {
+  return async (argv, { log, print }) => {
+    const line = readSubcommandLine(argv, flags);
+    if (line.program.action === 'help') {
+      await print(explainHelp);
+      return 0;
+    }
+    const { question, isJson } = questionOf(line);
+    const config = await configOf(line);
+    const { names, close: closeNames } = await openNames(config, { log, env });
+    const { sources, close } = await open();
+    try {
+      const settings = settingsOf(config);
+      const report = await ask(question, { sources, names, settings, now: systemClock.now });
+      const isColoured = isTerminal && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
+      const json = () => `${JSON.stringify(report, undefined, 2)}\n`;
+      await print(isJson ? json() : printReport(report, { isColoured }));
+      return statuses[report.answer];
+    } finally {
+      close();
+      closeNames();
+    }
+  };
 }
 
 async function openKernelReader() {
@@ -111,13 +116,11 @@ function questionOf({ flags: given, positionals }: SubcommandLine): {
 
 /** The configuration of the proxy whose state is compared. */
 async function configOf({ program }: SubcommandLine): Promise<ProxyConfig> {
-  if (program.action === 'refuse') throw new ExplainError(program.errors.join('; '));
-  if (program.action !== 'run') throw new ExplainError('explain has no such flag (--help)');
-  const path = program.given.values['--config'] ?? '';
-  const loaded = load(program.given, path === '' ? undefined : await readConfigText(path));
-  if (loaded.violations.length > 0)
-    throw new ExplainError(loaded.violations.map(printViolation).join('; '));
-  return effective(loaded.settings, hostname());
+  if (program.action !== 'run' && program.action !== 'refuse')
+    throw new ExplainError('explain has no such flag (--help)');
+  const errors = program.action === 'refuse' ? program.errors : [];
+  const { settings } = await loadConfiguration(program.given, errors);
+  return effective(settings, hostname());
 }
 
 function settingsOf(config: ProxyConfig): DesiredSettings {

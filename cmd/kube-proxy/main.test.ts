@@ -113,12 +113,12 @@ describe.concurrent('what cannot work is said in one line, with status 1', () =>
   });
 });
 
-test('a question that cannot be answered has status 3, and one line', async () => {
+test('a question that cannot be answered has status 1, and one line', async () => {
   const outcome = await kubeProxy('explain', 'node', 'svc/shop/web:http');
   expect(outcome).toEqual({
-    status: 3,
+    status: 1,
     stdout: '',
-    stderr: expect.stringMatching(/^kube-proxy explain: svc\/shop\/web is a name, [^\n]*\n$/),
+    stderr: expect.stringMatching(/^kube-proxy: svc\/shop\/web is a name, [^\n]*\n$/),
   });
 });
 

@@ -49,13 +49,9 @@ export async function desiredState(
   const ledger = new Ledger();
   const yielder = new Yielder(now);
   for (const service of objects.services) {
-    const { key, namespace, name, created } = service;
     const options = settings.serviceOptionsOf?.(service) ?? noOptions;
-    const own: readonly EndpointSlice[] = slices.get(key) ?? [];
-    ledger.set(
-      { key, namespace, name, created },
-      footprint({ service, slices: own, vanished: [], options }, node),
-    );
+    const own: readonly EndpointSlice[] = slices.get(service.key) ?? [];
+    ledger.set(footprint({ service, slices: own, vanished: [], options }, node));
     await yielder.yieldIfDue();
   }
   const rulesets = await rulesetsOf(ledger, { settings, objects, kernel });
@@ -130,7 +126,7 @@ function desiredServers(
 ): KernelState['servers'] {
   const desired = new Map<string, TracedServer>();
   for (const key of ledger.virtualServers()) {
-    const frontEnd = ledger.claim(key)?.frontEnd;
+    const frontEnd = ledger.frontEnd(key);
     if (frontEnd?.virtualServer.address !== address) continue;
     const realServers = frontEnd.realServers.values().map(({ address: at, port, weight }) => ({
       address: at,

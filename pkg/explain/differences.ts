@@ -57,15 +57,16 @@ function extra(what: Difference['what'], name: string): Difference {
 function serverDifferences({ kernel, desired, id }: Context): readonly Difference[] {
   const key = virtualServerKey(id);
   const held = kernel.servers.get(key);
-  const claim = desired.ledger.claim(key);
+  const frontEnd = desired.ledger.frontEnd(key);
   const name = printVirtualServer(id);
-  if (claim === undefined)
+  if (frontEnd === undefined)
     return held !== undefined && desired.ledger.wantsAddress(id.address)
       ? [extra('virtual server', name)]
       : [];
-  const owner = claim.owner === undefined ? '' : ` of Service ${claim.owner.key}`;
+  const holder = desired.ledger.lastOwner(key);
+  const owner = holder === undefined ? '' : ` of Service ${holder.key}`;
   if (held === undefined) return [missing('virtual server', `${name}${owner}`)];
-  const { virtualServer, realServers: wanted } = claim.frontEnd;
+  const { virtualServer, realServers: wanted } = frontEnd;
   const found: Difference[] = [];
   for (const field of ['scheduler', 'timeout'] as const)
     if (held.virtualServer[field] !== virtualServer[field])
@@ -105,11 +106,9 @@ function entryDifferences(context: Context): readonly Difference[] {
   const { kernel, desired, id } = context;
   const { ledger } = desired;
   const family = familyOf(id.address);
-  const claim = ledger.claim(virtualServerKey(id));
+  const frontEnd = ledger.frontEnd(virtualServerKey(id));
   const found: Difference[] = [];
-  const targets = new Set<IpAddress>(
-    claim?.frontEnd.realServers.values().map(({ address }) => address),
-  );
+  const targets = new Set<IpAddress>(frontEnd?.realServers.values().map(({ address }) => address));
   for (const set of setIds) {
     const name = setName(set, family);
     const held = kernel.sets.get(name);

@@ -37,7 +37,7 @@ export function explain(
     state,
     trace: onKernel,
     server,
-    owner: desired?.ledger.claim(key)?.owner?.key,
+    owner: desired?.ledger.lastOwner(key)?.key,
     effects,
     ways: waysOf(state, { packet, trace: onKernel }),
     desired: desired && {

@@ -33,7 +33,7 @@ function notBalanced(facts: Facts): readonly Cause[] {
     return [{ kind: 'address-missing', text, cuts: 'traced' }];
   }
   const key = virtualServerKey({ ...packet, address: packet.destination });
-  const owner = facts.desired?.state.ledger.claim(key)?.owner?.key;
+  const owner = facts.desired?.state.ledger.lastOwner(key)?.key;
   const whose = owner === undefined ? '' : `, which Service ${owner} should have`;
   const why = state.hasIpvs ? '' : ': IPVS is not loaded in this kernel';
   const text = `no virtual server has ${destination}${whose}${why}`;
@@ -60,10 +60,11 @@ function noRealServer(facts: Facts): readonly Cause[] {
 function endpointCauses({ packet, desired }: Facts): readonly Cause[] {
   if (desired === undefined) return [];
   const { ledger, objects, nodeName } = desired.state;
-  const claim = ledger.claim(virtualServerKey({ ...packet, address: packet.destination }));
-  const owner = claim?.owner;
-  if (claim === undefined || owner === undefined || claim.frontEnd.realServers.values().length > 0)
-    return [];
+  const key = virtualServerKey({ ...packet, address: packet.destination });
+  const frontEnd = ledger.frontEnd(key);
+  const owner = ledger.lastOwner(key);
+  if (frontEnd === undefined || owner === undefined) return [];
+  if (frontEnd.realServers.values().length > 0) return [];
   const family = familyOf(packet.destination);
   const all = objects.slices
     .filter((slice) => slice.serviceKey === owner.key && slice.family === family)
@@ -75,7 +76,7 @@ function endpointCauses({ packet, desired }: Facts): readonly Cause[] {
   }
   if (ready.some((endpoint) => endpoint.nodeName === nodeName)) return [];
   const service = objects.services.find((one) => one.key === owner.key);
-  const policy = policyOf(service, claim.frontEnd.addressKind === 'allocated');
+  const policy = policyOf(service, frontEnd.addressKind === 'allocated');
   const text = `${policy} of Service ${owner.key} is Local, and none of its ${ready.length} ready endpoints is on this node`;
   return [{ kind: 'no-local-endpoint', text, cuts: 'traced' }];
 }

@@ -29,6 +29,7 @@ export function previewKernel(
     ruleTables: rules.tables,
     nftTables: {
       tables: async () => (await node.nftTables?.tables()) ?? [],
+      otherTables: async () => [],
       deleteTable: () => undefined,
     },
     conntrack: {
@@ -64,6 +65,7 @@ function linksOf({ links }: NodeReader): Links {
     hasLink: (name) => links.hasLink(name),
     isDummy: (name) => links.isDummy(name),
     addresses: () => links.addresses(),
+    names: async () => new Map(),
     ensureDummy: (name) => !links.hasLink(name),
     deleteLink: () => undefined,
     write: () => [],
