@@ -63,7 +63,12 @@ export function explainWith({
     const { sources, close } = await open();
     try {
       const settings = settingsOf(config);
-      const report = await ask(question, { sources, names, settings, now: systemClock.now });
+      const report = await ask(question, {
+        sources,
+        names,
+        settings,
+        now: () => systemClock.now(),
+      });
       const isColoured = isTerminal && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
       const json = () => `${JSON.stringify(report, undefined, 2)}\n`;
       await print(isJson ? json() : printReport(report, { isColoured }));
