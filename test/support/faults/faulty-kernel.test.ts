@@ -195,6 +195,7 @@ const calls: Readonly<Record<string, (kernel: KernelInterfaces) => unknown>> = {
   'links.isDummy': ({ links }) => links.isDummy('x'),
   'links.deleteLink': ({ links }) => links.deleteLink('x'),
   'links.addresses': ({ links }) => links.addresses(),
+  'links.names': ({ links }) => links.names(),
   'links.write': ({ links }) =>
     links.write([{ kind: 'bindAddress', link: 'lo', address: ip('172.30.0.1') }]),
   'routes.routes': ({ routes }) => routes.routes(),
@@ -210,6 +211,7 @@ const calls: Readonly<Record<string, (kernel: KernelInterfaces) => unknown>> = {
   'conntrack.add': ({ conntrack }) => conntrack.add([flow(1)], { seconds: 1 }),
   'neighbours.canReach': ({ neighbours }) => neighbours.canReach(ip('10.0.0.1')),
   'neighbours.isLocal': ({ neighbours }) => neighbours.isLocal(ip('10.0.0.1')),
+  'neighbours.route': ({ neighbours }) => neighbours.route(ip('10.0.0.1')),
   'resetter.challenge': ({ resetter }) => resetter.challenge(someConnection),
   'resetter.abort': ({ resetter }) => resetter.abort(someConnection),
   'sysctl.read': ({ sysctl }) => sysctl.read(sysctlPath),
