@@ -1,5 +1,12 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -54,6 +61,43 @@ describe('what it starts', () => {
       stderr: expect.stringMatching(/^kube-proxy: no Node here: .*\n$/),
     });
   });
+});
+
+test('its unit starts the program that was unpacked, with a file that it takes', () => {
+  const unit = readFileSync(join(root, 'lib/systemd/system/kube-proxy.service'), 'utf8');
+  const command = /^ExecStart=(.+)$/m.exec(unit)?.[1] ?? '';
+  const [program = '', ...argv] = command
+    .replace('/usr/local/', `${root}/`)
+    .replace('/etc/kubernetes/', `${built}/`)
+    .split(' ');
+  expect(argv).toEqual([`--config=${built}/kube-proxy.yaml`]);
+  const head = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
+  writeFileSync(join(built, 'kube-proxy.yaml'), `${head}mode: ipvs\nipvs: {scheduler: wrr}\n`);
+  const written = join(built, 'written.yaml');
+  const env = { PATH: '/usr/bin:/bin', ...ownNode };
+  const options = { encoding: 'utf8', env, cwd: '/' } as const;
+  const { status, stderr } = spawnSync(program, [...argv, `--write-config-to=${written}`], options);
+  expect([status, stderr]).toEqual([0, '']);
+  expect(readFileSync(written, 'utf8')).toContain('scheduler: wrr');
+});
+
+test('the Node that comes along is started, before any other, with the limits of memory', () => {
+  const node = join(root, 'lib/kube-proxy/node');
+  writeFileSync(node, '#!/bin/sh\necho "$MALLOC_ARENA_MAX $*"\n', { mode: 0o755 });
+  try {
+    const { stdout } = kubeProxy('--version', ownNode);
+    expect(stdout).toBe(
+      `1 --max-semi-space-size=4 ${realpathSync(root)}/lib/kube-proxy/kube-proxy.js --version\n`,
+    );
+  } finally {
+    rmSync(node);
+  }
+});
+
+test('the binary that reaches the kernel can be loaded', () => {
+  const binary = join(root, `lib/kube-proxy/koffi-linux-${arch}.node`);
+  const load = `process.dlopen({ exports: {} }, ${JSON.stringify(binary)}); console.log('loaded')`;
+  expect(execFileSync(process.execPath, ['-e', load], { encoding: 'utf8' })).toBe('loaded\n');
 });
 
 test('it has the bundle, the binary of this processor alone, a unit, licences and an SBOM', () => {
