@@ -3,13 +3,12 @@
  * does not answer, the file stays as it is, and the status is 1.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { errorText } from '../pkg/log/error-text.ts';
 import { askHub, withDigests } from './release/digests.ts';
 
 const path = new URL('../Dockerfile', import.meta.url);
 try {
   writeFileSync(path, await withDigests(readFileSync(path, 'utf8'), askHub()));
 } catch (error) {
-  console.error(`hack/image-digests.ts: ${errorText(error)}`);
+  console.error('hack/image-digests.ts:', error instanceof Error ? error.message : error);
   process.exitCode = 1;
 }
