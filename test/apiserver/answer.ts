@@ -58,7 +58,7 @@ export async function answerPieces(
   try {
     await pipeline(Readable.from(joined(pieces)), response);
   } catch (error) {
-    // The client went away in the middle: nobody is left to be told.
+    // The client closed the connection in the middle: no answer can be sent.
     if (!response.destroyed) throw error;
   }
 }

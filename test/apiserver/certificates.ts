@@ -14,7 +14,7 @@ export interface KeyPair {
   readonly key: string;
 }
 
-/** What a certificate says. */
+/** The fields of a certificate. */
 export interface CertificateOptions {
   readonly commonName: string;
   readonly organization?: string;

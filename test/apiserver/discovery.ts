@@ -19,7 +19,7 @@ const version = {
  */
 export const openApiV2 = Uint8Array.from([0x0a, 0x03, 0x32, 0x2e, 0x30]);
 
-/** What the server tells about itself at a path, or `undefined` if there is nothing. */
+/** The discovery document at a path, or `undefined` if there is none. */
 export function discover(path: string): Json | undefined {
   const parts = path.split('/').filter((part) => part !== '');
   if (path === '/version') return version;

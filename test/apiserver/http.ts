@@ -138,7 +138,7 @@ function logRequest(
   return request;
 }
 
-/** What a head says; its headers come last. */
+/** The head of an answer as text; its headers come last. */
 function contentTypeOf(rest: readonly unknown[]): string {
   const headers = rest.at(-1);
   const type =

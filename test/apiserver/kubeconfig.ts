@@ -1,4 +1,4 @@
-/** What a kubeconfig says. */
+/** The values of a kubeconfig. */
 export interface KubeconfigParts {
   readonly url: string;
   /** PEM; `undefined` for plain HTTP. */

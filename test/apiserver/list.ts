@@ -29,7 +29,7 @@ interface Page {
   readonly limit: number;
 }
 
-/** Answers a list: selectors, versions and paging as the API's documentation of resource versions says. */
+/** Answers a list: selectors, versions and paging as in the API's documentation of resource versions. */
 export async function serveList(
   context: Context,
   request: ApiRequest,
@@ -62,7 +62,7 @@ export function selectorOf({ query, namespace, name }: ApiRequest, resource: Res
   return parseSelector(resource, { namespace, labels: query.get('labelSelector') ?? '', fields });
 }
 
-/** The number that a `resourceVersion` says; 400 for anything else. */
+/** The number of a `resourceVersion`. Throws a 400 if it is none. */
 export function parseVersion(text: string): number {
   if (!/^\d{1,16}$/.test(text))
     throw badRequest(`Invalid value: "${text}": invalid resource version`);
@@ -128,7 +128,7 @@ function pageOf(
     : { ...latest, state: store.list(storage) };
 }
 
-/** The next page of the state that the first page showed; of the latest state if the token says so. */
+/** The next page of the state that the first page showed; of the latest state if the token asks for it. */
 function continued(
   store: Store,
   storage: string,

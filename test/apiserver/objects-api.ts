@@ -43,7 +43,7 @@ export async function serveObject(
   );
 }
 
-/** Does what the verb says, and returns what is to be shown. */
+/** Carries out the verb, and returns the object of the answer. */
 function run(call: ObjectCall): { stored: Stored; code: 200 | 201 } {
   const { context, request, resource } = call;
   const { registry } = context;

@@ -116,7 +116,7 @@ const statusDetails: Message = {
 };
 
 /**
- * The kinds that kubectl sends in protobuf whatever the server says, those of `create service` and `create namespace`; and those that a
+ * The kinds that kubectl sends in protobuf whatever the server announces, those of `create service` and `create namespace`; and those that a
  * proxy asks for.
  */
 export const kinds: Readonly<Record<string, Message>> = {

@@ -59,7 +59,7 @@ export class RequestLog {
     return counts;
   }
 
-  /** Resolves as soon as the log says so; give the signal of the test's deadline. */
+  /** Resolves as soon as the log fulfils the condition; give the signal of the test's deadline. */
   async until(condition: (log: RequestLog) => boolean, signal?: AbortSignal): Promise<void> {
     if (condition(this)) return;
     await new Promise<void>((resolve, reject) => {

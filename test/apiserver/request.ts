@@ -3,7 +3,7 @@ import { type Resource, resources } from './resources.ts';
 /** What a request wants, in the words of Kubernetes' authorization; 'other' for everything that is no object. */
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'other';
 
-/** A request, as far as its first line says what it wants. */
+/** The verb, path and query of a request. */
 export interface ApiRequest {
   readonly method: string;
   readonly path: string;
@@ -53,7 +53,7 @@ export function parseRequest(method: string, url: string): ApiRequest {
   return { method, path, query, verb, ...place };
 }
 
-/** Whether a query parameter says yes, as Go's strconv does. */
+/** Whether a query parameter is true, by the rules of Go's strconv. */
 export function isTrue(query: URLSearchParams, parameter: string): boolean {
   return ['1', 't', 'true', 'True', 'TRUE'].includes(query.get(parameter) ?? '');
 }

@@ -1,4 +1,4 @@
-/** One kind of object in one group and version, as discovery tells of it. */
+/** One kind of object in one group and version, as discovery describes it. */
 export interface Resource {
   /** '' for the core group. */
   readonly group: string;

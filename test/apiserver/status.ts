@@ -8,7 +8,7 @@ export interface Cause {
   readonly field: string;
 }
 
-/** What the Status of an error says. */
+/** The fields of an error's Status. */
 export interface StatusFields {
   readonly code: number;
   readonly reason: string;

@@ -73,7 +73,7 @@ export class Store {
     return this.#objects.get(storage)?.get(key);
   }
 
-  /** Keeps an object under the next version; in a dry run it only says what would be kept. */
+  /** Keeps an object under the next version; in a dry run it only returns what would be kept. */
   put(resource: Resource, object: KubeObject, options: { isDryRun?: boolean } = {}): Stored {
     const previous = this.get(resource.storage, keyOf(object.metadata));
     const version = options.isDryRun ? (previous?.version ?? this.#revision) : this.#revision + 1;
@@ -136,7 +136,7 @@ export class Store {
     };
   }
 
-  /** Goes back to a backup, the version counter too, as etcd restored from one does; nobody is told. */
+  /** Goes back to a backup, the version counter too, as etcd restored from one does. Watches get no event. */
   restore(backup: Backup): void {
     this.#objects.clear();
     for (const stored of backup.objects) this.#within(stored.storage).set(stored.key, stored);

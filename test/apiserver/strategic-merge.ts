@@ -1,6 +1,6 @@
 import { isRecord, isSame, type Json } from './objects.ts';
 
-/** By which field the items of a list are told apart, by kind and path; '' for a list of plain values that is a set. */
+/** By which field the items of a list are distinguished, by kind and path; '' for a list of plain values that is a set. */
 const mergeKeys: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   Service: { 'spec.ports': 'port', 'status.conditions': 'type' },
   Node: {

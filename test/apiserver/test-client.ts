@@ -7,7 +7,7 @@ import { type Json, type KubeObject, textAt } from './objects.ts';
 export interface Answer {
   readonly code: number;
   readonly headers: IncomingHttpHeaders;
-  /** What the JSON says; `{ text }` for anything else. */
+  /** The value of the JSON; `{ text }` for anything else. */
   readonly body: Json;
 }
 

@@ -19,7 +19,7 @@ const defaultTimeout = minutes(45);
 interface Start {
   readonly events: readonly StoreEvent[];
   readonly initial: readonly Stored[];
-  /** Whether a bookmark says where the initial events end. */
+  /** Whether a bookmark marks the end of the initial events. */
   readonly isMarked: boolean;
 }
 
@@ -84,7 +84,7 @@ export function serveWatch(
   });
 }
 
-/** What a watch begins with; an error if it is one that is told within the answer. */
+/** The first events of a watch, or an error that is sent as an event. */
 function startOf(
   { registry: { store }, faults }: Context,
   { query }: ApiRequest,
