@@ -21,7 +21,7 @@ const newPodUid = '5b0f3a52-9f6c-4a58-8a0e-3d1c70f3c5b2';
 /** Of each step of it, at least. */
 const requestsEach = 24;
 
-/** What a slice says of a pod. */
+/** The conditions of a pod's endpoint in a slice. */
 type Conditions = Readonly<Record<'ready' | 'serving' | 'terminating', boolean>>;
 
 /** A pod comes and goes, and a Service is deleted, all by kubectl, while clients ask without pause. */

@@ -120,7 +120,7 @@ async function startPods(): Promise<void> {
   report.note(`${stage.pods.size} pods run`);
 }
 
-/** The proxy is told to end: it does at once, and what it made stays. */
+/** Sends the proxy a signal to end: it does at once, and what it made stays. */
 async function showStop(): Promise<void> {
   report.section('The proxy stops, the shop goes on');
   const memory = stage.proxy.residentMemory();

@@ -51,7 +51,7 @@ export async function showDns(stage: Stage, report: Report): Promise<void> {
   report.check(version.startsWith('v1.'), 'pods reach the API server by its Service');
 }
 
-/** What the API server says its version is, asked by its cluster IP. */
+/** The version of the API server, asked through its cluster IP. */
 async function apiVersion({ server }: Stage, from: Host): Promise<string> {
   const address = '172.30.0.1' as IpAddress;
   const text = await new Promise<string>((done, reject) => {

@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** What the demo says: sections, lines, and checks that are summed up at the end. */
+/** The report of the demo: sections, lines, and checks that are summed up at the end. */
 export class Report {
   readonly #isColoured: boolean;
   #write: (text: string) => unknown;
@@ -45,7 +45,7 @@ export class Report {
     this.line(`  ${this.style('dim', '$')} ${this.style('cyan', text)}`);
   }
 
-  /** Something that must hold; it is told here and in the summary. Says whether it holds. */
+  /** Reports whether something holds that must, here and in the summary. Returns whether it does. */
   check(isGood: boolean, text: string): boolean {
     this.#checks.push({ isGood, text });
     if (!isGood) this.line(`  ${this.#mark(false)} ${text}`);

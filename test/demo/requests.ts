@@ -142,7 +142,7 @@ function isOwn(peer: string, { addresses }: Host): boolean {
   return addresses.some((address) => address === peer);
 }
 
-/** A Service that nobody serves: its clients are told at once. */
+/** A Service that nobody serves: its clients are refused at once. */
 async function showRefusal(stage: Stage, report: Report): Promise<void> {
   const to = { address: vip(stage, 'shop/recommend'), port: 80 };
   const outcome = await get(stage.node, to).then(

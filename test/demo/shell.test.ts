@@ -11,7 +11,7 @@ const script = startScript({
   ]),
 });
 
-/** What bash prints when the script was read; `ip` only says what it was told. */
+/** What bash prints when the script was read; `ip` only prints its arguments. */
 function bash(command: string): string {
   const text = `${script}\nip() { printf '<%s>' ip "$@"; echo; }\n${command}`;
   const { stdout, stderr } = spawnSync('bash', ['-c', text], { encoding: 'utf8' });

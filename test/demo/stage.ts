@@ -39,7 +39,7 @@ export interface Programs {
 export interface Pod extends Host {
   /** Questions that it answered, if it is a DNS server. */
   questions: number;
-  /** Stops serving, as a pod that was told to end: what is being answered is answered. */
+  /** Stops serving, as a pod after SIGTERM: requests that are under way are answered. */
   stop(): void;
 }
 
@@ -128,7 +128,7 @@ export class Stage implements AsyncDisposable {
     await removePods([pod]);
   }
 
-  /** The last lines of what the proxy said, and how it ended: it is told to, if it runs. */
+  /** The last log lines of the proxy, and how it ended. Ends it first if it runs. */
   async lastWords(lines: number): Promise<string[]> {
     if (this.#proxy === undefined) return ['(it was not started)'];
     const { how } = await this.#proxy.stop();
