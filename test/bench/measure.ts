@@ -36,7 +36,7 @@ if (measurement === undefined)
   throw new Error(`measure what? ${Object.keys(measurements).join(' ')}`);
 console.log(JSON.stringify(await measurement()) ?? 'null');
 
-/** What a first sync costs, from everything told to its end, and what it leaves in the kernel. */
+/** What a first sync costs, from the last reported object to its end, and what it leaves in the kernel. */
 async function firstSync() {
   const node = new Node({ syncPeriod: minutes(24 * 60) });
   await sleep(50);

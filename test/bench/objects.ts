@@ -1,4 +1,4 @@
-/** A cluster of any size as its API server tells it, with the weight that real objects have. */
+/** A cluster of any size as its API server reports it, with objects as large as real ones. */
 
 /** A Service of the cluster, by its number: one TCP port on a cluster IP. */
 export function service(index: number): object {

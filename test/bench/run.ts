@@ -16,7 +16,7 @@ export function printSize({ services, endpoints }: Size): string {
   return `${services.toLocaleString('en')} × ${endpoints}`;
 }
 
-/** What a measurement is told besides its size. */
+/** The options of a measurement. */
 interface RunOptions extends Size {
   readonly folder: string;
   readonly count?: number;

@@ -1,6 +1,6 @@
 /** Where time goes, by the part of the kernel that it goes to. */
 
-/** The parts that are told apart. */
+/** The parts that are measured separately. */
 export const parts = ['ipvs', 'ipset', 'addresses', 'rules'] as const;
 /** One of {@link parts}. */
 export type Part = (typeof parts)[number];

@@ -1,7 +1,7 @@
 import { FakeLinks } from '../../../pkg/links/fake.ts';
 import { firstWriteLine } from '../first-write.ts';
 
-/** Devices and addresses in memory. Takes the place of `pkg/links/netlink.ts`; says when the first one is written. */
+/** Devices and addresses in memory. Takes the place of `pkg/links/netlink.ts`; reports when the first one is written. */
 export class NetlinkLinks extends FakeLinks {
   #hasWritten = false;
 

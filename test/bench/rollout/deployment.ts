@@ -64,7 +64,7 @@ export class Deployment {
     }
   }
 
-  /** A pod's machine is lost; the slice says so after `delay` milliseconds, and another pod takes its place. */
+  /** A pod's machine is lost; its slice is updated after `delay` milliseconds, and another pod takes its place. */
   async lose(name: string, delay: number): Promise<void> {
     const replica = this.#replicas.find(({ pod }) => pod.name === name);
     if (replica === undefined) throw new Error(`there is no pod ${name}`);

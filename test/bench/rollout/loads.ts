@@ -76,7 +76,7 @@ export async function shortConnections(
   }
 }
 
-/** A connection that is kept, with a request every 100 ms; a new one after an answer that says so. */
+/** A connection that is kept, with a request every 100 ms; a new one after an answer with `connection: close`. */
 export async function keepAlive(
   tally: Tally,
   { host, address, port, gone, signal }: Target,

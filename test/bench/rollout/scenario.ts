@@ -180,7 +180,7 @@ async function underLoad(
   return { tallies, waiting, talking, flapping };
 }
 
-/** A machine is lost in silence, and the slice says so five seconds later. */
+/** A machine is lost without a packet, and the slice is updated five seconds later. */
 async function afterLoss(
   deployment: Deployment,
   { network, client, pod }: { network: Network; client: Host; pod: Host },
