@@ -1,7 +1,7 @@
 import { type IpAddress, parseAddress } from '../../pkg/ip/address.ts';
 import { type Prefix, parsePrefix } from '../../pkg/ip/prefix.ts';
 
-// What an address in a test is, is told by its network: pods are 10.0.0.0/8 and fd00:10::/32, services 172.30.0.0/16 and
+// The network of an address in a test shows what it is: pods are 10.0.0.0/8 and fd00:10::/32, services 172.30.0.0/16 and
 // fd00:172:30::/112, nodes 192.168.0.0/24 and fd00:192:168::/64, clients outside 203.0.113.0/24 and 2001:db8:203:113::/64.
 
 /** The address that a text means; throws if it means none. */

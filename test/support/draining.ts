@@ -51,7 +51,7 @@ export async function start(
   return stand;
 }
 
-/** Ends a proxier and starts another one on its kernel, which is told some objects. */
+/** Ends a proxier and starts another one on its kernel, to which some objects are reported. */
 export async function restart(first: Stand, ...changes: readonly Change[]): Promise<Stand> {
   await first.stop();
   const second = new Stand({ kernel: first.kernel, clock: first.clock });

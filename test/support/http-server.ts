@@ -55,7 +55,7 @@ export interface Asked {
   readonly body?: string;
 }
 
-/** Asks on a connection of its own; a compressed answer is read as what it says. */
+/** Asks on a connection of its own; a compressed answer is decompressed. */
 export async function get(url: string, init: Asked = {}): Promise<Answer> {
   const headers = { connection: 'close', ...init.headers };
   const response = await fetch(url, { ...init, headers });

@@ -33,7 +33,7 @@ export class ManifestFile {
   }
 }
 
-/** A pod of this node behind a Service: ready, or as a pod that was told to end and serves on. */
+/** A pod of this node behind a Service: ready, or terminating and still serving. */
 export type Pod = Host | { readonly host: Host; readonly isTerminating: true };
 
 /** The slices of a Service, one for each family: these pods' port 8080 and no others. */

@@ -92,7 +92,7 @@ export class NodeProxy {
     for (const change of changes) this.proxier.onChange(change);
   }
 
-  /** Waits until every change that was told is in the kernel. Throws if something failed. */
+  /** Waits until every reported change is in the kernel. Throws if something failed. */
   async settled(): Promise<void> {
     await this.until(() => this.reports.isFirstSyncDone);
     await this.proxier.idle();

@@ -73,7 +73,7 @@ export class FakeKernel {
   }
 }
 
-/** What a proxier told others. */
+/** The reports of a proxier. */
 export interface Reports extends Reporter {
   readonly syncs: SyncReport[];
   /** The stages that ran, in order. */
@@ -90,7 +90,7 @@ export interface Reports extends Reporter {
   readonly flows: string[];
   /** Operations: how many were done and failed, by kind. */
   readonly operationCounts: Map<Operation['kind'] | CleanupStep, OperationCounts>;
-  /** What is kept until a second read, as last told. */
+  /** What is kept until a second read, as last reported. */
   undecided: Removals | undefined;
   /** Of which Service which object is wrong, and how. */
   readonly invalid: string[];
@@ -105,7 +105,7 @@ export interface Reports extends Reporter {
   isFirstSyncDone: boolean;
 }
 
-/** A reporter that keeps what it is told. */
+/** A reporter that keeps what is reported to it. */
 export function recordingReporter(): Reports {
   const nothing = () => undefined;
   const reports: Reports = {
@@ -205,12 +205,12 @@ export class Stand {
     this.#run = this.proxier.run(this.#stop.signal);
   }
 
-  /** Tells changes as a source would. */
+  /** Reports changes as a source would. */
   report(...changes: readonly Change[]): void {
     for (const change of changes) this.proxier.onChange(change);
   }
 
-  /** Tells that everything has been told, and waits for the first sync. */
+  /** Reports that the initial lists are complete, and waits for the first sync. */
   async sync(): Promise<void> {
     this.report(
       { type: 'synced', kind: 'Service' },

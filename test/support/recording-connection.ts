@@ -14,7 +14,7 @@ export interface RecordedRequest {
   readonly payload: Uint8Array;
 }
 
-/** A connection that keeps what it should send, and answers each request with what it is told, or with nothing; an error is thrown. */
+/** A connection that keeps what it should send, and answers each request with what a test gives it, or with nothing. An error is thrown. */
 export class RecordingConnection
   implements Pick<Connection, 'request' | 'batch' | 'dump' | 'list' | 'close'>
 {

@@ -13,7 +13,7 @@ export interface ScriptedSocket extends DatagramSocket {
   isClosed: boolean;
 }
 
-/** Each send takes the next list of answers; an answer that is an error number is what the receive says. */
+/** Each send takes the next list of answers; an answer that is an error number is the error of the receive. */
 export function scriptedSocket(script: (readonly (Answer | number)[])[]): ScriptedSocket {
   const buffer = new Uint8Array(65_536);
   const messages = new MessageCursor(buffer);

@@ -1,4 +1,4 @@
-/** How much of some work is done at most between two turns of the event loop, and how often it turns; `count` tells how much is done. */
+/** How much of some work is done at most between two turns of the event loop, and how often it turns; `count` returns how much is done. */
 export async function stretches(
   count: () => number,
   work: () => Promise<unknown>,

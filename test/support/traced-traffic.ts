@@ -19,7 +19,7 @@ import {
   table,
 } from './traffic.ts';
 
-/** Traffic in a test network of which every answer is compared with what the trace says of the packet. */
+/** Traffic in a test network of which every answer is compared with the trace of the packet. */
 export class TracedTraffic {
   readonly #network: Network;
   #state: KernelState | undefined;
@@ -85,7 +85,7 @@ function packetOf(
   return { protocol, source, destination, port: target.port, origin: network.originOf(host) };
 }
 
-/** The answers that a client may get, if what a trace says of its packet is true. */
+/** The answers that a client may get, if the trace of its packet is right. */
 function possibleAnswers(
   network: Network,
   { state, packet, traced }: { state: KernelState; packet: Packet; traced: Trace },

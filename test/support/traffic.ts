@@ -37,12 +37,12 @@ export function nameOf({ protocol, family }: Kind): string {
 /** A value for each kind of traffic, by names as `TCP IPv4`. */
 export type Table<T = string> = Record<string, T>;
 
-/** A table with what a function says of each kind. */
+/** A table with the result of a function for each kind. */
 export function table<T>(of: (kind: Kind) => T): Table<T> {
   return Object.fromEntries(kinds.map((kind) => [nameOf(kind), of(kind)] as const));
 }
 
-/** What {@link askAll} says when nobody may answer: refused, or silence where the kernel has sent enough ICMP messages for now. */
+/** The result of {@link askAll} when nobody may answer: refused, or silence where the kernel has sent enough ICMP messages for now. */
 export const unanswered: Table = table(() => expect.stringMatching(/^(refused|timeout)$/));
 
 /** The address that a host has in a family; throws if it has none. */

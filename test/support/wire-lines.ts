@@ -6,7 +6,7 @@ const NLA_TYPE_MASK = 0x3fff;
 
 /**
  * A netlink payload as lines, sorted: a header's bytes, and each attribute by its path with the bytes of its value, as they stand there.
- * Their order, padding and the flag NLA_F_NESTED, which programs treat differently, are left out. The codec only says which attributes hold
+ * Their order, padding and the flag NLA_F_NESTED, which programs treat differently, are left out. The codec only determines which attributes hold
  * others, and how they are called: those that it does not know are called by their number.
  */
 function wireLines({ shape }: Codec<unknown>, payload: Uint8Array): readonly string[] {

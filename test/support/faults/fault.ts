@@ -13,9 +13,9 @@ export interface KernelCall {
 /** What goes wrong with a call. */
 export interface Fault {
   readonly code: ErrnoCode;
-  /** The kernel did what was asked for, and the answer says that it failed. */
+  /** The kernel did what was asked for, and the answer is that it failed. */
   readonly isDone: boolean;
-  /** The call throws where its contract says that failures come back by index. */
+  /** The call throws where by its contract failures are returned by index. */
   readonly isThrown?: boolean;
 }
 

@@ -26,7 +26,7 @@ export interface KernelInterfaces {
 }
 
 /**
- * How a method tells that it failed:
+ * How a method reports that it failed:
  *
  * - `throws`, `rejects`: as it says;
  * - `batch`: its writes fail one by one, and come back by index;
@@ -80,7 +80,7 @@ type Modes<Interface> = {
     : never]: FailureMode;
 };
 
-/** A kernel whose calls fail as a source of faults says; everything else is done by the kernel that it is made of. */
+/** A kernel whose calls fail as a source of faults chooses; everything else is done by the kernel that it is made of. */
 export function faultyKernel(kernel: KernelInterfaces, faults: FaultSource): KernelInterfaces {
   const wrap = <Name extends keyof KernelInterfaces>(name: Name) =>
     faulty(kernel[name], { name, modes: methods[name], faults });

@@ -55,7 +55,7 @@ export class FaultyNode {
     return this.#life.stand;
   }
 
-  /** What the proxier that runs now told others. */
+  /** The reports of the proxier that runs now. */
   get reports(): Reports {
     return this.#life.reports;
   }
@@ -65,7 +65,7 @@ export class FaultyNode {
     return this.#life.reports.isFirstSyncDone;
   }
 
-  /** Nothing that the program does reaches the kernel any more, and another program starts, which is told these objects. */
+  /** Nothing that the program does reaches the kernel any more, and another program starts, to which these objects are reported. */
   async restart(changes: readonly Change[]): Promise<void> {
     await this.kill();
     this.watch.forget();
@@ -124,7 +124,7 @@ export class FaultyNode {
     return faultyKernel({ ...reached, neighbours, resetter, sysctl }, faults);
   }
 
-  /** A reporter each of whose methods may throw, after it has kept what it was told. */
+  /** A reporter each of whose methods may throw, after it has kept the report. */
   #reporter(reports: Reports): Reporter {
     return new Proxy(reports, {
       get: (_, name) => {

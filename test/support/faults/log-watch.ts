@@ -13,7 +13,7 @@ export interface Repetition {
 
 /** How a log behaves. */
 export interface WatchOptions {
-  /** Asked at each line: the sink throws if it says so. */
+  /** Called with each line: the sink throws if it returns true. */
   readonly breaks?: () => boolean;
   /** What the program's own log leaves out is left out. */
   readonly isLimited?: boolean;
@@ -38,7 +38,7 @@ export class LogWatch {
     this.log = loggerTo(sink, { verbosity: 4, now: () => clock.now() });
   }
 
-  /** Another program begins: what it says for the first time is no repetition. */
+  /** Another program begins: a line that it logs for the first time is no repetition. */
   forget(): void {
     this.#last.clear();
   }

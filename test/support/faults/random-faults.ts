@@ -12,8 +12,8 @@ const notFound = ['ENOENT', 'ESRCH', 'ENODEV'] as const;
 const lost = ['ENOBUFS', 'ETIMEDOUT', 'EINTR', 'EIO'] as const;
 
 /**
- * Faults at random, the same ones for the same seed. A third of them are lost answers. A deletion that was not done never says that
- * there is nothing to delete: no kernel does, and nobody could tell it from the truth.
+ * Faults at random, the same ones for the same seed. A third of them are lost answers. A deletion that was not done is never answered with
+ * ENOENT: no kernel does that, and it could not be distinguished from a real one.
  */
 export class RandomFaults {
   /** How many of a hundred calls fail. 0 ends the faults. */

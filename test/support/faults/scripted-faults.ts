@@ -2,7 +2,7 @@ import type { ProxierSettings } from '../../../pkg/proxy/options.ts';
 import type { Fault, FaultSource, KernelCall } from './fault.ts';
 import { FaultyNode } from './faulty-node.ts';
 
-/** Faults that a test says: none until {@link next} is set. */
+/** Faults that a test chooses: none until {@link next} is set. */
 export class ScriptedFaults {
   /** What goes wrong with a call, from now on. */
   next: FaultSource = () => undefined;
@@ -21,7 +21,7 @@ export class ScriptedFaults {
   }
 }
 
-/** A node whose kernel fails as a test says, after its first sync. */
+/** A node whose kernel fails as a test chooses, after its first sync. */
 export async function scriptedNode(
   settings: Partial<ProxierSettings> = {},
 ): Promise<{ node: FaultyNode; faults: ScriptedFaults }> {

@@ -23,11 +23,11 @@ export interface FollowerOptions {
   readonly random?: () => number;
 }
 
-/** What was told, by kind, namespace and name. */
+/** The reported objects, by kind, namespace and name. */
 export type State = Readonly<Record<string, unknown>>;
 
 /**
- * Follows an API server as the program does, from the kubeconfig on, in hurried time, and keeps what it is told.
+ * Follows an API server as the program does, from the kubeconfig on, in hurried time, and keeps what is reported.
  * A test asks for states and waits until they come.
  */
 export class Follower implements AsyncDisposable {
@@ -98,7 +98,7 @@ export class Follower implements AsyncDisposable {
     return Object.fromEntries([...this.#state].sort(([one], [other]) => (one < other ? -1 : 1)));
   }
 
-  /** Which kinds were told as synced. */
+  /** The kinds that were reported as synced. */
   get synced(): ReadonlySet<Kind> {
     return new Set(
       this.changes.flatMap((change) => (change.type === 'synced' ? [change.kind] : [])),
@@ -112,7 +112,7 @@ export class Follower implements AsyncDisposable {
     }
   }
 
-  /** Until everything has been told once. */
+  /** Resolves when the initial lists are complete. */
   async untilSynced(): Promise<void> {
     await this.until(({ synced }) => synced.size === 3);
   }

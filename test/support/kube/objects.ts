@@ -10,7 +10,7 @@ export interface ApiObject {
   readonly [field: string]: unknown;
 }
 
-/** A Service whose port says which version of it this is. */
+/** A Service whose port is the number of its version. */
 export function service(name: string, port = 80, labels: Record<string, string> = {}): ApiObject {
   return {
     apiVersion: 'v1',

@@ -35,7 +35,7 @@ function invalidFields(model: { validate(): void }): readonly string[] {
   }
 }
 
-/** What the compiler says of the object as a literal of its type. */
+/** The errors of the compiler for the object as a literal of its type. */
 async function compilerErrors(
   path: string,
   object: { readonly kind?: unknown },
@@ -59,7 +59,7 @@ async function compilerErrors(
   }
 }
 
-/** What a program writes to its standard output. Throws if it cannot be started or says nothing when it fails. */
+/** What a program writes to its standard output. Throws if it cannot be started or fails without an error of the compiler. */
 function outputOf(program: string, args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(program, args, { encoding: 'utf8' }, (error, stdout) => {

@@ -34,7 +34,7 @@ function pathOf(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));
 }
 
-/** Writes programs that leave their process ids, then do as told. */
+/** Writes programs that leave their process ids, then do what a test gave them to do. */
 function install(apiserver: string): void {
   for (const [name, line] of [
     ['etcd', forEver],

@@ -9,7 +9,7 @@ interface Attribute {
   readonly type: string;
 }
 
-/** client-node has a file for each class: the fields as a table, and beside it the declaration, which says what is required. */
+/** client-node has a file for each class: the fields as a table, and beside it the declaration, which shows what is required. */
 const models = new URL(
   '../../../node_modules/@kubernetes/client-node/dist/gen/models/',
   import.meta.url,

@@ -50,7 +50,7 @@ interface Port extends ServicePortSpec {
   readonly places: readonly Place[];
 }
 
-/** The state as lines in the words of ipvsadm, ip, ipset and iptables, sorted: {@link compared} says which. */
+/** The state as lines in the words of ipvsadm, ip, ipset and iptables, sorted: {@link compared} lists which. */
 export function expectedState(world: World): readonly string[] {
   const lines = new Set<string>();
   const claims: Claim[] = [];

@@ -153,7 +153,7 @@ async function ready(
     };
     const abort = () => done(false);
     signal?.addEventListener('abort', abort, { once: true });
-    // Where the process was busy for longer, what came meanwhile counts: it is told before immediates are run.
+    // Where the process was busy for longer, what came meanwhile counts: its event comes before immediates are run.
     const timer = setTimeout(() => setImmediate(() => done(false)), limit);
     const handle = watch(fd, { [event]: true }, () => done(true));
   });

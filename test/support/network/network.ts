@@ -77,7 +77,7 @@ export class Network {
     batch(this.node.namespace, [
       `link add v-${name} type veth peer name eth0 netns ${namespace.name}`,
       `link set v-${name} master ${device} up`,
-      // Or a bridge sends nothing back where it came from, and no pod would reach itself through a Service.
+      // Without it a bridge sends nothing back to the port it came from, and no pod could connect to itself through a Service.
       `link set v-${name} type bridge_slave hairpin on`,
     ]);
     const sameFamily = (address: IpAddress) =>
