@@ -62,6 +62,7 @@ describe.concurrent('what cannot work is said in one line, with status 1', () =>
     ],
     [['start'], 'unexpected argument "start"'],
     [['plan', '-o', 'xml'], '--output: must be one of text, wide, json: xml'],
+    [['plan', 'now'], 'unexpected argument "now"'],
     [['plan', '--wait=soon'], '--wait: must be a positive duration: soon'],
     [['plan', '--bogus', '--oom-score-adj=x'], 'unknown flag --bogus; --oom-score-adj: '],
     [

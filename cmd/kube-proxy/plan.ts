@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { readCommandLine } from '../../pkg/config/command-line.ts';
+import { readSubcommandLine } from '../../pkg/config/command-line.ts';
 import { effective } from '../../pkg/config/effective.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { parseServiceAnnotations } from '../../pkg/kube/annotations.ts';
@@ -22,7 +22,6 @@ import { openNode } from './open-node.ts';
 import { proxierSettings } from './proxier-settings.ts';
 import { servedFamilies } from './served-families.ts';
 import type { RunSubcommand } from './subcommand.ts';
-import { takeOptions } from './subcommand-options.ts';
 
 /** What `kube-proxy plan --help` prints. */
 export const planHelp = `Shows what a start of kube-proxy would change on this node. Nothing is written, and no kernel module is loaded.
@@ -43,22 +42,25 @@ Exit status:
   2  the start would change what is shown
 `;
 
+const flags = [
+  { name: 'output', shorthand: 'o', standsAlone: false },
+  { name: 'wait', standsAlone: false },
+];
+
 const outputs = ['text', 'wide', 'json'] as const;
 
 /** Runs `kube-proxy plan`. Returns its exit status. Throws what keeps it from an answer. */
 export const runPlan: RunSubcommand = async (argv, { log, print }) => {
-  const { values, rest } = takeOptions(argv, {
-    '-o': 'output',
-    '--output': 'output',
-    '--wait': 'wait',
-  });
-  const output = outputs.find((name) => name === (values.get('output') ?? 'text'));
+  const { flags: given, positionals, program: command } = readSubcommandLine(argv, flags);
+  const output = outputs.find((name) => name === (given.get('output') ?? 'text'));
   if (output === undefined)
-    throw new Error(`--output: must be one of ${outputs.join(', ')}: ${values.get('output')}`);
-  const wait = parseDuration(values.get('wait') ?? '60s');
+    throw new Error(`--output: must be one of ${outputs.join(', ')}: ${given.get('output')}`);
+  const wait = parseDuration(given.get('wait') ?? '60s');
   if (wait === undefined || wait <= 0)
-    throw new Error(`--wait: must be a positive duration: ${values.get('wait')}`);
-  const command = readCommandLine(rest);
+    throw new Error(`--wait: must be a positive duration: ${given.get('wait')}`);
+  const [unexpected] = positionals;
+  if (unexpected !== undefined)
+    throw new Error(`unexpected argument ${JSON.stringify(unexpected)}`);
   if (command.action === 'help') {
     await print(planHelp);
     return 0;

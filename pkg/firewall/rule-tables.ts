@@ -23,8 +23,6 @@ import type { RestoreInput } from './render.ts';
 export interface ProgramTablesOptions {
   readonly machine?: Machine;
   readonly pause?: (milliseconds: number) => Promise<void>;
-  /** The packet filters that are looked at; both by default. */
-  readonly flavours?: readonly Flavour[];
 }
 
 /** How long one program may run, in milliseconds: a large cluster in iptables mode has some 100,000 rules. */
@@ -34,25 +32,22 @@ const programTimeout = 300_000;
 const attempts = 60;
 const attemptPause = 500;
 
-const bothFlavours: readonly Flavour[] = ['nft', 'legacy'];
+const flavours: readonly Flavour[] = ['nft', 'legacy'];
 
 /** The tables of both flavours, through iptables' programs. */
 export class ProgramTables implements RuleTables {
   readonly #machine: Machine;
   readonly #pause: (milliseconds: number) => Promise<void>;
-  readonly #flavours: readonly Flavour[];
 
-  constructor(options: ProgramTablesOptions = {}) {
-    const { machine = thisMachine, pause = sleep, flavours = bothFlavours } = options;
+  constructor({ machine = thisMachine, pause = sleep }: ProgramTablesOptions = {}) {
     this.#machine = machine;
     this.#pause = pause;
-    this.#flavours = flavours;
   }
 
   async read(): Promise<readonly PrintedRules[]> {
     const found: PrintedRules[] = [];
     for (const family of families) {
-      for (const flavour of this.#flavours) {
+      for (const flavour of flavours) {
         const text = await this.#readPlace({ family, flavour });
         if (text !== undefined) found.push({ family, flavour, text });
       }

@@ -1,3 +1,4 @@
+import type { IpvsConnections } from '../connections/connections.ts';
 import type { Flow } from '../conntrack/conntrack.ts';
 import type { IpSets } from '../ipset/ipset.ts';
 import type { Links } from '../links/links.ts';
@@ -41,12 +42,15 @@ export function previewKernel(
       },
       add: () => [],
     },
-    connections: node.connections,
+    connections: node.connections ?? noConnections,
     neighbours: node.neighbours,
     resetter: { challenge: () => undefined, abort: () => undefined },
     settings: { restore: () => undefined, expiresConnections: true },
   };
 }
+
+/** The connections of a kernel without IPVS. */
+const noConnections: IpvsConnections = { dump: async () => ({ isWhole: true, unreadable: 0 }) };
 
 function setsOf({ ipsets }: NodeReader): IpSets {
   return {

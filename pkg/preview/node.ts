@@ -21,6 +21,6 @@ export interface NodeReader {
   readonly routes: Pick<Routes, 'routes'>;
   readonly firewall: Pick<Firewall, 'capabilities'>;
   readonly ruleTables: Pick<RuleTables, 'read'>;
-  readonly connections: IpvsConnections;
+  readonly connections: IpvsConnections | undefined;
   readonly neighbours: Neighbours;
 }
