@@ -157,33 +157,35 @@ describe('what is made', () => {
   });
 });
 
-/** Keeps count of VIPs that were local at one moment and not at a later one. */
+/** Notes each VIP that is not local after a write; all are when it begins. */
 function watchVips(kernel: FakeKernel): string[] {
   const lost: string[] = [];
-  const seen = new Set<string>();
-  const look = async () => {
-    const networks = (await kernel.routes.routes()).map(({ network }) => network);
-    const onDevice = (await kernel.links.addresses()).filter(({ link }) => link === 'kube-ipvs0');
-    for (const vip of bound.map((text) => ip(text.split('/')[0] ?? ''))) {
-      const isLocal =
-        onDevice.some(({ address }) => address === vip) ||
-        networks.some((network) => contains(network, vip));
-      if (isLocal) seen.add(vip);
-      else if (seen.has(vip)) lost.push(vip);
+  const look = () => {
+    const onDevice = addresses({ kernel });
+    const networks = routes({ kernel }).flatMap((line) => {
+      const [text = ''] = line.split(' ');
+      return text === '' ? [] : [net(text)];
+    });
+    for (const text of bound) {
+      const vip = ip(text.split('/')[0] ?? '');
+      const isLocal = onDevice.includes(text) || networks.some((network) => contains(network, vip));
+      if (!isLocal) lost.push(vip);
     }
   };
-  const links = kernel.links.write.bind(kernel.links);
+  const writeAddresses = kernel.links.write.bind(kernel.links);
   const writeRoutes = kernel.routes.write.bind(kernel.routes);
   kernel.links.write = (batch) => {
-    const failures = links(batch);
-    void look();
+    const failures = writeAddresses(batch);
+    look();
     return failures;
   };
   kernel.routes.write = (batch) => {
     const failures = writeRoutes(batch);
-    void look();
+    look();
     return failures;
   };
+  look();
+  expect(lost).toEqual([]);
   return lost;
 }
 
