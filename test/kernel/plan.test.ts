@@ -51,6 +51,9 @@ function changesOf(example: string): readonly Change[] {
   );
 }
 
+/** Time stands still, so that on a slow machine nothing is due before the first sync is over: deletions wait for five seconds. */
+const clock = { ...systemClock, now: () => 0 };
+
 /** What the first sync of a start would do. */
 async function previewed(changes: readonly Change[]): Promise<readonly string[]> {
   const leave = node.enter();
@@ -69,7 +72,7 @@ async function previewed(changes: readonly Change[]): Promise<readonly string[]>
       },
       settings: proxierSettings,
       serviceOptionsOf: undefined,
-      clock: systemClock,
+      clock,
       log: silentLogger,
       signal: new AbortController().signal,
     });
@@ -84,6 +87,7 @@ async function previewed(changes: readonly Change[]): Promise<readonly string[]>
 async function started(changes: readonly Change[]): Promise<readonly string[]> {
   const operations: Operation[] = [];
   const proxy: NodeProxy = new NodeProxy(node, {
+    clock,
     onApplied: (applied) => {
       if (!proxy.reports.isFirstSyncDone) operations.push(...applied);
     },
