@@ -28,6 +28,7 @@ const anywhere = {
   maxWorkers: 2,
   sequence: { shuffle: { tests: true } },
   // Only a test that hangs ends so: machines may be slow.
+  expect: { poll: { timeout: 60_000, interval: 20 } },
   testTimeout: 120_000,
 } as const;
 
