@@ -212,8 +212,8 @@ function expectBinding(mode: keyof typeof modes): void {
 }
 
 /**
- * The node's own SCTP clients are bound to an address: others have all of the node, and take the one that the route to the VIP names,
- * which is another one with a route.
+ * SCTP clients are bound to an address. Others name all addresses of their host to the server, which NAT does not know; those of the
+ * node also take the one that the route to the VIP names, which is another one with a route.
  */
 const ways: readonly (readonly [Host, Target])[] = [
   [caller, open.vip],
@@ -230,7 +230,7 @@ async function openStreams(): Promise<void> {
         protocol,
         address: addresses[family],
         port,
-        ...(host === node && protocol === 'SCTP' && { source: addressOf(node, family) }),
+        ...(protocol === 'SCTP' && { source: addressOf(host, family) }),
       }),
     ),
   );
