@@ -237,6 +237,13 @@ async function openStreams(): Promise<void> {
   streams.push(...(await Promise.all(opened)));
 }
 
+/** A connection that one change lost says nothing of the next one. */
+async function dropFailedStreams(): Promise<void> {
+  const failed = streams.filter(({ failure }) => failure !== undefined);
+  for (const stream of failed) streams.splice(streams.indexOf(stream), 1);
+  await Promise.all(failed.map((stream) => stream.stop()));
+}
+
 async function hammer(): Promise<void> {
   hammers = ways.map(([host, target], index) => {
     // Of ports that the kernel draws one comes twice before long, and an SCTP association of its own past is in its way.
@@ -251,9 +258,10 @@ async function expectNoneLost(): Promise<void> {
   await Promise.all(hammers.map((each) => each.next(2)));
   await Promise.all(hammers.map((each) => each.stop()));
   expect(hammers.map((each) => each.failures())).toEqual(hammers.map(() => table(() => [])));
-  expect(await Promise.all(streams.map((stream) => stream.next(2)))).toEqual(
-    streams.map(() => undefined),
+  const ended = await Promise.all(
+    streams.map(async (stream) => `${stream.name}: ${(await stream.next(2)) ?? 'unharmed'}`),
   );
+  expect(ended).toEqual(streams.map(({ name }) => `${name}: unharmed`));
 }
 
 describe('a node', () => {
@@ -274,6 +282,7 @@ describe('a node', () => {
   test.each(['range', 'address', 'single', 'range', 'single', 'address'] as const)(
     'changes to %s: no connection is lost, established or new',
     async (mode) => {
+      await dropFailedStreams();
       if (streams.length < 2 * ways.length * kinds.length) await openStreams();
       await hammer();
       await start(mode);

@@ -8,6 +8,8 @@ import { patience, silence } from './patience.ts';
  * compared byte by byte, and the first one that is not ends it.
  */
 export class Stream {
+  /** From where it is, to where, for messages. */
+  readonly name: string;
   /** What went wrong: `undefined` as long as nothing did. */
   failure: string | undefined;
   readonly #connection: Connection;
@@ -15,14 +17,17 @@ export class Stream {
   #count = 0;
   #isStopped = false;
 
-  private constructor(connection: Connection) {
+  private constructor(connection: Connection, name: string) {
     this.#connection = connection;
+    this.name = name;
     this.#loop = this.#exchange();
   }
 
   /** Opens one; throws if there is no connection. */
   static async open(host: Host, request: Request): Promise<Stream> {
-    return new Stream(await connect(host, request));
+    const { protocol, address, port } = request;
+    const name = `${protocol} from ${host.name} to ${address} ${port}`;
+    return new Stream(await connect(host, request), name);
   }
 
   /** Waits for so many more exchanges, or for the first that failed. What went wrong. */
