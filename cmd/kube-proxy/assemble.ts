@@ -8,9 +8,8 @@ import type { IpAddress } from '../../pkg/ip/address.ts';
 import { type Prefix, parsePrefix } from '../../pkg/ip/prefix.ts';
 import { virtualServerKey } from '../../pkg/ipvs/ipvs.ts';
 import { Schedulers } from '../../pkg/ipvs/probe.ts';
-import { parseServiceAnnotations } from '../../pkg/kube/annotations.ts';
 import { startingEvent } from '../../pkg/kube/events.ts';
-import type { Change, Service, Source } from '../../pkg/kube/types.ts';
+import type { Change, Source } from '../../pkg/kube/types.ts';
 import type { Logger, ProgramLog } from '../../pkg/log/log.ts';
 import { createMetrics, type Metrics } from '../../pkg/metrics/metrics.ts';
 import { applyOomScore } from '../../pkg/node/oom-score.ts';
@@ -32,6 +31,7 @@ import { createReporter } from './reporter.ts';
 import { type Part, runAll } from './run-all.ts';
 import { servedFamilies } from './served-families.ts';
 import { createServers, createServiceHealthServers } from './servers.ts';
+import { serviceOptionsReader } from './service-options.ts';
 import { trafficMetrics } from './service-traffic.ts';
 import { setMetrics } from './set-metrics.ts';
 
@@ -186,13 +186,7 @@ async function createFollower(shared: Shared, confirm: Source['confirm']): Promi
     resetsWaitingClients: config.resetWaitingClients && canReset,
   };
   const schedulers = new Schedulers(kernel.ipvs, () => clock.now());
-  const judgedBy = {
-    scheduler: config.scheduler,
-    hasScheduler: (scheduler: string) => schedulers.has(scheduler),
-  };
-  const serviceOptionsOf = config.serviceAnnotations
-    ? (service: Service) => parseServiceAnnotations(service.annotations, judgedBy)
-    : undefined;
+  const serviceOptionsOf = serviceOptionsReader(config, (name) => schedulers.has(name));
   const proxier = createProxier(kernel, settings, {
     clock,
     log,

@@ -10,13 +10,12 @@ import { printReport } from '../../pkg/explain/print.ts';
 import { parseFrom, parsePort, parseTo, type Question } from '../../pkg/explain/question.ts';
 import type { Report } from '../../pkg/explain/report.ts';
 import { families } from '../../pkg/ip/address.ts';
-import { parseServiceAnnotations } from '../../pkg/kube/annotations.ts';
-import type { Service } from '../../pkg/kube/types.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { explainHelp } from './explain-help.ts';
 import { openNames } from './explain-names.ts';
 import { loadConfiguration } from './load-configuration.ts';
 import { proxierSettings } from './proxier-settings.ts';
+import { assumeScheduler, serviceOptionsReader } from './service-options.ts';
 import type { RunSubcommand } from './subcommand.ts';
 
 /** What the command needs of the process and the machine. */
@@ -129,9 +128,6 @@ async function configOf({ program }: SubcommandLine): Promise<ProxyConfig> {
 }
 
 function settingsOf(config: ProxyConfig): DesiredSettings {
-  const judgedBy = { scheduler: config.scheduler, hasScheduler: () => true };
-  const serviceOptionsOf = config.serviceAnnotations
-    ? (service: Service) => parseServiceAnnotations(service.annotations, judgedBy)
-    : undefined;
+  const serviceOptionsOf = serviceOptionsReader(config, assumeScheduler);
   return { ...proxierSettings(config, families), serviceOptionsOf };
 }

@@ -19,7 +19,7 @@ export interface OpenNode {
   readonly settings: readonly SettingChange[];
   /** The kernel modules that a start needs and that are not loaded. */
   readonly modules: readonly string[];
-  close(): void;
+  readonly close: () => void;
 }
 
 /** Opens the interfaces to the kernel for reading. Loads no module, and writes nothing. */

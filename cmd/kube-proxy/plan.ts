@@ -1,9 +1,7 @@
 import { hostname } from 'node:os';
-import { readSubcommandLine } from '../../pkg/config/command-line.ts';
+import { readSubcommandLine, type SubcommandLine } from '../../pkg/config/command-line.ts';
 import { effective } from '../../pkg/config/effective.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
-import { parseServiceAnnotations } from '../../pkg/kube/annotations.ts';
-import type { Service } from '../../pkg/kube/types.ts';
 import type { Logger, ProgramLog } from '../../pkg/log/log.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
 import { preview } from '../../pkg/preview/preview.ts';
@@ -21,6 +19,7 @@ import { openObjects } from './object-source.ts';
 import { openNode } from './open-node.ts';
 import { proxierSettings } from './proxier-settings.ts';
 import { servedFamilies } from './served-families.ts';
+import { assumeScheduler, serviceOptionsReader } from './service-options.ts';
 import type { RunSubcommand } from './subcommand.ts';
 
 /** What `kube-proxy plan --help` prints. */
@@ -49,46 +48,59 @@ const flags = [
 
 const outputs = ['text', 'wide', 'json'] as const;
 
-/** Runs `kube-proxy plan`. Returns its exit status. Throws what keeps it from an answer. */
-export const runPlan: RunSubcommand = async (argv, { log, print }) => {
-  const { flags: given, positionals, program: command } = readSubcommandLine(argv, flags);
+/** What the command reads; the machine and the configured source of objects unless a test says otherwise. */
+export interface PlanOptions {
+  readonly open?: typeof openNode;
+}
+
+/** `kube-proxy plan`: prints what a start would change. Throws what keeps it from an answer. */
+export const plan: RunSubcommand = planWith({});
+
+/** The command on another node than this machine. */
+export function planWith({ open = openNode }: PlanOptions): RunSubcommand {
+  return async (argv, { log, print }) => {
+    const line = readSubcommandLine(argv, flags);
+    const { output, wait } = optionsOf(line);
+    const { program } = line;
+    if (program.action === 'help') {
+      await print(planHelp);
+      return 0;
+    }
+    if (program.action === 'version') throw new Error('plan has no --version');
+    const errors = program.action === 'refuse' ? program.errors : [];
+    const { settings } = await loadConfiguration(program.given, errors);
+    const found = await previewNode(effective(settings, hostname()), { log, wait, open });
+    await print(
+      output === 'json'
+        ? `${JSON.stringify(previewJson(found), undefined, 2)}\n`
+        : printPreview(found, { isWhole: output === 'wide' }),
+    );
+    return isNothingToDo(found) ? 0 : 2;
+  };
+}
+
+/** The options of the command itself. Throws if one is invalid. `wait` is in milliseconds. */
+function optionsOf({ flags: given, positionals: [unexpected] }: SubcommandLine) {
   const output = outputs.find((name) => name === (given.get('output') ?? 'text'));
   if (output === undefined)
     throw new Error(`--output: must be one of ${outputs.join(', ')}: ${given.get('output')}`);
   const wait = parseDuration(given.get('wait') ?? '60s');
   if (wait === undefined || wait <= 0)
     throw new Error(`--wait: must be a positive duration: ${given.get('wait')}`);
-  const [unexpected] = positionals;
   if (unexpected !== undefined)
     throw new Error(`unexpected argument ${JSON.stringify(unexpected)}`);
-  if (command.action === 'help') {
-    await print(planHelp);
-    return 0;
-  }
-  if (command.action === 'version') throw new Error('plan has no --version');
-  const { settings } = await loadConfiguration(
-    command.given,
-    command.action === 'refuse' ? command.errors : [],
-  );
-  const found = await previewNode(effective(settings, hostname()), { log, wait });
-  await print(
-    output === 'json'
-      ? `${JSON.stringify(previewJson(found), undefined, 2)}\n`
-      : printPreview(found, { isWhole: output === 'wide' }),
-  );
-  return isNothingToDo(found) ? 0 : 2;
-};
+  return { output, wait };
+}
 
 async function previewNode(
   config: ProxyConfig,
-  { log: programLog, wait }: { log: ProgramLog; wait: number },
+  { log: programLog, wait, open }: { log: ProgramLog; wait: number; open: typeof openNode },
 ): Promise<NodePreview> {
   const clock = systemClock;
   const log = onlyProblems(programLog);
   const metrics = createMetrics(logReadings(programLog));
-  const opened = openNode({ config, log });
-  const { node, settings, modules } = opened;
   const objects = await openObjects({ config, log, clock, metrics });
+  const { node, settings, modules, close } = open({ config, log });
   const stop = new AbortController();
   const cancel = clock.after(wait, () =>
     stop.abort(new Error(`not everything was read within ${wait / 1000} s (--wait)`)),
@@ -98,8 +110,9 @@ async function previewNode(
     const found = await preview({
       node,
       source: objects.source,
+      // A start waits for addresses of a Node that has none; what it does then is the same.
       settings: { ...proxierSettings(config, families), nodeIPPatience: 0 },
-      serviceOptionsOf: config.serviceAnnotations ? annotationsOf(config) : undefined,
+      serviceOptionsOf: serviceOptionsReader(config, assumeScheduler),
       clock,
       log,
       signal: stop.signal,
@@ -107,15 +120,9 @@ async function previewNode(
     return { ...found, node: config.nodeName, settings, modules };
   } finally {
     cancel();
+    close();
     objects.close();
-    opened.close();
   }
-}
-
-/** Schedulers are not probed, as that writes: the kernel is believed to have those that Services ask for. */
-function annotationsOf({ scheduler }: ProxyConfig) {
-  const judgedBy = { scheduler, hasScheduler: () => true };
-  return ({ annotations }: Service) => parseServiceAnnotations(annotations, judgedBy);
 }
 
 /** A log without the lines about normal operation, which a start would have. */

@@ -13,7 +13,7 @@ export const subcommands: ReadonlyMap<string, Subcommand> = new Map([
     'plan',
     {
       help: 'Shows what a start would change on this node.',
-      load: async () => (await import('./plan.ts')).runPlan,
+      load: async () => (await import('./plan.ts')).plan,
     },
   ],
 ]);

@@ -95,7 +95,7 @@ function serverDifferences({ kernel, desired, id }: Context): readonly Differenc
 
 function addressDifferences({ kernel, desired, id: { address } }: Context): readonly Difference[] {
   const link = kernel.addresses.get(address);
-  const wants = [...desired.ledger.addresses()].includes(address);
+  const wants = desired.ledger.wantsAddress(address);
   if (wants && link === undefined) return [missing('address', `${address} on ${deviceName}`)];
   if (!wants && link === deviceName) return [extra('address', `${address} on ${deviceName}`)];
   return [];

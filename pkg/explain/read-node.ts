@@ -1,5 +1,5 @@
 import { type IpAddress, isIPv6LinkLocal, isLoopback } from '../ip/address.ts';
-import type { VirtualServer } from '../ipvs/ipvs.ts';
+import { noStatistics, type VirtualServer } from '../ipvs/ipvs.ts';
 import type { LinkAddress } from '../links/links.ts';
 import { errorText } from '../log/error-text.ts';
 import { printNftTable } from '../nftables/nftables.ts';
@@ -82,15 +82,6 @@ function withLocalRoutes(
   );
   return new Map([...addresses, ...routed.map(([address]) => [address, localRoute] as const)]);
 }
-
-/** Counters, which decide nothing. */
-const noStatistics = {
-  connections: 0n,
-  incomingPackets: 0n,
-  outgoingPackets: 0n,
-  incomingBytes: 0n,
-  outgoingBytes: 0n,
-};
 
 /** How many real servers' routes are looked up. */
 const routeLimit = 10_000;

@@ -6,11 +6,11 @@ import {
   type IpvsInfo,
   type IpvsTimeouts,
   type IpvsWrite,
+  noStatistics,
   type RealServer,
   type RealServerId,
   type RealServerStatus,
   realServerKey,
-  type Statistics,
   type VirtualServerId,
   type VirtualServerStatus,
   virtualServerKey,
@@ -40,14 +40,6 @@ export interface FakeIpvsOptions {
 
 /** How many times each method was called, and each kind of write tried. */
 export type CallCounts = Record<keyof Ipvs | IpvsWrite['kind'], number>;
-
-const noStatistics: Statistics = {
-  connections: 0n,
-  incomingPackets: 0n,
-  outgoingPackets: 0n,
-  incomingBytes: 0n,
-  outgoingBytes: 0n,
-};
 
 const standardSchedulers = [
   ...['rr', 'wrr', 'lc', 'wlc', 'fo', 'ovf', 'lblc', 'lblcr'],

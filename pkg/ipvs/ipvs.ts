@@ -46,6 +46,15 @@ export interface Statistics {
   readonly outgoingBytes: bigint;
 }
 
+/** The counters of an object that nothing went through yet. */
+export const noStatistics: Statistics = {
+  connections: 0n,
+  incomingPackets: 0n,
+  outgoingPackets: 0n,
+  incomingBytes: 0n,
+  outgoingBytes: 0n,
+};
+
 /** A virtual server as the kernel reports it. */
 export interface VirtualServerStatus extends VirtualServer {
   readonly statistics: Statistics;

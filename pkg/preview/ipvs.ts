@@ -4,6 +4,7 @@ import {
   type IpvsInfo,
   type IpvsTimeouts,
   type IpvsWrite,
+  noStatistics,
   type RealServerId,
   type RealServerStatus,
   realServerKey,
@@ -17,14 +18,6 @@ interface Held {
   readonly status: VirtualServerStatus;
   readonly realServers: Map<string, RealServerStatus>;
 }
-
-const noTraffic = {
-  connections: 0n,
-  incomingPackets: 0n,
-  outgoingPackets: 0n,
-  incomingBytes: 0n,
-  outgoingBytes: 0n,
-};
 
 /** A copy of a node's virtual servers. Writes change the copy, so that what is read later is what a start would find then. */
 export class PreviewIpvs implements Ipvs {
@@ -91,7 +84,7 @@ export class PreviewIpvs implements Ipvs {
     switch (write.kind) {
       case 'addVirtualServer':
       case 'updateVirtualServer': {
-        const status = { ...write.virtualServer, statistics: noTraffic };
+        const status = { ...write.virtualServer, statistics: noStatistics };
         this.#held.set(key, {
           status,
           realServers: this.#held.get(key)?.realServers ?? new Map<string, RealServerStatus>(),
@@ -119,5 +112,5 @@ const unused = {
   activeConnections: 0,
   inactiveConnections: 0,
   persistentConnections: 0,
-  statistics: noTraffic,
+  statistics: noStatistics,
 };

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Machine } from './iptables.ts';
-import { withoutNfTables } from './reading-machine.ts';
+import { withoutNfTables } from './without-nf-tables.ts';
 
 /** A machine whose iptables is of a flavour, and the programs that ran on it. */
 function machineOf(version: string): { machine: Machine; ran: string[] } {

@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, expect, test } from 'vitest';
+import { recordingLogger } from '../../pkg/log/memory.ts';
+import type { SettingChange } from '../../pkg/preview/settings.ts';
+import { FakeKernel } from '../../test/support/proxier.ts';
+import { planWith } from './plan.ts';
+
+// The command on a kernel in memory, with objects from a file.
+
+const folder = mkdtempSync(join(tmpdir(), 'plan-'));
+const manifests = join(folder, 'objects.yaml');
+writeFileSync(
+  manifests,
+  `apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {clusterIP: 172.30.0.1, clusterIPs: [172.30.0.1], ports: [{port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, namespace: shop, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+ports: [{port: 8080}]
+endpoints: [{addresses: [10.0.0.1]}]
+`,
+);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let kernel: FakeKernel;
+let isClosed: boolean;
+
+beforeEach(() => {
+  kernel = new FakeKernel();
+  isClosed = false;
+});
+
+/** Runs the command with a node whose settings are right, unless given. */
+async function run(
+  argv: readonly string[],
+  settings: readonly SettingChange[] = [],
+): Promise<{ status: number; text: string }> {
+  let text = '';
+  const close = () => void (isClosed = true);
+  const command = planWith({ open: () => ({ node: kernel, settings, modules: [], close }) });
+  const log = Object.assign(recordingLogger(), {
+    lost: () => ({ leftOut: 0, dropped: 0 }),
+    end: () => undefined,
+  });
+  const print = async (piece: string) => void (text += piece);
+  const objects = [`--ipvs-manifests=${manifests}`, '--hostname-override=here'];
+  const status = await command([...objects, ...argv], { log, print });
+  return { status, text };
+}
+
+test('status 2 for a node that a start would change, which is left as it is', async () => {
+  const was = kernel.dump();
+  const { status, text } = await run([]);
+  expect(status).toBe(2);
+  expect(text).toContain(
+    '  shop/web: 1 set entry added, 1 virtual server added, 1 real server added\n',
+  );
+  expect(kernel.dump()).toBe(was);
+  expect(isClosed).toBe(true);
+});
+
+test('a setting alone is something to change', async () => {
+  const { text } = await run([], [{ path: 'net/ipv4/ip_forward', before: '0', value: '1' }]);
+  expect(text).toContain('  net/ipv4/ip_forward: 0 -> 1\n');
+});
+
+test('every operation in a line, and JSON', async () => {
+  expect((await run(['-o', 'wide'])).text).toContain(
+    '    +rs 172.30.0.1:80/TCP 10.0.0.1:8080 weight 1\n',
+  );
+  expect(JSON.parse((await run(['-o', 'json'])).text)).toMatchObject({ version: 1, node: 'here' });
+});
+
+test('what is not read in time is an error, and the node is closed', async () => {
+  // Nobody listens there, so that no list is ever read.
+  const command = run(['--ipvs-manifests=', '--master=http://127.0.0.1:1', '--wait=50ms']);
+  await expect(command).rejects.toThrow('not everything was read within 0.05 s (--wait)');
+  expect(isClosed).toBe(true);
+});
