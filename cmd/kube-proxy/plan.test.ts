@@ -2,10 +2,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
+import { effective } from '../../pkg/config/effective.ts';
+import { load } from '../../pkg/config/load.ts';
+import { families } from '../../pkg/ip/address.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
 import type { SettingChange } from '../../pkg/preview/settings.ts';
-import { FakeKernel } from '../../test/support/proxier.ts';
+import { endpoint, service, slice } from '../../test/support/objects.ts';
+import { FakeKernel, Stand, setService, setSlice } from '../../test/support/proxier.ts';
 import { planWith } from './plan.ts';
+import { proxierSettings } from './proxier-settings.ts';
 
 // The command on a kernel in memory, with objects from a file.
 
@@ -63,6 +68,18 @@ test('status 2 for a node that a start would change, which is left as it is', as
   );
   expect(kernel.dump()).toBe(was);
   expect(isClosed).toBe(true);
+});
+
+test('status 0 for a node on which a start with the same settings has been', async () => {
+  const config = effective(load({ values: {}, removed: [] }, undefined).settings, 'here');
+  const stand = new Stand({ kernel, ...proxierSettings(config, families) });
+  stand.report(setService(service()), setSlice(slice([endpoint('10.0.0.1')])));
+  await stand.sync();
+  await stand.stop();
+  expect(await run([])).toEqual({
+    status: 0,
+    text: 'Node here\n\nNothing to do: the node is as it should be.\n',
+  });
 });
 
 test('a setting alone is something to change', async () => {
