@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { ip, net } from '../../test/support/addresses.ts';
 import { ExplainedNode } from '../../test/support/explained-node.ts';
 import { endpoint, node, service, servicePort, slice } from '../../test/support/objects.ts';
+import { proxierSettings } from '../../test/support/proxier-settings.ts';
+import { type Prefix, single } from '../ip/prefix.ts';
 import type { Endpoint, Service } from '../kube/types.ts';
 
 // Nodes that are broken in one way each: the verdict names the cause, with the objects of the API and, where it can, without them.
@@ -106,6 +108,35 @@ test('a foreign REJECT', async () => {
   expect((await broken.ask(pod, toClusterIP)).answer).toBe('yes');
 });
 
+describe.each([
+  { ranges: [] as Prefix[], name: 'routes of their own' },
+  { ranges: [net('172.30.0.0/16')], name: 'the route of a range' },
+])('where VIPs are local by $name', ({ ranges }) => {
+  const vipBinding = { mode: 'route', ranges, podNetworks: [] } as const;
+
+  test('nothing differs from what should be there', async () => {
+    const node = await ExplainedNode.with((await web()).objects, {
+      ...proxierSettings,
+      vipBinding,
+    });
+    const { answer, causes, differences } = await node.ask(pod, toClusterIP);
+    expect([answer, causes, differences?.list]).toEqual(['yes', [], []]);
+  });
+
+  test('a route that is missing is named', async () => {
+    const node = await ExplainedNode.with((await web()).objects, {
+      ...proxierSettings,
+      vipBinding,
+    });
+    node.localRoutes.splice(0);
+    const { answer, differences } = await node.ask(pod, toClusterIP);
+    expect(answer).toBe('no');
+    expect(differences?.list.map(({ text }) => text)).toEqual([
+      'local route to 172.30.0.1 is missing',
+    ]);
+  });
+});
+
 describe('an address', () => {
   test('on another device', async () => {
     const broken = await web();
@@ -122,7 +153,7 @@ describe('an address', () => {
   test('by a local route is as good as on a device', async () => {
     const broken = await web();
     broken.kernel.links.removeAddress({ link: 'kube-ipvs0', address: clusterIP });
-    broken.localRoutes.add(clusterIP);
+    broken.localRoutes.push(single(clusterIP));
     const { answer, causes } = await broken.ask(pod, toClusterIP);
     expect([answer, causes]).toEqual(['yes', []]);
   });

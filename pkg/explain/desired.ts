@@ -1,5 +1,6 @@
 import type { Ruleset } from '../firewall/firewall.ts';
 import { type Family, families, type IpAddress } from '../ip/address.ts';
+import { printPrefix } from '../ip/prefix.ts';
 import type { VirtualServerId } from '../ipvs/ipvs.ts';
 import { noOptions, type ServiceOptions } from '../kube/annotations.ts';
 import type { EndpointSlice, Service } from '../kube/types.ts';
@@ -9,6 +10,7 @@ import { footprint } from '../proxy/desired/footprints.ts';
 import { Ledger } from '../proxy/desired/ledger.ts';
 import { type NodeSettings, nodeContext } from '../proxy/desired/node-context.ts';
 import { setHeader, setIds, setName } from '../proxy/desired/sets.ts';
+import type { VipBinding } from '../proxy/desired/vip-routes.ts';
 import { Yielder } from '../runner/yielder.ts';
 import { type KernelState, type TracedServer, tracedSet } from '../trace/state.ts';
 import type { NodeObjects } from './names.ts';
@@ -19,6 +21,8 @@ import { withRuleset } from './rulesets.ts';
 export interface DesiredSettings extends NodeSettings {
   readonly ruleSettings: RuleSettings;
   readonly serviceOptionsOf: ((service: Service) => ServiceOptions) | undefined;
+  /** How VIPs become the node's own. Ranges that only the cluster's ServiceCIDR objects name are not known. */
+  readonly vipBinding: Pick<VipBinding, 'mode' | 'ranges'>;
 }
 
 /** What the proxy would keep in the kernel for some objects. */
@@ -28,6 +32,7 @@ export interface DesiredState {
   readonly rulesets: Readonly<Record<Family, Ruleset>>;
   readonly objects: NodeObjects;
   readonly nodeName: string;
+  readonly binding: VipBinding['mode'];
 }
 
 /** Computes what should be there for some objects on a node with these addresses. Writes and waits for nothing. */
@@ -54,8 +59,11 @@ export async function desiredState(
     ledger.set(footprint({ service, slices: own, vanished: [], options }, node));
     await yielder.yieldIfDue();
   }
+  const { mode: binding, ranges } = settings.vipBinding;
+  if (binding === 'route')
+    ledger.closeRanges(new Map(ranges.map((range) => [printPrefix(range), range])));
   const rulesets = await rulesetsOf(ledger, { settings, objects, kernel });
-  return { ledger, rulesets, objects, nodeName: settings.nodeName };
+  return { ledger, rulesets, objects, nodeName: settings.nodeName, binding };
 }
 
 async function rulesetsOf(

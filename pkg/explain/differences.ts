@@ -17,7 +17,14 @@ import { chainsOf, chosenFilter } from './rulesets.ts';
 /** One thing that is otherwise than it should be. */
 export interface Difference {
   readonly kind: 'missing' | 'extra' | 'other';
-  readonly what: 'virtual server' | 'real server' | 'address' | 'set entry' | 'rule' | 'jump';
+  readonly what:
+    | 'virtual server'
+    | 'real server'
+    | 'address'
+    | 'local route'
+    | 'set entry'
+    | 'rule'
+    | 'jump';
   /** `real server 10.0.1.4:8080 of 172.30.0.1:80/TCP is missing`. */
   readonly text: string;
 }
@@ -96,7 +103,10 @@ function serverDifferences({ kernel, desired, id }: Context): readonly Differenc
 function addressDifferences({ kernel, desired, id: { address } }: Context): readonly Difference[] {
   const link = kernel.addresses.get(address);
   const wants = desired.ledger.wantsAddress(address);
-  if (wants && link === undefined) return [missing('address', `${address} on ${deviceName}`)];
+  if (wants && link === undefined)
+    return desired.binding === 'route'
+      ? [missing('local route', `to ${address}`)]
+      : [missing('address', `${address} on ${deviceName}`)];
   if (!wants && link === deviceName) return [extra('address', `${address} on ${deviceName}`)];
   return [];
 }

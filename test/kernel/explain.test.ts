@@ -61,7 +61,8 @@ const toOf = ({ addresses, port }: Target, family: Family) =>
   `${printHostPort(addresses[family], port)}/TCP`;
 
 async function explained(from: string, to: string): Promise<Report> {
-  const [parsedFrom, parsedTo] = [parseFrom(from), parseTo(to)];
+  const parsedFrom = parseFrom(from);
+  const parsedTo = parseTo(to);
   if ('problem' in parsedFrom || 'problem' in parsedTo) throw new Error(`${from} ${to}`);
   const reader = openReader();
   try {

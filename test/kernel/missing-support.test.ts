@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ManifestFile } from '../support/manifests.ts';
 import { unloadModule } from '../support/modules.ts';
 import { createNamespace, type Namespace, run } from '../support/namespace.ts';
-import { Program } from '../support/program.ts';
+import { bundled, Program } from '../support/program.ts';
 
 // What the program says where the kernel, the machine or its own rights do not suffice: one line with what is missing and what
 // helps, and status 1.
@@ -146,5 +146,42 @@ describe.runIf(process.env['KERNEL_WHERE'] === 'vm')('a module that is not there
     await started.said('kernel module dummy is missing: modprobe dummy');
     run('modprobe', 'dummy', 'numdummies=0');
     await started.said('first sync done');
+  });
+});
+
+// Elsewhere somebody else may need the modules.
+describe.runIf(process.env['KERNEL_WHERE'] === 'vm')('what only reads loads no module', () => {
+  const modules = ['ip_vs', 'ip_set'];
+
+  afterEach(() => {
+    for (const name of modules) run('modprobe', name);
+  });
+
+  function loaded(): readonly string[] {
+    const names = readFileSync('/proc/modules', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' ')[0]);
+    return modules.filter((name) => names.includes(name));
+  }
+
+  test.each([
+    {
+      command: 'plan',
+      argv: [],
+      says: 'Kernel modules that are loaded:\n  ip_vs\n  ip_vs_rr\n  ip_set\n',
+    },
+    {
+      command: 'explain',
+      argv: ['node=127.0.0.1', '172.30.0.1:80/TCP'],
+      says: ': TCP from 127.0.0.1 to 172.30.0.1:80',
+    },
+  ])('$command', async ({ command, argv, says }) => {
+    for (const name of modules) await unloadModule(name);
+    expect(loaded()).toEqual([]);
+    const words = [process.execPath, await bundled(), command, ...argv];
+    const flags = ['--hostname-override=here', manifests.flag];
+    const said = namespace.run('sh', '-c', '"$@" 2>&1 || true', 'sh', ...words, ...flags);
+    expect(said).toContain(says);
+    expect(loaded()).toEqual([]);
   });
 });

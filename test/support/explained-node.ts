@@ -5,8 +5,10 @@ import { parseFrom, parseTo, type Question } from '../../pkg/explain/question.ts
 import type { Report } from '../../pkg/explain/report.ts';
 import type { PrintedRules } from '../../pkg/firewall/firewall.ts';
 import type { IpAddress } from '../../pkg/ip/address.ts';
+import { contains, type Prefix } from '../../pkg/ip/prefix.ts';
 import type { EndpointSlice, Node, PodPlace, Service } from '../../pkg/kube/types.ts';
 import type { Route } from '../../pkg/neighbours/neighbours.ts';
+import type { VipBinding } from '../../pkg/proxy/desired/vip-routes.ts';
 import { FakeSysctl } from '../../pkg/sysctl/fake.ts';
 import { ip } from './addresses.ts';
 import { FakeKernel, Stand, setNode, setService, setSlice } from './proxier.ts';
@@ -48,23 +50,28 @@ export class ExplainedNode {
   readonly settings = new Map(Object.entries(goodSettings));
   /** Rules of the other packet filter. */
   readonly otherRules: PrintedRules[] = [];
-  /** Addresses that the node has by a local route. */
-  readonly localRoutes = new Set<IpAddress>();
+  /** Networks whose addresses are the node's own by a local route. */
+  readonly localRoutes: Prefix[] = [];
   readonly pods = new Map<string, PodPlace>();
   readonly objects: ExplainedObjects;
+  readonly #vipBinding: VipBinding;
   /** What reading the objects fails with. */
   objectsFailure: Error | undefined;
 
-  private constructor(objects: ExplainedObjects) {
+  private constructor(objects: ExplainedObjects, vipBinding: VipBinding) {
     this.objects = objects;
+    this.#vipBinding = vipBinding;
     for (const name of ['cni0', 'eth1']) this.kernel.links.addLink(name, 'veth');
     this.kernel.links.addAddress({ link: 'cni0', address: ip('10.0.1.254'), prefixLength: 24 });
   }
 
   /** A node on which a proxier has carried out everything. */
-  static async with(objects: ExplainedObjects): Promise<ExplainedNode> {
-    const node = new ExplainedNode(objects);
-    const stand = new Stand({ kernel: node.kernel });
+  static async with(
+    objects: ExplainedObjects,
+    { vipBinding } = proxierSettings,
+  ): Promise<ExplainedNode> {
+    const node = new ExplainedNode(objects, vipBinding);
+    const stand = new Stand({ kernel: node.kernel, vipBinding });
     stand.report(
       setNode(objects.node),
       ...objects.services.map(setService),
@@ -72,6 +79,7 @@ export class ExplainedNode {
     );
     await stand.sync();
     await stand.stop();
+    for (const { network } of await node.kernel.routes.routes()) node.localRoutes.push(network);
     return node;
   }
 
@@ -81,7 +89,11 @@ export class ExplainedNode {
     return ask(question, {
       sources: this.sources,
       names: hasNames ? this.#names : undefined,
-      settings: { ...proxierSettings, serviceOptionsOf: undefined },
+      settings: {
+        ...proxierSettings,
+        vipBinding: this.#vipBinding,
+        serviceOptionsOf: undefined,
+      },
       now: () => 0,
     });
   }
@@ -116,7 +128,8 @@ export class ExplainedNode {
 
   #route(address: IpAddress): Route {
     const isBound = this.kernel.links.dump().includes(` ${address}/`);
-    if (isBound || this.localRoutes.has(address)) return { kind: 'local' };
+    if (isBound || this.localRoutes.some((network) => contains(network, address)))
+      return { kind: 'local' };
     if (address.startsWith('198.18.')) return { kind: 'none' };
     const [name, gateway] = address.startsWith('10.0.1.')
       ? ['cni0', undefined]
