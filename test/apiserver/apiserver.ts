@@ -7,6 +7,7 @@ import { type Clock, minutes, systemClock } from '../../pkg/runner/clock.ts';
 import { Allocator, type Ranges } from './allocation.ts';
 import { CertificateAuthority } from './certificates.ts';
 import { Credentials } from './credentials.ts';
+import { type Exec, serveExec } from './exec.ts';
 import { Faults } from './faults.ts';
 import { makeHandler } from './http.ts';
 import { type KubeconfigParts, printKubeconfig } from './kubeconfig.ts';
@@ -62,6 +63,8 @@ export class ApiServer implements AsyncDisposable {
   readonly credentials: Credentials;
   /** Refuses what a real server refuses; false lets bad objects in. */
   isValidating: boolean;
+  /** What `kubectl exec` is answered with; commands print nothing and succeed unless a test says otherwise. */
+  exec: Exec = () => ({});
   readonly #store: Store;
   readonly #allocator: Allocator;
   readonly #registry: Registry;
@@ -114,6 +117,9 @@ export class ApiServer implements AsyncDisposable {
             { ...settings, ...tlsSettings(this.#authority, options, this.#host) },
             handler,
           );
+    this.#server.on('upgrade', (message, socket) =>
+      serveExec({ context, credentials, exec: this.exec }, { message, socket }),
+    );
     this.#server.on('connection', (socket) => {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));

@@ -1,5 +1,13 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -30,9 +38,21 @@ export class Kubectl implements Disposable {
     writeFileSync(join(this.#home, 'config'), kubeconfig);
   }
 
+  /** Installs a plugin that is a script of a shell: writes its text to a folder of PATH, where it finds this kubectl too. */
+  install(name: string, text: string): void {
+    const folder = join(this.#home, 'bin');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, name), text, { mode: 0o755 });
+    if (!existsSync(join(folder, 'kubectl'))) symlinkSync(this.#path, join(folder, 'kubectl'));
+  }
+
   /** Runs a command to its end, with `input` as its standard input. */
-  async run(args: readonly string[], input = ''): Promise<KubectlResult> {
-    const child = this.start(args);
+  async run(
+    args: readonly string[],
+    input = '',
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<KubectlResult> {
+    const child = this.start(args, env);
     child.stdin.end(input);
     const closed = new Promise<number | null>((done) => child.on('close', done));
     const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
@@ -40,9 +60,20 @@ export class Kubectl implements Disposable {
   }
 
   /** Starts a command that goes on, such as a watch; the caller ends it. */
-  start(args: readonly string[]): ChildProcessWithoutNullStreams {
-    const env = { PATH: '/usr/bin:/bin', HOME: this.#home, KUBECONFIG: join(this.#home, 'config') };
-    return spawn(this.#path, args, { env, stdio: 'pipe' });
+  start(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): ChildProcessWithoutNullStreams {
+    return spawn(this.#path, args, { env: { ...this.env, ...env }, stdio: 'pipe' });
+  }
+
+  /** The environment of its commands. */
+  get env(): Readonly<Record<string, string>> {
+    return {
+      PATH: `${join(this.#home, 'bin')}:/usr/bin:/bin`,
+      HOME: this.#home,
+      KUBECONFIG: join(this.#home, 'config'),
+    };
   }
 
   [Symbol.dispose](): void {
