@@ -6,6 +6,14 @@ import type { ExecCall, ExecResult } from '@kube-proxy-ipvs/test-apiserver/exec'
 import type { KubeObject } from '@kube-proxy-ipvs/test-apiserver/objects';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { findKubectl, Kubectl } from '../support/kubectl.ts';
+import {
+  catalog,
+  endpoints,
+  nodeWithProxy,
+  type ProxyPod,
+  pod,
+  proxyPod,
+} from '../support/kubectl-plugin.ts';
 
 // `kubectl ipvs`, called by the real kubectl on the test API server. Nodes, pods and look-ups are real, and so are the connection and the
 // exit status of `kubectl exec`. What runs in the pod is faked: the API server answers with what the test says.
@@ -14,78 +22,6 @@ const path = findKubectl();
 const reason = path === undefined ? ' (there is none: set KUBECTL or put it into .cache/)' : '';
 const plugin = readFileSync('deploy/kubectl/kubectl-ipvs', 'utf8');
 const flags = ['--config=/var/lib/kube-proxy/config.conf', '--hostname-override=worker-1'];
-
-/** A node with a kube-proxy pod as `deploy/` makes it. */
-function nodeWithProxy(node: string, more: Partial<ProxyPod> = {}): KubeObject[] {
-  const addresses = [{ type: 'InternalIP', address: `192.168.0.${node.at(-1)}` }];
-  return [
-    { apiVersion: 'v1', kind: 'Node', metadata: { name: node }, status: { addresses } },
-    proxyPod(node, more),
-  ];
-}
-
-interface ProxyPod {
-  readonly name: string;
-  readonly app: string;
-  readonly namespace: string;
-  readonly phase: string;
-  readonly container: Readonly<Record<string, unknown>>;
-  readonly state: Readonly<Record<string, unknown>>;
-}
-
-function proxyPod(node: string, more: Partial<ProxyPod> = {}): KubeObject {
-  const { app = 'kube-proxy-ipvs', namespace = 'kube-system', phase = 'Running' } = more;
-  const container = {
-    name: 'kube-proxy',
-    args: ['--config=/var/lib/kube-proxy/config.conf', '--hostname-override=$(NODE_NAME)'],
-    env: [{ name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }],
-    ...more.container,
-  };
-  const { state = { running: {} } } = more;
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name: more.name ?? `${app}-${node}`, namespace, labels: { 'k8s-app': app } },
-    spec: { nodeName: node, hostNetwork: true, containers: [container] },
-    status: { phase, containerStatuses: [{ name: container.name, state }] },
-  };
-}
-
-function pod(name: string, { node = '', ips = ['10.244.1.7'], isHost = false } = {}): KubeObject {
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace: 'shop' },
-    spec: { ...(node && { nodeName: node }), ...(isHost && { hostNetwork: true }), containers: [] },
-    status: { phase: 'Running', podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) },
-  };
-}
-
-const catalog: KubeObject = {
-  apiVersion: 'v1',
-  kind: 'Service',
-  metadata: { name: 'catalog', namespace: 'shop' },
-  spec: { clusterIP: '172.30.0.9', ports: [{ name: 'http', port: 80 }] },
-};
-
-function endpoints(...nodes: readonly { node?: string; ready?: boolean }[]): KubeObject {
-  return {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: {
-      name: 'catalog-1',
-      namespace: 'shop',
-      labels: { 'kubernetes.io/service-name': 'catalog' },
-    },
-    addressType: 'IPv4',
-    ports: [{ name: 'http', port: 8080 }],
-    endpoints: nodes.map(({ node, ready }, index) => ({
-      addresses: [`10.244.2.${index + 1}`],
-      ...(node !== undefined && { nodeName: node }),
-      ...(ready !== undefined && { conditions: { ready } }),
-    })),
-  };
-}
 
 function isInstalled(program = '', ...args: readonly string[]): boolean {
   return spawnSync(program, args).status === 0;
