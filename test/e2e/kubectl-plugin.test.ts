@@ -9,6 +9,7 @@ import { findKubectl, Kubectl } from '../support/kubectl.ts';
 import {
   catalog,
   endpoints,
+  isInstalled,
   nodeWithProxy,
   type ProxyPod,
   pod,
@@ -23,15 +24,7 @@ const reason = path === undefined ? ' (there is none: set KUBECTL or put it into
 const plugin = readFileSync('deploy/kubectl/kubectl-ipvs', 'utf8');
 const flags = ['--config=/var/lib/kube-proxy/config.conf', '--hostname-override=worker-1'];
 
-function isInstalled(program = '', ...args: readonly string[]): boolean {
-  return spawnSync(program, args).status === 0;
-}
-
-function words(text: string): readonly string[] {
-  return text.split(' ');
-}
-
-test.skipIf(!isInstalled('shellcheck', '--version'))('shellcheck has nothing to say', () => {
+test.skipIf(!isInstalled('shellcheck --version'))('shellcheck has nothing to say', () => {
   const { stdout } = spawnSync('shellcheck', ['deploy/kubectl/kubectl-ipvs'], { encoding: 'utf8' });
   expect(stdout).toBe('');
 });
@@ -225,9 +218,10 @@ describe.skipIf(path === undefined)(`kubectl ipvs${reason}`, () => {
     });
 
     it('that which runs, and of two that run ours', async () => {
-      add(nodeWithProxy('worker-1', { app: 'kube-proxy' }), proxyPod('worker-1'));
-      expect((await ask('plan')).call?.pod).toBe('kube-proxy-ipvs-worker-1');
-      add(proxyPod('worker-1', { state: { waiting: { reason: 'CrashLoopBackOff' } } }));
+      add(nodeWithProxy('worker-1', { app: 'kube-proxy' }), proxyPod('worker-1', { name: 'ours' }));
+      expect((await ask('plan')).call?.pod).toBe('ours');
+      const state = { waiting: { reason: 'CrashLoopBackOff' } };
+      add(proxyPod('worker-1', { name: 'ours', state }));
       expect((await ask('plan')).call?.pod).toBe('kube-proxy-worker-1');
     });
   });
@@ -448,7 +442,7 @@ describe.skipIf(path === undefined)(`kubectl ipvs${reason}`, () => {
       return (await promisify(execFile)('script', args, { env: everything })).stdout;
     }
 
-    it.skipIf(!isInstalled('script', '--version'))(
+    it.skipIf(!isInstalled('script --version'))(
       'is that of the subcommand only if all three are one',
       async () => {
         add(nodeWithProxy('worker-1'));
@@ -467,32 +461,34 @@ describe.skipIf(path === undefined)(`kubectl ipvs${reason}`, () => {
       },
     );
 
-    it.skipIf(!isInstalled('script', '--version'))(
-      'has no colour if NO_COLOR says so',
-      async () => {
-        add(nodeWithProxy('worker-1'));
-        await onTerminal('kubectl ipvs plan --node=worker-1', { NO_COLOR: '1' });
-        expect(calls[0]?.command).toEqual(['env', 'NO_COLOR=1', ...run('plan')]);
-      },
-    );
+    it.skipIf(!isInstalled('script --version'))('has no colour if NO_COLOR says so', async () => {
+      add(nodeWithProxy('worker-1'));
+      await onTerminal('kubectl ipvs plan --node=worker-1', { NO_COLOR: '1' });
+      expect(calls[0]?.command).toEqual(['env', 'NO_COLOR=1', ...run('plan')]);
+    });
   });
 
-  it.each(
-    ['dash', 'bash', 'busybox sh'].filter((shell) => isInstalled(...words(shell), '-c', ':')),
-  )('is the same in %s', async (shell) => {
-    kubectl.install('kubectl-ipvs', plugin.replace('#!/bin/sh', `#!/usr/bin/env -S ${shell}`));
-    add(nodeWithProxy('worker-1'), nodeWithProxy('worker-2'), pod('cart-x', { node: 'worker-1' }));
-    result = { status: 2, stdout: 'No\n', stderr: 'said\n' };
-    const odd = ["it's", '$(id)', '\\n', 'x\ny\n'];
-    const argv = ['ipvs', '-n', 'shop', 'explain', 'pod/cart-x', 'svc/catalog:http', ...odd];
-    expect(await kubectl.run(argv)).toEqual({
-      code: 2,
-      stdout: 'No\n',
-      stderr: expect.stringMatching(/^kubectl ipvs: asking node worker-1, .*\nsaid\n$/),
-    });
-    const expected = run('explain', '10.244.1.7', 'svc/shop/catalog:http', ...odd);
-    expect(calls.map(({ command }) => command)).toEqual([expected]);
-  });
+  it.each(['dash', 'bash', 'busybox sh'].filter((shell) => isInstalled(`${shell} -c :`)))(
+    'is the same in %s',
+    async (shell) => {
+      kubectl.install('kubectl-ipvs', plugin.replace('#!/bin/sh', `#!/usr/bin/env -S ${shell}`));
+      add(
+        nodeWithProxy('worker-1'),
+        nodeWithProxy('worker-2'),
+        pod('cart-x', { node: 'worker-1' }),
+      );
+      result = { status: 2, stdout: 'No\n', stderr: 'said\n' };
+      const odd = ["it's", '$(id)', '\\n', 'x\ny\n'];
+      const argv = ['ipvs', '-n', 'shop', 'explain', 'pod/cart-x', 'svc/catalog:http', ...odd];
+      expect(await kubectl.run(argv)).toEqual({
+        code: 2,
+        stdout: 'No\n',
+        stderr: expect.stringMatching(/^kubectl ipvs: asking node worker-1, .*\nsaid\n$/),
+      });
+      const expected = run('explain', '10.244.1.7', 'svc/shop/catalog:http', ...odd);
+      expect(calls.map(({ command }) => command)).toEqual([expected]);
+    },
+  );
 
   it('prints its help without a cluster', async () => {
     await server.stop();

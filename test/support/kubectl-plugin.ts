@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import type { KubeObject } from '@kube-proxy-ipvs/test-apiserver/objects';
 
 // Objects of a cluster that `kubectl ipvs` looks at.
@@ -80,4 +81,10 @@ export function endpoints(...nodes: readonly { node?: string; ready?: boolean }[
       ...(ready !== undefined && { conditions: { ready } }),
     })),
   };
+}
+
+/** Whether a command line succeeds, which has no quotes. */
+export function isInstalled(line: string): boolean {
+  const [program = '', ...args] = line.split(' ');
+  return spawnSync(program, args).status === 0;
 }
