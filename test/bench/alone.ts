@@ -77,7 +77,7 @@ console.log(
 const heap = liveHeap();
 const resident = process.memoryUsage().rss / 2 ** 20;
 console.log(
-  `heap ${heap.toFixed(0)} MiB, of which ${programHeap.toFixed(0)} were there before the objects; resident ${resident.toFixed(0)} MiB`,
+  `heap ${heap.toFixed(1)} MiB, of which ${programHeap.toFixed(0)} were there before the objects; resident ${resident.toFixed(0)} MiB`,
 );
 for (const size of [
   { name: 'a Service with 10 endpoints', services: 100, slices: 1, endpoints: 10 },

@@ -1,6 +1,8 @@
 import { familyOf, type IpAddress } from '../../ip/address.ts';
 import { type Entry, entryKey, ipPortEntry } from '../../ipset/ipset.ts';
 import { type RealServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
+import { changedFrontEnd } from './changed-front-end.ts';
+import { ClusterFrontEnd } from './cluster-front-end.ts';
 import type { Conditions } from './conditions.ts';
 import { externalFrontEnds, loadBalancerFrontEnds } from './external-addresses.ts';
 import type { NodeContext, OwnedFrontEnd, SetEntry } from './footprint.ts';
@@ -26,9 +28,9 @@ function nodePortAddresses(port: ServicePort, node: NodeContext): readonly IpAdd
  * There is one for each virtual server, however many of these fields name its address.
  */
 export function frontEndsOf(port: ServicePort, conditions: Conditions): readonly OwnedFrontEnd[] {
-  if (!isExternallyAccessible(port)) return [clusterFrontEnd(port, conditions)];
+  if (!isExternallyAccessible(port)) return [new ClusterFrontEnd(port, conditions)];
   return merged([
-    clusterFrontEnd(port, conditions),
+    new ClusterFrontEnd(port, conditions),
     ...loadBalancerFrontEnds(port, conditions),
     ...externalFrontEnds(port, conditions),
     ...nodePortFrontEnds(port, conditions),
@@ -41,11 +43,12 @@ function merged(frontEnds: readonly OwnedFrontEnd[]): readonly OwnedFrontEnd[] {
   for (const frontEnd of frontEnds) {
     const key = virtualServerKey(frontEnd.virtualServer);
     const first = byServer.get(key);
-    const both = first && {
-      ...first,
-      entries: union(first.entries, frontEnd.entries),
-    };
-    byServer.set(key, both ?? frontEnd);
+    if (first === undefined) byServer.set(key, frontEnd);
+    else {
+      const { owner, entries } = first;
+      const change = { owner, entries: union(entries, frontEnd.entries) };
+      byServer.set(key, changedFrontEnd(first, change));
+    }
   }
   return [...byServer.values()];
 }
@@ -57,33 +60,6 @@ function union(some: readonly SetEntry[], others: readonly SetEntry[]): readonly
 }
 
 const none: readonly never[] = Object.freeze([]);
-
-function clusterFrontEnd(port: ServicePort, conditions: Conditions): OwnedFrontEnd {
-  const { servers, options } = conditions;
-  const { clusterIP: ip, protocol, family } = port;
-  const policy = port.isInternalPolicyLocal ? 'localOnly' : 'cluster';
-  return {
-    owner: port.service,
-    virtualServer: virtualServerOf(port, { address: ip, port: port.port, conditions }),
-    addressKind: 'allocated',
-    isBound: true,
-    isExposed: false,
-    options,
-    policy,
-    realServers: servers.chosenBy(policy),
-    entries: [
-      { set: 'clusterIp', family, entry: ipPortEntry({ ip, protocol, port: port.port }) },
-      { set: 'ipvsIps', family, entry: { type: 'hash:ip', ip } },
-      ...healthCheckEntries(port),
-    ],
-  };
-}
-
-/** What lets load balancers ask for the health of a Service. */
-function healthCheckEntries({ family, healthCheckNodePort: port }: ServicePort): SetEntry[] {
-  if (port === 0) return [];
-  return [{ set: 'healthCheckNodePort', family, entry: { type: 'bitmap:port', port } }];
-}
 
 function nodePortFrontEnds(port: ServicePort, conditions: Conditions): readonly OwnedFrontEnd[] {
   const { node, servers, options } = conditions;

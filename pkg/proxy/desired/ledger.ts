@@ -1,6 +1,7 @@
 import { type Family, familyOf, type IpAddress } from '../../ip/address.ts';
 import type { Entry } from '../../ipset/ipset.ts';
 import { type RealServerId, type VirtualServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
+import { changedFrontEnd } from './changed-front-end.ts';
 import { Claims } from './claims.ts';
 import { CountedObjects, type Counting } from './counted-objects.ts';
 import type {
@@ -125,7 +126,8 @@ export class Ledger {
     const counting = { by: -1, owner: nobody, touched } as const;
     for (const entry of frontEnd.entries)
       if (!stays(entry)) this.#counted.countEntry(entry, counting);
-    this.#leaving.set(key, { ...frontEnd, entries: frontEnd.entries.filter(stays) });
+    const entries = frontEnd.entries.filter(stays);
+    this.#leaving.set(key, changedFrontEnd(frontEnd, { entries }));
     return touched;
   }
 
@@ -280,12 +282,8 @@ export class Ledger {
   #retire(frontEnd: FrontEnd, touched: Keys): void {
     const key = virtualServerKey(frontEnd.virtualServer);
     if (this.#retired.has(key)) return;
-    const retired = {
-      ...frontEnd,
-      owner: undefined,
-      policy: undefined,
-      realServers: noRealServers,
-    };
+    const change = { owner: undefined, policy: undefined, realServers: noRealServers };
+    const retired = changedFrontEnd(frontEnd, change);
     this.#retired.set(key, retired);
     this.#countFrontEnd(retired, { by: 1, owner: nobody, touched });
   }

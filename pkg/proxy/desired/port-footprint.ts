@@ -19,7 +19,8 @@ export class PortFootprint implements Footprint {
   readonly port: ServicePort;
   /** Whether the Service has too many real servers, so that this port gets none. */
   readonly isCutOff: boolean;
-  readonly frontEnds: readonly OwnedFrontEnd[];
+  /** A single one, as most ports have, is kept without a list. */
+  readonly #frontEnds: OwnedFrontEnd | readonly OwnedFrontEnd[];
   readonly #servers: PortServers;
   #udpFrontEnds: readonly UdpFrontEnd[];
   readonly #frontEndCount: number;
@@ -37,12 +38,18 @@ export class PortFootprint implements Footprint {
     this.isCutOff = isCutOff;
     this.#servers = servers;
     this.#frontEndCount = frontEndCount(port, node);
-    this.frontEnds = frontEndsOf(port, { node, servers, options });
+    const frontEnds = frontEndsOf(port, { node, servers, options });
+    const [first] = frontEnds;
+    this.#frontEnds = frontEnds.length === 1 && first !== undefined ? first : frontEnds;
     this.#udpFrontEnds = udpFrontEndsOf(port, { node, servers });
   }
 
   get owner(): Owner {
     return this.port.service;
+  }
+
+  get frontEnds(): readonly OwnedFrontEnd[] {
+    return isList(this.#frontEnds) ? this.#frontEnds : [this.#frontEnds];
   }
 
   /** How many real servers its front ends may have together. */
@@ -88,6 +95,10 @@ export class PortFootprint implements Footprint {
   #hairpinsOf(ids: readonly RealServerId[]): readonly SetEntry[] {
     return ids.length === 0 ? none : ids.map((id) => hairpin(id, this.port));
   }
+}
+
+function isList<Item extends object>(some: Item | readonly Item[]): some is readonly Item[] {
+  return Array.isArray(some);
 }
 
 const none: readonly never[] = Object.freeze([]);

@@ -1,5 +1,6 @@
 import type { IpAddress } from '../../ip/address.ts';
 import type { RealServerId } from '../../ipvs/ipvs.ts';
+import { changedFrontEnd } from './changed-front-end.ts';
 import type { FrontEnd, SetEntry } from './footprint.ts';
 import { RealServerMap } from './real-server-map.ts';
 import type { RealServers, WantedRealServer } from './real-servers.ts';
@@ -69,7 +70,8 @@ export class Undecided {
     if (staying === undefined || staying.size === 0) return from;
     const known = this.#completed.get(virtualServer);
     if (known?.from === from) return known.to;
-    const to = { ...from, realServers: new CompletedRealServers(from.realServers, staying) };
+    const realServers = new CompletedRealServers(from.realServers, staying);
+    const to = changedFrontEnd(from, { realServers });
     this.#completed.set(virtualServer, { from, to });
     return to;
   }
