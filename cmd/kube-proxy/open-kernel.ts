@@ -21,7 +21,7 @@ import { printTraceEvent, type TraceEvent } from '../../pkg/netlink/trace.ts';
 import { NetlinkNftTables } from '../../pkg/nftables/netlink.ts';
 import { missingCapabilities } from '../../pkg/node/capabilities.ts';
 import { applyConntrackLimits } from '../../pkg/node/conntrack-settings.ts';
-import { estimatorCpus } from '../../pkg/node/estimator-cpus.ts';
+import { type CpuSources, estimatorCpus } from '../../pkg/node/estimator-cpus.ts';
 import { applyIpvsTimeouts } from '../../pkg/node/ipvs-timeouts.ts';
 import type { Kernel } from '../../pkg/proxy/options.ts';
 import { estimationSettings } from '../../pkg/proxy/settings/estimation.ts';
@@ -149,9 +149,11 @@ export async function openKernel(shared: KernelOptions): Promise<OpenKernel> {
 }
 
 /** The settings of the kernel's estimator. */
-export function estimationOf({ estimation }: ProxyConfig): readonly Setting[] {
-  const sysfs = new ProcSysctl({ root: '/sys' });
-  return estimationSettings(estimation, () => estimatorCpus({ process: ownProcess(), sysfs }));
+export function estimationOf(
+  { estimation }: ProxyConfig,
+  sources: CpuSources = { process: ownProcess(), sysfs: new ProcSysctl({ root: '/sys' }) },
+): readonly Setting[] {
+  return estimationSettings(estimation, () => estimatorCpus(sources));
 }
 
 function createSettings({ config, clock, log, metrics }: KernelOptions): KernelSettings {

@@ -1,12 +1,15 @@
 import { ProcIpvsConnections } from '../../pkg/connections/proc.ts';
 import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
+import type { DumpSources } from '../../pkg/dump/sources.ts';
 import type { Machine } from '../../pkg/firewall/iptables.ts';
 import { thisMachine } from '../../pkg/firewall/machine.ts';
+import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
 import { ProgramTables } from '../../pkg/firewall/rule-tables.ts';
 import { withoutNfTables } from '../../pkg/firewall/without-nf-tables.ts';
 import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
+import type { Logger } from '../../pkg/log/log.ts';
 import { NetlinkNeighbours } from '../../pkg/neighbours/netlink.ts';
 import { openConnection } from '../../pkg/netlink/connection.ts';
 import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
@@ -14,13 +17,19 @@ import { NetlinkNftTables } from '../../pkg/nftables/netlink.ts';
 import { isModuleLoaded } from '../../pkg/node/loaded-modules.ts';
 import { NetlinkRoutes } from '../../pkg/routes/netlink.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
-import { openIpvsIfThere } from './open-kernel.ts';
+import { openIpvsIfThere, ownProcess } from './open-kernel.ts';
+
+/** A node that is only read. */
+export interface OpenReader {
+  readonly sources: DumpSources;
+  readonly close: () => void;
+}
 
 /**
  * Opens the kernel for reading. Asking the kernel for something whose module is not loaded would load it: there is nothing to read
  * then, and it is not asked. The caller closes it.
  */
-export function openReader() {
+export function openReader({ log }: { readonly log?: Logger } = {}): OpenReader {
   const sysctl = new ProcSysctl();
   const release = sysctl.kernelRelease();
   const isLoaded = (module: string) => isModuleLoaded(module, { release });
@@ -41,15 +50,16 @@ export function openReader() {
       links: new NetlinkLinks(route),
       routes: new NetlinkRoutes(strictRoute),
       rules: new ProgramTables({ machine }),
+      firewall: new RestoreFirewall({ machine, ...(log && { log }) }),
       nftTables: nftTables && new NetlinkNftTables(nftTables),
       conntrack: conntrack && new NetlinkConntrack(conntrack),
       connections: ipvs && new ProcIpvsConnections(),
       neighbours: new NetlinkNeighbours(route),
       sysctl,
       sysfs: new ProcSysctl({ root: '/sys' }),
+      process: ownProcess(),
+      isLoaded,
     },
-    machine,
-    isLoaded,
     close() {
       for (const opened of [ipvs, route, strictRoute, netfilter]) opened?.close();
     },

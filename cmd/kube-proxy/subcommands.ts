@@ -3,6 +3,13 @@ import type { Subcommand } from './subcommand.ts';
 /** The subcommands by name. */
 export const subcommands: ReadonlyMap<string, Subcommand> = new Map([
   [
+    'dump',
+    {
+      help: 'Writes what is needed to reproduce this node elsewhere to one file.',
+      load: async () => (await import('./dump.ts')).dump,
+    },
+  ],
+  [
     'explain',
     {
       help: 'Says what becomes of a packet on this node, and why a Service does not answer.',

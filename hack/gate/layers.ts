@@ -105,6 +105,17 @@ const layers: readonly Layer[] = [
       ...bottom,
     ],
   },
+  {
+    name: 'dump',
+    from: folder('dump'),
+    may: [
+      ...faces,
+      '^pkg/kube/types[.]ts$',
+      '^pkg/kube/objects/(names|pod-uid)[.]ts$',
+      folder('log'),
+      ...bottom,
+    ],
+  },
   { name: 'cmd', from: '^cmd/', may: ['^pkg/'] },
   { name: 'test', from: '^test/', may: ['^pkg/', '^cmd/', '^hack/'] },
   { name: 'hack', from: '^hack/', may: ['^cmd/', folder('config')] },

@@ -1,3 +1,4 @@
+import type { DumpSources } from '../../pkg/dump/sources.ts';
 import { ask } from '../../pkg/explain/ask.ts';
 import type { NameSource, NodeObjects } from '../../pkg/explain/names.ts';
 import type { NodeSources } from '../../pkg/explain/node-sources.ts';
@@ -111,6 +112,29 @@ export class ExplainedNode {
       neighbours: { route: (address) => this.#route(address) },
       sysctl: new FakeSysctl({ values: Object.fromEntries(this.settings) }),
       sysfs: new FakeSysctl({ values: { 'class/net/cni0/bridge/bridge_id': '8000.0' } }),
+    };
+  }
+
+  /** The node as a dump is made of it. */
+  get dumpSources(): DumpSources {
+    const { ipvs, routes, firewall, conntrack } = this.kernel;
+    const sources = this.sources;
+    const route = (address: IpAddress) => this.#route(address);
+    return {
+      ...sources,
+      ipvs,
+      links: this.kernel.links,
+      routes,
+      firewall,
+      conntrack,
+      neighbours: {
+        route,
+        isLocal: (address) => route(address).kind === 'local',
+        canReach: (address) => route(address).kind !== 'none',
+      },
+      sysctl: new FakeSysctl({ values: Object.fromEntries(this.settings) }),
+      process: new FakeSysctl({ values: { status: 'Name:\tnode\nCpus_allowed_list:\t0-3\n' } }),
+      isLoaded: (module) => ['ip_vs', 'ip_vs_rr', 'ip_set', 'nf_conntrack'].includes(module),
     };
   }
 

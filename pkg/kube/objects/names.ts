@@ -9,6 +9,8 @@ export const serviceLabel = 'kubernetes.io/service-name';
 export const zoneLabel = 'topology.kubernetes.io/zone';
 /** The annotation of an EndpointSlice with the time of the change in the cluster that caused its last change. */
 export const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
+/** The taint of a Node that the cluster autoscaler is about to delete. */
+export const goingTaint = 'ToBeDeletedByClusterAutoscaler';
 /** The prefix of the annotations of Services that we read. */
 export const annotationPrefix = 'ipvs.kube-proxy.io/';
 

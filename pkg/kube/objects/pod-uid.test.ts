@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { packUid } from './pod-uid.ts';
+import { packUid, unpackUid } from './pod-uid.ts';
 
 test.each([
   ['', ''],
@@ -11,6 +11,15 @@ test.each([
   ['0A000000-0000-4000-8000-000000000000', '=0A000000-0000-4000-8000-000000000000'],
 ])('the uid %j is kept as %j', (uid, kept) => {
   expect(packUid(uid)).toBe(kept);
+  expect(unpackUid(kept)).toBe(uid);
+});
+
+test('every uid is what it was once it is unpacked', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.uuid(), fc.string()), (uid) => {
+      expect(unpackUid(packUid(uid))).toBe(uid);
+    }),
+  );
 });
 
 test('UUIDs keep their order, and take sixteen characters', () => {

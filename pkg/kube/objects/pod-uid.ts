@@ -3,7 +3,7 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const packed = 16;
 
 /**
- * Packs a pod's uid, as there may be 250,000 of them and none is printed. A UUID takes one character for each of its bytes.
+ * Packs a pod's uid, as there may be 250,000 of them and few are ever printed. A UUID takes one character for each of its bytes.
  * Different uids stay different, and UUIDs keep their order.
  */
 export function packUid(uid: string): string {
@@ -20,4 +20,15 @@ const dash = 0x2d;
 
 function hexDigit(code: number): number {
   return code < 0x60 ? code - 0x30 : code - 0x57;
+}
+
+/** The uid that was packed. */
+export function unpackUid(text: string): string {
+  if (text.length < packed) return text;
+  if (text.length > packed) return text.slice(1);
+  const digits = Array.from(text, (_, at) =>
+    text.charCodeAt(at).toString(16).padStart(2, '0'),
+  ).join('');
+  const ends = [8, 12, 16, 20, 32];
+  return ends.map((end, index) => digits.slice(ends[index - 1] ?? 0, end)).join('-');
 }

@@ -2,10 +2,8 @@ import { type IpAddress, parseAddress } from '../../ip/address.ts';
 import { type Prefix, parsePrefix } from '../../ip/prefix.ts';
 import type { Node } from '../types.ts';
 import { type Fields, type Item, quoted } from './fields.ts';
-import { zoneLabel } from './names.ts';
+import { goingTaint, zoneLabel } from './names.ts';
 import type { Pool } from './pool.ts';
-
-const goingTaint = 'ToBeDeletedByClusterAutoscaler';
 
 /** Reads a Node from a JSON object. */
 export function reduceNode(fields: Fields, { name, pool }: { name: string; pool: Pool }): Node {
