@@ -26,7 +26,7 @@ export function openNode({ config, log }: { config: ProxyConfig; log: Logger }):
 }
 
 /** A node that was opened for reading, with what a start with a configuration would change of its settings. */
-export function nodeOf({ sources, close }: OpenReader, config: ProxyConfig): OpenNode {
+function nodeOf({ sources, close }: OpenReader, config: ProxyConfig): OpenNode {
   return {
     node: { ...sources, ruleTables: sources.rules },
     settings: settingsOf(config, sources),

@@ -3,9 +3,8 @@
  * see it fail. Tests may import everything; what is not in the table may import nothing of ours.
  */
 import { globSync } from 'node:fs';
-import type { Statement, VariableDeclarator } from '@swc/core';
-import { Visitor } from '@swc/core/Visitor.js';
 import { cruise, type ICruiseResult, type IForbiddenRuleType } from 'dependency-cruiser';
+import { teachUsing } from './using-declarations.ts';
 
 /** Folders of `pkg/` whose face (the file named after the folder) speaks of one part of the kernel. */
 const kernelFolders = [
@@ -295,16 +294,4 @@ process.exitCode = complaints.length === 0 ? 0 : 1;
 
 function isKnown(file: string): boolean {
   return layers.some(({ from }) => new RegExp(from).test(file));
-}
-
-/** swc's visitor, which finds the imports, does not know `using` declarations and throws. */
-function teachUsing(): void {
-  // oxlint-disable-next-line typescript/unbound-method -- it is called with its own `this` below
-  const visitKnown = Visitor.prototype.visitStatement;
-  Visitor.prototype.visitStatement = function visitStatement(this: Visitor, statement: Statement) {
-    const { type, decls = [] } = statement as { type: string; decls?: VariableDeclarator[] };
-    if (type !== 'UsingDeclaration') return visitKnown.call(this, statement);
-    this.visitVariableDeclarators(decls);
-    return statement;
-  };
 }

@@ -138,7 +138,7 @@ test('everything of the node is read', () => {
 });
 
 test('what is written is read again', () => {
-  const { objects, ...rest } = dumped;
+  const { objects: _, ...rest } = dumped;
   expect(parseDump(text, 'x.json')).toEqual({ ...rest, file: 'x.json', hasObjects: true });
 });
 

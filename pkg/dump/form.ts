@@ -14,9 +14,6 @@ export interface Form<Value> {
   read(json: unknown, place: string): Value;
 }
 
-/** The value that a form reads and writes. */
-export type ValueOf<F> = F extends Form<infer Value> ? Value : never;
-
 /** How many elements a list may have when it is read. */
 const elementLimit = 2_000_000;
 /** How many characters one text may have when it is read. */
@@ -66,7 +63,9 @@ export function whole({ min = 0, max = Number.MAX_SAFE_INTEGER } = {}): SmallFor
   );
 }
 
+/** A port number; 0 for none. */
 export const port = whole({ max: 65_535 });
+/** True or false. */
 export const boolean = mapped<boolean>(
   (value) => value,
   (json) => (typeof json === 'boolean' ? json : undefined),
@@ -107,7 +106,9 @@ function anyText(replaced: (value: string, replace: Replace) => string): SmallFo
 
 /** A text for people. */
 export const text = anyText((value, replace) => replace.text(value));
+/** A line as `iptables-save` prints it. */
 export const rule = anyText((value, replace) => replace.rule(value));
+/** A line in the text format of Prometheus. */
 export const metric = anyText((value, replace) => replace.metric(value));
 
 /** The name of something. */
@@ -115,11 +116,13 @@ export function name(kind: NameKind): SmallForm<string> {
   return anyText((value, replace) => (value === '' ? '' : replace.name(kind, value)));
 }
 
+/** An IP address as text. */
 export const address = mapped<IpAddress>(
   (value, replace) => replace.address(value),
   (json) => (typeof json === 'string' ? parseAddress(json) : undefined),
   'an IP address',
 );
+/** A network as text, such as `10.0.0.0/8`. */
 export const network = mapped<Prefix>(
   (value, replace) => printPrefix(replace.network(value)),
   (json) => (typeof json === 'string' ? parsePrefix(json) : undefined),
@@ -128,7 +131,9 @@ export const network = mapped<Prefix>(
 
 /** A value, or `undefined`, which is `null` in JSON. */
 export function maybe<Value>(form: SmallForm<Value>): SmallForm<Value | undefined>;
+/** The same of a value that is written in pieces. */
 export function maybe<Value>(form: Form<Value>): Form<Value | undefined>;
+/** Writes and reads either. */
 export function maybe<Value>(form: Form<Value>): Form<Value | undefined> {
   const read = (json: unknown, place: string) =>
     json === null ? undefined : form.read(json, place);

@@ -4,14 +4,18 @@ import { type Form, lines, metric, objectOf, record, text, word } from './form.t
 import type { Unread } from './node-parts.ts';
 import type { Replace } from './replace.ts';
 
+/** The programs that made a dump. */
 export const versionsForm = record<DumpedVersions>({
   program: word(/^[\w.+-]{1,64}$/),
   runtime: word(/^[\w. +-]{1,64}$/),
 });
 
+/** What could not be read. */
 export const unreadForm = lines(record<Unread>({ part: word(/^[\w ]{1,64}$/), reason: text }));
 
+/** The lines of `/metrics`. */
 export const metricsForm = lines(metric);
+/** The lines of a log. */
 export const logForm = lines(text);
 
 /** How deep a configuration may be nested. */

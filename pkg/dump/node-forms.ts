@@ -6,7 +6,7 @@ import { protocols } from '../ip/protocol.ts';
 import type { Entry, HashType, OtherSetHeader, SetHeader } from '../ipset/ipset.ts';
 import { noPrefix, type RealServerStatus, type Statistics } from '../ipvs/ipvs.ts';
 import type { LinkAddress } from '../links/links.ts';
-import type { Route } from '../neighbours/neighbours.ts';
+import { type Route, routeTables, type TableRoute } from '../neighbours/neighbours.ts';
 import type { NftTableId } from '../nftables/nftables.ts';
 import type { LocalRoute } from '../routes/routes.ts';
 import {
@@ -37,6 +37,7 @@ import type {
   DumpedIpvs,
   DumpedLink,
   DumpedRoute,
+  DumpedRouteTables,
   DumpedRules,
   DumpedSet,
   DumpedTables,
@@ -221,6 +222,12 @@ export const nodeForms: { readonly [Part in keyof NodeParts]: Form<NodeParts[Par
   addresses: lines(record<LinkAddress>({ link: device, address, prefixLength })),
   localRoutes: lines(record<LocalRoute>({ network, source: maybe(address) })),
   routes: lines(record<DumpedRoute>({ address, route, canReach: boolean })),
+  routeTables: largeRecord<DumpedRouteTables>({
+    isWhole: boolean,
+    routes: lines(
+      record<TableRoute>({ table: oneOf(...routeTables), network, priority: u32, route }),
+    ),
+  }),
   iptables: record<DumpedIptables>({ IPv4: iptables, IPv6: iptables }),
   rules: lines(largeRecord<DumpedRules>({ family, flavour, lines: lines(rule) })),
   nftables: maybe(

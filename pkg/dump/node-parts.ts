@@ -10,7 +10,7 @@ import type {
   VirtualServerStatus,
 } from '../ipvs/ipvs.ts';
 import type { LinkAddress } from '../links/links.ts';
-import type { Route } from '../neighbours/neighbours.ts';
+import type { Route, TableRoute } from '../neighbours/neighbours.ts';
 import type { NftTableId } from '../nftables/nftables.ts';
 import type { LocalRoute } from '../routes/routes.ts';
 
@@ -44,6 +44,13 @@ export interface DumpedRoute {
   readonly address: IpAddress;
   readonly route: Route;
   readonly canReach: boolean;
+}
+
+/** The routes of the tables that every packet is looked up in. */
+export interface DumpedRouteTables {
+  /** False if there were more than the limit. */
+  readonly isWhole: boolean;
+  readonly routes: readonly TableRoute[];
 }
 
 /** One place of rules, as `iptables-save` printed it, by line. */
@@ -85,7 +92,9 @@ export interface NodeParts {
   readonly links: readonly DumpedLink[];
   readonly addresses: readonly LinkAddress[];
   readonly localRoutes: readonly LocalRoute[];
+  /** The routes to the addresses that the state and the objects name, as the kernel looks them up. */
   readonly routes: readonly DumpedRoute[];
+  readonly routeTables: DumpedRouteTables;
   readonly iptables: DumpedIptables;
   readonly rules: readonly DumpedRules[];
   readonly nftables: DumpedTables | undefined;

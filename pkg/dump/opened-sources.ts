@@ -1,19 +1,22 @@
 import { KernelError } from '../errno/errno.ts';
 import { type Family, familyOf, type IpAddress } from '../ip/address.ts';
 import { virtualServerKey } from '../ipvs/ipvs.ts';
-import type { Route } from '../neighbours/neighbours.ts';
+import { type Route, routeByTables } from '../neighbours/neighbours.ts';
 import { DumpError } from './dump-error.ts';
 import type { DumpedRoute, DumpedSettings, NodeParts } from './node-parts.ts';
 import type { OpenedDump } from './read.ts';
 import type { DumpSources } from './sources.ts';
 
+/** Returns a part of the node. Throws a DumpError if it was not read. */
+type PartOf = <Part extends keyof NodeParts>(name: Part) => NodeParts[Part];
+
 /** A dump as the node that it was made of. What the dump does not have throws a DumpError when it is asked for. */
 export function sourcesOf(dump: OpenedDump): DumpSources {
   const { node } = dump;
-  const part = <Part extends keyof NodeParts>(name: Part): NodeParts[Part] => {
+  const part: PartOf = (name) => {
     if (!Object.hasOwn(node, name)) throw missing(dump, name);
     // It is there, and of the type of its name.
-    return node[name] as NodeParts[Part];
+    return node[name] as NodeParts[typeof name];
   };
   /** An interface of which nothing is there if the part is `undefined`. If it was not read, each of its methods throws. */
   const present = <Part extends keyof NodeParts, Interface>(name: Part, made: Interface) =>
@@ -31,11 +34,7 @@ export function sourcesOf(dump: OpenedDump): DumpSources {
     routes: { routes: async () => part('localRoutes') },
     rules: {
       read: async () =>
-        part('rules').map(({ family, flavour, lines }) => ({
-          family,
-          flavour,
-          text: lines.join('\n'),
-        })),
+        part('rules').map(({ lines, ...place }) => ({ ...place, text: lines.join('\n') })),
     },
     firewall: { capabilities: async (family) => capabilities(part('iptables'), family) },
     nftTables: present('nftables', {
@@ -46,27 +45,16 @@ export function sourcesOf(dump: OpenedDump): DumpSources {
       'conntrack',
       flowsOf(() => required(part('conntrack'))),
     ),
-    connections: present('ipvsConnections', {
-      dump: async ({ limit }, onConnection) => {
-        const { connections, isWhole, unreadable } = required(part('ipvsConnections'));
-        for (const connection of connections.slice(0, limit)) onConnection(connection);
-        return { isWhole: isWhole && connections.length <= limit, unreadable };
-      },
-    }),
-    neighbours: neighboursOf(dump, () => part('routes')),
+    connections: present(
+      'ipvsConnections',
+      connectionsOf(() => required(part('ipvsConnections'))),
+    ),
+    neighbours: neighboursOf(dump, part),
     sysctl: {
       read: (path) => setting(dump, { settings: part('sysctls'), path }),
       kernelRelease: () => part('kernelRelease'),
     },
-    sysfs: {
-      read: (path) => {
-        const [, device, file] = /^class\/net\/([^/]+)\/bridge\/(\w+)$/.exec(path) ?? [];
-        const link = part('links').find(({ name }) => name === device);
-        if (file === 'bridge_id') return link?.isBridge === true ? 'bridge' : undefined;
-        if (file !== undefined && link?.isBridge !== true) return undefined;
-        return setting(dump, { settings: part('sysfs'), path });
-      },
-    },
+    sysfs: { read: (path) => sysfsFile(dump, { part, path }) },
     process: { read: () => `Cpus_allowed_list:\t${part('cpus') ?? ''}` },
     isLoaded: (module) => part('modules').get(module) ?? false,
   };
@@ -107,9 +95,7 @@ function setsOf(part: () => NonNullable<NodeParts['sets']>): DumpSources['ipsets
   };
 }
 
-function linksOf(
-  part: <Part extends keyof NodeParts>(name: Part) => NodeParts[Part],
-): DumpSources['links'] {
+function linksOf(part: PartOf): DumpSources['links'] {
   return {
     addresses: async () => part('addresses'),
     names: async () => new Map(part('links').map(({ index, name }) => [index, name])),
@@ -145,22 +131,40 @@ function flowsOf(part: () => NonNullable<NodeParts['conntrack']>): DumpSources['
   };
 }
 
-function neighboursOf(
-  dump: OpenedDump,
-  part: () => readonly DumpedRoute[],
-): DumpSources['neighbours'] {
-  let known: ReadonlyMap<IpAddress, DumpedRoute>;
-  const routeTo = (address: IpAddress): DumpedRoute => {
-    known ??= new Map(part().map((one) => [one.address, one]));
-    const found = known.get(address);
-    if (found !== undefined) return found;
-    throw new DumpError(`${dump.file} does not have the route to ${address}`);
+function connectionsOf(
+  part: () => NonNullable<NodeParts['ipvsConnections']>,
+): NonNullable<DumpSources['connections']> {
+  return {
+    dump: async ({ limit }, onConnection) => {
+      const { connections, isWhole, unreadable } = part();
+      for (const connection of connections.slice(0, limit)) onConnection(connection);
+      return { isWhole: isWhole && connections.length <= limit, unreadable };
+    },
   };
-  const route = (address: IpAddress): Route => routeTo(address).route;
+}
+
+/** An address whose route was not looked up has that of the tables, as far as they are whole. */
+function neighboursOf(dump: OpenedDump, part: PartOf): DumpSources['neighbours'] {
+  let known: ReadonlyMap<IpAddress, DumpedRoute>;
+  const lookedUp = (address: IpAddress) => {
+    known ??= new Map(part('routes').map((one) => [one.address, one]));
+    return known.get(address);
+  };
+  const route = (address: IpAddress): Route => {
+    const found = lookedUp(address);
+    if (found !== undefined) return found.route;
+    const { isWhole, routes } = part('routeTables');
+    if (!isWhole) throw new DumpError(`${dump.file} does not have the route to ${address}`);
+    return routeByTables(routes, address);
+  };
   return {
     route,
     isLocal: (address) => route(address).kind === 'local',
-    canReach: (address) => routeTo(address).canReach,
+    canReach: (address) => lookedUp(address)?.canReach ?? route(address).kind !== 'none',
+    tableRoutes: async (limit) => {
+      const { isWhole, routes } = part('routeTables');
+      return { isWhole: isWhole && routes.length <= limit, routes: routes.slice(0, limit) };
+    },
   };
 }
 
@@ -170,4 +174,16 @@ function setting(
 ): string | undefined {
   if (!settings.has(path)) throw missing(dump, path);
   return settings.get(path);
+}
+
+/** The files of bridges, of which the dump only says that they are some, and the settings. */
+function sysfsFile(
+  dump: OpenedDump,
+  { part, path }: { readonly part: PartOf; readonly path: string },
+): string | undefined {
+  const [, device, file] = /^class\/net\/([^/]+)\/bridge\/(\w+)$/.exec(path) ?? [];
+  const isBridge = part('links').some((link) => link.name === device && link.isBridge);
+  if (file === 'bridge_id') return isBridge ? 'bridge' : undefined;
+  if (file !== undefined && !isBridge) return undefined;
+  return setting(dump, { settings: part('sysfs'), path });
 }

@@ -13,6 +13,8 @@ const flowLimit = 100_000;
 const connectionLimit = 20_000;
 /** How many addresses' routes are looked up. */
 const routeLimit = 20_000;
+/** How many routes of the tables are dumped. */
+const tableLimit = 65_536;
 
 /** What is known of the node while it is read. */
 interface Known {
@@ -33,6 +35,7 @@ const readers: { readonly [Part in keyof NodeParts]: Reader<NodeParts[Part]> } =
   addresses: ({ links }) => links.addresses(),
   localRoutes: ({ routes }) => routes.routes(),
   routes: readRoutes,
+  routeTables: ({ neighbours }) => neighbours.tableRoutes(tableLimit),
   iptables: readIptables,
   rules: async ({ rules }) => {
     const places = await rules.read();

@@ -4,7 +4,7 @@ import type { Firewall, RuleTables } from '../firewall/firewall.ts';
 import type { IpSets } from '../ipset/ipset.ts';
 import type { Ipvs } from '../ipvs/ipvs.ts';
 import type { Links } from '../links/links.ts';
-import type { Neighbours } from '../neighbours/neighbours.ts';
+import type { Neighbours, RouteTables } from '../neighbours/neighbours.ts';
 import type { NftTables } from '../nftables/nftables.ts';
 import type { Routes } from '../routes/routes.ts';
 import type { Sysctl } from '../sysctl/sysctl.ts';
@@ -23,7 +23,7 @@ export interface DumpSources {
   readonly nftTables: Pick<NftTables, 'tables' | 'otherTables'> | undefined;
   readonly conntrack: Pick<Conntrack, 'dump' | 'isFiltering'> | undefined;
   readonly connections: IpvsConnections | undefined;
-  readonly neighbours: Neighbours;
+  readonly neighbours: Neighbours & RouteTables;
   readonly sysctl: Pick<Sysctl, 'read' | 'kernelRelease'>;
   /** The files of /sys. */
   readonly sysfs: Pick<Sysctl, 'read'>;

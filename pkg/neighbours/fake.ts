@@ -1,6 +1,7 @@
 import { type ErrnoCode, KernelError } from '../errno/errno.ts';
 import type { IpAddress } from '../ip/address.ts';
-import type { Neighbours, Route } from './neighbours.ts';
+import { single } from '../ip/prefix.ts';
+import type { Neighbours, Route, RouteTables, TableRoute } from './neighbours.ts';
 
 /** A route over several devices, of which none is named. */
 const unnamed: Route = {
@@ -11,7 +12,7 @@ const unnamed: Route = {
 };
 
 /** A node that can reach all addresses but some. */
-export class FakeNeighbours implements Neighbours {
+export class FakeNeighbours implements Neighbours, RouteTables {
   /** The addresses asked for, in order. */
   readonly asked: IpAddress[] = [];
   readonly unreachable = new Set<IpAddress>();
@@ -37,4 +38,17 @@ export class FakeNeighbours implements Neighbours {
     if (this.unreachable.has(address)) return { kind: 'none' };
     return this.routes.get(address) ?? unnamed;
   }
+
+  async tableRoutes(limit: number) {
+    const all: readonly TableRoute[] = [
+      ...[...this.local].map((address) => tableRoute(address, { kind: 'local' })),
+      ...[...this.routes].map(([address, route]) => tableRoute(address, route)),
+    ];
+    return { isWhole: all.length <= limit, routes: all.slice(0, limit) };
+  }
+}
+
+function tableRoute(address: IpAddress, route: Route): TableRoute {
+  const table = route.kind === 'local' ? 'local' : 'main';
+  return { table, network: single(address), priority: 0, route };
 }

@@ -1,7 +1,7 @@
 import { ipAddress } from '../netlink/addresses.ts';
 import { routeHeader } from '../netlink/route-header.ts';
 import { attributes, optional } from '../wire/attributes.ts';
-import { padding, s32, u8, u16 } from '../wire/codec.ts';
+import { padding, s32, u8, u16, u32 } from '../wire/codec.ts';
 import { struct } from '../wire/struct.ts';
 
 /** From linux/neighbour.h: resolution is under way. */
@@ -16,7 +16,9 @@ export const route = struct({
     destination: optional(1, ipAddress), // DST
     device: optional(4, s32), // OIF
     gateway: optional(5, ipAddress),
+    priority: optional(6, u32),
     preferredSource: optional(7, ipAddress), // PREFSRC
+    table: optional(15, u32),
     /** VIA: an IPv6 next hop of an IPv4 route. */
     via: optional(18, struct({ family: u16, address: ipAddress })),
   }),
@@ -33,7 +35,7 @@ export const neighbour = struct({
   attributes: attributes('NDA', { destination: optional(1, ipAddress) }), // DST
 });
 
-/** Looks up the route of a packet. Number from linux/rtnetlink.h. */
+/** Looks up the route of a packet, or reads all routes of a family. Number from linux/rtnetlink.h. */
 export const getRoute = { name: 'RTM_GETROUTE', type: 26, flags: 0, request: route, reply: route };
 
 /** Reads one neighbour, since Linux 5.0. Number from linux/rtnetlink.h. */

@@ -15,3 +15,5 @@ export const routeHeader = {
 
 /** From linux/rtnetlink.h: a route to this node itself. */
 export const RTN_LOCAL = 2;
+/** From linux/rtnetlink.h: a route over devices, to a gateway or to a link. */
+export const RTN_UNICAST = 1;

@@ -1,10 +1,14 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Family, IpAddress } from '../../pkg/ip/address.ts';
-import type { Neighbours } from '../../pkg/neighbours/neighbours.ts';
+import {
+  type Neighbours,
+  type RouteTables,
+  routeByTables,
+} from '../../pkg/neighbours/neighbours.ts';
 
 /** What the suite needs of an implementation, made anew for each test. */
 export interface NeighboursSubject {
-  readonly neighbours: Neighbours;
+  readonly neighbours: Neighbours & RouteTables;
   /** A host on a link of this node that answers, one behind it, and one that is not there. */
   readonly neighbour: IpAddress;
   readonly beyond: IpAddress;
@@ -75,6 +79,20 @@ function suite(family: Family, make: () => NeighboursSubject): void {
     const route = { kind: 'device', device, source: own };
     expect(neighbours.route(neighbour)).toEqual({ ...route, gateway: undefined });
     expect(neighbours.route(beyond)).toEqual({ ...route, gateway: neighbour });
+  });
+
+  test(`${family}: the tables lead where the kernel's own lookup does`, async () => {
+    const { neighbours, own, neighbour, beyond, nowhere } = subject;
+    const { isWhole, routes } = await neighbours.tableRoutes(1_000);
+    expect(isWhole).toBe(true);
+    for (const address of [own, neighbour, beyond, nowhere]) {
+      // A source that no route names is chosen by the kernel when it looks up.
+      const { source, ...rest } = { source: undefined, ...routeByTables(routes, address) };
+      const expected = source === undefined ? rest : { ...rest, source };
+      expect(neighbours.route(address)).toMatchObject(expected);
+    }
+    const first = await neighbours.tableRoutes(1);
+    expect([first.isWhole, first.routes]).toEqual([false, routes.slice(0, 1)]);
   });
 
   test(`${family}: a lost router takes what is behind it along, until it is back`, async () => {

@@ -175,6 +175,7 @@ describe.runIf(process.env['KERNEL_WHERE'] === 'vm')('what only reads loads no m
       argv: ['node=127.0.0.1', '172.30.0.1:80/TCP'],
       says: ': TCP from 127.0.0.1 to 172.30.0.1:80',
     },
+    { command: 'dump', argv: [], says: '"ip_vs":false,"ip_set":false,' },
   ])('$command', async ({ command, argv, says }) => {
     for (const name of modules) await unloadModule(name);
     expect(loaded()).toEqual([]);

@@ -6,12 +6,12 @@ import { parseFrom, parseTo, type Question } from '../../pkg/explain/question.ts
 import type { Report } from '../../pkg/explain/report.ts';
 import type { PrintedRules } from '../../pkg/firewall/firewall.ts';
 import type { IpAddress } from '../../pkg/ip/address.ts';
-import { contains, type Prefix } from '../../pkg/ip/prefix.ts';
+import { contains, type Prefix, single } from '../../pkg/ip/prefix.ts';
 import type { EndpointSlice, Node, PodPlace, Service } from '../../pkg/kube/types.ts';
-import type { Route } from '../../pkg/neighbours/neighbours.ts';
+import type { Route, TableRoute } from '../../pkg/neighbours/neighbours.ts';
 import type { VipBinding } from '../../pkg/proxy/desired/vip-routes.ts';
 import { FakeSysctl } from '../../pkg/sysctl/fake.ts';
-import { ip } from './addresses.ts';
+import { ip, net } from './addresses.ts';
 import { FakeKernel, Stand, setNode, setService, setSlice } from './proxier.ts';
 import { proxierSettings } from './proxier-settings.ts';
 
@@ -131,6 +131,7 @@ export class ExplainedNode {
         route,
         isLocal: (address) => route(address).kind === 'local',
         canReach: (address) => route(address).kind !== 'none',
+        tableRoutes: async () => ({ isWhole: true, routes: this.#tableRoutes() }),
       },
       sysctl: new FakeSysctl({ values: Object.fromEntries(this.settings) }),
       process: new FakeSysctl({ values: { status: 'Name:\tnode\nCpus_allowed_list:\t0-3\n' } }),
@@ -160,6 +161,24 @@ export class ExplainedNode {
       : ['eth0', ip('192.168.0.1')];
     const source = ip(name === 'cni0' ? '10.0.1.254' : '192.168.0.10');
     return { kind: 'device', device: this.#index(name), gateway, source };
+  }
+
+  /** The same routes, as tables have them. */
+  #tableRoutes(): readonly TableRoute[] {
+    const routes = (table: TableRoute['table'], networks: readonly (readonly [Prefix, Route])[]) =>
+      networks.map(([network, route]) => ({ table, network, priority: 0, route }));
+    const bound = this.kernel.links.dump().matchAll(/ (\S+)\/\d+$/gm);
+    const own = [...bound].map(([, address = '']) => single(ip(address)));
+    const main = ['10.0.1.0/24', '198.18.0.0/16', '0.0.0.0/0', '::/0'].map(
+      (text) => [net(text), this.#route(net(text).address)] as const,
+    );
+    return [
+      ...routes(
+        'local',
+        [...own, ...this.localRoutes].map((network) => [network, { kind: 'local' }] as const),
+      ),
+      ...routes('main', main),
+    ];
   }
 
   #index(name: string): number {
