@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import type { Explanation } from '../../pkg/explain/explain.ts';
 import type { Packet } from '../../pkg/trace/packet.ts';
 import { printTrace } from '../../pkg/trace/print.ts';
 import type { Choice, Trace } from '../../pkg/trace/result.ts';
@@ -7,6 +8,7 @@ import { trace } from '../../pkg/trace/trace.ts';
 import { printedState } from './kernel-state.ts';
 import type { Request } from './network/client.ts';
 import type { Host, Network } from './network/network.ts';
+import { PacketExplainer } from './packet-explainer.ts';
 import { savedState } from './saved-state.ts';
 import {
   addressOf,
@@ -19,27 +21,36 @@ import {
   table,
 } from './traffic.ts';
 
-/** Traffic in a test network of which every answer is compared with the trace of the packet. */
+/** Traffic in a test network of which every answer is compared with the trace of the packet, and with what `explain` says of it. */
 export class TracedTraffic {
   readonly #network: Network;
+  readonly #explainer: PacketExplainer;
   #state: KernelState | undefined;
 
   constructor(network: Network) {
     this.#network = network;
+    this.#explainer = new PacketExplainer(network);
   }
 
   /** What was read of the kernel is old from now on. */
   changed(): void {
     this.#state = undefined;
+    this.#explainer.changed();
   }
 
-  /** As {@link askAll}; fails with the trace where the kernel did what it does not say. */
+  /** As {@link askAll}; fails with the trace, or what was explained before, where the kernel did what they do not say. */
   async askAll(host: Host, target: Target, over: Partial<Request> = {}): Promise<Table> {
     this.#state ??= savedState(printedState(this.#network.node.namespace));
     const state = this.#state;
+    const explained: Explanation[] = [];
+    for (const kind of kinds) explained.push(await this.#explainer.explain(host, { target, kind }));
     const answers = await askAll(host, target, over);
-    for (const kind of kinds)
-      this.#compare(answers[nameOf(kind)] ?? '', { state, host, target, kind });
+    for (const [index, kind] of kinds.entries()) {
+      const answer = answers[nameOf(kind)] ?? '';
+      this.#compare(answer, { state, host, target, kind });
+      const explanation = explained[index];
+      if (explanation !== undefined) this.#explainer.expectTrue(explanation, answer);
+    }
     return answers;
   }
 

@@ -1,0 +1,70 @@
+import { expect } from 'vitest';
+import { openReader } from '../../cmd/kube-proxy/open-reader.ts';
+import { type Explanation, explain } from '../../pkg/explain/explain.ts';
+import type { NodeSources } from '../../pkg/explain/node-sources.ts';
+import type { From } from '../../pkg/explain/question.ts';
+import { readBasics, readNode } from '../../pkg/explain/read-node.ts';
+import { resolve } from '../../pkg/explain/resolve.ts';
+import type { Host, Network } from './network/network.ts';
+import { addressOf, type Kind, type Target } from './traffic.ts';
+
+/** Asks `explain` about packets in a test network, whose node is that of this process. Rules are read once until they are said to be old. */
+export class PacketExplainer {
+  readonly #network: Network;
+  #printed: ReturnType<NodeSources['rules']['read']> | undefined;
+
+  constructor(network: Network) {
+    this.#network = network;
+  }
+
+  /** The rules that were read are old from now on. */
+  changed(): void {
+    this.#printed = undefined;
+  }
+
+  /** What is said of the first packet of a request. */
+  async explain(
+    host: Host,
+    { target, kind }: { target: Target; kind: Kind },
+  ): Promise<Explanation> {
+    const { sources: kernel, close } = openReader();
+    try {
+      const read = () => (this.#printed ??= kernel.rules.read());
+      const sources: NodeSources = { ...kernel, rules: { read } };
+      const basics = await readBasics(sources);
+      const to = { address: target.addresses[kind.family], port: target.port };
+      const question = {
+        from: this.#from(host, kind),
+        to: { kind: 'address', ...to, protocol: kind.protocol },
+      } as const;
+      const { packet } = await resolve(question, { basics, names: undefined });
+      return explain(await readNode(sources, basics, packet), { packet });
+    } finally {
+      close();
+    }
+  }
+
+  #from(host: Host, { family }: Kind): From {
+    if (host === this.#network.node) return { kind: 'node', address: undefined };
+    return { kind: 'address', address: addressOf(host, family) };
+  }
+
+  /** Fails if what was said of a request is not what came of it: whether a real server answered, and as whom it saw the client. */
+  expectTrue({ answer: said, sentence, trace, ways }: Explanation, answer: string): void {
+    const [, name, peer] = /^(\S+) saw (\S+)$/.exec(answer) ?? [];
+    const isAnswered = name !== undefined;
+    const { verdict } = trace;
+    // What goes to sockets of the node, or elsewhere without IPVS, may be answered, but by no real server.
+    if (verdict.kind === 'node' || verdict.kind === 'forwarded') {
+      expect(said, sentence).toBe('no');
+      return;
+    }
+    const possible = { yes: [true], no: [false], 'in part': [true, false], unknown: [] }[said];
+    expect(possible, `${answer}, but it is said: ${sentence}`).toContain(isAnswered);
+    if (!isAnswered) return;
+    const seen = ways
+      .filter((way) => this.#network.hostAt(way.choice.realServer.address)?.name === name)
+      .map(({ seenSource }) => seenSource ?? peer);
+    expect(seen, `${answer}, but it is said: ${sentence}`).toContain(peer);
+  }
+}
