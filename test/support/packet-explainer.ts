@@ -2,24 +2,26 @@ import { expect } from 'vitest';
 import { openReader } from '../../cmd/kube-proxy/open-reader.ts';
 import { type Explanation, explain } from '../../pkg/explain/explain.ts';
 import type { NodeSources } from '../../pkg/explain/node-sources.ts';
-import type { From } from '../../pkg/explain/question.ts';
+import type { From, Question } from '../../pkg/explain/question.ts';
 import { readBasics, readNode } from '../../pkg/explain/read-node.ts';
 import { resolve } from '../../pkg/explain/resolve.ts';
 import type { Host, Network } from './network/network.ts';
 import { addressOf, type Kind, type Target } from './traffic.ts';
 
-/** Asks `explain` about packets in a test network, whose node is that of this process. Rules are read once until they are said to be old. */
+/** Asks `explain` about packets in a test network, whose node is that of this process: about each once, until the node has changed. */
 export class PacketExplainer {
   readonly #network: Network;
   #printed: ReturnType<NodeSources['rules']['read']> | undefined;
+  readonly #known = new Map<string, Promise<Explanation>>();
 
   constructor(network: Network) {
     this.#network = network;
   }
 
-  /** The rules that were read are old from now on. */
+  /** What was read and said is old from now on. */
   changed(): void {
     this.#printed = undefined;
+    this.#known.clear();
   }
 
   /** What is said of the first packet of a request. */
@@ -27,16 +29,20 @@ export class PacketExplainer {
     host: Host,
     { target, kind }: { target: Target; kind: Kind },
   ): Promise<Explanation> {
+    const address = target.addresses[kind.family];
+    const to = { kind: 'address', address, port: target.port, protocol: kind.protocol } as const;
+    const key = JSON.stringify([host.name, to]);
+    const known = this.#known.get(key) ?? this.#ask({ from: this.#from(host, kind), to });
+    this.#known.set(key, known);
+    return await known;
+  }
+
+  async #ask(question: Question): Promise<Explanation> {
     const { sources: kernel, close } = openReader();
     try {
       const read = () => (this.#printed ??= kernel.rules.read());
       const sources: NodeSources = { ...kernel, rules: { read } };
       const basics = await readBasics(sources);
-      const to = { address: target.addresses[kind.family], port: target.port };
-      const question = {
-        from: this.#from(host, kind),
-        to: { kind: 'address', ...to, protocol: kind.protocol },
-      } as const;
       const { packet } = await resolve(question, { basics, names: undefined });
       return explain(await readNode(sources, basics, packet), { packet });
     } finally {
