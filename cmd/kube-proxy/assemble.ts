@@ -3,6 +3,7 @@ import { gateStates } from '../../pkg/config/gates.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { buildInfo } from '../../pkg/config/version.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
+import type { StatusSource } from '../../pkg/health/status-route.ts';
 import { waitForTurn } from '../../pkg/instance/instance.ts';
 import type { IpAddress } from '../../pkg/ip/address.ts';
 import { type Prefix, parsePrefix } from '../../pkg/ip/prefix.ts';
@@ -17,6 +18,7 @@ import { createProxier } from '../../pkg/proxy/create.ts';
 import type { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter } from '../../pkg/proxy/reporter.ts';
 import type { Clock } from '../../pkg/runner/clock.ts';
+import type { History } from '../../pkg/status/history.ts';
 import { ServiceTraffic } from '../../pkg/traffic/traffic.ts';
 import { type ConfigFile, watchConfigFile } from './config-file.ts';
 import { drainMetrics } from './drain-metrics.ts';
@@ -34,6 +36,7 @@ import { createServers, createServiceHealthServers } from './servers.ts';
 import { serviceOptionsReader } from './service-options.ts';
 import { trafficMetrics } from './service-traffic.ts';
 import { setMetrics } from './set-metrics.ts';
+import { createStatus, remembering } from './status-source.ts';
 
 /** The whole program before its start. */
 export interface Program {
@@ -50,6 +53,7 @@ interface Shared {
   readonly metrics: Metrics;
   readonly health: ProxyHealth;
   readonly reporter: Reporter;
+  readonly history: History;
 }
 
 /** The proxier with everything that it needs. */
@@ -57,6 +61,7 @@ interface Follower {
   onChange(change: Change): void;
   isNodeAddress(address: IpAddress): boolean;
   useVipRanges(ranges: readonly Prefix[]): void;
+  readonly status: StatusSource;
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -111,8 +116,9 @@ export async function assemble(
     record,
     isNodeAddress,
   });
-  const reporter = createReporter({ metrics, health, clock, record, services });
-  const shared: Shared = { environment, config, log, clock, metrics, health, reporter };
+  const listeners = { metrics, health, clock, record, services };
+  const { reporter, history } = remembering(createReporter(listeners), clock);
+  const shared: Shared = { environment, config, log, clock, metrics, health, reporter, history };
 
   const confirm = objects.source.confirm?.bind(objects.source);
   const proxier = await createFollower(shared, confirm);
@@ -127,6 +133,7 @@ export async function assemble(
       ...shared,
       record,
       isNodeAddress,
+      status: proxier.status,
       setVerbosity: (level) => log.setVerbosity(level),
     }),
     (signal) => services.run(signal),
@@ -194,17 +201,20 @@ async function createFollower(shared: Shared, confirm: Source['confirm']): Promi
     serviceOptionsOf,
     confirm,
   });
-  shared.metrics.addScraped(setMetrics(proxier));
+  shared.metrics.addScraped(setMetrics(proxier.view));
   shared.metrics.addScraped(drainMetrics(proxier.graceful, () => clock.now()));
   const closeTraffic = config.serviceMetrics ? showTraffic(shared, proxier) : undefined;
+  const { status, close: closeStatus } = createStatus(proxier.view, shared);
   return {
     onChange: (change) => proxier.onChange(change),
     isNodeAddress: (address) => kernel.neighbours.isLocal(address),
     useVipRanges: (ranges) => proxier.useVipRanges(ranges),
+    status,
     async run(signal) {
       await proxier.run(signal);
       close();
       closeTraffic?.();
+      closeStatus();
     },
   };
 }
@@ -212,13 +222,13 @@ async function createFollower(shared: Shared, confirm: Source['confirm']): Promi
 /** Adds the traffic of Services to `/metrics`. Returns a function that closes the reader. */
 function showTraffic(
   { environment, clock, log, metrics }: Shared,
-  proxier: Pick<Proxier, 'lastOwner'>,
+  { view: { ledger } }: Pick<Proxier, 'view'>,
 ): () => void {
   const ipvs = environment.openIpvsReader(metrics);
   const traffic = new ServiceTraffic({
     ipvs,
     isEstimating: environment.isEstimating,
-    ownerOf: (virtualServer) => proxier.lastOwner(virtualServerKey(virtualServer)),
+    ownerOf: (virtualServer) => ledger.lastOwner(virtualServerKey(virtualServer)),
     now: () => clock.now(),
   });
   metrics.addScraped(trafficMetrics(traffic, log));

@@ -37,6 +37,7 @@ async function listening(): Promise<{
 const now = Date.UTC(2025, 0, 1) / 1000 + 100;
 
 const success: SyncReport = {
+  kind: 'changes',
   families: ['IPv4'],
   milliseconds: 1_500,
   isSuccess: true,
@@ -176,7 +177,7 @@ test('the state and what happened are counted', async () => {
   });
   reporter.invalidObjects('Service', 6);
   reporter.operations('addVirtualServer', { done: 1, failed: 1 });
-  reporter.repaired('bindAddress');
+  reporter.repaired('bindAddress', '+address 172.30.0.1');
   const address = '10.0.0.1' as never;
   const realServer = { address, port: 80 } as never;
   const drain = {

@@ -32,6 +32,7 @@ function start(settings: Partial<Settings>) {
     log,
     record: (event) => events.push(event),
     isNodeAddress: () => false,
+    status: { isOpen: false, answer: async () => ({ json: '{}' }) },
     setVerbosity: (level) => log.setVerbosity(level),
   });
   const stop = new AbortController();

@@ -7,6 +7,7 @@ import { HttpServer } from '../../pkg/health/http.ts';
 import type { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { healthRoutes, type MetricsPages, metricsRoutes } from '../../pkg/health/routes.ts';
 import { ServiceHealthServers } from '../../pkg/health/service-health.ts';
+import type { StatusSource } from '../../pkg/health/status-route.ts';
 import type { IpAddress } from '../../pkg/ip/address.ts';
 import { type KubeEvent, nodeEvent } from '../../pkg/kube/events.ts';
 import { errorText } from '../../pkg/log/error-text.ts';
@@ -25,7 +26,7 @@ export function createServiceHealthServers({
   log,
   isNodeAddress,
   record,
-}: Omit<ServerOptions, 'metrics' | 'setVerbosity'> & {
+}: Omit<ServerOptions, 'metrics' | 'status' | 'setVerbosity'> & {
   readonly record: (event: KubeEvent) => void;
 }): ServiceHealthServers {
   return new ServiceHealthServers({
@@ -51,6 +52,8 @@ export interface ServerOptions {
   /** Records an event about the node. */
   readonly record: (event: KubeEvent) => void;
   readonly isNodeAddress: (address: IpAddress) => boolean;
+  /** What `/debug/ipvs` shows. */
+  readonly status: StatusSource;
   /** Changes the verbosity of the log. */
   readonly setVerbosity: (level: number) => void;
 }
@@ -82,7 +85,7 @@ export function createServers(options: ServerOptions): readonly Part[] {
 }
 
 /** The pages of the metrics server. */
-function pages({ config, metrics, clock, setVerbosity }: ServerOptions): MetricsPages {
+function pages({ config, metrics, clock, status, setVerbosity }: ServerOptions): MetricsPages {
   const { settings } = config;
   const isServed = servedPages(settings.featureGates);
   const started = clock.wallClock();
@@ -96,6 +99,7 @@ function pages({ config, metrics, clock, setVerbosity }: ServerOptions): Metrics
   return {
     metrics,
     configz: () => configz(settings),
+    status,
     statusz: isServed.statusz ? statusz : undefined,
     flagz: isServed.flagz ? () => flagz(settings) : undefined,
     debug: settings.enableProfiling

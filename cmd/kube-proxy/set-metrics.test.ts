@@ -10,7 +10,7 @@ afterEach(async () => await stand.stop());
 
 test('a scrape reports how many entries each set has, and how many it has room for', async () => {
   const metrics = createMetrics();
-  metrics.addScraped(setMetrics(stand.proxier));
+  metrics.addScraped(setMetrics(stand.proxier.view));
   const scraped = async () => {
     const lines = (await metrics.exposition.text()).split('\n');
     return lines.filter((line) => /"KUBE-(CLUSTER-IP|NODE-PORT-TCP)"/.test(line));

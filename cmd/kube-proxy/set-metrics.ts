@@ -1,8 +1,8 @@
 import type { ScrapedMetric } from '../../pkg/metrics/scraped.ts';
-import type { Proxier } from '../../pkg/proxy/proxier.ts';
+import type { ProxierView } from '../../pkg/proxy/view.ts';
 
 /** The fill of the sets. The names are ours, so the number of series is limited. */
-export function setMetrics(proxier: Pick<Proxier, 'setFills'>): readonly ScrapedMetric[] {
+export function setMetrics(view: Pick<ProxierView, 'setFills'>): readonly ScrapedMetric[] {
   const labels = ['set'];
   return [
     {
@@ -11,7 +11,7 @@ export function setMetrics(proxier: Pick<Proxier, 'setFills'>): readonly Scraped
       help: 'Entries of an IP set',
       labels,
       samples: async () =>
-        proxier.setFills().map(({ name, entries }) => ({ labels: { set: name }, value: entries })),
+        view.setFills().map(({ name, entries }) => ({ labels: { set: name }, value: entries })),
     },
     {
       type: 'gauge',
@@ -19,7 +19,7 @@ export function setMetrics(proxier: Pick<Proxier, 'setFills'>): readonly Scraped
       help: 'How many entries an IP set has room for; it is swapped for a larger one before it is full',
       labels,
       samples: async () =>
-        proxier
+        view
           .setFills()
           .flatMap(({ name, maximum }) =>
             maximum === undefined ? [] : [{ labels: { set: name }, value: maximum }],

@@ -115,6 +115,18 @@ const layers: readonly Layer[] = [
       ...bottom,
     ],
   },
+  {
+    name: 'status',
+    from: folder('status'),
+    may: [
+      '^pkg/ipvs/ipvs[.]ts$',
+      '^pkg/kube/(types|object-key|objects/pod-uid)[.]ts$',
+      '^pkg/proxy/(view|reporter)[.]ts$',
+      '^pkg/proxy/(desired|observed|graceful)/',
+      folder('runner'),
+      ...bottom,
+    ],
+  },
   { name: 'cmd', from: '^cmd/', may: ['^pkg/'] },
   { name: 'test', from: '^test/', may: ['^pkg/', '^cmd/', '^hack/'] },
   { name: 'hack', from: '^hack/', may: ['^cmd/', folder('config')] },

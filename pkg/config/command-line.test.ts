@@ -64,6 +64,7 @@ describe('each flag of upstream is there, and changes something', () => {
       'ipvs-estimation',
       'ipvs-service-annotations',
       'ipvs-service-metrics',
+      'ipvs-status-page',
     ]);
   });
 });

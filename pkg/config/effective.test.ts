@@ -33,6 +33,7 @@ test('the defaults', () => {
     serviceAnnotations: false,
     externalIPs: true,
     serviceMetrics: false,
+    statusPage: false,
     masqueradeAll: false,
     masqueradeBit: 14,
     detectLocal: { mode: 'ClusterCIDR', cidrs: [] },

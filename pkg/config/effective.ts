@@ -41,6 +41,7 @@ export function effective(settings: Settings, hostname: string): ProxyConfig {
     estimation: estimationModes.find((mode) => mode === settings['ipvs.estimation']) ?? 'auto',
     serviceAnnotations: settings['ipvs.serviceAnnotations'],
     serviceMetrics: settings['ipvs.serviceMetrics'],
+    statusPage: settings['ipvs.statusPage'],
     masqueradeAll: settings['iptables.masqueradeAll'],
     masqueradeBit: settings['iptables.masqueradeBit'],
     detectLocal: detectLocal(settings),

@@ -77,6 +77,8 @@ export interface ProxyConfig {
   readonly serviceAnnotations: boolean;
   /** Whether `/metrics` shows the traffic of Services. */
   readonly serviceMetrics: boolean;
+  /** Whether `/debug/ipvs` is served to clients that are not on loopback. */
+  readonly statusPage: boolean;
   readonly masqueradeAll: boolean;
   /** The bit of the packet mark for masquerading, 0–31. */
   readonly masqueradeBit: number;

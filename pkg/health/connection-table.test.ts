@@ -11,7 +11,7 @@ function started() {
     excesses.push(`${excess} of ${source}`),
   );
   function client(name: string, { source = name, isOwn = false } = {}): Client {
-    return { source, isOwn, close: () => void closed.push(name) };
+    return { source, isOwn, isLoopback: false, close: () => void closed.push(name) };
   }
   function enter(name: string, options: { source?: string; isOwn?: boolean } = {}): Client {
     const made = client(name, options);
@@ -95,13 +95,21 @@ test('answers that nobody takes are given up when all of them are too large, the
 });
 
 test.each([
-  ['10.0.1.2', '192.168.0.1', { source: '10.0.1.2', isOwn: false }],
-  ['::ffff:10.0.1.2', '::ffff:192.168.0.1', { source: '10.0.1.2', isOwn: false }],
-  ['::ffff:192.168.0.1', '::ffff:192.168.0.1', { source: '192.168.0.1', isOwn: true }],
-  ['192.168.0.9', '192.168.0.1', { source: '192.168.0.9', isOwn: true }],
-  ['127.0.0.2', '127.0.0.1', { source: '127.0.0.2', isOwn: true }],
-  ['fd00:10::1:2:3:4', 'fd00:1::1', { source: 'fd00:10::/64', isOwn: false }],
-  ['fe80::5%eth0', 'fe80::1%eth0', { source: 'fe80::/64', isOwn: false }],
+  ['10.0.1.2', '192.168.0.1', { source: '10.0.1.2', isOwn: false, isLoopback: false }],
+  [
+    '::ffff:10.0.1.2',
+    '::ffff:192.168.0.1',
+    { source: '10.0.1.2', isOwn: false, isLoopback: false },
+  ],
+  [
+    '::ffff:192.168.0.1',
+    '::ffff:192.168.0.1',
+    { source: '192.168.0.1', isOwn: true, isLoopback: false },
+  ],
+  ['192.168.0.9', '192.168.0.1', { source: '192.168.0.9', isOwn: true, isLoopback: false }],
+  ['127.0.0.2', '127.0.0.1', { source: '127.0.0.2', isOwn: true, isLoopback: true }],
+  ['fd00:10::1:2:3:4', 'fd00:1::1', { source: 'fd00:10::/64', isOwn: false, isLoopback: false }],
+  ['fe80::5%eth0', 'fe80::1%eth0', { source: 'fe80::/64', isOwn: false, isLoopback: false }],
   [undefined, undefined, undefined],
 ])('a client at %s that called %s', (remoteAddress, localAddress, expected) => {
   const isNodeAddress = (address: string) => {

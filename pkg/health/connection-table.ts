@@ -22,6 +22,8 @@ export interface Client {
   /** The key by which connections of one source are counted. */
   readonly source: string;
   readonly isOwn: boolean;
+  /** Whether it connected from a loopback address. */
+  readonly isLoopback: boolean;
   close(): void;
 }
 
@@ -147,12 +149,13 @@ interface Ends {
 export function sourceOf(
   { remoteAddress, localAddress }: Ends,
   isNodeAddress: (address: IpAddress) => boolean,
-): Pick<Client, 'source' | 'isOwn'> | undefined {
+): Omit<Client, 'close'> | undefined {
   const remote = addressOf(remoteAddress);
   const local = addressOf(localAddress);
   if (remote === undefined) return undefined;
   const source = remote.includes(':') ? printPrefix(prefix(remote, 64)) : remote;
-  return { source, isOwn: remote === local || isLoopback(remote) || isAnswered(remote) };
+  const isOwn = remote === local || isLoopback(remote) || isAnswered(remote);
+  return { source, isOwn, isLoopback: isLoopback(remote) };
 
   /** An address that cannot be classified counts as another's: an error must not end the server. */
   function isAnswered(address: IpAddress): boolean {

@@ -124,6 +124,7 @@ export class HttpClients {
       header: (name) => String(headers[name] ?? ''),
       body: () => readBody(request, connection),
       takes: (milliseconds) => this.#connections.takes(client, milliseconds),
+      isFromLoopback: client.isLoopback,
       signal: gone,
     };
   }

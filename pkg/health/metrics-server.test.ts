@@ -4,6 +4,9 @@ import { createMetrics } from '../metrics/metrics.ts';
 import { manualClock } from '../runner/manual-clock.ts';
 import type { DebugOptions, ProfileSource } from './debug-routes.ts';
 import { type MetricsPages, metricsRoutes } from './routes.ts';
+import type { StatusSource } from './status-route.ts';
+
+const noStatus: StatusSource = { isOpen: false, answer: async () => ({ json: '{}' }) };
 
 async function start(pages: Partial<MetricsPages> = {}): Promise<string> {
   const configuration = { mode: 'ipvs', ipvs: { scheduler: 'rr' } };
@@ -18,6 +21,7 @@ async function start(pages: Partial<MetricsPages> = {}): Promise<string> {
       emulationVersion: '1.37',
     }),
     flagz: () => ({ v: '2', 'proxy-mode': 'ipvs' }),
+    status: noStatus,
     debug: undefined,
     printYaml: (value) => `yaml of ${JSON.stringify(value)}`,
     ...pages,
@@ -194,6 +198,7 @@ describe('/debug', () => {
       configz: () => ({}),
       statusz: undefined,
       flagz: undefined,
+      status: noStatus,
       debug: debug({ cpu }),
       printYaml: String,
     });

@@ -10,6 +10,8 @@ export interface HttpRequest {
   body(): Promise<string>;
   /** Announces that the answer takes some milliseconds, so that the client is not disconnected meanwhile. */
   takes(milliseconds: number): void;
+  /** Whether the client is a process of this network namespace that asks by a loopback address. */
+  readonly isFromLoopback: boolean;
   /** Aborts when the client has disconnected or was disconnected. */
   readonly signal: AbortSignal;
 }

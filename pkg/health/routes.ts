@@ -4,6 +4,7 @@ import { expositionRoute } from './exposition.ts';
 import type { Route, Routes } from './http.ts';
 import type { HealthAnswer, ProxyHealth } from './proxy-health.ts';
 import { jsonReply, type Reply, textReply } from './reply.ts';
+import { type StatusSource, statusRoute } from './status-route.ts';
 import { flagzRoute, type Status, statuszRoute } from './zpages.ts';
 
 /** The routes of the health server. */
@@ -27,20 +28,23 @@ export interface MetricsPages {
   readonly statusz: (() => Omit<Status, 'paths'>) | undefined;
   /** All flags with their values; without it, there is no such page. */
   readonly flagz: (() => Readonly<Record<string, string>>) | undefined;
-  /** Without it, there are no debug pages. */
+  /** What this node serves. */
+  readonly status: StatusSource;
+  /** Without it, there are no other debug pages. */
   readonly debug: DebugOptions | undefined;
   readonly printYaml: (value: unknown) => string;
 }
 
 /** The routes of the metrics server. */
 export function metricsRoutes(pages: MetricsPages): Routes {
-  const { metrics, configz, statusz, flagz, debug, printYaml } = pages;
+  const { metrics, configz, statusz, flagz, status: source, debug, printYaml } = pages;
   const routes = new Map<string, Route>([
     ['/metrics', expositionRoute(metrics.exposition)],
     ['/metrics/slis', expositionRoute(metrics.indicators)],
     ['/proxyMode', () => textReply(200, 'ipvs')],
     ['/healthz', () => ping(metrics)],
     ['/configz', () => jsonReply(200, JSON.stringify(configz()))],
+    ['/debug/ipvs', statusRoute(source)],
     ...(debug === undefined ? [] : debugRoutes(debug)),
   ]);
   if (flagz !== undefined) routes.set('/flagz', flagzRoute(flagz, { printYaml }));

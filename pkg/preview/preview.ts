@@ -111,7 +111,10 @@ async function firstSync(
     // What the manager of drains does later is no part of the first sync.
     if (stop.signal.aborted) return;
     for (const operation of applied)
-      operations.push({ operation, service: ownerOf(operation, proxier.lastOwner) });
+      operations.push({
+        operation,
+        service: ownerOf(operation, proxier.view),
+      });
   };
   const confirm = source.confirm?.bind(source);
   const proxier = createProxier(kernel, settings, {
@@ -133,9 +136,9 @@ async function firstSync(
 }
 
 /** The Service that an operation is for; '' if there is none. */
-function ownerOf(operation: Operation, lastOwner: Proxier['lastOwner']): string {
+function ownerOf(operation: Operation, { ledger }: Proxier['view']): string {
   const about = virtualServerOf(operation);
-  const owner = about === undefined ? undefined : lastOwner(virtualServerKey(about));
+  const owner = about === undefined ? undefined : ledger.lastOwner(virtualServerKey(about));
   return owner === undefined ? '' : `${owner.namespace}/${owner.name}`;
 }
 

@@ -36,6 +36,7 @@ export interface Parts {
   readonly vipRoutes: VipRoutes;
   readonly vipMoves: VipMoves;
   readonly store: Store;
+  readonly pods: Pods;
   readonly intake: Intake;
   readonly ledgerUpdater: LedgerUpdater;
   readonly rules: RuleWriter;

@@ -15,12 +15,12 @@ import type { GracefulTerminationManager } from './graceful/manager.ts';
 import { guarded } from './guarded-reporter.ts';
 import { requireRanges, waitForObjects } from './initial-objects.ts';
 import { Audit } from './observed/kernel-reader.ts';
-import { setFillsOf } from './observed/set-fill.ts';
 import { readAddresses } from './observed/vip-reader.ts';
 import type { ProxierOptions } from './options.ts';
 import { buildParts, type Parts, stateOf } from './parts.ts';
 import { planFlows } from './plan/flows.ts';
-import type { Synced } from './reporter.ts';
+import type { Synced, SyncReport } from './reporter.ts';
+import { type ProxierView, viewOf } from './view.ts';
 
 /** The shortest time between two audits, in milliseconds. */
 const auditPause = seconds(1);
@@ -31,6 +31,8 @@ const betweenInterval = 100;
 export class Proxier {
   /** The manager of the real servers that drain. */
   readonly graceful: GracefulTerminationManager;
+  /** What the proxier knows, for those who show it. */
+  readonly view: ProxierView;
   readonly #options: ProxierOptions;
   readonly #parts: Parts;
   readonly #syncs: Runner;
@@ -58,6 +60,10 @@ export class Proxier {
       },
     });
     this.#nodeAddresses = new NodeAddresses({ ...this.#parts, settings: options, reporter, log });
+    this.view = viewOf(this.#parts, {
+      hasSynced: () => this.#hasSynced,
+      context: () => this.#nodeAddresses.context,
+    });
     const { mutex, graceful } = this.#parts;
     this.graceful = graceful;
     this.#syncs = new Runner({
@@ -74,12 +80,6 @@ export class Proxier {
       run: () => (this.#hasSynced ? this.#audit() : this.#firstSync()),
     });
   }
-
-  /** The Service that owns a virtual server, given by its key, or owned it last; `undefined` if none did. */
-  readonly lastOwner = (key: string) => this.#parts.ledger.lastOwner(key);
-
-  /** How full our sets are, as far as is known. */
-  readonly setFills = () => setFillsOf(this.#parts.mirror);
 
   /** Takes other ranges of VIPs in place of those that it has. */
   useVipRanges(ranges: readonly Prefix[]): void {
@@ -141,7 +141,7 @@ export class Proxier {
     const reconcile = (keys: Keys, token: MutexToken) => this.#reconcile(keys, token);
     const areAllDone = await finishRules(this.#parts, { reconcile, isSuccess, stop: this.#stop });
     if (this.#stop.signal.aborted) return;
-    this.#report(started, { isSuccess: areAllDone, triggers, families });
+    this.#report(started, { kind: 'first', isSuccess: areAllDone, triggers, families });
     if (!areAllDone) return;
     this.#hasSynced = true;
     await mutex.run((token) => applier.apply([{ kind: 'removeLeftovers' }], token));
@@ -178,7 +178,7 @@ export class Proxier {
     retries.addDue(keys);
     if (reconciler.hasWaiting) keys.add(reconciler.takeWaiting());
     const isSuccess = await this.#reconcile(keys, token);
-    this.#report(started, { isSuccess, triggers, families });
+    this.#report(started, { kind: 'changes', isSuccess, triggers, families });
   }
 
   /** Enters changed Services in the ledger and returns the keys they touch. Requests another sync if not all could be entered now. */
@@ -214,7 +214,7 @@ export class Proxier {
     const { keys, triggers, families } = await this.#enter(token);
     const { isSuccess, needsAudit } = await reconciler.reconcile(keys, token);
     if (needsAudit) this.#postponeAudit();
-    this.#report(started, { isSuccess, triggers, families });
+    this.#report(started, { kind: 'changes', isSuccess, triggers, families });
   }
 
   /** Compares the kernel with the ledger step by step and repairs each difference. Changes are carried out before each step. */
@@ -239,9 +239,9 @@ export class Proxier {
       });
       await yielder.yieldIfDue();
     }
-    for (const _ of await checking) reporter.repaired('setRules');
+    for (const family of await checking) reporter.repaired('setRules', `=rules ${family}`);
     if (isSuccess && !this.#isAuditDue) this.#auditBackoff.reset();
-    this.#report(started, { isSuccess, triggers: [], families });
+    this.#report(started, { kind: 'audit', isSuccess, triggers: [], families });
   }
 
   /** Runs the next step of an audit and returns its keys, or `undefined` after the last one. Replaces sets with a wrong header first. */
@@ -290,7 +290,7 @@ export class Proxier {
     this.#syncs.retryAfter(Math.max(0, time - this.#options.clock.now()));
   }
 
-  #report(started: number, report: Synced & { readonly families: readonly Family[] }): void {
+  #report(started: number, report: Omit<SyncReport, 'milliseconds'>): void {
     const { clock, reporter, families } = this.#options;
     const triggers = report.triggers.filter(({ family }) => families.includes(family));
     const isSuccess = report.isSuccess && !this.#parts.rules.isFailing;

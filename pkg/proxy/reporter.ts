@@ -27,8 +27,12 @@ export const stages = [
 /** One of the {@link stages}. */
 export type Stage = (typeof stages)[number];
 
+/** What is told as one sync: the first one, one that carries changes out, or an audit of the whole kernel. */
+export type SyncKind = 'first' | 'changes' | 'audit';
+
 /** The result of one sync. */
 export interface SyncReport {
+  readonly kind: SyncKind;
   /** The families that it touched. The first sync and an audit touch both. */
   readonly families: readonly Family[];
   readonly milliseconds: number;
@@ -86,8 +90,8 @@ export interface Reporter {
   state(state: ProxierState): void;
   /** The numbers of operations of a kind, or of steps around deletions, that succeeded and that failed. */
   operations(kind: Operation['kind'] | CleanupStep, counts: OperationCounts): void;
-  /** An audit found a difference and planned an operation of this kind. */
-  repaired(kind: Operation['kind']): void;
+  /** An audit found a difference and repaired it by an operation of this kind, which is given as text too. */
+  repaired(kind: Operation['kind'], operation: string): void;
   /**
    * Two Services want one virtual server, and `others` more. The one that lost is `undefined` if it was
    * deleted. Reported each time that it begins.

@@ -33,7 +33,8 @@ beforeAll(async () => {
   traffic = new ServiceTraffic({
     ipvs,
     isEstimating: () => true,
-    ownerOf: (virtualServer) => proxy.proxier.lastOwner(virtualServerKey(virtualServer)),
+    ownerOf: (virtualServer) =>
+      proxy.proxier.view.ledger.lastOwner(virtualServerKey(virtualServer)),
     now: () => performance.now(),
   });
 });

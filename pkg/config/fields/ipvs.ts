@@ -133,6 +133,11 @@ export const ipvsFields = {
     group,
     help: 'Show connections, packets and bytes of each Service in /metrics; read when somebody scrapes.',
   }),
+  'ipvs.statusPage': field(bool, {
+    flag: 'ipvs-status-page',
+    group,
+    help: 'Serve /debug/ipvs to whoever reaches the metrics server, in place of clients on loopback only.',
+  }),
 };
 
 function isEstimationMode(value: string): boolean {

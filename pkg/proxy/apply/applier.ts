@@ -279,8 +279,9 @@ export class Applier {
       count.done++;
       // Forgetting flows is not counted as a repair: it follows from an addition, which is counted.
       if (isRepair && operation.kind !== 'forgetFlows') {
-        reporter.repaired(operation.kind);
-        log.info('repaired a difference in the kernel', { operation: printOperation(operation) });
+        const text = printOperation(operation);
+        reporter.repaired(operation.kind, text);
+        log.info('repaired a difference in the kernel', { operation: text });
       } else detail?.info('applied', { operation: printOperation(operation) });
     }
     counts.forEach((count, kind) => reporter.operations(kind, count));

@@ -16,16 +16,25 @@ const longest = seconds(30);
 /** The class of the longest pause. A class is the number of times that the first pause was doubled. */
 const lastClass = Math.ceil(Math.log2(longest / shortest));
 
+/** An object that failed and waits to be tried again. Times are milliseconds of the clock. */
+export interface ObjectFailure {
+  /** For people: `virtual server TCP 10.96.0.1 443`. */
+  readonly object: string;
+  /** The keys of the Services that want it; none for what all share. */
+  readonly owners: ReadonlySet<string>;
+  /** The kernel's error code, or the name of another error. */
+  readonly code: string;
+  /** When the first of the attempts failed that have failed without a success in between. */
+  readonly since: number;
+  readonly due: number;
+}
+
 /** A virtual server, entry, address or route for which an operation failed. */
-interface FailedObject {
+interface FailedObject extends Omit<ObjectFailure, 'object'> {
   /** The object's own key, to be planned again. */
   readonly keys: Keys;
-  /** The keys of the Services that want it. */
-  readonly owners: ReadonlySet<string>;
   /** The class of its pause: 0 for the shortest. */
   readonly pauseClass: number;
-  /** When it is tried again, in milliseconds of the clock. */
-  readonly due: number;
 }
 
 export interface RetriesOptions {
@@ -56,6 +65,17 @@ export class Retries {
   /** How many Services have at least one failed object. */
   get failedServices(): number {
     return this.#services.size;
+  }
+
+  /** How many objects have failed. */
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  /** Every object that failed, in the order of the attempts. */
+  *failures(): Generator<ObjectFailure> {
+    for (const [object, { owners, code, since, due }] of this.#objects)
+      yield { object, owners, code, since, due };
   }
 
   /**
@@ -127,7 +147,14 @@ export class Retries {
     const next = last === undefined ? 0 : Math.min(last.pauseClass + 1, lastClass);
     const pauseClass = isPermanent(error) ? lastClass : next;
     const pause = Math.min(shortest * 2 ** pauseClass, longest);
-    const object = { keys, owners: ledger.ownersOf(keys), pauseClass, due: now + pause };
+    const object = {
+      keys,
+      owners: ledger.ownersOf(keys),
+      code: errnoOf(error) ?? error.name,
+      since: last?.since ?? now,
+      pauseClass,
+      due: now + pause,
+    };
     this.#objects.set(name, object);
     this.#classes[pauseClass]?.set(name, object);
     for (const owner of object.owners)

@@ -17,7 +17,8 @@ import type { Reporter } from '../reporter.ts';
 import { endpointDifferences } from './endpoint-differences.ts';
 import type { ServiceChanges } from './service-changes.ts';
 import { ServiceHealthChanges } from './service-health.ts';
-import { ServiceQueue } from './service-queue.ts';
+import { readServiceOptions } from './service-options.ts';
+import { type ServiceFailure, ServiceQueue } from './service-queue.ts';
 import { ServiceReports } from './service-reports.ts';
 import { ServiceSizes } from './service-sizes.ts';
 import type { Store } from './store.ts';
@@ -34,6 +35,9 @@ export interface LedgerUpdaterOptions {
   readonly families: readonly Family[];
   readonly serviceOptionsOf: ((service: Service) => ServiceOptions) | undefined;
 }
+
+/** Why a Service could not be entered. Times are milliseconds of the clock. */
+export type EntryFailure = ServiceFailure;
 
 /** The result of entering changes of the store in the ledger. */
 export interface Entered {
@@ -81,6 +85,27 @@ export class LedgerUpdater {
   /** How many Services failed and wait to be tried again. */
   get failedServices(): number {
     return this.#queue.failedCount;
+  }
+
+  /** The failure of a Service, given by its key, that waits to be tried again. */
+  failureOf(service: string): EntryFailure | undefined {
+    return this.#queue.failure(service);
+  }
+
+  /** What a Service asks for and does not get. By what is entered of it, unless it is said how many of its ports get no real servers. */
+  unhonouredOf(
+    service: Service,
+    node: NodeContext,
+    { cutOffPorts = this.#cutOffPorts(service) } = {},
+  ): readonly Unhonoured[] {
+    const { families, serviceOptionsOf } = this.#options;
+    const readsAnnotations = serviceOptionsOf !== undefined;
+    return unhonouredOf(service, { node, families, readsAnnotations, cutOffPorts });
+  }
+
+  #cutOffPorts({ key }: Service): number {
+    const isCutOff = (one: Footprint) => one instanceof PortFootprint && one.isCutOff;
+    return this.#options.ledger.footprints(key).filter(isCutOff).length;
   }
 
   /**
@@ -233,8 +258,12 @@ export class LedgerUpdater {
       }
     }
     this.#health.note(key, objects, node.nodeName);
-    this.#reports.cutOff(key, { service: objects?.service, ports: cutOff });
-    this.#reports.unhonoured(key, this.#unhonouredOf(objects?.service, { node, cutOff }));
+    const service = objects?.service;
+    this.#reports.cutOff(key, { service, ports: cutOff });
+    this.#reports.unhonoured(
+      key,
+      service ? this.unhonouredOf(service, node, { cutOffPorts: cutOff }) : [],
+    );
     for (const before of ledger.footprints(key)) {
       if (entered.has(before)) continue;
       yield undefined;
@@ -243,21 +272,6 @@ export class LedgerUpdater {
     }
     // If some ports were cut off, it is entered as a whole the next time, as they may fit by then.
     if (cutOff === 0) this.#sizes.finish(key, { ports: entered.size, size });
-  }
-
-  /** What a Service asks for and does not get; `cutOff` of its ports have no real servers. */
-  #unhonouredOf(
-    service: Service | undefined,
-    { node, cutOff }: { node: NodeContext; cutOff: number },
-  ): readonly Unhonoured[] {
-    const { families, serviceOptionsOf } = this.#options;
-    if (service === undefined) return [];
-    const readsAnnotations = serviceOptionsOf !== undefined;
-    const found = unhonouredOf(service, { node, families, readsAnnotations });
-    const value = `${cutOff} of ${service.ports.length}`;
-    return cutOff === 0
-      ? found
-      : [...found, { reason: 'too_many_real_servers', field: 'spec.ports', value }];
   }
 
   /** Notes a changed footprint of one port. */
@@ -282,16 +296,4 @@ export class LedgerUpdater {
 function isAboutNode({ added, removed }: EndpointDifference, { nodeName }: NodeContext): boolean {
   const isHere = ({ endpoint }: PortRecord) => endpoint.nodeName === nodeName;
   return added.some(isHere) || removed.some(isHere);
-}
-
-/** The options of a Service. None if its annotations cannot be read. */
-function readServiceOptions(
-  service: Service,
-  serviceOptionsOf: (service: Service) => ServiceOptions,
-): ServiceOptions {
-  try {
-    return serviceOptionsOf(service);
-  } catch (error) {
-    return { problems: [{ field: 'metadata.annotations', message: errorText(error) }] };
-  }
 }

@@ -4,10 +4,15 @@ import { seconds } from '../../runner/clock.ts';
 const shortest = seconds(0.5);
 const longest = seconds(30);
 
-interface Failure {
-  attempts: number;
-  due: number;
-  message: string;
+/** Why a Service could not be entered, since when, and when it is tried again. Times are milliseconds of the clock. */
+export interface ServiceFailure {
+  readonly message: string;
+  readonly since: number;
+  readonly due: number;
+}
+
+interface Failure extends ServiceFailure {
+  readonly attempts: number;
 }
 
 /** The Services to enter: those that changed, and those that failed and whose pause is over. */
@@ -49,6 +54,11 @@ export class ServiceQueue {
     return due;
   }
 
+  /** The last failure of a Service; `undefined` if it was entered since, or never failed. */
+  failure(service: string): ServiceFailure | undefined {
+    return this.#failures.get(service);
+  }
+
   /** Records that a Service was entered. */
   succeeded(service: string): void {
     this.#failures.delete(service);
@@ -60,7 +70,7 @@ export class ServiceQueue {
     const last = this.#failures.get(service);
     const attempts = (last?.attempts ?? 0) + 1;
     const due = now + Math.min(longest, shortest * 2 ** (attempts - 1));
-    this.#failures.set(service, { attempts, due, message });
+    this.#failures.set(service, { attempts, due, message, since: last?.since ?? now });
     this.#nextRetry = Math.min(this.#nextRetry, due);
     return last?.message !== message;
   }

@@ -94,6 +94,11 @@ export class Store {
     else if (change.type === 'set') this.#set(change);
   }
 
+  /** The keys of all Services, in no certain order. */
+  serviceKeys(): Iterable<string> {
+    return this.#services.keys();
+  }
+
   /** A Service by its key, or `undefined` if there is none. */
   service(key: string): Service | undefined {
     return this.#services.get(key);

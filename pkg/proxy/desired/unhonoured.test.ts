@@ -97,6 +97,7 @@ test.each(rows)('$name', ({ service: over, node, context, says }) => {
     },
     families: ['IPv4', 'IPv6'],
     readsAnnotations: true,
+    cutOffPorts: 0,
     ...context,
   });
   expect(found.map(({ reason, field, value }) => `${reason} ${field} ${value}`)).toEqual(says);

@@ -38,13 +38,15 @@ export interface HonouringContext {
   readonly families: readonly Family[];
   /** Whether Services may ask for anything by annotations. */
   readonly readsAnnotations: boolean;
+  /** How many ports of the Service get no real servers, as all together would have too many. */
+  readonly cutOffPorts: number;
 }
 
 /** The parts of a Service that are not honoured on this node. Invalid objects and conflicts are reported elsewhere. */
 export function unhonouredOf(service: Service, context: HonouringContext): readonly Unhonoured[] {
   const { externalIPs, loadBalancerIPs, clusterIPs } = service;
   if (service.type === 'ExternalName' || clusterIPs.length === 0) return none;
-  const { node, families, readsAnnotations } = context;
+  const { node, families, readsAnnotations, cutOffPorts } = context;
   const found: Unhonoured[] = [];
   const note = (reason: UnhonouredReason, { field, value }: Omit<Unhonoured, 'reason'>) =>
     found.push({ reason, field, value });
@@ -67,6 +69,10 @@ export function unhonouredOf(service: Service, context: HonouringContext): reado
     note('source_ranges', { field: 'spec.loadBalancerSourceRanges', value });
   for (const value of familiesWithoutNodePort(service, context))
     note('no_node_address', { field: 'spec.ports', value });
+  if (cutOffPorts > 0) {
+    const value = `${cutOffPorts} of ${service.ports.length}`;
+    note('too_many_real_servers', { field: 'spec.ports', value });
+  }
   return found;
 }
 

@@ -9,6 +9,7 @@ import type { FailedOperation } from '../plan/failed-operation.ts';
 import type { PlannedRealServer } from '../plan/input.ts';
 import { DrainChecker, type GracefulOptions } from './checker.ts';
 import type { FinishedDrain } from './decide.ts';
+import { type DrainStatus, drainStatus } from './drain-status.ts';
 import { type DrainGroup, DrainList, type DrainRequest, uniqueRS } from './list.ts';
 
 /** How many virtual servers are read, one dump each, before other work gets this much time, in milliseconds. */
@@ -43,6 +44,24 @@ export class GracefulTerminationManager {
   /** When the oldest drain began; `undefined` if there is none. */
   get oldest(): number | undefined {
     return this.#list.oldest;
+  }
+
+  /** The drains of a virtual server, given by its key. The status of each is worked out when it is called for. */
+  *drainsOf(
+    virtualServer: string,
+  ): Generator<{ readonly request: DrainRequest; readonly status: () => DrainStatus }> {
+    const { mode, contextOf, clock } = this.#options;
+    for (const drain of this.#list.group(virtualServer)?.drains.values() ?? []) {
+      const { request } = drain;
+      const status = () =>
+        drainStatus(drain, { mode, context: contextOf(request), now: clock.now() });
+      yield { request, status };
+    }
+  }
+
+  /** The virtual servers behind which a real server with this address drains. */
+  drainsAt(address: IpAddress): readonly VirtualServerId[] {
+    return this.#list.groupsOf(address).map(({ virtualServer }) => virtualServer);
   }
 
   /** The state of a real server's drain, for the planner's input. */

@@ -38,7 +38,7 @@ export class ProgramParts implements AsyncDisposable {
     const reporter = createReporter({ metrics, health, clock, record });
     this.metrics = metrics;
     this.stand = new Stand({ clock: manual, reporter, serviceOptionsOf });
-    metrics.addScraped(setMetrics(this.stand.proxier));
+    metrics.addScraped(setMetrics(this.stand.proxier.view));
     metrics.addScraped(drainMetrics(this.stand.proxier.graceful, () => clock.now()));
     record(startingEvent('here'));
     const follow = (signal: AbortSignal) =>

@@ -1,0 +1,58 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { effective } from '../../pkg/config/effective.ts';
+import { defaults } from '../../pkg/config/fields.ts';
+import type { StatusReport } from '../../pkg/status/report.ts';
+import { ip } from '../../test/support/addresses.ts';
+import { AssembledProgram } from '../../test/support/assembled-program.ts';
+import { get } from '../../test/support/http-server.ts';
+import { endpoint, service, slice } from '../../test/support/objects.ts';
+import { setService, setSlice } from '../../test/support/proxier.ts';
+
+const web = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
+
+async function started(): Promise<{ program: AssembledProgram; url: string }> {
+  const program = await AssembledProgram.start(effective(defaults, 'here'));
+  onTestFinished(() => program.stop());
+  program.report(setService(service()), setSlice(slice([endpoint('10.0.0.1')])));
+  await program.sync();
+  return { program, url: `${await program.url('metrics server')}/debug/ipvs` };
+}
+
+test('the metrics server of the whole program shows what is served, with connections from the kernel', async () => {
+  const { program, url } = await started();
+  const realServer = { address: ip('10.0.0.1'), port: 8080 };
+  program.kernel.ipvs.setCounters(web, realServer, { activeConnections: 4 });
+  const { status, body } = await get(`${url}?connections=1`);
+  expect(status).toBe(200);
+  const { node, services } = JSON.parse(body) as StatusReport;
+  expect(node).toMatchObject({ name: 'here', hasSynced: true, syncs: [{ kind: 'first' }] });
+  expect(services).toMatchObject([
+    {
+      name: 'web',
+      virtualServers: [
+        {
+          address: '172.30.0.1',
+          state: 'served',
+          realServers: [{ address: '10.0.0.1', connections: { active: 4, inactive: 0 } }],
+        },
+      ],
+    },
+  ]);
+});
+
+test('drift that an audit repairs is told by the program', async () => {
+  const { program, url } = await started();
+  program.kernel.ipvs.write([{ kind: 'deleteVirtualServer', virtualServer: web }]);
+  await program.clock.advance(30_000);
+  const { node } = JSON.parse((await get(url)).body) as StatusReport;
+  expect(node?.minutes.at(-1)?.repairs).toEqual({ addVirtualServer: 1, addRealServer: 1 });
+});
+
+test('parameters are checked', async () => {
+  const { url } = await started();
+  const { status, body } = await get(`${url}?limit=many`);
+  expect([status, body]).toEqual([
+    400,
+    'limit: "many" is not a number of Services from 1 to 500\n',
+  ]);
+});

@@ -1,0 +1,56 @@
+import type { ProxyConfig } from '../../pkg/config/types.ts';
+import { version } from '../../pkg/config/version.ts';
+import type { StatusSource } from '../../pkg/health/status-route.ts';
+import type { Metrics } from '../../pkg/metrics/metrics.ts';
+import type { Reporter } from '../../pkg/proxy/reporter.ts';
+import type { ProxierView } from '../../pkg/proxy/view.ts';
+import type { Clock } from '../../pkg/runner/clock.ts';
+import { ConnectionReader } from '../../pkg/status/connections.ts';
+import { History } from '../../pkg/status/history.ts';
+import { StatusPages } from '../../pkg/status/pages.ts';
+import type { Environment } from './environment.ts';
+
+/** What `/debug/ipvs` is made of besides the proxier. */
+export interface StatusSources {
+  readonly environment: Pick<Environment, 'openIpvsReader'>;
+  readonly config: Pick<ProxyConfig, 'nodeName' | 'statusPage'>;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly history: History;
+}
+
+/** Creates the content of `/debug/ipvs`. `close` ends what it reads the kernel by. */
+export function createStatus(
+  view: ProxierView,
+  { environment, config, clock, metrics, history }: StatusSources,
+): { readonly status: StatusSource; readonly close: () => void } {
+  const open = () => environment.openIpvsReader(metrics);
+  const connections = new ConnectionReader({ open, clock });
+  const { nodeName, statusPage: isOpen } = config;
+  const options = { view, history, connections, clock, nodeName, program: version };
+  const pages = new StatusPages(options);
+  return {
+    status: { isOpen, answer: (parameters, signal) => pages.answer(parameters, signal) },
+    close: () => connections.close(),
+  };
+}
+
+/** A reporter that passes reports on to another one, and the history in which it remembers some of them. */
+export function remembering(
+  reporter: Reporter,
+  clock: Clock,
+): { readonly reporter: Reporter; readonly history: History } {
+  const history = new History(clock);
+  const both: Reporter = {
+    ...reporter,
+    synced(report) {
+      reporter.synced(report);
+      history.synced(report);
+    },
+    repaired(kind, operation) {
+      reporter.repaired(kind, operation);
+      history.repaired(kind, operation);
+    },
+  };
+  return { reporter: both, history };
+}

@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest';
+import { get, serve } from '../../test/support/http-server.ts';
+import type { HttpRequest } from './request.ts';
+import { type StatusSource, statusRoute } from './status-route.ts';
+
+const source: StatusSource = {
+  isOpen: false,
+  answer: async (parameters) =>
+    parameters.has('bad')
+      ? { problem: 'bad is bad' }
+      : { json: `{"at":"${parameters.toString()}"}` },
+};
+
+/** The status that a client gets. */
+async function asked(over: Partial<HttpRequest>, isOpen = false): Promise<number> {
+  const request: HttpRequest = {
+    method: 'GET',
+    path: '/debug/ipvs',
+    query: new URLSearchParams(),
+    header: () => '',
+    body: async () => '',
+    takes: () => undefined,
+    isFromLoopback: true,
+    signal: new AbortController().signal,
+    ...over,
+  };
+  return (await statusRoute({ ...source, isOpen })(request)).status;
+}
+
+test('a client on loopback gets a page, as JSON that nobody keeps', async () => {
+  const { port } = await serve(new Map([['/debug/ipvs', statusRoute(source)]]));
+  const { status, headers, body } = await get(`http://127.0.0.1:${port}/debug/ipvs?limit=3`);
+  expect([status, body]).toEqual([200, '{"at":"limit=3"}']);
+  expect(headers.get('content-type')).toBe('application/json');
+  expect(headers.get('x-content-type-options')).toBe('nosniff');
+  expect(headers.get('cache-control')).toBe('no-store');
+});
+
+test('what is wrong with the parameters is said with status 400', async () => {
+  const { port } = await serve(new Map([['/debug/ipvs', statusRoute(source)]]));
+  const { status, headers, body } = await get(`http://127.0.0.1:${port}/debug/ipvs?bad=1`);
+  expect([status, body]).toEqual([400, 'bad is bad\n']);
+  expect(headers.get('content-type')).toBe('text/plain; charset=utf-8');
+});
+
+test('a client from elsewhere gets it only where the flag says so', async () => {
+  expect(await asked({ isFromLoopback: false })).toBe(403);
+  expect(await asked({ isFromLoopback: false }, true)).toBe(200);
+  expect(await asked({ isFromLoopback: false, header: () => 'node.example' }, true)).toBe(200);
+});
+
+test.each([
+  ['', 200],
+  ['localhost', 200],
+  ['localhost:10249', 200],
+  ['127.0.0.1:10249', 200],
+  ['[::1]:10249', 200],
+  ['[::1]', 200],
+  ['evil.example:10249', 403],
+  ['localhost.evil.example', 403],
+  ['127.0.0.1.evil.example', 403],
+])('a client on loopback that asks for the host %j is answered with %i', async (host, status) => {
+  expect(await asked({ header: (name) => (name === 'host' ? host : '') })).toBe(status);
+});
+
+test('nothing but GET and HEAD is answered', async () => {
+  for (const method of ['POST', 'PUT', 'DELETE']) expect(await asked({ method })).toBe(405);
+  expect(await asked({ method: 'HEAD' })).toBe(200);
+});

@@ -1,0 +1,49 @@
+import { parseAddress } from '../ip/address.ts';
+import { seconds } from '../runner/clock.ts';
+import type { Route } from './http.ts';
+import { jsonReply, type Reply, textReply } from './reply.ts';
+import type { HttpRequest } from './request.ts';
+
+/** What this node serves, in pages. */
+export interface StatusSource {
+  /** Whether clients get it that do not come by a loopback address. */
+  readonly isOpen: boolean;
+  /** The page that some parameters ask for, or what is wrong with them. Whoever waits for his turn leaves when the signal aborts. */
+  answer(
+    parameters: URLSearchParams,
+    signal: AbortSignal,
+  ): Promise<{ readonly json: string } | { readonly problem: string }>;
+}
+
+/** How long a client may wait until those before it have their pages, besides the usual time. */
+const patience = seconds(20);
+
+/** Answers with one page of what this node serves. */
+export function statusRoute(source: StatusSource): Route {
+  return async (request) => {
+    const refused = refusal(request, source);
+    if (refused !== undefined) return refused;
+    request.takes(patience);
+    const answer = await source.answer(request.query, request.signal);
+    if ('problem' in answer) return textReply(400, `${answer.problem}\n`);
+    const { status, headers, body } = jsonReply(200, answer.json);
+    return { status, headers: { ...headers, 'Cache-Control': 'no-store' }, body };
+  };
+}
+
+/** Why a request is not answered; `undefined` if it is. */
+function refusal(request: HttpRequest, { isOpen }: StatusSource): Reply | undefined {
+  const { method, isFromLoopback } = request;
+  if (!isOpen && !isFromLoopback)
+    return textReply(403, 'served on loopback only, unless --ipvs-status-page is set\n');
+  // A browser that was led here by a name of its own sends that name.
+  if (!isOpen && !isLocalHost(request.header('host')))
+    return textReply(403, 'the host must be localhost or an address\n');
+  return method === 'GET' || method === 'HEAD' ? undefined : textReply(405, 'only GET\n');
+}
+
+/** Whether a header `Host` has `localhost` or an address, with or without a port; true without one. */
+function isLocalHost(host: string): boolean {
+  const name = host.replace(/:\d{1,5}$/, '').replace(/^\[(.*)\]$/, '$1');
+  return host === '' || name === 'localhost' || parseAddress(name) !== undefined;
+}
