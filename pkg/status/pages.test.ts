@@ -3,6 +3,7 @@ import { ip } from '../../test/support/addresses.ts';
 import { endpoint, node, service, servicePort, slice } from '../../test/support/objects.ts';
 import { remove, setNode, setService, setSlice } from '../../test/support/proxier.ts';
 import { ShownStand } from '../../test/support/status-pages.ts';
+import { stretches } from '../../test/support/stretches.ts';
 import { minutes, seconds } from '../runner/clock.ts';
 import type { StatusReport } from './report.ts';
 
@@ -389,6 +390,24 @@ describe('pages', () => {
     expect(page.continue).toBe('shop/b');
     expect(page.services[0]?.virtualServers[0]?.realServers).toHaveLength(2_000);
     expect(page.services[0]?.virtualServers[0]?.moreRealServers).toBe(100);
+  });
+
+  test('the event loop turns while Services are looked for and while they are looked at', async () => {
+    let asked = 0;
+    // Each look at the time takes 0.1 ms of it.
+    const stand = shown({ now: () => ++asked / 10 });
+    for (let index = 0; index < 300; index++)
+      stand.report(
+        setService(service({ name: `s${index}`, clusterIPs: [ip(`172.30.1.${index % 250}`)] })),
+      );
+    await stand.sync();
+    const begun = asked;
+    const { longest } = await stretches(
+      () => asked,
+      () => stand.page(),
+    );
+    expect(asked - begun).toBeGreaterThan(400);
+    expect(longest).toBeLessThan(100);
   });
 
   test('nobody who has left gets one', async () => {

@@ -11,6 +11,7 @@ import { noRealServers } from '../proxy/desired/real-servers.ts';
 import type { DrainStatus } from '../proxy/graceful/drain-status.ts';
 import type { HeldRealServer } from '../proxy/observed/held-real-servers.ts';
 import type { ProxierView } from '../proxy/view.ts';
+import type { Yielder } from '../runner/yielder.ts';
 import type { Connections } from './connections.ts';
 import type { DrainReport, RealServerReport, RealServerState, Time } from './report.ts';
 
@@ -37,16 +38,24 @@ export interface RealServerOptions {
   readonly limit: number;
   /** Those that are meant; the others do not count. */
   readonly isMeant: (id: RealServerId) => boolean;
+  readonly yielder: Yielder;
 }
 
-/** The real servers of a virtual server that are wanted, that the kernel has, or both. Those that drain come first. */
-export function realServersOf(
+/** With more real servers than these, only those that the kernel has are looked at, as the others come all at once. */
+const wholeLimit = 20_000;
+
+/**
+ * The real servers of a virtual server that are wanted, that the kernel has, or both. Those that drain come first. Of very many those that
+ * the kernel lacks are left out. Lets the event loop turn in between.
+ */
+export async function realServersOf(
   virtualServer: VirtualServerId,
-  { view: { mirror, graceful }, frontEnd, limit, isMeant }: RealServerOptions,
-): KnownRealServers {
+  { view: { mirror, graceful }, frontEnd, limit, isMeant, yielder }: RealServerOptions,
+): Promise<KnownRealServers> {
   const key = virtualServerKey(virtualServer);
   const held = mirror.virtualServers.get(key)?.realServers;
   const { realServers: wanted } = frontEnd ?? { realServers: noRealServers };
+  const isWhole = wanted.capacity <= wholeLimit;
   const list: KnownRealServer[] = [];
   let count = 0;
   const add = (id: RealServerId, known: () => Omit<KnownRealServer, 'id'>) => {
@@ -56,22 +65,27 @@ export function realServersOf(
   };
   const draining = new Set<string>();
   for (const { request, status } of graceful.drainsOf(key)) {
+    if (yielder.isDue) await yielder.yieldIfDue();
     const { realServer: id, podUid } = request;
     draining.add(realServerKey(id));
     add(id, () => ({ state: 'draining', held: held?.get(id), podUid, drain: status() }));
   }
   const drains = (id: RealServerId) => draining.size > 0 && draining.has(realServerKey(id));
-  for (const one of wanted.values()) {
+  for (const one of isWhole ? wanted.values() : []) {
+    if (yielder.isDue) await yielder.yieldIfDue();
     const has = held?.get(one);
     // One of weight 0 is kept while it is there, and not added.
     if (drains(one) || (has === undefined && one.weight === 0)) continue;
     const { podUid } = one;
     add(one, () => ({ state: wantedState(has), held: has, podUid, drain: undefined }));
   }
-  held?.forEach((has, id) => {
-    if (drains(id) || wanted.get(id) !== undefined) return;
-    add(id, () => ({ state: 'unwanted', held: has, podUid: has.podUid, drain: undefined }));
-  });
+  for (const [id, has] of held ?? []) {
+    if (yielder.isDue) await yielder.yieldIfDue();
+    const isWanted = wanted.get(id) !== undefined;
+    if (drains(id) || (isWanted && isWhole)) continue;
+    const state = isWanted ? wantedState(has) : 'unwanted';
+    add(id, () => ({ state, held: has, podUid: has.podUid, drain: undefined }));
+  }
   return { list, more: count - list.length };
 }
 

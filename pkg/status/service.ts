@@ -88,8 +88,8 @@ async function knownServers(key: string, sources: ServiceSources) {
     const { virtualServer: id, state, frontEnd } = virtualServer;
     const isMeant = (realServer: RealServerId) =>
       address === undefined || id.address === address || realServer.address === address;
-    const options = { view, frontEnd, limit: rowLimit - rows, isMeant };
-    const realServers = state === 'lost' ? none : realServersOf(id, options);
+    const options = { view, frontEnd, limit: rowLimit - rows, isMeant, yielder };
+    const realServers = state === 'lost' ? none : await realServersOf(id, options);
     if (address !== undefined && id.address !== address && realServers.list.length === 0) continue;
     rows += 1 + realServers.list.length;
     const isAsked = state !== 'lost' && realServers.list.length > 0;

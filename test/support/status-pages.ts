@@ -13,7 +13,8 @@ export class ShownStand extends Stand {
   opened = 0;
   closed = 0;
 
-  constructor(options: StandOptions = {}) {
+  /** `now` is the time by which pages let the event loop turn; the manual clock's unless given. */
+  constructor(options: StandOptions & { readonly now?: () => number } = {}) {
     const clock = options.clock ?? manualClock();
     const history = new History(clock);
     const reporter = Object.assign(recordingReporter(), {
@@ -33,7 +34,7 @@ export class ShownStand extends Stand {
       view: this.proxier.view,
       history: this.#history,
       connections: new ConnectionReader({ open, clock }),
-      clock,
+      clock: { ...clock, now: options.now ?? (() => clock.now()) },
       nodeName: 'here',
       program: 'v1',
     });

@@ -23,6 +23,8 @@ export interface HeldRealServers {
   forEach(visit: (held: HeldRealServer, id: RealServerId) => void): void;
   /** Visits those of a pod. */
   forEachOf(pod: PodIdentity, visit: (id: RealServerId) => void): void;
+  /** For those who stop in between. */
+  [Symbol.iterator](): Iterator<readonly [RealServerId, HeldRealServer]>;
 }
 
 /** The real servers of a virtual server that the kernel holds. Of one in the usual state only the pod is kept, as there may be 250,000. */
@@ -44,6 +46,10 @@ export class HeldRealServerMap implements HeldRealServers {
 
   forEach(visit: (held: HeldRealServer, id: RealServerId) => void): void {
     this.#all.forEach((held, id) => visit(whole(held), id));
+  }
+
+  *[Symbol.iterator](): Generator<readonly [RealServerId, HeldRealServer]> {
+    for (const [id, held] of this.#all) yield [id, whole(held)];
   }
 
   podOf(id: RealServerId): PodIdentity | undefined {
