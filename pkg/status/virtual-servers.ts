@@ -36,7 +36,8 @@ export function* wantedServers(
     // The first front end of a port is that of its cluster IP.
     const first = frontEnds[0]?.virtualServer.port;
     const servicePort = first === undefined ? undefined : { name: port.name, port: first };
-    for (const { virtualServer, ...mine } of frontEnds) {
+    for (const mine of frontEnds) {
+      const { virtualServer } = mine;
       const frontEnd = view.ledger.frontEnd(virtualServerKey(virtualServer));
       const holder = frontEnd?.owner?.key;
       const isLost = holder !== undefined && holder !== service;

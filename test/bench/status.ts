@@ -14,7 +14,8 @@ const [services = 50_000, endpoints = 2] = process.argv.slice(2).map(Number);
 
 const stand = new ShownStand({ syncPeriod: minutes(60), now: () => systemClock.now() });
 for (let index = 0; index < services; index++) {
-  const [high, low] = [index >> 8, index & 255];
+  const high = index >> 8;
+  const low = index & 255;
   const name = `s${index}`;
   const clusterIPs = [
     parseAddress(`172.${30 + (high >> 8)}.${high & 255}.${low}`) ?? loopback('IPv4'),
