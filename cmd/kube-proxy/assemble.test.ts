@@ -13,3 +13,19 @@ test('a started program has the metrics that tests compare with docs and dashboa
   const declared = [...body.matchAll(/^# TYPE (\S+) /gm)].map(([, name = '']) => name);
   expect(declared.toSorted()).toEqual([...(await exposedMetrics()).keys()].toSorted());
 });
+
+test('a first sync that takes long says how far it is, in the log and on /statusz, until it is done', async () => {
+  const program = await AssembledProgram.start(effective(defaults, 'node-1'));
+  onTestFinished(() => program.stop());
+  const url = `${await program.url('metrics server')}/statusz`;
+  const lines = () => program.log.records.filter(({ message }) => message.startsWith('first sync'));
+  program.kernel.firewall.isLocked = true;
+  await program.sync();
+  expect(lines()).toEqual([]);
+  await program.clock.advance(5000);
+  expect(lines()).toMatchObject([{ message: 'first sync: waiting for rules', severity: 'info' }]);
+  expect((await get(url)).body).toMatch(/^Progress(:|: |=| )first sync: waiting for rules$/m);
+  program.kernel.firewall.isLocked = false;
+  await program.clock.advance(60_000);
+  expect((await get(url)).body).not.toContain('Progress');
+});

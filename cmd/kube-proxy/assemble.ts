@@ -18,6 +18,8 @@ import { createProxier } from '../../pkg/proxy/create.ts';
 import type { Proxier } from '../../pkg/proxy/proxier.ts';
 import type { Reporter } from '../../pkg/proxy/reporter.ts';
 import type { Clock } from '../../pkg/runner/clock.ts';
+import { ProgressBoard } from '../../pkg/runner/progress.ts';
+import { logProgress } from '../../pkg/runner/show-progress.ts';
 import type { History } from '../../pkg/status/history.ts';
 import { ServiceTraffic } from '../../pkg/traffic/traffic.ts';
 import { type ConfigFile, watchConfigFile } from './config-file.ts';
@@ -54,6 +56,7 @@ interface Shared {
   readonly health: ProxyHealth;
   readonly reporter: Reporter;
   readonly history: History;
+  readonly progress: ProgressBoard;
 }
 
 /** The proxier with everything that it needs. */
@@ -96,12 +99,11 @@ export async function assemble(
   signal: AbortSignal,
 ): Promise<Program | undefined> {
   const { clock, names } = environment;
-  const metrics = createMetrics(logReadings(log));
-  metrics.buildInfo.set(buildInfo, 1);
-  for (const { name, stage, isOn } of gateStates(config.settings.featureGates))
-    metrics.featureEnabled.set({ name, stage }, Number(isOn));
+  const metrics = programMetrics(config, log);
   const health = new ProxyHealth({ clock, syncPeriod: config.syncPeriod });
-  const objects = await environment.openObjects({ config, log, clock, metrics });
+  const progress = new ProgressBoard();
+  logProgress(progress, { clock, log });
+  const objects = await environment.openObjects({ config, log, clock, metrics, progress });
   // Before it, nothing is written and no port is opened.
   const place = await waitForTurn({ names, clock, log, signal });
   if (signal.aborted) return undefined;
@@ -118,7 +120,8 @@ export async function assemble(
   });
   const listeners = { metrics, health, clock, record, services };
   const { reporter, history } = remembering(createReporter(listeners), clock);
-  const shared: Shared = { environment, config, log, clock, metrics, health, reporter, history };
+  const common = { environment, config, log, clock, metrics, health, progress };
+  const shared: Shared = { ...common, reporter, history };
 
   const confirm = objects.source.confirm?.bind(objects.source);
   const proxier = await createFollower(shared, confirm);
@@ -152,6 +155,15 @@ export async function assemble(
   return { run: (stop) => runAll(parts, stop).finally(close) };
 }
 
+/** The metrics, with those that say what runs. */
+function programMetrics({ settings }: ProxyConfig, log: ProgramLog): Metrics {
+  const metrics = createMetrics(logReadings(log));
+  metrics.buildInfo.set(buildInfo, 1);
+  for (const { name, stage, isOn } of gateStates(settings.featureGates))
+    metrics.featureEnabled.set({ name, stage }, Number(isOn));
+  return metrics;
+}
+
 function watchedConfigFile(
   { clock, log, metrics }: Shared,
   file: ConfigFile | undefined,
@@ -183,7 +195,7 @@ function usableRanges(texts: readonly string[], log: Logger): readonly Prefix[] 
 
 /** Opens the kernel and creates the proxier. */
 async function createFollower(shared: Shared, confirm: Source['confirm']): Promise<Follower> {
-  const { environment, config, log, clock, reporter } = shared;
+  const { environment, config, log, clock, reporter, progress } = shared;
   const { kernel, canReset, close } = await environment.openKernel(shared);
   const families = await servedFamilies(shared, kernel.firewall);
   for (const { severity, message, details } of nodePortNotices(config, families))
@@ -199,6 +211,7 @@ async function createFollower(shared: Shared, confirm: Source['confirm']): Promi
     log,
     reporter,
     serviceOptionsOf,
+    progress,
     confirm,
   });
   shared.metrics.addScraped(setMetrics(proxier.view));

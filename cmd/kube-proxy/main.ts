@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { isatty } from 'node:tty';
 import { type GivenFlags, readCommandLine } from '../../pkg/config/command-line.ts';
 import { documentOf } from '../../pkg/config/document.ts';
 import { effective } from '../../pkg/config/effective.ts';
@@ -10,6 +11,11 @@ import type { Notice } from '../../pkg/config/notices.ts';
 import { buildInfo, version } from '../../pkg/config/version.ts';
 import { errorText } from '../../pkg/log/error-text.ts';
 import { createLogger, type LogFormat } from '../../pkg/log/log.ts';
+import { openStandardError } from '../../pkg/log/standard-error.ts';
+import { StatusLine } from '../../pkg/log/status-line.ts';
+import { systemClock } from '../../pkg/runner/clock.ts';
+import { ProgressBoard } from '../../pkg/runner/progress.ts';
+import { drawProgress, logProgress } from '../../pkg/runner/show-progress.ts';
 import { printYaml } from '../../pkg/yaml/yaml.ts';
 import { loadConfiguration } from './load-configuration.ts';
 import { nameProcess } from './process-name.ts';
@@ -20,8 +26,10 @@ import { subcommands } from './subcommands.ts';
 /** How long the parts may take to end, in milliseconds. The kernel's state is valid whenever the program is killed. */
 const stopPatience = 900;
 
-// The only writer to standard error, as other ways block if nobody reads. Created again once the format is known.
-let log = createLogger({ format: 'text', verbosity: 0 });
+// The only writer to standard error, as other ways block if nobody reads.
+const statusLine = new StatusLine(openStandardError());
+// Created again once the format is known.
+let log = createLogger({ format: 'text', verbosity: 0, write: statusLine.write });
 const unsupported = unsupportedRuntime(process.versions.node);
 if (unsupported !== undefined) fail(unsupported);
 process.on('uncaughtException', (error) => fail(`unexpected error: ${errorText(error)}`));
@@ -64,7 +72,7 @@ async function runSubcommand({ load }: Subcommand, argv: readonly string[]): Pro
   let status: number;
   try {
     const execute = await load();
-    status = await execute(argv, { log, print });
+    status = await execute(argv, { log, print, progress: shownProgress() });
   } catch (error) {
     fail(errorText(error));
   }
@@ -119,8 +127,19 @@ async function cleanUp({ settings, notices }: Loaded): Promise<void> {
   report(notices);
   const { cleanUpNode } = await import('./open-kernel.ts');
   const config = effective(settings, hostname());
-  if (!(await cleanUpNode({ config, log }))) fail('not everything of kube-proxy could be removed');
+  if (!(await cleanUpNode({ config, log, progress: shownProgress() })))
+    fail('not everything of kube-proxy could be removed');
   log.info('nothing of kube-proxy is left', { version });
+}
+
+/** A board whose work is shown: as a bar if standard error is a terminal, else by lines of the log. */
+function shownProgress(): ProgressBoard {
+  const board = new ProgressBoard();
+  const clock = systemClock;
+  if (!isatty(2)) logProgress(board, { clock, log });
+  else
+    drawProgress(board, { clock, line: statusLine, columns: () => process.stderr.columns || 80 });
+  return board;
 }
 
 /** Loads flags and file. Ends the process if they or the command line are invalid. */
@@ -141,7 +160,7 @@ function startLog(settings: Settings): void {
   const format: LogFormat = settings['logging.format'] === 'json' ? 'json' : 'text';
   const verbosity = settings['logging.verbosity'];
   if (format === 'text') log.setVerbosity(verbosity);
-  else log = createLogger({ format, verbosity });
+  else log = createLogger({ format, verbosity, write: statusLine.write });
 }
 
 /** Aborts at the first SIGTERM or SIGINT. The process ends at the second one, or when the parts take too long. */

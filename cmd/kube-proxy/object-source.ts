@@ -11,6 +11,7 @@ import type { Source } from '../../pkg/kube/types.ts';
 import type { Logger } from '../../pkg/log/log.ts';
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import type { Clock } from '../../pkg/runner/clock.ts';
+import type { ProgressBoard } from '../../pkg/runner/progress.ts';
 import { createKubeMetrics, kubeLog } from './kube-metrics.ts';
 import { reflectorMetrics } from './reflector-metrics.ts';
 import type { Part } from './run-all.ts';
@@ -33,6 +34,8 @@ export interface ObjectsOptions {
   readonly log: Logger;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  /** Where reading all objects shows how far it has come. */
+  readonly progress?: ProgressBoard;
 }
 
 /** Opens the API or the manifests, as configured. Throws a ConfigError if the API server's address or the credentials are invalid. */
@@ -41,6 +44,7 @@ export async function openObjects({
   log: logger,
   clock,
   metrics: allMetrics,
+  progress,
 }: ObjectsOptions): Promise<Objects> {
   const { source, nodeName } = config;
   const log = kubeLog(logger);
@@ -56,7 +60,7 @@ export async function openObjects({
   const client = new HttpClient({ connection, clock, metrics, userAgent, contentTypes });
   const common = { client, clock, metrics, log, nodeName };
   const recorder = new EventRecorder({ ...common, hostName: hostname() });
-  const apiSource = new ApiSource(common);
+  const apiSource = new ApiSource({ ...common, progress });
   allMetrics.addScraped(reflectorMetrics(apiSource));
   return {
     source: apiSource,

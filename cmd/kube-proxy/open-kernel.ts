@@ -31,6 +31,7 @@ import { AbsentResetter } from '../../pkg/reset/absent.ts';
 import { RawResetter } from '../../pkg/reset/raw.ts';
 import { NetlinkRoutes } from '../../pkg/routes/netlink.ts';
 import { type Clock, systemClock } from '../../pkg/runner/clock.ts';
+import type { ProgressBoard } from '../../pkg/runner/progress.ts';
 import { ProcSysctl } from '../../pkg/sysctl/proc.ts';
 import { netlinkErrors } from './netlink-errors.ts';
 
@@ -48,7 +49,8 @@ export function isEstimating(): boolean {
 export async function cleanUpNode({
   config,
   log,
-}: Pick<KernelOptions, 'config' | 'log'>): Promise<boolean> {
+  progress,
+}: Pick<KernelOptions, 'config' | 'log'> & { progress: ProgressBoard }): Promise<boolean> {
   const ipvs = openIpvsIfThere();
   const netfilter = openConnection(NETLINK_NETFILTER, { echo: true });
   const route = openConnection(NETLINK_ROUTE);
@@ -63,7 +65,8 @@ export async function cleanUpNode({
     nftTables: new NetlinkNftTables(netfilter),
   };
   try {
-    return await cleanUp(kernel, { excluded: config.excludeCIDRs, log, clock: systemClock });
+    const clock = systemClock;
+    return await cleanUp(kernel, { excluded: config.excludeCIDRs, log, clock, progress });
   } finally {
     for (const opened of [ipvs, netfilter, route, strictRoute]) opened?.close();
   }

@@ -7,6 +7,7 @@ import { load } from '../../pkg/config/load.ts';
 import { families } from '../../pkg/ip/address.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
 import type { SettingChange } from '../../pkg/preview/settings.ts';
+import { ProgressBoard } from '../../pkg/runner/progress.ts';
 import { endpoint, service, slice } from '../../test/support/objects.ts';
 import { FakeKernel, Stand, setService, setSlice } from '../../test/support/proxier.ts';
 import { planWith } from './plan.ts';
@@ -35,10 +36,12 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 let kernel: FakeKernel;
 let isClosed: boolean;
+let progress: ProgressBoard;
 
 beforeEach(() => {
   kernel = new FakeKernel();
   isClosed = false;
+  progress = new ProgressBoard();
 });
 
 /** Runs the command with a node whose settings are right, unless given. */
@@ -55,7 +58,7 @@ async function run(
   });
   const print = async (piece: string) => void (text += piece);
   const objects = [`--ipvs-manifests=${manifests}`, '--hostname-override=here'];
-  const status = await command([...objects, ...argv], { log, print });
+  const status = await command([...objects, ...argv], { log, print, progress });
   return { status, text };
 }
 
@@ -99,4 +102,18 @@ test('what is not read in time is an error, and the node is closed', async () =>
   const command = run(['--ipvs-manifests=', '--master=http://127.0.0.1:1', '--wait=50ms']);
   await expect(command).rejects.toThrow('not everything was read within 0.05 s (--wait)');
   expect(isClosed).toBe(true);
+});
+
+test('how far it has come is shown', async () => {
+  const begun: string[] = [];
+  progress.listen({ begun: () => begun.push(progress.current[0]?.stage ?? ''), ended() {} });
+  await run([]);
+  expect(begun).toEqual([
+    'reading virtual servers',
+    'first sync: entering Services',
+    'first sync: comparing objects with the kernel',
+    'first sync: writing objects to the kernel',
+    'first sync: waiting for rules',
+  ]);
+  expect(progress.current).toEqual([]);
 });

@@ -13,6 +13,7 @@ import {
 } from '../../pkg/preview/print.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { parseDuration } from '../../pkg/runner/duration.ts';
+import { ProgressBoard } from '../../pkg/runner/progress.ts';
 import { loadConfiguration } from './load-configuration.ts';
 import { logReadings } from './log-readings.ts';
 import { openObjects } from './object-source.ts';
@@ -58,7 +59,7 @@ export const plan: RunSubcommand = planWith({});
 
 /** The command on another node than this machine. */
 export function planWith({ open = openNode }: PlanOptions): RunSubcommand {
-  return async (argv, { log, print }) => {
+  return async (argv, { log, print, progress = new ProgressBoard() }) => {
     const line = readSubcommandLine(argv, flags);
     const { output, wait } = optionsOf(line);
     const { program } = line;
@@ -69,7 +70,12 @@ export function planWith({ open = openNode }: PlanOptions): RunSubcommand {
     if (program.action === 'version') throw new Error('plan has no --version');
     const errors = program.action === 'refuse' ? program.errors : [];
     const { settings } = await loadConfiguration(program.given, errors);
-    const found = await previewNode(effective(settings, hostname()), { log, wait, open });
+    const found = await previewNode(effective(settings, hostname()), {
+      log,
+      wait,
+      open,
+      progress,
+    });
     await print(
       output === 'json'
         ? `${JSON.stringify(previewJson(found), undefined, 2)}\n`
@@ -94,12 +100,17 @@ function optionsOf({ flags: given, positionals: [unexpected] }: SubcommandLine) 
 
 async function previewNode(
   config: ProxyConfig,
-  { log: programLog, wait, open }: { log: ProgramLog; wait: number; open: typeof openNode },
+  {
+    log: programLog,
+    wait,
+    open,
+    progress,
+  }: { log: ProgramLog; wait: number; open: typeof openNode; progress: ProgressBoard },
 ): Promise<NodePreview> {
   const clock = systemClock;
   const log = onlyProblems(programLog);
   const metrics = createMetrics(logReadings(programLog));
-  const objects = await openObjects({ config, log, clock, metrics });
+  const objects = await openObjects({ config, log, clock, metrics, progress });
   const { node, settings, modules, close } = open({ config, log });
   const stop = new AbortController();
   const cancel = clock.after(wait, () =>
@@ -115,6 +126,7 @@ async function previewNode(
       serviceOptionsOf: serviceOptionsReader(config, assumeScheduler),
       clock,
       log,
+      progress,
       signal: stop.signal,
     });
     return { ...found, node: config.nodeName, settings, modules };

@@ -8,6 +8,7 @@ import type { KubeEvent } from '../../pkg/kube/events.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
 import { manualClock } from '../../pkg/runner/manual-clock.ts';
+import { ProgressBoard } from '../../pkg/runner/progress.ts';
 import { runAll } from './run-all.ts';
 import { createServers } from './servers.ts';
 
@@ -33,6 +34,7 @@ function start(settings: Partial<Settings>) {
     record: (event) => events.push(event),
     isNodeAddress: () => false,
     status: { isOpen: false, answer: async () => ({ json: '{}' }) },
+    progress: new ProgressBoard(),
     setVerbosity: (level) => log.setVerbosity(level),
   });
   const stop = new AbortController();

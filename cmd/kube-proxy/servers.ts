@@ -14,6 +14,7 @@ import { errorText } from '../../pkg/log/error-text.ts';
 import type { Logger } from '../../pkg/log/log.ts';
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import { type Clock, seconds, sleep } from '../../pkg/runner/clock.ts';
+import type { ProgressBoard } from '../../pkg/runner/progress.ts';
 import { printYaml } from '../../pkg/yaml/yaml.ts';
 import type { Part } from './run-all.ts';
 import { healthPortEvent } from './service-events.ts';
@@ -26,7 +27,7 @@ export function createServiceHealthServers({
   log,
   isNodeAddress,
   record,
-}: Omit<ServerOptions, 'metrics' | 'status' | 'setVerbosity'> & {
+}: Omit<ServerOptions, 'metrics' | 'status' | 'progress' | 'setVerbosity'> & {
   readonly record: (event: KubeEvent) => void;
 }): ServiceHealthServers {
   return new ServiceHealthServers({
@@ -54,6 +55,8 @@ export interface ServerOptions {
   readonly isNodeAddress: (address: IpAddress) => boolean;
   /** What `/debug/ipvs` shows. */
   readonly status: StatusSource;
+  /** The work that goes on, which `/statusz` shows. */
+  readonly progress: Pick<ProgressBoard, 'current'>;
   /** Changes the verbosity of the log. */
   readonly setVerbosity: (level: number) => void;
 }
@@ -85,7 +88,14 @@ export function createServers(options: ServerOptions): readonly Part[] {
 }
 
 /** The pages of the metrics server. */
-function pages({ config, metrics, clock, status, setVerbosity }: ServerOptions): MetricsPages {
+function pages({
+  config,
+  metrics,
+  clock,
+  status,
+  progress,
+  setVerbosity,
+}: ServerOptions): MetricsPages {
   const { settings } = config;
   const isServed = servedPages(settings.featureGates);
   const started = clock.wallClock();
@@ -95,6 +105,7 @@ function pages({ config, metrics, clock, status, setVerbosity }: ServerOptions):
     runtime: `node ${process.version}`,
     binaryVersion: version,
     emulationVersion: emulated,
+    progress: progress.current,
   });
   return {
     metrics,

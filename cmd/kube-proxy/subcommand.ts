@@ -1,10 +1,13 @@
 import type { ProgramLog } from '../../pkg/log/log.ts';
+import type { ProgressBoard } from '../../pkg/runner/progress.ts';
 
 /** What a subcommand writes to. */
 export interface SubcommandOutputs {
   readonly log: ProgramLog;
   /** Writes to standard output. Resolves when it is written. */
   readonly print: (text: string) => Promise<void>;
+  /** Shows work that takes long: as a bar if standard error is a terminal, else by lines of the log. */
+  readonly progress?: ProgressBoard;
 }
 
 /** Runs a subcommand with the arguments after its name. Returns the exit status. Throws what keeps it from an answer. */

@@ -15,6 +15,7 @@ import { FakeNftTables } from '../nftables/fake.ts';
 import { setHeader, setIds } from '../proxy/desired/sets.ts';
 import { FakeRoutes } from '../routes/fake.ts';
 import { manualClock } from '../runner/manual-clock.ts';
+import { ProgressBoard, printProgress } from '../runner/progress.ts';
 import { cleanUp } from './cleanup.ts';
 import type { CleanedKernel } from './found.ts';
 
@@ -53,6 +54,7 @@ let rules: TextTables;
 let nftTables: FakeNftTables;
 let firewall: FakeFirewall;
 let log = recordingLogger();
+let progress: ProgressBoard;
 
 beforeEach(() => {
   ipvs = new FakeIpvs();
@@ -63,6 +65,7 @@ beforeEach(() => {
   nftTables = new FakeNftTables();
   firewall = new FakeFirewall({ hasSet: () => true });
   log = recordingLogger();
+  progress = new ProgressBoard();
   links.addLink('eth0', 'veth');
   links.addAddress({ link: 'eth0', address: nodeAddress, prefixLength: 24 });
 });
@@ -73,7 +76,8 @@ async function clean(
 ): Promise<boolean> {
   const clock = manualClock();
   const all = { ipvs, ipsets, links, routes, rules, firewall, nftTables, ...kernel };
-  const ending = cleanUp(all, { excluded: excluded.map(net), log, clock });
+  const options = { excluded: excluded.map(net), log, clock, progress };
+  const ending = cleanUp(all, options);
   await clock.advance(60_000);
   return await ending;
 }
@@ -263,4 +267,23 @@ test('rules in a table that cannot be printed are asked for once; if that fails,
   expect(await clean()).toBe(true);
   firewall.isLocked = true;
   expect(await clean()).toBe(false);
+});
+
+test('shows how many of the operations are done, and nothing before and after', async () => {
+  addSets();
+  const seen: string[] = [];
+  const note = () => void seen.push(...progress.current.map(printProgress));
+  ipsets.destroy = (name) => {
+    note();
+    FakeIpSets.prototype.destroy.call(ipsets, name);
+  };
+  const tables = { tables: async () => (note(), nftTables.tables()) };
+  expect(await clean({ nftTables: Object.assign(Object.create(nftTables), tables) })).toBe(true);
+  expect(progress.current).toEqual([]);
+  const total = setIds.length * 2;
+  expect(seen.at(0)).toBe('looking for what kube-proxy left');
+  expect(seen.at(1)).toBe(
+    `removing what kube-proxy left: 1 of ${total} (${Math.floor(100 / total)} %)`,
+  );
+  expect(seen.at(total)).toBe(`removing what kube-proxy left: ${total} of ${total} (100 %)`);
 });

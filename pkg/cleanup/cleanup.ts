@@ -5,6 +5,8 @@ import type { Logger } from '../log/log.ts';
 import { rules } from '../proxy/desired/chains.ts';
 import { setIds } from '../proxy/desired/sets.ts';
 import { type Clock, seconds, sleep } from '../runner/clock.ts';
+import type { ProgressBoard, ProgressStage } from '../runner/progress.ts';
+import { Yielder } from '../runner/yielder.ts';
 import { type CleanedKernel, find } from './found.ts';
 import { type CleanupOperation, printCleanup } from './operation.ts';
 import { planCleanup } from './plan.ts';
@@ -14,6 +16,8 @@ export interface CleanupOptions {
   readonly excluded: readonly Prefix[];
   readonly log: Logger;
   readonly clock: Clock;
+  /** Where it shows how far it has come. */
+  readonly progress: ProgressBoard;
 }
 
 /** How many times everything is read and deleted, as another program may have held something. */
@@ -34,12 +38,14 @@ interface Failed {
  * nothing of it. What is left is logged with the reason.
  */
 export async function cleanUp(kernel: CleanedKernel, options: CleanupOptions): Promise<boolean> {
-  const { log, clock } = options;
+  const { log, clock, progress } = options;
   let failed: readonly Failed[] = [];
   /** Failures that a second read cannot verify: rules in tables that iptables cannot print. */
   let unseen: readonly Failed[] = [];
   for (let round = 1; ; round++) {
-    const found = await find(kernel);
+    const found = await progress.during({ stage: 'looking for what kube-proxy left' }, () =>
+      find(kernel),
+    );
     const plan = planCleanup(found, options);
     const isFirst = round === 1;
     const operations = plan.operations.filter(({ kind }) => isFirst || kind !== 'removeOwnRules');
@@ -53,7 +59,10 @@ export async function cleanUp(kernel: CleanedKernel, options: CleanupOptions): P
           table,
         });
     } else await sleep(clock, roundPause);
-    failed = await carryOut(operations, { kernel, log });
+    const work = { stage: 'removing what kube-proxy left', total: operations.length };
+    failed = await progress.during(work, (stage) =>
+      carryOut(operations, { kernel, log, clock, stage }),
+    );
     if (isFirst) unseen = failed.filter(({ operation }) => operation.kind === 'removeOwnRules');
   }
 }
@@ -81,14 +90,23 @@ function report({ reasons, operations, failed, log }: Ending): boolean {
   return left === 0;
 }
 
+/** What operations are carried out with, and where they are counted. */
+interface CarryingOut extends Pick<CleanupOptions, 'log' | 'clock'> {
+  readonly kernel: CleanedKernel;
+  readonly stage: ProgressStage;
+}
+
 /** Carries out operations in order. While one of our virtual servers exists, what marks it as ours stays. */
 async function carryOut(
   operations: readonly CleanupOperation[],
-  { kernel, log }: { kernel: CleanedKernel; log: Logger },
+  { kernel, log, clock, stage }: CarryingOut,
 ): Promise<readonly Failed[]> {
   const failed: Failed[] = [];
   const done: { [Kind in CleanupOperation['kind']]?: number } = {};
+  const yielder = new Yielder(() => clock.now());
   for (const operation of operations) {
+    await yielder.yieldIfDue();
+    stage.add();
     const { kind } = operation;
     const isMark = kind === 'deleteDevice' || kind === 'deleteRoute' || kind === 'destroySet';
     if (isMark && failed.some((each) => each.operation.kind === 'deleteVirtualServer')) continue;

@@ -2,13 +2,17 @@ import { describe, expect, test } from 'vitest';
 import { get, serve } from '../../test/support/http-server.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { manualClock } from '../runner/manual-clock.ts';
+import type { Progress } from '../runner/progress.ts';
 import type { DebugOptions, ProfileSource } from './debug-routes.ts';
 import { type MetricsPages, metricsRoutes } from './routes.ts';
 import type { StatusSource } from './status-route.ts';
 
 const noStatus: StatusSource = { isOpen: false, answer: async () => ({ json: '{}' }) };
 
-async function start(pages: Partial<MetricsPages> = {}): Promise<string> {
+async function start(
+  pages: Partial<MetricsPages> = {},
+  progress: readonly Progress[] = [],
+): Promise<string> {
   const configuration = { mode: 'ipvs', ipvs: { scheduler: 'rr' } };
   const routes = metricsRoutes({
     metrics: createMetrics(),
@@ -19,6 +23,7 @@ async function start(pages: Partial<MetricsPages> = {}): Promise<string> {
       runtime: 'node v24',
       binaryVersion: 'v1.37.0+ipvs.1',
       emulationVersion: '1.37',
+      progress,
     }),
     flagz: () => ({ v: '2', 'proxy-mode': 'ipvs' }),
     status: noStatus,
@@ -112,6 +117,17 @@ describe('/statusz and /flagz', () => {
       expect(flags.body).toMatch(/^proxy-mode(:|: |=| )ipvs\nv(:|: |=| )2$/m);
     },
   );
+
+  test('say how far work has come while it lasts, for people only', async () => {
+    const working = [{ stage: 'reading Services', done: 1200, total: 5000 }];
+    const url = await start({}, [...working, { stage: 'waiting', done: 0, total: undefined }]);
+    expect((await get(`${url}/statusz`)).body).toMatch(
+      /^Progress(:|: |=| )reading Services: 1,200 of 5,000 \(24 %\)\nProgress\1waiting\n$/m,
+    );
+    const json = await get(`${url}/statusz`, { headers: { accept: object('Statusz') } });
+    expect(json.body).not.toMatch(/progress/i);
+    expect((await get(`${await start()}/statusz`)).body).not.toContain('Progress');
+  });
 
   test('are objects where those are asked for', async () => {
     const url = await start();

@@ -1,3 +1,4 @@
+import { type Progress, printProgress } from '../runner/progress.ts';
 import type { Route } from './http.ts';
 import { jsonReply, type Reply, textReply } from './reply.ts';
 import { type Accepted, accepted, type HttpRequest } from './request.ts';
@@ -10,6 +11,8 @@ export interface Status {
   readonly binaryVersion: string;
   readonly emulationVersion: string;
   readonly paths: readonly string[];
+  /** The work that goes on. Only the text shows it: the object has the fields of `config.k8s.io`. */
+  readonly progress: readonly Progress[];
 }
 
 /** What the pages are made with. */
@@ -32,7 +35,7 @@ export function statuszRoute(status: () => Status, tools: PageTools): Route {
     ...tools,
     title: 'kube-proxy statusz',
     lines(separator) {
-      const { started, now, runtime, binaryVersion, emulationVersion, paths } = status();
+      const { started, now, runtime, binaryVersion, emulationVersion, paths, progress } = status();
       const rows = {
         Started: new Date(started).toUTCString(),
         Up: printUptime(now - started),
@@ -41,10 +44,13 @@ export function statuszRoute(status: () => Status, tools: PageTools): Route {
         'Emulation version': emulationVersion,
         Paths: paths.join(' '),
       };
-      return Object.entries(rows).map(([name, value]) => `${name}${separator}${value}`);
+      const lines = progress.map((each): [string, string] => ['Progress', printProgress(each)]);
+      return [...Object.entries(rows), ...lines].map(
+        ([name, value]) => `${name}${separator}${value}`,
+      );
     },
     object() {
-      const { started, now, runtime, ...rest } = status();
+      const { started, now, runtime, progress: _, ...rest } = status();
       return {
         startTime: new Date(started).toISOString().replace(/\.\d+Z/, 'Z'),
         uptimeSeconds: Math.floor((now - started) / 1000),

@@ -12,6 +12,8 @@ import {
   type VirtualServerStatus,
   virtualServerKey,
 } from '../ipvs/ipvs.ts';
+import type { Clock } from '../runner/clock.ts';
+import { Yielder } from '../runner/yielder.ts';
 
 /** A virtual server of the copy with its real servers, by {@link realServerKey}. */
 interface Held {
@@ -23,13 +25,17 @@ interface Held {
 export class PreviewIpvs implements Ipvs {
   readonly #held = new Map<string, Held>();
 
-  /** Reads the node once. Without IPVS there is nothing. */
+  /** Reads the node once. Without IPVS there is nothing. `onRead` is called after each virtual server. */
   static async read(
     ipvs: Pick<Ipvs, 'virtualServers' | 'realServers'> | undefined,
+    { clock, onRead }: { readonly clock: Clock; readonly onRead?: () => void },
   ): Promise<PreviewIpvs> {
     const copy = new PreviewIpvs();
+    const yielder = new Yielder(() => clock.now());
     for (const status of (await ipvs?.virtualServers()) ?? []) {
+      await yielder.yieldIfDue();
       const realServers = (await ipvs?.realServers(status)) ?? [];
+      onRead?.();
       copy.#held.set(virtualServerKey(status), {
         status,
         realServers: new Map(realServers.map((each) => [realServerKey(each), each])),

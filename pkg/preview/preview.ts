@@ -10,6 +10,7 @@ import type { Operation } from '../proxy/plan/operation.ts';
 import type { Proxier } from '../proxy/proxier.ts';
 import type { Removals } from '../proxy/reporter.ts';
 import type { Clock } from '../runner/clock.ts';
+import { ProgressBoard } from '../runner/progress.ts';
 import { Yielder } from '../runner/yielder.ts';
 import { type AffectedConnections, affectedConnections } from './connections.ts';
 import { PreviewIpvs } from './ipvs.ts';
@@ -45,6 +46,8 @@ export interface PreviewOptions {
   readonly serviceOptionsOf: Ports['serviceOptionsOf'];
   readonly clock: Clock;
   readonly log: Logger;
+  /** Where it shows how far it has come. */
+  readonly progress?: ProgressBoard | undefined;
   /** Aborts when the preview is to be given up. */
   readonly signal: AbortSignal;
 }
@@ -54,12 +57,14 @@ export interface PreviewOptions {
  * written. Throws what reading throws, and the reason of the signal if that aborts before the end.
  */
 export async function preview(options: PreviewOptions): Promise<Preview> {
-  const { node, settings, signal, clock } = options;
-  const before = await PreviewIpvs.read(node.ipvs);
+  const { node, settings, signal, clock, progress = new ProgressBoard() } = options;
+  const before = await progress.during({ stage: 'reading virtual servers' }, (stage) =>
+    PreviewIpvs.read(node.ipvs, { clock, onRead: () => stage.add() }),
+  );
   const rules = new PreviewRules(node);
   const flows: Flow[] = [];
   const kernel = previewKernel(node, {
-    ipvs: await PreviewIpvs.read(before),
+    ipvs: await PreviewIpvs.read(before, { clock }),
     rules,
     onDeletedFlows: (deleted) => void flows.push(...deleted),
   });
@@ -98,7 +103,7 @@ const requests: ReadonlySet<Operation['kind']> = new Set([
 /** Runs a proxier until its first sync is over. */
 async function firstSync(
   kernel: ReturnType<typeof previewKernel>,
-  { source, settings, serviceOptionsOf, clock, log, signal }: PreviewOptions,
+  { source, settings, serviceOptionsOf, clock, log, progress, signal }: PreviewOptions,
 ): Promise<{ operations: readonly PlannedOperation[]; undecided: Removals }> {
   const operations: PlannedOperation[] = [];
   let undecided: Removals = { virtualServers: 0, realServers: 0 };
@@ -122,6 +127,7 @@ async function firstSync(
     log,
     reporter,
     serviceOptionsOf,
+    progress,
     confirm,
     onApplied,
   });

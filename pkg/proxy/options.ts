@@ -14,6 +14,7 @@ import type { NftTables } from '../nftables/nftables.ts';
 import type { Resetter } from '../reset/reset.ts';
 import type { Routes } from '../routes/routes.ts';
 import type { Clock } from '../runner/clock.ts';
+import type { ProgressBoard } from '../runner/progress.ts';
 import type { RuleSettings } from './apply/rule-source.ts';
 import type { NodePortNetwork } from './desired/node-port-addresses.ts';
 import type { VipBinding } from './desired/vip-routes.ts';
@@ -80,6 +81,8 @@ export interface Ports {
   readonly serviceOptionsOf?: ((service: Service) => ServiceOptions) | undefined;
   /** Called with the operations that were tried, in their order. */
   readonly onApplied?: ((operations: readonly Operation[]) => void) | undefined;
+  /** Where the first sync shows how far it has come. */
+  readonly progress?: ProgressBoard | undefined;
   /** Requests a second read of a kind, see `Source.confirm`. Without it, the first read is final. */
   readonly confirm?: ((kind: Kind) => void) | undefined;
 }

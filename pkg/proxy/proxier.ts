@@ -9,8 +9,9 @@ import { Yielder } from '../runner/yielder.ts';
 import { reconcileFully } from './apply/reconcile-fully.ts';
 import { NodeAddresses } from './changes/node-addresses.ts';
 import { deviceName } from './desired/device.ts';
-import { Keys } from './desired/keys.ts';
+import type { Keys } from './desired/keys.ts';
 import { finishRules } from './first-rules.ts';
+import { FirstSyncProgress } from './first-sync-progress.ts';
 import type { GracefulTerminationManager } from './graceful/manager.ts';
 import { guarded } from './guarded-reporter.ts';
 import { requireRanges, waitForObjects } from './initial-objects.ts';
@@ -40,6 +41,7 @@ export class Proxier {
   readonly #auditBackoff = new Backoff({ first: seconds(0.2), last: seconds(30) });
   readonly #stop = new AbortController();
   readonly #nodeAddresses: NodeAddresses;
+  readonly #progress: FirstSyncProgress;
   #hasSynced = false;
   /** The kernel has been read into the mirror once. From then on changes are carried out, even while the first sync waits for its rules. */
   #hasRead = false;
@@ -64,6 +66,7 @@ export class Proxier {
       hasSynced: () => this.#hasSynced,
       context: () => this.#nodeAddresses.context,
     });
+    this.#progress = new FirstSyncProgress(this.#parts, options.progress);
     const { mutex, graceful } = this.#parts;
     this.graceful = graceful;
     this.#syncs = new Runner({
@@ -139,7 +142,8 @@ export class Proxier {
     const { isSuccess, triggers } = await mutex.run((token) => this.#syncAll(token));
     this.#hasRead = true;
     const reconcile = (keys: Keys, token: MutexToken) => this.#reconcile(keys, token);
-    const areAllDone = await finishRules(this.#parts, { reconcile, isSuccess, stop: this.#stop });
+    const finishing = { reconcile, isSuccess, stop: this.#stop };
+    const areAllDone = await this.#progress.rules(() => finishRules(this.#parts, finishing));
     if (this.#stop.signal.aborted) return;
     this.#report(started, { kind: 'first', isSuccess: areAllDone, triggers, families });
     if (!areAllDone) return;
@@ -152,21 +156,15 @@ export class Proxier {
   }
 
   async #syncAll(token: MutexToken): Promise<Synced> {
-    const { clock, reporter } = this.#options;
+    const progress = this.#progress;
     await readAddresses(this.#parts.auditContext, token);
     this.#parts.store.markDirty(() => true);
-    const { triggers } = await this.#enter(token, { isComplete: true });
-    const keys = new Keys();
-    const yielder = new Yielder(() => clock.now());
+    const { triggers } = await progress.entering(() => this.#enter(token, { isComplete: true }));
     const audit = new Audit(this.#parts.auditContext);
-    const next = () => this.#auditStep(audit, token);
-    for (let step = await next(); step; step = await next()) {
-      keys.take(step);
-      reporter.progressed();
-      await yielder.yieldIfDue();
-    }
+    const keys = await progress.reading(() => this.#auditStep(audit, token), this.#options);
     await this.#parts.guard.inspect();
-    return { isSuccess: await this.#reconcile(keys, token), triggers };
+    const isSuccess = await progress.writing(keys, () => this.#reconcile(keys, token));
+    return { isSuccess, triggers };
   }
 
   /** Carries out what changed, retries what is due, and plans again what waited for rules. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { manualClock } from '../../runner/manual-clock.ts';
+import { ProgressBoard, printProgress } from '../../runner/progress.ts';
 import { noMetrics } from '../metrics.ts';
 import type { Change } from '../types.ts';
 import { type FakeCall, FakeClient } from './fake-client.ts';
@@ -71,4 +72,30 @@ test('follows Services, EndpointSlices and our Node, and reports them reduced', 
   stop.abort();
   await running;
   expect(client.open).toBe(0);
+});
+
+test('shows how many objects the first read of a kind has read, and nothing before and after', async () => {
+  const client = new FakeClient();
+  const progress = new ProgressBoard();
+  const stop = new AbortController();
+  const options = { client, clock: manualClock(), metrics: noMetrics, log: quiet, nodeName: 'n1' };
+  const running = new ApiSource({ ...options, progress }).run(() => {}, stop.signal);
+  const shown = () => progress.current.map(printProgress);
+  const services = await client.call();
+  const slices = await client.call();
+  await client.call();
+  const added = (kind: string, name: string) => ({
+    type: 'ADDED',
+    object: { kind, metadata: { name, namespace: 'shop' } },
+  });
+  expect(shown()).toEqual([]);
+  services.send(added('Service', 'one'), added('Service', 'two'));
+  slices.send(added('EndpointSlice', 'one'));
+  expect(shown()).toEqual(['reading Services: 2', 'reading EndpointSlices: 1']);
+  services.send(end('Service'));
+  services.send(added('Service', 'three'));
+  expect(shown()).toEqual(['reading EndpointSlices: 1']);
+  stop.abort();
+  await running;
+  expect(shown()).toEqual([]);
 });

@@ -1,9 +1,11 @@
 import type { Clock } from '../../runner/clock.ts';
+import type { ProgressBoard } from '../../runner/progress.ts';
 import type { KubeLog, KubeMetrics } from '../metrics.ts';
 import { foreignLabels } from '../objects/names.ts';
 import { Reducer } from '../objects/reduce.ts';
 import type { Change, Kind, Source } from '../types.ts';
 import type { Client } from './client.ts';
+import { FirstReads } from './first-reads.ts';
 import type { Selection } from './kind-client.ts';
 import { Reflector } from './reflector.ts';
 import type { ReflectorState } from './reflector-state.ts';
@@ -16,6 +18,8 @@ export interface ApiSourceOptions {
   readonly log: KubeLog;
   /** The one Node that is watched. */
   readonly nodeName: string;
+  /** Where the first read of each kind shows how far it has come. */
+  readonly progress?: ProgressBoard | undefined;
   /** Returns a number from 0 up to 1; Math.random except in tests. */
   readonly random?: () => number;
 }
@@ -25,10 +29,12 @@ const labelSelector = foreignLabels.map((label) => `!${label}`).join(',');
 /** Reads objects from the API server: the Services and EndpointSlices that are ours, and our Node. */
 export class ApiSource implements Source {
   readonly #options: ApiSourceOptions;
+  readonly #reading: FirstReads;
   readonly #reflectors = new Map<Kind, Reflector>();
 
   constructor(options: ApiSourceOptions) {
     this.#options = options;
+    this.#reading = new FirstReads(options.progress);
   }
 
   async run(onChange: (change: Change) => void, signal: AbortSignal): Promise<void> {
@@ -39,6 +45,7 @@ export class ApiSource implements Source {
     for (const what of watched(nodeName))
       this.#reflectors.set(what.kind, this.#reflector(what, parts));
     await Promise.all([...this.#reflectors.values()].map((reflector) => reflector.run(signal)));
+    this.#reading.end();
   }
 
   /** How far it has come with each kind. */
@@ -60,6 +67,7 @@ export class ApiSource implements Source {
   ): Reflector {
     const { client, clock, metrics, log, random = Math.random } = this.#options;
     const { kind } = what;
+    const reading = this.#reading.of(kind, () => this.#reflectors.get(kind)?.state.objects ?? 0);
     return new Reflector({
       ...what,
       client,
@@ -70,9 +78,15 @@ export class ApiSource implements Source {
       streaming,
       onCurrent: (isCurrent) => onChange({ type: isCurrent ? 'current' : 'stale', kind }),
       handler: {
-        set: (raw) => onChange(reducer.change(kind, raw)),
+        set(raw) {
+          reading.begin();
+          onChange(reducer.change(kind, raw));
+        },
         delete: (name) => onChange({ type: 'delete', kind, name }),
-        synced: () => onChange({ type: 'synced', kind }),
+        synced() {
+          reading.end();
+          onChange({ type: 'synced', kind });
+        },
         confirmed: () => onChange({ type: 'confirmed', kind }),
       },
     });

@@ -18,6 +18,7 @@ import { plan } from '../plan/plan.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Applier } from './applier.ts';
 import type { ChangeLog } from './change-log.ts';
+import { beginsDrain, changesDrains, isWantedAgain } from './drain-operations.ts';
 import { isOnePart, planParts, singleParts } from './key-parts.ts';
 import { both, nothingFailed, type Outcome, outcomeOf } from './outcome.ts';
 import { type Departures, planInputFor } from './plan-input.ts';
@@ -64,6 +65,7 @@ export class Reconciler {
   readonly #departures: Departures;
   /** The keys to plan again when rules are written. */
   #waiting = new Keys();
+  #carriedOut = 0;
 
   constructor(options: ReconcilerOptions) {
     const { graceful, replacements } = options;
@@ -72,6 +74,11 @@ export class Reconciler {
       drainOf: (virtualServer, realServer) => graceful.drainState({ virtualServer, realServer }),
       isResting: (virtualServer, realServer) => replacements.isResting(virtualServer, realServer),
     };
+  }
+
+  /** How many objects were carried out in parts of a larger number since the start, retries and failures included: see {@link Keys.size}. */
+  get carriedOut(): number {
+    return this.#carriedOut;
   }
 
   /** Whether virtual servers or addresses wait for rules. False while the rules of a family fail, as nothing waits for these. */
@@ -120,6 +127,7 @@ export class Reconciler {
     let outcome: Outcome = nothingFailed;
     for await (const part of planParts(keys, { ledger, mirror, yielder })) {
       outcome = both(outcome, await this.#reconcilePart(part, applying));
+      this.#carriedOut += part.size;
       await yielder.yieldIfDue();
       await between?.();
     }
@@ -275,25 +283,6 @@ export class Reconciler {
     const podUid = ledger.wantedRealServer(key, id)?.podUid ?? podOn(key, id.address);
     if (isPodKnown(podUid)) mirror.recordPod(key, { id, podUid });
   }
-}
-
-/** Whether an operation has set the weight of a real server to 0 that is to be deleted. */
-function beginsDrain(
-  operation: Operation,
-): operation is Extract<Operation, { kind: 'drainRealServer' | 'replaceRealServer' }> {
-  return operation.kind === 'drainRealServer' || operation.kind === 'replaceRealServer';
-}
-
-/** Whether an operation may concern real servers that drain already. */
-function changesDrains(operation: Operation): boolean {
-  return operation.kind === 'updateVirtualServer' || isWantedAgain(operation);
-}
-
-/** Whether an operation has given a real server its weight back. */
-function isWantedAgain(
-  operation: Operation,
-): operation is Extract<Operation, { kind: 'weighRealServer' }> {
-  return operation.kind === 'weighRealServer' && operation.realServer.weight > 0;
 }
 
 /** Why a virtual server is not made. */

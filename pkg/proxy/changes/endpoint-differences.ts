@@ -1,5 +1,6 @@
 import type { EndpointSlice } from '../../kube/types.ts';
 import type { EndpointDifference, PortRecord } from '../desired/endpoint-difference.ts';
+import type { NodeContext } from '../desired/footprint.ts';
 import { PortMap } from '../desired/port-map.ts';
 import type { PortName } from '../desired/port-name.ts';
 import type { ServiceChanges } from './service-changes.ts';
@@ -44,6 +45,15 @@ export function endpointDifferences(
   for (const slice of changes.unvanished)
     differences.add('unvanished', { slice, endpoints: slice.endpoints });
   return differences.isTooMuch ? undefined : differences.all;
+}
+
+/** Whether some of the endpoints that differ are on this node. */
+export function isAboutNode(
+  { added, removed }: EndpointDifference,
+  { nodeName }: NodeContext,
+): boolean {
+  const isHere = ({ endpoint }: PortRecord) => endpoint.nodeName === nodeName;
+  return added.some(isHere) || removed.some(isHere);
 }
 
 class Differences {

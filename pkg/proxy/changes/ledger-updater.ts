@@ -5,7 +5,6 @@ import { errorText } from '../../log/error-text.ts';
 import type { Logger } from '../../log/log.ts';
 import type { Clock } from '../../runner/clock.ts';
 import { Yielder } from '../../runner/yielder.ts';
-import type { EndpointDifference, PortRecord } from '../desired/endpoint-difference.ts';
 import type { BeforeAfter, Footprint, NodeContext } from '../desired/footprint.ts';
 import { footprintsByPort, realServerLimit } from '../desired/footprints.ts';
 import { DiscardedKeys, Keys } from '../desired/keys.ts';
@@ -14,7 +13,7 @@ import { PortFootprint } from '../desired/port-footprint.ts';
 import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
 import { type Unhonoured, unhonouredOf } from '../desired/unhonoured.ts';
 import type { Reporter } from '../reporter.ts';
-import { endpointDifferences } from './endpoint-differences.ts';
+import { endpointDifferences, isAboutNode } from './endpoint-differences.ts';
 import type { ServiceChanges } from './service-changes.ts';
 import { ServiceHealthChanges } from './service-health.ts';
 import { readServiceOptions } from './service-options.ts';
@@ -85,6 +84,11 @@ export class LedgerUpdater {
   /** How many Services failed and wait to be tried again. */
   get failedServices(): number {
     return this.#queue.failedCount;
+  }
+
+  /** How many times a Service was entered, or failed to be, since the start. */
+  get enteredServices(): number {
+    return this.#queue.settledCount;
   }
 
   /** The failure of a Service, given by its key, that waits to be tried again. */
@@ -290,10 +294,4 @@ export class LedgerUpdater {
     this.#reports.problems(key, { service, problems: options.problems });
     return options;
   }
-}
-
-/** Whether some of the endpoints that differ are on this node. */
-function isAboutNode({ added, removed }: EndpointDifference, { nodeName }: NodeContext): boolean {
-  const isHere = ({ endpoint }: PortRecord) => endpoint.nodeName === nodeName;
-  return added.some(isHere) || removed.some(isHere);
 }

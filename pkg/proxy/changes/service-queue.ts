@@ -20,6 +20,7 @@ export class ServiceQueue {
   #changed = new Set<string>();
   readonly #failures = new Map<string, Failure>();
   #nextRetry = Number.POSITIVE_INFINITY;
+  #settledCount = 0;
 
   /** Whether Services that changed wait to be taken. */
   get hasChanged(): boolean {
@@ -29,6 +30,11 @@ export class ServiceQueue {
   /** How many Services failed and wait to be tried again. */
   get failedCount(): number {
     return this.#failures.size;
+  }
+
+  /** How many times a Service was entered or failed. */
+  get settledCount(): number {
+    return this.#settledCount;
   }
 
   /** When the next Service that failed is due, or `undefined` if none is. */
@@ -61,12 +67,14 @@ export class ServiceQueue {
 
   /** Records that a Service was entered. */
   succeeded(service: string): void {
+    this.#settledCount++;
     this.#failures.delete(service);
     if (this.#failures.size === 0) this.#nextRetry = Number.POSITIVE_INFINITY;
   }
 
   /** Records that a Service could not be entered; it is due again after a pause. False if the last attempt failed with the same message. */
   failed(service: string, { message, now }: { message: string; now: number }): boolean {
+    this.#settledCount++;
     const last = this.#failures.get(service);
     const attempts = (last?.attempts ?? 0) + 1;
     const due = now + Math.min(longest, shortest * 2 ** (attempts - 1));

@@ -51,6 +51,16 @@ export class Keys {
     return virtualServers.size + realServers.size + others === 0;
   }
 
+  /** How many virtual servers, addresses, ranges and set entries there are. The single real servers of a virtual server count as one. */
+  get size(): number {
+    const { virtualServers, realServers, addresses, ranges } = this;
+    let entries = 0;
+    this.entries.forEach((some) => {
+      entries += some.size;
+    });
+    return virtualServers.size + realServers.size + addresses.size + ranges.size + entries;
+  }
+
   addVirtualServer(key: string): void {
     this.#virtualServers = (this.#virtualServers ?? new Set()).add(key);
   }
