@@ -3,11 +3,13 @@ export const dumpHelp = `Writes everything that is needed to reproduce this node
 rules, settings, versions and metrics. Nothing is written to the kernel, and no kernel module is loaded.
 
 Usage:
-  kube-proxy dump [--output FILE] [--wait 60s] [the flags of the start]
+  kube-proxy dump [--output FILE] [--anonymize] [--wait 60s] [the flags of the start]
 
 Flags:
   -o, --output FILE
         Where the dump is written, readable by its owner alone. By default standard output.
+      --anonymize
+        Replaces names and addresses by others, consistently, with no way back from the dump.
       --wait duration
         How long the API may take (default 60s).
   -h, --help
@@ -19,6 +21,7 @@ kubeconfig, no certificate, no environment and no annotation but ours; docs/dump
 
 Examples:
   kube-proxy dump --config /var/lib/kube-proxy/config.conf --output node.json
+  kube-proxy dump --config /var/lib/kube-proxy/config.conf --anonymize --output node.json
   kube-proxy dump --kubeconfig /etc/kubernetes/admin.conf | gzip > node.json.gz
 
 Exit status:

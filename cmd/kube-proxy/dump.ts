@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { readSubcommandLine, type SubcommandLine } from '../../pkg/config/command-line.ts';
 import { dumpedDocument } from '../../pkg/config/dumped.ts';
 import { effective } from '../../pkg/config/effective.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { version } from '../../pkg/config/version.ts';
+import { anonymizer } from '../../pkg/dump/anonymous/anonymize.ts';
 import type { NodeDump } from '../../pkg/dump/dump.ts';
 import type { Unread } from '../../pkg/dump/node-parts.ts';
 import { readNode } from '../../pkg/dump/read-node.ts';
@@ -24,6 +26,7 @@ import type { RunSubcommand } from './subcommand.ts';
 const flags = [
   { name: 'output', shorthand: 'o', standsAlone: false },
   { name: 'wait', standsAlone: false },
+  { name: 'anonymize', standsAlone: true },
 ];
 
 /** How many bytes of metrics are dumped. */
@@ -47,12 +50,13 @@ export function dumpWith({ open = openThisNode }: DumpOptions): RunSubcommand {
       return 0;
     }
     if (program.action === 'version') throw new Error('dump has no --version');
-    const { output, wait } = optionsOf(line);
+    const { output, wait, isAnonymous } = optionsOf(line);
     const errors = program.action === 'refuse' ? program.errors : [];
     const { settings } = await loadConfiguration(program.given, errors);
     const config = effective(settings, hostname());
-    const found = await collect(config, { log, wait, open });
-    const text = chunks(dumpText(found, asItIs));
+    const found = { ...(await collect(config, { log, wait, open })), isAnonymous };
+    const replace = isAnonymous ? anonymizer(found, () => randomBytes(32)) : asItIs;
+    const text = chunks(dumpText(found, replace));
     if (output === undefined) for (const chunk of text) await print(chunk);
     else await writePrivately(output, text);
     for (const { part, reason } of found.unread)
@@ -75,14 +79,16 @@ function optionsOf({ flags: given, positionals: [unexpected] }: SubcommandLine) 
     throw new Error(`--wait: must be a positive duration: ${given.get('wait')}`);
   if (unexpected !== undefined)
     throw new Error(`unexpected argument ${JSON.stringify(unexpected)}`);
-  return { output, wait };
+  if (given.get('anonymize') !== undefined)
+    throw new Error(`--anonymize: takes no value: ${given.get('anonymize')}`);
+  return { output, wait, isAnonymous: given.has('anonymize') };
 }
 
 /** Reads everything that a dump has. */
 async function collect(
   config: ProxyConfig,
   { log, wait, open }: { log: ProgramLog; wait: number; open: NonNullable<DumpOptions['open']> },
-): Promise<NodeDump> {
+): Promise<Omit<NodeDump, 'isAnonymous'>> {
   const unread: Unread[] = [];
   const attempt = async <Value>(part: string, read: () => Promise<Value>) => {
     try {
@@ -106,7 +112,6 @@ async function collect(
     return {
       nodeName: config.nodeName,
       taken: systemClock.wallClock(),
-      isAnonymous: false,
       versions: { program: version, runtime: `node ${process.version}` },
       configuration: dumpedDocument(config.settings),
       objects,

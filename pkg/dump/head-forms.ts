@@ -21,7 +21,10 @@ export const logForm = lines(text);
 /** How deep a configuration may be nested. */
 const deepest = 8;
 
-/** A configuration: its texts may name things, its keys do not. */
+/** Keys of a configuration whose values are devices, or the first part of their names. */
+const deviceKeys: ReadonlySet<string> = new Set(['bridgeInterface', 'interfaceNamePrefix']);
+
+/** A configuration: its texts are words with a meaning, addresses and devices. */
 export const configurationForm: Form<Readonly<Record<string, unknown>>> = {
   pieces: (value, replace) => [JSON.stringify(replaced(value, { replace, depth: 0 }))],
   read: objectOf,
@@ -32,9 +35,14 @@ function replaced(
   { replace, depth }: { readonly replace: Replace; readonly depth: number },
 ): unknown {
   if (depth > deepest) throw new DumpError('the configuration is nested too deep');
-  if (typeof value === 'string') return replace.text(value);
+  if (typeof value === 'string') return replace.addresses(value);
   if (typeof value !== 'object' || value === null) return value;
   const inside = (item: unknown) => replaced(item, { replace, depth: depth + 1 });
   if (Array.isArray(value)) return value.map(inside);
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inside(item)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]: [string, unknown]) => {
+      const isDevice = deviceKeys.has(key) && typeof item === 'string' && item !== '';
+      return [key, isDevice ? replace.name('device', item) : inside(item)];
+    }),
+  );
 }

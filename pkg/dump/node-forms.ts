@@ -25,7 +25,6 @@ import {
   record,
   rule,
   table,
-  text,
   union,
   whole,
   word,
@@ -174,7 +173,11 @@ const route = union<'kind', Route>('kind', {
 const flavour = oneOf('nft', 'legacy');
 
 const iptables = maybe(
-  record<FirewallCapabilities>({ randomFully: boolean, flavour, description: text }),
+  record<FirewallCapabilities>({
+    randomFully: boolean,
+    flavour,
+    description: word(/^[\w.() -]{1,64}$/),
+  }),
 );
 
 const tuple = record<Tuple>({
@@ -207,7 +210,7 @@ const connection = record<IpvsConnection>({
 });
 
 /** The device in the path of a setting is replaced. */
-const settings = table(maybe(text), (path, replace) => {
+const settings = table(maybe(word(/^[\w ,.\t:-]{0,4096}$/)), (path, replace) => {
   const [, before, name, after] = /^(.*(?:conf|net)\/)([^/]+)(\/[^/]+)$/.exec(path) ?? [];
   const isDevice = name !== undefined && /^(net\/ipv[46]\/conf|class\/net)\/$/.test(before ?? '');
   return isDevice ? `${before}${replace.name('device', name)}${after}` : path;
@@ -246,7 +249,7 @@ export const nodeForms: { readonly [Part in keyof NodeParts]: Form<NodeParts[Par
       connections: lines(connection),
     }),
   ),
-  kernelRelease: word(/^[\w.+~-]{1,64}$/),
+  kernelRelease: name('release'),
   sysctls: settings,
   sysfs: settings,
   cpus: maybe(word(/^[\d,-]{1,4096}$/)),

@@ -31,6 +31,10 @@ const readAnnotations = [
   'scheduler-flags',
 ];
 
+/** Values of annotations that have a meaning, and name nothing. */
+const validAnnotation =
+  /^(?:[\d.]+|(?:[\d.]+(?:h|m|s|ms))+|address|uid|w?rr|w?lc|lblcr?|dh|sh|sed|nq|fo|ovf|mh|twos|(?:[sm]h-(?:fallback|port)|flag-[12]|[, ])*)$/;
+
 /** Each object as a line of JSON. */
 export function* objectLines(
   { services, slices, node, serviceRanges }: DumpedObjects,
@@ -47,7 +51,7 @@ function rangesManifest(ranges: readonly string[], replace: Replace): object {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'ServiceCIDR',
     metadata: { name: 'kubernetes' },
-    spec: { cidrs: ranges.map((range) => replace.text(range)) },
+    spec: { cidrs: ranges.map((range) => replace.addresses(range)) },
   };
 }
 
@@ -70,7 +74,9 @@ function serviceManifest(service: Service, replace: Replace): object {
       annotations: Object.fromEntries(
         readAnnotations.flatMap((name) => {
           const value = annotations[name];
-          return value === undefined ? [] : [[`${annotationPrefix}${name}`, replace.text(value)]];
+          if (value === undefined) return [];
+          const isValid = validAnnotation.test(value);
+          return [[`${annotationPrefix}${name}`, isValid ? value : replace.text(value)]];
         }),
       ),
     },

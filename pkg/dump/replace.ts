@@ -12,13 +12,24 @@ export type NameKind =
   | 'uid'
   | 'device'
   | 'set'
-  | 'table';
+  | 'table'
+  | 'chain'
+  | 'comment'
+  | 'host'
+  | 'path'
+  | 'hardware'
+  /** A release of the kernel. */
+  | 'release'
+  /** A value of a rule that may name something. */
+  | 'value';
 
 /** What becomes of everything in a dump that names something. */
 export interface Replace {
   address(address: IpAddress): IpAddress;
   network(network: Prefix): Prefix;
   name(kind: NameKind, name: string): string;
+  /** A text of addresses and networks, which names nothing else. */
+  addresses(text: string): string;
   /** A text for people, with any names and addresses in it. */
   text(text: string): string;
   /** A line as `iptables-save` prints it. */
@@ -32,6 +43,7 @@ export const asItIs: Replace = {
   address: (address) => address,
   network: (network) => network,
   name: (_kind, name) => name,
+  addresses: (text) => text,
   text: (text) => text,
   rule: (line) => line,
   metric: (line) => line,
