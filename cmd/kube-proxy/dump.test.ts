@@ -254,6 +254,21 @@ test('flows beyond the limit are said to be missing', async () => {
   expect([isWhole, flows.length]).toEqual([false, 100_000]);
 });
 
+test('an anonymous dump has no name and no address of the node, and says that it is one', async () => {
+  const argv = [await serveMetrics('a{service="shop/web",host="10.0.9.9:443"} 1\n'), '--anonymize'];
+  const { status, text } = await run(argv);
+  expect(status).toBe(0);
+  expect(text).not.toMatch(/\b(?:shop|web(?:-1)?|here|elsewhere)\b/);
+  expect(text).not.toMatch(/172\.30\.0\.1|10\.0\.[129]\.[49]|192\.168\.0\.10|0a000000/);
+  expect(JSON.parse(text)).toMatchObject({
+    isAnonymous: true,
+    nodeName: expect.stringMatching(/^node-/),
+  });
+  expect(text).toContain('"scheduler":"rr"');
+  // Another time other addresses stand for them.
+  expect((await run(argv)).text).not.toBe(text);
+});
+
 test('help has examples and statuses', async () => {
   const { status, text } = await run(['--help']);
   expect(status).toBe(0);
@@ -263,6 +278,7 @@ test('help has examples and statuses', async () => {
 test.each([
   [['-o='], '--output: must name a file'],
   [['--wait=x'], '--wait: must be a positive duration: x'],
+  [['--anonymize=yes'], '--anonymize: takes no value: yes'],
   [['more'], 'unexpected argument "more"'],
   [['--bogus'], 'unknown flag --bogus'],
   [['--version'], 'dump has no --version'],

@@ -76,7 +76,7 @@ function serviceManifest(service: Service, replace: Replace): object {
           const value = annotations[name];
           if (value === undefined) return [];
           const isValid = validAnnotation.test(value);
-          return [[`${annotationPrefix}${name}`, isValid ? value : replace.text(value)]];
+          return [[`${annotationPrefix}${name}`, isValid ? value : replace.name('value', value)]];
         }),
       ),
     },

@@ -106,7 +106,7 @@ function comparerOf(kind: NameKind): (one: string, other: string) => number {
   return (one, other) => (`${one}${end}` < `${other}${end}` ? -1 : 1);
 }
 
-/** What a replacement is made of. */
+/** A name with its place among those of its kind. */
 interface Numbered {
   readonly name: string;
   readonly number: string;
@@ -139,7 +139,15 @@ function printed(kind: NameKind, { name, number, index, tag, parent }: Numbered)
       const family = /^(?:ip6?|inet|arp|bridge|netdev) /.exec(name)?.[0] ?? '';
       return `${family}table-${number}`;
     }
-    default:
+    case 'namespace':
+    case 'service':
+    case 'slice':
+    case 'node':
+    case 'zone':
+    case 'port':
+    case 'comment':
+    case 'release':
+    case 'value':
       return `${kind}-${number}`;
   }
 }
