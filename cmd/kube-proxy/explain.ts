@@ -11,6 +11,7 @@ import { parseFrom, parsePort, parseTo, type Question } from '../../pkg/explain/
 import type { Report } from '../../pkg/explain/report.ts';
 import { families } from '../../pkg/ip/address.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
+import { wantsColours } from '../../pkg/terminal/terminal.ts';
 import { explainHelp } from './explain-help.ts';
 import { openNames } from './explain-names.ts';
 import { loadConfiguration } from './load-configuration.ts';
@@ -68,7 +69,7 @@ export function explainWith({
         settings,
         now: () => systemClock.now(),
       });
-      const isColoured = isTerminal && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
+      const isColoured = wantsColours({ isTerminal, env });
       const json = () => `${JSON.stringify(report, undefined, 2)}\n`;
       await print(isJson ? json() : printReport(report, { isColoured }));
       return statuses[report.answer];

@@ -7,6 +7,7 @@ import type { ProxierView } from '../../pkg/proxy/view.ts';
 import type { Clock } from '../../pkg/runner/clock.ts';
 import { ConnectionReader } from '../../pkg/status/connections.ts';
 import { History } from '../../pkg/status/history.ts';
+import { nodeStatusOf } from '../../pkg/status/node-status.ts';
 import { StatusPages } from '../../pkg/status/pages.ts';
 import type { Environment } from './environment.ts';
 
@@ -27,8 +28,8 @@ export function createStatus(
   const open = () => environment.openIpvsReader(metrics);
   const connections = new ConnectionReader({ open, clock });
   const { nodeName, statusPage: isOpen } = config;
-  const options = { view, history, connections, clock, nodeName, program: version };
-  const pages = new StatusPages(options);
+  const nodeStatus = nodeStatusOf({ view, history, name: nodeName, program: version }, clock);
+  const pages = new StatusPages({ view, connections, clock, nodeStatus });
   return {
     status: { isOpen, answer: (parameters, signal) => pages.answer(parameters, signal) },
     close: () => connections.close(),

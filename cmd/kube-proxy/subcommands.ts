@@ -23,4 +23,11 @@ export const subcommands: ReadonlyMap<string, Subcommand> = new Map([
       load: async () => (await import('./plan.ts')).plan,
     },
   ],
+  [
+    'status',
+    {
+      help: 'Shows what this node serves, what drains and until when, and what is wrong.',
+      load: async () => (await import('./status.ts')).status,
+    },
+  ],
 ]);

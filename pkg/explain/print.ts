@@ -1,4 +1,5 @@
 import { printHostPort } from '../ip/address.ts';
+import { painter, plain, type Style } from '../terminal/terminal.ts';
 import type {
   Report,
   ReportedBalancing,
@@ -14,10 +15,6 @@ export interface PrintOptions {
   readonly isColoured: boolean;
 }
 
-type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
-
-const codes: Readonly<Record<Style, number>> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 };
-
 const answerStyles: Readonly<Record<Report['answer'], Style>> = {
   yes: 'green',
   'in part': 'yellow',
@@ -27,8 +24,7 @@ const answerStyles: Readonly<Record<Report['answer'], Style>> = {
 
 /** A report for a terminal: the packet, its steps in columns, and at the end the verdict. */
 export function printReport(report: Report, { isColoured }: PrintOptions): string {
-  const paint = (style: Style, text: string) =>
-    isColoured ? `\u001b[${codes[style]}m${text}\u001b[0m` : text;
+  const paint = painter({ isColoured });
   const lines = [
     paint('bold', printPacket(report)),
     ...report.assumptions.map((text) => paint('dim', `  assumed: ${plain(text)}`)),
@@ -42,12 +38,6 @@ export function printReport(report: Report, { isColoured }: PrintOptions): strin
     paint(answerStyles[report.answer], plain(report.verdict)),
   ];
   return lines.map((line) => `${line}\n`).join('');
-}
-
-/** Text of others, without characters that a terminal would obey. */
-function plain(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- these are what is looked for
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd');
 }
 
 function printPacket({ packet, service }: Report): string {

@@ -1,9 +1,9 @@
-import { type IpAddress, isIPv6LinkLocal, isLoopback } from '../ip/address.ts';
+import { type IpAddress, isLoopback } from '../ip/address.ts';
 import { noStatistics, type VirtualServer } from '../ipvs/ipvs.ts';
 import type { LinkAddress } from '../links/links.ts';
 import { errorText } from '../log/error-text.ts';
 import { printNftTable } from '../nftables/nftables.ts';
-import { deviceName } from '../proxy/desired/device.ts';
+import { isOfNode } from '../proxy/desired/node-context.ts';
 import type { Packet } from '../trace/packet.ts';
 import { readKernelState } from '../trace/read-state.ts';
 import { readEntries } from './entries.ts';
@@ -165,8 +165,7 @@ async function readOtherTables(
 export function nodeAddressesOf(
   addresses: Iterable<readonly [IpAddress, string]>,
 ): readonly IpAddress[] {
-  const ofServices = new Set([deviceName, localRoute]);
   return [...addresses].flatMap(([address, link]) =>
-    ofServices.has(link) || isLoopback(address) || isIPv6LinkLocal(address) ? [] : [address],
+    link !== localRoute && isOfNode({ address, link }) ? [address] : [],
   );
 }

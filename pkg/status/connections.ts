@@ -1,4 +1,10 @@
-import { type Ipvs, realServerKey, type VirtualServerId, virtualServerKey } from '../ipvs/ipvs.ts';
+import {
+  type Ipvs,
+  type RealServerStatus,
+  realServerKey,
+  type VirtualServerId,
+  virtualServerKey,
+} from '../ipvs/ipvs.ts';
 import { type Clock, seconds } from '../runner/clock.ts';
 import { TokenBucket } from '../runner/token-bucket.ts';
 
@@ -86,12 +92,7 @@ export class ConnectionReader {
   async #read(virtualServer: VirtualServerId): Promise<Connections> {
     this.#ipvs ??= this.#options.open();
     const statuses = await this.#ipvs.realServers(virtualServer);
-    const connections = new Map(
-      statuses.map((status) => [
-        realServerKey(status),
-        { active: status.activeConnections, inactive: status.inactiveConnections },
-      ]),
-    );
+    const connections = connectionsOf(statuses);
     this.#keep(virtualServerKey(virtualServer), connections);
     return connections;
   }
@@ -105,4 +106,14 @@ export class ConnectionReader {
     }
     this.#readings.set(key, { time: this.#options.clock.now(), connections });
   }
+}
+
+/** The connections of real servers as they were dumped. */
+export function connectionsOf(realServers: readonly RealServerStatus[]): Connections {
+  return new Map(
+    realServers.map((status) => [
+      realServerKey(status),
+      { active: status.activeConnections, inactive: status.inactiveConnections },
+    ]),
+  );
 }

@@ -7,20 +7,21 @@ const listLimit = 20;
 /** How many characters of an error are shown. */
 const longestError = 300;
 
-interface Listed {
+/** Some objects that failed. */
+export interface ListedFailures {
   readonly failures: readonly FailureStatus[];
   /** How many others there are. */
   readonly more: number;
 }
 
-const none: Listed = { failures: [], more: 0 };
+const none: ListedFailures = { failures: [], more: 0 };
 
 /** The objects that failed, of some Services and of all together. */
 export interface Failures {
   /** Those of a Service, given by its key. */
-  of(service: string): Listed;
+  of(service: string): ListedFailures;
   /** Those that no Service owns. */
-  readonly shared: Listed;
+  readonly shared: ListedFailures;
 }
 
 /** The key of what no Service owns. */

@@ -1,12 +1,11 @@
-import type { ProxierView } from '../proxy/view.ts';
 import type { Clock } from '../runner/clock.ts';
 import { Yielder } from '../runner/yielder.ts';
 import type { ConnectionReader } from './connections.ts';
-import { type Failures, failuresOf } from './failures.ts';
-import type { History } from './history.ts';
+import { failuresOf, type ListedFailures } from './failures.ts';
 import { readQuery, type StatusQuery } from './query.ts';
 import { type NodeStatus, type StatusReport, statusKind, statusVersion } from './report.ts';
 import { select } from './selection.ts';
+import type { ServedView } from './served-view.ts';
 import { serviceStatus } from './service.ts';
 import { timesBy } from './times.ts';
 
@@ -14,13 +13,11 @@ import { timesBy } from './times.ts';
 const pageRows = 4_000;
 
 export interface StatusPagesOptions {
-  readonly view: ProxierView;
-  readonly history: Pick<History, 'syncs' | 'minutes'>;
+  readonly view: ServedView;
   readonly connections: Pick<ConnectionReader, 'page'>;
   readonly clock: Clock;
-  readonly nodeName: string;
-  /** The program's version. */
-  readonly program: string;
+  /** Returns the state of the node; without it, pages have none. */
+  readonly nodeStatus?: (shared: ListedFailures) => NodeStatus;
 }
 
 /** The answer to a request: a page as JSON, or what is wrong with the request. */
@@ -32,25 +29,24 @@ export type StatusAnswer = { readonly json: string } | { readonly problem: strin
  */
 export class StatusPages {
   readonly #options: StatusPagesOptions;
-  readonly #started: string;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: StatusPagesOptions) {
     this.#options = options;
-    this.#started = new Date(options.clock.wallClock()).toISOString();
   }
 
   /** The page that some parameters ask for. Those who ask wait for each other; one whose signal has aborted gets nothing. */
   async answer(parameters: URLSearchParams, signal: AbortSignal): Promise<StatusAnswer> {
     const query = readQuery(parameters);
     if ('problem' in query) return query;
-    const turn = this.#last.then(() => (signal.aborted ? '' : this.#page(query)));
+    const turn = this.#last.then(() => (signal.aborted ? '' : this.page(query)));
     this.#last = turn.catch(() => undefined);
     return { json: await turn };
   }
 
-  async #page(query: StatusQuery): Promise<string> {
-    const { view, clock, connections } = this.#options;
+  /** A page as JSON, without waiting for others. */
+  async page(query: StatusQuery): Promise<string> {
+    const { view, clock, connections, nodeStatus } = this.#options;
     const now = () => clock.now();
     const yielder = new Yielder(now);
     const timeOf = timesBy(clock);
@@ -74,26 +70,10 @@ export class StatusPages {
       kind: statusKind,
       version: statusVersion,
       time: timeOf(clock.now()),
-      node: query.after === undefined ? this.#node(failures) : null,
+      node: query.after === undefined ? (nodeStatus?.(failures.shared) ?? null) : null,
       continue: isLast ? null : (keys[services.length - 1] ?? null),
       unreadVirtualServers: page?.unread ?? 0,
     };
     return `${JSON.stringify(rest).slice(0, -1)},"services":[${services.join(',\n')}]}\n`;
-  }
-
-  #node({ shared }: Failures): NodeStatus {
-    const { view, history, nodeName, program } = this.#options;
-    const { failedServices, conflicts, draining } = view.state();
-    return {
-      name: nodeName,
-      program,
-      started: this.#started,
-      hasSynced: view.hasSynced(),
-      counts: { services: view.store.serviceCount, failedServices, conflicts, draining },
-      syncs: history.syncs,
-      minutes: history.minutes,
-      failures: shared.failures,
-      moreFailures: shared.more,
-    };
   }
 }

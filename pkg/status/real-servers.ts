@@ -10,10 +10,10 @@ import { isPodKnown, type PodIdentity } from '../proxy/desired/pod-identity.ts';
 import { noRealServers } from '../proxy/desired/real-servers.ts';
 import type { DrainStatus } from '../proxy/graceful/drain-status.ts';
 import type { HeldRealServer } from '../proxy/observed/held-real-servers.ts';
-import type { ProxierView } from '../proxy/view.ts';
 import type { Yielder } from '../runner/yielder.ts';
 import type { Connections } from './connections.ts';
 import type { DrainReport, RealServerReport, RealServerState, Time } from './report.ts';
+import type { ServedView } from './served-view.ts';
 
 /** What is known of a real server. */
 export interface KnownRealServer {
@@ -31,9 +31,11 @@ export interface KnownRealServers {
 }
 
 export interface RealServerOptions {
-  readonly view: Pick<ProxierView, 'mirror' | 'graceful'>;
+  readonly view: Pick<ServedView, 'mirror' | 'graceful'>;
   /** The Service's front end; `undefined` if nobody wants the virtual server any more. */
   readonly frontEnd: Pick<FrontEnd, 'realServers'> | undefined;
+  /** Whether it is known who wants the virtual server, or wanted it. */
+  readonly isOwned: boolean;
   /** How many are listed. */
   readonly limit: number;
   /** Those that are meant; the others do not count. */
@@ -50,7 +52,7 @@ const wholeLimit = 20_000;
  */
 export async function realServersOf(
   virtualServer: VirtualServerId,
-  { view: { mirror, graceful }, frontEnd, limit, isMeant, yielder }: RealServerOptions,
+  { view: { mirror, graceful }, frontEnd, isOwned, limit, isMeant, yielder }: RealServerOptions,
 ): Promise<KnownRealServers> {
   const key = virtualServerKey(virtualServer);
   const held = mirror.virtualServers.get(key)?.realServers;
@@ -83,7 +85,7 @@ export async function realServersOf(
     if (yielder.isDue) await yielder.yieldIfDue();
     const isWanted = wanted.get(id) !== undefined;
     if (drains(id) || (isWanted && isWhole)) continue;
-    const state = isWanted ? wantedState(has) : 'unwanted';
+    const state = isWanted || !isOwned ? wantedState(has) : unwantedState(has);
     add(id, () => ({ state, held: has, podUid: has.podUid, drain: undefined }));
   }
   return { list, more: count - list.length };
@@ -92,6 +94,11 @@ export async function realServersOf(
 function wantedState(held: HeldRealServer | undefined): RealServerState {
   if (held === undefined) return 'missing';
   return held.state.weight === 0 ? 'paused' : 'serving';
+}
+
+/** A real server of weight 0 that is not on the list of drains was drained by another program. */
+function unwantedState({ state: { weight } }: HeldRealServer): RealServerState {
+  return weight === 0 ? 'draining' : 'unwanted';
 }
 
 /** What a report of a real server is completed with. */

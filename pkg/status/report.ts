@@ -108,9 +108,17 @@ export type AddressKind = 'clusterIP' | 'nodePort' | 'externalIP' | 'loadBalance
 
 /**
  * `served`: the kernel has it. `missing`: it should have it. `unknown`: a write of it failed, and it is read before the next one.
- * `lost`: another Service has it. `retired`: no Service wants it any more, and its real servers drain. `leaving`: it is being deleted.
+ * `lost`: another Service has it. `retired`: its Service does not want it any more, and its real servers drain. `leaving`: it is being
+ * deleted. `unowned`: the kernel has it, and it is not known whose it is.
  */
-export type VirtualServerState = 'served' | 'missing' | 'unknown' | 'lost' | 'retired' | 'leaving';
+export type VirtualServerState =
+  | 'served'
+  | 'missing'
+  | 'unknown'
+  | 'lost'
+  | 'retired'
+  | 'leaving'
+  | 'unowned';
 
 /** The port of a Service that a virtual server is for; its name is empty if it has none. */
 export interface ServicePortName {
@@ -125,7 +133,8 @@ export interface VirtualServerReport {
   readonly port: number;
   /** `null` if its Service does not have that port any more. */
   readonly servicePort: ServicePortName | null;
-  readonly addressKind: AddressKind;
+  /** `null` if it is not known whose it is. */
+  readonly addressKind: AddressKind | null;
   readonly state: VirtualServerState;
   /** `namespace/name` of the Service that has it in place of this one. */
   readonly lostTo: string | null;

@@ -2,10 +2,10 @@ import type { IpAddress } from '../ip/address.ts';
 import { type VirtualServerId, virtualServerKey } from '../ipvs/ipvs.ts';
 import { objectKey } from '../kube/object-key.ts';
 import type { Owner } from '../proxy/desired/service.ts';
-import type { ProxierView } from '../proxy/view.ts';
 import { Yielder } from '../runner/yielder.ts';
 import { FirstKeys } from './first-keys.ts';
 import type { StatusQuery } from './query.ts';
+import type { ServedView } from './served-view.ts';
 
 /** Stands for virtual servers that a start found and whose Service is not known. */
 const nobody = objectKey({ namespace: '', name: '' });
@@ -22,7 +22,7 @@ export interface Selection {
 /** Selects the Services of a page. Looks at each Service once, and lets the event loop turn in between. */
 export async function select(
   query: StatusQuery,
-  { view, now }: { readonly view: ProxierView; readonly now: () => number },
+  { view, now }: { readonly view: ServedView; readonly now: () => number },
 ): Promise<Selection> {
   const yielder = new Yielder(now);
   const first = new FirstKeys(query);
@@ -50,7 +50,7 @@ export async function select(
 /** The virtual servers that nobody wants any more, with the Service that had each. */
 function* leftServers({
   ledger,
-}: Pick<ProxierView, 'ledger'>): Generator<{ owner: string; key: string; id: VirtualServerId }> {
+}: Pick<ServedView, 'ledger'>): Generator<{ owner: string; key: string; id: VirtualServerId }> {
   for (const frontEnds of [ledger.retired(), ledger.leaving()])
     for (const [key, { virtualServer: id }] of frontEnds)
       yield { owner: keyOf(ledger.lastOwner(key)), key, id };
@@ -61,7 +61,7 @@ function keyOf(owner: Owner | undefined): string {
 }
 
 /** Whether virtual servers are made for a Service. */
-function isServed(key: string, { store }: ProxierView): boolean {
+function isServed(key: string, { store }: ServedView): boolean {
   const service = store.service(key);
   return service !== undefined && service.type !== 'ExternalName' && service.clusterIPs.length > 0;
 }
@@ -69,7 +69,7 @@ function isServed(key: string, { store }: ProxierView): boolean {
 type Concerns = (key: string, left?: VirtualServerId) => boolean;
 
 /** Whether a query is about a Service, or about a virtual server that it had. */
-function concerning({ namespace, name, address }: StatusQuery, view: ProxierView): Concerns {
+function concerning({ namespace, name, address }: StatusQuery, view: ServedView): Concerns {
   const prefix = namespace === undefined ? '' : `${namespace}/`;
   const suffix = name === undefined ? '' : `/${name}`;
   const isNamed = (key: string) => key.startsWith(prefix) && key.endsWith(suffix);
@@ -81,7 +81,7 @@ function concerning({ namespace, name, address }: StatusQuery, view: ProxierView
 /** Whether a virtual server, an endpoint or a draining real server of a Service has an address. */
 function atAddress(
   address: IpAddress,
-  { store, pods, ledger, graceful }: ProxierView,
+  { store, pods, ledger, graceful }: ServedView,
 ): (key: string) => boolean {
   const draining = new Set(
     graceful.drainsAt(address).map((id) => keyOf(ledger.lastOwner(virtualServerKey(id)))),

@@ -1,12 +1,12 @@
 import type { IpAddress } from '../ip/address.ts';
 import type { RealServerId } from '../ipvs/ipvs.ts';
 import type { EndpointSlice } from '../kube/types.ts';
-import type { ProxierView } from '../proxy/view.ts';
 import type { Yielder } from '../runner/yielder.ts';
 import type { Connections, PageConnections } from './connections.ts';
 import { type Failures, failureStatus } from './failures.ts';
 import { type KnownRealServers, realServerReport, realServersOf } from './real-servers.ts';
 import type { ServiceStatus, Time, VirtualServerReport } from './report.ts';
+import type { ServedView } from './served-view.ts';
 import {
   type KnownVirtualServer,
   leftServer,
@@ -21,7 +21,7 @@ const unhonouredLimit = 50;
 
 /** What the status of a Service is made from. */
 export interface ServiceSources {
-  readonly view: ProxierView;
+  readonly view: ServedView;
   readonly timeOf: (time: number) => Time;
   readonly yielder: Yielder;
   /** Without it, no connections are read. */
@@ -88,7 +88,8 @@ async function knownServers(key: string, sources: ServiceSources) {
     const { virtualServer: id, state, frontEnd } = virtualServer;
     const isMeant = (realServer: RealServerId) =>
       address === undefined || id.address === address || realServer.address === address;
-    const options = { view, frontEnd, limit: rowLimit - rows, isMeant, yielder };
+    const isOwned = state !== 'unowned';
+    const options = { view, frontEnd, isOwned, limit: rowLimit - rows, isMeant, yielder };
     const realServers = state === 'lost' ? none : await realServersOf(id, options);
     if (address !== undefined && id.address !== address && realServers.list.length === 0) continue;
     rows += 1 + realServers.list.length;

@@ -20,7 +20,7 @@ import type {
 export interface KnownVirtualServer {
   readonly virtualServer: VirtualServer;
   readonly servicePort: ServicePortName | undefined;
-  readonly addressKind: AddressKind;
+  readonly addressKind: AddressKind | undefined;
   readonly state: VirtualServerState;
   readonly lostTo: string | undefined;
   /** What is wanted of it; `undefined` if nobody, or another Service, wants it. */
@@ -61,11 +61,12 @@ export function leftServer(
   const retired = ledger.retired().get(key);
   const frontEnd = retired ?? ledger.leaving().get(key);
   if (frontEnd === undefined) return undefined;
+  const isKnown = ledger.lastOwner(key) !== undefined;
   return {
     virtualServer: frontEnd.virtualServer,
     servicePort: undefined,
-    addressKind: kindOf(frontEnd),
-    state: retired === undefined ? 'leaving' : 'retired',
+    addressKind: isKnown ? kindOf(frontEnd) : undefined,
+    state: retired === undefined ? 'leaving' : isKnown ? 'retired' : 'unowned',
     lostTo: undefined,
     frontEnd: undefined,
   };
@@ -116,7 +117,7 @@ export function virtualServerReport({
     protocol,
     port,
     servicePort: servicePort ?? null,
-    addressKind,
+    addressKind: addressKind ?? null,
     state,
     lostTo: lostTo ?? null,
     scheduler,

@@ -1,6 +1,7 @@
 import { manualClock } from '../../pkg/runner/manual-clock.ts';
 import { ConnectionReader } from '../../pkg/status/connections.ts';
 import { History } from '../../pkg/status/history.ts';
+import { nodeStatusOf } from '../../pkg/status/node-status.ts';
 import { StatusPages } from '../../pkg/status/pages.ts';
 import type { StatusReport } from '../../pkg/status/report.ts';
 import { recordingReporter, Stand, type StandOptions } from './proxier.ts';
@@ -8,7 +9,6 @@ import { recordingReporter, Stand, type StandOptions } from './proxier.ts';
 /** A proxier on a kernel in memory whose status is asked for. */
 export class ShownStand extends Stand {
   readonly pages: StatusPages;
-  readonly #history: History;
   /** How often a connection to IPVS was opened for reading connections, and closed. */
   opened = 0;
   closed = 0;
@@ -22,7 +22,6 @@ export class ShownStand extends Stand {
       repaired: history.repaired.bind(history),
     });
     super({ ...options, clock, reporter });
-    this.#history = history;
     const open = () => {
       this.opened++;
       return {
@@ -30,13 +29,13 @@ export class ShownStand extends Stand {
         close: () => void this.closed++,
       };
     };
+    const { view } = this.proxier;
+    const sources = { view, history, name: 'here', program: 'v1' };
     this.pages = new StatusPages({
-      view: this.proxier.view,
-      history: this.#history,
+      view,
+      nodeStatus: nodeStatusOf(sources, clock),
       connections: new ConnectionReader({ open, clock }),
       clock: { ...clock, now: options.now ?? (() => clock.now()) },
-      nodeName: 'here',
-      program: 'v1',
     });
   }
 

@@ -1,5 +1,7 @@
-import type { IpAddress } from '../../ip/address.ts';
+import { type IpAddress, isIPv6LinkLocal, isLoopback } from '../../ip/address.ts';
 import type { Node } from '../../kube/types.ts';
+import type { LinkAddress } from '../../links/links.ts';
+import { deviceName } from './device.ts';
 import type { NodeContext } from './footprint.ts';
 import { detectNodeIPs } from './node-ips.ts';
 import {
@@ -23,6 +25,11 @@ export interface NodeFacts {
   readonly node: Node | undefined;
   /** Those of the node's devices, without loopback ones. */
   readonly addresses: readonly IpAddress[];
+}
+
+/** Whether an address of a device is one of the node's own: not one of the dummy device or of loopback, nor an IPv6 link-local one. */
+export function isOfNode({ address, link }: Pick<LinkAddress, 'address' | 'link'>): boolean {
+  return link !== deviceName && !isLoopback(address) && !isIPv6LinkLocal(address);
 }
 
 /** Where node ports of a node are, and its own addresses. */
