@@ -37,5 +37,5 @@ Exit status:
   0  everything that is shown is as it should be, as far as that is known; with --watch: a signal came
   1  it cannot be shown: arguments, or the kernel cannot be read
   2  something that is shown is not as it should be, which the last line sums up
-  3  there is no such Service
+  3  no Service is served that was asked for
 `;

@@ -48,7 +48,8 @@ export function textOutput(
       ]);
     },
     async end() {
-      const verdict = tally.services === 0 ? 'There is no such Service.' : tally.print();
+      const verdict =
+        tally.services === 0 ? 'No Service is served that was asked for.' : tally.print();
       await lines(['', paint(tally.services > 0 && tally.isWell ? 'green' : 'red', verdict)]);
     },
     get isWell() {

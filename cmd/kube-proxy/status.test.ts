@@ -222,7 +222,7 @@ describe('beside the running proxy', () => {
     const { program, flag } = await running();
     const { status, text } = await run([flag, '--namespace=none'], { kernel: program.kernel });
     expect(status).toBe(3);
-    expect(text).toContain('\nThere is no such Service.\n');
+    expect(text).toContain('\nNo Service is served that was asked for.\n');
   });
 });
 
