@@ -1,35 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { ip, net } from '../../test/support/addresses.ts';
 import { ExplainedNode } from '../../test/support/explained-node.ts';
-import { endpoint, node, service, servicePort, slice } from '../../test/support/objects.ts';
+import { elsewhere, here, web } from '../../test/support/explained-web.ts';
+import { node, service, servicePort, slice } from '../../test/support/objects.ts';
 import { proxierSettings } from '../../test/support/proxier-settings.ts';
 import { type Prefix, single } from '../ip/prefix.ts';
-import type { Endpoint, Service } from '../kube/types.ts';
 
 // Nodes that are broken in one way each: the verdict names the cause, with the objects of the API and, where it can, without them.
 
-const here = endpoint('10.0.1.4', { nodeName: 'here' });
-const elsewhere = endpoint('10.0.2.4');
 const clusterIP = ip('172.30.0.1');
 const toService = 'svc/shop/web:http';
 const toClusterIP = '172.30.0.1:80';
 const outside = 'outside=203.0.113.9';
 const pod = '10.0.1.9';
-
-/** The Service shop/web, with a cluster IP, a node port and a load balancer. */
-function web({
-  endpoints = [here, elsewhere],
-  ...over
-}: Partial<Service> & { readonly endpoints?: readonly Endpoint[] } = {}): Promise<ExplainedNode> {
-  const port = servicePort({ name: 'http', nodePort: 30_080 });
-  const loadBalancerIPs = [ip('198.51.100.1')];
-  const ports = [{ name: 'http', protocol: 'TCP', port: 8080 }] as const;
-  return ExplainedNode.with({
-    services: [service({ type: 'LoadBalancer', ports: [port], loadBalancerIPs, ...over })],
-    slices: [slice(endpoints, { ports })],
-    node: node(),
-  });
-}
 
 describe('a node without a fault', () => {
   test.each([
