@@ -87,7 +87,27 @@ describe('the documentation', () => {
       .filter((link) => !link.includes('://'));
     expect(links.filter((link) => !exists(new URL(link, new URL(page, top))))).toEqual([]);
   });
+
+  test.each(pages)('%s links to headings that are there', (page) => {
+    const links = [...read(page).matchAll(/\]\(([^)#:]*)#([^)]+)\)/g)];
+    const missing = links.filter(([, target = '', anchor = '']) => {
+      const url = target === '' ? new URL(page, top) : new URL(target, new URL(page, top));
+      return exists(url) && !anchorsOf(readFileSync(url, 'utf8')).includes(anchor);
+    });
+    expect(missing.map(([link]) => link)).toEqual([]);
+  });
 });
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchorsOf(text: string): readonly string[] {
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading);
+  return headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
 
 /** The text of a source file without its comments. */
 function codeOf(file: string): string {
