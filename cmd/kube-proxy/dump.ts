@@ -52,7 +52,7 @@ export function dumpWith({ open = openThisNode }: DumpOptions): RunSubcommand {
     if (program.action === 'version') throw new Error('dump has no --version');
     const { output, wait, isAnonymous } = optionsOf(line);
     const errors = program.action === 'refuse' ? program.errors : [];
-    const { settings } = await loadConfiguration(program.given, errors);
+    const { settings } = await loadConfiguration(program.given, { errors });
     const config = effective(settings, hostname());
     const found = { ...(await collect(config, { log, wait, open })), isAnonymous };
     const replace = isAnonymous ? anonymizer(found, () => randomBytes(32)) : asItIs;

@@ -25,6 +25,9 @@ Flags:
         The device that the packet comes in by. By default that of the route to its source.
       --source-port number
         The source port, for a connection that may exist.
+      --from-dump file
+        The node of a dump (kube-proxy dump) in place of this one, with its objects. Without --config,
+        its configuration counts.
   -h, --help
         This text.
 
@@ -38,6 +41,7 @@ Examples:
   kube-proxy explain pod/shop/cart-x svc/shop/catalog:http --kubeconfig /etc/kubernetes/admin.conf
   kube-proxy explain outside=203.0.113.9 node:30080 --config /var/lib/kube-proxy/config.conf
   kube-proxy explain node 10.96.0.1:443 -o json
+  kube-proxy explain outside=203.0.113.9 node:30080 --from-dump node.json
 
 Exit status:
   0  a client gets an answer from every real server that may be chosen

@@ -1,6 +1,4 @@
-import { hostname } from 'node:os';
 import { readSubcommandLine, type SubcommandLine } from '../../pkg/config/command-line.ts';
-import { effective } from '../../pkg/config/effective.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { ask } from '../../pkg/explain/ask.ts';
 import type { DesiredSettings } from '../../pkg/explain/desired.ts';
@@ -14,7 +12,7 @@ import { systemClock } from '../../pkg/runner/clock.ts';
 import { wantsColours } from '../../pkg/terminal/terminal.ts';
 import { explainHelp } from './explain-help.ts';
 import { openNames } from './explain-names.ts';
-import { loadConfiguration } from './load-configuration.ts';
+import { chooseNode, fromDumpFlag } from './from-dump.ts';
 import { proxierSettings } from './proxier-settings.ts';
 import { assumeScheduler, serviceOptionsReader } from './service-options.ts';
 import type { RunSubcommand } from './subcommand.ts';
@@ -32,6 +30,7 @@ const flags = [
   { name: 'output', shorthand: 'o', standsAlone: false },
   { name: 'in', standsAlone: false },
   { name: 'source-port', standsAlone: false },
+  fromDumpFlag,
 ];
 
 /** The status 1 is that of every error. */
@@ -58,9 +57,9 @@ export function explainWith({
       return 0;
     }
     const { question, isJson } = questionOf(line);
-    const config = await configOf(line);
+    const { config, dumped } = await chooseNode(line);
     const { names, close: closeNames } = await openNames(config, { log, env });
-    const { sources, close } = await open();
+    const { sources, close } = dumped?.reader ?? (await open());
     try {
       const settings = settingsOf(config);
       const report = await ask(question, {
@@ -117,15 +116,6 @@ function questionOf({ flags: given, positionals }: SubcommandLine): {
     question: { from: from.value, to: to.value, device, sourcePort },
     isJson: output === 'json',
   };
-}
-
-/** The configuration of the proxy whose state is compared. */
-async function configOf({ program }: SubcommandLine): Promise<ProxyConfig> {
-  if (program.action !== 'run' && program.action !== 'refuse')
-    throw new ExplainError('explain has no such flag (--help)');
-  const errors = program.action === 'refuse' ? program.errors : [];
-  const { settings } = await loadConfiguration(program.given, errors);
-  return effective(settings, hostname());
 }
 
 function settingsOf(config: ProxyConfig): DesiredSettings {

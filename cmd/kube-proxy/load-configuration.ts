@@ -5,17 +5,26 @@ import { printViolation, type Violation } from '../../pkg/config/validate.ts';
 import { errorText } from '../../pkg/log/error-text.ts';
 import { readConfigText } from './config-file.ts';
 
-/** Loads flags and file. Throws one error that names all that is wrong with them; `errors` are those of the command line. */
+/** What {@link loadConfiguration} has besides the flags. */
+export interface LoadOptions {
+  /** What is wrong with the command line. */
+  readonly errors?: readonly string[];
+  /** A configuration that counts where `--config` names no file, and its place for errors. */
+  readonly standIn?: { readonly place: string; readonly text: string };
+}
+
+/** Loads flags and file. Throws one error that names all that is wrong with them. */
 export async function loadConfiguration(
   given: GivenFlags,
-  errors: readonly string[] = [],
+  { errors = [], standIn }: LoadOptions = {},
 ): Promise<Loaded> {
   const path = given.values['--config'] ?? '';
+  const place = path === '' ? standIn?.place : `--config ${path}`;
   let loaded: Loaded;
   try {
-    loaded = load(given, path === '' ? undefined : await readConfigText(path));
+    loaded = load(given, path === '' ? standIn?.text : await readConfigText(path));
   } catch (error) {
-    throw new Error([...errors, `--config ${path}: ${errorText(error)}`].join('; '));
+    throw new Error([...errors, `${place}: ${errorText(error)}`].join('; '));
   }
   const { violations, fromFlags } = loaded;
   if (violations.length === 0 && errors.length === 0) return loaded;

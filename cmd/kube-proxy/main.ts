@@ -145,7 +145,7 @@ function shownProgress(): ProgressBoard {
 /** Loads flags and file. Ends the process if they or the command line are invalid. */
 async function configurationOf(given: GivenFlags, errors: readonly string[] = []): Promise<Loaded> {
   try {
-    return await loadConfiguration(given, errors);
+    return await loadConfiguration(given, { errors });
   } catch (error) {
     fail(errorText(error));
   }

@@ -1,6 +1,4 @@
-import { hostname } from 'node:os';
 import { readSubcommandLine, type SubcommandLine } from '../../pkg/config/command-line.ts';
-import { effective } from '../../pkg/config/effective.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import type { Logger, ProgramLog } from '../../pkg/log/log.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
@@ -14,10 +12,10 @@ import {
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { parseDuration } from '../../pkg/runner/duration.ts';
 import { ProgressBoard } from '../../pkg/runner/progress.ts';
-import { loadConfiguration } from './load-configuration.ts';
+import { chooseNode, fromDumpFlag } from './from-dump.ts';
 import { logReadings } from './log-readings.ts';
 import { openObjects } from './object-source.ts';
-import { openNode } from './open-node.ts';
+import { openDumpedNode, openNode } from './open-node.ts';
 import { proxierSettings } from './proxier-settings.ts';
 import { servedFamilies } from './served-families.ts';
 import { assumeScheduler, serviceOptionsReader } from './service-options.ts';
@@ -27,14 +25,17 @@ import type { RunSubcommand } from './subcommand.ts';
 export const planHelp = `Shows what a start of kube-proxy would change on this node. Nothing is written, and no kernel module is loaded.
 
 Usage:
-  kube-proxy plan [-o text|wide|json] [--wait 60s] [the flags of the start]
+  kube-proxy plan [-o text|wide|json] [--wait 60s] [--from-dump FILE] [the flags of the start]
 
   -o, --output   text: sums by Service (the default); wide: every operation, rule and flow; json
   --wait         How long the API and the node may take (default 60s)
+  --from-dump    The node of a dump (kube-proxy dump) in place of this one, with its objects. Without
+                 --config, its configuration counts, and of the flags those that count beside a file
 
 Examples:
   kube-proxy plan --config=/var/lib/kube-proxy/config.conf
   kube-proxy plan --kubeconfig=/etc/kubernetes/kubelet.conf --hostname-override=worker-1 -o wide
+  kube-proxy plan --from-dump=node.json
 
 Exit status:
   0  the start would change nothing
@@ -45,6 +46,7 @@ Exit status:
 const flags = [
   { name: 'output', shorthand: 'o', standsAlone: false },
   { name: 'wait', standsAlone: false },
+  fromDumpFlag,
 ];
 
 const outputs = ['text', 'wide', 'json'] as const;
@@ -68,12 +70,12 @@ export function planWith({ open = openNode }: PlanOptions): RunSubcommand {
       return 0;
     }
     if (program.action === 'version') throw new Error('plan has no --version');
-    const errors = program.action === 'refuse' ? program.errors : [];
-    const { settings } = await loadConfiguration(program.given, errors);
-    const found = await previewNode(effective(settings, hostname()), {
+    const { config, dumped } = await chooseNode(line);
+    const found = await previewNode(config, {
       log,
       wait,
-      open,
+      open: dumped === undefined ? open : (options) => openDumpedNode(dumped, options),
+      hasIPv6: dumped === undefined ? undefined : true,
       progress,
     });
     await print(
@@ -104,8 +106,15 @@ async function previewNode(
     log: programLog,
     wait,
     open,
+    hasIPv6,
     progress,
-  }: { log: ProgramLog; wait: number; open: typeof openNode; progress: ProgressBoard },
+  }: {
+    readonly log: ProgramLog;
+    readonly wait: number;
+    readonly open: typeof openNode;
+    readonly hasIPv6: boolean | undefined;
+    readonly progress: ProgressBoard;
+  },
 ): Promise<NodePreview> {
   const clock = systemClock;
   const log = onlyProblems(programLog);
@@ -117,7 +126,7 @@ async function previewNode(
     stop.abort(new Error(`not everything was read within ${wait / 1000} s (--wait)`)),
   );
   try {
-    const families = await servedFamilies({ config, log }, node.firewall);
+    const families = await servedFamilies({ config, log, hasIPv6 }, node.firewall);
     const found = await preview({
       node,
       source: objects.source,

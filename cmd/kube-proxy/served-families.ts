@@ -11,7 +11,16 @@ import type { Logger } from '../../pkg/log/log.ts';
  * unspecified, the Node decides later which family is primary; then it throws if no family is supported.
  */
 export async function servedFamilies(
-  { config, log }: { config: Pick<ProxyConfig, 'bindAddress'>; log: Logger },
+  {
+    config,
+    log,
+    hasIPv6 = existsSync('/proc/net/if_inet6'),
+  }: {
+    readonly config: Pick<ProxyConfig, 'bindAddress'>;
+    readonly log: Logger;
+    /** Whether the kernel has IPv6; that of this machine unless said otherwise. */
+    readonly hasIPv6?: boolean | undefined;
+  },
   firewall: Pick<Firewall, 'capabilities'>,
 ): Promise<readonly Family[]> {
   const { bindAddress } = config;
@@ -21,7 +30,7 @@ export async function servedFamilies(
   const served = await Promise.all(
     families.map(async (family) => {
       try {
-        const iptables = await iptablesOf(family, firewall);
+        const iptables = await iptablesOf(family, { firewall, hasIPv6 });
         log.info('serving', { family, iptables });
         return [family];
       } catch (error) {
@@ -45,9 +54,12 @@ function unsupportedPrimary(cause: unknown): Error {
 /** The description of a family's iptables. Throws if the family is not supported. */
 async function iptablesOf(
   family: Family,
-  firewall: Pick<Firewall, 'capabilities'>,
+  {
+    firewall,
+    hasIPv6,
+  }: { readonly firewall: Pick<Firewall, 'capabilities'>; readonly hasIPv6: boolean },
 ): Promise<string> {
-  if (family === 'IPv6' && !existsSync('/proc/net/if_inet6'))
+  if (family === 'IPv6' && !hasIPv6)
     throw new KernelError('look for IPv6', 'EAFNOSUPPORT', { detail: 'the kernel has no IPv6' });
   return (await firewall.capabilities(family)).description;
 }

@@ -167,7 +167,7 @@ async function configOf({ program }: SubcommandLine): Promise<ProxyConfig> {
   if (program.action !== 'run' && program.action !== 'refuse')
     throw new Error('status has no such flag (--help)');
   const errors = program.action === 'refuse' ? program.errors : [];
-  const { settings } = await loadConfiguration(program.given, errors);
+  const { settings } = await loadConfiguration(program.given, { errors });
   return effective(settings, hostname());
 }
 

@@ -60,6 +60,12 @@ export function sourcesOf(dump: OpenedDump): DumpSources {
   };
 }
 
+/** Throws a DumpError that names the first part that a dump does not have. */
+export function requireParts(dump: OpenedDump, parts: readonly (keyof NodeParts)[]): void {
+  const lacking = parts.find((part) => !Object.hasOwn(dump.node, part));
+  if (lacking !== undefined) throw missing(dump, lacking);
+}
+
 function missing({ file, unread }: OpenedDump, what: string): DumpError {
   const reason = unread.find(({ part }) => part === what)?.reason ?? 'it was not written';
   return new DumpError(`${file} does not have ${what}: ${reason}`);

@@ -38,6 +38,16 @@ describe('the objects of a file', () => {
       '{"apiVersion":"v1","kind":"Node","metadata":{"name":"a"}}\n---\n{"apiVersion":"v1","kind":"Node","metadata":{"name":"b"}}',
       ['Node /a', 'Node /b'],
     ],
+    [
+      'a dump of a node',
+      `{"apiVersion":"ipvs.kube-proxy.io/v1","kind":"NodeDump","objects":[${JSON.stringify({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'a', namespace: 'shop' } })}]}`,
+      ['Service shop/a'],
+    ],
+    [
+      'a dump of a node without a Service',
+      '{"apiVersion":"ipvs.kube-proxy.io/v1","kind":"NodeDump","objects":[]}',
+      [],
+    ],
     ['nothing', '', []],
   ])('%s', (_name, text, expected) => {
     expect(named(text)).toEqual(expected);
@@ -126,6 +136,26 @@ describe('a file of which nothing can be read says where', () => {
       'items that are none',
       '{apiVersion: v1, kind: List, items: 7}',
       'x.yaml: document 1: items is no array',
+    ],
+    [
+      'a dump whose objects could not be read',
+      '{"apiVersion":"ipvs.kube-proxy.io/v1","kind":"NodeDump"}',
+      'x.yaml: is a dump without objects, which could not be read',
+    ],
+    [
+      'a dump of another version',
+      '{"apiVersion":"ipvs.kube-proxy.io/v9","kind":"NodeDump","objects":[]}',
+      'x.yaml: apiVersion: only ipvs.kube-proxy.io/v1 of a dump is read',
+    ],
+    [
+      'a dump whose objects are none',
+      '{"apiVersion":"ipvs.kube-proxy.io/v1","kind":"NodeDump","objects":7}',
+      'x.yaml: objects is no array',
+    ],
+    [
+      'a dump with nothing but something else',
+      '{"apiVersion":"ipvs.kube-proxy.io/v1","kind":"NodeDump","objects":[7]}',
+      'x.yaml: objects[0]: is no object',
     ],
     ['text', 'hello', 'x.yaml: document 1: is no object'],
     [

@@ -41,7 +41,7 @@ const versions: Readonly<Record<Kind, string>> = {
 };
 
 /**
- * The objects in the text of a file: YAML with any number of documents, or JSON. Lists are unpacked. Objects with a label for
+ * The objects in the text of a file: YAML with any number of documents, or JSON. Lists and dumps of nodes are unpacked. Objects with a label for
  * another proxy and invalid ones are left out. ManifestError if the text cannot be read to its end, as the missing objects would
  * look deleted, or if it has no valid object.
  */
@@ -53,7 +53,8 @@ export function parseManifests(text: string, file: string): ManifestFile {
     const top = `${file}: document ${index + 1}`;
     if (document === null || document === undefined) continue;
     if (!isObject(document)) throw new ManifestError(top, { reason: 'is no object' });
-    for (const { value, place } of unpack(document, top)) {
+    const items = document['kind'] === dumpKind ? dumpItems(document, file) : unpack(document, top);
+    for (const { value, place } of items) {
       const found = manifestOrKind(value, place);
       if (found instanceof ManifestError) refused.push(found);
       else if (typeof found === 'string') ignored.add(found);
@@ -86,6 +87,24 @@ function documents(text: string, file: string): unknown[] {
     const where = position === undefined ? '' : `:${position.line}:${position.column}`;
     throw new ManifestError(`${file}${where}`, { reason: message });
   }
+}
+
+/** The kind of the file that `kube-proxy dump` writes, and the version that is read. */
+const dumpKind = 'NodeDump';
+const dumpVersion = 'ipvs.kube-proxy.io/v1';
+
+/** The objects of a dump of a node, each with its place. Throws a ManifestError if it has none, as then they could not be read. */
+function* dumpItems(
+  { apiVersion, objects }: Readonly<Record<string, unknown>>,
+  file: string,
+): Generator<{ value: unknown; place: string }> {
+  if (apiVersion !== dumpVersion)
+    throw new ManifestError(file, { reason: `apiVersion: only ${dumpVersion} of a dump is read` });
+  if (objects === undefined)
+    throw new ManifestError(file, { reason: 'is a dump without objects, which could not be read' });
+  if (!Array.isArray(objects)) throw new ManifestError(file, { reason: 'objects is no array' });
+  for (const [index, value] of objects.entries())
+    yield { value, place: `${file}: objects[${index}]` };
 }
 
 /** A value, or the items if it is a list, each with its place. */
