@@ -55,6 +55,7 @@ describe('the documentation', () => {
   });
 
   test.each([
+    ['### What a node serves', ['pkg/status/print.ts'], 14],
     ['### Another kube-proxy', ['pkg/preview/print.ts', 'cmd/kube-proxy/plan.ts'], 10],
     ['### Many Services at once', find('{cmd,pkg}/**/*.ts'), 40],
   ])('quotes what the program says: %s', (heading, files, count) => {

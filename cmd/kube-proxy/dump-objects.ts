@@ -4,6 +4,7 @@ import { ObjectNames } from '../../pkg/explain/object-names.ts';
 import type { ProgramLog } from '../../pkg/log/log.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
+import type { ProgressBoard } from '../../pkg/runner/progress.ts';
 import { logReadings } from './log-readings.ts';
 import { type Objects, openObjects } from './object-source.ts';
 
@@ -13,11 +14,15 @@ import { type Objects, openObjects } from './object-source.ts';
  */
 export async function readDumpedObjects(
   config: ProxyConfig,
-  { log, wait }: { readonly log: ProgramLog; readonly wait: number },
+  {
+    log,
+    wait,
+    progress,
+  }: { readonly log: ProgramLog; readonly wait: number; readonly progress: ProgressBoard },
 ): Promise<DumpedObjects> {
   const clock = systemClock;
   const metrics = createMetrics(logReadings(log));
-  const opened = await openObjects({ config, log, clock, metrics });
+  const opened = await openObjects({ config, log, clock, metrics, progress });
   try {
     const { source } = opened;
     const description = config.source.type === 'api' ? 'the API' : config.source.path;

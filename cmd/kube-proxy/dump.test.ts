@@ -7,6 +7,7 @@ import { afterAll, beforeEach, describe, expect, onTestFinished, test } from 'vi
 import type { DumpSources } from '../../pkg/dump/sources.ts';
 import { KernelError } from '../../pkg/errno/errno.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
+import { ProgressBoard, printProgress } from '../../pkg/runner/progress.ts';
 import { ip } from '../../test/support/addresses.ts';
 import { ExplainedNode } from '../../test/support/explained-node.ts';
 import { endpoint, node, service, slice } from '../../test/support/objects.ts';
@@ -61,7 +62,11 @@ beforeEach(async () => {
 });
 
 /** Runs the command on the node, parts of which may be others. */
-async function run(argv: readonly string[], over: Partial<DumpSources> = {}) {
+async function run(
+  argv: readonly string[],
+  over: Partial<DumpSources> = {},
+  progress = new ProgressBoard(),
+) {
   const sources = { ...explained.dumpSources, ...over };
   let isClosed = false;
   const open = async () => ({ sources, close: () => void (isClosed = true) });
@@ -71,7 +76,7 @@ async function run(argv: readonly string[], over: Partial<DumpSources> = {}) {
   });
   let text = '';
   const print = async (part: string) => void (text += part);
-  const status = await dumpWith({ open })([...objects, ...argv], { log, print });
+  const status = await dumpWith({ open })([...objects, ...argv], { log, print, progress });
   return { status, text, isClosed, errors: log.lines().filter((line) => line.startsWith('error')) };
 }
 
@@ -284,4 +289,21 @@ test.each([
   [['--version'], 'dump has no --version'],
 ])('%j is refused', async (argv, reason) => {
   await expect(run(argv)).rejects.toThrow(reason);
+});
+
+test('how many parts of the node are read is shown, and nothing afterwards', async () => {
+  const progress = new ProgressBoard();
+  const seen: string[] = [];
+  const { links } = explained.dumpSources;
+  const addresses = () => {
+    seen.push(...progress.current.map(printProgress));
+    return links.addresses();
+  };
+  await run(
+    [withoutMetrics],
+    { links: Object.assign(Object.create(links), { addresses }) },
+    progress,
+  );
+  expect(seen).toEqual([expect.stringMatching(/^reading the parts of the node: 5 of \d+ /)]);
+  expect(progress.current).toEqual([]);
 });

@@ -15,6 +15,7 @@ import { errorText } from '../../pkg/log/error-text.ts';
 import type { ProgramLog } from '../../pkg/log/log.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { parseDuration } from '../../pkg/runner/duration.ts';
+import { ProgressBoard } from '../../pkg/runner/progress.ts';
 import { writePrivately } from './dump-file.ts';
 import { dumpHelp } from './dump-help.ts';
 import { readDumpedObjects } from './dump-objects.ts';
@@ -42,7 +43,7 @@ export const dump: RunSubcommand = dumpWith({});
 
 /** The command on another node than this machine. */
 export function dumpWith({ open = openThisNode }: DumpOptions): RunSubcommand {
-  return async (argv, { log, print }) => {
+  return async (argv, { log, print, progress = new ProgressBoard() }) => {
     const line = readSubcommandLine(argv, flags);
     const { program } = line;
     if (program.action === 'help') {
@@ -54,7 +55,7 @@ export function dumpWith({ open = openThisNode }: DumpOptions): RunSubcommand {
     const errors = program.action === 'refuse' ? program.errors : [];
     const { settings } = await loadConfiguration(program.given, { errors });
     const config = effective(settings, hostname());
-    const found = { ...(await collect(config, { log, wait, open })), isAnonymous };
+    const found = { ...(await collect(config, { log, wait, open, progress })), isAnonymous };
     const replace = isAnonymous ? anonymizer(found, () => randomBytes(32)) : asItIs;
     const text = chunks(dumpText(found, replace));
     if (output === undefined) for (const chunk of text) await print(chunk);
@@ -87,7 +88,15 @@ function optionsOf({ flags: given, positionals: [unexpected] }: SubcommandLine) 
 /** Reads everything that a dump has. */
 async function collect(
   config: ProxyConfig,
-  { log, wait, open }: { log: ProgramLog; wait: number; open: NonNullable<DumpOptions['open']> },
+  {
+    open,
+    ...reading
+  }: {
+    log: ProgramLog;
+    wait: number;
+    open: NonNullable<DumpOptions['open']>;
+    progress: ProgressBoard;
+  },
 ): Promise<Omit<NodeDump, 'isAnonymous'>> {
   const unread: Unread[] = [];
   const attempt = async <Value>(part: string, read: () => Promise<Value>) => {
@@ -98,7 +107,7 @@ async function collect(
       return undefined;
     }
   };
-  const objects = await attempt('objects', () => readDumpedObjects(config, { log, wait }));
+  const objects = await attempt('objects', () => readDumpedObjects(config, reading));
   const metrics = await attempt('metrics', () =>
     readRunningProxy(config, { path: '/metrics', limit: metricsLimit }),
   );
@@ -108,7 +117,7 @@ async function collect(
       ...(objects?.slices ?? []).flatMap(({ endpoints }) => endpoints.map((one) => one.address)),
       ...(objects?.node?.addresses ?? []),
     ];
-    const node = await readNode(sources, { asked });
+    const node = await readNode(sources, { asked, progress: reading.progress });
     return {
       nodeName: config.nodeName,
       taken: systemClock.wallClock(),

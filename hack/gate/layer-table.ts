@@ -115,6 +115,7 @@ export const layers: readonly Layer[] = [
       ...faces,
       '^pkg/kube/types[.]ts$',
       '^pkg/kube/objects/(names|pod-uid)[.]ts$',
+      '^pkg/runner/progress[.]ts$',
       folder('log'),
       ...bottom,
     ],

@@ -3,6 +3,7 @@ import type { Flow } from '../conntrack/conntrack.ts';
 import { isNotFound, isUnsupported, KernelError } from '../errno/errno.ts';
 import { type Family, families, type IpAddress } from '../ip/address.ts';
 import { errorText } from '../log/error-text.ts';
+import { ProgressBoard } from '../runner/progress.ts';
 import type { DumpedSet, NodeParts, ReadNode, Unread } from './node-parts.ts';
 import { dumpedModules, sysctlPaths, sysfsPaths } from './settings.ts';
 import type { DumpSources } from './sources.ts';
@@ -70,19 +71,29 @@ const readers: { readonly [Part in keyof NodeParts]: Reader<NodeParts[Part]> } =
  */
 export async function readNode(
   sources: DumpSources,
-  { asked }: { readonly asked: Iterable<IpAddress> },
+  {
+    asked,
+    progress = new ProgressBoard(),
+  }: { readonly asked: Iterable<IpAddress>; readonly progress?: ProgressBoard },
 ): Promise<ReadNode> {
-  const parts: Partial<Record<keyof NodeParts, unknown>> = {};
-  const unread: Unread[] = [];
-  for (const [part, read] of Object.entries(readers) as [keyof NodeParts, Reader<unknown>][]) {
-    try {
-      // Each part is what the reader of its name returns.
-      parts[part] = await read(sources, { parts: parts as Partial<NodeParts>, asked });
-    } catch (error) {
-      unread.push({ part, reason: errorText(error) });
+  const all = Object.entries(readers) as [keyof NodeParts, Reader<unknown>][]; // by their type
+  const stage = { stage: 'reading the parts of the node', total: all.length };
+  return await progress.during(stage, async (reading) => {
+    const parts: Partial<Record<keyof NodeParts, unknown>> = {};
+    const unread: Unread[] = [];
+    for (const [part, read] of all) {
+      // What shows the progress has its turn.
+      await new Promise((resolve) => setImmediate(resolve));
+      try {
+        // Each part is what the reader of its name returns.
+        parts[part] = await read(sources, { parts: parts as Partial<NodeParts>, asked });
+      } catch (error) {
+        unread.push({ part, reason: errorText(error) });
+      }
+      reading.add();
     }
-  }
-  return { parts: parts as Partial<NodeParts>, unread };
+    return { parts: parts as Partial<NodeParts>, unread };
+  });
 }
 
 async function readIpvs({ ipvs }: DumpSources): Promise<NodeParts['ipvs']> {

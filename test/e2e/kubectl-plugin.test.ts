@@ -174,7 +174,8 @@ describe.skipIf(path === undefined)(`kubectl ipvs${reason}`, () => {
 
     it('for a Service without one any, and says so', async () => {
       add(nodeWithProxy('worker-1'), nodeWithProxy('worker-2'), catalog);
-      const { said } = await ask('status', 'svc/shop/catalog');
+      const { said, command } = await ask('status', 'svc/shop/catalog', '--watch');
+      expect(command).toEqual(run('status', '--namespace=shop', '--name=catalog', '--watch'));
       expect(said).toContain('asking node worker-1, as good as any: no node with');
     });
 
