@@ -57,7 +57,7 @@ export function explainWith({
       return 0;
     }
     const { question, isJson } = questionOf(line);
-    const { config, dumped } = await chooseNode(line);
+    const { config, dumped } = await chooseNode(line, 'explain');
     const { names, close: closeNames } = await openNames(config, { log, env });
     const { sources, close } = dumped?.reader ?? (await open());
     try {

@@ -15,6 +15,7 @@ import { dumpWith } from './dump.ts';
 import { explainWith } from './explain.ts';
 import { nodeOf } from './open-node.ts';
 import { planWith } from './plan.ts';
+import { statusWith } from './status.ts';
 import type { RunSubcommand } from './subcommand.ts';
 
 // A node is dumped, and then asked of its dump what it is asked itself: the answers are the same.
@@ -176,6 +177,38 @@ describe.each(faults)('a node with %s', (_, breakIt) => {
       );
   });
 });
+
+test('status says of the dump what it says of the node, and which dump it is', async () => {
+  const realServer = { address: ip('10.0.1.4'), port: 8080 };
+  const { ipvs } = explained.kernel;
+  ipvs.setCounters(virtualServerOf(ip('172.30.0.1')), realServer, { activeConnections: 7 });
+  await dump();
+  const ofLive = await run(statusWith({ env: {}, open: async () => reader() }), [
+    ...ofNode,
+    '-o',
+    'json',
+  ]);
+  const found = await run(statusWith({ env: {} }), [...ofDump, '-o', 'json']);
+  const [live, dumped] = [ofLive, found].map(
+    ({ text }) => JSON.parse(text) as Partial<StatusOutput>,
+  );
+  expect([found.status, dumped?.services]).toEqual([ofLive.status, live?.services]);
+  expect(JSON.stringify(dumped?.services)).toContain('"active":7');
+  expect(dumped).toMatchObject({
+    source: expect.stringMatching(`^the kernel in ${file} of 20`),
+    notes: [],
+  });
+  await expect(run(statusWith({ env: {} }), [...ofDump, '--watch'])).rejects.toThrow(
+    '--watch: a dump does not change',
+  );
+});
+
+/** What `status -o json` prints. */
+interface StatusOutput {
+  readonly source: string;
+  readonly notes: readonly string[];
+  readonly services: unknown;
+}
 
 test('the program starts on the objects of a dump as on those that it was made of', async () => {
   await dump();

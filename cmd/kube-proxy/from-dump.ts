@@ -28,11 +28,14 @@ export interface DumpedNode {
  * dump, and without `--config`, that of the dump, and the objects are those of the dump. Throws what is wrong with flags, configuration or
  * dump.
  */
-export async function chooseNode({ flags, program }: SubcommandLine): Promise<ChosenNode> {
+export async function chooseNode(
+  { flags, program }: SubcommandLine,
+  command: string,
+): Promise<ChosenNode> {
   const file = flags.get(fromDumpFlag.name) ?? '';
   if (flags.has(fromDumpFlag.name) && file === '') throw new Error('--from-dump: must name a file');
   if (program.action !== 'run' && program.action !== 'refuse')
-    throw new Error('there is no such flag (--help)');
+    throw new Error(`${command} has no such flag (--help)`);
   const errors = program.action === 'refuse' ? program.errors : [];
   if (file === '') {
     const { settings } = await loadConfiguration(program.given, { errors });

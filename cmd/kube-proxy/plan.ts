@@ -70,7 +70,7 @@ export function planWith({ open = openNode }: PlanOptions): RunSubcommand {
       return 0;
     }
     if (program.action === 'version') throw new Error('plan has no --version');
-    const { config, dumped } = await chooseNode(line);
+    const { config, dumped } = await chooseNode(line, 'plan');
     const found = await previewNode(config, {
       log,
       wait,

@@ -19,6 +19,8 @@ Flags:
         The pause between two times with --watch (default 2s).
   -o, --output text|json
         Text, or JSON: with the fields of docs/debug-ipvs.md, one Service a line; with --watch one object a line.
+      --from-dump file
+        The node of a dump (kube-proxy dump) in place of this one, with its objects. Without --config, its configuration counts.
   -h, --help
         This text.
 
@@ -32,6 +34,7 @@ Examples:
   kube-proxy status -n shop --name catalog --watch
   kube-proxy status --address 10.96.0.10 --kubeconfig /etc/kubernetes/admin.conf
   kube-proxy status -o json | jq '.services[] | select(.unhonoured != [])'
+  kube-proxy status --from-dump node.json
 
 Exit status:
   0  everything that is shown is as it should be, as far as that is known; with --watch: a signal came

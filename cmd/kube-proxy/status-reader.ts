@@ -1,4 +1,5 @@
 import type { ProxyConfig } from '../../pkg/config/types.ts';
+import type { OpenedDump } from '../../pkg/dump/read.ts';
 import { families, printHostPort } from '../../pkg/ip/address.ts';
 import type { Ipvs } from '../../pkg/ipvs/ipvs.ts';
 import type { Links } from '../../pkg/links/links.ts';
@@ -45,6 +46,8 @@ export interface StatusReaderOptions {
   readonly log: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
+  /** The dump that the sources are of; `undefined` for this node. */
+  readonly dump?: Pick<OpenedDump, 'file' | 'taken'> | undefined;
 }
 
 /** Opens the kernel of this machine. */
@@ -53,10 +56,11 @@ export async function openStatus(): Promise<OpenSources> {
   return openReader();
 }
 
-/** A reader of the node of a configuration: of its running proxy if that answers, else of the kernel. */
+/** A reader of the node of a configuration: of its running proxy if that answers, else of the kernel. Of a dump there is the kernel alone. */
 export function readerOf(config: ProxyConfig, options: StatusReaderOptions): StatusReader {
   return {
     async begin(filter) {
+      if (options.dump !== undefined) return await kernelReading(config, { options });
       try {
         return await proxyReading(config, { filter, options });
       } catch (error) {
@@ -106,9 +110,9 @@ function reasonNotToRead(ipvs: OpenSources['sources']['ipvs']): string | undefin
 /** Reads the kernel, with names from objects if something has them. Throws KernelError. */
 async function kernelReading(
   config: ProxyConfig,
-  { options, note }: { options: StatusReaderOptions; note: string },
+  { options, note }: { options: StatusReaderOptions; note?: string },
 ): Promise<Reading> {
-  const { sources, clock } = options;
+  const { sources, clock, dump } = options;
   const { ipvs, links } = sources.sources;
   const { objects, description, problem } = await objectsOf(config, options);
   const addresses = (await links.addresses()).filter(isOfNode).map(({ address }) => address);
@@ -122,8 +126,8 @@ async function kernelReading(
   });
   const pages = new StatusPages({ view, connections, clock });
   return {
-    source: `the kernel${ipvs === undefined ? ', which has no IPVS' : ''}, ${objects === undefined ? 'without names' : `with names from ${description}`}`,
-    notes: [note, ...(problem === undefined ? [] : [problem])],
+    source: `the kernel${dump === undefined ? '' : ` in ${dump.file} of ${new Date(dump.taken).toISOString()}`}${ipvs === undefined ? ', which has no IPVS' : ''}, ${objects === undefined ? 'without names' : `with names from ${description}`}`,
+    notes: [note, problem].filter((one) => one !== undefined),
     async page(parameters) {
       const query = readQuery(parameters);
       if ('problem' in query) throw new Error(query.problem);

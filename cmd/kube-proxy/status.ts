@@ -1,13 +1,10 @@
-import { hostname } from 'node:os';
 import { readSubcommandLine, type SubcommandLine } from '../../pkg/config/command-line.ts';
-import { effective } from '../../pkg/config/effective.ts';
-import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { errorText } from '../../pkg/log/error-text.ts';
 import { type Clock, sleep, systemClock } from '../../pkg/runner/clock.ts';
 import { parseDuration } from '../../pkg/runner/duration.ts';
 import { readQuery } from '../../pkg/status/query.ts';
 import { wantsColours } from '../../pkg/terminal/terminal.ts';
-import { loadConfiguration } from './load-configuration.ts';
+import { chooseNode, fromDumpFlag } from './from-dump.ts';
 import { statusHelp } from './status-help.ts';
 import { jsonOutput, type StatusOutput, textOutput } from './status-output.ts';
 import { type OpenSources, openStatus, readerOf, type StatusReader } from './status-reader.ts';
@@ -32,6 +29,7 @@ const flags = [
   { name: 'address', standsAlone: false },
   { name: 'watch', standsAlone: true },
   { name: 'interval', standsAlone: false },
+  fromDumpFlag,
 ];
 
 /** The flags that are parameters of the running proxy's page. */
@@ -58,10 +56,12 @@ export function statusWith({
       return 0;
     }
     const { filter, isJson, interval } = wishOf(line);
-    const config = await configOf(line);
+    const { config, dumped } = await chooseNode(line, 'status');
+    if (dumped !== undefined && interval !== undefined)
+      throw new Error('--watch: a dump does not change');
     const signal = interval === undefined ? undefined : stopSignal();
-    const sources = await open();
-    const reader = readerOf(config, { sources, log, env, clock });
+    const sources = dumped?.reader ?? (await open());
+    const reader = readerOf(config, { sources, log, env, clock, dump: dumped?.dump });
     const isColoured = wantsColours({ isTerminal, env });
     const isWatching = interval !== undefined;
     const output = () =>
@@ -160,15 +160,6 @@ function wishOf({ flags: given, positionals: [unexpected] }: SubcommandLine) {
     isJson: output === 'json',
     interval: given.has('watch') ? interval : undefined,
   };
-}
-
-/** The configuration of the proxy of this node. */
-async function configOf({ program }: SubcommandLine): Promise<ProxyConfig> {
-  if (program.action !== 'run' && program.action !== 'refuse')
-    throw new Error('status has no such flag (--help)');
-  const errors = program.action === 'refuse' ? program.errors : [];
-  const { settings } = await loadConfiguration(program.given, { errors });
-  return effective(settings, hostname());
 }
 
 /** Aborts when the process is asked to end. */
