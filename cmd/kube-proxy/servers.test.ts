@@ -33,7 +33,11 @@ function start(settings: Partial<Settings>) {
     log,
     record: (event) => events.push(event),
     isNodeAddress: () => false,
-    status: { isOpen: false, answer: async () => ({ json: '{}' }) },
+    status: {
+      isOpen: false,
+      answer: async () => ({ json: '{}' }),
+      page: async () => ({ html: '<p>', contentSecurityPolicy: "default-src 'none'" }),
+    },
     progress: new ProgressBoard(),
     setVerbosity: (level) => log.setVerbosity(level),
   });

@@ -31,7 +31,11 @@ export function createStatus(
   const nodeStatus = nodeStatusOf({ view, history, name: nodeName, program: version }, clock);
   const pages = new StatusPages({ view, connections, clock, nodeStatus });
   return {
-    status: { isOpen, answer: (parameters, signal) => pages.answer(parameters, signal) },
+    status: {
+      isOpen,
+      answer: (parameters, signal) => pages.answer(parameters, signal),
+      page: async () => (await import('../../pkg/status/page.ts')).statusPage(),
+    },
     close: () => connections.close(),
   };
 }

@@ -7,7 +7,11 @@ import type { DebugOptions, ProfileSource } from './debug-routes.ts';
 import { type MetricsPages, metricsRoutes } from './routes.ts';
 import type { StatusSource } from './status-route.ts';
 
-const noStatus: StatusSource = { isOpen: false, answer: async () => ({ json: '{}' }) };
+const noStatus: StatusSource = {
+  isOpen: false,
+  answer: async () => ({ json: '{}' }),
+  page: async () => ({ html: '<p>', contentSecurityPolicy: "default-src 'none'" }),
+};
 
 async function start(
   pages: Partial<MetricsPages> = {},

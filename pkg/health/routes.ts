@@ -4,7 +4,7 @@ import { expositionRoute } from './exposition.ts';
 import type { Route, Routes } from './http.ts';
 import type { HealthAnswer, ProxyHealth } from './proxy-health.ts';
 import { jsonReply, type Reply, textReply } from './reply.ts';
-import { type StatusSource, statusRoute } from './status-route.ts';
+import { type StatusSource, statusPageRoute, statusRoute } from './status-route.ts';
 import { flagzRoute, type Status, statuszRoute } from './zpages.ts';
 
 /** The routes of the health server. */
@@ -45,6 +45,7 @@ export function metricsRoutes(pages: MetricsPages): Routes {
     ['/healthz', () => ping(metrics)],
     ['/configz', () => jsonReply(200, JSON.stringify(configz()))],
     ['/debug/ipvs', statusRoute(source)],
+    ['/debug/ipvs/', statusPageRoute(source)],
     ...(debug === undefined ? [] : debugRoutes(debug)),
   ]);
   if (flagz !== undefined) routes.set('/flagz', flagzRoute(flagz, { printYaml }));

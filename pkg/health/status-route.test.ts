@@ -1,7 +1,7 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { get, serve } from '../../test/support/http-server.ts';
 import type { HttpRequest } from './request.ts';
-import { type StatusSource, statusRoute } from './status-route.ts';
+import { type StatusSource, statusPageRoute, statusRoute } from './status-route.ts';
 
 const source: StatusSource = {
   isOpen: false,
@@ -9,21 +9,23 @@ const source: StatusSource = {
     parameters.has('bad')
       ? { problem: 'bad is bad' }
       : { json: `{"at":"${parameters.toString()}"}` },
+  page: async () => ({ html: '<p>here', contentSecurityPolicy: "default-src 'none'" }),
+};
+
+const loopbackRequest: HttpRequest = {
+  method: 'GET',
+  path: '/debug/ipvs',
+  query: new URLSearchParams(),
+  header: () => '',
+  body: async () => '',
+  takes: () => undefined,
+  isFromLoopback: true,
+  signal: new AbortController().signal,
 };
 
 /** The status that a client gets. */
 async function asked(over: Partial<HttpRequest>, isOpen = false): Promise<number> {
-  const request: HttpRequest = {
-    method: 'GET',
-    path: '/debug/ipvs',
-    query: new URLSearchParams(),
-    header: () => '',
-    body: async () => '',
-    takes: () => undefined,
-    isFromLoopback: true,
-    signal: new AbortController().signal,
-    ...over,
-  };
+  const request = { ...loopbackRequest, ...over };
   return (await statusRoute({ ...source, isOpen })(request)).status;
 }
 
@@ -66,4 +68,24 @@ test.each([
 test('nothing but GET and HEAD is answered', async () => {
   for (const method of ['POST', 'PUT', 'DELETE']) expect(await asked({ method })).toBe(405);
   expect(await asked({ method: 'HEAD' })).toBe(200);
+});
+
+describe('the page for people', () => {
+  test('comes with its policy, and is not kept', async () => {
+    const { port } = await serve(new Map([['/debug/ipvs/', statusPageRoute(source)]]));
+    const { status, headers, body } = await get(`http://127.0.0.1:${port}/debug/ipvs/`);
+    expect([status, body]).toEqual([200, '<p>here']);
+    expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(headers.get('content-security-policy')).toBe("default-src 'none'");
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('referrer-policy')).toBe('no-referrer');
+    expect(headers.get('cross-origin-resource-policy')).toBe('same-origin');
+    expect(headers.get('cache-control')).toBe('no-store');
+  });
+
+  test('is for the same clients', async () => {
+    const request = { ...loopbackRequest, isFromLoopback: false };
+    expect((await statusPageRoute(source)(request)).status).toBe(403);
+    expect((await statusPageRoute({ ...source, isOpen: true })(request)).status).toBe(200);
+  });
 });

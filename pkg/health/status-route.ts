@@ -13,6 +13,8 @@ export interface StatusSource {
     parameters: URLSearchParams,
     signal: AbortSignal,
   ): Promise<{ readonly json: string } | { readonly problem: string }>;
+  /** The page for people, which shows these. */
+  readonly page: () => Promise<{ readonly html: string; readonly contentSecurityPolicy: string }>;
 }
 
 /** How long a client may wait until those before it have their pages, besides the usual time. */
@@ -28,6 +30,24 @@ export function statusRoute(source: StatusSource): Route {
     if ('problem' in answer) return textReply(400, `${answer.problem}\n`);
     const { status, headers, body } = jsonReply(200, answer.json);
     return { status, headers: { ...headers, 'Cache-Control': 'no-store' }, body };
+  };
+}
+
+/** Answers with the page for people, to the same clients. */
+export function statusPageRoute(source: StatusSource): Route {
+  return async (request) => {
+    const refused = refusal(request, source);
+    if (refused !== undefined) return refused;
+    const { html, contentSecurityPolicy } = await source.page();
+    const headers = {
+      'Content-Type': 'text/html; charset=utf-8',
+      'Content-Security-Policy': contentSecurityPolicy,
+      'X-Content-Type-Options': 'nosniff',
+      'Referrer-Policy': 'no-referrer',
+      'Cross-Origin-Resource-Policy': 'same-origin',
+      'Cache-Control': 'no-store',
+    };
+    return { status: 200, headers, body: html };
   };
 }
 

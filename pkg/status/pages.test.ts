@@ -92,6 +92,16 @@ test('a Service is shown with its virtual server, and that with its real servers
   });
 });
 
+test('a Service without a cluster IP has nothing in the kernel, and is not shown', async () => {
+  const stand = shown();
+  stand.report(
+    setService(service({ name: 'headless', clusterIPs: [] })),
+    setService(service({ name: 'elsewhere', type: 'ExternalName', clusterIPs: [] })),
+  );
+  await stand.sync();
+  expect((await stand.page()).services).toEqual([]);
+});
+
 test('every kind of address is named, and affinity and flags', async () => {
   const stand = shown({ scheduler: 'sh' });
   stand.report(
@@ -400,6 +410,10 @@ describe('pages', () => {
       stand.report(
         setService(service({ name: `s${index}`, clusterIPs: [ip(`172.30.1.${index % 250}`)] })),
       );
+    const endpoints = Array.from({ length: 1_000 }, (_, index) =>
+      endpoint(`10.0.${index >> 8}.${index & 255}`),
+    );
+    stand.report(setSlice(slice(endpoints, { name: 's0-1', serviceName: 's0' })));
     await stand.sync();
     const begun = asked;
     const { longest } = await stretches(

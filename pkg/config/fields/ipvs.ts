@@ -136,7 +136,7 @@ export const ipvsFields = {
   'ipvs.statusPage': field(bool, {
     flag: 'ipvs-status-page',
     group,
-    help: 'Serve /debug/ipvs to whoever reaches the metrics server, in place of clients on loopback only.',
+    help: 'Serve /debug/ipvs and the page /debug/ipvs/ to whoever reaches the metrics server, in place of clients on loopback only.',
   }),
 };
 
