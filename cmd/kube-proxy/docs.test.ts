@@ -68,6 +68,19 @@ describe('the documentation', () => {
     expect(quoted.filter((text) => !isSaid(text))).toEqual([]);
   });
 
+  test('quotes what kubectl ipvs says', () => {
+    const script = read('deploy/kubectl/kubectl-ipvs').replaceAll(/^ *#.*$/gm, '');
+    const section = read('docs/troubleshoot.md').split('\n## From your own machine')[1] ?? '';
+    const table = section.split('| it says |')[1]?.split('\n## ')[0] ?? '';
+    const said = [...table.matchAll(/^[|]([^|]*)[|]/gm)].flatMap(([, cell = '']) =>
+      [...cell.matchAll(/`(.*?)`/g)].map(([, text = '']) => text),
+    );
+    // Names and what stands for them differ.
+    const pieces = said.flatMap((text) => text.split(/NAMESPACE\/NAME|NODE|NAME|explain|…/));
+    expect(said.length).toBeGreaterThan(7);
+    expect(pieces.filter((piece) => !script.includes(piece.trim()))).toEqual([]);
+  });
+
   test('has every page that a comment names', () => {
     const missing = find('{cmd,pkg,test,hack}/**/*.ts').flatMap((file) =>
       missingFiles(read(file).matchAll(/`(docs\/[\w/-]+[.]md)`/g)).map(
