@@ -9,8 +9,8 @@ import { KernelError } from '../../pkg/errno/errno.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
 import { ProgressBoard, printProgress } from '../../pkg/runner/progress.ts';
 import { ip } from '../../test/support/addresses.ts';
-import { ExplainedNode } from '../../test/support/explained-node.ts';
-import { endpoint, node, service, slice } from '../../test/support/objects.ts';
+import type { ExplainedNode } from '../../test/support/explained-node.ts';
+import { webNode } from '../../test/support/web-node.ts';
 import { dumpWith } from './dump.ts';
 
 // The command on a kernel in memory, with objects from a file.
@@ -54,11 +54,7 @@ const withoutMetrics = '--metrics-bind-address=127.0.0.1:1';
 let explained: ExplainedNode;
 
 beforeEach(async () => {
-  explained = await ExplainedNode.with({
-    services: [service()],
-    slices: [slice([endpoint('10.0.1.4', { nodeName: 'here' }), endpoint('10.0.2.4')])],
-    node: node(),
-  });
+  explained = await webNode();
 });
 
 /** Runs the command on the node, parts of which may be others. */

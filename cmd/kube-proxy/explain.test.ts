@@ -4,37 +4,14 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Report } from '../../pkg/explain/report.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
-import { ExplainedNode } from '../../test/support/explained-node.ts';
-import { endpoint, node, service, slice } from '../../test/support/objects.ts';
+import type { ExplainedNode } from '../../test/support/explained-node.ts';
+import { webManifests, webNode } from '../../test/support/web-node.ts';
 import { type ExplainOptions, explainWith } from './explain.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'explain-'));
 const manifests = join(folder, 'objects.yaml');
-writeFileSync(
-  manifests,
-  `apiVersion: v1
-kind: Service
-metadata: { namespace: shop, name: web }
-spec: { clusterIP: 172.30.0.1, clusterIPs: [172.30.0.1], ports: [{ port: 80, protocol: TCP }] }
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: { namespace: shop, name: web-1, labels: { kubernetes.io/service-name: web } }
-addressType: IPv4
-ports: [{ name: '', port: 8080, protocol: TCP }]
-endpoints:
-- { addresses: [10.0.1.4], nodeName: here, conditions: { ready: true } }
-- { addresses: [10.0.2.4], nodeName: elsewhere, conditions: { ready: true } }
-`,
-);
+writeFileSync(manifests, webManifests);
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const web = () =>
-  ExplainedNode.with({
-    services: [service()],
-    slices: [slice([endpoint('10.0.1.4', { nodeName: 'here' }), endpoint('10.0.2.4')])],
-    node: node(),
-  });
 
 const settings = ['--hostname-override=here', '--cluster-cidr=10.0.0.0/8,fd00:10::/32'];
 const withObjects = [...settings, `--ipvs-manifests=${manifests}`];
@@ -44,7 +21,7 @@ async function run(
   argv: readonly string[],
   { on, ...over }: { readonly on?: ExplainedNode } & ExplainOptions = {},
 ): Promise<{ readonly status: number; readonly text: string }> {
-  const { sources } = on ?? (await web());
+  const { sources } = on ?? (await webNode());
   const open = async () => ({ sources, close() {} });
   const command = explainWith({ isTerminal: false, env: {}, open, ...over });
   let text = '';
@@ -57,7 +34,7 @@ async function run(
 }
 
 test('a kernel without IPVS is said to have none', async () => {
-  const { sources } = await web();
+  const { sources } = await webNode();
   const open = async () => ({ sources: { ...sources, ipvs: undefined }, close() {} });
   const { status, text } = await run(['10.0.1.9', '172.30.0.1:80'], { open });
   expect(status).toBe(2);
@@ -76,7 +53,7 @@ describe('the status says the answer', () => {
   });
 
   test('3: not known', async () => {
-    const broken = await web();
+    const broken = await webNode();
     const rule = '-A INPUT -m bpf --bytecode "1,6 0 0 1" -j DROP';
     broken.kernel.firewall.insertRule('IPv4', { table: 'filter', rule });
     expect((await run(['10.0.1.9', '172.30.0.1:80'], { on: broken })).status).toBe(3);
@@ -94,7 +71,7 @@ describe('with objects', () => {
   });
 
   test('what is missing is listed', async () => {
-    const broken = await web();
+    const broken = await webNode();
     broken.kernel.firewall.flushChain('IPv4', { table: 'nat', name: 'KUBE-SERVICES' });
     const { status, text } = await run([...withObjects, 'outside=203.0.113.9', '172.30.0.1:80'], {
       on: broken,
@@ -130,7 +107,7 @@ describe('colours', () => {
   });
 
   test('text of others has no effect on a terminal', async () => {
-    const broken = await web();
+    const broken = await webNode();
     const rule = '-A INPUT -m comment --comment "\u001b[2J" -j ACCEPT';
     broken.kernel.firewall.insertRule('IPv4', { table: 'filter', rule });
     const { text } = await run(question, { on: broken });
@@ -141,7 +118,7 @@ describe('colours', () => {
 
 test('the output in the README is what the command prints', async () => {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  const on = await web();
+  const on = await webNode();
   const rule = '-A INPUT -s 10.0.1.0/24 -m comment --comment "no pods here" -j DROP';
   on.kernel.firewall.insertRule('IPv4', { table: 'filter', rule });
   const { status, text } = await run(['10.0.1.9', '172.30.0.1:80'], { on });

@@ -9,8 +9,9 @@ import type { Report } from '../../pkg/explain/report.ts';
 import { recordingLogger } from '../../pkg/log/memory.ts';
 import { ip } from '../../test/support/addresses.ts';
 import { ExplainedNode } from '../../test/support/explained-node.ts';
-import { endpoint, node, service, slice } from '../../test/support/objects.ts';
+import { node } from '../../test/support/objects.ts';
 import { virtualServerOf } from '../../test/support/virtual-server.ts';
+import { webManifests, webNode } from '../../test/support/web-node.ts';
 import { dumpWith } from './dump.ts';
 import { explainWith } from './explain.ts';
 import { nodeOf } from './open-node.ts';
@@ -25,20 +26,7 @@ const manifests = join(folder, 'objects.yaml');
 const file = join(folder, 'node.json');
 writeFileSync(
   manifests,
-  `apiVersion: v1
-kind: Service
-metadata: { namespace: shop, name: web }
-spec: { clusterIP: 172.30.0.1, clusterIPs: [172.30.0.1], ports: [{ port: 80, protocol: TCP }] }
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: { namespace: shop, name: web-1, labels: { kubernetes.io/service-name: web } }
-addressType: IPv4
-ports: [{ name: '', port: 8080, protocol: TCP }]
-endpoints:
-- { addresses: [10.0.1.4], nodeName: here, conditions: { ready: true } }
-- { addresses: [10.0.2.4], nodeName: elsewhere, conditions: { ready: true } }
----
+  `${webManifests}---
 apiVersion: v1
 kind: Node
 metadata: { name: here }
@@ -59,11 +47,7 @@ let explained: ExplainedNode;
 let log: ReturnType<typeof recordingLogger>;
 
 beforeEach(async () => {
-  explained = await ExplainedNode.with({
-    services: [service()],
-    slices: [slice([endpoint('10.0.1.4', { nodeName: 'here' }), endpoint('10.0.2.4')])],
-    node: node(),
-  });
+  explained = await webNode();
 });
 
 async function run(command: RunSubcommand, argv: readonly string[]) {
