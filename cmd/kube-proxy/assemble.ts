@@ -138,6 +138,7 @@ export async function assemble(
       isNodeAddress,
       status: proxier.status,
       setVerbosity: (level) => log.setVerbosity(level),
+      logTail: log.tail,
     }),
     (signal) => services.run(signal),
     ...watchedConfigFile(shared, configFile),

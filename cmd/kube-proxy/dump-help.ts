@@ -1,6 +1,6 @@
 /** What `kube-proxy dump --help` prints. */
 export const dumpHelp = `Writes everything that is needed to reproduce this node elsewhere to one file: objects, the kernel's state,
-rules, settings, versions and metrics. Nothing is written to the kernel, and no kernel module is loaded.
+rules, settings, versions, metrics and the last of the log. Nothing is written to the kernel, and no kernel module is loaded.
 
 Usage:
   kube-proxy dump [--output FILE] [--anonymize] [--wait 60s] [the flags of the start]
@@ -16,7 +16,7 @@ Flags:
         This text.
 
 Objects come from the API (--kubeconfig, --config, or in a pod its own account) or from files
-(--ipvs-manifests). Metrics come from a proxy that runs on this node. The dump has no token, no
+(--ipvs-manifests). Metrics and log come from a proxy that runs on this node. The dump has no token, no
 kubeconfig, no certificate, no environment and no annotation but ours; docs/dump.md lists what it has.
 
 Examples:

@@ -32,6 +32,8 @@ const flags = [
 
 /** How many bytes of metrics are dumped. */
 const metricsLimit = 16 * 1024 * 1024;
+/** How many bytes of the log are dumped. */
+const logLimit = 1024 * 1024;
 
 /** What the command reads; the machine unless a test says otherwise. */
 export interface DumpOptions {
@@ -111,6 +113,9 @@ async function collect(
   const metrics = await attempt('metrics', () =>
     readRunningProxy(config, { path: '/metrics', limit: metricsLimit }),
   );
+  const lastLines = await attempt('log', () =>
+    readRunningProxy(config, { path: '/debug/ipvs/log', limit: logLimit }),
+  );
   const { sources, close } = await open();
   try {
     const asked = [
@@ -126,7 +131,7 @@ async function collect(
       objects,
       node: node.parts,
       metrics: metrics?.split('\n'),
-      log: undefined,
+      log: lastLines?.split('\n'),
       unread: [...unread, ...node.unread],
     };
   } finally {

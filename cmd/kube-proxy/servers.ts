@@ -59,6 +59,8 @@ export interface ServerOptions {
   readonly progress: Pick<ProgressBoard, 'current'>;
   /** Changes the verbosity of the log. */
   readonly setVerbosity: (level: number) => void;
+  /** Returns the last lines of the log; `undefined` where none are kept. */
+  readonly logTail?: (() => string) | undefined;
 }
 
 /** Creates the health server and the metrics server, if they are configured. */
@@ -95,6 +97,7 @@ function pages({
   status,
   progress,
   setVerbosity,
+  logTail,
 }: ServerOptions): MetricsPages {
   const { settings } = config;
   const isServed = servedPages(settings.featureGates);
@@ -111,6 +114,7 @@ function pages({
     metrics,
     configz: () => configz(settings),
     status,
+    logTail,
     statusz: isServed.statusz ? statusz : undefined,
     flagz: isServed.flagz ? () => flagz(settings) : undefined,
     debug: settings.enableProfiling

@@ -56,3 +56,10 @@ test('parameters are checked', async () => {
     'limit: "many" is not a number of Services from 1 to 500\n',
   ]);
 });
+
+test('the last lines of the log are beside it', async () => {
+  const { url } = await started();
+  const { status, body } = await get(`${url}/log`);
+  expect(status).toBe(200);
+  expect(body).toContain('info first sync done');
+});

@@ -2,6 +2,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { type DebugOptions, debugRoutes } from './debug-routes.ts';
 import { expositionRoute } from './exposition.ts';
 import type { Route, Routes } from './http.ts';
+import { logRoute } from './log-route.ts';
 import type { HealthAnswer, ProxyHealth } from './proxy-health.ts';
 import { jsonReply, type Reply, textReply } from './reply.ts';
 import { type StatusSource, statusPageRoute, statusRoute } from './status-route.ts';
@@ -30,6 +31,8 @@ export interface MetricsPages {
   readonly flagz: (() => Readonly<Record<string, string>>) | undefined;
   /** What this node serves. */
   readonly status: StatusSource;
+  /** The last lines of the log; without it, there is no such page. */
+  readonly logTail?: (() => string) | undefined;
   /** Without it, there are no other debug pages. */
   readonly debug: DebugOptions | undefined;
   readonly printYaml: (value: unknown) => string;
@@ -46,6 +49,7 @@ export function metricsRoutes(pages: MetricsPages): Routes {
     ['/configz', () => jsonReply(200, JSON.stringify(configz()))],
     ['/debug/ipvs', statusRoute(source)],
     ['/debug/ipvs/', statusPageRoute(source)],
+    ...(pages.logTail === undefined ? [] : [['/debug/ipvs/log', logRoute(pages.logTail)] as const]),
     ...(debug === undefined ? [] : debugRoutes(debug)),
   ]);
   if (flagz !== undefined) routes.set('/flagz', flagzRoute(flagz, { printYaml }));

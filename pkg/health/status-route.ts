@@ -1,6 +1,6 @@
-import { parseAddress } from '../ip/address.ts';
 import { seconds } from '../runner/clock.ts';
 import type { Route } from './http.ts';
+import { refusalOffLoopback, refusalOfMethod } from './loopback-only.ts';
 import { jsonReply, type Reply, textReply } from './reply.ts';
 import type { HttpRequest } from './request.ts';
 
@@ -53,17 +53,7 @@ export function statusPageRoute(source: StatusSource): Route {
 
 /** Why a request is not answered; `undefined` if it is. */
 function refusal(request: HttpRequest, { isOpen }: StatusSource): Reply | undefined {
-  const { method, isFromLoopback } = request;
-  if (!isOpen && !isFromLoopback)
-    return textReply(403, 'served on loopback only, unless --ipvs-status-page is set\n');
-  // A browser that was led here by a name of its own sends that name.
-  if (!isOpen && !isLocalHost(request.header('host')))
-    return textReply(403, 'the host must be localhost or an address\n');
-  return method === 'GET' || method === 'HEAD' ? undefined : textReply(405, 'only GET\n');
-}
-
-/** Whether a header `Host` has `localhost` or an address, with or without a port; true without one. */
-function isLocalHost(host: string): boolean {
-  const name = host.replace(/:\d{1,5}$/, '').replace(/^\[(.*)\]$/, '$1');
-  return host === '' || name === 'localhost' || parseAddress(name) !== undefined;
+  const reason = 'served on loopback only, unless --ipvs-status-page is set';
+  const refused = isOpen ? undefined : refusalOffLoopback(request, reason);
+  return refused ?? refusalOfMethod(request);
 }

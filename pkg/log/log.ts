@@ -1,8 +1,9 @@
 import { type Clock, systemClock } from '../runner/clock.ts';
 import { LineBuffer, type WriteBytes } from './line-buffer.ts';
+import { LogTail } from './log-tail.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { LogRecord, LogSink } from './record.ts';
-import { jsonSink, textSink } from './sink.ts';
+import { jsonSink, type LineWriter, textSink } from './sink.ts';
 import { openStandardError } from './standard-error.ts';
 import { wholeLine } from './text-line.ts';
 
@@ -40,6 +41,8 @@ export interface RootLogger extends Logger {
 export interface ProgramLog extends RootLogger {
   /** How many lines were not written: left out by the rate limit, or dropped because the reader was slow. */
   lost(): { readonly leftOut: number; readonly dropped: number };
+  /** The last lines that were logged, oldest first, each with its line end; absent where none are kept. */
+  readonly tail?: () => string;
   /** Writes a last line, and waits a short time for a slow reader. */
   end(line?: string): void;
 }
@@ -58,7 +61,14 @@ export function createLogger(options: {
   const { format, verbosity, write = openStandardError(), clock = backgroundClock } = options;
   const onMissed = (count: number) => logger.warn('dropped log lines that nobody read', { count });
   const lines = new LineBuffer({ write, clock, onMissed });
-  const sink = format === 'json' ? jsonSink(lines) : textSink(lines);
+  const tail = new LogTail();
+  const output: LineWriter = {
+    write(line) {
+      tail.write(line);
+      lines.write(line);
+    },
+  };
+  const sink = format === 'json' ? jsonSink(output) : textSink(output);
   const rateLimit = new RateLimit(sink, clock);
   const logger = loggerTo((record) => rateLimit.write(record), {
     verbosity,
@@ -66,6 +76,7 @@ export function createLogger(options: {
   });
   return Object.assign(logger, {
     lost: () => ({ leftOut: rateLimit.leftOut, dropped: lines.dropped }),
+    tail: () => tail.read(),
     end(line?: string) {
       waitForReader(lines);
       if (line === undefined) return;

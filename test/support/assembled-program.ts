@@ -3,7 +3,8 @@ import type { Environment } from '../../cmd/kube-proxy/environment.ts';
 import { openObjects } from '../../cmd/kube-proxy/object-source.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import type { Change } from '../../pkg/kube/types.ts';
-import { recordingLogger } from '../../pkg/log/memory.ts';
+import type { ProgramLog } from '../../pkg/log/log.ts';
+import { type RecordingLogger, recordingLogger } from '../../pkg/log/memory.ts';
 import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
 import { FakeSysctl } from '../../pkg/sysctl/fake.ts';
 import { ip } from './addresses.ts';
@@ -23,9 +24,10 @@ const anyPort = { address: ip('127.0.0.1'), port: 0 };
 export class AssembledProgram {
   readonly clock: ManualClock = manualClock();
   readonly kernel = new FakeKernel();
-  readonly log = Object.assign(recordingLogger(), {
+  readonly log: ProgramLog & RecordingLogger = Object.assign(recordingLogger(), {
     lost: () => ({ leftOut: 0, dropped: 0 }),
     end: () => undefined,
+    tail: () => this.log.lines().join('\n'),
   });
   readonly #stop = new AbortController();
   #onChange: ((change: Change) => void) | undefined;
