@@ -23,7 +23,8 @@ async function run(
 ): Promise<{ readonly status: number; readonly text: string }> {
   const { sources } = on ?? (await webNode());
   const open = async () => ({ sources, close() {} });
-  const command = explainWith({ isTerminal: false, env: {}, open, ...over });
+  const askProxy = async () => undefined;
+  const command = explainWith({ isTerminal: false, env: {}, open, askProxy, ...over });
   let text = '';
   const print = async (part: string) => void (text += part);
   const log = Object.assign(recordingLogger(), {
@@ -91,6 +92,36 @@ describe('with objects', () => {
       balancing: { virtualServer: '172.30.0.1:80/TCP', scheduler: 'rr' },
       differences: { isFaringAsItShould: true, list: [] },
     });
+  });
+});
+
+describe('the running proxy', () => {
+  const question = ['10.0.1.9', '172.30.0.1:80'];
+
+  test('is asked about the destination, and what it says stands before the verdict', async () => {
+    const asked: string[] = [];
+    const askProxy = async (_: unknown, address: string) => {
+      asked.push(address);
+      return ['repaired 3m0s ago: +vs 172.30.0.1:80/TCP rr'];
+    };
+    const { text } = await run(question, { askProxy });
+    expect(asked).toEqual(['172.30.0.1']);
+    expect(text).toContain(
+      '\nThe kube-proxy of this node says:\n  repaired 3m0s ago: +vs 172.30.0.1:80/TCP rr\n\nYes:',
+    );
+    const json = await run([...question, '-o', 'json'], { askProxy });
+    expect(JSON.parse(json.text)).toMatchObject({
+      proxy: ['repaired 3m0s ago: +vs 172.30.0.1:80/TCP rr'],
+    });
+  });
+
+  test('that does not answer is told from one that knows nothing', async () => {
+    const json = async (askProxy: ExplainOptions['askProxy']) => {
+      const { text } = await run([...question, '-o', 'json'], askProxy ? { askProxy } : {});
+      return (JSON.parse(text) as Report).proxy;
+    };
+    expect(await json(undefined)).toBeNull();
+    expect(await json(async () => [])).toEqual([]);
   });
 });
 

@@ -14,6 +14,7 @@ import { explainHelp } from './explain-help.ts';
 import { openNames } from './explain-names.ts';
 import { chooseNode, fromDumpFlag } from './from-dump.ts';
 import { proxierSettings } from './proxier-settings.ts';
+import { proxyNotes } from './proxy-notes.ts';
 import { assumeScheduler, serviceOptionsReader } from './service-options.ts';
 import type { RunSubcommand } from './subcommand.ts';
 
@@ -24,6 +25,8 @@ export interface ExplainOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Opens the kernel; that of the machine unless a test says otherwise. */
   readonly open?: () => Promise<{ readonly sources: NodeSources; readonly close: () => void }>;
+  /** Asks the running proxy of this node about an address. */
+  readonly askProxy?: typeof proxyNotes;
 }
 
 const flags = [
@@ -49,6 +52,7 @@ export function explainWith({
   isTerminal = process.stdout.isTTY,
   env = process.env,
   open = openKernelReader,
+  askProxy = proxyNotes,
 }: ExplainOptions): RunSubcommand {
   return async (argv, { log, print }) => {
     const line = readSubcommandLine(argv, flags);
@@ -62,12 +66,16 @@ export function explainWith({
     const { sources, close } = dumped?.reader ?? (await open());
     try {
       const settings = settingsOf(config);
-      const report = await ask(question, {
+      const found = await ask(question, {
         sources,
         names,
         settings,
         now: () => systemClock.now(),
       });
+      // What a dump is of runs elsewhere.
+      const notes =
+        dumped === undefined ? await askProxy(config, found.packet.destination) : undefined;
+      const report = { ...found, proxy: notes ?? null };
       const isColoured = wantsColours({ isTerminal, env });
       const json = () => `${JSON.stringify(report, undefined, 2)}\n`;
       await print(isJson ? json() : printReport(report, { isColoured }));

@@ -71,7 +71,8 @@ async function dump(argv: readonly string[] = [], over: Partial<DumpSources> = {
   await run(command, [...ofNode, '-o', file, ...argv]);
 }
 
-const explain = explainWith({ isTerminal: false, env: {}, open: async () => reader() });
+const askProxy = async () => undefined;
+const explain = explainWith({ isTerminal: false, env: {}, open: async () => reader(), askProxy });
 const plan = planWith({ open: ({ config }) => nodeOf(reader(), config) });
 
 function insertFlow(): void {

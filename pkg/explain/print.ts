@@ -34,6 +34,7 @@ export function printReport(report: Report, { isColoured }: PrintOptions): strin
     ...section('Entries of earlier packets between the same ends:', report.entries.map(printEntry)),
     ...differenceLines(report),
     ...section('Not understood, and may decide otherwise:', report.notUnderstood),
+    ...section('The kube-proxy of this node says:', report.proxy ?? []),
     '',
     paint(answerStyles[report.answer], plain(report.verdict)),
   ];

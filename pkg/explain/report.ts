@@ -71,6 +71,8 @@ export interface Report {
   } | null;
   /** What was not looked at or is not understood, and may decide otherwise. */
   readonly notUnderstood: readonly string[];
+  /** What the running proxy of the node says about the destination; `null` if none was asked, or none of ours answers. */
+  readonly proxy: readonly string[] | null;
 }
 
 /** What the scheduler chooses from. */
@@ -121,6 +123,7 @@ export function reportOf(
             list: desired.differences.map(({ kind, what, text }) => ({ kind, what, text })),
           },
     notUnderstood: notUnderstood(explanation),
+    proxy: null,
   };
 }
 

@@ -137,13 +137,17 @@ function printFailures(
   { failures, moreFailures }: { failures: readonly FailureStatus[]; moreFailures: number },
   { paint, time }: PrintOptions,
 ): readonly string[] {
-  const lines = failures.map(({ object, error, since, nextAttempt }) =>
-    plain(
-      `${title}: ${object}: ${error}, for ${ago(since, time)}, tried again in ${ago(time, nextAttempt)}`,
-    ),
-  );
+  const lines = failures.map((failure) => plain(`${title}: ${failureText(failure, time)}`));
   const rest = moreFailures === 0 ? [] : [`${title}: ${moreFailures} more objects`];
   return [...lines, ...rest].map((line) => paint('red', line));
+}
+
+/** What failed, since when, and when it is tried again. */
+export function failureText(
+  { object, error, since, nextAttempt }: FailureStatus,
+  now: Time,
+): string {
+  return `${object}: ${error}, for ${ago(since, now)}, tried again in ${ago(now, nextAttempt)}`;
 }
 
 const kinds: Readonly<Record<AddressKind, string>> = {
@@ -218,7 +222,8 @@ const podTexts: Readonly<Record<DrainReport['pod'], string>> = {
   unseen: 'no EndpointSlice has named it since the start',
 };
 
-function drainText({ cause, pod, since, until, ending }: DrainReport, now: Time): string {
+/** Why a real server drains, since when, and until when. */
+export function drainText({ cause, pod, since, until, ending }: DrainReport, now: Time): string {
   const why =
     cause === 'virtualServer'
       ? 'its virtual server goes'
@@ -243,7 +248,7 @@ function paintedRealServer(
 }
 
 /** How long it is from one time to a later one, in whole seconds. */
-function ago(from: Time, to: Time): string {
+export function ago(from: Time, to: Time): string {
   const milliseconds = Math.max(0, Date.parse(to) - Date.parse(from));
   return printDuration(Math.round(milliseconds / 1000) * 1000);
 }
