@@ -6,10 +6,11 @@ import {
   familyOf,
   type IpAddress,
 } from '../../ip/address.ts';
-import { type Prefix, parsePrefix, prefix } from '../../ip/prefix.ts';
+import { contains, type Prefix, parsePrefix, prefix } from '../../ip/prefix.ts';
 
 /** A network that keeps its place, so that what is special about it stays. */
 interface Pin {
+  readonly network: Prefix;
   readonly bytes: Uint8Array;
   readonly length: number;
   /** Whether the addresses inside stay too. */
@@ -34,7 +35,23 @@ const pins: Readonly<Record<Family, readonly Pin[]>> = {
 function pin(text: string, { isWhole }: { readonly isWhole: boolean }): Pin {
   const network = parsePrefix(text);
   if (network === undefined) throw new Error(`no network: ${text}`);
-  return { bytes: addressBytes(network.address), length: network.length, isWhole };
+  return {
+    network,
+    bytes: addressBytes(network.address),
+    length: network.length,
+    isWhole,
+  };
+}
+
+/** Whether a network is replaced by itself, whatever the key: it is special, or around something that is. */
+export function staysInPlace({ address, length }: Prefix): boolean {
+  const around = prefix(address, Math.max(0, length - 1));
+  return pins[familyOf(address)].some(
+    (one) =>
+      length === 0 ||
+      (one.isWhole && length >= one.length && contains(one.network, address)) ||
+      (one.length > around.length && contains(around, one.network.address)),
+  );
 }
 
 /** How many parts of the tree are kept. */

@@ -1,9 +1,9 @@
 import type { IpAddress } from '../../ip/address.ts';
-import { type Prefix, printPrefix } from '../../ip/prefix.ts';
+import { type Prefix, printPrefix, single } from '../../ip/prefix.ts';
 import type { NodeDump } from '../dump.ts';
 import type { NameKind, Replace } from '../replace.ts';
 import { dumpText } from '../write.ts';
-import { AddressReplacer } from './addresses.ts';
+import { AddressReplacer, staysInPlace } from './addresses.ts';
 import type { Basis } from './basis.ts';
 import { replaceMetric } from './metrics.ts';
 import { NameReplacer } from './names.ts';
@@ -74,28 +74,34 @@ function collect(dump: NodeDump): Found {
 }
 
 /** The addresses' replacements, of some, with the fewest that are in the dump too: mostly none. */
-function chooseAddresses(
-  { addresses, networks }: Found,
-  newKey: () => Uint8Array,
-): AddressReplacer {
+function chooseAddresses(found: Found, newKey: () => Uint8Array): AddressReplacer {
+  const addresses = new Set([...found.addresses].filter((one) => !staysInPlace(single(one))));
+  const networks = new Map([...found.networks].filter(([, one]) => !staysInPlace(one)));
   let best: { readonly replacer: AddressReplacer; readonly count: number } | undefined;
   for (let tries = 0; tries < keyLimit && best?.count !== 0; tries++) {
     const replacer = new AddressReplacer(newKey());
-    const count = coincidences(replacer, { addresses, networks });
+    const count = coincidences(replacer, { addresses, networks, limit: best?.count });
     if (best === undefined || count < best.count) best = { replacer, count };
   }
   if (best === undefined) throw new Error('no key was tried');
   return best.replacer;
 }
 
-/** How many addresses and networks are replaced by others that are in the dump too. */
+/** How many addresses and networks are replaced by others that are in the dump too, counted up to a limit. */
 function coincidences(
   replacer: AddressReplacer,
-  { addresses, networks }: Pick<Found, 'addresses' | 'networks'>,
+  {
+    addresses,
+    networks,
+    limit = Number.POSITIVE_INFINITY,
+  }: Pick<Found, 'addresses' | 'networks'> & { readonly limit: number | undefined },
 ): number {
   let count = 0;
-  for (const address of addresses) if (addresses.has(replacer.address(address))) count++;
   for (const network of networks.values())
     if (networks.has(printPrefix(replacer.network(network)))) count++;
+  for (const address of addresses) {
+    if (count >= limit) break;
+    if (addresses.has(replacer.address(address))) count++;
+  }
   return count;
 }
