@@ -9,6 +9,7 @@ import { type Host, Network, nodeAddresses } from '../support/network/network.ts
 import type { Server } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
 import { endpoint, node, service, servicePort, slice } from '../support/objects.ts';
+import { PacketExplainer } from '../support/packet-explainer.ts';
 import { silence } from '../support/patience.ts';
 import { setNode, setService, setSlice } from '../support/proxier.ts';
 import { addressOf, serveAll, table } from '../support/traffic.ts';
@@ -28,6 +29,7 @@ const its = [net('203.0.113.7/32'), net('2001:db8:203:113::/121')];
 const target = { addresses: vips, port: 80 };
 const servers: Server[] = [];
 const setName = 'KUBE-LOAD-BALANCER-SOURCE-CIDR';
+const explainer = new PacketExplainer(network);
 let proxy: NodeProxy;
 let inside: Hammer;
 let outside: Hammer;
@@ -92,10 +94,14 @@ function others(count: number): readonly Prefix[] {
   ];
 }
 
-/** Waits until the change is in the kernel and both clients have tried a few times since. */
+/** Waits until the change is in the kernel and both clients got since what is explained. */
 async function tried(): Promise<void> {
   await proxy.proxier.idle();
-  await Promise.all([inside.next(3), outside.next(1)]);
+  explainer.changed();
+  await Promise.all([
+    explainer.judgeNext(inside, { host: client, target }),
+    explainer.judgeNext(outside, { host: stranger, target }),
+  ]);
 }
 
 describe('a load balancer with source ranges', () => {

@@ -9,12 +9,15 @@ import { type Host, Network, nodeAddresses } from '../support/network/network.ts
 import type { Server } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
 import { node as nodeObject } from '../support/objects.ts';
+import { PacketExplainer } from '../support/packet-explainer.ts';
 import { silence } from '../support/patience.ts';
 import { setNode } from '../support/proxier.ts';
 import { Stream } from '../support/stream.ts';
 import {
   addressOf,
+  askAll,
   kinds,
+  nameOf,
   printAnswer,
   ShopService,
   serveAll,
@@ -100,6 +103,7 @@ const targets: Readonly<Record<string, Target>> = {
 };
 
 let servers: readonly Server[] = [];
+const explainer = new PacketExplainer(network);
 let proxy: NodeProxy | undefined;
 let hammers: readonly Hammer[] = [];
 /** How often clients were set to work. */
@@ -130,24 +134,19 @@ async function start(mode: keyof typeof modes, nodeIPs?: readonly IpAddress[]): 
   return proxy;
 }
 
-/** Each target's answers to each client: who answered, and which address the server saw. */
+/** Each target's answers to each client, as explained: who answered, and which address the server saw. */
 async function answers(): Promise<Readonly<Record<string, Table>>> {
   const found: Record<string, Table> = {};
+  explainer.changed();
   for (const [name, host] of Object.entries(hosts))
-    for (const [target, { addresses, port }] of Object.entries(targets)) {
+    for (const [target, to] of Object.entries(targets)) {
       const isDenied = /without/.test(target) && name === 'client';
-      const answered = await Promise.all(
-        kinds.map(({ protocol, family }) =>
-          ask(host, {
-            protocol,
-            address: addresses[family],
-            port,
-            ...(isDenied && { patience: silence }),
-          }),
-        ),
-      );
-      let at = 0;
-      found[`${name} → ${target}`] = table(() => printAnswer(answered[at++]));
+      const answered = await askAll(host, to, isDenied ? { patience: silence } : {});
+      await explainer.judge(host, {
+        target: to,
+        answers: table((kind) => [answered[nameOf(kind)] ?? '']),
+      });
+      found[`${name} → ${target}`] = answered;
     }
   return found;
 }

@@ -5,8 +5,9 @@ import type { NodeSources } from '../../pkg/explain/node-sources.ts';
 import type { From, Question } from '../../pkg/explain/question.ts';
 import { readBasics, readNode } from '../../pkg/explain/read-node.ts';
 import { resolve } from '../../pkg/explain/resolve.ts';
+import type { Hammer } from './hammer.ts';
 import type { Host, Network } from './network/network.ts';
-import { addressOf, type Kind, type Target } from './traffic.ts';
+import { addressOf, type Kind, kinds, nameOf, type Table, type Target, table } from './traffic.ts';
 
 /** Asks `explain` about packets in a test network, whose node is that of this process: about each once, until the node has changed. */
 export class PacketExplainer {
@@ -53,6 +54,27 @@ export class PacketExplainer {
   #from(host: Host, { family }: Kind): From {
     if (host === this.#network.node) return { kind: 'node', address: undefined };
     return { kind: 'address', address: addressOf(host, family) };
+  }
+
+  /** Asks about requests of every kind, and fails if what is said is not what came of any of them. */
+  async judge(
+    host: Host,
+    { target, answers }: { target: Target; answers: Table<readonly string[]> },
+  ): Promise<void> {
+    for (const kind of kinds) {
+      const explanation = await this.explain(host, { target, kind });
+      for (const answer of answers[nameOf(kind)] ?? []) this.expectTrue(explanation, answer);
+    }
+  }
+
+  /** Asks about the next requests of a client, and fails if what is said is not what came of them. */
+  async judgeNext(hammer: Hammer, { host, target }: { host: Host; target: Target }): Promise<void> {
+    const answers = await hammer.next(2);
+    // The first one may be to a request from before.
+    await this.judge(host, {
+      target,
+      answers: table((kind) => answers[nameOf(kind)]?.slice(1) ?? []),
+    });
   }
 
   /** Fails if what was said of a request is not what came of it: whether a real server answered, and as whom it saw the client. */
