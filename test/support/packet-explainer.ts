@@ -5,14 +5,50 @@ import type { NodeSources } from '../../pkg/explain/node-sources.ts';
 import type { From, Question } from '../../pkg/explain/question.ts';
 import { readBasics, readNode } from '../../pkg/explain/read-node.ts';
 import { resolve } from '../../pkg/explain/resolve.ts';
+import { virtualServerKey } from '../../pkg/ipvs/ipvs.ts';
 import type { Hammer } from './hammer.ts';
 import type { Host, Network } from './network/network.ts';
 import { addressOf, type Kind, kinds, nameOf, type Table, type Target, table } from './traffic.ts';
 
+/** What was read of a node, read once: all but what packets change, that is the entries of connections. */
+class Kept {
+  readonly #values = new Map<string, unknown>();
+
+  /** Interfaces that read what was not read before. */
+  sources(kernel: NodeSources): NodeSources {
+    const { ipvs, ipsets, links, rules, nftTables } = kernel;
+    return {
+      ...kernel,
+      ipvs: ipvs && {
+        virtualServers: () => this.#once('virtual servers', () => ipvs.virtualServers()),
+        realServers: (id) => this.#once(virtualServerKey(id), () => ipvs.realServers(id)),
+      },
+      ipsets: ipsets && {
+        sets: () => this.#once('sets', () => ipsets.sets()),
+        entries: (set) => this.#once(`set ${set}`, () => ipsets.entries(set)),
+      },
+      links: {
+        addresses: () => this.#once('addresses', () => links.addresses()),
+        names: () => this.#once('names', () => links.names()),
+      },
+      rules: { read: () => this.#once('rules', () => rules.read()) },
+      nftTables: nftTables && {
+        tables: () => this.#once('tables', () => nftTables.tables()),
+        otherTables: () => this.#once('other tables', () => nftTables.otherTables()),
+      },
+    };
+  }
+
+  #once<T>(what: string, read: () => T): T {
+    if (!this.#values.has(what)) this.#values.set(what, read());
+    return this.#values.get(what) as T; // by what was read under the same name
+  }
+}
+
 /** Asks `explain` about packets in a test network, whose node is that of this process: about each once, until the node has changed. */
 export class PacketExplainer {
   readonly #network: Network;
-  #printed: ReturnType<NodeSources['rules']['read']> | undefined;
+  #kept = new Kept();
   readonly #known = new Map<string, Promise<Explanation>>();
 
   constructor(network: Network) {
@@ -21,7 +57,7 @@ export class PacketExplainer {
 
   /** What was read and said is old from now on. */
   changed(): void {
-    this.#printed = undefined;
+    this.#kept = new Kept();
     this.#known.clear();
   }
 
@@ -41,8 +77,7 @@ export class PacketExplainer {
   async #ask(question: Question): Promise<Explanation> {
     const { sources: kernel, close } = openReader();
     try {
-      const read = () => (this.#printed ??= kernel.rules.read());
-      const sources: NodeSources = { ...kernel, rules: { read } };
+      const sources = this.#kept.sources(kernel);
       const basics = await readBasics(sources);
       const { packet } = await resolve(question, { basics, names: undefined });
       return explain(await readNode(sources, basics, packet), { packet });
