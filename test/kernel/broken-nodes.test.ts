@@ -91,6 +91,14 @@ function objectsOf<Kind extends Change['kind']>(kind: Kind) {
   );
 }
 
+/** /sys is of the namespace that it was mounted in, which is not the one that the test enters. */
+const sysfs = {
+  read(path: string): string | undefined {
+    const text = run(`cat /sys/${path} 2>&- || true`).trim();
+    return text === '' ? undefined : text;
+  },
+};
+
 async function explained(from: string, to: string, over: Partial<Question> = {}): Promise<Report> {
   const parsedFrom = parseFrom(from);
   const parsedTo = parseTo(to);
@@ -101,7 +109,7 @@ async function explained(from: string, to: string, over: Partial<Question> = {})
     return await askWhy(
       { from: parsedFrom.value, to: parsedTo.value, ...over },
       {
-        sources,
+        sources: { ...sources, sysfs },
         names: {
           description: 'the test',
           pod: async () => undefined,
