@@ -1,5 +1,7 @@
 import { expect } from 'vitest';
 import { openReader } from '../../cmd/kube-proxy/open-reader.ts';
+import type { ConnectionDump, IpvsConnection } from '../../pkg/connections/connections.ts';
+import type { Flow } from '../../pkg/conntrack/conntrack.ts';
 import { type Explanation, explain } from '../../pkg/explain/explain.ts';
 import type { NodeSources } from '../../pkg/explain/node-sources.ts';
 import type { From, Question } from '../../pkg/explain/question.ts';
@@ -10,13 +12,13 @@ import type { Hammer } from './hammer.ts';
 import type { Host, Network } from './network/network.ts';
 import { addressOf, type Kind, kinds, nameOf, type Table, type Target, table } from './traffic.ts';
 
-/** What was read of a node, read once: all but what packets change, that is the entries of connections. */
+/** What was read of a node, read once: where clients connect without pause, a dump of their entries takes long. */
 class Kept {
   readonly #values = new Map<string, unknown>();
 
   /** Interfaces that read what was not read before. */
   sources(kernel: NodeSources): NodeSources {
-    const { ipvs, ipsets, links, rules, nftTables } = kernel;
+    const { ipvs, ipsets, links, rules, nftTables, conntrack, connections } = kernel;
     return {
       ...kernel,
       ipvs: ipvs && {
@@ -32,6 +34,25 @@ class Kept {
         names: () => this.#once('names', () => links.names()),
       },
       rules: { read: () => this.#once('rules', () => rules.read()) },
+      conntrack: conntrack && {
+        dump: async (filter, onFlow) => {
+          const dumped = await this.#once(`flows ${JSON.stringify(filter)}`, () =>
+            collected<Flow, void>((onItem) => conntrack.dump(filter, onItem)),
+          );
+          for (const flow of dumped.items) onFlow(flow);
+        },
+      },
+      connections: connections && {
+        dump: async (options, onConnection) => {
+          const { items, result } = await this.#once('connections', () =>
+            collected<IpvsConnection, ConnectionDump>((onItem) =>
+              connections.dump(options, onItem),
+            ),
+          );
+          for (const connection of items) onConnection(connection);
+          return result;
+        },
+      },
       nftTables: nftTables && {
         tables: () => this.#once('tables', () => nftTables.tables()),
         otherTables: () => this.#once('other tables', () => nftTables.otherTables()),
@@ -43,6 +64,13 @@ class Kept {
     if (!this.#values.has(what)) this.#values.set(what, read());
     return this.#values.get(what) as T; // by what was read under the same name
   }
+}
+
+/** The items of a dump, and its result. */
+async function collected<Item, Result>(dump: (onItem: (item: Item) => void) => Promise<Result>) {
+  const items: Item[] = [];
+  const result = await dump((item) => items.push(item));
+  return { items, result };
 }
 
 /** Asks `explain` about packets in a test network, whose node is that of this process: about each once, until the node has changed. */
