@@ -245,8 +245,9 @@ async function dropFailedStreams(): Promise<void> {
 
 async function hammer(): Promise<void> {
   hammers = ways.map(([host, target], index) => {
-    // Of ports that the kernel draws one comes twice before long, and an SCTP association of its own past is in its way.
-    const firstSourcePort = 10_000 + 500 * (10 * rounds + index);
+    // Of ports that the kernel draws one comes twice before long, and an SCTP association of its own past is in its way. Those from
+    // 32,768 on the kernel draws for the streams.
+    const firstSourcePort = 10_000 + 500 * (ways.length * rounds + index);
     return new Hammer(host, { ...target, patience: 30_000, firstSourcePort });
   });
   rounds++;
