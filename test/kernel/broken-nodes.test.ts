@@ -91,10 +91,10 @@ function objectsOf<Kind extends Change['kind']>(kind: Kind) {
   );
 }
 
-/** /sys is of the namespace that it was mounted in, which is not the one that the test enters. */
+/** /sys is of the namespace that it was mounted in: `ip netns exec` mounts one of its own. */
 const sysfs = {
   read(path: string): string | undefined {
-    const text = run(`cat /sys/${path} 2>&- || true`).trim();
+    const text = run(`ip netns exec ${node.namespace.name} cat /sys/${path} || true`).trim();
     return text === '' ? undefined : text;
   },
 };
