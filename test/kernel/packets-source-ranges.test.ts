@@ -131,7 +131,8 @@ describe('a load balancer with source ranges', () => {
     // Front ends of ports that went stand for a few seconds.
     await expect.poll(size).toMatch(/maxelem 65536 [^]*entries: 3$/m);
     report({ sourceRanges: [...its, ...others(1_050)], portCount: 21 }, ...webs);
-    await tried();
+    await proxy.proxier.idle();
+    await Promise.all([inside.next(3), outside.next(1)]);
     await expect.poll(size).toMatch(/maxelem 131072 [^]*entries: 66213$/m);
   });
 
