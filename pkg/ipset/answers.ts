@@ -33,12 +33,17 @@ export class EntryLister {
     return { ...commands.rawList, reply: new PartDecoder(this) };
   }
 
-  /** The entries of a list, without those that {@link Entry} cannot represent. */
-  read(type: SetHeader['type'], list: Uint8Array): readonly Entry[] {
+  /** The entries of a list, without those that {@link Entry} cannot represent: none of a type that is not known. */
+  read(type: SetHeader['type'] | undefined, list: Uint8Array): readonly Entry[] {
     const reader = new Reader(list);
-    const straight = this.#readerOf(type);
+    const straight = type === undefined ? undefined : this.#readerOf(type);
     const entries: Entry[] = [];
     eachAttribute(reader, IPSET_ATTR_DATA, () => {
+      if (type === undefined || straight === undefined) {
+        // Read nevertheless: what is no entry is an error, and not nothing.
+        entryData.decode(reader);
+        return;
+      }
       const entry = fromEntryData(type, dataOf(reader, straight));
       if (entry !== undefined) entries.push(entry);
     });
@@ -65,12 +70,14 @@ class PartDecoder implements Decoder<readonly Entry[]> {
   }
 
   decode(reader: Reader): readonly Entry[] {
-    const { body }: NetfilterMessage<{ type?: string | undefined; list?: Uint8Array | undefined }> =
+    const { body }: NetfilterMessage<{ type?: string | undefined; lists: readonly Uint8Array[] }> =
       commands.rawList.reply.decode(reader);
     this.#type = setType(body.type) ?? this.#type;
-    if (this.#type === undefined || body.list === undefined) return [];
+    let entries: readonly Entry[] = [];
     try {
-      return this.#lister.read(this.#type, body.list);
+      // The kernel sends one. Each is looked at, so that what is no list is an error.
+      for (const list of body.lists) entries = this.#lister.read(this.#type, list);
+      return entries;
     } catch (error) {
       throw error instanceof DecodeError ? error.within('IPSET_ATTR_ADT.entries') : error;
     }

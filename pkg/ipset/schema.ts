@@ -124,8 +124,8 @@ export const listReply = attributes('IPSET_ATTR', {
   list: optional(8, entryList), // ADT
 });
 
-/** {@link listReply} with its entries as bytes, as there are hundreds of them. */
-const rawListReply = attributes('IPSET_ATTR', { ...listHeader, list: optional(8, bytes) });
+/** {@link listReply} with its entries as bytes, as there are hundreds of them. Of several lists the last one counts. */
+const rawListReply = attributes('IPSET_ATTR', { ...listHeader, lists: repeated(8, bytes) });
 
 /** Without IPSET_ATTR_LINENO the kernel does not return the line of the refused entry. */
 export const entriesRequest = attributes('IPSET_ATTR', {
