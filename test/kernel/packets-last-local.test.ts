@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ip } from '../support/addresses.ts';
 import { Hammer } from '../support/hammer.ts';
-import { Network, nodeAddresses } from '../support/network/network.ts';
+import { type Host, Network, nodeAddresses } from '../support/network/network.ts';
 import type { Server } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
 import { node } from '../support/objects.ts';
+import { PacketExplainer } from '../support/packet-explainer.ts';
 import { silence } from '../support/patience.ts';
 import { setNode } from '../support/proxier.ts';
 import { addressOf, type PodEndpoint, ShopService, serveAll, table } from '../support/traffic.ts';
@@ -24,6 +25,8 @@ const shop = new ShopService('web', 1);
 const vips = { IPv4: ip('172.30.1.1'), IPv6: ip('fd00:172:30::1:1') };
 const target = { addresses: vips, port: 80, firstSourcePort: 10_000 };
 const servers: Server[] = [];
+const insiders = [caller, network.node];
+const explainer = new PacketExplainer(network);
 let proxy: NodeProxy;
 let inside: readonly Hammer[] = [];
 let outside: Hammer;
@@ -41,7 +44,7 @@ beforeAll(async () => {
     ...shop.slices(far, web),
   );
   await proxy.settled();
-  inside = [caller, network.node].map((host) => new Hammer(host, target));
+  inside = insiders.map((host) => new Hammer(host, target));
   outside = new Hammer(client, { ...target, patience: silence });
 });
 
@@ -52,11 +55,18 @@ afterAll(async () => {
   network.close();
 });
 
-/** Reports the endpoints, and waits until they are in the kernel and every client has tried a few times since. */
+/** Reports the endpoints, and waits until they are in the kernel and every client got since what is explained. */
 async function tried(...endpoints: readonly PodEndpoint[]): Promise<void> {
   proxy.report(...shop.slices(...endpoints));
   await proxy.proxier.idle();
-  await Promise.all([...inside, outside].map((hammer) => hammer.next(2)));
+  explainer.changed();
+  const judged = inside.map(
+    (hammer, index) => explainer.judgeNext(hammer, { host: insiders[index] as Host, target }), // as many
+  );
+  await Promise.all([
+    ...judged,
+    explainer.judgeNext(outside, { host: client, target, isHasty: true }),
+  ]);
 }
 
 describe('a load balancer whose traffic is to stay local', () => {
