@@ -10,6 +10,7 @@ import type { SettingChange } from '../../pkg/preview/settings.ts';
 import { ProgressBoard } from '../../pkg/runner/progress.ts';
 import { endpoint, service, slice } from '../../test/support/objects.ts';
 import { FakeKernel, Stand, setService, setSlice } from '../../test/support/proxier.ts';
+import { manifestsOfWeb } from '../../test/support/web-node.ts';
 import { planWith } from './plan.ts';
 import { proxierSettings } from './proxier-settings.ts';
 
@@ -17,21 +18,7 @@ import { proxierSettings } from './proxier-settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plan-'));
 const manifests = join(folder, 'objects.yaml');
-writeFileSync(
-  manifests,
-  `apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec: {clusterIP: 172.30.0.1, clusterIPs: [172.30.0.1], ports: [{port: 80}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: web-1, namespace: shop, labels: {kubernetes.io/service-name: web}}
-addressType: IPv4
-ports: [{port: 8080}]
-endpoints: [{addresses: [10.0.0.1]}]
-`,
-);
+writeFileSync(manifests, manifestsOfWeb(['{ addresses: [10.0.0.1] }']));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 let kernel: FakeKernel;

@@ -14,6 +14,7 @@ import { AssembledProgram } from '../../test/support/assembled-program.ts';
 import { serve } from '../../test/support/http-server.ts';
 import { endpoint, service, slice } from '../../test/support/objects.ts';
 import { FakeKernel, Stand, setService, setSlice } from '../../test/support/proxier.ts';
+import { manifestsOfWeb } from '../../test/support/web-node.ts';
 import { type StatusOptions, statusWith } from './status.ts';
 
 // The command on a kernel in memory, beside a whole program of ours, another one, and none.
@@ -22,18 +23,10 @@ const folder = mkdtempSync(join(tmpdir(), 'status-'));
 const manifests = join(folder, 'objects.yaml');
 writeFileSync(
   manifests,
-  `apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec: {clusterIP: 172.30.0.1, clusterIPs: [172.30.0.1], ports: [{port: 80}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: web-1, namespace: shop, labels: {kubernetes.io/service-name: web}}
-addressType: IPv4
-ports: [{port: 8080}]
-endpoints: [{addresses: [10.0.0.1], nodeName: here}, {addresses: [10.0.0.2], nodeName: elsewhere}]
-`,
+  manifestsOfWeb([
+    '{ addresses: [10.0.0.1], nodeName: here }',
+    '{ addresses: [10.0.0.2], nodeName: elsewhere }',
+  ]),
 );
 afterAll(() => rmSync(folder, { recursive: true }));
 

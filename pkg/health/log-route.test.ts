@@ -1,18 +1,9 @@
 import { expect, test } from 'vitest';
+import { loopbackRequest } from '../../test/support/http-request.ts';
 import { get, serve } from '../../test/support/http-server.ts';
 import { logRoute } from './log-route.ts';
-import type { HttpRequest } from './request.ts';
 
-const request: HttpRequest = {
-  method: 'GET',
-  path: '/debug/ipvs/log',
-  query: new URLSearchParams(),
-  header: () => '',
-  body: async () => '',
-  takes: () => undefined,
-  isFromLoopback: true,
-  signal: new AbortController().signal,
-};
+const request = loopbackRequest('/debug/ipvs/log');
 
 test('a client on loopback gets the last lines as text that nobody keeps', async () => {
   const { port } = await serve(new Map([['/debug/ipvs/log', logRoute(() => 'one\ntwo\n')]]));

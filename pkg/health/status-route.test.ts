@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { loopbackRequest } from '../../test/support/http-request.ts';
 import { get, serve } from '../../test/support/http-server.ts';
 import type { HttpRequest } from './request.ts';
 import { type StatusSource, statusPageRoute, statusRoute } from './status-route.ts';
@@ -12,20 +13,9 @@ const source: StatusSource = {
   page: async () => ({ html: '<p>here', contentSecurityPolicy: "default-src 'none'" }),
 };
 
-const loopbackRequest: HttpRequest = {
-  method: 'GET',
-  path: '/debug/ipvs',
-  query: new URLSearchParams(),
-  header: () => '',
-  body: async () => '',
-  takes: () => undefined,
-  isFromLoopback: true,
-  signal: new AbortController().signal,
-};
-
 /** The status that a client gets. */
 async function asked(over: Partial<HttpRequest>, isOpen = false): Promise<number> {
-  const request = { ...loopbackRequest, ...over };
+  const request = { ...loopbackRequest('/debug/ipvs'), ...over };
   return (await statusRoute({ ...source, isOpen })(request)).status;
 }
 
@@ -84,7 +74,7 @@ describe('the page for people', () => {
   });
 
   test('is for the same clients', async () => {
-    const request = { ...loopbackRequest, isFromLoopback: false };
+    const request = { ...loopbackRequest('/debug/ipvs'), isFromLoopback: false };
     expect((await statusPageRoute(source)(request)).status).toBe(403);
     expect((await statusPageRoute({ ...source, isOpen: true })(request)).status).toBe(200);
   });
