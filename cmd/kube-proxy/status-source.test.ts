@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import { effective } from '../../pkg/config/effective.ts';
 import { defaults } from '../../pkg/config/fields.ts';
@@ -47,6 +49,28 @@ test('drift that an audit repairs is told by the program', async () => {
   const { node } = JSON.parse((await get(url)).body) as StatusReport;
   expect(node?.minutes.at(-1)?.repairs).toEqual({ addVirtualServer: 1, addRealServer: 1 });
 });
+
+test.each([
+  ['by default, to nobody who calls the host by a name', false, 403],
+  ['with --ipvs-status-page, to everybody', true, 200],
+])('it is served %s', async (_, isOpen, expected) => {
+  const config = effective({ ...defaults, 'ipvs.statusPage': isOpen }, 'here');
+  const program = await AssembledProgram.start(config);
+  onTestFinished(() => program.stop());
+  await program.sync();
+  const url = await program.url('metrics server');
+  for (const path of ['/debug/ipvs', '/debug/ipvs/'])
+    expect(await statusFor(url + path, 'node.example'), path).toBe(expected);
+});
+
+/** The status of the answer to a request that names the host so. */
+async function statusFor(url: string, host: string): Promise<number | undefined> {
+  const [response] = (await once(request(url, { headers: { host } }).end(), 'response')) as [
+    IncomingMessage,
+  ];
+  response.resume();
+  return response.statusCode;
+}
 
 test('parameters are checked', async () => {
   const { url } = await started();
