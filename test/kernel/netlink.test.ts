@@ -11,6 +11,7 @@ import { bytes, u8, u32, type ValueOf } from '../../pkg/wire/codec.ts';
 import { struct } from '../../pkg/wire/struct.ts';
 import { ip } from '../support/addresses.ts';
 import { createNamespace, type Namespace } from '../support/namespace.ts';
+import { bundled } from '../support/program.ts';
 
 const NETLINK_ROUTE = 0;
 const RTNLGRP_IPV4_IFADDR = 5;
@@ -248,10 +249,8 @@ describe('an event socket', () => {
   });
 });
 
-test('nothing stays open, and nothing keeps the process alive', () => {
-  const script = new URL('../fixtures/open-and-close.ts', import.meta.url).pathname;
-  // Node strips types with WebAssembly, and V8 may abort while that tiers up (nodejs/node issue 64500): seen in one of 60 starts.
-  const argv = ['--no-wasm-tier-up', script, namespace.path];
+test('nothing stays open, and nothing keeps the process alive', async () => {
+  const argv = [await bundled('test/fixtures/open-and-close.ts'), namespace.path];
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, argv, {
     encoding: 'utf8',
     timeout: 60_000,

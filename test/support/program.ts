@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bundle, copyKoffi } from '../../hack/bundle.ts';
 import type { Namespace } from './namespace.ts';
@@ -95,19 +95,24 @@ const commonFlags = [
   '--healthz-bind-address=',
 ];
 
-let made: Promise<string> | undefined;
+const made = new Map<string, Promise<string>>();
 
-/** Returns the path of the program as a bundle, which is made once: its sources, one by one, take several times as long to load. */
-export function bundled(): Promise<string> {
-  made ??= makeBundle();
-  return made;
+/**
+ * Returns the path of an entry point, by default of the program, as a bundle, which is made once. Its sources, one by one, take several
+ * times as long to load. And Node strips their types with WebAssembly, which V8 does not survive on an emulated processor in one of 20
+ * starts (nodejs/node issue 64500 is of the same kind).
+ */
+export function bundled(entry = 'cmd/kube-proxy/main.ts'): Promise<string> {
+  const file = made.get(entry) ?? makeBundle(entry);
+  made.set(entry, file);
+  return file;
 }
 
-async function makeBundle(): Promise<string> {
+async function makeBundle(entry: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'kube-proxy-'));
   process.once('exit', () => rmSync(folder, { recursive: true }));
-  const file = join(folder, 'kube-proxy.mjs');
-  await bundle('cmd/kube-proxy/main.ts', file);
+  const file = join(folder, basename(entry).replace('.ts', '.mjs'));
+  await bundle(entry, file);
   copyKoffi(folder);
   return file;
 }
