@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ip } from '../../test/support/addresses.ts';
-import { masqueraded, type Operation } from '../proxy/plan/operation.ts';
+import { masqueraded } from '../proxy/desired/real-servers.ts';
+import type { Operation } from '../proxy/plan/operation.ts';
 import { affectedConnections } from './connections.ts';
 
 const virtualServer = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ip } from '../../test/support/addresses.ts';
 import type { VirtualServer } from '../ipvs/ipvs.ts';
-import { masqueraded } from '../proxy/plan/operation.ts';
+import { masqueraded } from '../proxy/desired/real-servers.ts';
 import { isNothingToDo, type NodePreview, previewJson, printPreview } from './print.ts';
 
 const virtualServer: VirtualServer = {

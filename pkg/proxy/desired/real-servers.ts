@@ -1,4 +1,4 @@
-import type { RealServerId } from '../../ipvs/ipvs.ts';
+import type { RealServer, RealServerId } from '../../ipvs/ipvs.ts';
 import type { PodIdentity } from './pod-identity.ts';
 
 /** A wanted real server. One with weight 0 is kept if it exists, and not added. */
@@ -27,3 +27,20 @@ export const noRealServers: RealServers = {
 
 /** Which endpoints a front end uses. `localFirst`: all endpoints if there are no local ones, so that pods of this node get an answer. */
 export type Policy = 'cluster' | 'localOnly' | 'localFirst';
+
+/**
+ * A real server as all of ours are: its packets are masqueraded. With a limit it gets no new connections from that many on until it
+ * has fewer than three quarters of them; 0 is none.
+ */
+export function masqueraded({
+  address,
+  port,
+  weight,
+  connectionLimit: upperThreshold = 0,
+}: RealServerId & {
+  readonly weight: number;
+  readonly connectionLimit?: number | undefined;
+}): RealServer {
+  const lowerThreshold = Math.floor((upperThreshold * 3) / 4);
+  return { address, port, weight, forwarding: 'masquerade', upperThreshold, lowerThreshold };
+}

@@ -10,7 +10,7 @@ import type { MutexToken } from '../../runner/mutex.ts';
 import { Keys } from '../desired/keys.ts';
 import { isPodKnown, isSamePod } from '../desired/pod-identity.ts';
 import { RealServerMap } from '../desired/real-server-map.ts';
-import { masqueraded } from '../plan/operation.ts';
+import { masqueraded } from '../desired/real-servers.ts';
 import type { Apply } from './checker.ts';
 import { uniqueRS } from './list.ts';
 

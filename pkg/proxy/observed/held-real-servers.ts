@@ -1,9 +1,7 @@
 import type { RealServer, RealServerId } from '../../ipvs/ipvs.ts';
 import type { PodIdentity } from '../desired/pod-identity.ts';
 import { RealServerMap } from '../desired/real-server-map.ts';
-
-/** How the kernel holds a real server. */
-export type RealServerState = Omit<RealServer, keyof RealServerId>;
+import { hasOtherState, type RealServerState } from './other-state.ts';
 
 /** A real server that the kernel holds, with the pod that it was written for. */
 export interface HeldRealServer {
@@ -42,6 +40,15 @@ export class HeldRealServerMap implements HeldRealServers {
 
   has(id: RealServerId): boolean {
     return this.#all.has(id);
+  }
+
+  /** Whether some real servers are held in their states, and no others. */
+  holdsOnly(realServers: readonly RealServer[]): boolean {
+    const isHeld = (one: RealServer) => {
+      const state = this.get(one)?.state;
+      return state !== undefined && !hasOtherState(state, one);
+    };
+    return realServers.length === this.size && realServers.every(isHeld);
   }
 
   forEach(visit: (held: HeldRealServer, id: RealServerId) => void): void {

@@ -1,10 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
-import { endpoint, service, servicePort, slice } from '../../../test/support/objects.ts';
+import {
+  endpoint,
+  nodeContext,
+  service,
+  servicePort,
+  slice,
+} from '../../../test/support/objects.ts';
 import { FakeKernel, Stand, setService, setSlice } from '../../../test/support/proxier.ts';
 import { proxierSettings } from '../../../test/support/proxier-settings.ts';
 import { stretches } from '../../../test/support/stretches.ts';
 import {
+  type IpvsWrite,
   keyedVirtualServer,
   type VirtualServer,
   type VirtualServerId,
@@ -13,10 +20,14 @@ import {
 import { recordingLogger } from '../../log/memory.ts';
 import { minutes, seconds } from '../../runner/clock.ts';
 import { Mutex } from '../../runner/mutex.ts';
+import { deviceName } from '../desired/device.ts';
+import { footprint } from '../desired/footprints.ts';
+import { Keys } from '../desired/keys.ts';
 import { Ledger } from '../desired/ledger.ts';
+import { masqueraded } from '../desired/real-servers.ts';
+import { setHeader, setIds } from '../desired/sets.ts';
 import { VipRoutes } from '../desired/vip-routes.ts';
 import { kernelOf } from '../options.ts';
-import { masqueraded } from '../plan/operation.ts';
 import { ForeignVips } from './foreign-vips.ts';
 import { Audit } from './kernel-reader.ts';
 import { Mirror } from './mirror.ts';
@@ -96,6 +107,7 @@ test('however much is wanted, the event loop turns while an audit goes through i
         ? counted((index) => ({ type: 'hash:ip', ip: address(index) }) as const)
         : [],
     virtualServers: () => counted(String),
+    wantsEntry: () => false,
   };
   const mirror = new Mirror();
   // A hundred objects take a millisecond.
@@ -113,6 +125,35 @@ test('however much is wanted, the event loop turns while an audit goes through i
   );
   expect(work).toBe(6_000);
   expect(longest).toBeLessThan(1_500);
+});
+
+test('what is as it is wanted is not planned again, and what somebody changed is', async () => {
+  const { ledger, mirror, kernel } = asWanted();
+  const common = { mirror, ledger, families: ['IPv4' as const], excluded: [], now: () => 0 };
+  const reporter = { stageTook: () => undefined };
+  const named = async () => {
+    const steps = new Audit({ ...kernelOf(kernel), ...common, reporter, ...vipReading(ledger) });
+    const keys = new Keys();
+    await new Mutex().run(async (token) => {
+      for (let step = await steps.next(token); step; step = await steps.next(token))
+        keys.add(step.keys);
+    });
+    const { virtualServers, entries, addresses } = keys;
+    return [virtualServers, addresses, new Set(entries.keys())].map((some) => [...some]);
+  };
+  expect(await named()).toEqual([[], [], []]);
+  const [virtualServer = first] = [...mirror.virtualServers.values()].map(
+    (held) => held.virtualServer,
+  );
+  kernel.ipvs.write([{ kind: 'deleteVirtualServer', virtualServer }]);
+  kernel.links.write([{ kind: 'unbindAddress', link: deviceName, address: virtualServer.address }]);
+  const entry = { type: 'hash:ip', ip: virtualServer.address } as const;
+  kernel.ipsets.write([{ kind: 'deleteEntry', set: 'KUBE-IPVS-IPS', entry }]);
+  expect(await named()).toEqual([
+    [virtualServerKey(virtualServer)],
+    [virtualServer.address],
+    ['KUBE-IPVS-IPS'],
+  ]);
 });
 
 describe('between the dump and the step that reads a virtual server', () => {
@@ -168,6 +209,36 @@ describe('between the dump and the step that reads a virtual server', () => {
     expect(mirror.virtualServers.has(key)).toBe(false);
   });
 });
+
+/** A Service with its ledger, and a kernel that holds all of it, which the mirror knows. */
+function asWanted(): { ledger: Ledger; mirror: Mirror; kernel: FakeKernel } {
+  const kernel = new FakeKernel();
+  const mirror = new Mirror();
+  const ledger = new Ledger();
+  const touched = new Keys();
+  const objects = { service: service(), slices: [slice([endpoint('10.0.1.1')])], vanished: [] };
+  ledger.set(footprint(objects, nodeContext), { touched });
+  kernel.links.ensureDummy(deviceName);
+  for (const address of ledger.addresses())
+    kernel.links.write([{ kind: 'bindAddress', link: deviceName, address }]);
+  for (const id of setIds) kernel.ipsets.create(setHeader(id, 'IPv4'));
+  for (const [set, entries] of touched.entries)
+    entries.forEach((entry) => void kernel.ipsets.write([{ kind: 'addEntry', set, entry }]));
+  for (const key of touched.virtualServers) {
+    const frontEnd = ledger.frontEnd(key);
+    if (frontEnd === undefined) continue;
+    const { virtualServer } = frontEnd;
+    const real = frontEnd.realServers.values();
+    const write = (one: IpvsWrite, podUid?: string) => {
+      kernel.ipvs.write([one]);
+      mirror.recordWrite(one, podUid);
+    };
+    write({ kind: 'addVirtualServer', virtualServer });
+    for (const { podUid, ...one } of real)
+      write({ kind: 'addRealServer', virtualServer, realServer: masqueraded(one) }, podUid);
+  }
+  return { ledger, mirror, kernel };
+}
 
 /** What an audit needs about VIPs that are addresses of the device. */
 function vipReading(ledger: Pick<Ledger, 'closeRanges'>) {

@@ -19,6 +19,7 @@ import type { Reporter } from '../reporter.ts';
 import { type LeftoverSets, readLeftoverSets } from './leftover-sets.ts';
 import type { Mirror } from './mirror.ts';
 import { isOurs } from './ownership.ts';
+import { isSettled } from './settled.ts';
 import { readVips, type VipReadingContext } from './vip-reader.ts';
 
 /** What an audit reads the kernel with, and what tells which objects are ours. */
@@ -29,7 +30,13 @@ export interface AuditContext extends VipReadingContext {
   /** The wanted state. Only read. */
   readonly ledger: Pick<
     Ledger,
-    'frontEnd' | 'addresses' | 'entries' | 'entryCount' | 'virtualServers' | 'wantsAddress'
+    | 'frontEnd'
+    | 'addresses'
+    | 'entries'
+    | 'entryCount'
+    | 'virtualServers'
+    | 'wantsAddress'
+    | 'wantsEntry'
   >;
   readonly families: readonly Family[];
   /** Networks whose virtual servers are somebody else's unless a Service wants them. */
@@ -42,7 +49,7 @@ const stepTime = 8;
 
 /** The result of one step of an audit. */
 export interface AuditStep {
-  /** The keys of everything that the step read, to be planned again. */
+  /** The keys of what the step read and what is not known to be as wanted, to be planned again. */
   readonly keys: Keys;
   /** The sets that are not as they must be, after the step that lists sets: to be replaced before the next step. */
   readonly leftovers?: LeftoverSets;
@@ -120,7 +127,7 @@ async function readSet(
   for (const entry of found ?? []) {
     const key = entryKey(entry);
     held.set(key, entry);
-    keys.addEntry(name, { key, entry });
+    if (!ledger.wantsEntry(name, key)) keys.addEntry(name, { key, entry });
     if (yielder.isDue) await yielder.yieldIfDue();
   }
   mirror.recordSet(name, found && held);
@@ -167,13 +174,18 @@ async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
   let since = now();
   for (const [key, candidate] of candidates) {
     await readOrMarkUnknown(key, { candidate, context });
-    keys.addVirtualServer(key);
+    if (!isKnownSettled(key, context)) keys.addVirtualServer(key);
     if (now() - since < stepTime) continue;
     yield keys;
     keys = new Keys();
     since = now();
   }
   yield keys;
+}
+
+function isKnownSettled(key: string, { ledger, mirror }: AuditContext): boolean {
+  if (mirror.unknownVirtualServers.has(key)) return false;
+  return isSettled(ledger.frontEnd(key), mirror.virtualServers.get(key));
 }
 
 /** Dumps all virtual servers, and adds those that only the mirror has. */

@@ -12,6 +12,7 @@ import { isPodKnown, type PodIdentity, unknownPod } from '../desired/pod-identit
 import type { RuleContent } from '../desired/rule-content.ts';
 import { HeldRealServerMap, type HeldRealServers } from './held-real-servers.ts';
 import { HeldRoutes, type HeldRoutesView } from './held-routes.ts';
+import { hasOtherSettings } from './other-state.ts';
 
 /** A virtual server that the kernel holds. */
 export interface HeldServer {
@@ -270,10 +271,14 @@ export class Mirror implements MirrorView {
       this.#recordHeld(key, undefined);
       return;
     }
-    const before = this.#virtualServers.get(key)?.realServers;
+    const before = this.#virtualServers.get(key);
+    const isSame =
+      before?.realServers.holdsOnly(found.realServers) === true &&
+      !hasOtherSettings(before.virtualServer, found.virtualServer);
+    if (isSame) return;
     const realServers = new HeldRealServerMap();
     for (const realServer of found.realServers)
-      realServers.record(realServer, before?.get(realServer)?.podUid ?? unknownPod);
+      realServers.record(realServer, before?.realServers.podOf(realServer) ?? unknownPod);
     this.#recordHeld(key, { virtualServer: found.virtualServer, realServers });
   }
 }

@@ -28,42 +28,35 @@ export interface VipReadingContext {
  * Reads the device, all addresses and our routes. Returns the VIPs and the ranges that are not as wanted: all of IPv6 after it was
  * turned off and on, all routes from an address that went.
  */
-export async function readAddresses(context: VipReadingContext, token: MutexToken): Promise<Keys> {
+export function readAddresses(context: VipReadingContext, token: MutexToken): Promise<Keys> {
   token.check();
-  const wrong = new Keys();
-  const read = await readVips(context);
-  for (const address of read.addresses)
-    if (!isVipRight(vipState(address, context))) wrong.addAddress(address);
-  for (const [text, range] of allRanges(context))
-    if (!isRouteRight(rangeState(range, context))) wrong.addRange(text);
-  return wrong;
+  return readVips(context);
 }
 
-/** Reads the device, all addresses and our routes. Returns the keys of those that are held or wanted. */
+/** Like {@link readAddresses}, for those who hold the token already. */
 export async function readVips(context: VipReadingContext): Promise<Keys> {
-  const { links, routes, mirror, ledger, vipRoutes, now } = context;
-  const keys = new Keys();
-  const yielder = new Yielder(now);
-  for (const address of mirror.bound) keys.addAddress(address);
+  const { links, routes, mirror, vipRoutes, ledger, now } = context;
   mirror.recordDevice({ isPresent: links.hasLink(deviceName) });
-  recordAddresses(await links.addresses(), { context, keys });
+  recordAddresses(await links.addresses(), context);
   mirror.routes.recordAll(await routes.routes());
   vipRoutes.refresh(mirror.routes.ranges);
-  for (const address of mirror.routes.addresses()) keys.addAddress(address);
-  for (const text of allRanges(context).keys()) keys.addRange(text);
-  for (const address of ledger.addresses()) {
-    keys.addAddress(address);
-    if (yielder.isDue) await yielder.yieldIfDue();
-  }
-  return keys;
+  const wrong = new Keys();
+  const yielder = new Yielder(now);
+  for (const [text, range] of allRanges(context))
+    if (!isRouteRight(rangeState(range, context))) wrong.addRange(text);
+  for (const addresses of [ledger.addresses(), mirror.bound, mirror.routes.addresses()])
+    for (const address of addresses) {
+      if (!isVipRight(vipState(address, context))) wrong.addAddress(address);
+      if (yielder.isDue) await yielder.yieldIfDue();
+    }
+  return wrong;
 }
 
 /** Records what the device has, and what the others have. The node's own addresses leave out loopback and IPv6 link-local ones. */
 function recordAddresses(
   found: readonly LinkAddress[],
-  { context, keys }: { context: VipReadingContext; keys: Keys },
+  { mirror, ledger, vipRoutes, foreignVips }: VipReadingContext,
 ): void {
-  const { mirror, ledger, vipRoutes, foreignVips } = context;
   const bound = new Set<IpAddress>();
   const elsewhere: LinkAddress[] = [];
   for (const one of found) {
@@ -74,7 +67,6 @@ function recordAddresses(
       continue;
     }
     bound.add(address);
-    keys.addAddress(address);
   }
   mirror.recordAddresses(bound);
   mirror.recordNodeAddresses(new Set(elsewhere.map(({ address }) => address)));

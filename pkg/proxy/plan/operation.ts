@@ -194,20 +194,3 @@ function printParameters(virtualServer: VirtualServer): string {
   const timeout = virtualServer.timeout === 0 ? '' : ` timeout ${virtualServer.timeout}`;
   return `${printVirtualServer(virtualServer)} ${virtualServer.scheduler}${flags}${timeout}`;
 }
-
-/**
- * A real server as all of ours are: its packets are masqueraded. With a limit it gets no new connections from that many on until it
- * has fewer than three quarters of them; 0 is none.
- */
-export function masqueraded({
-  address,
-  port,
-  weight,
-  connectionLimit: upperThreshold = 0,
-}: RealServerId & {
-  readonly weight: number;
-  readonly connectionLimit?: number | undefined;
-}): RealServer {
-  const lowerThreshold = Math.floor((upperThreshold * 3) / 4);
-  return { address, port, weight, forwarding: 'masquerade', upperThreshold, lowerThreshold };
-}

@@ -1,8 +1,9 @@
-import type { RealServer, VirtualServer } from '../../ipvs/ipvs.ts';
+import type { VirtualServer } from '../../ipvs/ipvs.ts';
 import { isSamePod } from '../desired/pod-identity.ts';
-import type { RealServerState } from '../observed/held-real-servers.ts';
+import { masqueraded } from '../desired/real-servers.ts';
+import { hasOtherSettings, hasOtherState } from '../observed/other-state.ts';
 import type { PlannedRealServer, PlannedServer } from './input.ts';
-import { masqueraded, type Operation } from './operation.ts';
+import type { Operation } from './operation.ts';
 import type { Phases } from './phases.ts';
 import { inRotation } from './rotation.ts';
 
@@ -13,7 +14,7 @@ export function planServer(
   { phases, rotation }: { phases: Phases; rotation: number },
 ): void {
   if (held === undefined) phases.add('serve', { kind: 'addVirtualServer', virtualServer });
-  else if (differs(virtualServer, held))
+  else if (hasOtherSettings(held, virtualServer))
     phases.add('serve', { kind: 'updateVirtualServer', virtualServer });
   const connectionLimit = frontEnd?.options.connectionLimit;
   const shared = { virtualServer, connectionLimit };
@@ -62,25 +63,6 @@ function operationFor(
     return { kind: 'replaceRealServer', virtualServer, realServer, podUid: held.podUid };
   }
   const realServer = masqueraded({ address, port, weight, connectionLimit });
-  if (!hasChanged(held.state, realServer)) return undefined;
+  if (!hasOtherState(held.state, realServer)) return undefined;
   return { kind: 'weighRealServer', virtualServer, realServer, podUid };
-}
-
-function hasChanged(held: RealServerState, wanted: RealServer): boolean {
-  return (
-    held.weight !== wanted.weight ||
-    held.forwarding !== wanted.forwarding ||
-    held.upperThreshold !== wanted.upperThreshold ||
-    held.lowerThreshold !== wanted.lowerThreshold
-  );
-}
-
-function differs(wanted: VirtualServer, held: VirtualServer): boolean {
-  return (
-    wanted.scheduler !== held.scheduler ||
-    wanted.flags !== held.flags ||
-    wanted.timeout !== held.timeout ||
-    wanted.prefixLength !== held.prefixLength ||
-    wanted.persistenceEngine !== held.persistenceEngine
-  );
 }
