@@ -1,4 +1,3 @@
-import { isVipRange } from '../../pkg/config/checks.ts';
 import { gateStates } from '../../pkg/config/gates.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { buildInfo } from '../../pkg/config/version.ts';
@@ -6,7 +5,7 @@ import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import type { StatusSource } from '../../pkg/health/status-route.ts';
 import { waitForTurn } from '../../pkg/instance/instance.ts';
 import type { IpAddress } from '../../pkg/ip/address.ts';
-import { type Prefix, parsePrefix } from '../../pkg/ip/prefix.ts';
+import type { Prefix } from '../../pkg/ip/prefix.ts';
 import { virtualServerKey } from '../../pkg/ipvs/ipvs.ts';
 import { Schedulers } from '../../pkg/ipvs/probe.ts';
 import { startingEvent } from '../../pkg/kube/events.ts';
@@ -36,6 +35,7 @@ import { type Part, runAll } from './run-all.ts';
 import { servedFamilies } from './served-families.ts';
 import { createServers, createServiceHealthServers } from './servers.ts';
 import { serviceOptionsReader } from './service-options.ts';
+import { usableRanges, wantsServiceRanges } from './service-ranges.ts';
 import { trafficMetrics } from './service-traffic.ts';
 import { setMetrics } from './set-metrics.ts';
 import { createStatus, remembering } from './status-source.ts';
@@ -180,18 +180,10 @@ function serviceRanges(
   { objects, proxier }: { objects: Objects; proxier: Pick<Follower, 'useVipRanges'> },
 ): readonly Part[] {
   const { serviceRanges: ranges } = objects;
-  const areWanted = config.vipBinding === 'route' && config.serviceClusterIPRange.length === 0;
-  if (ranges === undefined || !areWanted) return [];
+  if (ranges === undefined || !wantsServiceRanges(config)) return [];
   return [
     (signal) => ranges.run((texts) => proxier.useVipRanges(usableRanges(texts, log)), signal),
   ];
-}
-
-/** The networks of ServiceCIDR objects that can be ranges of VIPs. Logs the others. */
-function usableRanges(texts: readonly string[], log: Logger): readonly Prefix[] {
-  const ignored = texts.filter((text) => !isVipRange(text));
-  log.info('ranges of VIPs from ServiceCIDR objects', { ranges: texts, ignored });
-  return texts.filter(isVipRange).flatMap((text) => parsePrefix(text) ?? []);
 }
 
 /** Opens the kernel and creates the proxier. */

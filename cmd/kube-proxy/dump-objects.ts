@@ -6,7 +6,8 @@ import { createMetrics } from '../../pkg/metrics/metrics.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import type { ProgressBoard } from '../../pkg/runner/progress.ts';
 import { logReadings } from './log-readings.ts';
-import { type Objects, openObjects } from './object-source.ts';
+import { openObjects } from './object-source.ts';
+import { readServiceRanges } from './service-ranges.ts';
 
 /**
  * Reads the objects that the configuration names once, with the networks of ServiceCIDR objects where VIPs are bound by them. Throws if
@@ -34,30 +35,9 @@ export async function readDumpedObjects(
       patience: wait,
     });
     const objects = await names.objects();
-    return { ...objects, serviceRanges: await serviceRanges(config, { opened, wait }) };
+    const { serviceRanges } = opened;
+    return { ...objects, serviceRanges: await readServiceRanges(config, { serviceRanges, wait }) };
   } finally {
     opened.close();
   }
-}
-
-async function serviceRanges(
-  { vipBinding, serviceClusterIPRange }: ProxyConfig,
-  { opened, wait }: { readonly opened: Objects; readonly wait: number },
-): Promise<readonly string[]> {
-  const areWanted = vipBinding === 'route' && serviceClusterIPRange.length === 0;
-  if (!areWanted || opened.serviceRanges === undefined) return [];
-  let found: readonly string[] | undefined;
-  const controller = new AbortController();
-  const cancel = systemClock.after(wait, () => controller.abort());
-  try {
-    await opened.serviceRanges.run((ranges) => {
-      found = ranges;
-      controller.abort();
-    }, controller.signal);
-  } finally {
-    cancel();
-  }
-  if (found === undefined)
-    throw new Error(`ServiceCIDR objects were not read within ${wait / 1000} s`);
-  return found;
 }

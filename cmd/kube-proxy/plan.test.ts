@@ -11,6 +11,7 @@ import { ProgressBoard } from '../../pkg/runner/progress.ts';
 import { endpoint, service, slice } from '../../test/support/objects.ts';
 import { FakeKernel, Stand, setService, setSlice } from '../../test/support/proxier.ts';
 import { manifestsOfWeb } from '../../test/support/web-node.ts';
+import { openObjects } from './object-source.ts';
 import { planWith } from './plan.ts';
 import { proxierSettings } from './proxier-settings.ts';
 
@@ -35,10 +36,14 @@ beforeEach(() => {
 async function run(
   argv: readonly string[],
   settings: readonly SettingChange[] = [],
+  objectsOf?: typeof openObjects,
 ): Promise<{ status: number; text: string }> {
   let text = '';
   const close = () => void (isClosed = true);
-  const command = planWith({ open: () => ({ node: kernel, settings, modules: [], close }) });
+  const command = planWith({
+    open: () => ({ node: kernel, settings, modules: [], close }),
+    ...(objectsOf && { objectsOf }),
+  });
   const log = Object.assign(recordingLogger(), {
     lost: () => ({ leftOut: 0, dropped: 0 }),
     end: () => undefined,
@@ -82,6 +87,20 @@ test('every operation in a line, and JSON', async () => {
     '    +rs 172.30.0.1:80/TCP 10.0.0.1:8080 weight 1\n',
   );
   expect(JSON.parse((await run(['-o', 'json'])).text)).toMatchObject({ version: 1, node: 'here' });
+});
+
+test('with routes, ranges of VIPs are those that the cluster names', async () => {
+  const objectsOf: typeof openObjects = async (options) => ({
+    ...(await openObjects(options)),
+    serviceRanges: { run: async (onRanges) => onRanges(['172.30.0.0/16', '0.0.0.0/0']) },
+  });
+  const withRoutes = ['--ipvs-vip-binding=route', '-o', 'wide'];
+  expect((await run(withRoutes, [], objectsOf)).text).toContain('+route 172.30.0.0/16');
+  // They are not asked for where they are configured.
+  const configured = '--ipvs-service-cluster-ip-range=172.30.0.0/24';
+  const { text } = await run([...withRoutes, configured], [], objectsOf);
+  expect(text).toContain('+route 172.30.0.0/24');
+  expect(text).not.toContain('172.30.0.0/16');
 });
 
 test('what is not read in time is an error, and the node is closed', async () => {

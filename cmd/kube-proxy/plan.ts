@@ -19,6 +19,7 @@ import { openDumpedNode, openNode } from './open-node.ts';
 import { proxierSettings } from './proxier-settings.ts';
 import { servedFamilies } from './served-families.ts';
 import { assumeScheduler, serviceOptionsReader } from './service-options.ts';
+import { readServiceRanges, usableRanges, wantsServiceRanges } from './service-ranges.ts';
 import type { RunSubcommand } from './subcommand.ts';
 
 /** What `kube-proxy plan --help` prints. */
@@ -54,13 +55,14 @@ const outputs = ['text', 'wide', 'json'] as const;
 /** What the command reads; the machine and the configured source of objects unless a test says otherwise. */
 export interface PlanOptions {
   readonly open?: typeof openNode;
+  readonly objectsOf?: typeof openObjects;
 }
 
 /** `kube-proxy plan`: prints what a start would change. Throws what keeps it from an answer. */
 export const plan: RunSubcommand = planWith({});
 
 /** The command on another node than this machine. */
-export function planWith({ open = openNode }: PlanOptions): RunSubcommand {
+export function planWith({ open = openNode, objectsOf = openObjects }: PlanOptions): RunSubcommand {
   return async (argv, { log, print, progress = new ProgressBoard() }) => {
     const line = readSubcommandLine(argv, flags);
     const { output, wait } = optionsOf(line);
@@ -75,6 +77,7 @@ export function planWith({ open = openNode }: PlanOptions): RunSubcommand {
       log,
       wait,
       open: dumped === undefined ? open : (options) => openDumpedNode(dumped, options),
+      objectsOf,
       hasIPv6: dumped === undefined ? undefined : true,
       progress,
     });
@@ -106,12 +109,14 @@ async function previewNode(
     log: programLog,
     wait,
     open,
+    objectsOf,
     hasIPv6,
     progress,
   }: {
     readonly log: ProgramLog;
     readonly wait: number;
     readonly open: typeof openNode;
+    readonly objectsOf: typeof openObjects;
     readonly hasIPv6: boolean | undefined;
     readonly progress: ProgressBoard;
   },
@@ -119,7 +124,7 @@ async function previewNode(
   const clock = systemClock;
   const log = onlyProblems(programLog);
   const metrics = createMetrics(logReadings(programLog));
-  const objects = await openObjects({ config, log, clock, metrics, progress });
+  const objects = await objectsOf({ config, log, clock, metrics, progress });
   const { node, settings, modules, close } = open({ config, log });
   const stop = new AbortController();
   const cancel = clock.after(wait, () =>
@@ -127,11 +132,14 @@ async function previewNode(
   );
   try {
     const families = await servedFamilies({ config, log, hasIPv6 }, node.firewall);
+    const { serviceRanges } = objects;
+    const ranges = await readServiceRanges(config, { serviceRanges, wait });
     const found = await preview({
       node,
       source: objects.source,
       // A start waits for addresses of a Node that has none; what it does then is the same.
       settings: { ...proxierSettings(config, families), nodeIPPatience: 0 },
+      serviceRanges: wantsServiceRanges(config) ? usableRanges(ranges, log) : undefined,
       serviceOptionsOf: serviceOptionsReader(config, assumeScheduler),
       clock,
       log,

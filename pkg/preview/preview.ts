@@ -1,4 +1,5 @@
 import type { Flow } from '../conntrack/conntrack.ts';
+import type { Prefix } from '../ip/prefix.ts';
 import { type VirtualServerId, virtualServerKey } from '../ipvs/ipvs.ts';
 import type { Source } from '../kube/types.ts';
 import type { Logger } from '../log/log.ts';
@@ -43,6 +44,8 @@ export interface PreviewOptions {
   readonly node: NodeReader;
   readonly source: Source;
   readonly settings: ProxierSettings;
+  /** The ranges of VIPs that are read from the cluster, where the settings name none; `undefined` where none are read. */
+  readonly serviceRanges?: readonly Prefix[] | undefined;
   readonly serviceOptionsOf: Ports['serviceOptionsOf'];
   readonly clock: Clock;
   readonly log: Logger;
@@ -103,8 +106,10 @@ const requests: ReadonlySet<Operation['kind']> = new Set([
 /** Runs a proxier until its first sync is over. */
 async function firstSync(
   kernel: ReturnType<typeof previewKernel>,
-  { source, settings, serviceOptionsOf, clock, log, progress, signal }: PreviewOptions,
+  options: PreviewOptions,
 ): Promise<{ operations: readonly PlannedOperation[]; undecided: Removals }> {
+  const { source, settings, serviceRanges, serviceOptionsOf, clock, log, progress, signal } =
+    options;
   const operations: PlannedOperation[] = [];
   let undecided: Removals = { virtualServers: 0, realServers: 0 };
   const stop = new AbortController();
@@ -131,6 +136,8 @@ async function firstSync(
     confirm,
     onApplied,
   });
+  // A start may read them later. What it changes in the end is the same.
+  if (serviceRanges !== undefined) proxier.useVipRanges(serviceRanges);
   const both = AbortSignal.any([signal, stop.signal]);
   // If one of them fails, the other one ends.
   const ending = (run: Promise<void>) => run.finally(() => stop.abort());
