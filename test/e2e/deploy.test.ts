@@ -74,6 +74,26 @@ function chart(...set: readonly string[]): readonly Manifest[] {
   );
 }
 
+const kubeadmDaemonSet = 'test/fixtures/installers/kubeadm-daemonset.yaml';
+
+/** kubeadm's DaemonSet after `--patches FOLDER`: kubeadm merges strategically, with the library that kubectl has too. */
+function patchedByKubeadm(folder: string): Manifest {
+  const [patched] = run(
+    kubectl ?? '',
+    ...['patch', '--local', `--filename=${kubeadmDaemonSet}`, '--type=strategic'],
+    ...[`--patch-file=${folder}/kubeproxydaemonset+strategic.yaml`, '--output=yaml'],
+  );
+  if (patched === undefined) throw new Error('kubectl printed nothing');
+  return patched;
+}
+
+/** A DaemonSet with other fields in the spec of its pods. */
+function withPodSpec(manifest: Manifest, fields: Readonly<Record<string, unknown>>): unknown {
+  const { spec } = manifest;
+  const template = { ...spec?.template, spec: { ...spec?.template.spec, ...fields } };
+  return { ...manifest, spec: { ...spec, template } };
+}
+
 /** Whether the API would take all of them; returns the kinds of which it is not known. */
 async function checkSchemas(manifests: readonly Manifest[]): Promise<readonly string[]> {
   expect(manifests.length).toBeGreaterThan(0);
@@ -178,13 +198,29 @@ describe.skipIf(kubectl === undefined)('kubectl kustomize (skipped without kubec
     },
   );
 
-  test('the patch of kubeadm swaps the image and nothing else', () => {
-    const patch = parse(
-      readFileSync('deploy/kubeadm/patches/kubeproxydaemonset+strategic.yaml', 'utf8'),
-    ) as unknown;
-    const image = 'registry.example/kube-proxy-ipvs:1';
-    const containers = [{ name: 'kube-proxy', image }];
-    expect(patch).toEqual({ spec: { template: { spec: { containers } } } });
+  test('with our patch kubeadm swaps the image and nothing else', async () => {
+    const before = parse(readFileSync(kubeadmDaemonSet, 'utf8')) as Manifest;
+    const [container, ...others] = before.spec?.template.spec.containers ?? [];
+    const patched = patchedByKubeadm('deploy/kubeadm/patches');
+    expect(patched).toEqual(
+      withPodSpec(before, {
+        containers: [{ ...container, image: 'registry.example/kube-proxy-ipvs:1' }, ...others],
+      }),
+    );
+    expect(await checkSchemas([patched])).toEqual([]);
+  });
+
+  test('with our patch for a change-over node by node kubeadm adds the affinity and nothing else', async () => {
+    const before = parse(readFileSync(kubeadmDaemonSet, 'utf8')) as Manifest;
+    const matchExpressions = [{ key: 'kube-proxy', operator: 'NotIn', values: ['ipvs-ts'] }];
+    const required = { nodeSelectorTerms: [{ matchExpressions }] };
+    const patched = patchedByKubeadm('deploy/kubeadm/patches/node-by-node');
+    expect(patched).toEqual(
+      withPodSpec(before, {
+        affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } },
+      }),
+    );
+    expect(await checkSchemas([patched])).toEqual([]);
   });
 
   test('the patch for a change-over node by node is what docs/install.md has upstream’s DaemonSet patched with', () => {
