@@ -13,8 +13,9 @@ export function hasProtobuf(kind: string): boolean {
 
 /** An object as an API server writes it: with its prefix, its type, and `runtime.Unknown` around it. */
 export function encodeObject(object: Json): Buffer {
-  const raw = encodeMessage(object, kinds[String(object['kind'])] ?? {});
-  return wrapped({ apiVersion: object['apiVersion'], kind: object['kind'] }, raw);
+  const writer = new BackwardWriter();
+  writeObject(writer, object);
+  return writer.taken();
 }
 
 /** A list as an API server writes it. */
@@ -24,22 +25,30 @@ export function encodeList(
 ): Buffer {
   const { kind, apiVersion, metadata } = head;
   const table = kinds[kind.replace(/List$/, '')] ?? {};
-  const raw = Buffer.concat([
-    bytesField(1, encodeMessage(metadata, listMetadata)),
-    ...items.map((item) => bytesField(2, encodeMessage(item, table))),
-  ]);
-  return wrapped({ apiVersion, kind }, raw);
+  const writer = new BackwardWriter();
+  writeWrapped(writer, { apiVersion, kind }, () => {
+    for (const item of items.toReversed()) writer.field(2, () => writeMessage(writer, item, table));
+    writer.field(1, () => writeMessage(writer, metadata, listMetadata));
+  });
+  return writer.taken();
 }
 
 /** A frame of a watch: its length, and an event with an object in it. */
 export function encodeFrame({ type, object }: { type: string; object: Json }): Buffer {
-  const event = Buffer.concat([
-    bytesField(1, Buffer.from(type)),
-    bytesField(2, bytesField(1, encodeObject(object))),
-  ]);
+  const writer = new BackwardWriter();
+  writer.field(2, () => writer.field(1, () => writeObject(writer, object)));
+  writer.field(1, () => writer.text(type));
   const length = Buffer.alloc(4);
-  length.writeUInt32BE(event.length);
-  return Buffer.concat([length, event]);
+  length.writeUInt32BE(writer.length);
+  writer.bytes(length);
+  return writer.taken();
+}
+
+/** A message of any table; what the table does not know is left out. */
+export function encodeMessage(value: Json, message: Message): Buffer {
+  const writer = new BackwardWriter();
+  writeMessage(writer, value, message);
+  return writer.taken();
 }
 
 const listMetadata: Message = {
@@ -49,95 +58,153 @@ const listMetadata: Message = {
   4: ['remainingItemCount', 'number?'],
 };
 
-function wrapped(typeMeta: Json, raw: Buffer): Buffer {
-  const type = encodeMessage(typeMeta, { 1: ['apiVersion', 'text'], 2: ['kind', 'text'] });
-  const none = Buffer.alloc(0);
-  return Buffer.concat([
-    prefix,
-    bytesField(1, type),
-    bytesField(2, raw),
-    bytesField(3, none),
-    bytesField(4, none),
-  ]);
+/**
+ * Writes from the end to the beginning. So the length of what is in a field is known when its head is written, and nothing is copied
+ * from one message into the next.
+ */
+class BackwardWriter {
+  #buffer = Buffer.allocUnsafe(4096);
+  #start = this.#buffer.length;
+
+  get length(): number {
+    return this.#buffer.length - this.#start;
+  }
+
+  /** All that was written, which is the writer's own. */
+  taken(): Buffer {
+    return this.#buffer.subarray(this.#start);
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.#buffer.set(bytes, this.#begin(bytes.length));
+  }
+
+  text(text: string): void {
+    const start = this.#begin(Buffer.byteLength(text));
+    this.#buffer.write(text, start);
+  }
+
+  /** A negative number is written as the 64 bits of its two's complement. */
+  varint(value: number): void {
+    const bytes: number[] = [];
+    if (value < 0) {
+      let rest = BigInt.asUintN(64, BigInt(value));
+      for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
+      bytes.push(Number(rest));
+      return this.bytes(Uint8Array.from(bytes));
+    }
+    let rest = value;
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
+    bytes.push(rest);
+    const start = this.#begin(bytes.length);
+    for (const [index, byte] of bytes.entries()) this.#buffer[start + index] = byte;
+  }
+
+  number(field: number, value: number): void {
+    this.varint(value);
+    this.varint(field * 8);
+  }
+
+  /** A field of bytes: those that `write` writes. */
+  field(field: number, write: () => void): void {
+    const before = this.length;
+    write();
+    this.varint(this.length - before);
+    this.varint(field * 8 + 2);
+  }
+
+  /** Makes room for so many bytes before all others; where it begins. */
+  #begin(count: number): number {
+    if (count > this.#start) {
+      const { length } = this;
+      const larger = Buffer.allocUnsafe(2 * (length + count));
+      larger.set(this.taken(), larger.length - length);
+      this.#buffer = larger;
+      this.#start = larger.length - length;
+    }
+    this.#start -= count;
+    return this.#start;
+  }
 }
 
-/** A message of any table; what the table does not know is left out. */
-export function encodeMessage(value: Json, message: Message): Buffer {
-  const fields = Object.entries(message).map(([number, [name, type]]) =>
-    encodeField(Number(number), type, value[name] ?? undefined),
+function writeObject(writer: BackwardWriter, object: Json): void {
+  const { apiVersion, kind } = object;
+  writeWrapped(writer, { apiVersion, kind }, () =>
+    writeMessage(writer, object, kinds[String(kind)] ?? {}),
   );
-  return Buffer.concat(fields);
 }
 
-function encodeField(number: number, type: FieldType, value: unknown): Buffer {
-  const none = Buffer.alloc(0);
+function writeWrapped(writer: BackwardWriter, typeMeta: Json, writeRaw: () => void): void {
+  writer.field(4, () => undefined);
+  writer.field(3, () => undefined);
+  writer.field(2, writeRaw);
+  writer.field(1, () => writeMessage(writer, typeMeta, typeTable));
+  writer.bytes(prefix);
+}
+
+const typeTable: Message = { 1: ['apiVersion', 'text'], 2: ['kind', 'text'] };
+
+function writeMessage(writer: BackwardWriter, value: Json, message: Message): void {
+  for (const number of Object.keys(message).map(Number).reverse()) {
+    const [name, type] = message[number] ?? ['', 'any'];
+    writeField(writer, { number, type, value: value[name] ?? undefined });
+  }
+}
+
+function writeField(
+  writer: BackwardWriter,
+  { number, type, value }: { number: number; type: FieldType; value: unknown },
+): void {
+  const isPointer = type !== 'text' && type !== 'number' && type !== 'boolean';
+  // What is no pointer is written even if it is empty.
+  if (isPointer && value === undefined) return;
   switch (type) {
-    // What is no pointer is written even if it is empty.
     case 'text':
-      return bytesField(number, Buffer.from(textOf(value ?? '')));
-    case 'number':
-      return numberField(number, numberOf(value ?? 0));
-    case 'boolean':
-      return numberField(number, value === true ? 1 : 0);
     case 'text?':
-      return value === undefined ? none : bytesField(number, Buffer.from(textOf(value)));
+      return writer.field(number, () => writer.text(textOf(value ?? '')));
+    case 'number':
     case 'number?':
-      return value === undefined ? none : numberField(number, numberOf(value));
+      return writer.number(number, numberOf(value ?? 0));
+    case 'boolean':
     case 'boolean?':
-      return value === undefined ? none : numberField(number, value === true ? 1 : 0);
+      return writer.number(number, value === true ? 1 : 0);
     case 'any':
-      return none;
+      return;
     case 'time':
-      return value === undefined ? none : bytesField(number, encodeTime(textOf(value)));
+      return writer.field(number, () => writeTime(writer, textOf(value)));
     case 'integer or text':
-      return value === undefined ? none : bytesField(number, encodeIntegerOrText(value));
+      return writer.field(number, () => writeIntegerOrText(writer, value));
     case 'text[]':
-      return Buffer.concat(
-        listOf(value).map((text) => bytesField(number, Buffer.from(textOf(text)))),
-      );
+      for (const text of listOf(value).toReversed())
+        writer.field(number, () => writer.text(textOf(text)));
+      return;
     case 'text{}':
-      return Buffer.concat(
-        Object.entries((value ?? {}) as Json).map(([key, text]) =>
-          bytesField(number, encodeMessage({ key, text }, entry)),
-        ),
-      );
+      for (const [key, text] of Object.entries(value as Json).reverse())
+        writer.field(number, () => writeMessage(writer, { key, text }, entry));
+      return;
     default:
-      if (isList(type))
-        return Buffer.concat(
-          listOf(value).map((item) => bytesField(number, encodeMessage(item as Json, type[0]))),
-        );
-      return value === undefined ? none : bytesField(number, encodeMessage(value as Json, type));
+      if (!isList(type)) writer.field(number, () => writeMessage(writer, value as Json, type));
+      else
+        for (const item of listOf(value).toReversed())
+          writer.field(number, () => writeMessage(writer, item as Json, type[0]));
   }
 }
 
 const entry: Message = { 1: ['key', 'text'], 2: ['text', 'text'] };
 
-function encodeTime(text: string): Buffer {
+function writeTime(writer: BackwardWriter, text: string): void {
   const milliseconds = Date.parse(text);
-  return Number.isNaN(milliseconds)
-    ? Buffer.alloc(0)
-    : numberField(1, Math.floor(milliseconds / 1000));
+  if (!Number.isNaN(milliseconds)) writer.number(1, Math.floor(milliseconds / 1000));
 }
 
-function encodeIntegerOrText(value: unknown): Buffer {
-  return typeof value === 'string'
-    ? Buffer.concat([numberField(1, 1), numberField(2, 0), bytesField(3, Buffer.from(value))])
-    : Buffer.concat([numberField(1, 0), numberField(2, numberOf(value))]);
-}
-
-function bytesField(number: number, bytes: Uint8Array): Buffer {
-  return Buffer.concat([varint(BigInt(number * 8 + 2)), varint(BigInt(bytes.length)), bytes]);
-}
-
-function numberField(number: number, value: number): Buffer {
-  return Buffer.concat([varint(BigInt(number * 8)), varint(BigInt.asUintN(64, BigInt(value)))]);
-}
-
-function varint(value: bigint): Buffer {
-  const bytes: number[] = [];
-  for (let rest = value; ; rest >>= 7n) {
-    if (rest < 0x80n) return Buffer.from([...bytes, Number(rest)]);
-    bytes.push(Number(rest & 0x7fn) | 0x80);
+function writeIntegerOrText(writer: BackwardWriter, value: unknown): void {
+  if (typeof value === 'string') {
+    writer.field(3, () => writer.text(value));
+    writer.number(2, 0);
+    writer.number(1, 1);
+  } else {
+    writer.number(2, numberOf(value));
+    writer.number(1, 0);
   }
 }
 
