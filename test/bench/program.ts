@@ -29,8 +29,12 @@ export interface Run {
   /** Milliseconds from the start of the process to its first write, and to the end of its first sync. */
   readonly firstWrite: number;
   readonly firstSync: number;
+  /** Milliseconds that a process of Node takes that does nothing, right before: what a busy machine does to it, it does to the others too. */
+  readonly emptyProcess: number;
   /** Milliseconds of CPU until the first write, in steps of 10: on a busy machine the other times are those of the others. */
   readonly firstWriteCpu: number;
+  /** The same of the test API server meanwhile, whose answers the program waits for: it makes them anew for each client. */
+  readonly serverCpu: number;
   /** MiB, at rest and at most. */
   readonly resident: number;
   readonly peak: number;
@@ -66,8 +70,10 @@ export function printRuns(rows: readonly (readonly string[])[]): void {
         '',
         'resident',
         'at most',
+        'an empty process',
         'first write after',
         'with CPU of',
+        'and of the API server',
         'first sync done after',
         'CPU at rest',
       ],
@@ -81,8 +87,10 @@ export function printRun(run: Run): readonly string[] {
   return [
     `${run.resident.toFixed(0)} MiB`,
     `${run.peak.toFixed(0)} MiB`,
+    printTime(run.emptyProcess),
     printTime(run.firstWrite),
     printTime(run.firstWriteCpu),
+    printTime(run.serverCpu),
     printTime(run.firstSync),
     `${run.load.toFixed(1)} %`,
   ];
@@ -127,6 +135,10 @@ export async function runProgram(what: Case): Promise<Run> {
   try {
     const flags = await startSource(namespace, { ...what, children });
     const device = what.saysFirstWrite === true ? undefined : firstDevice(namespace);
+    const [server] = children;
+    const serverTicks = () => (server === undefined ? 0 : ticksOf(server));
+    const serverBefore = serverTicks();
+    const emptyProcess = await timeOfEmptyProcess(namespace);
     const start = performance.now();
     const child = startNode(namespace, [
       ...(what.nodeFlags ?? []),
@@ -137,16 +149,18 @@ export async function runProgram(what: Case): Promise<Run> {
     children.push(child);
     const written = (device?.appeared ?? said(child, firstWriteLine)).then(() => ({
       time: performance.now(),
-      cpu: ticksOf(child) * 10,
+      firstWriteCpu: ticksOf(child) * 10,
+      serverCpu: (serverTicks() - serverBefore) * 10,
     }));
     if (!(await said(child, '"first sync done"'))) throw new Error('the program ended');
     const firstSync = performance.now() - start;
-    const { time, cpu: firstWriteCpu } = await written;
+    const { time, ...cpu } = await written;
     device?.close();
     await sleep(rest / 2);
     const load = await loadOf(child);
     const { resident, peak } = memoryOf(child);
-    return { firstWrite: time - start, firstWriteCpu, firstSync, resident, peak, load };
+    const firstWrite = time - start;
+    return { firstWrite, ...cpu, firstSync, emptyProcess, resident, peak, load };
   } finally {
     for (const child of children.reverse()) await end(child);
     namespace.remove();
@@ -187,6 +201,12 @@ function startNode(namespace: Namespace, words: readonly string[]): ChildProcess
     cwd: top,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+}
+
+async function timeOfEmptyProcess(namespace: Namespace): Promise<number> {
+  const start = performance.now();
+  await once(startNode(namespace, ['-e', '0']), 'exit');
+  return performance.now() - start;
 }
 
 /** Waits until a process prints a line with some words in it; false if it ends before. Complaints are passed on. */

@@ -6,8 +6,8 @@
 import { join, relative } from 'node:path';
 import type { Plugin } from 'esbuild';
 import { bundle, copyKoffi } from '../../../hack/bundle.ts';
-import { nothing, printObjects, printRun, printRuns, runProgram } from '../program.ts';
-import { inFolder, type Size } from '../run.ts';
+import { nothing, printObjects, printRun, printRuns, type Run, runProgram } from '../program.ts';
+import { inFolder, printTime, type Size } from '../run.ts';
 
 const words = process.argv.slice(2);
 const nodeFlags = words.filter((word) => word.startsWith('--'));
@@ -38,7 +38,9 @@ await inFolder(async (folder) => {
   copyKoffi(folder);
   const sizes: readonly Size[] = [nothing, { services, endpoints: 10 }];
   const rows: string[][] = [];
-  for (const size of sizes)
+  const summary: string[] = [];
+  for (const size of sizes) {
+    const runs: Run[] = [];
     for (let round = 0; round < rounds; round++) {
       const run = await runProgram({
         file: relative('.', file),
@@ -48,7 +50,18 @@ await inFolder(async (folder) => {
         nodeFlags,
         saysFirstWrite: true,
       });
+      runs.push(run);
       rows.push([printObjects(size), ...printRun(run)]);
     }
+    summary.push(printLeast(size, runs));
+  }
   printRuns(rows);
+  console.log(`\n${summary.join('\n')}`);
 });
+
+/** The first write beside what the machine makes of a process that does nothing: the least of all runs, which others disturbed least. */
+function printLeast(size: Size, runs: readonly Run[]): string {
+  const firstWrite = Math.min(...runs.map((run) => run.firstWrite));
+  const empty = Math.min(...runs.map((run) => run.emptyProcess));
+  return `${printObjects(size)}: first write after ${printTime(firstWrite)}, ${(firstWrite / empty).toFixed(1)} × an empty process (${printTime(empty)})`;
+}
