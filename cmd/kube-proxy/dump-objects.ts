@@ -34,9 +34,10 @@ export async function readDumpedObjects(
       clock,
       patience: wait,
     });
-    const objects = await names.objects();
+    const { services, slices, node } = await names.objects();
     const { serviceRanges } = opened;
-    return { ...objects, serviceRanges: await readServiceRanges(config, { serviceRanges, wait }) };
+    const ranges = await readServiceRanges(config, { serviceRanges, wait });
+    return { services, slices, node, serviceRanges: ranges };
   } finally {
     opened.close();
   }

@@ -1,3 +1,4 @@
+import type { NodeSources } from '../../pkg/explain/node-sources.ts';
 import { abstractNames } from '../../pkg/instance/abstract-names.ts';
 import type { Names } from '../../pkg/instance/instance.ts';
 import type { Ipvs } from '../../pkg/ipvs/ipvs.ts';
@@ -25,6 +26,11 @@ export interface Environment {
   readonly openIpvsReader: (
     metrics: Metrics,
   ) => Pick<Ipvs, 'virtualServers' | 'realServers'> & { close(): void };
+  /** Opens the kernel for reading alone, on connections of its own. The caller closes it. */
+  readonly openNodeReader: () => Promise<{
+    readonly sources: NodeSources;
+    readonly close: () => void;
+  }>;
   /** Whether the estimator runs that adds up IPVS's counters. */
   readonly isEstimating: () => boolean;
   /** The files of /proc/self. */
@@ -38,6 +44,7 @@ export const systemEnvironment: Environment = {
   openObjects,
   openKernel,
   openIpvsReader,
+  openNodeReader: async () => (await import('./open-reader.ts')).openReader(),
   isEstimating,
   ownProcess,
 };

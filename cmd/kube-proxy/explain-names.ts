@@ -1,7 +1,6 @@
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { version } from '../../pkg/config/version.ts';
 import { ExplainError } from '../../pkg/explain/explain-error.ts';
-import type { NameSource } from '../../pkg/explain/names.ts';
 import { ObjectNames } from '../../pkg/explain/object-names.ts';
 import { type Client, HttpClient } from '../../pkg/kube/api/client.ts';
 import { ApiError } from '../../pkg/kube/api/error.ts';
@@ -20,7 +19,7 @@ const patience = seconds(10);
 
 /** Names, if there is something that knows them. */
 export interface OpenNames {
-  readonly names: NameSource | undefined;
+  readonly names: ObjectNames | undefined;
   readonly close: () => void;
 }
 

@@ -1,21 +1,17 @@
 import { readSubcommandLine, type SubcommandLine } from '../../pkg/config/command-line.ts';
-import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { ask } from '../../pkg/explain/ask.ts';
-import type { DesiredSettings } from '../../pkg/explain/desired.ts';
 import { ExplainError } from '../../pkg/explain/explain-error.ts';
 import type { NodeSources } from '../../pkg/explain/node-sources.ts';
 import { printReport } from '../../pkg/explain/print.ts';
-import { parseFrom, parsePort, parseTo, type Question } from '../../pkg/explain/question.ts';
+import { parseQuestion, type Question } from '../../pkg/explain/question.ts';
 import type { Report } from '../../pkg/explain/report.ts';
-import { families } from '../../pkg/ip/address.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { wantsColours } from '../../pkg/terminal/terminal.ts';
+import { desiredSettings } from './desired-settings.ts';
 import { explainHelp } from './explain-help.ts';
 import { openNames } from './explain-names.ts';
 import { chooseNode, fromDumpFlag } from './from-dump.ts';
-import { proxierSettings } from './proxier-settings.ts';
 import { proxyNotes } from './proxy-notes.ts';
-import { assumeScheduler, serviceOptionsReader } from './service-options.ts';
 import type { RunSubcommand } from './subcommand.ts';
 
 /** What the command needs of the process and the machine. */
@@ -65,7 +61,7 @@ export function explainWith({
     const { names, close: closeNames } = await openNames(config, { log, env });
     const { sources, close } = dumped?.reader ?? (await open());
     try {
-      const settings = settingsOf(config);
+      const settings = desiredSettings(config);
       const found = await ask(question, {
         sources,
         names,
@@ -101,32 +97,18 @@ function questionOf({ flags: given, positionals }: SubcommandLine): {
     throw new ExplainError(
       `explain takes FROM and TO, not ${positionals.length} arguments (--help)`,
     );
-  const from = parseFrom(fromText);
-  const to = parseTo(toText);
-  const portText = given.get('source-port');
-  const sourcePort = portText === undefined ? undefined : parsePort(portText);
   const output = given.get('output') ?? 'text';
-  const device = given.get('in');
+  const words = {
+    from: fromText,
+    to: toText,
+    device: given.has('in') ? (given.get('in') ?? '') : undefined,
+    sourcePort: given.has('source-port') ? (given.get('source-port') ?? '') : undefined,
+  };
+  const question = parseQuestion(words, (option) => `--${option}`);
   const problems = [
-    ...('problem' in from ? [from.problem] : []),
-    ...('problem' in to ? [to.problem] : []),
-    ...(given.has('source-port') && sourcePort === undefined
-      ? [`--source-port: ${JSON.stringify(portText ?? '')} is no port`]
-      : []),
-    ...(given.has('in') && !/^[^\s/]{1,15}$/.test(device ?? '')
-      ? ['--in: is no name of a device']
-      : []),
+    ...('problem' in question ? [question.problem] : []),
     ...(output === 'text' || output === 'json' ? [] : ['--output: must be text or json']),
   ];
-  if ('problem' in from || 'problem' in to || problems.length > 0)
-    throw new ExplainError(problems.join('; '));
-  return {
-    question: { from: from.value, to: to.value, device, sourcePort },
-    isJson: output === 'json',
-  };
-}
-
-function settingsOf(config: ProxyConfig): DesiredSettings {
-  const serviceOptionsOf = serviceOptionsReader(config, assumeScheduler);
-  return { ...proxierSettings(config, families), serviceOptionsOf };
+  if ('problem' in question || problems.length > 0) throw new ExplainError(problems.join('; '));
+  return { question: question.value, isJson: output === 'json' };
 }

@@ -36,6 +36,7 @@ function start(settings: Partial<Settings>) {
     status: {
       isOpen: false,
       answer: async () => ({ json: '{}' }),
+      explain: async () => ({ format: 'json', body: '{}' }),
       page: async () => ({ html: '<p>', contentSecurityPolicy: "default-src 'none'" }),
     },
     progress: new ProgressBoard(),

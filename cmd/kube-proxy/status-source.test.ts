@@ -3,6 +3,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import { effective } from '../../pkg/config/effective.ts';
 import { defaults } from '../../pkg/config/fields.ts';
+import type { Report } from '../../pkg/explain/report.ts';
 import type { StatusReport } from '../../pkg/status/report.ts';
 import { ip } from '../../test/support/addresses.ts';
 import { AssembledProgram } from '../../test/support/assembled-program.ts';
@@ -59,7 +60,7 @@ test.each([
   onTestFinished(() => program.stop());
   await program.sync();
   const url = await program.url('metrics server');
-  for (const path of ['/debug/ipvs', '/debug/ipvs/'])
+  for (const path of ['/debug/ipvs', '/debug/ipvs/', '/debug/ipvs/explain?from=node&to=node:80'])
     expect(await statusFor(url + path, 'node.example'), path).toBe(expected);
 });
 
@@ -71,6 +72,38 @@ async function statusFor(url: string, host: string): Promise<number | undefined>
   response.resume();
   return response.statusCode;
 }
+
+test('questions are answered from the kernel and the objects of the program, with what it says itself', async () => {
+  const { program, url } = await started();
+  const question = `${url}/explain?from=outside=203.0.113.9&to=svc/shop/web:80&in=eth0`;
+  const before = JSON.parse((await get(question)).body) as Report;
+  expect(before).toMatchObject({
+    answer: 'yes',
+    service: 'shop/web',
+    differences: { isFaringAsItShould: true, list: [] },
+    proxy: [],
+  });
+  program.kernel.ipvs.write([{ kind: 'deleteVirtualServer', virtualServer: web }]);
+  const { status, body } = await get(`${question}&output=text`);
+  expect(status).toBe(200);
+  expect(body).toMatch(
+    /\nNo: .*virtual server 172\.30\.0\.1:80\/TCP of Service shop\/web is missing/,
+  );
+  await program.clock.advance(30_000);
+  const after = JSON.parse((await get(question)).body) as Report;
+  expect(after).toMatchObject({ answer: 'yes' });
+  expect(after.proxy?.join()).toContain('ago: +vs 172.30.0.1:80/TCP rr');
+  expect(program.closedReaders).toBe(3);
+});
+
+test('names of pods are not known to the program, and it says so', async () => {
+  const { url } = await started();
+  const { status, body } = await get(`${url}/explain?from=pod/shop/cart&to=svc/shop/web:80`);
+  expect([status, body]).toEqual([
+    400,
+    'names of pods are not known here: ask with the address of the pod\n',
+  ]);
+});
 
 test('parameters are checked', async () => {
   const { url } = await started();

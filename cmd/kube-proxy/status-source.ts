@@ -1,5 +1,6 @@
 import type { ProxyConfig } from '../../pkg/config/types.ts';
 import { version } from '../../pkg/config/version.ts';
+import type { ExplainPages } from '../../pkg/explain/pages.ts';
 import type { StatusSource } from '../../pkg/health/status-route.ts';
 import type { Metrics } from '../../pkg/metrics/metrics.ts';
 import type { Reporter } from '../../pkg/proxy/reporter.ts';
@@ -13,8 +14,8 @@ import type { Environment } from './environment.ts';
 
 /** What `/debug/ipvs` is made of besides the proxier. */
 export interface StatusSources {
-  readonly environment: Pick<Environment, 'openIpvsReader'>;
-  readonly config: Pick<ProxyConfig, 'nodeName' | 'statusPage'>;
+  readonly environment: Pick<Environment, 'openIpvsReader' | 'openNodeReader'>;
+  readonly config: ProxyConfig;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly history: History;
@@ -30,10 +31,19 @@ export function createStatus(
   const { nodeName, statusPage: isOpen } = config;
   const nodeStatus = nodeStatusOf({ view, history, name: nodeName, program: version }, clock);
   const pages = new StatusPages({ view, connections, clock, nodeStatus });
+  // Loaded for the first question.
+  let explained: Promise<ExplainPages> | undefined;
+  const explanations = () => {
+    explained ??= import('./explain-source.ts').then(({ createExplainPages }) =>
+      createExplainPages(view, { environment, config, clock, pages }),
+    );
+    return explained;
+  };
   return {
     status: {
       isOpen,
       answer: (parameters, signal) => pages.answer(parameters, signal),
+      explain: async (parameters, signal) => (await explanations()).answer(parameters, signal),
       page: async () => (await import('../../pkg/status/page.ts')).statusPage(),
     },
     close: () => connections.close(),

@@ -1,73 +1,130 @@
 import type { Ruleset } from '../firewall/firewall.ts';
-import { type Family, families, type IpAddress } from '../ip/address.ts';
-import { printPrefix } from '../ip/prefix.ts';
-import type { VirtualServerId } from '../ipvs/ipvs.ts';
-import { noOptions, type ServiceOptions } from '../kube/annotations.ts';
-import type { EndpointSlice, Service } from '../kube/types.ts';
-import { type RuleSettings, RuleSource } from '../proxy/apply/rule-source.ts';
+import { type Family, families, familyOf, type IpAddress } from '../ip/address.ts';
+import type { Entry } from '../ipset/ipset.ts';
+import { type VirtualServerId, virtualServerKey } from '../ipvs/ipvs.ts';
+import { RuleSource } from '../proxy/apply/rule-source.ts';
 import { deviceName } from '../proxy/desired/device.ts';
-import { footprint } from '../proxy/desired/footprints.ts';
-import { Ledger } from '../proxy/desired/ledger.ts';
-import { type NodeSettings, nodeContext } from '../proxy/desired/node-context.ts';
-import { setHeader, setIds, setName } from '../proxy/desired/sets.ts';
+import { type SetId, setHeader, setIds, setName } from '../proxy/desired/sets.ts';
 import type { VipBinding } from '../proxy/desired/vip-routes.ts';
-import { Yielder } from '../runner/yielder.ts';
-import { type KernelState, type TracedServer, tracedSet } from '../trace/state.ts';
-import type { NodeObjects } from './names.ts';
-import { nodeAddressesOf } from './read-node.ts';
+import { inPieces, type Pause } from '../trace/read-state.ts';
+import {
+  type AddressTable,
+  type KernelState,
+  type KnownSet,
+  SetIndex,
+  type TracedServer,
+} from '../trace/state.ts';
+import type { DesiredLedger, DesiredSettings, LedgerOptions } from './ledger.ts';
+import type { NameSource, NodeObjects } from './names.ts';
 import { withRuleset } from './rulesets.ts';
 
-/** The settings of the proxy whose state is compared. */
-export interface DesiredSettings extends NodeSettings {
-  readonly ruleSettings: RuleSettings;
-  readonly serviceOptionsOf: ((service: Service) => ServiceOptions) | undefined;
-  /** How VIPs become the node's own. Ranges that only the cluster's ServiceCIDR objects name are not known. */
-  readonly vipBinding: Pick<VipBinding, 'mode' | 'ranges'>;
-}
-
-/** What the proxy would keep in the kernel for some objects. */
+/** What the proxy would keep in the kernel for some objects, about one destination. */
 export interface DesiredState {
-  readonly ledger: Ledger;
+  readonly ledger: DesiredLedger;
   /** The rules of each family. */
   readonly rulesets: Readonly<Record<Family, Ruleset>>;
   readonly objects: NodeObjects;
   readonly nodeName: string;
   readonly binding: VipBinding['mode'];
+  /** The sets, by name. */
+  readonly sets: ReadonlyMap<string, KnownSet>;
+  /** The entries about the destination and its real servers, by set. */
+  readonly entries: ReadonlyMap<SetId, readonly Entry[]>;
 }
 
-/** Computes what should be there for some objects on a node with these addresses. Writes and waits for nothing. */
+/** What is compared. */
+export interface DesiredOptions extends LedgerOptions {
+  readonly kernel: KernelState;
+  /** The destination. */
+  readonly id: VirtualServerId;
+}
+
+/** Works out what should be there about a destination for the objects of a source. Writes nothing. Throws what the source throws. */
 export async function desiredState(
-  objects: NodeObjects,
-  {
-    settings,
-    kernel,
-    now,
-  }: {
-    readonly settings: DesiredSettings;
-    readonly kernel: KernelState;
-    readonly now: () => number;
-  },
+  names: NameSource,
+  options: DesiredOptions,
 ): Promise<DesiredState> {
-  const addresses = nodeAddressesOf(kernel.addresses);
-  const node = nodeContext(settings, { node: objects.node, addresses });
-  const slices = Map.groupBy(objects.slices, ({ serviceKey }) => serviceKey);
-  const ledger = new Ledger();
-  const yielder = new Yielder(now);
-  for (const service of objects.services) {
-    const options = settings.serviceOptionsOf?.(service) ?? noOptions;
-    const own: readonly EndpointSlice[] = slices.get(service.key) ?? [];
-    ledger.set(footprint({ service, slices: own, vanished: [], options }, node));
-    await yielder.yieldIfDue();
+  const { settings, kernel, pause, id } = options;
+  const objects = await names.objects();
+  const ledger = await names.ledger(options);
+  return {
+    ledger,
+    rulesets: await rulesetsOf(ledger, { settings, objects, kernel }),
+    objects,
+    nodeName: settings.nodeName,
+    binding: settings.vipBinding.mode,
+    sets: await setsOf(ledger, pause),
+    entries: await entriesAbout(id, { ledger, pause }),
+  };
+}
+
+/** The sets of a ledger. Only those with networks are copied: the others are asked for one entry at a time. */
+async function setsOf(ledger: DesiredLedger, pause: Pause): Promise<ReadonlyMap<string, KnownSet>> {
+  const sets = new Map<string, KnownSet>();
+  for (const family of families) {
+    for (const id of setIds) {
+      const name = setName(id, family);
+      const { type } = setHeader(id, family);
+      if (type === 'hash:ip,port,net') {
+        const index = new SetIndex(type);
+        await inPieces(ledger.entries(name), pause, (entry) => index.add(entry));
+        sets.set(name, index);
+        continue;
+      }
+      const keys = {
+        size: ledger.entryCount(name),
+        has: (key: string) => ledger.wantsEntry(name, key),
+      };
+      const isOfFamily = type !== 'bitmap:port' && keys.size > 0;
+      sets.set(name, {
+        type,
+        keys,
+        family: isOfFamily ? family : undefined,
+        prefixLengths: new Set(),
+      });
+    }
   }
-  const { mode: binding, ranges } = settings.vipBinding;
-  if (binding === 'route')
-    ledger.closeRanges(new Map(ranges.map((range) => [printPrefix(range), range])));
-  const rulesets = await rulesetsOf(ledger, { settings, objects, kernel });
-  return { ledger, rulesets, objects, nodeName: settings.nodeName, binding };
+  return sets;
+}
+
+/** The entries for a destination, and those by which its real servers reach themselves. */
+async function entriesAbout(
+  id: VirtualServerId,
+  { ledger, pause }: { readonly ledger: DesiredLedger; readonly pause: Pause },
+): Promise<ReadonlyMap<SetId, readonly Entry[]>> {
+  const family = familyOf(id.address);
+  const realServers = ledger.frontEnd(virtualServerKey(id))?.realServers.values() ?? [];
+  const targets = new Set<IpAddress>(realServers.map(({ address }) => address));
+  const found = new Map<SetId, readonly Entry[]>();
+  for (const set of setIds) {
+    const some: Entry[] = [];
+    await inPieces(ledger.entries(setName(set, family)), pause, (entry) => {
+      if (set === 'loopBack' ? isOf(entry, targets) : isAbout(entry, id)) some.push(entry);
+    });
+    found.set(set, some);
+  }
+  return found;
+}
+
+function isOf(entry: Entry, targets: ReadonlySet<IpAddress>): boolean {
+  return entry.type === 'hash:ip,port,ip' && targets.has(entry.ip);
+}
+
+function isAbout(entry: Entry, { address, port, protocol }: VirtualServerId): boolean {
+  switch (entry.type) {
+    case 'hash:ip':
+      return entry.ip === address;
+    case 'bitmap:port':
+      return entry.port === port;
+    case 'hash:ip,port':
+    case 'hash:ip,port,ip':
+    case 'hash:ip,port,net':
+      return entry.ip === address && entry.port === port && entry.protocol === protocol;
+  }
 }
 
 async function rulesetsOf(
-  ledger: Ledger,
+  ledger: DesiredLedger,
   {
     settings,
     objects,
@@ -102,7 +159,7 @@ function capabilities({ tables }: KernelState, family: Family) {
 /** The kernel as it would be about one destination, all else being as it is. */
 export function desiredKernel(
   kernel: KernelState,
-  { ledger, rulesets }: DesiredState,
+  { ledger, rulesets, sets }: DesiredState,
   id: VirtualServerId,
 ): KernelState {
   return {
@@ -111,29 +168,22 @@ export function desiredKernel(
       IPv4: withRuleset(kernel.tables.IPv4, { ruleset: rulesets.IPv4, family: 'IPv4' }),
       IPv6: withRuleset(kernel.tables.IPv6, { ruleset: rulesets.IPv6, family: 'IPv6' }),
     },
-    sets: new Map([...kernel.sets, ...desiredSets(ledger)]),
+    sets: new Map([...kernel.sets, ...sets]),
     servers: desiredServers(kernel, ledger, id),
     addresses: desiredAddresses(kernel, ledger),
   };
 }
 
-function desiredSets(ledger: Ledger) {
-  return families.flatMap((family) =>
-    setIds.map((set) => {
-      const name = setName(set, family);
-      return [name, tracedSet(setHeader(set, family).type, [...ledger.entries(name)])] as const;
-    }),
-  );
-}
-
 /** The virtual servers of all ports of the destination's address. One that nobody wants stays only if it is none of ours. */
 function desiredServers(
   { servers }: KernelState,
-  ledger: Ledger,
+  ledger: DesiredLedger,
   { address }: VirtualServerId,
 ): KernelState['servers'] {
   const desired = new Map<string, TracedServer>();
   for (const key of ledger.virtualServers()) {
+    // Most keys are of other addresses, and their front ends need not be looked up.
+    if (!key.includes(address)) continue;
     const frontEnd = ledger.frontEnd(key);
     if (frontEnd?.virtualServer.address !== address) continue;
     const realServers = frontEnd.realServers.values().map(({ address: at, port, weight }) => ({
@@ -152,11 +202,12 @@ function desiredServers(
   return desired;
 }
 
-function desiredAddresses({ addresses }: KernelState, ledger: Ledger): KernelState['addresses'] {
-  const desired = new Map<IpAddress, string>(
-    [...addresses].filter(([, link]) => link !== deviceName),
-  );
-  for (const address of ledger.addresses())
-    if (!desired.has(address)) desired.set(address, deviceName);
-  return desired;
+/** Addresses of other devices stay; the dummy device has those that are wanted, and no others. */
+function desiredAddresses({ addresses }: KernelState, ledger: DesiredLedger): AddressTable {
+  const linkOf = (address: IpAddress) => {
+    const link = addresses.get(address);
+    if (link !== undefined && link !== deviceName) return link;
+    return ledger.wantsAddress(address) ? deviceName : undefined;
+  };
+  return { get: linkOf, has: (address) => linkOf(address) !== undefined };
 }

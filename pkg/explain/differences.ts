@@ -1,6 +1,6 @@
 import { savedJump, savedRule } from '../firewall/saved.ts';
-import { familyOf, type IpAddress } from '../ip/address.ts';
-import { canonicalEntries, type Entry, entryKey } from '../ipset/ipset.ts';
+import { familyOf } from '../ip/address.ts';
+import { canonicalEntries, entryKey } from '../ipset/ipset.ts';
 import {
   printRealServer,
   printVirtualServer,
@@ -116,17 +116,13 @@ function entryDifferences(context: Context): readonly Difference[] {
   const { kernel, desired, id } = context;
   const { ledger } = desired;
   const family = familyOf(id.address);
-  const frontEnd = ledger.frontEnd(virtualServerKey(id));
   const found: Difference[] = [];
-  const targets = new Set<IpAddress>(frontEnd?.realServers.values().map(({ address }) => address));
   for (const set of setIds) {
     const name = setName(set, family);
     const held = kernel.sets.get(name);
     if (held === 'unreadable') continue;
     if (setHeader(set, family).type === 'bitmap:port' && !isNodePort(set, context)) continue;
-    const wanted = [...ledger.entries(name)].filter((entry) =>
-      set === 'loopBack' ? isOf(entry, targets) : isAbout(entry, id),
-    );
+    const wanted = desired.entries.get(set) ?? [];
     for (const entry of wanted.flatMap(canonicalEntries))
       if (!held?.keys.has(entryKey(entry)))
         found.push(missing('set entry', `${entryKey(entry)} of ${name}`));
@@ -144,23 +140,6 @@ function isNodePort(set: SetId, { kernel, id: { address, protocol } }: Context):
   const ofProtocol: readonly SetId[] =
     protocol === 'TCP' ? ['nodePortTcp', 'nodePortLocalTcp'] : ['nodePortUdp', 'nodePortLocalUdp'];
   return isOwn && ofProtocol.includes(set);
-}
-
-function isOf(entry: Entry, targets: ReadonlySet<IpAddress>): boolean {
-  return entry.type === 'hash:ip,port,ip' && targets.has(entry.ip);
-}
-
-function isAbout(entry: Entry, { address, port, protocol }: VirtualServerId): boolean {
-  switch (entry.type) {
-    case 'hash:ip':
-      return entry.ip === address;
-    case 'bitmap:port':
-      return entry.port === port;
-    case 'hash:ip,port':
-    case 'hash:ip,port,ip':
-    case 'hash:ip,port,net':
-      return entry.ip === address && entry.port === port && entry.protocol === protocol;
-  }
 }
 
 /** The keys of entries for the destination alone. */

@@ -66,8 +66,9 @@ function endpointCauses({ packet, desired }: Facts): readonly Cause[] {
   if (frontEnd === undefined || owner === undefined) return [];
   if (frontEnd.realServers.values().length > 0) return [];
   const family = familyOf(packet.destination);
-  const all = objects.slices
-    .filter((slice) => slice.serviceKey === owner.key && slice.family === family)
+  const all = objects
+    .slicesOf(owner.key)
+    .filter((slice) => slice.family === family)
     .flatMap(({ endpoints }) => endpoints);
   const ready = all.filter((endpoint) => endpoint.ready);
   if (ready.length === 0) {
@@ -75,8 +76,7 @@ function endpointCauses({ packet, desired }: Facts): readonly Cause[] {
     return [{ kind: 'no-endpoint-ready', text, cuts: 'traced' }];
   }
   if (ready.some((endpoint) => endpoint.nodeName === nodeName)) return [];
-  const service = objects.services.find((one) => one.key === owner.key);
-  const policy = policyOf(service, frontEnd.addressKind === 'allocated');
+  const policy = policyOf(objects.service(owner.key), frontEnd.addressKind === 'allocated');
   const text = `${policy} of Service ${owner.key} is Local, and none of its ${ready.length} ready endpoints is on this node`;
   return [{ kind: 'no-local-endpoint', text, cuts: 'traced' }];
 }

@@ -11,7 +11,9 @@ import type {
 } from '../kube/types.ts';
 import type { Clock } from '../runner/clock.ts';
 import { ExplainError } from './explain-error.ts';
-import type { NameSource, NodeObjects } from './names.ts';
+import type { DesiredLedger, LedgerOptions } from './ledger.ts';
+import { ListedObjects } from './listed-objects.ts';
+import type { NameSource } from './names.ts';
 
 /** How names are read. */
 export interface ObjectNamesOptions {
@@ -30,7 +32,7 @@ const kinds: readonly Kind[] = ['Service', 'EndpointSlice', 'Node'];
 export class ObjectNames implements NameSource {
   readonly description: string;
   readonly #options: ObjectNamesOptions;
-  #objects: Promise<NodeObjects> | undefined;
+  #objects: Promise<ListedObjects> | undefined;
 
   constructor(options: ObjectNamesOptions) {
     this.#options = options;
@@ -44,12 +46,16 @@ export class ObjectNames implements NameSource {
     return readPod(name);
   }
 
-  objects(): Promise<NodeObjects> {
+  objects(): Promise<ListedObjects> {
     this.#objects ??= this.#read();
     return this.#objects;
   }
 
-  async #read(): Promise<NodeObjects> {
+  async ledger(node: LedgerOptions): Promise<DesiredLedger> {
+    return await (await this.objects()).ledger(node);
+  }
+
+  async #read(): Promise<ListedObjects> {
     const { source, clock, patience } = this.#options;
     const objects = new CollectedObjects();
     const controller = new AbortController();
@@ -78,12 +84,12 @@ class CollectedObjects {
     return kinds.every((kind) => this.#synced.has(kind));
   }
 
-  get values(): NodeObjects {
-    return {
+  get values(): ListedObjects {
+    return new ListedObjects({
       services: [...this.#services.values()],
       slices: [...this.#slices.values()],
       node: this.#node,
-    };
+    });
   }
 
   take(change: Change): void {

@@ -38,6 +38,37 @@ export interface Question {
 /** What a part of the command line means, or why it means nothing. */
 export type Parsed<Value> = { readonly value: Value } | { readonly problem: string };
 
+/** A question as somebody wrote it. */
+export interface QuestionWords {
+  readonly from: string;
+  readonly to: string;
+  readonly device: string | undefined;
+  readonly sourcePort: string | undefined;
+}
+
+/** Parses a question, or says everything that is wrong with it. `nameOf` is how an option is called where it was written. */
+export function parseQuestion(
+  words: QuestionWords,
+  nameOf: (option: 'in' | 'source-port') => string,
+): Parsed<Question> {
+  const from = parseFrom(words.from);
+  const to = parseTo(words.to);
+  const { device, sourcePort: portText } = words;
+  const sourcePort = portText === undefined ? undefined : parsePort(portText);
+  const isPort = portText === undefined || sourcePort !== undefined;
+  const problems = [
+    ...('problem' in from ? [from.problem] : []),
+    ...('problem' in to ? [to.problem] : []),
+    ...(isPort ? [] : [`${nameOf('source-port')}: ${quote(portText)} is no port`]),
+    ...(device === undefined || /^[^\s/]{1,15}$/.test(device)
+      ? []
+      : [`${nameOf('in')}: is no name of a device`]),
+  ];
+  if ('problem' in from || 'problem' in to || problems.length > 0)
+    return { problem: problems.join('; ') };
+  return { value: { from: from.value, to: to.value, device, sourcePort } };
+}
+
 /** A name of Kubernetes: of a namespace, a pod, a Service or a port. */
 const name = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
@@ -81,7 +112,7 @@ export function parseTo(text: string): Parsed<To> {
 }
 
 /** A port number from 1 to 65535; `undefined` for anything else. */
-export function parsePort(text: string): number | undefined {
+function parsePort(text: string): number | undefined {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   return port >= 1 && port <= 65_535 ? port : undefined;
 }

@@ -5,14 +5,18 @@ import { errorText } from '../log/error-text.ts';
 import { printNftTable } from '../nftables/nftables.ts';
 import { isOfNode } from '../proxy/desired/node-context.ts';
 import type { Packet } from '../trace/packet.ts';
-import { readKernelState } from '../trace/read-state.ts';
+import { type Pause, readKernelState } from '../trace/read-state.ts';
+import type { AddressTable } from '../trace/state.ts';
 import { readEntries } from './entries.ts';
+import { ExplainError } from './explain-error.ts';
 import type { NodeSources } from './node-sources.ts';
 import { type KnownRoute, localRoute, type NodeState } from './node-state.ts';
 
 /** What a question is resolved with, before the rest is read. */
 export interface NodeBasics {
   readonly addresses: readonly LinkAddress[];
+  /** Those of the node's own devices: not those of the dummy device, of loopback, and IPv6 link-local ones. */
+  readonly nodeAddresses: readonly IpAddress[];
   readonly virtualServers: readonly VirtualServer[];
   /** The route to an address. Throws KernelError. */
   readonly route: (address: IpAddress) => KnownRoute;
@@ -29,31 +33,61 @@ export async function readBasics({ links, ipvs, neighbours }: NodeSources): Prom
     const name = device === undefined ? undefined : names.get(device);
     return { kind: 'device', device: name, gateway, source };
   };
-  return { addresses, virtualServers: (await ipvs?.virtualServers()) ?? [], route };
+  const nodeAddresses = addresses.filter(isOfNode).map(({ address }) => address);
+  return { addresses, nodeAddresses, virtualServers: (await ipvs?.virtualServers()) ?? [], route };
 }
 
-/** Reads everything that decides about a packet. Throws KernelError; what can be left out is named in `unread`. */
+/** How much is looked at. */
+export interface ReadLimits {
+  /** How many real servers a virtual server may have. */
+  readonly realServers: number;
+  /** How long the text of all rules may be, in characters. */
+  readonly ruleText: number;
+}
+
+/** How a node is read. */
+export interface ReadOptions {
+  readonly packet: Packet;
+  /** Lets other work run. */
+  readonly pause?: Pause;
+  /** Without them, everything is looked at. */
+  readonly limits?: ReadLimits | undefined;
+}
+
+/**
+ * Reads everything that decides about a packet. Throws KernelError, and an ExplainError if there is more than the limits allow; what can
+ * be left out is named in `unread`.
+ */
 export async function readNode(
   sources: NodeSources,
   { addresses, virtualServers, route }: NodeBasics,
-  packet: Packet,
+  { packet, pause = () => undefined, limits }: ReadOptions,
 ): Promise<NodeState> {
   const { ipvs, ipsets, rules } = sources;
   const unread: string[] = [];
   const concerned = virtualServers.filter(({ address }) => address === packet.destination);
   const printed = await rules.read();
-  const state = await readKernelState({
-    ipvs: {
-      virtualServers: async () => concerned.map((one) => ({ ...one, statistics: noStatistics })),
-      realServers: async (id) => (await ipvs?.realServers(id)) ?? [],
+  const ruleText = printed.reduce((length, { text }) => length + text.length, 0);
+  requireAtMost(limits?.ruleText, ruleText, 'characters of rules of iptables');
+  const state = await readKernelState(
+    {
+      ipvs: {
+        virtualServers: async () => concerned.map((one) => ({ ...one, statistics: noStatistics })),
+        realServers: async (id) => {
+          const found = (await ipvs?.realServers(id)) ?? [];
+          requireAtMost(limits?.realServers, found.length, `real servers of ${id.address}`);
+          return found;
+        },
+      },
+      ipsets: ipsets ?? { sets: async () => [], entries: async () => [] },
+      links: { addresses: async () => addresses },
+      rules: {
+        IPv4: printed.flatMap(({ family, text }) => (family === 'IPv4' ? [text] : [])),
+        IPv6: printed.flatMap(({ family, text }) => (family === 'IPv6' ? [text] : [])),
+      },
     },
-    ipsets: ipsets ?? { sets: async () => [], entries: async () => [] },
-    links: { addresses: async () => addresses },
-    rules: {
-      IPv4: printed.flatMap(({ family, text }) => (family === 'IPv4' ? [text] : [])),
-      IPv6: printed.flatMap(({ family, text }) => (family === 'IPv6' ? [text] : [])),
-    },
-  });
+    { pause },
+  );
   const routes = readRoutes(route, [packet.source, packet.destination, ...targets(state)]);
   const outputs = new Map(
     [...routes].flatMap(([address, found]) =>
@@ -72,15 +106,21 @@ export async function readNode(
   };
 }
 
+function requireAtMost(limit: number | undefined, count: number, what: string): void {
+  if (limit !== undefined && count > limit)
+    throw new ExplainError(
+      `${count} ${what} are too many to be looked at here (${limit}): ask with kube-proxy explain`,
+    );
+}
+
 /** The addresses of the node, those included that it has by a local route and on no device. */
-function withLocalRoutes(
-  addresses: ReadonlyMap<IpAddress, string>,
-  routes: NodeState['routes'],
-): ReadonlyMap<IpAddress, string> {
-  const routed = [...routes].filter(
-    ([address, { kind }]) => kind === 'local' && !addresses.has(address) && !isLoopback(address),
-  );
-  return new Map([...addresses, ...routed.map(([address]) => [address, localRoute] as const)]);
+function withLocalRoutes(addresses: AddressTable, routes: NodeState['routes']): AddressTable {
+  const isRouted = (address: IpAddress) =>
+    routes.get(address)?.kind === 'local' && !isLoopback(address);
+  return {
+    get: (address) => addresses.get(address) ?? (isRouted(address) ? localRoute : undefined),
+    has: (address) => addresses.has(address) || isRouted(address),
+  };
 }
 
 /** How many real servers' routes are looked up. */
@@ -159,13 +199,4 @@ async function readOtherTables(
     unread.push(`the tables of nf_tables: ${errorText(error)}`);
     return [];
   }
-}
-
-/** The addresses of the node's own devices: not those of the dummy device, of local routes, of loopback, and IPv6 link-local ones. */
-export function nodeAddressesOf(
-  addresses: Iterable<readonly [IpAddress, string]>,
-): readonly IpAddress[] {
-  return [...addresses].flatMap(([address, link]) =>
-    link !== localRoute && isOfNode({ address, link }) ? [address] : [],
-  );
 }

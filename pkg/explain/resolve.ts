@@ -1,12 +1,13 @@
 import { type Family, familyOf, type IpAddress, isLoopback, loopback } from '../ip/address.ts';
 import type { Protocol } from '../ip/protocol.ts';
+import { objectKey } from '../kube/object-key.ts';
 import type { Service } from '../kube/types.ts';
 import { deviceName } from '../proxy/desired/device.ts';
 import type { Packet, PacketOrigin } from '../trace/packet.ts';
 import { ExplainError } from './explain-error.ts';
 import type { NameSource } from './names.ts';
 import type { From, Question, To } from './question.ts';
-import { type NodeBasics, nodeAddressesOf } from './read-node.ts';
+import type { NodeBasics } from './read-node.ts';
 
 /** A question as a packet. */
 export interface Resolved {
@@ -109,10 +110,8 @@ async function destinationOf(
     case 'node':
       return { ...to, address: await nodeAddress(to, context) };
     case 'service': {
-      const { services } = await named(context.names, `svc/${to.namespace}/${to.name}`).objects();
-      const service = services.find(
-        ({ namespace, name }) => namespace === to.namespace && name === to.name,
-      );
+      const objects = await named(context.names, `svc/${to.namespace}/${to.name}`).objects();
+      const service = objects.service(objectKey(to));
       if (service === undefined)
         throw new ExplainError(
           `there is no Service ${to.namespace}/${to.name}, or one that kube-proxy leaves alone`,
@@ -150,8 +149,7 @@ async function nodeAddress(
   { port, protocol }: Extract<To, { kind: 'node' }>,
   { families, basics, names, assumptions }: Context & { readonly families: readonly Family[] },
 ): Promise<IpAddress> {
-  const own = nodeAddressesOf(basics.addresses.map(({ address, link }) => [address, link]));
-  const usable = own.filter((address) => families.includes(familyOf(address)));
+  const usable = basics.nodeAddresses.filter((address) => families.includes(familyOf(address)));
   const [first] = usable;
   if (first === undefined)
     throw new ExplainError(`this node has no ${families.join(' or ')} address`);
@@ -179,8 +177,7 @@ function sourceOf(
   if (isLoopback(address)) return loopback(familyOf(address));
   const route = basics.route(address);
   if (route.kind === 'device' && route.source !== undefined) return route.source;
-  const own = nodeAddressesOf(basics.addresses.map((one) => [one.address, one.link]));
-  const first = own.find((one) => familyOf(one) === familyOf(address));
+  const first = basics.nodeAddresses.find((one) => familyOf(one) === familyOf(address));
   if (first === undefined) throw new ExplainError(`this node has no ${familyOf(address)} address`);
   return first;
 }

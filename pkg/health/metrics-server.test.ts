@@ -10,6 +10,7 @@ import type { StatusSource } from './status-route.ts';
 const noStatus: StatusSource = {
   isOpen: false,
   answer: async () => ({ json: '{}' }),
+  explain: async () => ({ format: 'json', body: '{}' }),
   page: async () => ({ html: '<p>', contentSecurityPolicy: "default-src 'none'" }),
 };
 

@@ -5,7 +5,7 @@ import type { Route, Routes } from './http.ts';
 import { logRoute } from './log-route.ts';
 import type { HealthAnswer, ProxyHealth } from './proxy-health.ts';
 import { jsonReply, type Reply, textReply } from './reply.ts';
-import { type StatusSource, statusPageRoute, statusRoute } from './status-route.ts';
+import { explainRoute, type StatusSource, statusPageRoute, statusRoute } from './status-route.ts';
 import { flagzRoute, type Status, statuszRoute } from './zpages.ts';
 
 /** The routes of the health server. */
@@ -49,6 +49,7 @@ export function metricsRoutes(pages: MetricsPages): Routes {
     ['/configz', () => jsonReply(200, JSON.stringify(configz()))],
     ['/debug/ipvs', statusRoute(source)],
     ['/debug/ipvs/', statusPageRoute(source)],
+    ['/debug/ipvs/explain', explainRoute(source)],
     ...(pages.logTail === undefined ? [] : [['/debug/ipvs/log', logRoute(pages.logTail)] as const]),
     ...(debug === undefined ? [] : debugRoutes(debug)),
   ]);

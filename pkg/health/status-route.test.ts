@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { loopbackRequest } from '../../test/support/http-request.ts';
 import { get, serve } from '../../test/support/http-server.ts';
 import type { HttpRequest } from './request.ts';
-import { type StatusSource, statusPageRoute, statusRoute } from './status-route.ts';
+import { explainRoute, type StatusSource, statusPageRoute, statusRoute } from './status-route.ts';
 
 const source: StatusSource = {
   isOpen: false,
@@ -10,6 +10,11 @@ const source: StatusSource = {
     parameters.has('bad')
       ? { problem: 'bad is bad' }
       : { json: `{"at":"${parameters.toString()}"}` },
+  explain: async (parameters) => {
+    if (parameters.has('bad')) return { problem: 'bad is bad' };
+    if (parameters.has('often')) return { busyFor: 1500 };
+    return { format: parameters.has('text') ? 'text' : 'json', body: '"Yes"' };
+  },
   page: async () => ({ html: '<p>here', contentSecurityPolicy: "default-src 'none'" }),
 };
 
@@ -77,5 +82,33 @@ describe('the page for people', () => {
     const request = { ...loopbackRequest('/debug/ipvs'), isFromLoopback: false };
     expect((await statusPageRoute(source)(request)).status).toBe(403);
     expect((await statusPageRoute({ ...source, isOpen: true })(request)).status).toBe(200);
+  });
+});
+
+describe('explanations', () => {
+  test.each([
+    ['', 200, 'application/json', '"Yes"', null],
+    ['?text=1', 200, 'text/plain; charset=utf-8', '"Yes"', null],
+    ['?bad=1', 400, 'text/plain; charset=utf-8', 'bad is bad\n', null],
+    ['?often=1', 429, 'text/plain; charset=utf-8', 'asked too often: wait 2 s\n', '2'],
+  ])('%j is answered with status %i', async (query, expected, type, text, retryAfter) => {
+    const { port } = await serve(new Map([['/explain', explainRoute(source)]]));
+    const { status, headers, body } = await get(`http://127.0.0.1:${port}/explain${query}`);
+    expect([status, body, headers.get('retry-after')]).toEqual([expected, text, retryAfter]);
+    expect(headers.get('content-type')).toBe(type);
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('cache-control')).toBe('no-store');
+  });
+
+  test('are for the clients of the page, who may only read', async () => {
+    const statusOf = async (over: Partial<HttpRequest>, isOpen = false) => {
+      const request = { ...loopbackRequest('/debug/ipvs/explain'), ...over };
+      return (await explainRoute({ ...source, isOpen })(request)).status;
+    };
+    expect(await statusOf({})).toBe(200);
+    expect(await statusOf({ header: () => 'evil.example' })).toBe(403);
+    expect(await statusOf({ isFromLoopback: false })).toBe(403);
+    expect(await statusOf({ isFromLoopback: false }, true)).toBe(200);
+    expect(await statusOf({ method: 'POST' })).toBe(405);
   });
 });

@@ -13,6 +13,15 @@ export interface StatusSource {
     parameters: URLSearchParams,
     signal: AbortSignal,
   ): Promise<{ readonly json: string } | { readonly problem: string }>;
+  /** The answer to a question about a packet, what is wrong with it, or for how many milliseconds no more are answered. */
+  explain(
+    parameters: URLSearchParams,
+    signal: AbortSignal,
+  ): Promise<
+    | { readonly format: 'json' | 'text'; readonly body: string }
+    | { readonly problem: string }
+    | { readonly busyFor: number }
+  >;
   /** The page for people, which shows these. */
   readonly page: () => Promise<{ readonly html: string; readonly contentSecurityPolicy: string }>;
 }
@@ -28,9 +37,33 @@ export function statusRoute(source: StatusSource): Route {
     request.takes(patience);
     const answer = await source.answer(request.query, request.signal);
     if ('problem' in answer) return textReply(400, `${answer.problem}\n`);
-    const { status, headers, body } = jsonReply(200, answer.json);
-    return { status, headers: { ...headers, 'Cache-Control': 'no-store' }, body };
+    return notKept(jsonReply(200, answer.json));
   };
+}
+
+/** How long an explanation may take, with those before it: reading the rules of a large node takes seconds. */
+const explainPatience = seconds(60);
+
+/** Answers with what becomes of a packet. */
+export function explainRoute(source: StatusSource): Route {
+  return async (request) => {
+    const refused = refusal(request, source);
+    if (refused !== undefined) return refused;
+    request.takes(explainPatience);
+    const answer = await source.explain(request.query, request.signal);
+    if ('problem' in answer) return notKept(textReply(400, `${answer.problem}\n`));
+    if ('busyFor' in answer) {
+      const wait = Math.ceil(answer.busyFor / 1000);
+      const { status, headers, body } = textReply(429, `asked too often: wait ${wait} s\n`);
+      return notKept({ status, headers: { ...headers, 'Retry-After': String(wait) }, body });
+    }
+    const { format, body } = answer;
+    return notKept(format === 'json' ? jsonReply(200, body) : textReply(200, body));
+  };
+}
+
+function notKept({ status, headers, body }: Reply): Reply {
+  return { status, headers: { ...headers, 'Cache-Control': 'no-store' }, body };
 }
 
 /** Answers with the page for people, to the same clients. */

@@ -17,11 +17,22 @@ import type { ProxierState } from './reporter.ts';
  * has it, at the moment at which it is asked for. Nobody changes anything through it.
  */
 export interface ProxierView {
-  readonly store: Pick<Store, 'service' | 'serviceKeys' | 'serviceCount' | 'objects'>;
+  readonly store: Pick<Store, 'service' | 'serviceKeys' | 'serviceCount' | 'objects' | 'lastNode'>;
   readonly pods: Pick<Pods, 'isIn'>;
   readonly ledger: Pick<
     Ledger,
-    'footprints' | 'frontEnd' | 'lastOwner' | 'retired' | 'leaving' | 'wants'
+    | 'footprints'
+    | 'frontEnd'
+    | 'lastOwner'
+    | 'retired'
+    | 'leaving'
+    | 'wants'
+    | 'wantsAddress'
+    | 'wantsEntry'
+    | 'entries'
+    | 'entryCount'
+    | 'ruleContent'
+    | 'virtualServers'
   >;
   readonly mirror: Pick<MirrorView, 'virtualServers' | 'unknownVirtualServers'>;
   readonly graceful: Pick<GracefulTerminationManager, 'drainsOf' | 'drainsAt'>;

@@ -224,6 +224,37 @@ export const pageScript = `
     after = null;
     void ask();
   });
+  const answers = { Yes: 'good', No: 'bad' };
+
+  function showAnswer(verdict, text) {
+    byId('verdict').textContent = verdict;
+    byId('verdict').className = answers[verdict.split(':')[0]] || 'warn';
+    byId('explanation').textContent = text;
+    byId('explanation').hidden = text === '';
+  }
+
+  async function explain(question) {
+    const parameters = new URLSearchParams({ output: 'text' });
+    for (const input of question.querySelectorAll('input'))
+      if (input.value.trim() !== '') parameters.set(input.name, input.value.trim());
+    byId('question').setAttribute('aria-busy', 'true');
+    try {
+      const answer = await fetch('explain?' + parameters, { cache: 'no-store' });
+      const text = (await answer.text()).trimEnd();
+      if (!answer.ok) return showAnswer(text, '');
+      const end = text.lastIndexOf(String.fromCharCode(10));
+      showAnswer(text.slice(end + 1), text.slice(0, Math.max(end, 0)).trimEnd());
+    } catch (error) {
+      showAnswer(String(error.message || error), '');
+    } finally {
+      byId('question').removeAttribute('aria-busy');
+    }
+  }
+
+  byId('question').addEventListener('submit', function (event) {
+    event.preventDefault();
+    if (!event.target.hasAttribute('aria-busy')) void explain(event.target);
+  });
   // A link to one Service: #namespace/name.
   let wanted = [];
   try {

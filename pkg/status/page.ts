@@ -62,6 +62,19 @@ const html = `<!doctype html>
 <div id="services"></div>
 <p><button type="button" id="first" disabled>First page</button> <button type="button" id="next" disabled>Next page</button></p>
 </section>
+<section aria-labelledby="why">
+<h2 id="why">Explain a packet</h2>
+<form id="question" autocomplete="off">
+<label>From<input name="from" required spellcheck="false" placeholder="outside=203.0.113.9" aria-describedby="question-help"></label>
+<label>To<input name="to" required spellcheck="false" placeholder="svc/shop/web:http" aria-describedby="question-help"></label>
+<label>In by device<input name="in" spellcheck="false"></label>
+<label>Source port<input name="source-port" inputmode="numeric" spellcheck="false"></label>
+<button>Explain</button>
+</form>
+<p id="question-help" class="dim">From: outside=ADDRESS, node, node=ADDRESS, or the ADDRESS of a pod. To: ADDRESS:PORT/PROTOCOL, node:PORT/PROTOCOL, or svc/NAMESPACE/NAME:PORT.</p>
+<p id="verdict" role="status"></p>
+<pre id="explanation" class="scroll" tabindex="0" aria-label="Explanation" hidden></pre>
+</section>
 </main>
 <script>${pageScript}</script>
 </body>

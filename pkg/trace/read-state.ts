@@ -1,13 +1,14 @@
-import type { Family } from '../ip/address.ts';
+import { parseChainsInPieces } from '../firewall/saved-rule.ts';
+import type { Family, IpAddress } from '../ip/address.ts';
 import type { IpSets, SetStatus } from '../ipset/ipset.ts';
-import type { Ipvs } from '../ipvs/ipvs.ts';
+import { type Ipvs, virtualServerKey } from '../ipvs/ipvs.ts';
 import type { Links } from '../links/links.ts';
 import {
   type KernelState,
-  kernelState,
+  type SavedTables,
+  SetIndex,
   type TracedServer,
   type TracedSet,
-  tracedSet,
 } from './state.ts';
 
 /** The interfaces that a state is read through. */
@@ -19,24 +20,74 @@ export interface KernelSources {
   readonly rules: Readonly<Record<Family, readonly string[]>>;
 }
 
-/** Reads everything that a trace needs. Throws what the interfaces throw. */
-export async function readKernelState(sources: KernelSources): Promise<KernelState> {
+/** Lets other work run if it has waited for some time; returns `undefined` if it need not. */
+export type Pause = () => Promise<void> | undefined;
+
+/**
+ * Reads everything that a trace needs. Throws what the interfaces throw. `pause` is called after each short step, as there may be many
+ * thousand of everything.
+ */
+export async function readKernelState(
+  sources: KernelSources,
+  { pause = () => undefined }: { readonly pause?: Pause } = {},
+): Promise<KernelState> {
   const { ipvs, ipsets, links, rules } = sources;
-  const servers: TracedServer[] = [];
-  for (const virtualServer of await ipvs.virtualServers())
-    servers.push({ virtualServer, realServers: await ipvs.realServers(virtualServer) });
+  const servers = new Map<string, TracedServer>();
+  for (const virtualServer of await ipvs.virtualServers()) {
+    const realServers = await ipvs.realServers(virtualServer);
+    servers.set(virtualServerKey(virtualServer), { virtualServer, realServers });
+    await pause();
+  }
   const sets = new Map<string, TracedSet>();
   for (const status of await ipsets.sets())
-    sets.set(status.header.name, await readSet(ipsets, status));
-  return kernelState({ rules, sets, servers, addresses: await links.addresses() });
+    sets.set(status.header.name, await readSet(ipsets, status, pause));
+  const addresses = new Map<IpAddress, string>();
+  await inPieces(await links.addresses(), pause, ({ address, link }) =>
+    addresses.set(address, link),
+  );
+  const tables = {
+    IPv4: await parsedRules(rules.IPv4, pause),
+    IPv6: await parsedRules(rules.IPv6, pause),
+  };
+  return { tables, sets, servers, addresses, outputs: new Map() };
 }
 
 /** Reads a set. If the interface cannot represent all its entries, the set is unreadable. */
 async function readSet(
   ipsets: KernelSources['ipsets'],
   { header, hasExtensions, entryCount }: SetStatus,
+  pause: Pause,
 ): Promise<TracedSet> {
   if (header.type === 'other' || hasExtensions) return 'unreadable';
   const entries = await ipsets.entries(header.name);
-  return entries.length === entryCount ? tracedSet(header.type, entries) : 'unreadable';
+  if (entries.length !== entryCount) return 'unreadable';
+  const index = new SetIndex(header.type);
+  await inPieces(entries, pause, (entry) => index.add(entry));
+  return index;
+}
+
+async function parsedRules(
+  texts: readonly string[],
+  pause: Pause,
+): Promise<readonly SavedTables[]> {
+  const parsed: SavedTables[] = [];
+  for (const text of texts)
+    parsed.push(await parseChainsInPieces(text, { isSkipped: () => false, pause }));
+  return parsed;
+}
+
+/** How many items are taken between two pauses: less than a millisecond of work. */
+const pieceItems = 500;
+
+/** Takes each item, and pauses after each piece of them. */
+export async function inPieces<Item>(
+  items: Iterable<Item>,
+  pause: Pause,
+  take: (item: Item) => void,
+): Promise<void> {
+  let count = 0;
+  for (const item of items) {
+    take(item);
+    if (++count % pieceItems === 0) await pause();
+  }
 }

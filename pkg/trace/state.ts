@@ -10,8 +10,8 @@ export interface KnownSet {
   /** The family of its entries; `undefined` if it has none. */
   readonly family: Family | undefined;
   /** By {@link entryKey}. */
-  readonly keys: ReadonlySet<string>;
-  /** The lengths of its networks. */
+  readonly keys: Pick<ReadonlySet<string>, 'has' | 'size'>;
+  /** The lengths that its networks may have. */
   readonly prefixLengths: ReadonlySet<number>;
 }
 
@@ -32,10 +32,18 @@ export interface KernelState {
   /** By {@link virtualServerKey}. */
   readonly servers: ReadonlyMap<string, TracedServer>;
   /** The device of each address, the dummy device's included. */
-  readonly addresses: ReadonlyMap<IpAddress, string>;
+  readonly addresses: AddressTable;
   /** The devices by which packets to other addresses leave, as far as the routes to them are known. */
   readonly outputs: ReadonlyMap<IpAddress, string>;
 }
+
+/** A state whose addresses can be listed. */
+export interface ListedState extends KernelState {
+  readonly addresses: ReadonlyMap<IpAddress, string>;
+}
+
+/** The device of each address of a node. */
+export type AddressTable = Pick<ReadonlyMap<IpAddress, string>, 'get' | 'has'>;
 
 /** The tables of one packet filter, by name. */
 export type SavedTables = ReadonlyMap<string, SavedChains>;
@@ -52,7 +60,7 @@ export interface KernelParts {
 }
 
 /** Makes a state. Rules that cannot be parsed are kept as text. */
-export function kernelState(parts: KernelParts): KernelState {
+export function kernelState(parts: KernelParts): ListedState {
   const { rules, sets, servers, addresses, outputs = new Map() } = parts;
   return {
     tables: { IPv4: rules.IPv4.map(parseChains), IPv6: rules.IPv6.map(parseChains) },
@@ -67,16 +75,29 @@ export function kernelState(parts: KernelParts): KernelState {
 
 /** A set of a supported type with these entries. */
 export function tracedSet(type: Entry['type'], entries: readonly Entry[]): KnownSet {
-  const all = entries.flatMap(canonicalEntries);
-  const [first] = all;
-  return {
-    type,
-    family: first === undefined || first.type === 'bitmap:port' ? undefined : familyOf(first.ip),
-    keys: new Set(all.map(entryKey)),
-    prefixLengths: new Set(
-      all.flatMap((entry) => (entry.type === 'hash:ip,port,net' ? [entry.net.length] : [])),
-    ),
-  };
+  const index = new SetIndex(type);
+  for (const entry of entries) index.add(entry);
+  return index;
+}
+
+/** A set of a supported type that is filled entry by entry. */
+export class SetIndex implements KnownSet {
+  readonly type: Entry['type'];
+  family: Family | undefined;
+  readonly keys = new Set<string>();
+  readonly prefixLengths = new Set<number>();
+
+  constructor(type: Entry['type']) {
+    this.type = type;
+  }
+
+  add(added: Entry): void {
+    for (const entry of canonicalEntries(added)) {
+      this.keys.add(entryKey(entry));
+      if (entry.type !== 'bitmap:port') this.family ??= familyOf(entry.ip);
+      if (entry.type === 'hash:ip,port,net') this.prefixLengths.add(entry.net.length);
+    }
+  }
 }
 
 /** Whether packets to an address are delivered on the node. */

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openReader } from '../../cmd/kube-proxy/open-reader.ts';
 import { ask as askWhy } from '../../pkg/explain/ask.ts';
+import { ListedObjects } from '../../pkg/explain/listed-objects.ts';
 import { parseFrom, parseTo, type Question } from '../../pkg/explain/question.ts';
 import type { Report } from '../../pkg/explain/report.ts';
 import type { Change } from '../../pkg/kube/types.ts';
@@ -105,6 +106,11 @@ async function explained(from: string, to: string, over: Partial<Question> = {})
   if ('problem' in parsedFrom || 'problem' in parsedTo) throw new Error(`${from} ${to}`);
   const leave = node.namespace.enter();
   const { sources, close } = openReader();
+  const objects = new ListedObjects({
+    services: objectsOf('Service'),
+    slices: objectsOf('EndpointSlice'),
+    node: objectsOf('Node')[0],
+  });
   try {
     return await askWhy(
       { from: parsedFrom.value, to: parsedTo.value, ...over },
@@ -113,11 +119,8 @@ async function explained(from: string, to: string, over: Partial<Question> = {})
         names: {
           description: 'the test',
           pod: async () => undefined,
-          objects: async () => ({
-            services: objectsOf('Service'),
-            slices: objectsOf('EndpointSlice'),
-            node: objectsOf('Node')[0],
-          }),
+          objects: async () => objects,
+          ledger: (of) => objects.ledger(of),
         },
         settings: { ...proxierSettings, serviceOptionsOf: undefined },
         now: () => performance.now(),

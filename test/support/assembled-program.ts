@@ -2,6 +2,7 @@ import { assemble } from '../../cmd/kube-proxy/assemble.ts';
 import type { Environment } from '../../cmd/kube-proxy/environment.ts';
 import { openObjects } from '../../cmd/kube-proxy/object-source.ts';
 import type { ProxyConfig } from '../../pkg/config/types.ts';
+import type { NodeSources } from '../../pkg/explain/node-sources.ts';
 import type { Change } from '../../pkg/kube/types.ts';
 import type { ProgramLog } from '../../pkg/log/log.ts';
 import { type RecordingLogger, recordingLogger } from '../../pkg/log/memory.ts';
@@ -29,6 +30,13 @@ export class AssembledProgram {
     end: () => undefined,
     tail: () => this.log.lines().join('\n'),
   });
+  /** Kernel settings as readers of the node see them. */
+  readonly sysctls: Record<string, string> = {
+    'net/ipv4/ip_forward': '1',
+    'net/ipv4/vs/conntrack': '1',
+  };
+  /** How many readers of the node were closed. */
+  closedReaders = 0;
   readonly #stop = new AbortController();
   #onChange: ((change: Change) => void) | undefined;
   #run: Promise<void> = Promise.resolve();
@@ -102,8 +110,22 @@ export class AssembledProgram {
         realServers: (id) => kernel.ipvs.realServers(id),
         close() {},
       }),
+      openNodeReader: async () => ({
+        sources: {
+          ...readInterfaces(kernel),
+          sysctl: new FakeSysctl({ values: this.sysctls }),
+          sysfs: new FakeSysctl({ values: {} }),
+        },
+        close: () => void this.closedReaders++,
+      }),
       isEstimating: () => true,
       ownProcess: () => new FakeSysctl({ values: { oom_score_adj: '0' } }),
     };
   }
+}
+
+function readInterfaces(kernel: FakeKernel): Omit<NodeSources, 'sysctl' | 'sysfs'> {
+  const { ipvs, ipsets, links, ruleTables: rules, nftTables } = kernel;
+  const { conntrack, connections, neighbours } = kernel;
+  return { ipvs, ipsets, links, rules, nftTables, conntrack, connections, neighbours };
 }

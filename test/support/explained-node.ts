@@ -1,6 +1,8 @@
 import type { DumpSources } from '../../pkg/dump/sources.ts';
 import { ask } from '../../pkg/explain/ask.ts';
-import type { NameSource, NodeObjects } from '../../pkg/explain/names.ts';
+import type { DesiredSettings } from '../../pkg/explain/ledger.ts';
+import { ListedObjects } from '../../pkg/explain/listed-objects.ts';
+import type { NameSource } from '../../pkg/explain/names.ts';
 import type { NodeSources } from '../../pkg/explain/node-sources.ts';
 import { parseFrom, parseTo, type Question } from '../../pkg/explain/question.ts';
 import type { Report } from '../../pkg/explain/report.ts';
@@ -89,12 +91,8 @@ export class ExplainedNode {
     const question = { from: valueOf(parseFrom(from)), to: valueOf(parseTo(to)), ...over };
     return ask(question, {
       sources: this.sources,
-      names: hasNames ? this.#names : undefined,
-      settings: {
-        ...proxierSettings,
-        vipBinding: this.#vipBinding,
-        serviceOptionsOf: undefined,
-      },
+      names: hasNames ? this.names : undefined,
+      settings: this.desiredSettings,
       now: () => 0,
     });
   }
@@ -139,8 +137,13 @@ export class ExplainedNode {
     };
   }
 
-  get #names(): NameSource {
-    const objects: NodeObjects = this.objects;
+  /** Those of the proxier that has worked here. */
+  get desiredSettings(): DesiredSettings {
+    return { ...proxierSettings, vipBinding: this.#vipBinding, serviceOptionsOf: undefined };
+  }
+
+  get names(): NameSource {
+    const objects = new ListedObjects(this.objects);
     return {
       description: 'the API',
       pod: async ({ namespace, name }) => this.pods.get(`${namespace}/${name}`),
@@ -148,6 +151,7 @@ export class ExplainedNode {
         if (this.objectsFailure !== undefined) throw this.objectsFailure;
         return objects;
       },
+      ledger: (node) => objects.ledger(node),
     };
   }
 

@@ -113,7 +113,7 @@ export class PacketExplainer {
       const sources = this.#kept.sources(kernel);
       const basics = await readBasics(sources);
       const { packet } = await resolve(question, { basics, names: undefined });
-      return explain(await readNode(sources, basics, packet), { packet });
+      return explain(await readNode(sources, basics, { packet }), { packet });
     } finally {
       close();
     }

@@ -12,8 +12,8 @@ import {
 } from '../../pkg/ipvs/ipvs.ts';
 import type { LinkAddress } from '../../pkg/links/links.ts';
 import {
-  type KernelState,
   kernelState,
+  type ListedState,
   type TracedServer,
   type TracedSet,
 } from '../../pkg/trace/state.ts';
@@ -23,7 +23,7 @@ import type { PrintedState } from './kernel-state.ts';
 // A node's state as values, from what other people's tools print of it.
 
 /** The state that tools printed; throws at a line that is not understood. */
-export function savedState({ IPv4, IPv6, sets, servers, addresses }: PrintedState): KernelState {
+export function savedState({ IPv4, IPv6, sets, servers, addresses }: PrintedState): ListedState {
   return kernelState({
     rules: { IPv4: [IPv4], IPv6: [IPv6] },
     sets: savedSets(sets),

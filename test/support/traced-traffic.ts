@@ -3,7 +3,7 @@ import type { Explanation } from '../../pkg/explain/explain.ts';
 import type { Packet } from '../../pkg/trace/packet.ts';
 import { printTrace } from '../../pkg/trace/print.ts';
 import type { Choice, Trace } from '../../pkg/trace/result.ts';
-import type { KernelState } from '../../pkg/trace/state.ts';
+import type { ListedState } from '../../pkg/trace/state.ts';
 import { trace } from '../../pkg/trace/trace.ts';
 import { printedState } from './kernel-state.ts';
 import type { Request } from './network/client.ts';
@@ -25,7 +25,7 @@ import {
 export class TracedTraffic {
   readonly #network: Network;
   readonly #explainer: PacketExplainer;
-  #state: KernelState | undefined;
+  #state: ListedState | undefined;
 
   constructor(network: Network) {
     this.#network = network;
@@ -72,7 +72,7 @@ export class TracedTraffic {
 
   #compare(
     answer: string,
-    { state, host, target, kind }: { state: KernelState; host: Host; target: Target; kind: Kind },
+    { state, host, target, kind }: { state: ListedState; host: Host; target: Target; kind: Kind },
   ): void {
     const packet = packetOf(this.#network, { state, host, target, kind });
     const traced = trace(state, packet);
@@ -86,7 +86,7 @@ export class TracedTraffic {
 /** The first packet of a request, as a host sends it. */
 function packetOf(
   network: Network,
-  { state, host, target, kind }: { state: KernelState; host: Host; target: Target; kind: Kind },
+  { state, host, target, kind }: { state: ListedState; host: Host; target: Target; kind: Kind },
 ): Packet {
   const { protocol, family } = kind;
   const destination = target.addresses[family];
@@ -99,7 +99,7 @@ function packetOf(
 /** The answers that a client may get, if the trace of its packet is right. */
 function possibleAnswers(
   network: Network,
-  { state, packet, traced }: { state: KernelState; packet: Packet; traced: Trace },
+  { state, packet, traced }: { state: ListedState; packet: Packet; traced: Trace },
 ): readonly string[] {
   const { verdict } = traced;
   // Where the kernel has sent enough ICMP messages for now, what is refused is silent.
@@ -135,7 +135,7 @@ function possibleAnswers(
 /** The addresses that a server may see: the client's own, or if it is masqueraded one of the node's. */
 function peersOf(
   { masqueradedBy }: Pick<Choice, 'masqueradedBy'>,
-  { state: { addresses }, packet }: { state: KernelState; packet: Packet },
+  { state: { addresses }, packet }: { state: ListedState; packet: Packet },
 ): readonly string[] {
   if (masqueradedBy === undefined) return [packet.source];
   return [...addresses].flatMap(([address, link]) => (link === 'kube-ipvs0' ? [] : [address]));
