@@ -4,12 +4,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { describe } from 'vitest';
 
 /** The program. */
 export const chromium = process.env['CHROMIUM'] ?? 'chromium';
 
-/** Whether it is installed. */
-export const hasChromium = spawnSync(chromium, ['--version']).status === 0;
+/** Describes tests in Chromium. Where it is not installed they are skipped, and it says so. */
+export function inChromium(tests: () => void): void {
+  const isThere = spawnSync(chromium, ['--version']).status === 0;
+  if (!isThere) console.warn(`skipped: ${chromium} is not installed`);
+  describe.skipIf(!isThere)(`in ${chromium}`, tests);
+}
 
 /** What every start of Chromium needs in a test. */
 export const headless: readonly string[] = ['--headless', '--no-sandbox', '--disable-gpu'];
