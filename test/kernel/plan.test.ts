@@ -1,10 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import type { KubeObject } from '@kube-proxy-ipvs/test-apiserver/objects';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openNode } from '../../cmd/kube-proxy/open-node.ts';
 import { effective } from '../../pkg/config/effective.ts';
 import { load } from '../../pkg/config/load.ts';
-import { Reducer } from '../../pkg/kube/objects/reduce.ts';
 import type { Change } from '../../pkg/kube/types.ts';
 import { silentLogger } from '../../pkg/log/memory.ts';
 import { preview } from '../../pkg/preview/preview.ts';
@@ -17,14 +15,14 @@ import { NodeProxy } from '../support/node-proxy.ts';
 import { bundled } from '../support/program.ts';
 import { proxierSettings } from '../support/proxier-settings.ts';
 import { restoreState } from '../support/restore-state.ts';
+import {
+  changesOfExample,
+  objectsOfExample,
+  stateOfExample,
+  upstreamExamples,
+} from '../support/upstream-examples.ts';
 
 // On nodes that upstream's binary left, `kube-proxy plan` says what a start then does, operation by operation, and changes nothing.
-
-const folder = new URL('../fixtures/upstream/', import.meta.url);
-const examples = readdirSync(folder)
-  .filter((name) => name.endsWith('.out.txt'))
-  .map((name) => name.replace('.out.txt', ''))
-  .sort();
 
 let node: Namespace;
 
@@ -37,19 +35,6 @@ beforeEach(() => {
 });
 
 afterEach(() => node.remove());
-
-/** The objects that came with a step of an example. */
-function objectsOf(example: string): { readonly kind: string }[] {
-  const text = readFileSync(new URL(`${example}.in.json`, folder), 'utf8');
-  return (JSON.parse(text) as { apply?: { kind: string }[] }).apply ?? [];
-}
-
-function changesOf(example: string): readonly Change[] {
-  const reducer = new Reducer();
-  return objectsOf(example).map((object) =>
-    reducer.change(object.kind === 'Service' ? 'Service' : 'EndpointSlice', object),
-  );
-}
 
 /** Time stands still, so that on a slow machine nothing is due before the first sync is over: deletions wait for five seconds. */
 const clock = { ...systemClock, now: () => 0 };
@@ -100,24 +85,24 @@ async function started(changes: readonly Change[]): Promise<readonly string[]> {
     .filter((line) => !/^[=-](rules|leftovers|flows)/.test(line));
 }
 
-test.each(examples)(
+test.each(upstreamExamples)(
   'over what upstream made of %s, a start does what was said',
   async (example) => {
-    restoreState(node, readFileSync(new URL(`${example}.out.txt`, folder), 'utf8'));
+    restoreState(node, stateOfExample(example));
     const was = readState(node);
-    const said = await previewed(changesOf(example));
+    const said = await previewed(changesOfExample(example));
     expect(readState(node)).toBe(was);
-    expect(await started(changesOf(example))).toEqual(said);
-    expect(await previewed(changesOf(example))).toEqual([]);
+    expect(await started(changesOfExample(example))).toEqual(said);
+    expect(await previewed(changesOfExample(example))).toEqual([]);
   },
 );
 
 test('the command says it for people and for programs, and by its status', async () => {
-  const [example = ''] = examples;
-  restoreState(node, readFileSync(new URL(`${example}.out.txt`, folder), 'utf8'));
+  const [example = ''] = upstreamExamples;
+  restoreState(node, stateOfExample(example));
   const was = readState(node);
   const manifests = new ManifestFile();
-  manifests.write(objectsOf(example) as KubeObject[]);
+  manifests.write(objectsOfExample(example) as KubeObject[]);
   const program = await bundled();
   const plan = (...argv: readonly string[]) =>
     node.run(

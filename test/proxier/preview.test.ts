@@ -7,9 +7,15 @@ import { kernelOf } from '../../pkg/proxy/options.ts';
 import { type Operation, printOperation } from '../../pkg/proxy/plan/operation.ts';
 import { manualClock } from '../../pkg/runner/manual-clock.ts';
 import { ip } from '../support/addresses.ts';
+import { kernelOfExample } from '../support/fake-state.ts';
 import { endpoint, service, slice } from '../support/objects.ts';
 import { FakeKernel, Stand, setService, setSlice } from '../support/proxier.ts';
 import { proxierSettings } from '../support/proxier-settings.ts';
+import {
+  changesOfExample,
+  stateOfExample,
+  upstreamExamples,
+} from '../support/upstream-examples.ts';
 
 // What a preview says of a start is what the start then does, and a preview changes nothing.
 
@@ -86,6 +92,22 @@ test.each([
   expect(kernel.dump()).toBe(was);
   expect(printed(found)).toEqual(await startOn(kernel, objects));
 });
+
+const combinations = upstreamExamples.flatMap((left) =>
+  upstreamExamples.map((came) => ({ left, came })),
+);
+
+test.each(combinations)(
+  'says what a start with the objects of $came does on a node that upstream left as $left',
+  async ({ left, came }) => {
+    const kernel = kernelOfExample(stateOfExample(left));
+    const was = kernel.dump();
+    const found = await previewOf(kernel, changesOfExample(came));
+    expect(kernel.dump()).toBe(was);
+    expect(printed(found)).not.toEqual([]);
+    expect(printed(found)).toEqual(await startOn(kernel, changesOfExample(came)));
+  },
+);
 
 test('says what is for which Service', async () => {
   const { operations } = await previewOf(new FakeKernel());

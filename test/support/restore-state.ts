@@ -4,12 +4,7 @@ import type { Namespace } from './namespace.ts';
 
 /** Makes a namespace hold everything of an example but its sysctls: device, addresses, sets, rules, virtual servers. */
 export function restoreState(namespace: Namespace, example: string): void {
-  const part = (name: string) =>
-    new RegExp(`^## ${name}\\n((?:(?!## ).*(?:\\n|$))*)`, 'm').exec(example)?.[1] ?? '';
-  const lines = (name: string) =>
-    part(name)
-      .split('\n')
-      .filter((line) => line !== '');
+  const { part, lines } = partsOf(example);
   namespace.run('ip', 'link', 'add', 'kube-ipvs0', 'type', 'dummy');
   for (const line of lines('addresses'))
     namespace.run('ip', 'addr', 'add', line.split(' ')[1] ?? '', 'dev', 'kube-ipvs0');
@@ -17,6 +12,17 @@ export function restoreState(namespace: Namespace, example: string): void {
   feed(namespace, ['iptables-restore', '--noflush'], rules(part('iptables')));
   feed(namespace, ['ip6tables-restore', '--noflush'], rules(part('ip6tables')));
   feed(namespace, ['ipvsadm', '-R'], part('ipvs'));
+}
+
+/** The parts of an example by name, as texts and in lines. */
+export function partsOf(example: string) {
+  const part = (name: string) =>
+    new RegExp(`^## ${name}\\n((?:(?!## ).*(?:\\n|$))*)`, 'm').exec(example)?.[1] ?? '';
+  const lines = (name: string) =>
+    part(name)
+      .split('\n')
+      .filter((line) => line !== '');
+  return { part, lines };
 }
 
 /** Runs a command with something on its standard input; throws with its words if it fails. */

@@ -80,7 +80,7 @@ function prefixLength(element: string): number {
 type Words = readonly string[];
 
 /** The virtual servers of `ipvsadm -Sn`. */
-function savedServers(text: string): readonly TracedServer[] {
+export function savedServers(text: string): readonly TracedServer[] {
   const servers: { virtualServer: VirtualServer; realServers: RealServer[] }[] = [];
   for (const line of lines(text)) {
     const words = line.split(' ');
