@@ -12,7 +12,7 @@ import { endpoint, service, slice } from '../../test/support/objects.ts';
 import { FakeKernel, Stand, setService, setSlice } from '../../test/support/proxier.ts';
 import { manifestsOfWeb } from '../../test/support/web-node.ts';
 import { openObjects } from './object-source.ts';
-import { planWith } from './plan.ts';
+import { type PlanOptions, planWith } from './plan.ts';
 import { proxierSettings } from './proxier-settings.ts';
 
 // The command on a kernel in memory, with objects from a file.
@@ -36,14 +36,12 @@ beforeEach(() => {
 async function run(
   argv: readonly string[],
   settings: readonly SettingChange[] = [],
-  objectsOf?: typeof openObjects,
+  over: PlanOptions = {},
 ): Promise<{ status: number; text: string }> {
   let text = '';
   const close = () => void (isClosed = true);
-  const command = planWith({
-    open: () => ({ node: kernel, settings, modules: [], close }),
-    ...(objectsOf && { objectsOf }),
-  });
+  const open = () => ({ node: kernel, settings, modules: [], close });
+  const command = planWith({ open, isTerminal: false, env: {}, ...over });
   const log = Object.assign(recordingLogger(), {
     lost: () => ({ leftOut: 0, dropped: 0 }),
     end: () => undefined,
@@ -82,6 +80,18 @@ test('a setting alone is something to change', async () => {
   expect(text).toContain('  net/ipv4/ip_forward: 0 -> 1\n');
 });
 
+test.each([
+  ['coloured on a terminal', { isTerminal: true }, true],
+  ['without colours in a pipe', {}, false],
+  ['without colours where NO_COLOR is set', { isTerminal: true, env: { NO_COLOR: '1' } }, false],
+])('%s', async (_, over, isColoured) => {
+  const { text } = await run([], [], over);
+  expect(text.includes('\u001b[33mA start carries out')).toBe(isColoured);
+  expect(text.includes('\u001b[1mOperations:')).toBe(isColoured);
+  const json = await run(['-o', 'json'], [], over);
+  expect(json.text).not.toContain('\u001b');
+});
+
 test('every operation in a line, and JSON', async () => {
   expect((await run(['-o', 'wide'])).text).toContain(
     '    +rs 172.30.0.1:80/TCP 10.0.0.1:8080 weight 1\n',
@@ -95,10 +105,10 @@ test('with routes, ranges of VIPs are those that the cluster names', async () =>
     serviceRanges: { run: async (onRanges) => onRanges(['172.30.0.0/16', '0.0.0.0/0']) },
   });
   const withRoutes = ['--ipvs-vip-binding=route', '-o', 'wide'];
-  expect((await run(withRoutes, [], objectsOf)).text).toContain('+route 172.30.0.0/16');
+  expect((await run(withRoutes, [], { objectsOf })).text).toContain('+route 172.30.0.0/16');
   // They are not asked for where they are configured.
   const configured = '--ipvs-service-cluster-ip-range=172.30.0.0/24';
-  const { text } = await run([...withRoutes, configured], [], objectsOf);
+  const { text } = await run([...withRoutes, configured], [], { objectsOf });
   expect(text).toContain('+route 172.30.0.0/24');
   expect(text).not.toContain('172.30.0.0/16');
 });

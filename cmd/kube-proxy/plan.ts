@@ -12,6 +12,7 @@ import {
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { parseDuration } from '../../pkg/runner/duration.ts';
 import { ProgressBoard } from '../../pkg/runner/progress.ts';
+import { wantsColours } from '../../pkg/terminal/terminal.ts';
 import { chooseNode, fromDumpFlag } from './from-dump.ts';
 import { logReadings } from './log-readings.ts';
 import { openObjects } from './object-source.ts';
@@ -56,13 +57,21 @@ const outputs = ['text', 'wide', 'json'] as const;
 export interface PlanOptions {
   readonly open?: typeof openNode;
   readonly objectsOf?: typeof openObjects;
+  /** Whether standard output is a terminal. */
+  readonly isTerminal?: boolean;
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /** `kube-proxy plan`: prints what a start would change. Throws what keeps it from an answer. */
 export const plan: RunSubcommand = planWith({});
 
 /** The command on another node than this machine. */
-export function planWith({ open = openNode, objectsOf = openObjects }: PlanOptions): RunSubcommand {
+export function planWith({
+  open = openNode,
+  objectsOf = openObjects,
+  isTerminal = process.stdout.isTTY,
+  env = process.env,
+}: PlanOptions): RunSubcommand {
   return async (argv, { log, print, progress = new ProgressBoard() }) => {
     const line = readSubcommandLine(argv, flags);
     const { output, wait } = optionsOf(line);
@@ -81,10 +90,11 @@ export function planWith({ open = openNode, objectsOf = openObjects }: PlanOptio
       hasIPv6: dumped === undefined ? undefined : true,
       progress,
     });
+    const isColoured = wantsColours({ isTerminal, env });
     await print(
       output === 'json'
         ? `${JSON.stringify(previewJson(found), undefined, 2)}\n`
-        : printPreview(found, { isWhole: output === 'wide' }),
+        : printPreview(found, { isWhole: output === 'wide', isColoured }),
     );
     return isNothingToDo(found) ? 0 : 2;
   };

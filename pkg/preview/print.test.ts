@@ -142,3 +142,16 @@ test.each(['operations', 'rules', 'leftovers', 'settings', 'modules', 'undecided
     expect(isNothingToDo({ ...nothing, [key]: something[key] })).toBe(false);
   },
 );
+
+test('text of others has no effect on a terminal', () => {
+  const printed = printPreview({ ...nothing, held: ['nat \u001b[2J'] }, { isWhole: false });
+  expect(printed).toContain('nat \ufffd[2J');
+});
+
+test('on a terminal the end says by its colour whether there is something to do', () => {
+  const isColoured = true;
+  expect(printPreview(nothing, { isWhole: false, isColoured })).toContain(
+    '\u001b[32mNothing to do',
+  );
+  expect(printPreview(something, { isWhole: false, isColoured })).toContain('\u001b[33mA start');
+});

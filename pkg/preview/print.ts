@@ -2,6 +2,7 @@ import { printFlow } from '../conntrack/conntrack.ts';
 import { printRealServer, printVirtualServer } from '../ipvs/ipvs.ts';
 import { printRemoval } from '../proxy/leftovers/removal.ts';
 import type { Operation } from '../proxy/plan/operation.ts';
+import { painter, plain } from '../terminal/terminal.ts';
 import type { AffectedConnections } from './connections.ts';
 import type { Preview } from './preview.ts';
 import type { RuleChange } from './rules.ts';
@@ -29,8 +30,24 @@ export function isNothingToDo(found: NodePreview): boolean {
   );
 }
 
-/** A preview for people. With `isWhole`, every operation, rule and flow has its line. */
-export function printPreview(found: NodePreview, { isWhole }: { isWhole: boolean }): string {
+/** How a preview is printed. */
+export interface PrintOptions {
+  /** Whether every operation, rule and flow has its line. */
+  readonly isWhole: boolean;
+  /** Whether escape sequences for colours are written. */
+  readonly isColoured?: boolean;
+}
+
+/** A preview for people. */
+export function printPreview(
+  found: NodePreview,
+  { isWhole, isColoured = false }: PrintOptions,
+): string {
+  const paint = painter({ isColoured });
+  const section = (title: string, lines: readonly string[]) =>
+    lines.length === 0
+      ? []
+      : [[paint('bold', `${title}:`), ...lines.map((line) => plain(`  ${line}`))].join('\n')];
   const sections = [
     section('Kernel modules that are loaded', found.modules),
     section('Kernel settings', found.settings.map(printSetting)),
@@ -52,7 +69,9 @@ export function printPreview(found: NodePreview, { isWhole }: { isWhole: boolean
     section('Connections', limited(found.connections.map(printConnections), isWhole)),
     section('Kept until a second read of the API omits it too', printUndecided(found)),
   ];
-  return `${[`Node ${found.node}`, ...sections.flat(), verdict(found)].join('\n\n')}\n`;
+  const head = paint('bold', `Node ${plain(found.node)}`);
+  const end = paint(isNothingToDo(found) ? 'green' : 'yellow', verdict(found));
+  return `${[head, ...sections.flat(), end].join('\n\n')}\n`;
 }
 
 /** A preview for programs, as one JSON value. */
@@ -80,11 +99,6 @@ export function previewJson(found: NodePreview): unknown {
     })),
     undecided,
   };
-}
-
-function section(title: string, lines: readonly string[]): readonly string[] {
-  if (lines.length === 0) return [];
-  return [[`${title}:`, ...lines.map((line) => `  ${line}`)].join('\n')];
 }
 
 function limited(lines: readonly string[], isWhole: boolean): readonly string[] {
