@@ -5,7 +5,6 @@
  * Needs neither root nor IPVS: `hack/run node --expose-gc test/bench/alone.ts [services] [endpoints]`. Time is that of the CPU, so
  * that a busy machine matters little; with `--cpu-prof` Node writes down where it goes.
  */
-import { type HeapProfiler, Session } from 'node:inspector/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createReporter } from '../../cmd/kube-proxy/reporter.ts';
@@ -25,6 +24,7 @@ import { minutes, systemClock } from '../../pkg/runner/clock.ts';
 import { FakeKernel } from '../support/proxier.ts';
 import { proxierSettings } from '../support/proxier-settings.ts';
 import { acceptingSocket } from './accepting-socket.ts';
+import { allocated } from './allocation.ts';
 import { podsOf, service, slice } from './objects.ts';
 import { printTime } from './run.ts';
 import { longestTurn } from './turns.ts';
@@ -131,25 +131,6 @@ async function carryOut(changes: readonly Change[]): Promise<number> {
   const { user, system } = process.cpuUsage(start);
   await proxier.idle();
   return (user + system) / 1000 / changes.length;
-}
-
-/** How many bytes some work allocates, as V8 samples it; what is freed meanwhile is counted. */
-async function allocated(work: () => Promise<unknown>): Promise<number> {
-  const session = new Session();
-  session.connect();
-  await session.post('HeapProfiler.startSampling', {
-    samplingInterval: 512,
-    includeObjectsCollectedByMajorGC: true,
-    includeObjectsCollectedByMinorGC: true,
-  });
-  await work();
-  const { profile } = await session.post('HeapProfiler.stopSampling');
-  session.disconnect();
-  return bytesOf(profile.head);
-}
-
-function bytesOf({ selfSize, children }: HeapProfiler.SamplingHeapProfileNode): number {
-  return children.reduce((sum, child) => sum + bytesOf(child), selfSize);
 }
 
 /** The slices of some Services, reduced. */

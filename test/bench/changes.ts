@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Trace } from '../../pkg/netlink/trace.ts';
 import { minutes } from '../../pkg/runner/clock.ts';
-import { Node } from './node.ts';
-import { type Pod, podsOf, slice } from './objects.ts';
+import { Node, type NodeOptions } from './node.ts';
+import { type Pod, podsOf, slice, sliceSize } from './objects.ts';
 
 type Kind = 'added' | 'not ready' | 'ready again' | 'vanished';
 
@@ -17,12 +16,12 @@ export class Changes {
   #next = 0;
   #fresh = 0x7f0000;
 
-  constructor(size: { services: number; endpoints: number }, trace?: Trace) {
+  constructor(
+    size: { services: number; endpoints: number },
+    options: Pick<NodeOptions, 'trace' | 'vipBinding'> = {},
+  ) {
     this.#size = size;
-    this.node = new Node({
-      syncPeriod: minutes(24 * 60),
-      ...(trace === undefined ? {} : { trace }),
-    });
+    this.node = new Node({ syncPeriod: minutes(24 * 60), ...options });
   }
 
   /** Ends some time after the first sync. */
@@ -43,7 +42,9 @@ export class Changes {
     const before = this.#pods.get(index) ?? podsOf(index, this.#size.endpoints);
     const pods = this.#changed(kind, before);
     this.#pods.set(index, pods);
-    return JSON.stringify({ type: 'MODIFIED', object: slice(index, pods) });
+    const part = kind === 'added' || kind === 'vanished' ? lastPart(before, pods) : 0;
+    const some = pods.slice(part * sliceSize, (part + 1) * sliceSize);
+    return JSON.stringify({ type: 'MODIFIED', object: slice(index, some, part) });
   }
 
   #changed(kind: Kind, pods: readonly Pod[]): readonly Pod[] {
@@ -58,4 +59,9 @@ export class Changes {
         return pods.slice(0, -1);
     }
   }
+}
+
+/** The slice of the last pod, before or after. */
+function lastPart(before: readonly Pod[], after: readonly Pod[]): number {
+  return Math.floor((Math.max(before.length, after.length) - 1) / sliceSize);
 }

@@ -9,7 +9,7 @@ import { benchChanges, benchCounts } from './change.ts';
 import { benchEncoding } from './encode.ts';
 import { benchFirstSync } from './first-sync.ts';
 import { benchProgram } from './program.ts';
-import { inFolder, prepareFloor, type Size } from './run.ts';
+import { inFolder, prepareFloor, prepareMeasurements, type Size } from './run.ts';
 
 const names = ['first-sync', 'audit', 'changes', 'counts', 'encoding', 'program'] as const;
 const { values } = parseArgs({
@@ -31,6 +31,7 @@ const sizes: readonly Size[] = [
 await inFolder(async (folder) => {
   const isWanted = (name: (typeof names)[number]) =>
     values.only.length === 0 || values.only.includes(name);
+  await prepareMeasurements();
   const floor = prepareFloor(folder);
   const rounds = ({ services }: Size) => Number(values.rounds ?? (services > 1_000 ? 1 : 3));
   console.log(`# Bench on Linux ${release()}, ${cpus().length} CPUs, Node ${process.version}`);

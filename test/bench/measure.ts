@@ -132,8 +132,10 @@ async function changes() {
 /** What each kind of change sends, with marks around it that a trace of system calls shows. */
 async function counts() {
   let names: string[] = [];
-  const cluster = new Changes(size, (event) => {
-    if (event.kind === 'request') names.push(event.command.name);
+  const cluster = new Changes(size, {
+    trace: (event) => {
+      if (event.kind === 'request') names.push(event.command.name);
+    },
   });
   const { node } = cluster;
   await cluster.start();
@@ -162,7 +164,7 @@ async function counts() {
   for (let index = services; index < services + count; index++) {
     await during('a Service with its endpoints', async () => {
       node.reportService(service(index));
-      node.reportSlice(index, podsOf(index, endpoints));
+      node.reportSlices(index, podsOf(index, endpoints));
       await node.proxier.idle();
       await sleep(100);
     });

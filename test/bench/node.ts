@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createReporter } from '../../cmd/kube-proxy/reporter.ts';
 import { FakeIpvsConnections } from '../../pkg/connections/fake.ts';
 import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
@@ -10,6 +11,7 @@ import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
 import { openIpvs } from '../../pkg/ipvs/netlink.ts';
 import { Reducer } from '../../pkg/kube/objects/reduce.ts';
+import type { ObjectName } from '../../pkg/kube/types.ts';
 import { NetlinkLinks } from '../../pkg/links/netlink.ts';
 import { NETLINK_ROUTE } from '../../pkg/links/schema.ts';
 import { createLogger } from '../../pkg/log/log.ts';
@@ -25,16 +27,21 @@ import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
 import { FakeResetter } from '../../pkg/reset/fake.ts';
 import { NetlinkRoutes } from '../../pkg/routes/netlink.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
+import { net } from '../support/addresses.ts';
 import { proxierSettings } from '../support/proxier-settings.ts';
 import { kernelSettings } from '../support/settings.ts';
-import { type Pod, podsOf, service, slice } from './objects.ts';
+import { type Pod, podsOf, service, slice, slicesOf } from './objects.ts';
 import { Stopwatch } from './stopwatch.ts';
+
+const byRoute = { mode: 'route', ranges: [net('172.30.0.0/16')], podNetworks: [] } as const;
 
 /** How a node is set up. */
 export interface NodeOptions {
   /** Milliseconds between two audits. */
   readonly syncPeriod: number;
-  readonly trace?: Trace;
+  readonly trace?: Trace | undefined;
+  /** By routes, the cluster IPs are one range. */
+  readonly vipBinding?: 'address' | 'route';
 }
 
 /** A process that was started. */
@@ -55,7 +62,7 @@ export class Node {
   readonly #run: Promise<void>;
   readonly #close: () => void;
 
-  constructor({ syncPeriod, trace }: NodeOptions) {
+  constructor({ syncPeriod, trace, vipBinding = 'address' }: NodeOptions) {
     const { stopwatch } = this;
     const options = trace === undefined ? {} : { trace };
     const log = createLogger({ format: 'text', verbosity: 0 });
@@ -102,7 +109,7 @@ export class Node {
     };
     this.proxier = createProxier(
       kernel,
-      { ...proxierSettings, syncPeriod },
+      { ...proxierSettings, syncPeriod, ...(vipBinding === 'route' && { vipBinding: byRoute }) },
       { clock, log, reporter: this.#reporter() },
     );
     this.#run = this.proxier.run(this.#stop.signal);
@@ -112,7 +119,7 @@ export class Node {
   reportAll(services: number, endpoints: number): void {
     for (let index = 0; index < services; index++) {
       this.reportService(service(index));
-      this.reportSlice(index, podsOf(index, endpoints));
+      this.reportSlices(index, podsOf(index, endpoints));
     }
     for (const kind of ['Service', 'EndpointSlice', 'Node'] as const)
       this.proxier.onChange({ type: 'synced', kind });
@@ -123,9 +130,26 @@ export class Node {
     this.proxier.onChange(this.#reducer.change('Service', object));
   }
 
-  /** Tells the slice of a Service. */
-  reportSlice(index: number, pods: readonly Pod[]): void {
-    this.proxier.onChange(this.#reducer.change('EndpointSlice', slice(index, pods)));
+  /** Tells the slices of a Service. */
+  reportSlices(index: number, pods: readonly Pod[]): void {
+    for (const [part, some] of slicesOf(pods).entries())
+      this.proxier.onChange(this.#reducer.change('EndpointSlice', slice(index, some, part)));
+  }
+
+  /** Tells that a Service and its first slice are gone, if they were there. */
+  deleteService(index: number): void {
+    const objects = { Service: service(index), EndpointSlice: slice(index, []) };
+    for (const kind of ['EndpointSlice', 'Service'] as const) {
+      const { name, namespace } = (objects[kind] as { metadata: ObjectName }).metadata;
+      this.proxier.onChange({ type: 'delete', kind, name: { name, namespace } });
+    }
+  }
+
+  /** Waits for the end of the next audit. Returns how many milliseconds it took. */
+  async auditDone(): Promise<number> {
+    const audits = () => this.syncs.filter(({ kind }) => kind === 'audit');
+    for (const done = audits().length; audits().length === done; ) await sleep(20);
+    return audits().at(-1)?.milliseconds ?? Number.NaN;
   }
 
   /** Tells a line of a watch, as the program gets it. */

@@ -35,10 +35,22 @@ export function podsOf(index: number, count: number): readonly Pod[] {
   }));
 }
 
-/** The slice of a Service. None of its pods is on this node. */
-export function slice(index: number, pods: readonly Pod[]): object {
+/** How many endpoints kube-controller-manager puts into a slice at most. */
+export const sliceSize = 100;
+
+/** Pods by the slices that they are in. */
+export function slicesOf(pods: readonly Pod[]): readonly (readonly Pod[])[] {
+  const count = Math.max(1, Math.ceil(pods.length / sliceSize));
+  return Array.from({ length: count }, (_, part) =>
+    pods.slice(part * sliceSize, (part + 1) * sliceSize),
+  );
+}
+
+/** A slice of a Service, the first one if not said otherwise. None of its pods is on this node. */
+export function slice(index: number, pods: readonly Pod[], part = 0): object {
+  const suffix = part === 0 ? 'abcde' : `part-${part}`;
   return {
-    metadata: metadata(index, `service-${index}-abcde`),
+    metadata: metadata(index, `service-${index}-${suffix}`),
     addressType: 'IPv4',
     ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
     endpoints: pods.map(({ number, isReady }) => ({
@@ -61,11 +73,11 @@ export function slice(index: number, pods: readonly Pod[]): object {
 export function list(services: number, endpoints: number): object {
   const items = Array.from({ length: services }, (_, index) => [
     { apiVersion: 'v1', kind: 'Service', ...service(index) },
-    {
+    ...slicesOf(podsOf(index, endpoints)).map((pods, part) => ({
       apiVersion: 'discovery.k8s.io/v1',
       kind: 'EndpointSlice',
-      ...slice(index, podsOf(index, endpoints)),
-    },
+      ...slice(index, pods, part),
+    })),
   ]);
   return { apiVersion: 'v1', kind: 'List', items: items.flat() };
 }

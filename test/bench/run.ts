@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createNamespace, type Namespace } from '../support/namespace.ts';
+import { bundled } from '../support/program.ts';
 import { recordings } from './recording.ts';
 
 /** How many Services with how many endpoints each. */
@@ -44,11 +45,27 @@ export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise
   }
 }
 
-/** Runs a measurement of `measure.ts` in a process of its own. */
+let measurements: string | undefined;
+
+/** Bundles `measure.ts`, as Node's own stripping of types is slow, and crashes at times on an emulated processor. */
+export async function prepareMeasurements(): Promise<void> {
+  measurements = await bundled('test/bench/measure.ts');
+}
+
+/** Runs a measurement of `measure.ts` in a process of its own. They must be prepared. */
 export function measure<T>(namespace: Namespace, what: string, options: RunOptions): T {
   const { folder, services, endpoints, count = 0, under = [] } = options;
-  const script = join(import.meta.dirname, 'measure.ts');
-  const command = [...under, process.execPath, script, what, folder, services, endpoints, count];
+  if (measurements === undefined) throw new Error('no measurements are prepared');
+  const command = [
+    ...under,
+    process.execPath,
+    measurements,
+    what,
+    folder,
+    services,
+    endpoints,
+    count,
+  ];
   return JSON.parse(output(namespace, command.map(String))) as T;
 }
 
@@ -92,7 +109,7 @@ function parseFloor(text: string): readonly Played[] {
 }
 
 /** Runs a command in a namespace; its standard output. What it complains of is passed on. */
-function output(namespace: Namespace, command: readonly string[]): string {
+export function output(namespace: Namespace, command: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync(
     'ip',
     ['netns', 'exec', namespace.name, ...command],

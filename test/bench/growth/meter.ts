@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { MessageCursor } from '../../../pkg/netlink/message.ts';
+import { NetlinkSocket } from '../../../pkg/netlink/socket.ts';
+import { allocated } from '../allocation.ts';
+
+/** What some work cost this process. Times are milliseconds, memory is bytes. */
+export interface Cost {
+  readonly wall: number;
+  /** Of all threads, without other programs. */
+  readonly cpu: number;
+  /** Netlink messages that were sent, and system calls of netlink sockets: sends and receives. */
+  readonly messages: number;
+  readonly calls: number;
+  /** By how much the event loop was late. */
+  readonly delay: { readonly p50: number; readonly p99: number; readonly max: number };
+  /** Sampled, some per cent are luck. */
+  readonly allocated: number;
+  /** The most that was resident so far. */
+  readonly peak: number;
+}
+
+/** About one sample for each 64 KiB costs too little to be seen in the other figures. */
+const samplingInterval = 1 << 16;
+
+const counts = { messages: 0, calls: 0 };
+
+/** Counts what netlink sockets of this process do from now on. */
+export function countNetlink(): void {
+  const { prototype } = NetlinkSocket;
+  const { send, receiveNow } = prototype;
+  prototype.send = function (this: NetlinkSocket, bytes, length) {
+    counts.calls++;
+    const cursor = new MessageCursor(bytes);
+    cursor.reset(length);
+    while (cursor.next()) counts.messages++;
+    return send.call(this, bytes, length);
+  };
+  prototype.receiveNow = function (this: NetlinkSocket) {
+    counts.calls++;
+    return receiveNow.call(this);
+  };
+}
+
+/** Measures work. */
+export async function measured(work: () => Promise<unknown>): Promise<Cost> {
+  const before = { ...counts };
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  let wall = 0;
+  let cpu = 0;
+  const bytes = await allocated(
+    async () => {
+      const begun = performance.now();
+      const usage = process.cpuUsage();
+      delay.enable();
+      await work();
+      wall = performance.now() - begun;
+      const { user, system } = process.cpuUsage(usage);
+      cpu = (user + system) / 1000;
+      delay.disable();
+    },
+    { interval: samplingInterval },
+  );
+  const late = (nanoseconds: number) => nanoseconds / 1e6;
+  return {
+    wall,
+    cpu,
+    messages: counts.messages - before.messages,
+    calls: counts.calls - before.calls,
+    delay: {
+      p50: late(delay.percentile(50)),
+      p99: late(delay.percentile(99)),
+      max: late(delay.max),
+    },
+    allocated: bytes,
+    peak: residentPeak(),
+  };
+}
+
+/** VmHWM of `/proc/self/status`. */
+function residentPeak(): number {
+  const [, kibibytes = '0'] =
+    /^VmHWM:\s*(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  return Number(kibibytes) * 1024;
+}
+
+/** What is resident once nothing happens any more, after a collection. */
+export function residentAtRest(): number {
+  globalThis.gc?.();
+  globalThis.gc?.();
+  return process.memoryUsage().rss;
+}

@@ -1,0 +1,67 @@
+import { describe, expect, test } from 'vitest';
+import { parseSize, printReport, type Report, type Result, regressions } from './results.ts';
+
+const cost: Omit<Result, 'kind' | 'size'> = {
+  vipBinding: 'address',
+  runs: 3,
+  wall: 400,
+  cpu: 300,
+  messages: 1_000,
+  calls: 100,
+  delay: { p50: 1, p99: 5, max: 20 },
+  allocated: 2 ** 20,
+  peak: 80 * 2 ** 20,
+  resting: 70 * 2 ** 20,
+};
+
+function report(over: Partial<Result> = {}): Report {
+  const small: Result = { ...cost, kind: 'first-sync', size: '100x10', floor: 100 };
+  const large: Result = { ...small, size: '1000x10', cpu: 3_000, wall: 4_000, floor: 1_000 };
+  return { machine: 'Linux', results: [small, { ...large, ...over }] };
+}
+
+test('a size is Services and endpoints of each', () => {
+  expect(parseSize('10000x5')).toEqual({ services: 10_000, endpoints: 5 });
+  for (const text of ['', '10', 'x', '10x', '1x2x3', '-1x2'])
+    expect(() => parseSize(text)).toThrow('not a size such as 1000x10');
+});
+
+test('a table for each size, with the rules left out of the ratio', () => {
+  const text = printReport(report({ rules: 1_000, others: { 'ipset restore': 50 } }));
+  const lines = text.split('\n');
+  expect(lines[0]).toBe('Linux.');
+  expect(lines.filter((line) => line.startsWith('###'))).toEqual([
+    '### 100x10, VIPs by address, 3 runs',
+    '### 1000x10, VIPs by address, 3 runs',
+  ]);
+  expect(lines.filter((line) => line.startsWith('| first-sync'))).toEqual([
+    '| first-sync | 400.0 ms | 4.00 × | 300.0 ms | – | 1000 | 100 | 1.00 ms / 5.00 ms / 20.0 ms | 1.0 | 80 | 70 |',
+    '| first-sync | 4.00 s | 3.00 × | 3.00 s | – | 1000 | 100 | 1.00 ms / 5.00 ms / 20.0 ms | 1.0 | 80 | 70 |',
+  ]);
+  expect(lines.at(-1)).toBe('The same state by other programs: ipset restore 50.0 ms.');
+});
+
+describe('compared with an earlier report', () => {
+  test.each<[string, Partial<Result>, readonly string[]]>([
+    ['the same', {}, []],
+    ['a machine that is twice as slow throughout', { wall: 8_000, floor: 2_000 }, []],
+    ['a fifth more', { wall: 4_800 }, []],
+    ['better', { wall: 1_000, messages: 1, calls: 1, cpu: 30 }, []],
+    [
+      'the ratio to the floor',
+      { wall: 6_000 },
+      ['first-sync at 1000x10, of the floor: 6.00, was 4.00'],
+    ],
+    ['messages', { messages: 1_400 }, ['first-sync at 1000x10, messages: 1400.00, was 1000.00']],
+    ['calls', { calls: 140 }, ['first-sync at 1000x10, calls: 140.00, was 100.00']],
+    ['growth', { cpu: 4_500 }, ['first-sync at 1000x10, CPU by that at 100x10: 15.00, was 10.00']],
+    ['a size that was not measured before', { size: '5000x10', wall: 9_999 }, []],
+  ])('%s', (_, over, complaints) => {
+    expect(regressions(report(over), report())).toEqual(complaints);
+  });
+
+  test('on a machine that is slower throughout, growth is the same', () => {
+    const slower = report().results.map((result) => ({ ...result, cpu: result.cpu * 3 }));
+    expect(regressions({ machine: 'Linux', results: slower }, report())).toEqual([]);
+  });
+});
