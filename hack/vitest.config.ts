@@ -55,7 +55,7 @@ export default defineConfig({
             'pkg/**/*.test.ts',
             'cmd/**/*.test.ts',
             'hack/**/*.test.ts',
-            'test/{apiserver,support,contract,demo,proxier}/**/*.test.ts',
+            'test/{apiserver,support,contract,bench,demo,proxier}/**/*.test.ts',
           ],
         },
       },
