@@ -3,10 +3,13 @@
  * After it, what one change costs and allocates, for Services of three sizes. What stands in for the kernel is reported apart: the
  * time in which it takes writes, and what it holds of sets and addresses.
  * Needs neither root nor IPVS: `hack/run node --expose-gc test/bench/alone.ts [services] [endpoints]`. Time is that of the CPU, so
- * that a busy machine matters little; with `--cpu-prof` Node writes down where it goes.
+ * that a busy machine matters little. With `--flame-graph FILE` it draws as SVG where the time of the first sync goes.
  */
+import { writeFileSync } from 'node:fs';
+import { Session } from 'node:inspector/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { createReporter } from '../../cmd/kube-proxy/reporter.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { NetlinkIpvs } from '../../pkg/ipvs/netlink.ts';
@@ -25,6 +28,7 @@ import { FakeKernel } from '../support/proxier.ts';
 import { proxierSettings } from '../support/proxier-settings.ts';
 import { acceptingSocket } from './accepting-socket.ts';
 import { allocated } from './allocation.ts';
+import { flameGraph } from './flame-graph.ts';
 import { podsOf, service, slice } from './objects.ts';
 import { printTime } from './run.ts';
 import { longestTurn } from './turns.ts';
@@ -36,7 +40,12 @@ class SomeFamily extends GenericFamily {
   }
 }
 
-const [services = 10_000, endpoints = 10] = process.argv.slice(2).map(Number);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { 'flame-graph': { type: 'string' } },
+});
+const [services = 10_000, endpoints = 10] = positionals.map(Number);
+const drawing = values['flame-graph'];
 const clock = systemClock;
 const log = silentLogger;
 const socket = acceptingSocket();
@@ -63,10 +72,16 @@ standInTime = 0;
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
 const longest = longestTurn(done);
+const profiling = drawing === undefined ? undefined : await profiler();
 const syncing = cpu();
 for (const kind of ['Service', 'EndpointSlice', 'Node'] as const)
   proxier.onChange({ type: 'synced', kind });
 await done;
+if (drawing !== undefined && profiling !== undefined) {
+  const { profile } = await profiling.post('Profiler.stop');
+  const title = `The first sync of ${services.toLocaleString('en')} Services × ${endpoints}`;
+  writeFileSync(drawing, flameGraph(profile, { title, without: profiler.name }));
+}
 console.log(
   `first sync with ${syncing()} of CPU, of which ${printTime(standInTime)} are the stand-in's; ${socket.sends()} sends to IPVS`,
 );
@@ -131,6 +146,16 @@ async function carryOut(changes: readonly Change[]): Promise<number> {
   const { user, system } = process.cpuUsage(start);
   await proxier.idle();
   return (user + system) / 1000 / changes.length;
+}
+
+/** Profiles the CPU from now on. */
+async function profiler(): Promise<Session> {
+  const session = new Session();
+  session.connect();
+  await session.post('Profiler.enable');
+  await session.post('Profiler.setSamplingInterval', { interval: 200 });
+  await session.post('Profiler.start');
+  return session;
 }
 
 /** The slices of some Services, reduced. */

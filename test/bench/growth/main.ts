@@ -88,7 +88,10 @@ await inFolder(async (folder) => {
       const floor = middleFloor(kind, floors);
       results.push({
         ...middle,
-        ...{ kind, size, vipBinding, runs },
+        kind,
+        size,
+        vipBinding,
+        runs,
         ...(floor !== undefined && { floor }),
         ...(kind === 'first-sync' && { others }),
       });
