@@ -1,4 +1,4 @@
-import { type Failure, isNotFound } from '../errno/errno.ts';
+import { errnoOf, type Failure, isNotFound } from '../errno/errno.ts';
 import { addressBits, familyOf, unspecified } from '../ip/address.ts';
 import { type Prefix, prefixFamily } from '../ip/prefix.ts';
 import { AF_INET, AF_INET6, addressFamily } from '../netlink/addresses.ts';
@@ -44,12 +44,22 @@ export class NetlinkRoutes implements Routes {
     const found: LocalRoute[] = [];
     for (const family of [AF_INET, AF_INET6]) {
       const value = { ...header, family, destinationLength: 0, scope: 0, attributes: {} };
-      const messages = await this.#connection.list(listRoutes, value, 'list local routes');
+      const messages = await this.#list(value);
       // Kernels before 4.20 do not filter, and one without IPv6 answers with the routes of IPv4.
       for (const message of messages)
         if (message.family === family && isOurs(message)) found.push(routeOf(message));
     }
     return found;
+  }
+
+  /** The table local is made with the first address, that of the loopback device included; until then the kernel says ENOENT. */
+  async #list(value: RouteMessage): Promise<readonly RouteMessage[]> {
+    try {
+      return await this.#connection.list(listRoutes, value, 'list local routes');
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return [];
+      throw error;
+    }
   }
 
   write(batch: readonly RouteWrite[]): readonly Failure[] {

@@ -102,3 +102,16 @@ test('routes of others to the same networks are neither listed, nor replaced, no
   run('ip', 'route', 'flush', 'proto', '173');
   run('ip', 'link', 'delete', 'kube-eth0');
 });
+
+test('before any device was up there is no table, and none of ours is in it', async () => {
+  const name = 'kube-proxy-without-routes';
+  run('ip', 'netns', 'add', name);
+  const netns = `/run/netns/${name}`;
+  const connection = openConnection(NETLINK_ROUTE, { netns, strict: true });
+  try {
+    expect(await new NetlinkRoutes(connection).routes()).toEqual([]);
+  } finally {
+    connection.close();
+    run('ip', 'netns', 'delete', name);
+  }
+});
