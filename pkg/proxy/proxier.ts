@@ -9,7 +9,7 @@ import { Yielder } from '../runner/yielder.ts';
 import { reconcileFully } from './apply/reconcile-fully.ts';
 import { NodeAddresses } from './changes/node-addresses.ts';
 import { deviceName } from './desired/device.ts';
-import type { Keys } from './desired/keys.ts';
+import { Keys } from './desired/keys.ts';
 import { finishRules } from './first-rules.ts';
 import { FirstSyncProgress } from './first-sync-progress.ts';
 import type { GracefulTerminationManager } from './graceful/manager.ts';
@@ -218,7 +218,7 @@ export class Proxier {
   /** Compares the kernel with the ledger step by step and repairs each difference. Changes are carried out before each step. */
   async #audit(): Promise<void> {
     const { clock, reporter, families, settings } = this.#options;
-    const { mutex, rules, auditContext } = this.#parts;
+    const { mutex, store, rules, auditContext } = this.#parts;
     const started = clock.now();
     settings.restore();
     const steps = new Audit(auditContext);
@@ -229,11 +229,13 @@ export class Proxier {
     let isSuccess = true;
     for (let isOver = false; !isOver; ) {
       await mutex.run(async (token) => {
-        await this.#sync(token);
+        if (store.isDirty || this.#nodeAddresses.haveChanged) await this.#sync(token);
         const step = await this.#auditStep(steps, token);
         isOver = step === undefined;
-        if (step !== undefined)
-          isSuccess = (await this.#reconcile(step, token, { isRepair: true })) && isSuccess;
+        // Most steps find nothing. The last one has no keys, and what all Services share is planned after it.
+        if (step?.isEmpty === true) return;
+        const keys = step ?? new Keys();
+        isSuccess = (await this.#reconcile(keys, token, { isRepair: true })) && isSuccess;
       });
       await yielder.yieldIfDue();
     }
