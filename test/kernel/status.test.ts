@@ -31,6 +31,18 @@ async function status(...flags: readonly string[]) {
   return { ...said, code: code.trim() };
 }
 
+/** What the running program says of a packet, which is what the command says beside it. */
+async function explained(...flags: readonly string[]): Promise<unknown> {
+  const query = 'from=node&to=svc/default/web:80';
+  const ask = `fetch('http://127.0.0.1:10249/debug/ipvs/explain?${query}').then((answer) => answer.text()).then(console.log)`;
+  const said = JSON.parse(node.run(process.execPath, '-e', ask)) as unknown;
+  const words = ['explain', 'node', 'svc/default/web:80', '-o', 'json', '--hostname-override=here'];
+  const cluster = '--cluster-cidr=10.0.0.0/8,fd00:10::/32';
+  const command = node.run(process.execPath, await bundled(), ...words, cluster, ...flags);
+  expect(said).toEqual(JSON.parse(command));
+  return said;
+}
+
 /** The virtual servers and real servers of Services in lines. */
 function linesOf(services: readonly ServiceStatus[]): readonly string[] {
   return services
@@ -85,6 +97,12 @@ test('beside the program its names are shown, and what ipvsadm says', async () =
       'TCP 10.96.0.10 80 to 10.0.1.2 8080 1',
       'default/web TCP 10.96.0.10 80 rr 0 served',
     ]);
+    expect(await explained(manifests.flag)).toMatchObject({
+      answer: 'yes',
+      service: 'default/web',
+      differences: { isFaringAsItShould: true, list: [] },
+      proxy: [],
+    });
     expect(node.run('ipvsadm', '-S', '-n').trim().split('\n').toSorted()).toEqual([
       '-A -t 10.96.0.10:80 -s rr',
       '-a -t 10.96.0.10:80 -r 10.0.1.1:8080 -m -w 1',
