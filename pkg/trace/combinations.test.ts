@@ -3,11 +3,13 @@ import { ip, net } from '../../test/support/addresses.ts';
 import { endpoint, node, service, servicePort, slice } from '../../test/support/objects.ts';
 import { outcomeOf } from '../../test/support/outcome.ts';
 import { setNode, setService, setSlice } from '../../test/support/proxier.ts';
+import { proxierSettings } from '../../test/support/proxier-settings.ts';
 import { stateOfObjects } from '../../test/support/traced-objects.ts';
 import { type Family, families, type IpAddress } from '../ip/address.ts';
 import { type Protocol, protocols } from '../ip/protocol.ts';
 import type { Change, Endpoint, TrafficPolicy } from '../kube/types.ts';
 import type { RuleSettings } from '../proxy/apply/rule-source.ts';
+import type { ProxierSettings } from '../proxy/options.ts';
 import type { PacketOrigin } from './packet.ts';
 import type { KernelState } from './state.ts';
 import { trace } from './trace.ts';
@@ -90,7 +92,7 @@ const clients: readonly Client[] = [
 
 const nodeAddresses = { IPv4: ip('192.168.0.10'), IPv6: ip('fd00:192:168::10') } as const;
 
-/** Where a client's packets come from. A process of the node has the address that it connects to. */
+/** Where a client's packets come from. A process of the node has the address that it connects to, or the one that the route names. */
 function sender(
   client: Client,
   { family, destination, mode }: { family: Family; destination: IpAddress; mode: Mode },
@@ -106,7 +108,10 @@ function sender(
     case 'the endpoint itself':
       return { source: pods.local[family], origin: podOrigin('v-web', mode) };
     case 'the node':
-      return { source: destination, origin: { kind: 'node' } };
+      return {
+        source: mode.vipBinding === undefined ? destination : nodeAddresses[family],
+        origin: { kind: 'node' },
+      };
     case 'a pod elsewhere':
       return { source: ip(isIPv4 ? '10.0.2.9' : 'fd00:10:0:2::9'), origin: outside };
     case 'outside':
@@ -130,6 +135,8 @@ interface Mode {
   /** Whether the Node has pod networks; it has unless this says otherwise. */
   readonly hasPodCIDRs?: boolean;
   readonly isBridged?: boolean;
+  /** How VIPs are bound, if not by addresses. */
+  readonly vipBinding?: ProxierSettings['vipBinding'];
 }
 
 const clusterCIDR = {
@@ -186,6 +193,21 @@ const modes: readonly Mode[] = [
     strangers: [],
     hasPodCIDRs: false,
   },
+  ...[
+    { name: 'VIPs by a route each', ranges: [] },
+    {
+      name: 'VIPs by the routes of ranges',
+      ranges: [net('172.30.0.0/16'), net('fd00:172:30::/112')],
+    },
+  ].map(
+    ({ name, ranges }): Mode => ({
+      name,
+      settings: { detectLocal: clusterCIDR },
+      masqueraded: ['the node', 'outside'],
+      strangers: ['outside'],
+      vipBinding: { mode: 'route', ranges, podNetworks: clusterCIDR.networks },
+    }),
+  ),
 ];
 
 /** A Service in one combination of policies and readiness, with addresses of its own. */
@@ -257,9 +279,14 @@ function objectsOf(made: Case): readonly Change[] {
 
 const podCIDRs = [net('10.0.1.0/24'), net('fd00:10:0:1::/64')];
 
-function stateFor({ settings, hasPodCIDRs = true }: Mode): Promise<KernelState> {
+function stateFor({
+  settings,
+  hasPodCIDRs = true,
+  vipBinding = proxierSettings.vipBinding,
+}: Mode): Promise<KernelState> {
   const here = node({ podCIDRs: hasPodCIDRs ? podCIDRs : [] });
   return stateOfObjects([setNode(here), ...cases.flatMap(objectsOf)], {
+    vipBinding,
     ruleSettings: {
       masqueradeMark: 0x4000,
       masqueradeAll: false,
