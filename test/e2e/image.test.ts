@@ -59,6 +59,25 @@ describe.skipIf(!canBuild)(
       expect(inside(program, '--version')).toContain(words);
     });
 
+    test('starts the program through /go-runner, as kOps does, with its log in a file too', () => {
+      const started = '/go-runner --log-file=/tmp/proxy.log --also-stdout kube-proxy --version';
+      const version = inside('kube-proxy', '--version');
+      expect(inside('sh', '-c', `${started} && cat /tmp/proxy.log`)).toBe(`${version}\n${version}`);
+    });
+
+    test('has what /go-runner needs to rotate a log, delete old ones and pass the status on', () => {
+      const limits = '--log-file-size=1Ki --log-file-age=24h --flush-interval=10ms';
+      const script = [
+        'cd /tmp; touch -d "25 hours ago" seq-20060102-150405.log',
+        `/go-runner --log-file=seq.log ${limits} sh -c 'seq 1000; sleep 1.1; echo last; exit 7'`,
+        'echo status $?; ls seq*; sort -u seq*.log | wc -l; cat seq.log',
+      ];
+      const printed = inside('sh', '-c', script.join('\n'));
+      expect(printed.replaceAll(/seq-2\d{7}-\d{6}/g, 'seq-DATE')).toBe(
+        ['status 7', 'seq-DATE.log', 'seq.log', '1001', 'last'].join('\n'),
+      );
+    });
+
     test('has no tools to build with', () => {
       for (const tool of ['npm', 'cc', 'strip', 'curl'])
         expect(spawnSync('chroot', [root, 'sh', '-c', `command -v ${tool}`]).status, tool).not.toBe(
