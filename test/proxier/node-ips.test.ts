@@ -3,10 +3,12 @@ import { minutes, seconds } from '../../pkg/runner/clock.ts';
 import { ip, net } from '../support/addresses.ts';
 import { endpoint, node, service, slice } from '../support/objects.ts';
 import { Stand, type StandOptions, setNode, setService, setSlice } from '../support/proxier.ts';
+import { proxierSettings } from '../support/proxier-settings.ts';
 
 // Which addresses count as the node's own, what waits for them, and what follows when they change.
 
 const stands: Stand[] = [];
+const here = ip('192.168.0.10');
 
 afterEach(async () => {
   for (const stand of stands.splice(0)) await stand.stop();
@@ -84,6 +86,34 @@ describe('the first sync', () => {
     await stand.stop();
     stands.pop();
     expect(stand.kernel.ipvs.dump()).toBe('');
+  });
+});
+
+describe('with --detect-local-mode=NodeCIDR the first sync', () => {
+  const { ruleSettings } = proxierSettings;
+  const byNode = { ruleSettings: { ...ruleSettings, detectLocal: { mode: 'NodeCIDR' } } } as const;
+
+  test('waits for the pod networks of the Node, which its rules match on', async () => {
+    const stand = await start(['192.168.0.10'], byNode);
+    await stand.settle(seconds(299));
+    expect(stand.reports.isFirstSyncDone).toBe(false);
+    expect(stand.kernel.ipvs.dump()).toBe('');
+    stand.report(setNode(node({ addresses: [here], podCIDRs: [net('10.0.1.0/24')] })));
+    await stand.settle();
+    expect(stand.reports.isFirstSyncDone).toBe(true);
+    expect(stand.kernel.firewall.dump('IPv4')).toContain(' ! -s 10.0.1.0/24 ');
+  });
+
+  test.each([
+    ['a Node without any', ['192.168.0.10']],
+    ['no Node', undefined],
+  ])('waits five minutes for them, with %s', async (_, addresses) => {
+    const stand = await start(addresses, byNode);
+    const [ended] = await Promise.allSettled([stand.ended, stand.settle(minutes(6))]);
+    expect(String(ended.status === 'rejected' && ended.reason)).toBe(
+      'Error: node here has no spec.podCIDRs after 300 s, and detect-local-mode NodeCIDR needs them',
+    );
+    stands.pop();
   });
 });
 
