@@ -8,6 +8,7 @@ import { type RunProcess, runProcess } from '../../pkg/firewall/process.ts';
 import { RestoreFirewall } from '../../pkg/firewall/restore.ts';
 import { ProgramTables } from '../../pkg/firewall/rule-tables.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
+import type { Family } from '../../pkg/ip/address.ts';
 import { NetlinkIpSets } from '../../pkg/ipset/netlink.ts';
 import { openIpvs } from '../../pkg/ipvs/netlink.ts';
 import { Reducer } from '../../pkg/kube/objects/reduce.ts';
@@ -42,6 +43,8 @@ export interface NodeOptions {
   readonly trace?: Trace | undefined;
   /** By routes, the cluster IPs are one range. */
   readonly vipBinding?: 'address' | 'route';
+  /** Both by default. */
+  readonly families?: readonly Family[];
 }
 
 /** A process that was started. */
@@ -62,7 +65,12 @@ export class Node {
   readonly #run: Promise<void>;
   readonly #close: () => void;
 
-  constructor({ syncPeriod, trace, vipBinding = 'address' }: NodeOptions) {
+  constructor({
+    syncPeriod,
+    trace,
+    vipBinding = 'address',
+    families = proxierSettings.families,
+  }: NodeOptions) {
     const { stopwatch } = this;
     const options = trace === undefined ? {} : { trace };
     const log = createLogger({ format: 'text', verbosity: 0 });
@@ -109,7 +117,12 @@ export class Node {
     };
     this.proxier = createProxier(
       kernel,
-      { ...proxierSettings, syncPeriod, ...(vipBinding === 'route' && { vipBinding: byRoute }) },
+      {
+        ...proxierSettings,
+        syncPeriod,
+        families,
+        ...(vipBinding === 'route' && { vipBinding: byRoute }),
+      },
       { clock, log, reporter: this.#reporter() },
     );
     this.#run = this.proxier.run(this.#stop.signal);

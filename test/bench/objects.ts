@@ -2,7 +2,7 @@
 
 /** A Service of the cluster, by its number: one TCP port on a cluster IP. */
 export function service(index: number): object {
-  const ip = `172.30.${(index >> 8) + 1}.${index & 255}`;
+  const ip = clusterIp(index);
   return {
     metadata: metadata(index, `service-${index}`),
     spec: {
@@ -18,6 +18,16 @@ export function service(index: number): object {
     },
     status: { loadBalancer: {} },
   };
+}
+
+/** The cluster IP of a Service. */
+export function clusterIp(index: number): string {
+  return `172.30.${(index >> 8) + 1}.${index & 255}`;
+}
+
+/** The address of a pod. */
+export function podAddress(number: number): string {
+  return `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`;
 }
 
 /** A pod behind a Service. */
@@ -54,7 +64,7 @@ export function slice(index: number, pods: readonly Pod[], part = 0): object {
     addressType: 'IPv4',
     ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
     endpoints: pods.map(({ number, isReady }) => ({
-      addresses: [`10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`],
+      addresses: [podAddress(number)],
       conditions: { ready: isReady, serving: isReady, terminating: false },
       nodeName: `node-${number % 500}`,
       zone: `zone-${number % 3}`,

@@ -53,7 +53,8 @@ ${ports.map(portChains).join('\n')}
 }`;
 }
 
-function elements(all: readonly string[]): string {
+/** The elements of a set or map in its declaration, or nothing of none. */
+export function elements(all: readonly string[]): string {
   return all.length === 0 ? '' : `elements = { ${all.join(', ')} };`;
 }
 
@@ -85,7 +86,8 @@ function firewallElements(port: Port): readonly string[] {
   return [`${at} : goto firewall-${nameOf(port)}`];
 }
 
-function baseChains(family: Family): string {
+/** The chains that are there whatever the Services are. */
+export function baseChains(family: Family): string {
   const { table } = words[family];
   const base = (name: string, hook: string, rules: string) =>
     `  chain ${name} { type ${hook}; ${rules} }`;
