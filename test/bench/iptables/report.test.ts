@@ -71,6 +71,17 @@ test('the environment comes first, and failed requests before speed', () => {
   expect(text.indexOf('| failed |')).toBeGreaterThan(0);
 });
 
+test.each([
+  ['fewer than five runs are said', 4, 1, true],
+  ['five runs are enough', 5, 1, false],
+  ['one run is enough of what ran out of time', 1, 'timeout', false],
+] as const)('%s', (_, runs, value, isSaid) => {
+  const rows = Array.from({ length: runs }, (_, run) =>
+    row('ipvs', 'program_wall_ms', value, { run }),
+  );
+  expect(reportOf(...rows).includes('fewer than 5 runs')).toBe(isSaid);
+});
+
 test('where another mode is better it is said, with how many times', () => {
   const text = reportOf(
     row('ipvs', 'program_wall_ms', 30),

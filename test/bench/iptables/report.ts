@@ -71,6 +71,7 @@ export function report(
 ): string {
   return [
     summary.environments.join('\n\n'),
+    ...fewRuns(summary),
     '### Before speed: failed requests in rolling updates',
     `From [graceful-termination.md](graceful-termination.md), where the conditions stand:\n\n${rollout}`,
     '### Where another mode is better',
@@ -98,6 +99,23 @@ function printTable(summary: Summary, { endpoints, rows, cell }: TableSpec): str
     ]),
   );
   return table(['Services', '', ...modes, 'runs'], lines);
+}
+
+/** How many runs a median needs. */
+const enoughRuns = 5;
+
+/** A warning, if something was not measured often enough. */
+function fewRuns(summary: Summary): readonly string[] {
+  const places = [2, 10].flatMap((endpoints) =>
+    summary
+      .services(endpoints)
+      .flatMap((services) => summary.modes.map((mode) => ({ mode, services, endpoints }))),
+  );
+  const isRare = places.some((place) => {
+    const runs = summary.runs(place);
+    return runs > 0 && runs < enoughRuns && !summary.isGivenUp(place);
+  });
+  return isRare ? [`**Not to be relied on: fewer than ${enoughRuns} runs in places.**`] : [];
 }
 
 /** `5`, or where modes differ `1–5`. */

@@ -49,6 +49,17 @@ export class Summary {
     return this.#values.get(key(place, countedMeasure(place.mode)))?.length ?? 0;
   }
 
+  /** Whether a mode ran out of time or failed at a size: it is not asked again then. */
+  isGivenUp({ mode, services, endpoints }: Place): boolean {
+    return this.#rows.some(
+      (row) =>
+        row.mode === mode &&
+        row.services === services &&
+        row.endpoints === endpoints &&
+        typeof row.value !== 'number',
+    );
+  }
+
   /** `undefined` where nothing was measured. One run out of time or refused counts for all. */
   sample(place: Place, measure: string): Sample | undefined {
     const outcomes = this.#values.get(key(place, measure));
