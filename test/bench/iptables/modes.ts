@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chainCommands } from '../../support/modes/iptables-rules.ts';
+import { bundled } from '../../support/program.ts';
 import type { Size } from '../run.ts';
 import { type ClusterPort, clusterPort, clusterPorts, positions } from './cluster.ts';
 import { restoreInput } from './iptables-rules.ts';
@@ -127,8 +128,10 @@ async function runTimed(
 
 async function programIpvs(options: ModeOptions): Promise<Programmed> {
   const { stand, services, endpoints, limit } = options;
-  const script = join(import.meta.dirname, 'node-process.ts');
-  const child = spawnIn(stand.node, [process.execPath, script, services, endpoints].map(String));
+  // As in the image: one file, and the same settings for memory.
+  const script = await bundled('test/bench/iptables/node-process.ts');
+  const settings = ['env', 'MALLOC_ARENA_MAX=1', process.execPath, '--max-semi-space-size=4'];
+  const child = spawnIn(stand.node, [...settings, script, `${services}`, `${endpoints}`]);
   const answers = answersOf(child, limit);
   const ask = async <T>(word: string): Promise<T> => {
     child.stdin?.write(`${word}\n`);
@@ -165,6 +168,6 @@ function answersOf(child: ChildProcess, limit: number): () => Promise<unknown> {
     }
     clearTimeout(timer);
     if (isLate) throw new TimeLimitError(`not within ${limit / 1000} s`);
-    throw new Error('the process ended');
+    throw new Error(`the process ended: ${child.signalCode ?? `status ${child.exitCode}`}`);
   };
 }

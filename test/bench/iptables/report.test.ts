@@ -71,6 +71,17 @@ test('the environment comes first, and failed requests before speed', () => {
   expect(text.indexOf('| failed |')).toBeGreaterThan(0);
 });
 
+test('a run that failed is named, and the others give the value', () => {
+  const text = reportOf(
+    row('nftables', 'program_wall_ms', 10),
+    row('nftables', 'program_wall_ms', 'failed', { run: 2 }),
+    row('nftables', 'add_wall_ms', 'failed'),
+  );
+  expect(text).toContain('- nftables, 100 × 2, run 2: program_wall_ms');
+  expect(text).toContain('| time | 10.0 ms (10.0 ms–10.0 ms) | 1 |');
+  expect(text).toContain('| 100 × 2 | time | failed |');
+});
+
 test.each([
   ['fewer than five runs are said', 4, 1, true],
   ['five runs are enough', 5, 1, false],

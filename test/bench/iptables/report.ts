@@ -72,6 +72,7 @@ export function report(
   return [
     summary.environments.join('\n\n'),
     ...fewRuns(summary),
+    ...failedRuns(summary),
     '### Before speed: failed requests in rolling updates',
     `From [graceful-termination.md](graceful-termination.md), where the conditions stand:\n\n${rollout}`,
     '### Where another mode is better',
@@ -118,6 +119,15 @@ function fewRuns(summary: Summary): readonly string[] {
   return isRare ? [`**Not to be relied on: fewer than ${enoughRuns} runs in places.**`] : [];
 }
 
+/** Runs that ended early: their values up to there count. */
+function failedRuns({ failures }: Summary): readonly string[] {
+  const lines = failures.map(
+    ({ mode, services, endpoints, run, measure }) =>
+      `- ${mode}, ${services.toLocaleString('en')} × ${endpoints}, run ${run}: ${measure}`,
+  );
+  return lines.length === 0 ? [] : [`Runs that failed, and where:\n\n${lines.join('\n')}`];
+}
+
 /** `5`, or where modes differ `1–5`. */
 function runsOf(counts: readonly number[]): string {
   const some = counts.filter((count) => count > 0);
@@ -141,7 +151,7 @@ function joined(samples: readonly Sample[], print: (value: number) => string): s
     .join(' / ');
 }
 
-/** Measures that are compared, and whether more of it is better. */
+/** Measures that are compared, and whether more of it is better. Not user space, where processes of different kinds stand. */
 const compared: readonly { measure: string; words: string; isMoreBetter: boolean }[] = [
   { measure: 'program_wall_ms', words: 'writing everything', isMoreBetter: false },
   { measure: 'program_cpu_ms', words: 'CPU to write everything', isMoreBetter: false },
@@ -158,7 +168,6 @@ const compared: readonly { measure: string; words: string; isMoreBetter: boolean
     isMoreBetter: true,
   })),
   { measure: 'slab_kib', words: 'slab of the kernel', isMoreBetter: false },
-  { measure: 'user_kib', words: 'memory in user space', isMoreBetter: false },
 ];
 
 /** Differences below this share are not called one. */

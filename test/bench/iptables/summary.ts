@@ -46,26 +46,33 @@ export class Summary {
 
   /** How often a mode was measured at a size. */
   runs(place: Place): number {
-    return this.#values.get(key(place, countedMeasure(place.mode)))?.length ?? 0;
+    const outcomes = this.#values.get(key(place, countedMeasure(place.mode))) ?? [];
+    return outcomes.filter((outcome) => outcome !== 'failed').length;
   }
 
-  /** Whether a mode ran out of time or failed at a size: it is not asked again then. */
+  /** Runs that ended early because something failed. */
+  get failures(): readonly Row[] {
+    return this.#rows.filter(({ value }) => value === 'failed');
+  }
+
+  /** Whether a mode ran out of time at a size: it is not asked again then. */
   isGivenUp({ mode, services, endpoints }: Place): boolean {
     return this.#rows.some(
       (row) =>
         row.mode === mode &&
         row.services === services &&
         row.endpoints === endpoints &&
-        typeof row.value !== 'number',
+        row.value === 'timeout',
     );
   }
 
-  /** `undefined` where nothing was measured. One run out of time or refused counts for all. */
+  /** `undefined` where nothing was measured. One run out of time counts for all. */
   sample(place: Place, measure: string): Sample | undefined {
     const outcomes = this.#values.get(key(place, measure));
     if (outcomes === undefined) return undefined;
-    for (const kind of ['timeout', 'failed'] as const) if (outcomes.includes(kind)) return { kind };
+    if (outcomes.includes('timeout')) return { kind: 'timeout' };
     const values = outcomes.filter((outcome) => typeof outcome === 'number');
+    if (values.length === 0) return { kind: 'failed' };
     return {
       kind: 'values',
       least: Math.min(...values),
