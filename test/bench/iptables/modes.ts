@@ -139,7 +139,7 @@ async function programIpvs(options: ModeOptions): Promise<Programmed> {
   };
   const stop = async () => {
     child.stdin?.end();
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    await ended(child);
   };
   return {
     cost: (await answers()) as Cost,
@@ -148,6 +148,10 @@ async function programIpvs(options: ModeOptions): Promise<Programmed> {
     memory: async () => (await ask<{ kib: number }>('memory')).kib,
     stop,
   };
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 }
 
 /** The next line of JSON that a process prints. Kills it if that takes longer than `limit` milliseconds. */
@@ -168,6 +172,7 @@ function answersOf(child: ChildProcess, limit: number): () => Promise<unknown> {
     }
     clearTimeout(timer);
     if (isLate) throw new TimeLimitError(`not within ${limit / 1000} s`);
+    await ended(child);
     throw new Error(`the process ended: ${child.signalCode ?? `status ${child.exitCode}`}`);
   };
 }
