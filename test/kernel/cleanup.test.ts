@@ -6,6 +6,7 @@ import { printedState } from '../support/kernel-state.ts';
 import { createNamespace, type Namespace } from '../support/namespace.ts';
 import { Program } from '../support/program.ts';
 import { feed, restoreState } from '../support/restore-state.ts';
+import { stateOfExample } from '../support/upstream-examples.ts';
 
 // `--cleanup` of the program as it is shipped, against what upstream's modes leave, beside what belongs to others.
 
@@ -85,7 +86,7 @@ describe.each(['d1-dual-stack.0', 'e5-lifecycle.1'])('IPVS mode, example %s', (n
   test('all of it goes, and nothing of others', async () => {
     addForeign();
     const before = everything();
-    restoreState(node, fixture(`upstream/${name}.out.txt`));
+    restoreState(node, stateOfExample(name));
     expect(everything()).not.toBe(before);
     const { status, says } = await cleanUp(['--proxy-mode=nftables']);
     expect(everything()).toBe(before);
@@ -123,7 +124,7 @@ describe.each(['nft', 'legacy'])(
 );
 
 test('what others hold stays, is named, and is the reason for status 1', async () => {
-  restoreState(node, fixture('upstream/e5-lifecycle.1.out.txt'));
+  restoreState(node, stateOfExample('e5-lifecycle.1'));
   node.run(
     ...['iptables', '-A', 'FORWARD', '-m', 'set', '--match-set', 'KUBE-CLUSTER-IP', 'dst,dst'],
     ...['-j', 'ACCEPT'],

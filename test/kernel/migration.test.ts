@@ -1,23 +1,39 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Flavour } from '../../pkg/firewall/iptables.ts';
 import type { Change } from '../../pkg/kube/types.ts';
 import { ip, net } from '../support/addresses.ts';
-import { Hammer } from '../support/hammer.ts';
 import { readState } from '../support/kernel-state.ts';
 import { writeIptablesMode } from '../support/modes/iptables-mode.ts';
+import { addKubeletHint } from '../support/modes/kubelet-hint.ts';
 import type { ModeService } from '../support/modes/mode-service.ts';
 import { writeNftablesMode } from '../support/modes/nftables-mode.ts';
+import type { Namespace } from '../support/namespace.ts';
 import { type Host, Network } from '../support/network/network.ts';
 import type { Server } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
-import { Stream } from '../support/stream.ts';
-import { kinds, ShopService, serveAll, type Target, table } from '../support/traffic.ts';
+import type { Stream } from '../support/stream.ts';
+import { ShopService, serveAll, type Target } from '../support/traffic.ts';
+import { expectAlive, openStreams, underLoad, type Way } from '../support/under-load.ts';
 
 // A node that another mode of kube-proxy serves changes over to this program, and back, under clients that must not notice.
 
-const modes = [
-  { mode: 'iptables', write: writeIptablesMode },
-  { mode: 'nftables', write: writeNftablesMode },
-] as const;
+interface Mode {
+  readonly mode: string;
+  /** Of the node's iptables. */
+  readonly flavour: Flavour;
+  readonly write: (namespace: Namespace, services: readonly ModeService[]) => void;
+}
+
+const flavours = ['nft', 'legacy'] as const;
+const modes: readonly Mode[] = [
+  ...flavours.map((flavour) => ({
+    mode: `iptables mode (${flavour})`,
+    flavour,
+    write: (namespace: Namespace, services: readonly ModeService[]) =>
+      writeIptablesMode(namespace, services, { flavour }),
+  })),
+  { mode: 'nftables mode', flavour: 'nft', write: writeNftablesMode },
+];
 
 const web = new ShopService('web', 1);
 const sticky = new ShopService('sticky', 2);
@@ -42,7 +58,7 @@ function objects(pods: readonly Host[]): readonly Change[] {
   ];
 }
 
-describe.each(modes)('a node that $mode mode serves', ({ write }) => {
+describe.each(modes)('a node that $mode serves', ({ flavour, write }) => {
   const network = new Network();
   const node = network.node;
   const client = network.addClient('client', [ip('203.0.113.7'), ip('2001:db8:203:113::7')]);
@@ -61,7 +77,7 @@ describe.each(modes)('a node that $mode mode serves', ({ write }) => {
     },
   ];
   /** Each way to a Service: from a pod, from the node, and from outside. */
-  const ways: readonly (readonly [Host, Target])[] = [
+  const ways: readonly Way[] = [
     [caller, web.vip],
     [node, web.vip],
     [client, balancer],
@@ -69,7 +85,6 @@ describe.each(modes)('a node that $mode mode serves', ({ write }) => {
   /** Without the load balancer with source ranges: iptables mode drops in KUBE-PROXY-FIREWALL what IPVS is to get. */
   const openWays = ways.slice(0, 2);
   let servers: readonly Server[] = [];
-  let hammers: readonly Hammer[] = [];
   const streams: Stream[] = [];
   let proxy: NodeProxy | undefined;
 
@@ -83,11 +98,10 @@ describe.each(modes)('a node that $mode mode serves', ({ write }) => {
     ])
       node.namespace.run('ip', ...line.split(' '));
     node.namespace.run('ip', '-6', 'route', 'add', 'default', 'dev', 'lost');
+    addKubeletHint(node.namespace, flavour);
     write(node.namespace, services);
     streams.push(...(await openStreams(ways)));
   });
-
-  afterEach(() => Promise.all(hammers.map((hammer) => hammer.stop())));
 
   afterAll(async () => {
     await Promise.all(streams.map((stream) => stream.stop()));
@@ -96,36 +110,11 @@ describe.each(modes)('a node that $mode mode serves', ({ write }) => {
     network.close();
   });
 
-  /** A connection of each protocol and family each way. */
-  function openStreams(from: typeof ways): Promise<readonly Stream[]> {
-    return Promise.all(
-      from.flatMap(([host, { addresses, port }]) =>
-        kinds.map(({ protocol, family }) =>
-          Stream.open(host, { protocol, address: addresses[family], port }),
-        ),
-      ),
-    );
-  }
-
-  /** New connections without pause from now on, until the test ends. */
-  async function hammer(from: typeof ways): Promise<void> {
-    hammers = from.map(([host, target]) => new Hammer(host, { ...target, patience: 30_000 }));
-    await Promise.all(hammers.map((each) => each.next(1)));
-  }
-
-  /** Expects that new connections are served now, that none was lost since {@link hammer}, and that all streams go on. */
-  async function expectNoneLost(): Promise<void> {
-    await Promise.all(hammers.map((each) => each.next(1)));
-    await Promise.all(hammers.map((each) => each.stop()));
-    expect(hammers.map((each) => each.failures())).toEqual(hammers.map(() => table(() => [])));
-    expect(await Promise.all(streams.map((stream) => stream.next(2)))).toEqual(
-      streams.map(() => undefined),
-    );
-  }
-
   /** Chains and tables that only other modes have. */
   function leftovers(): readonly string[] {
-    const saved = ['iptables-save', 'ip6tables-save'].map((program) => node.namespace.run(program));
+    const saved = ['iptables', 'ip6tables'].map((program) =>
+      node.namespace.run(`${program}-${flavour}-save`),
+    );
     const chains = saved
       .join('\n')
       .match(/^:KUBE-(?:SVC|SEP|EXT|FW|EXTERNAL|PROXY-CANARY|NODEPORTS)\S*/gm);
@@ -144,26 +133,28 @@ describe.each(modes)('a node that $mode mode serves', ({ write }) => {
   }
 
   test('changes over: no connection is lost, established or new, and IPVS serves', async () => {
-    await hammer(ways);
-    proxy = new NodeProxy(node.namespace);
-    proxy.report(...objects(pods));
-    await proxy.settled();
-    await expect.poll(leftovers).toEqual([]);
-    await expectNoneLost();
+    await underLoad(ways, async () => {
+      proxy = new NodeProxy(node.namespace);
+      proxy.report(...objects(pods));
+      await proxy.settled();
+      await expect.poll(leftovers).toEqual([]);
+    });
+    await expectAlive(...streams);
     expect(connectionsThroughIpvs()).not.toEqual([]);
   });
 
   test('has then what a fresh start makes', async () => {
-    const state = readState(node.namespace);
+    const state = readState(node.namespace, { flavour });
     await proxy?.stop();
     proxy = undefined;
     const fresh = new Network();
     fresh.addClient('client', client.addresses);
+    addKubeletHint(fresh.node.namespace, flavour);
     const other = new NodeProxy(fresh.node.namespace);
     try {
       other.report(...objects(pods));
       await other.settled();
-      expect(state).toBe(readState(fresh.node.namespace));
+      expect(state).toBe(readState(fresh.node.namespace, { flavour }));
     } finally {
       await other.stop();
       fresh.close();
@@ -172,12 +163,9 @@ describe.each(modes)('a node that $mode mode serves', ({ write }) => {
 
   test('goes back when the other mode starts over it: no connection is lost, those through IPVS neither', async () => {
     streams.push(...(await openStreams(openWays)));
-    await hammer(openWays);
-    write(node.namespace, services);
-    await expectNoneLost();
+    await underLoad(openWays, () => write(node.namespace, services));
     const before = new Set(connectionsThroughIpvs());
-    await hammer(openWays);
-    await expectNoneLost();
+    await underLoad(openWays, () => expectAlive(...streams));
     expect(connectionsThroughIpvs().filter((connection) => !before.has(connection))).toEqual([]);
   });
 });

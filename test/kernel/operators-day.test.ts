@@ -6,15 +6,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { families } from '../../pkg/ip/address.ts';
 import { protocols } from '../../pkg/ip/protocol.ts';
 import { ip } from '../support/addresses.ts';
-import { Hammer } from '../support/hammer.ts';
 import { ManifestFile, podSlices } from '../support/manifests.ts';
 import { writeIptablesMode } from '../support/modes/iptables-mode.ts';
 import { fetchText } from '../support/network/http.ts';
-import { type Host, Network } from '../support/network/network.ts';
+import { Network } from '../support/network/network.ts';
 import type { Server } from '../support/network/server.ts';
 import { Program } from '../support/program.ts';
-import { Stream } from '../support/stream.ts';
-import { kinds, ShopService, serveAll, type Target, table } from '../support/traffic.ts';
+import type { Stream } from '../support/stream.ts';
+import { ShopService, serveAll } from '../support/traffic.ts';
+import { expectAlive, openStreams, underLoad, type Way } from '../support/under-load.ts';
 
 // An operator's day on one node: upstream's iptables mode serves it; the program is installed over it, watched, configured anew,
 // rolled back, and what it made is cleaned away. One story, in order, with established connections from its beginning to its end.
@@ -26,7 +26,7 @@ const web = network.addPod('web', [ip('10.0.1.1'), ip('fd00:10:0:1::1')]);
 const caller = network.addPod('caller', [ip('10.0.1.11'), ip('fd00:10:0:1::11')]);
 const shop = new ShopService('web', 1);
 const upstream = [{ shop, endpoints: [web] }];
-const ways: readonly (readonly [Host, Target])[] = [
+const ways: readonly Way[] = [
   [caller, shop.vip],
   [client, shop.nodePort],
 ];
@@ -58,7 +58,7 @@ beforeAll(async () => {
   for (const program of ['iptables', 'ip6tables'])
     node.namespace.run(program, ...'-t nat -A POSTROUTING -o cni0 -j MASQUERADE'.split(' '));
   writeIptablesMode(node.namespace, upstream);
-  early.push(...(await openStreams()));
+  early.push(...(await openStreams(ways)));
 });
 
 afterAll(async () => {
@@ -69,36 +69,6 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
   network.close();
 });
-
-/** A connection of each protocol and family each way. */
-function openStreams(): Promise<readonly Stream[]> {
-  return Promise.all(
-    ways.flatMap(([host, { addresses, port }]) =>
-      kinds.map(({ protocol, family }) =>
-        Stream.open(host, { protocol, address: addresses[family], port }),
-      ),
-    ),
-  );
-}
-
-/** What becomes of the next exchanges of some connections: nothing goes wrong. */
-async function expectAlive(...streams: readonly Stream[]): Promise<void> {
-  const failures = await Promise.all(streams.map((stream) => stream.next(2)));
-  expect(failures).toEqual(streams.map(() => undefined));
-}
-
-/** Does something while clients connect without pause, and expects that each of them is answered. */
-async function underLoad(work: () => Promise<void> | void): Promise<void> {
-  const hammers = ways.map(([host, target]) => new Hammer(host, { ...target, patience: 30_000 }));
-  try {
-    await Promise.all(hammers.map((hammer) => hammer.next(1)));
-    await work();
-    await Promise.all(hammers.map((hammer) => hammer.next(1)));
-  } finally {
-    await Promise.all(hammers.map((hammer) => hammer.stop()));
-  }
-  expect(hammers.map((hammer) => hammer.failures())).toEqual(hammers.map(() => table(() => [])));
-}
 
 /** How many TCP connections through the Service conntrack calls established. */
 function established(): number {
@@ -143,7 +113,7 @@ function isWell(path: string): Promise<boolean> {
 
 test('install: it takes over from iptables mode, and no connection is lost', async () => {
   await expect.poll(established).toBe(tcpStreams);
-  await underLoad(async () => {
+  await underLoad(ways, async () => {
     program = await start(writeConfig('15m'));
     await program.said('removed what another mode of kube-proxy left');
   });
@@ -161,8 +131,8 @@ test('watch: probes are answered, and metrics say what was done', async () => {
 });
 
 test('configure: a changed ConfigMap restarts it, and no connection is lost', async () => {
-  late.push(...(await openStreams()));
-  await underLoad(async () => {
+  late.push(...(await openStreams(ways)));
+  await underLoad(ways, async () => {
     const config = writeConfig('800s');
     expect(await program?.ended()).toEqual({ status: 1, signal: null });
     program = await start(config);
@@ -175,7 +145,7 @@ test('configure: a changed ConfigMap restarts it, and no connection is lost', as
 
 test('roll back: upstream starts over what is there, and no connection is lost', async () => {
   expect((await program?.end('SIGTERM'))?.status).toBe(0);
-  await underLoad(() => writeIptablesMode(node.namespace, upstream));
+  await underLoad(ways, () => writeIptablesMode(node.namespace, upstream));
   await expectAlive(...early, ...late);
   await expect.poll(established).toBe(2 * tcpStreams);
 });
@@ -185,6 +155,6 @@ test('clean up: everything goes, and what upstream began goes on once its rules 
   const cleaning = await Program.start(node.namespace, { flags: ['--cleanup'] });
   expect(await cleaning.ended(), cleaning.output).toEqual({ status: 0, signal: null });
   writeIptablesMode(node.namespace, upstream);
-  await underLoad(() => expectAlive(...early));
+  await underLoad(ways, () => expectAlive(...early));
   await expect.poll(established).toBe(tcpStreams);
 });

@@ -4,7 +4,7 @@ import { protocols } from '../../pkg/ip/protocol.ts';
 import type { Entry, SetHeader } from '../../pkg/ipset/ipset.ts';
 import { ip } from './addresses.ts';
 import { FakeKernel } from './proxier.ts';
-import { partsOf } from './restore-state.ts';
+import { linesOf } from './restore-state.ts';
 import { savedServers } from './saved-state.ts';
 
 // A kernel in memory with a state as an example of upstream has it.
@@ -12,7 +12,7 @@ import { savedServers } from './saved-state.ts';
 /** A kernel in memory that holds everything of an example but its sysctls, on the node that the example is of. */
 export function kernelOfExample(example: string): FakeKernel {
   const kernel = new FakeKernel();
-  const { part, lines } = partsOf(example);
+  const lines = (part: string) => linesOf(example, part);
   const { links, ipvs } = kernel;
   for (const address of ['192.168.7.10', '2001:db8:7::10'])
     links.addAddress({ link: 'eth0', address: ip(address), prefixLength: 24 });
@@ -25,7 +25,7 @@ export function kernelOfExample(example: string): FakeKernel {
   addSets(kernel, lines('sets'));
   addRules(kernel, { family: 'IPv4', lines: lines('iptables') });
   addRules(kernel, { family: 'IPv6', lines: lines('ip6tables') });
-  for (const { virtualServer, realServers } of savedServers(part('ipvs')))
+  for (const { virtualServer, realServers } of savedServers(lines('ipvs').join('\n')))
     requireNone(
       ipvs.write([
         { kind: 'addVirtualServer', virtualServer },

@@ -3,7 +3,8 @@ import { ask, type Request } from './network/client.ts';
 import type { Host } from './network/network.ts';
 import {
   addressOf,
-  kinds,
+  kinds as allKinds,
+  type Kind,
   nameOf,
   printAnswer,
   type Table,
@@ -14,7 +15,7 @@ import {
 /** A client that sends requests of every kind without pause, each after the answer to the last one, until it is stopped. */
 export class Hammer {
   /** All answers of each kind, in order. */
-  readonly answers: Table<string[]> = table(() => []);
+  readonly answers: Table<string[]>;
   readonly #loops: readonly Promise<void>[];
   #isStopped = false;
 
@@ -28,10 +29,16 @@ export class Hammer {
     {
       addresses,
       port,
+      kinds = allKinds,
       firstSourcePort,
       ...over
-    }: Target & Pick<Request, 'sourcePort' | 'patience'> & { firstSourcePort?: number },
+    }: Target &
+      Pick<Request, 'sourcePort' | 'patience'> & {
+        kinds?: readonly Kind[];
+        firstSourcePort?: number;
+      },
   ) {
+    this.answers = table(() => [], kinds);
     this.#loops = kinds.map(async (kind) => {
       const { protocol, family } = kind;
       for (let number = 0; !this.#isStopped; number++) {

@@ -1,37 +1,46 @@
+import type { Flavour } from '../../pkg/firewall/iptables.ts';
 import type { Namespace } from './namespace.ts';
 
 // A node's state as other people's tools print it, in one text: what golden files hold.
 
 /** What each tool printed of a namespace. */
-export type PrintedState = Readonly<Record<keyof typeof tools, string>>;
+export type PrintedState = Readonly<Record<keyof ReturnType<typeof tools>, string>>;
+
+/** Whose rules: those of nf_tables or those of the old packet filter. */
+interface StateOptions {
+  readonly flavour?: Flavour;
+}
 
 /** In the order in which they are run. */
-const tools = {
-  servers: 'ipvsadm -Sn',
-  addresses: 'ip -o addr show',
-  sets: 'ipset save',
-  IPv4: 'iptables-save',
-  IPv6: 'ip6tables-save',
-  sysctls: `sysctl -n ${sysctlNames().join(' ')}`,
-};
+function tools({ flavour = 'nft' }: StateOptions) {
+  return {
+    servers: 'ipvsadm -Sn',
+    addresses: 'ip -o addr show',
+    sets: 'ipset save',
+    IPv4: `iptables-${flavour}-save`,
+    IPv6: `ip6tables-${flavour}-save`,
+    sysctls: `sysctl -n ${sysctlNames().join(' ')}`,
+  };
+}
 
 /** Between what two tools print; no line of theirs. */
 const mark = '== next tool ==';
 
 /** Runs all tools in one process, which is much faster under emulation than one process each. Throws if one of them fails. */
-export function printedState(namespace: Namespace): PrintedState {
-  const script = `set -e\n${Object.values(tools).join(`\necho '${mark}'\n`)}`;
+export function printedState(namespace: Namespace, options: StateOptions = {}): PrintedState {
+  const commands = tools(options);
+  const script = `set -e\n${Object.values(commands).join(`\necho '${mark}'\n`)}`;
   const printed = namespace.run('sh', '-c', script).split(`${mark}\n`);
-  const names = Object.keys(tools) as (keyof typeof tools)[];
+  const names = Object.keys(commands) as (keyof typeof commands)[];
   return Object.fromEntries(names.map((name, index) => [name, printed[index] ?? ''])) as Record<
-    keyof typeof tools,
+    keyof PrintedState,
     string
   >;
 }
 
 /** The whole of it: virtual servers, addresses of the dummy device, our sets, our chains and the jumps to them, sysctls. */
-export function readState(namespace: Namespace): string {
-  const printed = printedState(namespace);
+export function readState(namespace: Namespace, options: StateOptions = {}): string {
+  const printed = printedState(namespace, options);
   return [
     ['## ipvs', ...ipvsLines(printed.servers)],
     ['## addresses', ...addressLines(printed.addresses)],

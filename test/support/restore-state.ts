@@ -1,28 +1,45 @@
+import type { Flavour } from '../../pkg/firewall/iptables.ts';
+import { families } from '../../pkg/ip/address.ts';
+import { printedState } from './kernel-state.ts';
 import type { Namespace } from './namespace.ts';
 
 // Puts a state as an example of upstream has it (`readState` prints the same form) into a namespace, with other people's tools.
 
-/** Makes a namespace hold everything of an example but its sysctls: device, addresses, sets, rules, virtual servers. */
-export function restoreState(namespace: Namespace, example: string): void {
-  const { part, lines } = partsOf(example);
-  namespace.run('ip', 'link', 'add', 'kube-ipvs0', 'type', 'dummy');
-  for (const line of lines('addresses'))
-    namespace.run('ip', 'addr', 'add', line.split(' ')[1] ?? '', 'dev', 'kube-ipvs0');
-  feed(namespace, ['ipset', 'restore'], setCommands(lines('sets')));
-  feed(namespace, ['iptables-restore', '--noflush'], rules(part('iptables')));
-  feed(namespace, ['ip6tables-restore', '--noflush'], rules(part('ip6tables')));
-  feed(namespace, ['ipvsadm', '-R'], part('ipvs'));
+/**
+ * Makes a namespace hold everything of an example but its sysctls, as upstream does when it starts: what is there already stays, its
+ * chains are written anew, and jumps, servers and addresses that are missing are added.
+ */
+export function restoreState(
+  namespace: Namespace,
+  example: string,
+  { flavour = 'nft' }: { flavour?: Flavour } = {},
+): void {
+  const printed = printedState(namespace, { flavour });
+  if (!printed.addresses.includes(': kube-ipvs0'))
+    namespace.run('ip', 'link', 'add', 'kube-ipvs0', 'type', 'dummy');
+  for (const line of linesOf(example, 'addresses'))
+    namespace.run('ip', 'addr', 'replace', line.split(' ')[1] ?? '', 'dev', 'kube-ipvs0');
+  feed(namespace, ['ipset', '-exist', 'restore'], setCommands(linesOf(example, 'sets')));
+  for (const family of families) {
+    const program = family === 'IPv4' ? 'iptables' : 'ip6tables';
+    const rules = withoutJumpsOf(printed[family], linesOf(example, program));
+    feed(namespace, [`${program}-${flavour}-restore`, '--noflush'], rules.join('\n'));
+  }
+  const held = new Set(printed.servers.split('\n'));
+  const servers = linesOf(example, 'ipvs').filter((line) => !held.has(line));
+  if (servers.length > 0) feed(namespace, ['ipvsadm', '-R'], servers.join('\n'));
 }
 
-/** The parts of an example by name, as texts and in lines. */
-export function partsOf(example: string) {
-  const part = (name: string) =>
-    new RegExp(`^## ${name}\\n((?:(?!## ).*(?:\\n|$))*)`, 'm').exec(example)?.[1] ?? '';
-  const lines = (name: string) =>
-    part(name)
-      .split('\n')
-      .filter((line) => line !== '');
-  return { part, lines };
+/** Sets the sysctls of an example. */
+export function restoreSysctls(namespace: Namespace, example: string): void {
+  const settings = linesOf(example, 'sysctls').map((line) => line.replaceAll('/', '.'));
+  namespace.run('sysctl', '-qw', ...settings);
+}
+
+/** The lines of a part of an example. */
+export function linesOf(example: string, name: string): readonly string[] {
+  const part = new RegExp(`^## ${name}\\n((?:(?!## ).*(?:\\n|$))*)`, 'm').exec(example)?.[1] ?? '';
+  return part.split('\n').filter((line) => line !== '');
 }
 
 /** Runs a command with something on its standard input; throws with its words if it fails. */
@@ -43,7 +60,10 @@ function setCommands(lines: readonly string[]): string {
     .join('\n');
 }
 
-/** Chains of an example have no counters. */
-function rules(text: string): string {
-  return text.replaceAll(/^(:\S+) -$/gm, '$1 - [0:0]');
+/** Rules as iptables-restore reads them (chains of an example have no counters), without the jumps that `printed` has. */
+function withoutJumpsOf(printed: string, lines: readonly string[]): readonly string[] {
+  const held = new Set(printed.split('\n').filter((line) => /^-A [A-Z]+ /.test(line)));
+  return lines
+    .filter((line) => !held.has(line))
+    .map((line) => line.replace(/^(:\S+) -$/, '$1 - [0:0]'));
 }

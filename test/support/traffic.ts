@@ -37,9 +37,9 @@ export function nameOf({ protocol, family }: Kind): string {
 /** A value for each kind of traffic, by names as `TCP IPv4`. */
 export type Table<T = string> = Record<string, T>;
 
-/** A table with the result of a function for each kind. */
-export function table<T>(of: (kind: Kind) => T): Table<T> {
-  return Object.fromEntries(kinds.map((kind) => [nameOf(kind), of(kind)] as const));
+/** A table with the result of a function for each kind, of all kinds or of some. */
+export function table<T>(of: (kind: Kind) => T, some: readonly Kind[] = kinds): Table<T> {
+  return Object.fromEntries(some.map((kind) => [nameOf(kind), of(kind)] as const));
 }
 
 /** The result of {@link askAll} when nobody may answer: refused, or silence where the kernel has sent enough ICMP messages for now. */

@@ -1,3 +1,4 @@
+import type { Flavour } from '../../../pkg/firewall/iptables.ts';
 import { type Family, families } from '../../../pkg/ip/address.ts';
 import { printPrefix } from '../../../pkg/ip/prefix.ts';
 import { type Protocol, protocolLabel, protocols } from '../../../pkg/ip/protocol.ts';
@@ -20,9 +21,13 @@ import { chainId, clusterNetworks, type ModeService, podTarget } from './mode-se
 // The rules of upstream's iptables mode for some Services, as it writes them at its start: all of its chains and jumps.
 
 /** Writes the rules into a namespace, in both families. What others have there stays, as its kube-proxy leaves it. */
-export function writeIptablesMode(namespace: Namespace, services: readonly ModeService[]): void {
+export function writeIptablesMode(
+  namespace: Namespace,
+  services: readonly ModeService[],
+  { flavour = 'nft' }: { flavour?: Flavour } = {},
+): void {
   for (const family of families) {
-    const program = family === 'IPv4' ? 'iptables' : 'ip6tables';
+    const program = `${family === 'IPv4' ? 'iptables' : 'ip6tables'}-${flavour}`;
     namespace.run('sh', '-ec', chainCommands(program).join('\n'));
     const input = [...natLines(family, services), ...filterLines(family, services)].join('\n');
     feed(namespace, [`${program}-restore`, '--noflush'], input);

@@ -35,9 +35,10 @@ export class Network {
   readonly #bridges = new Map<string, readonly BridgeAddress[]>();
   readonly #origins = new Map<Host, PacketOrigin>();
 
-  constructor() {
+  /** The node has these addresses, one of each family. */
+  constructor({ addresses = Object.values(nodeAddresses) }: Partial<Pick<Host, 'addresses'>> = {}) {
     const namespace = createNamespace();
-    this.node = { name: 'node', namespace, addresses: Object.values(nodeAddresses) };
+    this.node = { name: 'node', namespace, addresses };
     namespace.run(
       'sysctl',
       '-qw',
@@ -148,10 +149,11 @@ export class Network {
       `link set ${device} address ${gatewayMac} up`,
       `addr add fe80::1/64 dev ${device} nodad`,
       ...(device === 'eth0'
-        ? [
-            `addr add ${nodeAddresses.IPv4}/24 dev eth0`,
-            `addr add ${nodeAddresses.IPv6}/64 dev eth0 nodad`,
-          ]
+        ? this.node.addresses.map((address) =>
+            familyOf(address) === 'IPv4'
+              ? `addr add ${address}/24 dev eth0`
+              : `addr add ${address}/64 dev eth0 nodad`,
+          )
         : []),
       ...addresses.map((address) => `route add ${printHostRoute(address)} dev ${device}`),
     ]);
