@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { service, slice } from '@kube-proxy-ipvs/test-apiserver/samples';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ManifestFile } from '../support/manifests.ts';
 import { unloadModule } from '../support/modules.ts';
@@ -99,6 +100,18 @@ test('where everything is set already, nobody needs a /proc/sys that can be writ
   await first.end('SIGTERM');
   const second = await start({ before: readOnlySettings });
   await second.said('first sync done');
+});
+
+test('after --init-only two capabilities are enough, beside a /proc/sys that cannot be written', async () => {
+  const prepared = await start({ flags: ['--init-only'] });
+  expect(await prepared.ended(), prepared.output).toEqual({ status: 0, signal: null });
+  manifests.write([service('web', { clusterIP: '172.30.0.1' }), slice('web', ['10.0.1.1'])]);
+  const rights = '-all,+net_admin,+sys_resource';
+  const setpriv = ['setpriv', `--inh-caps=${rights}`, `--bounding-set=${rights}`];
+  const started = await start({ before: [...readOnlySettings, ...setpriv] });
+  await started.said('first sync done');
+  expect(started.output).not.toMatch(/^E\d{4} /m);
+  expect(namespace.run('ipvsadm', '-Sn')).toContain('-A -t 172.30.0.1:80 -s rr');
 });
 
 /** Who loads modules for the kernel: without it none is loaded that is only asked for. */
