@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { IpAddress } from '../../pkg/ip/address.ts';
 import { ip, net } from '../support/addresses.ts';
-import { ask } from '../support/network/client.ts';
 import { type Host, Network, nodeAddresses } from '../support/network/network.ts';
 import type { Server } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
@@ -93,15 +92,11 @@ describe('with a detector', () => {
   });
 
   test('a client on the host network that has the node’s own address is none', async () => {
-    const { addresses, port } = loadBalancer;
     for (const family of ['IPv4', 'IPv6'] as const) {
       const source = nodeAddresses[family];
-      const request = { protocol: 'TCP', address: addresses[family], port, source } as const;
-      expect(await ask(network.node, request)).toEqual({
-        kind: 'answer',
-        server: 'distant',
-        peer: source,
-      });
+      const kind = { protocol: 'TCP', family } as const;
+      const answer = await traffic.ask(network.node, loadBalancer, { kind, source });
+      expect(answer).toBe(`distant saw ${source}`);
     }
   });
 

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { familyOf } from '../../pkg/ip/address.ts';
 import { ip } from '../support/addresses.ts';
 import { expectGolden } from '../support/golden.ts';
-import { ask, type Connection, open, type Request } from '../support/network/client.ts';
+import { type Connection, open, type Request } from '../support/network/client.ts';
 import { type Host, Network } from '../support/network/network.ts';
 import type { Server } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
@@ -103,19 +103,15 @@ async function serversByAddress(): Promise<Table<readonly string[]>> {
   return answers;
 }
 
-async function askFrom(
-  source: Host['addresses'][number],
-  { protocol, family }: Kind,
-): Promise<string> {
-  const { addresses, port } = shop.vip;
-  const answer = await ask(client, { protocol, address: addresses[family], port, source });
-  return serverOf(printAnswer(answer));
+async function askFrom(source: Host['addresses'][number], kind: Kind): Promise<string> {
+  return serverOf(await traffic.ask(client, shop.vip, { kind, source }));
 }
 
 /** Makes a server drain, which has a connection. */
 async function drain(name: string): Promise<void> {
   proxy.report(...shop.slices(...webs.map((host) => ({ host, ready: host.name !== name }))));
   await proxy.settled();
+  traffic.changed();
 }
 
 withScheduler('lc', '', () => {

@@ -7,11 +7,21 @@ import type { NodeSources } from '../../pkg/explain/node-sources.ts';
 import type { From, Question } from '../../pkg/explain/question.ts';
 import { readBasics, readNode } from '../../pkg/explain/read-node.ts';
 import { resolve } from '../../pkg/explain/resolve.ts';
-import type { Family } from '../../pkg/ip/address.ts';
+import type { Family, IpAddress } from '../../pkg/ip/address.ts';
 import { virtualServerKey } from '../../pkg/ipvs/ipvs.ts';
 import type { Hammer } from './hammer.ts';
 import type { Host, Network } from './network/network.ts';
 import { addressOf, type Kind, kinds, nameOf, type Table, type Target, table } from './traffic.ts';
+
+/** A request to a target. */
+interface AskedPacket {
+  readonly target: Target;
+  readonly kind: Kind;
+  /** The socket of a process of the node is bound to the node's address. */
+  readonly isBound?: boolean;
+  /** The address that the socket is bound to, if it is another one of the host's addresses. */
+  readonly source?: IpAddress;
+}
 
 /** A target, and the source ports of a hammer. */
 type HammerTarget = Target & { readonly firstSourcePort?: number };
@@ -93,14 +103,14 @@ export class PacketExplainer {
     this.#known.clear();
   }
 
-  /** What is said of the first packet of a request. The socket of a process of the node may be bound to the node's address. */
+  /** What is said of the first packet of a request. */
   async explain(
     host: Host,
-    { target, kind, isBound = false }: { target: Target; kind: Kind; isBound?: boolean },
+    { target, kind, isBound = false, source }: AskedPacket,
   ): Promise<Explanation> {
     const address = target.addresses[kind.family];
     const to = { kind: 'address', address, port: target.port, protocol: kind.protocol } as const;
-    const from = this.#from(host, { family: kind.family, isBound });
+    const from = this.#from(host, { family: kind.family, isBound, source });
     const key = JSON.stringify([from, to]);
     const known = this.#known.get(key) ?? this.#ask({ from, to });
     this.#known.set(key, known);
@@ -119,10 +129,17 @@ export class PacketExplainer {
     }
   }
 
-  #from(host: Host, { family, isBound }: { family: Family; isBound: boolean }): From {
-    const address = addressOf(host, family);
+  #from(
+    host: Host,
+    {
+      family,
+      isBound,
+      source,
+    }: { family: Family; isBound: boolean; source: IpAddress | undefined },
+  ): From {
+    const address = source ?? addressOf(host, family);
     if (host !== this.#network.node) return { kind: 'address', address };
-    return { kind: 'node', address: isBound ? address : undefined };
+    return { kind: 'node', address: isBound || source !== undefined ? address : undefined };
   }
 
   /** Asks about requests of every kind, and fails if what is said is not what came of any of them. */

@@ -1,12 +1,13 @@
 import { expect } from 'vitest';
 import type { Explanation } from '../../pkg/explain/explain.ts';
+import type { IpAddress } from '../../pkg/ip/address.ts';
 import type { Packet } from '../../pkg/trace/packet.ts';
 import { printTrace } from '../../pkg/trace/print.ts';
 import type { Choice, Trace } from '../../pkg/trace/result.ts';
 import type { ListedState } from '../../pkg/trace/state.ts';
 import { trace } from '../../pkg/trace/trace.ts';
 import { printedState } from './kernel-state.ts';
-import type { Request } from './network/client.ts';
+import { ask, type Request } from './network/client.ts';
 import type { Host, Network } from './network/network.ts';
 import { PacketExplainer } from './packet-explainer.ts';
 import { savedState } from './saved-state.ts';
@@ -16,6 +17,7 @@ import {
   type Kind,
   kinds,
   nameOf,
+  printAnswer,
   type Table,
   type Target,
   table,
@@ -52,6 +54,23 @@ export class TracedTraffic {
       if (explanation !== undefined) this.#explainer.expectTrue(explanation, answer);
     }
     return answers;
+  }
+
+  /** Asks once, from an address of a host; fails with what was explained before, where something else came of it. */
+  async ask(
+    host: Host,
+    target: Target,
+    {
+      kind,
+      source = addressOf(host, kind.family),
+    }: { readonly kind: Kind; readonly source?: IpAddress },
+  ): Promise<string> {
+    const explanation = await this.#explainer.explain(host, { target, kind, source });
+    const { protocol, family } = kind;
+    const address = target.addresses[family];
+    const answer = printAnswer(await ask(host, { protocol, address, port: target.port, source }));
+    this.#explainer.expectTrue(explanation, answer);
+    return answer;
   }
 
   /** How often each answer came in several rounds of {@link askAll}, for each kind. */
