@@ -26,7 +26,7 @@ test('without NET_RAW one line says what follows', () => {
   const { missing, log } = look(status('0000000001001000'));
   expect(missing()).toEqual(['CAP_NET_RAW']);
   expect(log.lines()).toEqual([
-    'warning a capability is missing: add NET_RAW {"capability":"CAP_NET_RAW","consequence":"clients that only wait for a deleted server are not reset, and connections to it are not closed"}',
+    'warning a capability is missing: add NET_RAW {"capability":"CAP_NET_RAW","consequence":"iptables cannot write rules that match on ip sets, which takes a raw socket, so Services are not masqueraded; clients that only wait for a deleted server are not reset, and connections to it are not closed"}',
   ]);
 });
 

@@ -12,7 +12,7 @@ export type Capability = keyof typeof bits;
 /** The consequence of each missing one. Without NET_ADMIN nothing works. */
 const consequences = {
   CAP_NET_RAW:
-    'clients that only wait for a deleted server are not reset, and connections to it are not closed',
+    'iptables cannot write rules that match on ip sets, which takes a raw socket, so Services are not masqueraded; clients that only wait for a deleted server are not reset, and connections to it are not closed',
 } as const;
 
 /**
