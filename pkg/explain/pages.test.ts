@@ -54,6 +54,8 @@ test.each([
   [`${question}&shell=1`, 'unknown parameter "shell": there are from, to, in, source-port, output'],
   [`${question}&source-port=0`, 'source-port: "0" is no port'],
   [`${question}&in=a/b`, 'in: is no name of a device'],
+  [`${question}&in=..`, 'in: is no name of a device'],
+  [`${question}&in=%00`, 'in: is no name of a device'],
   [`from=node&to=${'a'.repeat(521)}`, 'to has more than 520 characters'],
   ['from=nobody&to=node:80', '"nobody" is no FROM'],
   ['from=node&to=svc/shop/none:80', 'there is no Service shop/none'],

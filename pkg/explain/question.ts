@@ -60,7 +60,7 @@ export function parseQuestion(
     ...('problem' in from ? [from.problem] : []),
     ...('problem' in to ? [to.problem] : []),
     ...(isPort ? [] : [`${nameOf('source-port')}: ${quote(portText)} is no port`]),
-    ...(device === undefined || /^[^\s/]{1,15}$/.test(device)
+    ...(device === undefined || /^(?!\.{1,2}$)[^\s/:\p{Cc}]{1,15}$/u.test(device)
       ? []
       : [`${nameOf('in')}: is no name of a device`]),
   ];
