@@ -8,15 +8,21 @@ const report = process.env['TEST_REPORT'];
 /** Tests that unload kernel modules. */
 const unloaders = /\/test\/kernel\/(ipvs|missing-support)[.]test[.]ts$/;
 
+/** Tests that wait for seconds of real time: begun last they would be waited for alone. */
+const waiters = /\/test\/contract\/kube-[a-z-]+[.]test[.]ts$/;
+
 /**
  * Unloaders come first: a namespace that another test has left may live on in the kernel for minutes, with sockets that wait for
- * an answer, and so do the modules that it uses.
+ * an answer, and so do the modules that it uses. Then come those that wait, for whose length a fresh clone has no record.
  */
-class UnloadersFirst extends BaseSequencer {
+class UnloadersAndWaitersFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    const isUnloader = ({ moduleId }: TestSpecification) => unloaders.test(moduleId);
-    return [...sorted.filter(isUnloader), ...sorted.filter((file) => !isUnloader(file))];
+    const groups = Object.groupBy(sorted, ({ moduleId }) => {
+      if (unloaders.test(moduleId)) return 'unloaders';
+      return waiters.test(moduleId) ? 'waiters' : 'others';
+    });
+    return [groups.unloaders, groups.waiters, groups.others].flatMap((group) => group ?? []);
   }
 }
 
@@ -25,7 +31,8 @@ const anywhere = {
   // Files of one process share what they import: loading it for each file takes longer than the tests.
   pool: 'forks',
   isolate: false,
-  maxWorkers: 2,
+  // One more than a small machine has processors: some tests wait for a server's time.
+  maxWorkers: 3,
   sequence: { shuffle: { tests: true } },
   // Only a test that hangs ends so: machines may be slow.
   expect: { poll: { timeout: 60_000, interval: 20 } },
@@ -43,7 +50,7 @@ export default defineConfig({
     watch: false,
     globals: false,
     passWithNoTests: false,
-    sequence: { sequencer: UnloadersFirst },
+    sequence: { sequencer: UnloadersAndWaitersFirst },
     reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],
     projects: [
       {
