@@ -193,7 +193,10 @@ if [[ $yes == no ]]; then
 fi
 
 made=yes
-kubectl create namespace "$namespace" >/dev/null
+kubectl create namespace "$namespace" >/dev/null || {
+  made=no
+  fail "namespace $namespace could not be made"
+}
 kubectl create -f - >/dev/null <<END
 {"apiVersion":"v1","kind":"Service","metadata":{"name":"bench","namespace":"$namespace","labels":{"app":"kube-proxy-bench"}},
  "spec":{"ports":[{"name":"http","port":80,"targetPort":8080,"protocol":"TCP"}]}}

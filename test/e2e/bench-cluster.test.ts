@@ -53,7 +53,8 @@ describe.skipIf(path === undefined)(`hack/bench-cluster.sh with the real kubectl
       .map(({ addresses }) => String(addresses));
   }
 
-  async function bench(answer: string, ...words: readonly string[]) {
+  /** Runs it with an answer to its question, before which something else may happen. */
+  async function bench(answer: string | (() => Promise<string>), ...words: readonly string[]) {
     const { port } = metrics.address() as AddressInfo;
     const fixed = ['--endpoints', '250', '--changes', '3', '--pause', '0', '--settle', '1'];
     const url = `http://127.0.0.1:${port}/metrics`;
@@ -62,8 +63,9 @@ describe.skipIf(path === undefined)(`hack/bench-cluster.sh with the real kubectl
       ['hack/bench-cluster.sh', ...fixed, '--metrics-url', url, ...words],
       { env: kubectl.env },
     );
-    child.stdin.end(answer);
     const closed = once(child, 'close') as Promise<[number]>;
+    if (typeof answer !== 'string') await once(child.stdout, 'readable');
+    child.stdin.end(typeof answer === 'string' ? answer : await answer());
     const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
     return { code: (await closed)[0], stdout, stderr };
   }
@@ -109,6 +111,16 @@ describe.skipIf(path === undefined)(`hack/bench-cluster.sh with the real kubectl
     const { code, stderr } = await bench('', '--yes');
     expect(code).toBe(1);
     expect(stderr).toContain('not ours to take away');
+    expect(server.get(namespace)).toBeDefined();
+  });
+
+  it('leaves a namespace alone that somebody makes while it asks', async () => {
+    const { code, stderr } = await bench(async () => {
+      server.create(namespace);
+      return context();
+    });
+    expect(code).toBe(1);
+    expect(stderr).not.toContain('taking namespace');
     expect(server.get(namespace)).toBeDefined();
   });
 
