@@ -46,19 +46,22 @@ for name in endpoints changes pause settle patience; do
 done
 ((endpoints >= 1 && endpoints <= 100000)) || fail '--endpoints takes 1 to 100000'
 
-work=$(mktemp -d) forward='' made=no
+# What is made bears this label, and nothing else is taken away: somebody else may make the same names meanwhile.
+mark=kube-proxy-bench-run run=$(date +%s)-$$-$RANDOM
+work=$(mktemp -d) forward='' begun=no
 # Takes away what was made, whatever happened.
 clean_up() {
   trap - EXIT
   [[ -z $forward ]] || kill "$forward" 2>/dev/null || true
-  if [[ $made == yes ]]; then
-    say "taking namespace $namespace away"
-    kubectl -n "$namespace" delete service,endpointslices -l app=kube-proxy-bench >/dev/null ||
-      say "NOT taken away: kubectl -n $namespace delete service,endpointslices -l app=kube-proxy-bench"
-    kubectl delete namespace "$namespace" --wait=false >/dev/null ||
-      say "NOT taken away: kubectl delete namespace $namespace"
+  if [[ $begun == yes ]]; then
+    say "taking away what is labelled $mark=$run"
+    take_away -n "$namespace" service,endpointslices
+    take_away --wait=false namespace
   fi
   rm -rf "$work"
+}
+take_away() {
+  kubectl delete -l "$mark=$run" "$@" >/dev/null || say "NOT taken away: kubectl delete -l $mark=$run $*"
 }
 trap clean_up EXIT
 trap 'exit 130' INT
@@ -69,11 +72,11 @@ slice() {
   local number=$1 turn=${2:-0} first=$(($1 * per_slice)) last
   last=$((first + per_slice < endpoints ? first + per_slice : endpoints))
   awk -v number="$number" -v first="$first" -v last="$last" -v turn="$turn" -v name="$namespace" \
-    -v now="$(date -u +%Y-%m-%dT%H:%M:%S.%NZ)" 'BEGIN {
+    -v label="\"$mark\":\"$run\"" -v now="$(date -u +%Y-%m-%dT%H:%M:%S.%NZ)" 'BEGIN {
     printf "{\"apiVersion\":\"discovery.k8s.io/v1\",\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":\"bench-%d\",\"namespace\":\"%s\"," \
-      "\"labels\":{\"app\":\"kube-proxy-bench\",\"kubernetes.io/service-name\":\"bench\",\"endpointslice.kubernetes.io/managed-by\":\"kube-proxy-bench\"}," \
+      "\"labels\":{%s,\"kubernetes.io/service-name\":\"bench\",\"endpointslice.kubernetes.io/managed-by\":\"kube-proxy-bench\"}," \
       "\"annotations\":{\"endpoints.kubernetes.io/last-change-trigger-time\":\"%s\"}},\"addressType\":\"IPv4\"," \
-      "\"ports\":[{\"name\":\"http\",\"port\":8080,\"protocol\":\"TCP\"}],\"endpoints\":[", number, name, now
+      "\"ports\":[{\"name\":\"http\",\"port\":8080,\"protocol\":\"TCP\"}],\"endpoints\":[", number, name, label, now
     for (i = first; i < last; i++) {
       # The first endpoint moves to the second half of the range when it changes.
       at = (i == first && turn > 0) ? 131072 - turn : i + 1
@@ -158,7 +161,7 @@ change_endpoints() {
 }
 
 delete_slices() {
-  kubectl -n "$namespace" delete endpointslices -l app=kube-proxy-bench >/dev/null
+  kubectl -n "$namespace" delete endpointslices -l "$mark=$run" >/dev/null
 }
 
 # Forwards a port to the metrics of the pod: they are on the node's loopback, and so is the other end.
@@ -183,22 +186,20 @@ context=$(kubectl config current-context) || fail 'kubectl has no current contex
 [[ -n $url ]] || forward_metrics
 scrape "$work/now" || fail "no metrics at $url"
 grep -q "^${histograms[0]}" "$work/now" || fail "what answers at $url is no kube-proxy"
-if kubectl get namespace "$namespace" >/dev/null 2>&1; then
-  fail "there is a namespace $namespace already: not ours to take away"
-fi
+there=$(kubectl get namespace "$namespace" --ignore-not-found -o name) || fail "cannot ask for namespace $namespace"
+[[ -z $there ]] || fail "there is a namespace $namespace already: not ours to take away"
 if [[ $yes == no ]]; then
   printf 'Context %s: every node of that cluster gets a Service with %s endpoints, for some ten minutes.\n' "$context" "$endpoints"
   read -r -p 'It is a cluster for tests, go on? Type its context to say yes: ' answer || answer=''
   [[ $answer == "$context" ]] || fail 'nothing was done'
 fi
 
-made=yes
-kubectl create namespace "$namespace" >/dev/null || {
-  made=no
-  fail "namespace $namespace could not be made"
-}
+begun=yes
 kubectl create -f - >/dev/null <<END
-{"apiVersion":"v1","kind":"Service","metadata":{"name":"bench","namespace":"$namespace","labels":{"app":"kube-proxy-bench"}},
+{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"$namespace","labels":{"$mark":"$run"}}}
+END
+kubectl create -f - >/dev/null <<END
+{"apiVersion":"v1","kind":"Service","metadata":{"name":"bench","namespace":"$namespace","labels":{"$mark":"$run"}},
  "spec":{"ports":[{"name":"http","port":80,"targetPort":8080,"protocol":"TCP"}]}}
 END
 phase "$endpoints endpoints made" create_slices
