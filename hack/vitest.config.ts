@@ -8,21 +8,15 @@ const report = process.env['TEST_REPORT'];
 /** Tests that unload kernel modules. */
 const unloaders = /\/test\/kernel\/(ipvs|missing-support)[.]test[.]ts$/;
 
-/** Tests that wait for seconds of real time: begun last they would be waited for alone. */
-const waiters = /\/test\/contract\/kube-[a-z-]+[.]test[.]ts$/;
-
 /**
  * Unloaders come first: a namespace that another test has left may live on in the kernel for minutes, with sockets that wait for
- * an answer, and so do the modules that it uses. Then come those that wait, for whose length a fresh clone has no record.
+ * an answer, and so do the modules that it uses.
  */
-class UnloadersAndWaitersFirst extends BaseSequencer {
+class UnloadersFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    const groups = Object.groupBy(sorted, ({ moduleId }) => {
-      if (unloaders.test(moduleId)) return 'unloaders';
-      return waiters.test(moduleId) ? 'waiters' : 'others';
-    });
-    return [groups.unloaders, groups.waiters, groups.others].flatMap((group) => group ?? []);
+    const isUnloader = ({ moduleId }: TestSpecification) => unloaders.test(moduleId);
+    return [...sorted.filter(isUnloader), ...sorted.filter((file) => !isUnloader(file))];
   }
 }
 
@@ -50,7 +44,7 @@ export default defineConfig({
     watch: false,
     globals: false,
     passWithNoTests: false,
-    sequence: { sequencer: UnloadersAndWaitersFirst },
+    sequence: { sequencer: UnloadersFirst },
     reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],
     projects: [
       {
