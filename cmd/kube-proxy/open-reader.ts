@@ -25,24 +25,35 @@ export interface OpenReader {
   readonly close: () => void;
 }
 
+export interface ReaderOptions {
+  readonly log?: Logger;
+  /** Opens a connection of a NETLINK_* protocol. */
+  readonly open?: typeof openConnection;
+}
+
 /**
  * Opens the kernel for reading. Asking the kernel for something whose module is not loaded would load it: there is nothing to read
- * then, and it is not asked. The caller closes it.
+ * then, and it is not asked. The caller closes it. If one part cannot be opened, those before it are closed.
  */
-export function openReader({ log }: { readonly log?: Logger } = {}): OpenReader {
+export function openReader({ log, open = openConnection }: ReaderOptions = {}): OpenReader {
+  using opening = new DisposableStack();
+  const keep = <Opened extends { close(): void }>(opened: Opened): Opened =>
+    opening.adopt(opened, () => opened.close());
   const sysctl = new ProcSysctl();
   const release = sysctl.kernelRelease();
   const isLoaded = (module: string) => isModuleLoaded(module, { release });
-  const ipvs = isLoaded('ip_vs') ? openIpvsIfThere() : undefined;
-  const route = openConnection(NETLINK_ROUTE);
-  const strictRoute = openConnection(NETLINK_ROUTE, { strict: true });
+  const openedIpvs = isLoaded('ip_vs') ? openIpvsIfThere() : undefined;
+  const ipvs = openedIpvs && keep(openedIpvs);
+  const route = keep(open(NETLINK_ROUTE));
+  const strictRoute = keep(open(NETLINK_ROUTE, { strict: true }));
   const usesNetfilter = ['nf_tables', 'ip_set', 'nf_conntrack_netlink'].some(isLoaded);
-  const netfilter = usesNetfilter ? openConnection(NETLINK_NETFILTER) : undefined;
+  const netfilter = usesNetfilter ? keep(open(NETLINK_NETFILTER)) : undefined;
   const ofNetfilter = (module: string) => (isLoaded(module) ? netfilter : undefined);
   const ipsets = ofNetfilter('ip_set');
   const nftTables = ofNetfilter('nf_tables');
   const conntrack = ofNetfilter('nf_conntrack_netlink');
   const machine: Machine = nftTables === undefined ? withoutNfTables(thisMachine) : thisMachine;
+  const opened = opening.move();
   return {
     sources: {
       ipvs,
@@ -60,8 +71,6 @@ export function openReader({ log }: { readonly log?: Logger } = {}): OpenReader 
       process: ownProcess(),
       isLoaded,
     },
-    close() {
-      for (const opened of [ipvs, route, strictRoute, netfilter]) opened?.close();
-    },
+    close: () => opened.dispose(),
   };
 }
