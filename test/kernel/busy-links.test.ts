@@ -38,7 +38,7 @@ function boundAddresses(): number {
   return lines.filter((line) => line.includes(' 172.30.7.')).length;
 }
 
-test('while another program adds 50,000 addresses, probes are answered and new Services get theirs', async () => {
+test('while another program adds and deletes 50,000 addresses, probes are answered and new Services get theirs', async () => {
   report(1);
   const flags = ['--healthz-bind-address=127.0.0.1:10256', manifests.flag];
   program = await Program.start(node.namespace, { flags });
