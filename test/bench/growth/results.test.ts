@@ -50,11 +50,23 @@ describe('compared with an earlier report', () => {
     [
       'the ratio to the floor',
       { wall: 6_000 },
-      ['first-sync at 1000x10, of the floor: 6.00, was 4.00'],
+      ['first-sync at 1000x10, VIPs by address, of the floor: 6.00, was 4.00'],
     ],
-    ['messages', { messages: 1_400 }, ['first-sync at 1000x10, messages: 1400.00, was 1000.00']],
-    ['calls', { calls: 140 }, ['first-sync at 1000x10, calls: 140.00, was 100.00']],
-    ['growth', { cpu: 4_500 }, ['first-sync at 1000x10, CPU by that at 100x10: 15.00, was 10.00']],
+    [
+      'messages',
+      { messages: 1_400 },
+      ['first-sync at 1000x10, VIPs by address, messages: 1400.00, was 1000.00'],
+    ],
+    [
+      'calls',
+      { calls: 140 },
+      ['first-sync at 1000x10, VIPs by address, calls: 140.00, was 100.00'],
+    ],
+    [
+      'growth',
+      { cpu: 4_500 },
+      ['first-sync at 1000x10, VIPs by address, CPU by that at 100x10: 15.00, was 10.00'],
+    ],
     ['a size that was not measured before', { size: '5000x10', wall: 9_999 }, []],
   ])('%s', (_, over, complaints) => {
     expect(regressions(report(over), report())).toEqual(complaints);
@@ -63,5 +75,35 @@ describe('compared with an earlier report', () => {
   test('on a machine that is slower throughout, growth is the same', () => {
     const slower = report().results.map((result) => ({ ...result, cpu: result.cpu * 3 }));
     expect(regressions({ machine: 'Linux', results: slower }, report())).toEqual([]);
+  });
+
+  test('a count that was nought is compared, too', () => {
+    expect(regressions(report({ calls: 1 }), report({ calls: 0 }))).toEqual([
+      'first-sync at 1000x10, VIPs by address, calls: 1.00, was 0.00',
+    ]);
+  });
+
+  test('growth is from the smallest size, in whatever order they were measured', () => {
+    const backwards = (cpu: number): Report => ({
+      machine: 'Linux',
+      results: report({ cpu }).results.toReversed(),
+    });
+    expect(regressions(backwards(4_500), backwards(3_000))).toEqual([
+      'first-sync at 1000x10, VIPs by address, CPU by that at 100x10: 15.00, was 10.00',
+    ]);
+  });
+
+  test('VIPs by address are not compared with VIPs by route', () => {
+    expect(regressions(report({ messages: 9_999, vipBinding: 'route' }), report())).toEqual([]);
+  });
+
+  test('with nothing in common it fails', () => {
+    const elsewhere: Report = {
+      machine: 'Linux',
+      results: report().results.map((result) => ({ ...result, vipBinding: 'route' })),
+    };
+    expect(regressions(elsewhere, report())).toEqual([
+      'nothing was measured that the other report has',
+    ]);
   });
 });

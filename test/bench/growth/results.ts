@@ -97,30 +97,45 @@ const tolerance = 1.3;
 
 /**
  * What got worse since another report, a line each. Only what does not depend on the machine is compared: ratios to the floor of the same
- * run, counts, and the cost at one size in relation to the cost at the smallest one.
+ * run, counts, and the cost at one size in relation to the cost at the smallest one. Two reports that have no figure in common are a
+ * complaint, too.
  */
 export function regressions(now: Report, before: Report): readonly string[] {
   const last = figuresOf(before);
   const complaints: string[] = [];
+  let compared = 0;
   for (const [name, value] of figuresOf(now)) {
     const known = last.get(name);
-    if (known === undefined || known <= 0 || value <= known * tolerance) continue;
-    complaints.push(`${name}: ${value.toFixed(2)}, was ${known.toFixed(2)}`);
+    if (known === undefined) continue;
+    compared++;
+    if (value > known * tolerance)
+      complaints.push(`${name}: ${value.toFixed(2)}, was ${known.toFixed(2)}`);
   }
-  return complaints;
+  return compared === 0 ? ['nothing was measured that the other report has'] : complaints;
 }
 
 function figuresOf({ results }: Report): ReadonlyMap<string, number> {
   const figures = new Map<string, number>();
   for (const result of results) {
-    const { kind, size, floor, messages, calls, cpu } = result;
-    const name = `${kind} at ${size}`;
+    const { kind, size, vipBinding, floor, messages, calls, cpu } = result;
+    const name = `${kind} at ${size}, VIPs by ${vipBinding}`;
     if (floor !== undefined) figures.set(`${name}, of the floor`, withoutRules(result) / floor);
     figures.set(`${name}, messages`, messages);
     figures.set(`${name}, calls`, calls);
-    const smallest = results.find((other) => other.kind === kind);
-    if (smallest !== undefined && smallest !== result)
+    const smallest = smallestOf(results, result);
+    if (smallest !== result)
       figures.set(`${name}, CPU by that at ${smallest.size}`, cpu / smallest.cpu);
   }
   return figures;
+}
+
+/** The same kind of work at the smallest size. */
+function smallestOf(results: readonly Result[], { kind, vipBinding }: Result): Result {
+  const alike = results.filter((other) => other.kind === kind && other.vipBinding === vipBinding);
+  return alike.reduce((one, other) => (endpointsIn(other) < endpointsIn(one) ? other : one));
+}
+
+function endpointsIn({ size }: Result): number {
+  const { services, endpoints } = parseSize(size);
+  return services * endpoints;
 }
