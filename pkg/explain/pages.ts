@@ -16,7 +16,7 @@ const interval = seconds(2);
 /** The longest text of a parameter, in characters: that of a Service with the longest names. */
 const longestText = 520;
 
-/** More takes longer than a page should, and much of it would hold the event loop. */
+/** More than this is refused: to work it out takes longer than an answer should, and much of that would hold the event loop. */
 const limits = { realServers: 200, ruleText: 2 * 1024 * 1024 };
 
 /** What questions are asked of. */

@@ -2,7 +2,6 @@ import { seconds } from '../runner/clock.ts';
 import type { Route } from './http.ts';
 import { refusalOffLoopback, refusalOfMethod } from './loopback-only.ts';
 import { jsonReply, type Reply, textReply } from './reply.ts';
-import type { HttpRequest } from './request.ts';
 
 /** What this node serves, in pages. */
 export interface StatusSource {
@@ -31,14 +30,12 @@ const patience = seconds(20);
 
 /** Answers with one page of what this node serves. */
 export function statusRoute(source: StatusSource): Route {
-  return async (request) => {
-    const refused = refusal(request, source);
-    if (refused !== undefined) return refused;
+  return guarded(source, async (request) => {
     request.takes(patience);
     const answer = await source.answer(request.query, request.signal);
     if ('problem' in answer) return textReply(400, `${answer.problem}\n`);
     return notKept(jsonReply(200, answer.json));
-  };
+  });
 }
 
 /** How long an explanation may take, with those before it: reading the rules of a large node takes seconds. */
@@ -46,9 +43,7 @@ const explainPatience = seconds(60);
 
 /** Answers with what becomes of a packet. */
 export function explainRoute(source: StatusSource): Route {
-  return async (request) => {
-    const refused = refusal(request, source);
-    if (refused !== undefined) return refused;
+  return guarded(source, async (request) => {
     request.takes(explainPatience);
     const answer = await source.explain(request.query, request.signal);
     if ('problem' in answer) return notKept(textReply(400, `${answer.problem}\n`));
@@ -59,7 +54,7 @@ export function explainRoute(source: StatusSource): Route {
     }
     const { format, body } = answer;
     return notKept(format === 'json' ? jsonReply(200, body) : textReply(200, body));
-  };
+  });
 }
 
 function notKept({ status, headers, body }: Reply): Reply {
@@ -68,9 +63,7 @@ function notKept({ status, headers, body }: Reply): Reply {
 
 /** Answers with the page for people, to the same clients. */
 export function statusPageRoute(source: StatusSource): Route {
-  return async (request) => {
-    const refused = refusal(request, source);
-    if (refused !== undefined) return refused;
+  return guarded(source, async () => {
     const { html, contentSecurityPolicy } = await source.page();
     const headers = {
       'Content-Type': 'text/html; charset=utf-8',
@@ -81,12 +74,14 @@ export function statusPageRoute(source: StatusSource): Route {
       'Cache-Control': 'no-store',
     };
     return { status: 200, headers, body: html };
-  };
+  });
 }
 
-/** Why a request is not answered; `undefined` if it is. */
-function refusal(request: HttpRequest, { isOpen }: StatusSource): Reply | undefined {
+/** A route that answers those clients, and those methods, that the status may be shown to. */
+function guarded(source: StatusSource, route: Route): Route {
   const reason = 'served on loopback only, unless --ipvs-status-page is set';
-  const refused = isOpen ? undefined : refusalOffLoopback(request, reason);
-  return refused ?? refusalOfMethod(request);
+  return (request) => {
+    const refused = source.isOpen ? undefined : refusalOffLoopback(request, reason);
+    return refused ?? refusalOfMethod(request) ?? route(request);
+  };
 }

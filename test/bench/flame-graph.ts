@@ -4,7 +4,7 @@ import type { Profiler } from 'node:inspector/promises';
 interface Frame {
   readonly name: string;
   /** The folder of the project that it is in; '' for Node and V8. */
-  readonly room: string;
+  readonly folder: string;
   total: number;
   readonly calls: Map<string, Frame>;
 }
@@ -51,7 +51,7 @@ ${boxes.join('\n')}
 }
 
 function box(
-  { name, room }: Frame,
+  { name, folder }: Frame,
   { x, level, wide, share }: { x: number; level: number; wide: number; share: number },
 ): string {
   const y = top + level * rowHeight;
@@ -60,15 +60,15 @@ function box(
   const place = `x="${x.toFixed(1)}" y="${y}" width="${(wide - 0.5).toFixed(1)}" height="${rowHeight - 1}"`;
   const text =
     label === '' ? '' : `<text x="${(x + 3).toFixed(1)}" y="${y + 12}">${escaped(label)}</text>`;
-  const hint = `${name}${room === '' ? '' : `, ${room}`}: ${(share * 100).toFixed(1)} %`;
-  return `<g class="box"><title>${escaped(hint)}</title><rect ${place} fill="${colour(room)}" rx="1"/>${text}</g>`;
+  const hint = `${name}${folder === '' ? '' : `, ${folder}`}: ${(share * 100).toFixed(1)} %`;
+  return `<g class="box"><title>${escaped(hint)}</title><rect ${place} fill="${colour(folder)}" rx="1"/>${text}</g>`;
 }
 
 /** A light colour of its own for each folder, so that dark text on it can be read anywhere. */
-function colour(room: string): string {
-  if (room === '') return '#d0d7de';
+function colour(folder: string): string {
+  if (folder === '') return '#d0d7de';
   let hash = 0;
-  for (const letter of room) hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) % 360;
+  for (const letter of folder) hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) % 360;
   return `hsl(${hash} 70% 78%)`;
 }
 
@@ -84,19 +84,19 @@ function framesOf(
   const own = new Map<number, number>();
   samples.forEach((id, at) => own.set(id, (own.get(id) ?? 0) + (timeDeltas[at] ?? 0)));
   const byId = new Map(nodes.map((node) => [node.id, node]));
-  const root: Frame = { name: '', room: '', total: 0, calls: new Map() };
+  const root: Frame = { name: '', folder: '', total: 0, calls: new Map() };
   const add = (id: number, into: Frame): number => {
     const node = byId.get(id);
     if (node === undefined) return 0;
     const { functionName, url } = node.callFrame;
     if (omitted.has(functionName)) return 0;
-    const room = roomOf(url);
+    const folder = folderOf(url);
     const name = functionName === '' ? `(in ${url.split('/').at(-1) ?? '?'})` : functionName;
     const key = `${name} ${url}`;
     const isRoot = functionName === '(root)';
     const frame = isRoot
       ? into
-      : (into.calls.get(key) ?? { name, room, total: 0, calls: new Map() });
+      : (into.calls.get(key) ?? { name, folder, total: 0, calls: new Map() });
     const total =
       (own.get(id) ?? 0) + (node.children ?? []).reduce((sum, child) => sum + add(child, frame), 0);
     frame.total += total;
@@ -109,7 +109,7 @@ function framesOf(
 }
 
 /** `pkg/proxy/plan` of a file of the project. */
-function roomOf(url: string): string {
-  const [, room = ''] = /\/((?:pkg|cmd)\/.*)\/[^/]+$/.exec(url) ?? [];
-  return room;
+function folderOf(url: string): string {
+  const [, folder = ''] = /\/((?:pkg|cmd)\/.*)\/[^/]+$/.exec(url) ?? [];
+  return folder;
 }

@@ -28,14 +28,14 @@ export interface VipReadingContext {
  * Reads the device, all addresses and our routes. Returns the VIPs and the ranges that are not as wanted: all of IPv6 after it was
  * turned off and on, all routes from an address that went.
  */
-export function readAddresses(context: VipReadingContext, token: MutexToken): Promise<Keys> {
+export async function readAddresses(context: VipReadingContext, token: MutexToken): Promise<Keys> {
   token.check();
   return readVips(context);
 }
 
 /** Like {@link readAddresses}, for those who hold the token already. */
 export async function readVips(context: VipReadingContext): Promise<Keys> {
-  const { links, routes, mirror, vipRoutes, ledger, now } = context;
+  const { links, routes, mirror, vipRoutes, now } = context;
   mirror.recordDevice({ isPresent: links.hasLink(deviceName) });
   recordAddresses(await links.addresses(), context);
   mirror.routes.recordAll(await routes.routes());
@@ -44,12 +44,18 @@ export async function readVips(context: VipReadingContext): Promise<Keys> {
   const yielder = new Yielder(now);
   for (const [text, range] of allRanges(context))
     if (!isRouteRight(rangeState(range, context))) wrong.addRange(text);
-  for (const addresses of [ledger.addresses(), mirror.bound, mirror.routes.addresses()])
-    for (const address of addresses) {
-      if (!isVipRight(vipState(address, context))) wrong.addAddress(address);
-      if (yielder.isDue) await yielder.yieldIfDue();
-    }
+  for (const address of wantedOrHeld(context)) {
+    if (!isVipRight(vipState(address, context))) wrong.addAddress(address);
+    if (yielder.isDue) await yielder.yieldIfDue();
+  }
   return wrong;
+}
+
+/** All VIPs that are wanted or that the kernel has. One that is bound and has a route, though nobody wants it, comes twice. */
+function* wantedOrHeld({ ledger, mirror }: VipReadingContext): Generator<IpAddress> {
+  yield* ledger.addresses();
+  for (const held of [mirror.bound, mirror.routes.addresses()])
+    for (const address of held) if (!ledger.wantsAddress(address)) yield address;
 }
 
 /** Records what the device has, and what the others have. The node's own addresses leave out loopback and IPv6 link-local ones. */

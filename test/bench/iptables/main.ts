@@ -59,7 +59,7 @@ function takeOver(written: string): void {
 
 async function measureAll(file: string): Promise<void> {
   const chosen = values.modes.split(',').map(modeOf);
-  const given = new Set<string>();
+  const givenUp = new Set<string>();
   appendFileSync(file, printEnvironment(`${describeEnvironment()}; limit ${values.limit} s`));
   await inFolder(async (folder) => {
     const load = compileLoad(folder);
@@ -72,7 +72,7 @@ async function measureAll(file: string): Promise<void> {
         ];
         for (const mode of turned) {
           // One that ran out of time in one run is not asked again.
-          if (given.has(`${mode} ${printSize(size)}`) || (mode === 'none' && size.endpoints > 2))
+          if (givenUp.has(`${mode} ${printSize(size)}`) || (mode === 'none' && size.endpoints > 2))
             continue;
           console.error(`run ${run}, ${printSize(size)}, ${mode}`);
           const outcome = await measureMode({
@@ -87,7 +87,7 @@ async function measureAll(file: string): Promise<void> {
             report: (measure, value) =>
               appendFileSync(file, printRow({ run, mode, ...size, measure, value })),
           });
-          if (outcome === 'timeout') given.add(`${mode} ${printSize(size)}`);
+          if (outcome === 'timeout') givenUp.add(`${mode} ${printSize(size)}`);
         }
       }
     }
