@@ -1,5 +1,5 @@
 import type { Failure } from '../errno/errno.ts';
-import { type Family, type IpAddress, printHostPort } from '../ip/address.ts';
+import { type Family, familyOf, type IpAddress, printHostPort } from '../ip/address.ts';
 import type { Protocol } from '../ip/protocol.ts';
 
 /** One direction of a flow. */
@@ -45,15 +45,33 @@ export interface Flow {
 /** A flow to add before its first packet. */
 export type NewFlow = Pick<Flow, 'protocol' | 'original' | 'tcpState'>;
 
-/** The flows to dump. The kernel filters by protocol if it can (CTA_FILTER, since 5.8); otherwise they are filtered here. */
+/** The flows to dump: those of which all that is named here is so. The kernel filters what it can (CTA_FILTER, since 5.8). */
 export interface FlowFilter {
   readonly family: Family;
   readonly protocol?: Protocol;
+  /** Of the original direction. */
+  readonly source?: IpAddress;
+  /** Of the original direction. */
+  readonly destination?: IpAddress;
+}
+
+/** All flows of a family and a protocol. */
+export type FlowKind = Required<Pick<FlowFilter, 'family' | 'protocol'>>;
+
+/** Whether a flow is one of those that a filter asks for. */
+export function isAskedFor(filter: FlowFilter, { protocol, original }: Flow): boolean {
+  const { source, destination } = original;
+  return (
+    familyOf(source) === filter.family &&
+    (filter.protocol ?? protocol) === protocol &&
+    (filter.source ?? source) === source &&
+    (filter.destination ?? destination) === destination
+  );
 }
 
 /** The connection tracking table of this network namespace. */
 export interface Conntrack {
-  /** Whether the kernel filters by protocol, as far as is known. If not, a dump reads all flows. */
+  /** Whether the kernel filters, as far as is known. If not, a dump reads all flows. */
   readonly isFiltering: boolean;
   /**
    * Calls back for each TCP, UDP and SCTP flow, and lets the event loop turn between receives. If the table changes, a flow may

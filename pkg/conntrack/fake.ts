@@ -1,10 +1,10 @@
 import { type ErrnoCode, type Failure, KernelError } from '../errno/errno.ts';
-import { familyOf } from '../ip/address.ts';
 import { protocolLabel } from '../ip/protocol.ts';
 import {
   type Conntrack,
   type Flow,
   type FlowFilter,
+  isAskedFor,
   type NewFlow,
   printFlow,
   reversed,
@@ -36,8 +36,7 @@ export class FakeConntrack implements Conntrack {
     this.calls.dump++;
     this.#inject('dump flows', { call: 'dump', filter });
     for (const flow of this.#flows.values()) {
-      if (familyOf(flow.original.source) !== filter.family) continue;
-      if (filter.protocol === undefined || filter.protocol === flow.protocol) onFlow(flow);
+      if (isAskedFor(filter, flow)) onFlow(flow);
     }
   }
 

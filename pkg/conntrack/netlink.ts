@@ -8,6 +8,7 @@ import {
   type Conntrack,
   type Flow,
   type FlowFilter,
+  isAskedFor,
   type NewFlow,
   printFlow,
   reversed,
@@ -15,6 +16,8 @@ import {
   tcpStates,
 } from './conntrack.ts';
 import {
+  CTA_FILTER_F_CTA_IP_DST,
+  CTA_FILTER_F_CTA_IP_SRC,
   CTA_FILTER_F_CTA_PROTO_NUM,
   commands,
   type flow,
@@ -45,10 +48,10 @@ export class NetlinkConntrack implements Conntrack {
   }
 
   async dump(filter: FlowFilter, onFlow: (flow: Flow) => void): Promise<void> {
-    const { protocol } = filter;
-    if (protocol === undefined || !this.#isFiltering) return await this.#dump(filter, {}, onFlow);
+    const body = filterFor(filter);
+    if (body === undefined || !this.#isFiltering) return await this.#dump(filter, {}, onFlow);
     try {
-      await this.#dump(filter, filterFor(protocol), onFlow);
+      await this.#dump(filter, body, onFlow);
     } catch (error) {
       if (!isUnsupported(error) && errnoOf(error) !== 'EINVAL') throw error;
       // Refused before the first flow. If the filter is not the reason, this dump fails too.
@@ -75,28 +78,40 @@ export class NetlinkConntrack implements Conntrack {
   }
 
   async #dump(
-    { family, protocol }: FlowFilter,
+    filter: FlowFilter,
     body: ValueOf<typeof flowFilter>,
     onFlow: (flow: Flow) => void,
   ): Promise<void> {
+    const { family } = filter;
     const request = { family: family === 'IPv4' ? AF_INET : AF_INET6, body };
     await this.#connection.dump(commands.get, request, {
       operation: `list ${family} flows`,
       onReply(reply) {
         const flow = fromFlowData(reply.body);
-        if (flow === undefined || (protocol !== undefined && flow.protocol !== protocol)) return;
-        onFlow(flow);
+        if (flow !== undefined && isAskedFor(filter, flow)) onFlow(flow);
       },
       onRestart() {}, // a flow may come twice
     });
   }
 }
 
-function filterFor(protocol: Protocol): ValueOf<typeof flowFilter> {
-  return {
-    original: { transport: { protocol: protocolNumber(protocol) } },
-    filter: { original: CTA_FILTER_F_CTA_PROTO_NUM, reply: 0 },
-  };
+/**
+ * What the kernel is to filter by besides the family; `undefined` if that is all. Not by IPv6 addresses: there the kernel leaves out the
+ * flows whose address is the same (ctnetlink_filter_match_tuple since 5.8, seen on 6.1).
+ */
+function filterFor({ family, protocol, source, destination }: FlowFilter) {
+  const ip =
+    family === 'IPv4' && (source !== undefined || destination !== undefined)
+      ? { v4Source: source, v4Destination: destination }
+      : undefined;
+  const transport = protocol && { protocol: protocolNumber(protocol) };
+  let flags = 0;
+  if (ip?.v4Source !== undefined) flags |= CTA_FILTER_F_CTA_IP_SRC;
+  if (ip?.v4Destination !== undefined) flags |= CTA_FILTER_F_CTA_IP_DST;
+  if (transport !== undefined) flags |= CTA_FILTER_F_CTA_PROTO_NUM;
+  return flags === 0
+    ? undefined
+    : { original: { ip, transport }, filter: { original: flags, reply: 0 } };
 }
 
 /** `undefined` for a flow of a protocol without ports. */

@@ -49,7 +49,9 @@ export const flow = attributes('CTA', {
   zone: optional(18, u16be), // ZONE: of both directions
 });
 
-/** CTA_FILTER_F_CTA_PROTO_NUM of the kernel's nf_internals.h, which no header exports: the protocol must be the same. */
+// CTA_FILTER_F_* of the kernel's nf_internals.h, which no header exports: what must be the same.
+export const CTA_FILTER_F_CTA_IP_SRC = 1 << 0;
+export const CTA_FILTER_F_CTA_IP_DST = 1 << 1;
 export const CTA_FILTER_F_CTA_PROTO_NUM = 1 << 3;
 
 /** The filter of a dump, since Linux 5.8. Older kernels ignore it. */
@@ -57,7 +59,14 @@ export const flowFilter = attributes('CTA', {
   original: optional(
     1, // TUPLE_ORIG
     attributes('CTA_TUPLE', {
-      transport: required(
+      ip: optional(
+        1, // IP
+        attributes('CTA_IP', {
+          v4Source: optional(1, ipv4Address), // V4_SRC
+          v4Destination: optional(2, ipv4Address), // V4_DST
+        }),
+      ),
+      transport: optional(
         2, // PROTO
         attributes('CTA_PROTO', {
           protocol: required(1, u8), // NUM

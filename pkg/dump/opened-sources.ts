@@ -1,5 +1,6 @@
+import { isAskedFor } from '../conntrack/conntrack.ts';
 import { KernelError } from '../errno/errno.ts';
-import { type Family, familyOf, type IpAddress } from '../ip/address.ts';
+import type { Family, IpAddress } from '../ip/address.ts';
 import { virtualServerKey } from '../ipvs/ipvs.ts';
 import { type Route, routeByTables } from '../neighbours/neighbours.ts';
 import { DumpError } from './dump-error.ts';
@@ -124,14 +125,9 @@ function flowsOf(part: () => NonNullable<NodeParts['conntrack']>): DumpSources['
     get isFiltering() {
       return part().isFiltering;
     },
-    dump: async ({ family, protocol }, onFlow) => {
+    dump: async (filter, onFlow) => {
       const { flows, isWhole } = part();
-      for (const flow of flows)
-        if (
-          familyOf(flow.original.source) === family &&
-          (protocol === undefined || flow.protocol === protocol)
-        )
-          onFlow(flow);
+      for (const flow of flows) if (isAskedFor(filter, flow)) onFlow(flow);
       if (!isWhole) throw new DumpError(`the dump has only the first ${flows.length} flows`);
     },
   };

@@ -19,11 +19,12 @@ export async function readEntries(
   { conntrack, connections }: Pick<NodeSources, 'conntrack' | 'connections'>,
   { packet, unread }: { readonly packet: Packet; readonly unread: string[] },
 ): Promise<Entries> {
-  const { protocol } = packet;
+  const { protocol, source, destination } = packet;
   const flows = new Collection<Flow>();
   const found = new Collection<IpvsConnection>();
   try {
-    await conntrack?.dump({ family: familyOf(packet.source), protocol }, (flow) => {
+    const filter = { family: familyOf(source), protocol, source, destination };
+    await conntrack?.dump(filter, (flow) => {
       if (isOfPacket(packet, flow)) flows.add(flow);
     });
   } catch (error) {

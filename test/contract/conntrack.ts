@@ -5,6 +5,7 @@ import {
   type FlowFilter,
   isUntranslated,
   reversed,
+  type Tuple,
 } from '../../pkg/conntrack/conntrack.ts';
 import { errnoOf } from '../../pkg/errno/errno.ts';
 import { familyOf } from '../../pkg/ip/address.ts';
@@ -124,6 +125,32 @@ export function conntrackContract(make: () => ConntrackSubject | Promise<Conntra
           expect(await sourcePorts({ family, protocol })).toEqual([index + 1]);
         }
         expect(await sourcePorts({ family })).toEqual([1, 2, 3]);
+      }
+    });
+
+    test('filters by the addresses of the original direction', async () => {
+      for (const isIPv6 of [false, true]) {
+        const [client, other, vip] = isIPv6
+          ? [ip('fd00:10::7'), ip('fd00:10::9'), ip('fd00:172:30::9')]
+          : [ip('10.0.0.7'), ip('10.0.0.9'), ip('172.30.0.9')];
+        const insert = (sourcePort: number, ends: Partial<Tuple>) => {
+          const { original } = plainFlow({ isIPv6, sourcePort });
+          const changed = { ...original, ...ends };
+          subject.insert(plainFlow({ isIPv6, original: changed, reply: reversed(changed) }));
+        };
+        insert(1, {});
+        insert(2, { source: other });
+        insert(3, { destination: vip });
+        insert(4, { source: other, destination: vip });
+        // The other way round.
+        insert(5, { source: vip, destination: client });
+        const family = isIPv6 ? 'IPv6' : 'IPv4';
+        expect(await sourcePorts({ family, source: other })).toEqual([2, 4]);
+        expect(await sourcePorts({ family, destination: vip })).toEqual([3, 4]);
+        expect(await sourcePorts({ family, source: client, destination: vip })).toEqual([3]);
+        const protocol = 'UDP' as const;
+        expect(await sourcePorts({ family, protocol, source: client })).toEqual([1, 3]);
+        expect(await sourcePorts({ family, protocol: 'TCP', source: client })).toEqual([]);
       }
     });
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Flow, isUntranslated, type Tuple } from '../../pkg/conntrack/conntrack.ts';
+import { type Flow, isUntranslated, reversed, type Tuple } from '../../pkg/conntrack/conntrack.ts';
 import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
 import { tuple } from '../../pkg/conntrack/schema.ts';
 import { protocolLabel } from '../../pkg/ip/protocol.ts';
@@ -20,6 +20,7 @@ import {
   translatedFlow,
   type WantedFlow,
 } from '../contract/conntrack.ts';
+import { ip } from '../support/addresses.ts';
 import { createNamespace, type Namespace } from '../support/namespace.ts';
 
 let node: Namespace;
@@ -175,6 +176,14 @@ describe('beside the conntrack tool', () => {
       plainFlow({ isIPv6: true }),
     );
     await flowsOf({ family: 'IPv4', protocol: 'TCP' });
+    expect(trace.filter(({ kind }) => kind === 'reply')).toHaveLength(1);
+  });
+
+  test('the kernel itself leaves other IPv4 addresses out', async () => {
+    const { original } = plainFlow();
+    const other = { ...original, source: ip('10.0.0.9') };
+    insert(plainFlow(), plainFlow({ original: other, reply: reversed(other) }));
+    await flowsOf({ family: 'IPv4', source: other.source, destination: other.destination });
     expect(trace.filter(({ kind }) => kind === 'reply')).toHaveLength(1);
   });
 

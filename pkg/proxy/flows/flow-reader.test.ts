@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { plainFlow, translatedFlow } from '../../../test/contract/conntrack.ts';
-import type { FlowFilter } from '../../conntrack/conntrack.ts';
+import type { FlowKind } from '../../conntrack/conntrack.ts';
 import { FakeConntrack } from '../../conntrack/fake.ts';
 import { errnoOf } from '../../errno/errno.ts';
 import { recordingLogger } from '../../log/memory.ts';
@@ -38,7 +38,7 @@ afterEach(async () => {
 });
 
 /** Reads and keeps what comes of it: the source ports of the flows, or why it failed. */
-function read(filter: Required<FlowFilter>): number[] & { failure?: string } {
+function read(filter: FlowKind): number[] & { failure?: string } {
   const seen: number[] & { failure?: string } = [];
   reader
     .read(filter, () => (flow) => void seen.push(flow.original.sourcePort))
@@ -50,7 +50,7 @@ function read(filter: Required<FlowFilter>): number[] & { failure?: string } {
 
 describe('however often somebody asks', () => {
   /** Asks every 10 ms for two seconds. */
-  async function ask(...filters: readonly Required<FlowFilter>[]): Promise<void> {
+  async function ask(...filters: readonly FlowKind[]): Promise<void> {
     for (let time = 0; time < 1_990; time += 10) {
       for (const filter of filters) read(filter);
       await clock.advance(10);

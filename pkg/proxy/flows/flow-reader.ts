@@ -1,4 +1,4 @@
-import type { Conntrack, Flow, FlowFilter } from '../../conntrack/conntrack.ts';
+import type { Conntrack, Flow, FlowKind } from '../../conntrack/conntrack.ts';
 import { type Family, families } from '../../ip/address.ts';
 import type { Protocol } from '../../ip/protocol.ts';
 import { type Clock, seconds } from '../../runner/clock.ts';
@@ -42,7 +42,7 @@ export class FlowReader {
    * while the table changes. Throws what the dump throws, and if {@link run} ends first.
    */
   async read(
-    { family, protocol }: Required<FlowFilter>,
+    { family, protocol }: FlowKind,
     begin: BeginReading,
     options?: ReadOptions,
   ): Promise<void> {
@@ -50,12 +50,12 @@ export class FlowReader {
   }
 
   /** Whether a dump of the flows of a family and a protocol may begin at this moment. */
-  isDue({ family, protocol }: Required<FlowFilter>): boolean {
+  isDue({ family, protocol }: FlowKind): boolean {
     return this.#families[family].isDue(protocol);
   }
 
   /** Does the same as {@link read} without waiting. Call it only if {@link isDue}. */
-  async readNow({ family, protocol }: Required<FlowFilter>, begin: BeginReading): Promise<void> {
+  async readNow({ family, protocol }: FlowKind, begin: BeginReading): Promise<void> {
     await this.#families[family].readNow(protocol, begin);
   }
 

@@ -1,4 +1,4 @@
-import type { Conntrack, Flow, FlowFilter } from '../../conntrack/conntrack.ts';
+import type { Conntrack, Flow, FlowKind } from '../../conntrack/conntrack.ts';
 import { type Family, families, familyOf, type IpAddress } from '../../ip/address.ts';
 import { type Protocol, protocols } from '../../ip/protocol.ts';
 import type { VirtualServerId } from '../../ipvs/ipvs.ts';
@@ -98,7 +98,7 @@ export class StaleFlows {
 
 /** The stale flows of one family and protocol. */
 class Worker {
-  readonly #filter: Required<FlowFilter>;
+  readonly #filter: FlowKind;
   readonly #options: StaleFlowsOptions;
   #rules = new StaleFlowRules();
   /** The rules that are applied again after a pause: front ends with real servers that were not handed over yet. */
@@ -106,7 +106,7 @@ class Worker {
   #isPausing = false;
   #wake: () => void = () => undefined;
 
-  constructor(filter: Required<FlowFilter>, options: StaleFlowsOptions) {
+  constructor(filter: FlowKind, options: StaleFlowsOptions) {
     this.#filter = filter;
     this.#options = options;
   }

@@ -1,5 +1,5 @@
 import type { IpvsConnections } from '../../connections/connections.ts';
-import type { FlowFilter } from '../../conntrack/conntrack.ts';
+import type { FlowKind } from '../../conntrack/conntrack.ts';
 import { families, familyOf } from '../../ip/address.ts';
 import type { Logger } from '../../log/log.ts';
 import { seconds } from '../../runner/clock.ts';
@@ -32,9 +32,9 @@ const gathering = { TCP: seconds(0.05), UDP: seconds(0.02) };
 const clientLimit = 20_000;
 
 /** The flows of one family and protocol. */
-type FlowKind = Required<FlowFilter> & { readonly protocol: 'TCP' | 'UDP' };
+type ResettableKind = FlowKind & { readonly protocol: 'TCP' | 'UDP' };
 
-const kinds: readonly FlowKind[] = families.flatMap((family) => [
+const kinds: readonly ResettableKind[] = families.flatMap((family) => [
   { family, protocol: 'TCP' },
   { family, protocol: 'UDP' },
 ]);
@@ -45,7 +45,7 @@ const kinds: readonly FlowKind[] = families.flatMap((family) => [
  */
 export class CleanupLookUp {
   readonly #options: CleanupLookUpOptions;
-  readonly #gatherers: ReadonlyMap<FlowKind, Gatherer>;
+  readonly #gatherers: ReadonlyMap<ResettableKind, Gatherer>;
 
   constructor(options: CleanupLookUpOptions) {
     this.#options = options;
@@ -78,7 +78,7 @@ export class CleanupLookUp {
     find: (gatherer: Gatherer, some: readonly Leaving[]) => Promise<FoundCleanups>,
   ): Promise<FoundCleanups> {
     const found = new FlowEndsMap<Cleanup>();
-    const findOf = async (kind: FlowKind, gatherer: Gatherer) => {
+    const findOf = async (kind: ResettableKind, gatherer: Gatherer) => {
       const some = leaving.filter((one) => isOf(one, kind));
       if (some.length === 0) return;
       const cleanups = await find(gatherer, some);
@@ -89,7 +89,7 @@ export class CleanupLookUp {
   }
 }
 
-function isOf({ virtualServer: { address, protocol } }: Leaving, kind: FlowKind): boolean {
+function isOf({ virtualServer: { address, protocol } }: Leaving, kind: ResettableKind): boolean {
   return protocol === kind.protocol && familyOf(address) === kind.family;
 }
 
@@ -103,11 +103,11 @@ interface Waiting {
 /** The look-ups of one family and protocol. One dump serves all callers that wait when it begins. */
 class Gatherer {
   readonly #options: CleanupLookUpOptions;
-  readonly #kind: FlowKind;
+  readonly #kind: ResettableKind;
   #waiting: Waiting[] = [];
   #isReading = false;
 
-  constructor(options: CleanupLookUpOptions, kind: FlowKind) {
+  constructor(options: CleanupLookUpOptions, kind: ResettableKind) {
     this.#options = options;
     this.#kind = kind;
   }
