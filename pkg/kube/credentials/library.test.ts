@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 
-const root = resolve(import.meta.dirname, '../../..');
+const folderOfCode = import.meta.dirname;
 
 function kubeconfig(path: string, { cluster, user }: { cluster?: object; user: object }): string {
   const config = {
@@ -17,7 +17,7 @@ function kubeconfig(path: string, { cluster, user }: { cluster?: object; user: o
   return path;
 }
 
-/** Loads the whole program, asks kubeconfigs for credentials one after the other, and tells after which ones the library was loaded. */
+/** Asks kubeconfigs for credentials, one after the other, and tells whether the library was loaded before the first and after each. */
 const script = (paths: readonly string[]) => `
   import { registerHooks } from 'node:module';
   let isLoaded = false;
@@ -27,8 +27,7 @@ const script = (paths: readonly string[]) => `
       return next(url, context);
     },
   });
-  await import('${root}/cmd/kube-proxy/assemble.ts');
-  const { loadConnection } = await import('${root}/pkg/kube/credentials/config.ts');
+  const { loadConnection } = await import('${folderOfCode}/config.ts');
   const after = [isLoaded];
   for (const kubeconfig of ${JSON.stringify(paths)}) {
     const connection = await loadConnection({ kubeconfig, master: '' });
