@@ -4,8 +4,8 @@ import { DueQueue } from '../../runner/due-queue.ts';
 import { NamespacePods, type Pod, type PodName, type PodState } from './namespace-pods.ts';
 import { recordsOnlyIn } from './slice-difference.ts';
 
-/** How many pods that left are remembered. Beyond it, the namespace with the most of them forgets the older half of its own. */
-const remembered = 100_000;
+/** How many pods that left are remembered. */
+const usualMemory = 100_000;
 /** How long a pod that is in no slice counts as moving to another one, in milliseconds. */
 const movingTime = 500;
 /** How many pods of one address are searched at most for the one of a Service. */
@@ -20,14 +20,17 @@ type ServiceName = Pick<Service, 'namespace' | 'key'>;
  */
 export class Pods {
   readonly #now: () => number;
+  readonly #memory: number;
   #onChange: (address: IpAddress, namespace: string) => void = () => undefined;
   readonly #namespaces = new Map<string, NamespacePods>();
   /** Departures that do not count yet, as the pod may be in another slice soon. */
   readonly #moving = new DueQueue<{ address: IpAddress; namespace: string }>();
   #departedCount = 0;
 
-  constructor(now: () => number) {
+  /** Beyond `memory` pods that left, the namespace with the most of them forgets the older half of its own. */
+  constructor(now: () => number, { memory = usualMemory } = {}) {
     this.#now = now;
+    this.#memory = memory;
   }
 
   /** Sets the callback for each pod whose state has changed or may have. There is only one. */
@@ -129,7 +132,7 @@ export class Pods {
     change(pods);
     this.#departedCount += pods.departedCount - before;
     if (pods.isEmpty) this.#namespaces.delete(namespace);
-    if (this.#departedCount > remembered) this.#forgetDeparted();
+    if (this.#departedCount > this.#memory) this.#forgetDeparted();
   }
 
   /** The namespace with the most departed pods forgets half of them, so that one namespace cannot make the others forget theirs. */

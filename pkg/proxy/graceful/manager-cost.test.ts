@@ -41,7 +41,7 @@ describe('what it costs', () => {
     expect(await dumpsByMinute(load, 3)).toEqual(dumps);
   });
 
-  test('a bounded number of dumps a second, with 10,000 virtual servers that drain at once', async () => {
+  test('a bounded number of dumps a second, with 2,000 virtual servers that drain at once', async () => {
     const ipvs = new FakeIpvs();
     const clock = manualClock();
     const log = recordingLogger();
@@ -65,7 +65,7 @@ describe('what it costs', () => {
     });
     const stop = new AbortController();
     const run = manager.run(stop.signal);
-    const requests = Array.from({ length: 10_000 }, (_, index) => {
+    const requests = Array.from({ length: 2_000 }, (_, index) => {
       const virtualServer = { ...web, port: index + 1 };
       const realServer = { ...idleServer, address: two.address };
       ipvs.write([
@@ -76,7 +76,7 @@ describe('what it costs', () => {
       return { virtualServer, realServer, podUid: 'two' };
     });
     await mutex.run((token) => manager.gracefulDeleteRS(requests, token));
-    expect(manager.size).toBe(10_000);
+    expect(manager.size).toBe(2_000);
     const perSecond: number[] = [];
     for (let second = 0; second < 90; second++) {
       ipvs.resetCalls();
@@ -86,7 +86,7 @@ describe('what it costs', () => {
     expect(Math.max(...perSecond)).toBeLessThanOrEqual(550);
     // Each of them is looked at all the same, again and again.
     const total = perSecond.reduce((sum, dumps) => sum + dumps);
-    expect(total).toBeGreaterThan(30_000);
+    expect(total).toBeGreaterThan(10_000);
     for (const { virtualServer, realServer } of requests)
       ipvs.setCounters(virtualServer, realServer, { activeConnections: 0 });
     await clock.advance(seconds(80));
