@@ -34,6 +34,7 @@ export class ChromiumPage {
   readonly #waiting = new Map<number, PromiseWithResolvers<Readonly<Record<string, unknown>>>>();
   readonly #loaded = Promise.withResolvers<void>();
   #last = 0;
+  #hasEnded = false;
   #session: string | undefined;
 
   private constructor(browser: ChildProcess, profile: string) {
@@ -48,9 +49,12 @@ export class ChromiumPage {
         rest = messages.pop() ?? '';
         for (const message of messages) this.#take(JSON.parse(message) as Message);
       });
+    this.#pipe(3).on('error', () => undefined); // it has ended, which is told below
     browser.on('exit', () => {
-      for (const { reject } of this.#waiting.values()) reject(new Error('Chromium has ended'));
+      this.#hasEnded = true;
+      for (const { reject } of [...this.#waiting.values(), this.#loaded]) reject(ended());
     });
+    this.#loaded.promise.catch(() => undefined); // nobody may wait for it any more
   }
 
   /** Opens a page. Its window has the size of a screen. */
@@ -71,9 +75,9 @@ export class ChromiumPage {
   }
 
   async close(): Promise<void> {
-    const ended = once(this.#browser, 'exit');
+    const exited = this.#hasEnded ? undefined : once(this.#browser, 'exit');
     this.#browser.kill();
-    await ended;
+    await exited;
     rmSync(this.#profile, { recursive: true, maxRetries: 5, retryDelay: 100 });
   }
 
@@ -122,6 +126,7 @@ export class ChromiumPage {
     method: string,
     params: Readonly<Record<string, unknown>>,
   ): Promise<Readonly<Record<string, unknown>>> {
+    if (this.#hasEnded) return Promise.reject(ended());
     const id = ++this.#last;
     const answer = Promise.withResolvers<Readonly<Record<string, unknown>>>();
     this.#waiting.set(id, answer);
@@ -142,4 +147,8 @@ export class ChromiumPage {
   #pipe(fd: 3 | 4): Readable & Writable {
     return this.#browser.stdio[fd] as Readable & Writable; // a pipe, as it was asked for
   }
+}
+
+function ended(): Error {
+  return new Error('Chromium has ended');
 }

@@ -144,7 +144,10 @@ static void load(const struct sockaddr_in *to, int keeps, int clients, double mi
 	if (pipe(counts) != 0)
 		fail("pipe");
 	for (int client = 0; client < clients; client++) {
-		if (fork() != 0)
+		pid_t child = fork();
+		if (child < 0)
+			fail("fork");
+		if (child > 0)
 			continue;
 		one = requests(to, keeps, MOST_CONNECTIONS / clients, start + microseconds);
 		_exit(write(counts[1], &one, sizeof(one)) != sizeof(one));

@@ -1,5 +1,4 @@
 import { type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,7 +9,7 @@ import { type ClusterPort, clusterPort, clusterPorts, positions } from './cluste
 import { restoreInput } from './iptables-rules.ts';
 import { addedInput, changedInput, tableInput } from './nftables-rules.ts';
 import type { ModeName } from './results.ts';
-import { outputOf, type Stand, spawnIn, TimeLimitError } from './stand.ts';
+import { ended, outputOf, type Stand, spawnIn, TimeLimitError } from './stand.ts';
 
 /** What it took to write something. */
 export interface Cost {
@@ -132,6 +131,8 @@ async function programIpvs(options: ModeOptions): Promise<Programmed> {
   const script = await bundled('test/bench/iptables/node-process.ts');
   const settings = ['env', 'MALLOC_ARENA_MAX=1', process.execPath, '--max-semi-space-size=4'];
   const child = spawnIn(stand.node, [...settings, script, `${services}`, `${endpoints}`]);
+  // One that has ended gives no answer, which says so.
+  child.stdin?.on('error', () => undefined);
   const answers = answersOf(child, limit);
   const ask = async <T>(word: string): Promise<T> => {
     child.stdin?.write(`${word}\n`);
@@ -148,10 +149,6 @@ async function programIpvs(options: ModeOptions): Promise<Programmed> {
     memory: async () => (await ask<{ kib: number }>('memory')).kib,
     stop,
   };
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 }
 
 /** The next line of JSON that a process prints. Kills it if that takes longer than `limit` milliseconds. */

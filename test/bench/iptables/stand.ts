@@ -43,9 +43,14 @@ export class Stand {
     return this.#network.node.namespace;
   }
 
-  /** Ends once the pods answer. */
+  /** Ends once the pods answer; throws if they never will. */
   async ready(): Promise<void> {
-    if (this.#server.stdout !== null) await once(this.#server.stdout, 'data');
+    const { stdout } = this.#server;
+    if (stdout === null) return;
+    const failed = ended(this.#server).then(() => {
+      throw new Error('the server of the pods ended');
+    });
+    await Promise.race([once(stdout, 'data'), failed]);
   }
 
   /** Runs the load from the client pod; what it printed. */
@@ -58,7 +63,7 @@ export class Stand {
   /** Takes everything away. */
   async close(): Promise<void> {
     this.#server.kill('SIGKILL');
-    await once(this.#server, 'exit');
+    await ended(this.#server);
     this.#network.close();
   }
 }
@@ -75,6 +80,11 @@ export function compileLoad(folder: string): string {
 /** Starts a command in a namespace: the child is that command. */
 export function spawnIn({ name }: Namespace, command: readonly string[]): ChildProcess {
   return spawn('ip', ['netns', 'exec', name, ...command], { stdio: ['pipe', 'pipe', 'inherit'] });
+}
+
+/** Waits until a process has ended, whenever that was. */
+export async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 }
 
 /** What a command prints until it ends; throws if it fails, and a {@link TimeLimitError} if it takes longer than `limit` milliseconds. */
