@@ -24,11 +24,24 @@ run() {
   results+=("$part=$status=$report")
 }
 
+# run_whole PART CMD…: the same without a report: all of it is one test.
+run_whole() {
+  local part=$1 status=0
+  shift
+  say "$part"
+  "$@" </dev/null || status=$?
+  results+=("$part=$status=")
+}
+
 vitest() {
   hack/run vitest run --config hack/vitest.config.ts --project "$@"
 }
 
-gate() { run gate npm run --silent verify; }
+# What shows that each check of the gate can fail runs beside nothing else.
+gate() {
+  run gate npm run --silent verify
+  run_whole prove npm run --silent gate:prove
+}
 unit() { run unit vitest unit "$@"; }
 properties() { run properties vitest properties "$@"; }
 
@@ -49,14 +62,11 @@ e2e() {
 }
 
 demo() {
-  local status=0
   if [[ $(hack/with-kernel.sh --which) == none || ($(uname -m) != x86_64 && -z ${KUBECTL:-}) ]]; then
     say 'demo: it needs IPVS or x86-64, and a kubectl (KUBECTL)'
     return
   fi
-  say demo
-  hack/demo.sh </dev/null || status=$?
-  results+=("demo=$status=")
+  run_whole demo hack/demo.sh
 }
 
 part=${1:-all}

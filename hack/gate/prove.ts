@@ -1,7 +1,7 @@
 /**
  * Proves that the gate can fail: makes a small project of the same form, on which every check passes, plants faults, and sees the
  * check fail that should, with words about each. Faults of one check are planted together where they change different files, as
- * starting a check takes longer than what it does. Run by `npm run gate:prove`, part of verify.
+ * starting a check takes longer than what it does. Run by `npm run gate:prove`, part of `hack/test.sh gate`.
  */
 import { execFile } from 'node:child_process';
 import {
