@@ -77,8 +77,6 @@ export default defineConfig({
           isolate: false,
           fileParallelism: false,
           maxWorkers: 1,
-          // Until these tests have passed five times in a row without it: a race fails twice in most cases, a slow moment once.
-          retry: 1,
           // Only what hangs ends so: an emulated machine that is busy with something else may be very slow.
           expect: { poll: { timeout: 120_000, interval: 100 } },
           testTimeout: 600_000,

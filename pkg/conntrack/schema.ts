@@ -49,9 +49,11 @@ export const flow = attributes('CTA', {
   zone: optional(18, u16be), // ZONE: of both directions
 });
 
-// CTA_FILTER_F_* of the kernel's nf_internals.h, which no header exports: what must be the same.
+/** CTA_FILTER_F_* of the kernel's nf_internals.h, which no header exports: the source address must be the same. */
 export const CTA_FILTER_F_CTA_IP_SRC = 1 << 0;
+/** The destination address must be the same. */
 export const CTA_FILTER_F_CTA_IP_DST = 1 << 1;
+/** The protocol must be the same. */
 export const CTA_FILTER_F_CTA_PROTO_NUM = 1 << 3;
 
 /** The filter of a dump, since Linux 5.8. Older kernels ignore it. */

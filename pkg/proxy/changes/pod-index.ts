@@ -5,7 +5,7 @@ import { NamespacePods, type Pod, type PodName, type PodState } from './namespac
 import { recordsOnlyIn } from './slice-difference.ts';
 
 /** How many pods that left are remembered. */
-const usualMemory = 100_000;
+const remembered = 100_000;
 /** How long a pod that is in no slice counts as moving to another one, in milliseconds. */
 const movingTime = 500;
 /** How many pods of one address are searched at most for the one of a Service. */
@@ -28,7 +28,7 @@ export class Pods {
   #departedCount = 0;
 
   /** Beyond `memory` pods that left, the namespace with the most of them forgets the older half of its own. */
-  constructor(now: () => number, { memory = usualMemory } = {}) {
+  constructor(now: () => number, { memory = remembered } = {}) {
     this.#now = now;
     this.#memory = memory;
   }
