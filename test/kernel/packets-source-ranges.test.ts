@@ -26,7 +26,8 @@ const webs = [1, 2].map((number) =>
 const vips = { IPv4: ip('198.51.100.1'), IPv6: ip('2001:db8:198:51::1') };
 /** Those that the client is in. */
 const its = [net('203.0.113.7/32'), net('2001:db8:203:113::/121')];
-const target = { addresses: vips, port: 80 };
+/** Ports of their own: a UDP request from the port of an earlier one would be translated and masqueraded as that one was. */
+const target = { addresses: vips, port: 80, firstSourcePort: 10_000 };
 const servers: Server[] = [];
 const setName = 'KUBE-LOAD-BALANCER-SOURCE-CIDR';
 const explainer = new PacketExplainer(network);

@@ -20,7 +20,7 @@ export class Hammer {
   #isStopped = false;
 
   /**
-   * Source ports are the kernel's choice, or one that is used again and again, or from `firstSourcePort` on: each of those is used once.
+   * Source ports are the kernel's choice, or one that is used again and again, or from `firstSourcePort` on: all of those are used before any comes again.
    * The kernel draws SCTP's and UDP's ports at random, so that among some hundred of them one comes twice. An unbound SCTP socket also
    * gives the server all addresses of its host, which NAT does not know; with `firstSourcePort` it is bound to one.
    */
@@ -47,7 +47,7 @@ export class Hammer {
           address: addresses[family],
           port,
           ...(firstSourcePort !== undefined && {
-            sourcePort: firstSourcePort + number,
+            sourcePort: firstSourcePort + (number % (65_536 - firstSourcePort)),
             ...(protocol === 'SCTP' && { source: addressOf(host, family) }),
           }),
           ...over,
