@@ -2,13 +2,19 @@
 # hack/image-bases.sh [SUITE]: makes the two bases of the image where no registry answers, with debootstrap and buildah: localhost/kube-proxy-base,
 # a slim Debian, and localhost/kube-proxy-build, the same with Node of the lock file and this machine's npm. Then:
 #   BUILD_IMAGE=localhost/kube-proxy-build BASE_IMAGE=localhost/kube-proxy-base hack/image.sh TAG
-# DEBIAN_MIRROR names another mirror. Certificates of NODE_EXTRA_CA_CERTS go into the second base. IMAGE_ARCH=arm64 makes them for that
+# DEBIAN_MIRROR names another mirror. Certificates of NODE_EXTRA_CA_CERTS go into the second base. IMAGE_ARCH (amd64, arm64) makes them for that
 # processor; another one than this machine's takes an emulator that the kernel knows (binfmt). It needs root.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 suite=${1:-bookworm}
 own=$(dpkg --print-architecture)
 arch=${IMAGE_ARCH:-$own}
+# What npm calls it.
+case $arch in
+  amd64) cpu=x64 ;;
+  arm64) cpu=arm64 ;;
+  *) echo "hack/image-bases.sh: IMAGE_ARCH is amd64 or arm64, not $arch" >&2 && exit 1 ;;
+esac
 for tool in buildah debootstrap npm node_modules/.bin/node; do
   command -v "$tool" >/dev/null || { echo "hack/image-bases.sh: there is no $tool" >&2 && exit 1; }
 done
@@ -27,8 +33,8 @@ node=$(readlink -f node_modules/.bin/node)
 if [[ $arch != "$own" ]]; then
   # Node of the lock file for the other processor.
   cp --parents package.json package-lock.json .npmrc test/apiserver/package.json "$packages"
-  npm ci --prefix "$packages" --omit=dev --os=linux --cpu="$arch" >&2
-  node=$packages/node_modules/node-linux-$arch/bin/node
+  npm ci --prefix "$packages" --omit=dev --os=linux --cpu="$cpu" >&2
+  node=$packages/node_modules/node-linux-$cpu/bin/node
 fi
 
 debootstrap --arch="$arch" --variant=minbase "$suite" "$root" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}"
