@@ -27,7 +27,7 @@ const changes = 3;
 /** Milliseconds after which a change is made once in a run, and not again. */
 const slow = 30_000;
 
-/** Milliseconds before memory is read. */
+/** Milliseconds before memory is read, and again before packets are sent: what was written last has ends of its own. */
 const settling = 2_000;
 
 /** How many connections are made before those that are timed. */
@@ -47,7 +47,10 @@ export async function measureMode(options: MeasureOptions): Promise<'done' | 'ti
     if (programmed.cost !== undefined) reportCost('program', programmed.cost, options);
     await reportMemory(before, programmed, options);
     part = 'traffic';
-    if (options.hasTraffic) await measureTraffic(stand, options);
+    if (options.hasTraffic) {
+      await sleep(settling);
+      await measureTraffic(stand, options);
+    }
     for (const kind of ['add', 'change'] as const) {
       part = kind;
       const work = programmed[kind];
