@@ -18,6 +18,7 @@ import { ProgressBoard } from '../../pkg/runner/progress.ts';
 import { drawProgress, logProgress } from '../../pkg/runner/show-progress.ts';
 import { printYaml } from '../../pkg/yaml/yaml.ts';
 import { loadConfiguration } from './load-configuration.ts';
+import { postponeOptimization } from './optimization.ts';
 import { nameProcess } from './process-name.ts';
 import { unsupportedRuntime } from './runtime.ts';
 import type { Subcommand } from './subcommand.ts';
@@ -81,6 +82,7 @@ async function runSubcommand({ load }: Subcommand, argv: readonly string[]): Pro
 
 /** Does what flags and file ask for. Ends the process. */
 async function run(given: GivenFlags): Promise<void> {
+  postponeOptimization();
   nameProcess(process.argv.slice(2));
   const loaded = await configurationOf(given);
   const { settings } = loaded;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { postponeOptimization } from '../../cmd/kube-proxy/optimization.ts';
 import { createReporter } from '../../cmd/kube-proxy/reporter.ts';
 import { FakeIpvsConnections } from '../../pkg/connections/fake.ts';
 import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
@@ -71,6 +72,7 @@ export class Node {
     vipBinding = 'address',
     families = proxierSettings.families,
   }: NodeOptions) {
+    postponeOptimization();
     const { stopwatch } = this;
     const options = trace === undefined ? {} : { trace };
     const log = createLogger({ format: 'text', verbosity: 0 });
