@@ -1,10 +1,13 @@
 import { globSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
-// Who writes to the kernel. In the proxier, IPVS, sets, addresses and rules are written by `apply` alone.
+// Who writes to the kernel, and who changes what is wanted. In the proxier, IPVS, sets, addresses and rules are written by `apply` alone.
+
+/** Names of methods, by the type that has them. */
+type Methods = Readonly<Record<string, readonly string[]>>;
 
 /** The methods of the kernel's interfaces that write, by the type of the interface. */
-const writing: Readonly<Record<string, readonly string[]>> = {
+const writing: Methods = {
   Ipvs: ['write', 'setTimeouts'],
   IpSets: ['create', 'destroy', 'swap', 'write'],
   Links: ['ensureDummy', 'deleteLink', 'write'],
@@ -15,6 +18,15 @@ const writing: Readonly<Record<string, readonly string[]>> = {
   Conntrack: ['add', 'delete'],
   Resetter: ['abort', 'challenge'],
   Sysctl: ['write'],
+};
+
+/** The methods that change what is wanted, by the class that holds it. */
+const wanting: Methods = {
+  Ledger: [
+    ...['set', 'change', 'remove', 'retire', 'release', 'forget', 'keep', 'decide'],
+    'closeRanges',
+  ],
+  VipRoutes: ['observe', 'refresh', 'useRanges'],
 };
 
 /** The source files, by path, without tests and fakes. */
@@ -35,8 +47,9 @@ function receiversOf(type: string, texts: Iterable<string>): ReadonlySet<string>
 /** Each use of a writing method, by file: `ipvs.write`. Optional chaining and a method that is passed on count as well. */
 function writersOf(
   files: ReadonlyMap<string, string>,
+  table: Methods = writing,
 ): Readonly<Record<string, readonly string[]>> {
-  const methods = Object.entries(writing).flatMap(([type, names]) =>
+  const methods = Object.entries(table).flatMap(([type, names]) =>
     [...receiversOf(type, files.values())].flatMap((receiver) =>
       names.map((method) => ({ receiver, method })),
     ),
@@ -104,5 +117,23 @@ test('the kernel is written where this list says, and nowhere else', () => {
     // For a manager of drains that runs without the proxier.
     'proxy/graceful/plain-apply.ts': ['ipvs.write'],
     'proxy/settings/kernel-settings.ts': ['sysctl.write'],
+  });
+});
+
+test('what is wanted changes where this list says: what reads the kernel changes nothing of it', () => {
+  expect(writersOf(sources(), wanting)).toEqual({
+    // Ledgers of their own, which no proxier has: made from objects for an answer.
+    'explain/ledger.ts': ['ledger.closeRanges', 'ledger.set'],
+    'status/kernel-view.ts': ['ledger.retire', 'ledger.set'],
+    // What the API said.
+    'proxy/changes/ledger-updater.ts': ['ledger.change', 'ledger.remove', 'ledger.set'],
+    'proxy/changes/start-guard.ts': ['ledger.decide', 'ledger.keep'],
+    // The ends of front ends that nobody wants.
+    'proxy/apply/linger.ts': ['ledger.forget', 'ledger.release'],
+    'proxy/apply/reconciler.ts': ['ledger.retire'],
+    // Routes follow the addresses of devices, the Node and configured ranges; sets close the ranges that have one.
+    'proxy/apply/vip-moves.ts': ['vipRoutes.observe', 'vipRoutes.refresh'],
+    'proxy/desired/vip-routes.ts': ['ledger.closeRanges'],
+    'proxy/proxier.ts': ['vipRoutes.useRanges'],
   });
 });

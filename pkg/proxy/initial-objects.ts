@@ -4,9 +4,9 @@ import type { RuleWriter } from './apply/rule-writer.ts';
 import type { Intake } from './changes/intake.ts';
 import type { NodeAddresses } from './changes/node-addresses.ts';
 import type { Store } from './changes/store.ts';
-import { readAddresses } from './observed/vip-reader.ts';
 import type { ProxierOptions } from './options.ts';
 import type { Parts } from './parts.ts';
+import { readAddresses } from './reading.ts';
 
 /** How long to wait for the Node, and for its pod networks if the rules need them, in milliseconds. */
 const nodePatience = seconds(30);
@@ -56,12 +56,13 @@ export async function waitForObjects(
 
 /** Reads the node's addresses, if they can be read. Throws if a range of VIPs that was configured overlaps a network of this node or of pods. */
 export async function requireRanges(
-  { auditContext, vipRoutes }: Pick<Parts, 'auditContext' | 'vipRoutes'>,
+  parts: Pick<Parts, 'auditContext' | 'vipMoves' | 'vipRoutes'>,
   { vipBinding, log, token }: Pick<ProxierOptions, 'vipBinding' | 'log'> & { token: MutexToken },
 ): Promise<void> {
+  const { vipRoutes } = parts;
   if (!vipRoutes.areUsed || vipBinding.ranges.length === 0) return;
   try {
-    await readAddresses(auditContext, token);
+    await readAddresses(parts, token);
   } catch (error) {
     // The first sync reads them again, and leaves out ranges that cannot be used.
     log.error('could not read addresses', error);

@@ -74,8 +74,7 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   const writing = buildApply(options, { ...changes, onRules: callbacks.onRules });
   const { onDirty } = callbacks;
   const departing = buildGraceful(options, { ...changes, ...writing, retries, onDirty });
-  const foreignVips = new ForeignVips(log);
-  const reading = { ...options, ledger, mirror, vipRoutes, foreignVips, excluded, now };
+  const reading = { ...options, ledger, mirror, excluded, now };
   const podOn = podLookUp(pods, ledger);
   const setReplacer = new SetReplacer({ ...writing, ledger, log, now });
   const changeLog = new ChangeLog({ log, ownerOf: (key) => ledger.lastOwner(key)?.key });
@@ -83,6 +82,7 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
     ...reading,
     ...writing,
     ...departing,
+    vipRoutes,
     retries,
     podOn,
     reading,
@@ -99,7 +99,7 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
     changeLog,
     auditContext: reading,
     linger: new FrontEndLinger({ ledger, mirror }),
-    vipMoves: new VipMoves({ ledger, mirror, vipRoutes }),
+    vipMoves: new VipMoves({ ledger, mirror, vipRoutes, foreignVips: new ForeignVips(log), now }),
     setReplacer,
   };
 }

@@ -16,10 +16,10 @@ import type { GracefulTerminationManager } from './graceful/manager.ts';
 import { guarded } from './guarded-reporter.ts';
 import { requireRanges, waitForObjects } from './initial-objects.ts';
 import { Audit } from './observed/kernel-reader.ts';
-import { readAddresses } from './observed/vip-reader.ts';
 import type { ProxierOptions } from './options.ts';
 import { buildParts, type Parts, stateOf } from './parts.ts';
 import { planFlows } from './plan/flows.ts';
+import { auditStep, readAddresses } from './reading.ts';
 import type { Synced, SyncReport } from './reporter.ts';
 import { type ProxierView, viewOf } from './view.ts';
 
@@ -157,11 +157,12 @@ export class Proxier {
 
   async #syncAll(token: MutexToken): Promise<Synced> {
     const progress = this.#progress;
-    await readAddresses(this.#parts.auditContext, token);
+    await readAddresses(this.#parts, token);
     this.#parts.store.markDirty(() => true);
     const { triggers } = await progress.entering(() => this.#enter(token, { isComplete: true }));
     const audit = new Audit(this.#parts.auditContext);
-    const keys = await progress.reading(() => this.#auditStep(audit, token), this.#options);
+    const next = () => auditStep(this.#parts, { audit, token });
+    const keys = await progress.reading(next, this.#options);
     await this.#parts.guard.inspect();
     const isSuccess = await progress.writing(keys, () => this.#reconcile(keys, token));
     return { isSuccess, triggers };
@@ -221,7 +222,7 @@ export class Proxier {
     const { mutex, store, rules, auditContext } = this.#parts;
     const started = clock.now();
     settings.restore();
-    const steps = new Audit(auditContext);
+    const audit = new Audit(auditContext);
     const yielder = new Yielder(() => clock.now());
     // Outside the mutex, because the programs that read the rules may wait for the lock of iptables.
     const checking = rules.check();
@@ -230,7 +231,7 @@ export class Proxier {
     for (let isOver = false; !isOver; ) {
       await mutex.run(async (token) => {
         if (store.isDirty || this.#nodeAddresses.haveChanged) await this.#sync(token);
-        const step = await this.#auditStep(steps, token);
+        const step = await auditStep(this.#parts, { audit, token });
         isOver = step === undefined;
         // Most steps find nothing. The last one has no keys, and what all Services share is planned after it.
         if (step?.isEmpty === true) return;
@@ -244,16 +245,9 @@ export class Proxier {
     this.#report(started, { kind: 'audit', isSuccess, triggers: [], families });
   }
 
-  /** Runs the next step of an audit and returns its keys, or `undefined` after the last one. Replaces sets with a wrong header first. */
-  async #auditStep(audit: Audit, token: MutexToken): Promise<Keys | undefined> {
-    const step = await audit.next(token);
-    if (step?.leftovers) await this.#parts.setReplacer.replace(step.leftovers, token);
-    return step?.keys;
-  }
-
   async #readAddresses(token: MutexToken): Promise<void> {
     try {
-      const keys = await readAddresses(this.#parts.auditContext, token);
+      const keys = await readAddresses(this.#parts, token);
       if (this.#nodeAddresses.haveChanged) this.#syncs.request();
       if (this.#hasSynced && !keys.isEmpty) await this.#reconcile(keys, token, { isRepair: true });
     } catch (error) {

@@ -19,7 +19,8 @@ import {
 } from '../../ipvs/ipvs.ts';
 import { recordingLogger } from '../../log/memory.ts';
 import { minutes, seconds } from '../../runner/clock.ts';
-import { Mutex } from '../../runner/mutex.ts';
+import { Mutex, type MutexToken } from '../../runner/mutex.ts';
+import { VipMoves, type VipMovesOptions } from '../apply/vip-moves.ts';
 import { deviceName } from '../desired/device.ts';
 import { footprint } from '../desired/footprints.ts';
 import { Keys } from '../desired/keys.ts';
@@ -28,6 +29,7 @@ import { masqueraded } from '../desired/real-servers.ts';
 import { setHeader, setIds } from '../desired/sets.ts';
 import { VipRoutes } from '../desired/vip-routes.ts';
 import { kernelOf } from '../options.ts';
+import { auditStep } from '../reading.ts';
 import { ForeignVips } from './foreign-vips.ts';
 import { Audit } from './kernel-reader.ts';
 import { Mirror } from './mirror.ts';
@@ -115,12 +117,13 @@ test('however much is wanted, the event loop turns while an audit goes through i
   const kernel = new FakeKernel();
   const reporter = { stageTook: () => undefined };
   const common = { mirror, ledger, families: ['IPv4' as const], excluded: [], reporter, now };
-  const steps = new Audit({ ...kernelOf(kernel), ...common, ...vipReading(ledger) });
+  const audit = new Audit({ ...kernelOf(kernel), ...common });
+  const vipMoves = vipMovesOf({ ledger, mirror, now });
   const { longest } = await stretches(
     () => work,
     () =>
       new Mutex().run(async (token) => {
-        while (await steps.next(token));
+        while (await stepOf(audit, { vipMoves, token }));
       }),
   );
   expect(work).toBe(6_000);
@@ -132,11 +135,12 @@ test('what is as it is wanted is not planned again, and what somebody changed is
   const common = { mirror, ledger, families: ['IPv4' as const], excluded: [], now: () => 0 };
   const reporter = { stageTook: () => undefined };
   const named = async () => {
-    const steps = new Audit({ ...kernelOf(kernel), ...common, reporter, ...vipReading(ledger) });
+    const audit = new Audit({ ...kernelOf(kernel), ...common, reporter });
+    const vipMoves = vipMovesOf(common);
     const keys = new Keys();
     await new Mutex().run(async (token) => {
-      for (let step = await steps.next(token); step; step = await steps.next(token))
-        keys.add(step.keys);
+      const next = () => stepOf(audit, { vipMoves, token });
+      for (let read = await next(); read; read = await next()) keys.add(read);
     });
     const { virtualServers, entries, addresses } = keys;
     return [virtualServers, addresses, new Set(entries.keys())].map((some) => [...some]);
@@ -180,7 +184,7 @@ describe('between the dump and the step that reads a virtual server', () => {
     const common = { mirror, ledger, families: ['IPv4' as const], excluded: [], now };
     const { ipvs, ipsets, links, routes } = kernel;
     const reporter = { stageTook: () => undefined };
-    const reading = { ipvs, ipsets, links, routes, reporter, ...vipReading(ledger) };
+    const reading = { ipvs, ipsets, links, routes, reporter };
     const steps = new Audit({ ...reading, ...common });
     await new Mutex().run(async (token) => {
       for (let step = await steps.next(token); step; step = await steps.next(token))
@@ -240,9 +244,23 @@ function asWanted(): { ledger: Ledger; mirror: Mirror; kernel: FakeKernel } {
   return { ledger, mirror, kernel };
 }
 
-/** What an audit needs about VIPs that are addresses of the device. */
-function vipReading(ledger: Pick<Ledger, 'closeRanges'>) {
+/** What follows the addresses that an audit reads, where VIPs are addresses of the device. */
+function vipMovesOf(
+  sources: Pick<VipMovesOptions, 'mirror' | 'now'> & {
+    readonly ledger: Pick<Ledger, 'closeRanges'> & VipMovesOptions['ledger'];
+  },
+): VipMoves {
+  const { ledger } = sources;
   const log = recordingLogger();
   const vipRoutes = new VipRoutes({ ...proxierSettings, ledger, log, node: () => undefined });
-  return { vipRoutes, foreignVips: new ForeignVips(log) };
+  return new VipMoves({ ...sources, vipRoutes, foreignVips: new ForeignVips(log) });
+}
+
+/** One step of an audit that finds no sets to replace. */
+function stepOf(
+  audit: Audit,
+  { vipMoves, token }: { readonly vipMoves: VipMoves; readonly token: MutexToken },
+): Promise<Keys | undefined> {
+  const setReplacer = { replace: () => Promise.resolve() };
+  return auditStep({ vipMoves, setReplacer }, { audit, token });
 }

@@ -10,6 +10,7 @@ import {
   type VirtualServerId,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
+import type { LinkAddress } from '../../links/links.ts';
 import type { MutexToken } from '../../runner/mutex.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import { Keys } from '../desired/keys.ts';
@@ -26,22 +27,16 @@ import { readVips, type VipReadingContext } from './vip-reader.ts';
 export interface AuditContext extends VipReadingContext {
   readonly ipvs: Pick<Ipvs, 'virtualServers' | 'virtualServer' | 'realServers'>;
   readonly ipsets: Pick<IpSets, 'sets' | 'entries'>;
-  readonly mirror: Mirror;
   /** The wanted state. Only read. */
   readonly ledger: Pick<
     Ledger,
-    | 'frontEnd'
-    | 'addresses'
-    | 'entries'
-    | 'entryCount'
-    | 'virtualServers'
-    | 'wantsAddress'
-    | 'wantsEntry'
+    'frontEnd' | 'entries' | 'entryCount' | 'virtualServers' | 'wantsEntry'
   >;
   readonly families: readonly Family[];
   /** Networks whose virtual servers are somebody else's unless a Service wants them. */
   readonly excluded: readonly Prefix[];
   readonly reporter: Pick<Reporter, 'stageTook'>;
+  readonly now: () => number;
 }
 
 /** How long one step may go on before it yields, in milliseconds. */
@@ -51,6 +46,11 @@ const stepTime = 8;
 export interface AuditStep {
   /** The keys of what the step read and what is not known to be as wanted, to be planned again. */
   readonly keys: Keys;
+  /**
+   * The addresses of the other devices, after the step that reads VIPs: the routes that are wanted are to follow them before the next
+   * step. VIPs are compared then, so their keys are not among those of the step.
+   */
+  readonly elsewhere?: readonly LinkAddress[];
   /** The sets that are not as they must be, after the step that lists sets: to be replaced before the next step. */
   readonly leftovers?: LeftoverSets;
 }
@@ -77,9 +77,9 @@ export class Audit {
 }
 
 async function* steps(context: AuditContext): AsyncGenerator<AuditStep, void, void> {
-  const keys = await readVips(context);
+  yield { keys: new Keys(), elsewhere: await readVips(context) };
   const { present, leftovers } = await listSets(context);
-  yield { keys, leftovers };
+  yield { keys: new Keys(), leftovers };
   for await (const read of readSets(context, present)) yield { keys: read };
   for await (const read of readServers(context)) yield { keys: read };
 }
