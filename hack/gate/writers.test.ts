@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 // Who writes to the kernel, and who changes what is wanted. In the proxier, IPVS, sets, addresses and rules are written by `apply` alone.
 
-/** Names of methods, by the type that has them. */
+/** Names of methods, or patterns of names, by the type that has them. */
 type Methods = Readonly<Record<string, readonly string[]>>;
 
 /** The methods of the kernel's interfaces that write, by the type of the interface. */
@@ -29,6 +29,9 @@ const wanting: Methods = {
   VipRoutes: ['observe', 'refresh', 'useRanges'],
 };
 
+/** The methods that change the mirror of what the kernel holds. */
+const recording: Methods = { Mirror: ['record\\w*'], HeldRoutes: ['record\\w*'] };
+
 /** The source files, by path, without tests and fakes. */
 function sources(): ReadonlyMap<string, string> {
   const exclude = ['**/*.test.ts', '**/fake.ts'];
@@ -36,9 +39,9 @@ function sources(): ReadonlyMap<string, string> {
   return new Map(files.map((file) => [file, readFileSync(file, 'utf8')]));
 }
 
-/** The properties, parameters and variables that are declared with the type of an interface: `ipvs`, `sysctl` and `sysfs`. */
+/** The properties, parameters and variables that have a type: `ipvs`, `sysctl` and `sysfs`. They are declared with it, or hold a new object of it. */
 function receiversOf(type: string, texts: Iterable<string>): ReadonlySet<string> {
-  const declaration = new RegExp(`(\\w+)[?]?: (?:Pick<)?${type}\\b`, 'g');
+  const declaration = new RegExp(`(\\w+)(?:[?]?: (?:Pick<)?| = new )${type}\\b`, 'g');
   return new Set(
     [...texts].flatMap((text) => [...text.matchAll(declaration)].map(([, name]) => name ?? '')),
   );
@@ -55,10 +58,11 @@ function writersOf(
     ),
   );
   const found = [...files].map(([file, text]): [string, readonly string[]] => {
-    const used = methods.filter(({ receiver, method }) =>
-      new RegExp(`\\b${receiver}[?!]?[.]${method}\\b`).test(text),
+    const calls = methods.flatMap(({ receiver, method }) =>
+      [...text.matchAll(new RegExp(`\\b${receiver}[?!]?[.](${method})\\b`, 'g'))].map(
+        ([, name]) => `${receiver}.${name}`,
+      ),
     );
-    const calls = used.map(({ receiver, method }) => `${receiver}.${method}`);
     return [file.replace(/^pkg[/]/, ''), [...new Set(calls)].toSorted()];
   });
   return Object.fromEntries(found.filter(([, calls]) => calls.length > 0));
@@ -117,6 +121,50 @@ test('the kernel is written where this list says, and nowhere else', () => {
     // For a manager of drains that runs without the proxier.
     'proxy/graceful/plain-apply.ts': ['ipvs.write'],
     'proxy/settings/kernel-settings.ts': ['sysctl.write'],
+  });
+});
+
+test('a method is found by a pattern, also where its object was made', () => {
+  const files = new Map([
+    ['other.ts', 'const known = new Mirror(); known.recordSwap(one, other); known.records;'],
+  ]);
+  expect(writersOf(files, { Mirror: ['record\\w+(?=[(])'] })).toEqual({
+    'other.ts': ['known.recordSwap'],
+  });
+});
+
+test('the mirror is changed by what writes the kernel and by what reads it: all others have a view of it', () => {
+  expect(writersOf(sources(), recording)).toEqual({
+    // Mirrors of their own, made from what was read for one answer, or one clean-up.
+    'cleanup/plan.ts': [
+      ...['mirror.recordAddresses', 'mirror.recordNodeAddresses'],
+      ...['mirror.recordSet', 'routes.recordAll'],
+    ],
+    'status/kernel-view.ts': ['mirror.recordServer'],
+    // What the kernel took, and what is unknown since a write failed.
+    'proxy/apply/applier.ts': [
+      ...['mirror.recordAddress', 'mirror.recordDevice', 'mirror.recordEntry'],
+      ...['mirror.recordFailedAddress', 'mirror.recordFailedEntry', 'mirror.recordFailedWrite'],
+      ...['mirror.recordSet', 'mirror.recordSetSize', 'mirror.recordSwap', 'mirror.recordWrite'],
+      ...['routes.record', 'routes.recordDeleted', 'routes.recordFailed'],
+    ],
+    'proxy/apply/rule-writer.ts': ['mirror.recordRules'],
+    // Which families rules of iptables mode serve: read before the first sync, over when ours replace them.
+    'proxy/apply/leftovers.ts': ['mirror.recordServedByIptables'],
+    // What was read: addresses and routes; sets and virtual servers; whose pods real servers were found to be.
+    'proxy/observed/vip-reader.ts': [
+      ...['mirror.recordAddresses', 'mirror.recordDevice', 'mirror.recordNodeAddresses'],
+      'routes.recordAll',
+    ],
+    'proxy/observed/kernel-reader.ts': [
+      ...[
+        'mirror.recordServer',
+        'mirror.recordSet',
+        'mirror.recordSetSize',
+        'mirror.recordUnknownServer',
+      ],
+    ],
+    'proxy/observed/held-pods.ts': ['mirror.recordPod'],
   });
 });
 

@@ -11,18 +11,17 @@ export interface FinishOptions {
   readonly stop: Pick<AbortController, 'signal'>;
 }
 
-type UsedParts = Pick<Parts, 'mutex' | 'mirror' | 'rules' | 'reconciler'>;
+type UsedParts = Pick<Parts, 'mutex' | 'leftovers' | 'rules' | 'reconciler'>;
 
 /**
  * Carries out what waits for rules until nothing does, then writes those rules that iptables mode still stood in the place of. False
  * if something shared failed, or the signal aborted.
  */
 export async function finishRules(parts: UsedParts, options: FinishOptions): Promise<boolean> {
-  const { mutex, mirror } = parts;
+  const { mutex, leftovers } = parts;
   const { reconcile, isSuccess } = options;
   const isDone = (await settleRules(parts, options)) && isSuccess;
-  if (!isDone || mirror.servedByIptables.size === 0) return isDone;
-  mirror.recordServedByIptables([]);
+  if (!isDone || !leftovers.takeOver()) return isDone;
   const isPlanned = await mutex.run((token) => reconcile(new Keys(), token));
   return (await settleRules(parts, options)) && isPlanned;
 }

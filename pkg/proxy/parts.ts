@@ -23,7 +23,7 @@ import type { GracefulTerminationManager } from './graceful/manager.ts';
 import { buildFlows, buildGraceful, type Flows } from './graceful-parts.ts';
 import { ForeignVips } from './observed/foreign-vips.ts';
 import type { AuditContext } from './observed/kernel-reader.ts';
-import { Mirror } from './observed/mirror.ts';
+import { Mirror, type MirrorView } from './observed/mirror.ts';
 import type { ProxierOptions } from './options.ts';
 import { rotationOf } from './plan/rotation.ts';
 import type { ProxierState } from './reporter.ts';
@@ -32,7 +32,7 @@ import type { ProxierState } from './reporter.ts';
 export interface Parts {
   readonly mutex: Mutex;
   readonly ledger: Ledger;
-  readonly mirror: Mirror;
+  readonly mirror: MirrorView;
   readonly vipRoutes: VipRoutes;
   readonly vipMoves: VipMoves;
   readonly store: Store;
@@ -75,7 +75,6 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
   const { onDirty } = callbacks;
   const departing = buildGraceful(options, { ...changes, ...writing, retries, onDirty });
   const reading = { ...options, ledger, mirror, excluded, now };
-  const podOn = podLookUp(pods, ledger);
   const setReplacer = new SetReplacer({ ...writing, ledger, log, now });
   const changeLog = new ChangeLog({ log, ownerOf: (key) => ledger.lastOwner(key)?.key });
   const reconciler = new Reconciler({
@@ -84,8 +83,7 @@ export function buildParts(options: ProxierOptions, callbacks: PartsCallbacks): 
     ...departing,
     vipRoutes,
     retries,
-    podOn,
-    reading,
+    reading: { ...reading, podOn: podLookUp(pods, ledger) },
     changeLog,
     growth: new SetGrowth({ ledger, mirror, replacer: setReplacer, now }),
     rotation: rotationOf(options.nodeName),
@@ -129,7 +127,11 @@ function buildChanges(options: ProxierOptions, { onDirty }: Pick<PartsCallbacks,
 /** Builds the parts that write to the kernel. */
 function buildApply(
   options: ProxierOptions,
-  { mirror, store, onRules }: Pick<Parts, 'mirror' | 'store'> & Pick<PartsCallbacks, 'onRules'>,
+  {
+    mirror,
+    store,
+    onRules,
+  }: { readonly mirror: Mirror } & Pick<Parts, 'store'> & Pick<PartsCallbacks, 'onRules'>,
 ) {
   const { firewall, ruleSettings } = options;
   const source = new RuleSource({ settings: ruleSettings, firewall, node: () => store.lastNode });

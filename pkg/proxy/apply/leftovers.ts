@@ -63,6 +63,14 @@ export class Leftovers {
     this.#hasLooked = true;
   }
 
+  /** Records that no family counts as served by iptables mode any more, so that all our rules are planned. False if none did. */
+  takeOver(): boolean {
+    const { mirror } = this.#options;
+    const wasServing = mirror.servedByIptables.size > 0;
+    if (wasServing) mirror.recordServedByIptables([]);
+    return wasServing;
+  }
+
   /** Requests that everything be taken away, once our own rules stand. */
   request(): void {
     this.#runner.request();

@@ -1,16 +1,16 @@
-import type { Family, IpAddress } from '../../ip/address.ts';
-import { type RealServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
+import type { Family } from '../../ip/address.ts';
+import { virtualServerKey } from '../../ipvs/ipvs.ts';
 import type { Logger } from '../../log/log.ts';
 import type { MutexToken } from '../../runner/mutex.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
-import { isPodKnown, type PodIdentity, unknownPod } from '../desired/pod-identity.ts';
 import type { VipRoutes } from '../desired/vip-routes.ts';
 import type { Replacements } from '../graceful/address-reuse.ts';
 import type { GracefulTerminationManager } from '../graceful/manager.ts';
+import { type HeldPodsContext, recordPods } from '../observed/held-pods.ts';
 import { type AuditContext, readServer } from '../observed/kernel-reader.ts';
-import type { Mirror } from '../observed/mirror.ts';
+import type { MirrorView } from '../observed/mirror.ts';
 import { foundFrontEnd } from '../observed/ownership.ts';
 import type { FailedOperation } from '../plan/failed-operation.ts';
 import type { Operation } from '../plan/operation.ts';
@@ -27,7 +27,7 @@ import type { SetGrowth } from './set-growth.ts';
 
 export interface ReconcilerOptions {
   readonly ledger: Ledger;
-  readonly mirror: Mirror;
+  readonly mirror: MirrorView;
   readonly vipRoutes: VipRoutes;
   readonly graceful: GracefulTerminationManager;
   readonly retries: Retries;
@@ -35,9 +35,7 @@ export interface ReconcilerOptions {
   readonly growth: Pick<SetGrowth, 'makeRoom'>;
   readonly applier: Applier;
   readonly changeLog: Pick<ChangeLog, 'note'>;
-  readonly reading: Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'>;
-  /** The pod that has an address behind a virtual server, by its key. */
-  readonly podOn: (virtualServer: string, address: IpAddress) => PodIdentity;
+  readonly reading: Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'> & HeldPodsContext;
   readonly families: readonly Family[];
   /** The index at which the order of real servers begins that are added together; it differs from node to node. */
   readonly rotation: number;
@@ -160,7 +158,7 @@ export class Reconciler {
     const { retries, mirror } = this.#options;
     const keys = mirror.unknownVirtualServers.size === 0 ? part : await this.#readBack(part);
     this.#retireFound(keys);
-    this.#learnPods(keys);
+    recordPods(keys, this.#options.reading);
     const first = await this.#planAndApply(keys, applying);
     if (first.unmarked.isEmpty) return outcomeOf(first.failed);
     const second = await this.#planAndApply(first.unmarked, applying);
@@ -259,29 +257,6 @@ export class Reconciler {
       if (held !== undefined && ledger.frontEnd(key) === undefined)
         ledger.retire(foundFrontEnd(held.virtualServer, mirror));
     }
-  }
-
-  /** Assigns a pod to each held real server without one: the pod it is wanted for, or else the pod that has its address now. */
-  #learnPods(keys: Keys): void {
-    const { mirror } = this.#options;
-    keys.virtualServers.forEach((key) => {
-      mirror.virtualServers
-        .get(key)
-        ?.realServers.forEachOf(unknownPod, (id) => this.#learnPod(key, id));
-    });
-    keys.realServers.forEach((ids, key) => {
-      const held = mirror.virtualServers.get(key)?.realServers;
-      if (held !== undefined)
-        ids.forEach((id) => {
-          if (held.podOf(id) === unknownPod) this.#learnPod(key, id);
-        });
-    });
-  }
-
-  #learnPod(key: string, id: RealServerId): void {
-    const { ledger, mirror, podOn } = this.#options;
-    const podUid = ledger.wantedRealServer(key, id)?.podUid ?? podOn(key, id.address);
-    if (isPodKnown(podUid)) mirror.recordPod(key, { id, podUid });
   }
 }
 

@@ -67,7 +67,7 @@ interface Held extends HeldServer {
  * addresses). Changed by its own methods alone.
  */
 export class Mirror implements MirrorView {
-  readonly routes = new HeldRoutes();
+  readonly routes: HeldRoutes = new HeldRoutes();
   #hasDevice = false;
   #nodeAddresses: readonly IpAddress[] = [];
   readonly #bound = new Set<IpAddress>();
