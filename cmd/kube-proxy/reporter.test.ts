@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import type { KubeEvent } from '../../pkg/kube/events.ts';
 import { createMetrics } from '../../pkg/metrics/metrics.ts';
+import { unknownPod } from '../../pkg/proxy/desired/pod-identity.ts';
 import { type Reporter, type SyncReport, stages } from '../../pkg/proxy/reporter.ts';
 import { type ManualClock, manualClock } from '../../pkg/runner/manual-clock.ts';
 import { createReporter } from './reporter.ts';
@@ -183,7 +184,7 @@ test('the state and what happened are counted', async () => {
   const drain = {
     virtualServer: { address, protocol: 'TCP', port: 80 },
     realServer,
-    podUid: '',
+    podUid: unknownPod,
   } as const;
   reporter.drainEnded({ ...drain, end: 'empty', age: 1_000, cutConnections: 5 }, undefined);
   reporter.rulesFailed('IPv6');
@@ -230,7 +231,7 @@ test('owners of Services hear of conflicts, of cut connections and of annotation
   const drain = {
     virtualServer,
     realServer: { address, port: 80 } as never,
-    podUid: '',
+    podUid: unknownPod,
     age: 1,
   } as const;
   reporter.drainEnded({ ...drain, end: 'deadline', cutConnections: 1 }, service);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { unknownPod } from '../../pkg/proxy/desired/pod-identity.ts';
 import type { EndedDrain } from '../../pkg/proxy/graceful/list.ts';
 import { ip } from '../../test/support/addresses.ts';
 import { annotationEvent, conflictEvent, cutEvent, invalidObjectEvent } from './service-events.ts';
@@ -19,7 +20,7 @@ function drain(over: Partial<EndedDrain>): EndedDrain {
   return {
     virtualServer,
     realServer,
-    podUid: '',
+    podUid: unknownPod,
     end: 'deadline',
     age: 1,
     cutConnections: 1,

@@ -7,8 +7,10 @@ import { ip, net } from '../../test/support/addresses.ts';
 import { ExplainedNode } from '../../test/support/explained-node.ts';
 import { endpoint, node, service, slice } from '../../test/support/objects.ts';
 import { KernelError } from '../errno/errno.ts';
+import { packUid } from '../kube/objects/pod-uid.ts';
 import { Reducer } from '../kube/objects/reduce.ts';
 import type { EndpointSlice, Node, Service } from '../kube/types.ts';
+import { unknownPod } from '../proxy/desired/pod-identity.ts';
 import type { NodeDump } from './dump.ts';
 import { DumpError } from './dump-error.ts';
 import { objectLines } from './object-forms.ts';
@@ -46,11 +48,11 @@ const fullSlice = slice(
   [
     endpoint('10.0.1.4', {
       nodeName: 'here',
-      podUid: 'abc',
+      podUid: packUid('abc'),
       zoneHints: ['zone-a'],
       nodeHints: ['here'],
     }),
-    endpoint('10.0.2.4', { ready: false, terminating: true, podUid: '' }),
+    endpoint('10.0.2.4', { ready: false, terminating: true, podUid: unknownPod }),
   ],
   {
     ports: [

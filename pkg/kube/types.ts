@@ -55,6 +55,14 @@ export interface ServiceHealth extends ObjectName {
   readonly localEndpoints: number;
 }
 
+declare const podIdentity: unique symbol;
+
+/**
+ * Which pod is meant: its uid as `packUid` makes it, or one of the constants of `proxy/desired/pod-identity.ts`, unknown and any. Only for
+ * comparison. Nothing else makes one.
+ */
+export type PodIdentity = string & { readonly [podIdentity]: 'PodIdentity' };
+
 /** `endpoints[]` of an EndpointSlice. */
 export interface Endpoint {
   /** The first of `addresses`; all others are ignored, as in all of Kubernetes. */
@@ -66,8 +74,8 @@ export interface Endpoint {
   readonly terminating: boolean;
   readonly zoneHints: readonly string[];
   readonly nodeHints: readonly string[];
-  /** `targetRef.uid`, packed. Only for comparison. '' if unknown. */
-  readonly podUid: string;
+  /** That of `targetRef.uid`; the unknown one without it. */
+  readonly podUid: PodIdentity;
   /** The name of its slice. */
   readonly slice: string;
 }

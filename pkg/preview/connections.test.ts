@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { ip } from '../../test/support/addresses.ts';
+import { packUid } from '../kube/objects/pod-uid.ts';
 import { masqueraded } from '../proxy/desired/real-servers.ts';
 import type { Operation } from '../proxy/plan/operation.ts';
 import { affectedConnections } from './connections.ts';
@@ -19,17 +20,17 @@ const rows: readonly { operation: Operation; effect: string | undefined; connect
       connections: 3,
     },
     {
-      operation: { kind: 'replaceRealServer', virtualServer, realServer, podUid: 'a' },
+      operation: { kind: 'replaceRealServer', virtualServer, realServer, podUid: packUid('a') },
       effect: 'cut',
       connections: 3,
     },
     {
-      operation: { kind: 'drainRealServer', virtualServer, realServer, podUid: 'a' },
+      operation: { kind: 'drainRealServer', virtualServer, realServer, podUid: packUid('a') },
       effect: 'drained',
       connections: 3,
     },
     {
-      operation: { kind: 'addRealServer', virtualServer, realServer, podUid: 'a' },
+      operation: { kind: 'addRealServer', virtualServer, realServer, podUid: packUid('a') },
       effect: undefined,
     },
     { operation: { kind: 'makeDevice' }, effect: undefined },

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ip } from '../../test/support/addresses.ts';
 import type { VirtualServer } from '../ipvs/ipvs.ts';
+import { unknownPod } from '../proxy/desired/pod-identity.ts';
 import { masqueraded } from '../proxy/desired/real-servers.ts';
 import { isNothingToDo, type NodePreview, previewJson, printPreview } from './print.ts';
 
@@ -49,7 +50,7 @@ const something: NodePreview = {
     { service: 'shop/web', operation: { kind: 'addVirtualServer', virtualServer } },
     {
       service: 'shop/web',
-      operation: { kind: 'drainRealServer', virtualServer, realServer, podUid: '' },
+      operation: { kind: 'drainRealServer', virtualServer, realServer, podUid: unknownPod },
     },
   ],
   connections: [{ effect: 'drained', virtualServer, realServer, connections: 3 }],

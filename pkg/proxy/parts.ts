@@ -17,6 +17,7 @@ import { Pods } from './changes/pod-index.ts';
 import { StartGuard } from './changes/start-guard.ts';
 import { Store } from './changes/store.ts';
 import { Ledger } from './desired/ledger.ts';
+import { unknownPod } from './desired/pod-identity.ts';
 import { VipRoutes } from './desired/vip-routes.ts';
 import type { Replacements } from './graceful/address-reuse.ts';
 import type { GracefulTerminationManager } from './graceful/manager.ts';
@@ -157,6 +158,6 @@ export function stateOf({ retries, ledgerUpdater, ledger, graceful, guard }: Par
 function podLookUp(pods: Pods, ledger: Ledger) {
   return (virtualServer: string, address: IpAddress) => {
     const owner = ledger.lastOwner(virtualServer);
-    return owner === undefined ? '' : pods.uidOn(owner, address);
+    return owner === undefined ? unknownPod : pods.uidOn(owner, address);
   };
 }

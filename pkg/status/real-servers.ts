@@ -5,8 +5,9 @@ import {
   virtualServerKey,
 } from '../ipvs/ipvs.ts';
 import { unpackUid } from '../kube/objects/pod-uid.ts';
+import type { PodIdentity } from '../kube/types.ts';
 import type { FrontEnd } from '../proxy/desired/footprint.ts';
-import { isPodKnown, type PodIdentity } from '../proxy/desired/pod-identity.ts';
+import { isPodKnown } from '../proxy/desired/pod-identity.ts';
 import { noRealServers } from '../proxy/desired/real-servers.ts';
 import type { DrainStatus } from '../proxy/graceful/drain-status.ts';
 import type { HeldRealServer } from '../proxy/observed/held-real-servers.ts';

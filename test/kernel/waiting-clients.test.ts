@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Family, families } from '../../pkg/ip/address.ts';
+import { packUid } from '../../pkg/kube/objects/pod-uid.ts';
 import { ip } from '../support/addresses.ts';
 import { type Connection, open } from '../support/network/client.ts';
 import { type Host, Network } from '../support/network/network.ts';
@@ -119,7 +120,7 @@ async function end(gone: Host): Promise<void> {
 
 /** Its slice says that another pod has its address, and is wanted in its place. */
 function succeed(gone: Host): void {
-  proxy.report(...shop.slices({ host: gone, podUid: 'another' }, web3));
+  proxy.report(...shop.slices({ host: gone, podUid: packUid('another') }, web3));
 }
 
 async function cutOff(gone: Host): Promise<void> {

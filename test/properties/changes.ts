@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { packUid } from '../../pkg/kube/objects/pod-uid.ts';
 import type { Change } from '../../pkg/kube/types.ts';
 import { ip } from '../support/addresses.ts';
 import { endpoint, service, servicePort, slice } from '../support/objects.ts';
@@ -44,7 +45,7 @@ const anEndpoint = fc
     pod: fc.integer({ min: 1, max: 6 }),
     isHere: fc.boolean(),
     state: fc.constantFrom('ready', 'ready', 'unready', 'terminating'),
-    podUid: fc.constantFrom('', 'x', 'x', 'y', 'y', 'z'),
+    podUid: fc.constantFrom('', 'x', 'x', 'y', 'y', 'z').map(packUid),
   })
   .map(({ pod, isHere, state, podUid }) =>
     endpoint(`10.0.0.${pod}`, {

@@ -1,5 +1,7 @@
 import { afterAll, expect, test, vi } from 'vitest';
+import { packUid } from '../../pkg/kube/objects/pod-uid.ts';
 import type { Change } from '../../pkg/kube/types.ts';
+import { unknownPod } from '../../pkg/proxy/desired/pod-identity.ts';
 import {
   ExecutionCounter,
   type Executions,
@@ -161,8 +163,8 @@ const axes: readonly Axis[] = [
   },
   {
     name: 'one of many endpoints without a uid is no longer ready',
-    before: (size) => [setService(big()), ...slices(size, () => ({ podUid: '' }))],
-    change: () => slices(20, (pod) => ({ podUid: '', ready: pod !== 7 })),
+    before: (size) => [setService(big()), ...slices(size, () => ({ podUid: unknownPod }))],
+    change: () => slices(20, (pod) => ({ podUid: unknownPod, ready: pod !== 7 })),
   },
   {
     name: 'many endpoints are told',
@@ -172,13 +174,14 @@ const axes: readonly Axis[] = [
   {
     name: 'many pods share one address',
     before: () => [setService(big())],
-    change: (size) => slices(size, (pod) => ({ address: ip('10.0.0.1'), podUid: `pod-${pod}` })),
+    change: (size) =>
+      slices(size, (pod) => ({ address: ip('10.0.0.1'), podUid: packUid(`pod-${pod}`) })),
   },
   {
     name: 'many pods that share one address leave',
     before: (size) => [
       setService(big()),
-      ...slices(size, (pod) => ({ address: ip('10.0.0.1'), podUid: `pod-${pod}` })),
+      ...slices(size, (pod) => ({ address: ip('10.0.0.1'), podUid: packUid(`pod-${pod}`) })),
     ],
     change: (size) =>
       Array.from({ length: size / 20 }, (_, index) => remove('EndpointSlice', `big-${index}`)),
@@ -264,7 +267,7 @@ const endpointCases: readonly Case[] = [
   {
     name: 'one has another pod',
     change: (index) => [
-      manySlices(1, (pod) => (pod === index ? { podUid: 'another' } : {}))[0] as Change,
+      manySlices(1, (pod) => (pod === index ? { podUid: packUid('another') } : {}))[0] as Change,
     ],
     milliseconds: 0,
   },
@@ -325,7 +328,7 @@ function manySlices(
 }
 
 function addedPod(index: number) {
-  return { address: ip(`10.10.0.${index}`), podUid: `added-${index}` };
+  return { address: ip(`10.10.0.${index}`), podUid: packUid(`added-${index}`) };
 }
 
 /** What one change executes in a cluster of a size; the same change of another Service came before, so that nothing is new. */

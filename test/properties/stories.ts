@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { packUid } from '../../pkg/kube/objects/pod-uid.ts';
 import type { Change, Endpoint } from '../../pkg/kube/types.ts';
 import { type ForeignDeed, foreignDeeds } from '../support/faults/foreign-hands.ts';
 import { remove } from '../support/proxier.ts';
@@ -105,7 +106,7 @@ function leavingOf(
         ...deletions.slice(1),
       ];
     case 'replaced':
-      return withEndpoints(changes, { podUid: 'successor' });
+      return withEndpoints(changes, { podUid: packUid('successor') });
   }
 }
 

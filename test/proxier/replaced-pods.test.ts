@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { packUid } from '../../pkg/kube/objects/pod-uid.ts';
 import { minutes, seconds } from '../../pkg/runner/clock.ts';
 import {
   connect,
@@ -17,7 +18,7 @@ import { FakeKernel, setSlice } from '../support/proxier.ts';
 afterEach(stopStands);
 
 describe('an address that another pod takes over', () => {
-  const successor = { ...two, podUid: 'another' };
+  const successor = { ...two, podUid: packUid('another') };
 
   test('is never served by the old real server: deleted, and added when the kernel has forgotten it', async () => {
     const kernel = new FakeKernel();
@@ -52,7 +53,7 @@ describe('an address that another pod takes over', () => {
 });
 
 describe('an address that another pod takes over, at any moment', () => {
-  const successor = { ...two, podUid: 'another' };
+  const successor = { ...two, podUid: packUid('another') };
   const elsewhere = setSlice(slice([successor], { name: 'db-1', serviceName: 'db' }));
 
   test.each([0, 1, 499, 500, 510, 540])(

@@ -1,5 +1,6 @@
 import { type Family, families, familyOf } from '../../pkg/ip/address.ts';
 import { objectKey } from '../../pkg/kube/object-key.ts';
+import { packUid } from '../../pkg/kube/objects/pod-uid.ts';
 import type {
   Endpoint,
   EndpointSlice,
@@ -57,7 +58,7 @@ export function endpoint(address: string, over: Partial<Endpoint> = {}): Endpoin
     terminating: false,
     zoneHints: [],
     nodeHints: [],
-    podUid: `pod-${address}`,
+    podUid: packUid(`pod-${address}`),
     slice: 'web-1',
     ...over,
   };

@@ -1,6 +1,8 @@
 import type { IpAddress } from '../../pkg/ip/address.ts';
 import { keyedVirtualServer, type VirtualServer, virtualServerKey } from '../../pkg/ipvs/ipvs.ts';
 import { noOptions } from '../../pkg/kube/annotations.ts';
+import { packUid } from '../../pkg/kube/objects/pod-uid.ts';
+import type { PodIdentity } from '../../pkg/kube/types.ts';
 import type { SetEntry } from '../../pkg/proxy/desired/footprint.ts';
 import type { RuleContent } from '../../pkg/proxy/desired/rule-content.ts';
 import type { SetId } from '../../pkg/proxy/desired/sets.ts';
@@ -110,16 +112,18 @@ const id = { address: ip('10.0.0.1'), port: 8080 };
 
 /** A real server on 10.0.0.1:8080 that is wanted, or held, or both. */
 export function realServer(over: {
-  readonly wanted?: { readonly weight?: 0 | 1; readonly podUid?: string };
-  readonly held?: Partial<typeof state> | { readonly weight: number; readonly podUid?: string };
+  readonly wanted?: { readonly weight?: 0 | 1; readonly podUid?: PodIdentity };
+  readonly held?:
+    | Partial<typeof state>
+    | { readonly weight: number; readonly podUid?: PodIdentity };
   readonly drain?: PlannedRealServer['drain'];
   readonly isResting?: true;
 }): PlannedRealServer {
   const { wanted, held, drain = 'none', isResting = false } = over;
-  const { podUid: heldPod, ...heldState } = { podUid: 'pod', ...held };
+  const { podUid: heldPod, ...heldState } = { podUid: packUid('pod'), ...held };
   return {
     ...id,
-    wanted: wanted && { ...id, weight: 1, podUid: 'pod', ...wanted },
+    wanted: wanted && { ...id, weight: 1, podUid: packUid('pod'), ...wanted },
     held: held && { podUid: heldPod, state: { ...state, ...heldState } },
     drain,
     isResting,

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { type Family, families, familyOf, type IpAddress } from '../../pkg/ip/address.ts';
 import { type Protocol, protocols } from '../../pkg/ip/protocol.ts';
+import { packUid } from '../../pkg/kube/objects/pod-uid.ts';
 import type { Change, Endpoint, Service } from '../../pkg/kube/types.ts';
 import { ip } from './addresses.ts';
 import { type Answer, ask, type Request } from './network/client.ts';
@@ -109,7 +110,7 @@ export class ShopService {
 
 function toEndpoint(given: PodEndpoint, family: Family): Endpoint {
   const { host, ...over } = 'host' in given ? given : { host: given };
-  const podUid = `pod-${host.name}`;
+  const podUid = packUid(`pod-${host.name}`);
   return endpoint(addressOf(host, family), { nodeName: 'here', podUid, ...over });
 }
 

@@ -1,10 +1,10 @@
 import type { IpAddress } from '../../ip/address.ts';
-import type { Endpoint, EndpointTraits } from '../types.ts';
+import type { Endpoint, EndpointTraits, PodIdentity } from '../types.ts';
 
 /** An endpoint that shares its traits with others, as there may be 250,000 endpoints. */
 export class SliceEndpoint implements Endpoint {
   readonly address: IpAddress;
-  readonly podUid: string;
+  readonly podUid: PodIdentity;
   readonly slice: string;
   readonly traits: EndpointTraits;
 

@@ -1,12 +1,18 @@
+import type { PodIdentity } from '../types.ts';
+
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** How many characters a packed uid has: one for each byte. */
 const packed = 16;
 
 /**
  * Packs a pod's uid, as there may be 250,000 of them and few are ever printed. A UUID takes one character for each of its bytes.
- * Different uids stay different, and UUIDs keep their order.
+ * Different uids stay different, and UUIDs keep their order. An empty uid is the unknown pod.
  */
-export function packUid(uid: string): string {
+export function packUid(uid: string): PodIdentity {
+  return packedText(uid) as PodIdentity; // this is what makes them
+}
+
+function packedText(uid: string): string {
   if (!uuid.test(uid)) return uid.length < packed ? uid : `=${uid}`;
   const bytes: number[] = [];
   for (let at = 0; at < uid.length; at += 2) {
@@ -23,7 +29,7 @@ function hexDigit(code: number): number {
 }
 
 /** The uid that was packed. */
-export function unpackUid(text: string): string {
+export function unpackUid(text: PodIdentity): string {
   if (text.length < packed) return text;
   if (text.length > packed) return text.slice(1);
   const digits = Array.from(text, (_, at) =>

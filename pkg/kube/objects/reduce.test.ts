@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { unknownPod } from '../../proxy/desired/pod-identity.ts';
 import type { Endpoint, EndpointSlice, Kind, Node, Problem } from '../types.ts';
 import type { SliceEndpoint } from './endpoint.ts';
+import { packUid } from './pod-uid.ts';
 import { isForeign, Reducer } from './reduce.ts';
 
 const reducer = new Reducer();
@@ -72,7 +74,7 @@ describe('an EndpointSlice', () => {
       terminating: false,
       zoneHints: [],
       nodeHints: [],
-      podUid: '',
+      podUid: unknownPod,
       slice: 'web-x',
     };
     expect(result).toEqual({
@@ -93,7 +95,7 @@ describe('an EndpointSlice', () => {
           terminating: true,
           zoneHints: ['a', 'b'],
           nodeHints: ['n1'],
-          podUid: 'p-1',
+          podUid: packUid('p-1'),
           slice: 'web-x',
         },
         { ...plain, address: '10.0.0.3' },

@@ -1,5 +1,6 @@
 import type { IpAddress } from '../../ip/address.ts';
-import type { Endpoint, EndpointSlice } from '../../kube/types.ts';
+import type { Endpoint, EndpointSlice, PodIdentity } from '../../kube/types.ts';
+import { unknownPod } from '../desired/pod-identity.ts';
 
 /**
  * The state of the pod behind a real server, by the slices of its namespace:
@@ -20,7 +21,7 @@ type PodConditions = Pick<Endpoint, 'serving' | 'terminating'>;
 
 /** A pod with one of its addresses, in several slices, with the conditions that the last of them had. */
 interface SharedPod extends PodConditions {
-  readonly podUid: string;
+  readonly podUid: PodIdentity;
   readonly slices: Set<string>;
 }
 
@@ -34,7 +35,7 @@ interface DepartedPod {
 }
 
 /** The pods with one address: mostly one, many on a node's own network. */
-type Occupants = Pod | Map<string, Pod>;
+type Occupants = Pod | Map<PodIdentity, Pod>;
 
 /** Which pod has an address, and its last conditions, by the slices of one namespace. */
 export class NamespacePods {
@@ -100,10 +101,10 @@ export class NamespacePods {
   state({ address, podUid }: PodName, now: number): PodState {
     const occupants = this.#present.get(address);
     const departed = this.#departed.get(address);
-    if (podUid === '') return stateOfAny(occupants, { departed, now });
-    const pod = find(occupants, podUid) ?? find(occupants, '');
+    if (podUid === unknownPod) return stateOfAny(occupants, { departed, now });
+    const pod = find(occupants, podUid) ?? find(occupants, unknownPod);
     if (pod !== undefined) return stateInSlice(pod);
-    const left = departed?.get(podUid) ?? departed?.get('');
+    const left = departed?.get(podUid) ?? departed?.get(unknownPod);
     return left === undefined ? 'left' : stateOfDeparted(left, now);
   }
 
@@ -117,7 +118,7 @@ export class NamespacePods {
     }
   }
 
-  #return(address: IpAddress, podUid: string): void {
+  #return(address: IpAddress, podUid: PodIdentity): void {
     const departed = this.#departed.get(address);
     if (departed?.delete(podUid) !== true) return;
     this.#departedCount--;
@@ -141,7 +142,7 @@ function withPod(occupants: Occupants | undefined, pod: Pod): Occupants {
   return new Map([occupants, pod].map((some) => [some.podUid, some]));
 }
 
-function find(occupants: Occupants | undefined, podUid: string): Pod | undefined {
+function find(occupants: Occupants | undefined, podUid: PodIdentity): Pod | undefined {
   if (occupants instanceof Map) return occupants.get(podUid);
   return occupants?.podUid === podUid ? occupants : undefined;
 }

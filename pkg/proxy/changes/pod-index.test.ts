@@ -14,8 +14,10 @@ import {
 } from '../../../test/support/draining.ts';
 import { endpoint, service, slice } from '../../../test/support/objects.ts';
 import { Stand, setService, setSlice } from '../../../test/support/proxier.ts';
+import { packUid } from '../../kube/objects/pod-uid.ts';
 import type { Change, Endpoint } from '../../kube/types.ts';
 import { minutes, seconds } from '../../runner/clock.ts';
+import { unknownPod } from '../desired/pod-identity.ts';
 import { Pods } from './pod-index.ts';
 
 // What a slice may be believed of the pods behind a Service.
@@ -24,8 +26,8 @@ afterEach(stopStands);
 
 describe('a slice in another namespace', () => {
   const lies: readonly (readonly [string, Partial<Endpoint>])[] = [
-    ['with a made-up uid', { podUid: 'made-up' }],
-    ['without a uid', { podUid: '' }],
+    ['with a made-up uid', { podUid: packUid('made-up') }],
+    ['without a uid', { podUid: unknownPod }],
     ["with the pod's uid, as ready", {}],
     ["with the pod's uid, as dying", { ready: false, serving: false, terminating: true }],
   ];
@@ -84,12 +86,12 @@ describe('a slice in another namespace', () => {
 
   test('does not make others forget their pods that left', () => {
     const pods = new Pods(() => 0, { memory: 1_000 });
-    const gone = { address: ip('10.0.0.2'), podUid: 'pod-10.0.0.2' };
+    const gone = { address: ip('10.0.0.2'), podUid: packUid('pod-10.0.0.2') };
     pods.set(slice([dying]));
     pods.set(slice([]));
     for (let round = 0; round < 12; round++) {
       const many = Array.from({ length: 100 }, (_, index) =>
-        endpoint('10.0.0.2', { podUid: `${round}-${index}` }),
+        endpoint('10.0.0.2', { podUid: packUid(`${round}-${index}`) }),
       );
       pods.set(slice(many, { namespace: 'evil' }));
     }
@@ -99,9 +101,9 @@ describe('a slice in another namespace', () => {
 
 describe('pods on the network of a node share its address, which proves nothing', () => {
   const address = '192.168.0.20';
-  const mine = endpoint(address, { podUid: 'mine' });
+  const mine = endpoint(address, { podUid: packUid('mine') });
   const going = { ...mine, ready: false, terminating: true };
-  const other = endpoint(address, { podUid: 'other' });
+  const other = endpoint(address, { podUid: packUid('other') });
   const db = (...endpoints: readonly Endpoint[]) =>
     setSlice(slice(endpoints, { name: 'db-1', serviceName: 'db', family: 'IPv4' }));
   const web = (...endpoints: readonly Endpoint[]) => setSlice(slice([one, ...endpoints]));
@@ -179,7 +181,7 @@ describe('pods on the network of a node share its address, which proves nothing'
 });
 
 describe('a virtual machine that moves with its address', () => {
-  const moved = { ...two, podUid: 'after' };
+  const moved = { ...two, podUid: packUid('after') };
   const settings = { keepsSessionsByAddress: true, drainTimeout: undefined, problems: [] };
 
   async function move(over: ConstructorParameters<typeof Stand>[0]): Promise<Stand> {

@@ -1,6 +1,13 @@
 import type { IpAddress } from '../../ip/address.ts';
-import type { Endpoint, EndpointSlice, ObjectName, Service } from '../../kube/types.ts';
+import type {
+  Endpoint,
+  EndpointSlice,
+  ObjectName,
+  PodIdentity,
+  Service,
+} from '../../kube/types.ts';
 import { DueQueue } from '../../runner/due-queue.ts';
+import { unknownPod } from '../desired/pod-identity.ts';
 import { NamespacePods, type Pod, type PodName, type PodState } from './namespace-pods.ts';
 import { recordsOnlyIn } from './slice-difference.ts';
 
@@ -95,17 +102,17 @@ export class Pods {
     return false;
   }
 
-  /** The uid of the pod that has an address in a Service's slices; '' if there is none, or more than one. */
-  uidOn(service: ServiceName, address: IpAddress): string {
-    let found: string | undefined;
+  /** The uid of the pod that has an address in a Service's slices; the unknown one if there is none, or more than one. */
+  uidOn(service: ServiceName, address: IpAddress): PodIdentity {
+    let found: PodIdentity | undefined;
     let count = 0;
     for (const pod of this.#namespaces.get(service.namespace)?.on(address) ?? []) {
-      if (++count > lookedThrough) return '';
+      if (++count > lookedThrough) return unknownPod;
       if (!this.#isOf(service, pod)) continue;
-      if (found !== undefined) return '';
+      if (found !== undefined) return unknownPod;
       found = pod.podUid;
     }
-    return found ?? '';
+    return found ?? unknownPod;
   }
 
   /** Whether a slice of the Service contains the pod. */

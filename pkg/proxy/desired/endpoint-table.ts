@@ -1,5 +1,6 @@
 import type { RealServerId } from '../../ipvs/ipvs.ts';
 import type { Endpoint } from '../../kube/types.ts';
+import { unknownPod } from './pod-identity.ts';
 import { RealServerMap } from './real-server-map.ts';
 import { isLocal, type NodeTopology } from './topology.ts';
 
@@ -95,7 +96,8 @@ function isFitter(endpoint: Endpoint, present: Endpoint, node: NodeTopology): bo
   const difference = fitness(endpoint) - fitness(present);
   if (difference !== 0) return difference > 0;
   if (endpoint.podUid === present.podUid) return isLocal(endpoint, node) && !isLocal(present, node);
-  if (endpoint.podUid === '' || present.podUid === '') return present.podUid === '';
+  if (endpoint.podUid === unknownPod || present.podUid === unknownPod)
+    return present.podUid === unknownPod;
   return endpoint.podUid < present.podUid;
 }
 

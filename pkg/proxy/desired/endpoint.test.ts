@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { endpoint, slice } from '../../../test/support/objects.ts';
 import { realServerKey } from '../../ipvs/ipvs.ts';
+import { packUid } from '../../kube/objects/pod-uid.ts';
 import type { Endpoint, EndpointSlice } from '../../kube/types.ts';
 import type { PortEndpoints } from './endpoint.ts';
+import { unknownPod } from './pod-identity.ts';
 import { SliceIndex } from './slice-index.ts';
 import { isLocal } from './topology.ts';
 
@@ -69,8 +71,8 @@ describe('the endpoints of a service port', () => {
     ['one that is ready before one that serves while it terminates', {}, terminating],
     ['one that serves while it terminates before one that is not ready', terminating, notReady],
     ['one that stays before one that is gone', notReady, { ...notReady, terminating: true }],
-    ['of equals the one with a uid', { podUid: 'x' }, { podUid: '' }],
-    ['of equals the one whose uid sorts first', { podUid: 'a' }, { podUid: 'b' }],
+    ['of equals the one with a uid', { podUid: packUid('x') }, { podUid: unknownPod }],
+    ['of equals the one whose uid sorts first', { podUid: packUid('a') }, { podUid: packUid('b') }],
     ['of one pod the copy that names this node', { nodeName: 'here' }, {}],
   ])('of two with one address in either order: %s', (_, better, worse) => {
     const first = endpoint('10.0.0.1', better);

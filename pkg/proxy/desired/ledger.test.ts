@@ -9,9 +9,11 @@ import {
   slice,
 } from '../../../test/support/objects.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
+import { packUid } from '../../kube/objects/pod-uid.ts';
 import type { Service } from '../../kube/types.ts';
 import { footprint } from './footprints.ts';
 import { Ledger } from './ledger.ts';
+import { unknownPod } from './pod-identity.ts';
 import { noRealServers } from './real-servers.ts';
 import type { Owner } from './service.ts';
 
@@ -142,7 +144,7 @@ describe('the ledger', () => {
     ledger.set(want(old));
     const virtualServer = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
     const realServer = { address: ip('10.0.0.1'), port: 8080 };
-    const answers = ['pod-10.0.0.1', '', 'another'].map((podUid) =>
+    const answers = [packUid('pod-10.0.0.1'), unknownPod, packUid('another')].map((podUid) =>
       ledger.wantsRealServer(virtualServer, { realServer, podUid }),
     );
     expect(answers).toEqual([true, true, false]);

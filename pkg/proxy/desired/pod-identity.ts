@@ -1,13 +1,11 @@
 import type { RealServerId } from '../../ipvs/ipvs.ts';
-
-/** The pod of a real server or an address: its uid, {@link unknownPod}, or {@link anyPod}. */
-export type PodIdentity = string;
+import type { PodIdentity } from '../../kube/types.ts';
 
 /** It belongs to a pod whose uid is unknown. */
-export const unknownPod: PodIdentity = '';
+export const unknownPod = '' as PodIdentity;
 
 /** Any pod that has the address. No uid is one character long, so it differs from all uids. */
-export const anyPod: PodIdentity = '*';
+export const anyPod = '*' as PodIdentity;
 
 /** Whether it is known which pod is meant. */
 export function isPodKnown(pod: PodIdentity): boolean {

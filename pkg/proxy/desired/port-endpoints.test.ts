@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { endpoint } from '../../../test/support/objects.ts';
 import { realServerKey } from '../../ipvs/ipvs.ts';
+import { packUid } from '../../kube/objects/pod-uid.ts';
 import type { Endpoint } from '../../kube/types.ts';
 import { PortEndpoints } from './endpoint.ts';
 import { EndpointTable } from './endpoint-table.ts';
@@ -10,8 +11,8 @@ const node = { nodeName: 'here', zone: '' };
 
 /** Two records for each of some addresses, of which the first is the one that counts. */
 const records = Array.from({ length: 24 }, (_, index) => [
-  endpoint(`10.0.0.${index}`, { podUid: 'a' }),
-  endpoint(`10.0.0.${index}`, { podUid: 'b' }),
+  endpoint(`10.0.0.${index}`, { podUid: packUid('a') }),
+  endpoint(`10.0.0.${index}`, { podUid: packUid('b') }),
 ]).flat();
 
 /** Everything that can be asked of the endpoints of a port. */

@@ -1,5 +1,5 @@
 import type { RealServer, RealServerId } from '../../ipvs/ipvs.ts';
-import type { PodIdentity } from './pod-identity.ts';
+import type { PodIdentity } from '../../kube/types.ts';
 
 /** A wanted real server. One with weight 0 is kept if it exists, and not added. */
 export interface WantedRealServer extends RealServerId {

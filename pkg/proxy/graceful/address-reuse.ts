@@ -4,6 +4,7 @@ import {
   type VirtualServerId,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
+import type { PodIdentity } from '../../kube/types.ts';
 import type { Logger } from '../../log/log.ts';
 import { seconds } from '../../runner/clock.ts';
 import type { MutexToken } from '../../runner/mutex.ts';
@@ -23,7 +24,7 @@ const rest = 50;
 const longRest = seconds(1);
 
 /** A real server and its pod. */
-type PodsServer = RealServerId & { readonly podUid: string };
+type PodsServer = RealServerId & { readonly podUid: PodIdentity };
 
 interface Replacement {
   readonly virtualServer: VirtualServerId;

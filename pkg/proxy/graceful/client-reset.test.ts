@@ -5,6 +5,7 @@ import type { IpvsConnection } from '../../connections/connections.ts';
 import type { Flow, TcpState } from '../../conntrack/conntrack.ts';
 import type { IpAddress } from '../../ip/address.ts';
 import { printChallenge } from '../../reset/reset.ts';
+import { unknownPod } from '../desired/pod-identity.ts';
 import type { DrainRequest } from './list.ts';
 
 const vip = ip('172.30.0.1');
@@ -67,7 +68,7 @@ function request({
   return {
     virtualServer: { address, protocol: 'TCP', port },
     realServer: { address: realServer, port: 8080, weight: 0, forwarding: 'masquerade' } as never,
-    podUid: '',
+    podUid: unknownPod,
   };
 }
 

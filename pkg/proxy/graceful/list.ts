@@ -6,8 +6,9 @@ import {
   type VirtualServerId,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
+import type { PodIdentity } from '../../kube/types.ts';
 import { DueQueue } from '../../runner/due-queue.ts';
-import { type PodIdentity, unknownPod } from '../desired/pod-identity.ts';
+import { unknownPod } from '../desired/pod-identity.ts';
 import { RealServerMap } from '../desired/real-server-map.ts';
 import type { FlowEnds } from '../flows/flow-ends.ts';
 import type { DrainEnd } from '../plan/operation.ts';

@@ -4,6 +4,7 @@ import { endpoint, service, slice } from '../../../test/support/objects.ts';
 import { FakeKernel, Stand, setService, setSlice } from '../../../test/support/proxier.ts';
 import { keptSettings } from '../../../test/support/settings.ts';
 import type { IpvsConnection } from '../../connections/connections.ts';
+import { packUid } from '../../kube/objects/pod-uid.ts';
 import type { Logger } from '../../log/log.ts';
 import { silentLogger } from '../../log/memory.ts';
 import { printChallenge } from '../../reset/reset.ts';
@@ -178,7 +179,7 @@ describe('a server whose pod is gone', () => {
 });
 
 describe('a server whose address another pod has', () => {
-  const successor = { ...two, podUid: 'another' };
+  const successor = { ...two, podUid: packUid('another') };
 
   test.each(['pod', 'connections'] as const)(
     'is deleted at once, its client challenged, and the other pod served (%s)',
@@ -214,7 +215,7 @@ describe('a server whose address another pod has', () => {
     const { stand, ipvs, conntrack, challenged } = await start();
     ipvs.setCounters(web, { address: one.address, port: 8080 }, { activeConnections: 1 });
     const dumps = conntrack.calls.dump;
-    const other = { ...one, podUid: 'yet another' };
+    const other = { ...one, podUid: packUid('yet another') };
     stand.report(setSlice(slice([other, two])));
     await stand.settle();
     expect([stand.reports.drains, conntrack.calls.dump - dumps]).toEqual([['podGone'], 1]);
@@ -349,7 +350,7 @@ describe('where IPVS keeps the connections of a deleted server', () => {
 
   test('one whose address another pod has is deleted at once all the same', async () => {
     const { stand, resetter } = await startWithEntries();
-    stand.report(setSlice(slice([one, { ...two, podUid: 'another' }])));
+    stand.report(setSlice(slice([one, { ...two, podUid: packUid('another') }])));
     await stand.settle(0);
     expect(resetter.aborted.map(({ clientPort }) => clientPort)).toEqual([1024, 1025]);
     expect(await isThere(stand)).toBe(false);

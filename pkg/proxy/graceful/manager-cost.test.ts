@@ -5,6 +5,7 @@ import { endpoint, slice } from '../../../test/support/objects.ts';
 import { setSlice } from '../../../test/support/proxier.ts';
 import { FakeIpvs } from '../../ipvs/fake.ts';
 import type { RealServer, VirtualServer, VirtualServerId } from '../../ipvs/ipvs.ts';
+import { packUid } from '../../kube/objects/pod-uid.ts';
 import { recordingLogger } from '../../log/memory.ts';
 import { minutes, seconds } from '../../runner/clock.ts';
 import { manualClock } from '../../runner/manual-clock.ts';
@@ -73,7 +74,7 @@ describe('what it costs', () => {
         { kind: 'addRealServer', virtualServer, realServer },
       ]);
       ipvs.setCounters(virtualServer, realServer, { activeConnections: 1 });
-      return { virtualServer, realServer, podUid: 'two' };
+      return { virtualServer, realServer, podUid: packUid('two') };
     });
     await mutex.run((token) => manager.gracefulDeleteRS(requests, token));
     expect(manager.size).toBe(2_000);

@@ -3,6 +3,7 @@ import { translatedFlow } from '../../../test/contract/conntrack.ts';
 import { ip } from '../../../test/support/addresses.ts';
 import { type DeletionOptions, Deletions } from '../../../test/support/deletions.ts';
 import { printFlow } from '../../conntrack/conntrack.ts';
+import { packUid } from '../../kube/objects/pod-uid.ts';
 import type { DrainRequest } from './list.ts';
 
 const old = '10.0.0.8';
@@ -17,7 +18,7 @@ const request = {
     upperThreshold: 0,
     lowerThreshold: 0,
   },
-  podUid: 'old',
+  podUid: packUid('old'),
 } as const;
 
 let stand: Deletions;

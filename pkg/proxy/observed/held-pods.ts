@@ -1,8 +1,9 @@
 import type { IpAddress } from '../../ip/address.ts';
 import type { RealServerId } from '../../ipvs/ipvs.ts';
+import type { PodIdentity } from '../../kube/types.ts';
 import type { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
-import { isPodKnown, type PodIdentity, unknownPod } from '../desired/pod-identity.ts';
+import { isPodKnown, unknownPod } from '../desired/pod-identity.ts';
 import type { Mirror } from './mirror.ts';
 
 /** What pods of held real servers are found with. */

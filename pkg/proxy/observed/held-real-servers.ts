@@ -1,5 +1,5 @@
 import type { RealServer, RealServerId } from '../../ipvs/ipvs.ts';
-import type { PodIdentity } from '../desired/pod-identity.ts';
+import type { PodIdentity } from '../../kube/types.ts';
 import { RealServerMap } from '../desired/real-server-map.ts';
 import { hasOtherState, type RealServerState } from './other-state.ts';
 

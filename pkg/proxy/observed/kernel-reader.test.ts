@@ -17,6 +17,7 @@ import {
   type VirtualServerId,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
+import type { PodIdentity } from '../../kube/types.ts';
 import { recordingLogger } from '../../log/memory.ts';
 import { minutes, seconds } from '../../runner/clock.ts';
 import { Mutex, type MutexToken } from '../../runner/mutex.ts';
@@ -233,7 +234,7 @@ function asWanted(): { ledger: Ledger; mirror: Mirror; kernel: FakeKernel } {
     if (frontEnd === undefined) continue;
     const { virtualServer } = frontEnd;
     const real = frontEnd.realServers.values();
-    const write = (one: IpvsWrite, podUid?: string) => {
+    const write = (one: IpvsWrite, podUid?: PodIdentity) => {
       kernel.ipvs.write([one]);
       mirror.recordWrite(one, podUid);
     };

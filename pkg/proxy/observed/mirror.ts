@@ -8,7 +8,8 @@ import {
   type VirtualServerId,
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
-import { isPodKnown, type PodIdentity, unknownPod } from '../desired/pod-identity.ts';
+import type { PodIdentity } from '../../kube/types.ts';
+import { isPodKnown, unknownPod } from '../desired/pod-identity.ts';
 import type { RuleContent } from '../desired/rule-content.ts';
 import { HeldRealServerMap, type HeldRealServers } from './held-real-servers.ts';
 import { HeldRoutes, type HeldRoutesView } from './held-routes.ts';

@@ -4,11 +4,13 @@ import { owner } from '../../../test/support/objects.ts';
 import { virtualServer } from '../../../test/support/plan-input.ts';
 import type { RealServer, VirtualServer } from '../../ipvs/ipvs.ts';
 import { virtualServerKey } from '../../ipvs/ipvs.ts';
+import { packUid } from '../../kube/objects/pod-uid.ts';
+import type { PodIdentity } from '../../kube/types.ts';
 import { planInputFor } from '../apply/plan-input.ts';
 import type { FrontEnd } from '../desired/footprint.ts';
 import { Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
-import { anyPod, type PodIdentity, unknownPod } from '../desired/pod-identity.ts';
+import { anyPod, unknownPod } from '../desired/pod-identity.ts';
 import { masqueraded, type WantedRealServer } from '../desired/real-servers.ts';
 import type { VipRoutes } from '../desired/vip-routes.ts';
 import { plan } from '../plan/plan.ts';
@@ -23,9 +25,9 @@ const wanted = virtualServer();
 const key = virtualServerKey(wanted);
 
 function wants(over: Partial<WantedRealServer> = {}): WantedRealServer {
-  return { ...one, weight: 1, podUid: 'pod-1', ...over };
+  return { ...one, weight: 1, podUid: packUid('pod-1'), ...over };
 }
-const both = [wants(), wants({ ...other, podUid: 'pod-2' })];
+const both = [wants(), wants({ ...other, podUid: packUid('pod-2') })];
 
 function frontEnd(
   realServers: readonly WantedRealServer[] = both,
@@ -56,10 +58,10 @@ interface Held {
   readonly podUid: PodIdentity;
 }
 
-function holds(over: Partial<RealServer> = {}, podUid: PodIdentity = 'pod-1'): Held {
+function holds(over: Partial<RealServer> = {}, podUid: PodIdentity = packUid('pod-1')): Held {
   return { realServer: { ...masqueraded({ ...one, weight: 1 }), ...over }, podUid };
 }
-const second = holds(other, 'pod-2');
+const second = holds(other, packUid('pod-2'));
 
 function mirrorWith(
   realServers: readonly Held[],
@@ -150,7 +152,7 @@ describe('what a plan changes', () => {
     ['forwarding', frontEnd([wants()]), mirrorWith([holds({ forwarding: 'direct' })])],
     ['upper threshold', frontEnd([wants()]), mirrorWith([holds({ upperThreshold: 1 })])],
     ['lower threshold', frontEnd([wants()]), mirrorWith([holds({ lowerThreshold: 1 })])],
-    ['the pod is another one', frontEnd([wants()]), mirrorWith([holds({}, 'pod-3')])],
+    ['the pod is another one', frontEnd([wants()]), mirrorWith([holds({}, packUid('pod-3'))])],
   ])('%s', (_, wantedNow, mirror) => {
     expect([settled(wantedNow, mirror), planned(wantedNow, mirror) > 0]).toEqual([false, true]);
   });

@@ -9,6 +9,7 @@ import {
   type VirtualServer,
   type VirtualServerId,
 } from '../../ipvs/ipvs.ts';
+import type { PodIdentity } from '../../kube/types.ts';
 import { printLocalRoute } from '../../routes/routes.ts';
 import type { RuleContent } from '../desired/rule-content.ts';
 import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
@@ -54,21 +55,21 @@ export type Operation =
       readonly kind: 'addRealServer';
       readonly virtualServer: VirtualServerId;
       readonly realServer: RealServer;
-      readonly podUid: string;
+      readonly podUid: PodIdentity;
     }
   /** Changes the weight in place; connections stay. */
   | {
       readonly kind: 'weighRealServer';
       readonly virtualServer: VirtualServerId;
       readonly realServer: RealServer;
-      readonly podUid: string;
+      readonly podUid: PodIdentity;
     }
   /** Weight 0 now; deletion when the graceful termination manager says so. */
   | {
       readonly kind: 'drainRealServer';
       readonly virtualServer: VirtualServerId;
       readonly realServer: RealServer;
-      readonly podUid: string;
+      readonly podUid: PodIdentity;
     }
   /**
    * Weight 0 now, and deletion as soon as its clients are known: another pod has its address. The one that is wanted comes after
@@ -79,7 +80,7 @@ export type Operation =
       readonly virtualServer: VirtualServerId;
       readonly realServer: RealServer;
       /** The pod that it was for. */
-      readonly podUid: string;
+      readonly podUid: PodIdentity;
     }
   /** A drain is over. Connections that are left are cut, after what the cleanup says was done for their clients. */
   | {

@@ -21,6 +21,8 @@ import {
   withServers,
 } from '../../../test/support/plan-input.ts';
 import { noOptions } from '../../kube/annotations.ts';
+import { packUid } from '../../kube/objects/pod-uid.ts';
+import { unknownPod } from '../desired/pod-identity.ts';
 import type { PlanInput } from './input.ts';
 import { printOperation } from './operation.ts';
 import { plan } from './plan.ts';
@@ -89,27 +91,38 @@ describe('the plan for real servers', () => {
     ],
     [
       'one of another pod is replaced',
-      withRealServer({ wanted: { podUid: 'other' }, held: {} }),
+      withRealServer({ wanted: { podUid: packUid('other') }, held: {} }),
       [`!rs ${rs}`],
     ],
     [
       'one of another pod that drains is replaced, as it has to go now',
-      withRealServer({ wanted: { podUid: 'other' }, held: { weight: 0 }, drain: 'draining' }),
+      withRealServer({
+        wanted: { podUid: packUid('other') },
+        held: { weight: 0 },
+        drain: 'draining',
+      }),
       [`!rs ${rs}`],
     ],
     [
       'one of another pod that goes now already is left alone',
-      withRealServer({ wanted: { podUid: 'other' }, held: { weight: 0 }, drain: 'endingNow' }),
+      withRealServer({
+        wanted: { podUid: packUid('other') },
+        held: { weight: 0 },
+        drain: 'endingNow',
+      }),
       [],
     ],
     [
       'one whose pod is not known counts as the same',
-      withRealServer({ wanted: { podUid: 'other' }, held: { weight: 1, podUid: '' } }),
+      withRealServer({
+        wanted: { podUid: packUid('other') },
+        held: { weight: 1, podUid: unknownPod },
+      }),
       [],
     ],
     [
       'one for any pod counts as the same',
-      withRealServer({ wanted: { podUid: '*' }, held: {} }),
+      withRealServer({ wanted: { podUid: packUid('*') }, held: {} }),
       [],
     ],
     ['one that nobody wants drains', withRealServer({ held: {} }), [`~rs ${rs}`]],

@@ -1,5 +1,7 @@
 import { isNotFound } from '../../errno/errno.ts';
 import type { IpvsWrite } from '../../ipvs/ipvs.ts';
+import type { PodIdentity } from '../../kube/types.ts';
+import { unknownPod } from '../desired/pod-identity.ts';
 import type { ServerOperation } from './failed-operation.ts';
 
 /** Converts an operation into the write that the IPVS interface takes. */
@@ -19,9 +21,9 @@ export function toIpvsWrite(operation: ServerOperation): IpvsWrite {
   }
 }
 
-/** The pod of the real server that an operation is about; '' if there is none or it is unknown. */
-export function podOf(operation: ServerOperation | undefined): string {
-  return operation !== undefined && 'podUid' in operation ? operation.podUid : '';
+/** The pod of the real server that an operation is about; the unknown one if there is none. */
+export function podOf(operation: ServerOperation | undefined): PodIdentity {
+  return operation !== undefined && 'podUid' in operation ? operation.podUid : unknownPod;
 }
 
 /** Whether a failure only means that the object to delete did not exist. */

@@ -1,6 +1,7 @@
 import { type IpAddress, loopback } from '../../../pkg/ip/address.ts';
 import { contains, printPrefix, splitPrefix } from '../../../pkg/ip/prefix.ts';
 import type { Endpoint, EndpointSlice, Service, ServicePortSpec } from '../../../pkg/kube/types.ts';
+import { unknownPod } from '../../../pkg/proxy/desired/pod-identity.ts';
 
 // What the kernel should hold for some objects, computed anew from all of them each time, as simply as it can be said. It shares no
 // code with the proxier, so that a mistake has to be made twice to go unseen: nothing of pkg/proxy is imported here.
@@ -110,7 +111,7 @@ function placesOf(
 }
 
 function byFitness({ endpoint: one }: Place, { endpoint: other }: Place): number {
-  const uid = ({ podUid }: Endpoint) => podUid || '\u{10ffff}';
+  const uid = ({ podUid }: Endpoint) => (podUid === unknownPod ? '\u{10ffff}' : podUid);
   return fitness(other) - fitness(one) || (uid(one) < uid(other) ? -1 : 1);
 }
 

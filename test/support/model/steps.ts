@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { IpAddress } from '../../../pkg/ip/address.ts';
+import { packUid } from '../../../pkg/kube/objects/pod-uid.ts';
 import type { Change, EndpointSlice, Node, Service } from '../../../pkg/kube/types.ts';
 import { ip, net } from '../addresses.ts';
 import { endpoint, node, service, slice } from '../objects.ts';
@@ -97,7 +98,7 @@ const anEndpoint = (prefix: string) =>
       terminating: fc.boolean(),
       nodeHints: hints,
       zoneHints: fc.constantFrom<readonly string[]>([], ['z1'], ['z2'], ['z1', 'z2']),
-      podUid: fc.constantFrom('', 'x', 'y', 'z'),
+      podUid: fc.constantFrom('', 'x', 'y', 'z').map(packUid),
     })
     .map(({ pod, ...over }) => endpoint(`${prefix}${pod}`, over));
 
