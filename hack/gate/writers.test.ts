@@ -140,7 +140,7 @@ test('the mirror is changed by what writes the kernel and by what reads it: all 
       ...['mirror.recordAddresses', 'mirror.recordNodeAddresses'],
       ...['mirror.recordSet', 'routes.recordAll'],
     ],
-    'status/kernel-view.ts': ['mirror.recordServer'],
+    'status/kernel-view.ts': ['mirror.recordVirtualServer'],
     // What the kernel took, and what is unknown since a write failed.
     'proxy/apply/applier.ts': [
       ...['mirror.recordAddress', 'mirror.recordDevice', 'mirror.recordEntry'],
@@ -157,12 +157,10 @@ test('the mirror is changed by what writes the kernel and by what reads it: all 
       'routes.recordAll',
     ],
     'proxy/observed/kernel-reader.ts': [
-      ...[
-        'mirror.recordServer',
-        'mirror.recordSet',
-        'mirror.recordSetSize',
-        'mirror.recordUnknownServer',
-      ],
+      'mirror.recordSet',
+      'mirror.recordSetSize',
+      'mirror.recordUnknownVirtualServer',
+      'mirror.recordVirtualServer',
     ],
     'proxy/observed/held-pods.ts': ['mirror.recordPod'],
   });

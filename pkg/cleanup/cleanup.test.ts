@@ -82,7 +82,7 @@ async function clean(
   return await ending;
 }
 
-function addServer(
+function addVirtualServer(
   address: IpAddress,
   { port, forwarding = 'masquerade' }: { port: number; forwarding?: Forwarding },
 ): void {
@@ -121,8 +121,8 @@ function leaveEverything(): void {
   ]);
   addSets();
   addEntry('KUBE-NODE-PORT-TCP', { type: 'bitmap:port', port: 30_080 });
-  addServer(clusterAddress, { port: 80 });
-  addServer(nodeAddress, { port: 30_080 });
+  addVirtualServer(clusterAddress, { port: 80 });
+  addVirtualServer(nodeAddress, { port: 30_080 });
   nftTables.addTable({ family: 'IPv6', name: 'kube-proxy' });
   rules.text =
     '*nat\n:PREROUTING ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n' +
@@ -160,8 +160,8 @@ describe('everything of ours goes', () => {
 describe('nothing of others goes', () => {
   test('a virtual server that no set and no address of ours names', async () => {
     leaveEverything();
-    addServer(foreignAddress, { port: 443 });
-    addServer(nodeAddress, { port: 443, forwarding: 'direct' });
+    addVirtualServer(foreignAddress, { port: 443 });
+    addVirtualServer(nodeAddress, { port: 443, forwarding: 'direct' });
     expect(await clean()).toBe(true);
     const left = await ipvs.virtualServers();
     expect(left.map(({ address, port }) => `${address}:${port}`)).toEqual([

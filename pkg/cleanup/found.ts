@@ -24,7 +24,7 @@ export interface CleanedKernel {
 }
 
 /** A virtual server of any program. */
-export interface FoundServer {
+export interface FoundVirtualServer {
   readonly virtualServer: VirtualServer;
   readonly realServers: readonly RealServer[];
 }
@@ -34,7 +34,7 @@ export type FoundDevice = 'dummy' | 'other' | 'none';
 
 /** What was found. A part that could not be read is `undefined`, and what depends on it is not deleted. */
 export interface Found {
-  readonly virtualServers: readonly FoundServer[] | undefined;
+  readonly virtualServers: readonly FoundVirtualServer[] | undefined;
   readonly device: FoundDevice | undefined;
   /** The addresses of the device, and those of all other devices without loopback and link-local ones. */
   readonly addresses:
@@ -64,7 +64,7 @@ export async function find(kernel: CleanedKernel): Promise<Found> {
     }
   };
   return {
-    virtualServers: await attempt(() => (ipvs === undefined ? [] : readServers(ipvs)), []),
+    virtualServers: await attempt(() => (ipvs === undefined ? [] : readVirtualServers(ipvs)), []),
     device: await attempt(() => findDevice(links), 'none'),
     addresses: await attempt(() => readAddresses(links), { bound: [], node: [] }),
     routes: await attempt(() => kernel.routes.routes(), []),
@@ -75,8 +75,8 @@ export async function find(kernel: CleanedKernel): Promise<Found> {
   };
 }
 
-async function readServers(ipvs: Ipvs): Promise<readonly FoundServer[]> {
-  const found: FoundServer[] = [];
+async function readVirtualServers(ipvs: Ipvs): Promise<readonly FoundVirtualServer[]> {
+  const found: FoundVirtualServer[] = [];
   for (const virtualServer of await ipvs.virtualServers())
     found.push({ virtualServer, realServers: await ipvs.realServers(virtualServer) });
   return found;

@@ -15,7 +15,7 @@ export type CleanupOperation =
 
 /** What a clean-up does. */
 export interface CleanupPlan {
-  /** In the order in which they must be done: what marks a virtual server as ours after the server, sets after the rules that match on them. */
+  /** In the order in which they must be done: what marks a virtual server as ours after it, sets after the rules that match on them. */
   readonly operations: readonly CleanupOperation[];
   /** Objects of ours that cannot be deleted, each with the reason. */
   readonly kept: readonly string[];

@@ -15,11 +15,11 @@ export function planCleanup(
   const { kept, operations, unreadable } = planRules(found.rules ?? []);
   const { device, routes, nftTables = [], sets } = found;
   // If it is unknown which virtual servers are ours, the device and the sets stay, as the next attempt needs them.
-  const servers = planServers(found, excluded);
-  const areKnown = servers !== undefined;
+  const virtualServers = planVirtualServers(found, excluded);
+  const areKnown = virtualServers !== undefined;
   return {
     operations: [
-      ...(servers ?? []),
+      ...(virtualServers ?? []),
       ...(areKnown && device === 'dummy'
         ? [{ kind: 'deleteDevice', name: deviceName } as const]
         : []),
@@ -39,7 +39,7 @@ export function planCleanup(
   };
 }
 
-function planServers(
+function planVirtualServers(
   { virtualServers, addresses, routes, sets }: Found,
   excluded: readonly Prefix[],
 ): readonly CleanupOperation[] | undefined {

@@ -1,7 +1,7 @@
 import { printVirtualServer } from '../ipvs/ipvs.ts';
 import type { Packet } from '../trace/packet.ts';
 import type { Trace } from '../trace/result.ts';
-import type { TracedServer } from '../trace/state.ts';
+import type { TracedVirtualServer } from '../trace/state.ts';
 import type { DesiredState } from './desired.ts';
 import type { Difference } from './differences.ts';
 import type { EntryEffect } from './entries.ts';
@@ -53,7 +53,7 @@ export interface Facts {
   readonly state: NodeState;
   readonly trace: Trace;
   /** The virtual server of the destination, if the kernel has it. */
-  readonly server: TracedServer | undefined;
+  readonly virtualServer: TracedVirtualServer | undefined;
   /** The Service that the destination is of, if the objects are known. */
   readonly owner: string | undefined;
   readonly effects: readonly EntryEffect[];

@@ -12,7 +12,7 @@ import {
   type KernelState,
   type KnownSet,
   SetIndex,
-  type TracedServer,
+  type TracedVirtualServer,
 } from '../trace/state.ts';
 import type { DesiredLedger, DesiredSettings, LedgerOptions } from './ledger.ts';
 import type { NameSource, NodeObjects } from './names.ts';
@@ -169,18 +169,18 @@ export function desiredKernel(
       IPv6: withRuleset(kernel.tables.IPv6, { ruleset: rulesets.IPv6, family: 'IPv6' }),
     },
     sets: new Map([...kernel.sets, ...sets]),
-    servers: desiredServers(kernel, ledger, id),
+    virtualServers: desiredVirtualServers(kernel, ledger, id),
     addresses: desiredAddresses(kernel, ledger),
   };
 }
 
 /** The virtual servers of all ports of the destination's address. One that nobody wants stays only if it is none of ours. */
-function desiredServers(
-  { servers }: KernelState,
+function desiredVirtualServers(
+  { virtualServers }: KernelState,
   ledger: DesiredLedger,
   { address }: VirtualServerId,
-): KernelState['servers'] {
-  const desired = new Map<string, TracedServer>();
+): KernelState['virtualServers'] {
+  const desired = new Map<string, TracedVirtualServer>();
   for (const key of ledger.virtualServers()) {
     // Most keys are of other addresses, and their front ends need not be looked up.
     if (!key.includes(address)) continue;
@@ -196,9 +196,9 @@ function desiredServers(
     }));
     desired.set(key, { virtualServer: frontEnd.virtualServer, realServers });
   }
-  for (const [key, server] of servers)
-    if (!desired.has(key) && !ledger.wantsAddress(server.virtualServer.address))
-      desired.set(key, server);
+  for (const [key, held] of virtualServers)
+    if (!desired.has(key) && !ledger.wantsAddress(held.virtualServer.address))
+      desired.set(key, held);
   return desired;
 }
 

@@ -40,7 +40,7 @@ export function differencesOf(
 ): readonly Difference[] {
   const context = { kernel, desired, id };
   return [
-    ...serverDifferences(context),
+    ...virtualServerDifferences(context),
     ...addressDifferences(context),
     ...entryDifferences(context),
     ...ruleDifferences(context),
@@ -61,9 +61,9 @@ function extra(what: Difference['what'], name: string): Difference {
   return { kind: 'extra', what, text: `${what} ${name} should not be there` };
 }
 
-function serverDifferences({ kernel, desired, id }: Context): readonly Difference[] {
+function virtualServerDifferences({ kernel, desired, id }: Context): readonly Difference[] {
   const key = virtualServerKey(id);
-  const held = kernel.servers.get(key);
+  const held = kernel.virtualServers.get(key);
   const frontEnd = desired.ledger.frontEnd(key);
   const name = printVirtualServer(id);
   if (frontEnd === undefined)

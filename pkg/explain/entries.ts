@@ -5,7 +5,7 @@ import { contains, prefix } from '../ip/prefix.ts';
 import type { RealServer } from '../ipvs/ipvs.ts';
 import { errorText } from '../log/error-text.ts';
 import type { Packet } from '../trace/packet.ts';
-import type { TracedServer } from '../trace/state.ts';
+import type { TracedVirtualServer } from '../trace/state.ts';
 import type { NodeSources } from './node-sources.ts';
 import type { Entries } from './node-state.ts';
 
@@ -101,20 +101,24 @@ interface Target {
 /** The effects of entries, given the virtual server of today. */
 export function entryEffects(
   { flows, connections }: Entries,
-  { packet, server }: { readonly packet: Packet; readonly server: TracedServer | undefined },
+  {
+    packet,
+    virtualServer,
+  }: { readonly packet: Packet; readonly virtualServer: TracedVirtualServer | undefined },
 ): readonly EntryEffect[] {
   const templates = connections.filter(
     ({ clientPort, client }) =>
-      clientPort !== 0 || (server !== undefined && isClientOf(server, { client, packet })),
+      clientPort !== 0 ||
+      (virtualServer !== undefined && isClientOf(virtualServer, { client, packet })),
   );
   return [
-    ...flows.map((flow) => flowEffect(flow, server)),
-    ...templates.map((connection) => connectionEffect(connection, server)),
+    ...flows.map((flow) => flowEffect(flow, virtualServer)),
+    ...templates.map((connection) => connectionEffect(connection, virtualServer)),
   ];
 }
 
 function isClientOf(
-  { virtualServer }: TracedServer,
+  { virtualServer }: TracedVirtualServer,
   { client, packet }: { client: IpAddress; packet: Packet },
 ): boolean {
   const { prefixLength } = virtualServer;
@@ -122,38 +126,42 @@ function isClientOf(
   return contains(prefix(client, prefixLength), packet.source);
 }
 
-function flowEffect(flow: Flow, server: TracedServer | undefined): EntryEffect {
+function flowEffect(flow: Flow, virtualServer: TracedVirtualServer | undefined): EntryEffect {
   const { original, reply, tcpState = '' } = flow;
   const common = { kind: 'conntrack', sourcePort: original.sourcePort, state: tcpState } as const;
   if (isUntranslated(flow)) {
     const stale =
-      server === undefined
+      virtualServer === undefined
         ? undefined
         : 'it was made before the virtual server stood, and is not translated';
     return { ...common, target: undefined, stale };
   }
   const target = { address: reply.source, port: reply.sourcePort };
-  return { ...common, target, stale: staleness(target, server) };
+  return { ...common, target, stale: staleness(target, virtualServer) };
 }
 
 function connectionEffect(
   { clientPort, realAddress, realPort, state }: IpvsConnection,
-  server: TracedServer | undefined,
+  virtualServer: TracedVirtualServer | undefined,
 ): EntryEffect {
   const kind = clientPort === 0 ? 'persistence' : 'ipvs';
   const target = { address: realAddress, port: realPort };
-  return { kind, sourcePort: clientPort, target, state, stale: staleness(target, server) };
+  return { kind, sourcePort: clientPort, target, state, stale: staleness(target, virtualServer) };
 }
 
 /** Without a virtual server nothing is known of who should answer. */
-function staleness(target: Target, server: TracedServer | undefined): string | undefined {
-  if (server === undefined || realServerAt(server, target) !== undefined) return undefined;
+function staleness(
+  target: Target,
+  virtualServer: TracedVirtualServer | undefined,
+): string | undefined {
+  if (virtualServer === undefined || realServerAt(virtualServer, target) !== undefined)
+    return undefined;
   return `${printHostPort(target.address, target.port)} is no real server any more`;
 }
 
 /** The real server at an address and port. One with port 0 has that of the packet. */
 function realServerAt(
-  { realServers }: TracedServer,
+  { realServers }: TracedVirtualServer,
   { address, port }: Target,
 ): RealServer | undefined {
   return realServers.find(

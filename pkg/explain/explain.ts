@@ -28,15 +28,15 @@ export function explain(
   const packet = withBridge(asked, state);
   const id = { address: packet.destination, protocol: packet.protocol, port: packet.port };
   const key = virtualServerKey(id);
-  const server = state.kernel.servers.get(key);
-  const effects = entryEffects(state.entries, { packet, server });
+  const virtualServer = state.kernel.virtualServers.get(key);
+  const effects = entryEffects(state.entries, { packet, virtualServer });
   const traceOn = (kernel: KernelState) => narrowed(trace(kernel, packet), { effects, packet });
   const onKernel = traceOn(state.kernel);
   const facts: Facts = {
     packet,
     state,
     trace: onKernel,
-    server,
+    virtualServer,
     owner: desired?.ledger.lastOwner(key)?.key,
     effects,
     ways: waysOf(state, { packet, trace: onKernel }),

@@ -18,7 +18,7 @@ export function frontEndCauses(facts: Facts): readonly Cause[] {
 }
 
 function notBalanced(facts: Facts): readonly Cause[] {
-  const { packet, state, trace, server } = facts;
+  const { packet, state, trace, virtualServer } = facts;
   if (trace.verdict.kind !== 'forwarded' && trace.verdict.kind !== 'node') return [];
   const isTranslated = trace.steps.some(
     (step) => step.kind === 'rule' && step.rule.target.target === 'DNAT',
@@ -28,7 +28,7 @@ function notBalanced(facts: Facts): readonly Cause[] {
     return [{ kind: 'foreign-rule', text, cuts: 'traced' }];
   }
   const destination = destinationOf(packet);
-  if (server !== undefined && !state.kernel.addresses.has(packet.destination)) {
+  if (virtualServer !== undefined && !state.kernel.addresses.has(packet.destination)) {
     const text = `${packet.destination} is on no device of this node, so that packets to it pass the virtual server ${destination} by`;
     return [{ kind: 'address-missing', text, cuts: 'traced' }];
   }
@@ -88,10 +88,10 @@ function policyOf(service: Service | undefined, isAllocated: boolean): string {
 }
 
 /** An address of a Service that another device has than the one for them. */
-function addressElsewhere({ packet, state, server }: Facts): readonly Cause[] {
+function addressElsewhere({ packet, state, virtualServer }: Facts): readonly Cause[] {
   const { destination } = packet;
   const link = state.kernel.addresses.get(destination);
-  if (server === undefined || link === undefined) return [];
+  if (virtualServer === undefined || link === undefined) return [];
   if (link === deviceName || link === localRoute) return [];
   const bound = state.kernel.sets.get(setName('ipvsIps', familyOf(destination)));
   const isOfService = bound !== undefined && bound !== 'unreadable' && bound.keys.has(destination);
@@ -109,10 +109,11 @@ const frontEndSets: readonly SetId[] = [
 ];
 
 /** A virtual server of ours that no set has: its packets are neither marked nor let in as they should be. */
-function entryMissing({ packet, state, server, desired, trace }: Facts): readonly Cause[] {
+function entryMissing({ packet, state, virtualServer, desired, trace }: Facts): readonly Cause[] {
   const { destination } = packet;
   // Where what should be there is known, the differences say it.
-  if (server === undefined || desired !== undefined || trace.verdict.kind !== 'balanced') return [];
+  if (virtualServer === undefined || desired !== undefined || trace.verdict.kind !== 'balanced')
+    return [];
   if (state.kernel.addresses.get(destination) !== deviceName) return [];
   const family = familyOf(destination);
   if (!setIds.some((id) => state.kernel.sets.has(setName(id, family)))) return [];

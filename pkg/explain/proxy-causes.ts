@@ -84,8 +84,8 @@ export function outcomeOf({ verdict }: Trace): string {
 const neverEmpty = ['KUBE-SERVICES', 'KUBE-POSTROUTING', 'KUBE-MARK-MASQ'];
 
 /** Without knowing what should be there: chains that lost their rules, and jumps that are gone. */
-function emptyChains({ packet, state, desired, server }: Facts): readonly Cause[] {
-  if (desired !== undefined || server === undefined) return [];
+function emptyChains({ packet, state, desired, virtualServer }: Facts): readonly Cause[] {
+  if (desired !== undefined || virtualServer === undefined) return [];
   const family = familyOf(packet.destination);
   const set = state.kernel.sets.get(setName('clusterIp', family));
   if (set === undefined || set === 'unreadable' || set.keys.size === 0) return [];

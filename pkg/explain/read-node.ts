@@ -126,8 +126,8 @@ function withLocalRoutes(addresses: AddressTable, routes: NodeState['routes']): 
 /** How many real servers' routes are looked up. */
 const routeLimit = 10_000;
 
-function targets({ servers }: NodeState['kernel']): readonly IpAddress[] {
-  const all = [...servers.values()].flatMap(({ realServers }) =>
+function targets({ virtualServers }: NodeState['kernel']): readonly IpAddress[] {
+  const all = [...virtualServers.values()].flatMap(({ realServers }) =>
     realServers.map(({ address }) => address),
   );
   return all.slice(0, routeLimit);

@@ -154,7 +154,7 @@ describe('rules of others', () => {
 
 test('of a golden state no rule is unknown', () => {
   const golden = readFileSync(
-    new URL('../../test/kernel/golden/backends.txt', import.meta.url),
+    new URL('../../test/kernel/golden/real-servers.txt', import.meta.url),
     'utf8',
   );
   const [, IPv4 = '', IPv6 = ''] = golden.split(/^## ip6?tables$/m);

@@ -61,7 +61,7 @@ describe('what only the fake can do', () => {
     expect(await fake.realServers(virtualServer)).toMatchObject([{ activeConnections: 0 }]);
   });
 
-  test('a fake that remembers deleted servers gives them their counters back, until it forgets', async () => {
+  test('a fake that remembers deleted real servers gives them their counters back, until it forgets', async () => {
     const fake = filled(new FakeIpvs({ remembersDeleted: true }));
     fake.setCounters(virtualServer, realServer, { activeConnections: 3 });
     const again = () => {

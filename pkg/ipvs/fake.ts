@@ -15,7 +15,7 @@ import {
   type VirtualServerStatus,
   virtualServerKey,
 } from './ipvs.ts';
-import { printServers, printWrite } from './print.ts';
+import { printVirtualServers, printWrite } from './print.ts';
 
 /** The counters of a real server that a test sets, as traffic would. */
 export type Counters = Partial<
@@ -136,7 +136,7 @@ export class FakeIpvs implements Ipvs {
 
   /** The state as `ipvsadm -Sn` prints it, in the order of additions. */
   dump(): string {
-    return printServers(
+    return printVirtualServers(
       [...this.#services.values()].map(({ status, realServers }) => ({
         virtualServer: status,
         realServers: [...realServers.values()],

@@ -32,13 +32,13 @@ export function printWrite(write: IpvsWrite): string {
 }
 
 /** A virtual server with its real servers. */
-export interface PrintedServer {
+export interface PrintedVirtualServer {
   readonly virtualServer: VirtualServer;
   readonly realServers: readonly RealServer[];
 }
 
 /** As `ipvsadm -Sn` prints them: a line for each virtual server, then one for each of its real servers. */
-export function printServers(virtualServers: readonly PrintedServer[]): string {
+export function printVirtualServers(virtualServers: readonly PrintedVirtualServer[]): string {
   return virtualServers
     .flatMap(({ virtualServer, realServers }) => [
       printAdd(virtualServer),

@@ -111,7 +111,7 @@ describe('the proxier', () => {
     expect([stand.proxier.graceful.size, stand.kernel.ipvs.calls.deleteRealServer]).toEqual([0, 0]);
   });
 
-  test('a Service that goes: weight 0, its servers, and five seconds later the rest', async () => {
+  test('a Service that goes: weight 0, its real servers, and five seconds later the rest', async () => {
     const stand = await started();
     const before = stand.kernel.links.dump();
     stand.report(remove('Service', 'web'));

@@ -18,7 +18,7 @@ export const stages = [
   'desired',
   'observed',
   'plan',
-  'apply_servers',
+  'apply_ipvs',
   'apply_entries',
   'apply_addresses',
   'apply_rules',

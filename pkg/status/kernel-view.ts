@@ -62,7 +62,7 @@ export async function kernelView(options: KernelViewOptions): Promise<KernelView
   for (const virtualServer of (await options.ipvs?.virtualServers()) ?? []) {
     const key = virtualServerKey(virtualServer);
     const realServers = (await options.ipvs?.realServers(virtualServer)) ?? [];
-    mirror.recordServer(key, { virtualServer, realServers });
+    mirror.recordVirtualServer(key, { virtualServer, realServers });
     if (!ledger.wants(key)) ledger.retire(foreignFrontEnd(virtualServer));
     connections.set(key, connectionsOf(realServers));
     await yielder.yieldIfDue();

@@ -84,15 +84,15 @@ export const pageScript = `
   }
 
   function healthOf(service) {
-    const servers = service.virtualServers;
-    const real = servers.flatMap(function (one) { return one.realServers; });
-    const some = function (states) { return servers.concat(real).some(function (one) { return states.includes(one.state); }); };
+    const virtualServers = service.virtualServers;
+    const real = virtualServers.flatMap(function (one) { return one.realServers; });
+    const some = function (states) { return virtualServers.concat(real).some(function (one) { return states.includes(one.state); }); };
     if (service.failures.length > 0) return ['failing', 'bad'];
     if (some(['missing', 'unknown'])) return ['incomplete', 'bad'];
     if (some(['lost'])) return ['address lost', 'warn'];
     if (service.unhonoured.length > 0) return ['not all honoured', 'warn'];
     if (service.isDeleted) return ['going', 'dim'];
-    if (servers.length > 0 && !some(['serving'])) return ['no endpoint', 'warn'];
+    if (virtualServers.length > 0 && !some(['serving'])) return ['no endpoint', 'warn'];
     return some(['draining']) ? ['drains', 'good'] : ['well', 'good'];
   }
 
@@ -127,16 +127,16 @@ export const pageScript = `
     return row;
   }
 
-  function serverTable(server) {
+  function virtualServerTable(virtualServer) {
     const table = element('table');
-    const address = server.address.includes(':') ? '[' + server.address + ']' : server.address;
-    const port = server.servicePort ? ' (port ' + (server.servicePort.name || server.servicePort.port) + ')' : '';
-    const lost = server.lostTo ? ': Service ' + server.lostTo + ' has it' : '';
-    const affinity = server.affinitySeconds > 0 ? ', affinity ' + server.affinitySeconds + ' s' : '';
-    const bad = ['missing', 'unknown', 'lost'].includes(server.state);
-    table.append(element('caption', address + ':' + server.port + '/' + server.protocol + port + ', ' + (server.addressKind || 'of no known Service') +
-      ', ' + server.scheduler + affinity + ', ' + server.state + lost, bad ? 'bad' : ''));
-    if (server.realServers.length > 0) {
+    const address = virtualServer.address.includes(':') ? '[' + virtualServer.address + ']' : virtualServer.address;
+    const port = virtualServer.servicePort ? ' (port ' + (virtualServer.servicePort.name || virtualServer.servicePort.port) + ')' : '';
+    const lost = virtualServer.lostTo ? ': Service ' + virtualServer.lostTo + ' has it' : '';
+    const affinity = virtualServer.affinitySeconds > 0 ? ', affinity ' + virtualServer.affinitySeconds + ' s' : '';
+    const bad = ['missing', 'unknown', 'lost'].includes(virtualServer.state);
+    table.append(element('caption', address + ':' + virtualServer.port + '/' + virtualServer.protocol + port + ', ' + (virtualServer.addressKind || 'of no known Service') +
+      ', ' + virtualServer.scheduler + affinity + ', ' + virtualServer.state + lost, bad ? 'bad' : ''));
+    if (virtualServer.realServers.length > 0) {
       const head = element('tr');
       for (const name of ['real server', 'weight', 'active', 'inactive', 'node', 'state', 'drain']) {
         const cell = element('th', name);
@@ -146,19 +146,19 @@ export const pageScript = `
       const top = element('thead');
       top.append(head);
       const body = element('tbody');
-      body.append(...server.realServers.map(realServerRow));
+      body.append(...virtualServer.realServers.map(realServerRow));
       table.append(top, body);
     }
     const box = element('div', null, 'scroll');
     box.append(table);
-    if (server.moreRealServers > 0) box.append(element('p', 'and ' + server.moreRealServers + ' more real servers', 'dim'));
+    if (virtualServer.moreRealServers > 0) box.append(element('p', 'and ' + virtualServer.moreRealServers + ' more real servers', 'dim'));
     return box;
   }
 
   function fill(details, service) {
     details.append(...service.failures.map(function (one) { return element('p', failureText(one), 'bad'); }),
       ...service.unhonoured.map(function (one) { return element('p', 'not honoured: ' + one.field + ' ' + one.value + ': ' + one.reason, 'warn'); }),
-      ...service.virtualServers.map(serverTable));
+      ...service.virtualServers.map(virtualServerTable));
     if (service.moreVirtualServers > 0) details.append(element('p', 'and ' + service.moreVirtualServers + ' more virtual servers', 'dim'));
   }
 

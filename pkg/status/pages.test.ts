@@ -118,9 +118,9 @@ test('every kind of address is named, and affinity and flags', async () => {
   );
   await stand.sync();
   const { services } = await stand.page();
-  const servers = services[0]?.virtualServers ?? [];
+  const virtualServers = services[0]?.virtualServers ?? [];
   expect(
-    servers.map(({ address, port, addressKind, servicePort: of }) => [
+    virtualServers.map(({ address, port, addressKind, servicePort: of }) => [
       `${address}:${port}`,
       addressKind,
       of?.port,
@@ -131,7 +131,7 @@ test('every kind of address is named, and affinity and flags', async () => {
     ['203.0.113.1:80', 'externalIP', 80],
     ['192.168.0.10:30080', 'nodePort', 80],
   ]);
-  expect(servers[0]).toMatchObject({ flags: ['persistent', 'flag-1'], affinitySeconds: 60 });
+  expect(virtualServers[0]).toMatchObject({ flags: ['persistent', 'flag-1'], affinitySeconds: 60 });
 });
 
 describe('a real server that drains', () => {

@@ -87,24 +87,26 @@ export function printServices(
   const rows = services.flatMap(({ virtualServers }) =>
     virtualServers.map((one) => virtualServerCells(one).map(plain)),
   );
-  const servers = columns(rows).values();
+  const virtualServers = columns(rows).values();
   const inner = services.flatMap(({ virtualServers }) =>
     virtualServers.flatMap(({ realServers }) =>
       realServers.map((one) => realServerCells(one, options.time).map(plain)),
     ),
   );
   const realServers = columns(inner).values();
-  return services.flatMap((service) => printService(service, { ...options, servers, realServers }));
+  return services.flatMap((service) =>
+    printService(service, { ...options, virtualServers, realServers }),
+  );
 }
 
 interface ServiceOptions extends PrintOptions {
   /** The lines of the virtual servers and of the real servers, in their order. */
-  readonly servers: Iterator<string>;
+  readonly virtualServers: Iterator<string>;
   readonly realServers: Iterator<string>;
 }
 
 function printService(service: ServiceStatus, options: ServiceOptions): readonly string[] {
-  const { paint, servers, realServers } = options;
+  const { paint, virtualServers, realServers } = options;
   const { namespace, name, isDeleted, unhonoured, moreUnhonoured, moreVirtualServers } = service;
   const title = name === '' ? 'No Service is known' : `${namespace}/${name}`;
   const notes = unhonoured.map(({ reason, field, value }) => `${field} ${value}: ${reason}`);
@@ -115,7 +117,7 @@ function printService(service: ServiceStatus, options: ServiceOptions): readonly
     ...more('  ', { count: moreUnhonoured, what: 'not honoured' }),
     ...printFailures('  failed', service, options),
     ...service.virtualServers.flatMap((one) => [
-      paintedServer(`  ${next(servers)}`, { state: one.state, paint }),
+      paintedVirtualServer(`  ${next(virtualServers)}`, { state: one.state, paint }),
       ...one.realServers.map((rs) => paintedRealServer(`    ${next(realServers)}`, { rs, paint })),
       ...more('    ', { count: one.moreRealServers, what: 'real servers' }),
     ]),
@@ -192,7 +194,7 @@ function stateText({ state, lostTo, realServers }: VirtualServerReport): string 
 
 const wrongStates: ReadonlySet<VirtualServerState> = new Set(['missing', 'unknown', 'lost']);
 
-function paintedServer(
+function paintedVirtualServer(
   line: string,
   { state, paint }: { state: VirtualServerState; paint: Paint },
 ): string {

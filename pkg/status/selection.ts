@@ -31,13 +31,13 @@ export async function select(
     if (yielder.isDue) await yielder.yieldIfDue();
     if (first.takes(key) && isServed(key, view) && concerns(key)) first.add(key);
   }
-  for (const { owner, id } of leftServers(view)) {
+  for (const { owner, id } of leftVirtualServers(view)) {
     if (yielder.isDue) await yielder.yieldIfDue();
     if (first.takes(owner) && concerns(owner, id)) first.add(owner);
   }
   const left = new Map<string, string[]>();
   const chosen = new Set(first.keys);
-  for (const { owner, key } of leftServers(view)) {
+  for (const { owner, key } of leftVirtualServers(view)) {
     if (yielder.isDue) await yielder.yieldIfDue();
     if (!chosen.has(owner)) continue;
     const keys = left.get(owner);
@@ -48,7 +48,7 @@ export async function select(
 }
 
 /** The virtual servers that nobody wants any more, with the Service that had each. */
-function* leftServers({
+function* leftVirtualServers({
   ledger,
 }: Pick<ServedView, 'ledger'>): Generator<{ owner: string; key: string; id: VirtualServerId }> {
   for (const frontEnds of [ledger.retired(), ledger.leaving()])

@@ -9,9 +9,9 @@ import type { ServiceStatus, Time, VirtualServerReport } from './report.ts';
 import type { ServedView } from './served-view.ts';
 import {
   type KnownVirtualServer,
-  leftServer,
+  leftVirtualServer,
   virtualServerReport,
-  wantedServers,
+  wantedVirtualServers,
 } from './virtual-servers.ts';
 
 /** How many virtual and real servers of one Service are listed. */
@@ -48,7 +48,7 @@ export async function serviceStatus(
   const service = view.store.service(key);
   const unhonoured = service === undefined ? [] : view.unhonoured(service);
   const failure = view.entryFailure(key);
-  const { list, more, rows } = await knownServers(key, sources);
+  const { list, more, rows } = await knownVirtualServers(key, sources);
   const nodes = await nodesOf(list, { slices: view.store.objects(key)?.slices ?? [], sources });
   const { failures: failed, more: moreFailures } = failures.of(key);
   const [namespace = '', name = ''] = key.split('/');
@@ -74,12 +74,12 @@ export async function serviceStatus(
 }
 
 /** The virtual servers of a Service with their real servers, up to a limit, and how many virtual servers there are besides. */
-async function knownServers(key: string, sources: ServiceSources) {
+async function knownVirtualServers(key: string, sources: ServiceSources) {
   const { view, yielder, address, left, connections } = sources;
   const list: KnownService[] = [];
   let rows = 0;
   let more = 0;
-  for (const virtualServer of allServers(key, { view, left })) {
+  for (const virtualServer of allVirtualServers(key, { view, left })) {
     await yielder.yieldIfDue();
     if (rows >= rowLimit) {
       more++;
@@ -102,15 +102,15 @@ async function knownServers(key: string, sources: ServiceSources) {
 
 const none: KnownRealServers = { list: [], more: 0 };
 
-function* allServers(
+function* allVirtualServers(
   key: string,
   { view, left }: Pick<ServiceSources, 'view' | 'left'>,
 ): Generator<KnownVirtualServer> {
   for (const gone of left) {
-    const server = leftServer(gone, view);
-    if (server !== undefined) yield server;
+    const virtualServer = leftVirtualServer(gone, view);
+    if (virtualServer !== undefined) yield virtualServer;
   }
-  yield* wantedServers(key, view);
+  yield* wantedVirtualServers(key, view);
 }
 
 /** The nodes of the real servers that are listed, by address. */

@@ -28,7 +28,7 @@ export interface KnownVirtualServer {
 }
 
 /** The virtual servers that a Service, given by its key, asks for, each worked out when it is taken. */
-export function* wantedServers(
+export function* wantedVirtualServers(
   service: string,
   view: Pick<ProxierView, 'ledger' | 'mirror'>,
 ): Generator<KnownVirtualServer> {
@@ -54,7 +54,7 @@ export function* wantedServers(
 }
 
 /** A virtual server that nobody wants any more, by its key; `undefined` if it is gone. */
-export function leftServer(
+export function leftVirtualServer(
   key: string,
   { ledger }: Pick<ProxierView, 'ledger'>,
 ): KnownVirtualServer | undefined {

@@ -97,7 +97,7 @@ test('a packet passes the rules of both packet filters', () => {
 
 describe('output devices', () => {
   const outputs = new Map([[ip('10.0.1.1'), 'v-web']]);
-  const servers = [{ virtualServer, realServers: [realServer(ip('10.0.1.1'))] }];
+  const virtualServers = [{ virtualServer, realServers: [realServer(ip('10.0.1.1'))] }];
 
   test.each([
     ['-A POSTROUTING -o v-web -j DROP', '10.0.1.1 dropped'],
@@ -105,12 +105,12 @@ describe('output devices', () => {
     ['-A POSTROUTING ! -o v-web -j DROP', '10.0.1.1 passed'],
     ['-A INPUT -o lo -j DROP', '10.0.1.1 passed'],
   ])('%s', (rule, expected) => {
-    expect(verdictOf(state(table('mangle', rule), { outputs, servers }))).toBe(expected);
+    expect(verdictOf(state(table('mangle', rule), { outputs, virtualServers }))).toBe(expected);
   });
 
   test('cannot be judged where the route is not known', () => {
     const rules = table('mangle', '-A POSTROUTING -o v-web -j DROP');
-    expect(verdictOf(state(rules, { servers }))).toBe('10.0.1.1 unknown');
+    expect(verdictOf(state(rules, { virtualServers }))).toBe('10.0.1.1 unknown');
   });
 });
 
@@ -140,8 +140,8 @@ describe('translation by rules', () => {
 
   test('of the source is to an address that later rules match', () => {
     const rules = table('nat', '-A POSTROUTING -j SNAT --to-source 192.168.0.10');
-    const servers = [{ virtualServer, realServers: [realServer(ip('10.0.1.1'))] }];
-    expect(trace(state(rules, { servers }), packet).verdict).toMatchObject({
+    const virtualServers = [{ virtualServer, realServers: [realServer(ip('10.0.1.1'))] }];
+    expect(trace(state(rules, { virtualServers }), packet).verdict).toMatchObject({
       balancing: { choices: [{ fate: 'passed', masqueradedBy: { target: { target: 'SNAT' } } }] },
     });
   });
@@ -200,10 +200,10 @@ describe('what cannot be judged', () => {
   });
 
   test('another way of forwarding than masquerading', () => {
-    const servers = [
+    const virtualServers = [
       { virtualServer, realServers: [realServer(ip('10.0.1.1'), { forwarding: 'direct' })] },
     ];
-    expect(verdictOf(state('', { servers }))).toBe('10.0.1.1 unknown');
+    expect(verdictOf(state('', { virtualServers }))).toBe('10.0.1.1 unknown');
   });
 });
 

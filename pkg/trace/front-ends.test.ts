@@ -36,8 +36,8 @@ async function stateOf(): Promise<KernelState> {
     rules: { IPv4: [firewall.dump('IPv4')], IPv6: [firewall.dump('IPv6')] },
     sets: new Map(sets),
     addresses,
-    servers: families.flatMap((family) =>
-      made[family].servers.map(({ virtualServer, realServer }) => ({
+    virtualServers: families.flatMap((family) =>
+      made[family].virtualServers.map(({ virtualServer, realServer }) => ({
         virtualServer,
         realServers: [realServer],
       })),

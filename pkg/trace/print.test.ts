@@ -19,7 +19,7 @@ test('a trace prints one line a step, and each real server with its own steps', 
   if (one === undefined || two === undefined) throw new Error('no pods');
   const kernel = state(rules, {
     sets: new Map([['S', tracedSet(entry.type, [entry])]]),
-    servers: [{ virtualServer, realServers: [one, { ...two, weight: 0 }] }],
+    virtualServers: [{ virtualServer, realServers: [one, { ...two, weight: 0 }] }],
   });
   const fromPod: Packet = { ...packet, source: one.address };
   expect(printTrace(fromPod, trace(kernel, fromPod))).toBe(

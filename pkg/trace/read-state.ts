@@ -7,8 +7,8 @@ import {
   type KernelState,
   type SavedTables,
   SetIndex,
-  type TracedServer,
   type TracedSet,
+  type TracedVirtualServer,
 } from './state.ts';
 
 /** The interfaces that a state is read through. */
@@ -32,10 +32,10 @@ export async function readKernelState(
   { pause = () => undefined }: { readonly pause?: Pause } = {},
 ): Promise<KernelState> {
   const { ipvs, ipsets, links, rules } = sources;
-  const servers = new Map<string, TracedServer>();
+  const virtualServers = new Map<string, TracedVirtualServer>();
   for (const virtualServer of await ipvs.virtualServers()) {
     const realServers = await ipvs.realServers(virtualServer);
-    servers.set(virtualServerKey(virtualServer), { virtualServer, realServers });
+    virtualServers.set(virtualServerKey(virtualServer), { virtualServer, realServers });
     await pause();
   }
   const sets = new Map<string, TracedSet>();
@@ -49,7 +49,7 @@ export async function readKernelState(
     IPv4: await parsedRules(rules.IPv4, pause),
     IPv6: await parsedRules(rules.IPv6, pause),
   };
-  return { tables, sets, servers, addresses, outputs: new Map() };
+  return { tables, sets, virtualServers, addresses, outputs: new Map() };
 }
 
 /** Reads a set. If the interface cannot represent all its entries, the set is unreadable. */

@@ -6,21 +6,24 @@ import {
 } from '../ipvs/ipvs.ts';
 import type { PacketView } from './packet.ts';
 import type { Balancing } from './result.ts';
-import type { KernelState, TracedServer } from './state.ts';
+import type { KernelState, TracedVirtualServer } from './state.ts';
 
 /** The virtual server for a packet: that of its port, else the persistent one for all ports (port 0). */
 export function virtualServerFor(
-  { servers }: KernelState,
+  { virtualServers }: KernelState,
   { destination: address, protocol, port }: PacketView,
-): TracedServer | undefined {
-  const exact = servers.get(virtualServerKey({ address, protocol, port }));
+): TracedVirtualServer | undefined {
+  const exact = virtualServers.get(virtualServerKey({ address, protocol, port }));
   if (exact !== undefined) return exact;
-  const any = servers.get(virtualServerKey({ address, protocol, port: 0 }));
+  const any = virtualServers.get(virtualServerKey({ address, protocol, port: 0 }));
   return any !== undefined && isPersistent(any) ? any : undefined;
 }
 
 /** The real servers that a scheduler may choose for a new connection. */
-export function eligible({ virtualServer, realServers }: TracedServer): readonly RealServer[] {
+export function eligible({
+  virtualServer,
+  realServers,
+}: TracedVirtualServer): readonly RealServer[] {
   const weighted = realServers.filter(({ weight }) => weight > 0);
   if (virtualServer.scheduler !== 'fo') return weighted;
   // Fail-over sends all connections to the real server with the highest weight.
@@ -29,18 +32,18 @@ export function eligible({ virtualServer, realServers }: TracedServer): readonly
 }
 
 /** The properties of a virtual server's balancing that do not depend on the choice. */
-export function balancingOf(server: TracedServer): Omit<Balancing, 'choices'> {
-  const { virtualServer, realServers } = server;
+export function balancingOf(traced: TracedVirtualServer): Omit<Balancing, 'choices'> {
+  const { virtualServer, realServers } = traced;
   return {
     virtualServer,
     draining: realServers.filter(({ weight }) => weight <= 0),
-    affinitySeconds: isPersistent(server) ? virtualServer.timeout : 0,
-    mayRefuse: refusal(server),
+    affinitySeconds: isPersistent(traced) ? virtualServer.timeout : 0,
+    mayRefuse: refusal(traced),
   };
 }
 
 /** Why a scheduler may refuse: those that hash do not check first whether a real server may be chosen; `ovf` counts connections. */
-function refusal({ virtualServer, realServers }: TracedServer): string | undefined {
+function refusal({ virtualServer, realServers }: TracedVirtualServer): string | undefined {
   const { scheduler, flags } = virtualServer;
   const hashes = scheduler === 'dh' || scheduler === 'sh' || scheduler === 'mh';
   const hasFallback = scheduler !== 'dh' && (flags & IP_VS_SVC_F_SCHED1) !== 0;
@@ -53,6 +56,6 @@ function refusal({ virtualServer, realServers }: TracedServer): string | undefin
   return undefined;
 }
 
-function isPersistent({ virtualServer: { flags } }: TracedServer): boolean {
+function isPersistent({ virtualServer: { flags } }: TracedVirtualServer): boolean {
   return (flags & IP_VS_SVC_F_PERSISTENT) !== 0;
 }

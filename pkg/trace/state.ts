@@ -19,7 +19,7 @@ export interface KnownSet {
 export type TracedSet = KnownSet | 'unreadable';
 
 /** A virtual server with its real servers. */
-export interface TracedServer {
+export interface TracedVirtualServer {
   readonly virtualServer: VirtualServer;
   readonly realServers: readonly RealServer[];
 }
@@ -30,7 +30,7 @@ export interface KernelState {
   readonly tables: Readonly<Record<Family, readonly SavedTables[]>>;
   readonly sets: ReadonlyMap<string, TracedSet>;
   /** By {@link virtualServerKey}. */
-  readonly servers: ReadonlyMap<string, TracedServer>;
+  readonly virtualServers: ReadonlyMap<string, TracedVirtualServer>;
   /** The device of each address, the dummy device's included. */
   readonly addresses: AddressTable;
   /** The devices by which packets to other addresses leave, as far as the routes to them are known. */
@@ -53,7 +53,7 @@ export interface KernelParts {
   /** The output of `iptables-save` and `ip6tables-save`, of each flavour that holds rules. */
   readonly rules: Readonly<Record<Family, readonly string[]>>;
   readonly sets: ReadonlyMap<string, TracedSet>;
-  readonly servers: readonly TracedServer[];
+  readonly virtualServers: readonly TracedVirtualServer[];
   /** Of all devices and both families. */
   readonly addresses: readonly LinkAddress[];
   readonly outputs?: KernelState['outputs'];
@@ -61,13 +61,13 @@ export interface KernelParts {
 
 /** Makes a state. Rules that cannot be parsed are kept as text. */
 export function kernelState(parts: KernelParts): ListedState {
-  const { rules, sets, servers, addresses, outputs = new Map() } = parts;
+  const { rules, sets, virtualServers, addresses, outputs = new Map() } = parts;
   return {
     tables: { IPv4: rules.IPv4.map(parseChains), IPv6: rules.IPv6.map(parseChains) },
     outputs,
     sets,
-    servers: new Map(
-      servers.map((server) => [virtualServerKey(server.virtualServer), server] as const),
+    virtualServers: new Map(
+      virtualServers.map((traced) => [virtualServerKey(traced.virtualServer), traced] as const),
     ),
     addresses: new Map(addresses.map(({ address, link }) => [address, link] as const)),
   };

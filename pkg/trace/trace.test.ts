@@ -91,21 +91,21 @@ describe('on its way to a virtual server a packet from the node', () => {
         table('filter', '-A INPUT -s 172.30.0.1/32 -j DROP'),
     ],
   ])('to a real server on the node %s', (name, rules) => {
-    const servers = [{ virtualServer, realServers: [realServer(nodeAddress)] }];
+    const virtualServers = [{ virtualServer, realServers: [realServer(nodeAddress)] }];
     const expected = name.startsWith('goes') ? 'dropped' : 'unknown';
-    expect(verdictOf(state(rules, { servers }), node)).toBe(`${nodeAddress} ${expected}`);
+    expect(verdictOf(state(rules, { virtualServers }), node)).toBe(`${nodeAddress} ${expected}`);
   });
 });
 
 test('a packet from a device to a real server on the node is not masqueraded, and seen in nat INPUT', () => {
-  const servers = [{ virtualServer, realServers: [realServer(nodeAddress)] }];
+  const virtualServers = [{ virtualServer, realServers: [realServer(nodeAddress)] }];
   const masquerade = table('nat', '-A POSTROUTING -j MASQUERADE');
-  expect(trace(state(masquerade, { servers }), packet).verdict).toMatchObject({
+  expect(trace(state(masquerade, { virtualServers }), packet).verdict).toMatchObject({
     kind: 'balanced',
     balancing: { choices: [{ isOnNode: true, fate: 'passed', masqueradedBy: undefined }] },
   });
   const drop = table('nat', '-A INPUT -p tcp -m tcp --dport 8080 -j DROP');
-  expect(verdictOf(state(drop, { servers }))).toBe(`${nodeAddress} dropped`);
+  expect(verdictOf(state(drop, { virtualServers }))).toBe(`${nodeAddress} dropped`);
 });
 
 describe('a packet that is for no virtual server', () => {

@@ -3,7 +3,7 @@ import { type Passage, passTables } from './chains.ts';
 import { enteringPacket, type Packet, type PacketView } from './packet.ts';
 import type { Choice, Fate, Hook, Step, Trace, Verdict } from './result.ts';
 import { balancingOf, eligible, virtualServerFor } from './scheduling.ts';
-import { isNodeAddress, type KernelState, type TracedServer } from './state.ts';
+import { isNodeAddress, type KernelState, type TracedVirtualServer } from './state.ts';
 
 /*
  * The hooks and their order, from linux/netfilter_ipv4.h and net/netfilter/ipvs/ip_vs_core.c:
@@ -56,8 +56,8 @@ class Way {
     const fate = this.#pass('OUTPUT', [...beforeNat, 'nat']);
     if (fate !== 'passed') return { kind: fate };
     if (this.#packet.destination !== destination) isForNode = this.#route();
-    const server = virtualServerFor(this.#state, this.#packet);
-    if (server !== undefined) return this.#balance(server, 'OUTPUT');
+    const traced = virtualServerFor(this.#state, this.#packet);
+    if (traced !== undefined) return this.#balance(traced, 'OUTPUT');
     const filtered = this.#pass('OUTPUT', filters);
     if (filtered !== 'passed') return { kind: filtered };
     return isForNode ? this.#loopBack() : this.#leave();
@@ -67,8 +67,8 @@ class Way {
   #input(): Verdict {
     const fate = this.#pass('INPUT', ['mangle', ...filters]);
     if (fate !== 'passed') return { kind: fate };
-    const server = virtualServerFor(this.#state, this.#packet);
-    if (server !== undefined) return this.#balance(server, 'INPUT');
+    const traced = virtualServerFor(this.#state, this.#packet);
+    if (traced !== undefined) return this.#balance(traced, 'INPUT');
     const last = this.#packet.input === 'lo' ? 'passed' : this.#pass('INPUT', ['nat']);
     return { kind: last === 'passed' ? 'node' : last };
   }
@@ -88,14 +88,14 @@ class Way {
     return { kind: 'forwarded', masqueradedBy: this.#masqueradedBy };
   }
 
-  #balance(server: TracedServer, hook: 'INPUT' | 'OUTPUT'): Verdict {
-    const { virtualServer } = server;
+  #balance(traced: TracedVirtualServer, hook: 'INPUT' | 'OUTPUT'): Verdict {
+    const { virtualServer } = traced;
     this.steps.push({ kind: 'ipvs', hook, virtualServer });
     const packet = { ...this.#packet, virtualServer };
-    const choices = eligible(server).map((realServer) =>
+    const choices = eligible(traced).map((realServer) =>
       new Way(this.#state, packet).#choose(realServer, hook),
     );
-    const balancing = { ...balancingOf(server), choices };
+    const balancing = { ...balancingOf(traced), choices };
     return { kind: choices.length === 0 ? 'refused' : 'balanced', balancing };
   }
 

@@ -57,7 +57,7 @@ interface Reading {
   isPending: boolean;
 }
 
-interface OwnedServer {
+interface OwnedVirtualServer {
   readonly virtualServer: VirtualServerStatus;
   readonly owner: NamedObject;
   readonly before: Reading | undefined;
@@ -92,11 +92,11 @@ export class ServiceTraffic {
   }
 
   async #readOnce(): Promise<readonly TrafficSample[]> {
-    const servers = await this.#ownedServers();
-    await this.#countConnections(servers);
+    const virtualServers = await this.#ownedVirtualServers();
+    await this.#countConnections(virtualServers);
     const seen = new Map<string, Series>();
     const readings = new Map<string, Reading>();
-    for (const { virtualServer, owner, before, reading } of servers) {
+    for (const { virtualServer, owner, before, reading } of virtualServers) {
       const [id, series] = this.#seriesOf(labelsOf(owner, virtualServer), seen);
       if (!seen.has(id)) series.activeConnections = 0;
       seen.set(id, series);
@@ -109,9 +109,9 @@ export class ServiceTraffic {
     return [...seen.values()];
   }
 
-  async #ownedServers(): Promise<readonly OwnedServer[]> {
+  async #ownedVirtualServers(): Promise<readonly OwnedVirtualServer[]> {
     const { ipvs, ownerOf } = this.#options;
-    const servers: OwnedServer[] = [];
+    const virtualServers: OwnedVirtualServer[] = [];
     for (const virtualServer of await ipvs.virtualServers()) {
       const owner = ownerOf(virtualServer);
       if (owner === undefined) continue;
@@ -119,19 +119,19 @@ export class ServiceTraffic {
       const { activeConnections = 0, countedIn = 0 } = before ?? {};
       const { statistics } = virtualServer;
       const reading = { statistics, activeConnections, countedIn, isPending: false };
-      servers.push({ virtualServer, owner, before, reading });
+      virtualServers.push({ virtualServer, owner, before, reading });
     }
-    return servers;
+    return virtualServers;
   }
 
   /** Counts the active connections where their number may have changed, first where it was counted longest ago. */
-  async #countConnections(servers: readonly OwnedServer[]): Promise<void> {
+  async #countConnections(virtualServers: readonly OwnedVirtualServer[]): Promise<void> {
     const { ipvs, isEstimating, now } = this.#options;
     const yielder = new Yielder(now);
     const areCountersValid = isEstimating();
-    const due = servers
+    const due = virtualServers
       .filter(({ virtualServer: { protocol } }) => protocol !== 'UDP')
-      .filter((server) => !areCountersValid || mayHaveChanged(server))
+      .filter((virtualServer) => !areCountersValid || mayHaveChanged(virtualServer))
       .sort((one, other) => one.reading.countedIn - other.reading.countedIn);
     const read = ++this.#reads;
     for (const { virtualServer, reading } of due.slice(0, dumpLimit)) {
@@ -162,7 +162,7 @@ function labelsOf(
 }
 
 /** Whether the number of active connections may have changed. A connection becomes active with a packet, and may end without one. */
-function mayHaveChanged({ before, reading: { statistics } }: OwnedServer): boolean {
+function mayHaveChanged({ before, reading: { statistics } }: OwnedVirtualServer): boolean {
   if (before?.isPending === true || (before?.activeConnections ?? 0) > 0) return true;
   const last = before?.statistics;
   return counters.some((name) => statistics[name] !== (last?.[name] ?? 0n));

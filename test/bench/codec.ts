@@ -16,7 +16,7 @@ import {
   destinationWrites,
   entryWrites,
   serviceWrites,
-  someServer,
+  someVirtualServer,
 } from './writes.ts';
 
 /** How many messages, or objects in a message, are measured at a time. */
@@ -64,7 +64,7 @@ const measurements: Readonly<Record<string, () => () => unknown>> = {
   },
   'real server read': () => {
     const reader = ipvs(destDump(some));
-    return () => reader.realServers(someServer);
+    return () => reader.realServers(someVirtualServer);
   },
   'set entry read': () => {
     const reader = new NetlinkIpSets(connect(entryDump(some)));

@@ -12,7 +12,7 @@ const times = 200;
 export function encodeDestinations(): { readonly cold: number; readonly warm: number } {
   const writer = new Writer(65_536);
   const row = { ...newDest, type: 30 };
-  const server = { address: ip('172.30.0.1'), protocol: 'TCP', port: 443 } as const;
+  const virtualServer = { address: ip('172.30.0.1'), protocol: 'TCP', port: 443 } as const;
   const realServer = {
     address: ip('10.0.0.7'),
     port: 8080,
@@ -25,7 +25,7 @@ export function encodeDestinations(): { readonly cold: number; readonly warm: nu
     const start = performance.now();
     for (let sequence = 0; sequence < count; sequence++) {
       if (sequence % 64 === 0) writer.truncate(0);
-      const value = { service: serviceIdOf(server), dest: destOf(realServer) };
+      const value = { service: serviceIdOf(virtualServer), dest: destOf(realServer) };
       putMessage(writer, row, { value, flags: 0, sequence });
     }
     return ((performance.now() - start) / count) * 1000;

@@ -22,7 +22,7 @@ import { setHeader, setIds, setName } from '../../pkg/proxy/desired/sets.ts';
 import { virtualServerOf } from '../support/virtual-server.ts';
 import { podsOf, service, slice } from './objects.ts';
 
-/** The files that {@link record} writes: sets, servers, addresses, and a look at all of them. */
+/** The files that {@link record} writes: sets, virtual servers, addresses, and a look at all of them. */
 export const recordings = ['ipset', 'ipvs', 'addresses', 'audit'] as const;
 
 /** Writes a cluster into the kernel of this namespace and the messages that do it into files of a folder. */

@@ -15,7 +15,7 @@ function numbered(index: number): VirtualServer {
 }
 
 /** Any virtual server. */
-export const someServer = numbered(1);
+export const someVirtualServer = numbered(1);
 
 /** New virtual servers. */
 export function serviceWrites(count: number): readonly IpvsWrite[] {

@@ -2,7 +2,7 @@ import { type KubeObject, recordsAt, textAt } from '@kube-proxy-ipvs/test-apiser
 import { type IpAddress, printHostPort } from '../../pkg/ip/address.ts';
 import { ip } from '../support/addresses.ts';
 import { get } from '../support/network/http.ts';
-import { heldServers, serverKey } from './kernel.ts';
+import { heldVirtualServers, virtualServerKey } from './kernel.ts';
 import { Load } from './load.ts';
 import type { Report } from './report.ts';
 import { countByPod, lastPart, vip } from './requests.ts';
@@ -126,9 +126,9 @@ async function apply(stage: Stage, conditions?: Conditions): Promise<void> {
 
 /** Weights of the new pod in the virtual servers of storefront; undefined where it is not. */
 function weights(stage: Stage): (number | undefined)[] {
-  const held = heldServers(stage.node.namespace);
+  const held = heldVirtualServers(stage.node.namespace);
   const at = (address: IpAddress, port: number) =>
-    held.get(serverKey({ protocol: 'TCP', address, port }));
+    held.get(virtualServerKey({ protocol: 'TCP', address, port }));
   const [own4, own6] = newPod.addresses;
   return [
     at(vip(stage, 'shop/storefront', 'IPv4'), 80)?.weights.get(printHostPort(own4, 8080)),
@@ -146,8 +146,8 @@ export async function showDeletion(stage: Stage, report: Report): Promise<void> 
   await stage.kubectl(['delete', 'service', 'newsletter', '-n', 'shop']);
   const deleted = performance.now();
   const { namespace } = stage.node;
-  const key = serverKey({ protocol: 'TCP', address, port: 80 });
-  const weightsLeft = () => [...(heldServers(namespace).get(key)?.weights.values() ?? [])];
+  const key = virtualServerKey({ protocol: 'TCP', address, port: 80 });
+  const weightsLeft = () => [...(heldVirtualServers(namespace).get(key)?.weights.values() ?? [])];
   // Asking before would make a connection, which the kernel counts for two minutes after its end, and the drain would wait for it.
   await until('newsletter takes nobody new', () => weightsLeft().every((weight) => weight === 0));
   let outcome = '';
@@ -161,7 +161,7 @@ export async function showDeletion(stage: Stage, report: Report): Promise<void> 
   await until('newsletter is not answered any more', async () => !(await isAnswered()));
   report.note(`the node is told ${outcome}`);
   const isHeld = () =>
-    heldServers(namespace).has(key) ||
+    heldVirtualServers(namespace).has(key) ||
     namespace.run('ip', '-o', 'address', 'show', 'dev', 'kube-ipvs0').includes(` ${address}/`) ||
     namespace.run('ipset', 'list', 'KUBE-CLUSTER-IP').includes(`\n${address},`);
   await until('newsletter is gone from the kernel', () => !isHeld(), 400);

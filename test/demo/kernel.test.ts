@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { ip } from '../support/addresses.ts';
-import { parseServers, serverKey } from './kernel.ts';
+import { parseVirtualServers, virtualServerKey } from './kernel.ts';
 
 test('what ipvsadm prints is read with scheduler, persistence and weights, whatever the protocol', () => {
-  const servers = parseServers(
+  const virtualServers = parseVirtualServers(
     [
       '-A -t 172.30.0.2:80 -s rr -p 1800',
       '-a -t 172.30.0.2:80 -r 10.0.1.14:8080 -m -w 7',
@@ -15,7 +15,10 @@ test('what ipvsadm prints is read with scheduler, persistence and weights, whate
     ].join('\n'),
   );
   expect(
-    [...servers].map(([key, server]) => [key, { ...server, weights: [...server.weights] }]),
+    [...virtualServers].map(([key, virtualServer]) => [
+      key,
+      { ...virtualServer, weights: [...virtualServer.weights] },
+    ]),
   ).toEqual([
     [
       'TCP 172.30.0.2:80',
@@ -38,5 +41,5 @@ test('what ipvsadm prints is read with scheduler, persistence and weights, whate
 
 test('a virtual server is named as ipvsadm names it', () => {
   const address = ip('fd00:172:30::a');
-  expect(serverKey({ protocol: 'UDP', address, port: 53 })).toBe('UDP [fd00:172:30::a]:53');
+  expect(virtualServerKey({ protocol: 'UDP', address, port: 53 })).toBe('UDP [fd00:172:30::a]:53');
 });

@@ -5,7 +5,7 @@ import type { Namespace } from '../support/namespace.ts';
 // What the kernel holds, as ipvsadm prints it: another path than the program's own.
 
 /** A virtual server of the kernel. */
-export interface HeldServer {
+export interface HeldVirtualServer {
   readonly scheduler: string;
   /** Seconds that a client sticks to its back end, if it does. */
   readonly persistence: string | undefined;
@@ -14,7 +14,7 @@ export interface HeldServer {
 }
 
 /** What names a virtual server: `TCP 172.30.0.2:80`. */
-export function serverKey({
+export function virtualServerKey({
   protocol,
   address,
   port,
@@ -27,26 +27,29 @@ export function serverKey({
 }
 
 /** Every virtual server of a namespace, by its key. */
-export function heldServers(namespace: Namespace): Map<string, HeldServer> {
-  return parseServers(namespace.run('ipvsadm', '--save', '--numeric'));
+export function heldVirtualServers(namespace: Namespace): Map<string, HeldVirtualServer> {
+  return parseVirtualServers(namespace.run('ipvsadm', '--save', '--numeric'));
 }
 
 /** Reads what `ipvsadm --save --numeric` prints. */
-export function parseServers(text: string): Map<string, HeldServer> {
-  const servers = new Map<string, HeldServer & { readonly weights: Map<string, number> }>();
+export function parseVirtualServers(text: string): Map<string, HeldVirtualServer> {
+  const virtualServers = new Map<
+    string,
+    HeldVirtualServer & { readonly weights: Map<string, number> }
+  >();
   for (const line of text.split('\n')) {
     const [, action, flag = '', address = ''] = /^-([Aa]) (\S+) (\S+)/.exec(line) ?? [];
     const key = `${protocols[flag] ?? flag} ${address}`;
     if (action === 'A') {
       const [, scheduler = ''] = / -s (\S+)/.exec(line) ?? [];
       const [, persistence] = / -p (\d+)/.exec(line) ?? [];
-      servers.set(key, { scheduler, persistence, weights: new Map() });
+      virtualServers.set(key, { scheduler, persistence, weights: new Map() });
     } else if (action === 'a') {
       const [, realServer = ''] = / -r (\S+)/.exec(line) ?? [];
-      servers.get(key)?.weights.set(realServer, Number(/ -w (\d+)/.exec(line)?.[1] ?? 1));
+      virtualServers.get(key)?.weights.set(realServer, Number(/ -w (\d+)/.exec(line)?.[1] ?? 1));
     }
   }
-  return servers;
+  return virtualServers;
 }
 
 const protocols: Readonly<Record<string, Protocol>> = {

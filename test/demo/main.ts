@@ -6,14 +6,14 @@ import { release } from 'node:os';
 import { parseArgs } from 'node:util';
 import { get } from '../support/network/http.ts';
 import { showChanges, showDeletion } from './changes.ts';
-import { heldServers } from './kernel.ts';
+import { heldVirtualServers } from './kernel.ts';
 import { showLatency } from './latency.ts';
 import { showDns } from './names.ts';
 import { Report } from './report.ts';
 import { showRequests, vip } from './requests.ts';
-import { differences, showServers, wantedNow } from './servers.ts';
 import { keepShell } from './shell.ts';
 import { Stage } from './stage.ts';
+import { differences, showVirtualServers, wantedNow } from './virtual-servers.ts';
 import { until } from './wait.ts';
 
 /** Somebody wants the demo to end. */
@@ -61,7 +61,7 @@ process.exit(report.isGood ? 0 : 1);
 
 async function play(): Promise<void> {
   await setUp();
-  showServers(stage, report);
+  showVirtualServers(stage, report);
   await showRequests(stage, report);
   await showDns(stage, report);
   await showChanges(stage, report);
@@ -93,7 +93,7 @@ async function setUp(): Promise<void> {
   await Promise.all([applyShop(), startPods()]);
   await until(
     'the kernel holds what the Services ask for',
-    () => differences(wantedNow(stage), heldServers(stage.node.namespace)).length === 0,
+    () => differences(wantedNow(stage), heldVirtualServers(stage.node.namespace)).length === 0,
     400,
   );
   report.note('the kernel holds what they ask for');

@@ -9,7 +9,7 @@ import {
   podsOf,
   readShop,
   readyAddresses,
-  wantedServers,
+  wantedVirtualServers,
 } from './shop.ts';
 
 const objects = readShop(join(import.meta.dirname, '../../hack/demo/shop'));
@@ -18,7 +18,7 @@ for (const object of objects) server.apply(object);
 const services = server.objects('Service');
 const slices = server.objects('EndpointSlice');
 const nodeAddresses = [ip('192.168.0.10'), ip('fd00:192:168::10')];
-const wanted = wantedServers(services, { slices, nodeAddresses });
+const wanted = wantedVirtualServers(services, { slices, nodeAddresses });
 
 test('the shop has Services of every kind', () => {
   expect(services.length).toBeGreaterThan(10);

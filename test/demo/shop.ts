@@ -32,7 +32,7 @@ export interface PodPort {
 }
 
 /** A virtual server that a Service asks for. */
-export interface WantedServer {
+export interface WantedVirtualServer {
   /** `shop/catalog` */
   readonly service: string;
   /** The port's name, or its number; `node port` behind it where it is one. */
@@ -75,10 +75,10 @@ export function podsOf(slices: readonly Described[]): PodFacts[] {
 }
 
 /** The virtual servers that Services ask for, on their cluster IPs and, for node ports, on the node's addresses. */
-export function wantedServers(
+export function wantedVirtualServers(
   services: readonly Described[],
   { slices, nodeAddresses }: { slices: readonly Described[]; nodeAddresses: readonly IpAddress[] },
-): WantedServer[] {
+): WantedVirtualServer[] {
   return services.flatMap((service) => {
     const addresses = clusterAddresses(service);
     const families = addresses.map(ipFamily);
@@ -86,10 +86,10 @@ export function wantedServers(
       const name = textAt(servicePort, 'name');
       const { port, protocol } = podPort(servicePort);
       const nodePort = Number(valueAt(servicePort, 'nodePort') ?? 0);
-      const server = (
+      const virtualServer = (
         address: IpAddress,
         at: { port: number; portName: string },
-      ): WantedServer => ({
+      ): WantedVirtualServer => ({
         ...at,
         service: nameOf(service),
         protocol,
@@ -98,11 +98,11 @@ export function wantedServers(
       });
       const portName = name || String(port);
       return [
-        ...addresses.map((address) => server(address, { port, portName })),
+        ...addresses.map((address) => virtualServer(address, { port, portName })),
         ...nodeAddresses
           .filter((address) => nodePort !== 0 && families.includes(ipFamily(address)))
           .map((address) =>
-            server(address, { port: nodePort, portName: `${portName}, node port` }),
+            virtualServer(address, { port: nodePort, portName: `${portName}, node port` }),
           ),
       ];
     });

@@ -226,7 +226,7 @@ describe.each([
     return counts;
   }
 
-  test('refuses no new client while one of two servers drains', async () => {
+  test('refuses no new client while one of two real servers drains', async () => {
     const before = await sixty();
     const connections = await Promise.all(
       [1, 2, 3, 4, 5, 6].map((index) =>

@@ -7,7 +7,7 @@ import { type Host, Network } from '../support/network/network.ts';
 import type { Server } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
 import { printAnswer, ShopService, serveAll, type Target } from '../support/traffic.ts';
-import { type ListedServer, listed, weights } from '../support/weights.ts';
+import { type ListedRealServer, listed, weights } from '../support/weights.ts';
 
 // What the kernel's settings are for: with each of them, and with what older kernels have in its place.
 
@@ -59,7 +59,7 @@ async function asked({ addresses, port }: Target, sourcePort?: number): Promise<
   return printAnswer(await ask(caller, request));
 }
 
-/** One of two servers, the only one at first, begins to drain. */
+/** One of two real servers, the only one at first, begins to drain. */
 async function drain(service: ShopService): Promise<void> {
   proxy.report(...service.slices({ host: web1, ready: false }, web2));
   await proxy.settled();
@@ -171,7 +171,7 @@ describe.each([1, 0])('what cannot be set again, with conn_reuse_mode=%i', (reus
     set('conn_reuse_mode=1', 'expire_nodest_conn=1');
   });
 
-  const isShop = ({ virtualServer }: ListedServer) =>
+  const isShop = ({ virtualServer }: ListedRealServer) =>
     virtualServer.startsWith('TCP') &&
     [...Object.values(shop.vip.addresses), `:${shop.nodePort.port}`].some((part) =>
       virtualServer.includes(part),

@@ -46,10 +46,10 @@ function take(step: Step): void {
 
 /** The state in the words of the model. */
 function held(): readonly string[] {
-  const { servers, addresses, sets, IPv4, IPv6 } = printedState(namespace);
+  const { ipvs, addresses, sets, IPv4, IPv6 } = printedState(namespace);
   const bound = addresses.split('\n').filter((line) => line.split(/\s+/)[1] === 'kube-ipvs0');
   return compared({
-    servers,
+    ipvs,
     sets,
     addresses: bound.map((line) => line.split(/\s+/).slice(2, 4).join(' ')),
     rules: IPv4 + IPv6,

@@ -18,7 +18,7 @@ import {
   table,
 } from '../support/traffic.ts';
 
-// What each scheduler of the kernel does with a Service of three servers. The proxiers take over from each other, so that every
+// What each scheduler of the kernel does with a Service of three real servers. The proxiers take over from each other, so that every
 // virtual server changes its scheduler in place.
 
 const numbers = [11, 12, 13, 14, 15, 16, 17, 18];

@@ -147,7 +147,7 @@ describe('annotations of a Service that stands', () => {
 
   test.each(
     ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq'].map((name, index) => [name, index + 2] as const),
-  )('%s gives all servers the same', async (scheduler, number) => {
+  )('%s gives all real servers the same', async (scheduler, number) => {
     await annotate(number, { scheduler });
     expect(saved(number)).toBe(`-A -t 172.30.0.${number}:80 -s ${scheduler}`);
     const names = await holdMany(6, number);
@@ -178,7 +178,7 @@ describe('annotations of a Service that stands', () => {
     expect(names).toEqual(new Set(['web1', 'web2', 'web3']));
   });
 
-  test('a connection limit keeps new clients from full servers, refuses them where all are full, and cuts nobody', async () => {
+  test('a connection limit keeps new clients from full real servers, refuses them where all are full, and cuts nobody', async () => {
     const number = 10;
     await annotate(number, {});
     const first = await holdMany(3, number);

@@ -35,7 +35,7 @@ describe.each([...stories])('upstream example %s', (_, steps) => {
 
   test.each(steps)('%s', async (example) => {
     proxy.report(...changesOfExample(example, reducer), ...deletionsOfExample(example));
-    // Vanished endpoints and retired servers take their time.
+    // Vanished endpoints and retired virtual servers take their time.
     await proxy.settled();
     const expected = modernStateOfExample(example);
     await expect.poll(() => readState(node).trim(), { interval: 1_000 }).toBe(expected);

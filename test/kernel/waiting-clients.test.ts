@@ -66,7 +66,7 @@ interface Standing {
 
 let nextPort = 20_000;
 
-/** Two connections in a row on every path in every family: with round robin and two servers, one to each. */
+/** Two connections in a row on every path in every family: with round robin and two real servers, one to each. */
 async function connectEverywhere(): Promise<readonly Standing[]> {
   const standing: Standing[] = [];
   for (const [name, host, target] of paths) {
@@ -191,7 +191,7 @@ describe.each([
     }
   });
 
-  test('clients of other servers carry on', async () => {
+  test('clients of other real servers carry on', async () => {
     for (const { path, connection } of of(web3))
       expect([path, await connection.ask()]).toEqual([
         path,
@@ -199,7 +199,7 @@ describe.each([
       ]);
   });
 
-  test('clients of other servers carry on if they get such a SYN', async () => {
+  test('clients of other real servers carry on if they get such a SYN', async () => {
     for (const { target, family, host, sourcePort } of of(web3)) {
       const server = target.addresses[family];
       const own = host === node ? server : addressOf(host, family);

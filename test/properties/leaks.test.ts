@@ -13,7 +13,7 @@ import { recordingReporter, Stand } from '../support/proxier.ts';
 
 const rounds = 4;
 const stepsInRound = 2_500;
-/** Long enough for vanished endpoints, drains of idle servers and retired front ends. */
+/** Long enough for vanished endpoints, drains of idle real servers and retired front ends. */
 const longEnough = 70_000;
 /** How much more the heap may have after the later rounds than after the earlier ones, in bytes for each change between them. */
 const mostForChange = 200;

@@ -11,13 +11,13 @@ import { type FakeKernel, Stand } from '../support/proxier.ts';
 /** What the fake kernel has on its own devices. */
 const own = [ip('192.168.0.10'), ip('fd00:192:168::10')];
 
-/** Long enough for vanished endpoints, drains of idle servers and retired front ends. */
+/** Long enough for vanished endpoints, drains of idle real servers and retired front ends. */
 const longEnough = 70_000;
 
 function stateOf({ ipvs, links, ipsets, firewall }: FakeKernel): readonly string[] {
   const [, device = ''] = /^kube-ipvs0 dummy\n((?:  .*\n?)*)/m.exec(links.dump()) ?? [];
   return compared({
-    servers: ipvs.dump(),
+    ipvs: ipvs.dump(),
     addresses: device
       .split('\n')
       .filter((line) => line !== '')

@@ -16,7 +16,7 @@ const history: fc.Arbitrary<Step[]> = fc.array(
   { maxLength: 25 },
 );
 
-/** Long enough for vanished endpoints, retired servers and audits. */
+/** Long enough for vanished endpoints, retired virtual servers and audits. */
 const longEnough = 70_000;
 
 async function incrementally(
@@ -36,10 +36,10 @@ async function incrementally(
 /** Gives real servers so many connections, by turns; none has any if there are none. */
 async function setConnections({ ipvs }: FakeKernel, connections: readonly number[]): Promise<void> {
   let turn = 0;
-  for (const server of await ipvs.virtualServers()) {
-    for (const realServer of await ipvs.realServers(server)) {
+  for (const virtualServer of await ipvs.virtualServers()) {
+    for (const realServer of await ipvs.realServers(virtualServer)) {
       const activeConnections = connections[turn++ % connections.length] ?? 0;
-      ipvs.setCounters(server, realServer, { activeConnections });
+      ipvs.setCounters(virtualServer, realServer, { activeConnections });
     }
   }
 }

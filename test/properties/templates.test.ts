@@ -165,8 +165,8 @@ test('virtual servers are written as by the table', () => {
 
 test('real servers are written as by the table, a few virtual servers in turns', () => {
   const some = fc.array(virtualServer, { minLength: 1, maxLength: 3 });
-  const writes = some.chain((servers) =>
-    fc.array(fc.record({ virtualServer: fc.constantFrom(...servers), realServer })),
+  const writes = some.chain((virtualServers) =>
+    fc.array(fc.record({ virtualServer: fc.constantFrom(...virtualServers), realServer })),
   );
   fc.assert(
     fc.property(writes, (values) => {

@@ -72,7 +72,7 @@ describe('the drain timeout', () => {
     expect(stand.reports.annotations).toEqual([]);
   });
 
-  test('may change while a server drains', async () => {
+  test('may change while a real server drains', async () => {
     const stand = await start();
     stand.report(setService(annotated()), setSlice(slice([one, two])));
     await stand.sync();

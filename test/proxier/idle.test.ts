@@ -23,8 +23,9 @@ test('the proxier is idle when a Service that takes long to enter is in the kern
   });
   while (!isIdle) await clock.advance(0);
   await idle;
-  const [server] = await stand.kernel.ipvs.virtualServers();
-  const realServers = server === undefined ? [] : await stand.kernel.ipvs.realServers(server);
+  const [virtualServer] = await stand.kernel.ipvs.virtualServers();
+  const realServers =
+    virtualServer === undefined ? [] : await stand.kernel.ipvs.realServers(virtualServer);
   expect(realServers).toHaveLength(addresses.length);
   await stand.stop();
 });

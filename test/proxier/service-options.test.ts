@@ -36,7 +36,7 @@ function annotated(annotations: Readonly<Record<string, string>>): Service {
 }
 
 /** Virtual and real servers as ipvsadm prints them. */
-function servers(stand: Stand): readonly string[] {
+function virtualServers(stand: Stand): readonly string[] {
   return stand.kernel.ipvs
     .dump()
     .split('\n')
@@ -80,7 +80,7 @@ describe('the scheduler of a Service', () => {
       const stand = start({ scheduler: 'lc' });
       stand.report(setService(annotated({ scheduler })), setSlice(slice([one])));
       await stand.sync();
-      expect(servers(stand)[0]).toContain('-s lc');
+      expect(virtualServers(stand)[0]).toContain('-s lc');
       expect(stand.reports.annotations).toEqual([expect.stringContaining(`"${scheduler}" is not`)]);
     },
   );
@@ -99,7 +99,7 @@ describe('the scheduler of a Service', () => {
       setService(service({ name: 'other', clusterIPs: [ip('172.30.0.2')] })),
     );
     await stand.sync();
-    const lines = servers(stand).map((line) => line.replace(/.* -s /, ''));
+    const lines = virtualServers(stand).map((line) => line.replace(/.* -s /, ''));
     expect([
       lines.filter((name) => name === 'lc').length,
       lines.filter((name) => name === 'rr'),
@@ -111,7 +111,7 @@ describe('the scheduler of a Service', () => {
     const stand = start({ serviceOptionsOf: undefined });
     stand.report(setService(annotated({ scheduler: 'lc', 'connection-limit': '9' })));
     await stand.sync();
-    expect(servers(stand)).toEqual(['-A -t 172.30.0.1:80 -s rr']);
+    expect(virtualServers(stand)).toEqual(['-A -t 172.30.0.1:80 -s rr']);
     expect(stand.reports.annotations).toEqual([]);
   });
 

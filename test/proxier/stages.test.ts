@@ -17,7 +17,7 @@ test('a first sync goes through every stage', async () => {
       'apply_other',
       'apply_entries',
       'apply_rules',
-      'apply_servers',
+      'apply_ipvs',
       'apply_addresses',
     ]),
   );
@@ -35,7 +35,7 @@ test('a change of an endpoint is entered, planned and written once each, and not
   expect(stages).toEqual([]);
   stand.report(setSlice(slice([endpoint('10.0.0.1'), endpoint('10.0.0.2')])));
   await stand.settle();
-  expect(stages).toEqual(['desired', 'plan', 'apply_servers']);
+  expect(stages).toEqual(['desired', 'plan', 'apply_ipvs']);
   await stand.stop();
 });
 

@@ -83,7 +83,7 @@ test('those of a front end without serving endpoints go when the answers in flig
   expect(flows()).toEqual([]);
 });
 
-test('those of an endpoint that vanished beside another one go with its server, which has gone a moment before', async () => {
+test('those of an endpoint that vanished beside another one go with its real server, which has gone a moment before', async () => {
   stand.report(setSlice(endpoints([one, two])));
   await stand.settle(seconds(2));
   connect();
@@ -98,7 +98,7 @@ test('those of an endpoint that vanished beside another one go with its server, 
   expect(stand.kernel.ipvs.dump()).not.toContain(one.address);
 });
 
-test('those of a server whose flows could not be read when it went go later', async () => {
+test('those of a real server whose flows could not be read when it went go later', async () => {
   stand.report(setSlice(endpoints([one, two])));
   await stand.settle(seconds(2));
   connect();

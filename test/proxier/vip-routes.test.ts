@@ -148,12 +148,13 @@ describe('what is made', () => {
     const moments: string[] = [];
     kernel.routes.failWith = ({ call }) => {
       const isClosed = kernel.firewall.dump('IPv4').includes('-d 172.30.0.0/16');
-      const servers = kernel.ipvs.dump().match(/ rr/g)?.length ?? 0;
-      if (call === 'write') moments.push(`${servers} servers, ${isClosed ? 'closed' : 'open'}`);
+      const virtualServers = kernel.ipvs.dump().match(/ rr/g)?.length ?? 0;
+      if (call === 'write')
+        moments.push(`${virtualServers} virtual servers, ${isClosed ? 'closed' : 'open'}`);
       return undefined;
     };
     await start({ ...byRange, kernel });
-    expect(new Set(moments)).toEqual(new Set(['4 servers, closed']));
+    expect(new Set(moments)).toEqual(new Set(['4 virtual servers, closed']));
   });
 });
 
@@ -202,14 +203,14 @@ describe('switching with a restart', () => {
     async (one, other) => {
       const kernel = new FakeKernel();
       await stop(await start({ ...modes[one], kernel }));
-      const servers = kernel.ipvs.dump();
+      const before = kernel.ipvs.dump();
       const lost = watchVips(kernel);
       const stand = await start({ ...modes[other], kernel });
       await stand.settle();
       expect(lost).toEqual([]);
       expect(addresses(stand)).toEqual(other === 'address' ? made.address : []);
       expect(routes(stand)).toEqual(other === 'address' ? [''] : made[other]);
-      expect(kernel.ipvs.dump()).toBe(servers);
+      expect(kernel.ipvs.dump()).toBe(before);
       expect(kernel.firewall.dump('IPv4').includes('-d 172.30.0.0/16')).toBe(other === 'range');
     },
   );

@@ -31,7 +31,9 @@ export async function dumpsByMinute(
   if (drains > 0) {
     for (let index = 0; index < virtualServers; index++) {
       for (let number = 0; number < realServers; number++)
-        ipvs.setCounters(serverOf(index), realServerOf(index, number), { activeConnections: 1 });
+        ipvs.setCounters(virtualServerOf(index), realServerOf(index, number), {
+          activeConnections: 1,
+        });
     }
     for (let index = 0; index < virtualServers; index++)
       stand.report(setSlice(sliceOf(index, { realServers, ready: false })));
@@ -50,10 +52,10 @@ export async function dumpsByMinute(
 }
 
 function serviceOf(index: number) {
-  return service({ name: `s${index}`, clusterIPs: [serverOf(index).address] });
+  return service({ name: `s${index}`, clusterIPs: [virtualServerOf(index).address] });
 }
 
-function serverOf(index: number): VirtualServerId {
+function virtualServerOf(index: number): VirtualServerId {
   return { address: ip(`172.30.${1 + (index >> 8)}.${index & 255}`), protocol: 'TCP', port: 80 };
 }
 

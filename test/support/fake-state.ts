@@ -5,7 +5,7 @@ import type { Entry, SetHeader } from '../../pkg/ipset/ipset.ts';
 import { ip } from './addresses.ts';
 import { FakeKernel } from './proxier.ts';
 import { linesOf } from './restore-state.ts';
-import { savedServers } from './saved-state.ts';
+import { savedVirtualServers } from './saved-state.ts';
 
 // A kernel in memory with a state as an example of upstream has it.
 
@@ -25,7 +25,7 @@ export function kernelOfExample(example: string): FakeKernel {
   addSets(kernel, lines('sets'));
   addRules(kernel, { family: 'IPv4', lines: lines('iptables') });
   addRules(kernel, { family: 'IPv6', lines: lines('ip6tables') });
-  for (const { virtualServer, realServers } of savedServers(lines('ipvs').join('\n')))
+  for (const { virtualServer, realServers } of savedVirtualServers(lines('ipvs').join('\n')))
     requireNone(
       ipvs.write([
         { kind: 'addVirtualServer', virtualServer },

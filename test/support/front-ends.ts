@@ -26,7 +26,7 @@ export interface FrontEnd {
 export interface FrontEndState {
   readonly ruleset: Ruleset;
   readonly entries: readonly { readonly set: SetId; readonly entry: Entry }[];
-  readonly servers: readonly {
+  readonly virtualServers: readonly {
     readonly virtualServer: VirtualServer;
     readonly realServer: RealServer;
   }[];
@@ -87,7 +87,7 @@ export function frontEndState(family: Family, pod: IpAddress): FrontEndState {
         network: net(family === 'IPv4' ? '10.0.0.0/8' : 'fd00:10::/32'),
       },
     }),
-    servers: all.map(({ address, protocol }) => ({
+    virtualServers: all.map(({ address, protocol }) => ({
       virtualServer: virtualServerOf(address, { protocol, port }),
       realServer: {
         address: pod,

@@ -14,7 +14,7 @@ interface StateOptions {
 /** In the order in which they are run. */
 function tools({ flavour = 'nft' }: StateOptions) {
   return {
-    servers: 'ipvsadm -Sn',
+    ipvs: 'ipvsadm -Sn',
     addresses: 'ip -o addr show',
     sets: 'ipset save',
     IPv4: `iptables-${flavour}-save`,
@@ -42,7 +42,7 @@ export function printedState(namespace: Namespace, options: StateOptions = {}): 
 export function readState(namespace: Namespace, options: StateOptions = {}): string {
   const printed = printedState(namespace, options);
   return [
-    ['## ipvs', ...ipvsLines(printed.servers)],
+    ['## ipvs', ...ipvsLines(printed.ipvs)],
     ['## addresses', ...addressLines(printed.addresses)],
     ['## sets', ...setLines(printed.sets)],
     ['## iptables', ...ruleLines(printed.IPv4), ''],
@@ -77,9 +77,9 @@ function ipvsLines(printed: string): readonly string[] {
   return lines(printed)
     .map((line) => ({
       line,
-      server: / -[tuf] (\S+)|--sctp-service (\S+)/.exec(line)?.slice(1).join('') ?? '',
+      key: / -[tuf] (\S+)|--sctp-service (\S+)/.exec(line)?.slice(1).join('') ?? '',
     }))
-    .sort((one, other) => compare(one.server, other.server) || compare(one.line, other.line))
+    .sort((one, other) => compare(one.key, other.key) || compare(one.line, other.line))
     .map(({ line }) => line);
 }
 

@@ -31,7 +31,7 @@ export class NodeProxy {
   readonly log = recordingLogger({ verbosity: 4 });
   readonly reports: Reports = recordingReporter();
   readonly proxier: Proxier;
-  /** How many clients of deleted servers were sent a reset, for how many that failed, and how many were not found. */
+  /** How many clients of deleted real servers were sent a reset, for how many that failed, and how many were not found. */
   readonly clients = { sent: 0, failed: 0, skipped: 0 };
   readonly resetter = new RawResetter();
   readonly #stop = new AbortController();

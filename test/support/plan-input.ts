@@ -13,7 +13,7 @@ import type {
   PlannedMark,
   PlannedRealServer,
   PlannedRules,
-  PlannedServer,
+  PlannedVirtualServer,
 } from '../../pkg/proxy/plan/input.ts';
 import { ip } from './addresses.ts';
 import { virtualServerOf } from './virtual-server.ts';
@@ -82,9 +82,9 @@ export function entriesOf({ address, protocol, port }: VirtualServer): readonly 
 }
 
 /** A virtual server that is wanted, bound, and held unless it is new. */
-export function server(
-  over: Partial<PlannedServer> & { readonly of?: VirtualServer; readonly isNew?: true } = {},
-): PlannedServer {
+export function plannedVirtualServer(
+  over: Partial<PlannedVirtualServer> & { readonly of?: VirtualServer; readonly isNew?: true } = {},
+): PlannedVirtualServer {
   const { of = virtualServer(), isNew = false, ...rest } = over;
   const entries = entriesOf(of);
   return {
@@ -131,13 +131,15 @@ export function realServer(over: {
 }
 
 /** Virtual servers that may differ. */
-export function withServers(...virtualServers: readonly PlannedServer[]): Partial<PlanInput> {
+export function withVirtualServers(
+  ...virtualServers: readonly PlannedVirtualServer[]
+): Partial<PlanInput> {
   return { virtualServers };
 }
 
 /** A virtual server that stands, one of whose real servers may differ. */
 export function withRealServer(one: Parameters<typeof realServer>[0]): Partial<PlanInput> {
-  return withServers(server({ realServers: [realServer(one)] }));
+  return withVirtualServers(plannedVirtualServer({ realServers: [realServer(one)] }));
 }
 
 /** An entry of a set that may differ. */

@@ -57,11 +57,11 @@ export class FakeKernel {
   /** Everything that a proxier makes there, as other people's tools would print it. */
   dump(): string {
     const rules = (['IPv4', 'IPv6'] as const).map((family) => this.firewall.dump(family));
-    const servers = this.ipvs.dump().split('\n').toSorted().join('\n');
+    const ipvs = this.ipvs.dump().split('\n').toSorted().join('\n');
     const routes = this.routes.dump();
     return [
       '## ipvs',
-      servers,
+      ipvs,
       '## links',
       this.links.dump(),
       ...(routes === '' ? [] : ['## routes', routes]),

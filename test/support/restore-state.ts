@@ -7,7 +7,7 @@ import type { Namespace } from './namespace.ts';
 
 /**
  * Makes a namespace hold everything of an example but its sysctls, as upstream does when it starts: what is there already stays, its
- * chains are written anew, and jumps, servers and addresses that are missing are added.
+ * chains are written anew, and jumps, virtual servers and addresses that are missing are added.
  */
 export function restoreState(
   namespace: Namespace,
@@ -25,9 +25,9 @@ export function restoreState(
     const rules = withoutJumpsOf(printed[family], linesOf(example, program));
     feed(namespace, [`${program}-${flavour}-restore`, '--noflush'], rules.join('\n'));
   }
-  const held = new Set(printed.servers.split('\n'));
-  const servers = linesOf(example, 'ipvs').filter((line) => !held.has(line));
-  if (servers.length > 0) feed(namespace, ['ipvsadm', '-R'], servers.join('\n'));
+  const held = new Set(printed.ipvs.split('\n'));
+  const ipvs = linesOf(example, 'ipvs').filter((line) => !held.has(line));
+  if (ipvs.length > 0) feed(namespace, ['ipvsadm', '-R'], ipvs.join('\n'));
 }
 
 /** Sets the sysctls of an example. */

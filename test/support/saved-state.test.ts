@@ -9,20 +9,20 @@ import { ip, net } from './addresses.ts';
 import { savedState } from './saved-state.ts';
 
 function saved(over: Partial<Parameters<typeof savedState>[0]>): KernelState {
-  const nothing = { servers: '', addresses: '', sets: '', IPv4: '', IPv6: '', sysctls: '' };
+  const nothing = { ipvs: '', addresses: '', sets: '', IPv4: '', IPv6: '', sysctls: '' };
   return savedState({ ...nothing, ...over });
 }
 
 test('virtual servers and real servers are read from what ipvsadm saves', () => {
-  const { servers } = saved({
-    servers: [
+  const { virtualServers } = saved({
+    ipvs: [
       '-A -t 172.30.0.1:80 -s mh -b mh-fallback,mh-port',
       '-a -t 172.30.0.1:80 -r 10.0.1.1:8080 -m -w 0',
       '-A --sctp-service [fd00:172:30::1]:80 -s rr -p 10800',
       '-a --sctp-service [fd00:172:30::1]:80 -r [fd00:10::1]:8080 -g -w 2',
     ].join('\n'),
   });
-  expect([...servers.values()]).toMatchObject([
+  expect([...virtualServers.values()]).toMatchObject([
     {
       virtualServer: {
         address: '172.30.0.1',

@@ -14,8 +14,8 @@ import type { LinkAddress } from '../../pkg/links/links.ts';
 import {
   kernelState,
   type ListedState,
-  type TracedServer,
   type TracedSet,
+  type TracedVirtualServer,
 } from '../../pkg/trace/state.ts';
 import { ip } from './addresses.ts';
 import type { PrintedState } from './kernel-state.ts';
@@ -23,11 +23,11 @@ import type { PrintedState } from './kernel-state.ts';
 // A node's state as values, from what other people's tools print of it.
 
 /** The state that tools printed; throws at a line that is not understood. */
-export function savedState({ IPv4, IPv6, sets, servers, addresses }: PrintedState): ListedState {
+export function savedState({ IPv4, IPv6, sets, ipvs, addresses }: PrintedState): ListedState {
   return kernelState({
     rules: { IPv4: [IPv4], IPv6: [IPv6] },
     sets: savedSets(sets),
-    servers: savedServers(servers),
+    virtualServers: savedVirtualServers(ipvs),
     addresses: savedAddresses(addresses),
   });
 }
@@ -80,23 +80,23 @@ function prefixLength(element: string): number {
 type Words = readonly string[];
 
 /** The virtual servers of `ipvsadm -Sn`. */
-export function savedServers(text: string): readonly TracedServer[] {
-  const servers: { virtualServer: VirtualServer; realServers: RealServer[] }[] = [];
+export function savedVirtualServers(text: string): readonly TracedVirtualServer[] {
+  const virtualServers: { virtualServer: VirtualServer; realServers: RealServer[] }[] = [];
   for (const line of lines(text)) {
     const words = line.split(' ');
     const key = savedKey(words);
     if (words[0] === '-A')
-      servers.push({ virtualServer: savedServer(words, key), realServers: [] });
+      virtualServers.push({ virtualServer: savedVirtualServer(words, key), realServers: [] });
     else {
-      const server = servers.find(({ virtualServer }) =>
+      const known = virtualServers.find(({ virtualServer }) =>
         Object.entries(key).every(
           ([name, value]) => virtualServer[name as keyof typeof key] === value,
         ),
       );
-      server?.realServers.push(savedRealServer(words));
+      known?.realServers.push(savedRealServer(words));
     }
   }
-  return servers;
+  return virtualServers;
 }
 
 type Key = Pick<VirtualServer, 'address' | 'protocol' | 'port'>;
@@ -113,7 +113,7 @@ function savedKey([, option = '', target = '']: Words): Key {
   return { protocol, ...hostPort(target) };
 }
 
-function savedServer(words: Words, key: Key): VirtualServer {
+function savedVirtualServer(words: Words, key: Key): VirtualServer {
   const after = (option: string) => words[words.indexOf(option) + 1] ?? '';
   const has = (option: string) => words.includes(option);
   const scheduling = has('-b') ? after('-b').split(',') : [];

@@ -47,7 +47,7 @@ export class TracedMoments {
   #note(): void {
     const { ipvs, ipsets, links, firewall } = this.#kernel;
     const printed = {
-      servers: ipvs.dump(),
+      ipvs: ipvs.dump(),
       addresses: printAddresses(links.dump()),
       sets: ipsets.dump(),
       IPv4: firewall.dump('IPv4'),

@@ -31,7 +31,7 @@ export const pods: readonly RealServer[] = [1, 2, 3].map((number) =>
 export function state(
   rules: string,
   {
-    servers = [{ virtualServer, realServers: pods }],
+    virtualServers = [{ virtualServer, realServers: pods }],
     sets = new Map(),
     outputs = new Map(),
     others = [],
@@ -40,7 +40,7 @@ export function state(
   return kernelState({
     rules: { IPv4: [rules, ...others], IPv6: [] },
     sets,
-    servers,
+    virtualServers,
     outputs,
     addresses: [
       { link: 'eth0', address: nodeAddress, prefixLength: 24 },

@@ -1,7 +1,7 @@
 import type { Host } from './network/network.ts';
 
 /** A real server as `ipvsadm` prints it. */
-export interface ListedServer {
+export interface ListedRealServer {
   /** `TCP 172.30.0.1:80`: its virtual server. */
   readonly virtualServer: string;
   readonly weight: number;
@@ -13,8 +13,8 @@ export interface ListedServer {
 export function listed(
   node: Host,
   { addresses }: Pick<Host, 'addresses'>,
-): readonly ListedServer[] {
-  const all: ListedServer[] = [];
+): readonly ListedRealServer[] {
+  const all: ListedRealServer[] = [];
   let virtualServer = '';
   for (const line of node.namespace.run('ipvsadm', '-Ln').split('\n')) {
     const words = line.trim().split(/\s+/);

@@ -15,13 +15,13 @@ import {
   attempt,
   type EntryOperation,
   type FailedOperation,
+  type IpvsOperation,
   type OtherOperation,
   type RouteOperation,
-  type ServerOperation,
   toFailed,
 } from '../plan/failed-operation.ts';
+import { isDone, podOf, toIpvsWrite } from '../plan/ipvs-writes.ts';
 import { type Operation, printOperation } from '../plan/operation.ts';
-import { isDone, podOf, toIpvsWrite } from '../plan/server-writes.ts';
 import type { Reporter } from '../reporter.ts';
 import { batches, interfaceOf, stageOf } from './batches.ts';
 import type { Cleaner } from './cleaner.ts';
@@ -101,8 +101,8 @@ export class Applier {
     switch (interfaceOf(first)) {
       case 'ipvs':
         return this.#options.cleaner.concerns(batch)
-          ? this.#writeServersCleanly(batch as readonly ServerOperation[])
-          : this.#writeServers(batch as readonly ServerOperation[]);
+          ? this.#writeIpvsCleanly(batch as readonly IpvsOperation[])
+          : this.#writeIpvs(batch as readonly IpvsOperation[]);
       case 'entry':
         return this.#writeEntries(batch as readonly EntryOperation[]);
       case 'address':
@@ -115,19 +115,17 @@ export class Applier {
   }
 
   /** Writes a batch to IPVS with the clean-up around its deletions. Lets the event loop turn before. */
-  async #writeServersCleanly(
-    batch: readonly ServerOperation[],
-  ): Promise<readonly FailedOperation[]> {
+  async #writeIpvsCleanly(batch: readonly IpvsOperation[]): Promise<readonly FailedOperation[]> {
     const { cleaner } = this.#options;
     await cleaner.close(batch);
     cleaner.before(batch);
-    const failures = this.#writeServers(batch);
+    const failures = this.#writeIpvs(batch);
     const failed = new Set(failures.map(operationOf));
     cleaner.after(batch.filter((operation) => !failed.has(operation)));
     return failures;
   }
 
-  #writeServers(batch: readonly ServerOperation[]): readonly FailedOperation[] {
+  #writeIpvs(batch: readonly IpvsOperation[]): readonly FailedOperation[] {
     const { ipvs, mirror } = this.#options;
     const writes = batch.map(toIpvsWrite);
     const refused = attempt(batch, () => ipvs.write(writes));

@@ -9,7 +9,7 @@ type Interface = keyof typeof batchSizes | 'other';
 
 /** The stage that writing through an interface belongs to. */
 const stageByInterface = {
-  ipvs: 'apply_servers',
+  ipvs: 'apply_ipvs',
   entry: 'apply_entries',
   address: 'apply_addresses',
   route: 'apply_addresses',

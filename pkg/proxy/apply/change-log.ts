@@ -18,7 +18,7 @@ export interface ChangeLogOptions {
 }
 
 /** An operation on a virtual server or a real server. */
-type ServerOperation = Extract<Operation, { readonly virtualServer: VirtualServerId }>;
+type IpvsOperation = Extract<Operation, { readonly virtualServer: VirtualServerId }>;
 
 /** What a plan changed of one Service: addresses with ports, and endpoints. */
 class ServiceChange {
@@ -29,7 +29,7 @@ class ServiceChange {
   readonly drainingEndpoints = new Set<string>();
   readonly restoredEndpoints = new Set<string>();
 
-  note(operation: ServerOperation): void {
+  note(operation: IpvsOperation): void {
     const address = printVirtualServer(operation.virtualServer);
     switch (operation.kind) {
       case 'addVirtualServer':
@@ -115,7 +115,7 @@ export class ChangeLog {
     const failures = new Set(failed.map(({ operation }) => operation));
     const services = new Map<string, ServiceChange>();
     for (const operation of operations) {
-      if (!isOfServer(operation) || failures.has(operation)) continue;
+      if (!isOfVirtualServer(operation) || failures.has(operation)) continue;
       const service = ownerOf(virtualServerKey(operation.virtualServer)) ?? 'none';
       const change = services.get(service) ?? new ServiceChange();
       services.set(service, change);
@@ -126,7 +126,7 @@ export class ChangeLog {
   }
 }
 
-function isOfServer(operation: Operation): operation is ServerOperation {
+function isOfVirtualServer(operation: Operation): operation is IpvsOperation {
   return 'virtualServer' in operation;
 }
 

@@ -51,7 +51,7 @@ function weightOf(
 
 /**
  * Keys in parts that are small enough to be planned in one stretch: entries that are wanted first, then virtual servers by urgency,
- * an address with the last of its servers, then what is left of addresses, the ranges and what is left of entries.
+ * an address with the last of its virtual servers, then what is left of addresses, the ranges and what is left of entries.
  */
 export async function* planParts(
   keys: Keys,
@@ -59,7 +59,7 @@ export async function* planParts(
 ): AsyncGenerator<Keys> {
   const unwanted = new Keys();
   yield* wantedEntries(keys, { ledger, unwanted });
-  yield* serverParts(keys, { ledger, mirror, yielder });
+  yield* virtualServerParts(keys, { ledger, mirror, yielder });
   yield* rangePart(keys);
   // A denial goes before what exempts from it.
   yield* withdrawals(unwanted, ['allow', 'deny', 'exempt']);
@@ -78,10 +78,10 @@ export function* singleParts(
   const leavingBound: string[] = [];
   for (const key of keys.allVirtualServers()) {
     if (isLeavingBound(key, { ledger, mirror })) leavingBound.push(key);
-    else yield onlyServer(key, keys);
+    else yield onlyVirtualServer(key, keys);
   }
   yield* withdrawals(unwanted, ['allow']);
-  for (const key of leavingBound) yield onlyServer(key, keys);
+  for (const key of leavingBound) yield onlyVirtualServer(key, keys);
   yield* addressParts(keys, () => true);
   yield* rangePart(keys);
   yield* withdrawals(unwanted, ['deny', 'exempt']);
@@ -97,9 +97,9 @@ function isLeavingBound(
   return isLeaving && isLocalVip(held.address, mirror) !== false;
 }
 
-function onlyServer(key: string, from: Keys): Keys {
+function onlyVirtualServer(key: string, from: Keys): Keys {
   const part = new Keys();
-  addServer(part, { key, realServers: realServersIn(from, key) });
+  addVirtualServerParts(part, { key, realServers: realServersIn(from, key) });
   return part;
 }
 
@@ -109,7 +109,7 @@ function realServersIn(keys: Keys, key: string): SomeRealServers | undefined {
 }
 
 /** Adds a virtual server to a part: some of its real servers, or all of it. */
-function addServer(
+function addVirtualServerParts(
   part: Keys,
   { key, realServers }: { key: string; realServers: SomeRealServers | undefined },
 ): void {
@@ -159,7 +159,7 @@ function* withdrawals({ entries }: Keys, effects: readonly EntryEffect[]): Gener
 
 type SomeRealServers = ReadonlyRealServerMap<RealServerId>;
 
-interface ServerPartsContext {
+interface VirtualServerPartsContext {
   readonly ledger: Ledger;
   readonly mirror: MirrorView;
   readonly yielder: Yielder;
@@ -176,7 +176,10 @@ interface Candidate {
   readonly weight: number;
 }
 
-async function* serverParts(keys: Keys, context: ServerPartsContext): AsyncGenerator<Keys> {
+async function* virtualServerParts(
+  keys: Keys,
+  context: VirtualServerPartsContext,
+): AsyncGenerator<Keys> {
   const { yielder } = context;
   const candidates = await byUrgency(keys, context);
   const lasts = new Map<IpAddress, Candidate>();
@@ -190,7 +193,7 @@ async function* serverParts(keys: Keys, context: ServerPartsContext): AsyncGener
   let addressCount = 0;
   for (const candidate of candidates) {
     const { address } = candidate;
-    addServer(part, candidate);
+    addVirtualServerParts(part, candidate);
     count++;
     if (address !== undefined && lasts.get(address) === candidate && keys.addresses.has(address)) {
       part.addAddress(address);
@@ -234,7 +237,7 @@ function* rangePart({ ranges }: Keys): Generator<Keys> {
 /** In one pass that yields: sorting tens of thousands would hold the event loop for long. */
 async function byUrgency(
   keys: Keys,
-  { ledger, mirror, yielder }: ServerPartsContext,
+  { ledger, mirror, yielder }: VirtualServerPartsContext,
 ): Promise<readonly Candidate[]> {
   const classes: Candidate[][] = [[], [], []];
   for (const key of keys.allVirtualServers()) {

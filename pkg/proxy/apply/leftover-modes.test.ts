@@ -109,7 +109,7 @@ describe.each(cases)('$mode mode in $left, ours in $ours', ({ mode, left, ours }
     }
   });
 
-  test('the nat table waits for servers only where iptables mode serves in our flavour', async () => {
+  test('the nat table waits for virtual servers only where iptables mode serves in our flavour', async () => {
     const { firewall } = await startOver(mode, { left, ours });
     const isLast = mode === 'iptables' && left === ours;
     for (const family of families)

@@ -13,15 +13,15 @@ import { minutes } from '../../runner/clock.ts';
 interface Moment {
   readonly family: Family;
   readonly tables: readonly string[];
-  readonly hasServer: boolean;
+  readonly hasVirtualServer: boolean;
   readonly hasAddress: boolean;
 }
 
 /** A firewall that notes at each write what stands by then. */
 class NotingFirewall extends FakeFirewall {
   readonly moments: Moment[] = [];
-  look: () => Pick<Moment, 'hasServer' | 'hasAddress'> = () => ({
-    hasServer: false,
+  look: () => Pick<Moment, 'hasVirtualServer' | 'hasAddress'> = () => ({
+    hasVirtualServer: false,
     hasAddress: false,
   });
 
@@ -42,7 +42,7 @@ beforeEach(() => {
   firewall = new NotingFirewall();
   ruleTables = new FakeRuleTables(firewall);
   firewall.look = () => ({
-    hasServer: kernel.ipvs.dump().includes('10.0.1.2'),
+    hasVirtualServer: kernel.ipvs.dump().includes('10.0.1.2'),
     hasAddress: kernel.links.dump().includes(address),
   });
 });
@@ -82,14 +82,14 @@ function stand(): Stand {
 }
 
 describe('a start over iptables mode', () => {
-  test('writes the filter table, then servers and addresses, then the nat table, and removes the rest', async () => {
+  test('writes the filter table, then virtual servers and addresses, then the nat table, and removes the rest', async () => {
     leaveIptablesMode('IPv4');
     const started = stand();
     await started.sync();
     const ofFamily = (family: Family) => firewall.moments.filter((each) => each.family === family);
     expect(ofFamily('IPv4')).toEqual([
-      { family: 'IPv4', tables: ['filter'], hasServer: false, hasAddress: false },
-      { family: 'IPv4', tables: ['nat', 'filter'], hasServer: true, hasAddress: true },
+      { family: 'IPv4', tables: ['filter'], hasVirtualServer: false, hasAddress: false },
+      { family: 'IPv4', tables: ['nat', 'filter'], hasVirtualServer: true, hasAddress: true },
     ]);
     expect(ofFamily('IPv6')[0]?.tables).toEqual(['nat', 'filter']);
     expect(isLeft()).toBe(false);
@@ -132,7 +132,9 @@ describe('a start over iptables mode', () => {
 test('a start over nothing writes all rules first, and looks for leftovers only then', async () => {
   const started = stand();
   await started.sync();
-  expect(firewall.moments.map(({ tables, hasServer }) => [tables, hasServer])).toEqual([
+  expect(
+    firewall.moments.map(({ tables, hasVirtualServer }) => [tables, hasVirtualServer]),
+  ).toEqual([
     [['nat', 'filter'], false],
     [['nat', 'filter'], false],
   ]);

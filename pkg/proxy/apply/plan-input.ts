@@ -11,7 +11,7 @@ import { entryEffect, type SetId, setIds, setName } from '../desired/sets.ts';
 import { urgencyOf } from '../desired/urgency.ts';
 import type { VipRoutes } from '../desired/vip-routes.ts';
 import type { HeldRealServer } from '../observed/held-real-servers.ts';
-import type { HeldServer, MirrorView } from '../observed/mirror.ts';
+import type { HeldVirtualServer, MirrorView } from '../observed/mirror.ts';
 import {
   allRanges,
   isLocalVip,
@@ -24,7 +24,7 @@ import type {
   PlannedEntry,
   PlannedMark,
   PlannedRealServer,
-  PlannedServer,
+  PlannedVirtualServer,
 } from '../plan/input.ts';
 
 /** The state of real servers that drain or that were replaced, as values. */
@@ -65,7 +65,9 @@ export function planInputFor(keys: Keys, sources: PlanSources): PlanInput {
         ? none
         : Array.from(keys.addresses, (address) => vipState(address, sources)),
     ranges: keys.ranges.size === 0 ? none : plannedRanges(keys, sources),
-    virtualServers: keys.allVirtualServers().map((key) => plannedServer(key, { keys, sources })),
+    virtualServers: keys
+      .allVirtualServers()
+      .map((key) => plannedVirtualServer(key, { keys, sources })),
   };
 }
 
@@ -114,10 +116,10 @@ function plannedRanges({ ranges }: Keys, sources: PlanSources): PlanInput['range
 }
 
 /** The input for one virtual server. If the kernel does not hold it, all its real servers are planned, even if the keys name single ones. */
-function plannedServer(
+function plannedVirtualServer(
   key: string,
   { keys, sources }: { keys: Keys; sources: PlanSources },
-): PlannedServer {
+): PlannedVirtualServer {
   const { ledger, mirror } = sources;
   const frontEnd = ledger.frontEnd(key);
   const held = mirror.virtualServers.get(key);
@@ -163,7 +165,7 @@ function realServersOf(
     keys,
     held,
     sources: { departures },
-  }: { key: string; keys: Keys; held: HeldServer | undefined; sources: PlanSources },
+  }: { key: string; keys: Keys; held: HeldVirtualServer | undefined; sources: PlanSources },
 ): readonly PlannedRealServer[] {
   if (held === undefined)
     return wanted.values().map((one) => ({

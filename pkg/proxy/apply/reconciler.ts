@@ -9,7 +9,7 @@ import type { VipRoutes } from '../desired/vip-routes.ts';
 import type { Replacements } from '../graceful/address-reuse.ts';
 import type { GracefulTerminationManager } from '../graceful/manager.ts';
 import { type HeldPodsContext, recordPods } from '../observed/held-pods.ts';
-import { type AuditContext, readServer } from '../observed/kernel-reader.ts';
+import { type AuditContext, readVirtualServer } from '../observed/kernel-reader.ts';
 import type { MirrorView } from '../observed/mirror.ts';
 import { foundFrontEnd } from '../observed/ownership.ts';
 import type { FailedOperation } from '../plan/failed-operation.ts';
@@ -198,7 +198,7 @@ export class Reconciler {
       if (virtualServer === undefined) continue;
       known.addVirtualServer(key);
       try {
-        await readServer(key, { virtualServer, context: reading });
+        await readVirtualServer(key, { virtualServer, context: reading });
       } catch (cause) {
         known.deleteVirtualServer(key);
         this.#fail(key, cause instanceof Error ? cause : new Error(String(cause)));

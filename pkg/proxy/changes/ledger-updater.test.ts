@@ -67,7 +67,7 @@ function numbered(index: number, name = `s${index}`) {
   return service({ name, clusterIPs: [ip(`172.30.1.${index}`)] });
 }
 
-function serverOf(index: number, port = 80) {
+function virtualServerAt(index: number, port = 80) {
   return virtualServerKey({ address: ip(`172.30.1.${index}`), protocol: 'TCP', port });
 }
 
@@ -79,7 +79,10 @@ describe('a Service that cannot be entered', () => {
       report(setService(numbered(1)), setService(numbered(2)), setService(numbered(3)));
       parts[part].faulty = 'shop/s2';
       const first = await ledgerUpdater.enter(node);
-      expect([...first.keys.virtualServers].sort()).toEqual([serverOf(1), serverOf(3)]);
+      expect([...first.keys.virtualServers].sort()).toEqual([
+        virtualServerAt(1),
+        virtualServerAt(3),
+      ]);
       expect([ledgerUpdater.failedServices, first.next]).toEqual([1, 500]);
       for (const pause of [500, 1_000, 2_000]) {
         await clock.advance(pause - 1);
@@ -92,7 +95,7 @@ describe('a Service that cannot be entered', () => {
       parts[part].faulty = '';
       await clock.advance(4_000);
       const last = await ledgerUpdater.enter(node);
-      expect([[...last.keys.virtualServers], last.next]).toEqual([[serverOf(2)], undefined]);
+      expect([[...last.keys.virtualServers], last.next]).toEqual([[virtualServerAt(2)], undefined]);
       expect(ledgerUpdater.failedServices).toBe(0);
     },
   );
@@ -104,7 +107,9 @@ describe('a Service that cannot be entered', () => {
     await ledgerUpdater.enter(node);
     store.faulty = '';
     report(setService(numbered(1)));
-    expect([...(await ledgerUpdater.enter(node)).keys.virtualServers]).toEqual([serverOf(1)]);
+    expect([...(await ledgerUpdater.enter(node)).keys.virtualServers]).toEqual([
+      virtualServerAt(1),
+    ]);
     expect(ledgerUpdater.failedServices).toBe(0);
   });
 
@@ -131,7 +136,7 @@ describe('a fault beside a Service', () => {
     const { ledgerUpdater, ledger, reporter, report } = stand({ serviceOptionsOf: fault });
     report(setService(numbered(1)));
     await ledgerUpdater.enter(node);
-    expect(ledger.wants(serverOf(1))).toBe(true);
+    expect(ledger.wants(virtualServerAt(1))).toBe(true);
     expect(reporter.annotations).toEqual(['s1: a fault']);
   });
 
@@ -160,20 +165,24 @@ describe('a big Service', () => {
 
   test('does not keep others waiting', async () => {
     const { ledgerUpdater, ledger, report } = stand({ clock: busyClock() });
-    const wanted = (port: number) => ledger.wants(serverOf(1, port));
+    const wanted = (port: number) => ledger.wants(virtualServerAt(1, port));
     report(
       setService({ ...big, ports: ports.slice(0, 1) }),
       setService(big),
       setService(numbered(2)),
     );
     const first = await ledgerUpdater.enter(node);
-    expect([ledger.wants(serverOf(2)), wanted(1), wanted(4_000)]).toEqual([true, true, false]);
+    expect([ledger.wants(virtualServerAt(2)), wanted(1), wanted(4_000)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
     expect(first.keys.virtualServers.size).toBeGreaterThan(100);
     report(setService(numbered(3)));
     let rounds = 0;
     for (let next = first.next; next !== undefined; rounds++)
       ({ next } = await ledgerUpdater.enter(node));
-    expect([ledger.wants(serverOf(3)), wanted(4_000)]).toEqual([true, true]);
+    expect([ledger.wants(virtualServerAt(3)), wanted(4_000)]).toEqual([true, true]);
     expect(rounds).toBeGreaterThan(0);
   });
 
@@ -185,7 +194,7 @@ describe('a big Service', () => {
     store.apply({ type: 'delete', kind: 'Service', name: { namespace: 'shop', name: 'big' } });
     while (next !== undefined) ({ next } = await ledgerUpdater.enter(node));
     expect([...ledger.footprints('shop/big')]).toEqual([]);
-    expect(ledger.wants(serverOf(1, 1))).toBe(false);
+    expect(ledger.wants(virtualServerAt(1, 1))).toBe(false);
   });
 
   test('is entered whole where that is asked for', async () => {
@@ -193,7 +202,7 @@ describe('a big Service', () => {
     report(setService(big));
     const { next, keys } = await ledgerUpdater.enter(node, { isComplete: true });
     expect(next).toBeUndefined();
-    expect(ledger.wants(serverOf(1, 4_000))).toBe(true);
+    expect(ledger.wants(virtualServerAt(1, 4_000))).toBe(true);
     // All of them are planned after that: none is collected.
     expect(keys.isEmpty).toBe(true);
   });
@@ -204,7 +213,7 @@ describe('a big Service', () => {
     await ledgerUpdater.enter(node, { isComplete: true });
     report(setService(numbered(2)));
     const { keys } = await ledgerUpdater.enter(node);
-    expect([...keys.virtualServers]).toEqual([serverOf(2)]);
+    expect([...keys.virtualServers]).toEqual([virtualServerAt(2)]);
   });
 
   test.each(['ports', 'endpoints'] as const)(

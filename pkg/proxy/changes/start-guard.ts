@@ -9,7 +9,7 @@ import type { Ledger } from '../desired/ledger.ts';
 import type { WantedRealServer } from '../desired/real-servers.ts';
 import { setIds, setName } from '../desired/sets.ts';
 import type { Unexplained } from '../desired/undecided.ts';
-import type { HeldServer, MirrorView } from '../observed/mirror.ts';
+import type { HeldVirtualServer, MirrorView } from '../observed/mirror.ts';
 import { wasBound } from '../observed/vip-state.ts';
 import type { Removals } from '../reporter.ts';
 import type { Intake } from './intake.ts';
@@ -119,7 +119,10 @@ export class StartGuard {
     };
   }
 
-  #unwantedRealServers(virtualServer: string, held: HeldServer): readonly WantedRealServer[] {
+  #unwantedRealServers(
+    virtualServer: string,
+    held: HeldVirtualServer,
+  ): readonly WantedRealServer[] {
     const unwanted: WantedRealServer[] = [];
     held.realServers.forEach(({ state, podUid }, id) => {
       if (this.#options.ledger.wantedRealServer(virtualServer, id) === undefined)

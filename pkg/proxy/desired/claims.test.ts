@@ -139,30 +139,30 @@ describe('how many claims a Service has lost', () => {
   test('is that of a count of all claims, whatever comes and goes', () => {
     const owners = [old, young, unknown, owner('shop/fourth', 3)];
     const kinds: readonly AddressKind[] = ['allocated', 'loadBalancer', 'external'];
-    const servers = ['one', 'two', 'three'];
+    const virtualServers = ['one', 'two', 'three'];
     const step = fc.tuple(
       fc.constantFrom(...owners),
-      fc.constantFrom(...servers),
+      fc.constantFrom(...virtualServers),
       fc.option(fc.constantFrom(...kinds), { nil: undefined }),
     );
     const property = fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
       const claims = new Claims();
       const entered = new Map<string, OwnedFrontEnd>();
       const told = new Map<string, number>();
-      for (const [by, server, kind] of steps) {
-        const place = `${by.key} ${server}`;
+      for (const [by, virtualServer, kind] of steps) {
+        const place = `${by.key} ${virtualServer}`;
         const present = entered.get(place);
         if (kind !== undefined) {
           const some = claim(by, kind);
-          claims.enter(server, some);
+          claims.enter(virtualServer, some);
           entered.set(place, some);
         } else if (present !== undefined) {
-          claims.withdraw(server, present);
+          claims.withdraw(virtualServer, present);
           entered.delete(place);
         }
         for (const { service, count } of claims.takeLost()) told.set(service, count);
         for (const { key } of owners) {
-          const lost = servers.filter(
+          const lost = virtualServers.filter(
             (one) => entered.has(`${key} ${one}`) && claims.holder(one)?.owner.key !== key,
           );
           expect(told.get(key) ?? 0).toBe(lost.length);

@@ -15,27 +15,27 @@ export interface Conflict {
  */
 export class Claims {
   /** In order of priority; the first one holds the virtual server. A single claim, the usual case, is stored without a list. */
-  readonly #byServer = new Map<string, OwnedFrontEnd | OwnedFrontEnd[]>();
+  readonly #byVirtualServer = new Map<string, OwnedFrontEnd | OwnedFrontEnd[]>();
   readonly #lost = new LostClaims();
   #count = 0;
   #begun: { readonly virtualServer: string; readonly loser: Owner }[] = [];
 
   has(virtualServer: string): boolean {
-    return this.#byServer.has(virtualServer);
+    return this.#byVirtualServer.has(virtualServer);
   }
 
   holder(virtualServer: string): OwnedFrontEnd | undefined {
-    const claims = this.#byServer.get(virtualServer);
+    const claims = this.#byVirtualServer.get(virtualServer);
     return Array.isArray(claims) ? claims[0] : claims;
   }
 
   virtualServers(): Iterable<string> {
-    return this.#byServer.keys();
+    return this.#byVirtualServer.keys();
   }
 
   /** The number of claims that lost against another one. */
   get conflictCount(): number {
-    return this.#count - this.#byServer.size;
+    return this.#count - this.#byVirtualServer.size;
   }
 
   /** The conflicts that began since the last call and go on. A claim that lost stays lost when the winner changes. */
@@ -44,7 +44,7 @@ export class Claims {
     if (begun.length === 0) return none;
     this.#begun = [];
     return begun.flatMap(({ virtualServer, loser }) => {
-      const claims = listOf(this.#byServer.get(virtualServer));
+      const claims = listOf(this.#byVirtualServer.get(virtualServer));
       const winner = claims[0]?.owner.key ?? loser.key;
       const goesOn = winner !== loser.key && placeOfOwner(claims, loser) !== undefined;
       return goesOn ? [{ virtualServer, winner, loser: loser.key }] : [];
@@ -59,14 +59,14 @@ export class Claims {
   /** Enters a claim in the place of the one that the same Service may have. */
   enter(virtualServer: string, claim: OwnedFrontEnd): void {
     const { owner } = claim;
-    const present = this.#byServer.get(virtualServer);
+    const present = this.#byVirtualServer.get(virtualServer);
     if (present === undefined) this.#count++;
     if (present === undefined || (!Array.isArray(present) && present.owner.key === owner.key)) {
-      this.#byServer.set(virtualServer, claim);
+      this.#byVirtualServer.set(virtualServer, claim);
       return;
     }
     const claims = listOf(present);
-    this.#byServer.set(virtualServer, claims);
+    this.#byVirtualServer.set(virtualServer, claims);
     const before = claims[0]?.owner;
     const last = placeOfOwner(claims, owner);
     if (last !== undefined) claims.splice(last, 1);
@@ -94,7 +94,7 @@ export class Claims {
 
   /** Removes a claim, if it is still there. Whether nobody wants the virtual server any more. */
   withdraw(virtualServer: string, claim: OwnedFrontEnd): boolean {
-    const present = this.#byServer.get(virtualServer);
+    const present = this.#byVirtualServer.get(virtualServer);
     if (present === undefined) return true;
     const claims = listOf(present);
     const place = placeOf(claims, claim);
@@ -104,8 +104,8 @@ export class Claims {
     const [first, second] = claims;
     const nowFirst = place === 0 ? first?.owner.key : claim.owner.key;
     if (nowFirst !== undefined) this.#lost.delete(nowFirst);
-    if (first === undefined) this.#byServer.delete(virtualServer);
-    else if (second === undefined) this.#byServer.set(virtualServer, first);
+    if (first === undefined) this.#byVirtualServer.delete(virtualServer);
+    else if (second === undefined) this.#byVirtualServer.set(virtualServer, first);
     return first === undefined;
   }
 }

@@ -25,7 +25,7 @@ export class ClusterFrontEnd implements OwnedFrontEnd {
       conditions,
     });
     this.options = conditions.options;
-    this.realServers = conditions.servers.chosenBy(this.policy);
+    this.realServers = conditions.realServers.chosenBy(this.policy);
   }
 
   get owner(): Owner {

@@ -20,28 +20,28 @@ interface ServingSource {
 
 /** A live view of the real servers of a policy: it always shows the current ones. */
 export class ChosenRealServers implements RealServers {
-  readonly #servers: Chooser;
+  readonly #realServers: Chooser;
   readonly #policy: Policy;
 
-  constructor(servers: Chooser, policy: Policy) {
-    this.#servers = servers;
+  constructor(realServers: Chooser, policy: Policy) {
+    this.#realServers = realServers;
     this.#policy = policy;
   }
 
   get capacity(): number {
-    return this.#servers.capacity;
+    return this.#realServers.capacity;
   }
 
   get isFallback(): boolean {
-    return this.#servers.isFallback(this.#policy);
+    return this.#realServers.isFallback(this.#policy);
   }
 
   get(id: RealServerId): WantedRealServer | undefined {
-    return this.#servers.wanted(id, this.#policy);
+    return this.#realServers.wanted(id, this.#policy);
   }
 
   values(): readonly WantedRealServer[] {
-    return this.#servers.allWanted(this.#policy);
+    return this.#realServers.allWanted(this.#policy);
   }
 }
 
@@ -51,24 +51,24 @@ export class ChosenRealServers implements RealServers {
  */
 export class Serving implements ServingEndpoints {
   readonly source: object;
-  readonly #servers: ServingSource;
+  readonly #realServers: ServingSource;
 
-  constructor(servers: ServingSource) {
-    this.source = servers;
-    this.#servers = servers;
+  constructor(realServers: ServingSource) {
+    this.source = realServers;
+    this.#realServers = realServers;
   }
 
   get size(): number {
-    return this.#servers.servingCount;
+    return this.#realServers.servingCount;
   }
 
   has(id: RealServerId): boolean {
-    return this.#servers.servingFrom?.get(id)?.serving === true;
+    return this.#realServers.servingFrom?.get(id)?.serving === true;
   }
 
   [Symbol.iterator](): Iterator<RealServerId> {
     const all: RealServerId[] = [];
-    this.#servers.servingFrom?.forEach(({ serving }, id) => {
+    this.#realServers.servingFrom?.forEach(({ serving }, id) => {
       if (serving) all.push(id);
     });
     return all.values();

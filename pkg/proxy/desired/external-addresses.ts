@@ -70,7 +70,7 @@ function frontEnd(
   },
 ): OwnedFrontEnd {
   const { family } = port;
-  const { node, servers, options } = conditions;
+  const { node, realServers, options } = conditions;
   const policy = port.isExternalPolicyLocal ? 'localFirst' : 'cluster';
   const isOnDevice = isBound(kind, { address, node });
   const bound: SetEntry = { set: 'ipvsIps', family, entry: { type: 'hash:ip', ip: address } };
@@ -82,7 +82,7 @@ function frontEnd(
     isExposed: true,
     options,
     policy,
-    realServers: servers.chosenBy(policy),
+    realServers: realServers.chosenBy(policy),
     entries: isOnDevice ? [...entries, bound] : entries,
   };
 }

@@ -4,7 +4,7 @@ import type { Footprint, NodeContext, ServiceObjects } from './footprint.ts';
 import { frontEndCount } from './front-ends.ts';
 import { PortFootprint } from './port-footprint.ts';
 import { allPorts } from './port-name.ts';
-import { PortServers } from './port-servers.ts';
+import { PortRealServers } from './port-real-servers.ts';
 import { servicePorts } from './service.ts';
 import { SliceIndex } from './slice-index.ts';
 
@@ -55,7 +55,7 @@ export function* footprintsByPort(
           present: present.endpointsOfFew(port, node) ?? (yield* present.endpointsOf(port, node)),
           vanished: vanished.count(port) > 0 ? yield* vanished.endpointsOf(port, node) : undefined,
         };
-    const servers = new PortServers(port, { node, options, ...endpoints });
-    yield new PortFootprint(port, { node, options, servers, isCutOff });
+    const realServers = new PortRealServers(port, { node, options, ...endpoints });
+    yield new PortFootprint(port, { node, options, realServers, isCutOff });
   }
 }

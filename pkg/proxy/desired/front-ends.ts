@@ -6,7 +6,7 @@ import { ClusterFrontEnd } from './cluster-front-end.ts';
 import type { Conditions } from './conditions.ts';
 import { externalFrontEnds, loadBalancerFrontEnds } from './external-addresses.ts';
 import type { NodeContext, OwnedFrontEnd, SetEntry } from './footprint.ts';
-import type { PortServers } from './port-servers.ts';
+import type { PortRealServers } from './port-real-servers.ts';
 import { isExternallyAccessible, type ServicePort } from './service.ts';
 import type { UdpFrontEnd } from './udp-front-end.ts';
 import { virtualServerOf } from './virtual-server.ts';
@@ -39,18 +39,18 @@ export function frontEndsOf(port: ServicePort, conditions: Conditions): readonly
 
 /** Of several with one virtual server the first stays, with the entries of all. */
 function merged(frontEnds: readonly OwnedFrontEnd[]): readonly OwnedFrontEnd[] {
-  const byServer = new Map<string, OwnedFrontEnd>();
+  const byVirtualServer = new Map<string, OwnedFrontEnd>();
   for (const frontEnd of frontEnds) {
     const key = virtualServerKey(frontEnd.virtualServer);
-    const first = byServer.get(key);
-    if (first === undefined) byServer.set(key, frontEnd);
+    const first = byVirtualServer.get(key);
+    if (first === undefined) byVirtualServer.set(key, frontEnd);
     else {
       const { owner, entries } = first;
       const change = { owner, entries: union(entries, frontEnd.entries) };
-      byServer.set(key, changedFrontEnd(first, change));
+      byVirtualServer.set(key, changedFrontEnd(first, change));
     }
   }
-  return [...byServer.values()];
+  return [...byVirtualServer.values()];
 }
 
 function union(some: readonly SetEntry[], others: readonly SetEntry[]): readonly SetEntry[] {
@@ -62,7 +62,7 @@ function union(some: readonly SetEntry[], others: readonly SetEntry[]): readonly
 const none: readonly never[] = Object.freeze([]);
 
 function nodePortFrontEnds(port: ServicePort, conditions: Conditions): readonly OwnedFrontEnd[] {
-  const { node, servers, options } = conditions;
+  const { node, realServers, options } = conditions;
   const policy = port.isExternalPolicyLocal ? 'localFirst' : 'cluster';
   return nodePortAddresses(port, node).map((address) => ({
     owner: port.service,
@@ -72,7 +72,7 @@ function nodePortFrontEnds(port: ServicePort, conditions: Conditions): readonly 
     isExposed: true,
     options,
     policy,
-    realServers: servers.chosenBy(policy),
+    realServers: realServers.chosenBy(policy),
     entries: nodePortEntries(port, address),
   }));
 }
@@ -110,10 +110,10 @@ export function hairpin(
 /** The UDP front ends of a port; none for another protocol. */
 export function udpFrontEndsOf(
   port: ServicePort,
-  { node, servers }: { node: NodeContext; servers: PortServers },
+  { node, realServers }: { node: NodeContext; realServers: PortRealServers },
 ): readonly UdpFrontEnd[] {
   if (port.protocol !== 'UDP') return none;
-  const endpoints = servers.serving;
+  const endpoints = realServers.serving;
   const addresses = [port.clusterIP, ...port.externalIPs, ...port.loadBalancerIPs];
   const cluster = { addresses, port: port.port, endpoints };
   return port.nodePort === 0

@@ -10,7 +10,7 @@ import type {
   SetEntry,
 } from './footprint.ts';
 import { frontEndCount, frontEndsOf, hairpin, udpFrontEndsOf } from './front-ends.ts';
-import type { PortServers } from './port-servers.ts';
+import type { PortRealServers } from './port-real-servers.ts';
 import type { Owner, ServicePort } from './service.ts';
 import type { UdpFrontEnd } from './udp-front-end.ts';
 
@@ -21,7 +21,7 @@ export class PortFootprint implements Footprint {
   readonly isCutOff: boolean;
   /** A single one, as most ports have, is kept without a list. */
   readonly #frontEnds: OwnedFrontEnd | readonly OwnedFrontEnd[];
-  readonly #servers: PortServers;
+  readonly #realServers: PortRealServers;
   #udpFrontEnds: readonly UdpFrontEnd[];
   readonly #frontEndCount: number;
 
@@ -30,18 +30,23 @@ export class PortFootprint implements Footprint {
     {
       node,
       options,
-      servers,
+      realServers,
       isCutOff,
-    }: { node: NodeContext; options: ServiceOptions; servers: PortServers; isCutOff: boolean },
+    }: {
+      node: NodeContext;
+      options: ServiceOptions;
+      realServers: PortRealServers;
+      isCutOff: boolean;
+    },
   ) {
     this.port = port;
     this.isCutOff = isCutOff;
-    this.#servers = servers;
+    this.#realServers = realServers;
     this.#frontEndCount = frontEndCount(port, node);
-    const frontEnds = frontEndsOf(port, { node, servers, options });
+    const frontEnds = frontEndsOf(port, { node, realServers, options });
     const [first] = frontEnds;
     this.#frontEnds = frontEnds.length === 1 && first !== undefined ? first : frontEnds;
-    this.#udpFrontEnds = udpFrontEndsOf(port, { node, servers });
+    this.#udpFrontEnds = udpFrontEndsOf(port, { node, realServers });
   }
 
   get owner(): Owner {
@@ -54,7 +59,7 @@ export class PortFootprint implements Footprint {
 
   /** How many real servers its front ends may have together. */
   get size(): number {
-    return this.#servers.size * this.#frontEndCount;
+    return this.#realServers.size * this.#frontEndCount;
   }
 
   get udpFrontEnds(): readonly UdpFrontEnd[] {
@@ -62,11 +67,11 @@ export class PortFootprint implements Footprint {
   }
 
   get hairpins(): readonly SetEntry[] {
-    return this.#hairpinsOf(this.#servers.local);
+    return this.#hairpinsOf(this.#realServers.local);
   }
 
   get withoutLocalEndpoints(): ReadonlySet<LocalLack> {
-    return this.#servers.lacksLocal ? localLacks(this.port) : noLacks;
+    return this.#realServers.lacksLocal ? localLacks(this.port) : noLacks;
   }
 
   /** Applies a difference of endpoints. */
@@ -74,7 +79,7 @@ export class PortFootprint implements Footprint {
     const lacked = this.withoutLocalEndpoints;
     const served = this.#udpFrontEnds;
     const { ids, policies, becameLocal, ceasedLocal, changesServing } =
-      this.#servers.apply(difference);
+      this.#realServers.apply(difference);
     if (changesServing) this.#udpFrontEnds = served.map((one) => this.#servedAnew(one));
     return {
       ids,
@@ -89,7 +94,7 @@ export class PortFootprint implements Footprint {
   }
 
   #servedAnew(frontEnd: UdpFrontEnd): UdpFrontEnd {
-    return { ...frontEnd, endpoints: this.#servers.serving };
+    return { ...frontEnd, endpoints: this.#realServers.serving };
   }
 
   #hairpinsOf(ids: readonly RealServerId[]): readonly SetEntry[] {

@@ -38,7 +38,7 @@ export function virtualServerOf(
 
 /**
  * The flags of a scheduler. `sh` and `mh` always get the fallback (`sh-fallback`, `mh-fallback`), so that new clients pass over
- * draining and full servers. Upstream has `mh` hash the source port too, and `sh` not.
+ * draining and full real servers. Upstream has `mh` hash the source port too, and `sh` not.
  */
 function schedulerFlags(scheduler: string, hashesSourcePort = scheduler === 'mh'): number {
   if (scheduler !== 'sh' && scheduler !== 'mh') return 0;

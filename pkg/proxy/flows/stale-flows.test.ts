@@ -169,7 +169,7 @@ describe('requests', () => {
   });
 });
 
-describe('flows of a server that the kernel still has', () => {
+describe('flows of a real server that the kernel still has', () => {
   const leave = (...addresses: readonly string[]) =>
     stale.reconcileUdp([
       { addresses: [virtualServer.address], port: 53, endpoints: endpoints(...addresses) },

@@ -16,7 +16,7 @@ import type { Apply } from './checker.ts';
 import { uniqueRS } from './list.ts';
 
 /**
- * How long no real server of another pod is added in place of a deleted one, in milliseconds. The kernel keeps deleted servers for
+ * How long no real server of another pod is added in place of a deleted one, in milliseconds. The kernel keeps deleted real servers for
  * a while. It reuses one that is added again within some 10 ms, with the connections of the old pod.
  */
 const rest = 50;
@@ -24,12 +24,12 @@ const rest = 50;
 const longRest = seconds(1);
 
 /** A real server and its pod. */
-type PodsServer = RealServerId & { readonly podUid: PodIdentity };
+type PodsRealServer = RealServerId & { readonly podUid: PodIdentity };
 
 interface Replacement {
   readonly virtualServer: VirtualServerId;
   /** The real server that was deleted, and its pod. */
-  readonly realServer: PodsServer;
+  readonly realServer: PodsRealServer;
   until: number;
   attempt: number;
   /** It was offered to the planner once. If it has not been added since, it is forgotten. */
@@ -62,7 +62,7 @@ export class Replacements {
   }
 
   /** Records that a real server was deleted, as another pod may take its address and port. */
-  begin(virtualServer: VirtualServerId, realServer: PodsServer): void {
+  begin(virtualServer: VirtualServerId, realServer: PodsRealServer): void {
     if (!isPodKnown(realServer.podUid)) return;
     const key = virtualServerKey(virtualServer);
     const replacements = this.#all.get(key) ?? new RealServerMap<Replacement>();
@@ -78,7 +78,7 @@ export class Replacements {
   }
 
   /** Whether a real server must not be added yet. One for the same pod may always be added, as old connections belong to that pod. */
-  isResting(virtualServer: VirtualServerId, realServer: PodsServer): boolean {
+  isResting(virtualServer: VirtualServerId, realServer: PodsRealServer): boolean {
     if (this.#all.size === 0) return false;
     const replacement = this.#all.get(virtualServerKey(virtualServer))?.get(realServer);
     return (
@@ -106,7 +106,7 @@ export class Replacements {
   }
 
   /** Records that a real server was added. */
-  added(virtualServer: VirtualServerId, realServer: PodsServer): void {
+  added(virtualServer: VirtualServerId, realServer: PodsRealServer): void {
     if (this.#all.size === 0) return;
     const replacement = this.#all.get(virtualServerKey(virtualServer))?.get(realServer);
     if (replacement === undefined) return;

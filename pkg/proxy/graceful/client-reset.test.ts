@@ -85,7 +85,7 @@ function partCounted(requests: readonly DrainRequest[], options: DeletionOptions
 const challenged = () => resetter.challenged.map(printChallenge);
 
 describe('clients', () => {
-  test('are reset within a fifth of a second after their server was deleted', async () => {
+  test('are reset within a fifth of a second after their real server was deleted', async () => {
     connect();
     part([request()]);
     await clock.advance(50);
@@ -96,7 +96,7 @@ describe('clients', () => {
   });
 
   test.each<[string, Wanted]>([
-    ['of another server', { realServer: well }],
+    ['of another real server', { realServer: well }],
     ['of another virtual server', { to: ip('172.30.0.2') }],
     ['of another port', { port: 81 }],
     ['that have not connected yet', { tcpState: 'SYN_RECV' }],
@@ -128,7 +128,7 @@ describe('clients', () => {
     expect(challenged()).toEqual(['[fd00:172:30::1]:80 > [fd00:10:0:1::1]:1024']);
   });
 
-  test('of servers that were not deleted after all are left alone', async () => {
+  test('of real servers that were not deleted after all are left alone', async () => {
     connect({ sourcePort: 1 });
     connect({ sourcePort: 2, realServer: well });
     part([request(), request({ realServer: well })], [request({ realServer: well })]);
@@ -221,7 +221,7 @@ describe('clients that conntrack has forgotten', () => {
     expect([events, challenged()]).toEqual([['50 cut', '50 skipped 1'], []]);
   });
 
-  test('are counted if the table cannot be read, and the servers are deleted', async () => {
+  test('are counted if the table cannot be read, and the real servers are deleted', async () => {
     connections.failWith = () => 'EACCES';
     partCounted([request()], { connections: 2 });
     await clock.advance(1_000);
@@ -248,7 +248,7 @@ describe('clients that conntrack has forgotten', () => {
     expect([challenged().length, conntrack.print()]).toEqual([1, '']);
   });
 
-  test('of a server that bears no delay are reset as well', async () => {
+  test('of a real server that bears no delay are reset as well', async () => {
     balance();
     await stand.deleteNow([request()], 3);
     await clock.advance(1_000);
@@ -264,7 +264,7 @@ describe('beyond 20,000 connections', () => {
     }
   }
 
-  test('nobody is reset, all are counted, and the servers are deleted', async () => {
+  test('nobody is reset, all are counted, and the real servers are deleted', async () => {
     connectMany(20_001);
     part([request()]);
     await clock.advance(1_000);

@@ -46,7 +46,7 @@ function find(connections: readonly IpvsConnection[], counted: number): [number,
 }
 
 test.each<[string, Partial<IpvsConnection>]>([
-  ['of another server', { realAddress: well }],
+  ['of another real server', { realAddress: well }],
   ['of another port of it', { realPort: 8081 }],
   ['of another virtual server', { address: ip('172.30.0.2') }],
   ['of another port', { port: 81 }],
@@ -67,7 +67,7 @@ test.each(['SYN_RECV', 'SYN_SENT', 'SYNACK'])(
   },
 );
 
-test('it is complete when every server has as many clients as IPVS counts', () => {
+test('it is complete when every real server has as many clients as IPVS counts', () => {
   const search = new ClientSearch([leaving(1), leaving(1, well)], { limit: 100 });
   expect(search.isIncomplete).toBe(true);
   search.seeConnection(connection());

@@ -41,7 +41,7 @@ export function drainContextOf(
   const key = virtualServerKey(virtualServer);
   const frontEnd = ledger.frontEnd(key);
   const { isBound = false, isExposed = true, options } = frontEnd ?? {};
-  const server = frontEnd?.virtualServer ?? mirror.virtualServers.get(key)?.virtualServer;
+  const { virtualServer: known } = frontEnd ?? mirror.virtualServers.get(key) ?? {};
   const { drainTimeout, keepsSessionsByAddress = false } = options ?? noOptions;
   const stateOf = (): PodState => {
     const { address } = realServer;
@@ -58,7 +58,7 @@ export function drainContextOf(
     timeout: drainTimeout ?? timeout,
     isExposed,
     isAddressGone: !isBound && !mirror.nodeAddresses.includes(virtualServer.address),
-    scheduler: server?.scheduler ?? '',
+    scheduler: known?.scheduler ?? '',
   };
 }
 

@@ -47,9 +47,9 @@ export interface DecideInput {
   readonly contexts: ReadonlyMap<Drain, DrainContext>;
   readonly now: number;
   readonly mode: DrainMode;
-  /** After how many milliseconds of unanswered packets a server counts as dead; a minute unless said otherwise. */
+  /** After how many milliseconds of unanswered packets a real server counts as dead; a minute unless said otherwise. */
   readonly unansweredAfter?: number | undefined;
-  /** For which protocols a look-up is made before a deletion, and whether IPVS forgets connections of a deleted server. */
+  /** For which protocols a look-up is made before a deletion, and whether IPVS forgets connections of a deleted real server. */
   readonly lookUps: {
     readonly TCP: boolean;
     readonly UDP: boolean;
@@ -212,7 +212,7 @@ function nextDue(
 
 /**
  * Whether clients or flows are looked up before a deletion. TCP: if the real server has established connections; closing ones count
- * only if IPVS would keep them. UDP: if the server may have answers in flight.
+ * only if IPVS would keep them. UDP: if the real server may have answers in flight.
  */
 function needsLookUp(
   { drain: { request }, end, isUrgent, progress }: FinishedDrain & { readonly progress: Progress },

@@ -98,7 +98,7 @@ async function lose(stand: Stand): Promise<void> {
   await stand.settle(550);
 }
 
-describe('a server whose pod is gone', () => {
+describe('a real server whose pod is gone', () => {
   test('is deleted, and its client reset', async () => {
     const { stand, challenged } = await start();
     await lose(stand);
@@ -178,7 +178,7 @@ describe('a server whose pod is gone', () => {
   });
 });
 
-describe('a server whose address another pod has', () => {
+describe('a real server whose address another pod has', () => {
   const successor = { ...two, podUid: packUid('another') };
 
   test.each(['pod', 'connections'] as const)(
@@ -284,7 +284,7 @@ describe('a server whose address another pod has', () => {
   });
 });
 
-describe('where IPVS keeps the connections of a deleted server', () => {
+describe('where IPVS keeps the connections of a deleted real server', () => {
   const entry: IpvsConnection = {
     protocol: 'TCP',
     client: ip('10.0.1.1'),

@@ -68,7 +68,7 @@ describe('what it costs', () => {
     const run = manager.run(stop.signal);
     const requests = Array.from({ length: 2_000 }, (_, index) => {
       const virtualServer = { ...web, port: index + 1 };
-      const realServer = { ...idleServer, address: two.address };
+      const realServer = { ...idleRealServer, address: two.address };
       ipvs.write([
         { kind: 'addVirtualServer', virtualServer: { ...idleVirtualServer, ...virtualServer } },
         { kind: 'addRealServer', virtualServer, realServer },
@@ -120,7 +120,7 @@ describe('what it costs', () => {
   });
 });
 
-const idleServer: Omit<RealServer, 'address'> = {
+const idleRealServer: Omit<RealServer, 'address'> = {
   port: 8080,
   weight: 0,
   forwarding: 'masquerade',

@@ -315,7 +315,7 @@ describe('a virtual server that is no longer wanted', () => {
     expect(stand.kernel.ipvs.virtualServer(nodeWeb)).toBeUndefined();
   });
 
-  test('gives clients from outside a minute, however much they talk, and all of it if a server drained before', async () => {
+  test('gives clients from outside a minute, however much they talk, and all of it if a real server drained before', async () => {
     const exposed = service({ type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] });
     const stand = await start({}, exposed);
     connect(stand, {}, nodeWeb);
@@ -372,7 +372,7 @@ describe('after a restart', () => {
     expect([await weight(second), second.reports.drains]).toEqual([undefined, ['podGone']]);
   });
 
-  test('drains go on, and weight-0 servers that are wanted get their weight back', async () => {
+  test('drains go on, and weight-0 real servers that are wanted get their weight back', async () => {
     const first = await start();
     connect(first);
     first.report(setSlice(slice([one, terminating])));

@@ -1,6 +1,6 @@
 import type { Ipvs } from '../../ipvs/ipvs.ts';
 import { attempt, toFailed } from '../plan/failed-operation.ts';
-import { isDone, toIpvsWrite } from '../plan/server-writes.ts';
+import { isDone, toIpvsWrite } from '../plan/ipvs-writes.ts';
 import type { Apply } from './checker.ts';
 
 /**

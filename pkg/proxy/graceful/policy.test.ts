@@ -178,7 +178,7 @@ describe('a drain is over', () => {
     expect(ending(progress, { allowed: free, mode: 'connections', now: 62_000 })).toBeUndefined();
   });
 
-  test('after a minute in which only the node answered, because it cannot reach the server', () => {
+  test('after a minute in which only the node answered, because it cannot reach the real server', () => {
     const lost = [2, 4, 8, 16, 32, 52].map(
       (time, index): Step => [time, index + 2, index + 2, 'unreachable'],
     );

@@ -43,7 +43,7 @@ export interface Allowance {
   readonly isUrgent?: true;
 }
 
-/** How long a UDP real server stays with weight 0 for answers in flight. */
+/** How long a real server of UDP stays with weight 0 for answers in flight. */
 const udpGrace = seconds(2);
 /** The same if its pod terminates or left its slices, and will not answer for long. */
 const briefUdpGrace = seconds(0.25);

@@ -25,7 +25,7 @@ export interface TcpSearchOptions {
 /** How many entries of IPVS's own table are read at most. */
 const entryLimit = 20_000;
 
-/** Finds the clients of TCP servers in conntrack, and in IPVS's table where that has more connections or ones that must be closed. */
+/** Finds the clients of real servers of TCP in conntrack, and in IPVS's table where that has more connections or ones that must be closed. */
 export class TcpSearch implements Search {
   readonly #options: TcpSearchOptions;
   readonly #search: ClientSearch;
@@ -57,7 +57,7 @@ export class TcpSearch implements Search {
   }
 }
 
-/** Finds the flows of UDP servers. */
+/** Finds the flows of real servers of UDP. */
 export class UdpSearch implements Search {
   readonly #flows = new FlowEndsMap<Flow[]>();
 
@@ -70,7 +70,7 @@ export class UdpSearch implements Search {
   }
 
   async finish(): Promise<void> {
-    // Flows that were not found are not deleted, so datagrams may be lost. The servers are deleted all the same.
+    // Flows that were not found are not deleted, so datagrams may be lost. The real servers are deleted all the same.
   }
 
   cleanupOf(leaving: Leaving): Cleanup {

@@ -51,7 +51,7 @@ function insert(realServer: string, sourcePort: number, masqueradedBy?: string):
   conntrack.insert({ ...flow, reply, status: 0 });
 }
 
-test('the flows of a server go before it goes, and once more after it', async () => {
+test('the flows of a real server go before it goes, and once more after it', async () => {
   insert(old, 1);
   insert(other, 2);
   remove();
@@ -72,7 +72,7 @@ test('a flow that a datagram made anew at the last moment goes as well', async (
   expect(conntrack.print()).toBe('');
 });
 
-test('a masqueraded flow stays until the server is gone: an answer may be on its way', async () => {
+test('a masqueraded flow stays until the real server is gone: an answer may be on its way', async () => {
   insert(old, 1, '192.168.0.10');
   remove();
   await clock.advance(100);
@@ -86,7 +86,7 @@ test('one dump serves all that come together, and those that come later wait a q
   remove();
   await clock.advance(500);
   expect(events).toEqual(['20 dump', '20 cut', '20 cut', '270 dump', '270 cut']);
-  // The kernel's settings decide where a datagram goes whose server is deleted.
+  // The kernel's settings decide where a datagram goes whose real server is deleted.
   expect(stand.restored).toEqual([20, 270]);
 });
 

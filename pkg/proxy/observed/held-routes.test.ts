@@ -17,7 +17,7 @@ function held(): HeldRoutes {
 test('a VIP is reached by its own route, or by that of its range', () => {
   const routes = held();
   const reached = ['172.30.9.9', '203.0.113.80', '203.0.113.81', 'fd00::1'].map((text) =>
-    routes.reach(ip(text)),
+    routes.makeLocal(ip(text)),
   );
   expect(reached).toEqual([true, true, false, false]);
   expect([...routes.addresses()]).toEqual(['203.0.113.80']);
@@ -28,10 +28,13 @@ test('after a write that failed a route is unknown, until it is written or read'
   const routes = held();
   for (const network of [range, own]) routes.recordFailed(network);
   expect([routes.isUnknown(range), routes.coverInRange(ip('172.30.9.9'))]).toEqual([true, false]);
-  expect(routes.reach(own.address)).toBeUndefined();
+  expect(routes.makeLocal(own.address)).toBeUndefined();
   routes.record({ network: range, source: undefined });
   routes.recordDeleted(own);
-  expect([routes.reach(ip('172.30.9.9')), routes.reach(own.address)]).toEqual([true, false]);
+  expect([routes.makeLocal(ip('172.30.9.9')), routes.makeLocal(own.address)]).toEqual([
+    true,
+    false,
+  ]);
   routes.recordFailed(own);
   expect(routes.areNone).toBe(false);
   routes.recordAll([]);
@@ -41,5 +44,5 @@ test('after a write that failed a route is unknown, until it is written or read'
 test('one that was deleted covers nothing', () => {
   const routes = held();
   routes.recordDeleted(range);
-  expect([routes.reach(ip('172.30.9.9')), routes.ranges.size]).toEqual([false, 0]);
+  expect([routes.makeLocal(ip('172.30.9.9')), routes.ranges.size]).toEqual([false, 0]);
 });

@@ -35,7 +35,7 @@ export class HeldRoutes {
   }
 
   /** Whether a route makes an address local, its own or that of a range; `undefined` if that is unknown. */
-  reach(address: IpAddress): boolean | undefined {
+  makeLocal(address: IpAddress): boolean | undefined {
     if (this.areNone) return false;
     if (this.coverInRange(address)) return true;
     const own = single(address);

@@ -81,7 +81,7 @@ async function* steps(context: AuditContext): AsyncGenerator<AuditStep, void, vo
   const { present, leftovers } = await listSets(context);
   yield { keys: new Keys(), leftovers };
   for await (const read of readSets(context, present)) yield { keys: read };
-  for await (const read of readServers(context)) yield { keys: read };
+  for await (const read of readVirtualServers(context)) yield { keys: read };
 }
 
 /** Reads which sets exist. Those with another header than they should have, other than the size, leave the mirror. */
@@ -161,9 +161,9 @@ interface Candidate {
   readonly known: VirtualServer | undefined;
 }
 
-async function* readServers(context: AuditContext): AsyncGenerator<Keys> {
+async function* readVirtualServers(context: AuditContext): AsyncGenerator<Keys> {
   const { ledger, now } = context;
-  const candidates = await listServers(context);
+  const candidates = await listVirtualServers(context);
   let keys = new Keys();
   // A wanted one that neither has is added. If the dump missed it, the kernel answers EEXIST, and it is read.
   const yielder = new Yielder(now);
@@ -189,7 +189,7 @@ function isKnownSettled(key: string, { ledger, mirror }: AuditContext): boolean 
 }
 
 /** Dumps all virtual servers, and adds those that only the mirror has. */
-async function listServers(context: AuditContext): Promise<ReadonlyMap<string, Candidate>> {
+async function listVirtualServers(context: AuditContext): Promise<ReadonlyMap<string, Candidate>> {
   const { ipvs, mirror, families } = context;
   const candidates = new Map<string, Candidate>();
   for (const [key, { virtualServer }] of mirror.virtualServers)
@@ -216,9 +216,9 @@ async function readOrMarkUnknown(
     // The kernel also answers with none if somebody has deleted the virtual server since the dump.
     const areGone = realServers.length === 0 && mirror.virtualServers.get(key)?.realServers.size;
     if (isCertain && !areGone) record(key, { found: dumped, realServers, context });
-    else await readServer(key, { virtualServer: id, context });
+    else await readVirtualServer(key, { virtualServer: id, context });
   } catch {
-    context.mirror.recordUnknownServer(key, id);
+    context.mirror.recordUnknownVirtualServer(key, id);
   }
 }
 
@@ -228,17 +228,17 @@ function isOutdated(key: string, { known }: Candidate, mirror: Mirror): boolean 
   return mirror.virtualServers.get(key)?.virtualServer !== known;
 }
 
-type ServerContext = Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'>;
+type VirtualServerContext = Pick<AuditContext, 'ipvs' | 'mirror' | 'ledger' | 'excluded'>;
 
 /** Reads one virtual server by its key, with its real servers. */
-export async function readServer(
+export async function readVirtualServer(
   key: string,
-  { virtualServer, context }: { virtualServer: VirtualServerId; context: ServerContext },
+  { virtualServer, context }: { virtualServer: VirtualServerId; context: VirtualServerContext },
 ): Promise<void> {
   const { ipvs, mirror } = context;
   const found = ipvs.virtualServer(virtualServer);
   if (found === undefined) {
-    mirror.recordServer(key, undefined);
+    mirror.recordVirtualServer(key, undefined);
     return;
   }
   const realServers = await ipvs.realServers(virtualServer);
@@ -255,10 +255,10 @@ function record(
   }: {
     found: VirtualServer;
     realServers: readonly RealServer[];
-    context: Omit<ServerContext, 'ipvs'>;
+    context: Omit<VirtualServerContext, 'ipvs'>;
   },
 ): void {
   const isKnown = ledger.frontEnd(key) !== undefined || mirror.virtualServers.has(key);
   if (!isKnown && !isOurs(found, { mirror, excluded, realServers })) return;
-  mirror.recordServer(key, { virtualServer: found, realServers });
+  mirror.recordVirtualServer(key, { virtualServer: found, realServers });
 }

@@ -16,7 +16,7 @@ import { HeldRoutes, type HeldRoutesView } from './held-routes.ts';
 import { hasOtherSettings } from './other-state.ts';
 
 /** A virtual server that the kernel holds. */
-export interface HeldServer {
+export interface HeldVirtualServer {
   readonly virtualServer: VirtualServer;
   readonly realServers: HeldRealServers;
 }
@@ -42,7 +42,7 @@ export interface MirrorView {
   readonly bound: ReadonlySet<IpAddress>;
   /** Local routes of ours. */
   readonly routes: HeldRoutesView;
-  readonly virtualServers: ReadonlyMap<string, HeldServer>;
+  readonly virtualServers: ReadonlyMap<string, HeldVirtualServer>;
   /** Virtual servers, by key, of which a write failed since they were last read. */
   readonly unknownVirtualServers: ReadonlyMap<string, VirtualServerId>;
   /** Sets that exist, by name, with their entries by key. */
@@ -58,7 +58,7 @@ export interface MirrorView {
   hasAddress(address: IpAddress): boolean | undefined;
 }
 
-interface Held extends HeldServer {
+interface Held extends HeldVirtualServer {
   readonly realServers: HeldRealServerMap;
 }
 
@@ -95,7 +95,7 @@ export class Mirror implements MirrorView {
     return this.#bound;
   }
 
-  get virtualServers(): ReadonlyMap<string, HeldServer> {
+  get virtualServers(): ReadonlyMap<string, HeldVirtualServer> {
     return this.#virtualServers;
   }
 
@@ -193,11 +193,11 @@ export class Mirror implements MirrorView {
 
   /** Records that a write to IPVS failed, or that its answer was lost. */
   recordFailedWrite({ virtualServer }: IpvsWrite): void {
-    this.recordUnknownServer(virtualServerKey(virtualServer), virtualServer);
+    this.recordUnknownVirtualServer(virtualServerKey(virtualServer), virtualServer);
   }
 
   /** Records that the state of a virtual server is unknown until it is read. */
-  recordUnknownServer(key: string, { address, protocol, port }: VirtualServerId): void {
+  recordUnknownVirtualServer(key: string, { address, protocol, port }: VirtualServerId): void {
     this.#unknownVirtualServers.set(key, { address, protocol, port });
   }
 
@@ -263,7 +263,7 @@ export class Mirror implements MirrorView {
   }
 
   /** Records the state of one virtual server, as dumped; `undefined` if it does not exist. Known pods of real servers are kept. */
-  recordServer(
+  recordVirtualServer(
     key: string,
     found: { virtualServer: VirtualServer; realServers: readonly RealServer[] } | undefined,
   ): void {

@@ -10,13 +10,13 @@ import type { MirrorView } from './mirror.ts';
 import { isOwnVip, wasBound } from './vip-state.ts';
 
 /** The virtual server that the start-up probe adds and deletes again. */
-const probeServer: { readonly address: string; readonly port: number } = {
+const probeVirtualServer: { readonly address: string; readonly port: number } = {
   address: '198.51.100.0',
   port: 20_000,
 };
 
 /** The sets that name virtual servers by address, protocol and port. */
-const serverSets: readonly SetId[] = [
+const virtualServerSets: readonly SetId[] = [
   'clusterIp',
   'externalIp',
   'externalIpLocal',
@@ -44,7 +44,7 @@ function entriesOf(virtualServer: VirtualServerId, mirror: MirrorView): readonly
   const make = (sets: readonly SetId[], entry: Entry) =>
     sets.map((set): SetEntry => ({ set, family, entry }));
   const candidates = [
-    ...make(serverSets, { type: 'hash:ip,port', ip, protocol, port }),
+    ...make(virtualServerSets, { type: 'hash:ip,port', ip, protocol, port }),
     ...(wasBound(ip, mirror)
       ? make(['ipvsIps'], { type: 'hash:ip', ip })
       : make(portSets[protocol], { type: 'bitmap:port', port })),
@@ -66,7 +66,8 @@ export function isOurs(
 ): boolean {
   const { address } = virtualServer;
   if (excluded.some((network) => contains(network, address))) return false;
-  const isProbe = address === probeServer.address && virtualServer.port === probeServer.port;
+  const isProbe =
+    address === probeVirtualServer.address && virtualServer.port === probeVirtualServer.port;
   if (isProbe || isOwnVip(address, mirror)) return true;
   if (mirror.sets.get(setName('ipvsIps', familyOf(address)))?.has(address)) return true;
   const entries = entriesOf(virtualServer, mirror);

@@ -2,14 +2,17 @@ import type { FrontEnd } from '../desired/footprint.ts';
 import { isPodKnown, isSamePod, unknownPod } from '../desired/pod-identity.ts';
 import { masqueraded, type WantedRealServer } from '../desired/real-servers.ts';
 import type { HeldRealServer } from './held-real-servers.ts';
-import type { HeldServer } from './mirror.ts';
+import type { HeldVirtualServer } from './mirror.ts';
 import { hasOtherSettings, hasOtherState } from './other-state.ts';
 
 /**
  * Whether a virtual server is held with all its real servers just as a Service wants them, so that a plan for it would be empty. False
  * also where only a plan can tell: while real servers drain, or stand in for local ones.
  */
-export function isSettled(frontEnd: FrontEnd | undefined, held: HeldServer | undefined): boolean {
+export function isSettled(
+  frontEnd: FrontEnd | undefined,
+  held: HeldVirtualServer | undefined,
+): boolean {
   if (frontEnd?.owner === undefined || held === undefined) return false;
   const { virtualServer, realServers, options } = frontEnd;
   if (hasOtherSettings(held.virtualServer, virtualServer) || realServers.isFallback) return false;

@@ -33,7 +33,7 @@ export function isLocalVip(address: IpAddress, mirror: MirrorView): boolean | un
   const isHeld = mirror.hasAddress(address);
   return isHeld === true || mirror.routes.areNone
     ? isHeld
-    : orUnknown(isHeld, mirror.routes.reach(address));
+    : orUnknown(isHeld, mirror.routes.makeLocal(address));
 }
 
 function orUnknown(one: boolean | undefined, other: boolean | undefined): boolean | undefined {

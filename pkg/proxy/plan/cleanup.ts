@@ -26,10 +26,10 @@ export interface Cleanup {
   /** Clients that send nothing and so would not notice the deletion. They are sent a reset after it. */
   readonly clients: FoundClients;
   /**
-   * UDP flows to the real server. IPVS drops datagrams of a deleted server that belong to a flow which conntrack knows, until it
+   * UDP flows to the real server. IPVS drops datagrams of a deleted real server that belong to a flow which conntrack knows, until it
    * has deleted its own entries some milliseconds later (ip_vs_conn_uses_old_conntrack); one that conntrack does not know goes to
-   * another server at once. So the flows are deleted right before the server, and those that a datagram made anew in between
-   * right after. A masqueraded flow is needed for the answer to a query on its way, and is deleted after the server only.
+   * another real server at once. So the flows are deleted right before it is, and those that a datagram made anew in between
+   * right after. A masqueraded flow is needed for the answer to a query on its way, and is deleted after the real server only.
    */
   readonly flows: readonly Flow[];
 }

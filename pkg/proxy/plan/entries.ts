@@ -1,6 +1,6 @@
 import { families } from '../../ip/address.ts';
 import { type EntryEffect, entryEffect, setHeader, setIds, setName } from '../desired/sets.ts';
-import type { PlanInput, PlannedMark, PlannedServer } from './input.ts';
+import type { PlanInput, PlannedMark, PlannedVirtualServer } from './input.ts';
 import type { Phases } from './phases.ts';
 
 /** The device and the sets: all of them, always, as some rules refer to sets that are empty. */
@@ -43,13 +43,13 @@ export function planEntries({ entries }: PlanInput, phases: Phases): void {
  * Plans the entries that a new virtual server lacks and that are not planned anyway. True if the kernel holds at least one of its
  * entries. Without one, a restarted program could not tell that the virtual server is ours.
  */
-export function planMarks({ marks }: PlannedServer, phases: Phases): boolean {
+export function planMarks({ marks }: PlannedVirtualServer, phases: Phases): boolean {
   for (const mark of marks) planMark(mark, phases);
   return marks.some(({ isHeld }) => isHeld === true);
 }
 
 /** Plans the entry that denies clients from outside, if it is missing and not planned anyway. True if none is needed, or it is held. */
-export function planDenial({ denial }: PlannedServer, phases: Phases): boolean {
+export function planDenial({ denial }: PlannedVirtualServer, phases: Phases): boolean {
   if (denial === undefined) return true;
   planMark(denial, phases);
   return denial.isHeld === true;

@@ -8,7 +8,7 @@ export interface FailedOperation {
 }
 
 /** An operation on a virtual server or its real servers. */
-export type ServerOperation = Extract<Operation, { virtualServer: unknown }>;
+export type IpvsOperation = Extract<Operation, { virtualServer: unknown }>;
 /** An operation on a set entry. */
 export type EntryOperation = Extract<Operation, { kind: 'addEntry' | 'deleteEntry' }>;
 /** An operation on an address of the dummy device. */
@@ -18,7 +18,7 @@ export type RouteOperation = Extract<Operation, { network: unknown }>;
 /** An operation that is carried out by itself. */
 export type OtherOperation = Exclude<
   Operation,
-  ServerOperation | EntryOperation | AddressOperation | RouteOperation
+  IpvsOperation | EntryOperation | AddressOperation | RouteOperation
 >;
 
 /** The failures of a batch; a call that throws is a failure of all of it. */

@@ -45,7 +45,7 @@ export interface PlannedRealServer extends RealServerId {
 }
 
 /** A virtual server that may differ, or some of its real servers. */
-export interface PlannedServer {
+export interface PlannedVirtualServer {
   readonly key: string;
   /** The order in which virtual servers are added: the lowest number first. */
   readonly urgency: number;
@@ -86,5 +86,5 @@ export interface PlanInput {
   readonly entries: readonly PlannedEntry[];
   readonly addresses: readonly VipState[];
   readonly ranges: readonly PlannedRange[];
-  readonly virtualServers: readonly PlannedServer[];
+  readonly virtualServers: readonly PlannedVirtualServer[];
 }

@@ -10,15 +10,15 @@ import {
   going,
   needed,
   otherVip,
+  plannedVirtualServer,
   realServer,
   right,
   rules,
-  server,
   unbound,
   vip,
   virtualServer,
   withRealServer,
-  withServers,
+  withVirtualServers,
 } from '../../../test/support/plan-input.ts';
 import { noOptions } from '../../kube/annotations.ts';
 import { packUid } from '../../kube/objects/pod-uid.ts';
@@ -67,20 +67,25 @@ describe('the plan for real servers', () => {
     ],
     [
       'one that is added gets the limit of its Service',
-      withServers(server({ frontEnd: limited, realServers: [realServer({ wanted: {} })] })),
+      withVirtualServers(
+        plannedVirtualServer({ frontEnd: limited, realServers: [realServer({ wanted: {} })] }),
+      ),
       [`+rs ${rs} weight 1 limit 100`],
     ],
     [
       'one that stands gets the limit of its Service',
-      withServers(
-        server({ frontEnd: limited, realServers: [realServer({ wanted: {}, held: {} })] }),
+      withVirtualServers(
+        plannedVirtualServer({
+          frontEnd: limited,
+          realServers: [realServer({ wanted: {}, held: {} })],
+        }),
       ),
       [`=rs ${rs} weight 1 limit 100`],
     ],
     [
       'one that has the limit of its Service is left alone',
-      withServers(
-        server({
+      withVirtualServers(
+        plannedVirtualServer({
           frontEnd: limited,
           realServers: [
             realServer({ wanted: {}, held: { upperThreshold: 100, lowerThreshold: 75 } as never }),
@@ -143,8 +148,8 @@ describe('the plan for real servers', () => {
     ],
     [
       'a new one stands before an old one drains',
-      withServers(
-        server({
+      withVirtualServers(
+        plannedVirtualServer({
           realServers: [realServer({ held: {} }), { ...realServer({ wanted: {} }), port: 81 }],
         }),
       ),
@@ -156,16 +161,18 @@ describe('the plan for real servers', () => {
 });
 
 describe('the plan for virtual servers and their addresses', () => {
-  const more = server({ isNew: true, of: virtualServer({ port: 81 }) });
+  const more = plannedVirtualServer({ isNew: true, of: virtualServer({ port: 81 }) });
   const at = (address: typeof vip, urgency: number) =>
-    server({ isNew: true, urgency, of: virtualServer({ address }) });
+    plannedVirtualServer({ isNew: true, urgency, of: virtualServer({ address }) });
   const both = { addresses: [{ ...unbound, address: otherVip }, unbound] };
 
   test.each<Row>([
     ['nothing is done where nothing differs', {}, []],
     [
       'a new one is added with its real servers, and flows that came before it are forgotten',
-      withServers(server({ isNew: true, realServers: [realServer({ wanted: {} })] })),
+      withVirtualServers(
+        plannedVirtualServer({ isNew: true, realServers: [realServer({ wanted: {} })] }),
+      ),
       [
         '+vs 172.30.0.1:80/TCP rr',
         '+rs 172.30.0.1:80/TCP 10.0.0.1:8080 weight 1',
@@ -174,22 +181,22 @@ describe('the plan for virtual servers and their addresses', () => {
     ],
     [
       'one that is held with other parameters is changed in place',
-      withServers(server({ held: virtualServer({ scheduler: 'lc' }) })),
+      withVirtualServers(plannedVirtualServer({ held: virtualServer({ scheduler: 'lc' }) })),
       ['=vs 172.30.0.1:80/TCP rr'],
     ],
     [
       'one that nobody wants is deleted',
-      withServers(server({ frontEnd: undefined })),
+      withVirtualServers(plannedVirtualServer({ frontEnd: undefined })),
       ['-vs 172.30.0.1:80/TCP'],
     ],
     [
       'one that is neither wanted nor held is nothing',
-      withServers(server({ frontEnd: undefined, held: undefined })),
+      withVirtualServers(plannedVirtualServer({ frontEnd: undefined, held: undefined })),
       [],
     ],
     [
-      'an address comes after every server behind it',
-      { ...withServers(server({ isNew: true }), more), addresses: [unbound] },
+      'an address comes after every virtual server that it has',
+      { ...withVirtualServers(plannedVirtualServer({ isNew: true }), more), addresses: [unbound] },
       [
         '+vs 172.30.0.1:80/TCP rr',
         '+vs 172.30.0.1:81/TCP rr',
@@ -199,7 +206,7 @@ describe('the plan for virtual servers and their addresses', () => {
     ],
     [
       'those of urgent Services do not wait for the others',
-      { ...withServers(at(vip, 2), at(otherVip, 1)), ...both },
+      { ...withVirtualServers(at(vip, 2), at(otherVip, 1)), ...both },
       [
         '+vs 172.30.0.2:80/TCP rr',
         '+address 172.30.0.2',
@@ -210,7 +217,7 @@ describe('the plan for virtual servers and their addresses', () => {
     ],
     [
       'addresses of equally urgent ones come together',
-      { ...withServers(at(vip, 2), at(otherVip, 2)), ...both },
+      { ...withVirtualServers(at(vip, 2), at(otherVip, 2)), ...both },
       [
         '+vs 172.30.0.1:80/TCP rr',
         '+vs 172.30.0.2:80/TCP rr',
@@ -227,7 +234,7 @@ describe('the plan for virtual servers and their addresses', () => {
     [
       'an address that nobody wants goes after its virtual server',
       {
-        ...withServers(server({ frontEnd: undefined })),
+        ...withVirtualServers(plannedVirtualServer({ frontEnd: undefined })),
         addresses: [{ address: vip, isWanted: false, isHeld: true }],
       },
       ['-vs 172.30.0.1:80/TCP', '-address 172.30.0.1'],
@@ -320,7 +327,7 @@ describe('the plan for sets and rules', () => {
       'rules that keep the node from another address come before, and those of one that is open again go at the end',
       {
         rules: rules({ written: closedTo(vip) }, { needed: closedTo(otherVip) }),
-        ...withServers(server({ held: virtualServer({ scheduler: 'lc' }) })),
+        ...withVirtualServers(plannedVirtualServer({ held: virtualServer({ scheduler: 'lc' }) })),
       },
       [
         '=rules IPv4 clusterIp ipvsIps 2 closed to the node',
@@ -337,9 +344,9 @@ describe('the plan for sets and rules', () => {
     [
       'an unbound virtual server goes before the entries that allow, a bound one after them',
       {
-        ...withServers(
-          server({ frontEnd: undefined }),
-          server({
+        ...withVirtualServers(
+          plannedVirtualServer({ frontEnd: undefined }),
+          plannedVirtualServer({
             of: virtualServer({ address: otherVip }),
             frontEnd: undefined,
             isAddressHeld: false,

@@ -2,10 +2,10 @@ import type { IpAddress } from '../../ip/address.ts';
 import type { VirtualServer, VirtualServerId } from '../../ipvs/ipvs.ts';
 import { Keys } from '../desired/keys.ts';
 import { planDenial, planEntries, planMarks, planShared } from './entries.ts';
-import type { PlanInput, PlannedServer } from './input.ts';
+import type { PlanInput, PlannedVirtualServer } from './input.ts';
 import type { Operation } from './operation.ts';
 import { Phases } from './phases.ts';
-import { planServer } from './real-servers.ts';
+import { planVirtualServer } from './real-servers.ts';
 import { hasNoRules, planRules, waitsForDenial, waitsForRules } from './rules.ts';
 import { bindingOf, planRanges, planUnbinding } from './vips.ts';
 
@@ -24,21 +24,21 @@ export interface Plan {
  * what is new stands before what is old drains, and goes in reverse. Depends on the input alone.
  */
 export function plan(input: PlanInput): Plan {
-  const planned = { phases: new Phases(), waiting: new Keys(), unmarked: new Keys() };
-  const { phases, waiting, unmarked } = planned;
+  const results = { phases: new Phases(), waiting: new Keys(), unmarked: new Keys() };
+  const { phases, waiting, unmarked } = results;
   planShared(input, phases);
   planEntries(input, phases);
   planRules(input, phases);
-  planServers(input, planned);
-  planRanges(input, planned);
-  planUnbinding(input, planned);
+  planVirtualServers(input, results);
+  planRanges(input, results);
+  planUnbinding(input, results);
   return { operations: phases.inOrder(), waiting, unmarked };
 }
 
 const none: readonly never[] = Object.freeze([]);
 
 /** The results that planning virtual servers adds to. */
-interface Planned {
+interface Results {
   readonly phases: Phases;
   readonly waiting: Keys;
   readonly unmarked: Keys;
@@ -47,14 +47,14 @@ interface Planned {
 /** A virtual server that is wanted and can stand now. */
 interface Standing {
   readonly virtualServer: VirtualServer;
-  readonly server: PlannedServer;
+  readonly planned: PlannedVirtualServer;
 }
 
-function planServers(input: PlanInput, planned: Planned): void {
-  const { phases, waiting, unmarked } = planned;
+function planVirtualServers(input: PlanInput, results: Results): void {
+  const { phases, waiting, unmarked } = results;
   const standing: Standing[] = [];
-  for (const server of input.virtualServers) {
-    const { frontEnd, held, isAddressHeld } = server;
+  for (const planned of input.virtualServers) {
+    const { frontEnd, held, isAddressHeld } = planned;
     if (frontEnd === undefined) {
       if (held === undefined) continue;
       const phase = isAddressHeld === false ? 'deleteUnbound' : 'deleteBound';
@@ -63,24 +63,25 @@ function planServers(input: PlanInput, planned: Planned): void {
     }
     const { virtualServer } = frontEnd;
     const isWaiting =
-      waitsForDenial(server, input) || (held === undefined && waitsForRules(server, input));
+      waitsForDenial(planned, input) || (held === undefined && waitsForRules(planned, input));
     if (isWaiting) {
-      postpone(server, waiting);
+      postpone(planned, waiting);
       continue;
     }
-    const isDenied = planDenial(server, phases);
-    const isMarked = held !== undefined || planMarks(server, phases);
-    if (isDenied && isMarked) standing.push({ virtualServer, server });
-    else postpone(server, unmarked);
+    const isDenied = planDenial(planned, phases);
+    const isMarked = held !== undefined || planMarks(planned, phases);
+    if (isDenied && isMarked) standing.push({ virtualServer, planned });
+    else postpone(planned, unmarked);
   }
   if (standing.length === 0 && input.addresses.length === 0) return;
   // The virtual servers of a Service stay together.
-  if (standing.length > 1) standing.sort((one, other) => one.server.urgency - other.server.urgency);
-  const added = planStanding(input, { standing, planned });
+  if (standing.length > 1)
+    standing.sort((one, other) => one.planned.urgency - other.planned.urgency);
+  const added = planStanding(input, { standing, results });
   if (added.length > 0) phases.add('forget', { kind: 'forgetFlows', virtualServers: added });
 }
 
-function postpone({ key, frontEnd }: PlannedServer, later: Keys): void {
+function postpone({ key, frontEnd }: PlannedVirtualServer, later: Keys): void {
   later.addVirtualServer(key);
   if (frontEnd?.isBound === true) later.addAddress(frontEnd.virtualServer.address);
 }
@@ -88,18 +89,19 @@ function postpone({ key, frontEnd }: PlannedServer, later: Keys): void {
 /** Plans virtual servers, and after each class of urgency the addresses whose virtual servers are all planned by then. */
 function planStanding(
   input: PlanInput,
-  { standing, planned }: { standing: readonly Standing[]; planned: Planned },
+  { standing, results }: { standing: readonly Standing[]; results: Results },
 ): readonly VirtualServerId[] {
-  const { phases } = planned;
-  const unbound = addressesToBind(input, { standing, planned });
+  const { phases } = results;
+  const unbound = addressesToBind(input, { standing, results });
   const context = { phases, rotation: input.rotation };
   if (unbound.size === 0) {
-    for (const { virtualServer, server } of standing) planServer(virtualServer, server, context);
-    return standing.flatMap(({ virtualServer, server }) => (server.held ? none : virtualServer));
+    for (const { virtualServer, planned } of standing)
+      planVirtualServer(virtualServer, planned, context);
+    return standing.flatMap(({ virtualServer, planned }) => (planned.held ? none : virtualServer));
   }
   // An address with several virtual servers counts as the least urgent of them, as it comes last.
   const urgencies = new Map(
-    standing.map(({ virtualServer, server }) => [virtualServer.address, server.urgency]),
+    standing.map(({ virtualServer, planned }) => [virtualServer.address, planned.urgency]),
   );
   const added: VirtualServerId[] = [];
   const bind = (isDue: (address: IpAddress) => boolean) => {
@@ -107,12 +109,12 @@ function planStanding(
       if (isDue(address) && unbound.delete(address)) phases.add('serve', binding);
   };
   let last = 0;
-  for (const { virtualServer, server } of standing) {
-    const { urgency, held } = server;
+  for (const { virtualServer, planned } of standing) {
+    const { urgency, held } = planned;
     if (urgency > last) bind((address) => (urgencies.get(address) ?? last) < urgency);
     last = urgency;
     if (held === undefined) added.push(virtualServer);
-    planServer(virtualServer, server, context);
+    planVirtualServer(virtualServer, planned, context);
   }
   bind(() => true);
   return added;
@@ -121,7 +123,7 @@ function planStanding(
 /** What makes addresses local that are to be and are not, without those that wait for rules. */
 function addressesToBind(
   input: PlanInput,
-  { standing, planned: { waiting, unmarked } }: { standing: readonly Standing[]; planned: Planned },
+  { standing, results: { waiting, unmarked } }: { standing: readonly Standing[]; results: Results },
 ): Map<IpAddress, Operation> {
   const found = new Map<IpAddress, Operation>();
   for (const vip of input.addresses) {
@@ -130,10 +132,10 @@ function addressesToBind(
   }
   if (found.size === 0) return found;
   const judged = new Set([...waiting.addresses, ...unmarked.addresses]);
-  for (const { virtualServer, server } of standing) {
+  for (const { virtualServer, planned } of standing) {
     const { address } = virtualServer;
     judged.add(address);
-    if (found.has(address) && waitsForRules(server, input)) waiting.addAddress(address);
+    if (found.has(address) && waitsForRules(planned, input)) waiting.addAddress(address);
   }
   for (const address of found.keys())
     if (!judged.has(address) && hasNoRules(address, input)) waiting.addAddress(address);

@@ -5,14 +5,14 @@ import {
   entriesOf,
   needed,
   otherVip,
+  plannedVirtualServer,
   realServer,
   right,
   rules,
-  server,
   unbound,
   vip,
   virtualServer,
-  withServers,
+  withVirtualServers,
 } from '../../../test/support/plan-input.ts';
 import { noOptions } from '../../kube/annotations.ts';
 import type { SetEntry } from '../desired/footprint.ts';
@@ -39,8 +39,8 @@ describe('what cannot be planned yet', () => {
   const limitedSets = ['clusterIp', 'ipvsIps', 'loadBalancerFw', 'loadBalancerSourceIp'] as const;
   const sets = { nonEmpty: contentOf(...limitedSets).nonEmpty };
   const limited = (...entries: readonly SetEntry[]) =>
-    withServers(
-      server({
+    withVirtualServers(
+      plannedVirtualServer({
         ...isNew,
         frontEnd: {
           virtualServer: virtualServer(),
@@ -53,8 +53,8 @@ describe('what cannot be planned yet', () => {
 
   const standing = { isHeld: true, isPlanned: false } as const;
   const denied = (over: Partial<PlannedMark>) =>
-    withServers(
-      server({
+    withVirtualServers(
+      plannedVirtualServer({
         denial: { ...noLocalEntry(virtualServer()), ...standing, ...over },
         realServers: [realServer({ wanted: {} })],
       }),
@@ -72,13 +72,16 @@ describe('what cannot be planned yet', () => {
   test.each<readonly [string, Partial<PlanInput>, Later]>([
     [
       'a new virtual server and its address wait for rules that are on their way',
-      { ...withServers(server(isNew)), rules: rules({ written: undefined, requested: needed }) },
+      {
+        ...withVirtualServers(plannedVirtualServer(isNew)),
+        rules: rules({ written: undefined, requested: needed }),
+      },
       { operations: [], waiting: 2, unmarked: 0 },
     ],
     [
       'where rules cannot be written nothing waits for them',
       {
-        ...withServers(server(isNew)),
+        ...withVirtualServers(plannedVirtualServer(isNew)),
         rules: rules({ written: undefined, requested: needed, isFailing: true }),
       },
       {
@@ -128,7 +131,7 @@ describe('what cannot be planned yet', () => {
     ],
     [
       'one that no entry tells as ours gets its entries first',
-      withServers(server({ ...isNew, marks: bare })),
+      withVirtualServers(plannedVirtualServer({ ...isNew, marks: bare })),
       {
         operations: ['+entry KUBE-CLUSTER-IP 172.30.0.1,tcp:80', '+entry KUBE-IPVS-IPS 172.30.0.1'],
         waiting: 0,
@@ -137,7 +140,7 @@ describe('what cannot be planned yet', () => {
     ],
     [
       'its entries are not planned twice',
-      withServers(server({ ...isNew, marks: planned })),
+      withVirtualServers(plannedVirtualServer({ ...isNew, marks: planned })),
       { operations: [], waiting: 0, unmarked: 2 },
     ],
     [
@@ -178,7 +181,7 @@ describe('what cannot be planned yet', () => {
     [
       'an address waits for rules of its own virtual server',
       {
-        ...withServers(server()),
+        ...withVirtualServers(plannedVirtualServer()),
         addresses: [unbound],
         rules: rules({ written: undefined, requested: needed }),
       },

@@ -2,15 +2,15 @@ import type { VirtualServer } from '../../ipvs/ipvs.ts';
 import { isSamePod } from '../desired/pod-identity.ts';
 import { masqueraded } from '../desired/real-servers.ts';
 import { hasOtherSettings, hasOtherState } from '../observed/other-state.ts';
-import type { PlannedRealServer, PlannedServer } from './input.ts';
+import type { PlannedRealServer, PlannedVirtualServer } from './input.ts';
 import type { Operation } from './operation.ts';
 import type { Phases } from './phases.ts';
 import { inRotation } from './rotation.ts';
 
 /** A virtual server that is wanted, and its real servers: new ones stand before old ones drain. */
-export function planServer(
+export function planVirtualServer(
   virtualServer: VirtualServer,
-  { held, realServers, frontEnd }: PlannedServer,
+  { held, realServers, frontEnd }: PlannedVirtualServer,
   { phases, rotation }: { phases: Phases; rotation: number },
 ): void {
   if (held === undefined) phases.add('serve', { kind: 'addVirtualServer', virtualServer });

@@ -4,7 +4,7 @@ import type { SetEntry } from '../desired/footprint.ts';
 import { bothContents, isSameContent } from '../desired/rule-content.ts';
 import { isClosedToNode } from '../desired/source-ranges.ts';
 import type { RuleStatus } from '../observed/mirror.ts';
-import type { PlanInput, PlannedServer } from './input.ts';
+import type { PlanInput, PlannedVirtualServer } from './input.ts';
 import type { Phases } from './phases.ts';
 
 /** Plans the writes of each family's rules: one that adds, before the virtual servers, and one that removes, at the end. */
@@ -26,7 +26,7 @@ export function planRules({ rules }: PlanInput, phases: Phases): void {
  * Whether the rules that match on a front end's sets are still to be written. If they cannot be written, only front ends wait that
  * would be open to clients that they must deny.
  */
-export function waitsForRules({ key, frontEnd }: PlannedServer, input: PlanInput): boolean {
+export function waitsForRules({ key, frontEnd }: PlannedVirtualServer, input: PlanInput): boolean {
   if (frontEnd === undefined) return false;
   const { virtualServer, entries } = frontEnd;
   const status = statusFor(virtualServer.address, input);
@@ -39,7 +39,10 @@ export function waitsForRules({ key, frontEnd }: PlannedServer, input: PlanInput
  * Whether the rule that denies clients from outside is still to be written. Until then the real servers stay as they are. If it
  * cannot be written, nothing waits for it.
  */
-export function waitsForDenial({ frontEnd, denial }: PlannedServer, input: PlanInput): boolean {
+export function waitsForDenial(
+  { frontEnd, denial }: PlannedVirtualServer,
+  input: PlanInput,
+): boolean {
   if (frontEnd === undefined || denial === undefined) return false;
   const status = statusFor(frontEnd.virtualServer.address, input);
   return status?.isFailing !== true && !hasRulesOf(denial, status);

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { ip, net } from '../../../test/support/addresses.ts';
-import { needed, right, rules, server, vip } from '../../../test/support/plan-input.ts';
+import {
+  needed,
+  plannedVirtualServer,
+  right,
+  rules,
+  vip,
+} from '../../../test/support/plan-input.ts';
 import type { RouteState, VipState } from '../observed/vip-state.ts';
 import type { PlanInput, PlannedRange } from './input.ts';
 import { printOperation } from './operation.ts';
@@ -101,7 +107,7 @@ describe('a VIP', () => {
 
   test('gets its route after its virtual server, and waits for rules as that does', () => {
     const addresses = [one({ route: route(), ...pending })];
-    const virtualServers = [server({ isNew: true })];
+    const virtualServers = [plannedVirtualServer({ isNew: true })];
     expect(planned({ addresses, virtualServers })).toEqual([
       '+vs 172.30.0.1:80/TCP rr',
       added,
@@ -171,7 +177,7 @@ describe('a range', () => {
   });
 
   test('gets its route after everything that it makes reachable', () => {
-    const virtualServers = [server({ isNew: true })];
+    const virtualServers = [plannedVirtualServer({ isNew: true })];
     expect(planned({ ranges: [range()], rules: writtenClosed, virtualServers })).toEqual([
       '+vs 172.30.0.1:80/TCP rr',
       addedRange,

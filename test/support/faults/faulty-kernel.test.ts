@@ -35,7 +35,7 @@ const three = [1, 2, 3].map(
 );
 
 /** Only the write about one virtual server is struck. */
-function onServer(last: number, fault: Fault) {
+function onVirtualServer(last: number, fault: Fault) {
   return (call: KernelCall) =>
     !call.isWholeBatch && JSON.stringify(call.arguments).includes(`172.30.0.${last}"`)
       ? fault
@@ -51,7 +51,7 @@ describe('a write of a batch', () => {
     ['that is refused is not done', { code: 'EBUSY', isDone: false }, '1 3'],
     ['whose answer is lost is done', { code: 'ENOBUFS', isDone: true }, '1 2 3'],
   ] as const)('%s, and the others are done', (_, fault, expected) => {
-    const { kernel, faulty } = start(onServer(2, fault));
+    const { kernel, faulty } = start(onVirtualServer(2, fault));
     const failures = faulty.ipvs.write(three);
     expect(failures.map(({ index }) => index)).toEqual([1]);
     expect(failures[0]?.error).toMatchObject({ code: fault.code });
@@ -59,7 +59,7 @@ describe('a write of a batch', () => {
   });
 
   test('that the kernel refuses keeps its own index and code beside an injected one', () => {
-    const { kernel, faulty } = start(onServer(1, { code: 'EIO', isDone: false }));
+    const { kernel, faulty } = start(onVirtualServer(1, { code: 'EIO', isDone: false }));
     kernel.ipvs.write(three.slice(2));
     const failures = faulty.ipvs.write(three);
     expect(failures).toMatchObject([

@@ -12,9 +12,9 @@ async function drainingNode(): Promise<Stand> {
   const object = service({ type: 'NodePort', ports: [servicePort({ nodePort: 30_080 })] });
   const stand = await start({}, object);
   const { ipvs } = stand.kernel;
-  for (const server of await ipvs.virtualServers())
-    for (const realServer of await ipvs.realServers(server))
-      ipvs.setCounters(server, realServer, { activeConnections: 1 });
+  for (const virtualServer of await ipvs.virtualServers())
+    for (const realServer of await ipvs.realServers(virtualServer))
+      ipvs.setCounters(virtualServer, realServer, { activeConnections: 1 });
   stand.report(setSlice(slice([one, terminating])));
   await stand.settle();
   return stand;

@@ -44,17 +44,17 @@ export interface ForeignHand {
 /** Does a deed by the fakes themselves, which fail for nobody. False where there was nothing to do it to. */
 export async function doForeignDeed(deed: ForeignDeed, hand: ForeignHand): Promise<boolean> {
   const before = hand.kernel.dump();
-  await deeds[deed]({ ...hand, virtualServers: await serversOf(hand) });
+  await deeds[deed]({ ...hand, virtualServers: await virtualServersOf(hand) });
   return hand.kernel.dump() !== before;
 }
 
-interface Server {
+interface FoundVirtualServer {
   readonly virtualServer: VirtualServer;
   readonly realServers: readonly RealServerStatus[];
 }
 
 interface Found extends ForeignHand {
-  readonly virtualServers: readonly Server[];
+  readonly virtualServers: readonly FoundVirtualServer[];
 }
 
 const device = 'kube-ipvs0';
@@ -128,7 +128,10 @@ const deeds: Readonly<Record<ForeignDeed, (found: Found) => void | Promise<void>
   },
 };
 
-function deletionsOfDraining({ virtualServer, realServers }: Server): readonly IpvsWrite[] {
+function deletionsOfDraining({
+  virtualServer,
+  realServers,
+}: FoundVirtualServer): readonly IpvsWrite[] {
   return realServers
     .filter(({ weight }) => weight === 0)
     .map((realServer) => ({ kind: 'deleteRealServer', virtualServer, realServer }));
@@ -136,7 +139,7 @@ function deletionsOfDraining({ virtualServer, realServers }: Server): readonly I
 
 function writeOne(
   { kernel, dice, virtualServers }: Found,
-  write: (some: Server) => IpvsWrite,
+  write: (some: FoundVirtualServer) => IpvsWrite,
 ): void {
   const some = pickFrom(virtualServers, dice);
   if (some !== undefined) kernel.ipvs.write([write(some)]);
@@ -155,8 +158,11 @@ function writeRealServer(
     kernel.ipvs.write([write(some.virtualServer, realServer)]);
 }
 
-async function serversOf({ kernel: { ipvs }, isOurs }: ForeignHand): Promise<readonly Server[]> {
-  const virtualServers: Server[] = [];
+async function virtualServersOf({
+  kernel: { ipvs },
+  isOurs,
+}: ForeignHand): Promise<readonly FoundVirtualServer[]> {
+  const virtualServers: FoundVirtualServer[] = [];
   for (const virtualServer of (await ipvs.virtualServers()).filter(isOurs))
     virtualServers.push({ virtualServer, realServers: await ipvs.realServers(virtualServer) });
   return virtualServers;

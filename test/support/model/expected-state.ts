@@ -30,7 +30,7 @@ interface Claim {
   /** 0 for what the API allocates, 1 for a load balancer's, 2 for an external IP. */
   readonly rank: number;
   readonly isBound: boolean;
-  readonly servers: readonly Place[];
+  readonly realServers: readonly Place[];
   /** It should have endpoints of this node, and has those of others. */
   readonly isFallback: boolean;
 }
@@ -63,7 +63,7 @@ export function expectedState(world: World): readonly string[] {
   }
   for (const { address, isBound } of claims)
     if (isBound) lines.add(address.includes(':') ? `inet6 ${address}/128` : `inet ${address}/32`);
-  for (const line of serverLines(claims)) lines.add(line);
+  for (const line of ipvsLines(claims)) lines.add(line);
   for (const line of ruleLines(lines)) lines.add(line);
   return [...lines].sort();
 }
@@ -125,15 +125,15 @@ function fitness({ ready, serving, terminating }: Endpoint): number {
 function claimsOf(port: Port, world: World): readonly Claim[] {
   const { service, protocol } = port;
   const isOnNode = (address: IpAddress) => world.nodeAddresses.includes(address);
-  const chosen = servers(port, { world, isFromOutside: true });
+  const chosen = realServers(port, { world, isFromOutside: true });
   // Had there been one of this node, nobody else would have been chosen.
   const isElsewhere = chosen.some(({ endpoint }) => endpoint.nodeName !== world.nodeName);
   const isFallback = isExternalLocal(service) && isElsewhere;
-  const outside = { service, protocol, servers: chosen, isFallback };
+  const outside = { service, protocol, realServers: chosen, isFallback };
   const inside = {
     service,
     protocol,
-    servers: servers(port, { world, isFromOutside: false }),
+    realServers: realServers(port, { world, isFromOutside: false }),
     isFallback: false,
   };
   const ofVips = (addresses: readonly IpAddress[], rank: number) =>
@@ -160,7 +160,7 @@ function isExternalLocal({ type, externalTrafficPolicy }: Service): boolean {
 }
 
 /** Whom traffic to a port goes to. */
-function servers(
+function realServers(
   port: Port,
   { world, isFromOutside }: { world: World; isFromOutside: boolean },
 ): readonly Place[] {
@@ -268,7 +268,7 @@ function printNet(net: Parameters<typeof printPrefix>[0]): string {
 }
 
 /** Of several that want one virtual server the first by rank, age and name has it. */
-function* serverLines(claims: readonly Claim[]): Generator<string> {
+function* ipvsLines(claims: readonly Claim[]): Generator<string> {
   const options = { TCP: '-t', UDP: '-u', SCTP: '--sctp-service' };
   const nameOf = ({ address, protocol, port }: Claim) => {
     return `${options[protocol]} ${hostPort(address, port)}`;
@@ -280,7 +280,7 @@ function* serverLines(claims: readonly Claim[]): Generator<string> {
     const { address, protocol } = winner;
     if (winner.isFallback)
       yield `add ${setName('IPVS-NO-LOCAL', familyOf(address))} ${address},${protocol.toLowerCase()}:${winner.port}`;
-    for (const { endpoint, port } of winner.servers)
+    for (const { endpoint, port } of winner.realServers)
       yield `-a ${name} -r ${hostPort(endpoint.address, port)} -m -w 1`;
   }
 }
@@ -333,13 +333,13 @@ function isAlwaysMatched(set: string): boolean {
  * not use. Sorted.
  */
 export function compared(printed: {
-  readonly servers: string;
+  readonly ipvs: string;
   readonly addresses: readonly string[];
   readonly sets: string;
   readonly rules: string;
 }): readonly string[] {
   const lines = (text: string) => text.split('\n').filter((line) => line !== '');
-  const all = new Set([...lines(printed.servers), ...printed.addresses]);
+  const all = new Set([...lines(printed.ipvs), ...printed.addresses]);
   for (const line of lines(printed.sets))
     if (line.startsWith('add KUBE-')) all.add(line.split(' ').slice(0, 3).join(' '));
   for (const line of lines(printed.rules)) {

@@ -68,13 +68,13 @@ function portRules(
   const balancing = `KUBE-SVC-${id}`;
   const external = `KUBE-EXT-${id}`;
   const firewall = `KUBE-FW-${id}`;
-  const backEnds = endpointRules(service, { family, protocol, balancing });
+  const endpoints = endpointRules(service, { family, protocol, balancing });
   const atVip = to(shop.vip.addresses[family], { protocol, port: 80 });
   const nodePort = `-p ${protocolLabel(protocol)} --dport ${shop.nodePort.port}`;
   const isClosed = loadBalancer !== undefined && sourceRanges !== undefined;
   const balancer = isClosed ? firewall : external;
   return {
-    chains: [balancing, external, ...(isClosed ? [firewall] : []), ...backEnds.chains],
+    chains: [balancing, external, ...(isClosed ? [firewall] : []), ...endpoints.chains],
     rules: [
       clusterIpRule(name, { at: atVip, chain: balancing }),
       ...(loadBalancer === undefined
@@ -91,7 +91,7 @@ function portRules(
       `-A ${external} ${comment(`masquerade traffic for ${name} external destinations`)} -j KUBE-MARK-MASQ`,
       `-A ${external} -j ${balancing}`,
       outsideRule(name, { at: atVip, chain: balancing, pods: clusterNetworks[family] }),
-      ...backEnds.rules,
+      ...endpoints.rules,
     ],
   };
 }

@@ -35,7 +35,7 @@ interface Place {
  * The endpoints of one service port, and those that each policy selects. Kept from change to change, so that a change of one
  * endpoint costs the same with any number of them.
  */
-export class PortServers {
+export class PortRealServers {
   readonly #port: ServicePort;
   readonly #node: NodeTopology;
   readonly #keepsSessionsByAddress: boolean;

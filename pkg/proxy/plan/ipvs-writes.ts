@@ -2,10 +2,10 @@ import { isNotFound } from '../../errno/errno.ts';
 import type { IpvsWrite } from '../../ipvs/ipvs.ts';
 import type { PodIdentity } from '../../kube/types.ts';
 import { unknownPod } from '../desired/pod-identity.ts';
-import type { ServerOperation } from './failed-operation.ts';
+import type { IpvsOperation } from './failed-operation.ts';
 
 /** Converts an operation into the write that the IPVS interface takes. */
-export function toIpvsWrite(operation: ServerOperation): IpvsWrite {
+export function toIpvsWrite(operation: IpvsOperation): IpvsWrite {
   const { virtualServer } = operation;
   switch (operation.kind) {
     case 'addVirtualServer':
@@ -22,7 +22,7 @@ export function toIpvsWrite(operation: ServerOperation): IpvsWrite {
 }
 
 /** The pod of the real server that an operation is about; the unknown one if there is none. */
-export function podOf(operation: ServerOperation | undefined): PodIdentity {
+export function podOf(operation: IpvsOperation | undefined): PodIdentity {
   return operation !== undefined && 'podUid' in operation ? operation.podUid : unknownPod;
 }
 

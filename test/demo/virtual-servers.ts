@@ -1,13 +1,18 @@
 import { textAt } from '@kube-proxy-ipvs/test-apiserver/objects';
-import { type HeldServer, heldServers, serverKey } from './kernel.ts';
+import { type HeldVirtualServer, heldVirtualServers, virtualServerKey } from './kernel.ts';
 import type { Report } from './report.ts';
 import { lastPart } from './requests.ts';
-import { clusterAddresses, nameOf, type WantedServer, wantedServers } from './shop.ts';
+import {
+  clusterAddresses,
+  nameOf,
+  type WantedVirtualServer,
+  wantedVirtualServers,
+} from './shop.ts';
 import type { Stage } from './stage.ts';
 
 /** What the shop's Services ask for at this moment. */
-export function wantedNow({ server, network }: Stage): WantedServer[] {
-  return wantedServers(server.objects('Service'), {
+export function wantedNow({ server, network }: Stage): WantedVirtualServer[] {
+  return wantedVirtualServers(server.objects('Service'), {
     slices: server.objects('EndpointSlice'),
     nodeAddresses: network.node.addresses,
   });
@@ -15,17 +20,19 @@ export function wantedNow({ server, network }: Stage): WantedServer[] {
 
 /** What is not as the Services ask for it, in words; nothing if the kernel holds just that. */
 export function differences(
-  wanted: readonly WantedServer[],
-  held: ReadonlyMap<string, HeldServer>,
+  wanted: readonly WantedVirtualServer[],
+  held: ReadonlyMap<string, HeldVirtualServer>,
 ): string[] {
-  const keys = new Map(wanted.map((server) => [serverKey(server), server]));
+  const keys = new Map(
+    wanted.map((virtualServer) => [virtualServerKey(virtualServer), virtualServer]),
+  );
   const surplus = [...held.keys()]
     .filter((key) => !keys.has(key))
     .map((key) => `${key} is not asked for`);
   const lacks = [...keys].flatMap(([key, { realServers }]) => {
-    const server = held.get(key);
-    if (server === undefined) return [`${key} is missing`];
-    const alive = [...server.weights]
+    const virtualServer = held.get(key);
+    if (virtualServer === undefined) return [`${key} is missing`];
+    const alive = [...virtualServer.weights]
       .filter(([, weight]) => weight > 0)
       .map(([realServer]) => realServer);
     const isSame = alive.toSorted().join() === realServers.toSorted().join();
@@ -35,31 +42,31 @@ export function differences(
 }
 
 /** The virtual servers of the node by Service, as a table, and a check that they are those that the Services ask for. */
-export function showServers(stage: Stage, report: Report): void {
+export function showVirtualServers(stage: Stage, report: Report): void {
   report.section('Virtual servers in the kernel, by Service');
   const wanted = wantedNow(stage);
-  const held = heldServers(stage.node.namespace);
+  const held = heldVirtualServers(stage.node.namespace);
   const podNames = new Map(
     [...stage.pods.values()].flatMap(({ name, addresses }) =>
       addresses.map((address) => [`${address}`, name] as const),
     ),
   );
   let last = '';
-  const rows = wanted.map((server) => {
-    const key = serverKey(server);
+  const rows = wanted.map((virtualServer) => {
+    const key = virtualServerKey(virtualServer);
     const [protocol = '', place = ''] = key.split(' ');
     const { scheduler = '(missing)', persistence, weights } = held.get(key) ?? {};
-    const service = server.service === last ? '' : server.service;
-    last = server.service;
+    const service = virtualServer.service === last ? '' : virtualServer.service;
+    last = virtualServer.service;
     return [
       service,
-      server.portName,
+      virtualServer.portName,
       `${protocol} ${place}`,
       `${scheduler}${persistence === undefined ? '' : `, sticks ${persistence} s`}`,
       printRealServers([...(weights?.keys() ?? [])], podNames),
     ];
   });
-  report.table([['SERVICE', 'PORT', 'VIRTUAL SERVER', 'SCHEDULER', 'BACK ENDS'], ...rows]);
+  report.table([['SERVICE', 'PORT', 'VIRTUAL SERVER', 'SCHEDULER', 'REAL SERVERS'], ...rows]);
   report.line(
     `  ${report.style('dim', 'cwgmr is the pod catalog-cwgmr, and :8080 the port it listens on.')}`,
   );

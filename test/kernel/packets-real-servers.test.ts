@@ -80,10 +80,10 @@ function evenly(
 }
 
 test('the state is the golden one', async () => {
-  await expectGolden(network.node.namespace, 'backends');
+  await expectGolden(network.node.namespace, 'real-servers');
 });
 
-describe('three servers', () => {
+describe('three real servers', () => {
   test('share the connections to the cluster IP exactly', async () => {
     expect(await traffic.countAll(caller, plain.vip, { rounds: 12 })).toEqual(
       evenly([web1, web2, web3], { times: 4, seen: as(caller) }),
@@ -169,7 +169,7 @@ describe('external traffic policy Local', () => {
     );
   });
 
-  test('lets the cluster IP use all servers', async () => {
+  test('lets the cluster IP use all real servers', async () => {
     expect(await traffic.countAll(caller, external.vip, { rounds: 2 })).toEqual(
       evenly([web1, distant], { times: 1, seen: as(caller) }),
     );

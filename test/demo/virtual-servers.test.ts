@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { ip } from '../support/addresses.ts';
-import type { HeldServer } from './kernel.ts';
-import { differences, printRealServers } from './servers.ts';
-import type { WantedServer } from './shop.ts';
+import type { HeldVirtualServer } from './kernel.ts';
+import type { WantedVirtualServer } from './shop.ts';
+import { differences, printRealServers } from './virtual-servers.ts';
 
-const wanted: WantedServer = {
+const wanted: WantedVirtualServer = {
   service: 'shop/cart',
   portName: 'http',
   protocol: 'TCP',
@@ -14,9 +14,9 @@ const wanted: WantedServer = {
 };
 const key = 'TCP 172.30.0.2:80';
 
-function held(weights: Readonly<Record<string, number>>): [string, HeldServer] {
-  const server = { scheduler: 'rr', persistence: undefined };
-  return [key, { ...server, weights: new Map(Object.entries(weights)) }];
+function held(weights: Readonly<Record<string, number>>): [string, HeldVirtualServer] {
+  const virtualServer = { scheduler: 'rr', persistence: undefined };
+  return [key, { ...virtualServer, weights: new Map(Object.entries(weights)) }];
 }
 
 test.each([
