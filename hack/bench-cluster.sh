@@ -133,7 +133,7 @@ gained() {
 
 # One phase: its name, then the command that does it.
 phase() {
-  local name=$1 begun=$SECONDS histogram
+  local name=$1 since=$SECONDS histogram
   shift
   say "$name"
   scrape "$work/before"
@@ -142,7 +142,7 @@ phase() {
   scrape "$work/after"
   for histogram in "${histograms[@]}"; do
     printf '| %s | %s | %s | %d s |\n' "$name" "${histogram#kubeproxy_}" \
-      "$(gained "$histogram" "$work/before" "$work/after")" "$((SECONDS - begun))" >>"$work/table"
+      "$(gained "$histogram" "$work/before" "$work/after")" "$((SECONDS - since))" >>"$work/table"
   done
 }
 

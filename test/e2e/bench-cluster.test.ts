@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -53,21 +53,21 @@ describe.skipIf(path === undefined)(`hack/bench-cluster.sh with the real kubectl
       .map(({ addresses }) => String(addresses));
   }
 
-  /** Runs it with an answer to its question, before which something else may happen. */
-  async function bench(answer: string | (() => Promise<string>), ...words: readonly string[]) {
+  function start(...words: readonly string[]): ChildProcessWithoutNullStreams {
     const { port } = metrics.address() as AddressInfo;
     const fixed = ['--endpoints', '250', '--changes', '3', '--pause', '0', '--settle', '1'];
     const url = `http://127.0.0.1:${port}/metrics`;
-    const child = spawn(
-      'bash',
-      ['hack/bench-cluster.sh', ...fixed, '--metrics-url', url, ...words],
-      { env: kubectl.env },
-    );
-    const closed = once(child, 'close') as Promise<[number]>;
+    const parameters = ['hack/bench-cluster.sh', ...fixed, '--metrics-url', url, ...words];
+    return spawn('bash', parameters, { env: kubectl.env });
+  }
+
+  /** Runs it with an answer to its question, before which something else may happen. */
+  async function bench(answer: string | (() => Promise<string>), ...words: readonly string[]) {
+    const child = start(...words);
+    const ended = endOf(child);
     if (typeof answer !== 'string') await once(child.stdout, 'readable');
     child.stdin.end(typeof answer === 'string' ? answer : await answer());
-    const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-    return { code: (await closed)[0], stdout, stderr };
+    return ended;
   }
 
   async function context(): Promise<string> {
@@ -136,7 +136,30 @@ describe.skipIf(path === undefined)(`hack/bench-cluster.sh with the real kubectl
     expect(await bench('', '--yes')).toMatchObject({ code: 0 });
     expect(server.get(namespace)).toBeUndefined();
   });
+
+  it('takes everything away when it is ended in the middle of a phase', async () => {
+    // Histograms that stand still for so long are not waited for here.
+    const child = start('--yes', '--settle', '600', '--patience', '600');
+    const ended = endOf(child);
+    await expect.poll(() => most).toBe(250);
+    expect(server.objects('Service')).toHaveLength(1);
+    child.kill('SIGTERM');
+    expect(await ended).toMatchObject({
+      code: 143,
+      stderr: expect.stringContaining('taking away'),
+    });
+    expect(server.get(namespace)).toBeUndefined();
+    expect(server.objects('Service')).toEqual([]);
+    expect(endpoints()).toEqual([]);
+  });
 });
+
+/** What a process prints, and its status. */
+async function endOf(child: ChildProcessWithoutNullStreams) {
+  const closed = once(child, 'close') as Promise<[number]>;
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return { code: (await closed)[0], stdout, stderr };
+}
 
 /** Both histograms with so many samples of a tenth of a second, in two families of which the second has none. */
 function exposed(count: number): string {
