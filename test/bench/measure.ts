@@ -1,6 +1,6 @@
 /**
  * One measurement in this process's own network namespace, which must be fresh: `measure.ts WHAT FOLDER SERVICES ENDPOINTS
- * [COUNT]`. Prints one line of JSON. Started by `main.ts`.
+ * [COUNT [address|route]]`. Prints one line of JSON. Started by `main.ts`.
  */
 import { createHash } from 'node:crypto';
 import { accessSync, readFileSync, writeFileSync } from 'node:fs';
@@ -19,9 +19,10 @@ import { record, recordings } from './recording.ts';
 const [what = '', folder = '', ...numbers] = process.argv.slice(2);
 const [services = 0, endpoints = 0, count = 0] = numbers.map(Number);
 const size = { services, endpoints };
+const vipBinding = numbers[3] === 'route' ? 'route' : 'address';
 
 const measurements: Readonly<Record<string, () => unknown>> = {
-  record: () => record(folder, size),
+  record: () => record(folder, { ...size, vipBinding }),
   floor: () => recordings.map((name) => play(join(folder, name))),
   rules: floorOfRules,
   'first-sync': firstSync,

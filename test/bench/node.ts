@@ -29,13 +29,12 @@ import type { Reporter, SyncReport } from '../../pkg/proxy/reporter.ts';
 import { FakeResetter } from '../../pkg/reset/fake.ts';
 import { NetlinkRoutes } from '../../pkg/routes/netlink.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
-import { net } from '../support/addresses.ts';
 import { proxierSettings } from '../support/proxier-settings.ts';
 import { kernelSettings } from '../support/settings.ts';
-import { type Pod, podsOf, service, slice, slicesOf } from './objects.ts';
+import { type Pod, podsOf, service, slice, slicesOf, vipRange } from './objects.ts';
 import { Stopwatch } from './stopwatch.ts';
 
-const byRoute = { mode: 'route', ranges: [net('172.30.0.0/16')], podNetworks: [] } as const;
+const byRoute = { mode: 'route', ranges: [vipRange], podNetworks: [] } as const;
 
 /** How a node is set up. */
 export interface NodeOptions {

@@ -1,5 +1,10 @@
 /** A cluster of any size as its API server reports it, with objects as large as real ones. */
 
+import { net } from '../support/addresses.ts';
+
+/** The range of all cluster IPs. */
+export const vipRange = net('172.30.0.0/16');
+
 /** A Service of the cluster, by its number: one TCP port on a cluster IP. */
 export function service(index: number): object {
   const ip = clusterIp(index);

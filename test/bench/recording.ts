@@ -19,21 +19,31 @@ import { NETLINK_NETFILTER } from '../../pkg/netlink/netfilter.ts';
 import { type DatagramSocket, NetlinkSocket } from '../../pkg/netlink/socket.ts';
 import { deviceName } from '../../pkg/proxy/desired/device.ts';
 import { setHeader, setIds, setName } from '../../pkg/proxy/desired/sets.ts';
+import { NetlinkRoutes } from '../../pkg/routes/netlink.ts';
 import { virtualServerOf } from '../support/virtual-server.ts';
-import { podsOf, service, slice } from './objects.ts';
+import { podsOf, service, slice, vipRange } from './objects.ts';
 
-/** The files that {@link record} writes: sets, virtual servers, addresses, and a look at all of them. */
+/** The files that {@link record} writes: sets, virtual servers, what binds VIPs, and a look at all of them. */
 export const recordings = ['ipset', 'ipvs', 'addresses', 'audit'] as const;
+
+/** What is recorded. */
+interface RecordedCluster {
+  readonly services: number;
+  readonly endpoints: number;
+  /** By routes, one to the range of all VIPs stands in place of their addresses. */
+  readonly vipBinding: 'address' | 'route';
+}
 
 /** Writes a cluster into the kernel of this namespace and the messages that do it into files of a folder. */
 export async function record(
   folder: string,
-  { services, endpoints }: { services: number; endpoints: number },
+  { services, endpoints, vipBinding }: RecordedCluster,
 ): Promise<void> {
   const tape = new Tape();
   const ipvs = openRecordedIpvs(tape);
   const ipsets = new NetlinkIpSets(tape.connect(NETLINK_NETFILTER, { echo: true }));
   const links = new NetlinkLinks(tape.connect(NETLINK_ROUTE, {}));
+  const routes = new NetlinkRoutes(tape.connect(NETLINK_ROUTE, { strict: true }));
   tape.clear(); // looking for the family is no part of it
   const { virtualServers, entries, addresses } = wanted(services, endpoints);
   for (const family of ['IPv4', 'IPv6'] as const)
@@ -43,14 +53,19 @@ export async function record(
   expectNone(ipvs.write(virtualServers));
   tape.write(join(folder, 'ipvs'));
   links.ensureDummy(deviceName);
-  const binds = addresses.map((address) => ({
-    kind: 'bindAddress' as const,
-    link: deviceName,
-    address,
-  }));
-  expectNone(links.write(binds));
+  if (vipBinding === 'route') {
+    expectNone(routes.write([{ kind: 'addRoute', network: vipRange, source: undefined }]));
+  } else {
+    const binds = addresses.map((address) => ({
+      kind: 'bindAddress' as const,
+      link: deviceName,
+      address,
+    }));
+    expectNone(links.write(binds));
+  }
   tape.write(join(folder, 'addresses'));
   await links.addresses();
+  if (vipBinding === 'route') await routes.routes();
   await ipsets.sets();
   for (const family of ['IPv4', 'IPv6'] as const)
     for (const id of setIds) await ipsets.entries(setName(id, family));
@@ -121,10 +136,13 @@ class Tape {
   #pieces: Uint8Array[] = [];
   readonly #connections: Connection[] = [];
 
-  connect(protocol: number, { echo = false }: Pick<ConnectionOptions, 'echo'>): Connection {
+  connect(
+    protocol: number,
+    { echo = false, strict = false }: Pick<ConnectionOptions, 'echo' | 'strict'>,
+  ): Connection {
     const buffers = { sendBuffer: 1 << 20, receiveBuffer: 1 << 20 };
     const connection = new Connection(
-      () => this.#listen(protocol, NetlinkSocket.open(protocol, { ...buffers, echo })),
+      () => this.#listen(protocol, NetlinkSocket.open(protocol, { ...buffers, echo, strict })),
       { timeout: 10_000 },
     );
     this.#connections.push(connection);

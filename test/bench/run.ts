@@ -21,6 +21,8 @@ export function printSize({ services, endpoints }: Size): string {
 interface RunOptions extends Size {
   readonly folder: string;
   readonly count?: number;
+  /** Addresses, if it is not said. */
+  readonly vipBinding?: 'address' | 'route';
   /** What the measurement is started by: strace, say. */
   readonly under?: readonly string[];
 }
@@ -54,7 +56,7 @@ export async function prepareMeasurements(): Promise<void> {
 
 /** Runs a measurement of `measure.ts` in a process of its own. They must be prepared. */
 export function measure<T>(namespace: Namespace, what: string, options: RunOptions): T {
-  const { folder, services, endpoints, count = 0, under = [] } = options;
+  const { folder, services, endpoints, count = 0, vipBinding = 'address', under = [] } = options;
   if (measurements === undefined) throw new Error('no measurements are prepared');
   const command = [
     ...under,
@@ -65,11 +67,12 @@ export function measure<T>(namespace: Namespace, what: string, options: RunOptio
     services,
     endpoints,
     count,
+    vipBinding,
   ];
   return JSON.parse(output(namespace, command.map(String))) as T;
 }
 
-/** What the kernel alone takes for what a cluster needs, in milliseconds. */
+/** What the kernel alone takes for what a cluster needs, in milliseconds; `addresses` are routes where these bind VIPs. */
 export type Floor = Readonly<Record<(typeof recordings)[number], number>>;
 
 /** Compiles the floor; without a compiler the same loop runs through koffi, and that is said. */

@@ -68,7 +68,9 @@ await inFolder(async (folder) => {
       const command = [process.execPath, '--expose-gc', '--max-semi-space-size=4', worker];
       return JSON.parse(output(namespace, [...command, kind, ...numbers])) as Measured;
     };
-    inNamespace((namespace) => measure(namespace, 'record', { folder, services, endpoints }));
+    inNamespace((namespace) =>
+      measure(namespace, 'record', { folder, services, endpoints, vipBinding }),
+    );
     const floors = Array.from({ length: runs }, () =>
       inNamespace((namespace) => floorOf(namespace, { services, endpoints })),
     );
@@ -112,8 +114,7 @@ function middleFloor(
 ): number | undefined {
   const times = floors.map((floor) => {
     if (kind === 'audit' || kind === 'restart') return floor.audit;
-    const addresses = vipBinding === 'address' ? floor.addresses : 0;
-    return floor.ipset + floor.ipvs + addresses;
+    return floor.ipset + floor.ipvs + floor.addresses;
   });
   const hasFloor = kind === 'first-sync' || kind === 'restart' || kind === 'audit';
   return hasFloor ? times.toSorted((one, other) => one - other)[runs >> 1] : undefined;

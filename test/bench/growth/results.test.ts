@@ -27,7 +27,8 @@ test('a size is Services and endpoints of each', () => {
 });
 
 test('a table for each size, with the rules left out of the ratio', () => {
-  const text = printReport(report({ rules: 1_000, others: { 'ipset restore': 50 } }));
+  const others = { 'ipset restore': 360, 'ipvsadm -R': 6_000 };
+  const text = printReport(report({ rules: 1_000, others }));
   const lines = text.split('\n');
   expect(lines[0]).toBe('Linux.');
   expect(lines.filter((line) => line.startsWith('###'))).toEqual([
@@ -38,7 +39,9 @@ test('a table for each size, with the rules left out of the ratio', () => {
     '| first-sync | 400.0 ms | 4.00 × | 300.0 ms | – | 1000 | 100 | 1.00 ms / 5.00 ms / 20.0 ms | 1.0 | 80 | 70 |',
     '| first-sync | 4.00 s | 3.00 × | 3.00 s | – | 1000 | 100 | 1.00 ms / 5.00 ms / 20.0 ms | 1.0 | 80 | 70 |',
   ]);
-  expect(lines.at(-1)).toBe('The same state by other programs: ipset restore 50.0 ms.');
+  expect(lines.at(-1)).toBe(
+    'Parts of the same state by other programs: ipset restore 360.0 ms (0.12 × ours), ipvsadm -R 6.00 s (2.00 × ours).',
+  );
 });
 
 describe('compared with an earlier report', () => {

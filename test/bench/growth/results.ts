@@ -21,7 +21,7 @@ export interface Result extends Measured {
   readonly runs: number;
   /** Milliseconds of the same messages from C, for the kinds that have such a floor. */
   readonly floor?: number;
-  /** Milliseconds that other programs take for the same state. */
+  /** Milliseconds that other programs take, each for its part of the same state. */
   readonly others?: Readonly<Record<string, number>>;
 }
 
@@ -59,15 +59,14 @@ export function printReport({ machine, results }: Report): string {
       (result.resting / mebi).toFixed(0),
     ]);
     const [first] = some;
-    const others = Object.entries(
-      some.find(({ others: them }) => them !== undefined)?.others ?? {},
-    );
-    const beside = others.map(([name, milliseconds]) => `${name} ${printTime(milliseconds)}`);
+    const beside = some.flatMap(printOthers);
     return [
       `### ${size}, VIPs by ${first?.vipBinding}, ${first?.runs} runs`,
       '',
       table(head, rows),
-      ...(beside.length > 0 ? ['', `The same state by other programs: ${beside.join(', ')}.`] : []),
+      ...(beside.length > 0
+        ? ['', `Parts of the same state by other programs: ${beside.join(', ')}.`]
+        : []),
     ].join('\n');
   });
   return [`${machine}.`, ...tables].join('\n\n');
@@ -86,6 +85,14 @@ const head = [
   'MiB at most',
   'MiB at rest',
 ];
+
+/** Each of the other programs beside the work that makes all of the state. */
+function printOthers(result: Result): readonly string[] {
+  const ours = withoutRules(result);
+  return Object.entries(result.others ?? {}).map(
+    ([name, time]) => `${name} ${printTime(time)} (${printRatio(time, ours)} ours)`,
+  );
+}
 
 /** Other programs write the rules; the floor has none. */
 function withoutRules({ wall, rules = 0 }: Result): number {
