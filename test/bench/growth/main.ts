@@ -1,9 +1,10 @@
 /**
  * What each kind of work costs as the cluster grows: `npm run bench:growth -- [--size 1000x10]… [--only KIND]… [--runs N] [--route]
- * [--json FILE] [--compare FILE]`. Prints Markdown. `--json` also writes the figures to a file. `--compare` fails if a ratio or a count is
- * 30 % above that of a file. `docs/performance.md` says what the figures mean.
+ * [--json FILE] [--compare] [--against FILE]`. Prints Markdown. `--json` also writes the figures to a file. `--compare` fails if a ratio
+ * or a count is 30 % above that of `results.json` in this folder, `--against` the same with another file. `docs/performance.md` says what
+ * the figures mean.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Namespace } from '../../support/namespace.ts';
@@ -16,6 +17,7 @@ import {
   prepareFloor,
   prepareMeasurements,
 } from '../run.ts';
+import { comparedFile, readReport } from './baseline.ts';
 import { restoredByOthers } from './others.ts';
 import {
   type Kind,
@@ -35,7 +37,8 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '3' },
     route: { type: 'boolean', default: false },
     json: { type: 'string' },
-    compare: { type: 'string' },
+    compare: { type: 'boolean', default: false },
+    against: { type: 'string' },
   },
 });
 const chosen = values.only.map((name) => {
@@ -45,6 +48,9 @@ const chosen = values.only.map((name) => {
 });
 const runs = Number(values.runs);
 const vipBinding = values.route ? 'route' : 'address';
+const compared = comparedFile(values);
+// Read before anything is measured, so that one that is missing is told at once.
+const before = compared === undefined ? undefined : readReport(compared);
 
 /** How often each kind does what it does: changes, or audits. A minute of churn has 6,000 changes. */
 const counts: Readonly<Record<Kind, number>> = {
@@ -124,8 +130,7 @@ function finish(report: Report): void {
   console.log(printReport(report));
   if (values.json !== undefined)
     writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
-  if (values.compare === undefined) return;
-  const before = JSON.parse(readFileSync(values.compare, 'utf8')) as Report;
+  if (before === undefined) return;
   const complaints = regressions(report, before);
   for (const complaint of complaints) console.error(`WORSE: ${complaint}`);
   if (complaints.length > 0) process.exitCode = 1;
