@@ -1,17 +1,22 @@
 /**
  * The program as a process without the virtual machine, on a kernel that has no IPVS: sets and rules are the kernel's, virtual servers
  * and devices are kept in memory, after their messages were made. Tells its memory at rest, and how long it takes from the start of
- * the process to the first write (the device) and to the end of the first sync. Needs root and what `ip netns` and iptables need: `hack/run node test/bench/native/main.ts [services] [rounds] [--flag-of-node]…`.
+ * the process to the first write (the device) and to the end of the first sync. Needs root and what `ip netns` and iptables need:
+ * `hack/run node test/bench/native/main.ts [services[xendpoints]] [rounds] [--flag-of-node]…`, by default `1000x10 3`; without
+ * endpoints it is 10 of each Service.
  */
 import { join, relative } from 'node:path';
 import type { Plugin } from 'esbuild';
 import { bundle, copyKoffi } from '../../../hack/bundle.ts';
+import { parseSize } from '../growth/results.ts';
 import { nothing, printObjects, printRun, printRuns, type Run, runProgram } from '../program.ts';
 import { inFolder, printTime, type Size } from '../run.ts';
 
 const words = process.argv.slice(2);
 const nodeFlags = words.filter((word) => word.startsWith('--'));
-const [services = 1_000, rounds = 3] = words.filter((word) => !word.startsWith('--')).map(Number);
+const [sizeWord = '1000', roundsWord = '3'] = words.filter((word) => !word.startsWith('--'));
+const measured = parseSize(sizeWord.includes('x') ? sizeWord : `${sizeWord}x10`);
+const rounds = Number(roundsWord);
 
 /** What the program opens in place of IPVS, of devices (a kernel without IPVS may have no dummy ones) and of the settings of IPVS. */
 const standIns: Readonly<Record<string, string>> = {
@@ -36,7 +41,7 @@ await inFolder(async (folder) => {
   const file = join(folder, 'kube-proxy.mjs');
   await bundle('cmd/kube-proxy/main.ts', file, { more: [standIn] });
   copyKoffi(folder);
-  const sizes: readonly Size[] = [nothing, { services, endpoints: 10 }];
+  const sizes: readonly Size[] = [nothing, measured];
   const rows: string[][] = [];
   const summary: string[] = [];
   for (const size of sizes) {
