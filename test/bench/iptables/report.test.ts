@@ -119,6 +119,13 @@ test.each([
   expect(text).toContain(`| 100 | ${words} |`);
 });
 
+test('what was published is quoted with its source, its year and what it says of versions', () => {
+  const text = reportOf(row('ipvs', 'connect_middle_p50_us', 100));
+  const quote = text.split('\n').find((line) => line.includes('forwards faster at 100 and 500'));
+  for (const words of ['https://', 'UCloud', 'December 2019', 'versions'])
+    expect(quote).toContain(words);
+});
+
 test('a plot has a line for each mode, readable in light and in dark', () => {
   const summary = summaryOf(
     ...([1, 100, 1000] as const).flatMap((services) => [
