@@ -1,7 +1,7 @@
 /**
  * IPVS against the other modes, on one machine: `npm run bench:iptables -- [--services 1,100] [--endpoints 2,10] [--runs 5]
- * [--modes ipvs,none] [--connections 1000] [--seconds 5] [--limit 600] [--results FILE]`. Appends to a file of results.
- * With `--report` it measures nothing, and writes tables and plots of that file into `docs/`. `docs/benchmarks.md` says more.
+ * [--modes ipvs,none] [--connections 1000] [--seconds 5] [--limit 600] [--results FILE]`. Appends to a file of results, and writes
+ * tables and plots of the whole file into `docs/`. With `--report` it does only the latter. `docs/benchmarks.md` says more.
  */
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
@@ -34,7 +34,7 @@ if (values.report) writeReport({ top, results: values.results });
 else if (where === undefined) process.exitCode = startWithKernel();
 else await measureAll(join(process.env['KERNEL_SHARE'] ?? '.', 'iptables.csv'));
 
-/** Starts this program where the kernel has IPVS; what it wrote there is appended to the results here. Its status. */
+/** Starts this program where the kernel has IPVS; what it wrote there is appended to the results here, and reported. Its status. */
 function startWithKernel(): number {
   const share = process.env['KERNEL_SHARE'] ?? join(top, '.cache/kernel/share');
   const written = join(share, 'iptables.csv');
@@ -47,6 +47,8 @@ function startWithKernel(): number {
     env: { KERNEL_VM_TIMEOUT: '172800', ...process.env, KERNEL_SHARE: share },
   });
   takeOver(written);
+  // What was measured before it was cut off counts, too.
+  if (existsSync(values.results)) writeReport({ top, results: values.results });
   return status ?? 1;
 }
 

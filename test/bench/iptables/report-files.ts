@@ -1,17 +1,31 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { drawPlot, plots, seriesOf } from './plot.ts';
-import { report } from './report.ts';
+import { report, unmeasured } from './report.ts';
 import { parseResults } from './results.ts';
 import { Summary } from './summary.ts';
 
 const begin = '<!-- bench:iptables: made by "npm run bench:iptables -- --report" -->';
 const end = '<!-- bench:iptables: end -->';
 
-/** Writes tables and plots of a file of results into `docs/` of the folder `top`. */
+/** Writes tables and plots of a file of results into `docs/` of the folder `top`; without that file, that nothing was measured. */
 export function writeReport({ top, results }: { top: string; results: string }): void {
-  const summary = new Summary(parseResults(readFileSync(results, 'utf8')));
   const docs = join(top, 'docs');
+  const page = join(docs, 'benchmarks.md');
+  const rollout = rolloutTable(readFileSync(join(docs, 'graceful-termination.md'), 'utf8'));
+  const text = existsSync(results) ? reportOf({ docs, results, rollout }) : unmeasured(rollout);
+  writeFileSync(page, replaceBetween(readFileSync(page, 'utf8'), text));
+}
+
+interface Sources {
+  readonly docs: string;
+  readonly results: string;
+  readonly rollout: string;
+}
+
+/** The text about a file of results, whose plots are written. */
+function reportOf({ docs, results, rollout }: Sources): string {
+  const summary = new Summary(parseResults(readFileSync(results, 'utf8')));
   const drawn = plots.flatMap((plot) => {
     const series = seriesOf(summary, plot.measure);
     const file = `benchmarks/${plot.name}.svg`;
@@ -19,12 +33,7 @@ export function writeReport({ top, results }: { top: string; results: string }):
   });
   mkdirSync(join(docs, 'benchmarks'), { recursive: true });
   for (const { file, svg } of drawn) writeFileSync(join(docs, file), svg);
-  const page = join(docs, 'benchmarks.md');
-  const rollout = rolloutTable(readFileSync(join(docs, 'graceful-termination.md'), 'utf8'));
-  writeFileSync(
-    page,
-    replaceBetween(readFileSync(page, 'utf8'), report(summary, { rollout, plots: drawn })),
-  );
+  return report(summary, { rollout, plots: drawn });
 }
 
 /** The page with another text between the marks; throws if it has none. */

@@ -64,7 +64,15 @@ const specs: readonly TableSpec[] = [
   },
 ];
 
-/** Markdown of all results. `rollout` is the table of failed requests, `plots` names the pictures. */
+/** What stands in place of a report as long as there are no results. */
+export function unmeasured(rollout: string): string {
+  return ['Not measured yet.', ...failedRequests(rollout)].join('\n\n');
+}
+
+/**
+ * Markdown of all results, as a page begins with it: the first line says what it was measured on. `rollout` is the table of failed
+ * requests, `plots` names the pictures.
+ */
 export function report(
   summary: Summary,
   { rollout, plots }: { rollout: string; plots: readonly { file: string; title: string }[] },
@@ -73,8 +81,9 @@ export function report(
     summary.environments.join('\n\n'),
     ...fewRuns(summary),
     ...failedRuns(summary),
-    '### Before speed: failed requests in rolling updates',
-    `From [graceful-termination.md](graceful-termination.md), where the conditions stand:\n\n${rollout}`,
+    ...failedRequests(rollout),
+    '## Against iptables mode',
+    'What is compared with what: [below](#how-the-modes-are-compared).',
     '### Where another mode is better',
     betterElsewhere(summary),
     '### Does iptables mode forward faster?',
@@ -82,6 +91,13 @@ export function report(
     ...plots.map(({ file, title }) => `![${title}](${file})`),
     ...specs.flatMap((spec) => [`### ${spec.title}`, printTable(summary, spec)]),
   ].join('\n\n');
+}
+
+function failedRequests(rollout: string): readonly string[] {
+  return [
+    '## Before speed: failed requests in rolling updates',
+    `From [graceful-termination.md](graceful-termination.md), where the conditions stand:\n\n${rollout}`,
+  ];
 }
 
 function printTable(summary: Summary, { endpoints, rows, cell }: TableSpec): string {
