@@ -21,10 +21,7 @@ interface Container {
   readonly image: string;
   readonly args?: readonly string[];
   readonly env?: readonly { readonly name: string }[];
-  readonly securityContext: {
-    readonly privileged?: boolean;
-    readonly capabilities?: { readonly drop: readonly string[]; readonly add: readonly string[] };
-  };
+  readonly securityContext: Readonly<Record<string, unknown>>;
   readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
 }
 
@@ -186,6 +183,8 @@ describe.skipIf(kubectl === undefined)('kubectl kustomize (skipped without kubec
     expect([violations, notices]).toEqual([[], []]);
     expect(settings['clientConnection.kubeconfig']).toBe(kubeconfig);
     expect(container.image).toBe('registry.example/kube-proxy-ipvs:1');
+    // The API refuses a privileged container without privilege escalation, and seccomp does not hold for it.
+    expect(container.securityContext).toEqual({ privileged: true, readOnlyRootFilesystem: true });
     expect(
       container.volumeMounts.some(({ mountPath }) => kubeconfig.startsWith(`${mountPath}/`)),
     ).toBe(true);
@@ -252,15 +251,17 @@ describe.skipIf(!hasHelm)('helm (skipped without helm)', () => {
     expect(data['kubeconfig.conf']).toContain('server: https://control-plane.example:6443\n');
   });
   test('only the init container has privileges, or the main one where there is no other', () => {
+    const privileged = { privileged: true, readOnlyRootFilesystem: true };
     const [init, main] = checkDaemonSet(chart());
-    expect(init?.securityContext.privileged).toBe(true);
-    expect(main?.securityContext.privileged).toBeUndefined();
-    expect(main?.securityContext.capabilities).toEqual({
-      drop: ['ALL'],
-      add: ['NET_ADMIN', 'NET_RAW', 'SYS_RESOURCE'],
+    expect(init?.securityContext).toEqual(privileged);
+    expect(main?.securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      seccompProfile: { type: 'RuntimeDefault' },
+      capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'NET_RAW', 'SYS_RESOURCE'] },
     });
     const [alone, none] = checkDaemonSet(chart('initContainer=false'));
-    expect([alone?.securityContext.privileged, none]).toEqual([true, undefined]);
+    expect([alone?.securityContext, none]).toEqual([privileged, undefined]);
   });
   test('the rights are what the program uses', () => {
     // As docs/security.md says: list and watch of three kinds, create and patch of Events.
