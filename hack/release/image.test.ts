@@ -46,6 +46,13 @@ test('the image is built in chroot isolation', () => {
   );
 });
 
+test('IMAGE_ARCH is the processor that it is built for', () => {
+  placeBuildah();
+  expect(image(['us:1', '--quiet'], { IMAGE_ARCH: 'arm64' }).stdout).toBe(
+    'build --isolation chroot --tag us:1 --arch arm64 --quiet .\n',
+  );
+});
+
 test('bases are build arguments, which the Dockerfile takes', () => {
   placeBuildah();
   const bases = { BUILD_IMAGE: 'one', BASE_IMAGE: 'two', BUILDAH_ISOLATION: 'oci' };
