@@ -64,6 +64,9 @@ test.each<[string, Installer]>([
   const scraped = await get(`${metrics}/metrics`);
   expect(scraped.status).toBe(200);
   expect(scraped.body).toMatch(/^kubeproxy_sync_proxy_rules_endpoint_changes_total 1$/m);
+  expect(scraped.body).toMatch(
+    /^kubernetes_build_info\{(?=.*\bmajor="1")(?=.*\bminor="37")(?=.*\bgit_version="v1\.37\.0\+).*\} 1$/m,
+  );
 });
 
 async function statuses(server: string, ...paths: readonly string[]): Promise<readonly number[]> {

@@ -126,6 +126,38 @@ const rows: readonly ExpectedMetric[] = [
     buckets: none,
   },
   {
+    name: 'kubernetes_build_info',
+    type: 'gauge',
+    labels: [
+      'build_date',
+      'compiler',
+      'git_commit',
+      'git_tree_state',
+      'git_version',
+      'go_version',
+      'major',
+      'minor',
+      'platform',
+    ],
+    help: "[BETA] A metric with a constant '1' value labeled by major, minor, git version, git commit, git tree state, build date, Go version, and compiler from which Kubernetes was built, and platform on which it is running.",
+    report: (m) =>
+      m.buildInfo.set(
+        {
+          major: '1',
+          minor: '37',
+          git_version: 'v1.37.0',
+          git_commit: '0123abc',
+          git_tree_state: 'clean',
+          build_date: '2026-01-01T00:00:00Z',
+          go_version: 'go1.26',
+          compiler: 'gc',
+          platform: 'linux/amd64',
+        },
+        1,
+      ),
+    buckets: none,
+  },
+  {
     name: 'kubernetes_feature_enabled',
     type: 'gauge',
     labels: ['name', 'stage'],
