@@ -157,6 +157,23 @@ describe('starts as it is', () => {
       [`${lenient}: conntrack.max, resourceContainer, udpIdleTimeout`],
     ],
     [
+      'EKS with the values of an add-on that ask for mode ipvs',
+      {
+        argv: commands.eks,
+        file: 'eks.yaml',
+        edit: (text) =>
+          text
+            .replace('mode: "iptables"', 'mode: "ipvs"')
+            .replace('scheduler: ""', 'scheduler: "rr"'),
+      },
+      {
+        ...usual,
+        oomScoreAdj: -998,
+        settings: expect.objectContaining({ mode: 'ipvs', 'ipvs.scheduler': 'rr' }),
+      },
+      [`${lenient}: conntrack.max, resourceContainer, udpIdleTimeout`],
+    ],
+    [
       'EKS with flags beside the file, and no name',
       {
         argv: [
