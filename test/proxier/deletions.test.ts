@@ -18,13 +18,18 @@ import { setSlice } from '../support/proxier.ts';
 
 afterEach(stopStands);
 
-test('it is in the log with its reason, and counted', async () => {
+const deletion = 'info applied {"operation":"-rs 172.30.0.1:80/TCP 10.0.0.2:8080 deadline"}';
+
+test.each([
+  { verbosity: 4, what: 'in the log with its reason', lines: [deletion] },
+  { verbosity: 3, what: 'not in the log', lines: [] },
+])('with -v=$verbosity it is $what, and counted', async ({ verbosity, lines }) => {
   const stand = await start({ drains: { mode: 'pod', timeout: seconds(60) } });
+  stand.log.setVerbosity(verbosity);
   connect(stand);
   stand.report(setSlice(slice([one, { ...terminating, serving: false }])));
   await stand.settle(seconds(61));
-  const line = 'info applied {"operation":"-rs 172.30.0.1:80/TCP 10.0.0.2:8080 deadline"}';
-  expect(stand.log.lines()).toContain(line);
+  expect(stand.log.lines().filter((line) => line.includes('"-rs '))).toEqual(lines);
   expect(stand.reports.operationCounts.get('deleteRealServer')).toEqual({ done: 1, failed: 0 });
 });
 
