@@ -23,9 +23,17 @@ interface Outcome {
 /** Nothing of this process's own; what is compiled once is kept for the next start. */
 const env = { NODE_COMPILE_CACHE: join(folder, 'compiled') };
 
+/** What starts a command without any capability, whoever runs the test. */
+const withoutRights =
+  process.getuid?.() === 0 ? ['/usr/bin/setpriv', '--inh-caps=-all', '--bounding-set=-all'] : [];
+
 /** Runs the program until it ends, outside of any cluster. */
 async function kubeProxy(...argv: string[]): Promise<Outcome> {
-  const child = spawn(process.execPath, [program, ...argv], { env });
+  return await outcomeOf([process.execPath, program, ...argv]);
+}
+
+async function outcomeOf([command = '', ...argv]: readonly string[]): Promise<Outcome> {
+  const child = spawn(command, argv, { env });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
@@ -138,6 +146,15 @@ describe('the configuration in force is written', () => {
     const again = await kubeProxy(`--config=${first}`, `--write-config-to=${second}`);
     expect(again).toEqual({ status: 0, stdout: '', stderr: '' });
     expect(readFileSync(second, 'utf8')).toBe(text);
+  });
+
+  test('and nothing else is done, not even a clean-up', async () => {
+    const file = join(folder, 'written.yaml');
+    const flags = ['--proxy-mode=ipvs', '--cleanup', `--write-config-to=${file}`];
+    // A clean-up would need rights, and leaves this machine alone if it is begun all the same.
+    const outcome = await outcomeOf([...withoutRights, process.execPath, program, ...flags]);
+    expect(outcome).toEqual({ status: 0, stdout: '', stderr: '' });
+    expect(readFileSync(file, 'utf8')).toMatch(/^apiVersion: /);
   });
 
   test('or it is said why not', async () => {

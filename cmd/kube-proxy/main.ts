@@ -89,12 +89,12 @@ async function run(given: GivenFlags): Promise<void> {
   startLog(settings);
   const target = settings['--write-config-to'];
   try {
-    if (settings['--cleanup']) await cleanUp(loaded);
-    else if (target === '') await serve(loaded, given);
-    else {
+    // As upstream has it: beside this flag nothing else is done.
+    if (target !== '') {
       report(loaded.notices);
       writeFileSync(target, printYaml(documentOf(settings)));
-    }
+    } else if (settings['--cleanup']) await cleanUp(loaded);
+    else await serve(loaded, given);
   } catch (error) {
     fail(errorText(error));
   }
