@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { parse, parseAllDocuments } from 'yaml';
+import { parse } from 'yaml';
 import { readCommandLine } from '../../pkg/config/command-line.ts';
 import { load } from '../../pkg/config/load.ts';
+import { findHelm, parseManifests, renderChart } from '../support/helm.ts';
 import { operatorProblems } from '../support/kube/operator-schema.ts';
 import { schemaProblems } from '../support/kube/schema.ts';
 import { findKubectl } from '../support/kubectl.ts';
@@ -12,9 +12,7 @@ import { findKubectl } from '../support/kubectl.ts';
 // What is in `deploy/`, rendered by the real tools: it is what the program takes, and asks for no more than the program uses.
 
 const kubectl = findKubectl();
-/** It comes with the kubectl that `hack/kubectl.sh` fetches. */
-const helm = kubectl === undefined ? undefined : join(dirname(kubectl), 'helm');
-const hasHelm = helm !== undefined && existsSync(helm);
+const helm = findHelm();
 
 interface Container {
   readonly name: string;
@@ -47,11 +45,7 @@ interface Manifest {
 }
 
 function run(program: string, ...args: readonly string[]): readonly Manifest[] {
-  const text = execFileSync(program, args, { encoding: 'utf8' });
-  return parseAllDocuments(text).flatMap((document): Manifest[] => {
-    const value = document.toJS() as Manifest | null;
-    return value === null ? [] : [value];
-  });
+  return parseManifests(execFileSync(program, args, { encoding: 'utf8' }));
 }
 
 function kustomize(folder: string): readonly Manifest[] {
@@ -59,16 +53,7 @@ function kustomize(folder: string): readonly Manifest[] {
 }
 
 function chart(...set: readonly string[]): readonly Manifest[] {
-  const flags = set.flatMap((each) => ['--set', each]);
-  return run(
-    helm ?? '',
-    'template',
-    'test',
-    'deploy/chart',
-    '--namespace',
-    'kube-system',
-    ...flags,
-  );
+  return renderChart(helm, set);
 }
 
 const kubeadmDaemonSet = 'test/fixtures/installers/kubeadm-daemonset.yaml';
@@ -232,7 +217,7 @@ describe.skipIf(kubectl === undefined)('kubectl kustomize (skipped without kubec
   });
 });
 
-describe.skipIf(!hasHelm)('helm (skipped without helm)', () => {
+describe.skipIf(helm === undefined)('helm (skipped without helm)', () => {
   test('the file of the chart is one that the program takes', () => {
     const manifests = chart('config.ipvs.scheduler=wrr', 'extraArgs={--v=2}');
     const [init, main] = checkDaemonSet(manifests);
@@ -263,8 +248,8 @@ describe.skipIf(!hasHelm)('helm (skipped without helm)', () => {
     const [alone, none] = checkDaemonSet(chart('initContainer=false'));
     expect([alone?.securityContext, none]).toEqual([privileged, undefined]);
   });
-  test('the rights are what the program uses', () => {
-    // As docs/security.md says: list and watch of three kinds, create and patch of Events.
+  test('the rights are those of docs/security.md', () => {
+    // What the program asks for is compared with them in rights.test.ts.
     expect(only(chart(), 'ClusterRole').rules).toEqual([
       { apiGroups: [''], resources: ['services', 'nodes'], verbs: ['list', 'watch'] },
       { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },

@@ -21,6 +21,12 @@ const noServer = {
 /** Any free port of loopback. */
 const anyPort = { address: ip('127.0.0.1'), port: 0 };
 
+/** What a program in memory has of its own. */
+export interface AssembledProgramOptions {
+  /** Opens the source of objects. By default no API server is asked: the test reports them. */
+  readonly openObjects?: Environment['openObjects'];
+}
+
 /** The whole program on a kernel in memory, with its HTTP servers on loopback. The test reports objects and moves the time. */
 export class AssembledProgram {
   readonly clock: ManualClock = manualClock();
@@ -42,7 +48,10 @@ export class AssembledProgram {
   #run: Promise<void> = Promise.resolve();
 
   /** Starts the program. Its health and metrics servers listen on free ports of loopback, if the configuration has them. */
-  static async start(config: ProxyConfig): Promise<AssembledProgram> {
+  static async start(
+    config: ProxyConfig,
+    options: AssembledProgramOptions = {},
+  ): Promise<AssembledProgram> {
     const program = new AssembledProgram();
     const assembled = await assemble(
       {
@@ -53,7 +62,7 @@ export class AssembledProgram {
         },
         log: program.log,
         configFile: undefined,
-        environment: program.#environment(),
+        environment: { ...program.#environment(), ...options },
       },
       program.#stop.signal,
     );
