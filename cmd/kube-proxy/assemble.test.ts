@@ -4,6 +4,7 @@ import { defaults } from '../../pkg/config/fields.ts';
 import { AssembledProgram } from '../../test/support/assembled-program.ts';
 import { exposedMetrics } from '../../test/support/exposed-metrics.ts';
 import { get } from '../../test/support/http-server.ts';
+import { FakeKernel } from '../../test/support/proxier.ts';
 
 test('a started program has the metrics that tests compare with docs and dashboard, each once', async () => {
   const config = effective(defaults, 'node-1');
@@ -12,6 +13,16 @@ test('a started program has the metrics that tests compare with docs and dashboa
   const { body } = await get(`${await program.url('metrics server')}/metrics`);
   const declared = [...body.matchAll(/^# TYPE (\S+) /gm)].map(([, name = '']) => name);
   expect(declared.toSorted()).toEqual([...(await exposedMetrics()).keys()].toSorted());
+});
+
+test('a node without IPv6 and with pod networks of IPv6 alone is not served', async () => {
+  const clusterCIDR = 'fd00:10::/32';
+  const config = effective({ ...defaults, clusterCIDR }, 'node-1');
+  const kernel = new FakeKernel();
+  kernel.firewall.failWith = ({ family }) => (family === 'IPv6' ? 'ENOENT' : undefined);
+  await expect(AssembledProgram.start(config, { kernel })).rejects.toThrow(
+    /^clusterCIDR: Invalid value: "fd00:10::\/32": this node serves IPv4 only/,
+  );
 });
 
 test('a first sync that takes long says how far it is, in the log and on /statusz, until it is done', async () => {

@@ -26,6 +26,7 @@ import { drainMetrics } from './drain-metrics.ts';
 import { watchEligibility } from './eligibility.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
 import { measureEventLoop } from './event-loop-metric.ts';
+import { familyNotices } from './family-notices.ts';
 import { logReadings } from './log-readings.ts';
 import { nodePortNotices } from './node-port-notices.ts';
 import type { Objects } from './object-source.ts';
@@ -191,8 +192,8 @@ async function createFollower(shared: Shared, confirm: Source['confirm']): Promi
   const { environment, config, log, clock, reporter, progress } = shared;
   const { kernel, canReset, close } = await environment.openKernel(shared);
   const families = await servedFamilies(shared, kernel.firewall);
-  for (const { severity, message, details } of nodePortNotices(config, families))
-    log[severity](message, details);
+  const notices = [...familyNotices(config, families), ...nodePortNotices(config, families)];
+  for (const { severity, message, details } of notices) log[severity](message, details);
   const settings = {
     ...proxierSettings(config, families),
     resetsWaitingClients: config.resetWaitingClients && canReset,

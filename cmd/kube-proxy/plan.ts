@@ -13,6 +13,7 @@ import { systemClock } from '../../pkg/runner/clock.ts';
 import { parseDuration } from '../../pkg/runner/duration.ts';
 import { ProgressBoard } from '../../pkg/runner/progress.ts';
 import { wantsColours } from '../../pkg/terminal/terminal.ts';
+import { familyNotices } from './family-notices.ts';
 import { chooseNode, fromDumpFlag } from './from-dump.ts';
 import { logReadings } from './log-readings.ts';
 import { openObjects } from './object-source.ts';
@@ -142,6 +143,8 @@ async function previewNode(
   );
   try {
     const families = await servedFamilies({ config, log, hasIPv6 }, node.firewall);
+    for (const { severity, message, details } of familyNotices(config, families))
+      log[severity](message, details);
     const { serviceRanges } = objects;
     const ranges = await readServiceRanges(config, { serviceRanges, wait });
     const found = await preview({

@@ -1,3 +1,4 @@
+import { prefixFamily, printPrefix } from '../ip/prefix.ts';
 import { minutes, seconds, sleep } from '../runner/clock.ts';
 import type { MutexToken } from '../runner/mutex.ts';
 import type { RuleWriter } from './apply/rule-writer.ts';
@@ -16,15 +17,18 @@ const podNetworkPatience = minutes(5);
 export interface InitialSources {
   readonly intake: Intake;
   readonly store: Pick<Store, 'node'>;
-  readonly rules: Pick<RuleWriter, 'isReady'>;
-  readonly nodeAddresses: Pick<NodeAddresses, 'requirePrimaryFamily'>;
+  readonly rules: Pick<RuleWriter, 'isReady' | 'hasDetector'>;
+  readonly nodeAddresses: Pick<NodeAddresses, 'requirePrimaryFamily' | 'primaryFamily'>;
 }
 
-type InitialOptions = Pick<ProxierOptions, 'clock' | 'log' | 'nodeName' | 'nodeIPPatience'>;
+type InitialOptions = Pick<
+  ProxierOptions,
+  'clock' | 'log' | 'nodeName' | 'nodeIPPatience' | 'ruleSettings'
+>;
 
 /**
  * Waits for the Services and slices, then for a bounded time for the Node and its addresses. Goes on without a Node. Throws if the
- * rules need the Node's pod networks and it has none in time, or if the primary family is not served.
+ * rules need the Node's pod networks and it has none of the primary family in time, or if the primary family is not served.
  */
 export async function waitForObjects(
   { intake, store, rules, nodeAddresses }: InitialSources,
@@ -50,8 +54,46 @@ export async function waitForObjects(
       `node ${nodeName} has no spec.podCIDRs after ${podNetworkPatience / 1000} s, and detect-local-mode NodeCIDR needs them`,
     );
   }
-  if (!signal.aborted) nodeAddresses.requirePrimaryFamily();
+  if (!signal.aborted) {
+    nodeAddresses.requirePrimaryFamily();
+    checkPodNetworks({ store, rules, nodeAddresses }, options);
+  }
   await sleep(clock, 0, signal);
+}
+
+/**
+ * Logs that pods are not recognised in the primary family, and pod networks of the Node that are all of the other one. Throws if pods are
+ * recognised by those.
+ */
+function checkPodNetworks(
+  {
+    store,
+    rules,
+    nodeAddresses: { primaryFamily },
+  }: Pick<InitialSources, 'store' | 'rules' | 'nodeAddresses'>,
+  { log, nodeName, ruleSettings }: InitialOptions,
+): void {
+  const { detectLocal } = ruleSettings;
+  const podCIDRs = store.node?.podCIDRs ?? [];
+  const list = podCIDRs.map(printPrefix).join(', ');
+  if (podCIDRs.length > 0 && !podCIDRs.some((one) => prefixFamily(one) === primaryFamily)) {
+    if (detectLocal.mode === 'NodeCIDR')
+      throw new Error(
+        `node ${nodeName} has no spec.podCIDRs of the primary IP family ${primaryFamily}, only ${list}, and detect-local-mode NodeCIDR needs one`,
+      );
+    log.warn('the Node has no pod network of the primary IP family', {
+      primaryFamily,
+      podCIDRs: list,
+    });
+  }
+  if (detectLocal.mode === 'ClusterCIDR' && !rules.hasDetector(primaryFamily))
+    log.info(
+      'detect-local-mode is ClusterCIDR, and clusterCIDR has no network of the primary IP family',
+      {
+        primaryFamily,
+        clusterCIDR: detectLocal.networks.map(printPrefix).join(', '),
+      },
+    );
 }
 
 /** Reads the node's addresses, if they can be read. Throws if a range of VIPs that was configured overlaps a network of this node or of pods. */

@@ -117,6 +117,66 @@ describe('with --detect-local-mode=NodeCIDR the first sync', () => {
   });
 });
 
+describe('the networks of pods are compared with the primary family', () => {
+  const podCIDRs = [net('fd00:10:0:1::/64')];
+  const { ruleSettings } = proxierSettings;
+  type Mode = (typeof ruleSettings)['detectLocal'];
+  const warning =
+    'warning the Node has no pod network of the primary IP family {"primaryFamily":"IPv4","podCIDRs":"fd00:10:0:1::/64"}';
+  const without = (clusterCIDR: string) =>
+    `info detect-local-mode is ClusterCIDR, and clusterCIDR has no network of the primary IP family {"primaryFamily":"IPv4","clusterCIDR":"${clusterCIDR}"}`;
+  const noneOfNode =
+    'Error: node here has no spec.podCIDRs of the primary IP family IPv4, only fd00:10:0:1::/64, and detect-local-mode NodeCIDR needs one';
+
+  /** What the start says of them, and its error. */
+  async function saidOfNetworks(detectLocal: Mode, addresses: readonly string[]) {
+    const stand = new Stand({ ruleSettings: { ...ruleSettings, detectLocal } });
+    stand.report(setNode(node({ addresses: addresses.map(ip), podCIDRs })));
+    const ended = stand.ended.catch((error: unknown) => stand.log.warn(String(error)));
+    await stand.sync();
+    await stand.settle();
+    const lines = stand.log
+      .lines()
+      .filter((line) => /pod network|podCIDRs|clusterCIDR/.test(line))
+      .map((line) => line.replace('warning Error', 'Error'));
+    await stand.stop().catch(() => undefined);
+    await ended;
+    return lines;
+  }
+
+  test.each<[string, Mode, string, readonly string[]]>([
+    [
+      'networks of both, a Node of the other',
+      { mode: 'ClusterCIDR', networks: [net('10.0.0.0/8'), net('fd00:10::/32')] },
+      '192.168.0.10',
+      [warning],
+    ],
+    [
+      'networks of the other',
+      { mode: 'ClusterCIDR', networks: [net('fd00:10::/32')] },
+      '192.168.0.10',
+      [warning, without('fd00:10::/32')],
+    ],
+    ['no networks', { mode: 'ClusterCIDR', networks: [] }, '192.168.0.10', [warning, without('')]],
+    [
+      'networks of the primary one, which is IPv6',
+      { mode: 'ClusterCIDR', networks: [net('fd00:10::/32')] },
+      'fd00:192:168::10',
+      [],
+    ],
+    ['an interface', { mode: 'interface', name: 'cni0' }, '192.168.0.10', [warning]],
+    ['those of the Node', { mode: 'NodeCIDR' }, '192.168.0.10', [noneOfNode]],
+    [
+      'those of the Node, whose primary family is IPv6',
+      { mode: 'NodeCIDR' },
+      'fd00:192:168::10',
+      [],
+    ],
+  ])('%s', async (_, detectLocal, address, expected) =>
+    expect(await saidOfNetworks(detectLocal, [address])).toEqual(expected),
+  );
+});
+
 test('--bind-address counts although no Node is there', async () => {
   const without = await start(undefined, { bindAddress: ip('192.168.0.10') });
   await without.settle(seconds(30));

@@ -23,6 +23,8 @@ const anyPort = { address: ip('127.0.0.1'), port: 0 };
 
 /** What a program in memory has of its own. */
 export interface AssembledProgramOptions {
+  /** An empty one by default. */
+  readonly kernel?: FakeKernel;
   /** Opens the source of objects. By default no API server is asked: the test reports them. */
   readonly openObjects?: Environment['openObjects'];
 }
@@ -30,7 +32,7 @@ export interface AssembledProgramOptions {
 /** The whole program on a kernel in memory, with its HTTP servers on loopback. The test reports objects and moves the time. */
 export class AssembledProgram {
   readonly clock: ManualClock = manualClock();
-  readonly kernel = new FakeKernel();
+  readonly kernel: FakeKernel;
   readonly log: ProgramLog & RecordingLogger = Object.assign(recordingLogger(), {
     lost: () => ({ leftOut: 0, dropped: 0 }),
     end: () => undefined,
@@ -47,12 +49,16 @@ export class AssembledProgram {
   #onChange: ((change: Change) => void) | undefined;
   #run: Promise<void> = Promise.resolve();
 
+  private constructor(kernel: FakeKernel) {
+    this.kernel = kernel;
+  }
+
   /** Starts the program. Its health and metrics servers listen on free ports of loopback, if the configuration has them. */
   static async start(
     config: ProxyConfig,
-    options: AssembledProgramOptions = {},
+    { kernel = new FakeKernel(), ...environment }: AssembledProgramOptions = {},
   ): Promise<AssembledProgram> {
-    const program = new AssembledProgram();
+    const program = new AssembledProgram(kernel);
     const assembled = await assemble(
       {
         config: {
@@ -62,7 +68,7 @@ export class AssembledProgram {
         },
         log: program.log,
         configFile: undefined,
-        environment: { ...program.#environment(), ...options },
+        environment: { ...program.#environment(), ...environment },
       },
       program.#stop.signal,
     );

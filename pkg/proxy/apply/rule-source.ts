@@ -49,6 +49,11 @@ export class RuleSource {
     );
   }
 
+  /** Whether the rules of a family tell local traffic by the configured detector. */
+  hasDetector(family: Family): boolean {
+    return this.#detector(family) !== undefined;
+  }
+
   /** The rules of a family for some content. */
   async ruleset(
     family: Family,

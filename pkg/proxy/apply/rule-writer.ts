@@ -46,6 +46,11 @@ export class RuleWriter {
     return this.#options.source.isReady;
   }
 
+  /** Whether the rules of a family tell local traffic by the configured detector. */
+  hasDetector(family: Family): boolean {
+    return this.#options.source.hasDetector(family);
+  }
+
   /** Whether the last attempt of any family failed. */
   get isFailing(): boolean {
     return [...this.#options.mirror.rules.values()].some(({ isFailing }) => isFailing);
