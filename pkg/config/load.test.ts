@@ -201,7 +201,7 @@ test('what is wrong in a file comes all at once, types and values', () => {
       'conntrack: Invalid value: "7": must be an object',
       'logging.vmodule: Invalid value: "[{\\"filePattern\\":\\"\\"}]": must be patterns with numbers, such as proxy*=4,config=2',
       `mode: Invalid value: "nftables": this program knows ipvs only: set ipvs here, or run upstream's kube-proxy for nftables`,
-      'ipvs.minSyncPeriod: Invalid value: "40s": must not be greater than ipvs.syncPeriod, 30s',
+      'ipvs.syncPeriod: Invalid value: "30s": must be greater than or equal to KubeProxyConfiguration.ipvs.minSyncPeriod, 40s',
       'clusterCIDR: Invalid value: "10.0.0.0": must be a valid CIDR, or two of different families with a comma between them',
     ].map((line) => `KubeProxyConfiguration.${line}`),
   );

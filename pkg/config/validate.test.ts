@@ -74,8 +74,8 @@ describe('what is not', () => {
     [{ 'ipvs.minSyncPeriod': -1000 }, 'ipvs.minSyncPeriod "-1s"', notNegative],
     [
       { 'ipvs.minSyncPeriod': 31_000 },
-      'ipvs.minSyncPeriod "31s"',
-      'must not be greater than ipvs.syncPeriod, 30s',
+      'ipvs.syncPeriod "30s"',
+      'must be greater than or equal to KubeProxyConfiguration.ipvs.minSyncPeriod, 31s',
     ],
     [{ 'ipvs.tcpTimeout': -1 }, 'ipvs.tcpTimeout "-1ms"', notNegative],
     [{ 'ipvs.tcpFinTimeout': -1 }, 'ipvs.tcpFinTimeout "-1ms"', notNegative],

@@ -49,9 +49,9 @@ function checkPeriods(settings: Settings): readonly Violation[] {
   const longest = settings['ipvs.syncPeriod'];
   const shortest = settings['ipvs.minSyncPeriod'];
   return violation(shortest > Math.max(longest, 0), {
-    field: 'ipvs.minSyncPeriod',
-    value: printDuration(shortest),
-    message: `must not be greater than ipvs.syncPeriod, ${printDuration(longest)}`,
+    field: 'ipvs.syncPeriod',
+    value: printDuration(longest),
+    message: `must be greater than or equal to KubeProxyConfiguration.ipvs.minSyncPeriod, ${printDuration(shortest)}`,
   });
 }
 
