@@ -167,9 +167,15 @@ describe('what is reported', () => {
     ],
     [
       'feature gates that are as they must be',
-      ['--feature-gates=KubeProxyIPVS=true,AllowServiceExternalIPs=true,NativeHistograms=true'],
+      ['--feature-gates=KubeProxyIPVS=true,AllowServiceExternalIPs=true,NativeHistograms=false'],
       undefined,
       [],
+    ],
+    [
+      'a feature gate without effect',
+      ['--feature-gates=NativeHistograms=true'],
+      undefined,
+      ['NativeHistograms=true has no effect: histograms have their classic form only'],
     ],
     [
       'manifests and an API',
