@@ -235,6 +235,34 @@ describe.skipIf(helm === undefined)('helm (skipped without helm)', () => {
     expect(loaded(init, data['config.conf']).settings['--init-only']).toBe(true);
     expect(data['kubeconfig.conf']).toContain('server: https://control-plane.example:6443\n');
   });
+  test('strictARP is in the file as the commands of MetalLB and kube-vip look for it, and is a value', () => {
+    const fileOf = (...set: readonly string[]) =>
+      only(chart(...set), 'ConfigMap').data?.['config.conf'] ?? '';
+    const file = fileOf();
+    expect(file).toMatch(/^ {2}strictARP: false$/m);
+    const isStrict = (text: string) => {
+      const [main] = checkDaemonSet(chart('initContainer=false'));
+      return main && loaded(main, text).settings['ipvs.strictARP'];
+    };
+    expect(isStrict(file)).toBe(false);
+    expect(isStrict(file.replace('strictARP: false', 'strictARP: true'))).toBe(true);
+    expect(isStrict(fileOf('config.ipvs.strictARP=true'))).toBe(true);
+  });
+  test('another file makes other pods, as their init container does what it asks for', () => {
+    const podsOf = (...set: readonly string[]) =>
+      only(chart(...set), 'DaemonSet').spec?.template.metadata;
+    expect(podsOf()).toEqual(podsOf());
+    expect(podsOf('config.ipvs.strictARP=true')).not.toEqual(podsOf());
+  });
+  test.each([
+    ['of its own', 'kube-proxy-ipvs', []],
+    ['that is asked for', 'kube-proxy', ['configMap.name=kube-proxy']],
+  ])('the ConfigMap has a name %s, by which the pods mount it', (_, name, set) => {
+    const manifests = chart(...set);
+    expect(only(manifests, 'ConfigMap').metadata.name).toBe(name);
+    const volumes = only(manifests, 'DaemonSet').spec?.template.spec.volumes;
+    expect(volumes).toContainEqual({ name: 'config', configMap: { name } });
+  });
   test('only the init container has privileges, or the main one where there is no other', () => {
     const privileged = { privileged: true, readOnlyRootFilesystem: true };
     const [init, main] = checkDaemonSet(chart());
