@@ -157,6 +157,17 @@ describe('the configuration in force is written', () => {
     expect(readFileSync(file, 'utf8')).toMatch(/^apiVersion: /);
   });
 
+  test('with --v=1 every flag is logged with its value, in one line', async () => {
+    const target = join(folder, 'logged.yaml');
+    const flags = ['--proxy-mode=ipvs', '--ipvs-scheduler=lc', '--v=1'];
+    const { stderr } = await kubeProxy(...flags, '--write-config-to', target);
+    const [line = '', ...others] = stderr.trim().split('\n');
+    expect(others).toEqual([]);
+    for (const shown of ['"flags"', 'proxy-mode="ipvs"', 'ipvs-scheduler="lc"', 'v="1"'])
+      expect(line).toContain(shown);
+    expect(line).toContain('conntrack-min="131072"');
+  });
+
   test('or it is said why not', async () => {
     const outcome = await kubeProxy('--proxy-mode=ipvs', '--write-config-to=/nonexistent/file');
     expect(outcome).toMatchObject({

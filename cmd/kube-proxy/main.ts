@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import { type GivenFlags, readCommandLine } from '../../pkg/config/command-line.ts';
+import { flagz } from '../../pkg/config/configz.ts';
 import { documentOf } from '../../pkg/config/document.ts';
 import { effective } from '../../pkg/config/effective.ts';
 import type { Settings } from '../../pkg/config/fields.ts';
@@ -87,6 +88,7 @@ async function run(given: GivenFlags): Promise<void> {
   const loaded = await configurationOf(given);
   const { settings } = loaded;
   startLog(settings);
+  log.v(1)?.info('flags', flagz(settings));
   const target = settings['--write-config-to'];
   try {
     // As upstream has it: beside this flag nothing else is done.
