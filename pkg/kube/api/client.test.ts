@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { seconds } from '../../runner/clock.ts';
 import { type ManualClock, manualClock } from '../../runner/manual-clock.ts';
 import { noMetrics } from '../metrics.ts';
@@ -30,7 +30,7 @@ beforeEach(async () => {
   clock = manualClock();
   codes = [];
   token = 'old';
-  client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}/prefix/`);
+  client = connect(address());
 });
 
 afterEach(async () => {
@@ -40,6 +40,11 @@ afterEach(async () => {
   server.close();
   expect(clock.pending()).toBe(0);
 });
+
+/** The URL of the server. */
+function address(): string {
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/prefix/`;
+}
 
 function connect(url: string): HttpClient {
   const connection = {
@@ -110,6 +115,16 @@ describe('an ordinary request', () => {
   test('keeps its connection for the next', async () => {
     handler = ({ socket }, response) => json(response, { body: socket.remotePort });
     expect(await client.get('/a')).toBe(await client.get('/b'));
+  });
+
+  test('goes to the server whatever proxy the environment names', async () => {
+    for (const name of ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy', 'ALL_PROXY'])
+      vi.stubEnv(name, 'http://127.0.0.1:1');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    handler = ({ url }, response) => json(response, { body: url });
+    client.close();
+    client = connect(address());
+    expect(await client.get('/x')).toBe('/prefix/x');
   });
 
   test('that is not allowed says why, in the words of the API', async () => {
