@@ -12,6 +12,32 @@ afterEach(async () => {
   for (const stand of stands.splice(0)) await stand.stop();
 });
 
+test('drains that began are counted once each, whether they have ended or not', async () => {
+  const stand = new Stand();
+  stands.push(stand);
+  const metrics = createMetrics();
+  metrics.addScraped(drainMetrics(stand.proxier.graceful, () => stand.clock.now()));
+  const started = async () =>
+    /\nkubeproxy_ipvs_drains_started_total (\S+)\n/.exec(await metrics.exposition.text())?.[1];
+  const web = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
+  const all = ['10.0.0.1', '10.0.0.2'].map((address) => endpoint(address));
+  const dying = { ready: false, serving: false, terminating: true };
+  stand.report(setService(service()), setSlice(slice(all)));
+  await stand.sync();
+  expect(await started()).toBe('0');
+  for (const { address } of all)
+    stand.kernel.ipvs.setCounters(web, { address, port: 8080 }, { activeConnections: 1 });
+  stand.report(setSlice(slice(all.map((each) => ({ ...each, ...dying })))));
+  await stand.settle();
+  expect(await started()).toBe('2');
+  stand.report(setSlice(slice(all)));
+  await stand.settle(seconds(1));
+  expect([stand.reports.drains, await started()]).toEqual([['wanted', 'wanted'], '2']);
+  stand.report(setSlice(slice(all.map((each) => ({ ...each, ...dying })))));
+  await stand.settle(seconds(1));
+  expect([stand.proxier.graceful.size, await started()]).toEqual([2, '4']);
+});
+
 test('the age of the oldest drain is that of the one that began first, and 0 without any', async () => {
   const stand = new Stand();
   stands.push(stand);

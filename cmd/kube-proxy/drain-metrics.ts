@@ -1,12 +1,19 @@
 import type { ScrapedMetric } from '../../pkg/metrics/scraped.ts';
 import type { GracefulTerminationManager } from '../../pkg/proxy/graceful/manager.ts';
 
-/** The metrics of open drains, read at each scrape. */
+/** The metrics of drains that only the list of drains knows, read at each scrape. */
 export function drainMetrics(
-  graceful: Pick<GracefulTerminationManager, 'oldest'>,
+  graceful: Pick<GracefulTerminationManager, 'oldest' | 'begun'>,
   now: () => number,
 ): readonly ScrapedMetric[] {
   return [
+    {
+      type: 'counter',
+      name: 'kubeproxy_ipvs_drains_started_total',
+      help: 'Drains of real servers that began',
+      labels: [],
+      samples: async () => [{ labels: {}, value: graceful.begun }],
+    },
     {
       type: 'gauge',
       name: 'kubeproxy_ipvs_oldest_drain_age_seconds',

@@ -34,7 +34,7 @@ export async function fullExposition(): Promise<string> {
     ...trafficMetrics({ read: async () => [] }, silentLogger),
     ...setMetrics({ setFills: () => [] }),
     ...reflectorMetrics({ states: [] }),
-    ...drainMetrics({ oldest: undefined }, () => 0),
+    ...drainMetrics({ oldest: undefined, begun: 0 }, () => 0),
   ];
   metrics.addScraped(scraped.map(withSample));
   return metrics.exposition.text();

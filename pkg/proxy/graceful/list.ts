@@ -59,10 +59,16 @@ export class DrainList {
   readonly #groupsByAddress = new Map<IpAddress, Map<string, number>>();
   readonly #due = new DueQueue<DrainGroup>();
   #size = 0;
+  #begun = 0;
 
   /** How many real servers drain. */
   get size(): number {
     return this.#size;
+  }
+
+  /** How many drains have begun, those included that have ended. */
+  get begun(): number {
+    return this.#begun;
   }
 
   /** Adds a drain that begins now. One that is on the list already keeps its progress, under the new request. Its group is due at once. */
@@ -76,6 +82,7 @@ export class DrainList {
     const present = group.drains.get(request.realServer);
     if (present === undefined) {
       this.#size++;
+      this.#begun++;
       this.#count(request.realServer.address, { key, by: 1 });
     }
     const isUnknown = request.podUid === unknownPod;

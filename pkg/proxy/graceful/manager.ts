@@ -41,6 +41,11 @@ export class GracefulTerminationManager {
     return this.#list.size;
   }
 
+  /** How many drains have begun since the start, those included that were found in the kernel then. */
+  get begun(): number {
+    return this.#list.begun;
+  }
+
   /** When the oldest drain began; `undefined` if there is none. */
   get oldest(): number | undefined {
     return this.#list.oldest;
