@@ -61,7 +61,7 @@ test('bases are build arguments, which the Dockerfile takes', () => {
   );
   const dockerfile = readFileSync('Dockerfile', 'utf8');
   const froms = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, base]) => base);
-  expect(froms).toEqual(['${BUILD_IMAGE}', '${BASE_IMAGE}']);
+  expect(froms).toEqual(['${BASE_IMAGE}', '${BUILD_IMAGE}', 'debian']);
   for (const name of ['BUILD_IMAGE', 'BASE_IMAGE']) expect(dockerfile).toMatch(`ARG ${name}=`);
 });
 

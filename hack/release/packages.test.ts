@@ -73,6 +73,17 @@ describe('the SBOM', () => {
     ]);
   });
 
+  test('has what Debian brings after it', () => {
+    const iptables = { name: 'iptables', version: '1.8.9-2', architecture: 'amd64' };
+    const debian = { distribution: 'debian-12', packages: [iptables] };
+    const [own, ...others] = sbomOf(lock, [shipped('@a/b')], debian).components;
+    const purl = 'pkg:deb/debian/iptables@1.8.9-2?arch=amd64&distro=debian-12';
+    expect(own?.name).toBe('@a/b');
+    expect(others).toEqual([
+      { type: 'library', 'bom-ref': purl, name: 'iptables', version: '1.8.9-2', purl },
+    ]);
+  });
+
   test.each([
     [shipped('c'), 'not in package-lock.json: c@1'],
     [shipped('@a/b', '3'), 'not in package-lock.json: @a/b@3'],

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { type Debian, debianPurl } from './debian.ts';
 import type { ShippedPackage } from './packages.ts';
 
 /** What `package-lock.json` says of a package. */
@@ -31,6 +32,7 @@ interface Component {
   readonly name: string;
   readonly version: string;
   readonly purl?: string;
+  /** None for packages of Debian: their copyright files are in the image. */
   readonly licenses?: readonly { readonly license: { readonly id: string } }[];
   readonly hashes?: readonly { readonly alg: 'SHA-512'; readonly content: string }[];
 }
@@ -40,10 +42,11 @@ export function readLock(): Lock {
   return JSON.parse(readFileSync('package-lock.json', 'utf8')) as Lock;
 }
 
-/** What is shipped. Throws if a package is not in the lock file, or in another version. */
+/** What is shipped, with the packages of a Debian system if that is shipped too. Throws if a package is not in the lock file, or in another version. */
 export function sbomOf(
   { name, version, packages: locked }: Lock,
   packages: readonly ShippedPackage[],
+  debian?: Debian,
 ): Sbom {
   return {
     bomFormat: 'CycloneDX',
@@ -52,8 +55,19 @@ export function sbomOf(
     metadata: {
       component: { type: 'application', 'bom-ref': `${name}@${version}`, name, version },
     },
-    components: packages.map((shipped) => componentOf(shipped, locked[shipped.folder])),
+    components: [
+      ...packages.map((shipped) => componentOf(shipped, locked[shipped.folder])),
+      ...(debian === undefined ? [] : debianComponents(debian)),
+    ],
   };
+}
+
+function debianComponents({ packages, distribution }: Debian): readonly Component[] {
+  return packages.map((each) => {
+    const purl = debianPurl(each, distribution);
+    const { name, version } = each;
+    return { type: 'library', 'bom-ref': purl, name, version, purl };
+  });
 }
 
 function componentOf(

@@ -90,6 +90,18 @@ describe.skipIf(!canBuild)(
       expect(names).toEqual(['LICENSE', 'THIRD-PARTY-LICENSES', 'sbom.cdx.json']);
     });
 
+    test('has an SBOM with the packages of Debian that dpkg knows', () => {
+      const text = inside('cat', '/usr/share/doc/kube-proxy/sbom.cdx.json');
+      const { components } = JSON.parse(text) as { components: readonly { purl: string }[] };
+      const format = 'pkg:deb/debian/${Package}@${Version}?arch=${Architecture}&distro=debian-\n';
+      const known = inside('dpkg-query', '--show', `--showformat=${format}`).split('\n');
+      const listed = components
+        .map(({ purl }) => decodeURIComponent(purl))
+        .filter((purl) => purl.startsWith('pkg:deb/'));
+      expect(listed.map((purl) => purl.replace(/\d+$/, '')).toSorted()).toEqual(known.toSorted());
+      expect(components.some(({ purl }) => purl.startsWith('pkg:npm/koffi@'))).toBe(true);
+    });
+
     test('starts where its root file system may not be written', () => {
       const script = `mount --bind ${root} ${root} && mount -o remount,ro,bind ${root} && ! touch ${root}/x 2>&1 && chroot ${root} kube-proxy --help`;
       expect(
