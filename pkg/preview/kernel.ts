@@ -44,7 +44,7 @@ export function previewKernel(
     },
     connections: node.connections ?? noConnections,
     neighbours: node.neighbours,
-    resetter: { challenge: () => undefined, abort: () => undefined },
+    resetter: { challenge: () => false, abort: () => false },
     settings: { restore: () => undefined, expiresConnections: true },
   };
 }

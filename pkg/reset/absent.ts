@@ -8,12 +8,14 @@ export class AbsentResetter implements Resetter {
     this.#onSkipped = onSkipped;
   }
 
-  challenge(): void {
+  challenge(): boolean {
     this.#onSkipped();
+    return false;
   }
 
-  abort(): void {
+  abort(): boolean {
     this.#onSkipped();
+    return false;
   }
 
   /** Does nothing, as nothing is open. */

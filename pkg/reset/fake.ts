@@ -8,15 +8,17 @@ export class FakeResetter implements Resetter {
   /** Returns the code that a challenge or an abort fails with. */
   failWith: (connection: ClientConnection) => ErrnoCode | undefined = () => undefined;
 
-  challenge(connection: ClientConnection): void {
+  challenge(connection: ClientConnection): boolean {
     const code = this.failWith(connection);
     if (code !== undefined) throw new KernelError(`send SYN ${printChallenge(connection)}`, code);
     this.challenged.push(connection);
+    return true;
   }
 
-  abort(connection: ClientConnection): void {
+  abort(connection: ClientConnection): boolean {
     const code = this.failWith(connection);
     if (code !== undefined) throw new KernelError(`send RST ${printAbort(connection)}`, code);
     this.aborted.push(connection);
+    return true;
   }
 }

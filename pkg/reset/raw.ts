@@ -33,14 +33,16 @@ const ipv6Name = struct({
 export class RawResetter implements Resetter {
   readonly #sockets = new Map<Family, number>();
 
-  challenge(connection: ClientConnection): void {
+  challenge(connection: ClientConnection): boolean {
     const operation = `send SYN ${printChallenge(connection)}`;
     this.#send(operation, { packet: synPacket(connection, anyNumber()), to: connection.client });
+    return true;
   }
 
-  abort(connection: ClientConnection): void {
+  abort(connection: ClientConnection): boolean {
     const operation = `send RST ${printAbort(connection)}`;
     this.#send(operation, { packet: rstPacket(connection, anyNumber()), to: connection.server });
+    return true;
   }
 
   #send(operation: string, { packet, to }: { packet: Uint8Array; to: IpAddress }): void {

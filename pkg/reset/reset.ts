@@ -21,14 +21,14 @@ export interface ClientConnection {
  *        │  ← RST from VIP:80      │
  */
 export interface Resetter {
-  /** Sends a SYN to a client. Both ends are of one family. Throws KernelError. */
-  challenge(connection: ClientConnection): void;
+  /** Sends a SYN to a client. Both ends are of one family. Returns whether it was sent. Throws KernelError. */
+  challenge(connection: ClientConnection): boolean;
   /**
    * Sends a RST to a virtual server of this node, as if from the client. IPVS ignores sequence numbers: for it the connection is
-   * closed, and it forgets it 10 s after the last packet. A real server ignores the RST because of its arbitrary number. Throws
-   * KernelError.
+   * closed, and it forgets it 10 s after the last packet. A real server ignores the RST because of its arbitrary number. Returns
+   * whether it was sent. Throws KernelError.
    */
-  abort(connection: ClientConnection): void;
+  abort(connection: ClientConnection): boolean;
 }
 
 /** The SYN of a connection for error messages: `172.30.0.1:80 > 10.0.1.1:1024`. */

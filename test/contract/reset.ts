@@ -31,6 +31,14 @@ export function resetterContract(make: () => ResetterSubject | Promise<ResetterS
     expect(got.toSorted()).toEqual(connections.map(expected).toSorted());
   });
 
+  test('says of each SYN and RST that it was sent', () => {
+    const { resetter, connections } = subject;
+    for (const connection of connections) {
+      expect(resetter.challenge(connection)).toBe(true);
+      expect(resetter.abort(connection)).toBe(true);
+    }
+  });
+
   test('says which client cannot be reached, and reaches others afterwards', async () => {
     const { resetter, connections, unreachable, received } = subject;
     expect(() => resetter.challenge(unreachable)).toThrow(

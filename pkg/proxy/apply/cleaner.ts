@@ -54,8 +54,7 @@ export class Cleaner {
     for (const { cleanup } of deleted) {
       for (const connection of cleanup.closing ?? []) {
         try {
-          resetter.abort(connection);
-          this.#count('closeConnection', { done: 1 });
+          if (resetter.abort(connection)) this.#count('closeConnection', { done: 1 });
         } catch (error) {
           this.#count('closeConnection', { failed: 1 });
           log.error('could not close a connection of a real server that goes', error);

@@ -4,6 +4,7 @@ import type { Flow } from '../../conntrack/conntrack.ts';
 import { FakeConntrack } from '../../conntrack/fake.ts';
 import { KernelError } from '../../errno/errno.ts';
 import { recordingLogger } from '../../log/memory.ts';
+import { AbsentResetter } from '../../reset/absent.ts';
 import { FakeResetter } from '../../reset/fake.ts';
 import { seconds } from '../../runner/clock.ts';
 import { manualClock } from '../../runner/manual-clock.ts';
@@ -27,6 +28,27 @@ test('a conntrack that throws where it should give failures back is no reason no
   }
   expect(resetter.challenged.map(({ clientPort }) => clientPort)).toEqual([1024, 1025]);
   expect(log.lines()[0]).toContain('could not add flows of clients that are reset');
+  abort.abort();
+  await ended;
+});
+
+test('clients that nothing was sent to count neither as reset nor as failed', async () => {
+  const clock = manualClock();
+  let skipped = 0;
+  const counts: string[] = [];
+  const clientResetter = new ClientResetter({
+    conntrack: new FakeConntrack(),
+    resetter: new AbsentResetter(() => skipped++),
+    clock,
+    log: recordingLogger(),
+    onSent: (count) => counts.push(`sent ${count}`),
+    onFailed: (count) => counts.push(`failed ${count}`),
+  });
+  const abort = new AbortController();
+  const ended = clientResetter.run(abort.signal);
+  clientResetter.reset([{ flow: flowFrom(1024), isTracked: false }]);
+  await clock.advance(seconds(1));
+  expect([skipped, counts]).toEqual([1, []]);
   abort.abort();
   await ended;
 });

@@ -97,17 +97,18 @@ export class ClientResetter {
     this.#delete(clients.filter(({ isTracked }) => isTracked).map(({ flow }) => flow));
     let failure: unknown;
     let sent = 0;
+    let failed = 0;
     const waiting = this.#expect(clients.map(({ flow }) => flow));
     for (const flow of waiting) {
       try {
-        this.#options.resetter.challenge(connectionOf(flow));
-        sent++;
+        if (this.#options.resetter.challenge(connectionOf(flow))) sent++;
       } catch (error) {
+        failed++;
         failure ??= error;
       }
       this.#leftovers.push({ what: challengeFlow(flow), time: now + settleTime });
     }
-    this.#report(sent, { failed: waiting.length - sent, failure });
+    this.#report(sent, { failed, failure });
   }
 
   /**
