@@ -1,9 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { service, slice } from '@kube-proxy-ipvs/test-apiserver/samples';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ip } from '../support/addresses.ts';
 import { ManifestFile } from '../support/manifests.ts';
 import { unloadModule } from '../support/modules.ts';
 import { createNamespace, type Namespace, run } from '../support/namespace.ts';
+import { fetchText } from '../support/network/http.ts';
 import { bundled, Program } from '../support/program.ts';
 
 // What the program says where the kernel, the machine or its own rights do not suffice: one line with what is missing and what
@@ -86,7 +88,7 @@ test.each(lacks)('what is missing: $name', async ({ says, ...conditions }) => {
   await expectRefusal(conditions, says);
 });
 
-test('without NET_RAW one line says what is done without; rules of Services are not written', async () => {
+test('without NET_RAW one line and a metric say what is done without; rules of Services are not written', async () => {
   manifests.write([service('web', { clusterIP: '172.30.0.1' }), slice('web', ['10.0.1.1'])]);
   const before = ['setpriv', '--inh-caps=-net_raw', '--bounding-set=-net_raw'];
   const started = await start({ before });
@@ -94,6 +96,12 @@ test('without NET_RAW one line says what is done without; rules of Services are 
   expect(started.output.split('a capability is missing: add NET_RAW')).toHaveLength(2);
   // The match of iptables on sets opens a raw socket.
   expect(started.output).toContain("Can't open socket to ipset");
+  const node = { name: 'node', namespace, addresses: [] };
+  const address = ip('127.0.0.1');
+  const metrics = await fetchText(node, { address, port: 10_249, path: '/metrics' });
+  expect(metrics.match(/^kubeproxy_ipvs_missing_capabilities\{.*$/gm)).toEqual([
+    'kubeproxy_ipvs_missing_capabilities{capability="CAP_NET_RAW"} 1',
+  ]);
 });
 
 test('where everything is set already, nobody needs a /proc/sys that can be written', async () => {

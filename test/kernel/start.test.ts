@@ -2,7 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ip } from '../support/addresses.ts';
 import { createNamespace, type Namespace, run } from '../support/namespace.ts';
+import { fetchText } from '../support/network/http.ts';
 import { Program } from '../support/program.ts';
 
 // What the program sets of its node and of itself, read back with the tools of the system.
@@ -28,6 +30,11 @@ function configFile(text: string): string {
 
 function sysctl(name: string): string {
   return namespace.run('sysctl', '-n', name).trim();
+}
+
+function scrape(): Promise<string> {
+  const node = { name: 'node', namespace, addresses: [] };
+  return fetchText(node, { address: ip('127.0.0.1'), port: 10_249, path: '/metrics' });
 }
 
 test('--init-only prepares the node and ends', async () => {
@@ -66,6 +73,7 @@ test('the process is called kube-proxy, is not to be killed for want of memory, 
     expect(readFileSync(`/proc/${program.pid}/oom_score_adj`, 'utf8')).toBe('-999\n');
     configFile('ipvs: {syncPeriod: nonsense}\n');
     await program.said('refused the changed configuration file');
+    await expect.poll(scrape).toMatch(/^kubeproxy_ipvs_config_file_refused 1$/m);
     configFile('ipvs: {syncPeriod: 1m}\n');
     expect(await program.ended()).toEqual({ status: 1, signal: null });
     expect(program.output).toContain('configuration file was updated');
