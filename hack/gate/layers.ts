@@ -30,7 +30,11 @@ const rules: readonly IForbiddenRuleType[] = [
     from: { path: `^pkg/(${kernelFolders.join('|')})/(?:\\1|fake)[.]ts$` },
     to: {
       path: '^pkg/',
-      pathNot: [...bottom, ...faces, '^pkg/$1/(?!netlink|restore|proc|raw|schema)'],
+      pathNot: [
+        ...bottom,
+        ...faces,
+        '^pkg/$1/(?!netlink|restore|proc|raw|schema|commands|convert)',
+      ],
     },
   },
   {

@@ -5,9 +5,10 @@ import { eachAttribute } from '../wire/attributes.ts';
 import type { Codec, Decoder, ValueOf } from '../wire/codec.ts';
 import { DecodeError, Reader } from '../wire/reader.ts';
 import { StraightReader } from '../wire/straight-reader.ts';
+import { commands } from './commands.ts';
+import { fromEntryData, setType } from './convert.ts';
 import type { Entry, SetHeader } from './ipset.ts';
-import { commands, entryData, IPSET_ATTR_DATA } from './schema.ts';
-import { fromEntryData, setType } from './values.ts';
+import { entryData, IPSET_ATTR_DATA } from './schema.ts';
 
 /** The paths of the values of an entry that are read. */
 const paths = {

@@ -7,9 +7,9 @@ import { fillLastAttribute } from '../wire/attributes.ts';
 import { type Codec, decode, type Encoder } from '../wire/codec.ts';
 import { DecodeError } from '../wire/reader.ts';
 import type { Writer } from '../wire/writer.ts';
+import { commands } from './commands.ts';
 import { inWords } from './errors.ts';
 import { type EntryWrite, printEntryWrite } from './ipset.ts';
-import { commands } from './schema.ts';
 import { EntryWriter } from './templates.ts';
 
 interface NumberedWrite {

@@ -3,9 +3,9 @@ import { ip } from '../../test/support/addresses.ts';
 import { errnoOf, KernelError } from '../errno/errno.ts';
 import { decode, encode } from '../wire/codec.ts';
 import { Writer } from '../wire/writer.ts';
+import { commands } from './commands.ts';
 import type { EntryWrite, SetHeader } from './ipset.ts';
 import { NetlinkIpSets, type SetsConnection } from './netlink.ts';
-import { commands } from './schema.ts';
 
 /** A kernel that answers what it is told to, by command, and keeps what it was asked. */
 class Kernel implements SetsConnection {

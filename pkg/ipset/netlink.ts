@@ -4,6 +4,8 @@ import type { Connection } from '../netlink/connection.ts';
 import type { NetfilterMessage } from '../netlink/netfilter.ts';
 import type { ValueOf } from '../wire/codec.ts';
 import { EntryLister } from './answers.ts';
+import { commands } from './commands.ts';
+import { fromListReply, toHeaderData } from './convert.ts';
 import { EntryCommands, writeEntries } from './entries.ts';
 import { inWords } from './errors.ts';
 import {
@@ -14,8 +16,7 @@ import {
   type SetStatus,
   setNameProblem,
 } from './ipset.ts';
-import { commands, type createRequest, IPSET_FLAG_LIST_HEADER } from './schema.ts';
-import { fromListReply, toHeaderData } from './values.ts';
+import { type createRequest, IPSET_FLAG_LIST_HEADER } from './schema.ts';
 
 /** The part of a connection that is used. */
 export type SetsConnection = Pick<Connection, 'request' | 'batch' | 'dump' | 'list'>;

@@ -4,10 +4,10 @@ import { capturedMessages, requestDifferences } from '../../test/support/fixture
 import { RecordingConnection } from '../../test/support/recording-connection.ts';
 import { KernelError } from '../errno/errno.ts';
 import { decode } from '../wire/codec.ts';
+import { commands } from './commands.ts';
+import { fromEntryData, fromListReply } from './convert.ts';
 import { type Entry, type EntryWrite, entryKey, printSetHeader, type SetHeader } from './ipset.ts';
 import { NetlinkIpSets } from './netlink.ts';
-import { commands } from './schema.ts';
-import { fromEntryData, fromListReply } from './values.ts';
 
 // Beside what the tool `ipset` sent and was answered, when it did the same: test/fixtures/ipset.sh.
 

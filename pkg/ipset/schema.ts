@@ -1,7 +1,5 @@
 import { familyOf, type IpAddress } from '../ip/address.ts';
 import { ipv4Address, ipv6Address } from '../netlink/addresses.ts';
-import { NLM_F_CREATE, NLM_F_EXCL } from '../netlink/message.ts';
-import { NFNL_SUBSYS_IPSET, netfilterCommand } from '../netlink/netfilter.ts';
 import { attributes, optional, repeated, required } from '../wire/attributes.ts';
 import { bytes, cstring, u8, u16be, u32, u32be } from '../wire/codec.ts';
 import { DecodeError } from '../wire/reader.ts';
@@ -71,26 +69,31 @@ export const headerData = attributes('IPSET_ATTR', {
 
 const protocol = required(1, u8);
 
-const protocolMessage = attributes('IPSET_ATTR', { protocol });
+/** The version of the protocol. */
+export const protocolMessage = attributes('IPSET_ATTR', { protocol });
 
-const nameMessage = attributes('IPSET_ATTR', {
+/** A set by its name. */
+export const nameMessage = attributes('IPSET_ATTR', {
   protocol,
   name: required(2, cstring), // SETNAME
 });
 
-const swapRequest = attributes('IPSET_ATTR', {
+/** Two sets whose contents are swapped. */
+export const swapRequest = attributes('IPSET_ATTR', {
   protocol,
   name: required(2, cstring), // SETNAME
   other: required(3, cstring), // SETNAME2, the number of TYPENAME
 });
 
-const typeRequest = attributes('IPSET_ATTR', {
+/** A type of sets, in a family. */
+export const typeRequest = attributes('IPSET_ATTR', {
   protocol,
   type: required(3, cstring), // TYPENAME
   family: required(5, u8), // FAMILY
 });
 
-const typeReply = attributes('IPSET_ATTR', {
+/** The revisions that the kernel has of a type. */
+export const typeReply = attributes('IPSET_ATTR', {
   revision: required(4, u8), // REVISION: the newest
   oldestRevision: required(10, u8), // REVISION_MIN
 });
@@ -105,7 +108,8 @@ export const createRequest = attributes('IPSET_ATTR', {
   header: required(7, headerData), // DATA
 });
 
-const listRequest = attributes('IPSET_ATTR', {
+/** Which sets to list; all without a name. */
+export const listRequest = attributes('IPSET_ATTR', {
   protocol,
   name: optional(2, cstring), // SETNAME
   flags: optional(6, u32be, netByteOrder), // FLAGS
@@ -125,7 +129,7 @@ export const listReply = attributes('IPSET_ATTR', {
 });
 
 /** {@link listReply} with its entries as bytes, as there are hundreds of them. Of several lists the last one counts. */
-const rawListReply = attributes('IPSET_ATTR', { ...listHeader, lists: repeated(8, bytes) });
+export const rawListReply = attributes('IPSET_ATTR', { ...listHeader, lists: repeated(8, bytes) });
 
 /** Without IPSET_ATTR_LINENO the kernel does not return the line of the refused entry. */
 export const entriesRequest = attributes('IPSET_ATTR', {
@@ -135,99 +139,11 @@ export const entriesRequest = attributes('IPSET_ATTR', {
   list: required(8, entryList), // ADT
 });
 
-const headerReply = attributes('IPSET_ATTR', {
+/** The type and family of a set. */
+export const headerReply = attributes('IPSET_ATTR', {
   type: required(3, cstring), // TYPENAME
   family: required(5, u8), // FAMILY
 });
 
 /** No attribute is read. */
-const nothing = attributes('IPSET_ATTR', {});
-
-const subsystem = NFNL_SUBSYS_IPSET;
-
-/** IPSET_CMD_*. */
-export const commands = {
-  protocol: netfilterCommand({
-    name: 'IPSET_CMD_PROTOCOL',
-    subsystem,
-    command: 1,
-    request: protocolMessage,
-    reply: protocolMessage,
-  }),
-  /** EEXIST if there is any set of this name. */
-  create: netfilterCommand({
-    name: 'IPSET_CMD_CREATE',
-    subsystem,
-    command: 2,
-    flags: NLM_F_CREATE | NLM_F_EXCL,
-    request: createRequest,
-    reply: nothing,
-  }),
-  /** EEXIST if there is another set of this name; its family is not compared. */
-  createOrFind: netfilterCommand({
-    name: 'IPSET_CMD_CREATE',
-    subsystem,
-    command: 2,
-    flags: NLM_F_CREATE,
-    request: createRequest,
-    reply: nothing,
-  }),
-  destroy: netfilterCommand({
-    name: 'IPSET_CMD_DESTROY',
-    subsystem,
-    command: 3,
-    flags: NLM_F_EXCL, // without it newer kernels report success for a missing set
-    request: nameMessage,
-    reply: nothing,
-  }),
-  swap: netfilterCommand({
-    name: 'IPSET_CMD_SWAP',
-    subsystem,
-    command: 6,
-    request: swapRequest,
-    reply: nothing,
-  }),
-  list: netfilterCommand({
-    name: 'IPSET_CMD_LIST',
-    subsystem,
-    command: 7,
-    request: listRequest,
-    reply: listReply,
-  }),
-  rawList: netfilterCommand({
-    name: 'IPSET_CMD_LIST',
-    subsystem,
-    command: 7,
-    request: listRequest,
-    reply: rawListReply,
-  }),
-  // Both without NLM_F_EXCL: adding a present entry or deleting a missing one is no error.
-  add: netfilterCommand({
-    name: 'IPSET_CMD_ADD',
-    subsystem,
-    command: 9,
-    request: entriesRequest,
-    reply: nothing,
-  }),
-  delete: netfilterCommand({
-    name: 'IPSET_CMD_DEL',
-    subsystem,
-    command: 10,
-    request: entriesRequest,
-    reply: nothing,
-  }),
-  header: netfilterCommand({
-    name: 'IPSET_CMD_HEADER',
-    subsystem,
-    command: 12,
-    request: nameMessage,
-    reply: headerReply,
-  }),
-  type: netfilterCommand({
-    name: 'IPSET_CMD_TYPE',
-    subsystem,
-    command: 13,
-    request: typeRequest,
-    reply: typeReply,
-  }),
-} as const;
+export const nothing = attributes('IPSET_ATTR', {});

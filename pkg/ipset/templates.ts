@@ -3,9 +3,9 @@ import { protocolNumber } from '../ip/protocol.ts';
 import { addressVariable, setAddress } from '../netlink/addresses.ts';
 import { Template, type Variable } from '../wire/template.ts';
 import type { Writer } from '../wire/writer.ts';
+import { toEntryData } from './convert.ts';
 import type { Entry } from './ipset.ts';
 import { oneEntry } from './schema.ts';
-import { toEntryData } from './values.ts';
 
 /** The variable values of an entry. The line is its number within the message. */
 type Name = 'line' | 'ip' | 'port' | 'protocol' | 'ip2' | 'prefixLength2';

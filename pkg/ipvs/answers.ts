@@ -5,9 +5,9 @@ import type { Codec, Decoder } from '../wire/codec.ts';
 import type { Reader } from '../wire/reader.ts';
 import { StraightReader } from '../wire/straight-reader.ts';
 import { listDests } from './commands.ts';
+import { forwardingOf, realServerOf } from './convert.ts';
 import type { RealServerStatus, VirtualServerId } from './ipvs.ts';
 import type { ServiceId } from './schema.ts';
-import { forwardingOf, realServerOf } from './translate.ts';
 
 /** The paths of the values of a dest that are read. */
 const paths = {

@@ -10,6 +10,7 @@ import {
 import { DecodeError } from '../wire/reader.ts';
 import { RealServerRows } from './answers.ts';
 import * as commands from './commands.ts';
+import { printVersion, serviceIdOf, virtualServerOf } from './convert.ts';
 import {
   type Ipvs,
   type IpvsInfo,
@@ -23,7 +24,6 @@ import {
 import { printWrite } from './print.ts';
 import type { EmptyMessage } from './schema.ts';
 import { DestEncoder, DestIdEncoder, ServiceEncoder, templated } from './templates.ts';
-import { printVersion, serviceIdOf, virtualServerOf } from './translate.ts';
 
 /** Options of the connection to IPVS. */
 export interface NetlinkIpvsOptions

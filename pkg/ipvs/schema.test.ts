@@ -5,6 +5,7 @@ import { RecordingConnection } from '../../test/support/recording-connection.ts'
 import { GenericFamily } from '../netlink/generic.ts';
 import { decode } from '../wire/codec.ts';
 import * as commands from './commands.ts';
+import { printVersion, realServerOf, virtualServerOf } from './convert.ts';
 import {
   IP_VS_SVC_F_PERSISTENT,
   IP_VS_SVC_F_SCHED1,
@@ -12,7 +13,6 @@ import {
   type VirtualServer,
 } from './ipvs.ts';
 import { NetlinkIpvs } from './netlink.ts';
-import { printVersion, realServerOf, virtualServerOf } from './translate.ts';
 
 // Beside what `ipvsadm` sent and was answered, when it did the same: test/fixtures/ipvs.sh.
 

@@ -3,9 +3,9 @@ import { ip } from '../../test/support/addresses.ts';
 import { encode } from '../wire/codec.ts';
 import { Writer } from '../wire/writer.ts';
 import { newDest } from './commands.ts';
+import { destOf, serviceIdOf } from './convert.ts';
 import type { RealServer } from './ipvs.ts';
 import { DestEncoder } from './templates.ts';
-import { destOf, serviceIdOf } from './translate.ts';
 
 const virtualServer = { address: ip('172.30.0.1'), protocol: 'TCP', port: 443 } as const;
 const realServer: RealServer = {

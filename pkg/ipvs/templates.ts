@@ -5,8 +5,6 @@ import type { GenericCommand, GenericTableCommand } from '../netlink/generic.ts'
 import type { Codec, Encoder } from '../wire/codec.ts';
 import { Template } from '../wire/template.ts';
 import type { Writer } from '../wire/writer.ts';
-import type { RealServer, RealServerId, VirtualServer, VirtualServerId } from './ipvs.ts';
-import type { Dest, DestId, Service, ServiceId } from './schema.ts';
 import {
   destIdOf,
   destOf,
@@ -14,7 +12,9 @@ import {
   serviceIdOf,
   serviceOf,
   wireNetmask,
-} from './translate.ts';
+} from './convert.ts';
+import type { RealServer, RealServerId, VirtualServer, VirtualServerId } from './ipvs.ts';
+import type { Dest, DestId, Service, ServiceId } from './schema.ts';
 
 /** A real server with its settings or its key alone, and its virtual server. */
 export interface DestWrite<R extends RealServerId> {

@@ -1,6 +1,6 @@
 /** A socket that takes everything and answers each dump with the same messages, which are copied from a kernel's. */
 
-import { commands } from '../../pkg/ipset/schema.ts';
+import { commands } from '../../pkg/ipset/commands.ts';
 import { getLink, link } from '../../pkg/links/schema.ts';
 import {
   MessageCursor,

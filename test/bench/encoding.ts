@@ -1,5 +1,5 @@
 import { newDest } from '../../pkg/ipvs/commands.ts';
-import { destOf, serviceIdOf } from '../../pkg/ipvs/translate.ts';
+import { destOf, serviceIdOf } from '../../pkg/ipvs/convert.ts';
 import { putMessage } from '../../pkg/netlink/message.ts';
 import { Writer } from '../../pkg/wire/writer.ts';
 import { ip } from '../support/addresses.ts';

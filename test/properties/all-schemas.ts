@@ -1,5 +1,6 @@
 import * as conntrack from '../../pkg/conntrack/schema.ts';
 import * as firewall from '../../pkg/firewall/schema.ts';
+import * as ipsetCommands from '../../pkg/ipset/commands.ts';
 import * as ipset from '../../pkg/ipset/schema.ts';
 import * as ipvsCommands from '../../pkg/ipvs/commands.ts';
 import * as ipvs from '../../pkg/ipvs/schema.ts';
@@ -20,6 +21,7 @@ export const schemas: readonly (readonly [string, Codec<unknown>])[] = [
   ...codecsOf('ipvs', ipvs),
   ...codecsOf('ipvs', ipvsCommands),
   ...codecsOf('ipset', ipset),
+  ...codecsOf('ipset', ipsetCommands),
   ...codecsOf('firewall', firewall),
   ...codecsOf('links', links),
   ...codecsOf('conntrack', conntrack),

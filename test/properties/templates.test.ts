@@ -5,21 +5,15 @@ import { addressFromBytes, type IpAddress } from '../../pkg/ip/address.ts';
 import { prefix } from '../../pkg/ip/prefix.ts';
 import { protocols } from '../../pkg/ip/protocol.ts';
 import { EntryLister } from '../../pkg/ipset/answers.ts';
+import { commands as ipsetCommands } from '../../pkg/ipset/commands.ts';
+import { fromEntryData, setType, toEntryData } from '../../pkg/ipset/convert.ts';
 import { RunEncoder } from '../../pkg/ipset/entries.ts';
 import type { Entry } from '../../pkg/ipset/ipset.ts';
-import { commands as ipsetCommands } from '../../pkg/ipset/schema.ts';
-import { fromEntryData, setType, toEntryData } from '../../pkg/ipset/values.ts';
 import { RealServerRows } from '../../pkg/ipvs/answers.ts';
 import * as commands from '../../pkg/ipvs/commands.ts';
+import { destIdOf, destOf, realServerOf, serviceIdOf, serviceOf } from '../../pkg/ipvs/convert.ts';
 import type { Forwarding, RealServer, VirtualServer } from '../../pkg/ipvs/ipvs.ts';
 import { DestEncoder, DestIdEncoder, ServiceEncoder } from '../../pkg/ipvs/templates.ts';
-import {
-  destIdOf,
-  destOf,
-  realServerOf,
-  serviceIdOf,
-  serviceOf,
-} from '../../pkg/ipvs/translate.ts';
 import { listAddresses } from '../../pkg/links/answers.ts';
 import { linkAddress } from '../../pkg/links/schema.ts';
 import { addressCommands } from '../../pkg/links/templates.ts';

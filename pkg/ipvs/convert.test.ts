@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { decode, encode, u32 } from '../wire/codec.ts';
 import { DecodeError } from '../wire/reader.ts';
+import { realServerOf, serviceOf, virtualServerOf } from './convert.ts';
 import { noPrefix } from './ipvs.ts';
 import { type DestStatus, type ServiceStatus, serviceStatus } from './schema.ts';
-import { realServerOf, serviceOf, virtualServerOf } from './translate.ts';
 
 const statistics = {
   connections: 0n,

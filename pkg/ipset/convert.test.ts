@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseAddress } from '../ip/address.ts';
 import { DecodeError } from '../wire/reader.ts';
-import { fromEntryData } from './values.ts';
+import { fromEntryData } from './convert.ts';
 
 const ip2 = parseAddress('203.0.113.0');
 
