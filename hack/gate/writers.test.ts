@@ -39,7 +39,7 @@ function sources(): ReadonlyMap<string, string> {
   return new Map(files.map((file) => [file, readFileSync(file, 'utf8')]));
 }
 
-/** The properties, parameters and variables that have a type: `ipvs`, `sysctl` and `sysfs`. They are declared with it, or hold a new object of it. */
+/** The properties, parameters and variables that are declared with a type, or hold a new object of it: `ipvs`, `sysctl` and `sysfs`. */
 function receiversOf(type: string, texts: Iterable<string>): ReadonlySet<string> {
   const declaration = new RegExp(`(\\w+)(?:[?]?: (?:Pick<)?| = new )${type}\\b`, 'g');
   return new Set(

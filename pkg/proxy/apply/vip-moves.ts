@@ -17,8 +17,9 @@ export interface VipMovesOptions {
 }
 
 /**
- * Lets the routes that are wanted follow the addresses and routes that were read. Finds what has to be planned again when VIPs move from one way of being local to another: addresses that the route of a range took
- * over from, ranges whose VIPs are local by other means by now, routes whose source changed.
+ * Lets the routes that are wanted follow the addresses and routes that were read. Finds what has to be planned again when VIPs move from
+ * one way of being local to another: addresses that the route of a range took over from, ranges whose VIPs are local by other means by
+ * now, routes whose source changed.
  */
 export class VipMoves {
   readonly #options: VipMovesOptions;

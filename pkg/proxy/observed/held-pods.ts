@@ -15,7 +15,10 @@ export interface HeldPodsContext {
   readonly podOn: (virtualServer: string, address: IpAddress) => PodIdentity;
 }
 
-/** Records a pod for each real server of some keys that is held without one: the pod it is wanted for, or else the pod that has its address now. */
+/**
+ * Records a pod for each real server of some keys that is held without one: the pod it is wanted for, or else the pod that has its
+ * address now.
+ */
 export function recordPods({ virtualServers, realServers }: Keys, context: HeldPodsContext): void {
   const { mirror } = context;
   virtualServers.forEach((key) => {
