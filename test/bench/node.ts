@@ -150,13 +150,15 @@ export class Node {
       this.proxier.onChange(this.#reducer.change('EndpointSlice', slice(index, some, part)));
   }
 
-  /** Tells that a Service and its first slice are gone, if they were there. */
-  deleteService(index: number): void {
-    const objects = { Service: service(index), EndpointSlice: slice(index, []) };
-    for (const kind of ['EndpointSlice', 'Service'] as const) {
-      const { name, namespace } = (objects[kind] as { metadata: ObjectName }).metadata;
-      this.proxier.onChange({ type: 'delete', kind, name: { name, namespace } });
-    }
+  /** Tells that a Service and its slices are gone, if they were there. Of several slices it has to be told how many. */
+  deleteService(index: number, slices = 1): void {
+    for (let part = 0; part < slices; part++) this.#delete('EndpointSlice', slice(index, [], part));
+    this.#delete('Service', service(index));
+  }
+
+  #delete(kind: 'EndpointSlice' | 'Service', object: object): void {
+    const { name, namespace } = (object as { metadata: ObjectName }).metadata;
+    this.proxier.onChange({ type: 'delete', kind, name: { name, namespace } });
   }
 
   /** Waits for the end of the next audit. Returns how many milliseconds it took. */

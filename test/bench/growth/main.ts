@@ -60,6 +60,7 @@ const counts: Readonly<Record<Kind, number>> = {
   'endpoint-churn': 6_000,
   'service-churn': 6_000,
   audit: 5,
+  recreate: 1,
 };
 
 await inFolder(async (folder) => {

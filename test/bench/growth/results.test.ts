@@ -44,6 +44,13 @@ test('a table for each size, with the rules left out of the ratio', () => {
   );
 });
 
+test('what was deleted and added again is beside the first time', () => {
+  const text = printReport(report({ kind: 'recreate', adding: { first: 100, again: 250 } }));
+  expect(text.split('\n').at(-1)).toBe(
+    'Writing the servers again that were deleted: 250.0 ms, 2.50 × the first writing of them.',
+  );
+});
+
 describe('compared with an earlier report', () => {
   test.each<[string, Partial<Result>, readonly string[]]>([
     ['the same', {}, []],
@@ -78,6 +85,15 @@ describe('compared with an earlier report', () => {
   test('on a machine that is slower throughout, growth is the same', () => {
     const slower = report().results.map((result) => ({ ...result, cpu: result.cpu * 3 }));
     expect(regressions({ machine: 'Linux', results: slower }, report())).toEqual([]);
+  });
+
+  test('adding again is compared with the first adding', () => {
+    const again = (milliseconds: number) =>
+      report({ kind: 'recreate', adding: { first: 100, again: milliseconds } });
+    expect(regressions(again(250), again(200))).toEqual([]);
+    expect(regressions(again(300), again(200))).toEqual([
+      'recreate at 1000x10, VIPs by address, of the first writing: 3.00, was 2.00',
+    ]);
   });
 
   test('a count that was nought is compared, too', () => {

@@ -9,6 +9,7 @@ export const kinds = [
   'endpoint-churn',
   'service-churn',
   'audit',
+  'recreate',
 ] as const;
 /** One of {@link kinds}. */
 export type Kind = (typeof kinds)[number];
@@ -60,6 +61,7 @@ export function printReport({ machine, results }: Report): string {
     ]);
     const [first] = some;
     const beside = some.flatMap(printOthers);
+    const again = some.flatMap(printAdding);
     return [
       `### ${size}, VIPs by ${first?.vipBinding}, ${first?.runs} runs`,
       '',
@@ -67,6 +69,7 @@ export function printReport({ machine, results }: Report): string {
       ...(beside.length > 0
         ? ['', `Parts of the same state by other programs: ${beside.join(', ')}.`]
         : []),
+      ...(again.length > 0 ? ['', ...again] : []),
     ].join('\n');
   });
   return [`${machine}.`, ...tables].join('\n\n');
@@ -92,6 +95,14 @@ function printOthers(result: Result): readonly string[] {
   return Object.entries(result.others ?? {}).map(
     ([name, time]) => `${name} ${printTime(time)} (${printRatio(time, ours)} ours)`,
   );
+}
+
+function printAdding({ adding }: Result): readonly string[] {
+  if (adding === undefined) return [];
+  const { first, again } = adding;
+  return [
+    `Writing the servers again that were deleted: ${printTime(again)}, ${printRatio(again, first)} the first writing of them.`,
+  ];
 }
 
 /** Other programs write the rules; the floor has none. */
@@ -124,9 +135,11 @@ export function regressions(now: Report, before: Report): readonly string[] {
 function figuresOf({ results }: Report): ReadonlyMap<string, number> {
   const figures = new Map<string, number>();
   for (const result of results) {
-    const { kind, size, vipBinding, floor, messages, calls, cpu } = result;
+    const { kind, size, vipBinding, floor, messages, calls, cpu, adding } = result;
     const name = `${kind} at ${size}, VIPs by ${vipBinding}`;
     if (floor !== undefined) figures.set(`${name}, of the floor`, withoutRules(result) / floor);
+    if (adding !== undefined)
+      figures.set(`${name}, of the first writing`, adding.again / adding.first);
     figures.set(`${name}, messages`, messages);
     figures.set(`${name}, calls`, calls);
     const smallest = smallestOf(results, result);

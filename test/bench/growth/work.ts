@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { minutes, seconds } from '../../../pkg/runner/clock.ts';
 import { Changes, kinds } from '../changes.ts';
 import { Node } from '../node.ts';
-import { podsOf, service } from '../objects.ts';
+import { podsOf, service, slicesOf } from '../objects.ts';
 import { quantile } from '../run.ts';
 import { type Cost, countNetlink, measured, residentAtRest } from './meter.ts';
 
@@ -15,6 +15,8 @@ export interface Measured extends Cost {
   readonly resting: number;
   readonly rules?: number;
   readonly each?: { readonly p50: number; readonly p99: number };
+  /** Milliseconds of writing virtual and real servers the first time and again, after they were deleted. */
+  readonly adding?: { readonly first: number; readonly again: number };
 }
 
 const [kind = '', ...rest] = process.argv.slice(2);
@@ -33,6 +35,7 @@ const works: Readonly<Record<string, () => Promise<Measured>>> = {
   'endpoint-churn': endpointChurn,
   'service-churn': serviceChurn,
   audit,
+  recreate,
 };
 
 const work = works[kind];
@@ -118,6 +121,29 @@ async function audit(): Promise<Measured> {
     allocated: mean(cost.allocated),
     resting: await ended(node),
   };
+}
+
+/** Adds the same Services again once all of them were deleted and the kernel has none of their virtual servers any more. */
+async function recreate(): Promise<Measured> {
+  const node = new Node({ syncPeriod: minutes(24 * 60), vipBinding });
+  await sleep(50);
+  node.reportAll(services, endpoints);
+  await node.firstSync;
+  const first = node.stopwatch.laps.ipvs.writing;
+  const slices = slicesOf(podsOf(0, endpoints)).length;
+  for (let index = 0; index < services; index++) node.deleteService(index, slices);
+  const { mirror } = node.proxier.view;
+  do await sleep(100);
+  while (mirror.virtualServers.size > 0);
+  await node.proxier.idle();
+  node.stopwatch.reset();
+  const cost = await measured(async () => {
+    node.reportAll(services, endpoints);
+    await node.proxier.idle();
+  });
+  const { ipvs, rules } = node.stopwatch.laps;
+  const adding = { first, again: ipvs.writing };
+  return { ...cost, adding, rules: rules.reading + rules.writing, resting: await ended(node) };
 }
 
 /** Each Service has its turn with one kind of change before the next kind begins. */
