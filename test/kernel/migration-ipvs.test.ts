@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { families } from '../../pkg/ip/address.ts';
-import { ip } from '../support/addresses.ts';
+import { printPrefix } from '../../pkg/ip/prefix.ts';
+import { ip, net } from '../support/addresses.ts';
 import { readState } from '../support/kernel-state.ts';
 import { addKubeletHint } from '../support/modes/kubelet-hint.ts';
 import { Network } from '../support/network/network.ts';
@@ -25,6 +26,8 @@ const upstream = stateOfExample(example);
 const kinds: readonly Kind[] = families.map((family) => ({ protocol: 'TCP', family }));
 const nodeAddresses = { IPv4: ip('192.168.7.10'), IPv6: ip('2001:db8:7::10') };
 const vip: Target = { addresses: { IPv4: ip('172.30.20.41'), IPv6: ip('fd00:30::41') }, port: 80 };
+/** The ranges of the cluster's Services. */
+const ranges = [net('172.30.0.0/16'), net('fd00:30::/112')];
 const nodePort: Target = { addresses: nodeAddresses, port: 30_301 };
 
 describe.each(['nft', 'legacy'] as const)(
@@ -113,5 +116,38 @@ describe.each(['nft', 'legacy'] as const)(
       streams.push(...(await openStreams(ways, kinds)));
       await underLoad(ways, () => expectAlive(...streams), kinds);
     });
+
+    test('goes back from routes when upstream starts over them, and they are flushed: no connection is lost', async () => {
+      const vipBinding = { mode: 'route', ranges, podNetworks: [] } as const;
+      proxy = new NodeProxy(node.namespace, { vipBinding }, { hasLocalRoutes: true });
+      proxy.report(...changesOfExample(example));
+      await proxy.settled();
+      expect(routes()).toEqual(ranges.map((range) => expect.stringContaining(printPrefix(range))));
+      streams.push(...(await openStreams(ways, kinds)));
+      await proxy.stop();
+      proxy = undefined;
+      await underLoad(ways, () => restoreState(node.namespace, upstream, { flavour }), kinds);
+      await underLoad(
+        ways,
+        () => {
+          for (const family of ['-4', '-6'])
+            node.namespace.run('ip', family, ...'route flush table local proto 173'.split(' '));
+        },
+        kinds,
+      );
+      expect(routes()).toEqual([]);
+      await expectAlive(...streams);
+      await underLoad(ways, () => expectAlive(...streams), kinds);
+    });
+
+    /** Our local routes, as `ip` prints them. */
+    function routes(): readonly string[] {
+      return ['-4', '-6'].flatMap((family) =>
+        node.namespace
+          .run('ip', family, ...'route show table local proto 173'.split(' '))
+          .split('\n')
+          .filter((line) => line !== ''),
+      );
+    }
   },
 );

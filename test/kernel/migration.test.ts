@@ -11,6 +11,7 @@ import type { Namespace } from '../support/namespace.ts';
 import { type Host, Network } from '../support/network/network.ts';
 import type { Server } from '../support/network/server.ts';
 import { NodeProxy } from '../support/node-proxy.ts';
+import { Program } from '../support/program.ts';
 import type { Stream } from '../support/stream.ts';
 import { ShopService, serveAll, type Target } from '../support/traffic.ts';
 import { expectAlive, openStreams, underLoad, type Way } from '../support/under-load.ts';
@@ -86,6 +87,8 @@ describe.each(modes)('a node that $mode serves', ({ flavour, write }) => {
   const openWays = ways.slice(0, 2);
   let servers: readonly Server[] = [];
   const streams: Stream[] = [];
+  /** How many of them the other mode began before the node changed over. */
+  let firstStreams = 0;
   let proxy: NodeProxy | undefined;
 
   beforeAll(async () => {
@@ -101,6 +104,7 @@ describe.each(modes)('a node that $mode serves', ({ flavour, write }) => {
     addKubeletHint(node.namespace, flavour);
     write(node.namespace, services);
     streams.push(...(await openStreams(ways)));
+    firstStreams = streams.length;
   });
 
   afterAll(async () => {
@@ -169,5 +173,23 @@ describe.each(modes)('a node that $mode serves', ({ flavour, write }) => {
     expect(portsThroughIpvs().filter((port) => port >= ports.first && port <= ports.last)).toEqual(
       [],
     );
+  });
+
+  // Connections through IPVS end with their virtual servers; those that the other mode began do not.
+  test('goes back by way of --cleanup: nothing of ours stays, and no connection of the other mode is lost', async () => {
+    await Promise.all(streams.splice(firstStreams).map((stream) => stream.stop()));
+    // As most networks of pods have one: without any rule that needs conntrack the kernel would translate nothing meanwhile.
+    const established = ['-m', 'conntrack', '--ctstate', 'ESTABLISHED', '-j', 'ACCEPT'];
+    for (const program of [`iptables-${flavour}`, `ip6tables-${flavour}`])
+      for (const chain of ['FORWARD', 'OUTPUT'])
+        node.namespace.run(program, '-A', chain, ...established);
+    const cleaning = await Program.start(node.namespace, { flags: ['--cleanup'] });
+    expect(await cleaning.ended(), cleaning.output).toEqual({ status: 0, signal: null });
+    expect(leftovers()).toEqual([]);
+    expect(node.namespace.run('ipvsadm', '-Sn')).toBe('');
+    expect(node.namespace.run('ip', '-o', 'link')).not.toContain('kube-ipvs0');
+    expect(node.namespace.run('ipset', 'list', '-n')).toBe('');
+    write(node.namespace, services);
+    await underLoad(ways, () => expectAlive(...streams));
   });
 });

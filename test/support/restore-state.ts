@@ -15,7 +15,7 @@ export function restoreState(
   { flavour = 'nft' }: { flavour?: Flavour } = {},
 ): void {
   const printed = printedState(namespace, { flavour });
-  if (!printed.addresses.includes(': kube-ipvs0'))
+  if (!namespace.run('ip', '-o', 'link').includes(' kube-ipvs0: '))
     namespace.run('ip', 'link', 'add', 'kube-ipvs0', 'type', 'dummy');
   for (const line of linesOf(example, 'addresses'))
     namespace.run('ip', 'addr', 'replace', line.split(' ')[1] ?? '', 'dev', 'kube-ipvs0');
