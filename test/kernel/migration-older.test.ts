@@ -12,8 +12,8 @@ import type { Stream } from '../support/stream.ts';
 import { ShopService, serveAll } from '../support/traffic.ts';
 import { expectAlive, openStreams, underLoad, type Way } from '../support/under-load.ts';
 
-// A node in the state that an earlier state of this program made (the golden state of commit 86029be, in the same mode and for the same
-// Service): without the sets KUBE-IPVS-NO-LOCAL, and with other rules.
+// A node as an earlier state of this program left it (the golden state of commit 86029be, in the same mode and for the same Service):
+// without the sets KUBE-IPVS-NO-LOCAL.
 
 const older = readFileSync(new URL('../fixtures/older-state.txt', import.meta.url), 'utf8');
 const shop = new ShopService('web', 1);
