@@ -11,8 +11,11 @@ import { type HurriedClock, hurriedClock } from './hurried-clock.ts';
 
 /** The shortest deadline for an answer; what is shorter is a pause between requests. */
 const shortestDeadline = seconds(5);
-/** How long a connection that stands may be silent, at least. */
-const shortestSilence = seconds(60);
+/**
+ * Less than any silence of a connection that stands (60 s), and more than the time to connect (15 s). A deadline is set by what is left
+ * of it, which is a moment less than the whole.
+ */
+const shortestSilence = seconds(20);
 
 /** How a {@link Follower} goes about it. */
 export interface FollowerOptions {
