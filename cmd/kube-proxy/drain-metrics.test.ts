@@ -12,14 +12,20 @@ afterEach(async () => {
   for (const stand of stands.splice(0)) await stand.stop();
 });
 
-test('drains that began are counted once each, whether they have ended or not', async () => {
+const web = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
+
+/** A proxier, and the value of a metric of its drains. */
+function standWith(metric: string): { stand: Stand; value: () => Promise<string | undefined> } {
   const stand = new Stand();
   stands.push(stand);
   const metrics = createMetrics();
   metrics.addScraped(drainMetrics(stand.proxier.graceful, () => stand.clock.now()));
-  const started = async () =>
-    /\nkubeproxy_ipvs_drains_started_total (\S+)\n/.exec(await metrics.exposition.text())?.[1];
-  const web = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
+  const line = new RegExp(`\\n${metric} (\\S+)\\n`);
+  return { stand, value: async () => line.exec(await metrics.exposition.text())?.[1] };
+}
+
+test('drains that began are counted once each, whether they have ended or not', async () => {
+  const { stand, value: started } = standWith('kubeproxy_ipvs_drains_started_total');
   const all = ['10.0.0.1', '10.0.0.2'].map((address) => endpoint(address));
   const dying = { ready: false, serving: false, terminating: true };
   stand.report(setService(service()), setSlice(slice(all)));
@@ -39,13 +45,7 @@ test('drains that began are counted once each, whether they have ended or not', 
 });
 
 test('the age of the oldest drain is that of the one that began first, and 0 without any', async () => {
-  const stand = new Stand();
-  stands.push(stand);
-  const metrics = createMetrics();
-  metrics.addScraped(drainMetrics(stand.proxier.graceful, () => stand.clock.now()));
-  const age = async () =>
-    /\nkubeproxy_ipvs_oldest_drain_age_seconds (\S+)\n/.exec(await metrics.exposition.text())?.[1];
-  const web = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
+  const { stand, value: age } = standWith('kubeproxy_ipvs_oldest_drain_age_seconds');
   const all = ['10.0.0.1', '10.0.0.2', '10.0.0.3'].map((address) => endpoint(address));
   stand.report(setService(service()), setSlice(slice(all)));
   await stand.sync();

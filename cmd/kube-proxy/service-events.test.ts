@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { unknownPod } from '../../pkg/proxy/desired/pod-identity.ts';
+import { masqueraded } from '../../pkg/proxy/desired/real-servers.ts';
 import type { EndedDrain } from '../../pkg/proxy/graceful/list.ts';
 import { ip } from '../../test/support/addresses.ts';
 import { annotationEvent, conflictEvent, cutEvent, invalidObjectEvent } from './service-events.ts';
@@ -9,14 +10,7 @@ const regarding = { kind: 'Service', apiVersion: 'v1', ...service };
 const virtualServer = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
 
 function drain(over: Partial<EndedDrain>): EndedDrain {
-  const realServer = {
-    address: ip('10.0.0.2'),
-    port: 8080,
-    weight: 0,
-    forwarding: 'masquerade',
-    upperThreshold: 0,
-    lowerThreshold: 0,
-  } as const;
+  const realServer = masqueraded({ address: ip('10.0.0.2'), port: 8080, weight: 0 });
   return {
     virtualServer,
     realServer,

@@ -2,16 +2,9 @@ import { expect, test } from 'vitest';
 import { decode, encode, u32 } from '../wire/codec.ts';
 import { DecodeError } from '../wire/reader.ts';
 import { realServerOf, serviceOf, virtualServerOf } from './convert.ts';
-import { noPrefix } from './ipvs.ts';
+import { noPrefix, noStatistics } from './ipvs.ts';
 import { type DestStatus, type ServiceStatus, serviceStatus } from './schema.ts';
 
-const statistics = {
-  connections: 0n,
-  incomingPackets: 0n,
-  outgoingPackets: 0n,
-  incomingBytes: 0n,
-  outgoingBytes: 0n,
-};
 const mapped = Uint8Array.from([...Array<number>(10).fill(0), 0xff, 0xff, 10, 96, 0, 1]);
 const ipv4 = Uint8Array.from([172, 30, 0, 1, ...Array<number>(12).fill(0)]);
 
@@ -25,7 +18,7 @@ const service: ServiceStatus = {
   flags: { value: 0, mask: 0 },
   netmask: Uint8Array.of(255, 255, 255, 255),
   persistenceEngine: undefined,
-  statistics,
+  statistics: noStatistics,
 };
 const dest: DestStatus = {
   address: ipv4,
@@ -38,7 +31,7 @@ const dest: DestStatus = {
   activeConnections: 0,
   inactiveConnections: 0,
   persistentConnections: 0,
-  statistics,
+  statistics: noStatistics,
 };
 
 test('an IPv4-mapped IPv6 virtual server is not that of the IPv4 address, and goes back as it came', () => {

@@ -6,6 +6,7 @@ import { AbsentResetter } from '../../reset/absent.ts';
 import { FakeResetter } from '../../reset/fake.ts';
 import type { Resetter } from '../../reset/reset.ts';
 import { manualClock } from '../../runner/manual-clock.ts';
+import { masqueraded } from '../desired/real-servers.ts';
 import type { Operation } from '../plan/operation.ts';
 import { Cleaner } from './cleaner.ts';
 
@@ -24,14 +25,7 @@ function cleanerWith(resetter: Resetter) {
 }
 
 const virtualServer = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
-const realServer = {
-  address: ip('10.0.0.1'),
-  port: 8080,
-  weight: 0,
-  forwarding: 'masquerade',
-  upperThreshold: 0,
-  lowerThreshold: 0,
-} as const;
+const realServer = masqueraded({ address: ip('10.0.0.1'), port: 8080, weight: 0 });
 const clientPorts = [1024, 1025, 1026];
 
 /** The deletion of a real server with three connections that IPVS would keep. */

@@ -2,11 +2,11 @@ import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
 import { FakeIpvs } from '../../ipvs/fake.ts';
-import type { RealServer } from '../../ipvs/ipvs.ts';
 import { recordingLogger } from '../../log/memory.ts';
 import { manualClock } from '../../runner/manual-clock.ts';
 import { Mutex } from '../../runner/mutex.ts';
 import { anyPod } from '../desired/pod-identity.ts';
+import { masqueraded } from '../desired/real-servers.ts';
 import { FlowEndsMap } from '../flows/flow-ends.ts';
 import { type Cleanup, noCleanup } from '../plan/cleanup.ts';
 import { DrainChecker } from './checker.ts';
@@ -15,14 +15,7 @@ import { DrainList } from './list.ts';
 import { plainApply } from './plain-apply.ts';
 
 const virtualServer = { address: ip('172.30.0.1'), protocol: 'TCP', port: 80 } as const;
-const realServer: RealServer = {
-  address: ip('10.0.0.1'),
-  port: 8080,
-  weight: 0,
-  forwarding: 'masquerade',
-  upperThreshold: 0,
-  lowerThreshold: 0,
-};
+const realServer = masqueraded({ address: ip('10.0.0.1'), port: 8080, weight: 0 });
 
 test('a real server is deleted although its look-up ends while the mutex under which it began is held', async () => {
   const ipvs = new FakeIpvs();
