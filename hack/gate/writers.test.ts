@@ -103,10 +103,11 @@ test('the kernel is written where this list says, and nowhere else', () => {
     'node/ipvs-timeouts.ts': ['ipvs.setTimeouts'],
     'node/oom-score.ts': ['process.write'],
     'proxy/apply/applier.ts': [
-      ...['ipsets.create', 'ipsets.destroy', 'ipsets.swap', 'ipsets.write', 'ipvs.write'],
+      ...['ipsets.create', 'ipsets.destroy', 'ipsets.swap', 'ipsets.write'],
       ...['links.ensureDummy', 'links.write', 'routes.write'],
     ],
     'proxy/apply/cleaner.ts': ['conntrack.delete', 'resetter.abort'],
+    'proxy/apply/ipvs-writer.ts': ['ipvs.write'],
     // After the first sync, in the background: deletions, planned as data.
     'proxy/apply/leftovers.ts': ['nftTables.deleteTable', 'ruleTables.remove'],
     'proxy/apply/rule-writer.ts': ['firewall.apply', 'firewall.remove'],
@@ -144,9 +145,12 @@ test('the mirror is changed by what writes the kernel and by what reads it: all 
     // What the kernel took, and what is unknown since a write failed.
     'proxy/apply/applier.ts': [
       ...['mirror.recordAddress', 'mirror.recordDevice', 'mirror.recordEntry'],
-      ...['mirror.recordFailedAddress', 'mirror.recordFailedEntry', 'mirror.recordFailedWrite'],
-      ...['mirror.recordSet', 'mirror.recordSetSize', 'mirror.recordSwap', 'mirror.recordWrite'],
+      ...['mirror.recordFailedAddress', 'mirror.recordFailedEntry'],
+      ...['mirror.recordSet', 'mirror.recordSetSize', 'mirror.recordSwap'],
       ...['routes.record', 'routes.recordDeleted', 'routes.recordFailed'],
+    ],
+    'proxy/apply/ipvs-writer.ts': [
+      ...['mirror.recordAlike', 'mirror.recordFailedWrite', 'mirror.recordWrite'],
     ],
     'proxy/apply/rule-writer.ts': ['mirror.recordRules'],
     // Which families rules of iptables mode serve: read before the first sync, over when ours replace them.

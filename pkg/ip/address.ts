@@ -20,7 +20,7 @@ export type IpAddress = string & { readonly [brand]: 'IpAddress' };
  */
 export function parseAddress(text: string): IpAddress | undefined {
   if (!text.includes(':')) {
-    const word = parseIPv4(text);
+    const word = addressWord(text);
     return word < 0 ? undefined : addressFromWord(word);
   }
   const bytes = parseIPv6(text);
@@ -40,20 +40,34 @@ export function addressBits(family: Family): 32 | 128 {
 
 /** The address as bytes in network order: 4 or 16 of them. */
 export function addressBytes(address: IpAddress): Uint8Array {
-  if (familyOf(address) === 'IPv4') {
-    const word = addressWord(address);
-    return Uint8Array.of(word >>> 24, word >>> 16, word >>> 8, word);
-  }
+  const word = addressWord(address);
+  if (word >= 0) return Uint8Array.of(word >>> 24, word >>> 16, word >>> 8, word);
   const bytes = parseIPv6(address);
   if (bytes === undefined) throw new Error(`not an address: ${address}`);
   return bytes;
 }
 
-/** An IPv4 address as a number, its first byte the highest: the bytes of {@link addressBytes} without an array. */
-export function addressWord(address: IpAddress): number {
-  const word = parseIPv4(address);
-  if (word < 0) throw new Error(`not an IPv4 address: ${address}`);
-  return word;
+/**
+ * An IPv4 address as a number, its first byte the highest: the bytes of {@link addressBytes} without an array. -1 for an IPv6 address and
+ * for a text that is no address.
+ */
+export function addressWord(text: string): number {
+  let word = 0;
+  let dots = 0;
+  let value = -1;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 46) {
+      if (value < 0 || dots === 3) return -1;
+      word = word * 256 + value;
+      dots++;
+      value = -1;
+    } else if (code >= 48 && code <= 57) {
+      value = (value < 0 ? 0 : value * 10) + code - 48;
+      if (value > 255) return -1;
+    } else return -1;
+  }
+  return value < 0 || dots !== 3 ? -1 : word * 256 + value;
 }
 
 /** The inverse of {@link addressWord}. */
@@ -105,26 +119,6 @@ export function printHostPort(address: IpAddress, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** The address as a number, its first byte the highest; -1 if the text is none. */
-function parseIPv4(text: string): number {
-  let word = 0;
-  let dots = 0;
-  let value = -1;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 46) {
-      if (value < 0 || dots === 3) return -1;
-      word = word * 256 + value;
-      dots++;
-      value = -1;
-    } else if (code >= 48 && code <= 57) {
-      value = (value < 0 ? 0 : value * 10) + code - 48;
-      if (value > 255) return -1;
-    } else return -1;
-  }
-  return value < 0 || dots !== 3 ? -1 : word * 256 + value;
-}
-
 function parseIPv6(text: string): Uint8Array | undefined {
   const halves = text.split('::');
   if (halves.length > 2) return undefined;
@@ -149,7 +143,7 @@ function groupsOf(text: string, isEnd: boolean): number[] | undefined {
   const parts = text.split(':');
   for (const [index, part] of parts.entries()) {
     if (isEnd && index === parts.length - 1 && part.includes('.')) {
-      const word = parseIPv4(part);
+      const word = addressWord(part);
       if (word < 0) return undefined;
       groups.push(word >>> 16, word & 0xffff);
     } else if (/^[0-9a-fA-F]{1,4}$/.test(part)) groups.push(Number.parseInt(part, 16));

@@ -69,7 +69,7 @@ export class NetlinkIpvs implements Ipvs {
   readonly #family: GenericFamily;
   /** How many dumps are running. */
   #dumps = 0;
-  readonly #rows = hotRows();
+  readonly #writing = { put: putterOf(hotRows()), describe: printWrite };
   readonly #realServerRows = new RealServerRows();
 
   constructor(connection: Connection, family: GenericFamily) {
@@ -79,11 +79,7 @@ export class NetlinkIpvs implements Ipvs {
 
   write(batch: readonly IpvsWrite[]): readonly Failure[] {
     if (this.#dumps > 0) throw new Error('a write during a dump: the kernel would lose objects');
-    const rows = this.#rows;
-    return this.#family.batch(batch, {
-      put: (write, sink) => putWrite(write, { rows, sink }),
-      describe: printWrite,
-    });
+    return this.#family.batch(batch, this.#writing);
   }
 
   async virtualServers(): Promise<readonly VirtualServerStatus[]> {
@@ -176,6 +172,8 @@ export class NetlinkIpvs implements Ipvs {
   }
 }
 
+type HotRows = ReturnType<typeof hotRows>;
+
 /** The commands for writes that come by the thousand. */
 function hotRows() {
   return {
@@ -187,22 +185,22 @@ function hotRows() {
   };
 }
 
-function putWrite(
-  write: IpvsWrite,
-  { rows, sink }: { rows: ReturnType<typeof hotRows>; sink: GenericSink },
-): void {
-  switch (write.kind) {
-    case 'addVirtualServer':
-      return sink.put(rows.newService, write.virtualServer);
-    case 'updateVirtualServer':
-      return sink.put(rows.setService, write.virtualServer);
-    case 'deleteVirtualServer':
-      return sink.put(commands.deleteService, { service: serviceIdOf(write.virtualServer) });
-    case 'addRealServer':
-      return sink.put(rows.newDest, write);
-    case 'updateRealServer':
-      return sink.put(rows.setDest, write);
-    case 'deleteRealServer':
-      return sink.put(rows.deleteDest, write);
-  }
+/** Puts the message of a write. */
+function putterOf({ newService, setService, newDest, setDest, deleteDest }: HotRows) {
+  return (write: IpvsWrite, sink: GenericSink): void => {
+    switch (write.kind) {
+      case 'addVirtualServer':
+        return sink.put(newService, write.virtualServer);
+      case 'updateVirtualServer':
+        return sink.put(setService, write.virtualServer);
+      case 'deleteVirtualServer':
+        return sink.put(commands.deleteService, { service: serviceIdOf(write.virtualServer) });
+      case 'addRealServer':
+        return sink.put(newDest, write);
+      case 'updateRealServer':
+        return sink.put(setDest, write);
+      case 'deleteRealServer':
+        return sink.put(deleteDest, write);
+    }
+  };
 }

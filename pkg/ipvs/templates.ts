@@ -1,6 +1,6 @@
-import { familyOf } from '../ip/address.ts';
+import { addressBytes, addressWord, familyOf } from '../ip/address.ts';
 import { protocolNumber } from '../ip/protocol.ts';
-import { addressFamily, setAddress } from '../netlink/addresses.ts';
+import { AF_INET, AF_INET6, addressFamily, setAddress } from '../netlink/addresses.ts';
 import type { GenericCommand, GenericTableCommand } from '../netlink/generic.ts';
 import type { Codec, Encoder } from '../wire/codec.ts';
 import { Template } from '../wire/template.ts';
@@ -60,8 +60,12 @@ export function templated<Table, Reply, Write>(
 /** A template in which the virtual server, and the real server's address and port, are variable. */
 interface DestForm<R> {
   readonly template: Template<keyof typeof destIdPaths>;
+  /** The family of the real server. */
+  readonly isIPv4: boolean;
   /** The virtual server whose key is in the template. */
   virtualServer: VirtualServerId | undefined;
+  /** The port of a real server that is in the template. */
+  port: number | undefined;
   /** The real server whose settings are in the template. */
   realServer: R | undefined;
 }
@@ -70,6 +74,8 @@ interface DestForm<R> {
 class DestForms<R extends RealServerId> {
   readonly #forms: (DestForm<R> | undefined)[] = [];
   readonly #make: (write: DestWrite<R>) => Template<keyof typeof destIdPaths>;
+  /** The form of the last write: most are for the virtual server of the one before. */
+  #last: DestForm<R> | undefined;
 
   constructor(make: (write: DestWrite<R>) => Template<keyof typeof destIdPaths>) {
     this.#make = make;
@@ -79,22 +85,43 @@ class DestForms<R extends RealServerId> {
   filled(write: DestWrite<R>): DestForm<R> {
     const { virtualServer, realServer } = write;
     const { address, port } = realServer;
-    const families = addressFamily(virtualServer.address) * 16 + addressFamily(address);
-    const form = this.#forms[families] ?? this.#add(families, write);
+    const word = addressWord(address);
+    const last = this.#last;
+    const isLast = last?.virtualServer === virtualServer && last.isIPv4 === word >= 0;
+    const form = isLast ? last : this.#formFor(write, word >= 0);
     const { template } = form;
     if (form.virtualServer !== virtualServer) {
       form.virtualServer = undefined; // until all of it is set, as it may not fit
       setServiceId(template, virtualServer);
       form.virtualServer = virtualServer;
     }
-    setAddress(template, template.places.address, address);
-    template.setNumber(template.places.port, port);
+    if (word >= 0) template.setWord(template.places.address, word);
+    else template.setBytes(template.places.address, addressBytes(address));
+    if (form.port !== port) {
+      form.port = undefined; // until it is set, as it may not fit
+      template.setNumber(template.places.port, port);
+      form.port = port;
+    }
     return form;
   }
 
-  #add(families: number, write: DestWrite<R>): DestForm<R> {
+  #formFor(write: DestWrite<R>, isIPv4: boolean): DestForm<R> {
+    const { address } = write.virtualServer;
+    const families = addressFamily(address) * 16 + (isIPv4 ? AF_INET : AF_INET6);
+    const form = this.#forms[families] ?? this.#add(families, { write, isIPv4 });
+    this.#last = form;
+    return form;
+  }
+
+  #add(families: number, { write, isIPv4 }: { write: DestWrite<R>; isIPv4: boolean }): DestForm<R> {
     const template = this.#make(write);
-    const form = { template, virtualServer: undefined, realServer: undefined };
+    const form = {
+      template,
+      isIPv4,
+      virtualServer: undefined,
+      port: undefined,
+      realServer: undefined,
+    };
     this.#forms[families] = form;
     return form;
   }

@@ -40,6 +40,7 @@ export function addressVariable(path: readonly string[], family: Family): Variab
  * whose rest is zero for IPv4.
  */
 export function setAddress(template: Template, place: Place, address: IpAddress): void {
-  if (familyOf(address) === 'IPv4') template.setWord(place, addressWord(address));
+  const word = addressWord(address);
+  if (word >= 0) template.setWord(place, word);
   else template.setBytes(place, addressBytes(address));
 }

@@ -68,7 +68,7 @@ export class Batch<T> implements MessageSink {
   }
 
   put<Request>(command: Command<Request, unknown>, value: Request): void {
-    this.#channel.put(command, { value, flags: 0, position: this.#indexes.length });
+    this.#channel.put(command, value, this.#indexes.length);
   }
 
   /** Adds the message behind `end` to the group. If both are too long for the socket, the group is sent first. */
@@ -85,12 +85,12 @@ export class Batch<T> implements MessageSink {
   /** Sends the group. A message behind it moves to the front, and gets the next sequence number. */
   #flush(): void {
     const indexes = this.#indexes;
-    const failed = new Set<number>();
+    let failed: Set<number> | undefined;
     const errno = this.#channel.exchange(
       { length: this.#end, count: indexes.length, last: this.#last },
       {
         onError: (position, reply) => {
-          failed.add(position);
+          failed = (failed ?? new Set()).add(position);
           this.#refuse(indexes[position] ?? 0, reply);
         },
         onReply() {},
@@ -102,7 +102,7 @@ export class Batch<T> implements MessageSink {
     this.#end = 0;
     if (errno === 0) return;
     for (const [position, index] of indexes.entries()) {
-      if (!failed.has(position))
+      if (failed?.has(position) !== true)
         this.#fail(index, new KernelError(this.#describe(index), codeOf(errno)));
     }
   }

@@ -1,6 +1,6 @@
 import { type ErrnoCode, KernelError } from '../errno/errno.ts';
 import { decode } from '../wire/codec.ts';
-import { DecodeError, Reader } from '../wire/reader.ts';
+import { DecodeError, isLittleEndian, Reader } from '../wire/reader.ts';
 import { EncodeError, Writer } from '../wire/writer.ts';
 import { codeOf, errnoNumber } from './codes.ts';
 import {
@@ -12,6 +12,7 @@ import {
   payloadAt,
   putMessage,
   readErrorReply,
+  sequenceOffset,
 } from './message.ts';
 import type { DatagramSocket } from './socket.ts';
 import type { Trace } from './trace.ts';
@@ -53,17 +54,17 @@ export class Channel {
     this.options = options;
   }
 
-  /** Appends the message with this position in the next send. Throws EncodeError if its value does not fit, and appends nothing. */
-  put<Request>(
-    command: Command<Request, unknown>,
-    message: { value: Request; flags: number; position: number },
-  ): void {
-    const { value, flags, position } = message;
+  /**
+   * Appends the message with this position in the next send, and returns where it starts. Throws EncodeError if its value does not
+   * fit, and appends nothing.
+   */
+  put<Request>(command: Command<Request, unknown>, value: Request, position = 0): number {
     const sequence = (this.#sequence + position) >>> 0;
-    const start = this.writer.length;
     this.#type = command.type;
-    putMessage(this.writer, command, { value, flags, sequence });
+    const start = putMessage(this.writer, command, value);
+    this.writer.view.setUint32(start + sequenceOffset, sequence, isLittleEndian);
     if (this.options.trace !== undefined) this.#traceRequest(command, { value, start, sequence });
+    return start;
   }
 
   #traceRequest<Request>(

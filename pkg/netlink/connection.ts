@@ -59,7 +59,7 @@ export class Connection {
     const { writer } = this.#channel;
     writer.truncate(0);
     try {
-      this.#channel.put(command, { value, flags: 0, position: 0 });
+      this.#channel.put(command, value);
     } catch (error) {
       throw unfit(operation, error);
     }
@@ -83,17 +83,17 @@ export class Connection {
     { command, value, operation }: OneRequest<Request>,
   ): void {
     const { writer } = this.#channel;
-    const edge = { value: { family: 0, subsystem }, flags: 0 };
+    const edge = { family: 0, subsystem };
     writer.truncate(0);
-    this.#channel.put(beginTransaction, { ...edge, position: 0 });
+    this.#channel.put(beginTransaction, edge);
     const last = writer.length;
     try {
-      this.#channel.put(command, { value, flags: 0, position: 1 });
+      this.#channel.put(command, value, 1);
     } catch (error) {
       throw unfit(operation, error);
     }
     // The kernel does not acknowledge the end of a transaction: the answer to the request is the last one.
-    this.#channel.put(endTransaction, { ...edge, position: 1 });
+    this.#channel.put(endTransaction, edge, 1);
     const refusals: ErrorReply[] = [];
     const onError = (_: number, reply: ErrorReply) => refusals.push(reply);
     const exchange = { length: writer.length, count: 2, last };

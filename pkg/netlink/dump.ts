@@ -3,8 +3,8 @@ import { DecodeError } from '../wire/reader.ts';
 import { Channel, type ChannelOptions, unfit } from './channel.ts';
 import { codeOf, errnoNumber } from './codes.ts';
 import {
+  askForAll,
   type Command,
-  NLM_F_DUMP,
   NLM_F_DUMP_INTR,
   NLMSG_DONE,
   NLMSG_ERROR,
@@ -150,7 +150,7 @@ function start<Request>(
 ): number {
   channel.writer.truncate(0);
   try {
-    channel.put(command, { value, flags: NLM_F_DUMP, position: 0 });
+    askForAll(channel.writer, channel.put(command, value));
   } catch (error) {
     throw unfit(operation, error);
   }

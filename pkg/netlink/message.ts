@@ -30,6 +30,8 @@ export const NLMSG_DONE = 3;
 export const NLMSG_MIN_TYPE = 16;
 
 const headerLength = 16;
+/** Where nlmsghdr.nlmsg_seq is, which the sender sets: behind length, type and flags. */
+export const sequenceOffset = 8;
 
 /** One kind of request: its encoding and that of the answers. Payloads are everything after nlmsghdr. */
 export interface Command<Request, Reply> {
@@ -48,17 +50,16 @@ export interface TableCommand<Request, Reply> extends Command<Request, Reply> {
   readonly reply: Codec<Reply>;
 }
 
-/** Appends a message. Throws EncodeError if its value does not fit, and appends nothing. */
+/** Appends a message without a sequence number and returns where it starts. Throws EncodeError if its value does not fit, and appends nothing. */
 export function putMessage<Request>(
   writer: Writer,
   command: Command<Request, unknown>,
-  { value, flags, sequence }: { value: Request; flags: number; sequence: number },
-): void {
+  value: Request,
+): number {
   const start = writer.reserve(headerLength);
   const { view } = writer;
   view.setUint16(start + 4, command.type, isLittleEndian);
-  view.setUint16(start + 6, NLM_F_REQUEST | command.flags | flags, isLittleEndian);
-  view.setUint32(start + 8, sequence, isLittleEndian);
+  view.setUint16(start + 6, NLM_F_REQUEST | command.flags, isLittleEndian);
   view.setUint32(start + 12, 0, isLittleEndian);
   try {
     command.request.encode(writer, value);
@@ -66,8 +67,10 @@ export function putMessage<Request>(
     writer.truncate(start);
     throw error;
   }
-  writer.patchU32(start, writer.length - start);
-  writer.align();
+  // The buffer may be another one since it grew.
+  writer.view.setUint32(start, writer.length - start, isLittleEndian);
+  if ((writer.length & 3) !== 0) writer.align();
+  return start;
 }
 
 /** The payload of the message that starts at `start`, which was written last. */
@@ -78,8 +81,17 @@ export function payloadAt(writer: Writer, start: number): Uint8Array {
 
 /** Requests an acknowledgement of the message that starts at `start`. */
 export function askForAck(writer: Writer, start: number): void {
+  addFlags(writer, start, NLM_F_ACK);
+}
+
+/** Requests all objects with the message that starts at `start`. */
+export function askForAll(writer: Writer, start: number): void {
+  addFlags(writer, start, NLM_F_DUMP);
+}
+
+function addFlags(writer: Writer, start: number, flags: number): void {
   const at = start + 6; // nlmsg_flags
-  writer.patchU16(at, (writer.bytes[at] ?? 0) + (writer.bytes[at + 1] ?? 0) * 256 + NLM_F_ACK);
+  writer.patchU16(at, writer.view.getUint16(at, isLittleEndian) | flags);
 }
 
 /** A cursor over the messages of one datagram. `reader` is at the payload of the current one. */

@@ -1,5 +1,5 @@
 import type { RealServerId, VirtualServerId } from '../ipvs/ipvs.ts';
-import type { Operation } from '../proxy/plan/operation.ts';
+import type { SingleOperation } from '../proxy/plan/operation.ts';
 
 /** Connections that a start has an effect on. */
 export interface AffectedConnections {
@@ -20,7 +20,7 @@ export type CountConnections = (
   realServer: RealServerId | undefined,
 ) => number;
 
-const effects: Partial<Record<Operation['kind'], AffectedConnections['effect']>> = {
+const effects: Partial<Record<SingleOperation['kind'], AffectedConnections['effect']>> = {
   deleteVirtualServer: 'cut',
   deleteRealServer: 'cut',
   replaceRealServer: 'cut',
@@ -29,7 +29,7 @@ const effects: Partial<Record<Operation['kind'], AffectedConnections['effect']>>
 
 /** The connections that operations have an effect on, without those places that have none. */
 export function affectedConnections(
-  operations: readonly Operation[],
+  operations: readonly SingleOperation[],
   count: CountConnections,
 ): readonly AffectedConnections[] {
   return operations.flatMap((operation) => {

@@ -7,7 +7,7 @@ import { createProxier } from '../proxy/create.ts';
 import { planLeftovers } from '../proxy/leftovers/plan.ts';
 import type { LeftoverRemoval } from '../proxy/leftovers/removal.ts';
 import type { Ports, ProxierSettings } from '../proxy/options.ts';
-import type { Operation } from '../proxy/plan/operation.ts';
+import type { SingleOperation } from '../proxy/plan/operation.ts';
 import type { Proxier } from '../proxy/proxier.ts';
 import type { Removals } from '../proxy/reporter.ts';
 import type { Clock } from '../runner/clock.ts';
@@ -22,7 +22,7 @@ import { PreviewRules, type RuleChange } from './rules.ts';
 
 /** An operation, and the Service that it is for as `namespace/name`; '' for what all Services share. */
 export interface PlannedOperation {
-  readonly operation: Operation;
+  readonly operation: SingleOperation;
   readonly service: string;
 }
 
@@ -95,7 +95,7 @@ export async function preview(options: PreviewOptions): Promise<Preview> {
 }
 
 /** Operations that only ask for work that is done apart. */
-const requests: ReadonlySet<Operation['kind']> = new Set([
+const requests: ReadonlySet<SingleOperation['kind']> = new Set([
   'setRules',
   'withdrawRules',
   'removeLeftovers',
@@ -117,7 +117,7 @@ async function firstSync(
     firstSyncDone: () => stop.abort(),
     state: (state) => void (undecided = state.undecided),
   });
-  const onApplied = (applied: readonly Operation[]) => {
+  const onApplied = (applied: readonly SingleOperation[]) => {
     // What the manager of drains does later is no part of the first sync.
     if (stop.signal.aborted) return;
     for (const operation of applied)
@@ -149,13 +149,13 @@ async function firstSync(
 }
 
 /** The Service that an operation is for; '' if there is none. */
-function ownerOf(operation: Operation, { ledger }: Proxier['view']): string {
+function ownerOf(operation: SingleOperation, { ledger }: Proxier['view']): string {
   const about = virtualServerOf(operation);
   const owner = about === undefined ? undefined : ledger.lastOwner(virtualServerKey(about));
   return owner === undefined ? '' : `${owner.namespace}/${owner.name}`;
 }
 
-function virtualServerOf(operation: Operation): VirtualServerId | undefined {
+function virtualServerOf(operation: SingleOperation): VirtualServerId | undefined {
   if ('virtualServer' in operation) return operation.virtualServer;
   if (!('entry' in operation) || !('protocol' in operation.entry)) return undefined;
   const { ip: address, protocol, port } = operation.entry;

@@ -1,7 +1,7 @@
 import { printFlow } from '../conntrack/conntrack.ts';
 import { printRealServer, printVirtualServer } from '../ipvs/ipvs.ts';
 import { printRemoval } from '../proxy/leftovers/removal.ts';
-import type { Operation } from '../proxy/plan/operation.ts';
+import type { SingleOperation } from '../proxy/plan/operation.ts';
 import { painter, plain } from '../terminal/terminal.ts';
 import type { AffectedConnections } from './connections.ts';
 import type { Preview } from './preview.ts';
@@ -128,7 +128,7 @@ function printServices({ operations }: Preview, isWhole: boolean): readonly stri
 }
 
 /** What is done, with one and with several. */
-const words: Readonly<Record<Operation['kind'], readonly [string, string]>> = {
+const words: Readonly<Record<SingleOperation['kind'], readonly [string, string]>> = {
   makeDevice: ['device added', 'devices added'],
   createSet: ['set created', 'sets created'],
   swapSets: ['set swapped', 'sets swapped'],
@@ -154,7 +154,7 @@ const words: Readonly<Record<Operation['kind'], readonly [string, string]>> = {
   reconcileFlows: ['look for UDP flows', 'looks for UDP flows'],
 };
 
-function printCount([kind, count]: [Operation['kind'], number]): string {
+function printCount([kind, count]: [SingleOperation['kind'], number]): string {
   return `${count} ${words[kind][count === 1 ? 0 : 1]}`;
 }
 

@@ -1,4 +1,4 @@
-import { type Operation, printOperation } from '../proxy/plan/operation.ts';
+import { printOperation, type SingleOperation } from '../proxy/plan/operation.ts';
 import type { PlannedOperation } from './preview.ts';
 
 /** The operations for one Service, or for what all Services share. */
@@ -6,7 +6,7 @@ export interface ServiceSummary {
   /** `namespace/name`; '' for what all Services share, and what no Service wants. */
   readonly service: string;
   /** How many operations of each kind there are. */
-  readonly counts: ReadonlyMap<Operation['kind'], number>;
+  readonly counts: ReadonlyMap<SingleOperation['kind'], number>;
   /** Each in a line. */
   readonly operations: readonly string[];
 }
@@ -26,8 +26,8 @@ export function summarize(operations: readonly PlannedOperation[]): readonly Ser
 /** How many operations of each kind there are. */
 export function countKinds(
   operations: readonly PlannedOperation[],
-): ReadonlyMap<Operation['kind'], number> {
-  const counts = new Map<Operation['kind'], number>();
+): ReadonlyMap<SingleOperation['kind'], number> {
+  const counts = new Map<SingleOperation['kind'], number>();
   for (const { operation } of operations)
     counts.set(operation.kind, (counts.get(operation.kind) ?? 0) + 1);
   return counts;

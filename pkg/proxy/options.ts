@@ -19,7 +19,7 @@ import type { RuleSettings } from './apply/rule-source.ts';
 import type { NodePortNetwork } from './desired/node-port-addresses.ts';
 import type { VipBinding } from './desired/vip-routes.ts';
 import type { DrainMode } from './graceful/policy.ts';
-import type { Operation } from './plan/operation.ts';
+import type { SingleOperation } from './plan/operation.ts';
 import type { Reporter } from './reporter.ts';
 import type { KeptSettings } from './settings/kernel-settings.ts';
 
@@ -80,7 +80,7 @@ export interface Ports {
   /** Reads the options in a Service's annotations. Without it, they are ignored. */
   readonly serviceOptionsOf?: ((service: Service) => ServiceOptions) | undefined;
   /** Called with the operations that were tried, in their order. */
-  readonly onApplied?: ((operations: readonly Operation[]) => void) | undefined;
+  readonly onApplied?: ((operations: readonly SingleOperation[]) => void) | undefined;
   /** Where the first sync shows how far it has come. */
   readonly progress?: ProgressBoard | undefined;
   /** Requests a second read of a kind, see `Source.confirm`. Without it, the first read is final. */

@@ -8,7 +8,7 @@ import type { UnhonouredReason } from './desired/unhonoured.ts';
 import type { Reconciliation } from './flows/stale-flows.ts';
 import type { EndedDrain } from './graceful/list.ts';
 import type { CleanupStep } from './plan/cleanup.ts';
-import type { Operation } from './plan/operation.ts';
+import type { SingleOperation } from './plan/operation.ts';
 
 /**
  * The stages of syncs and audits whose time is told: entering changes in the ledger, reading the kernel, planning, and writing: virtual
@@ -89,9 +89,9 @@ export interface Reporter {
   stageTook(stage: Stage, milliseconds: number): void;
   state(state: ProxierState): void;
   /** The numbers of operations of a kind, or of steps around deletions, that succeeded and that failed. */
-  operations(kind: Operation['kind'] | CleanupStep, counts: OperationCounts): void;
+  operations(kind: SingleOperation['kind'] | CleanupStep, counts: OperationCounts): void;
   /** An audit found a difference and repaired it by an operation of this kind, which is given as text too. */
-  repaired(kind: Operation['kind'], operation: string): void;
+  repaired(kind: SingleOperation['kind'], operation: string): void;
   /**
    * Two Services want one virtual server, and `others` more. The one that lost is `undefined` if it was
    * deleted. Reported each time that it begins.

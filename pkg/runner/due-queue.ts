@@ -54,7 +54,7 @@ export class DueQueue<T> {
   /** The first valid element. Removes outdated ones before it. */
   get #first(): Waiting<T> | undefined {
     for (;;) {
-      const [first] = this.#heap;
+      const first = this.#heap[0];
       if (first === undefined || this.#due.get(first.item) === first.due) return first;
       this.#pop();
     }

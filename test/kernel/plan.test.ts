@@ -6,7 +6,7 @@ import { load } from '../../pkg/config/load.ts';
 import type { Change } from '../../pkg/kube/types.ts';
 import { silentLogger } from '../../pkg/log/memory.ts';
 import { preview } from '../../pkg/preview/preview.ts';
-import { type Operation, printOperation } from '../../pkg/proxy/plan/operation.ts';
+import { printOperation, type SingleOperation } from '../../pkg/proxy/plan/operation.ts';
 import { systemClock } from '../../pkg/runner/clock.ts';
 import { readState } from '../support/kernel-state.ts';
 import { ManifestFile } from '../support/manifests.ts';
@@ -70,7 +70,7 @@ async function previewed(changes: readonly Change[]): Promise<readonly string[]>
 
 /** What the first sync of a start does. Drains that end meanwhile are no part of it. */
 async function started(changes: readonly Change[]): Promise<readonly string[]> {
-  const operations: Operation[] = [];
+  const operations: SingleOperation[] = [];
   const proxy: NodeProxy = new NodeProxy(node, {
     clock,
     onApplied: (applied) => {

@@ -4,7 +4,7 @@ import { silentLogger } from '../../pkg/log/memory.ts';
 import type { NodeReader } from '../../pkg/preview/node.ts';
 import { type Preview, preview } from '../../pkg/preview/preview.ts';
 import { kernelOf } from '../../pkg/proxy/options.ts';
-import { type Operation, printOperation } from '../../pkg/proxy/plan/operation.ts';
+import { printOperation, type SingleOperation } from '../../pkg/proxy/plan/operation.ts';
 import { manualClock } from '../../pkg/runner/manual-clock.ts';
 import { ip } from '../support/addresses.ts';
 import { kernelOfExample } from '../support/fake-state.ts';
@@ -65,7 +65,7 @@ async function nodeAfter(...changes: readonly Change[]): Promise<FakeKernel> {
 
 /** The operations that a start carries out. */
 async function startOn(kernel: FakeKernel, changes: readonly Change[]): Promise<readonly string[]> {
-  const operations: Operation[] = [];
+  const operations: SingleOperation[] = [];
   const stand = new Stand({ kernel, onApplied: (applied) => void operations.push(...applied) });
   stand.report(...changes);
   await stand.sync();

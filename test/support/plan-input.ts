@@ -96,6 +96,7 @@ export function plannedVirtualServer(
     marks: isNew ? entries.map((entry): PlannedMark => ({ ...entry, ...standing })) : [],
     denial: undefined,
     realServers: [],
+    alike: undefined,
     ...rest,
   };
 }

@@ -1,6 +1,6 @@
 import { isNotFound } from '../../errno/errno.ts';
 import type { EntryWrite, IpSets } from '../../ipset/ipset.ts';
-import type { Ipvs, IpvsWrite } from '../../ipvs/ipvs.ts';
+import type { Ipvs } from '../../ipvs/ipvs.ts';
 import type { AddressWrite, Links } from '../../links/links.ts';
 import type { Logger } from '../../log/log.ts';
 import type { Routes, RouteWrite } from '../../routes/routes.ts';
@@ -10,6 +10,7 @@ import { Yielder } from '../../runner/yielder.ts';
 import { deviceName } from '../desired/device.ts';
 import type { StaleFlows } from '../flows/stale-flows.ts';
 import type { Mirror } from '../observed/mirror.ts';
+import { inSingles, succeeded } from '../plan/alike.ts';
 import {
   type AddressOperation,
   attempt,
@@ -20,12 +21,13 @@ import {
   type RouteOperation,
   toFailed,
 } from '../plan/failed-operation.ts';
-import { isDone, podOf, toIpvsWrite } from '../plan/ipvs-writes.ts';
-import { type Operation, printOperation } from '../plan/operation.ts';
+import { type Operation, printOperation, type SingleOperation } from '../plan/operation.ts';
 import type { Reporter } from '../reporter.ts';
 import { batches, interfaceOf, stageOf } from './batches.ts';
 import type { Cleaner } from './cleaner.ts';
+import { writeIpvs } from './ipvs-writer.ts';
 import type { Leftovers } from './leftovers.ts';
+import { countKinds } from './operation-counts.ts';
 import type { RuleWriter } from './rule-writer.ts';
 
 export interface ApplierOptions {
@@ -44,7 +46,7 @@ export interface ApplierOptions {
   readonly cleaner: Pick<Cleaner, 'concerns' | 'close' | 'before' | 'after' | 'takeCounts'>;
   readonly stale: Pick<StaleFlows, 'deleteUntranslated' | 'reconcileUdp'>;
   /** Called with the operations that were tried, in their order. */
-  readonly onApplied?: ((operations: readonly Operation[]) => void) | undefined;
+  readonly onApplied?: ((operations: readonly SingleOperation[]) => void) | undefined;
 }
 
 /**
@@ -95,14 +97,14 @@ export class Applier {
   #applyBatch(
     batch: readonly Operation[],
   ): Promise<readonly FailedOperation[]> | readonly FailedOperation[] {
-    const [first] = batch;
+    const first = batch[0];
     if (first === undefined) return [];
     // The casts hold because a batch is of one kind throughout.
     switch (interfaceOf(first)) {
       case 'ipvs':
         return this.#options.cleaner.concerns(batch)
           ? this.#writeIpvsCleanly(batch as readonly IpvsOperation[])
-          : this.#writeIpvs(batch as readonly IpvsOperation[]);
+          : writeIpvs(batch as readonly IpvsOperation[], this.#options);
       case 'entry':
         return this.#writeEntries(batch as readonly EntryOperation[]);
       case 'address':
@@ -119,50 +121,19 @@ export class Applier {
     const { cleaner } = this.#options;
     await cleaner.close(batch);
     cleaner.before(batch);
-    const failures = this.#writeIpvs(batch);
-    const failed = new Set(failures.map(operationOf));
-    cleaner.after(batch.filter((operation) => !failed.has(operation)));
-    return failures;
-  }
-
-  #writeIpvs(batch: readonly IpvsOperation[]): readonly FailedOperation[] {
-    const { ipvs, mirror } = this.#options;
-    const writes = batch.map(toIpvsWrite);
-    const refused = attempt(batch, () => ipvs.write(writes));
-    if (refused.length === 0) {
-      for (let at = 0; at < writes.length; at++)
-        mirror.recordWrite(writes[at] as IpvsWrite, podOf(batch[at])); // within the list
-      return none;
-    }
-    const failures = refused.filter(
-      ({ index, error }) => !isDone(writes[index], error) || !this.#isGone(writes[index]),
-    );
-    const failed = new Set(failures.map(({ index }) => index));
-    writes.forEach((write, index) => {
-      if (failed.has(index)) mirror.recordFailedWrite(write);
-      else mirror.recordWrite(write, podOf(batch[index]));
-    });
-    return toFailed(batch, failures);
-  }
-
-  /** Checks that a virtual server is really gone before the entries that mark it as ours are deleted. */
-  #isGone(write: IpvsWrite | undefined): boolean {
-    if (write?.kind !== 'deleteVirtualServer') return true;
-    try {
-      return this.#options.ipvs.virtualServer(write.virtualServer) === undefined;
-    } catch {
-      return false;
-    }
+    const failed = writeIpvs(batch, this.#options);
+    cleaner.after(succeeded(batch, failed));
+    return failed;
   }
 
   #writeEntries(batch: readonly EntryOperation[]): readonly FailedOperation[] {
     const { ipsets, mirror } = this.#options;
     const failures = attempt(batch, () => ipsets.write(batch satisfies readonly EntryWrite[]));
     const failed = new Set(failures.map(({ index }) => index));
-    for (const [index, { kind, set, entry }] of batch.entries()) {
+    batch.forEach(({ kind, set, entry }, index) => {
       if (failed.has(index)) mirror.recordFailedEntry(set, entry);
       else mirror.recordEntry(set, { entry, isPresent: kind === 'addEntry' });
-    }
+    });
     return toFailed(batch, failures);
   }
 
@@ -173,10 +144,10 @@ export class Applier {
     );
     const failures = attempt(batch, () => links.write(writes));
     const failed = new Set(failures.map(({ index }) => index));
-    for (const [index, { kind, address }] of batch.entries()) {
+    batch.forEach(({ kind, address }, index) => {
       if (failed.has(index)) mirror.recordFailedAddress(address);
       else mirror.recordAddress(address, { isBound: kind === 'bindAddress' });
-    }
+    });
     return toFailed(batch, failures);
   }
 
@@ -184,12 +155,12 @@ export class Applier {
     const { routes, mirror } = this.#options;
     const failures = attempt(batch, () => routes.write(batch satisfies readonly RouteWrite[]));
     const failed = new Set(failures.map(({ index }) => index));
-    for (const [index, operation] of batch.entries()) {
+    batch.forEach((operation, index) => {
       if (failed.has(index)) mirror.routes.recordFailed(operation.network);
       else if (operation.kind === 'addRoute')
         mirror.routes.record({ network: operation.network, source: operation.source });
       else mirror.routes.recordDeleted(operation.network);
-    }
+    });
     return toFailed(batch, failures);
   }
 
@@ -257,39 +228,21 @@ export class Applier {
     { failed, isRepair }: { failed: readonly FailedOperation[]; isRepair: boolean },
   ): void {
     const { log, reporter, cleaner, onApplied } = this.#options;
-    onApplied?.(operations);
-    const failures = failed.length === 0 ? noOperations : new Set(failed.map(operationOf));
-    const counts = new Map<Operation['kind'], { done: number; failed: number }>();
+    onApplied?.(inSingles(operations));
+    const done = succeeded(operations, failed);
+    countKinds(done, failed).forEach((count, kind) => reporter.operations(kind, count));
     const detail = log.v(4);
-    let kind: Operation['kind'] | undefined;
-    let count = { done: 0, failed: 0 };
-    for (const operation of operations) {
-      // Most have the kind of the one before.
-      if (operation.kind !== kind) {
-        ({ kind } = operation);
-        count = counts.get(kind) ?? { done: 0, failed: 0 };
-        counts.set(kind, count);
-      }
-      if (failures.size > 0 && failures.has(operation)) {
-        count.failed++;
-        continue;
-      }
-      count.done++;
-      // Forgetting flows is not counted as a repair: it follows from an addition, which is counted.
-      if (isRepair && operation.kind !== 'forgetFlows') {
+    if (isRepair || detail !== undefined)
+      for (const operation of inSingles(done)) {
         const text = printOperation(operation);
-        reporter.repaired(operation.kind, text);
-        log.info('repaired a difference in the kernel', { operation: text });
-      } else detail?.info('applied', { operation: printOperation(operation) });
-    }
-    counts.forEach((count, kind) => reporter.operations(kind, count));
+        // Forgetting flows is not counted as a repair: it follows from an addition, which is counted.
+        if (isRepair && operation.kind !== 'forgetFlows') {
+          reporter.repaired(operation.kind, text);
+          log.info('repaired a difference in the kernel', { operation: text });
+        } else detail?.info('applied', { operation: text });
+      }
     cleaner.takeCounts().forEach((count, step) => reporter.operations(step, count));
   }
 }
 
 const none: readonly never[] = Object.freeze([]);
-const noOperations: ReadonlySet<Operation> = new Set();
-
-function operationOf({ operation }: FailedOperation): Operation {
-  return operation;
-}

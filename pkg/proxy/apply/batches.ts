@@ -1,8 +1,9 @@
+import { messageCount } from '../plan/alike.ts';
 import type { Operation } from '../plan/operation.ts';
 import type { Stage } from '../reporter.ts';
 
 /** How many operations of a kind go into one call, so that none holds the event loop for long. */
-const batchSizes = { ipvs: 128, entry: 2048, address: 64, route: 512 } as const;
+const batchSizes = { ipvs: 192, entry: 2048, address: 64, route: 512 } as const;
 
 /** Which interface of the kernel carries an operation out. */
 type Interface = keyof typeof batchSizes | 'other';
@@ -17,7 +18,8 @@ const stageByInterface = {
 } as const satisfies Record<Interface, Stage>;
 
 /** The stage that carrying out a batch belongs to. */
-export function stageOf([first]: readonly Operation[]): Stage {
+export function stageOf(batch: readonly Operation[]): Stage {
+  const first = batch[0];
   return stageByInterface[first === undefined ? 'other' : interfaceOf(first)];
 }
 
@@ -37,6 +39,7 @@ export function interfaceOf({ kind }: Operation): Interface {
     case 'updateVirtualServer':
     case 'deleteVirtualServer':
     case 'addRealServer':
+    case 'addRealServers':
     case 'weighRealServer':
     case 'drainRealServer':
     case 'replaceRealServer':
@@ -55,20 +58,24 @@ export function interfaceOf({ kind }: Operation): Interface {
   }
 }
 
-/** Groups neighbouring operations of one kind, up to the batch size. Kinds without batches come one by one. */
+/** Groups neighbouring operations of one kind, up to the batch size in messages. Kinds without batches come one by one. */
 export function batches(operations: readonly Operation[]): readonly (readonly Operation[])[] {
   const found: (readonly Operation[])[] = [];
-  const [head] = operations;
+  const head = operations[0];
   if (head === undefined) return found;
   let first = 0;
   let current = interfaceOf(head);
+  let messages = messageCount(head);
   for (let next = 1; next <= operations.length; next++) {
     const operation = operations[next];
     const coming = operation && interfaceOf(operation);
     const limit = current === 'other' ? 1 : batchSizes[current];
-    if (coming === current && next - first < limit) continue;
+    const more = operation === undefined ? 0 : messageCount(operation);
+    messages += more;
+    if (coming === current && messages <= limit) continue;
     found.push(next - first === operations.length ? operations : operations.slice(first, next));
     first = next;
+    messages = more;
     current = coming ?? current;
   }
   return found;

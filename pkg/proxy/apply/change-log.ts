@@ -5,6 +5,7 @@ import {
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
 import type { Fields, Logger } from '../../log/log.ts';
+import { succeeded } from '../plan/alike.ts';
 import type { FailedOperation } from '../plan/failed-operation.ts';
 import type { Operation } from '../plan/operation.ts';
 
@@ -43,6 +44,10 @@ class ServiceChange {
         return;
       case 'addRealServer':
         this.newEndpoints.add(printRealServer(operation.realServer));
+        return;
+      case 'addRealServers':
+        for (const { address } of operation.realServers)
+          this.newEndpoints.add(printRealServer({ address, port: operation.port }));
         return;
       case 'weighRealServer':
         if (operation.realServer.weight > 0)
@@ -112,10 +117,9 @@ export class ChangeLog {
     const { log, ownerOf } = this.#options;
     const detail = this.#isFirstSyncDone && operations.length > 0 ? log.v(2) : undefined;
     if (detail === undefined) return;
-    const failures = new Set(failed.map(({ operation }) => operation));
     const services = new Map<string, ServiceChange>();
-    for (const operation of operations) {
-      if (!isOfVirtualServer(operation) || failures.has(operation)) continue;
+    for (const operation of succeeded(operations, failed)) {
+      if (!isOfVirtualServer(operation)) continue;
       const service = ownerOf(virtualServerKey(operation.virtualServer)) ?? 'none';
       const change = services.get(service) ?? new ServiceChange();
       services.set(service, change);

@@ -18,3 +18,8 @@ export function isWantedAgain(
 ): operation is Extract<Operation, { kind: 'weighRealServer' }> {
   return operation.kind === 'weighRealServer' && operation.realServer.weight > 0;
 }
+
+/** Whether an operation has added real servers. */
+export function addsRealServers({ kind }: Operation): boolean {
+  return kind === 'addRealServer' || kind === 'addRealServers';
+}

@@ -185,7 +185,7 @@ async function* virtualServerParts(
   const lasts = new Map<IpAddress, Candidate>();
   for (const candidate of candidates) {
     if (candidate.address !== undefined) lasts.set(candidate.address, candidate);
-    if (yielder.isDue) await yielder.yieldIfDue();
+    if (yielder.isDueAmongMany) await yielder.yieldIfDue();
   }
   let part = new Keys();
   let count = 0;
@@ -246,7 +246,7 @@ async function byUrgency(
     const realServers = realServersIn(keys, key);
     const weight = realServers?.size ?? weightOf(key, { frontEnd, mirror });
     classes[urgencyOf(frontEnd)]?.push({ key, address, realServers, weight });
-    if (yielder.isDue) await yielder.yieldIfDue();
+    if (yielder.isDueAmongMany) await yielder.yieldIfDue();
   }
   return classes.flat();
 }

@@ -33,6 +33,8 @@ export interface Departures {
   drainOf(virtualServer: VirtualServer, id: RealServerId): PlannedRealServer['drain'];
   /** Whether a real server must not be added yet. */
   isResting(virtualServer: VirtualServer, realServer: WantedRealServer): boolean;
+  /** Whether {@link isResting} may hold for any at all. */
+  readonly hasResting: boolean;
 }
 
 /** Where a plan's input is taken from. */
@@ -89,11 +91,12 @@ function denyingSets(family: Family, mirror: MirrorView): ReadonlySet<SetId> {
 }
 
 function missingSets({ mirror, families }: PlanSources): PlanInput['missingSets'] {
-  let missing: PlanInput['missingSets'] = none;
-  for (const family of families)
-    for (const set of setIds)
-      if (!mirror.sets.has(setName(set, family))) missing = [...missing, { set, family }];
-  return missing;
+  const isMissing = (set: SetId, family: Family) => !mirror.sets.has(setName(set, family));
+  const areMissing = families.some((family) => setIds.some((set) => isMissing(set, family)));
+  if (!areMissing) return none;
+  return families.flatMap((family) =>
+    setIds.filter((set) => isMissing(set, family)).map((set) => ({ set, family })),
+  );
 }
 
 function plannedEntries({ entries }: Keys, { ledger, mirror }: PlanSources): PlanInput['entries'] {
@@ -124,6 +127,8 @@ function plannedVirtualServer(
   const frontEnd = ledger.frontEnd(key);
   const held = mirror.virtualServers.get(key);
   const address = (frontEnd ?? held)?.virtualServer.address;
+  const isNew = frontEnd !== undefined && held === undefined;
+  const alike = isNew && !sources.departures.hasResting ? frontEnd.realServers.alike() : undefined;
   return {
     key,
     urgency: urgencyOf(frontEnd),
@@ -136,7 +141,10 @@ function plannedVirtualServer(
         ? markOf(noLocalEntry(frontEnd.virtualServer), { keys, mirror })
         : undefined,
     realServers:
-      frontEnd === undefined ? [] : realServersOf(frontEnd, { key, keys, held, sources }),
+      frontEnd === undefined || alike !== undefined
+        ? none
+        : realServersOf(frontEnd, { key, keys, held, sources }),
+    alike,
   };
 }
 

@@ -12,13 +12,14 @@ import { type HeldPodsContext, recordPods } from '../observed/held-pods.ts';
 import { type AuditContext, readVirtualServer } from '../observed/kernel-reader.ts';
 import type { MirrorView } from '../observed/mirror.ts';
 import { foundFrontEnd } from '../observed/ownership.ts';
+import { inSingles, succeeded } from '../plan/alike.ts';
 import type { FailedOperation } from '../plan/failed-operation.ts';
 import type { Operation } from '../plan/operation.ts';
 import { plan } from '../plan/plan.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Applier } from './applier.ts';
 import type { ChangeLog } from './change-log.ts';
-import { beginsDrain, changesDrains, isWantedAgain } from './drain-operations.ts';
+import { addsRealServers, beginsDrain, changesDrains, isWantedAgain } from './drain-operations.ts';
 import { isOnePart, planParts, singleParts } from './key-parts.ts';
 import { both, nothingFailed, type Outcome, outcomeOf } from './outcome.ts';
 import { type Departures, planInputFor } from './plan-input.ts';
@@ -71,6 +72,9 @@ export class Reconciler {
     this.#departures = {
       drainOf: (virtualServer, realServer) => graceful.drainState({ virtualServer, realServer }),
       isResting: (virtualServer, realServer) => replacements.isResting(virtualServer, realServer),
+      get hasResting() {
+        return !replacements.isEmpty;
+      },
     };
   }
 
@@ -222,7 +226,7 @@ export class Reconciler {
       (operation) =>
         beginsDrain(operation) ||
         (hasDrains && changesDrains(operation)) ||
-        (hasReplacements && operation.kind === 'addRealServer'),
+        (hasReplacements && addsRealServers(operation)),
     );
   }
 
@@ -232,8 +236,7 @@ export class Reconciler {
     { failed, token }: { failed: readonly FailedOperation[]; token: MutexToken },
   ): Promise<void> {
     const { graceful, replacements } = this.#options;
-    const failures = new Set(failed.map(({ operation }) => operation));
-    const done = operations.filter((operation) => !failures.has(operation));
+    const done = inSingles(succeeded(operations, failed));
     const drains = done.filter(beginsDrain);
     if (drains.length > 0) await graceful.gracefulDeleteRS(drains, token);
     for (const operation of done) {

@@ -5,11 +5,11 @@ import { errorText } from '../../log/error-text.ts';
 import type { Logger } from '../../log/log.ts';
 import type { Clock } from '../../runner/clock.ts';
 import { Yielder } from '../../runner/yielder.ts';
-import type { BeforeAfter, Footprint, NodeContext } from '../desired/footprint.ts';
+import type { Footprint, NodeContext } from '../desired/footprint.ts';
 import { footprintsByPort, realServerLimit } from '../desired/footprints.ts';
 import { DiscardedKeys, Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
-import { PortFootprint } from '../desired/port-footprint.ts';
+import { cutOffCount, PortFootprint } from '../desired/port-footprint.ts';
 import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
 import { type Unhonoured, unhonouredOf } from '../desired/unhonoured.ts';
 import type { Reporter } from '../reporter.ts';
@@ -50,6 +50,8 @@ export interface Entered {
 const share = 10;
 /** After how long the rest of the Services is left for the next call, in milliseconds, so that what is entered so far is carried out. */
 const longest = 200;
+
+const none: readonly never[] = Object.freeze([]);
 
 /** A Service that is being entered, step by step. */
 interface Task {
@@ -100,16 +102,11 @@ export class LedgerUpdater {
   unhonouredOf(
     service: Service,
     node: NodeContext,
-    { cutOffPorts = this.#cutOffPorts(service) } = {},
+    { cutOffPorts = cutOffCount(this.#options.ledger.footprints(service.key)) } = {},
   ): readonly Unhonoured[] {
     const { families, serviceOptionsOf } = this.#options;
     const readsAnnotations = serviceOptionsOf !== undefined;
     return unhonouredOf(service, { node, families, readsAnnotations, cutOffPorts });
-  }
-
-  #cutOffPorts({ key }: Service): number {
-    const isCutOff = (one: Footprint) => one instanceof PortFootprint && one.isCutOff;
-    return this.#options.ledger.footprints(key).filter(isCutOff).length;
   }
 
   /**
@@ -128,7 +125,7 @@ export class LedgerUpdater {
     const began = clock.now();
     do {
       for (const service of this.#queue.takeDue(clock.now(), this.#tasks))
-        await this.#run({ service, steps: this.#steps(service, node) }, yielder);
+        await this.#begin(service, { node, yielder });
       if (this.#tasks.size > 0)
         for (const task of [...this.#tasks.values()]) await this.#run(task, yielder);
     } while (this.hasMore && (isComplete || clock.now() - began < longest));
@@ -156,6 +153,24 @@ export class LedgerUpdater {
     return this.#tasks.size > 0 || this.#queue.hasChanged;
   }
 
+  /** Enters the endpoints that differ if nothing else of a Service changed, otherwise begins to enter the whole. */
+  #begin(
+    service: string,
+    { node, yielder }: { node: NodeContext; yielder: Yielder },
+  ): Promise<void> | undefined {
+    try {
+      const changes = this.#options.store.takeChanges(service);
+      if (!changes.isWhole && this.#enterDifferences(service, { changes, node })) {
+        this.#queue.succeeded(service);
+        return yielder.yieldIfDue();
+      }
+    } catch (error) {
+      this.#fail(service, error);
+      return undefined;
+    }
+    return this.#run({ service, steps: this.#enterWhole(service, node) }, yielder);
+  }
+
   /** Works on a Service for its share of time, and keeps it if it is not finished. Returns a promise only if the event loop has to turn. */
   #run(task: Task, yielder: Yielder): Promise<void> | undefined {
     const end = this.#now() + share;
@@ -179,8 +194,9 @@ export class LedgerUpdater {
     const { service, steps } = task;
     try {
       while (steps.next().done !== true) {
-        if (yielder.isDue) return true;
-        if (this.#now() < end) continue;
+        const now = this.#now();
+        if (yielder.isDueAt(now)) return true;
+        if (now < end) continue;
         this.#tasks.set(service, task);
         return false;
       }
@@ -193,22 +209,10 @@ export class LedgerUpdater {
   }
 
   #fail(service: string, error: unknown): void {
-    const { clock, log } = this.#options;
+    const { clock, log, store } = this.#options;
+    store.markWhole(service);
     const isNews = this.#queue.failed(service, { message: errorText(error), now: clock.now() });
     if (isNews) log.error('could not work out what a Service wants', error, { service });
-  }
-
-  /** The steps of entering one Service: the endpoints that differ if nothing else changed, otherwise the whole. */
-  *#steps(key: string, node: NodeContext): Generator<undefined> {
-    const { store } = this.#options;
-    const changes = store.takeChanges(key);
-    try {
-      if (changes.isWhole || !this.#enterDifferences(key, { changes, node }))
-        yield* this.#enterWhole(key, node);
-    } catch (error) {
-      store.markWhole(key);
-      throw error;
-    }
   }
 
   /** Enters the endpoints that differ. False if the Service has to be entered as a whole instead. */
@@ -244,7 +248,9 @@ export class LedgerUpdater {
     const { store, ledger } = this.#options;
     const objects = store.objects(key);
     const options = this.#optionsOf(key, objects?.service);
-    const entered = new Set<Footprint>();
+    const last = ledger.footprints(key);
+    const entered = last.length === 0 ? undefined : new Set<Footprint>();
+    let ports = 0;
     let cutOff = 0;
     let size = 0;
     this.#sizes.begin(key);
@@ -253,12 +259,13 @@ export class LedgerUpdater {
         yield undefined;
         if (footprint === undefined) continue;
         const { port } = footprint;
-        entered.add(footprint);
+        entered?.add(footprint);
+        ports++;
         if (footprint.isCutOff) cutOff++;
         size += footprint.size;
         const before = ledger.footprint(key, port);
         ledger.set(footprint, { touched: this.#touched });
-        this.#noteChange({ before, after: footprint });
+        this.#udpChanges.noteFootprints({ before, after: footprint });
       }
     }
     this.#health.note(key, objects, node.nodeName);
@@ -268,21 +275,14 @@ export class LedgerUpdater {
       key,
       service ? this.unhonouredOf(service, node, { cutOffPorts: cutOff }) : [],
     );
-    for (const before of ledger.footprints(key)) {
-      if (entered.has(before)) continue;
+    for (const before of entered === undefined ? none : ledger.footprints(key)) {
+      if (entered?.has(before) === true) continue;
       yield undefined;
       ledger.remove(key, { port: before.port, touched: this.#touched });
-      this.#noteChange({ before, after: undefined });
+      this.#udpChanges.noteFootprints({ before, after: undefined });
     }
     // If some ports were cut off, it is entered as a whole the next time, as they may fit by then.
-    if (cutOff === 0) this.#sizes.finish(key, { ports: entered.size, size });
-  }
-
-  /** Notes a changed footprint of one port. */
-  #noteChange({ before, after }: BeforeAfter<Footprint | undefined>): void {
-    const last = before?.udpFrontEnds ?? [];
-    const now = after?.udpFrontEnds ?? [];
-    this.#udpChanges.note({ before: last, after: now });
+    if (cutOff === 0) this.#sizes.finish(key, { ports, size });
   }
 
   /** The options that a Service's annotations ask for. Reports invalid ones. */

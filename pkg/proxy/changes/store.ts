@@ -158,11 +158,11 @@ export class Store {
   ): Generator<undefined> {
     while (before !== undefined && before.next().done !== true) yield undefined;
     let count = 0;
-    for (const [key, service] of this.#services) {
+    for (const service of this.#services.values()) {
       if (++count % markedAtOnce === 0) yield undefined;
       if (!depends(service)) continue;
-      this.#dirty.add(key);
-      this.markWhole(key);
+      this.#dirty.add(service.key);
+      this.markWhole(service.key);
     }
   }
 

@@ -1,5 +1,5 @@
 import { type RealServerId, virtualServerKey } from '../../ipvs/ipvs.ts';
-import type { BeforeAfter } from '../desired/footprint.ts';
+import type { BeforeAfter, Footprint } from '../desired/footprint.ts';
 import type { ServingEndpoints, UdpFrontEnd } from '../desired/udp-front-end.ts';
 
 type FrontEnds = readonly UdpFrontEnd[];
@@ -24,6 +24,11 @@ export class UdpChanges {
       if (present === undefined || !haveSame(present.endpoints, frontEnd.endpoints))
         this.#change(key, frontEnd);
     }
+  }
+
+  /** Records the footprint of a Service's port before and after a change. */
+  noteFootprints({ before, after }: BeforeAfter<Footprint | undefined>): void {
+    this.note({ before: before?.udpFrontEnds ?? none, after: after?.udpFrontEnds ?? none });
   }
 
   /** Returns the front ends that changed since the last call. One that no Service wants any more has no endpoints. */

@@ -8,13 +8,14 @@ import type { Owner, ServicePort } from './service.ts';
 import { virtualServerOf } from './virtual-server.ts';
 
 /**
- * The front end of a port on its cluster IP. Every port of every Service has one, so it keeps only what its port does not say: its
- * entries are made whenever they are asked for.
+ * The front end of a port on its cluster IP. Every port of every Service has one, so it keeps only what its port does not say, and
+ * its entries, which the ledger and the mirror hold too.
  */
 export class ClusterFrontEnd implements OwnedFrontEnd {
   readonly virtualServer: VirtualServer;
   readonly options: ServiceOptions;
   readonly realServers: RealServers;
+  readonly entries: readonly SetEntry[];
   readonly #port: ServicePort;
 
   constructor(port: ServicePort, conditions: Conditions) {
@@ -26,6 +27,7 @@ export class ClusterFrontEnd implements OwnedFrontEnd {
     });
     this.options = conditions.options;
     this.realServers = conditions.realServers.chosenBy(this.policy);
+    this.entries = clusterEntries(port);
   }
 
   get owner(): Owner {
@@ -47,19 +49,19 @@ export class ClusterFrontEnd implements OwnedFrontEnd {
   get policy(): Policy {
     return this.#port.isInternalPolicyLocal ? 'localOnly' : 'cluster';
   }
-
-  get entries(): readonly SetEntry[] {
-    const { clusterIP: ip, protocol, port, family } = this.#port;
-    return [
-      { set: 'clusterIp', family, entry: ipPortEntry({ ip, protocol, port }) },
-      { set: 'ipvsIps', family, entry: { type: 'hash:ip', ip } },
-      ...healthCheckEntries(this.#port),
-    ];
-  }
 }
 
-/** What lets load balancers ask for the health of a Service. */
-function healthCheckEntries({ family, healthCheckNodePort: port }: ServicePort): SetEntry[] {
-  if (port === 0) return [];
-  return [{ set: 'healthCheckNodePort', family, entry: { type: 'bitmap:port', port } }];
+function clusterEntries({
+  clusterIP: ip,
+  protocol,
+  port,
+  family,
+  healthCheckNodePort,
+}: ServicePort): readonly SetEntry[] {
+  const served: SetEntry = { set: 'clusterIp', family, entry: ipPortEntry({ ip, protocol, port }) };
+  const bound: SetEntry = { set: 'ipvsIps', family, entry: { type: 'hash:ip', ip } };
+  if (healthCheckNodePort === 0) return [served, bound];
+  const entry = { type: 'bitmap:port', port: healthCheckNodePort } as const;
+  // It lets load balancers ask for the health of the Service.
+  return [served, bound, { set: 'healthCheckNodePort', family, entry }];
 }

@@ -33,6 +33,26 @@ export function withEntry<K, V>(
   return entries.concat([key, value]);
 }
 
+/** The entries of some objects with different addresses, by these. */
+export function entriesByAddress<Address, From extends { readonly address: Address }, V>(
+  all: readonly From[],
+  valueOf: (from: From) => V,
+): CompactEntries<Address, V> {
+  if (all.length > few) {
+    const table = new Map<Address, V>();
+    for (const one of all) table.set(one.address, valueOf(one));
+    return table;
+  }
+  const entries: (Address | V)[] = [];
+  entries.length = all.length * 2; // no more room than that
+  for (let at = 0; at < all.length; at++) {
+    const one = all[at] as From; // within the list
+    entries[at * 2] = one.address;
+    entries[at * 2 + 1] = valueOf(one);
+  }
+  return entries;
+}
+
 /** The entries without one. The given entries must not be used any more. */
 export function withoutEntry<K, V>(entries: CompactEntries<K, V>, key: K): CompactEntries<K, V> {
   if (entries instanceof Map) {

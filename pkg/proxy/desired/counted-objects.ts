@@ -65,6 +65,8 @@ export class CountedObjects {
 
   /** Sets the ranges of VIPs in which nothing but Services is to be reached. */
   closeRanges(ranges: ReadonlyMap<string, Prefix>): void {
+    const areNone = families.every((family) => this.#closedRanges[family].size === 0);
+    if (ranges.size === 0 && areNone) return;
     for (const family of families) {
       const some = [...ranges].filter(([, range]) => prefixFamily(range) === family);
       const known = this.#closedRanges[family];
@@ -108,12 +110,12 @@ export class CountedObjects {
   /** Counts everything that a front end needs. */
   countFrontEnd({ virtualServer, isBound, entries }: FrontEnd, counting: Counting): void {
     let isMarked = false;
-    for (const entry of entries) {
+    entries.forEach((entry) => {
       const owners = this.countEntry(entry, counting);
-      if (!isBound || entry.set !== boundSet) continue;
+      if (!isBound || entry.set !== boundSet) return;
       owners.bindings += counting.by;
       isMarked = true;
-    }
+    });
     if (isBound && isMarked) counting.touched.addAddress(virtualServer.address);
     else if (isBound) this.#countAddress(virtualServer.address, counting);
   }

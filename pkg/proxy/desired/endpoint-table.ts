@@ -2,6 +2,7 @@ import type { RealServerId } from '../../ipvs/ipvs.ts';
 import type { Endpoint } from '../../kube/types.ts';
 import { unknownPod } from './pod-identity.ts';
 import { RealServerMap } from './real-server-map.ts';
+import type { AlikeRealServers } from './real-servers.ts';
 import { isLocal, type NodeTopology } from './topology.ts';
 
 /** Several endpoints with one address and port. The one that is most fit to serve counts. */
@@ -25,6 +26,11 @@ class Rivals {
     this.#best = best;
     return best;
   }
+}
+
+/** Endpoints with one port number, no two of which have one address, as real servers. */
+export interface EndpointsOfPort extends AlikeRealServers {
+  readonly realServers: readonly Endpoint[];
 }
 
 /** Endpoints of one service port by address and port, however many there are and however many have one address. */
@@ -68,6 +74,15 @@ export class EndpointTable {
       present.forgetBest();
       if (present.all.size === 0) this.#all.delete(id);
     }
+  }
+
+  /** All endpoints that count, with the port number that they have in common; `undefined` if they have none in common. */
+  get ofOnePort(): EndpointsOfPort | undefined {
+    const { onlyPort: port } = this.#all;
+    if (port === undefined) return undefined;
+    const realServers: Endpoint[] = [];
+    this.forEachEndpoint((endpoint) => realServers.push(endpoint));
+    return { port, realServers };
   }
 
   /** Visits each endpoint that counts, with its address and port. */

@@ -1,6 +1,6 @@
 import type { RealServerId } from '../../ipvs/ipvs.ts';
 import type { PortEndpoints } from './endpoint.ts';
-import type { Policy, RealServers, WantedRealServer } from './real-servers.ts';
+import type { AlikeRealServers, Policy, RealServers, WantedRealServer } from './real-servers.ts';
 import type { ServingEndpoints } from './udp-front-end.ts';
 
 /** The endpoints of a service port, and the real servers that each policy selects. */
@@ -8,6 +8,7 @@ interface Chooser {
   readonly capacity: number;
   isFallback(policy: Policy): boolean;
   allWanted(policy: Policy): readonly WantedRealServer[];
+  alike(policy: Policy): AlikeRealServers | undefined;
   wanted(id: RealServerId, policy: Policy): WantedRealServer | undefined;
 }
 
@@ -42,6 +43,10 @@ export class ChosenRealServers implements RealServers {
 
   values(): readonly WantedRealServer[] {
     return this.#realServers.allWanted(this.#policy);
+  }
+
+  alike(): AlikeRealServers | undefined {
+    return this.#realServers.alike(this.#policy);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { RealServerId } from '../../ipvs/ipvs.ts';
 import type { Endpoint } from '../../kube/types.ts';
-import { EndpointTable } from './endpoint-table.ts';
+import { type EndpointsOfPort, EndpointTable } from './endpoint-table.ts';
 import type { NodeTopology } from './topology.ts';
 
 /** Up to so many endpoints are looked through one by one. */
@@ -24,6 +24,15 @@ export class PortEndpoints {
   /** The number of records, those that do not count included. */
   get size(): number {
     return this.#all instanceof EndpointTable ? this.#all.size : this.#all.length;
+  }
+
+  /** How many that count serve. */
+  get servingCount(): number {
+    let count = 0;
+    this.forEachEndpoint(({ serving }) => {
+      if (serving) count++;
+    });
+    return count;
   }
 
   /** The endpoint that counts at an address and port. */
@@ -68,6 +77,12 @@ export class PortEndpoints {
       this.#all = all.filter((one) => one !== endpoint);
   }
 
+  /** All endpoints that count, with their port number if they have one in common; `undefined` if they have not. */
+  get ofOnePort(): EndpointsOfPort | undefined {
+    const all = this.#all;
+    return all instanceof EndpointTable ? all.ofOnePort : { port: this.#port, realServers: all };
+  }
+
   /** Visits each endpoint that counts, with its address and port. */
   forEach(visit: (endpoint: Endpoint, id: RealServerId) => void): void {
     if (this.#all instanceof EndpointTable) this.#all.forEach(visit);
@@ -87,8 +102,8 @@ function find(
   list: readonly Endpoint[],
   { address }: { readonly address: Endpoint['address'] },
 ): Endpoint | undefined {
-  // A loop, as most of all comparisons of addresses are made here.
-  for (const one of list) if (one.address === address) return one;
+  // A loop by index, as most of all comparisons of addresses are made here.
+  for (let at = 0; at < list.length; at++) if (list[at]?.address === address) return list[at];
   return undefined;
 }
 

@@ -41,20 +41,21 @@ export function* footprintsByPort(
 ): Generator<PortFootprint | undefined> {
   const present = new SliceIndex();
   if (!present.addFew(objects.slices)) yield* present.add(objects.slices);
-  const vanished = new SliceIndex();
-  if (!vanished.addFew(objects.vanished)) yield* vanished.add(objects.vanished);
+  const vanished = objects.vanished.length === 0 ? undefined : new SliceIndex();
+  if (vanished?.addFew(objects.vanished) === false) yield* vanished.add(objects.vanished);
   const options = objects.options ?? noOptions;
   let left = realServerLimit;
   for (const port of servicePorts(objects.service, node)) {
     const size = present.count(port) * frontEndCount(port, node);
     const isCutOff = size > left;
     if (!isCutOff) left -= size;
-    const endpoints = isCutOff
-      ? { present: new PortEndpoints(node), vanished: undefined }
-      : {
-          present: present.endpointsOfFew(port, node) ?? (yield* present.endpointsOf(port, node)),
-          vanished: vanished.count(port) > 0 ? yield* vanished.endpointsOf(port, node) : undefined,
-        };
+    const isVanishing = !isCutOff && vanished !== undefined && vanished.count(port) > 0;
+    const endpoints = {
+      present: isCutOff
+        ? new PortEndpoints(node)
+        : (present.endpointsOfFew(port, node) ?? (yield* present.endpointsOf(port, node))),
+      vanished: isVanishing ? yield* vanished.endpointsOf(port, node) : undefined,
+    };
     const realServers = new PortRealServers(port, { node, options, ...endpoints });
     yield new PortFootprint(port, { node, options, realServers, isCutOff });
   }

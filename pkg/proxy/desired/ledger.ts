@@ -57,7 +57,7 @@ export class Ledger {
       before: last?.withoutLocalEndpoints ?? [],
       after: footprint.withoutLocalEndpoints,
     });
-    for (const frontEnd of footprint.frontEnds) this.#enter(frontEnd, touched);
+    footprint.frontEnds.forEach((frontEnd) => this.#enter(frontEnd, touched));
     const counting = { by: 1, owner: owner.key, touched } as const;
     for (const entry of footprint.hairpins) this.#counted.countEntry(entry, counting);
     if (last !== undefined) this.#withdraw(last, touched);
@@ -261,8 +261,8 @@ export class Ledger {
     this.#claims.enter(key, frontEnd);
     this.#undecided.explained(key, frontEnd);
     this.#countFrontEnd(frontEnd, { by: 1, owner: frontEnd.owner.key, touched });
-    this.release(key, { touched });
-    this.forget(key, { touched });
+    if (this.#retired.size > 0) this.release(key, { touched });
+    if (this.#leaving.size > 0) this.forget(key, { touched });
   }
 
   #withdraw({ owner, frontEnds, hairpins }: Footprint, touched: Keys): void {

@@ -102,6 +102,11 @@ export class PortFootprint implements Footprint {
   }
 }
 
+/** How many of some ports get no real servers, as their Service has too many. */
+export function cutOffCount(ports: readonly Footprint[]): number {
+  return ports.filter((port) => port instanceof PortFootprint && port.isCutOff).length;
+}
+
 function isList<Item extends object>(some: Item | readonly Item[]): some is readonly Item[] {
   return Array.isArray(some);
 }

@@ -6,7 +6,7 @@ import type { EndpointChange, EndpointDifference, PortRecord } from './endpoint-
 import { ChosenRealServers, Serving } from './endpoint-views.ts';
 import { anyPod } from './pod-identity.ts';
 import { RealServerMap } from './real-server-map.ts';
-import type { Policy, RealServers, WantedRealServer } from './real-servers.ts';
+import type { AlikeRealServers, Policy, RealServers, WantedRealServer } from './real-servers.ts';
 import { policiesThatDiffer, type Selections, selectionsOf } from './selections.ts';
 import type { ServicePort } from './service.ts';
 import {
@@ -23,6 +23,8 @@ import type { ServingEndpoints } from './udp-front-end.ts';
 
 /** Up to so many endpoints are counted by sort at each call. */
 const few = 16;
+
+const none: readonly never[] = Object.freeze([]);
 
 /** The state of an address and port before a difference. */
 interface Place {
@@ -46,6 +48,8 @@ export class PortRealServers {
   #manyCounts: EndpointCounts | undefined;
   /** Whether any present endpoint is on this node. */
   #hasLocal: boolean;
+  /** Whether all present endpoints are ready. */
+  #areAllReady: boolean;
   /** The same with the vanished ones; `undefined` for none. */
   #countsBefore: EndpointCounts | undefined;
   #selections: Selections;
@@ -71,6 +75,7 @@ export class PortRealServers {
     this.#vanished = vanished;
     const counts = this.#count();
     this.#hasLocal = counts.local > 0;
+    this.#areAllReady = counts.ready === present.size;
     if (present.size > few) this.#manyCounts = counts;
     if (vanished !== undefined) this.#countVanished(counts);
     this.#selections = this.#select(counts);
@@ -90,6 +95,7 @@ export class PortRealServers {
 
   /** The endpoints on this node, including those that vanished a moment ago. */
   get local(): readonly RealServerId[] {
+    if (!this.#hasLocal && this.#vanished === undefined) return none;
     const local: RealServerId[] = [];
     if (this.#hasLocal)
       this.#present.forEach((endpoint, id) => {
@@ -114,12 +120,7 @@ export class PortRealServers {
   /** How many serve. */
   get servingCount(): number {
     const { serving } = this.#counts;
-    if (serving > 0) return serving;
-    let count = 0;
-    this.#vanished?.forEachEndpoint((one) => {
-      if (one.serving) count++;
-    });
-    return count;
+    return serving > 0 ? serving : (this.#vanished?.servingCount ?? 0);
   }
 
   /** A live view of the real servers of a policy. */
@@ -159,6 +160,16 @@ export class PortRealServers {
       if (this.#present.get(id) === undefined) add(endpoint, { id, isPresent: false });
     });
     return all;
+  }
+
+  /** All real servers that a policy wants, if they are alike; `undefined` if they may differ. */
+  alike(policy: Policy): AlikeRealServers | undefined {
+    if (this.#vanished !== undefined || this.#keepsSessionsByAddress) return undefined;
+    const all = this.#present.ofOnePort;
+    const { now } = this.#selections[policy];
+    if (all === undefined || (now === 'ready' && this.#areAllReady)) return all;
+    const isWanted = (endpoint: Endpoint) => isSelected(now, endpoint, this.#node);
+    return { port: all.port, realServers: all.realServers.filter(isWanted) };
   }
 
   /** Whether a policy that prefers local endpoints uses others. */
@@ -212,6 +223,7 @@ export class PortRealServers {
     });
     const counts = this.#counts;
     this.#hasLocal = counts.local > 0;
+    this.#areAllReady = counts.ready === this.#present.size;
     this.#manyCounts = this.#present.size > few ? counts : undefined;
     if (this.#vanished === undefined) this.#countsBefore = undefined;
     else if (!hadVanished) this.#countVanished(counts);
@@ -224,12 +236,10 @@ export class PortRealServers {
   }
 
   #recount(before: Place, after: Place): void {
-    if (this.#manyCounts !== undefined)
-      recount(this.#manyCounts, { from: before.present, to: after.present, node: this.#node });
-    if (this.#countsBefore === undefined) return;
+    this.#manyCounts?.replace({ from: before.present, to: after.present }, this.#node);
     const from = before.present ?? before.gone;
     const to = after.present ?? after.gone;
-    recount(this.#countsBefore, { from, to, node: this.#node });
+    this.#countsBefore?.replace({ from, to }, this.#node);
   }
 
   /** The number of present endpoints of each sort. */
@@ -287,13 +297,4 @@ export class PortRealServers {
     const before = this.#countsBefore;
     return selectionsOf({ now, before: before === undefined ? now : this.#choose(before) });
   }
-}
-
-function recount(
-  counts: EndpointCounts,
-  { from, to, node }: { from: Endpoint | undefined; to: Endpoint | undefined; node: NodeTopology },
-): void {
-  if (from === to) return;
-  if (from !== undefined) counts.add(from, { node, by: -1 });
-  if (to !== undefined) counts.add(to, { node, by: 1 });
 }

@@ -2,6 +2,7 @@ import type { IpAddress } from '../../ip/address.ts';
 import type { RealServerId } from '../../ipvs/ipvs.ts';
 import {
   type CompactEntries,
+  entriesByAddress,
   entryCount,
   entryValue,
   entryValues,
@@ -31,6 +32,11 @@ export class RealServerMap<T> {
     return size;
   }
 
+  /** The port that all have; `undefined` if there are several. */
+  get onlyPort(): number | undefined {
+    return this.#others === undefined ? this.#port : undefined;
+  }
+
   get({ address, port }: RealServerId): T | undefined {
     const some = port === this.#port ? this.#first : this.#others?.get(port);
     return some === undefined ? undefined : entryValue(some, address);
@@ -48,6 +54,18 @@ export class RealServerMap<T> {
       this.#others ??= new Map();
       this.#others.set(port, withEntry(this.#others.get(port) ?? noEntries, entry));
     }
+  }
+
+  /** Sets an item for each of some addresses, all with one port. */
+  setAll<From extends { readonly address: IpAddress }>(
+    port: number,
+    all: readonly From[],
+    itemOf: (from: From) => T,
+  ): void {
+    if (this.size === 0 && this.#others === undefined) {
+      this.#port = port;
+      this.#first = entriesByAddress(all, itemOf);
+    } else for (const one of all) this.set({ address: one.address, port }, itemOf(one));
   }
 
   /** Removes one. False if there is none. */

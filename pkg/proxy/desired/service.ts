@@ -23,20 +23,18 @@ export interface ServicePort
 /** A port of a Service in one family, as the Service itself says it. */
 class PortOfService implements ServicePort {
   readonly service: Service;
+  readonly family: Family;
   readonly clusterIP: IpAddress;
   readonly #spec: ServicePortSpec;
 
   constructor(
     service: Service,
-    { clusterIP, spec }: { clusterIP: IpAddress; spec: ServicePortSpec },
+    { family, clusterIP, spec }: { family: Family; clusterIP: IpAddress; spec: ServicePortSpec },
   ) {
     this.service = service;
+    this.family = family;
     this.clusterIP = clusterIP;
     this.#spec = spec;
-  }
-
-  get family(): Family {
-    return familyOf(this.clusterIP);
   }
 
   get name(): string {
@@ -93,22 +91,30 @@ function addressesOf(family: Family, addresses: readonly IpAddress[]): readonly 
   return addresses.filter((one) => familyOf(one) === family);
 }
 
-/** The ports of a Service in the families that are served, each made when it is asked for; none for a headless Service and for an ExternalName. */
-export function* servicePorts(
+/** The ports of a Service in the families that are served; none for a headless Service and for an ExternalName. */
+export function servicePorts(
   service: Service,
   {
     externalIPs,
     families,
   }: { readonly externalIPs: boolean; readonly families: readonly Family[] },
-): Generator<ServicePort> {
-  if (service.type === 'ExternalName') return;
+): readonly ServicePort[] {
+  const found: ServicePort[] = [];
+  if (service.type === 'ExternalName') return found;
   const isServed = externalIPs || service.externalIPs.length === 0;
   const served = isServed ? service : { ...service, externalIPs: [] };
   for (const family of families) {
-    const clusterIP = service.clusterIPs.find((address) => familyOf(address) === family);
+    const clusterIP = clusterIPOf(service, family);
     if (clusterIP === undefined) continue;
-    for (const spec of service.ports) yield new PortOfService(served, { clusterIP, spec });
+    for (const spec of service.ports)
+      found.push(new PortOfService(served, { family, clusterIP, spec }));
   }
+  return found;
+}
+
+function clusterIPOf({ clusterIPs }: Service, family: Family): IpAddress | undefined {
+  for (const address of clusterIPs) if (familyOf(address) === family) return address;
+  return undefined;
 }
 
 /** Whether what a Service wants depends on the node's own addresses: node ports are on them, other addresses may be among them. */

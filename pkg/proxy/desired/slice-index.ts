@@ -19,8 +19,10 @@ const none: readonly never[] = Object.freeze([]);
 
 /** The slices of a Service by port, so that only the slices with a port are read for it. */
 export class SliceIndex {
-  #few: readonly SlicePort[] = none;
+  readonly #few: SlicePort[] = [];
   #byPort: PortMap<SlicePort[]> | undefined;
+  /** The last answer, as each port is asked for several times. */
+  #last: { readonly wanted: PortName; readonly found: readonly SlicePort[] } | undefined;
 
   /** Adds slices. Yields between steps. */
   *add(slices: readonly EndpointSlice[]): Generator<undefined, this> {
@@ -73,7 +75,7 @@ export class SliceIndex {
 
   #add(added: SlicePort): void {
     if (this.#byPort === undefined && this.#few.length < few) {
-      this.#few = [...this.#few, added];
+      this.#few.push(added);
       return;
     }
     if (this.#byPort === undefined) {
@@ -85,9 +87,10 @@ export class SliceIndex {
 
   #of(wanted: PortName): readonly SlicePort[] {
     if (this.#byPort !== undefined) return this.#byPort.get(wanted) ?? none;
-    // Mostly there is one port, the wanted one.
-    if (this.#few.every((some) => isMeant(some, wanted))) return this.#few;
-    return this.#few.filter((some) => isMeant(some, wanted));
+    if (this.#last?.wanted === wanted) return this.#last.found;
+    const found = onlyMeant(this.#few, wanted);
+    this.#last = { wanted, found };
+    return found;
   }
 }
 
@@ -97,6 +100,13 @@ function addAll(
 ): void {
   if (found.addAll(port, slice.endpoints)) return;
   for (const endpoint of slice.endpoints) found.add(port, endpoint);
+}
+
+/** Mostly there is one port, the wanted one. */
+function onlyMeant(some: readonly SlicePort[], wanted: PortName): readonly SlicePort[] {
+  for (let at = 0; at < some.length; at++)
+    if (!isMeant(some[at] as SlicePort, wanted)) return some.filter((one) => isMeant(one, wanted));
+  return some;
 }
 
 function isMeant({ slice, port }: SlicePort, wanted: PortName): boolean {

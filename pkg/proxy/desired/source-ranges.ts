@@ -43,6 +43,5 @@ export function isClosedToNode(entries: readonly SetEntry[]): boolean {
 }
 
 function has(entries: readonly SetEntry[], id: SetId): boolean {
-  for (const { set } of entries) if (set === id) return true;
-  return false;
+  return entries.some(({ set }) => set === id);
 }

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../kube/types.ts';
+import type { Endpoint, EndpointTraits } from '../../kube/types.ts';
 import { isExternallyAccessible, type ServicePort } from './service.ts';
 
 /** What topology knows of this node. */
@@ -28,6 +28,9 @@ export interface EndpointChoice {
   readonly hasAny: boolean;
 }
 
+/** An endpoint that may keep what it shares with others as one object, which is cheaper where several of its properties are read. */
+type WithTraits = Endpoint & { readonly traits?: EndpointTraits };
+
 /** Whether an endpoint is on this node. */
 export function isLocal(endpoint: Endpoint, { nodeName }: NodeTopology): boolean {
   return nodeName !== '' && endpoint.nodeName === nodeName;
@@ -51,18 +54,19 @@ export class EndpointCounts {
   local = 0;
 
   /** Counts an endpoint in, or out with -1. */
-  add(endpoint: Endpoint, { node, by }: { node: NodeTopology; by: 1 | -1 }): void {
-    const isHere = isLocal(endpoint, node);
-    if (endpoint.serving) this.serving += by;
+  add(endpoint: WithTraits, { node, by }: { node: NodeTopology; by: 1 | -1 }): void {
+    const { ready, serving, terminating, nodeName, nodeHints, zoneHints } =
+      endpoint.traits ?? endpoint;
+    const isHere = nodeName === node.nodeName && nodeName !== '';
+    if (serving) this.serving += by;
     if (isHere) this.local += by;
-    if (servesTerminating(endpoint)) {
+    if (serving && terminating) {
       this.terminating += by;
       if (isHere) this.localTerminating += by;
     }
-    if (!endpoint.ready) return;
+    if (!ready) return;
     this.ready += by;
     if (isHere) this.localReady += by;
-    const { nodeHints, zoneHints } = endpoint;
     if (nodeHints.length > 0) {
       this.readyWithNodeHints += by;
       if (nodeHints.includes(node.nodeName)) this.readyForNode += by;
@@ -71,6 +75,16 @@ export class EndpointCounts {
       this.readyWithZoneHints += by;
       if (zoneHints.includes(node.zone)) this.readyForZone += by;
     }
+  }
+
+  /** Counts an endpoint out and another one in, which takes its place. */
+  replace(
+    { from, to }: { from: Endpoint | undefined; to: Endpoint | undefined },
+    node: NodeTopology,
+  ): void {
+    if (from === to) return;
+    if (from !== undefined) this.add(from, { node, by: -1 });
+    if (to !== undefined) this.add(to, { node, by: 1 });
   }
 
   /** The same counts, to be changed on their own. */

@@ -66,6 +66,7 @@ export class Undecided {
 
   /** A front end with the real servers that stay besides its own. */
   completed(virtualServer: string, from: FrontEnd): FrontEnd {
+    if (this.#virtualServers.size === 0) return from;
     const staying = this.#virtualServers.get(virtualServer);
     if (staying === undefined || staying.size === 0) return from;
     const known = this.#completed.get(virtualServer);
@@ -102,5 +103,9 @@ class CompletedRealServers implements RealServers {
   values(): readonly WantedRealServer[] {
     const isStaying = (one: WantedRealServer) => this.#wanted.get(one) === undefined;
     return [...[...this.#staying.values()].filter(isStaying), ...this.#wanted.values()];
+  }
+
+  alike(): undefined {
+    return undefined;
   }
 }

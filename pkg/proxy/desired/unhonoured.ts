@@ -46,6 +46,7 @@ export interface HonouringContext {
 export function unhonouredOf(service: Service, context: HonouringContext): readonly Unhonoured[] {
   const { externalIPs, loadBalancerIPs, clusterIPs } = service;
   if (service.type === 'ExternalName' || clusterIPs.length === 0) return none;
+  if (asksForClusterIPsAlone(service, context)) return none;
   const { node, families, readsAnnotations, cutOffPorts } = context;
   const found: Unhonoured[] = [];
   const note = (reason: UnhonouredReason, { field, value }: Omit<Unhonoured, 'reason'>) =>
@@ -77,6 +78,18 @@ export function unhonouredOf(service: Service, context: HonouringContext): reado
 }
 
 const none: readonly never[] = Object.freeze([]);
+
+/** Whether a Service asks for cluster IPs of served families, which most do, and for nothing else. */
+function asksForClusterIPsAlone(
+  { externalIPs, loadBalancerIPs, ports, annotations, clusterIPs }: Service,
+  { families, cutOffPorts }: HonouringContext,
+): boolean {
+  if (externalIPs.length + loadBalancerIPs.length + cutOffPorts > 0) return false;
+  for (const address of clusterIPs) if (!families.includes(familyOf(address))) return false;
+  for (const { nodePort } of ports) if (nodePort !== 0) return false;
+  for (const _ in annotations) return false;
+  return true;
+}
 
 function reasonFor(
   address: IpAddress,

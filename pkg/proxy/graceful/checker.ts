@@ -11,7 +11,7 @@ import type { Clock } from '../../runner/clock.ts';
 import { type Mutex, type MutexToken, runDetached } from '../../runner/mutex.ts';
 import { Yielder } from '../../runner/yielder.ts';
 import { type ReadonlyRealServerMap, RealServerMap } from '../desired/real-server-map.ts';
-import type { FailedOperation, IpvsOperation } from '../plan/failed-operation.ts';
+import type { FailedOperation, SingleIpvsOperation } from '../plan/failed-operation.ts';
 import type { DrainEnd } from '../plan/operation.ts';
 import {
   allowanceOf,
@@ -37,7 +37,7 @@ import { type DrainMode, nextInterval } from './policy.ts';
 
 /** Carries out operations on real servers. Returns those that failed. */
 export type Apply = (
-  operations: readonly IpvsOperation[],
+  operations: readonly SingleIpvsOperation[],
   token: MutexToken,
 ) => Promise<readonly FailedOperation[]>;
 

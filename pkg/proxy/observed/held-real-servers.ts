@@ -1,7 +1,14 @@
 import type { RealServer, RealServerId } from '../../ipvs/ipvs.ts';
 import type { PodIdentity } from '../../kube/types.ts';
+import { anyPod, unknownPod } from '../desired/pod-identity.ts';
 import { RealServerMap } from '../desired/real-server-map.ts';
-import { hasOtherState, type RealServerState } from './other-state.ts';
+import {
+  draining,
+  type PodAddress,
+  type RealServerState,
+  serving,
+} from '../desired/real-servers.ts';
+import { hasOtherState } from './other-state.ts';
 
 /** A real server that the kernel holds, with the pod that it was written for. */
 export interface HeldRealServer {
@@ -71,9 +78,22 @@ export class HeldRealServerMap implements HeldRealServers {
   }
 
   /** Records the state and the pod of a held real server. */
-  record(realServer: RealServer, podUid: PodIdentity): void {
+  record(realServer: RealServer, pod: PodIdentity): void {
     const state = stateOf(realServer);
+    const podUid = knownPodOf({ podUid: pod });
     this.#all.set(realServer, state === serving ? podUid : { podUid, state });
+  }
+
+  /** Records real servers that differ in nothing but their addresses and pods. */
+  recordAlike(
+    realServers: readonly PodAddress[],
+    { port, state }: { readonly port: number; readonly state: RealServerState },
+  ): void {
+    const heldAs =
+      state === serving
+        ? knownPodOf
+        : (one: PodAddress): HeldRealServer => ({ podUid: knownPodOf(one), state });
+    this.#all.setAll(port, realServers, heldAs);
   }
 
   /** Records the pod of a real server, if it is held. */
@@ -89,6 +109,11 @@ export class HeldRealServerMap implements HeldRealServers {
   }
 }
 
+/** The pod that a real server is held for: any pod is none in particular. */
+function knownPodOf({ podUid }: { readonly podUid: PodIdentity }): PodIdentity {
+  return podUid === anyPod ? unknownPod : podUid;
+}
+
 function podIn(held: PodIdentity | HeldRealServer): PodIdentity {
   return typeof held === 'string' ? held : held.podUid;
 }
@@ -97,19 +122,10 @@ function whole(held: PodIdentity | HeldRealServer): HeldRealServer {
   return typeof held === 'string' ? { podUid: held, state: serving } : held;
 }
 
-/** The two usual states of our real servers: serving and draining. */
-const serving = usual(1);
-const draining = usual(0);
-
-function usual(weight: 0 | 1): RealServerState {
-  const thresholds = { upperThreshold: 0, lowerThreshold: 0 };
-  return Object.freeze({ weight, forwarding: 'masquerade', ...thresholds });
-}
-
+/** The same object for each of the two usual states. */
 function stateOf(realServer: RealServer): RealServerState {
+  if (!hasOtherState(realServer, serving)) return serving;
+  if (!hasOtherState(realServer, draining)) return draining;
   const { weight, forwarding, upperThreshold, lowerThreshold } = realServer;
-  const isUsual = forwarding === 'masquerade' && upperThreshold === 0 && lowerThreshold === 0;
-  if (isUsual && weight === 1) return serving;
-  if (isUsual && weight === 0) return draining;
   return { weight, forwarding, upperThreshold, lowerThreshold };
 }

@@ -128,13 +128,13 @@ async function readSet(
     const key = entryKey(entry);
     held.set(key, entry);
     if (!ledger.wantsEntry(name, key)) keys.addEntry(name, { key, entry });
-    if (yielder.isDue) await yielder.yieldIfDue();
+    if (yielder.isDueAmongMany) await yielder.yieldIfDue();
   }
   mirror.recordSet(name, found && held);
   for (const entry of ledger.entries(name)) {
     const key = entryKey(entry);
     if (!held.has(key)) keys.addEntry(name, { key, entry });
-    if (yielder.isDue) await yielder.yieldIfDue();
+    if (yielder.isDueAmongMany) await yielder.yieldIfDue();
   }
   return keys;
 }
@@ -169,7 +169,7 @@ async function* readVirtualServers(context: AuditContext): AsyncGenerator<Keys> 
   const yielder = new Yielder(now);
   for (const key of ledger.virtualServers()) {
     if (!candidates.has(key)) keys.addVirtualServer(key);
-    if (yielder.isDue) await yielder.yieldIfDue();
+    if (yielder.isDueAmongMany) await yielder.yieldIfDue();
   }
   let since = now();
   for (const [key, candidate] of candidates) {

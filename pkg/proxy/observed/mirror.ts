@@ -9,8 +9,10 @@ import {
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
 import type { PodIdentity } from '../../kube/types.ts';
-import { isPodKnown, unknownPod } from '../desired/pod-identity.ts';
+import { unknownPod } from '../desired/pod-identity.ts';
+import type { AlikeRealServers, RealServerState } from '../desired/real-servers.ts';
 import type { RuleContent } from '../desired/rule-content.ts';
+import { exchange } from './exchange.ts';
 import { HeldRealServerMap, type HeldRealServers } from './held-real-servers.ts';
 import { HeldRoutes, type HeldRoutesView } from './held-routes.ts';
 import { hasOtherSettings } from './other-state.ts';
@@ -116,7 +118,8 @@ export class Mirror implements MirrorView {
   }
 
   hasEntry(set: string, key: string): boolean | undefined {
-    if (this.#unknownEntries.get(set)?.has(key) === true) return undefined;
+    if (this.#unknownEntries.size > 0 && this.#unknownEntries.get(set)?.has(key) === true)
+      return undefined;
     return this.#sets.get(set)?.has(key) ?? false;
   }
 
@@ -168,14 +171,19 @@ export class Mirror implements MirrorView {
         return;
       case 'addRealServer':
       case 'updateRealServer':
-        this.#realServersOf(virtualServer)?.record(
-          write.realServer,
-          isPodKnown(pod) ? pod : unknownPod,
-        );
+        this.#realServersOf(virtualServer)?.record(write.realServer, pod);
         return;
       case 'deleteRealServer':
         this.#realServersOf(virtualServer)?.delete(write.realServer);
     }
+  }
+
+  /** Records that real servers were added that differ in nothing but their addresses and pods. */
+  recordAlike(
+    virtualServer: VirtualServerId,
+    { realServers, ...shared }: AlikeRealServers & { readonly state: RealServerState },
+  ): void {
+    this.#realServersOf(virtualServer)?.recordAlike(realServers, shared);
   }
 
   #realServersOf(id: VirtualServerId): HeldRealServerMap | undefined {
@@ -231,7 +239,7 @@ export class Mirror implements MirrorView {
   /** Records that an entry is in a set, or no longer is. */
   recordEntry(set: string, { entry, isPresent }: { entry: Entry; isPresent: boolean }): void {
     const key = entryKey(entry);
-    this.#unknownEntries.get(set)?.delete(key);
+    if (this.#unknownEntries.size > 0) this.#unknownEntries.get(set)?.delete(key);
     if (isPresent) this.#sets.get(set)?.set(key, entry);
     else this.#sets.get(set)?.delete(key);
   }
@@ -281,17 +289,5 @@ export class Mirror implements MirrorView {
     for (const realServer of found.realServers)
       realServers.record(realServer, before?.realServers.podOf(realServer) ?? unknownPod);
     this.#recordHeld(key, { virtualServer: found.virtualServer, realServers });
-  }
-}
-
-/** Exchanges the values of two keys, one of which may have none. */
-function exchange<T>(values: Map<string, T>, [one, other]: readonly [string, string]): void {
-  const pairs = [
-    [one, values.get(other)],
-    [other, values.get(one)],
-  ] as const;
-  for (const [key, value] of pairs) {
-    if (value === undefined) values.delete(key);
-    else values.set(key, value);
   }
 }

@@ -1,7 +1,5 @@
-import type { RealServer, RealServerId, VirtualServer } from '../../ipvs/ipvs.ts';
-
-/** How the kernel holds a real server. */
-export type RealServerState = Omit<RealServer, keyof RealServerId>;
+import type { VirtualServer } from '../../ipvs/ipvs.ts';
+import type { RealServerState } from '../desired/real-servers.ts';
 
 /** Whether a held real server has another state than it should have. */
 export function hasOtherState(held: RealServerState, wanted: RealServerState): boolean {

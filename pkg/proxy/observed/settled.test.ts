@@ -49,6 +49,7 @@ function frontEnd(
       get: ({ address, port }) =>
         realServers.find((each) => each.address === address && each.port === port),
       values: () => realServers,
+      alike: () => undefined,
     },
   };
 }
@@ -81,7 +82,7 @@ function planned(wantedNow: FrontEnd | undefined, mirror: Mirror): number {
   const keys = new Keys();
   keys.addVirtualServer(key);
   const ledger = { frontEnd: () => wantedNow } as Partial<Ledger> as Ledger;
-  const departures = { drainOf: () => 'none' as const, isResting: () => false };
+  const departures = { drainOf: () => 'none' as const, isResting: () => false, hasResting: false };
   const vipRoutes = {} as VipRoutes; // of no range
   const sources = { ledger, mirror, vipRoutes, departures, families: [], rotation: 0 };
   return plan(planInputFor(keys, sources)).operations.length;

@@ -66,7 +66,7 @@ export async function wrongVips(
     if (!isRouteRight(rangeState(range, sources))) wrong.addRange(text);
   for (const address of wantedOrHeld(sources)) {
     if (!isVipRight(vipState(address, sources))) wrong.addAddress(address);
-    if (yielder.isDue) await yielder.yieldIfDue();
+    if (yielder.isDueAmongMany) await yielder.yieldIfDue();
   }
   return wrong;
 }

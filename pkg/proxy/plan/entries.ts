@@ -31,12 +31,12 @@ export function effectOf(set: string): EntryEffect {
 
 /** Plans set entries. Those that allow, or exempt from a denial, are added before those that deny, and deleted after them. */
 export function planEntries({ entries }: PlanInput, phases: Phases): void {
-  for (const { set, entry, isWanted, isHeld } of entries) {
-    if (isWanted === isHeld) continue;
+  entries.forEach(({ set, entry, isWanted, isHeld }) => {
+    if (isWanted === isHeld) return;
     const [adding, deleting] = entryPhases[effectOf(set)];
     if (isWanted) phases.add(adding, { kind: 'addEntry', set, entry });
     else phases.add(deleting, { kind: 'deleteEntry', set, entry });
-  }
+  });
 }
 
 /**
@@ -44,7 +44,7 @@ export function planEntries({ entries }: PlanInput, phases: Phases): void {
  * entries. Without one, a restarted program could not tell that the virtual server is ours.
  */
 export function planMarks({ marks }: PlannedVirtualServer, phases: Phases): boolean {
-  for (const mark of marks) planMark(mark, phases);
+  marks.forEach((mark) => planMark(mark, phases));
   return marks.some(({ isHeld }) => isHeld === true);
 }
 

@@ -1,20 +1,26 @@
 import type { Failure } from '../../errno/errno.ts';
-import type { Operation } from './operation.ts';
+import type { AddRealServers, Operation, SingleOperation } from './operation.ts';
 
 /** An operation that failed, and why. */
-export interface FailedOperation {
-  readonly operation: Operation;
-  readonly error: Error;
-}
+export type FailedOperation =
+  | { readonly operation: SingleOperation; readonly within?: undefined; readonly error: Error }
+  /** One of those that the operation of a plan stands for. */
+  | {
+      readonly operation: Extract<SingleOperation, { kind: 'addRealServer' }>;
+      readonly within: AddRealServers;
+      readonly error: Error;
+    };
 
 /** An operation on a virtual server or its real servers. */
-export type IpvsOperation = Extract<Operation, { virtualServer: unknown }>;
+export type IpvsOperation = SingleIpvsOperation | AddRealServers;
+/** One with a single message. */
+export type SingleIpvsOperation = Extract<SingleOperation, { virtualServer: unknown }>;
 /** An operation on a set entry. */
-export type EntryOperation = Extract<Operation, { kind: 'addEntry' | 'deleteEntry' }>;
+export type EntryOperation = Extract<SingleOperation, { kind: 'addEntry' | 'deleteEntry' }>;
 /** An operation on an address of the dummy device. */
-export type AddressOperation = Extract<Operation, { address: unknown }>;
+export type AddressOperation = Extract<SingleOperation, { address: unknown }>;
 /** An operation on a local route. */
-export type RouteOperation = Extract<Operation, { network: unknown }>;
+export type RouteOperation = Extract<SingleOperation, { network: unknown }>;
 /** An operation that is carried out by itself. */
 export type OtherOperation = Exclude<
   Operation,
@@ -23,7 +29,7 @@ export type OtherOperation = Exclude<
 
 /** The failures of a batch; a call that throws is a failure of all of it. */
 export function attempt(
-  batch: readonly Operation[],
+  batch: readonly unknown[],
   write: () => readonly Failure[],
 ): readonly Failure[] {
   try {
@@ -36,7 +42,7 @@ export function attempt(
 
 /** The operations of a batch that failed. */
 export function toFailed(
-  batch: readonly Operation[],
+  batch: readonly SingleOperation[],
   failures: readonly Failure[],
 ): readonly FailedOperation[] {
   return failures.flatMap(({ index, error }) => {

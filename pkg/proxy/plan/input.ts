@@ -2,7 +2,7 @@ import type { Family } from '../../ip/address.ts';
 import type { Entry } from '../../ipset/ipset.ts';
 import type { RealServerId, VirtualServer } from '../../ipvs/ipvs.ts';
 import type { FrontEnd, SetEntry } from '../desired/footprint.ts';
-import type { WantedRealServer } from '../desired/real-servers.ts';
+import type { AlikeRealServers, WantedRealServer } from '../desired/real-servers.ts';
 import type { RuleContent } from '../desired/rule-content.ts';
 import type { SetId } from '../desired/sets.ts';
 import type { HeldRealServer } from '../observed/held-real-servers.ts';
@@ -61,6 +61,8 @@ export interface PlannedVirtualServer {
   /** The entry without which its real servers must not stand, as they are elsewhere in place of local ones; `undefined` if they are not. */
   readonly denial: PlannedMark | undefined;
   readonly realServers: readonly PlannedRealServer[];
+  /** All its real servers in place of those, if none is held and they are alike. */
+  readonly alike: AlikeRealServers | undefined;
 }
 
 /** The rules of a family: what is wanted, and what is written. */

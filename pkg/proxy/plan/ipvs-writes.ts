@@ -2,10 +2,30 @@ import { isNotFound } from '../../errno/errno.ts';
 import type { IpvsWrite } from '../../ipvs/ipvs.ts';
 import type { PodIdentity } from '../../kube/types.ts';
 import { unknownPod } from '../desired/pod-identity.ts';
-import type { IpvsOperation } from './failed-operation.ts';
+import { type PodAddress, realServerAt } from '../desired/real-servers.ts';
+import type { IpvsOperation, SingleIpvsOperation } from './failed-operation.ts';
+
+/** The writes of operations, in their order. */
+export function toIpvsWrites(operations: readonly IpvsOperation[]): readonly IpvsWrite[] {
+  const writes: IpvsWrite[] = [];
+  for (let at = 0; at < operations.length; at++) {
+    const operation = operations[at] as IpvsOperation; // within the list
+    if (operation.kind !== 'addRealServers') {
+      writes.push(toIpvsWrite(operation));
+      continue;
+    }
+    const { virtualServer, port, state, realServers } = operation;
+    for (let nth = 0; nth < realServers.length; nth++) {
+      const { address } = realServers[nth] as PodAddress; // within the list
+      const realServer = realServerAt({ address, port }, state);
+      writes.push({ kind: 'addRealServer', virtualServer, realServer });
+    }
+  }
+  return writes;
+}
 
 /** Converts an operation into the write that the IPVS interface takes. */
-export function toIpvsWrite(operation: IpvsOperation): IpvsWrite {
+export function toIpvsWrite(operation: SingleIpvsOperation): IpvsWrite {
   const { virtualServer } = operation;
   switch (operation.kind) {
     case 'addVirtualServer':
@@ -22,7 +42,7 @@ export function toIpvsWrite(operation: IpvsOperation): IpvsWrite {
 }
 
 /** The pod of the real server that an operation is about; the unknown one if there is none. */
-export function podOf(operation: IpvsOperation | undefined): PodIdentity {
+export function podOf(operation: SingleIpvsOperation | undefined): PodIdentity {
   return operation !== undefined && 'podUid' in operation ? operation.podUid : unknownPod;
 }
 

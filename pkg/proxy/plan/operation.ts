@@ -11,6 +11,7 @@ import {
 } from '../../ipvs/ipvs.ts';
 import type { PodIdentity } from '../../kube/types.ts';
 import { printLocalRoute } from '../../routes/routes.ts';
+import type { PodAddress, RealServerState } from '../desired/real-servers.ts';
 import type { RuleContent } from '../desired/rule-content.ts';
 import type { UdpFrontEnd } from '../desired/udp-front-end.ts';
 import { type Cleanup, printCleanup } from './cleanup.ts';
@@ -29,8 +30,8 @@ export type DrainEnd =
   | 'vanished'
   | 'shutdown';
 
-/** One step of a plan. Each may be repeated safely. */
-export type Operation =
+/** What one message, or one call, does. Each may be repeated safely. */
+export type SingleOperation =
   | { readonly kind: 'makeDevice' }
   | { readonly kind: 'createSet'; readonly header: SetHeader }
   /** Exchanges the names of two sets: rules that match on one name see the other's entries from then on. */
@@ -99,8 +100,20 @@ export type Operation =
   /** Requests that conntrack flows of UDP front ends be deleted that go to none of the serving endpoints. It succeeds with the request. */
   | { readonly kind: 'reconcileFlows'; readonly frontEnds: readonly UdpFrontEnd[] };
 
+/** Adds real servers in this order that differ in nothing but their addresses and pods, with a message for each. */
+export interface AddRealServers {
+  readonly kind: 'addRealServers';
+  readonly virtualServer: VirtualServerId;
+  readonly port: number;
+  readonly state: RealServerState;
+  readonly realServers: readonly PodAddress[];
+}
+
+/** One step of a plan. */
+export type Operation = SingleOperation | AddRealServers;
+
 /** An operation as one line, the same in logs, golden files and reviews: `+vs 10.96.0.1:443/TCP rr`. */
-export function printOperation(operation: Operation): string {
+export function printOperation(operation: SingleOperation): string {
   switch (operation.kind) {
     case 'makeDevice':
       return '+device';

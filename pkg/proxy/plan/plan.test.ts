@@ -23,6 +23,7 @@ import {
 import { noOptions } from '../../kube/annotations.ts';
 import { packUid } from '../../kube/objects/pod-uid.ts';
 import { unknownPod } from '../desired/pod-identity.ts';
+import { inSingles, messageCount } from './alike.ts';
 import type { PlanInput } from './input.ts';
 import { printOperation } from './operation.ts';
 import { plan } from './plan.ts';
@@ -30,17 +31,26 @@ import { plan } from './plan.ts';
 type Row = readonly [sentence: string, input: Partial<PlanInput>, operations: readonly string[]];
 
 function operationsFor(over: Partial<PlanInput>): readonly string[] {
-  return plan({ ...right, ...over }).operations.map(printOperation);
+  return inSingles(plan({ ...right, ...over }).operations).map(printOperation);
 }
+
+/** In no order. */
+const three = {
+  port: 8080,
+  realServers: ['10.0.0.3', '10.0.0.1', '10.0.0.2'].map((address) => ({
+    address: ip(address),
+    podUid: unknownPod,
+  })),
+};
+const limitedFrontEnd = {
+  virtualServer: virtualServer(),
+  isBound: true,
+  entries: [],
+  options: { ...noOptions, connectionLimit: 100 },
+};
 
 describe('the plan for real servers', () => {
   const rs = '172.30.0.1:80/TCP 10.0.0.1:8080';
-  const limited = {
-    virtualServer: virtualServer(),
-    isBound: true,
-    entries: [],
-    options: { ...noOptions, connectionLimit: 100 },
-  };
   test.each<Row>([
     ['one that is as it is wanted is left alone', withRealServer({ wanted: {}, held: {} }), []],
     ['one that is wanted is added', withRealServer({ wanted: {} }), [`+rs ${rs} weight 1`]],
@@ -68,7 +78,10 @@ describe('the plan for real servers', () => {
     [
       'one that is added gets the limit of its Service',
       withVirtualServers(
-        plannedVirtualServer({ frontEnd: limited, realServers: [realServer({ wanted: {} })] }),
+        plannedVirtualServer({
+          frontEnd: limitedFrontEnd,
+          realServers: [realServer({ wanted: {} })],
+        }),
       ),
       [`+rs ${rs} weight 1 limit 100`],
     ],
@@ -76,7 +89,7 @@ describe('the plan for real servers', () => {
       'one that stands gets the limit of its Service',
       withVirtualServers(
         plannedVirtualServer({
-          frontEnd: limited,
+          frontEnd: limitedFrontEnd,
           realServers: [realServer({ wanted: {}, held: {} })],
         }),
       ),
@@ -86,7 +99,7 @@ describe('the plan for real servers', () => {
       'one that has the limit of its Service is left alone',
       withVirtualServers(
         plannedVirtualServer({
-          frontEnd: limited,
+          frontEnd: limitedFrontEnd,
           realServers: [
             realServer({ wanted: {}, held: { upperThreshold: 100, lowerThreshold: 75 } as never }),
           ],
@@ -160,6 +173,17 @@ describe('the plan for real servers', () => {
   });
 });
 
+test('many real servers that are alike are added by several operations, none of which is long', () => {
+  const realServers = Array.from({ length: 130 }, (_, index) => ({
+    address: ip(`10.0.0.${index}`),
+    podUid: unknownPod,
+  }));
+  const planned = plannedVirtualServer({ isNew: true, alike: { port: 8080, realServers } });
+  const { operations } = plan({ ...right, ...withVirtualServers(planned) });
+  expect(operations.map(messageCount)).toEqual([1, 64, 64, 2, 1]);
+  expect(new Set(inSingles(operations).map(printOperation)).size).toBe(132);
+});
+
 describe('the plan for virtual servers and their addresses', () => {
   const more = plannedVirtualServer({ isNew: true, of: virtualServer({ port: 81 }) });
   const at = (address: typeof vip, urgency: number) =>
@@ -178,6 +202,29 @@ describe('the plan for virtual servers and their addresses', () => {
         '+rs 172.30.0.1:80/TCP 10.0.0.1:8080 weight 1',
         '-flows 172.30.0.1:80/TCP',
       ],
+    ],
+    [
+      'real servers that are alike come in the order of this node, with the limit of their Service',
+      {
+        ...withVirtualServers(
+          plannedVirtualServer({ isNew: true, frontEnd: limitedFrontEnd, alike: three }),
+        ),
+        rotation: 4,
+      },
+      [
+        '+vs 172.30.0.1:80/TCP rr',
+        '+rs 172.30.0.1:80/TCP 10.0.0.2:8080 weight 1 limit 100',
+        '+rs 172.30.0.1:80/TCP 10.0.0.3:8080 weight 1 limit 100',
+        '+rs 172.30.0.1:80/TCP 10.0.0.1:8080 weight 1 limit 100',
+        '-flows 172.30.0.1:80/TCP',
+      ],
+    ],
+    [
+      'none of them is alike with none',
+      withVirtualServers(
+        plannedVirtualServer({ isNew: true, alike: { ...three, realServers: [] } }),
+      ),
+      ['+vs 172.30.0.1:80/TCP rr', '-flows 172.30.0.1:80/TCP'],
     ],
     [
       'one that is held with other parameters is changed in place',

@@ -100,15 +100,17 @@ function planStanding(
     return standing.flatMap(({ virtualServer, planned }) => (planned.held ? none : virtualServer));
   }
   // An address with several virtual servers counts as the least urgent of them, as it comes last.
-  const urgencies = new Map(
-    standing.map(({ virtualServer, planned }) => [virtualServer.address, planned.urgency]),
-  );
+  const urgencies = new Map<IpAddress, number>();
+  if (standing[0]?.planned.urgency !== standing.at(-1)?.planned.urgency)
+    for (const { virtualServer, planned } of standing)
+      urgencies.set(virtualServer.address, planned.urgency);
   const added: VirtualServerId[] = [];
   const bind = (isDue: (address: IpAddress) => boolean) => {
-    for (const [address, binding] of unbound)
+    unbound.forEach((binding, address) => {
       if (isDue(address) && unbound.delete(address)) phases.add('serve', binding);
+    });
   };
-  let last = 0;
+  let last = standing[0]?.planned.urgency ?? 0;
   for (const { virtualServer, planned } of standing) {
     const { urgency, held } = planned;
     if (urgency > last) bind((address) => (urgencies.get(address) ?? last) < urgency);
@@ -135,7 +137,9 @@ function addressesToBind(
   for (const { virtualServer, planned } of standing) {
     const { address } = virtualServer;
     judged.add(address);
-    if (found.has(address) && waitsForRules(planned, input)) waiting.addAddress(address);
+    // A new one stands only if it does not wait.
+    const mayWait = planned.held !== undefined && found.has(address);
+    if (mayWait && waitsForRules(planned, input)) waiting.addAddress(address);
   }
   for (const address of found.keys())
     if (!judged.has(address) && hasNoRules(address, input)) waiting.addAddress(address);

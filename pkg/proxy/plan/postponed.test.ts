@@ -17,6 +17,7 @@ import {
 import { noOptions } from '../../kube/annotations.ts';
 import type { SetEntry } from '../desired/footprint.ts';
 import { noLocalEntry } from '../desired/no-local.ts';
+import { inSingles } from './alike.ts';
 import type { PlanInput, PlannedMark } from './input.ts';
 import { printOperation } from './operation.ts';
 import { plan } from './plan.ts';
@@ -197,7 +198,7 @@ describe('what cannot be planned yet', () => {
     const count = ({ virtualServers, addresses }: typeof waiting) =>
       virtualServers.size + addresses.size;
     expect({
-      operations: operations.map(printOperation),
+      operations: inSingles(operations).map(printOperation),
       waiting: count(waiting),
       unmarked: count(unmarked),
     }).toEqual(expected);

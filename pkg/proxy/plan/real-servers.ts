@@ -1,31 +1,59 @@
 import type { VirtualServer } from '../../ipvs/ipvs.ts';
 import { isSamePod } from '../desired/pod-identity.ts';
-import { masqueraded } from '../desired/real-servers.ts';
+import { type AlikeRealServers, masqueraded, masqueradedState } from '../desired/real-servers.ts';
 import { hasOtherSettings, hasOtherState } from '../observed/other-state.ts';
 import type { PlannedRealServer, PlannedVirtualServer } from './input.ts';
 import type { Operation } from './operation.ts';
 import type { Phases } from './phases.ts';
-import { inRotation } from './rotation.ts';
+import { byAddress, byRealServer, inRotation } from './rotation.ts';
 
 /** A virtual server that is wanted, and its real servers: new ones stand before old ones drain. */
 export function planVirtualServer(
   virtualServer: VirtualServer,
-  { held, realServers, frontEnd }: PlannedVirtualServer,
+  { held, realServers, alike, frontEnd }: PlannedVirtualServer,
   { phases, rotation }: { phases: Phases; rotation: number },
 ): void {
   if (held === undefined) phases.add('serve', { kind: 'addVirtualServer', virtualServer });
   else if (hasOtherSettings(held, virtualServer))
     phases.add('serve', { kind: 'updateVirtualServer', virtualServer });
   const connectionLimit = frontEnd?.options.connectionLimit;
+  if (alike !== undefined) {
+    planAlike(virtualServer, alike, { phases, rotation, connectionLimit });
+    return;
+  }
   const shared = { virtualServer, connectionLimit };
-  const added: Extract<Operation, { kind: 'addRealServer' }>[] = [];
+  const added: Addition[] = [];
   realServers.forEach((realServer) => {
     const operation = operationFor(realServer, shared);
     if (operation?.kind === 'addRealServer') added.push(operation);
     else if (operation !== undefined) phases.add(isAway(operation) ? 'drain' : 'serve', operation);
   });
-  if (added.length > 0) phases.addAll('serve', inRotation(added, rotation));
+  if (added.length > 0)
+    phases.addAll('serve', inRotation(added, { byPlace: byRealServer, rotation }));
 }
+
+/** How many real servers one operation adds at most, so that none holds the event loop for long. */
+const mostAlike = 64;
+
+function planAlike(
+  virtualServer: VirtualServer,
+  { port, realServers }: AlikeRealServers,
+  {
+    phases,
+    rotation,
+    connectionLimit,
+  }: { phases: Phases; rotation: number; connectionLimit: number | undefined },
+): void {
+  if (realServers.length === 0) return;
+  const state = masqueradedState({ weight: 1, connectionLimit });
+  const ordered = inRotation(realServers, { byPlace: byAddress, rotation });
+  for (let at = 0; at < ordered.length; at += mostAlike) {
+    const some = ordered.length <= mostAlike ? ordered : ordered.slice(at, at + mostAlike);
+    phases.add('serve', { kind: 'addRealServers', virtualServer, port, state, realServers: some });
+  }
+}
+
+type Addition = Extract<Operation, { kind: 'addRealServer' }>;
 
 function isAway(operation: Operation): boolean {
   return (

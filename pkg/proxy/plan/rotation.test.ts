@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ip } from '../../../test/support/addresses.ts';
-import { inRotation, rotationOf } from './rotation.ts';
+import { byRealServer, inRotation, rotationOf } from './rotation.ts';
 
 function places(...names: readonly string[]) {
   return names.map((name) => {
@@ -10,7 +10,7 @@ function places(...names: readonly string[]) {
 }
 
 function order(rotation: number, ...names: readonly string[]): readonly string[] {
-  return inRotation(places(...names), rotation).map(({ name }) => name);
+  return inRotation(places(...names), { byPlace: byRealServer, rotation }).map(({ name }) => name);
 }
 
 test('real servers that come together are added by address and port, whatever order they come in', () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { contentOf } from '../../../test/support/plan-input.ts';
 import type { Entry, SetHeader, SetStatus } from '../../ipset/ipset.ts';
 import type { LeftoverSet } from '../observed/leftover-sets.ts';
+import { inSingles } from './alike.ts';
 import { printOperation } from './operation.ts';
 import {
   isSwappable,
@@ -33,7 +34,13 @@ function toReplace(over: Partial<SetToReplace> = {}): SetToReplace {
 /** `before | each set | after`. */
 function printed({ before, sets, after }: SetReplacement): string {
   const parts = [before, ...sets.map(({ operations }) => operations), after];
-  return parts.map((operations) => [...operations].map(printOperation).join(', ')).join(' | ');
+  return parts
+    .map((operations) =>
+      inSingles([...operations])
+        .map(printOperation)
+        .join(', '),
+    )
+    .join(' | ');
 }
 
 const hash = (typeName: 'hash:ip' | 'hash:ip,port', family: 'IPv4' | 'IPv6'): SetHeader => ({

@@ -8,6 +8,7 @@ import {
   vip,
 } from '../../../test/support/plan-input.ts';
 import type { RouteState, VipState } from '../observed/vip-state.ts';
+import { inSingles } from './alike.ts';
 import type { PlanInput, PlannedRange } from './input.ts';
 import { printOperation } from './operation.ts';
 import { plan } from './plan.ts';
@@ -41,7 +42,7 @@ function range(over: Partial<PlannedRange> = {}): PlannedRange {
 function planned(over: Partial<PlanInput>): readonly string[] {
   const { operations, waiting, unmarked } = plan({ ...right, ...over });
   return [
-    ...operations.map(printOperation),
+    ...inSingles(operations).map(printOperation),
     ...[...waiting.addresses, ...waiting.ranges].map((key) => `${key} waits for rules`),
     ...[...unmarked.addresses].map((address) => `${address} is planned again`),
   ];
