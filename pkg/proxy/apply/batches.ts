@@ -2,7 +2,7 @@ import { messageCount } from '../plan/alike.ts';
 import type { Operation } from '../plan/operation.ts';
 import type { Stage } from '../reporter.ts';
 
-/** How many operations of a kind go into one call, so that none holds the event loop for long. */
+/** How many messages of a kind go into one call, so that none holds the event loop for long. Those to IPVS are sent by 64. */
 const batchSizes = { ipvs: 192, entry: 2048, address: 64, route: 512 } as const;
 
 /** Which interface of the kernel carries an operation out. */

@@ -5,7 +5,7 @@ import { errorText } from '../../log/error-text.ts';
 import type { Logger } from '../../log/log.ts';
 import type { Clock } from '../../runner/clock.ts';
 import { Yielder } from '../../runner/yielder.ts';
-import type { Footprint, NodeContext } from '../desired/footprint.ts';
+import type { NodeContext } from '../desired/footprint.ts';
 import { footprintsByPort, realServerLimit } from '../desired/footprints.ts';
 import { DiscardedKeys, Keys } from '../desired/keys.ts';
 import type { Ledger } from '../desired/ledger.ts';
@@ -50,8 +50,6 @@ export interface Entered {
 const share = 10;
 /** After how long the rest of the Services is left for the next call, in milliseconds, so that what is entered so far is carried out. */
 const longest = 200;
-
-const none: readonly never[] = Object.freeze([]);
 
 /** A Service that is being entered, step by step. */
 interface Task {
@@ -249,7 +247,6 @@ export class LedgerUpdater {
     const objects = store.objects(key);
     const options = this.#optionsOf(key, objects?.service);
     const last = ledger.footprints(key);
-    const entered = last.length === 0 ? undefined : new Set<Footprint>();
     let ports = 0;
     let cutOff = 0;
     let size = 0;
@@ -259,7 +256,6 @@ export class LedgerUpdater {
         yield undefined;
         if (footprint === undefined) continue;
         const { port } = footprint;
-        entered?.add(footprint);
         ports++;
         if (footprint.isCutOff) cutOff++;
         size += footprint.size;
@@ -275,8 +271,9 @@ export class LedgerUpdater {
       key,
       service ? this.unhonouredOf(service, node, { cutOffPorts: cutOff }) : [],
     );
-    for (const before of entered === undefined ? none : ledger.footprints(key)) {
-      if (entered?.has(before) === true) continue;
+    for (const before of last) {
+      // A port that was entered has another footprint by now.
+      if (ledger.footprint(key, before.port) !== before) continue;
       yield undefined;
       ledger.remove(key, { port: before.port, touched: this.#touched });
       this.#udpChanges.noteFootprints({ before, after: undefined });

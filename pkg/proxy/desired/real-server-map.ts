@@ -62,7 +62,7 @@ export class RealServerMap<T> {
     all: readonly From[],
     itemOf: (from: From) => T,
   ): void {
-    if (this.size === 0 && this.#others === undefined) {
+    if (this.size === 0) {
       this.#port = port;
       this.#first = entriesByAddress(all, itemOf);
     } else for (const one of all) this.set({ address: one.address, port }, itemOf(one));

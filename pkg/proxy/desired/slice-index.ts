@@ -74,6 +74,7 @@ export class SliceIndex {
   }
 
   #add(added: SlicePort): void {
+    this.#last = undefined;
     if (this.#byPort === undefined && this.#few.length < few) {
       this.#few.push(added);
       return;

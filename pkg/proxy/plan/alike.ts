@@ -41,8 +41,9 @@ export function succeeded(
   }
   return operations.flatMap((one) => {
     if (failures.has(one)) return [];
-    const lost = one.kind === 'addRealServers' ? parts.get(one) : undefined;
-    return lost === undefined ? one : without(one as AddRealServers, lost);
+    if (one.kind !== 'addRealServers') return one;
+    const lost = parts.get(one);
+    return lost === undefined ? one : without(one, lost);
   });
 }
 

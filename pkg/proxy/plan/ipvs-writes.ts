@@ -2,7 +2,7 @@ import { isNotFound } from '../../errno/errno.ts';
 import type { IpvsWrite } from '../../ipvs/ipvs.ts';
 import type { PodIdentity } from '../../kube/types.ts';
 import { unknownPod } from '../desired/pod-identity.ts';
-import { type PodAddress, realServerAt } from '../desired/real-servers.ts';
+import { singles } from './alike.ts';
 import type { IpvsOperation, SingleIpvsOperation } from './failed-operation.ts';
 
 /** The writes of operations, in their order. */
@@ -10,16 +10,8 @@ export function toIpvsWrites(operations: readonly IpvsOperation[]): readonly Ipv
   const writes: IpvsWrite[] = [];
   for (let at = 0; at < operations.length; at++) {
     const operation = operations[at] as IpvsOperation; // within the list
-    if (operation.kind !== 'addRealServers') {
-      writes.push(toIpvsWrite(operation));
-      continue;
-    }
-    const { virtualServer, port, state, realServers } = operation;
-    for (let nth = 0; nth < realServers.length; nth++) {
-      const { address } = realServers[nth] as PodAddress; // within the list
-      const realServer = realServerAt({ address, port }, state);
-      writes.push({ kind: 'addRealServer', virtualServer, realServer });
-    }
+    if (operation.kind === 'addRealServers') writes.push(...singles(operation));
+    else writes.push(toIpvsWrite(operation));
   }
   return writes;
 }
