@@ -10,7 +10,7 @@ import { Yielder } from '../../runner/yielder.ts';
 import { deviceName } from '../desired/device.ts';
 import type { StaleFlows } from '../flows/stale-flows.ts';
 import type { Mirror } from '../observed/mirror.ts';
-import { inSingles, succeeded } from '../plan/alike.ts';
+import { inSingles, succeeded } from '../plan/add-real-servers.ts';
 import {
   type AddressOperation,
   attempt,

@@ -3,7 +3,7 @@ import { ip } from '../../../test/support/addresses.ts';
 import { virtualServer } from '../../../test/support/plan-input.ts';
 import { unknownPod } from '../desired/pod-identity.ts';
 import { serving } from '../desired/real-servers.ts';
-import { messageCount } from '../plan/alike.ts';
+import { messageCount } from '../plan/add-real-servers.ts';
 import type { Operation } from '../plan/operation.ts';
 import { batches } from './batches.ts';
 

@@ -1,4 +1,4 @@
-import { messageCount } from '../plan/alike.ts';
+import { messageCount } from '../plan/add-real-servers.ts';
 import type { Operation } from '../plan/operation.ts';
 import type { Stage } from '../reporter.ts';
 

@@ -5,7 +5,7 @@ import {
   virtualServerKey,
 } from '../../ipvs/ipvs.ts';
 import type { Fields, Logger } from '../../log/log.ts';
-import { succeeded } from '../plan/alike.ts';
+import { succeeded } from '../plan/add-real-servers.ts';
 import type { FailedOperation } from '../plan/failed-operation.ts';
 import type { Operation } from '../plan/operation.ts';
 

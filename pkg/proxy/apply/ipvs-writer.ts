@@ -1,6 +1,6 @@
 import type { Ipvs, IpvsWrite } from '../../ipvs/ipvs.ts';
 import type { Mirror } from '../observed/mirror.ts';
-import { singles } from '../plan/alike.ts';
+import { singles } from '../plan/add-real-servers.ts';
 import { attempt, type FailedOperation, type IpvsOperation } from '../plan/failed-operation.ts';
 import { isDone, podOf, toIpvsWrite, toIpvsWrites } from '../plan/ipvs-writes.ts';
 

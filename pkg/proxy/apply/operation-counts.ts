@@ -1,4 +1,4 @@
-import { messageCount } from '../plan/alike.ts';
+import { messageCount } from '../plan/add-real-servers.ts';
 import type { FailedOperation } from '../plan/failed-operation.ts';
 import type { Operation, SingleOperation } from '../plan/operation.ts';
 

@@ -12,7 +12,7 @@ import { type HeldPodsContext, recordPods } from '../observed/held-pods.ts';
 import { type AuditContext, readVirtualServer } from '../observed/kernel-reader.ts';
 import type { MirrorView } from '../observed/mirror.ts';
 import { foundFrontEnd } from '../observed/ownership.ts';
-import { inSingles, succeeded } from '../plan/alike.ts';
+import { inSingles, succeeded } from '../plan/add-real-servers.ts';
 import type { FailedOperation } from '../plan/failed-operation.ts';
 import type { Operation } from '../plan/operation.ts';
 import { plan } from '../plan/plan.ts';

@@ -1,4 +1,4 @@
-import { ipPortEntry } from '../../ipset/ipset.ts';
+import { type IpPortEntry, ipPortEntry } from '../../ipset/ipset.ts';
 import type { VirtualServer } from '../../ipvs/ipvs.ts';
 import type { ServiceOptions } from '../../kube/annotations.ts';
 import type { Conditions } from './conditions.ts';
@@ -9,14 +9,14 @@ import { virtualServerOf } from './virtual-server.ts';
 
 /**
  * The front end of a port on its cluster IP. Every port of every Service has one, so it keeps only what its port does not say, and
- * its entries, which the ledger and the mirror hold too.
+ * the one entry whose key is a text of its own, which the ledger and the mirror hold too.
  */
 export class ClusterFrontEnd implements OwnedFrontEnd {
   readonly virtualServer: VirtualServer;
   readonly options: ServiceOptions;
   readonly realServers: RealServers;
-  readonly entries: readonly SetEntry[];
   readonly #port: ServicePort;
+  readonly #served: IpPortEntry;
 
   constructor(port: ServicePort, conditions: Conditions) {
     this.#port = port;
@@ -27,7 +27,7 @@ export class ClusterFrontEnd implements OwnedFrontEnd {
     });
     this.options = conditions.options;
     this.realServers = conditions.realServers.chosenBy(this.policy);
-    this.entries = clusterEntries(port);
+    this.#served = ipPortEntry({ ip: port.clusterIP, protocol: port.protocol, port: port.port });
   }
 
   get owner(): Owner {
@@ -49,19 +49,17 @@ export class ClusterFrontEnd implements OwnedFrontEnd {
   get policy(): Policy {
     return this.#port.isInternalPolicyLocal ? 'localOnly' : 'cluster';
   }
-}
 
-function clusterEntries({
-  clusterIP: ip,
-  protocol,
-  port,
-  family,
-  healthCheckNodePort,
-}: ServicePort): readonly SetEntry[] {
-  const served: SetEntry = { set: 'clusterIp', family, entry: ipPortEntry({ ip, protocol, port }) };
-  const bound: SetEntry = { set: 'ipvsIps', family, entry: { type: 'hash:ip', ip } };
-  if (healthCheckNodePort === 0) return [served, bound];
-  const entry = { type: 'bitmap:port', port: healthCheckNodePort } as const;
-  // It lets load balancers ask for the health of the Service.
-  return [served, bound, { set: 'healthCheckNodePort', family, entry }];
+  get entries(): readonly SetEntry[] {
+    const { family, clusterIP: ip, healthCheckNodePort: port } = this.#port;
+    const served: SetEntry = { set: 'clusterIp', family, entry: this.#served };
+    const bound: SetEntry = { set: 'ipvsIps', family, entry: { type: 'hash:ip', ip } };
+    if (port === 0) return [served, bound];
+    // It lets load balancers ask for the health of the Service.
+    return [
+      served,
+      bound,
+      { set: 'healthCheckNodePort', family, entry: { type: 'bitmap:port', port } },
+    ];
+  }
 }

@@ -2,7 +2,7 @@ import { isNotFound } from '../../errno/errno.ts';
 import type { IpvsWrite } from '../../ipvs/ipvs.ts';
 import type { PodIdentity } from '../../kube/types.ts';
 import { unknownPod } from '../desired/pod-identity.ts';
-import { singles } from './alike.ts';
+import { singles } from './add-real-servers.ts';
 import type { IpvsOperation, SingleIpvsOperation } from './failed-operation.ts';
 
 /** The writes of operations, in their order. */

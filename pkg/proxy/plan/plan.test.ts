@@ -23,7 +23,7 @@ import {
 import { noOptions } from '../../kube/annotations.ts';
 import { packUid } from '../../kube/objects/pod-uid.ts';
 import { unknownPod } from '../desired/pod-identity.ts';
-import { inSingles, messageCount } from './alike.ts';
+import { inSingles, messageCount } from './add-real-servers.ts';
 import type { PlanInput } from './input.ts';
 import { printOperation } from './operation.ts';
 import { plan } from './plan.ts';

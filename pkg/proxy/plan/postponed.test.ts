@@ -17,7 +17,7 @@ import {
 import { noOptions } from '../../kube/annotations.ts';
 import type { SetEntry } from '../desired/footprint.ts';
 import { noLocalEntry } from '../desired/no-local.ts';
-import { inSingles } from './alike.ts';
+import { inSingles } from './add-real-servers.ts';
 import type { PlanInput, PlannedMark } from './input.ts';
 import { printOperation } from './operation.ts';
 import { plan } from './plan.ts';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { contentOf } from '../../../test/support/plan-input.ts';
 import type { Entry, SetHeader, SetStatus } from '../../ipset/ipset.ts';
 import type { LeftoverSet } from '../observed/leftover-sets.ts';
-import { inSingles } from './alike.ts';
+import { inSingles } from './add-real-servers.ts';
 import { printOperation } from './operation.ts';
 import {
   isSwappable,

@@ -8,7 +8,7 @@ import {
   vip,
 } from '../../../test/support/plan-input.ts';
 import type { RouteState, VipState } from '../observed/vip-state.ts';
-import { inSingles } from './alike.ts';
+import { inSingles } from './add-real-servers.ts';
 import type { PlanInput, PlannedRange } from './input.ts';
 import { printOperation } from './operation.ts';
 import { plan } from './plan.ts';

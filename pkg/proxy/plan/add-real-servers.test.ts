@@ -3,7 +3,7 @@ import { ip } from '../../../test/support/addresses.ts';
 import { virtualServer } from '../../../test/support/plan-input.ts';
 import { packUid } from '../../kube/objects/pod-uid.ts';
 import { masqueradedState } from '../desired/real-servers.ts';
-import { inSingles, messageCount, singles, succeeded } from './alike.ts';
+import { inSingles, messageCount, singles, succeeded } from './add-real-servers.ts';
 import type { AddRealServers, Operation } from './operation.ts';
 import { printOperation } from './operation.ts';
 
