@@ -32,21 +32,35 @@ export interface HeldRealServers {
   [Symbol.iterator](): Iterator<readonly [RealServerId, HeldRealServer]>;
 }
 
-/** The real servers of a virtual server that the kernel holds. Of one in the usual state only the pod is kept, as there may be 250,000. */
+/** What is kept of a held real server. Of one in the usual state that is only the pod, as there may be 250,000. */
+type Kept = PodIdentity | HeldRealServer;
+
+/** Up to so many real servers stay a list, which is looked through one by one. */
+const few = 16;
+
+const none: readonly never[] = Object.freeze([]);
+
+/**
+ * The real servers of a virtual server that the kernel holds. Few of them that were added together in the usual state stay the list
+ * that they were added with, which may be the slice's own, until one of them changes. Others are a table.
+ */
 export class HeldRealServerMap implements HeldRealServers {
-  readonly #all = new RealServerMap<PodIdentity | HeldRealServer>();
+  #listPort = 0;
+  #list: readonly PodAddress[] = none;
+  /** `undefined` while all are in the list. */
+  #table: RealServerMap<Kept> | undefined;
 
   get size(): number {
-    return this.#all.size;
+    return this.#table?.size ?? this.#list.length;
   }
 
   get(id: RealServerId): HeldRealServer | undefined {
-    const held = this.#all.get(id);
-    return held === undefined ? undefined : whole(held);
+    const kept = this.#keptOf(id);
+    return kept === undefined ? undefined : whole(kept);
   }
 
   has(id: RealServerId): boolean {
-    return this.#all.has(id);
+    return this.#keptOf(id) !== undefined;
   }
 
   /** Whether some real servers are held in their states, and no others. */
@@ -59,67 +73,96 @@ export class HeldRealServerMap implements HeldRealServers {
   }
 
   forEach(visit: (held: HeldRealServer, id: RealServerId) => void): void {
-    this.#all.forEach((held, id) => visit(whole(held), id));
+    this.#forEachKept((kept, id) => visit(whole(kept), id));
   }
 
   *[Symbol.iterator](): Generator<readonly [RealServerId, HeldRealServer]> {
-    for (const [id, held] of this.#all) yield [id, whole(held)];
+    const port = this.#listPort;
+    for (const one of this.#list)
+      yield [{ address: one.address, port }, whole(knownPodOf(one.podUid))];
+    for (const [id, kept] of this.#table ?? none) yield [id, whole(kept)];
   }
 
   podOf(id: RealServerId): PodIdentity | undefined {
-    const held = this.#all.get(id);
-    return held === undefined ? undefined : podIn(held);
+    const kept = this.#keptOf(id);
+    return kept === undefined ? undefined : podIn(kept);
   }
 
   forEachOf(pod: PodIdentity, visit: (id: RealServerId) => void): void {
-    this.#all.forEach((held, id) => {
-      if (podIn(held) === pod) visit(id);
+    this.#forEachKept((kept, id) => {
+      if (podIn(kept) === pod) visit(id);
     });
   }
 
   /** Records the state and the pod of a held real server. */
   record(realServer: RealServer, pod: PodIdentity): void {
-    const state = stateOf(realServer);
-    const podUid = knownPodOf({ podUid: pod });
-    this.#all.set(realServer, state === serving ? podUid : { podUid, state });
+    this.#inTable().set(realServer, keptOf(pod, stateOf(realServer)));
   }
 
-  /** Records real servers that differ in nothing but their addresses and pods. */
+  /** Records real servers that differ in nothing but their addresses and pods. Their list must not change afterwards. */
   recordAlike(
     realServers: readonly PodAddress[],
     { port, state }: { readonly port: number; readonly state: RealServerState },
   ): void {
-    const heldAs =
-      state === serving
-        ? knownPodOf
-        : (one: PodAddress): HeldRealServer => ({ podUid: knownPodOf(one), state });
-    this.#all.setAll(port, realServers, heldAs);
+    if (state === serving && realServers.length <= few && this.size === 0) {
+      this.#table = undefined;
+      this.#listPort = port;
+      this.#list = realServers;
+    } else this.#inTable().setAll(port, realServers, ({ podUid }) => keptOf(podUid, state));
   }
 
   /** Records the pod of a real server, if it is held. */
   recordPod(id: RealServerId, podUid: PodIdentity): void {
-    const held = this.#all.get(id);
-    if (held === undefined) return;
-    this.#all.set(id, typeof held === 'string' ? podUid : { podUid, state: held.state });
+    const held = this.get(id);
+    if (held !== undefined) this.#inTable().set(id, keptOf(podUid, held.state));
   }
 
   /** Records that a real server is no longer held. */
   delete(id: RealServerId): void {
-    this.#all.delete(id);
+    this.#inTable().delete(id);
+  }
+
+  #keptOf(id: RealServerId): Kept | undefined {
+    if (this.#table !== undefined) return this.#table.get(id);
+    if (id.port !== this.#listPort) return undefined;
+    for (const { address, podUid } of this.#list)
+      if (address === id.address) return knownPodOf(podUid);
+    return undefined;
+  }
+
+  #forEachKept(visit: (kept: Kept, id: RealServerId) => void): void {
+    const port = this.#listPort;
+    for (const { address, podUid } of this.#list) visit(knownPodOf(podUid), { address, port });
+    this.#table?.forEach(visit);
+  }
+
+  /** The table, in which all are from now on. */
+  #inTable(): RealServerMap<Kept> {
+    if (this.#table !== undefined) return this.#table;
+    const table = new RealServerMap<Kept>();
+    table.setAll(this.#listPort, this.#list, ({ podUid }) => knownPodOf(podUid));
+    this.#list = none;
+    this.#table = table;
+    return table;
   }
 }
 
+function keptOf(pod: PodIdentity, state: RealServerState): Kept {
+  const podUid = knownPodOf(pod);
+  return state === serving ? podUid : { podUid, state };
+}
+
 /** The pod that a real server is held for: any pod is none in particular. */
-function knownPodOf({ podUid }: { readonly podUid: PodIdentity }): PodIdentity {
-  return podUid === anyPod ? unknownPod : podUid;
+function knownPodOf(pod: PodIdentity): PodIdentity {
+  return pod === anyPod ? unknownPod : pod;
 }
 
-function podIn(held: PodIdentity | HeldRealServer): PodIdentity {
-  return typeof held === 'string' ? held : held.podUid;
+function podIn(kept: Kept): PodIdentity {
+  return typeof kept === 'string' ? kept : kept.podUid;
 }
 
-function whole(held: PodIdentity | HeldRealServer): HeldRealServer {
-  return typeof held === 'string' ? { podUid: held, state: serving } : held;
+function whole(kept: Kept): HeldRealServer {
+  return typeof kept === 'string' ? { podUid: kept, state: serving } : kept;
 }
 
 /** The same object for each of the two usual states. */
