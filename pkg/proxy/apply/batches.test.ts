@@ -13,7 +13,7 @@ function addRealServers(count: number): Operation {
     podUid: unknownPod,
   }));
   const shared = { virtualServer: virtualServer(), port: 80, state: serving };
-  return { kind: 'addRealServers', ...shared, realServers };
+  return { kind: 'addRealServers', ...shared, realServers, first: 0 };
 }
 
 const single: Operation = { kind: 'deleteVirtualServer', virtualServer: virtualServer() };

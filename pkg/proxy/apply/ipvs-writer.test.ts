@@ -21,7 +21,7 @@ function adding(connectionLimit?: number): readonly IpvsOperation[] {
   const realServers = pods.map((podUid, index) => ({ address: ip(`10.0.0.${index + 1}`), podUid }));
   return [
     { kind: 'addVirtualServer', virtualServer: web },
-    { kind: 'addRealServers', virtualServer: web, port: 8080, state, realServers },
+    { kind: 'addRealServers', virtualServer: web, port: 8080, state, realServers, first: 0 },
   ];
 }
 

@@ -16,6 +16,7 @@ const addThree: AddRealServers = {
     address: ip(`10.0.0.${last}`),
     podUid: packUid(`pod-${last}`),
   })),
+  first: 1,
 };
 const addOne: Operation = { kind: 'addVirtualServer', virtualServer: virtualServer() };
 const error = new Error('refused');
@@ -27,12 +28,12 @@ function print(operations: readonly Operation[]): readonly string[] {
 test('one operation stands for several, in their order and with their pods', () => {
   expect(print([addOne, addThree])).toEqual([
     '+vs 172.30.0.1:80/TCP rr',
-    '+rs 172.30.0.1:80/TCP 10.0.0.1:8080 weight 1 limit 100',
     '+rs 172.30.0.1:80/TCP 10.0.0.2:8080 weight 1 limit 100',
     '+rs 172.30.0.1:80/TCP 10.0.0.3:8080 weight 1 limit 100',
+    '+rs 172.30.0.1:80/TCP 10.0.0.1:8080 weight 1 limit 100',
   ]);
   expect(singles(addThree).map(({ podUid }) => podUid)).toEqual(
-    addThree.realServers.map(({ podUid }) => podUid),
+    ['pod-2', 'pod-3', 'pod-1'].map(packUid),
   );
   expect([addOne, addThree].map(messageCount)).toEqual([1, 3]);
 });
@@ -45,8 +46,8 @@ test('what succeeded is everything but what failed, one by one', () => {
   expect(succeeded(all, [])).toBe(all);
   expect(print(succeeded(all, [{ operation: second, ...within }]))).toEqual([
     '+vs 172.30.0.1:80/TCP rr',
+    '+rs 172.30.0.1:80/TCP 10.0.0.2:8080 weight 1 limit 100',
     '+rs 172.30.0.1:80/TCP 10.0.0.1:8080 weight 1 limit 100',
-    '+rs 172.30.0.1:80/TCP 10.0.0.3:8080 weight 1 limit 100',
   ]);
   const every = [first, second, third].map((operation) => ({ operation, ...within }));
   expect(succeeded(all, every)).toEqual([addOne]);

@@ -2,6 +2,7 @@ import type { IpAddress } from '../../ip/address.ts';
 import { realServerAt } from '../desired/real-servers.ts';
 import type { FailedOperation } from './failed-operation.ts';
 import type { AddRealServers, Operation, SingleOperation } from './operation.ts';
+import { inRotation } from './rotation.ts';
 
 /** One of those that an {@link AddRealServers} stands for. */
 type AddRealServer = Extract<SingleOperation, { kind: 'addRealServer' }>;
@@ -13,8 +14,8 @@ export function messageCount(operation: Operation): number {
 
 /** The operations that one stands for, in their order. */
 export function singles(operation: AddRealServers): readonly AddRealServer[] {
-  const { virtualServer, port, state, realServers } = operation;
-  return realServers.map(({ address, podUid }) => {
+  const { virtualServer, port, state, realServers, first } = operation;
+  return inRotation(realServers, first).map(({ address, podUid }) => {
     const realServer = realServerAt({ address, port }, state);
     return { kind: 'addRealServer', virtualServer, realServer, podUid };
   });
@@ -48,6 +49,7 @@ export function succeeded(
 }
 
 function without(operation: AddRealServers, lost: ReadonlySet<IpAddress>): AddRealServers | [] {
-  const realServers = operation.realServers.filter(({ address }) => !lost.has(address));
-  return realServers.length === 0 ? [] : { ...operation, realServers };
+  const ordered = inRotation(operation.realServers, operation.first);
+  const realServers = ordered.filter(({ address }) => !lost.has(address));
+  return realServers.length === 0 ? [] : { ...operation, realServers, first: 0 };
 }

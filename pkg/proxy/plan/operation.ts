@@ -100,13 +100,16 @@ export type SingleOperation =
   /** Requests that conntrack flows of UDP front ends be deleted that go to none of the serving endpoints. It succeeds with the request. */
   | { readonly kind: 'reconcileFlows'; readonly frontEnds: readonly UdpFrontEnd[] };
 
-/** Adds real servers in this order that differ in nothing but their addresses and pods, with a message for each. */
+/** Adds real servers that differ in nothing but their addresses and pods, with a message for each. */
 export interface AddRealServers {
   readonly kind: 'addRealServers';
   readonly virtualServer: VirtualServerId;
   readonly port: number;
   readonly state: RealServerState;
+  /** May be the list of the slice itself. */
   readonly realServers: readonly PodAddress[];
+  /** The index of the one that is added first. Those before it follow the last one. */
+  readonly first: number;
 }
 
 /** One step of a plan. */

@@ -213,9 +213,9 @@ describe('the plan for virtual servers and their addresses', () => {
       },
       [
         '+vs 172.30.0.1:80/TCP rr',
+        '+rs 172.30.0.1:80/TCP 10.0.0.1:8080 weight 1 limit 100',
         '+rs 172.30.0.1:80/TCP 10.0.0.2:8080 weight 1 limit 100',
         '+rs 172.30.0.1:80/TCP 10.0.0.3:8080 weight 1 limit 100',
-        '+rs 172.30.0.1:80/TCP 10.0.0.1:8080 weight 1 limit 100',
         '-flows 172.30.0.1:80/TCP',
       ],
     ],

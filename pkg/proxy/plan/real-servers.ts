@@ -5,7 +5,7 @@ import { hasOtherSettings, hasOtherState } from '../observed/other-state.ts';
 import type { PlannedRealServer, PlannedVirtualServer } from './input.ts';
 import type { Operation } from './operation.ts';
 import type { Phases } from './phases.ts';
-import { byAddress, byRealServer, inRotation } from './rotation.ts';
+import { firstOf, inRotation } from './rotation.ts';
 
 /** A virtual server that is wanted, and its real servers: new ones stand before old ones drain. */
 export function planVirtualServer(
@@ -28,8 +28,7 @@ export function planVirtualServer(
     if (operation?.kind === 'addRealServer') added.push(operation);
     else if (operation !== undefined) phases.add(isAway(operation) ? 'drain' : 'serve', operation);
   });
-  if (added.length > 0)
-    phases.addAll('serve', inRotation(added, { byPlace: byRealServer, rotation }));
+  if (added.length > 0) phases.addAll('serve', inRotation(added, rotation));
 }
 
 /** How many real servers one operation adds at most, so that none holds the event loop for long. */
@@ -46,10 +45,16 @@ function planAlike(
 ): void {
   if (realServers.length === 0) return;
   const state = masqueradedState({ weight: 1, connectionLimit });
-  const ordered = inRotation(realServers, { byPlace: byAddress, rotation });
+  const kind = 'addRealServers';
+  if (realServers.length <= mostAlike) {
+    const first = firstOf(realServers, rotation);
+    phases.add('serve', { kind, virtualServer, port, state, realServers, first });
+    return;
+  }
+  const ordered = inRotation(realServers, rotation);
   for (let at = 0; at < ordered.length; at += mostAlike) {
-    const some = ordered.length <= mostAlike ? ordered : ordered.slice(at, at + mostAlike);
-    phases.add('serve', { kind: 'addRealServers', virtualServer, port, state, realServers: some });
+    const some = ordered.slice(at, at + mostAlike);
+    phases.add('serve', { kind, virtualServer, port, state, realServers: some, first: 0 });
   }
 }
 
