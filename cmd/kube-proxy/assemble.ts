@@ -30,6 +30,7 @@ import { familyNotices } from './family-notices.ts';
 import { logReadings } from './log-readings.ts';
 import { nodePortNotices } from './node-port-notices.ts';
 import type { Objects } from './object-source.ts';
+import { compilingFirstSync } from './optimization.ts';
 import { proxierSettings } from './proxier-settings.ts';
 import { createReporter } from './reporter.ts';
 import { type Part, runAll } from './run-all.ts';
@@ -120,7 +121,7 @@ export async function assemble(
     isNodeAddress,
   });
   const listeners = { metrics, health, clock, record, services };
-  const { reporter, history } = remembering(createReporter(listeners), clock);
+  const { reporter, history } = remembering(compilingFirstSync(createReporter(listeners)), clock);
   const common = { environment, config, log, clock, metrics, health, progress };
   const shared: Shared = { ...common, reporter, history };
 

@@ -1,7 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { optimizationFlags } from './optimization.ts';
+import { previewReporter } from '../../pkg/preview/reporter.ts';
+import { compilingFirstSync, optimizationFlags } from './optimization.ts';
+
+const ignoredReports = previewReporter({ firstSyncDone: () => undefined, state: () => undefined });
 
 // V8 ignores a flag that it does not know, with a line on standard error.
 test.each(optimizationFlags)('V8 knows %s, and it is not the default', (flag) => {
@@ -11,15 +14,23 @@ test.each(optimizationFlags)('V8 knows %s, and it is not the default', (flag) =>
   expect(options).not.toContain(`default: ${flag}\n`);
 });
 
-/** Whether V8 has compiled a function with a tier of its compilers after so many calls. */
+/** When the program calls a function. */
+type Moment = 'as node does by itself' | 'before' | 'in' | 'after';
+
+/** Whether V8 has compiled a function with a tier of its compilers after so many calls, at some moment of the first sync. */
 function isCompiled(
   tier: 'Sparkplug' | 'Turbofan',
-  { calls, isPostponed }: { calls: number; isPostponed: boolean },
+  { calls, moment }: { calls: number; moment: Moment },
 ): boolean {
   const module = JSON.stringify(join(import.meta.dirname, 'optimization.ts'));
   const script = `
-    import { postponeOptimization } from ${module};
-    if (${isPostponed}) postponeOptimization();
+    import { compilingFirstSync, postponeOptimization } from ${module};
+    const ignore = () => undefined;
+    const reporter = compilingFirstSync({ firstSyncBegins: ignore, firstSyncDone: ignore });
+    const moment = '${moment}';
+    if (moment !== 'as node does by itself') postponeOptimization();
+    if (moment === 'in' || moment === 'after') reporter.firstSyncBegins();
+    if (moment === 'after') reporter.firstSyncDone();
     function sumOf(list) { let sum = 0; for (const one of list) sum += one; return sum; }
     const list = Array.from({ length: 100 }, (_, index) => index);
     for (let count = 0; count < ${calls}; count++) sumOf(list);
@@ -29,11 +40,24 @@ function isCompiled(
   return JSON.parse(answer) as boolean;
 }
 
-test('a process that runs compiles at once, and optimizes later', () => {
-  const once = { calls: 1 };
-  expect(isCompiled('Sparkplug', { ...once, isPostponed: false })).toBe(false);
-  expect(isCompiled('Sparkplug', { ...once, isPostponed: true })).toBe(true);
-  const often = { calls: 1400 };
-  expect(isCompiled('Turbofan', { ...often, isPostponed: false })).toBe(true);
-  expect(isCompiled('Turbofan', { ...often, isPostponed: true })).toBe(false);
+test('a first sync is compiled at once, and nothing before and after it', () => {
+  const once = (moment: Moment) => isCompiled('Sparkplug', { calls: 1, moment });
+  expect([once('before'), once('in'), once('after')]).toEqual([false, true, false]);
+});
+
+test('a process that runs optimizes later than Node does by itself', () => {
+  const often = (moment: Moment) => isCompiled('Turbofan', { calls: 1400, moment });
+  expect([often('as node does by itself'), often('before')]).toEqual([true, false]);
+});
+
+test('what the first sync reports is passed on', () => {
+  const reported: string[] = [];
+  const reporter = compilingFirstSync({
+    ...ignoredReports,
+    firstSyncBegins: () => void reported.push('begins'),
+    firstSyncDone: () => void reported.push('done'),
+  });
+  reporter.firstSyncBegins();
+  reporter.firstSyncDone();
+  expect(reported).toEqual(['begins', 'done']);
 });

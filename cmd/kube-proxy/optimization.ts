@@ -1,22 +1,51 @@
 import { setFlagsFromString } from 'node:v8';
+import type { Reporter } from '../../pkg/proxy/reporter.ts';
 
 /** The version of Node whose V8 this was measured with. Others keep their defaults. */
 const measuredNode = '24';
 
 /**
- * When V8 compiles a function. Without optimization (Sparkplug) at its first call, in place of interpreting it for a while: a first sync
- * calls most of its functions some thousand times. With Maglev and TurboFan after more calls than the usual 400 and 3,000: a first sync
- * is over by then, and most of what these compilers make would cost more time than it saves. What goes on for longer is compiled as
- * before (`docs/performance.md`).
+ * When V8 optimizes a function with Maglev and TurboFan: after more calls than the usual 400 and 3,000. A first sync is over by then,
+ * and most of what these compilers make would cost more time than it saves. What goes on for longer is compiled as before
+ * (`docs/performance.md`).
  */
-export const optimizationFlags = [
-  '--always-sparkplug',
+const optimizeLater = [
   '--invocation-count-for-maglev=2000',
   '--invocation-count-for-turbofan=100000',
-] as const;
+];
 
-/** Has V8 compile at once, and optimize later. Memory settings are for the command line: V8 reads those when it starts. */
+/**
+ * Whether V8 compiles a function without optimization (Sparkplug) at its first call, in place of interpreting it for a while. A first
+ * sync calls most of its functions some thousand times. What runs before and after it is called too seldom for that: a start would take
+ * an eighth longer.
+ */
+const compileAtOnce = '--always-sparkplug';
+const compileWhenWarm = '--no-always-sparkplug';
+
+/** Every flag that differs from V8's defaults at some time. */
+export const optimizationFlags: readonly string[] = [compileAtOnce, ...optimizeLater];
+
+/** Has V8 optimize later. Memory settings are for the command line: V8 reads those when it starts. */
 export function postponeOptimization(): void {
+  setFlags(...optimizeLater);
+}
+
+/** A reporter that has V8 compile at once while a first sync runs, and passes all reports on. */
+export function compilingFirstSync(reporter: Reporter): Reporter {
+  return {
+    ...reporter,
+    firstSyncBegins() {
+      setFlags(compileAtOnce);
+      reporter.firstSyncBegins();
+    },
+    firstSyncDone() {
+      setFlags(compileWhenWarm);
+      reporter.firstSyncDone();
+    },
+  };
+}
+
+function setFlags(...flags: readonly string[]): void {
   if (!process.versions.node.startsWith(`${measuredNode}.`)) return;
-  for (const flag of optimizationFlags) setFlagsFromString(flag);
+  for (const flag of flags) setFlagsFromString(flag);
 }

@@ -83,6 +83,7 @@ export function createReporter(listeners: Listeners): Reporter {
     healthCheckAddresses: (addresses) => services?.setAddresses(addresses),
     rulesFailed: (family) => metrics.restoreFailures.inc({ ip_family: family }),
     progressed: () => health.progressed(),
+    firstSyncBegins: () => undefined,
     firstSyncDone() {
       metrics.firstSyncComplete.set({}, 1);
       health.firstSyncDone();

@@ -27,6 +27,7 @@ export function previewReporter(reports: PreviewReports): Reporter {
     serviceHealth: ignore,
     healthCheckAddresses: ignore,
     progressed: ignore,
+    firstSyncBegins: ignore,
     ...reports,
   };
 }

@@ -124,5 +124,7 @@ export interface Reporter {
   healthCheckAddresses(addresses: readonly IpAddress[]): void;
   /** A batch was carried out. `/livez` counts this as progress. */
   progressed(): void;
+  /** The first sync begins, or is tried again. */
+  firstSyncBegins(): void;
   firstSyncDone(): void;
 }

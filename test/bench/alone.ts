@@ -11,7 +11,7 @@ import { Session } from 'node:inspector/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { postponeOptimization } from '../../cmd/kube-proxy/optimization.ts';
+import { compilingFirstSync, postponeOptimization } from '../../cmd/kube-proxy/optimization.ts';
 import { createReporter } from '../../cmd/kube-proxy/reporter.ts';
 import { ProxyHealth } from '../../pkg/health/proxy-health.ts';
 import { NetlinkIpvs } from '../../pkg/ipvs/netlink.ts';
@@ -224,14 +224,22 @@ function cpu(): () => string {
 function makeProxier(onFirstSync: () => void): Proxier {
   const health = new ProxyHealth({ clock, syncPeriod: minutes(60) });
   const ipvs = new NetlinkIpvs(connection, new SomeFamily(connection, 'IPVS'));
-  const reporter = createReporter({ metrics: createMetrics(), health, clock });
+  const plain = createReporter({ metrics: createMetrics(), health, clock });
+  const reporter = values['default-optimization'] ? plain : compilingFirstSync(plain);
   return createProxier(
     { ...kernelOf(kernel), ipvs },
     { ...proxierSettings, syncPeriod: minutes(60) },
     {
       clock,
       log,
-      reporter: { ...reporter, firstSyncDone: onFirstSync, synced: () => onSynced() },
+      reporter: {
+        ...reporter,
+        firstSyncDone() {
+          reporter.firstSyncDone();
+          onFirstSync();
+        },
+        synced: () => onSynced(),
+      },
     },
   );
 }

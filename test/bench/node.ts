@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { postponeOptimization } from '../../cmd/kube-proxy/optimization.ts';
+import { compilingFirstSync, postponeOptimization } from '../../cmd/kube-proxy/optimization.ts';
 import { createReporter } from '../../cmd/kube-proxy/reporter.ts';
 import { FakeIpvsConnections } from '../../pkg/connections/fake.ts';
 import { NetlinkConntrack } from '../../pkg/conntrack/netlink.ts';
@@ -189,11 +189,10 @@ export class Node {
   /** What the program reports to metrics and health, and what is measured here. */
   #reporter(): Reporter {
     const clock = systemClock;
-    const reporter = createReporter({
-      metrics: createMetrics(),
-      health: new ProxyHealth({ clock, syncPeriod: 30_000 }),
-      clock,
-    });
+    const health = new ProxyHealth({ clock, syncPeriod: 30_000 });
+    const reporter = compilingFirstSync(
+      createReporter({ metrics: createMetrics(), health, clock }),
+    );
     return {
       ...reporter,
       synced: (report) => {

@@ -111,6 +111,8 @@ export function bundled(entry = 'cmd/kube-proxy/main.ts'): Promise<string> {
 async function makeBundle(entry: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'kube-proxy-'));
   process.once('exit', () => rmSync(folder, { recursive: true }));
+  // Node keeps there what it has compiled. Emulated, a start takes a third less with it.
+  process.env['NODE_COMPILE_CACHE'] ??= join(folder, 'compiled');
   const file = join(folder, basename(entry).replace('.ts', '.mjs'));
   await bundle(entry, file);
   copyKoffi(folder);

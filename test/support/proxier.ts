@@ -171,6 +171,7 @@ export function recordingReporter(): Reports {
     healthCheckAddresses: (addresses) => void reports.listening.push(addresses.join(' ')),
     rulesFailed: nothing,
     progressed: nothing,
+    firstSyncBegins: nothing,
     firstSyncDone() {
       reports.isFirstSyncDone = true;
     },
