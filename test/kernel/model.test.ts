@@ -67,7 +67,7 @@ function everything(): string {
 }
 
 // Fixed seeds: the machine is slow, and random ones are for the kernel in memory.
-test.each([1, 2, 3, 4])(
+test.each([1, 2])(
   'after random changes it holds what the objects alone say (seed %i)',
   async (seed) => {
     for (const step of fc.sample(aStep, { numRuns: 60, seed })) {
@@ -85,12 +85,12 @@ async function deleteEverything(): Promise<void> {
 
 test('when everything is deleted nothing is left', deleteEverything);
 
-test('10,000 random changes leave nothing behind, in the kernel or open in the program', async () => {
+test('5,000 random changes leave nothing behind, in the kernel or open in the program', async () => {
   const openFiles = () => readdirSync('/proc/self/fd').length;
   const before = openFiles();
   // Addresses of the node come and go by a program each, which takes its time; they are among the steps above.
   const changes = aStep.filter(({ kind }) => kind === 'change');
-  for (const [index, step] of fc.sample(changes, { numRuns: 10_000, seed: 5 }).entries()) {
+  for (const [index, step] of fc.sample(changes, { numRuns: 5_000, seed: 5 }).entries()) {
     take(step);
     if (index % 400 === 399) await proxy.proxier.idle();
   }

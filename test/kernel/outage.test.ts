@@ -12,7 +12,8 @@ import { type Host, Network } from '../support/network/network.ts';
 import { type Server, serve } from '../support/network/server.ts';
 import { Program } from '../support/program.ts';
 
-// The program and an API server at the node's own 127.0.0.1 that fails for a while, with requests to a Service all the time.
+// The program and an API server at the node's own 127.0.0.1 that fails for a while, with requests to a Service all the time. Ways to fail that
+// only the client of the API tells apart are in test/e2e/outage.test.ts.
 
 const web = { protocol: 'TCP', address: ip('172.30.0.10'), port: 80 } as const;
 
@@ -111,12 +112,6 @@ interface Outage {
 }
 
 const outages: readonly Outage[] = [
-  {
-    name: 'is stopped for a while',
-    begin: () => api.stop(),
-    says: 'connect ECONNREFUSED',
-    end: listen,
-  },
   {
     name: 'is stopped for a while and has forgotten what was (410)',
     begin: () => api.stop(),

@@ -70,7 +70,7 @@ async function tried(...endpoints: readonly PodEndpoint[]): Promise<void> {
 }
 
 describe('a load balancer whose traffic is to stay local', () => {
-  test.each(Array.from({ length: 4 }, (_, index) => index + 1))(
+  test.each(Array.from({ length: 2 }, (_, index) => index + 1))(
     'the last local endpoint goes and comes back (%i)',
     async () => {
       await tried(far, { host: web, ready: false, serving: false });

@@ -85,7 +85,9 @@ async function started(changes: readonly Change[]): Promise<readonly string[]> {
     .filter((line) => !/^[=-](rules|leftovers|flows)/.test(line));
 }
 
-test.each(upstreamExamples)(
+const firstSteps = upstreamExamples.filter((name) => name.endsWith('.0'));
+
+test.each(firstSteps)(
   'over what upstream made of %s, a start does what was said',
   async (example) => {
     restoreState(node, stateOfExample(example));

@@ -134,12 +134,22 @@ async function start(mode: keyof typeof modes, nodeIPs?: readonly IpAddress[]): 
   return proxy;
 }
 
+/** Those that meet, between them, each kind of VIP and of rule once more. What only the policy changes is the same with routes. */
+const withRoutes = [
+  'cluster IP',
+  'external IP',
+  'load balancer, Local',
+  'node port, Local',
+  'cluster IP, remote',
+];
+
 /** Each target's answers to each client, as explained: who answered, and which address the server saw. */
-async function answers(): Promise<Readonly<Record<string, Table>>> {
+async function answers(names = Object.keys(targets)): Promise<Readonly<Record<string, Table>>> {
   const found: Record<string, Table> = {};
   explainer.changed();
   for (const [name, host] of Object.entries(hosts))
-    for (const [target, to] of Object.entries(targets)) {
+    for (const target of names) {
+      const to = targets[target] as Target; // they are names of these
       const isDenied = /without/.test(target) && name === 'client';
       const answered = await askAll(host, to, isDenied ? { patience: silence } : {});
       await explainer.judge(host, {
@@ -279,7 +289,7 @@ describe('a node', () => {
     );
   });
 
-  test.each(['range', 'address', 'single', 'range', 'single', 'address'] as const)(
+  test.each(['range', 'address', 'single', 'range'] as const)(
     'changes to %s: no connection is lost, established or new',
     async (mode) => {
       await dropFailedStreams();
@@ -296,7 +306,9 @@ describe('a node', () => {
     async (mode) => {
       await start(mode);
       expectBinding(mode);
-      expect(await answers()).toEqual(fromNode(withAddresses));
+      const found = await answers(withRoutes);
+      const same = Object.keys(found).map((name) => [name, withAddresses[name]]);
+      expect(found).toEqual(fromNode(Object.fromEntries(same) as typeof withAddresses));
     },
   );
 
