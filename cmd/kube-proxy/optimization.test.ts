@@ -15,7 +15,7 @@ test.each(optimizationFlags)('V8 knows %s, and it is not the default', (flag) =>
 });
 
 /** When the program calls a function. */
-type Moment = 'as node does by itself' | 'before' | 'in' | 'after';
+type Moment = 'as node does by itself' | 'before' | 'in a small one' | 'in' | 'after';
 
 /** Whether V8 has compiled a function with a tier of its compilers after so many calls, at some moment of the first sync. */
 function isCompiled(
@@ -29,7 +29,8 @@ function isCompiled(
     const reporter = compilingFirstSync({ firstSyncBegins: ignore, firstSyncDone: ignore });
     const moment = '${moment}';
     if (moment !== 'as node does by itself') postponeOptimization();
-    if (moment === 'in' || moment === 'after') reporter.firstSyncBegins();
+    if (moment === 'in a small one') reporter.firstSyncBegins(499);
+    if (moment === 'in' || moment === 'after') reporter.firstSyncBegins(500);
     if (moment === 'after') reporter.firstSyncDone();
     function sumOf(list) { let sum = 0; for (const one of list) sum += one; return sum; }
     const list = Array.from({ length: 100 }, (_, index) => index);
@@ -40,9 +41,10 @@ function isCompiled(
   return JSON.parse(answer) as boolean;
 }
 
-test('a first sync is compiled at once, and nothing before and after it', () => {
+test('a first sync of many Services is compiled at once, and nothing before and after it', () => {
   const once = (moment: Moment) => isCompiled('Sparkplug', { calls: 1, moment });
-  expect([once('before'), once('in'), once('after')]).toEqual([false, true, false]);
+  const moments = ['before', 'in a small one', 'in', 'after'] as const;
+  expect(moments.map(once)).toEqual([false, false, true, false]);
 });
 
 test('a process that runs optimizes later than Node does by itself', () => {
@@ -54,10 +56,10 @@ test('what the first sync reports is passed on', () => {
   const reported: string[] = [];
   const reporter = compilingFirstSync({
     ...ignoredReports,
-    firstSyncBegins: () => void reported.push('begins'),
+    firstSyncBegins: (services) => void reported.push(`begins with ${services}`),
     firstSyncDone: () => void reported.push('done'),
   });
-  reporter.firstSyncBegins();
+  reporter.firstSyncBegins(7);
   reporter.firstSyncDone();
-  expect(reported).toEqual(['begins', 'done']);
+  expect(reported).toEqual(['begins with 7', 'done']);
 });

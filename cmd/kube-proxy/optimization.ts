@@ -16,11 +16,13 @@ const optimizeLater = [
 
 /**
  * Whether V8 compiles a function without optimization (Sparkplug) at its first call, in place of interpreting it for a while. A first
- * sync calls most of its functions some thousand times. What runs before and after it is called too seldom for that: a start would take
- * an eighth longer.
+ * sync of many Services calls most of its functions some thousand times. What runs before and after it is called too seldom for that: a
+ * start would take an eighth longer.
  */
 const compileAtOnce = '--always-sparkplug';
 const compileWhenWarm = '--no-always-sparkplug';
+/** So many Services are many. */
+const manyServices = 500;
 
 /** Every flag that differs from V8's defaults at some time. */
 export const optimizationFlags: readonly string[] = [compileAtOnce, ...optimizeLater];
@@ -30,13 +32,13 @@ export function postponeOptimization(): void {
   setFlags(...optimizeLater);
 }
 
-/** A reporter that has V8 compile at once while a first sync runs, and passes all reports on. */
+/** A reporter that has V8 compile at once while a first sync of many Services runs, and passes all reports on. */
 export function compilingFirstSync(reporter: Reporter): Reporter {
   return {
     ...reporter,
-    firstSyncBegins() {
-      setFlags(compileAtOnce);
-      reporter.firstSyncBegins();
+    firstSyncBegins(services) {
+      if (services >= manyServices) setFlags(compileAtOnce);
+      reporter.firstSyncBegins(services);
     },
     firstSyncDone() {
       setFlags(compileWhenWarm);

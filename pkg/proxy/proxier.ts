@@ -137,7 +137,7 @@ export class Proxier {
     const { clock, families, reporter } = this.#options;
     const { mutex, store, guard, changeLog, applier, leftovers } = this.#parts;
     const started = clock.now();
-    reporter.firstSyncBegins();
+    reporter.firstSyncBegins(store.serviceCount);
     this.#isAuditDue = false;
     await leftovers.look();
     const { isSuccess, triggers } = await mutex.run((token) => this.#syncAll(token));

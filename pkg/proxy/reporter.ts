@@ -124,7 +124,7 @@ export interface Reporter {
   healthCheckAddresses(addresses: readonly IpAddress[]): void;
   /** A batch was carried out. `/livez` counts this as progress. */
   progressed(): void;
-  /** The first sync begins, or is tried again. */
-  firstSyncBegins(): void;
+  /** The first sync begins, or is tried again, with so many Services. */
+  firstSyncBegins(services: number): void;
   firstSyncDone(): void;
 }
