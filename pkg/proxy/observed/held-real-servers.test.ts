@@ -80,6 +80,25 @@ test.each(cases)('one of %d that were added together changes, and no other', (co
   expect(together).toEqual(podAddresses(count));
 });
 
+test.each(cases)('each of %d is visited once, whatever a visit changes', (count) => {
+  const unknown = podAddresses(count).map((one) => ({ ...one, podUid: unknownPod }));
+  held.recordAlike(unknown, { port: 8080, state: serving });
+  const visited: string[] = [];
+  held.forEachOf(unknownPod, (id) => {
+    visited.push(id.address);
+    if (id.address === at(2).address) held.recordPod(id, uid(2));
+  });
+  expect(visited).toEqual(unknown.map(({ address }) => address));
+  held = new HeldRealServerMap();
+  held.recordAlike(unknown, { port: 8080, state: serving });
+  visited.length = 0;
+  for (const [id] of held) {
+    visited.push(id.address);
+    held.recordPod(id, uid(1));
+  }
+  expect(visited).toEqual(unknown.map(({ address }) => address));
+});
+
 test('others are added to those that are held, with another port, or in another state', () => {
   held.recordAlike(podAddresses(2), { port: 8080, state: serving });
   held.recordAlike(podAddresses(1), { port: 81, state: serving });

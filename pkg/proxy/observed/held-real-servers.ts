@@ -77,10 +77,13 @@ export class HeldRealServerMap implements HeldRealServers {
   }
 
   *[Symbol.iterator](): Generator<readonly [RealServerId, HeldRealServer]> {
+    if (this.#table !== undefined) {
+      for (const [id, kept] of this.#table) yield [id, whole(kept)];
+      return;
+    }
     const port = this.#listPort;
     for (const one of this.#list)
       yield [{ address: one.address, port }, whole(knownPodOf(one.podUid))];
-    for (const [id, kept] of this.#table ?? none) yield [id, whole(kept)];
   }
 
   podOf(id: RealServerId): PodIdentity | undefined {
@@ -131,9 +134,13 @@ export class HeldRealServerMap implements HeldRealServers {
   }
 
   #forEachKept(visit: (kept: Kept, id: RealServerId) => void): void {
+    // Not both, as a visit may change one, and with it the list into a table.
+    if (this.#table !== undefined) {
+      this.#table.forEach(visit);
+      return;
+    }
     const port = this.#listPort;
     for (const { address, podUid } of this.#list) visit(knownPodOf(podUid), { address, port });
-    this.#table?.forEach(visit);
   }
 
   /** The table, in which all are from now on. */
