@@ -1,7 +1,8 @@
 /**
  * IPVS against the other modes, on one machine: `npm run bench:iptables -- [--services 1,100] [--endpoints 2,10] [--runs 5]
- * [--modes ipvs,none] [--connections 1000] [--seconds 5] [--limit 600] [--results FILE]`. Appends to a file of results, and writes
- * tables and plots of the whole file into `docs/`. With `--report` it does only the latter. `docs/benchmarks.md` says more.
+ * [--modes ipvs,none] [--connections 1000] [--seconds 5] [--limit 600] [--without-estimation] [--results FILE]`. Appends to a file of
+ * results, and writes tables and plots of the whole file into `docs/`. With `--report` it does only the latter. `docs/benchmarks.md` says
+ * more.
  */
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
@@ -24,6 +25,8 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '5' },
     limit: { type: 'string', default: '600' },
     results: { type: 'string', default: join(import.meta.dirname, 'results.csv') },
+    // As `--ipvs-estimation=off`. For a file of results of its own, as they do not say it.
+    'without-estimation': { type: 'boolean', default: false },
     report: { type: 'boolean', default: false },
   },
 });
@@ -84,6 +87,7 @@ async function measureAll(file: string): Promise<void> {
             load,
             limit: Number(values.limit) * 1000,
             hasTraffic: size.endpoints === 2,
+            hasEstimation: !values['without-estimation'],
             connections: Number(values.connections),
             seconds: Number(values.seconds),
             report: (measure, value) =>

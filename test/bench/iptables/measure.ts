@@ -13,6 +13,8 @@ export interface MeasureOptions extends Size {
   readonly limit: number;
   /** Whether packets are measured too. */
   readonly hasTraffic: boolean;
+  /** Whether the kernel estimates rates (`net.ipv4.vs.run_estimation`). */
+  readonly hasEstimation: boolean;
   /** How many connections to each Service are timed. */
   readonly connections: number;
   /** Seconds of each load. */
@@ -40,6 +42,7 @@ export async function measureMode(options: MeasureOptions): Promise<'done' | 'ti
   let part = 'program';
   try {
     await stand.ready();
+    if (!options.hasEstimation) stand.node.run('sysctl', '-qw', 'net.ipv4.vs.run_estimation=0');
     // The kernel takes apart what was there before in its own time.
     await sleep(settling);
     const before = kernelMemory();
