@@ -28,8 +28,12 @@ export interface FirewallHarness {
 }
 
 /** What every firewall does. `make` gives one over empty tables. */
-export function firewallContract(name: string, make: () => Promise<FirewallHarness>): void {
-  describe.each(families)(`${name}, %s`, (family) => {
+export function firewallContract(
+  name: string,
+  make: () => Promise<FirewallHarness>,
+  of: readonly Family[] = families,
+): void {
+  describe.each(of)(`${name}, %s`, (family) => {
     test('its iptables is found and says what it can', async () => {
       const { firewall } = await make();
       const { description, randomFully } = await firewall.capabilities(family);
