@@ -25,8 +25,10 @@ export function openStreams(
 
 /** Expects that nothing goes wrong with connections in their next exchanges. */
 export async function expectAlive(...streams: readonly Stream[]): Promise<void> {
-  const failures = await Promise.all(streams.map((stream) => stream.next(2)));
-  expect(failures).toEqual(streams.map(() => undefined));
+  const ended = await Promise.all(
+    streams.map(async (stream) => `${stream.name}: ${(await stream.next(2)) ?? 'unharmed'}`),
+  );
+  expect(ended).toEqual(streams.map(({ name }) => `${name}: unharmed`));
 }
 
 /** Does something while clients connect each way without pause, and expects that each of them is answered, before and after too. */
