@@ -15,33 +15,33 @@ const optimizeLater = [
 ];
 
 /**
- * Whether V8 compiles a function without optimization (Sparkplug) at its first call, in place of interpreting it for a while. A first
- * sync of many Services calls most of its functions some thousand times. What runs before and after it is called too seldom for that: a
- * start would take an eighth longer.
+ * Whether V8 compiles a function without optimization (Sparkplug) at its eighth call, in place of waiting until there are several to
+ * compile. A first sync of many Services calls most of its functions some thousand times. What runs before and after it is called too
+ * seldom for that: a start would take a tenth longer.
  */
-const compileAtOnce = '--always-sparkplug';
-const compileWhenWarm = '--no-always-sparkplug';
+const compileSoon = '--no-baseline-batch-compilation';
+const compileInBatches = '--baseline-batch-compilation';
 /** So many Services are many. */
 const manyServices = 500;
 
 /** Every flag that differs from V8's defaults at some time. */
-export const optimizationFlags: readonly string[] = [compileAtOnce, ...optimizeLater];
+export const optimizationFlags: readonly string[] = [compileSoon, ...optimizeLater];
 
 /** Has V8 optimize later. Memory settings are for the command line: V8 reads those when it starts. */
 export function postponeOptimization(): void {
   setFlags(...optimizeLater);
 }
 
-/** A reporter that has V8 compile at once while a first sync of many Services runs, and passes all reports on. */
+/** A reporter that has V8 compile soon while a first sync of many Services runs, and passes all reports on. */
 export function compilingFirstSync(reporter: Reporter): Reporter {
   return {
     ...reporter,
     firstSyncBegins(services) {
-      if (services >= manyServices) setFlags(compileAtOnce);
+      if (services >= manyServices) setFlags(compileSoon);
       reporter.firstSyncBegins(services);
     },
     firstSyncDone() {
-      setFlags(compileWhenWarm);
+      setFlags(compileInBatches);
       reporter.firstSyncDone();
     },
   };
