@@ -85,12 +85,12 @@ async function deleteEverything(): Promise<void> {
 
 test('when everything is deleted nothing is left', deleteEverything);
 
-test('5,000 random changes leave nothing behind, in the kernel or open in the program', async () => {
+test('10,000 random changes leave nothing behind, in the kernel or open in the program', async () => {
   const openFiles = () => readdirSync('/proc/self/fd').length;
   const before = openFiles();
   // Addresses of the node come and go by a program each, which takes its time; they are among the steps above.
   const changes = aStep.filter(({ kind }) => kind === 'change');
-  for (const [index, step] of fc.sample(changes, { numRuns: 5_000, seed: 5 }).entries()) {
+  for (const [index, step] of fc.sample(changes, { numRuns: 10_000, seed: 5 }).entries()) {
     take(step);
     if (index % 400 === 399) await proxy.proxier.idle();
   }

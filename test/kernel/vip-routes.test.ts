@@ -135,9 +135,13 @@ async function start(mode: keyof typeof modes, nodeIPs?: readonly IpAddress[]): 
   return proxy;
 }
 
-/** Those that meet, between them, each kind of VIP and of rule once more. What only the policy changes is the same with routes. */
+/**
+ * Those that meet, between them, each policy and each kind of VIP once more. The others are asked for new connections while the node
+ * changes.
+ */
 const withRoutes = [
   'cluster IP',
+  'cluster IP, Local',
   'external IP',
   'load balancer, Local',
   'node port, Local',
@@ -287,7 +291,7 @@ describe('a node', () => {
     );
   });
 
-  test.each(['range', 'address', 'single', 'range'] as const)(
+  test.each(['range', 'address', 'single', 'range', 'single', 'address'] as const)(
     'changes to %s: no connection is lost, established or new',
     async (mode) => {
       await dropFailedStreams();
