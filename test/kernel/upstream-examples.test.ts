@@ -7,14 +7,12 @@ import {
   changesOfExample,
   deletionsOfExample,
   modernStateOfExample,
-  upstreamExamples,
+  upstreamStories,
 } from '../support/upstream-examples.ts';
 
 // From the objects that upstream's binary was given, the state that upstream's binary made.
 
-const stories = Map.groupBy(upstreamExamples, (name) => name.split('.')[0] ?? '');
-
-describe.each([...stories])('upstream example %s', (_, steps) => {
+describe.each([...upstreamStories])('upstream example %s', (_, steps) => {
   const reducer = new Reducer();
   let node: Namespace;
   let proxy: NodeProxy;

@@ -12,6 +12,9 @@ export const upstreamExamples: readonly string[] = readdirSync(folder)
   .map((name) => name.replace('.out.txt', ''))
   .sort();
 
+/** The steps of each story, which are examples, by its name. */
+export const upstreamStories = Map.groupBy(upstreamExamples, (name) => name.split('.')[0] ?? '');
+
 /** The kernel's state after the step. */
 export function stateOfExample(example: string): string {
   return readFileSync(new URL(`${example}.out.txt`, folder), 'utf8');
