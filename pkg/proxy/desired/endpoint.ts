@@ -1,6 +1,7 @@
 import type { RealServerId } from '../../ipvs/ipvs.ts';
 import type { Endpoint } from '../../kube/types.ts';
 import { type EndpointsOfPort, EndpointTable } from './endpoint-table.ts';
+import { findAddress } from './real-servers.ts';
 import type { NodeTopology } from './topology.ts';
 
 /** Up to so many endpoints are looked through one by one. */
@@ -38,7 +39,7 @@ export class PortEndpoints {
   /** The endpoint that counts at an address and port. */
   get(id: RealServerId): Endpoint | undefined {
     if (this.#all instanceof EndpointTable) return this.#all.get(id);
-    return id.port === this.#port ? find(this.#all, id) : undefined;
+    return id.port === this.#port ? findAddress(this.#all, id) : undefined;
   }
 
   /** Adds all endpoints of a slice at once, with its port number. False if they have to be added one by one. */
@@ -58,7 +59,7 @@ export class PortEndpoints {
     }
     if (all.length === 0) this.#port = port;
     const hasPort = port === this.#port;
-    const present = hasPort ? find(all, endpoint) : undefined;
+    const present = hasPort ? findAddress(all, endpoint) : undefined;
     if (present === endpoint) return;
     if (hasPort && present === undefined && all.length < few) {
       this.#all = all.concat([endpoint]);
@@ -96,15 +97,6 @@ export class PortEndpoints {
     if (this.#all instanceof EndpointTable) this.#all.forEachEndpoint(visit);
     else this.#all.forEach(visit);
   }
-}
-
-function find(
-  list: readonly Endpoint[],
-  { address }: { readonly address: Endpoint['address'] },
-): Endpoint | undefined {
-  // A loop by index, as most of all comparisons of addresses are made here.
-  for (let at = 0; at < list.length; at++) if (list[at]?.address === address) return list[at];
-  return undefined;
 }
 
 function tableOf(

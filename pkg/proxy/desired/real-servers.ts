@@ -14,6 +14,16 @@ export interface PodAddress {
   readonly podUid: PodIdentity;
 }
 
+/** The one with an address, of a few. */
+export function findAddress<One extends { readonly address: IpAddress }>(
+  list: readonly One[],
+  { address }: { readonly address: IpAddress },
+): One | undefined {
+  // A loop by index, as most of all comparisons of addresses are made here.
+  for (let at = 0; at < list.length; at++) if (list[at]?.address === address) return list[at];
+  return undefined;
+}
+
 /** Real servers of weight 1 that differ in nothing but their addresses and pods. */
 export interface AlikeRealServers {
   readonly port: number;

@@ -4,6 +4,7 @@ import { anyPod, unknownPod } from '../desired/pod-identity.ts';
 import { RealServerMap } from '../desired/real-server-map.ts';
 import {
   draining,
+  findAddress,
   type PodAddress,
   type RealServerState,
   serving,
@@ -128,9 +129,8 @@ export class HeldRealServerMap implements HeldRealServers {
   #keptOf(id: RealServerId): Kept | undefined {
     if (this.#table !== undefined) return this.#table.get(id);
     if (id.port !== this.#listPort) return undefined;
-    for (const { address, podUid } of this.#list)
-      if (address === id.address) return knownPodOf(podUid);
-    return undefined;
+    const found = findAddress(this.#list, id);
+    return found && knownPodOf(found.podUid);
   }
 
   #forEachKept(visit: (kept: Kept, id: RealServerId) => void): void {
