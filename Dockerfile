@@ -22,10 +22,10 @@ RUN npm ci
 COPY . .
 # What Debian brings, for the SBOM.
 COPY --from=debian /var/lib/dpkg/status /usr/lib/os-release /debian/
-# Left out: the symbols of Node (18 MB, profiles of JavaScript do not need them) and the map from the bundle to its sources.
+# Left out: the symbols of Node (18 MB, profiles of JavaScript do not need them) and the maps from the bundles to their sources.
 RUN npm run build -- --debian /debian \
  && strip --strip-unneeded --output-file /usr/local/bin/node "$(readlink -f node_modules/.bin/node)" \
- && rm dist/kube-proxy.js.map \
+ && rm dist/*.map \
  && mv dist/doc .
 
 FROM debian

@@ -1,7 +1,6 @@
 /**
- * Makes `dist/`, which is what an image holds: `kube-proxy.js`, one module with all packages in it, its source map, and
- * koffi's binary beside it; in `dist/doc` the licences
- * of all that is inside, and an SBOM. Run by `npm run build`. With `-- --debian FOLDER` the SBOM has the packages of the Debian that the
+ * Makes `dist/`, which is what an image holds: `kube-proxy.js`, one module with its packages in it, and beside it `client-node.mjs`, which
+ * few kubeconfigs ask for, the source maps, and koffi's binary; in `dist/doc` the licences of all that is inside, and an SBOM. Run by `npm run build`. With `-- --debian FOLDER` the SBOM has the packages of the Debian that the
  * image is made of: the folder holds its `/var/lib/dpkg/status` and `/etc/os-release`.
  */
 import { execFileSync } from 'node:child_process';

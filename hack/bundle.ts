@@ -1,4 +1,4 @@
-/** Bundles the program, and other entry points, into one file each, so that a start resolves no module and strips no type. */
+/** Bundles the program, and other entry points, so that a start resolves no module and strips no type. */
 import { copyFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
@@ -31,6 +31,21 @@ const kubeConfigOnly: Plugin = {
   },
 };
 
+/** What an entry point imports only when it needs it, and its bundle of its own, beside that of the entry point. */
+const seldomNeeded = { module: '@kubernetes/client-node', file: 'client-node.mjs' } as const;
+
+/**
+ * Bundled with the entry point it would be read and held by every start: it is half of all code, with the HTTP client that it brings, and
+ * few kubeconfigs ask for it.
+ */
+const apart: Plugin = {
+  name: 'apart',
+  setup(builder) {
+    const external = { path: `./${seldomNeeded.file}`, external: true };
+    builder.onResolve({ filter: new RegExp(`^${seldomNeeded.module}$`) }, () => external);
+  },
+};
+
 /**
  * The largest semi-space of V8's young generation, in MiB. A larger one costs memory for the life of the process and saves no CPU
  * (`docs/benchmarks.md`). The launcher of the tarball sets the same.
@@ -52,14 +67,31 @@ const require = requireFrom(import.meta.url);
 }`;
 
 /**
- * Bundles an entry point and its packages into one module with a source map. Returns the files that are part of it. `more` are further
- * plugins of esbuild.
+ * Bundles an entry point and its packages into one module with a source map, and what is seldom needed into a second one beside it, if
+ * that is imported. Returns the files that are part of them. `more` are further plugins of esbuild.
  */
 export async function bundle(
   entry: string,
   outfile: string,
   { more = [] }: { readonly more?: readonly Plugin[] } = {},
 ): Promise<readonly string[]> {
+  const made = await bundleAlone(entry, outfile, [apart, ...more]);
+  if (!made.imports.includes(`./${seldomNeeded.file}`)) return made.inputs;
+  const beside = join(dirname(outfile), seldomNeeded.file);
+  return [...made.inputs, ...(await bundleAlone(seldomNeeded.module, beside)).inputs];
+}
+
+/** The files that are part of a bundle, and what it imports from beside itself. */
+interface Made {
+  readonly inputs: readonly string[];
+  readonly imports: readonly string[];
+}
+
+async function bundleAlone(
+  entry: string,
+  outfile: string,
+  plugins: readonly Plugin[] = [],
+): Promise<Made> {
   const { metafile } = await build({
     entryPoints: [entry],
     outfile,
@@ -72,12 +104,15 @@ export async function bundle(
     sourcesContent: false,
     minifyWhitespace: true,
     banner: { js: beginning },
-    plugins: [koffiBinary, kubeConfigOnly, ...more],
+    plugins: [koffiBinary, kubeConfigOnly, ...plugins],
     logLevel: 'warning',
     metafile: true,
   });
   const outputs = Object.values(metafile.outputs);
-  return outputs.flatMap(({ inputs }) => Object.keys(inputs));
+  return {
+    inputs: outputs.flatMap(({ inputs }) => Object.keys(inputs)),
+    imports: outputs.flatMap(({ imports }) => imports.map(({ path }) => path)),
+  };
 }
 
 /** Copies koffi's binaries, as many as are installed, to where bundles look for them: into their folder. */

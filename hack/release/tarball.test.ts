@@ -1,4 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   mkdtempSync,
   readdirSync,
@@ -7,6 +8,8 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -100,6 +103,44 @@ test('the binary that reaches the kernel can be loaded', () => {
   expect(execFileSync(process.execPath, ['-e', load], { encoding: 'utf8' })).toBe('loaded\n');
 });
 
+test('the library for authentication providers is found beside the bundle', async () => {
+  const server = createServer((_, response) => response.writeHead(503).end()).listen(
+    0,
+    '127.0.0.1',
+  );
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const config = {
+    'cmd-path': '/bin/echo',
+    // Given to a shell.
+    'cmd-args': `'{"expires":"2099-01-01T00:00:00Z","token":"provided"}'`,
+    'expiry-key': '{.expires}',
+    'token-key': '{.token}',
+  };
+  const kubeconfig = {
+    clusters: [{ name: 'here', cluster: { server: `http://127.0.0.1:${port}` } }],
+    users: [{ name: 'node', user: { 'auth-provider': { name: 'gcp', config } } }],
+    contexts: [{ name: 'both', context: { cluster: 'here', user: 'node' } }],
+    'current-context': 'both',
+  };
+  const file = join(built, 'kubeconfig');
+  writeFileSync(file, JSON.stringify(kubeconfig));
+  const asked = once(server, 'request');
+  const child = spawn(join(root, 'bin/kube-proxy'), ['status', `--kubeconfig=${file}`], {
+    env: { PATH: '/usr/bin:/bin', ...ownNode },
+    stdio: 'ignore',
+  });
+  const ended = once(child, 'close');
+  try {
+    const [request] = (await asked) as [IncomingMessage];
+    expect(request.headers.authorization).toBe('Bearer provided');
+  } finally {
+    child.kill();
+    await ended;
+    server.close();
+  }
+});
+
 test('it has the bundle, the binary of this processor alone, a unit, licences and an SBOM', () => {
   const files = readdirSync(root, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -107,6 +148,8 @@ test('it has the bundle, the binary of this processor alone, a unit, licences an
     .sort();
   expect(files).toEqual([
     'bin/kube-proxy',
+    'lib/kube-proxy/client-node.mjs',
+    'lib/kube-proxy/client-node.mjs.map',
     'lib/kube-proxy/koffi-linux-' + arch + '.node',
     'lib/kube-proxy/kube-proxy.js',
     'lib/kube-proxy/kube-proxy.js.map',
@@ -124,8 +167,8 @@ test('licences and SBOM name what is in the bundle, and nothing for development'
   expect(sbom.bomFormat).toBe('CycloneDX');
   const refs = sbom.components.map((component) => component['bom-ref']);
   const names = refs.map((ref) => ref.slice(0, ref.lastIndexOf('@')));
-  for (const name of ['koffi', `@koromix/koffi-linux-${arch}`, 'pino', 'prom-client', 'yaml'])
-    expect(names).toContain(name);
+  const known = ['koffi', `@koromix/koffi-linux-${arch}`, 'pino', 'prom-client', 'yaml', 'undici'];
+  for (const name of known) expect(names).toContain(name);
   expect(names).not.toContain('esbuild');
   for (const ref of refs) {
     const at = ref.lastIndexOf('@');
