@@ -31,6 +31,22 @@ const kubeConfigOnly: Plugin = {
   },
 };
 
+/**
+ * An ES module's import of `node:http` reads everything that it exports, `WebSocket` as well, and for that Node loads its own HTTP client,
+ * undici, which nothing here uses. `require` does not.
+ */
+const requiredHttp: Plugin = {
+  name: 'required-http',
+  setup(builder) {
+    builder.onResolve({ filter: /^(node:)?http$/ }, ({ kind }) =>
+      kind === 'require-call' ? undefined : { path: 'node:http', namespace: 'required' },
+    );
+    builder.onLoad({ filter: /^/, namespace: 'required' }, ({ path }) => ({
+      contents: `module.exports = require('${path}');`,
+    }));
+  },
+};
+
 /** What an entry point imports only when it needs it, and its bundle of its own, beside that of the entry point. */
 const seldomNeeded = { module: '@kubernetes/client-node', file: 'client-node.mjs' } as const;
 
@@ -104,7 +120,7 @@ async function bundleAlone(
     sourcesContent: false,
     minifyWhitespace: true,
     banner: { js: beginning },
-    plugins: [koffiBinary, kubeConfigOnly, ...plugins],
+    plugins: [koffiBinary, kubeConfigOnly, requiredHttp, ...plugins],
     logLevel: 'warning',
     metafile: true,
   });

@@ -57,6 +57,17 @@ describe('what it starts', () => {
     });
   });
 
+  test('loads no HTTP client that it does not use', () => {
+    const told = "process.on('exit', () => console.log(process.moduleLoadList.join()))";
+    const { status, stdout } = kubeProxy('--version', {
+      ...ownNode,
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(told)}`,
+    });
+    expect(status).toBe(0);
+    expect(stdout).toContain('NativeModule https');
+    expect(stdout).not.toContain('undici');
+  });
+
   test('says in one line that there is no Node', () => {
     expect(kubeProxy('--version', { KUBE_PROXY_NODE: '/nonexistent' })).toEqual({
       status: 1,
