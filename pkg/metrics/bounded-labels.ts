@@ -11,13 +11,14 @@ export class BoundedLabels<Label extends string> {
 
   /** The labels with `(other)` in place of each value that is too many or too long. */
   of(labels: Readonly<Record<Label, string>>): Readonly<Record<Label, string>> {
-    const given = Object.entries(labels) as [Label, string][]; // as the type says
-    if (given.every(([label, value]) => this.#admits(label, value))) return labels;
-    const bounded = given.map(([label, value]) => [
-      label,
-      this.#admits(label, value) ? value : rest,
-    ]);
-    return Object.fromEntries(bounded) as Record<Label, string>;
+    for (const label in labels) if (!this.#admits(label, labels[label])) return this.#bound(labels);
+    return labels;
+  }
+
+  #bound(labels: Readonly<Record<Label, string>>): Readonly<Record<Label, string>> {
+    const bounded: Record<Label, string> = { ...labels };
+    for (const label in labels) if (!this.#admits(label, labels[label])) bounded[label] = rest;
+    return bounded;
   }
 
   /** Frees the places of some values. */

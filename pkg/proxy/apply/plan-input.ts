@@ -11,7 +11,7 @@ import { entryEffect, type SetId, setIds, setName } from '../desired/sets.ts';
 import { urgencyOf } from '../desired/urgency.ts';
 import type { VipRoutes } from '../desired/vip-routes.ts';
 import type { HeldRealServer } from '../observed/held-real-servers.ts';
-import type { HeldVirtualServer, MirrorView } from '../observed/mirror.ts';
+import { comingContent, type HeldVirtualServer, type MirrorView } from '../observed/mirror.ts';
 import {
   allRanges,
   isLocalVip,
@@ -55,12 +55,16 @@ export function planInputFor(keys: Keys, sources: PlanSources): PlanInput {
     rotation,
     hasDevice: mirror.hasDevice,
     missingSets: missingSets(sources),
-    rules: families.map((family) => ({
-      family,
-      needed: neededRules(family, sources),
-      status: mirror.rules.get(family),
-      denying: denyingSets(family, mirror),
-    })),
+    rules: families.map((family) => {
+      const status = mirror.rules.get(family);
+      const areKnown = comingContent(status) !== undefined;
+      return {
+        family,
+        needed: neededRules(family, sources),
+        status,
+        denying: areKnown ? noSets : denyingSets(family, mirror),
+      };
+    }),
     entries: keys.entries.size === 0 ? none : plannedEntries(keys, sources),
     addresses:
       keys.addresses.size === 0

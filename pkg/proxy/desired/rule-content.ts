@@ -33,15 +33,16 @@ export function isSameContent(one: RuleContent, other: RuleContent): boolean {
   );
 }
 
-/** The content whose rules include the rules of two others. */
+/** The content whose rules include the rules of two others: the first one itself, if the other has nothing more. */
 export function bothContents(one: RuleContent, other: RuleContent): RuleContent {
   if (other === noRuleContent) return one;
-  return {
+  const both = {
     nonEmpty: new Set(setIds.filter((id) => one.nonEmpty.has(id) || other.nonEmpty.has(id))),
     closedToNode: new Map([...one.closedToNode, ...other.closedToNode]),
     closedRanges: new Map([...one.closedRanges, ...other.closedRanges]),
     leavesNat: one.leavesNat && other.leavesNat,
   };
+  return isSameContent(both, one) ? one : both;
 }
 
 type Keyed = Pick<ReadonlyMap<unknown, unknown>, 'size' | 'has' | 'keys'>;

@@ -35,6 +35,11 @@ export interface RuleStatus {
   readonly isFailing: boolean;
 }
 
+/** The content that the rules have once they are written as requested; `undefined` if that is unknown. */
+export function comingContent(status: RuleStatus | undefined): RuleContent | undefined {
+  return status?.requested ?? status?.written;
+}
+
 /** A read-only view of what the kernel holds of ours, as far as it is known. */
 export interface MirrorView {
   readonly hasDevice: boolean;

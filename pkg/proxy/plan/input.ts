@@ -71,7 +71,7 @@ export interface PlannedRules {
   /** The content that the rules should have; the same object while it is unchanged. */
   readonly needed: RuleContent;
   readonly status: RuleStatus | undefined;
-  /** The sets whose entries deny, or exempt from a denial, and of which the kernel holds entries. */
+  /** The sets whose entries deny, or exempt from a denial, and of which the kernel holds entries; none if the present rules are known. */
   readonly denying: ReadonlySet<SetId>;
 }
 

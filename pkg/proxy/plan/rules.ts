@@ -3,14 +3,14 @@ import { type Prefix, printPrefix } from '../../ip/prefix.ts';
 import type { SetEntry } from '../desired/footprint.ts';
 import { bothContents, isSameContent } from '../desired/rule-content.ts';
 import { isClosedToNode } from '../desired/source-ranges.ts';
-import type { RuleStatus } from '../observed/mirror.ts';
+import { comingContent, type RuleStatus } from '../observed/mirror.ts';
 import type { PlanInput, PlannedVirtualServer } from './input.ts';
 import type { Phases } from './phases.ts';
 
 /** Plans the writes of each family's rules: one that adds, before the virtual servers, and one that removes, at the end. */
 export function planRules({ rules }: PlanInput, phases: Phases): void {
   for (const { family, needed, status, denying } of rules) {
-    const coming = status?.requested ?? status?.written;
+    const coming = comingContent(status);
     if (coming !== undefined && isSameContent(needed, coming)) continue;
     // After a start the present rules are unknown. Rules that may deny stay until there are no more entries for them.
     const grown = bothContents(needed, coming ?? { ...needed, nonEmpty: denying });
