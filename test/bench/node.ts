@@ -129,12 +129,22 @@ export class Node {
     this.#run = this.proxier.run(this.#stop.signal);
   }
 
-  /** Tells a whole cluster, and that this was all. The first sync begins when the event loop turns. */
+  /** Tells a whole cluster, and that this was all. */
   reportAll(services: number, endpoints: number): void {
+    this.reportObjects(services, endpoints);
+    this.reportSynced();
+  }
+
+  /** Tells a whole cluster. More may come, so no first sync begins. */
+  reportObjects(services: number, endpoints: number): void {
     for (let index = 0; index < services; index++) {
       this.reportService(service(index));
       this.reportSlices(index, podsOf(index, endpoints));
     }
+  }
+
+  /** Tells that everything was told. The first sync begins when the event loop turns. */
+  reportSynced(): void {
     for (const kind of ['Service', 'EndpointSlice', 'Node'] as const)
       this.proxier.onChange({ type: 'synced', kind });
   }

