@@ -47,18 +47,18 @@ const requiredHttp: Plugin = {
   },
 };
 
-/** What an entry point imports only when it needs it, and its bundle of its own, beside that of the entry point. */
-const seldomNeeded = { module: '@kubernetes/client-node', file: 'client-node.mjs' } as const;
+/** A package with a bundle of its own, beside that of the entry point that imports it. */
+const clientNode = { module: '@kubernetes/client-node', file: 'client-node.mjs' } as const;
 
 /**
- * Bundled with the entry point it would be read and held by every start: it is half of all code, with the HTTP client that it brings, and
- * few kubeconfigs ask for it.
+ * Bundled with the entry point, client-node would be read and held by every start: it is half of all code, with the HTTP client that it
+ * brings, and few kubeconfigs ask for it.
  */
-const apart: Plugin = {
-  name: 'apart',
+const clientNodeApart: Plugin = {
+  name: 'client-node-apart',
   setup(builder) {
-    const external = { path: `./${seldomNeeded.file}`, external: true };
-    builder.onResolve({ filter: new RegExp(`^${seldomNeeded.module}$`) }, () => external);
+    const external = { path: `./${clientNode.file}`, external: true };
+    builder.onResolve({ filter: new RegExp(`^${clientNode.module}$`) }, () => external);
   },
 };
 
@@ -83,31 +83,31 @@ const require = requireFrom(import.meta.url);
 }`;
 
 /**
- * Bundles an entry point and its packages into one module with a source map, and what is seldom needed into a second one beside it, if
- * that is imported. Returns the files that are part of them. `more` are further plugins of esbuild.
+ * Bundles an entry point and its packages into one module with a source map, and client-node into a second one beside it, if it is
+ * imported. Returns the files that are part of them. `more` are further plugins of esbuild, for the first one.
  */
 export async function bundle(
   entry: string,
   outfile: string,
   { more = [] }: { readonly more?: readonly Plugin[] } = {},
 ): Promise<readonly string[]> {
-  const made = await bundleAlone(entry, outfile, [apart, ...more]);
-  if (!made.imports.includes(`./${seldomNeeded.file}`)) return made.inputs;
-  const beside = join(dirname(outfile), seldomNeeded.file);
-  return [...made.inputs, ...(await bundleAlone(seldomNeeded.module, beside)).inputs];
+  const { inputs, imports } = await bundleModule(entry, outfile, [clientNodeApart, ...more]);
+  if (!imports.includes(`./${clientNode.file}`)) return inputs;
+  const beside = join(dirname(outfile), clientNode.file);
+  return [...inputs, ...(await bundleModule(clientNode.module, beside)).inputs];
 }
 
-/** The files that are part of a bundle, and what it imports from beside itself. */
-interface Made {
+/** The files that are part of a bundle, and the modules that are not but that it imports. */
+interface BundledModule {
   readonly inputs: readonly string[];
   readonly imports: readonly string[];
 }
 
-async function bundleAlone(
+async function bundleModule(
   entry: string,
   outfile: string,
   plugins: readonly Plugin[] = [],
-): Promise<Made> {
+): Promise<BundledModule> {
   const { metafile } = await build({
     entryPoints: [entry],
     outfile,

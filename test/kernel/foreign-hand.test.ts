@@ -171,7 +171,7 @@ describe('the next audit', () => {
   let connection: Connection;
 
   async function start(): Promise<void> {
-    proxy = new NodeProxy(namespace, { syncPeriod: 100, excluded });
+    proxy = new NodeProxy(namespace, { syncPeriod: 500, excluded });
     proxy.report(...objects());
     await proxy.settled();
   }

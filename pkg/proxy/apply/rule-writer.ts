@@ -6,7 +6,7 @@ import { type Clock, minutes, seconds } from '../../runner/clock.ts';
 import { Runner } from '../../runner/runner.ts';
 import { noRuleContent, type RuleContent } from '../desired/rule-content.ts';
 import { setIds } from '../desired/sets.ts';
-import type { Mirror, RuleStatus } from '../observed/mirror.ts';
+import { comingContent, type Mirror, type RuleStatus } from '../observed/mirror.ts';
 import type { Reporter } from '../reporter.ts';
 import type { RuleSource } from './rule-source.ts';
 
@@ -123,8 +123,7 @@ class FamilyWriter {
   }
 
   rewrite(): void {
-    const { written, requested } = this.#status;
-    const wanted = requested ?? written;
+    const wanted = comingContent(this.#status);
     this.#update({ written: undefined });
     if (wanted !== undefined) this.request(wanted);
   }
