@@ -1,4 +1,3 @@
-import type { Family } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import type { Change } from '../kube/types.ts';
 import { Backoff } from '../runner/backoff.ts';
@@ -43,9 +42,10 @@ export class Proxier {
   readonly #nodeAddresses: NodeAddresses;
   readonly #progress: FirstSyncProgress;
   #hasSynced = false;
+  #isInFirstSync = false;
   /** The kernel has been read into the mirror once. From then on changes are carried out, even while the first sync waits for its rules. */
   #hasRead = false;
-  /** An audit was requested after a failure and has not started yet. */
+  /** An audit was requested after a failure and has not started. */
   #isAuditDue = false;
   #lastSync = 0;
 
@@ -58,7 +58,9 @@ export class Proxier {
       wake: (milliseconds) => this.#syncs.retryAfter(milliseconds),
       onRules: (family, { isSuccess }) => {
         if (!isSuccess) reporter.rulesFailed(family);
-        (this.#hasSynced ? this.#syncs : this.#audits).request();
+        // A first sync waits for its rules itself.
+        if (this.#hasSynced) this.#syncs.request();
+        else if (!this.#isInFirstSync) this.#audits.request();
       },
     });
     this.#nodeAddresses = new NodeAddresses({ ...this.#parts, settings: options, reporter, log });
@@ -80,7 +82,11 @@ export class Proxier {
       log,
       minInterval: auditPause,
       maxInterval: syncPeriod,
-      run: () => (this.#hasSynced ? this.#audit() : this.#firstSync()),
+      run: () => {
+        if (this.#hasSynced) return this.#audit();
+        this.#isInFirstSync = true;
+        return this.#firstSync().finally(() => (this.#isInFirstSync = false));
+      },
     });
   }
 
@@ -191,8 +197,8 @@ export class Proxier {
     if (entered.next !== undefined) this.#syncs.retryAfter(Math.max(0, wait));
     // The guard may judge only when every change is in the ledger: one of them may want what the guard holds back.
     if (this.#hasSynced && wait > 0) entered.keys.add(this.#parts.guard.decide());
-    const isTouched = (family: Family) => entered.keys.families.has(family);
-    return { ...entered, families: this.#options.families.filter(isTouched) };
+    const { families } = this.#options;
+    return { ...entered, families: families.filter((family) => entered.keys.families.has(family)) };
   }
 
   /** Runs a sync and requests an audit if it throws. Its changes are in the ledger already, so the audit carries them out. */
@@ -262,8 +268,7 @@ export class Proxier {
     const now = this.#options.clock.now();
     this.#lastSync = now;
     this.#parts.rules.refresh();
-    const between = () => this.#syncBetween(token);
-    const options = { parts: this.#parts, now, isRepair, between };
+    const options = { parts: this.#parts, now, isRepair, between: () => this.#syncBetween(token) };
     const outcome = await reconcileFully(keys, token, options);
     this.#schedule(outcome.next);
     await this.#parts.applier.apply(planFlows(this.#parts.ledgerUpdater.takeUdpChanges()), token);
