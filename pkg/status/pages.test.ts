@@ -295,9 +295,9 @@ describe('what is wrong', () => {
 });
 
 test('syncs and repaired drift are told', async () => {
-  const stand = await withWeb();
+  const stand = await withWeb({ syncPeriod: seconds(30) });
   stand.kernel.ipvs.write([{ kind: 'deleteVirtualServer', virtualServer: web }]);
-  await stand.settle(seconds(1));
+  await stand.settle(seconds(31));
   stand.report(setService(service({ name: 'other', clusterIPs: [ip('172.30.0.2')] })));
   await stand.settle();
   const { node: about } = await stand.page();
