@@ -31,6 +31,8 @@ export function openConnection(protocol: number, options: ConnectionOptions = {}
       NetlinkSocket.open(protocol, {
         sendBuffer: bufferSize,
         receiveBuffer: bufferSize,
+        // An answer with its acknowledgement, or the last objects of a dump with its end.
+        datagrams: 2,
         ...options,
       }),
     {

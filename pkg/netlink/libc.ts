@@ -66,6 +66,10 @@ export const sendto: (
 /** recv(2): the number of bytes received, or with MSG_TRUNC the length of the datagram. */
 export const recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number =
   libc.func('long recv(int fd, void *bytes, size_t length, int flags)');
+/** recvmmsg(2) without a timeout: into an array of struct mmsghdr. The number of datagrams, or -1. What `headers` points to must stay there. */
+export const recvmmsg = receiveWithoutTimeout(
+  libc.func('int recvmmsg(int fd, void *headers, unsigned int count, int flags, void *timeout)'),
+);
 /** `descriptors` is an array of struct pollfd. */
 export const poll: (descriptors: Uint8Array, count: number, timeout: number) => number = libc.func(
   'int poll(void *descriptors, unsigned long count, int timeout)',
@@ -79,6 +83,17 @@ function acceptWithoutAddress(
   accept4: (fd: number, address: null, length: null, flags: number) => number,
 ): (fd: number, flags: number) => number {
   return (fd, flags) => accept4(fd, null, null, flags);
+}
+
+function receiveWithoutTimeout(
+  receive: (fd: number, headers: Uint8Array, count: number, flags: number, timeout: null) => number,
+): (fd: number, headers: Uint8Array, count: number, flags: number) => number {
+  return (fd, headers, count, flags) => receive(fd, headers, count, flags, null);
+}
+
+/** Where bytes are, as a pointer. They must be outside of V8's heap, and be kept alive. */
+export function address(bytes: Uint8Array): bigint {
+  return koffi.address(bytes);
 }
 
 /** The errno of the last call that failed. */

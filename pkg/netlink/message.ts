@@ -107,10 +107,10 @@ export class MessageCursor {
     this.reader = new Reader(bytes, 0, 0);
   }
 
-  /** Starts at the first of `length` bytes. */
-  reset(length: number): void {
-    this.#next = 0;
-    this.#end = length;
+  /** Starts at the first of `length` bytes behind `start`. */
+  reset(length: number, start = 0): void {
+    this.#next = start;
+    this.#end = start + length;
   }
 
   /** Moves to the next message. False if there is none. */

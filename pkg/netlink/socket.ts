@@ -2,7 +2,8 @@ import { closeSync, openSync } from 'node:fs';
 import { KernelError } from '../errno/errno.ts';
 import { codeOf, errnoNumber } from './codes.ts';
 import * as libc from './libc.ts';
-import { MessageCursor } from './message.ts';
+import type { MessageCursor } from './message.ts';
+import { ReceiveBuffer } from './receive-buffer.ts';
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -22,13 +23,10 @@ const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
 
-const MSG_TRUNC = 0x20;
-const MSG_DONTWAIT = 0x40;
 const POLLIN = 1;
 
 const EINTR = errnoNumber('EINTR');
 const EAGAIN = errnoNumber('EAGAIN');
-const EMSGSIZE = errnoNumber('EMSGSIZE');
 const ETIMEDOUT = errnoNumber('ETIMEDOUT');
 
 const sendTimeout = 30; // s
@@ -50,6 +48,8 @@ export interface SocketOptions {
   /** In bytes. The kernel allocates twice as many for its own data. */
   readonly sendBuffer?: number;
   readonly receiveBuffer?: number;
+  /** How many datagrams a system call may receive, 1 by default. Those behind the first are kept here, so polling does not see them. */
+  readonly datagrams?: number;
 }
 
 /** The part of a socket that a connection uses. */
@@ -59,22 +59,23 @@ export type DatagramSocket = Pick<
 >;
 
 /**
- * A socket that is connected to the kernel, so that nobody else can answer. Owns the receive buffer and errno: its methods return
- * error numbers, as only the caller knows the operation.
+ * A socket that is connected to the kernel, so that nobody else can answer. Owns errno: its methods return error numbers, as only the
+ * caller knows the operation.
  */
 export class NetlinkSocket {
   /** The messages that {@link receive} got last. */
   readonly messages: MessageCursor;
   /** The largest number of bytes that {@link send} takes. */
   readonly sendLimit: number;
-  readonly #buffer: Uint8Array;
+  readonly #received: ReceiveBuffer;
   readonly #poll = new Uint8Array(8); // struct pollfd
   #fd: number;
 
   private constructor(fd: number, options: SocketOptions) {
     this.#fd = fd;
-    this.#buffer = new Uint8Array(options.echo === true ? echoLength : receiveLength);
-    this.messages = new MessageCursor(this.#buffer);
+    const length = options.echo === true ? echoLength : receiveLength;
+    this.#received = new ReceiveBuffer({ length, datagrams: options.datagrams ?? 1 });
+    this.messages = this.#received.messages;
     this.sendLimit = prepare(fd, options) - sendOverhead;
     const view = new DataView(this.#poll.buffer);
     view.setInt32(0, fd, true);
@@ -108,20 +109,7 @@ export class NetlinkSocket {
 
   /** Receives a datagram that is there already. Returns 0 or an errno, EAGAIN if there is none. */
   receiveNow(): number {
-    for (;;) {
-      const length = libc.recv(
-        this.#fd,
-        this.#buffer,
-        this.#buffer.length,
-        MSG_DONTWAIT | MSG_TRUNC,
-      );
-      if (length >= 0) {
-        this.messages.reset(Math.min(length, this.#buffer.length));
-        return length > this.#buffer.length ? EMSGSIZE : 0;
-      }
-      const errno = libc.errno();
-      if (errno !== EINTR) return errno;
-    }
+    return this.#received.next(this.#fd);
   }
 
   /** Receives a datagram, waiting until `deadline` (performance.now). Returns 0 or an errno, ETIMEDOUT if none came. */

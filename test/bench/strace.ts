@@ -13,7 +13,7 @@ export interface Window {
 const ofRuntime =
   /^(futex|io_uring_\w+|epoll_\w+|madvise|mmap|munmap|mprotect|pkey_\w+|sched_yield|getpid|rt_sig\w+|clock_\w+)$/;
 const eventfd = /^\d+, .*, (8|1024)(\)| <)/;
-const netlinkCalls = new Set(['sendto', 'recvfrom', 'sendmsg', 'recvmsg']);
+const netlinkCalls = new Set(['sendto', 'recvfrom', 'sendmsg', 'recvmsg', 'recvmmsg']);
 const beginning = /^(\d+) +(\w+)\((.*)$/;
 const markName = /"\/bench-mark\/(.*)\/(begin|end)"/;
 

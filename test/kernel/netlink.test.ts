@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { KernelError } from '../../pkg/errno/errno.ts';
 import { addressFamily, ipAddress } from '../../pkg/netlink/addresses.ts';
 import { type Connection, openConnection } from '../../pkg/netlink/connection.ts';
 import { EventSocket } from '../../pkg/netlink/events.ts';
 import { GenericFamily, getFamily, NETLINK_GENERIC } from '../../pkg/netlink/generic.ts';
 import { type Command, NLM_F_CREATE } from '../../pkg/netlink/message.ts';
+import { ReceiveBuffer } from '../../pkg/netlink/receive-buffer.ts';
 import { attributes, optional } from '../../pkg/wire/attributes.ts';
 import { bytes, u8, u32, type ValueOf } from '../../pkg/wire/codec.ts';
 import { struct } from '../../pkg/wire/struct.ts';
@@ -107,6 +108,17 @@ describe('a connection', () => {
     expect(addAddresses(connection, numbers(2_000))).toEqual([]);
     const addresses = await connection.list(getAddress, everything, 'list addresses');
     expect(addresses.filter(({ family }) => family === 2)).toHaveLength(2_001);
+  });
+
+  test('receives a short dump with its end, and two refusals, in one system call each', async () => {
+    const connection = connect();
+    const receive = vi.spyOn(ReceiveBuffer.prototype, 'receive');
+    onTestFinished(() => receive.mockRestore());
+    await connection.list(getAddress, everything, 'list addresses');
+    expect(receive).toHaveBeenCalledTimes(1);
+    // The first is done and not acknowledged, the others are refused.
+    expect(addAddresses(connection, [1, 1, 1])).toEqual(['add 1 EEXIST', 'add 1 EEXIST']);
+    expect(receive).toHaveBeenCalledTimes(2);
   });
 
   test('can ask and write while a dump is under way', async () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { MessageCursor } from '../../../pkg/netlink/message.ts';
+import { ReceiveBuffer } from '../../../pkg/netlink/receive-buffer.ts';
 import { NetlinkSocket } from '../../../pkg/netlink/socket.ts';
 import { allocated } from '../allocation.ts';
 
@@ -27,18 +28,18 @@ const counts = { messages: 0, calls: 0 };
 
 /** Counts what netlink sockets of this process do from now on. */
 export function countNetlink(): void {
-  const { prototype } = NetlinkSocket;
-  const { send, receiveNow } = prototype;
-  prototype.send = function (this: NetlinkSocket, bytes, length) {
+  const { send } = NetlinkSocket.prototype;
+  const { receive } = ReceiveBuffer.prototype;
+  NetlinkSocket.prototype.send = function (this: NetlinkSocket, bytes, length) {
     counts.calls++;
     const cursor = new MessageCursor(bytes);
     cursor.reset(length);
     while (cursor.next()) counts.messages++;
     return send.call(this, bytes, length);
   };
-  prototype.receiveNow = function (this: NetlinkSocket) {
+  ReceiveBuffer.prototype.receive = function (this: ReceiveBuffer, fd) {
     counts.calls++;
-    return receiveNow.call(this);
+    return receive.call(this, fd);
   };
 }
 
