@@ -1,6 +1,7 @@
+import { isNotFound } from '../errno/errno.ts';
 import { parseChainsInPieces } from '../firewall/saved-rule.ts';
 import type { Family, IpAddress } from '../ip/address.ts';
-import type { IpSets, SetStatus } from '../ipset/ipset.ts';
+import type { Entry, IpSets, SetStatus } from '../ipset/ipset.ts';
 import { type Ipvs, virtualServerKey } from '../ipvs/ipvs.ts';
 import type { Links } from '../links/links.ts';
 import {
@@ -39,8 +40,10 @@ export async function readKernelState(
     await pause();
   }
   const sets = new Map<string, TracedSet>();
-  for (const status of await ipsets.sets())
-    sets.set(status.header.name, await readSet(ipsets, status, pause));
+  for (const status of await ipsets.sets()) {
+    const set = await readSet(ipsets, status, pause);
+    if (set !== undefined) sets.set(status.header.name, set);
+  }
   const addresses = new Map<IpAddress, string>();
   await inPieces(await links.addresses(), pause, ({ address, link }) =>
     addresses.set(address, link),
@@ -52,18 +55,45 @@ export async function readKernelState(
   return { tables, sets, virtualServers, addresses, outputs: new Map() };
 }
 
-/** Reads a set. If the interface cannot represent all its entries, the set is unreadable. */
+/** How often a set is read whose entries are not as many as its header says. */
+const attempts = 4;
+
+/**
+ * Reads a set; `undefined` if it is gone. Header and entries are read one after the other, so a set that changes in between is read
+ * again. If the interface cannot represent all its entries, the set is unreadable.
+ */
 async function readSet(
   ipsets: KernelSources['ipsets'],
-  { header, hasExtensions, entryCount }: SetStatus,
+  listed: SetStatus,
   pause: Pause,
-): Promise<TracedSet> {
-  if (header.type === 'other' || hasExtensions) return 'unreadable';
-  const entries = await ipsets.entries(header.name);
-  if (entries.length !== entryCount) return 'unreadable';
-  const index = new SetIndex(header.type);
-  await inPieces(entries, pause, (entry) => index.add(entry));
-  return index;
+): Promise<TracedSet | undefined> {
+  const { name } = listed.header;
+  let status: SetStatus | undefined = listed;
+  for (let attempt = 1; status !== undefined && attempt <= attempts; attempt++) {
+    const { header, hasExtensions, entryCount }: SetStatus = status;
+    if (header.type === 'other' || hasExtensions) return 'unreadable';
+    const entries = await entriesOf(ipsets, name);
+    if (entries?.length === entryCount) {
+      const index = new SetIndex(header.type);
+      await inPieces(entries, pause, (entry) => index.add(entry));
+      return index;
+    }
+    status = (await ipsets.sets()).find(({ header: { name: other } }) => other === name);
+  }
+  return status === undefined ? undefined : 'unreadable';
+}
+
+/** The entries of a set; `undefined` if it is gone. */
+async function entriesOf(
+  ipsets: KernelSources['ipsets'],
+  name: string,
+): Promise<readonly Entry[] | undefined> {
+  try {
+    return await ipsets.entries(name);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
 }
 
 async function parsedRules(

@@ -33,6 +33,7 @@ class Kept {
   /** Interfaces that read what was not read before. */
   sources(kernel: NodeSources): NodeSources {
     const { ipvs, ipsets, links, rules, nftTables, conntrack, connections } = kernel;
+    let areSetsRead = false;
     return {
       ...kernel,
       ipvs: ipvs && {
@@ -40,7 +41,12 @@ class Kept {
         realServers: (id) => this.#once(virtualServerKey(id), () => ipvs.realServers(id)),
       },
       ipsets: ipsets && {
-        sets: () => this.#once('sets', () => ipsets.sets()),
+        sets: () => {
+          // Who reads them again has seen that one changed while they were read.
+          if (areSetsRead) this.#forgetSets();
+          areSetsRead = true;
+          return this.#once('sets', () => ipsets.sets());
+        },
         entries: (set) => this.#once(`set ${set}`, () => ipsets.entries(set)),
       },
       links: {
@@ -72,6 +78,10 @@ class Kept {
         otherTables: () => this.#once('other tables', () => nftTables.otherTables()),
       },
     };
+  }
+
+  #forgetSets(): void {
+    for (const what of this.#values.keys()) if (/^sets?\b/.test(what)) this.#values.delete(what);
   }
 
   #once<T>(what: string, read: () => T): T {

@@ -3,8 +3,11 @@ import { type Connection, open, type Request } from './network/client.ts';
 import type { Host } from './network/network.ts';
 import { patience, silence } from './patience.ts';
 
+/** Milliseconds between two exchanges. A stream is one of many, and the program under test is in the same process. */
+const pause = 100;
+
 /**
- * A long-lived connection on which numbered bytes go to and fro without pause: each message is sent back by the server and
+ * A long-lived connection on which numbered bytes go to and fro, several times a second: each message is sent back by the server and
  * compared byte by byte, and the first one that is not ends it.
  */
 export class Stream {
@@ -70,8 +73,7 @@ export class Stream {
       if (answer.kind !== 'answer') this.failure = answer.kind;
       else if (answer.server !== text) this.failure = `${text} came back as ${answer.server}`;
       else this.#count++;
-      // One of many: the program under test is in the same process.
-      await setTimeout(10);
+      await setTimeout(pause);
     }
   }
 }

@@ -133,22 +133,23 @@ export function sendText(fd: number, text: string): number {
   return send(fd, bytes, bytes.length, MSG_NOSIGNAL) < 0 ? errno() : 0;
 }
 
+/** For one call at a time: a new one for each would cost more than the call. */
+const received = Buffer.alloc(65_536);
+
 /** What a connected socket got: text, '' at the end of the stream, or an errno. */
 export function receiveText(fd: number): string | number {
-  const bytes = Buffer.alloc(65_536);
-  const length = recv(fd, bytes, bytes.length, 0);
-  return length < 0 ? errno() : bytes.toString('utf8', 0, Number(length));
+  const length = recv(fd, received, received.length, 0);
+  return length < 0 ? errno() : received.toString('utf8', 0, Number(length));
 }
 
 /** The next datagram and where it came from, or `undefined` if none waits. */
 export function receiveFrom(
   fd: number,
 ): { readonly text: string; readonly peer: SocketAddress } | undefined {
-  const bytes = Buffer.alloc(65_536);
   const name = new Uint8Array(28);
   const length = words(28);
-  const size = Number(recvfrom(fd, bytes, bytes.length, 0, name, length));
-  return size < 0 ? undefined : { text: bytes.toString('utf8', 0, size), peer: decode(name) };
+  const size = Number(recvfrom(fd, received, received.length, 0, name, length));
+  return size < 0 ? undefined : { text: received.toString('utf8', 0, size), peer: decode(name) };
 }
 
 /** Sends a datagram; 0 or an errno. */
