@@ -114,7 +114,8 @@ describe('a connection', () => {
     const connection = connect();
     const receive = vi.spyOn(ReceiveBuffer.prototype, 'receive');
     onTestFinished(() => receive.mockRestore());
-    await connection.list(getAddress, everything, 'list addresses');
+    // Of one family: a dump of all has a datagram for each.
+    await connection.list(getAddress, { ...everything, family: 2 }, 'list addresses');
     expect(receive).toHaveBeenCalledTimes(1);
     // The first is done and not acknowledged, the others are refused.
     expect(addAddresses(connection, [1, 1, 1])).toEqual(['add 1 EEXIST', 'add 1 EEXIST']);
