@@ -47,21 +47,18 @@ function many(name: string, fields: Readonly<Record<number, Field>>): Field {
 
 const bytes: FieldType = { kind: 'bytes' };
 
-/** metav1.ObjectMeta. */
-const metadata = one('metadata', {
+/** The fields of metav1.ObjectMeta that are read of every kind. */
+const metadataFields: Readonly<Record<number, Field>> = {
   1: text('name'),
   3: text('namespace'),
-  5: text('uid'),
   6: text('resourceVersion'),
-  8: time('creationTimestamp'),
-  9: time('deletionTimestamp'),
   11: map('labels', isReadLabel),
   12: map('annotations', (name) => isReadAnnotation(name) || name === initialEventsEnd),
-});
+};
 
 /** core/v1 Service. */
 const service = message({
-  1: metadata,
+  1: one('metadata', { ...metadataFields, 5: text('uid'), 8: time('creationTimestamp') }),
   2: one('spec', {
     1: many('ports', {
       1: text('name'),
@@ -90,7 +87,7 @@ const service = message({
 
 /** discovery/v1 EndpointSlice. */
 const endpointSlice = message({
-  1: metadata,
+  1: one('metadata', metadataFields),
   2: many('endpoints', {
     1: texts('addresses'),
     2: one('conditions', {
@@ -115,7 +112,7 @@ const endpointSlice = message({
 
 /** core/v1 Node. */
 const node = message({
-  1: metadata,
+  1: one('metadata', { ...metadataFields, 9: time('deletionTimestamp') }),
   2: one('spec', {
     1: text('podCIDR'),
     5: many('taints', { 1: text('key') }),
