@@ -16,6 +16,7 @@ import { Stream } from '../support/stream.ts';
 import {
   addressOf,
   askAll,
+  type Kind,
   kinds,
   nameOf,
   printAnswer,
@@ -148,7 +149,13 @@ const withRoutes = [
   'cluster IP, remote',
 ];
 
-/** Each target's answers to each client, as explained: who answered, and which address the server saw. */
+/** What is explained of each: every path with every kind is that of `packets-paths.test.ts`. */
+const explained: readonly Kind[] = [
+  { protocol: 'TCP', family: 'IPv4' },
+  { protocol: 'UDP', family: 'IPv6' },
+];
+
+/** Each target's answers to each client, some of them as explained: who answered, and which address the server saw. */
 async function answers(names = Object.keys(targets)): Promise<Readonly<Record<string, Table>>> {
   const found: Record<string, Table> = {};
   explainer.changed();
@@ -159,7 +166,7 @@ async function answers(names = Object.keys(targets)): Promise<Readonly<Record<st
       const answered = await askAll(host, to, isDenied ? { patience: silence } : {});
       await explainer.judge(host, {
         target: to,
-        answers: table((kind) => [answered[nameOf(kind)] ?? '']),
+        answers: table((kind) => [answered[nameOf(kind)] ?? ''], explained),
       });
       found[`${name} → ${target}`] = answered;
     }
