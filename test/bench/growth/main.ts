@@ -75,16 +75,18 @@ await inFolder(async (folder) => {
       const command = [process.execPath, '--expose-gc', '--max-semi-space-size=4', worker];
       return JSON.parse(output(namespace, [...command, kind, ...numbers])) as Measured;
     };
-    inNamespace((namespace) =>
-      measure(namespace, 'record', { folder, services, endpoints, vipBinding }),
-    );
-    const floors = Array.from({ length: runs }, () =>
-      inNamespace((namespace) => floorOf(namespace, { services, endpoints })),
-    );
-    const others = inNamespace((namespace) => {
+    const floors: Floor[] = [];
+    if (chosen.some(hasFloor)) {
+      inNamespace((namespace) =>
+        measure(namespace, 'record', { folder, services, endpoints, vipBinding }),
+      );
+      for (let turn = 0; turn < runs; turn++)
+        floors.push(inNamespace((namespace) => floorOf(namespace, { services, endpoints })));
+    }
+    const byOthers = (namespace: Namespace) => {
       run('first-sync', namespace);
       return restoredByOthers(namespace, folder);
-    });
+    };
     for (const kind of chosen) {
       const each = Array.from({ length: runs }, () =>
         inNamespace((namespace) => {
@@ -102,7 +104,7 @@ await inFolder(async (folder) => {
         vipBinding,
         runs,
         ...(floor !== undefined && { floor }),
-        ...(kind === 'first-sync' && { others }),
+        ...(kind === 'first-sync' && { others: inNamespace(byOthers) }),
       });
       console.error(`${kind} at ${size}: ${Math.round(middle.wall)} ms`);
     }
@@ -114,17 +116,21 @@ await inFolder(async (folder) => {
   finish({ machine, results });
 });
 
+type Floor = ReturnType<ReturnType<typeof prepareFloor>>;
+
+/** Whether a kind of work sends the same messages whenever it is done. */
+function hasFloor(kind: Kind): boolean {
+  return kind === 'first-sync' || kind === 'restart' || kind === 'audit';
+}
+
 /** The median of the floor that a kind of work has; `undefined` if it has none. */
-function middleFloor(
-  kind: Kind,
-  floors: readonly ReturnType<ReturnType<typeof prepareFloor>>[],
-): number | undefined {
+function middleFloor(kind: Kind, floors: readonly Floor[]): number | undefined {
+  if (!hasFloor(kind)) return undefined;
   const times = floors.map((floor) => {
     if (kind === 'audit' || kind === 'restart') return floor.audit;
     return floor.ipset + floor.ipvs + floor.addresses;
   });
-  const hasFloor = kind === 'first-sync' || kind === 'restart' || kind === 'audit';
-  return hasFloor ? times.toSorted((one, other) => one - other)[runs >> 1] : undefined;
+  return times.toSorted((one, other) => one - other)[runs >> 1];
 }
 
 function finish(report: Report): void {
