@@ -1,7 +1,7 @@
-import { isNotFound, isUnsupported } from '../errno/errno.ts';
+import { isUnsupported } from '../errno/errno.ts';
 import type { Firewall, PrintedRules, RuleTables } from '../firewall/firewall.ts';
 import { type IpAddress, isIPv6LinkLocal, isLoopback } from '../ip/address.ts';
-import { type Entry, entryKey, type IpSets } from '../ipset/ipset.ts';
+import { type Entry, entriesIfThere, entryKey, type IpSets } from '../ipset/ipset.ts';
 import type { Ipvs, RealServer, VirtualServer } from '../ipvs/ipvs.ts';
 import type { Links } from '../links/links.ts';
 import { errorText } from '../log/error-text.ts';
@@ -102,19 +102,9 @@ async function readSets(ipsets: IpSets): Promise<NonNullable<Found['sets']>> {
   const found = new Map<string, ReadonlyMap<string, Entry>>();
   for (const { header } of await ipsets.sets()) {
     if (!proxySets.has(header.name)) continue;
-    const entries = header.type === 'other' ? [] : await entriesOf(ipsets, header.name);
+    const entries = header.type === 'other' ? [] : await entriesIfThere(ipsets, header.name);
     if (entries !== undefined)
       found.set(header.name, new Map(entries.map((entry) => [entryKey(entry), entry])));
   }
   return found;
-}
-
-/** The entries of a set; `undefined` if another program has destroyed it meanwhile. */
-async function entriesOf(ipsets: IpSets, name: string): Promise<readonly Entry[] | undefined> {
-  try {
-    return await ipsets.entries(name);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }

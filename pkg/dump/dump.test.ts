@@ -139,6 +139,31 @@ test('everything of the node is read', () => {
   expect(dumped.unread).toEqual([]);
 });
 
+test('a set that another program destroys meanwhile is left out, and the others are read', async () => {
+  const { ipsets } = sourcesOf(parseDump(text, 'x.json'));
+  if (ipsets === undefined) throw new Error('the dump has sets');
+  const listed = await ipsets.sets();
+  const [gone] = listed;
+  let isGone = false;
+  const sources = {
+    ...sourcesOf(parseDump(text, 'x.json')),
+    ipsets: {
+      ...ipsets,
+      sets: async () => listed.filter((status) => !isGone || status !== gone),
+      entries: async (name: string) => {
+        if (name !== gone?.header.name) return await ipsets.entries(name);
+        isGone = true;
+        throw new KernelError(`list set ${name}`, 'ENOENT');
+      },
+    },
+  };
+  const { parts, unread } = await readNode(sources, { asked: [] });
+  expect(unread).toEqual([]);
+  expect(parts.sets?.map(({ header }) => header.name)).toEqual(
+    listed.slice(1).map(({ header }) => header.name),
+  );
+});
+
 test('what is written is read again', () => {
   const { objects: _, ...rest } = dumped;
   expect(parseDump(text, 'x.json')).toEqual({ ...rest, file: 'x.json', hasObjects: true });

@@ -2,6 +2,7 @@ import type { IpvsConnection } from '../connections/connections.ts';
 import type { Flow } from '../conntrack/conntrack.ts';
 import { isNotFound, isUnsupported, KernelError } from '../errno/errno.ts';
 import { type Family, families, type IpAddress } from '../ip/address.ts';
+import { readWholeSet } from '../ipset/ipset.ts';
 import { errorText } from '../log/error-text.ts';
 import { ProgressBoard } from '../runner/progress.ts';
 import type { DumpedSet, NodeParts, ReadNode, Unread } from './node-parts.ts';
@@ -108,8 +109,9 @@ async function readSets({ ipsets }: DumpSources): Promise<NodeParts['sets']> {
   if (ipsets === undefined) return undefined;
   const found: DumpedSet[] = [];
   for (const status of await ipsets.sets()) {
-    const { name, type } = status.header;
-    found.push({ ...status, entries: type === 'other' ? [] : await ipsets.entries(name) });
+    const whole =
+      status.header.type === 'other' ? { status, entries: [] } : await readWholeSet(ipsets, status);
+    if (whole !== undefined) found.push({ ...whole.status, entries: whole.entries });
   }
   return found;
 }

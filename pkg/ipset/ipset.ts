@@ -1,4 +1,5 @@
 import type { Failure } from '../errno/errno.ts';
+import { isNotFound } from '../errno/errno.ts';
 import {
   addressBits,
   addressFromBytes,
@@ -221,4 +222,48 @@ function textOf({ ip, protocol, port }: Omit<IpPortEntry, 'type'>): string {
 function printNet(net: Prefix): string {
   const isWhole = net.length === (net.address.includes(':') ? 128 : 32);
   return isWhole ? net.address : printPrefix(net);
+}
+
+/** A set with its entries, as they were at one time. */
+export interface WholeSet {
+  readonly status: SetStatus;
+  /** Not as many as the status says where {@link Entry} cannot represent some. */
+  readonly entries: readonly Entry[];
+}
+
+/** How often a set is read whose entries are not as many as its status says. */
+const attempts = 4;
+
+/**
+ * Reads the entries of a set that was listed; `undefined` if it is gone. Status and entries are read one after the other, so a set that
+ * changes in between is read again. Throws KernelError.
+ */
+export async function readWholeSet(
+  ipsets: Pick<IpSets, 'sets' | 'entries'>,
+  listed: SetStatus,
+): Promise<WholeSet | undefined> {
+  const { name } = listed.header;
+  let status: SetStatus | undefined = listed;
+  for (let attempt = 1; status !== undefined; attempt++) {
+    const entries = await entriesIfThere(ipsets, name);
+    const isLast = attempt === attempts;
+    if (entries !== undefined && (isLast || entries.length === status.entryCount))
+      return { status, entries };
+    if (isLast) return undefined;
+    status = (await ipsets.sets()).find(({ header }) => header.name === name);
+  }
+  return undefined;
+}
+
+/** The entries of a set; `undefined` if another program has destroyed it meanwhile. Throws KernelError. */
+export async function entriesIfThere(
+  ipsets: Pick<IpSets, 'entries'>,
+  name: string,
+): Promise<readonly Entry[] | undefined> {
+  try {
+    return await ipsets.entries(name);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
 }

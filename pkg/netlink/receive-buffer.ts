@@ -30,7 +30,7 @@ export class ReceiveBuffer {
   readonly #size: ReceiveBufferSize;
   readonly #headers: DataView;
   readonly #headerBytes: Uint8Array;
-  /** The kernel writes here and to the datagrams by address, which keeps nothing alive: their owner does. */
+  /** Tells the kernel the places of the datagrams, by address. That keeps nothing alive: this field and the cursor do. */
   readonly #vectors: Uint8Array;
   #received = 0;
   #read = 0;

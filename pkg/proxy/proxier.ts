@@ -45,7 +45,7 @@ export class Proxier {
   #isInFirstSync = false;
   /** The kernel has been read into the mirror once. From then on changes are carried out, even while the first sync waits for its rules. */
   #hasRead = false;
-  /** An audit was requested after a failure and has not started. */
+  /** An audit was requested after a failure and has not started yet. */
   #isAuditDue = false;
   #lastSync = 0;
 

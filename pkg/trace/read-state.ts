@@ -1,7 +1,6 @@
-import { isNotFound } from '../errno/errno.ts';
 import { parseChainsInPieces } from '../firewall/saved-rule.ts';
 import type { Family, IpAddress } from '../ip/address.ts';
-import type { Entry, IpSets, SetStatus } from '../ipset/ipset.ts';
+import { type IpSets, readWholeSet, type SetStatus } from '../ipset/ipset.ts';
 import { type Ipvs, virtualServerKey } from '../ipvs/ipvs.ts';
 import type { Links } from '../links/links.ts';
 import {
@@ -55,45 +54,22 @@ export async function readKernelState(
   return { tables, sets, virtualServers, addresses, outputs: new Map() };
 }
 
-/** How often a set is read whose entries are not as many as its header says. */
-const attempts = 4;
-
-/**
- * Reads a set; `undefined` if it is gone. Header and entries are read one after the other, so a set that changes in between is read
- * again. If the interface cannot represent all its entries, the set is unreadable.
- */
+/** Reads a set; `undefined` if it is gone. If the interface cannot represent all its entries, the set is unreadable. */
 async function readSet(
   ipsets: KernelSources['ipsets'],
   listed: SetStatus,
   pause: Pause,
 ): Promise<TracedSet | undefined> {
-  const { name } = listed.header;
-  let status: SetStatus | undefined = listed;
-  for (let attempt = 1; status !== undefined && attempt <= attempts; attempt++) {
-    const { header, hasExtensions, entryCount }: SetStatus = status;
-    if (header.type === 'other' || hasExtensions) return 'unreadable';
-    const entries = await entriesOf(ipsets, name);
-    if (entries?.length === entryCount) {
-      const index = new SetIndex(header.type);
-      await inPieces(entries, pause, (entry) => index.add(entry));
-      return index;
-    }
-    status = (await ipsets.sets()).find(({ header: { name: other } }) => other === name);
-  }
-  return status === undefined ? undefined : 'unreadable';
-}
-
-/** The entries of a set; `undefined` if it is gone. */
-async function entriesOf(
-  ipsets: KernelSources['ipsets'],
-  name: string,
-): Promise<readonly Entry[] | undefined> {
-  try {
-    return await ipsets.entries(name);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  if (listed.header.type === 'other' || listed.hasExtensions) return 'unreadable';
+  const whole = await readWholeSet(ipsets, listed);
+  if (whole === undefined) return undefined;
+  const { status, entries } = whole;
+  const { type } = status.header;
+  if (type === 'other' || status.hasExtensions || entries.length !== status.entryCount)
+    return 'unreadable';
+  const index = new SetIndex(type);
+  await inPieces(entries, pause, (entry) => index.add(entry));
+  return index;
 }
 
 async function parsedRules(

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { families, type IpAddress } from '../../pkg/ip/address.ts';
+import { protocols } from '../../pkg/ip/protocol.ts';
 import type { Change } from '../../pkg/kube/types.ts';
 import type { VipBinding } from '../../pkg/proxy/desired/vip-routes.ts';
 import { ip, net } from '../support/addresses.ts';
@@ -16,7 +17,6 @@ import { Stream } from '../support/stream.ts';
 import {
   addressOf,
   askAll,
-  type Kind,
   kinds,
   nameOf,
   printAnswer,
@@ -149,18 +149,18 @@ const withRoutes = [
   'cluster IP, remote',
 ];
 
-/** What is explained of each: every path with every kind is that of `packets-paths.test.ts`. */
-const explained: readonly Kind[] = [
-  { protocol: 'TCP', family: 'IPv4' },
-  { protocol: 'UDP', family: 'IPv6' },
-];
-
-/** Each target's answers to each client, some of them as explained: who answered, and which address the server saw. */
+/**
+ * Each target's answers to each client: who answered, and which address the server saw. As explained are those of one protocol, another
+ * one for each client and target in turn: all of them on every path are explained in `packets-paths.test.ts`.
+ */
 async function answers(names = Object.keys(targets)): Promise<Readonly<Record<string, Table>>> {
   const found: Record<string, Table> = {};
   explainer.changed();
-  for (const [name, host] of Object.entries(hosts))
-    for (const target of names) {
+  for (const [row, [name, host]] of Object.entries(hosts).entries())
+    for (const [column, target] of names.entries()) {
+      const explained = kinds.filter(
+        ({ protocol }) => protocol === protocols[(row + column) % protocols.length],
+      );
       const to = targets[target] as Target; // they are names of these
       const isDenied = /without/.test(target) && name === 'client';
       const answered = await askAll(host, to, isDenied ? { patience: silence } : {});

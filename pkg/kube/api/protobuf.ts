@@ -1,6 +1,5 @@
 import { BodyError } from './body-error.ts';
 import { cost, valueLimit } from './json-scanner.ts';
-import { RecentTexts } from './recent-texts.ts';
 
 /** The wire type of a number: seven bits in each byte. */
 export const wireNumber = 0;
@@ -64,9 +63,6 @@ export function decodeMessage(bytes: Uint8Array, table: Message): Readonly<Value
   const decoder = new Decoder(bytes);
   return decoder.message(bytes.length, table, {});
 }
-
-/** Of all messages, as each object has the same texts. */
-const recentTexts = new RecentTexts();
 
 class Decoder {
   readonly #bytes: Buffer;
@@ -195,7 +191,7 @@ class Decoder {
     this.#charge(cost.string);
     const start = this.#at;
     this.#at = end;
-    return recentTexts.decode(this.#bytes, start, end);
+    return this.#bytes.toString('utf8', start, end);
   }
 
   /** The end of the bytes whose length is at the present position. */

@@ -1,7 +1,6 @@
-import { isNotFound } from '../../errno/errno.ts';
 import { type Family, familyOf } from '../../ip/address.ts';
 import type { Prefix } from '../../ip/prefix.ts';
-import { type Entry, entryKey, type IpSets } from '../../ipset/ipset.ts';
+import { type Entry, entriesIfThere, entryKey, type IpSets } from '../../ipset/ipset.ts';
 import {
   type Ipvs,
   keyedVirtualServer,
@@ -123,7 +122,7 @@ async function readSet(
   const keys = new Keys();
   const held = new Map<string, Entry>();
   const yielder = new Yielder(now);
-  const found = isPresent ? await entriesOf(name, ipsets) : undefined;
+  const found = isPresent ? await entriesIfThere(ipsets, name) : undefined;
   for (const entry of found ?? []) {
     const key = entryKey(entry);
     held.set(key, entry);
@@ -137,19 +136,6 @@ async function readSet(
     if (yielder.isDueAmongMany) await yielder.yieldIfDue();
   }
   return keys;
-}
-
-/** The entries of a set; `undefined` if another program has just destroyed it. */
-async function entriesOf(
-  name: string,
-  ipsets: AuditContext['ipsets'],
-): Promise<readonly Entry[] | undefined> {
-  try {
-    return await ipsets.entries(name);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }
 
 /** A virtual server that the kernel or the mirror has. */

@@ -1,7 +1,7 @@
-import { isNotFound } from '../../errno/errno.ts';
 import type { Family } from '../../ip/address.ts';
 import {
   type Entry,
+  entriesIfThere,
   type IpSets,
   isSetLike,
   type SetHeader,
@@ -55,9 +55,9 @@ export async function readLeftoverSets(
       const wanted = setHeader(id, family, sizeOf(found, ledger));
       if (isSetLike(found, wanted)) continue;
       const isSameType = found.header.type === wanted.type;
-      const entries = isSameType ? await entriesOf(wanted.name, ipsets) : [];
+      const entries = isSameType ? await entriesIfThere(ipsets, wanted.name) : undefined;
       const isUsable = isSetLike(found, setHeader(id, family, maxElementsOf(found)));
-      sets.push({ family, wanted, found, isUsable, entries });
+      sets.push({ family, wanted, found, isUsable, entries: entries ?? [] });
     }
   }
   return { sets, hasTemporary: byName.has(temporarySet) };
@@ -72,14 +72,4 @@ function sizeOf(found: SetStatus, ledger: { entryCount(set: string): number }): 
 /** The size of a set; 0 for one without a limit. */
 function maxElementsOf({ header }: SetStatus): number {
   return 'maxElements' in header ? header.maxElements : 0;
-}
-
-/** The entries of a set; none if another program has just destroyed it. */
-async function entriesOf(set: string, ipsets: Pick<IpSets, 'entries'>): Promise<readonly Entry[]> {
-  try {
-    return await ipsets.entries(set);
-  } catch (error) {
-    if (isNotFound(error)) return [];
-    throw error;
-  }
 }
