@@ -8,7 +8,7 @@ const usage = `usage: main.ts [flags]
   --listen HOST:PORT                 where to listen (127.0.0.1:0: any free port)
   --kubeconfig-out FILE              writes a kubeconfig for it
   --service-cluster-ip-range CIDRS   one, or one of each family with a comma between
-  --load FILE                        objects to begin with, YAML or JSON; may be given more than once
+  --load FILE                        objects to begin with, YAML, or JSON by its name; may be given more than once
 `;
 
 /** Runs a test API server until SIGTERM or SIGINT; prints its address when it listens. */
@@ -44,8 +44,7 @@ function splitListen(text: string): { host: string; port: number } {
 }
 
 function load(server: ApiServer, file: string): void {
-  for (const document of parseAllDocuments(readFileSync(file, 'utf8'))) {
-    const value: unknown = document.toJS();
+  for (const value of documentsIn(file)) {
     const objects =
       isRecord(value) && value['kind'] === 'List'
         ? recordsAt(value, 'items')
@@ -54,6 +53,13 @@ function load(server: ApiServer, file: string): void {
           : [];
     for (const object of objects) server.apply(object as KubeObject); // refused there if it is none
   }
+}
+
+/** JSON is YAML too, but a cluster of JSON would take gigabytes as a tree of YAML. */
+function documentsIn(file: string): readonly unknown[] {
+  const text = readFileSync(file, 'utf8');
+  if (file.endsWith('.json')) return [JSON.parse(text)];
+  return parseAllDocuments(text).map((document): unknown => document.toJS());
 }
 
 try {

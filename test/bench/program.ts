@@ -188,8 +188,6 @@ async function startSource(
   if (source === 'manifests') return [`--ipvs-manifests=${manifests}`];
   const kubeconfig = join(folder, 'kubeconfig');
   const server = startNode(namespace, [
-    // It keeps objects as they came, and each answer in one piece besides.
-    '--max-old-space-size=8192',
     ...['test/apiserver/main.ts', '--listen', '127.0.0.1:6443', '--load', objects],
     ...['--kubeconfig-out', kubeconfig, '--service-cluster-ip-range', '172.30.0.0/16'],
   ]);
