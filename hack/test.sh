@@ -52,7 +52,7 @@ kernel() {
     return
   fi
   KERNEL_SHARE=$cache/kernel/share KERNEL_VM_TIMEOUT=${KERNEL_VM_TIMEOUT:-3600} run kernel \
-    hack/with-kernel.sh hack/run vitest run --config hack/vitest.config.ts --project kernel "$@"
+    hack/with-kernel.sh hack/run vitest run --config hack/vitest.config.ts --project 'kernel*' "$@"
 }
 
 e2e() {

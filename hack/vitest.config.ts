@@ -1,24 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
-import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** `hack/test.sh` names a file here, and counts what stands in it. */
 const report = process.env['TEST_REPORT'];
-
-/** Tests that unload kernel modules. */
-const unloaders = /\/test\/kernel\/(ipvs|missing-support)[.]test[.]ts$/;
-
-/**
- * Unloaders come first: a namespace that another test has left may live on in the kernel for minutes, with sockets that wait for
- * an answer, and so do the modules that it uses.
- */
-class UnloadersFirst extends BaseSequencer {
-  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const sorted = await super.sort(files);
-    const isUnloader = ({ moduleId }: TestSpecification) => unloaders.test(moduleId);
-    return [...sorted.filter(isUnloader), ...sorted.filter((file) => !isUnloader(file))];
-  }
-}
 
 /** What runs anywhere, without root, a kernel or a network. */
 const anywhere = {
@@ -33,9 +17,20 @@ const anywhere = {
   testTimeout: 120_000,
 } as const;
 
+/** What needs root and a kernel. */
+const onKernel = {
+  pool: 'forks',
+  isolate: false,
+  // Only what hangs ends so: an emulated machine that is busy with something else may be very slow.
+  expect: { poll: { timeout: 120_000, interval: 100 } },
+  testTimeout: 600_000,
+  hookTimeout: 600_000,
+} as const;
+
 /**
- * The projects: `unit` and `properties` run anywhere, the second with many random values; `kernel` needs root and a kernel, and runs
- * one file at a time; `e2e` starts the program.
+ * The projects: `unit` and `properties` run anywhere, the second with many random values; `kernel` and `kernel-modules` need root and a
+ * kernel; `e2e` starts the program. All namespaces share the kernel's modules, so tests that unload some run alone, and first: a namespace
+ * that another test has left may live on in the kernel for minutes, with sockets that wait for an answer, and so do the modules that it uses.
  */
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
@@ -44,7 +39,6 @@ export default defineConfig({
     watch: false,
     globals: false,
     passWithNoTests: false,
-    sequence: { sequencer: UnloadersFirst },
     reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],
     projects: [
       {
@@ -71,16 +65,22 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'kernel',
-          include: ['test/kernel/**/*.test.ts'],
-          pool: 'forks',
-          isolate: false,
-          fileParallelism: false,
+          ...onKernel,
+          name: 'kernel-modules',
+          include: ['test/kernel/modules/**/*.test.ts'],
           maxWorkers: 1,
-          // Only what hangs ends so: an emulated machine that is busy with something else may be very slow.
-          expect: { poll: { timeout: 120_000, interval: 100 } },
-          testTimeout: 600_000,
-          hookTimeout: 600_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...onKernel,
+          name: 'kernel',
+          include: ['test/kernel/*.test.ts'],
+          // Each file has namespaces of its own. While the tests of one wait, those of the other go on.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       {

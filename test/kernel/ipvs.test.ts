@@ -1,13 +1,10 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { isUnsupported } from '../../pkg/errno/errno.ts';
 import { loadModule } from '../../pkg/ipvs/module.ts';
 import { type NetlinkIpvs, openIpvs } from '../../pkg/ipvs/netlink.ts';
 import { probeIpvs } from '../../pkg/ipvs/probe.ts';
 import { printTraceEvent } from '../../pkg/netlink/trace.ts';
 import { ipvsContract } from '../contract/ipvs.ts';
 import { ip } from '../support/addresses.ts';
-import { unloadModule } from '../support/modules.ts';
 import { createNamespace, type Namespace } from '../support/namespace.ts';
 import { virtualServerOf } from '../support/virtual-server.ts';
 
@@ -64,28 +61,4 @@ describe('on a kernel', () => {
     );
     expect(traced.at(-1)).toMatch(/^< #\d+ ok$/);
   });
-
-  // Elsewhere somebody else may need the module.
-  test.runIf(process.env['KERNEL_WHERE'] === 'vm')(
-    'a module that was unloaded is missed, and found again under its new number',
-    async () => {
-      expect(ipvs.write([{ kind: 'addVirtualServer', virtualServer: web }])).toEqual([]);
-      expect(ipvs.write([{ kind: 'deleteVirtualServer', virtualServer: web }])).toEqual([]);
-      await unloadModule('ip_vs');
-      const autoload = readFileSync(helper, 'utf8');
-      writeFileSync(helper, '/bin/false');
-      const [failure] = ipvs.write([{ kind: 'addVirtualServer', virtualServer: web }]);
-      expect(failure?.error).toSatisfy(isUnsupported);
-      expect(() => openIpvs()).toThrow(
-        'open IPVS: EOPNOTSUPP (the kernel has no IPVS: load the module ip_vs (modprobe ip_vs)',
-      );
-      writeFileSync(helper, autoload);
-      loadModule('ip_vs');
-      expect(ipvs.write([{ kind: 'addVirtualServer', virtualServer: web }])).toEqual([]);
-      expect(ipvs.virtualServer(web)?.scheduler).toBe('rr');
-    },
-  );
 });
-
-/** Who loads modules for the kernel; asking for a family by its name makes it try. */
-const helper = '/proc/sys/kernel/modprobe';
