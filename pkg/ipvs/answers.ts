@@ -1,4 +1,4 @@
-import { addressFromWord } from '../ip/address.ts';
+import { addressFromWord, addressWord, type IpAddress } from '../ip/address.ts';
 import { AF_INET, addressFamily } from '../netlink/addresses.ts';
 import type { GenericCommand } from '../netlink/generic.ts';
 import type { Codec, Decoder } from '../wire/codec.ts';
@@ -28,18 +28,39 @@ const paths = {
   outgoingBytes: 'dest.statistics.outgoingBytes',
 } as const;
 
-/** Rows that list the real servers of a virtual server, whose family is that of dests for which the kernel tells none. */
-export class RealServerRows {
-  readonly #rows = new Map<number, GenericCommand<{ service: ServiceId }, RealServerStatus>>();
+/** The command that lists the real servers of a virtual server. The answer of one that is not wanted is `undefined`. */
+export type RealServerCommand = GenericCommand<
+  { service: ServiceId },
+  RealServerStatus | undefined
+>;
 
-  /** The row for a virtual server. */
-  of({ address }: VirtualServerId): GenericCommand<{ service: ServiceId }, RealServerStatus> {
+/** Commands that list the real servers of a virtual server, whose family is that of dests for which the kernel tells none. */
+export class RealServerCommands {
+  readonly #decoders = new Map<number, RealServerDecoder>();
+  readonly #commands = new Map<number, RealServerCommand>();
+
+  /** The one for all real servers of a virtual server. */
+  all({ address }: VirtualServerId): RealServerCommand {
     const family = addressFamily(address);
-    const known = this.#rows.get(family);
+    const known = this.#commands.get(family);
     if (known !== undefined) return known;
-    const row = { ...listDests, reply: new RealServerDecoder(family) };
-    this.#rows.set(family, row);
-    return row;
+    const command = { ...listDests, reply: this.#decoder(family) };
+    this.#commands.set(family, command);
+    return command;
+  }
+
+  /** One for the real servers that have some addresses: the kernel lists all of them, and there may be 10,000. */
+  among({ address }: VirtualServerId, addresses: ReadonlySet<IpAddress>): RealServerCommand {
+    const decoder = this.#decoder(addressFamily(address));
+    return { ...listDests, reply: new WantedDecoder(decoder, addresses) };
+  }
+
+  #decoder(family: number): RealServerDecoder {
+    const known = this.#decoders.get(family);
+    if (known !== undefined) return known;
+    const decoder = new RealServerDecoder(family);
+    this.#decoders.set(family, decoder);
+    return decoder;
   }
 }
 
@@ -54,18 +75,46 @@ class RealServerDecoder implements Decoder<RealServerStatus> {
   }
 
   decode(reader: Reader): RealServerStatus {
-    const straight = this.#straight;
-    if (straight.matches(reader)) {
-      const { places } = straight;
-      const family = straight.has(places.family)
-        ? straight.number(places.family)
-        : this.#serviceFamily;
-      if (family === AF_INET) return realServerAt(straight);
-    }
+    if (this.#isStraight(reader)) return realServerAt(this.#straight);
     const { offset } = reader;
     const { dest } = listDests.reply.decode(reader);
-    straight.learn(reader, offset);
+    this.#straight.learn(reader, offset);
     return realServerOf(dest, this.#serviceFamily);
+  }
+
+  /** Like {@link decode}; `undefined` for an IPv4 dest at its fixed offsets with another address than these. */
+  decodeIf(reader: Reader, words: ReadonlySet<number>): RealServerStatus | undefined {
+    if (!this.#isStraight(reader)) return this.decode(reader);
+    const straight = this.#straight;
+    return words.has(straight.word(straight.places.address)) ? realServerAt(straight) : undefined;
+  }
+
+  #isStraight(reader: Reader): boolean {
+    const straight = this.#straight;
+    if (!straight.matches(reader)) return false;
+    const { family } = straight.places;
+    const is = straight.has(family) ? straight.number(family) : this.#serviceFamily;
+    return is === AF_INET;
+  }
+}
+
+/** Decodes the dests that have some addresses. Of most others it reads the address, and makes nothing. */
+class WantedDecoder implements Decoder<RealServerStatus | undefined> {
+  readonly table: Codec<unknown> = listDests.reply;
+  readonly #decoder: RealServerDecoder;
+  readonly #addresses: ReadonlySet<IpAddress>;
+  /** The IPv4 addresses among them. */
+  readonly #words = new Set<number>();
+
+  constructor(decoder: RealServerDecoder, addresses: ReadonlySet<IpAddress>) {
+    this.#decoder = decoder;
+    this.#addresses = addresses;
+    for (const address of addresses) this.#words.add(addressWord(address));
+  }
+
+  decode(reader: Reader): RealServerStatus | undefined {
+    const status = this.#decoder.decodeIf(reader, this.#words);
+    return status !== undefined && this.#addresses.has(status.address) ? status : undefined;
   }
 }
 

@@ -1,4 +1,5 @@
 import { type ErrnoCode, type Failure, KernelError } from '../errno/errno.ts';
+import type { IpAddress } from '../ip/address.ts';
 import { refusal } from './checks.ts';
 import {
   IP_VS_SVC_F_HASHED,
@@ -89,11 +90,15 @@ export class FakeIpvs implements Ipvs {
     return this.#services.get(virtualServerKey(id))?.status;
   }
 
-  async realServers(id: VirtualServerId): Promise<readonly RealServerStatus[]> {
+  async realServers(
+    id: VirtualServerId,
+    addresses?: ReadonlySet<IpAddress>,
+  ): Promise<readonly RealServerStatus[]> {
     this.calls.realServers++;
-    return this.#dump(() => [
-      ...(this.#services.get(virtualServerKey(id))?.realServers.values() ?? []),
-    ]);
+    return this.#dump(() => {
+      const all = [...(this.#services.get(virtualServerKey(id))?.realServers.values() ?? [])];
+      return addresses === undefined ? all : all.filter(({ address }) => addresses.has(address));
+    });
   }
 
   info(): IpvsInfo {

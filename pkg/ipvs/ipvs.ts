@@ -134,8 +134,14 @@ export interface Ipvs {
   write(batch: readonly IpvsWrite[]): readonly Failure[];
   virtualServers(): Promise<readonly VirtualServerStatus[]>;
   virtualServer(id: VirtualServerId): VirtualServerStatus | undefined;
-  /** The real servers of a virtual server. None if there is no such virtual server, as the kernel answers the same. */
-  realServers(id: VirtualServerId): Promise<readonly RealServerStatus[]>;
+  /**
+   * The real servers of a virtual server; with `addresses` only those with one of them. None if there is no such virtual server, as the
+   * kernel answers the same.
+   */
+  realServers(
+    id: VirtualServerId,
+    addresses?: ReadonlySet<IpAddress>,
+  ): Promise<readonly RealServerStatus[]>;
   info(): IpvsInfo;
   timeouts(): IpvsTimeouts;
   setTimeouts(timeouts: IpvsTimeouts): void;

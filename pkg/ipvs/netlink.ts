@@ -1,4 +1,5 @@
 import { errnoOf, type Failure, isUnsupported, KernelError } from '../errno/errno.ts';
+import type { IpAddress } from '../ip/address.ts';
 import { type Connection, type ConnectionOptions, openConnection } from '../netlink/connection.ts';
 import type { DumpOptions } from '../netlink/dump.ts';
 import {
@@ -8,7 +9,7 @@ import {
   NETLINK_GENERIC,
 } from '../netlink/generic.ts';
 import { DecodeError } from '../wire/reader.ts';
-import { RealServerRows } from './answers.ts';
+import { RealServerCommands } from './answers.ts';
 import * as commands from './commands.ts';
 import { printVersion, serviceIdOf, virtualServerOf } from './convert.ts';
 import {
@@ -70,7 +71,7 @@ export class NetlinkIpvs implements Ipvs {
   /** How many dumps are running. */
   #dumps = 0;
   readonly #writing = { put: putterOf(hotRows()), describe: printWrite };
-  readonly #realServerRows = new RealServerRows();
+  readonly #realServerCommands = new RealServerCommands();
 
   constructor(connection: Connection, family: GenericFamily) {
     this.#connection = connection;
@@ -117,14 +118,20 @@ export class NetlinkIpvs implements Ipvs {
     }
   }
 
-  async realServers(id: VirtualServerId): Promise<readonly RealServerStatus[]> {
+  async realServers(
+    id: VirtualServerId,
+    addresses?: ReadonlySet<IpAddress>,
+  ): Promise<readonly RealServerStatus[]> {
     const realServers: RealServerStatus[] = [];
+    const commandsFor = this.#realServerCommands;
     await this.#dump(
-      this.#realServerRows.of(id),
+      addresses === undefined ? commandsFor.all(id) : commandsFor.among(id, addresses),
       { service: serviceIdOf(id) },
       {
         operation: `list real servers of ${printVirtualServer(id)}`,
-        onReply: (realServer) => realServers.push(realServer),
+        onReply(realServer) {
+          if (realServer !== undefined) realServers.push(realServer);
+        },
         onRestart() {
           realServers.length = 0;
         },

@@ -113,7 +113,8 @@ class FamilySink implements GenericSink {
 export class GenericFamily {
   readonly #connection: Connection;
   readonly #name: string;
-  readonly #commands = new Map<GenericCommand<unknown, unknown>, Command<unknown, unknown>>();
+  /** Weak, as a command may be made for one request. */
+  #commands = new WeakMap<GenericCommand<unknown, unknown>, Command<unknown, unknown>>();
   #id: number | undefined;
 
   constructor(connection: Connection, name: string) {
@@ -215,7 +216,7 @@ export class GenericFamily {
   /** Looks up the number again. False if it is the same as before. */
   #changed(): boolean {
     const before = this.#id;
-    this.#commands.clear();
+    this.#commands = new WeakMap();
     this.#id = undefined;
     try {
       return this.id() !== before;

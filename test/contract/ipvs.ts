@@ -7,9 +7,11 @@ import {
   IP_VS_SVC_F_SCHED2,
   type Ipvs,
   type IpvsWrite,
+  printRealServer,
   type RealServer,
   type VirtualServer,
 } from '../../pkg/ipvs/ipvs.ts';
+import { ip } from '../support/addresses.ts';
 import { none, one, realServer, two, virtualServer, web, web6 } from './ipvs-samples.ts';
 
 /** An empty IPVS, and another way to read it. */
@@ -235,6 +237,24 @@ export function ipvsContract(name: string, make: () => IpvsHarness): void {
         );
         expect(await ipvs.realServers(web)).toHaveLength(2);
         expect(await ipvs.realServers(other)).toEqual([]);
+      });
+
+      test('only those with some addresses are returned, of either family, once and again', async () => {
+        const tunnel = realServer('fd00:10::1', { forwarding: 'tunnel', port: 443 });
+        const third = realServer('10.0.0.3');
+        add(web, one, two, third, { ...two, port: 81 }, tunnel);
+        const some = new Set([two.address, tunnel.address, ip('192.0.2.1')]);
+        // What has been read before is read faster.
+        for (let time = 0; time < 3; time++) {
+          const found = await ipvs.realServers(web, some);
+          expect(found.map(printRealServer).sort()).toEqual([
+            '10.0.0.2:80',
+            '10.0.0.2:81',
+            '[fd00:10::1]:443',
+          ]);
+          expect(await ipvs.realServers(web)).toHaveLength(5);
+        }
+        expect(await ipvs.realServers(web, new Set())).toEqual([]);
       });
 
       test('a weight is changed in place', async () => {

@@ -9,10 +9,15 @@ import { commands as ipsetCommands } from '../../pkg/ipset/commands.ts';
 import { fromEntryData, setType, toEntryData } from '../../pkg/ipset/convert.ts';
 import { RunEncoder } from '../../pkg/ipset/entries.ts';
 import type { Entry } from '../../pkg/ipset/ipset.ts';
-import { RealServerRows } from '../../pkg/ipvs/answers.ts';
+import { RealServerCommands } from '../../pkg/ipvs/answers.ts';
 import * as commands from '../../pkg/ipvs/commands.ts';
 import { destIdOf, destOf, realServerOf, serviceIdOf, serviceOf } from '../../pkg/ipvs/convert.ts';
-import type { Forwarding, RealServer, VirtualServer } from '../../pkg/ipvs/ipvs.ts';
+import type {
+  Forwarding,
+  RealServer,
+  RealServerStatus,
+  VirtualServer,
+} from '../../pkg/ipvs/ipvs.ts';
 import { DestEncoder, DestIdEncoder, ServiceEncoder } from '../../pkg/ipvs/templates.ts';
 import { listAddresses } from '../../pkg/links/answers.ts';
 import { linkAddress } from '../../pkg/links/schema.ts';
@@ -23,6 +28,7 @@ import { DecodeError, Reader } from '../../pkg/wire/reader.ts';
 import { StraightReader } from '../../pkg/wire/straight-reader.ts';
 import { Template } from '../../pkg/wire/template.ts';
 import { EncodeError, Writer } from '../../pkg/wire/writer.ts';
+import { ip } from '../support/addresses.ts';
 import { budget, schemas } from './all-schemas.ts';
 import { valuesOf } from './generators.ts';
 import { leavesOf, withLeaves } from './leaves.ts';
@@ -285,14 +291,37 @@ test('real servers are read as by the table, damaged messages too', () => {
       fc.constantFrom(AF_INET, AF_INET6),
       (messages, family) => {
         const ip = addressFromBytes(new Uint8Array(family === AF_INET ? 4 : 16));
-        const row = new RealServerRows().of({ address: ip, protocol: 'TCP', port: 1 });
+        const all = new RealServerCommands().all({ address: ip, protocol: 'TCP', port: 1 });
         const table: Decoder<unknown> = {
           decode: (reader) => realServerOf(reply.decode(reader).dest, family),
         };
         for (const message of messages)
-          expect(read(row.reply, message)).toEqual(read(table, message));
+          expect(read(all.reply, message)).toEqual(read(table, message));
       },
     ),
+    { numRuns: 300 },
+  );
+});
+
+test('of real servers those with some addresses are read as by the table, and nothing of others', () => {
+  const { reply } = commands.listDests;
+  fc.assert(
+    fc.property(conversation(reply as Codec<unknown>), fc.nat(3), (messages, every) => {
+      const decoded = messages.map((message) =>
+        read({ decode: (reader) => realServerOf(reply.decode(reader).dest, AF_INET) }, message),
+      ) as ('refused' | RealServerStatus)[]; // that is what it decodes to
+      const wanted = new Set<IpAddress>();
+      for (const [index, status] of decoded.entries())
+        if (status !== 'refused' && index % (every + 1) === 0) wanted.add(status.address);
+      const virtualServer = { address: ip('172.30.0.1'), protocol: 'TCP', port: 1 } as const;
+      const some = new RealServerCommands().among(virtualServer, wanted);
+      for (const [index, status] of decoded.entries()) {
+        const found = read(some.reply, messages[index] as Uint8Array); // one for each
+        // What is wrong with one that is not wanted need not be found.
+        if (status === 'refused') expect(['refused', undefined]).toContain(found);
+        else expect(found).toEqual(wanted.has(status.address) ? status : undefined);
+      }
+    }),
     { numRuns: 300 },
   );
 });

@@ -143,10 +143,9 @@ export class Replacements {
   /** Whether a real server has connections; `undefined` if it could not be read. */
   async #isReused({ virtualServer, realServer }: Replacement): Promise<boolean | undefined> {
     try {
-      const statuses = await this.#options.ipvs.realServers(virtualServer);
-      const status = statuses.find(
-        (some) => some.address === realServer.address && some.port === realServer.port,
-      );
+      const { address, port } = realServer;
+      const statuses = await this.#options.ipvs.realServers(virtualServer, new Set([address]));
+      const status = statuses.find((some) => some.port === port);
       if (status === undefined) return false;
       return status.activeConnections + status.inactiveConnections > 0;
     } catch {

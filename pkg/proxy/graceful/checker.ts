@@ -256,12 +256,10 @@ export class DrainChecker {
         !context.isWanted && needsReading(drain, allowanceOf(drain, { mode, context })),
     );
     if (!isNeeded) return undefined;
-    const statuses = await ipvs.realServers(virtualServer);
-    // The kernel returns all real servers of the virtual server, of which mostly few drain.
     const draining = new Set<IpAddress>();
     for (const { request } of contexts.keys()) draining.add(request.realServer.address);
     const byId = new RealServerMap<RealServerStatus>();
-    for (const status of statuses) if (draining.has(status.address)) byId.set(status, status);
+    for (const status of await ipvs.realServers(virtualServer, draining)) byId.set(status, status);
     return byId;
   }
 

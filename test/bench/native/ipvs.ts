@@ -36,8 +36,10 @@ class StandInIpvs extends NetlinkIpvs {
     return this.#kept.virtualServer(id);
   }
 
-  override realServers(id: VirtualServerId): Promise<readonly RealServerStatus[]> {
-    return this.#kept.realServers(id);
+  override realServers(
+    ...asked: Parameters<NetlinkIpvs['realServers']>
+  ): Promise<readonly RealServerStatus[]> {
+    return this.#kept.realServers(...asked);
   }
 
   override info(): IpvsInfo {
