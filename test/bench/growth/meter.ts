@@ -13,6 +13,8 @@ export interface Cost {
   /** Netlink messages that were sent, and system calls of netlink sockets: sends and receives. */
   readonly messages: number;
   readonly calls: number;
+  /** How long these system calls took, with what calling them from here costs. */
+  readonly inCalls: number;
   /** By how much the event loop was late. */
   readonly delay: { readonly p50: number; readonly p99: number; readonly max: number };
   /** Sampled, some per cent are luck. */
@@ -24,23 +26,29 @@ export interface Cost {
 /** About one sample for each 64 KiB costs too little to be seen in the other figures. */
 const samplingInterval = 1 << 16;
 
-const counts = { messages: 0, calls: 0 };
+const counts = { messages: 0, calls: 0, inCalls: 0 };
 
 /** Counts what netlink sockets of this process do from now on. */
 export function countNetlink(): void {
   const { send } = NetlinkSocket.prototype;
   const { receive } = ReceiveBuffer.prototype;
   NetlinkSocket.prototype.send = function (this: NetlinkSocket, bytes, length) {
-    counts.calls++;
     const cursor = new MessageCursor(bytes);
     cursor.reset(length);
     while (cursor.next()) counts.messages++;
-    return send.call(this, bytes, length);
+    return counted(() => send.call(this, bytes, length));
   };
   ReceiveBuffer.prototype.receive = function (this: ReceiveBuffer, fd) {
-    counts.calls++;
-    return receive.call(this, fd);
+    return counted(() => receive.call(this, fd));
   };
+}
+
+function counted(call: () => number): number {
+  const begun = performance.now();
+  const result = call();
+  counts.inCalls += performance.now() - begun;
+  counts.calls++;
+  return result;
 }
 
 /** Measures work. */
@@ -68,6 +76,7 @@ export async function measured(work: () => Promise<unknown>): Promise<Cost> {
     cpu,
     messages: counts.messages - before.messages,
     calls: counts.calls - before.calls,
+    inCalls: counts.inCalls - before.inCalls,
     delay: {
       p50: late(delay.percentile(50)),
       p99: late(delay.percentile(99)),

@@ -8,6 +8,7 @@ const cost: Omit<Result, 'kind' | 'size'> = {
   cpu: 300,
   messages: 1_000,
   calls: 100,
+  inCalls: 40,
   delay: { p50: 1, p99: 5, max: 20 },
   allocated: 2 ** 20,
   peak: 80 * 2 ** 20,

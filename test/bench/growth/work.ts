@@ -120,6 +120,7 @@ async function audit(): Promise<Measured> {
     cpu: mean(cost.cpu),
     messages: mean(cost.messages),
     calls: mean(cost.calls),
+    inCalls: mean(cost.inCalls),
     allocated: mean(cost.allocated),
     resting: await ended(node),
   };
