@@ -23,7 +23,7 @@ type BytesType =
   | { readonly kind: 'text' }
   /** A text that may be absent: a pointer in the API. */
   | { readonly kind: 'optional text' }
-  /** metav1.Time, in seconds, as RFC 3339 like in JSON. */
+  /** metav1.Time, in seconds: a Date, which is a text in JSON. */
   | { readonly kind: 'time' }
   | { readonly kind: 'texts' }
   /** map<string, string>, of which only wanted keys are decoded. */
@@ -56,7 +56,7 @@ export function message(fields: Readonly<Record<number, Field>>): Message {
 type Value = Record<string, unknown>;
 
 /**
- * The wanted fields of a message, as in JSON. Throws a BodyError for invalid bytes, and for a value that would need too much
+ * The wanted fields of a message, as in JSON but for times. Throws a BodyError for invalid bytes, and for a value that would need too much
  * memory. Never allocates by a length that the input does not have, and never looks into unwanted fields.
  */
 export function decodeMessage(bytes: Uint8Array, table: Message): Readonly<Value> {
@@ -134,7 +134,7 @@ class Decoder {
       }
       case 'time': {
         const seconds = this.#seconds(end);
-        if (seconds !== 0) this.#set(value, name, printTime(seconds));
+        if (seconds !== 0) this.#set(value, name, new Date(seconds * 1000));
         return;
       }
       case 'bytes':
@@ -263,12 +263,4 @@ function isNumber(type: FieldType): type is NumberType {
 
 function partOf(value: Value, name: string): Value {
   return (value[name] as Value | undefined) ?? {}; // a name has one type
-}
-
-/** Prints a time like the API. An impossible one becomes a text that does not parse as a time. */
-function printTime(seconds: number): string {
-  const time = new Date(seconds * 1000);
-  return Number.isNaN(time.getTime())
-    ? `${seconds} seconds`
-    : time.toISOString().replace('.000Z', 'Z');
 }

@@ -1,4 +1,5 @@
 import type { Problem } from '../types.ts';
+import { parseTime } from './time.ts';
 
 /** How many problems of one object are listed; further ones are counted. */
 const problemLimit = 50;
@@ -88,6 +89,18 @@ export class Fields {
     if (value === undefined || typeof value === 'string') return value ?? '';
     this.problem(name, `is ${kindOf(value)}, not a string`);
     return '';
+  }
+
+  /** A time in milliseconds since 1970; `undefined` if it is absent or invalid. Protobuf has no text of it. */
+  time(name: string): number | undefined {
+    const value = this.#get(name);
+    const isDate = value instanceof Date;
+    if (isDate && !Number.isNaN(value.getTime())) return value.getTime();
+    const text = isDate ? String(value) : this.string(name);
+    if (text === '') return undefined;
+    const time = parseTime(text);
+    if (time === undefined) this.problem(name, `${quoted(text)} is not a time`);
+    return time;
   }
 
   /** One of some words; the first if it is absent or another one. */

@@ -1,6 +1,7 @@
 import type { PodIdentity } from '../types.ts';
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** How many characters a UUID has. */
+const uuidLength = 36;
 /** How many characters a packed uid has: one for each byte. */
 const packed = 16;
 
@@ -13,19 +14,36 @@ export function packUid(uid: string): PodIdentity {
 }
 
 function packedText(uid: string): string {
-  if (!uuid.test(uid)) return uid.length < packed ? uid : `=${uid}`;
-  const bytes: number[] = [];
-  for (let at = 0; at < uid.length; at += 2) {
-    if (uid.charCodeAt(at) === dash) at++;
-    bytes.push(hexDigit(uid.charCodeAt(at)) * 16 + hexDigit(uid.charCodeAt(at + 1)));
+  return packedUuid(uid) ?? (uid.length < packed ? uid : `=${uid}`);
+}
+
+/** The bytes of the UUID that is read now. */
+const bytes = Array.from({ length: packed }, () => 0);
+
+/** `undefined` for what is no UUID in lower case. */
+function packedUuid(uid: string): string | undefined {
+  if (uid.length !== uuidLength) return undefined;
+  let at = 0;
+  for (let index = 0; index < packed; index++) {
+    if (index === 4 || index === 6 || index === 8 || index === 10) {
+      if (uid.charCodeAt(at) !== dash) return undefined;
+      at++;
+    }
+    const high = hexDigit(uid.charCodeAt(at));
+    const low = hexDigit(uid.charCodeAt(at + 1));
+    if (high < 0 || low < 0) return undefined;
+    bytes[index] = high * 16 + low;
+    at += 2;
   }
   return String.fromCharCode(...bytes);
 }
 
 const dash = 0x2d;
 
+/** -1 for what is no digit. */
 function hexDigit(code: number): number {
-  return code < 0x60 ? code - 0x30 : code - 0x57;
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  return code >= 0x61 && code <= 0x66 ? code - 0x57 : -1;
 }
 
 /** The uid that was packed. */

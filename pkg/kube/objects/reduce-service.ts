@@ -8,7 +8,6 @@ import { annotationPrefix } from './names.ts';
 import { compact, type Pool } from './pool.ts';
 import { portProtocol } from './reduce-slice.ts';
 import { serviceAddress } from './service-address.ts';
-import { parseTime } from './time.ts';
 
 /** The default of the API for `sessionAffinity: ClientIP`, in seconds. */
 const defaultAffinity = 10_800;
@@ -51,12 +50,10 @@ const firstCommit = Date.UTC(2014, 5, 6);
 
 /** The creation time; 0 if it is missing or impossible, so that an invalid one does not win a conflict as the oldest. */
 function creationTime(metadata: Fields | undefined): number {
-  const text = metadata?.string('creationTimestamp') ?? '';
-  if (text === '') return 0;
-  const time = parseTime(text);
-  if (time !== undefined && time >= firstCommit) return time;
-  const why = time === undefined ? 'is not a time' : 'is before there was Kubernetes';
-  metadata?.problem('creationTimestamp', `${quoted(text)} ${why}`);
+  const time = metadata?.time('creationTimestamp');
+  if (time === undefined || time >= firstCommit) return time ?? 0;
+  const text = new Date(time).toISOString();
+  metadata?.problem('creationTimestamp', `${text} is before there was Kubernetes`);
   return 0;
 }
 

@@ -8,7 +8,6 @@ import { serviceLabel, triggerAnnotation } from './names.ts';
 import { packUid } from './pod-uid.ts';
 import { compact, type Pool } from './pool.ts';
 import { serviceAddress } from './service-address.ts';
-import { parseTime } from './time.ts';
 
 /**
  * Reads an EndpointSlice from a JSON object; `ignored` if it has no IP addresses or no Service, `unusable` if its address type is
@@ -103,11 +102,5 @@ function hintNames(
 }
 
 function triggerTime(metadata: Fields | undefined): number {
-  const annotations = metadata?.object('annotations');
-  const text = annotations?.string(triggerAnnotation) ?? '';
-  if (text === '') return 0;
-  const time = parseTime(text);
-  if (time !== undefined) return time;
-  annotations?.problem(triggerAnnotation, `${quoted(text)} is not a time`);
-  return 0;
+  return metadata?.object('annotations')?.time(triggerAnnotation) ?? 0;
 }
