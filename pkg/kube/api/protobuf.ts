@@ -64,13 +64,18 @@ export function decodeMessage(bytes: Uint8Array, table: Message): Readonly<Value
   return decoder.message(bytes.length, table, {});
 }
 
+/** `toString('utf8')` without a look at the name of the encoding, which takes half as long again as a short text. */
+interface Texts {
+  utf8Slice(start: number, end: number): string;
+}
+
 class Decoder {
-  readonly #bytes: Buffer;
+  readonly #bytes: Buffer & Texts;
   #at = 0;
   #cost = 0;
 
   constructor({ buffer, byteOffset, byteLength }: Uint8Array) {
-    this.#bytes = Buffer.from(buffer, byteOffset, byteLength);
+    this.#bytes = Buffer.from(buffer, byteOffset, byteLength) as Buffer & Texts; // Node's buffers have it
   }
 
   /** Decodes up to `end` into a value. A message in two parts is merged. */
@@ -159,7 +164,7 @@ class Decoder {
     }
     if (!isWanted(key)) return;
     this.#charge(cost.member + cost.string);
-    map[key] = this.#bytes.toString('utf8', start, stop);
+    map[key] = this.#bytes.utf8Slice(start, stop);
   }
 
   #seconds(end: number): number {
@@ -191,7 +196,7 @@ class Decoder {
     this.#charge(cost.string);
     const start = this.#at;
     this.#at = end;
-    return this.#bytes.toString('utf8', start, end);
+    return this.#bytes.utf8Slice(start, end);
   }
 
   /** The end of the bytes whose length is at the present position. */

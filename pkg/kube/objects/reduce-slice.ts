@@ -97,7 +97,8 @@ function hintNames(
   hints: Fields | undefined,
   { field, pool }: { field: string; pool: Pool },
 ): readonly string[] {
-  const names = hints?.objects(field).map((hint) => hint.string('name')) ?? [];
+  if (hints?.has(field) !== true) return pool.list([]);
+  const names = hints.objects(field).map((hint) => hint.string('name'));
   return pool.list(names.filter((name) => name !== ''));
 }
 
