@@ -42,13 +42,21 @@ export interface Field {
   readonly type: FieldType;
 }
 
+/** A field with its wire type. */
+interface WireField extends Field {
+  readonly wireType: number;
+}
+
 /** The fields of a message that are read, by number. All others are skipped. */
-export type Message = readonly (Field | undefined)[];
+export type Message = readonly (WireField | undefined)[];
 
 /** Makes the table of a message. */
 export function message(fields: Readonly<Record<number, Field>>): Message {
-  const table: (Field | undefined)[] = [];
-  for (const [number, field] of Object.entries(fields)) table[Number(number)] = field;
+  const table: (WireField | undefined)[] = [];
+  for (const [number, { name, type }] of Object.entries(fields)) {
+    const wireType = isNumber(type) ? wireNumber : wireBytes;
+    table[Number(number)] = { name, type, wireType };
+  }
   return table;
 }
 
@@ -86,23 +94,15 @@ class Decoder {
       const wireType = tag & 7;
       const field = tag < 2 ** 31 ? table[tag >> 3] : undefined;
       if (field === undefined) this.#skip(end, wireType);
-      else this.#field(end, field, { wireType, value });
+      else if (wireType !== field.wireType)
+        throw new BodyError(`field ${field.name} has wire type ${wireType}`);
+      else if (wireType === wireNumber) this.#number(field, value, this.#varint(end));
+      else this.#bytesField(field, value, this.#end(end));
     }
     return value;
   }
 
-  #field(end: number, { name, type }: Field, into: { wireType: number; value: Value }): void {
-    const { wireType, value } = into;
-    if (wireType !== (isNumber(type) ? wireNumber : wireBytes))
-      throw new BodyError(`field ${name} has wire type ${wireType}`);
-    if (isNumber(type)) this.#number(this.#varint(end), { name, type, value });
-    else this.#bytesField(this.#end(end), { name, type, value });
-  }
-
-  #number(
-    number: number,
-    { name, type, value }: { name: string; type: NumberType; value: Value },
-  ): void {
+  #number({ name, type }: Field, value: Value, number: number): void {
     const integer = number | 0; // int32: Go uses the lower half too
     switch (type.kind) {
       case 'integer':
@@ -116,10 +116,7 @@ class Decoder {
   }
 
   /** Decodes a field whose bytes end at `end`. */
-  #bytesField(
-    end: number,
-    { name, type, value }: { name: string; type: BytesType; value: Value },
-  ): void {
+  #bytesField({ name, type }: Field, value: Value, end: number): void {
     switch (type.kind) {
       case 'text':
         if (end > this.#at) this.#set(value, name, this.#text(end));
