@@ -66,20 +66,21 @@ export class Pool {
     return list;
   }
 
-  /** The shared copy of the traits of endpoints. Their texts and lists must be from this pool. */
+  /** The shared copy of the traits of endpoints. Their lists must be from this pool. */
   traits(traits: EndpointTraits): EndpointTraits {
     const { nodeName } = traits;
     const ofNode = this.#traits.get(nodeName);
     const known = ofNode?.find((some) => areSame(some, traits));
     if (known !== undefined) return known;
+    const kept = { ...traits, nodeName: this.text(nodeName) };
     if (ofNode !== undefined) {
       if (ofNode.length >= traitsLimit) ofNode.length = 0;
-      ofNode.push(traits);
-      return traits;
+      ofNode.push(kept);
+      return kept;
     }
     if (this.#traits.size >= poolLimit) this.#traits.clear();
-    this.#traits.set(nodeName, [traits]);
-    return traits;
+    this.#traits.set(kept.nodeName, [kept]);
+    return kept;
   }
 }
 

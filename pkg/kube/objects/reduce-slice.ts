@@ -71,7 +71,7 @@ function endpoint(
   const conditions = entry.object('conditions');
   const hints = entry.object('hints');
   const traits = pool.traits({
-    nodeName: pool.text(entry.string('nodeName')),
+    nodeName: entry.string('nodeName'),
     ready: conditions?.boolean('ready', { absent: true }) ?? true,
     serving: conditions?.boolean('serving', { absent: true }) ?? true,
     terminating: conditions?.boolean('terminating', { absent: false }) ?? false,
