@@ -7,7 +7,6 @@
  * the program; with `--default-optimization` as it does by itself.
  */
 import { writeFileSync } from 'node:fs';
-import { Session } from 'node:inspector/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -32,6 +31,7 @@ import { acceptingSocket } from './accepting-socket.ts';
 import { allocated } from './allocation.ts';
 import { flameGraph } from './flame-graph.ts';
 import { podsOf, service, slice } from './objects.ts';
+import { startProfile } from './profiler.ts';
 import { printTime } from './run.ts';
 import { longestTurn } from './turns.ts';
 
@@ -78,15 +78,15 @@ standInTime = 0;
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
 const longest = longestTurn(done);
-const profiling = drawing === undefined ? undefined : await profiler();
+const profiling = drawing === undefined ? undefined : await startProfile();
 const syncing = cpu();
 for (const kind of ['Service', 'EndpointSlice', 'Node'] as const)
   proxier.onChange({ type: 'synced', kind });
 await done;
 if (drawing !== undefined && profiling !== undefined) {
-  const { profile } = await profiling.post('Profiler.stop');
+  const profile = await profiling.stop();
   const title = `The first sync of ${services.toLocaleString('en')} Services × ${endpoints}`;
-  writeFileSync(drawing, flameGraph(profile, { title, without: profiler.name }));
+  writeFileSync(drawing, flameGraph(profile, { title, without: startProfile.name }));
 }
 console.log(
   `first sync with ${syncing()} of CPU, of which ${printTime(standInTime)} are the stand-in's; ${socket.sends()} sends to IPVS`,
@@ -152,16 +152,6 @@ async function carryOut(changes: readonly Change[]): Promise<number> {
   const { user, system } = process.cpuUsage(start);
   await proxier.idle();
   return (user + system) / 1000 / changes.length;
-}
-
-/** Profiles the CPU from now on. */
-async function profiler(): Promise<Session> {
-  const session = new Session();
-  session.connect();
-  await session.post('Profiler.enable');
-  await session.post('Profiler.setSamplingInterval', { interval: 200 });
-  await session.post('Profiler.start');
-  return session;
 }
 
 /** The slices of some Services, reduced. */

@@ -36,11 +36,7 @@ test.each<[string, string, unknown]>([
   ['a time', '32 06 08 a584d8bb06', { at: new Date('2025-01-02T03:04:05Z') }],
   ['no time', '32 00', {}],
   ['a time before 1970', '32 0b 08 ffffffffffffffffff01', { at: new Date('1969-12-31T23:59:59Z') }],
-  [
-    'a time that no calendar has',
-    '32 0a 08 ffffffffffffffff7f',
-    { at: new Date(Number.NaN) },
-  ],
+  ['a time that no calendar has', '32 0a 08 ffffffffffffffff7f', { at: new Date(Number.NaN) }],
   ['texts', '3a 01 61 3a 00', { list: ['a', ''] }],
   [
     'a map, of which a key is not wanted',

@@ -1,11 +1,13 @@
 /**
  * What each kind of work costs as the cluster grows: `npm run bench:growth -- [--size 1000x10]… [--only KIND]… [--runs N] [--route]
- * [--json FILE] [--compare] [--against FILE]`. Prints Markdown. `--json` also writes the figures to a file. `--compare` fails if a ratio
+ * [--json FILE] [--flame-graph FOLDER] [--compare] [--against FILE]`. Prints Markdown. `--json` also writes the figures to a file.
+ * `--flame-graph` draws `KIND-SIZE.svg` in a folder: where the time goes; all figures are those of profiled processes then. `--compare` fails if a ratio
  * or a count is 30 % above that of `results.json` in this folder, `--against` the same with another file. `docs/performance.md` says what
  * the figures mean.
  */
 import { writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Namespace } from '../../support/namespace.ts';
 import { bundled } from '../../support/program.ts';
@@ -37,6 +39,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '3' },
     route: { type: 'boolean', default: false },
     json: { type: 'string' },
+    'flame-graph': { type: 'string' },
     compare: { type: 'boolean', default: false },
     against: { type: 'string' },
   },
@@ -46,6 +49,7 @@ const chosen = values.only.map((name) => {
   if (kind === undefined) throw new Error(`--only takes ${kinds.join(', ')}`);
   return kind;
 });
+const folderOfDrawings = values['flame-graph'];
 const runs = Number(values.runs);
 const vipBinding = values.route ? 'route' : 'address';
 const compared = comparedFile(values);
@@ -73,7 +77,9 @@ await inFolder(async (folder) => {
     const run = (kind: Kind, namespace: Namespace) => {
       const numbers = [services, endpoints, vipBinding, counts[kind]].map(String);
       const command = [process.execPath, '--expose-gc', '--max-semi-space-size=4', worker];
-      return JSON.parse(output(namespace, [...command, kind, ...numbers])) as Measured;
+      const drawing =
+        folderOfDrawings === undefined ? [] : [join(folderOfDrawings, `${kind}-${size}.svg`)];
+      return JSON.parse(output(namespace, [...command, kind, ...numbers, ...drawing])) as Measured;
     };
     const floors: Floor[] = [];
     if (chosen.some(hasFloor)) {

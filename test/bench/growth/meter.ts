@@ -1,9 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { Profiler } from 'node:inspector/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { MessageCursor } from '../../../pkg/netlink/message.ts';
 import { ReceiveBuffer } from '../../../pkg/netlink/receive-buffer.ts';
 import { NetlinkSocket } from '../../../pkg/netlink/socket.ts';
 import { allocated } from '../allocation.ts';
+import { flameGraph } from '../flame-graph.ts';
+import { startProfile } from '../profiler.ts';
 
 /** What some work cost this process. Times are milliseconds, memory is bytes. */
 export interface Cost {
@@ -51,8 +54,38 @@ function counted(call: () => number): number {
   return result;
 }
 
-/** Measures work. */
-export async function measured(work: () => Promise<unknown>): Promise<Cost> {
+/** Where a flame graph is drawn, and its title. */
+export interface Drawing {
+  readonly file: string;
+  readonly title: string;
+}
+
+/** Measures work. With a drawing it is profiled, which makes it slower. */
+export async function measured(work: () => Promise<unknown>, drawing?: Drawing): Promise<Cost> {
+  const profile = drawing === undefined ? undefined : await startProfile(500);
+  const cost = await costOf(work);
+  if (drawing === undefined || profile === undefined) return cost;
+  const { file, title } = drawing;
+  writeFileSync(
+    file,
+    flameGraph(named(await profile.stop()), { title, without: startProfile.name }),
+  );
+  return cost;
+}
+
+/** V8 has one name for all functions of the C library that koffi made: that of the last one. */
+function named({ nodes, ...profile }: Profiler.Profile): Profiler.Profile {
+  const name = ({ callFrame, ...node }: Profiler.ProfileNode) => ({
+    ...node,
+    callFrame:
+      callFrame.functionName === 'setns'
+        ? { ...callFrame, functionName: 'system calls' }
+        : callFrame,
+  });
+  return { ...profile, nodes: nodes.map(name) };
+}
+
+async function costOf(work: () => Promise<unknown>): Promise<Cost> {
   const before = { ...counts };
   const delay = monitorEventLoopDelay({ resolution: 1 });
   let wall = 0;

@@ -1,6 +1,6 @@
 /**
- * One kind of work at one size, in this process's own network namespace: `work.ts KIND SERVICES ENDPOINTS address|route COUNT`.
- * Prints one line of JSON. Started by `main.ts`, with `--expose-gc`.
+ * One kind of work at one size, in this process's own network namespace: `work.ts KIND SERVICES ENDPOINTS address|route COUNT [FILE]`.
+ * Draws a flame graph of it to the file. Prints one line of JSON. Started by `main.ts`, with `--expose-gc`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { minutes, seconds } from '../../../pkg/runner/clock.ts';
@@ -8,7 +8,7 @@ import { Changes, kinds } from '../changes.ts';
 import { Node } from '../node.ts';
 import { podsOf, service, slicesOf } from '../objects.ts';
 import { quantile } from '../run.ts';
-import { type Cost, countNetlink, measured, residentAtRest } from './meter.ts';
+import { type Cost, measured as costOf, countNetlink, residentAtRest } from './meter.ts';
 
 /** What a piece of work cost; `each` are milliseconds of single changes. */
 export interface Measured extends Cost {
@@ -23,6 +23,10 @@ const [kind = '', ...rest] = process.argv.slice(2);
 const [services = 0, endpoints = 0, , count = 0] = rest.map(Number);
 const vipBinding = rest[2] === 'route' ? 'route' : 'address';
 const size = { services, endpoints };
+const file = rest[4];
+const title = `${kind} at ${services} × ${endpoints}`;
+const drawing = file === undefined ? undefined : { file, title };
+const measured = (piece: () => Promise<unknown>) => costOf(piece, drawing);
 
 /** Changes a second while Services or endpoints churn. */
 const rate = 100;
