@@ -42,10 +42,19 @@ export interface Field {
   readonly type: FieldType;
 }
 
-/** A field with its wire type. */
-interface WireField extends Field {
-  readonly wireType: number;
+interface NumberField {
+  readonly wireType: typeof wireNumber;
+  readonly name: string;
+  readonly type: NumberType;
 }
+
+interface BytesField {
+  readonly wireType: typeof wireBytes;
+  readonly name: string;
+  readonly type: BytesType;
+}
+
+type WireField = NumberField | BytesField;
 
 /** The fields of a message that are read, by number. All others are skipped. */
 export type Message = readonly (WireField | undefined)[];
@@ -54,8 +63,9 @@ export type Message = readonly (WireField | undefined)[];
 export function message(fields: Readonly<Record<number, Field>>): Message {
   const table: (WireField | undefined)[] = [];
   for (const [number, { name, type }] of Object.entries(fields)) {
-    const wireType = isNumber(type) ? wireNumber : wireBytes;
-    table[Number(number)] = { name, type, wireType };
+    table[Number(number)] = isNumber(type)
+      ? { wireType: wireNumber, name, type }
+      : { wireType: wireBytes, name, type };
   }
   return table;
 }
@@ -96,13 +106,13 @@ class Decoder {
       if (field === undefined) this.#skip(end, wireType);
       else if (wireType !== field.wireType)
         throw new BodyError(`field ${field.name} has wire type ${wireType}`);
-      else if (wireType === wireNumber) this.#number(field, value, this.#varint(end));
+      else if (field.wireType === wireNumber) this.#number(field, value, this.#varint(end));
       else this.#bytesField(field, value, this.#end(end));
     }
     return value;
   }
 
-  #number({ name, type }: Field, value: Value, number: number): void {
+  #number({ name, type }: NumberField, value: Value, number: number): void {
     const integer = number | 0; // int32: Go uses the lower half too
     switch (type.kind) {
       case 'integer':
@@ -116,7 +126,7 @@ class Decoder {
   }
 
   /** Decodes a field whose bytes end at `end`. */
-  #bytesField({ name, type }: Field, value: Value, end: number): void {
+  #bytesField({ name, type }: BytesField, value: Value, end: number): void {
     switch (type.kind) {
       case 'text':
         if (end > this.#at) this.#set(value, name, this.#text(end));

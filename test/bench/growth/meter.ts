@@ -1,6 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Profiler } from 'node:inspector/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import koffi from 'koffi';
+import * as libc from '../../../pkg/netlink/libc.ts';
 import { MessageCursor } from '../../../pkg/netlink/message.ts';
 import { ReceiveBuffer } from '../../../pkg/netlink/receive-buffer.ts';
 import { NetlinkSocket } from '../../../pkg/netlink/socket.ts';
@@ -73,16 +75,18 @@ export async function measured(work: () => Promise<unknown>, drawing?: Drawing):
   return cost;
 }
 
-/** V8 has one name for all functions of the C library that koffi made: that of the last one. */
+/** V8 gives all functions that koffi makes and has, as their code is the same, the name of one of them. Netlink's are the ones that take time. */
+const namesOfCalls: ReadonlySet<string> = new Set([...Object.keys(koffi), ...Object.keys(libc)]);
+
 function named({ nodes, ...profile }: Profiler.Profile): Profiler.Profile {
-  const name = ({ callFrame, ...node }: Profiler.ProfileNode) => ({
-    ...node,
-    callFrame:
-      callFrame.functionName === 'setns'
-        ? { ...callFrame, functionName: 'system calls' }
-        : callFrame,
-  });
-  return { ...profile, nodes: nodes.map(name) };
+  return {
+    ...profile,
+    nodes: nodes.map(({ callFrame, ...node }) => {
+      const isCall = callFrame.url === '' && namesOfCalls.has(callFrame.functionName);
+      const functionName = isCall ? 'system call' : callFrame.functionName;
+      return { ...node, callFrame: { ...callFrame, functionName } };
+    }),
+  };
 }
 
 async function costOf(work: () => Promise<unknown>): Promise<Cost> {
