@@ -77,7 +77,8 @@ export default defineConfig({
         test: {
           ...onKernel,
           name: 'kernel',
-          include: ['test/kernel/*.test.ts'],
+          include: ['test/kernel/**/*.test.ts'],
+          exclude: ['test/kernel/modules/**'],
           // Each file has namespaces of its own. While the tests of one wait, those of the other go on.
           maxWorkers: 2,
           sequence: { groupOrder: 1 },

@@ -67,8 +67,8 @@ export class HeldRealServerMap implements HeldRealServers {
   /** Whether some real servers are held in their states, and no others. */
   holdsOnly(realServers: readonly RealServer[]): boolean {
     const isHeld = (one: RealServer) => {
-      const state = this.get(one)?.state;
-      return state !== undefined && !hasOtherState(state, one);
+      const kept = this.#keptOf(one);
+      return kept !== undefined && !hasOtherState(stateIn(kept), one);
     };
     return realServers.length === this.size && realServers.every(isHeld);
   }
@@ -166,6 +166,10 @@ function knownPodOf(pod: PodIdentity): PodIdentity {
 
 function podIn(kept: Kept): PodIdentity {
   return typeof kept === 'string' ? kept : kept.podUid;
+}
+
+function stateIn(kept: Kept): RealServerState {
+  return typeof kept === 'string' ? serving : kept.state;
 }
 
 function whole(kept: Kept): HeldRealServer {

@@ -1,6 +1,6 @@
 import type { FrontEnd } from '../desired/footprint.ts';
 import { isPodKnown, isSamePod, unknownPod } from '../desired/pod-identity.ts';
-import { masqueraded, type WantedRealServer } from '../desired/real-servers.ts';
+import { masqueradedState, type WantedRealServer } from '../desired/real-servers.ts';
 import type { HeldRealServer } from './held-real-servers.ts';
 import type { HeldVirtualServer } from './mirror.ts';
 import { hasOtherSettings, hasOtherState } from './other-state.ts';
@@ -37,6 +37,5 @@ function isAsWanted(
 ): boolean {
   const isToBeLearned = podUid === unknownPod && isPodKnown(wanted.podUid);
   if (isToBeLearned || !isSamePod(wanted.podUid, podUid)) return false;
-  const { address, port, weight } = wanted;
-  return !hasOtherState(state, masqueraded({ address, port, weight, connectionLimit }));
+  return !hasOtherState(state, masqueradedState({ weight: wanted.weight, connectionLimit }));
 }
