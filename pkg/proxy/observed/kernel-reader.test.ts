@@ -10,6 +10,7 @@ import {
 import { FakeKernel, Stand, setService, setSlice } from '../../../test/support/proxier.ts';
 import { proxierSettings } from '../../../test/support/proxier-settings.ts';
 import { stretches } from '../../../test/support/stretches.ts';
+import { entryKey } from '../../ipset/ipset.ts';
 import {
   type IpvsWrite,
   keyedVirtualServer,
@@ -147,6 +148,17 @@ test('what is as it is wanted is not planned again, and what somebody changed is
     return [virtualServers, addresses, new Set(entries.keys())].map((some) => [...some]);
   };
   expect(await named()).toEqual([[], [], []]);
+  const before = new Map(mirror.sets);
+  const set = 'KUBE-IPVS-IPS';
+  for (const [key, entry] of before.get(set) ?? []) {
+    mirror.recordFailedEntry(set, entry);
+    expect(mirror.hasEntry(set, key)).toBeUndefined();
+  }
+  expect(await named()).toEqual([[], [], []]);
+  // What is shared with the ledger stays so.
+  expect(before.get(set)?.size).toBeGreaterThan(0);
+  for (const [name, entries] of before) expect(mirror.sets.get(name)).toBe(entries);
+  for (const key of before.get(set)?.keys() ?? []) expect(mirror.hasEntry(set, key)).toBe(true);
   const [virtualServer = first] = [...mirror.virtualServers.values()].map(
     (held) => held.virtualServer,
   );
@@ -159,6 +171,14 @@ test('what is as it is wanted is not planned again, and what somebody changed is
     [virtualServer.address],
     ['KUBE-IPVS-IPS'],
   ]);
+  expect(mirror.hasEntry('KUBE-IPVS-IPS', entryKey(entry))).toBe(false);
+  // In place of one that is gone there is one that nobody knows.
+  const stranger = { type: 'hash:ip', ip: ip('172.30.99.99') } as const;
+  kernel.ipsets.write([{ kind: 'addEntry', set: 'KUBE-IPVS-IPS', entry: stranger }]);
+  mirror.recordEntry('KUBE-IPVS-IPS', { entry, isPresent: true });
+  await named();
+  expect(mirror.hasEntry('KUBE-IPVS-IPS', entryKey(entry))).toBe(false);
+  expect(mirror.hasEntry('KUBE-IPVS-IPS', entryKey(stranger))).toBe(true);
 });
 
 describe('between the dump and the step that reads a virtual server', () => {

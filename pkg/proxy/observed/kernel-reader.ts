@@ -114,28 +114,42 @@ async function* readSets(
   }
 }
 
-/** Reads one set. It may have tens of thousands of entries, so the event loop turns while they are recorded. */
+/**
+ * Reads one set. It may have tens of thousands of entries, so the event loop turns while they are compared. Those of a set that is as
+ * known stay the ones that the mirror has, which it shares with what is wanted.
+ */
 async function readSet(
   name: string,
   { ipsets, mirror, ledger, now, isPresent }: AuditContext & { readonly isPresent: boolean },
 ): Promise<Keys> {
   const keys = new Keys();
-  const held = new Map<string, Entry>();
   const yielder = new Yielder(now);
   const found = isPresent ? await entriesIfThere(ipsets, name) : undefined;
+  const known = mirror.sets.get(name);
+  let isAsKnown = known !== undefined && known.size === found?.length;
   for (const entry of found ?? []) {
     const key = entryKey(entry);
-    held.set(key, entry);
+    if (known?.has(key) !== true) isAsKnown = false;
     if (!ledger.wantsEntry(name, key)) keys.addEntry(name, { key, entry });
     if (yielder.isDueAmongMany) await yielder.yieldIfDue();
   }
-  mirror.recordSet(name, found && held);
+  if (isAsKnown) mirror.confirmSet(name);
+  else mirror.recordSet(name, found && (await byKey(found, yielder)));
   for (const entry of ledger.entries(name)) {
     const key = entryKey(entry);
-    if (!held.has(key)) keys.addEntry(name, { key, entry });
+    if (mirror.hasEntry(name, key) !== true) keys.addEntry(name, { key, entry });
     if (yielder.isDueAmongMany) await yielder.yieldIfDue();
   }
   return keys;
+}
+
+async function byKey(entries: readonly Entry[], yielder: Yielder): Promise<Map<string, Entry>> {
+  const held = new Map<string, Entry>();
+  for (const entry of entries) {
+    held.set(entryKey(entry), entry);
+    if (yielder.isDueAmongMany) await yielder.yieldIfDue();
+  }
+  return held;
 }
 
 /** A virtual server that the kernel or the mirror has. */

@@ -263,6 +263,11 @@ export class Mirror implements MirrorView {
     else this.#sets.set(name, entries);
   }
 
+  /** Records that a set has the entries that it is known to have, as dumped. */
+  confirmSet(name: string): void {
+    this.#unknownEntries.delete(name);
+  }
+
   /** Records how many entries a set has room for. */
   recordSetSize(name: string, size: number): void {
     this.#setSizes.set(name, size);
@@ -281,10 +286,7 @@ export class Mirror implements MirrorView {
     found: { virtualServer: VirtualServer; realServers: readonly RealServer[] } | undefined,
   ): void {
     this.#unknownVirtualServers.delete(key);
-    if (found === undefined) {
-      this.#recordHeld(key, undefined);
-      return;
-    }
+    if (found === undefined) return this.#recordHeld(key, undefined);
     const before = this.#virtualServers.get(key);
     const isSame =
       before?.realServers.holdsOnly(found.realServers) === true &&
