@@ -79,7 +79,7 @@ export default defineConfig({
           name: 'kernel',
           include: ['test/kernel/**/*.test.ts'],
           exclude: ['test/kernel/modules/**'],
-          // Two at a time take two thirds of the time, and requests of theirs run into their timeouts (docs/test-kernel.md).
+          // Two at a time take two thirds of the time, and some tests fail (docs/test-kernel.md).
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
         },

@@ -384,6 +384,10 @@ test.each([
   ['2019-01-01', 0],
   ['2019-01-01 00:00', 0],
   ['x', 0],
+  // As protobuf has it.
+  [new Date(Date.UTC(2019, 0, 1)), Date.UTC(2019, 0, 1)],
+  [new Date(1_000), 0],
+  [new Date(Number.NaN), 0],
 ])('a Service created at %s, which is impossible if it is 0', (creationTimestamp, created) => {
   const change = reducer.change('Service', {
     metadata: { name: 'a', namespace: 'b', creationTimestamp },

@@ -115,8 +115,8 @@ async function* readSets(
 }
 
 /**
- * Reads one set. It may have tens of thousands of entries, so the event loop turns while they are compared. Those of a set that is as
- * known stay the ones that the mirror has, which it shares with what is wanted.
+ * Reads one set. It may have tens of thousands of entries, so the event loop turns while they are compared. The mirror's are
+ * those of the ledger, and stay so where the set is as known.
  */
 async function readSet(
   name: string,
@@ -134,7 +134,10 @@ async function readSet(
     if (yielder.isDueAmongMany) await yielder.yieldIfDue();
   }
   if (isAsKnown) mirror.confirmSet(name);
-  else mirror.recordSet(name, found && (await byKey(found, yielder)));
+  else {
+    const wanted = ledger.entries(name);
+    mirror.recordSet(name, found && (await sharedEntries(found, wanted, yielder)));
+  }
   for (const entry of ledger.entries(name)) {
     const key = entryKey(entry);
     if (mirror.hasEntry(name, key) !== true) keys.addEntry(name, { key, entry });
@@ -143,12 +146,24 @@ async function readSet(
   return keys;
 }
 
-async function byKey(entries: readonly Entry[], yielder: Yielder): Promise<Map<string, Entry>> {
-  const held = new Map<string, Entry>();
-  for (const entry of entries) {
-    held.set(entryKey(entry), entry);
+/** The entries of a set by their keys. Those that are wanted are the ledger's own objects and keys, as there may be 50,000. */
+async function sharedEntries(
+  found: readonly Entry[],
+  wanted: Iterable<Entry>,
+  yielder: Yielder,
+): Promise<Map<string, Entry>> {
+  const others = new Map<string, Entry>();
+  for (const entry of found) {
+    others.set(entryKey(entry), entry);
     if (yielder.isDueAmongMany) await yielder.yieldIfDue();
   }
+  const held = new Map<string, Entry>();
+  for (const entry of wanted) {
+    const key = entryKey(entry);
+    if (others.delete(key)) held.set(key, entry);
+    if (yielder.isDueAmongMany) await yielder.yieldIfDue();
+  }
+  for (const [key, entry] of others) held.set(key, entry);
   return held;
 }
 
