@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import koffi from 'koffi';
 import { familyOf, type IpAddress, unspecified } from '../../../pkg/ip/address.ts';
 import type { Protocol } from '../../../pkg/ip/protocol.ts';
@@ -61,7 +62,7 @@ export async function open(host: Host, request: Request): Promise<Connection | A
   const failure = connectSocket(fd, request);
   if (failure === EINPROGRESS) {
     const isReady = await ready(fd, { event: 'writable', limit });
-    const error = isReady ? socketError(fd) : -1;
+    const error = isReady ? socketError(fd) : constants.errno.ETIMEDOUT;
     if (error !== 0) return fail(fd, error);
   } else if (failure !== 0) return fail(fd, failure);
   return connectionOn(fd, { limit, protocol: request.protocol });
@@ -94,8 +95,12 @@ function connectionOn(
     async ask(text = 'hello') {
       const failure = sendText(fd, text);
       if (failure !== 0) return { kind: meaning(failure) };
-      if (!(await readable(limit))) return { kind: 'timeout' };
-      const got = receiveText(fd);
+      let got: string | number;
+      // A descriptor may be called readable though nothing has come: one waits again then.
+      do {
+        if (!(await readable(limit))) return { kind: 'timeout' };
+        got = receiveText(fd);
+      } while (got === EAGAIN);
       if (typeof got === 'number') return { kind: meaning(got) };
       const [server = '', peer = ''] = got.split(' ');
       return got === '' ? { kind: 'reset' } : { kind: 'answer', server, peer };
@@ -120,14 +125,23 @@ function fail(fd: number, error: number): Answer {
   return { kind: meaning(error) };
 }
 
+/** What a client calls an error; throws at one that no test of packets expects. */
 function meaning(error: number): 'refused' | 'reset' | 'timeout' | 'unreachable' {
-  if (error === 111) return 'refused';
-  if (error === 104 || error === 32) return 'reset';
-  return error === 113 || error === 101 || error === 1
-    ? 'unreachable'
-    : error === EAGAIN
-      ? 'timeout'
-      : 'timeout';
+  switch (error) {
+    case constants.errno.ETIMEDOUT:
+      return 'timeout';
+    case constants.errno.ECONNREFUSED:
+      return 'refused';
+    case constants.errno.ECONNRESET:
+    case constants.errno.EPIPE:
+      return 'reset';
+    case constants.errno.EHOSTUNREACH:
+    case constants.errno.ENETUNREACH:
+    case constants.errno.EPERM:
+      return 'unreachable';
+    default:
+      throw new Error(`a client's socket: errno ${error}`);
+  }
 }
 
 /** Waits for a descriptor; false if nothing happened in time, or before the signal aborted. */
