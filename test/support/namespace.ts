@@ -64,8 +64,7 @@ export function run(command: string, ...args: readonly string[]): string {
 }
 
 function enter(path: string): () => void {
-  // A first use starts the thread pool, which then stays where this thread is now: elsewhere it would keep a namespace alive for good.
-  access('/', () => undefined);
+  startThreadPool();
   const home = openSync('/proc/thread-self/ns/net', 'r');
   const there = openSync(path, 'r');
   try {
@@ -77,6 +76,15 @@ function enter(path: string): () => void {
     move(home);
     closeSync(home);
   };
+}
+
+let isThreadPoolStarted = false;
+
+/** The first use starts the thread pool, which then stays where this thread is now: elsewhere it would keep a namespace alive for good. */
+function startThreadPool(): void {
+  if (isThreadPoolStarted) return;
+  isThreadPoolStarted = true;
+  access('/', () => undefined);
 }
 
 function move(fd: number): void {

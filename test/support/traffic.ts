@@ -121,6 +121,20 @@ export function serveAll(host: Host, port = 8080): readonly Server[] {
   );
 }
 
+/** Above those that the kernel draws from (net.ipv4.ip_local_port_range). */
+const unusedPorts = { first: 61_000, last: 65_535 };
+let nextPort = unusedPorts.first;
+
+/**
+ * A source port that no request of this process had before, until all were used. The kernel draws those of UDP and SCTP at random: where one
+ * comes twice IPVS takes the request for one of the connection it remembers, for 5 minutes of UDP, and no scheduler is asked.
+ */
+function unusedPort(): number {
+  const port = nextPort;
+  nextPort = port === unusedPorts.last ? unusedPorts.first : port + 1;
+  return port;
+}
+
 /** One request of each kind at the same time, and what came of each. */
 export async function askAll(
   host: Host,
@@ -129,7 +143,13 @@ export async function askAll(
 ): Promise<Table> {
   const answers = await Promise.all(
     kinds.map(({ protocol, family }) =>
-      ask(host, { protocol, address: addresses[family], port, ...over }),
+      ask(host, {
+        protocol,
+        address: addresses[family],
+        port,
+        ...(protocol !== 'TCP' && { sourcePort: unusedPort() }),
+        ...over,
+      }),
     ),
   );
   return Object.fromEntries(

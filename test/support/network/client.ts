@@ -85,7 +85,7 @@ function connectionOn(
   const closing = new AbortController();
   const close = () => {
     // Whoever still waits for the descriptor lets go of it first: its number is soon another socket's.
-    closing.abort();
+    closing.abort('closed');
     if (isOpen) closeSocket(fd);
     isOpen = false;
   };
