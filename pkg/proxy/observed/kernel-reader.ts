@@ -163,7 +163,10 @@ async function sharedEntries(
     if (others.delete(key)) held.set(key, entry);
     if (yielder.isDueAmongMany) await yielder.yieldIfDue();
   }
-  for (const [key, entry] of others) held.set(key, entry);
+  for (const [key, entry] of others) {
+    held.set(key, entry);
+    if (yielder.isDueAmongMany) await yielder.yieldIfDue();
+  }
   return held;
 }
 
