@@ -79,7 +79,7 @@ export default defineConfig({
           name: 'kernel',
           include: ['test/kernel/**/*.test.ts'],
           exclude: ['test/kernel/modules/**'],
-          // Each in namespaces of its own. More would not fit into the machine's two processors.
+          // Each file has namespaces of its own. While the tests of one wait, those of the other go on.
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },

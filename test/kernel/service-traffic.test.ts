@@ -68,7 +68,8 @@ function counted(option: '-t' | '-u'): readonly number[] {
 }
 
 test('datagrams are connections of one packet each way, as many as there were sockets', async () => {
-  for (let left = 7; left > 0; left--) await ask(caller, { ...target, protocol: 'UDP' });
+  for (let left = 7; left > 0; left--)
+    await ask(caller, { ...target, protocol: 'UDP', sourcePort: 5_000 + left });
   // The kernel adds its counters up every 2 s.
   await expect.poll(() => reported('UDP')).toEqual([7, 7, 7, 0]);
   expect(counted('-u')).toEqual([7, 7, 7]);

@@ -20,6 +20,9 @@ export interface Namespace {
   remove(): void;
 }
 
+// The first use starts the thread pool, which stays where this thread is then: in a namespace of a test it would keep it alive for good.
+access('/', () => undefined);
+
 let created = 0;
 
 /** Makes a namespace. Needs root. Whoever made it removes it. */
@@ -64,7 +67,6 @@ export function run(command: string, ...args: readonly string[]): string {
 }
 
 function enter(path: string): () => void {
-  startThreadPool();
   const home = openSync('/proc/thread-self/ns/net', 'r');
   const there = openSync(path, 'r');
   try {
@@ -76,15 +78,6 @@ function enter(path: string): () => void {
     move(home);
     closeSync(home);
   };
-}
-
-let isThreadPoolStarted = false;
-
-/** The first use starts the thread pool, which then stays where this thread is now: elsewhere it would keep a namespace alive for good. */
-function startThreadPool(): void {
-  if (isThreadPoolStarted) return;
-  isThreadPoolStarted = true;
-  access('/', () => undefined);
 }
 
 function move(fd: number): void {

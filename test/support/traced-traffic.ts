@@ -18,6 +18,7 @@ import {
   kinds,
   nameOf,
   printAnswer,
+  requestTo,
   type Table,
   type Target,
   table,
@@ -66,9 +67,7 @@ export class TracedTraffic {
     }: { readonly kind: Kind; readonly source?: IpAddress },
   ): Promise<string> {
     const explanation = await this.#explainer.explain(host, { target, kind, source });
-    const { protocol, family } = kind;
-    const address = target.addresses[family];
-    const answer = printAnswer(await ask(host, { protocol, address, port: target.port, source }));
+    const answer = printAnswer(await ask(host, { ...requestTo(target, kind), source }));
     this.#explainer.expectTrue(explanation, answer);
     return answer;
   }

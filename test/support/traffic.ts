@@ -125,32 +125,30 @@ export function serveAll(host: Host, port = 8080): readonly Server[] {
 const unusedPorts = { first: 61_000, last: 65_535 };
 let nextPort = unusedPorts.first;
 
-/**
- * A source port that no request of this process had before, until all were used. The kernel draws those of UDP and SCTP at random: where one
- * comes twice IPVS takes the request for one of the connection it remembers, for 5 minutes of UDP, and no scheduler is asked.
- */
+/** A source port that no request of this process had before, until all were used. */
 function unusedPort(): number {
   const port = nextPort;
   nextPort = port === unusedPorts.last ? unusedPorts.first : port + 1;
   return port;
 }
 
+/**
+ * A request whose answer is to be compared. The kernel draws source ports of UDP and SCTP at random. Where one comes twice, IPVS takes the
+ * request for one of a connection that it remembers, and asks no scheduler. So they have ports that nobody had.
+ */
+export function requestTo({ addresses, port }: Target, { protocol, family }: Kind): Request {
+  const request = { protocol, address: addresses[family], port };
+  return protocol === 'TCP' ? request : { ...request, sourcePort: unusedPort() };
+}
+
 /** One request of each kind at the same time, and what came of each. */
 export async function askAll(
   host: Host,
-  { addresses, port }: Target,
+  target: Target,
   over: Partial<Request> = {},
 ): Promise<Table> {
   const answers = await Promise.all(
-    kinds.map(({ protocol, family }) =>
-      ask(host, {
-        protocol,
-        address: addresses[family],
-        port,
-        ...(protocol !== 'TCP' && { sourcePort: unusedPort() }),
-        ...over,
-      }),
-    ),
+    kinds.map((kind) => ask(host, { ...requestTo(target, kind), ...over })),
   );
   return Object.fromEntries(
     Object.keys(table(() => '')).map((name, index) => [name, printAnswer(answers[index])]),

@@ -1,14 +1,13 @@
-import { constants } from 'node:os';
 import koffi from 'koffi';
 import { familyOf, type IpAddress, unspecified } from '../../../pkg/ip/address.ts';
 import type { Protocol } from '../../../pkg/ip/protocol.ts';
+import { codeOf, errnoNumber } from '../../../pkg/netlink/codes.ts';
 import { patience } from '../patience.ts';
 import { clientSocket } from './host-socket.ts';
 import type { Host } from './network.ts';
 import {
   closeSocket,
   connectSocket,
-  EAGAIN,
   EINPROGRESS,
   receiveText,
   resetOnClose,
@@ -62,7 +61,7 @@ export async function open(host: Host, request: Request): Promise<Connection | A
   const failure = connectSocket(fd, request);
   if (failure === EINPROGRESS) {
     const isReady = await ready(fd, { event: 'writable', limit });
-    const error = isReady ? socketError(fd) : constants.errno.ETIMEDOUT;
+    const error = isReady ? socketError(fd) : errnoNumber('ETIMEDOUT');
     if (error !== 0) return fail(fd, error);
   } else if (failure !== 0) return fail(fd, failure);
   return connectionOn(fd, { limit, protocol: request.protocol });
@@ -84,7 +83,8 @@ function connectionOn(
   let isOpen = true;
   const closing = new AbortController();
   const close = () => {
-    // Whoever still waits for the descriptor lets go of it first: its number is soon another socket's.
+    // Whoever still waits for the descriptor lets go of it first: its number is soon another socket's. (Without a reason each abort makes
+    // an exception with a stack.)
     closing.abort('closed');
     if (isOpen) closeSocket(fd);
     isOpen = false;
@@ -95,12 +95,8 @@ function connectionOn(
     async ask(text = 'hello') {
       const failure = sendText(fd, text);
       if (failure !== 0) return { kind: meaning(failure) };
-      let got: string | number;
-      // A descriptor may be called readable though nothing has come: one waits again then.
-      do {
-        if (!(await readable(limit))) return { kind: 'timeout' };
-        got = receiveText(fd);
-      } while (got === EAGAIN);
+      if (!(await readable(limit))) return { kind: 'timeout' };
+      const got = receiveText(fd);
       if (typeof got === 'number') return { kind: meaning(got) };
       const [server = '', peer = ''] = got.split(' ');
       return got === '' ? { kind: 'reset' } : { kind: 'answer', server, peer };
@@ -127,20 +123,21 @@ function fail(fd: number, error: number): Answer {
 
 /** What a client calls an error; throws at one that no test of packets expects. */
 function meaning(error: number): 'refused' | 'reset' | 'timeout' | 'unreachable' {
-  switch (error) {
-    case constants.errno.ETIMEDOUT:
+  const code = codeOf(error);
+  switch (code) {
+    case 'ETIMEDOUT':
       return 'timeout';
-    case constants.errno.ECONNREFUSED:
+    case 'ECONNREFUSED':
       return 'refused';
-    case constants.errno.ECONNRESET:
-    case constants.errno.EPIPE:
+    case 'ECONNRESET':
+    case 'EPIPE':
       return 'reset';
-    case constants.errno.EHOSTUNREACH:
-    case constants.errno.ENETUNREACH:
-    case constants.errno.EPERM:
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'EPERM':
       return 'unreachable';
     default:
-      throw new Error(`a client's socket: errno ${error}`);
+      throw new Error(`a client's socket: ${code}`);
   }
 }
 

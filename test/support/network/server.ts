@@ -6,6 +6,7 @@ import type { Host } from './network.ts';
 import {
   acceptSocket,
   closeSocket,
+  EAGAIN,
   receiveFrom,
   receiveText,
   type SocketAddress,
@@ -87,7 +88,7 @@ function converse(fd: number, { text, onEnd }: { text: string; onEnd: () => void
     const got = receiveText(fd);
     if (typeof got === 'string' && got !== '')
       reply(got, { own: text, send: (own) => void (isOpen && sendText(fd, own)) });
-    else if (got !== 11) end();
+    else if (got !== EAGAIN) end();
   });
   function end(): void {
     if (!isOpen) return;
